@@ -1,0 +1,81 @@
+"""Who does things: a user, an API key or the system itself."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
+from django.utils.module_loading import import_string
+
+from audit.registry import credential
+
+ActorKind = Literal["user", "api_key", "system"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Actor:
+    """Who acts, and what that one may do at this moment.
+
+    ``id`` is also the id of the credential that the actor came with, so an actor's kind and id
+    are enough to ask later whether it is still good. ``person_id`` is the user behind it: for a
+    key, its owner. ``tenants`` None stands for every tenant.
+    """
+
+    kind: ActorKind
+    id: str
+    label: str
+    person_id: str = ""
+    tenants: frozenset[str] | None = frozenset()
+    permissions: frozenset[str] = field(default=frozenset(), repr=False)
+
+    def may(self, permission: str | None) -> bool:
+        """Tell whether the actor has a permission; None is no permission and needs none."""
+        return permission is None or permission in self.permissions
+
+    def may_see(self, tenant: str) -> bool:
+        """Tell whether what belongs to a tenant is this actor's to see."""
+        return self.tenants is None or tenant in self.tenants
+
+    def home_tenant(self) -> str:
+        """The tenant that the actor belongs to, where it is but one; otherwise empty."""
+        return next(iter(self.tenants)) if self.tenants and len(self.tenants) == 1 else ""
+
+
+class _EveryPermission(frozenset[str]):
+    """The permissions of the system itself."""
+
+    def __contains__(self, permission: object) -> bool:
+        return True
+
+
+SYSTEM = Actor(
+    kind="system", id="system", label="system", tenants=None, permissions=_EveryPermission()
+)
+
+
+def actor_for_user(user: AbstractBaseUser | PermissionsMixin | AnonymousUser) -> Actor:
+    """Build the actor that a signed-in person is. Costs up to three queries."""
+    tenants: Iterable[str] | None = import_string(settings.AUDIT_TENANTS_OF_USER)(user)
+    return Actor(
+        kind="user",
+        id=str(user.pk),
+        label=str(user),
+        person_id=str(user.pk),
+        tenants=None if tenants is None else frozenset(tenants),
+        permissions=frozenset(user.get_all_permissions()),
+    )
+
+
+@credential("user")
+def live_user(identifier: str) -> Actor | None:
+    """Build the actor of a person who is still active."""
+    user = get_user_model().objects.filter(pk=identifier, is_active=True).first()
+    return actor_for_user(user) if user else None
+
+
+@credential("system")
+def live_system(identifier: str) -> Actor | None:
+    """The system is always there."""
+    return SYSTEM if identifier == SYSTEM.id else None

@@ -1,0 +1,283 @@
+"""The bus: the only way to change anything.
+
+A command runs inside one transaction with the record and the events that tell of it. What fails
+is rolled back first and recorded after that, in a transaction of its own, so every attempt is in
+the log, and the log never tells of an effect that is not there, or the other way round.
+"""
+
+import random
+import time
+from collections.abc import Sequence
+from contextvars import ContextVar
+from copy import copy
+from dataclasses import replace
+from typing import NoReturn
+
+import structlog
+from django.db import Error, connection, transaction
+
+from audit import exceptions, failures, middleware, registry, repeats, store
+from audit.actors import Actor
+from audit.attempts import Attempt, refused_input
+from audit.context import Context, RequestFacts, current_context, running
+from audit.messages import Command
+from audit.models import CommandRecord, Status
+from audit.outcomes import Completed, Failed, Outcome, Postponed, Refused, ReplayOutcome
+
+logger = structlog.get_logger(__name__)
+
+MOST_RETRIES = 3
+_RECONNECT_AFTER_SECONDS = (0.0, 0.1, 0.4, 1.0)
+
+# The attempts made in the outermost transaction that this code runs in, oldest first.
+_unit: ContextVar[list[Attempt] | None] = ContextVar("audit_unit", default=None)
+
+
+def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
+    """Carry a command out, or hold it until it is approved.
+
+    Inside a handler the command becomes part of the handler's transaction and affair, and the
+    context may be left out: actor, channel and reason are the same.
+
+    :raises Refused: if the command is turned down.
+    :raises Failed: if it failed; then nothing was changed.
+    """
+    parent = current_context()
+    if parent is None:
+        return _commit([Attempt(command, replace(context or Context()))])[0]
+    return _inside(Attempt(command, _inherited(context or parent, parent)))
+
+
+def dispatch_all(commands: Sequence[Command], *, context: Context) -> list[Outcome]:
+    """Carry out all of the commands in one transaction, or none of them, as one affair.
+
+    :raises ApprovalRequired: if one of them would be held.
+    :raises CommandError: what the first one to be turned down, or to fail, raised.
+    """
+    attempts: list[Attempt] = []
+    for command in commands:
+        given = replace(context, idempotency_key=None, expected_number=None)
+        given.is_batch = True
+        if attempts:
+            given.correlation_id = attempts[0].context.correlation_id
+        attempts.append(Attempt(command, given))
+    return _commit(attempts)
+
+
+def replay(command: Command, *, held: CommandRecord, expected_number: int) -> ReplayOutcome:
+    """Carry a held command out under its own id, inside the command that releases it.
+
+    It acts for whoever asked, if that one is still good and still allowed, and only if the subject
+    is at the number at which the command was held. The attempt is recorded in the outer
+    transaction, whatever comes of it; deadlocks and time-outs go to the outermost dispatch.
+    """
+    actor = registry.live_actor(held.actor_kind, held.actor_id)
+    attempt = Attempt(command, _replayed(held, actor, expected_number=expected_number))
+    if actor is None:
+        message = f"{held.actor_label}, who asked for this, is no longer good."
+        return _settle_replay(attempt, exceptions.Forbidden(message))
+    try:
+        with transaction.atomic():
+            outcome = _run(attempt)
+            # Deferred constraints would otherwise fail at the outer COMMIT, and take the vote along.
+            with connection.cursor() as cursor:
+                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    except Exception as error:
+        if failures.is_for_the_outermost(error):
+            raise
+        return _settle_replay(attempt, error)
+    if isinstance(outcome, Postponed):
+        message = f"{held.command_id} was held again when it was released"
+        raise TypeError(message)
+    return outcome
+
+
+def cancel(held: CommandRecord, error: exceptions.Cancelled) -> None:
+    """Record, inside the command that calls a held command off, that it will never run."""
+    cancelled = copy(held)
+    cancelled.attempt = _next_attempt(held)
+    cancelled.status = Status.CANCELLED
+    cancelled.causation_id = _parent().command_id
+    cancelled.error_code, cancelled.error_message = error.code, error.message
+    store.append(cancelled, ())
+
+
+def refuse_input(
+    command_class: type[Command], error: exceptions.Invalid, *, context: Context
+) -> NoReturn:
+    """Record input that no command could be built from, by names and codes only; then raise.
+
+    It does not use up the Idempotency-Key: the caller may mend the input and send it again.
+    """
+    record = refused_input(command_class, error, context=context)
+    store.settle([record])
+    error.command_id = record.command_id
+    raise error
+
+
+def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
+    """Run attempts in one outermost transaction; the whole of it again after a deadlock."""
+    unit: list[Attempt] = []
+    token = _unit.set(unit)
+    try:
+        with transaction.atomic(durable=True):
+            return [_run(attempt.start(retries=retries)) for attempt in attempts]
+    except Exception as error:
+        if not failures.is_deadlock(error) or retries == MOST_RETRIES:
+            return _settle(attempts, unit, error)
+    finally:
+        _unit.reset(token)
+    # Whoever collided with us retries as well: not at the same moment.
+    time.sleep(random.uniform(0.001, 0.02))  # noqa: S311: no secret
+    return _commit(attempts, retries=retries + 1)
+
+
+def _inside(attempt: Attempt) -> Outcome:
+    """Run an attempt inside the transaction of another command."""
+    try:
+        with transaction.atomic():
+            return _run(attempt)
+    except Exception as error:
+        if failures.is_for_the_outermost(error):
+            raise
+        attempt.error = failures.command_error(error, attempt)
+        store.append(attempt.record(), ())
+        _raise(attempt.error, error)
+
+
+def _run(attempt: Attempt) -> Outcome:
+    """Take a command through the middleware to its handler, and append what came of it."""
+    unit, context = _unit.get(), attempt.context
+    if unit is None:
+        message = "a command can be replayed inside another command only"
+        raise RuntimeError(message)
+    unit.append(attempt)
+    opening = store.open_transaction(
+        attempt.command, command_id=context.command_id, twin=attempt.twin
+    )
+    if opening.twin_position is not None:
+        unit.remove(attempt)
+        repeated = repeats.answer(attempt, first_position=opening.twin_position)
+        if repeated is not None:
+            return repeated
+        unit.append(attempt)
+    attempt.admit(opening)
+    with running(context):
+        outcome = middleware.configured(_carry_out)(attempt.command, context)
+    if context.is_batch and isinstance(outcome, Postponed):
+        raise exceptions.ApprovalRequired
+    attempt.outcome = outcome
+    if not store.append(
+        attempt.record(), attempt.event_records(), expected_number=context.expected_number
+    ):
+        raise exceptions.PreconditionFailed
+    return outcome
+
+
+def _carry_out(command: Command, context: Context) -> Outcome:
+    handler = registry.handler(type(command))
+    if handler is None:
+        raise exceptions.Unregistered
+    result = handler(command, context)
+    return Completed(command_id=context.command_id, result=result, secret=context.secret)
+
+
+def _settle(attempts: Sequence[Attempt], unit: list[Attempt], error: Exception) -> list[Outcome]:
+    """Write down what was rolled back, then raise; or answer what is true where it was not."""
+    failing = next((attempt for attempt in reversed(attempts) if attempt in unit), None)
+    if failing is None:
+        raise error
+    failing.error = failures.command_error(error, failing)
+    for attempt in unit:
+        attempt.roll_back()
+    if dict(zip(map(id, unit), _write_down(unit, error), strict=True))[id(failing)]:
+        _raise(failing.error, error)
+    return [repeats.truth(attempt) for attempt in attempts]
+
+
+def _write_down(unit: list[Attempt], error: Exception) -> list[bool]:
+    for delay in _RECONNECT_AFTER_SECONDS:
+        time.sleep(delay)
+        connection.close_if_unusable_or_obsolete()
+        try:
+            return store.settle([attempt.record() for attempt in unit])
+        except Error as problem:
+            logger.warning("attempt not recorded yet", problem=type(problem).__name__)
+            connection.errors_occurred = True
+    logger.critical("attempt not recorded", command_id=str(unit[0].context.command_id))
+    unknown = exceptions.OutcomeUnknown()
+    unknown.command_id = unit[0].context.command_id
+    raise unknown from error
+
+
+def _settle_replay(attempt: Attempt, error: Exception) -> ReplayOutcome:
+    unit = _unit.get()
+    if unit is not None and attempt not in unit:
+        unit.append(attempt)
+    attempt.error = failures.command_error(error, attempt)
+    store.append(attempt.record(), ())
+    command_id = attempt.context.command_id
+    if isinstance(attempt.error, exceptions.Refused):
+        return Refused(command_id=command_id, error=attempt.error)
+    return Failed(command_id=command_id, error=attempt.error)
+
+
+def _inherited(given: Context, parent: Context) -> Context:
+    """Make a context part of the affair of the command that this dispatch runs inside."""
+    inherited = replace(given, idempotency_key=None)
+    if given is parent:
+        inherited.expected_number = None
+    inherited.correlation_id, inherited.causation_id = parent.correlation_id, parent.command_id
+    inherited.tenant = parent.tenant
+    return inherited
+
+
+def _replayed(held: CommandRecord, actor: Actor | None, *, expected_number: int) -> Context:
+    """Rebuild the context in which a held command was sent."""
+    context = Context(
+        actor=actor or _actor_of_record(held),
+        channel=held.channel,
+        reason=held.reason,
+        request=RequestFacts(
+            request_id=held.request_id,
+            traceparent=held.traceparent,
+            client_address=held.client_address,
+            user_agent=held.user_agent,
+        ),
+        expected_number=expected_number,
+    )
+    context.command_id, context.correlation_id = held.command_id, held.correlation_id
+    context.causation_id = _parent().command_id
+    context.attempt = _next_attempt(held)
+    context.is_replay = True
+    context.decision, context.tenant = held.decision, held.tenant
+    return context
+
+
+def _actor_of_record(record: CommandRecord) -> Actor:
+    """Name the actor of a record, who may do nothing any more."""
+    return Actor(
+        kind=record.actor_kind,
+        id=record.actor_id,
+        label=record.actor_label,
+        person_id=record.actor_person,
+    )
+
+
+def _next_attempt(record: CommandRecord) -> int:
+    attempts = CommandRecord.objects.filter(command_id=record.command_id)
+    return int(attempts.order_by("-attempt").values_list("attempt", flat=True)[0]) + 1
+
+
+def _parent() -> Context:
+    parent = current_context()
+    if parent is None:
+        message = "this is done inside a handler only"
+        raise RuntimeError(message)
+    return parent
+
+
+def _raise(found: exceptions.CommandError, error: Exception) -> NoReturn:
+    if found is error:
+        raise found
+    raise found from error

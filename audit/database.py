@@ -1,0 +1,78 @@
+"""What the database itself enforces: privileges of the serving role, and the triggers.
+
+``manage.py migrate`` applies this after every run, so a new table is never without it.
+"""
+
+from django.apps import apps
+from django.conf import settings
+from django.db import connections, models
+from psycopg import sql
+
+from audit.history import tracked_models
+from audit.models import AppendOnly, Evidence
+
+GUARD = "audit_guard"
+APPEND_ONLY = "audit_append_only"
+
+
+def protect(*, using: str) -> None:
+    """Grant the serving role what it may do, and attach the triggers. Runs as the owner."""
+    connection = connections[using]
+    present = set(connection.introspection.table_names())
+    in_use = [
+        model
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.db_table in present  # noqa: SLF001
+    ]
+    statements = [*_triggers(in_use), *_privileges(in_use)]
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def guarded_tables() -> list[str]:
+    """The tables that may be written inside a command only."""
+    in_use = apps.get_models(include_auto_created=True)
+    evidence = [model for model in in_use if issubclass(model, Evidence)]
+    return [model._meta.db_table for model in (*tracked_models(in_use), *evidence)]  # noqa: SLF001
+
+
+def append_only_tables() -> list[str]:
+    """The tables whose rows nobody may change or remove."""
+    in_use = apps.get_models(include_auto_created=True)
+    return [model._meta.db_table for model in in_use if issubclass(model, AppendOnly)]  # noqa: SLF001
+
+
+def _triggers(in_use: list[type[models.Model]]) -> list[sql.Composed]:
+    present = {model._meta.db_table for model in in_use}  # noqa: SLF001
+    guard = "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {} "
+    guard += "FOR EACH STATEMENT EXECUTE FUNCTION audit_require_command()"
+    append_only = "CREATE OR REPLACE TRIGGER {} BEFORE UPDATE OR DELETE OR TRUNCATE ON {} "
+    append_only += "FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change()"
+    return [
+        sql.SQL(template).format(sql.Identifier(name), sql.Identifier(table))
+        for template, name, tables in (
+            (guard, GUARD, guarded_tables()),
+            (append_only, APPEND_ONLY, append_only_tables()),
+        )
+        for table in tables
+        if table in present
+    ]
+
+
+def _privileges(in_use: list[type[models.Model]]) -> list[sql.Composed]:
+    role = settings.DATABASES["default"]["USER"]
+    if role == settings.DATABASES["owner"]["USER"]:
+        return []
+    grants = [("USAGE", "SEQUENCE audit_position"), ("SELECT", "TABLE django_migrations")]
+    for model in in_use:
+        append_only = issubclass(model, AppendOnly)
+        privileges = "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE"
+        grants.append((privileges, f'TABLE "{model._meta.db_table}"'))  # noqa: SLF001
+    return [
+        sql.SQL(f"{verb} {{}} ON {thing} {direction} {{}}").format(  # type: ignore[arg-type]
+            sql.SQL(what), sql.Identifier(role)
+        )
+        for privileges, thing in grants
+        for verb, what, direction in (("REVOKE", "ALL", "FROM"), ("GRANT", privileges, "TO"))
+    ]

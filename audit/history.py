@@ -1,0 +1,94 @@
+"""History rows: django-simple-history, stamped with the command that made the change."""
+
+from typing import Any
+
+from django.db import models
+from simple_history.models import HistoricalRecords as StockHistoricalRecords
+
+from audit.context import Context, current_context
+from audit.models import Evidence
+
+
+class HistoryRow(Evidence):
+    """Who made a change, by which command. No foreign keys: the labels outlive their rows."""
+
+    history_command_id = models.UUIDField(null=True)
+    history_actor_kind = models.TextField(blank=True)
+    history_actor_person = models.TextField(blank=True)
+    history_actor_label = models.TextField(blank=True)
+
+    class Meta:
+        abstract = True
+
+
+def _stamp(row: Any, context: Context | None) -> None:
+    """Note the command that makes the change. Simple-history calls it the setter of its user."""
+    if context is not None:
+        row.history_command_id = context.command_id
+        row.history_actor_kind = context.actor.kind
+        row.history_actor_person = context.actor.person_id
+        row.history_actor_label = context.actor.label
+
+
+def _label(row: Any) -> str:
+    return str(row.history_actor_label)
+
+
+class HistoricalRecords(StockHistoricalRecords):
+    """The one way in which our models keep history. A model that has it is a tracked model.
+
+    A trigger refuses every write to the table of a tracked model outside a command.
+    """
+
+    def __init__(self, *, excluded_fields: tuple[str, ...] = ()) -> None:
+        super().__init__(
+            bases=(HistoryRow,),
+            excluded_fields=list(excluded_fields),
+            history_id_field=models.BigAutoField(),
+            history_user_id_field=models.TextField(blank=True, default=""),
+            history_user_getter=_label,
+            history_user_setter=_stamp,
+        )
+
+    def get_history_user(self, instance: models.Model) -> Context | None:  # noqa: ARG002
+        """Hand the running command to ``_stamp``, without any query."""
+        return current_context()
+
+    def get_change_reason_for_object(
+        self,
+        instance: models.Model,  # noqa: ARG002
+        history_type: str,  # noqa: ARG002
+        using: str | None,  # noqa: ARG002
+    ) -> str:
+        """Take the reason from the command."""
+        context = current_context()
+        return context.reason if context else ""
+
+    def copy_fields(self, model: type[models.Model]) -> dict[str, Any]:
+        """Copy the fields without their indexes: history is read by object, with one index."""
+        fields: dict[str, Any] = super().copy_fields(model)
+        for field in fields.values():
+            field.db_index = False
+        return fields
+
+    def get_meta_options(self, model: type[models.Model]) -> dict[str, Any]:
+        """Give the table the one index that serves an object with tens of thousands of rows."""
+        key, table = model._meta.pk, model._meta.db_table  # noqa: SLF001
+        return super().get_meta_options(model) | {
+            "default_permissions": ("view",),
+            "indexes": (
+                models.Index(
+                    fields=(key.name, "-history_date", "-history_id"),
+                    name=f"{table[:22]}_history",
+                ),
+            ),
+        }
+
+
+def tracked_models(models_in_use: list[type[models.Model]]) -> list[type[models.Model]]:
+    """The models, of those given, that may change inside a command only."""
+    return [
+        model
+        for model in models_in_use
+        if hasattr(model._meta, "simple_history_manager_attribute")  # noqa: SLF001
+    ]

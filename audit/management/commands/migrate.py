@@ -1,0 +1,23 @@
+"""Migrate as the owner of the tables, then apply what the database enforces."""
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+from django.core.management.commands.migrate import Command as MigrateCommand
+
+from audit.database import protect
+
+
+class Command(MigrateCommand):
+    """Django's migrate on the owner's connection, with privileges and triggers after it."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Make the owner's connection the default one."""
+        super().add_arguments(parser)
+        parser.set_defaults(database="owner")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Migrate, then protect what is there, unless nothing was to be changed."""
+        super().handle(*args, **options)
+        if not (options["plan"] or options["check_unapplied"]):
+            protect(using=options["database"])

@@ -1,0 +1,193 @@
+"""What is said on the bus: commands ask for something, events tell what happened."""
+
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
+from typing import Any, ClassVar, NamedTuple, Self, get_type_hints
+
+from uuid_utils.compat import uuid7
+
+from audit import registry
+from audit.exceptions import FieldError, Invalid
+from audit.values import Codec, codec
+
+REDACTED = "[redacted]"
+
+
+class Subject(NamedTuple):
+    """What a message is about. Its events, numbered 1, 2, 3 and so on, are its stream."""
+
+    type: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.type}:{self.id}"
+
+
+class SubjectOf(NamedTuple):
+    """Declares on a message class which field holds the id of its subject."""
+
+    type: str
+    id_field: str
+
+
+def secret(**options: Any) -> Any:
+    """Declare a field whose value no repr, record or payload may hold.
+
+    A command with such a field cannot be held for approval.
+    """
+    return field(repr=False, metadata={"secret": True}, **options)
+
+
+def generated(default_factory: Callable[[], Any] = uuid7) -> Any:
+    """Declare a field that the caller does not supply, such as the id of what is created.
+
+    It is left out of the fingerprint, so a repeat of the same request is told from another one.
+    """
+    return field(default_factory=default_factory, metadata={"generated": True})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A command or an event: plain values under a name that outlives the class.
+
+    ``message_type`` is what is stored, so it never changes; after a rename the old name goes into
+    ``aliases``. ``schema_version`` goes up, and an upcaster is added, when the fields change.
+    """
+
+    message_type: ClassVar[str] = ""
+    schema_version: ClassVar[int] = 1
+    aliases: ClassVar[tuple[str, ...]] = ()
+    subject: ClassVar[SubjectOf | None] = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "message_type" in vars(cls):
+            registry.add_message_class(cls)
+
+    def __post_init__(self) -> None:
+        """Bring every value into its normal form.
+
+        :raises Invalid: if a value is not of its declared type.
+        """
+        _set_values(self, {name: getattr(self, name) for name in codecs(type(self))}, "check")
+
+    @classmethod
+    def restore(cls, data: dict[str, Any]) -> Self:
+        """Build the message from stored data of the present schema version.
+
+        :raises Invalid: if a field is unknown, missing or of the wrong type.
+        """
+        declared = codecs(cls)
+        problems = [FieldError(name, "unknown", "is no field") for name in data.keys() - declared]
+        problems += [FieldError(f.name, "required", "is missing") for f in _missing(cls, data)]
+        if problems:
+            raise Invalid(errors=problems)
+        return cls(**_converted(cls, data, "load"))
+
+    def plain(self) -> dict[str, Any]:
+        """Every field with its value, secrets included: for the payload and the constructor."""
+        return {name: getattr(self, name) for name in codecs(type(self))}
+
+    def as_json(self) -> dict[str, Any]:
+        """Every field as JSON, secrets redacted: for records."""
+        secrets = secret_fields(type(self))
+        return {
+            name: REDACTED if name in secrets else declared.dump(getattr(self, name))
+            for name, declared in codecs(type(self)).items()
+        }
+
+    def subject_reference(self) -> Subject | None:
+        """What this message is about, if it is about one thing."""
+        if self.subject is None:
+            return None
+        return Subject(self.subject.type, str(getattr(self, self.subject.id_field)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command(Message):
+    """A request to do something. Its first docstring line is what approvers and customers read.
+
+    ``tenant_field`` names the field that holds the tenant where the subject does not exist yet.
+    ``sentence`` is what an approver reads; {subject} stands for the subject's label and any
+    field's name for its value.
+    """
+
+    required_permission: ClassVar[str | None] = None
+    tenant_field: ClassVar[str | None] = None
+    sentence: ClassVar[str] = ""
+
+    def tenant(self) -> str | None:
+        """The tenant that the command names itself, if it names one."""
+        return str(getattr(self, self.tenant_field)) if self.tenant_field else None
+
+    def supplied(self) -> dict[str, Any]:
+        """What the caller asked for, as JSON, without generated fields but with secrets.
+
+        For the fingerprint only: never store it.
+        """
+        return {
+            f.name: codecs(type(self))[f.name].dump(getattr(self, f.name))
+            for f in fields(self)
+            if not f.metadata.get("generated")
+        }
+
+    def describe(self, subject_label: str) -> str:
+        """Say in one sentence what the command would do to the subject of that label."""
+        template = self.sentence or _default_sentence(type(self))
+        values = {name: str(value) for name, value in self.as_json().items()}
+        return template.format_map(values | {"subject": subject_label})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event(Message):
+    """A fact. The handler emits it after the deed, so its name is always true."""
+
+
+@cache
+def codecs(message_class: type[Message]) -> dict[str, Codec]:
+    """The codec of each declared field, in order of declaration."""
+    hints = get_type_hints(message_class)
+    return {f.name: codec(hints[f.name]) for f in fields(message_class)}
+
+
+@cache
+def secret_fields(message_class: type[Message]) -> frozenset[str]:
+    """The names of the fields declared ``secret()``."""
+    return frozenset(f.name for f in fields(message_class) if f.metadata.get("secret"))
+
+
+@cache
+def generated_fields(message_class: type[Message]) -> frozenset[str]:
+    """The names of the fields declared ``generated()``."""
+    return frozenset(f.name for f in fields(message_class) if f.metadata.get("generated"))
+
+
+def _set_values(message: Message, values: dict[str, Any], how: str) -> None:
+    for name, value in _converted(type(message), values, how).items():
+        object.__setattr__(message, name, value)
+
+
+def _converted(message_class: type[Message], values: dict[str, Any], how: str) -> dict[str, Any]:
+    converted, problems = {}, []
+    for name, value in values.items():
+        try:
+            converted[name] = getattr(codecs(message_class)[name], how)(value)
+        except ValueError as error:
+            problems.append(FieldError(name, "invalid", f"must be {error}"))
+    if problems:
+        raise Invalid(errors=problems)
+    return converted
+
+
+def _missing(message_class: type[Message], data: dict[str, Any]) -> list["Field[Any]"]:
+    return [
+        f
+        for f in fields(message_class)
+        if f.name not in data and f.default is MISSING and f.default_factory is MISSING
+    ]
+
+
+def _default_sentence(command_class: type[Command]) -> str:
+    doc = (command_class.__doc__ or command_class.__name__).strip().splitlines()[0].rstrip(".")
+    return f"{doc}: {{subject}}"

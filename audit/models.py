@@ -1,0 +1,192 @@
+from typing import Any
+
+from django.db import models
+from django.db.models.expressions import RawSQL
+
+
+class TransactionIdField(models.BigIntegerField):
+    """The id of the transaction that wrote a row: PostgreSQL's xid8."""
+
+    def db_type(self, connection: Any) -> str:  # noqa: ARG002
+        """Name the column type."""
+        return "xid8"
+
+    def get_prep_value(self, value: Any) -> str | None:
+        """Send the number as text: PostgreSQL casts no integer to xid8."""
+        return None if value is None else str(value)
+
+    def from_db_value(self, value: Any, *_: Any) -> int | None:
+        """Read what psycopg, which does not know xid8, hands over as text."""
+        return None if value is None else int(value)
+
+
+class AppendOnly(models.Model):
+    """Rows that are written once: the application's role may only select and insert them."""
+
+    class Meta:
+        abstract = True
+
+
+class Evidence(AppendOnly):
+    """Rows that are written once, and only by a command."""
+
+    class Meta:
+        abstract = True
+
+
+class Record(AppendOnly):
+    """What the log keeps of a message, and where it stands in the log.
+
+    Following the log means reading by ``epoch``, ``xid`` and ``position`` and stopping before the
+    oldest transaction still under way; by position alone a reader would skip late commits.
+    """
+
+    position = models.BigIntegerField(
+        primary_key=True, db_default=RawSQL("nextval('audit_position')", ())
+    )
+    epoch = models.IntegerField(db_default=1)
+    xid = TransactionIdField(db_default=RawSQL("pg_current_xact_id()", ()))
+    command_id = models.UUIDField()
+    attempt = models.PositiveSmallIntegerField()
+    message_type = models.TextField()
+    schema_version = models.PositiveSmallIntegerField()
+    data = models.JSONField()
+    subject_type = models.TextField(blank=True)
+    subject_id = models.TextField(blank=True)
+    tenant = models.TextField(blank=True)
+    correlation_id = models.UUIDField()
+    causation_id = models.UUIDField(null=True)
+
+    class Meta:
+        abstract = True
+
+
+class Status(models.TextChoices):
+    """Where a command stands. Succeeded, refused and cancelled are final."""
+
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    POSTPONED = "postponed"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the command can never run again."""
+        return self not in (Status.POSTPONED, Status.FAILED)
+
+
+class CommandRecord(Record):
+    """One settled attempt at a command."""
+
+    fingerprint = models.BinaryField()
+    actor_kind = models.TextField()
+    actor_id = models.TextField()
+    actor_person = models.TextField(blank=True)
+    actor_label = models.TextField()
+    channel = models.TextField()
+    reason = models.TextField(blank=True)
+    request_id = models.TextField(blank=True)
+    traceparent = models.TextField(blank=True)
+    idempotency_key = models.TextField(null=True)  # noqa: DJ001: NULL is no key, never equal
+    client_address = models.GenericIPAddressField(null=True)
+    user_agent = models.TextField(blank=True)
+    status = models.TextField(choices=Status.choices)
+    error_code = models.TextField(blank=True)
+    error_message = models.TextField(blank=True)
+    result_type = models.TextField(blank=True)
+    result_id = models.TextField(blank=True)
+    received_at = models.DateTimeField()
+    duration_us = models.BigIntegerField()
+    retries = models.PositiveSmallIntegerField()
+    decision = models.JSONField(null=True)
+
+    class Meta:
+        verbose_name = "command"
+        default_permissions = ("view",)
+        permissions = (("view_every_tenant", "Can see what belongs to any customer"),)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("command_id", "attempt"), name="audit_command_attempt_once"
+            ),
+            models.UniqueConstraint(
+                fields=("command_id",),
+                condition=models.Q(status__in=("succeeded", "refused", "cancelled")),
+                name="audit_command_final_once",
+            ),
+            models.UniqueConstraint(
+                fields=("actor_kind", "actor_id", "idempotency_key"),
+                condition=models.Q(attempt=1),
+                name="audit_command_idempotency_key_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__in=Status.values), name="audit_command_status_known"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("epoch", "xid", "position"), name="audit_command_log_order"),
+            models.Index(
+                fields=("subject_type", "subject_id", "position"), name="audit_command_subject"
+            ),
+            models.Index(fields=("correlation_id", "position"), name="audit_command_affair"),
+            models.Index(fields=("tenant", "position"), name="audit_command_tenant"),
+            models.Index(fields=("actor_kind", "actor_id", "position"), name="audit_command_actor"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.message_type} {self.command_id} · {self.status}"
+
+
+class EventRecord(Record):
+    """One fact, in the stream of its subject."""
+
+    id = models.UUIDField(unique=True)
+    number = models.BigIntegerField()
+    occurred_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "event"
+        default_permissions = ("view",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("subject_type", "subject_id", "number"), name="audit_event_number_once"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("epoch", "xid", "position"), name="audit_event_log_order"),
+            models.Index(fields=("correlation_id", "position"), name="audit_event_affair"),
+            models.Index(fields=("command_id",), name="audit_event_command"),
+            models.Index(fields=("tenant", "position"), name="audit_event_tenant"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.message_type} · {self.subject_type}:{self.subject_id} #{self.number}"
+
+
+class StreamHead(models.Model):
+    """The number of the last event of each subject."""
+
+    pk = models.CompositePrimaryKey("subject_type", "subject_id")
+    subject_type = models.TextField()
+    subject_id = models.TextField()
+    number = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.subject_type}:{self.subject_id} #{self.number}"
+
+
+class Epoch(AppendOnly):
+    """A stretch of the log within one numbering of transactions; a restore begins the next."""
+
+    number = models.IntegerField(primary_key=True)
+    began_at = models.DateTimeField()
+    command_id = models.UUIDField(null=True)
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"epoch {self.number}"

@@ -1,0 +1,49 @@
+"""The one way around the bus: for fixtures, data migrations and operators, and on the record."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+
+from audit.attempts import Attempt
+from audit.context import Context, running
+from audit.messages import Command
+from audit.models import Epoch
+from audit.outcomes import Completed
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeOutsideCommand(Command):
+    """Change data by hand, outside every other command."""
+
+    message_type = "audit.change_outside_command"
+
+
+@contextmanager
+def outside_command(reason: str, *, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
+    """Let this block write to guarded tables. Who runs it answers for it; the record says why.
+
+    The block and its record commit together. Inside a migration, pass the alias that it runs on.
+
+    :raises ValueError: if the reason is empty.
+    """
+    if not reason.strip():
+        message = "say why something is changed outside a command"
+        raise ValueError(message)
+    attempt = Attempt(ChangeOutsideCommand(), Context(channel="outside", reason=reason))
+    command_id = attempt.context.command_id
+    with transaction.atomic(using=using):
+        _name_command(str(command_id), using=using)
+        with running(attempt.context):
+            yield
+        attempt.outcome = Completed(command_id=command_id)
+        record = attempt.record()
+        record.epoch = Epoch.objects.using(using).latest("number").number
+        record.save(using=using, force_insert=True)
+        _name_command("", using=using)
+
+
+def _name_command(command_id: str, *, using: str) -> None:
+    with connections[using].cursor() as cursor:
+        cursor.execute("SELECT set_config('audit.command_id', %s, true)", [command_id])

@@ -1,0 +1,218 @@
+"""What the apps have declared: message classes, handlers, subjects, credentials, postponement.
+
+Audit knows no app. An app's modules declare themselves here when they are imported, and a
+declaration that contradicts another one stops the start of the program.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from uuid import UUID
+
+    from django.db.models import Model
+
+    from audit.actors import Actor
+    from audit.context import Context
+    from audit.messages import Command, Message
+
+_ModelClass = TypeVar("_ModelClass", bound="type[Model]")
+_CommandType = TypeVar("_CommandType", bound="Command")
+_Result = TypeVar("_Result")
+_Function = TypeVar("_Function", bound="Callable[..., Any]")
+
+
+class UnknownMessageType(LookupError):
+    """No message class has this name or alias."""
+
+
+class Progress(NamedTuple):
+    """How far a held command is from being carried out; shown by the status resource."""
+
+    state: str
+    have: int
+    needed: int
+    approve_by: str | None
+    request_id: str
+
+
+class LoadsActor(Protocol):
+    """Tells who a credential stands for now, or None if it is no longer good."""
+
+    def __call__(self, identifier: str, /) -> Actor | None: ...
+
+
+class ReportsProgress(Protocol):
+    """Tells the progress of a held command, or None if it was never held."""
+
+    def __call__(self, command_id: UUID, /) -> Progress | None: ...
+
+
+class SubjectType(NamedTuple):
+    """How subjects of one type are found, named, compared and confined to a tenant."""
+
+    name: str
+    model: type[Model]
+    tenant_field: str | None
+
+    def load(self, identifier: str) -> Model | None:
+        """Fetch the row, or None if there is none."""
+        return self.model._base_manager.filter(pk=identifier).first()  # noqa: SLF001
+
+    def label(self, identifier: str) -> str:
+        """Name the row for people; its id where it does not exist yet, or any more."""
+        instance = self.load(identifier)
+        return f"{self.name} {identifier}" if instance is None else label_of(instance)
+
+
+def label_of(instance: Model) -> str:
+    """Name a subject for people: by its ``subject_label`` method if it has one."""
+    label = getattr(instance, "subject_label", instance.__str__)
+    return str(label())
+
+
+_message_classes: dict[str, type[Message]] = {}
+_handlers: dict[type[Command], Callable[[Any, Context], Any]] = {}
+_subjects: dict[str, SubjectType] = {}
+_credentials: dict[str, LoadsActor] = {}
+_postponement: list[ReportsProgress] = []
+_upcasters: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+
+def add_message_class(message_class: type[Message]) -> None:
+    """Make a message class known under its name and aliases; done when the class is defined."""
+    for name in (message_class.message_type, *message_class.aliases):
+        _add(_message_classes, name, message_class, what="message type")
+
+
+def handles(
+    command_class: type[_CommandType],
+) -> Callable[
+    [Callable[[_CommandType, Context], _Result]], Callable[[_CommandType, Context], _Result]
+]:
+    """Declare the one function that carries a command out."""
+
+    def register(
+        function: Callable[[_CommandType, Context], _Result],
+    ) -> Callable[[_CommandType, Context], _Result]:
+        _add(_handlers, command_class, function, what="handler of")
+        return function
+
+    return register
+
+
+def subject(name: str, *, tenant: str | None = None) -> Callable[[_ModelClass], _ModelClass]:
+    """Declare a model as a type of subject. ``tenant`` names its column that holds the tenant."""
+
+    def register(model: _ModelClass) -> _ModelClass:
+        _add(_subjects, name, SubjectType(name, model, tenant), what="subject type")
+        return model
+
+    return register
+
+
+def credential(kind: str) -> Callable[[_Function], _Function]:
+    """Declare the function that tells whom a credential of this kind stands for now."""
+
+    def register(function: _Function) -> _Function:
+        _add(_credentials, kind, function, what="credential")
+        return function
+
+    return register
+
+
+def postponement(function: _Function) -> _Function:
+    """Declare the function that reports the progress of held commands."""
+    if _postponement:
+        message = f"{_postponement[0]!r} reports on held commands already"
+        raise ImproperlyConfigured(message)
+    _postponement.append(function)
+    return function
+
+
+def upcasts(message_type: str, *, from_version: int) -> Callable[[_Function], _Function]:
+    """Declare how stored data of one schema version becomes that of the next.
+
+    The function takes and returns a dict of field names and values. It sees stored JSON and
+    stored payloads, so it may move and add values but not look at their Python types.
+    """
+
+    def register(function: _Function) -> _Function:
+        _add(_upcasters, (message_type, from_version), function, what="upcaster")
+        return function
+
+    return register
+
+
+def message_class(name: str) -> type[Message]:
+    """Find the class of a stored message type.
+
+    :raises UnknownMessageType: if no class has that name or alias.
+    """
+    try:
+        return _message_classes[name]
+    except KeyError:
+        raise UnknownMessageType(name) from None
+
+
+def command_classes() -> list[type[Command]]:
+    """Every command that has a handler, by name."""
+    return sorted(_handlers, key=lambda command_class: command_class.message_type)
+
+
+def message_classes() -> list[type[Message]]:
+    """Every message class, by name."""
+    return sorted(set(_message_classes.values()), key=lambda each: each.message_type)
+
+
+def handler(command_class: type[Command]) -> Callable[[Any, Context], Any] | None:
+    """Find the function that carries a command out."""
+    return _handlers.get(command_class)
+
+
+def subject_type(name: str) -> SubjectType | None:
+    """Find how subjects of this type are treated; None for a type that has no table."""
+    return _subjects.get(name)
+
+
+def subject_types() -> list[SubjectType]:
+    """Every declared type of subject."""
+    return list(_subjects.values())
+
+
+def live_actor(kind: str, identifier: str) -> Actor | None:
+    """Tell who the credential stands for now, or None if it is not good, or of no known kind."""
+    load = _credentials.get(kind)
+    return load(identifier) if load else None
+
+
+def progress(command_id: UUID) -> Progress | None:
+    """Tell how far a held command is, if anything can hold commands."""
+    return _postponement[0](command_id) if _postponement else None
+
+
+def restore(name: str, version: int, data: dict[str, Any]) -> Message:
+    """Build a message from what was stored, lifted to the present schema version.
+
+    :raises UnknownMessageType: if no class has that name or alias.
+    :raises Invalid: if the lifted data does not fit the class.
+    """
+    found = message_class(name)
+    for step in range(version, found.schema_version):
+        upcast = _upcasters.get((found.message_type, step))
+        if upcast is None:
+            message = f"no upcaster lifts {found.message_type} from version {step}"
+            raise UnknownMessageType(message)
+        data = upcast(dict(data))
+    return found.restore(data)
+
+
+def _add(table: dict[Any, Any], key: Any, value: Any, *, what: str) -> None:
+    present = table.setdefault(key, value)
+    if present is not value:
+        message = f"{what} {key!r} is declared twice: {present!r} and {value!r}"
+        raise ImproperlyConfigured(message)

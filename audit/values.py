@@ -1,0 +1,192 @@
+"""Plain values: what a message may hold, and how it is checked, written as JSON and read back."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from functools import cache
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+from uuid import UUID
+
+_MICROSECOND = timedelta(microseconds=1)
+# PostgreSQL's numeric, which jsonb uses, ends far above this; JavaScript clients end far below.
+_LARGEST_INTEGER = 2**63 - 1
+
+
+class NotPlain(TypeError):
+    """A message field is declared with a type that cannot be stored, compared and restored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """How values of one declared type are treated.
+
+    ``check`` returns the value in its one normal form, or raises ValueError with words that can
+    stand after "must be"; ``dump`` gives the JSON form; ``load`` takes the JSON form or the value
+    itself, because stored JSON and stored payloads go through the same upcasters.
+    """
+
+    check: Callable[[Any], Any]
+    dump: Callable[[Any], Any]
+    load: Callable[[Any], Any]
+
+
+@cache
+def codec(annotation: Any) -> Codec:
+    """Find the codec of a declared field type.
+
+    :raises NotPlain: if the type is none that a message may hold.
+    """
+    if annotation in _SCALARS:
+        return _SCALARS[annotation]
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin in (Union, UnionType) and len(arguments) == 2 and NoneType in arguments:  # noqa: PLR2004
+        return _optional(codec(next(a for a in arguments if a is not NoneType)))
+    if origin is Literal:
+        return _literal(arguments)
+    if origin is tuple and arguments[1:] == (...,):
+        return _sequence(codec(arguments[0]))
+    if origin is dict and arguments[0] is str:
+        return _mapping(codec(arguments[1]))
+    names = ", ".join(scalar.__name__ for scalar in _SCALARS)
+    message = f"{annotation!r}: use {names}, Literal, X | None, tuple[X, ...] or dict[str, X]"
+    raise NotPlain(message)
+
+
+def _unchanged(value: Any) -> Any:
+    return value
+
+
+def _scalar(
+    kind: type,
+    words: str,
+    *,
+    check: Callable[[Any], Any] = _unchanged,
+    dump: Callable[[Any], Any] = _unchanged,
+    parse: Callable[[Any], Any] | None = None,
+) -> Codec:
+    def checked(value: Any) -> Any:
+        # An exact match: True is no number, and a datetime is no date.
+        if type(value) is not kind:
+            raise ValueError(words)
+        return check(value)
+
+    def load(value: Any) -> Any:
+        if type(value) is kind or parse is None:
+            return checked(value)
+        try:
+            return check(parse(value))
+        except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
+            raise ValueError(words) from error
+
+    return Codec(check=checked, dump=dump, load=load)
+
+
+def _storable_text(value: str) -> str:
+    if "\x00" in value:
+        message = "text without NUL characters"
+        raise ValueError(message)
+    try:
+        value.encode()
+    except UnicodeEncodeError as error:
+        message = "text that is valid Unicode"
+        raise ValueError(message) from error
+    return value
+
+
+def _bounded(value: int) -> int:
+    if abs(value) > _LARGEST_INTEGER:
+        message = "a whole number of at most 64 bits"
+        raise ValueError(message)
+    return value
+
+
+def _finite(value: Any) -> Any:
+    if not math.isfinite(value):
+        message = "a finite number"
+        raise ValueError(message)
+    return value
+
+
+def _utc(value: datetime) -> datetime:
+    if value.utcoffset() is None:
+        message = "a date and time with its offset from UTC"
+        raise ValueError(message)
+    return value.astimezone(UTC)
+
+
+def _optional(inner: Codec) -> Codec:
+    return Codec(
+        check=lambda value: None if value is None else inner.check(value),
+        dump=lambda value: None if value is None else inner.dump(value),
+        load=lambda value: None if value is None else inner.load(value),
+    )
+
+
+def _literal(choices: tuple[Any, ...]) -> Codec:
+    def check(value: Any) -> Any:
+        if value not in choices:
+            raise ValueError("one of " + ", ".join(map(str, choices)))
+        return value
+
+    return Codec(check=check, dump=_unchanged, load=check)
+
+
+def _sequence(inner: Codec) -> Codec:
+    def each(function: Callable[[Any], Any], value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list | tuple):
+            message = "a list"
+            raise ValueError(message)  # noqa: TRY004: the caller turns ValueError into words
+        return tuple(function(item) for item in value)
+
+    return Codec(
+        check=lambda value: each(inner.check, value),
+        dump=lambda value: [inner.dump(item) for item in value],
+        load=lambda value: each(inner.load, value),
+    )
+
+
+def _mapping(inner: Codec) -> Codec:
+    def each(function: Callable[[Any], Any], value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            message = "an object"
+            raise ValueError(message)  # noqa: TRY004: the caller turns ValueError into words
+        return {_SCALARS[str].check(key): function(item) for key, item in value.items()}
+
+    return Codec(
+        check=lambda value: each(inner.check, value),
+        dump=lambda value: {key: inner.dump(item) for key, item in value.items()},
+        load=lambda value: each(inner.load, value),
+    )
+
+
+def _float(value: Any) -> float:
+    if type(value) is not int:
+        raise TypeError
+    return float(value)
+
+
+_SCALARS: dict[Any, Codec] = {
+    bool: _scalar(bool, "true or false"),
+    int: _scalar(int, "a whole number", check=_bounded),
+    float: _scalar(float, "a number", check=_finite, parse=_float),
+    str: _scalar(str, "text", check=_storable_text),
+    UUID: _scalar(UUID, "a UUID", dump=str, parse=UUID),
+    Decimal: _scalar(Decimal, "a decimal number", check=_finite, dump=str, parse=Decimal),
+    datetime: _scalar(
+        datetime,
+        "a date and time with its offset from UTC",
+        check=_utc,
+        dump=datetime.isoformat,
+        parse=datetime.fromisoformat,
+    ),
+    date: _scalar(date, "a date", dump=date.isoformat, parse=date.fromisoformat),
+    timedelta: _scalar(
+        timedelta,
+        "a duration in microseconds",
+        dump=lambda value: value // _MICROSECOND,
+        parse=lambda value: value * _MICROSECOND,
+    ),
+}
