@@ -66,7 +66,7 @@ def disable_policy(command: DisablePolicy, context: Context) -> Policy:
 
 @handles(Approve)
 def approve(command: Approve, context: Context) -> ApprovalRequest:
-    request = _locked(command.approval_request_id)
+    request = _locked(command.approval_request_id, context=context)
     held_command = request.command()
     request.cast(
         Decision.APPROVE, actor=context.actor, seen=command.digest, comment=context.reason
@@ -81,7 +81,7 @@ def approve(command: Approve, context: Context) -> ApprovalRequest:
 def deny(command: Deny, context: Context) -> ApprovalRequest:
     if not context.reason.strip():
         raise Invalid(errors=[FieldError("reason", "required", "is required: say why you deny")])
-    request = _locked(command.approval_request_id)
+    request = _locked(command.approval_request_id, context=context)
     request.cast(Decision.DENY, actor=context.actor, seen=command.digest, comment=context.reason)
     outcome = f"Denied by {context.actor.label}: {context.reason}"
     request.settle(State.DENIED, outcome=outcome)
@@ -92,7 +92,7 @@ def deny(command: Deny, context: Context) -> ApprovalRequest:
 
 @handles(Withdraw)
 def withdraw(command: Withdraw, context: Context) -> ApprovalRequest:
-    request = _locked(command.approval_request_id)
+    request = _locked(command.approval_request_id, context=context)
     request.check_pending(now=timezone.now())
     if context.actor.person_id != request.requester_person:
         raise NotTheRequester
@@ -120,9 +120,14 @@ def progress(command_id: UUID) -> Progress | None:
     )
 
 
-def _locked(request_id: UUID) -> ApprovalRequest:
-    """Lock a request before anything is read of it: whoever votes at the same time has to wait."""
-    return ApprovalRequest.objects.select_for_update().get(pk=request_id)
+def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:
+    """Lock a request before anything is read of it: whoever votes at the same time has to wait.
+
+    What is decided here, and what is refused, belongs to the affair of the held command.
+    """
+    request = ApprovalRequest.objects.select_for_update().get(pk=request_id)
+    context.correlation_id = request.held_record().correlation_id
+    return request
 
 
 def _release(request: ApprovalRequest, held_command: Command, context: Context) -> None:

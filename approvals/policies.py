@@ -9,6 +9,7 @@ from approvals.models import ApprovalRequest, Decision, Rule
 from audit.actors import Actor
 from audit.exceptions import Forbidden
 from audit.messages import Command, secret_fields
+from audit.registry import describes_policies
 
 
 class CannotBeHeld(Forbidden):
@@ -24,7 +25,17 @@ def rules_for(command: Command) -> list[Rule]:
 
     A policy goes on governing a command that was renamed since.
     """
-    names = [command.message_type, *command.aliases]
+    return _rules(type(command))
+
+
+@describes_policies
+def describe(command_class: type[Command]) -> str:
+    """Say who has to approve commands of a type."""
+    return ", ".join(f"{rule.quorum} of {rule.group}" for rule in _rules(command_class))
+
+
+def _rules(command_class: type[Command]) -> list[Rule]:
+    names = [command_class.message_type, *command_class.aliases]
     rules = Rule.objects.filter(policy__message_type__in=names, policy__is_enabled=True)
     return list(rules.select_related("policy", "group"))
 

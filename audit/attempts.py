@@ -18,9 +18,12 @@ from audit.exceptions import Refused as RefusedError
 from audit.messages import Command, Event, secret_fields
 from audit.models import CommandRecord, EventRecord, Status
 from audit.outcomes import Outcome, Postponed
+from audit.requests import clean_text
 from audit.store import Opening, Twin
 
 _LONGEST_MESSAGE = 1000
+_LONGEST_NAME = 100
+_MOST_ERRORS = 50
 
 
 class Attempt:
@@ -61,7 +64,7 @@ class Attempt:
         """
         context = self.context
         context.subject_number = opening.number
-        touched = [tenant for tenant in (opening.tenant, self.command.tenant()) if tenant]
+        touched = [tenant for tenant in (opening.tenant, self.command.named_tenant()) if tenant]
         if not all(context.actor.may_see(tenant) for tenant in touched):
             raise NotFound(not_found_message(context))
         context.tenant = touched[0] if touched else context.tenant
@@ -141,7 +144,7 @@ class Attempt:
         secrets = [getattr(self.command, name) for name in secret_fields(type(self.command))]
         for secret in filter(None, [self.context.secret, *map(str, secrets)]):
             text = text.replace(secret, "[redacted]")
-        return text[:_LONGEST_MESSAGE]
+        return clean_text(text, longest=_LONGEST_MESSAGE)
 
     def _shared(self, message: Command | Event) -> dict[str, Any]:
         return {
@@ -170,7 +173,14 @@ def refused_input(
     record = attempt.record()
     record.message_type = command_class.message_type
     record.schema_version = command_class.schema_version
-    record.data = {"errors": [{"field": each.field, "code": each.code} for each in error.errors]}
+    record.error_code = getattr(error.__cause__, "default_code", error.code)
+    record.error_message = Invalid().message
+    record.data = {
+        "errors": [
+            {"field": clean_text(each.field, longest=_LONGEST_NAME), "code": each.code}
+            for each in error.errors[:_MOST_ERRORS]
+        ]
+    }
     return record
 
 

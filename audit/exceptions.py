@@ -61,7 +61,7 @@ class Invalid(Refused):
 
     def __init__(self, message: str = "", *, errors: Sequence[FieldError] = ()) -> None:
         if errors and not message:
-            message = "; ".join(f"{error.field} {error.message}" for error in errors)
+            message = "; ".join(f"{error.field}: {error.message}" for error in errors)
         super().__init__(message, errors=errors)
 
 

@@ -5,6 +5,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields
 from functools import cache
 from typing import Any, ClassVar, NamedTuple, Self, get_type_hints
 
+from django.core.exceptions import ImproperlyConfigured
 from uuid_utils.compat import uuid7
 
 from audit import registry
@@ -55,6 +56,7 @@ class Message:
     ``aliases``. ``schema_version`` goes up, and an upcaster is added, when the fields change.
     """
 
+    # A field that has the name of one of these, or of a method, is refused.
     message_type: ClassVar[str] = ""
     schema_version: ClassVar[int] = 1
     aliases: ClassVar[tuple[str, ...]] = ()
@@ -62,8 +64,13 @@ class Message:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "message_type" in vars(cls):
-            registry.add_message_class(cls)
+        if not vars(cls).get("message_type"):
+            return
+        taken = cls.__annotations__.keys() & set(dir(Command))
+        if taken:
+            message = f"{cls.__qualname__} needs other names for the fields {', '.join(taken)}"
+            raise ImproperlyConfigured(message)
+        registry.add_message_class(cls)
 
     def __post_init__(self) -> None:
         """Bring every value into its normal form.
@@ -117,7 +124,7 @@ class Command(Message):
     tenant_field: ClassVar[str | None] = None
     sentence: ClassVar[str] = ""
 
-    def tenant(self) -> str | None:
+    def named_tenant(self) -> str | None:
         """The tenant that the command names itself, if it names one."""
         return str(getattr(self, self.tenant_field)) if self.tenant_field else None
 

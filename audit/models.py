@@ -187,6 +187,7 @@ class Epoch(AppendOnly):
 
     class Meta:
         default_permissions = ()
+        permissions = (("begin_epoch", "Can begin an epoch of the log after a restore"),)
 
     def __str__(self) -> str:
         return f"epoch {self.number}"

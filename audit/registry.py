@@ -52,6 +52,12 @@ class ReportsProgress(Protocol):
     def __call__(self, command_id: UUID, /) -> Progress | None: ...
 
 
+class Governs(Protocol):
+    """Tells in a few words which policy governs a type of command; empty if none does."""
+
+    def __call__(self, command_class: type[Command], /) -> str: ...
+
+
 class SubjectType(NamedTuple):
     """How subjects of one type are found, named, compared and confined to a tenant."""
 
@@ -80,6 +86,7 @@ _handlers: dict[type[Command], Callable[[Any, Context], Any]] = {}
 _subjects: dict[str, SubjectType] = {}
 _credentials: dict[str, LoadsActor] = {}
 _postponement: list[ReportsProgress] = []
+_governance: list[Governs] = []
 _upcasters: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 
@@ -123,6 +130,12 @@ def credential(kind: str) -> Callable[[_Function], _Function]:
         return function
 
     return register
+
+
+def describes_policies(function: _Function) -> _Function:
+    """Declare the function that tells which policy governs a type of command."""
+    _governance.append(function)
+    return function
 
 
 def postponement(function: _Function) -> _Function:
@@ -193,6 +206,11 @@ def live_actor(kind: str, identifier: str) -> Actor | None:
 def progress(command_id: UUID) -> Progress | None:
     """Tell how far a held command is, if anything can hold commands."""
     return _postponement[0](command_id) if _postponement else None
+
+
+def governance(command_class: type[Command]) -> str:
+    """Tell which policies govern a type of command."""
+    return "; ".join(filter(None, (describe(command_class) for describe in _governance)))
 
 
 def restore(name: str, version: int, data: dict[str, Any]) -> Message:

@@ -58,10 +58,11 @@ def present_record(command_id: UUID) -> CommandRecord:
     records = list(CommandRecord.objects.filter(command_id=command_id))
     if not records:
         raise CommandRecord.DoesNotExist
-    return max(records, key=_weight)
+    return max(records, key=weight)
 
 
-def _weight(record: CommandRecord) -> tuple[bool, bool, int]:
+def weight(record: CommandRecord) -> tuple[bool, bool, int]:
+    """Order the attempts at a command by how much they say of where it stands."""
     status = Status(record.status)
     return status.is_final, status is Status.POSTPONED, record.attempt
 

@@ -84,7 +84,12 @@ def _scalar(
     return Codec(check=checked, dump=dump, load=load)
 
 
-def _storable_text(value: str) -> str:
+def _storable_text(value: Any) -> str:
+    if not isinstance(value, str):
+        message = "text"
+        raise ValueError(message)  # noqa: TRY004: the caller turns ValueError into words
+    # A subclass, such as a choice of Django's, becomes the text that it is.
+    value = str.__str__(value)
     if "\x00" in value:
         message = "text without NUL characters"
         raise ValueError(message)
@@ -172,7 +177,7 @@ _SCALARS: dict[Any, Codec] = {
     bool: _scalar(bool, "true or false"),
     int: _scalar(int, "a whole number", check=_bounded),
     float: _scalar(float, "a number", check=_finite, parse=_float),
-    str: _scalar(str, "text", check=_storable_text),
+    str: Codec(check=_storable_text, dump=_unchanged, load=_storable_text),
     UUID: _scalar(UUID, "a UUID", dump=str, parse=UUID),
     Decimal: _scalar(Decimal, "a decimal number", check=_finite, dump=str, parse=Decimal),
     datetime: _scalar(

@@ -49,6 +49,7 @@ class Migration(migrations.Migration):
                 ('command_id', models.UUIDField(null=True)),
             ],
             options={
+                'permissions': (('begin_epoch', 'Can begin an epoch of the log after a restore'),),
                 'default_permissions': (),
             },
         ),

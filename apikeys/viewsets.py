@@ -1,0 +1,93 @@
+"""API keys over HTTP: the old contract, v1, and the one that replaces it, v2."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
+from apikeys.models import ApiKey
+from apikeys.serializers import CreateApiKeyInput, api_key_as_json
+from audit import exception_handlers
+from audit.exceptions import Forbidden
+from audit.models import StreamHead
+from audit.outcomes import Completed, Postponed
+from audit.viewsets import CommandViewSet
+
+
+class ApiKeyViewSet(CommandViewSet):
+    """API keys, version 2."""
+
+    def list(self, request: Request) -> Response:  # noqa: ARG002
+        """List the caller's keys, newest first."""
+        keys = self._visible().order_by("-created_at", "-pk")
+        return Response(self.represent_list([api_key_as_json(each) for each in keys]))
+
+    def retrieve(self, request: Request, api_key_id: UUID) -> Response:  # noqa: ARG002
+        """Show one key. Its ETag goes into If-Match of a write that must not meet another one."""
+        api_key = get_object_or_404(self._visible(), pk=api_key_id)
+        head = StreamHead.objects.get(subject_type="api-key", subject_id=str(api_key_id))
+        return Response(api_key_as_json(api_key), headers={"ETag": f'"{head.number}"'})
+
+    def create(self, request: Request) -> Response:  # noqa: ARG002
+        """Create a key and show its secret, this once."""
+        return self.send(
+            CreateApiKey,
+            takes=CreateApiKeyInput,
+            succeeds_with=status.HTTP_201_CREATED,
+            customer_id=self._customer_id(),
+            owner_id=int(self.actor.person_id),
+        )
+
+    def enable(self, request: Request, api_key_id: UUID) -> Response:  # noqa: ARG002
+        """Let a key authenticate again."""
+        return self.send(EnableApiKey, api_key_id=api_key_id)
+
+    def disable(self, request: Request, api_key_id: UUID) -> Response:  # noqa: ARG002
+        """Turn a key away from its next request on."""
+        return self.send(DisableApiKey, api_key_id=api_key_id)
+
+    def represent(self, completed: Completed) -> dict[str, Any]:
+        """Present a key; after creating it, with the secret, which a repeat shows as null."""
+        key = api_key_as_json(completed.result)
+        return key | {"secret": completed.secret} if self.action == "create" else key
+
+    def represent_list(self, keys: Sequence[dict[str, Any]]) -> Any:
+        """Present a list so that more can be said of it later."""
+        return {"results": keys}
+
+    def _visible(self) -> QuerySet[ApiKey]:
+        tenants = self.actor.tenants
+        if not self.actor.may("apikeys.view_apikey"):
+            raise Forbidden
+        keys = ApiKey.objects.all()
+        return keys if tenants is None else keys.filter(customer_id__in=tenants)
+
+    def _customer_id(self) -> UUID | None:
+        """The customer that the caller acts for, if it is one; otherwise the body has to say it."""
+        tenant = self.actor.home_tenant()
+        return UUID(tenant) if tenant else None
+
+
+class LegacyApiKeyViewSet(ApiKeyViewSet):
+    """API keys, version 1: the shapes and codes that existing clients know."""
+
+    channel = "v1"
+    errors_as = staticmethod(exception_handlers.plain)
+    refuses_unknown_fields = False
+
+    def represent_postponed(self, postponed: Postponed) -> dict[str, str]:
+        """Say what v1 has always said; for a key that does not exist yet, with its id."""
+        body = {"status": "approval_flow_initiated"}
+        if self.action == "create":
+            body["id"] = str(postponed.result_id)
+        return body
+
+    def represent_list(self, keys: Sequence[dict[str, Any]]) -> Any:
+        """Present the bare list."""
+        return keys

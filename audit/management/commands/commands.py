@@ -1,0 +1,33 @@
+"""Print every command that there is."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from audit import registry
+
+
+class Command(BaseCommand):
+    """Print every command type with what handles it, what it requires and what governs it."""
+
+    help = "Print every command type with its handler, permission, subject and policy."
+
+    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+        """Print one line a command, in columns."""
+        rows = [("COMMAND", "HANDLER", "PERMISSION", "SUBJECT", "POLICY")]
+        rows += [_row(command_class) for command_class in registry.command_classes()]
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self.stdout.write("  ".join(cells).rstrip())
+
+
+def _row(command_class: Any) -> tuple[str, ...]:
+    handler: Any = registry.handler(command_class)
+    return (
+        command_class.message_type,
+        f"{handler.__module__}.{handler.__qualname__}",
+        command_class.required_permission or "-",
+        command_class.subject.type if command_class.subject else "-",
+        registry.governance(command_class) or "-",
+    )

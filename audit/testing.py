@@ -1,0 +1,80 @@
+"""Fixtures for the tests of any app on the bus: given these commands, when this one, then events.
+
+Load them with ``pytest_plugins = ["audit.testing"]``; they want a database that commits.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import pytest
+
+from audit import registry
+from audit.bus import dispatch
+from audit.context import Context
+from audit.exceptions import CommandError
+from audit.messages import Command, Event
+from audit.models import CommandRecord, EventRecord
+from audit.outcomes import Outcome, Postponed
+
+
+class Scenario:
+    """One story in three sentences. ``context`` says who acts; without it, the system does."""
+
+    def __init__(self) -> None:
+        self.outcome: Outcome | None = None
+        self.error: CommandError | None = None
+
+    def given(self, *commands: Command, context: Context | None = None) -> Self:
+        """Carry out what has happened before."""
+        for command in commands:
+            dispatch(command, context=context)
+        return self
+
+    def when(self, command: Command, *, context: Context | None = None) -> Self:
+        """Dispatch the command that the story is about, and keep what comes of it."""
+        try:
+            self.outcome = dispatch(command, context=context)
+        except CommandError as error:
+            self.error = error
+        return self
+
+    def then(self, *events: Event) -> None:
+        """Expect exactly these events of it, in this order."""
+        if self.error:
+            raise self.error
+        assert self.outcome, "there was no when()"  # noqa: S101
+        assert recorded_events(self.outcome) == list(events)  # noqa: S101
+
+    def then_refused(self, kind: type[CommandError]) -> None:
+        """Expect it to be turned down like this, and the record to say so."""
+        assert isinstance(self.error, kind), f"came to {self.error or self.outcome}"  # noqa: S101
+        record = CommandRecord.objects.get(command_id=self.error.command_id)
+        assert record.error_code == kind.code  # noqa: S101
+
+    def then_postponed(self) -> None:
+        """Expect it to be held."""
+        assert isinstance(self.outcome, Postponed), f"came to {self.error or self.outcome}"  # noqa: S101
+
+
+def recorded_events(outcome: Outcome) -> Sequence[Any]:
+    """Read the events of a command back from the log."""
+    records = EventRecord.objects.filter(command_id=outcome.command_id).order_by("position")
+    return [registry.restore(e.message_type, e.schema_version, e.data) for e in records]
+
+
+@pytest.fixture
+def given() -> Any:
+    """Begin a scenario: ``given(*commands).when(command).then(*events)``."""
+    return Scenario().given
+
+
+@pytest.fixture
+def assert_recorded() -> Any:
+    """Assert that the log has one record of a command type with these columns, and return it."""
+
+    def check(command_class: type[Command], **columns: Any) -> CommandRecord:
+        found = CommandRecord.objects.filter(message_type=command_class.message_type, **columns)
+        assert len(found) == 1, f"{len(found)} records of {command_class.message_type}, {columns}"  # noqa: S101
+        return found[0]
+
+    return check

@@ -1,0 +1,78 @@
+"""What `manage.py start` prints: where to click, who to be, and the story as four commands."""
+
+from typing import TypedDict
+
+_TEXT = """
+Countersign is running at {base_url}
+
+  Click    {base_url}/                the home page
+           {base_url}/admin/          API keys, approval requests, history
+           {base_url}/audit/          every command, for auditors
+
+{logins}
+
+  Or play the story from a second terminal:
+
+    KEY='{api_key}'
+
+    # 1. Create a key. Its secret is in the answer, this once.
+    CREATED=$(curl -s {base_url}/api/v2/api-keys -H "Authorization: Bearer $KEY" \\
+      -H 'Content-Type: application/json' -d '{{"name": "ci"}}'); echo "$CREATED"
+
+    # 2. Call the API with it.
+    curl -s {base_url}/api/v2/whoami \\
+      -H "Authorization: Bearer $(echo "$CREATED" | {secret_of})"
+
+    # 3. Disable it. The policy asks for two approvals first, so the answer is 202.
+    HELD=$(curl -si -X POST -H "Authorization: Bearer $KEY" \\
+      {base_url}/api/v2/api-keys/$(echo "$CREATED" | {id_of})/disable); echo "$HELD"
+
+    # 4. Ask how it goes: now, and again once ann and bob have approved in the admin.
+    curl -s -H "Authorization: Bearer $KEY" \\
+      {base_url}/api/v2/commands/$(echo "$HELD" | {command_id_of})
+
+Ctrl-C stops everything.
+"""
+_SED = {
+    "secret_of": """sed -n 's/.*"secret": *"\\([^"]*\\)".*/\\1/p'""",
+    "id_of": """sed -n 's/.*"id": *"\\([^"]*\\)".*/\\1/p'""",
+    "command_id_of": """sed -n 's/^[Cc]ommand-[Ii]d: *\\([-0-9a-f]*\\).*/\\1/p'""",
+}
+_ROLES = {
+    "dana": "a customer, who owns API keys",
+    "ann": "an approver",
+    "bob": "an approver",
+    "iris": "an auditor",
+}
+
+
+class Login(TypedDict):
+    """How one of the demo cast signs in."""
+
+    username: str
+    password: str
+
+
+class Demo(TypedDict):
+    """What the demo command leaves in demo.json."""
+
+    base_url: str
+    users: dict[str, Login]
+    api_key: str
+
+
+def banner(demo: Demo, *, base_url: str) -> str:
+    return _TEXT.format(
+        base_url=base_url,
+        logins="\n".join(_login_lines(demo)),
+        api_key=demo["api_key"],
+        **_SED,
+    )
+
+
+def _login_lines(demo: Demo) -> list[str]:
+    return [
+        f"  {'Sign in' if not place else '       '}  {login['username']:<6} "
+        f"{login['password']:<24} {_ROLES.get(name, '')}".rstrip()
+        for place, (name, login) in enumerate(demo["users"].items())
+    ]

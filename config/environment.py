@@ -1,0 +1,180 @@
+"""Settings read from the environment: typed, and refused early in words that say what to write.
+
+No message repeats a value, for it may be a secret. An empty value counts as none.
+"""
+
+import base64
+import binascii
+import os
+import re
+from pathlib import Path
+from typing import TypedDict
+
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from psycopg.conninfo import conninfo_to_dict
+
+SHORTEST_KEY = 32
+
+_FLAGS = {"true": True, "yes": True, "on": True, "1": True} | {
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+_HOW_TO_MAKE_A_KEY = "openssl rand -base64 32"
+
+
+class Database(TypedDict):
+    """The part of a Django database's settings that a URL tells."""
+
+    ENGINE: str
+    NAME: str
+    USER: str
+    PASSWORD: str
+    HOST: str
+    PORT: str
+    OPTIONS: dict[str, str]
+
+
+def text(name: str, *, default: str | None = None) -> str:
+    """Return the value of `name`.
+
+    :raises ImproperlyConfigured: if it is missing and has no default.
+    """
+    value = os.environ.get(name, "").strip() or default
+    if value is None:
+        raise ImproperlyConfigured(
+            f"{name} is missing. Set it in the environment; docs/settings.md has an example."
+        )
+    return value
+
+
+def first(*names: str) -> str:
+    """Return the first of the names that has a value, or the last of them."""
+    return next((name for name in names if os.environ.get(name, "").strip()), names[-1])
+
+
+def flag(name: str, *, default: bool) -> bool:
+    """Return a yes or no.
+
+    :raises ImproperlyConfigured: if it is neither.
+    """
+    value = text(name, default=str(default)).lower()
+    if value not in _FLAGS:
+        raise ImproperlyConfigured(f"{name} is neither true nor false. Write {name}=true or false.")
+    return _FLAGS[value]
+
+
+def number(name: str, *, default: int, least: int = 0) -> int:
+    """Return a whole number.
+
+    :raises ImproperlyConfigured: if it is none, or below `least`.
+    """
+    value = text(name, default=str(default))
+    if not re.fullmatch(r"[0-9]{1,12}", value) or int(value) < least:
+        raise ImproperlyConfigured(
+            f"{name} is not a whole number from {least} up. Write, for example, {name}={default}."
+        )
+    return int(value)
+
+
+def choice(name: str, *, among: tuple[str, ...]) -> str:
+    """Return one of the values in `among`, the first if there is none.
+
+    :raises ImproperlyConfigured: if it is another.
+    """
+    value = text(name, default=among[0])
+    if value not in among:
+        raise ImproperlyConfigured(f"{name} is unknown. Write one of: {', '.join(among)}.")
+    return value
+
+
+def listing(name: str, *, default: str | None = None) -> list[str]:
+    """Return the values of a comma-separated list.
+
+    :raises ImproperlyConfigured: if it is missing and has no default.
+    """
+    return [item.strip() for item in text(name, default=default).split(",") if item.strip()]
+
+
+def path(name: str, *, default: Path) -> Path:
+    return Path(text(name, default=str(default))).resolve()
+
+
+def key(name: str) -> bytes:
+    """Return a secret key, written in base64.
+
+    :raises ImproperlyConfigured: if it is missing, not base64, or shorter than 32 bytes.
+    """
+    return _decoded(text(name), name=name)
+
+
+def keys(name: str) -> dict[str, bytes]:
+    """Return keys by id, in the order in which they are written: the newest first.
+
+    Written as `id:base64,id:base64`, so that a new key can sign while an old one still verifies.
+
+    :raises ImproperlyConfigured: if one is malformed or short, or an id is used twice.
+    """
+    found: dict[str, bytes] = {}
+    for entry in listing(name):
+        key_id, _, encoded = entry.partition(":")
+        if not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", key_id) or key_id in found:
+            raise ImproperlyConfigured(
+                f"{name} has an entry whose id is missing, malformed or used twice. Write "
+                f"{name}=k2:<key>,k1:<key>, newest first; make a key with: {_HOW_TO_MAKE_A_KEY}"
+            )
+        found[key_id] = _decoded(encoded, name=name)
+    return found
+
+
+def database(name: str) -> Database:
+    """Return the Django settings of a database given by a URL, which libpq itself takes apart.
+
+    A socket is written `postgresql://user@/database?host=/its/directory&port=5432`; all other
+    parameters, such as `sslmode`, become OPTIONS.
+
+    :raises ImproperlyConfigured: if it is not a PostgreSQL URL or names no database.
+    """
+    parts = _url_parts(text(name), name=name)
+    return Database(
+        ENGINE="django.db.backends.postgresql",
+        NAME=parts.pop("dbname"),
+        USER=parts.pop("user", ""),
+        PASSWORD=parts.pop("password", ""),
+        HOST=parts.pop("host", ""),
+        PORT=parts.pop("port", ""),
+        OPTIONS=parts,
+    )
+
+
+def _url_parts(url: str, *, name: str) -> dict[str, str]:
+    refusal = ImproperlyConfigured(
+        f"{name} is not the URL of a PostgreSQL database. Write {name}="
+        "postgresql://user:password@host:5432/database, with %40 for @, %2F for / and so on "
+        "where the password holds them."
+    )
+    if not url.startswith(("postgresql://", "postgres://")):
+        raise refusal
+    try:
+        parts = {part: str(value) for part, value in conninfo_to_dict(url).items()}
+    except psycopg.Error:
+        # libpq's own words quote the part that it stumbled over, which may be the password.
+        raise refusal from None
+    if not parts.get("dbname") or not re.fullmatch(r"[0-9,]*", parts.get("port", "")):
+        raise refusal
+    return parts
+
+
+def _decoded(encoded: str, *, name: str) -> bytes:
+    try:
+        decoded = base64.b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        decoded = b""
+    if len(decoded) < SHORTEST_KEY:
+        raise ImproperlyConfigured(
+            f"{name} holds a key that is not {SHORTEST_KEY} or more bytes in base64. "
+            f"Make one with: {_HOW_TO_MAKE_A_KEY}"
+        )
+    return decoded

@@ -1,0 +1,74 @@
+"""Log lines on standard error, one JSON object each, with nothing that a caller sent but paths."""
+
+import logging
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+
+def configure() -> None:
+    """Send structlog's own loggers through the same handler as everybody else's."""
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_SHARED,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def settings(*, layout: str, level: str) -> dict[str, Any]:
+    """Return Django's LOGGING for a layout, `json` or `console`, and the least level to show."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {
+                "()": structlog.stdlib.ProcessorFormatter,
+                "processors": [
+                    structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                    *_RENDERERS[layout],
+                ],
+                "foreign_pre_chain": _SHARED,
+            }
+        },
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "django": {"handlers": [], "level": "NOTSET"},
+            # Each request has its own line already, with its status.
+            "django.request": {"level": "ERROR"},
+        },
+    }
+
+
+def _without_callers_data(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Drop headers and query strings: they are the caller's, and may hold what is secret."""
+    event.pop("user_agent", None)
+    if isinstance(event.get("request"), str):
+        event["request"] = event["request"].partition("?")[0]
+    return event
+
+
+_SHARED: list[Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.PositionalArgumentsFormatter(),
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _without_callers_data,
+]
+# Plain tracebacks in both: structlog's richer ones show local variables, secrets included.
+_RENDERERS: dict[str, list[Processor]] = {
+    "json": [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
+    "console": [
+        structlog.dev.ConsoleRenderer(
+            colors=False, exception_formatter=structlog.dev.plain_traceback
+        )
+    ],
+}
+LAYOUTS = tuple(_RENDERERS)
+LEVELS = tuple(logging.getLevelName(level) for level in (20, 10, 30, 40, 50))

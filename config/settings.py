@@ -1,0 +1,230 @@
+"""Django's settings, all of them read from the environment; docs/settings.md explains each.
+
+Importing this starts nothing. On a machine without any setting, manage.py has config.first_run
+fill the environment first.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from config import environment, logs
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+DATA_DIR = environment.path("DATA_DIR", default=BASE_DIR / ".data")
+
+# The application
+
+SECRET_KEY = environment.text("SECRET_KEY")
+SECRET_KEY_FALLBACKS = environment.listing("SECRET_KEY_FALLBACKS", default="")
+DEBUG = environment.flag("DEBUG", default=False)
+DEMO = environment.flag("DEMO", default=False)
+ALLOWED_HOSTS = environment.listing("ALLOWED_HOSTS")
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Ours come first, so that our templates and commands win over those of the packages.
+INSTALLED_APPS = [
+    "config",
+    "apikeys",
+    "approvals",
+    "audit",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "simple_history",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "csp",
+    "django_structlog",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# The web server that `manage.py start` runs
+
+WEB_HOST = environment.text("HOST", default="127.0.0.1")
+WEB_PORT = environment.number("PORT", default=8000, least=1)
+WEB_WORKERS = environment.number("WEB_WORKERS", default=2, least=1)
+WEB_THREADS = environment.number("WEB_THREADS", default=4, least=1)
+BASE_URL = environment.text("BASE_URL", default=f"http://{WEB_HOST}:{WEB_PORT}")
+
+# Databases: one, seen by two roles. "default" serves and may not change a record; "owner" migrates.
+
+_APPLICATION = environment.database("DATABASE_URL")
+_STATEMENT_TIMEOUT = environment.number("STATEMENT_TIMEOUT_MS", default=15_000)
+_LOCK_TIMEOUT = environment.number("LOCK_TIMEOUT_MS", default=5_000)
+_SESSION_SETTINGS = (
+    f"-c statement_timeout={_STATEMENT_TIMEOUT} "
+    f"-c lock_timeout={_LOCK_TIMEOUT} "
+    "-c idle_in_transaction_session_timeout=60000"
+)
+# Django's own value, None, makes psycopg ignore `prepare=True` too. With a threshold that is never
+# reached, exactly those statements are prepared that ask for it.
+_PREPARE_THRESHOLD = (
+    1_000_000_000 if environment.flag("DATABASE_PREPARED_STATEMENTS", default=True) else None
+)
+
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": {
+        **_APPLICATION,
+        "CONN_MAX_AGE": environment.number("DATABASE_CONN_MAX_AGE", default=60),
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            "application_name": "countersign",
+            **_APPLICATION["OPTIONS"],
+            "options": f"{_APPLICATION['OPTIONS'].get('options', '')} {_SESSION_SETTINGS}".strip(),
+            "prepare_threshold": _PREPARE_THRESHOLD,
+        },
+        # Tests create their database as its owner, and look at it as the application does.
+        "TEST": {"MIRROR": "owner"},
+    },
+    "owner": {
+        **environment.database(environment.first("MIGRATION_DATABASE_URL", "DATABASE_URL")),
+        "CONN_MAX_AGE": 0,
+    },
+}
+
+# People and their browsers
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_HTTPONLY = True
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_TRUSTED_ORIGINS = environment.listing("CSRF_TRUSTED_ORIGINS", default="")
+X_FRAME_OPTIONS = "DENY"
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": ["'none'"],
+        "script-src": ["'self'"],
+        "style-src": ["'self'"],
+        "img-src": ["'self'", "data:"],
+        "font-src": ["'self'"],
+        "connect-src": ["'self'"],
+        "form-action": ["'self'"],
+        "frame-ancestors": ["'none'"],
+        "base-uri": ["'none'"],
+    },
+}
+
+# HTTPS, unless the environment says otherwise
+
+HTTPS = environment.flag("HTTPS", default=True)
+TRUSTED_PROXIES = environment.number("TRUSTED_PROXIES", default=0)
+SECURE_SSL_REDIRECT = HTTPS
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_SECURE = HTTPS
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+# Without a proxy in front, anybody could send this header and have HTTP taken for HTTPS.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
+
+# Static files
+
+STATIC_URL = "/static/"
+STATIC_ROOT = environment.path("STATIC_ROOT", default=DATA_DIR / "static")
+_STATIC_STORAGE = (
+    "whitenoise.storage.CompressedManifestStaticFilesStorage"
+    if environment.flag("STATIC_MANIFEST", default=True)
+    else "django.contrib.staticfiles.storage.StaticFilesStorage"
+)
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": _STATIC_STORAGE},
+}
+
+# Language and time
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+# Log lines
+
+LOGGING = logs.settings(
+    layout=environment.choice("LOG_FORMAT", among=logs.LAYOUTS),
+    level=environment.choice("LOG_LEVEL", among=logs.LEVELS),
+)
+# One line a request, when it has ended.
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10
+
+# The API
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "apikeys.authentication.ApiKeyAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["audit.parsers.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "EXCEPTION_HANDLER": "audit.exception_handlers.problem_details",
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+# The largest body that the API takes, in bytes.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# Audit
+
+AUDIT_MIDDLEWARE = ["audit.middleware.authorize", "approvals.middleware.hold_for_approval"]
+AUDIT_TENANTS_OF_USER = "apikeys.memberships.tenants_of_user"
+AUDIT_FINGERPRINT_KEY = environment.key("FINGERPRINT_KEY")
+
+# Approvals
+
+APPROVALS_PAYLOAD_KEYS = environment.keys("PAYLOAD_KEYS")
+APPROVALS_APPROVE_WITHIN = timedelta(
+    days=environment.number("APPROVE_WITHIN_DAYS", default=7, least=1)
+)
+
+# History
+
+SIMPLE_HISTORY_HISTORY_CHANGE_REASON_USE_TEXT_FIELD = True
+SIMPLE_HISTORY_DATE_INDEX = False
+SIMPLE_HISTORY_REVERT_DISABLED = True
+SIMPLE_HISTORY_ENFORCE_HISTORY_MODEL_PERMISSIONS = True

@@ -1,0 +1,30 @@
+"""Where everything is found."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+import apikeys.urls
+from audit.viewsets import CommandStatusViewSet, WhoamiViewSet
+
+handler400 = "audit.exception_handlers.bad_request"
+handler404 = "audit.exception_handlers.page_not_found"
+handler500 = "audit.exception_handlers.server_error"
+
+_api_v2 = [
+    path("whoami", WhoamiViewSet.as_view({"get": "retrieve"}), name="whoami"),
+    path(
+        "commands/<uuid:command_id>",
+        CommandStatusViewSet.as_view({"get": "retrieve"}),
+        name="command-status",
+    ),
+    *apikeys.urls.v2,
+]
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin/", admin.site.urls),
+    path("audit/", include("audit.urls")),
+    path("api/v1/", include(apikeys.urls.v1)),
+    path("api/v2/", include(_api_v2)),
+]

@@ -1,0 +1,104 @@
+"""The web server of `manage.py start`: granian, in a process group of its own."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from errno import EADDRINUSE
+from pathlib import Path
+
+ANSWER_SECONDS = 60
+STOP_SECONDS = 10
+
+
+class PortTaken(Exception):
+    """Another program listens on the port."""
+
+
+class NoAnswer(Exception):
+    """The web server ended, or took too long, before it answered a request."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebServer:
+    """What to serve, where, and with how many hands."""
+
+    directory: Path
+    host: str
+    port: int
+    workers: int
+    threads: int
+
+    def refuse_taken_port(self) -> None:
+        """Find out before any work is done whether the port is free.
+
+        :raises PortTaken: if another program listens there.
+        """
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        try:
+            socket.create_server((self.host, self.port), family=family).close()
+        except OSError as error:
+            if error.errno == EADDRINUSE:
+                raise PortTaken from error
+            raise
+
+    @contextmanager
+    def running(self) -> Iterator[subprocess.Popen[bytes]]:
+        """Serve until the block is left; enter it once the server answers.
+
+        :raises NoAnswer: if it does not.
+        """
+        # A session of its own, so that Ctrl-C reaches us alone and we end things in order.
+        process = subprocess.Popen(self._command(), cwd=self.directory, start_new_session=True)
+        try:
+            self._await_answer(process)
+            yield process
+        finally:
+            _stop(process)
+
+    def _command(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--log-level", "warning"),
+            *("--host", self.host, "--port", str(self.port)),
+            *("--workers", str(self.workers), "--blocking-threads", str(self.threads)),
+            "config.wsgi:application",
+        ]
+
+    def _await_answer(self, process: subprocess.Popen[bytes]) -> None:
+        end = time.monotonic() + ANSWER_SECONDS
+        while not self._answers():
+            if process.poll() is not None or time.monotonic() > end:
+                raise NoAnswer
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        """Tell whether a request gets an answer, whatever it says."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        connection = http.client.HTTPConnection(host, self.port, timeout=2)
+        try:
+            connection.request("GET", "/")
+            connection.getresponse()
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+        return True
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    # A second Ctrl-C must not leave half of the servers running.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    process.terminate()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(STOP_SECONDS)
+    # The workers, should they have outlived their parent.
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,23 @@
+#!/usr/bin/env python
+"""The command line: every command works on a fresh machine, without any setting."""
+
+import os
+import sys
+
+from django.core.management import execute_from_command_line
+
+from config import first_run
+from config.postgres_programs import ServerUnavailable
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    try:
+        first_run.prepare()
+    except ServerUnavailable as error:
+        sys.exit(str(error))
+    execute_from_command_line(sys.argv)
+
+
+if __name__ == "__main__":
+    main()

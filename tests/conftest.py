@@ -1,0 +1,201 @@
+"""The database that every test gets, and the cast."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from django.conf import settings
+from django.contrib.auth.models import Group, Permission, User
+from django.db import connections
+from django.test import Client
+from django.test.utils import setup_databases, teardown_databases
+
+from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
+from apikeys.models import ApiKey, Customer
+from approvals.commands import CreatePolicy
+from audit.actors import Actor, actor_for_user
+from audit.bus import dispatch
+from audit.context import Context
+from audit.outcomes import Completed
+from tests.wiping import wipe
+
+pytest_plugins = ["audit.testing"]
+
+PASSWORD = "correct horse battery staple"
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
+    """Make the test database as its owner; "default" looks at the same one as the application."""
+    with django_db_blocker.unblock():
+        databases = setup_databases(verbosity=0, interactive=False)
+    yield
+    with django_db_blocker.unblock():
+        connections["default"].close()
+        teardown_databases(databases, verbosity=0)
+
+
+@pytest.fixture(scope="session")
+def owner(django_db_setup: None, django_db_blocker: Any) -> Iterator[psycopg.Connection]:
+    """A connection as the owner of the tables, for what the application's role may not do."""
+    database = settings.DATABASES["owner"]
+    with psycopg.connect(
+        dbname=database["NAME"],
+        user=database["USER"],
+        password=database["PASSWORD"],
+        host=database["HOST"],
+        port=database["PORT"],
+        autocommit=True,
+    ) as connection:
+        yield connection
+
+
+@pytest.fixture(autouse=True)
+def clean_database(transactional_db: None, owner: psycopg.Connection) -> Iterator[None]:
+    """Real transactions in every test; whatever it committed is gone after it."""
+    yield
+    wipe(owner)
+
+
+@pytest.fixture
+def acme() -> Customer:
+    """The customer whose keys the stories are about."""
+    return completed(CreateCustomer(name="Acme"))
+
+
+@pytest.fixture
+def globex() -> Customer:
+    """Another customer, who must see nothing of Acme's."""
+    return completed(CreateCustomer(name="Globex"))
+
+
+@pytest.fixture
+def dana(acme: Customer) -> User:
+    """Acts for Acme: may create, enable and disable API keys."""
+    return member("dana", acme, permissions=KEY_PERMISSIONS)
+
+
+@pytest.fixture
+def gus(globex: Customer) -> User:
+    """Acts for Globex, with the same permissions that Dana has."""
+    return member("gus", globex, permissions=KEY_PERMISSIONS)
+
+
+@pytest.fixture
+def security() -> Group:
+    """The people who approve."""
+    return Group.objects.create(name="Security")
+
+
+@pytest.fixture
+def ann(acme: Customer, security: Group) -> User:
+    """Belongs to Security, so may approve what a policy asks Security for."""
+    return member("ann", acme, groups=[security], permissions=APPROVER_PERMISSIONS, is_staff=True)
+
+
+@pytest.fixture
+def bob(acme: Customer, security: Group) -> User:
+    """Belongs to Security as well."""
+    return member("bob", acme, groups=[security], permissions=APPROVER_PERMISSIONS, is_staff=True)
+
+
+@pytest.fixture
+def iris(acme: Customer) -> User:
+    """Audits Acme: sees everything of it and may change nothing."""
+    return member("iris", acme, permissions=AUDITOR_PERMISSIONS, is_staff=True)
+
+
+@pytest.fixture
+def disabling_needs_two(security: Group, ann: User, bob: User) -> None:
+    """The policy of the story: two of Security approve before a key is disabled."""
+    completed(CreatePolicy(governs="apikeys.disable", group_id=security.pk, quorum=2))
+
+
+@pytest.fixture
+def first_key(dana: User, acme: Customer) -> "Key":
+    """A key of Dana's, with its secret."""
+    return create_key(dana, acme, name="first")
+
+
+KEY_PERMISSIONS = (
+    "view_apikey",
+    "create_apikey",
+    "enable_apikey",
+    "disable_apikey",
+)
+APPROVER_PERMISSIONS = ("view_approvalrequest", "view_apikey")
+AUDITOR_PERMISSIONS = (
+    "view_approvalrequest",
+    "view_apikey",
+    "view_customer",
+    "view_commandrecord",
+    "view_eventrecord",
+)
+
+
+class Key:
+    """An API key as its user has it."""
+
+    def __init__(self, api_key: ApiKey, secret: str) -> None:
+        self.id, self.row, self.secret = api_key.pk, api_key, secret
+        self.headers = {"Authorization": f"Bearer {secret}"}
+
+
+def completed(command: Any, *, context: Context | None = None) -> Any:
+    """Dispatch a command that must be carried out at once, and return its result."""
+    outcome = dispatch(command, context=context)
+    assert isinstance(outcome, Completed)
+    return outcome.result
+
+
+def member(
+    name: str,
+    customer: Customer,
+    *,
+    groups: list[Group] | None = None,
+    permissions: tuple[str, ...] = (),
+    is_staff: bool = False,
+) -> User:
+    """Make a person who acts for a customer."""
+    user = User.objects.create_user(name, password=PASSWORD, is_staff=is_staff)
+    user.groups.set(groups or [])
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    completed(AddMember(customer_id=customer.pk, user_id=user.pk))
+    return User.objects.get(pk=user.pk)
+
+
+def create_key(owner: User, customer: Customer, *, name: str) -> Key:
+    """Make a key of a person's."""
+    command = CreateApiKey(customer_id=customer.pk, owner_id=owner.pk, name=name)
+    outcome = dispatch(command, context=Context(actor=actor_for_user(owner)))
+    assert isinstance(outcome, Completed)
+    assert outcome.secret
+    return Key(outcome.result, outcome.secret)
+
+
+@pytest.fixture
+def context_of() -> Callable[..., Context]:
+    """Make a context of a person's, as an entry point would."""
+
+    def make(user: User, **facts: Any) -> Context:
+        return Context(actor=actor_for_user(user), **facts)
+
+    return make
+
+
+@pytest.fixture
+def browser() -> Callable[[User], Client]:
+    """A client signed in as a person."""
+
+    def sign_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return sign_in
+
+
+def actor(user: User) -> Actor:
+    """The actor that a person is now."""
+    return actor_for_user(User.objects.get(pk=user.pk))

@@ -1,0 +1,12 @@
+from django.db import models
+
+from audit.history import HistoricalRecords
+from audit.registry import subject
+
+
+@subject("note", tenant="tenant")
+class Note(models.Model):
+    id = models.UUIDField(primary_key=True)
+    tenant = models.TextField()
+    text = models.TextField()
+    history = HistoricalRecords()

@@ -1,0 +1,13 @@
+"""What must be so before pytest-django reads the settings: an environment and a database."""
+
+import os
+import tempfile
+
+from config import first_run
+
+first_run.prepare()
+
+# Pages must render without collected static files, of which whitenoise wants the directory.
+_static_root = tempfile.TemporaryDirectory(prefix="countersign-static-")
+os.environ["STATIC_ROOT"] = _static_root.name
+os.environ["STATIC_MANIFEST"] = "false"

@@ -1,0 +1,52 @@
+"""A second domain app of under 60 lines gets the log, the history, the 202 and the votes."""
+
+from pathlib import Path
+
+from approvals.commands import Approve, CreatePolicy
+from approvals.models import ApprovalRequest
+from audit.models import CommandRecord
+from tests.conftest import completed
+from tests.http import call
+from tests.notes.handlers import NoteWritten, WriteNote
+from tests.notes.models import Note
+
+
+def test_the_app_is_under_sixty_lines():
+    files = (Path(__file__).parent / "notes").glob("*.py")
+    lines = [line for file in files for line in file.read_text().splitlines() if line.strip()]
+
+    assert len(lines) < 60
+
+
+def test_a_note_has_its_record_its_event_and_its_history(given, acme, assert_recorded):
+    command = WriteNote(tenant=str(acme.pk), text="Buy milk")
+
+    given().when(command).then(NoteWritten(note_id=command.note_id))
+
+    record = assert_recorded(WriteNote, status="succeeded", tenant=str(acme.pk))
+    assert Note.history.get().history_command_id == record.command_id
+
+
+def test_a_note_that_needs_approval_is_held_voted_on_and_written(
+    client, first_key, security, ann, bob, context_of
+):
+    completed(CreatePolicy(governs="notes.write", group_id=security.pk, quorum=2))
+
+    held = call(client, "POST", "/api/v2/notes", {"text": "Buy milk"}, key=first_key)
+    request = ApprovalRequest.objects.get()
+    for person in (ann, bob):
+        approval = Approve(approval_request_id=request.pk, digest=request.digest)
+        completed(approval, context=context_of(person))
+
+    assert held.status_code == 202
+    assert str(Note.objects.get().pk) == held.json()["resource_id"]
+    record = CommandRecord.objects.get(command_id=held["Command-Id"], status="succeeded")
+    assert record.actor_label.startswith("dana")
+
+
+def test_a_bad_note_is_refused_and_recorded(client, first_key, assert_recorded):
+    answer = call(client, "POST", "/api/v2/notes", {"txt": "Buy milk"}, key=first_key)
+
+    assert answer.status_code == 400
+    assert answer["Content-Type"] == "application/problem+json"
+    assert_recorded(WriteNote, status="refused", error_code="invalid")
