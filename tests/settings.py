@@ -5,3 +5,5 @@ from config.settings import INSTALLED_APPS
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.notes"]
 ROOT_URLCONF = "tests.urls"
+# The real ones take a quarter of a second for every person of the cast, on purpose.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

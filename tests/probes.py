@@ -1,0 +1,70 @@
+"""Commands whose handlers do what a test says, and middleware that fails."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from audit.context import Context
+from audit.messages import Command, Event, SubjectOf
+from audit.middleware import Next
+from audit.outcomes import Outcome
+from audit.registry import handles
+
+Deed = Callable[["Probe", Context], Any]
+
+_deeds: dict[str, Deed] = {}
+
+
+class Broken(Exception):
+    """What the tests raise where something is to go wrong."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probe(Command):
+    """Do to an API key what a test says."""
+
+    message_type = "tests.probe"
+    subject = SubjectOf("api-key", "api_key_id")
+
+    api_key_id: UUID
+    deed: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Probed(Event):
+    """A test has done to an API key what it said."""
+
+    message_type = "tests.probed"
+    subject = SubjectOf("api-key", "api_key_id")
+
+    api_key_id: UUID
+
+
+@handles(Probe)
+def probe(command: Probe, context: Context) -> Any:
+    result = _deeds[command.deed](command, context)
+    context.emit(Probed(api_key_id=command.api_key_id))
+    return result
+
+
+def deed(function: Deed) -> Deed:
+    """Make a function one that a probe can ask for. A command holds its name, as any plain value."""
+    _deeds[function.__name__] = function
+    return function
+
+
+def to(function: Deed, api_key_id: UUID) -> Probe:
+    """Build the command that does a deed."""
+    return Probe(api_key_id=api_key_id, deed=function.__name__)
+
+
+def break_before(command: Command, context: Context, call_next: Next) -> Outcome:
+    """Middleware that fails on the way in."""
+    raise Broken("on the way in")
+
+
+def break_after(command: Command, context: Context, call_next: Next) -> Outcome:
+    """Middleware that fails on the way out."""
+    call_next(command, context)
+    raise Broken("on the way out")

@@ -1,0 +1,54 @@
+"""Threads that act at the same moment, each with a database connection of its own."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Barrier
+from types import TracebackType
+from typing import Any, Self
+
+from django.db import connection, connections
+
+#: How often each race is run. One run proves little; .ci/run asks for more than a developer does.
+ROUNDS = int(os.environ.get("RACE_ROUNDS", "20"))
+_PATIENCE_SECONDS = 60
+
+
+class Crowd:
+    """As many threads as actions are to happen at once. They stay from round to round."""
+
+    def __init__(self, size: int) -> None:
+        self._executor = ThreadPoolExecutor(max_workers=size)
+        self._size = size
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.at_once(*[connections.close_all] * self._size)
+        self._executor.shutdown()
+
+    def at_once(self, *actions: Callable[[], Any]) -> list[Any]:
+        """Do all of it at the same moment; return what each action returned or raised."""
+        barrier = Barrier(len(actions))
+        futures = [self._executor.submit(_act, action, barrier) for action in actions]
+        return [future.result(_PATIENCE_SECONDS) for future in futures]
+
+    def start(self, action: Callable[[], Any]) -> "Future[Any]":
+        """Begin one action and go on; its future holds what it returned or raised."""
+        return self._executor.submit(_act, action, Barrier(1))
+
+
+def _act(action: Callable[[], Any], barrier: Barrier) -> Any:
+    connection.ensure_connection()
+    # It also keeps a thread from taking two actions of one round.
+    barrier.wait(_PATIENCE_SECONDS)
+    try:
+        return action()
+    except Exception as error:  # noqa: BLE001: what was raised is what the test looks at
+        return error
