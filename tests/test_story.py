@@ -59,13 +59,38 @@ def test_bad_secrets_get_one_answer(client, first_key):
     assert len(answers) == 1, answers
     bad = call(client, "POST", "/api/v2/api-keys", {"nam\u0000e": "x"}, key=first_key)
     print(bad.status_code, bad.json())
-    raw = client.generic("POST", "/api/v2/api-keys", b"\xff{", content_type="application/json", headers=first_key.headers)
+    raw = client.generic(
+        "POST",
+        "/api/v2/api-keys",
+        b"\xff{",
+        content_type="application/json",
+        headers=first_key.headers,
+    )
     print(raw.status_code, raw.json())
-    raw = client.generic("POST", "/api/v2/api-keys", b"{}", content_type="text/xml", headers=first_key.headers)
+    raw = client.generic(
+        "POST", "/api/v2/api-keys", b"{}", content_type="text/xml", headers=first_key.headers
+    )
     print(raw.status_code, raw.json())
     for r in CommandRecord.objects.filter(status="refused"):
         print(r, r.data, r.error_code, r.error_message)
-    again = [call(client, "POST", "/api/v1/api-keys", {"name": "ci"}, key=first_key, **{"Idempotency-Key": "k"}) for _ in "ab"]
+    again = [
+        call(
+            client,
+            "POST",
+            "/api/v1/api-keys",
+            {"name": "ci"},
+            key=first_key,
+            **{"Idempotency-Key": "k"},
+        )
+        for _ in "ab"
+    ]
     print([a.content for a in again], again[1].headers)
-    other = call(client, "POST", "/api/v1/api-keys", {"name": "other"}, key=first_key, **{"Idempotency-Key": "k"})
+    other = call(
+        client,
+        "POST",
+        "/api/v1/api-keys",
+        {"name": "other"},
+        key=first_key,
+        **{"Idempotency-Key": "k"},
+    )
     print(other.status_code, other.content)

