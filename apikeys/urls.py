@@ -8,7 +8,9 @@ from apikeys.viewsets import ApiKeyViewSet, LegacyApiKeyViewSet
 def _routes(viewset: type[ApiKeyViewSet], version: str) -> list[URLPattern]:
     item = "api-keys/<uuid:api_key_id>"
     return [
-        path("api-keys", viewset.as_view({"get": "list", "post": "create"}), name=f"{version}-keys"),
+        path(
+            "api-keys", viewset.as_view({"get": "list", "post": "create"}), name=f"{version}-keys"
+        ),
         path(item, viewset.as_view({"get": "retrieve"}), name=f"{version}-key"),
         path(f"{item}/enable", viewset.as_view({"post": "enable"}), name=f"{version}-enable"),
         path(f"{item}/disable", viewset.as_view({"post": "disable"}), name=f"{version}-disable"),

@@ -58,7 +58,7 @@ class Problem:
                 self._take_command_error(error)
             case drf.NotAuthenticated() | drf.AuthenticationFailed():
                 self._take(HTTPStatus.UNAUTHORIZED, "unauthenticated", _UNAUTHENTICATED)
-                self.headers["WWW-Authenticate"] = "Bearer"
+                self.headers = {"WWW-Authenticate": "Bearer", "Vary": "Cookie"}
             case drf.APIException():
                 self._take_api_exception(error)
             case Http404():

@@ -31,7 +31,9 @@ def read_after(kind: type[_Record], place: Place, *, limit: int) -> list[_Record
                 OR xid < pg_snapshot_xmin(pg_current_snapshot()))
         ORDER BY epoch, xid, position LIMIT %s
     """  # noqa: S608: the name of our own table
-    return list(kind._default_manager.raw(sql, [place.epoch, str(place.xid), place.position, limit]))
+    return list(
+        kind._default_manager.raw(sql, [place.epoch, str(place.xid), place.position, limit])
+    )
 
 
 def place_of(record: Record) -> Place:

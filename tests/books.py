@@ -54,7 +54,7 @@ _ERRORS = {
     "keys that are not as their last event says": """
         SELECT id, is_enabled FROM apikeys_apikey AS present WHERE is_enabled IS DISTINCT FROM (
             SELECT message_type <> 'apikeys.disabled' FROM audit_eventrecord AS event
-            WHERE subject_type = 'api-key' AND subject_id = id::text
+            WHERE subject_type = 'api-key' AND subject_id = present.id::text
                 AND message_type IN ('apikeys.created', 'apikeys.enabled', 'apikeys.disabled')
             ORDER BY number DESC LIMIT 1)
     """,
@@ -72,7 +72,8 @@ _CHANGED_BY_COMMANDS = (
 
 def assert_balanced() -> None:
     """Domain, history, records and events tell the same."""
-    assert {what: rows for what, sql in _ERRORS.items() if (rows := _rows(sql))} == {}
+    found = {what: rows for what, sql in _ERRORS.items() if (rows := _rows(sql))}
+    assert not found, found
 
 
 def all_but_records() -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
@@ -13,6 +14,11 @@ import psycopg
 _PORT = 5432
 _COMMIT = b"COMMIT\0"
 _READY_FOR_QUERY = b"Z"
+_PATIENCE_SECONDS = 20
+_WAITING = """
+    SELECT count(*) FROM pg_stat_activity
+    WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
+"""
 
 
 class Cut(Enum):
@@ -116,6 +122,14 @@ def refusing(
         yield
     finally:
         owner.execute("DROP FUNCTION tests_refuse CASCADE")
+
+
+def until_blocked(owner: psycopg.Connection, *, how_many: int) -> None:
+    """Come back once so many connections to the database wait for a lock."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while owner.execute(_WAITING).fetchone() < (how_many,):
+        assert time.monotonic() < end
+        time.sleep(0.005)
 
 
 def _connect(host: str, port: int) -> socket.socket:

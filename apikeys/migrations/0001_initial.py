@@ -9,7 +9,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -18,183 +17,366 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Customer',
+            name="Customer",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, unique=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
             ],
             options={
-                'permissions': (('create_customer', 'Can create customers and add people to them'),),
-                'default_permissions': ('view',),
+                "permissions": (
+                    ("create_customer", "Can create customers and add people to them"),
+                ),
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100)),
-                ('prefix', models.CharField(blank=True, max_length=20)),
-                ('is_enabled', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('owner', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='apikeys.customer')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("prefix", models.CharField(blank=True, max_length=20)),
+                ("is_enabled", models.BooleanField(default=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="apikeys.customer"
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'API key',
-                'permissions': (('create_apikey', 'Can create API keys'), ('enable_apikey', 'Can enable API keys'), ('disable_apikey', 'Can disable API keys')),
-                'default_permissions': ('view',),
+                "verbose_name": "API key",
+                "permissions": (
+                    ("create_apikey", "Can create API keys"),
+                    ("enable_apikey", "Can enable API keys"),
+                    ("disable_apikey", "Can disable API keys"),
+                ),
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='ApiKeySecret',
+            name="ApiKeySecret",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('digest', models.BinaryField(max_length=32, unique=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('not_after', models.DateTimeField(null=True)),
-                ('api_key', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='secrets', to='apikeys.apikey')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("digest", models.BinaryField(max_length=32, unique=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("not_after", models.DateTimeField(null=True)),
+                (
+                    "api_key",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="secrets",
+                        to="apikeys.apikey",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'API key secret',
-                'default_permissions': (),
+                "verbose_name": "API key secret",
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='HistoricalApiKey',
+            name="HistoricalApiKey",
             fields=[
-                ('history_command_id', models.UUIDField(null=True)),
-                ('history_actor_kind', models.TextField(blank=True)),
-                ('history_actor_person', models.TextField(blank=True)),
-                ('history_actor_label', models.TextField(blank=True)),
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False)),
-                ('name', models.CharField(max_length=100)),
-                ('prefix', models.CharField(blank=True, max_length=20)),
-                ('is_enabled', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('history_user_id', models.TextField(blank=True, default='')),
-                ('history_id', models.BigAutoField(editable=False, primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField()),
-                ('history_change_reason', models.TextField(null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('customer', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='apikeys.customer')),
-                ('owner', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("history_command_id", models.UUIDField(null=True)),
+                ("history_actor_kind", models.TextField(blank=True)),
+                ("history_actor_person", models.TextField(blank=True)),
+                ("history_actor_label", models.TextField(blank=True)),
+                ("id", models.UUIDField(default=uuid_utils.compat.uuid7, editable=False)),
+                ("name", models.CharField(max_length=100)),
+                ("prefix", models.CharField(blank=True, max_length=20)),
+                ("is_enabled", models.BooleanField(default=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("history_user_id", models.TextField(blank=True, default="")),
+                (
+                    "history_id",
+                    models.BigAutoField(editable=False, primary_key=True, serialize=False),
+                ),
+                ("history_date", models.DateTimeField()),
+                ("history_change_reason", models.TextField(null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="apikeys.customer",
+                    ),
+                ),
+                (
+                    "owner",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical API key',
-                'verbose_name_plural': 'historical API keys',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
-                'default_permissions': ('view',),
+                "verbose_name": "historical API key",
+                "verbose_name_plural": "historical API keys",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
+                "default_permissions": ("view",),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='HistoricalApiKeySecret',
+            name="HistoricalApiKeySecret",
             fields=[
-                ('history_command_id', models.UUIDField(null=True)),
-                ('history_actor_kind', models.TextField(blank=True)),
-                ('history_actor_person', models.TextField(blank=True)),
-                ('history_actor_label', models.TextField(blank=True)),
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('not_after', models.DateTimeField(null=True)),
-                ('history_user_id', models.TextField(blank=True, default='')),
-                ('history_id', models.BigAutoField(editable=False, primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField()),
-                ('history_change_reason', models.TextField(null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('api_key', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='apikeys.apikey')),
+                ("history_command_id", models.UUIDField(null=True)),
+                ("history_actor_kind", models.TextField(blank=True)),
+                ("history_actor_person", models.TextField(blank=True)),
+                ("history_actor_label", models.TextField(blank=True)),
+                ("id", models.UUIDField(default=uuid_utils.compat.uuid7, editable=False)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("not_after", models.DateTimeField(null=True)),
+                ("history_user_id", models.TextField(blank=True, default="")),
+                (
+                    "history_id",
+                    models.BigAutoField(editable=False, primary_key=True, serialize=False),
+                ),
+                ("history_date", models.DateTimeField()),
+                ("history_change_reason", models.TextField(null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "api_key",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="apikeys.apikey",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical API key secret',
-                'verbose_name_plural': 'historical API key secrets',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
-                'default_permissions': ('view',),
+                "verbose_name": "historical API key secret",
+                "verbose_name_plural": "historical API key secrets",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
+                "default_permissions": ("view",),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='HistoricalCustomer',
+            name="HistoricalCustomer",
             fields=[
-                ('history_command_id', models.UUIDField(null=True)),
-                ('history_actor_kind', models.TextField(blank=True)),
-                ('history_actor_person', models.TextField(blank=True)),
-                ('history_actor_label', models.TextField(blank=True)),
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False)),
-                ('name', models.CharField(max_length=100)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now, editable=False)),
-                ('history_user_id', models.TextField(blank=True, default='')),
-                ('history_id', models.BigAutoField(editable=False, primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField()),
-                ('history_change_reason', models.TextField(null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                ("history_command_id", models.UUIDField(null=True)),
+                ("history_actor_kind", models.TextField(blank=True)),
+                ("history_actor_person", models.TextField(blank=True)),
+                ("history_actor_label", models.TextField(blank=True)),
+                ("id", models.UUIDField(default=uuid_utils.compat.uuid7, editable=False)),
+                ("name", models.CharField(max_length=100)),
+                (
+                    "created_at",
+                    models.DateTimeField(default=django.utils.timezone.now, editable=False),
+                ),
+                ("history_user_id", models.TextField(blank=True, default="")),
+                (
+                    "history_id",
+                    models.BigAutoField(editable=False, primary_key=True, serialize=False),
+                ),
+                ("history_date", models.DateTimeField()),
+                ("history_change_reason", models.TextField(null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical customer',
-                'verbose_name_plural': 'historical customers',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['id', '-history_date', '-history_id'], name='apikeys_customer_history')],
+                "verbose_name": "historical customer",
+                "verbose_name_plural": "historical customers",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(
+                        fields=["id", "-history_date", "-history_id"],
+                        name="apikeys_customer_history",
+                    )
+                ],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='HistoricalMembership',
+            name="HistoricalMembership",
             fields=[
-                ('history_command_id', models.UUIDField(null=True)),
-                ('history_actor_kind', models.TextField(blank=True)),
-                ('history_actor_person', models.TextField(blank=True)),
-                ('history_actor_label', models.TextField(blank=True)),
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False)),
-                ('history_user_id', models.TextField(blank=True, default='')),
-                ('history_id', models.BigAutoField(editable=False, primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField()),
-                ('history_change_reason', models.TextField(null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('customer', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='apikeys.customer')),
-                ('user', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("history_command_id", models.UUIDField(null=True)),
+                ("history_actor_kind", models.TextField(blank=True)),
+                ("history_actor_person", models.TextField(blank=True)),
+                ("history_actor_label", models.TextField(blank=True)),
+                ("id", models.UUIDField(default=uuid_utils.compat.uuid7, editable=False)),
+                ("history_user_id", models.TextField(blank=True, default="")),
+                (
+                    "history_id",
+                    models.BigAutoField(editable=False, primary_key=True, serialize=False),
+                ),
+                ("history_date", models.DateTimeField()),
+                ("history_change_reason", models.TextField(null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="apikeys.customer",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical membership',
-                'verbose_name_plural': 'historical memberships',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
-                'default_permissions': ('view',),
+                "verbose_name": "historical membership",
+                "verbose_name_plural": "historical memberships",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
+                "default_permissions": ("view",),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='apikeys.customer')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to="apikeys.customer"
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'default_permissions': ('view',),
+                "default_permissions": ("view",),
             },
         ),
         migrations.AddIndex(
-            model_name='apikey',
-            index=models.Index(fields=['customer', '-created_at'], name='apikeys_of_customer'),
+            model_name="apikey",
+            index=models.Index(fields=["customer", "-created_at"], name="apikeys_of_customer"),
         ),
         migrations.AddIndex(
-            model_name='historicalapikey',
-            index=models.Index(fields=['id', '-history_date', '-history_id'], name='apikeys_apikey_history'),
+            model_name="historicalapikey",
+            index=models.Index(
+                fields=["id", "-history_date", "-history_id"], name="apikeys_apikey_history"
+            ),
         ),
         migrations.AddIndex(
-            model_name='historicalapikeysecret',
-            index=models.Index(fields=['id', '-history_date', '-history_id'], name='apikeys_apikeysecret_history'),
+            model_name="historicalapikeysecret",
+            index=models.Index(
+                fields=["id", "-history_date", "-history_id"], name="apikeys_apikeysecret_history"
+            ),
         ),
         migrations.AddIndex(
-            model_name='historicalmembership',
-            index=models.Index(fields=['id', '-history_date', '-history_id'], name='apikeys_membership_history'),
+            model_name="historicalmembership",
+            index=models.Index(
+                fields=["id", "-history_date", "-history_id"], name="apikeys_membership_history"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(fields=('user', 'customer'), name='apikeys_membership_once'),
+            model_name="membership",
+            constraint=models.UniqueConstraint(
+                fields=("user", "customer"), name="apikeys_membership_once"
+            ),
         ),
     ]

@@ -33,109 +33,204 @@ DROP_FUNCTIONS = """
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.RunSQL(CREATE_FUNCTIONS, DROP_FUNCTIONS),
         migrations.CreateModel(
-            name='Epoch',
+            name="Epoch",
             fields=[
-                ('number', models.IntegerField(primary_key=True, serialize=False)),
-                ('began_at', models.DateTimeField()),
-                ('command_id', models.UUIDField(null=True)),
+                ("number", models.IntegerField(primary_key=True, serialize=False)),
+                ("began_at", models.DateTimeField()),
+                ("command_id", models.UUIDField(null=True)),
             ],
             options={
-                'permissions': (('begin_epoch', 'Can begin an epoch of the log after a restore'),),
-                'default_permissions': (),
+                "permissions": (("begin_epoch", "Can begin an epoch of the log after a restore"),),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='StreamHead',
+            name="StreamHead",
             fields=[
-                ('pk', models.CompositePrimaryKey('subject_type', 'subject_id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('subject_type', models.TextField()),
-                ('subject_id', models.TextField()),
-                ('number', models.BigIntegerField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "subject_type",
+                        "subject_id",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("subject_type", models.TextField()),
+                ("subject_id", models.TextField()),
+                ("number", models.BigIntegerField()),
             ],
             options={
-                'default_permissions': (),
+                "default_permissions": (),
             },
         ),
         migrations.CreateModel(
-            name='CommandRecord',
+            name="CommandRecord",
             fields=[
-                ('position', models.BigIntegerField(db_default=django.db.models.expressions.RawSQL("nextval('audit_position')", ()), primary_key=True, serialize=False)),
-                ('epoch', models.IntegerField(db_default=1)),
-                ('xid', audit.models.TransactionIdField(db_default=django.db.models.expressions.RawSQL('pg_current_xact_id()', ()))),
-                ('command_id', models.UUIDField()),
-                ('attempt', models.PositiveSmallIntegerField()),
-                ('message_type', models.TextField()),
-                ('schema_version', models.PositiveSmallIntegerField()),
-                ('data', models.JSONField()),
-                ('subject_type', models.TextField(blank=True)),
-                ('subject_id', models.TextField(blank=True)),
-                ('tenant', models.TextField(blank=True)),
-                ('correlation_id', models.UUIDField()),
-                ('causation_id', models.UUIDField(null=True)),
-                ('fingerprint', models.BinaryField()),
-                ('actor_kind', models.TextField()),
-                ('actor_id', models.TextField()),
-                ('actor_person', models.TextField(blank=True)),
-                ('actor_label', models.TextField()),
-                ('channel', models.TextField()),
-                ('reason', models.TextField(blank=True)),
-                ('request_id', models.TextField(blank=True)),
-                ('traceparent', models.TextField(blank=True)),
-                ('idempotency_key', models.TextField(null=True)),
-                ('client_address', models.GenericIPAddressField(null=True)),
-                ('user_agent', models.TextField(blank=True)),
-                ('status', models.TextField(choices=[('succeeded', 'Succeeded'), ('refused', 'Refused'), ('cancelled', 'Cancelled'), ('postponed', 'Postponed'), ('failed', 'Failed')])),
-                ('error_code', models.TextField(blank=True)),
-                ('error_message', models.TextField(blank=True)),
-                ('result_type', models.TextField(blank=True)),
-                ('result_id', models.TextField(blank=True)),
-                ('received_at', models.DateTimeField()),
-                ('duration_us', models.BigIntegerField()),
-                ('retries', models.PositiveSmallIntegerField()),
-                ('decision', models.JSONField(null=True)),
+                (
+                    "position",
+                    models.BigIntegerField(
+                        db_default=django.db.models.expressions.RawSQL(
+                            "nextval('audit_position')", ()
+                        ),
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("epoch", models.IntegerField(db_default=1)),
+                (
+                    "xid",
+                    audit.models.TransactionIdField(
+                        db_default=django.db.models.expressions.RawSQL("pg_current_xact_id()", ())
+                    ),
+                ),
+                ("command_id", models.UUIDField()),
+                ("attempt", models.PositiveSmallIntegerField()),
+                ("message_type", models.TextField()),
+                ("schema_version", models.PositiveSmallIntegerField()),
+                ("data", models.JSONField()),
+                ("subject_type", models.TextField(blank=True)),
+                ("subject_id", models.TextField(blank=True)),
+                ("tenant", models.TextField(blank=True)),
+                ("correlation_id", models.UUIDField()),
+                ("causation_id", models.UUIDField(null=True)),
+                ("fingerprint", models.BinaryField()),
+                ("actor_kind", models.TextField()),
+                ("actor_id", models.TextField()),
+                ("actor_person", models.TextField(blank=True)),
+                ("actor_label", models.TextField()),
+                ("channel", models.TextField()),
+                ("reason", models.TextField(blank=True)),
+                ("request_id", models.TextField(blank=True)),
+                ("traceparent", models.TextField(blank=True)),
+                ("idempotency_key", models.TextField(null=True)),
+                ("client_address", models.GenericIPAddressField(null=True)),
+                ("user_agent", models.TextField(blank=True)),
+                (
+                    "status",
+                    models.TextField(
+                        choices=[
+                            ("succeeded", "Succeeded"),
+                            ("refused", "Refused"),
+                            ("cancelled", "Cancelled"),
+                            ("postponed", "Postponed"),
+                            ("failed", "Failed"),
+                        ]
+                    ),
+                ),
+                ("error_code", models.TextField(blank=True)),
+                ("error_message", models.TextField(blank=True)),
+                ("result_type", models.TextField(blank=True)),
+                ("result_id", models.TextField(blank=True)),
+                ("received_at", models.DateTimeField()),
+                ("duration_us", models.BigIntegerField()),
+                ("retries", models.PositiveSmallIntegerField()),
+                ("decision", models.JSONField(null=True)),
             ],
             options={
-                'verbose_name': 'command',
-                'permissions': (('view_every_tenant', 'Can see what belongs to any customer'),),
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['epoch', 'xid', 'position'], name='audit_command_log_order'), models.Index(fields=['subject_type', 'subject_id', 'position'], name='audit_command_subject'), models.Index(fields=['correlation_id', 'position'], name='audit_command_affair'), models.Index(fields=['tenant', 'position'], name='audit_command_tenant'), models.Index(fields=['actor_kind', 'actor_id', 'position'], name='audit_command_actor')],
-                'constraints': [models.UniqueConstraint(fields=('command_id', 'attempt'), name='audit_command_attempt_once'), models.UniqueConstraint(condition=models.Q(('status__in', ('succeeded', 'refused', 'cancelled'))), fields=('command_id',), name='audit_command_final_once'), models.UniqueConstraint(condition=models.Q(('attempt', 1)), fields=('actor_kind', 'actor_id', 'idempotency_key'), name='audit_command_idempotency_key_once'), models.CheckConstraint(condition=models.Q(('status__in', ['succeeded', 'refused', 'cancelled', 'postponed', 'failed'])), name='audit_command_status_known')],
+                "verbose_name": "command",
+                "permissions": (("view_every_tenant", "Can see what belongs to any customer"),),
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(
+                        fields=["epoch", "xid", "position"], name="audit_command_log_order"
+                    ),
+                    models.Index(
+                        fields=["subject_type", "subject_id", "position"],
+                        name="audit_command_subject",
+                    ),
+                    models.Index(
+                        fields=["correlation_id", "position"], name="audit_command_affair"
+                    ),
+                    models.Index(fields=["tenant", "position"], name="audit_command_tenant"),
+                    models.Index(
+                        fields=["actor_kind", "actor_id", "position"], name="audit_command_actor"
+                    ),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("command_id", "attempt"), name="audit_command_attempt_once"
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("status__in", ("succeeded", "refused", "cancelled"))),
+                        fields=("command_id",),
+                        name="audit_command_final_once",
+                    ),
+                    models.UniqueConstraint(
+                        condition=models.Q(("attempt", 1)),
+                        fields=("actor_kind", "actor_id", "idempotency_key"),
+                        name="audit_command_idempotency_key_once",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "status__in",
+                                ["succeeded", "refused", "cancelled", "postponed", "failed"],
+                            )
+                        ),
+                        name="audit_command_status_known",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='EventRecord',
+            name="EventRecord",
             fields=[
-                ('position', models.BigIntegerField(db_default=django.db.models.expressions.RawSQL("nextval('audit_position')", ()), primary_key=True, serialize=False)),
-                ('epoch', models.IntegerField(db_default=1)),
-                ('xid', audit.models.TransactionIdField(db_default=django.db.models.expressions.RawSQL('pg_current_xact_id()', ()))),
-                ('command_id', models.UUIDField()),
-                ('attempt', models.PositiveSmallIntegerField()),
-                ('message_type', models.TextField()),
-                ('schema_version', models.PositiveSmallIntegerField()),
-                ('data', models.JSONField()),
-                ('subject_type', models.TextField(blank=True)),
-                ('subject_id', models.TextField(blank=True)),
-                ('tenant', models.TextField(blank=True)),
-                ('correlation_id', models.UUIDField()),
-                ('causation_id', models.UUIDField(null=True)),
-                ('id', models.UUIDField(unique=True)),
-                ('number', models.BigIntegerField()),
-                ('occurred_at', models.DateTimeField()),
+                (
+                    "position",
+                    models.BigIntegerField(
+                        db_default=django.db.models.expressions.RawSQL(
+                            "nextval('audit_position')", ()
+                        ),
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("epoch", models.IntegerField(db_default=1)),
+                (
+                    "xid",
+                    audit.models.TransactionIdField(
+                        db_default=django.db.models.expressions.RawSQL("pg_current_xact_id()", ())
+                    ),
+                ),
+                ("command_id", models.UUIDField()),
+                ("attempt", models.PositiveSmallIntegerField()),
+                ("message_type", models.TextField()),
+                ("schema_version", models.PositiveSmallIntegerField()),
+                ("data", models.JSONField()),
+                ("subject_type", models.TextField(blank=True)),
+                ("subject_id", models.TextField(blank=True)),
+                ("tenant", models.TextField(blank=True)),
+                ("correlation_id", models.UUIDField()),
+                ("causation_id", models.UUIDField(null=True)),
+                ("id", models.UUIDField(unique=True)),
+                ("number", models.BigIntegerField()),
+                ("occurred_at", models.DateTimeField()),
             ],
             options={
-                'verbose_name': 'event',
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['epoch', 'xid', 'position'], name='audit_event_log_order'), models.Index(fields=['correlation_id', 'position'], name='audit_event_affair'), models.Index(fields=['command_id'], name='audit_event_command'), models.Index(fields=['tenant', 'position'], name='audit_event_tenant')],
-                'constraints': [models.UniqueConstraint(fields=('subject_type', 'subject_id', 'number'), name='audit_event_number_once')],
+                "verbose_name": "event",
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(fields=["epoch", "xid", "position"], name="audit_event_log_order"),
+                    models.Index(fields=["correlation_id", "position"], name="audit_event_affair"),
+                    models.Index(fields=["command_id"], name="audit_event_command"),
+                    models.Index(fields=["tenant", "position"], name="audit_event_tenant"),
+                ],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("subject_type", "subject_id", "number"),
+                        name="audit_event_number_once",
+                    )
+                ],
             },
         ),
         migrations.RunSQL(

@@ -88,6 +88,7 @@ def beset(lasting_process, lasting_home):
         "PGHOST": "elsewhere.invalid",
         "PGPORT": "1",
         "PGDATA": "/nowhere",
+        "PGSERVICE": "elsewhere",
         "TZ": "No/Where",
     }
     return lasting_process(SCRIPT, SERVER_HOME=str(lasting_home), **hostile).told()

@@ -1,0 +1,181 @@
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.contrib import admin
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.core.paginator import Paginator
+from django.db.models import BinaryField, Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.utils.html import format_html
+from simple_history.admin import SimpleHistoryAdmin
+
+from audit.models import CommandRecord, EventRecord
+from audit.requests import actor_of_request
+from audit.words import words
+
+# Few models: the links in the header and on the start page are enough.
+admin.site.enable_nav_sidebar = False
+
+_SAFE = ("GET", "HEAD")
+
+
+class ReadOnlyAdmin(admin.ModelAdmin):
+    """Shows rows, to those who may see their tenant, and changes nothing.
+
+    ``tenant_field`` names the field that holds the tenant; None is for rows that have none.
+    Changes are actions that dispatch commands, one message an object.
+    """
+
+    tenant_field: ClassVar[str | None] = None
+    change_form_template = "audit/change_form.html"
+    list_per_page = 50
+    show_full_result_count = False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Leave out what belongs to tenants that are not one's to see."""
+        rows = super().get_queryset(request)
+        tenants = actor_of_request(request).tenants
+        if self.tenant_field is None or tenants is None:
+            return rows
+        return rows.filter(**{f"{self.tenant_field}__in": tenants})
+
+    def visible(self, request: HttpRequest, object_id: str) -> Any:
+        """Fetch a row for a page of our own, or for one that does not confine itself.
+
+        :raises Http404: if there is no such row, or it is not one's to see.
+        :raises PermissionDenied: if one may see no rows of this kind.
+        """
+        row = self.get_object(request, unquote(object_id))
+        if row is None:
+            raise Http404
+        if not self.has_view_permission(request, row):
+            raise PermissionDenied
+        return row
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Name every field but those with bytes: digests, payloads and fingerprints."""
+        hidden = self.exclude or ()
+        return [
+            field.name
+            for field in self.opts.fields
+            if not isinstance(field, BinaryField) and field.name not in hidden
+        ]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Also show fields that no form could have."""
+        return self.get_fields(request, obj)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
+    """Shows the history of a row as well, to whoever may see the row.
+
+    The stock pages let people with view permission revert a row by POST; these only answer GET.
+    ``subject_type`` is what the auditors' page of the row goes by.
+    """
+
+    subject_type: ClassVar[str]
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Add the link to the auditors' page."""
+        context = {"subject_type": self.subject_type} | (extra_context or {})
+        return super().change_view(request, object_id, form_url, context)
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """List what changed, by which command and why."""
+        if request.method not in _SAFE:
+            return HttpResponseNotAllowed(_SAFE)
+        self.visible(request, object_id)
+        context = {"subject_type": self.subject_type} | (extra_context or {})
+        page: HttpResponse = super().history_view(  # type: ignore[no-untyped-call]
+            request, object_id, context
+        )
+        return page
+
+    def history_form_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        version_id: str,
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show the row as it was."""
+        if request.method not in _SAFE:
+            return HttpResponseNotAllowed(_SAFE)
+        self.visible(request, object_id)
+        if not version_id.isdecimal():
+            raise Http404
+        page: HttpResponse = super().history_form_view(  # type: ignore[no-untyped-call]
+            request, object_id, version_id, extra_context
+        )
+        return page
+
+    def has_view_history_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Ask for the permission on the row: its history is no more than the row was."""
+        return bool(self.has_view_permission(request, obj))  # type: ignore[no-untyped-call]
+
+    def has_change_history_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class NewestOnly(Paginator):
+    """Counts no further than anybody pages, for the log has no end."""
+
+    furthest = 5_000
+
+    @cached_property
+    def count(self) -> int:
+        """The number of rows that can be paged to."""
+        rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
+        return rows[: self.furthest].count()
+
+
+class RecordAdmin(ReadOnlyAdmin):
+    """Shows a part of the log."""
+
+    tenant_field = "tenant"
+    ordering = ("-position",)
+    paginator = NewestOnly
+    sortable_by = ()
+
+    @admin.display(description="what")
+    def words(self, record: CommandRecord | EventRecord) -> str:
+        """Say what the message type means."""
+        return words(record.message_type)
+
+    @admin.display(description="about")
+    def about(self, record: CommandRecord | EventRecord) -> str:
+        """Name the subject by its id: the auditors' page has its name."""
+        if not record.subject_type:
+            return "—"
+        return format_html("{} <span class='id'>{}</span>", record.subject_type, record.subject_id)
+
+
+@admin.register(CommandRecord)
+class CommandRecordAdmin(RecordAdmin):
+    list_display = ("words", "received_at", "status", "actor_label", "channel", "about", "reason")
+    list_filter = ("status",)
+    search_fields = ("=subject_id", "actor_label")
+
+
+@admin.register(EventRecord)
+class EventRecordAdmin(RecordAdmin):
+    list_display = ("words", "occurred_at", "about", "number")
+    search_fields = ("=subject_id",)

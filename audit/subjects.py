@@ -1,0 +1,59 @@
+"""The names of subjects, in bulk, for somebody who may see them."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+
+from audit import registry
+from audit.actors import Actor
+from audit.messages import Subject
+from audit.registry import SubjectType, label_of
+
+
+def labels(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, str]:
+    """Name subjects: one query a type. What is not there, or not the actor's to see, has its id."""
+    identifiers: defaultdict[str, set[str]] = defaultdict(set)
+    names = {}
+    for subject in subjects:
+        names[subject] = f"{subject.type} {subject.id}"
+        identifiers[subject.type].add(subject.id)
+    for type_name, wanted in identifiers.items():
+        for instance in _visible(registry.subject_type(type_name), wanted, actor=actor):
+            names[Subject(type_name, str(instance.pk))] = label_of(instance)
+    return names
+
+
+def find(subject: Subject, *, actor: Actor) -> Model | None:
+    """Fetch a subject, if it is there and the actor may see it."""
+    return next(
+        iter(_visible(registry.subject_type(subject.type), {subject.id}, actor=actor)), None
+    )
+
+
+def _visible(
+    subject_type: SubjectType | None, identifiers: set[str], *, actor: Actor
+) -> Iterable[Model]:
+    if subject_type is None:
+        return ()
+    key = subject_type.model._meta.pk  # noqa: SLF001
+    rows = _with_relations(subject_type).filter(pk__in=_valid(identifiers, key))
+    if subject_type.tenant_field is None or actor.tenants is None:
+        return rows
+    return rows.filter(**{f"{subject_type.tenant_field}__in": actor.tenants})
+
+
+def _with_relations(subject_type: SubjectType) -> QuerySet[Model]:
+    # A label may name what the row points to.
+    return subject_type.model._base_manager.select_related()  # noqa: SLF001
+
+
+def _valid(identifiers: set[str], key: object) -> list[object]:
+    found = []
+    for identifier in identifiers:
+        try:
+            found.append(key.to_python(identifier))  # type: ignore[attr-defined]
+        except ValidationError:
+            continue
+    return found

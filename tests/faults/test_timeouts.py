@@ -1,0 +1,62 @@
+"""What runs into a time-out has failed, and nothing was changed."""
+
+import psycopg
+import pytest
+from django.db import connection
+
+from apikeys.commands import DisableApiKey
+from apikeys.models import ApiKey
+from approvals.commands import Approve, CreatePolicy
+from approvals.models import ApprovalRequest
+from audit.bus import dispatch
+from audit.exceptions import TimedOut
+from audit.outcomes import Completed
+from tests.books import all_but_records, assert_balanced, attempts
+from tests.conftest import completed
+from tests.probes import deed, to
+
+
+def be_impatient(cursor) -> None:
+    cursor.execute("SET LOCAL lock_timeout = '50ms'")
+
+
+@deed
+def take_too_long(command, context):
+    ApiKey.objects.get(pk=command.api_key_id).disable()
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL statement_timeout = '50ms'")
+        cursor.execute("SELECT pg_sleep(30)")
+
+
+@deed
+def disable_impatiently(command, context):
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '50ms'")
+    ApiKey.objects.select_for_update().get(pk=command.api_key_id).disable()
+
+
+def locked(owner: psycopg.Connection, key) -> psycopg.Transaction:
+    """Have somebody else hold the key's row."""
+    owner.execute("SELECT FROM apikeys_apikey WHERE id = %s FOR UPDATE", [key.id])
+
+
+def test_a_statement_that_takes_too_long_fails_the_command(first_key):
+    before = all_but_records()
+
+    with pytest.raises(TimedOut) as failure:
+        dispatch(to(take_too_long, first_key.id))
+
+    assert all_but_records() == before
+    assert attempts(failure.value.command_id) == [(1, "failed", "timeout")]
+
+
+def test_a_lock_that_is_not_to_be_had_fails_the_command(owner, first_key):
+    before = all_but_records()
+
+    with owner.transaction():
+        locked(owner, first_key)
+        with pytest.raises(TimedOut) as failure:
+            dispatch(to(disable_impatiently, first_key.id))
+
+    assert all_but_records() == before
+    assert attempts(failure.value.command_id) == [(1, "failed", "timeout")]
