@@ -1,0 +1,33 @@
+"""Counting what really travels between the program and PostgreSQL."""
+
+import tempfile
+from collections.abc import Callable
+from typing import NamedTuple
+
+import psycopg
+from django.db import connection
+
+_STATEMENTS = ("Execute", "Query")
+
+
+class Traffic(NamedTuple):
+    """What one piece of work cost: statements carried out, and times that it waited for them."""
+
+    statements: int
+    round_trips: int
+
+
+def traffic_of(work: Callable[[], object], *, raw: psycopg.Connection | None = None) -> Traffic:
+    """Trace the protocol (libpq's PQtrace) while some work is done, on Django's connection."""
+    connection.ensure_connection()
+    pgconn = (raw or connection.connection).pgconn
+    with tempfile.TemporaryFile("w+") as trace:
+        pgconn.trace(trace.fileno())
+        work()
+        pgconn.untrace()
+        trace.seek(0)
+        messages = [line.split("\t") for line in trace.read().splitlines()]
+    senders = [message[1] for message in messages]
+    turns = sum(now == "B" != before for before, now in zip(senders, senders[1:], strict=False))
+    statements = sum(m[1] == "F" and m[3] in _STATEMENTS for m in messages)
+    return Traffic(statements, turns)
