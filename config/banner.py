@@ -21,7 +21,7 @@ Countersign is running at {base_url}
 
     # 2. Call the API with it.
     curl -s {base_url}/api/v2/whoami \\
-      -H "Authorization: Bearer $(echo "$CREATED" | {secret_of})"
+      -H "Authorization: Bearer $(echo "$CREATED" | {secret_of})"; echo
 
     # 3. Disable it. The policy asks for two approvals first, so the answer is 202.
     HELD=$(curl -si -X POST -H "Authorization: Bearer $KEY" \\
@@ -29,7 +29,7 @@ Countersign is running at {base_url}
 
     # 4. Ask how it goes: now, and again once ann and bob have approved in the admin.
     curl -s -H "Authorization: Bearer $KEY" \\
-      {base_url}/api/v2/commands/$(echo "$HELD" | {command_id_of})
+      {base_url}/api/v2/commands/$(echo "$HELD" | {command_id_of}); echo
 
 Ctrl-C stops everything.
 """
@@ -39,7 +39,7 @@ _SED = {
     "command_id_of": """sed -n 's/^[Cc]ommand-[Ii]d: *\\([-0-9a-f]*\\).*/\\1/p'""",
 }
 _ROLES = {
-    "dana": "a customer, who owns API keys",
+    "dana": "a customer; the key below is hers",
     "ann": "an approver",
     "bob": "an approver",
     "iris": "an auditor",

@@ -66,7 +66,7 @@ class Cluster:
     def _provider(self) -> list[str]:
         # The built-in provider came with 17 and needs no locale from the system. Plain C would
         # make full-text and trigram search drop every letter that is not ASCII.
-        return ["--locale-provider=builtin"] if self.programs.major() >= 17 else []  # noqa: PLR2004
+        return ["--locale-provider=builtin"] if self.programs.major() >= 17 else []
 
     def _awaited(self) -> bool:
         """Wait while a server that does not answer yet still lives; tell whether it answers."""

@@ -118,7 +118,7 @@ def copied_within_reach(programs: Programs, *, home: Path) -> Programs:
     if not copy.exists():
         draft = Path(tempfile.mkdtemp(prefix="new-", dir=home))
         _copy_package(programs.directory.parent.parent, destination=draft)
-        draft.chmod(0o755)
+        _let_everybody_read(draft)
         draft.rename(copy)
     return Programs(
         directory=copy / programs.directory.relative_to(programs.directory.parents[2]),
@@ -167,6 +167,13 @@ def _copy_package(package: Path, *, destination: Path) -> None:
     libraries = package.with_name(f"{package.name}.libs")
     if libraries.exists():
         shutil.copytree(libraries, destination / libraries.name)
+
+
+def _let_everybody_read(tree: Path) -> None:
+    for path in (tree, *tree.rglob("*")):
+        if not path.is_symlink():
+            is_executable = path.stat().st_mode & 0o100
+            path.chmod(0o755 if is_executable else 0o644)
 
 
 def _clean_environment() -> dict[str, str]:

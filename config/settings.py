@@ -39,8 +39,6 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "simple_history",
     "rest_framework",
-    "django_filters",
-    "drf_spectacular",
     "csp",
     "django_structlog",
 ]

@@ -54,7 +54,6 @@ def _fresh_environment():
 
 
 def _processes():
-    """Start other processes, which end with the test."""
     started = []
 
     def start(script, **environment):
@@ -79,8 +78,18 @@ def clean_database():
     """Spare these tests the application's database, which none of them touches."""
 
 
-process = pytest.fixture(_processes)
+@pytest.fixture
+def process(home):
+    """Start other processes; they end before their directory goes, or their server would stay."""
+    yield from _processes()
+
+
+@pytest.fixture(scope="module")
+def lasting_process(lasting_home):
+    """Start processes that last for a whole module."""
+    yield from _processes()
+
+
 home = pytest.fixture(_home)
 fresh_environment = pytest.fixture(_fresh_environment)
-lasting_process = pytest.fixture(_processes, scope="module")
 lasting_home = pytest.fixture(_home, scope="module")

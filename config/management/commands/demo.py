@@ -12,7 +12,7 @@ class Command(BaseCommand):
 
     help = "Load the demo story's cast, once."
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+    def handle(self, *args: Any, **options: Any) -> None:
         """Load, or bring the address in the demo file up to date."""
         if demo.is_loaded():
             demo.refresh_address()
