@@ -1,9 +1,14 @@
 """The settings of the tests: the product's own, and a second domain app."""
 
+import os
+
 from config.settings import *  # noqa: F403
-from config.settings import INSTALLED_APPS
+from config.settings import DATABASES, INSTALLED_APPS
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.notes"]
 ROOT_URLCONF = "tests.urls"
 # The real ones take a quarter of a second for every person of the cast, on purpose.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+# Two runs at the same time on one server need two names.
+_TEST_DATABASE = os.environ.get("TEST_DATABASE", "test_countersign")
+DATABASES["owner"]["TEST"] = {"NAME": _TEST_DATABASE, "DEPENDENCIES": []}

@@ -1,96 +1,190 @@
-"""The story that Countersign was made for, told through HTTP and the admin."""
+"""The story that Countersign was made for, told through HTTP and the admin.
 
-import json
+Dana of Acme makes a key and wants another one disabled; Ann and Bob of Security have to approve;
+Iris audits what happened.
+"""
+
+import re
 from typing import Any
 
+import pytest
 from django.test import Client
 
+from apikeys.models import ApiKey
+from approvals.models import ApprovalRequest
 from audit.models import CommandRecord
+from tests.conftest import member
+from tests.http import call
+
+REQUESTS = "/admin/approvals/approvalrequest/"
 
 
-def call(
-    client: Client, method: str, path: str, body: Any = None, *, key: Any = None, **headers: str
-) -> Any:
-    """Call the API as a program does."""
-    if key is not None:
-        headers["Authorization"] = f"Bearer {key if isinstance(key, str) else key.secret}"
-    return client.generic(
-        method,
-        path,
-        json.dumps(body) if body is not None else "",
-        content_type="application/json",
-        headers=headers,
-    )
+class Story:
+    """What the people of the story do, each in their own way."""
 
+    def __init__(self, danas_key: Any) -> None:
+        self.api, self.danas_key = Client(), danas_key
 
-def test_dana_creates_a_key_and_its_secret_opens_the_api(client, first_key):
-    created = call(client, "POST", "/api/v1/api-keys", {"name": "ci"}, key=first_key)
-    assert created.status_code == 201, created.content
-    body = created.json()
-    assert list(body) == ["id", "name", "enabled", "prefix", "created_at", "secret"]
-    assert created["Command-Id"]
+    def dana_creates_ci(self) -> None:
+        answer = call(self.api, "POST", "/api/v1/api-keys", {"name": "ci"}, key=self.danas_key)
+        assert answer.status_code == 201
+        self.ci: dict[str, Any] = answer.json()
+        self.path = f"/api/v1/api-keys/{self.ci['id']}"
 
-    whoami = call(client, "GET", "/api/v2/whoami", key=body["secret"])
-    assert whoami.status_code == 200
-    assert whoami.json()["id"] == body["id"]
-
-
-def test_a_governed_disable_is_held(client, first_key, disabling_needs_two):
-    held = call(client, "POST", f"/api/v1/api-keys/{first_key.id}/disable", key=first_key)
-
-    assert held.status_code == 202
-    assert held.json() == {"status": "approval_flow_initiated"}
-    status = call(client, "GET", held["Location"], key=first_key)
-    assert status.status_code == 200, status.content
-    assert status.json()["status"] == "postponed"
-    assert status.json()["approval"]["needed"] == 2
-    print(status.json())
-
-
-def test_bad_secrets_get_one_answer(client, first_key):
-    answers = {
-        (r.status_code, r.content)
-        for r in (
-            call(client, "GET", "/api/v2/whoami"),
-            call(client, "GET", "/api/v2/whoami", key="cs_live_x"),
-            call(client, "GET", "/api/v2/whoami", key="cs_live_" + "0" * 33),
+    def dana_asks_to_disable_it(self) -> None:
+        self.held = call(
+            self.api, "POST", f"{self.path}/disable", key=self.danas_key, Audit_Reason="CI has moved"
         )
+        assert self.held.status_code == 202
+        self.request = ApprovalRequest.objects.get(command_id=self.held["Command-Id"])
+
+    def ci_is_used(self) -> Any:
+        return call(self.api, "GET", "/api/v2/whoami", key=self.ci["secret"])
+
+    def status(self) -> dict[str, Any]:
+        answer = call(self.api, "GET", self.held["Location"], key=self.danas_key)
+        assert answer.status_code == 200
+        status: dict[str, Any] = answer.json()
+        return status
+
+    def opens_the_list(self, browser: Client) -> str:
+        """Open the inbox and return the page."""
+        page = browser.get(REQUESTS)
+        assert page.status_code == 200
+        return page.content.decode()
+
+    def decides(self, browser: Client, action: str, *, reason: str = "") -> str:
+        """Select the request in the list, run the action, and return what the page says then."""
+        page = self.opens_the_list(browser)
+        digest = re.search(rf'name="digest-{self.request.pk}" value="([0-9a-f]+)"', page)
+        form = {"action": action, "_selected_action": str(self.request.pk), "reason": reason}
+        form[f"digest-{self.request.pk}"] = digest[1] if digest else self.request.digest
+        answer = browser.post(f"{REQUESTS}?state=all", form, follow=True)
+        assert answer.status_code == 200
+        return "; ".join(str(message) for message in answer.context["messages"])
+
+
+@pytest.fixture
+def story(first_key, disabling_needs_two):
+    told = Story(first_key)
+    told.dana_creates_ci()
+    return told
+
+
+def test_two_approvals_disable_a_key(story, ann, bob, browser):
+    assert story.ci_is_used().status_code == 200
+
+    story.dana_asks_to_disable_it()
+    assert story.held.json() == {"status": "approval_flow_initiated"}
+    assert story.held["Location"] == f"/api/v2/commands/{story.held['Command-Id']}"
+    assert story.ci_is_used().status_code == 200
+
+    page = story.opens_the_list(browser(ann))
+    assert "Disable API key “ci”" in page
+    assert "of Acme" in page
+    assert "1 of 2" in story.decides(browser(ann), "approve_selected")
+    status = story.status()
+    assert (status["status"], status["approval"]["have"]) == ("postponed", 1)
+    assert status["approval"]["needed"] == 2
+
+    story.decides(browser(bob), "approve_selected", reason="Agreed")
+    assert story.ci_is_used().status_code == 401
+    status = story.status()
+    assert status["status"] == "succeeded"
+    assert status["id"] == story.held["Command-Id"]
+    assert [attempt["status"] for attempt in status["attempts"]] == ["postponed", "succeeded"]
+
+
+def test_one_denial_changes_nothing_and_says_why(story, ann, bob, browser):
+    story.dana_asks_to_disable_it()
+    story.decides(browser(ann), "approve_selected")
+
+    story.decides(browser(bob), "deny_selected", reason="Nightly builds still use it")
+
+    assert story.ci_is_used().status_code == 200
+    status = story.status()
+    assert status["status"] == "cancelled"
+    assert "Nightly builds still use it" in status["error"]["detail"]
+
+
+def test_every_vote_that_does_not_count_is_refused_in_words_and_on_record(
+    story, ann, bob, dana, acme, security, browser
+):
+    viewing = ("view_approvalrequest",)
+    outsider = member("otto", acme, permissions=viewing, is_staff=True)
+    root = member("root", acme, is_staff=True)
+    root.is_superuser = True
+    root.save()
+    dana.groups.add(security)
+    dana.is_staff = True
+    dana.is_superuser = True
+    dana.save()
+    story.dana_asks_to_disable_it()
+    story.decides(browser(ann), "approve_selected")
+
+    said = {
+        "already_voted": story.decides(browser(ann), "approve_selected"),
+        "own_request": story.decides(browser(dana), "approve_selected"),
+        "not_an_approver": story.decides(browser(outsider), "approve_selected"),
+        "superuser": story.decides(browser(root), "approve_selected"),
     }
-    assert len(answers) == 1, answers
-    bad = call(client, "POST", "/api/v2/api-keys", {"nam\u0000e": "x"}, key=first_key)
-    print(bad.status_code, bad.json())
-    raw = client.generic(
-        "POST",
-        "/api/v2/api-keys",
-        b"\xff{",
-        content_type="application/json",
-        headers=first_key.headers,
-    )
-    print(raw.status_code, raw.json())
-    raw = client.generic(
-        "POST", "/api/v2/api-keys", b"{}", content_type="text/xml", headers=first_key.headers
-    )
-    print(raw.status_code, raw.json())
-    for r in CommandRecord.objects.filter(status="refused"):
-        print(r, r.data, r.error_code, r.error_message)
-    again = [
-        call(
-            client,
-            "POST",
-            "/api/v1/api-keys",
-            {"name": "ci"},
-            key=first_key,
-            **{"Idempotency-Key": "k"},
-        )
-        for _ in "ab"
+    story.decides(browser(bob), "approve_selected")
+    said["already_decided"] = story.decides(browser(ann), "approve_selected")
+
+    assert "have voted" in said["already_voted"]
+    assert "yourself" in said["own_request"]
+    assert "You do not belong to Security" in said["not_an_approver"]
+    assert said["superuser"] == said["not_an_approver"]
+    assert "executed already" in said["already_decided"]
+    refusals = CommandRecord.objects.filter(status="refused", message_type="approvals.approve")
+    assert sorted(refusals.values_list("error_code", "actor_label")) == [
+        ("already_decided", "ann"),
+        ("already_voted", "ann"),
+        ("not_an_approver", "otto"),
+        ("not_an_approver", "root"),
+        ("own_request", "dana"),
     ]
-    print([a.content for a in again], again[1].headers)
-    other = call(
-        client,
-        "POST",
-        "/api/v1/api-keys",
-        {"name": "other"},
-        key=first_key,
-        **{"Idempotency-Key": "k"},
-    )
-    print(other.status_code, other.content)
+
+
+def test_what_needs_no_approval_is_done_at_once(story, ann, bob, browser):
+    story.dana_asks_to_disable_it()
+    story.decides(browser(ann), "approve_selected")
+    story.decides(browser(bob), "approve_selected")
+
+    enabled = call(story.api, "POST", f"{story.path}/enable", key=story.danas_key)
+    again = call(story.api, "POST", f"{story.path}/enable", key=story.danas_key)
+
+    assert (enabled.status_code, enabled.json()["enabled"]) == (200, True)
+    assert (again.status_code, again.json()["code"]) == (409, "already_enabled")
+    assert story.ci_is_used().status_code == 200
+
+
+def test_iris_reads_the_whole_history_and_follows_the_affair(story, ann, bob, iris, browser):
+    story.dana_asks_to_disable_it()
+    story.decides(browser(ann), "approve_selected", reason="Fine with me")
+    story.decides(browser(bob), "approve_selected", reason="Agreed")
+    call(story.api, "POST", f"{story.path}/enable", key=story.danas_key)
+    auditor = browser(iris)
+
+    page = auditor.get(f"/audit/subjects/api-key/{story.ci['id']}").content.decode()
+
+    told = re.sub(r"<[^>]+>", " ", page)
+    for word in ("dana", "ann", "bob", "v1", "admin", "CI has moved", "Fine with me", "Agreed"):
+        assert word in told, word
+    record = CommandRecord.objects.get(command_id=story.held["Command-Id"], attempt=1)
+    assert f"/audit/affairs/{record.correlation_id}" in page
+    affair = auditor.get(f"/audit/affairs/{record.correlation_id}").content.decode()
+    for command_id in CommandRecord.objects.filter(
+        correlation_id=record.correlation_id
+    ).values_list("command_id", flat=True):
+        assert str(command_id) in affair
+
+
+def test_the_secret_stands_nowhere_in_the_database(story, owner):
+    secret = story.ci["secret"]
+
+    assert ApiKey.objects.get(pk=story.ci["id"]).secrets.count() == 1
+    tables = owner.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
+    for (table,) in tables:
+        rows = owner.execute(f"SELECT count(*) FROM {table} AS t WHERE t::text LIKE %s", [f"%{secret}%"])
+        assert rows.fetchone() == (0,), table
