@@ -2,7 +2,6 @@
 
 import socket
 import struct
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum, auto
@@ -11,10 +10,11 @@ from threading import Event, Thread
 
 import psycopg
 
+from tests.threads import until
+
 _PORT = 5432
 _COMMIT = b"COMMIT\0"
 _READY_FOR_QUERY = b"Z"
-_PATIENCE_SECONDS = 20
 _WAITING = """
     SELECT count(*) FROM pg_stat_activity
     WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0
@@ -126,10 +126,13 @@ def refusing(
 
 def until_blocked(owner: psycopg.Connection, *, how_many: int) -> None:
     """Come back once so many connections to the database wait for a lock."""
-    end = time.monotonic() + _PATIENCE_SECONDS
-    while owner.execute(_WAITING).fetchone() < (how_many,):
-        assert time.monotonic() < end
-        time.sleep(0.005)
+
+    def are_blocked() -> bool:
+        # Within a transaction, the server would go on telling what it told first.
+        owner.execute("SELECT pg_stat_clear_snapshot()")
+        return owner.execute(_WAITING).fetchone() >= (how_many,)
+
+    until(are_blocked)
 
 
 def _connect(host: str, port: int) -> socket.socket:

@@ -40,11 +40,11 @@ def approvers(acme, security):
     """As many people of Security, any of whom may vote."""
     people = [User.objects.create(username=f"approver {place}") for place in range(CROWD)]
     security.user_set.set(people)
-    completed_memberships(people, acme)
+    make_members(people, acme)
     return [actor_for_user(person) for person in people]
 
 
-def completed_memberships(people, customer):
+def make_members(people, customer):
     with outside_command("the members of a test"):
         for person in people:
             person.membership_set.create(customer=customer)
@@ -196,6 +196,33 @@ def test_eight_repeats_after_a_failure_run_it_once_and_hand_out_one_secret(
             (2, "succeeded", ""),
         ]
     assert_balanced()
+
+
+@deed
+def reveal_a_secret(command, context):
+    context.reveal(str(context.attempt))
+
+
+def test_of_repeats_that_run_at_once_only_the_one_that_counts_hands_out_its_secret(
+    crowd, owner, first_key
+):
+    for place in range(ROUNDS):
+
+        def reveal(number=place):
+            context = Context(idempotency_key=f"reveal-{number}")
+            return dispatch(to(reveal_a_secret, first_key.id), context=context)
+
+        with refusing(owner, "audit_eventrecord"), pytest.raises(Crashed) as failure:
+            reveal()
+
+        answers = crowd.at_once(*[reveal] * CROWD)
+
+        assert kinds(answers) == {Completed: CROWD}, answers
+        assert sorted(answer.secret or "" for answer in answers) == [""] * (CROWD - 1) + ["2"]
+        assert attempts(failure.value.command_id) == [
+            (1, "failed", "crashed"),
+            (2, "succeeded", ""),
+        ]
 
 
 @deed

@@ -33,7 +33,11 @@ class Story:
 
     def dana_asks_to_disable_it(self) -> None:
         self.held = call(
-            self.api, "POST", f"{self.path}/disable", key=self.danas_key, Audit_Reason="CI has moved"
+            self.api,
+            "POST",
+            f"{self.path}/disable",
+            key=self.danas_key,
+            Audit_Reason="CI has moved",
         )
         assert self.held.status_code == 202
         self.request = ApprovalRequest.objects.get(command_id=self.held["Command-Id"])
@@ -186,5 +190,7 @@ def test_the_secret_stands_nowhere_in_the_database(story, owner):
     assert ApiKey.objects.get(pk=story.ci["id"]).secrets.count() == 1
     tables = owner.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
     for (table,) in tables:
-        rows = owner.execute(f"SELECT count(*) FROM {table} AS t WHERE t::text LIKE %s", [f"%{secret}%"])
+        rows = owner.execute(
+            f"SELECT count(*) FROM {table} AS t WHERE t::text LIKE %s", [f"%{secret}%"]
+        )
         assert rows.fetchone() == (0,), table

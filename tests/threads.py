@@ -1,6 +1,7 @@
 """Threads that act at the same moment, each with a database connection of its own."""
 
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Barrier
@@ -44,11 +45,19 @@ class Crowd:
         return self._executor.submit(_act, action, Barrier(1))
 
 
+def until(is_so: Callable[[], bool]) -> None:
+    """Wait for what no event tells of, such as a lock inside the database."""
+    end = time.monotonic() + _PATIENCE_SECONDS
+    while not is_so():
+        assert time.monotonic() < end, is_so
+        time.sleep(0.005)
+
+
 def _act(action: Callable[[], Any], barrier: Barrier) -> Any:
     connection.ensure_connection()
     # It also keeps a thread from taking two actions of one round.
     barrier.wait(_PATIENCE_SECONDS)
     try:
         return action()
-    except Exception as error:  # noqa: BLE001: what was raised is what the test looks at
+    except Exception as error:  # what was raised is what the test looks at
         return error

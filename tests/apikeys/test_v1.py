@@ -70,9 +70,7 @@ def test_a_held_command_says_what_it_always_said(client, first_key, disabling_ne
     assert ApiKey.objects.get().is_enabled
 
 
-def test_a_held_creation_tells_the_id_that_the_key_will_have(
-    client, first_key, security, ann, bob
-):
+def test_a_held_creation_tells_the_id_that_the_key_will_have(client, first_key, security, ann, bob):
     completed(CreatePolicy(governs="apikeys.create", group_id=security.pk, quorum=2))
 
     answer = call(client, "POST", KEYS, {"name": "ci"}, key=first_key)

@@ -30,11 +30,10 @@ def wire(monkeypatch, clean_database):
     with tempfile.TemporaryDirectory() as directory:
         wire = Wire(Path(directory), host=database["HOST"], port=database["PORT"])
         connection.close()
-        with monkeypatch.context() as patched:
-            patched.setitem(database, "HOST", str(wire.directory))
-            patched.setitem(database, "PORT", wire.port)
-            yield wire
-            connection.close()
+        monkeypatch.setitem(database, "HOST", str(wire.directory))
+        monkeypatch.setitem(database, "PORT", wire.port)
+        yield wire
+        connection.close()
         wire.close()
 
 

@@ -63,9 +63,7 @@ def disable(command, context):
     ],
 )
 @pytest.mark.parametrize("is_outermost", [True, False])
-def test_a_middleware_that_fails_undoes_everything(
-    settings, first_key, name, saying, is_outermost
-):
+def test_a_middleware_that_fails_undoes_everything(settings, first_key, name, saying, is_outermost):
     others = product_settings.AUDIT_MIDDLEWARE
     settings.AUDIT_MIDDLEWARE = [name, *others] if is_outermost else [*others, name]
 

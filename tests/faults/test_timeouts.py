@@ -1,23 +1,13 @@
 """What runs into a time-out has failed, and nothing was changed."""
 
-import psycopg
 import pytest
 from django.db import connection
 
-from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey
-from approvals.commands import Approve, CreatePolicy
-from approvals.models import ApprovalRequest
 from audit.bus import dispatch
 from audit.exceptions import TimedOut
-from audit.outcomes import Completed
-from tests.books import all_but_records, assert_balanced, attempts
-from tests.conftest import completed
+from tests.books import all_but_records, attempts
 from tests.probes import deed, to
-
-
-def be_impatient(cursor) -> None:
-    cursor.execute("SET LOCAL lock_timeout = '50ms'")
 
 
 @deed
@@ -35,11 +25,6 @@ def disable_impatiently(command, context):
     ApiKey.objects.select_for_update().get(pk=command.api_key_id).disable()
 
 
-def locked(owner: psycopg.Connection, key) -> psycopg.Transaction:
-    """Have somebody else hold the key's row."""
-    owner.execute("SELECT FROM apikeys_apikey WHERE id = %s FOR UPDATE", [key.id])
-
-
 def test_a_statement_that_takes_too_long_fails_the_command(first_key):
     before = all_but_records()
 
@@ -54,7 +39,7 @@ def test_a_lock_that_is_not_to_be_had_fails_the_command(owner, first_key):
     before = all_but_records()
 
     with owner.transaction():
-        locked(owner, first_key)
+        owner.execute("SELECT FROM apikeys_apikey WHERE id = %s FOR UPDATE", [first_key.id])
         with pytest.raises(TimedOut) as failure:
             dispatch(to(disable_impatiently, first_key.id))
 

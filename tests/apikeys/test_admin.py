@@ -1,0 +1,72 @@
+"""API keys and customers in the admin: to read, by those of the customer."""
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from apikeys.credentials import Token
+from apikeys.models import ApiKey
+from tests.conftest import create_key
+
+LIST = "/admin/apikeys/apikey/"
+
+
+@pytest.fixture
+def globex_key(gus, globex):
+    """A key of Globex, which nobody of Acme may see."""
+    return create_key(gus, globex, name="globex-main")
+
+
+def test_people_see_the_keys_of_their_customer_only(first_key, globex_key, iris, browser):
+    client = browser(iris)
+
+    content = client.get(LIST).content.decode()
+
+    assert "first" in content
+    assert "globex-main" not in content
+    assert "Globex" not in client.get("/admin/apikeys/customer/").content.decode()
+    for page in ("change", "history"):
+        answer = client.get(f"{LIST}{globex_key.id}/{page}/", follow=True)
+        assert "globex-main" not in answer.content.decode()
+
+
+def test_keys_cannot_be_added_changed_or_deleted(first_key, iris, browser):
+    client = browser(iris)
+
+    assert client.get(f"{LIST}add/").status_code == 403
+    assert client.post(f"{LIST}add/", {"name": "other"}).status_code == 403
+    assert client.post(f"{LIST}{first_key.id}/change/", {"name": "other"}).status_code == 403
+    assert client.post(f"{LIST}{first_key.id}/delete/", {"post": "yes"}).status_code == 403
+    assert ApiKey.objects.get().name == "first"
+
+
+def test_no_page_shows_a_secret_or_its_digest(first_key, iris, browser):
+    digest = Token(first_key.secret).digest
+    client = browser(iris)
+
+    for page in ("", f"{first_key.id}/change/", f"{first_key.id}/history/"):
+        content = client.get(LIST + page).content
+        assert first_key.secret.encode() not in content
+        assert digest.hex().encode() not in content
+
+
+def test_a_key_links_to_its_history_and_its_story(first_key, iris, ann, browser):
+    story = f"/audit/subjects/api-key/{first_key.id}"
+
+    assert story in browser(iris).get(f"{LIST}{first_key.id}/change/").content.decode()
+    assert story in browser(iris).get(f"{LIST}{first_key.id}/history/").content.decode()
+    assert story not in browser(ann).get(f"{LIST}{first_key.id}/change/").content.decode()
+
+
+def test_the_list_asks_the_database_no_more_for_more_keys(first_key, dana, acme, iris, browser):
+    client = browser(iris)
+    client.get(LIST)
+    with CaptureQueriesContext(connection) as few:
+        client.get(LIST)
+    for name in ("second", "third"):
+        create_key(dana, acme, name=name)
+
+    with CaptureQueriesContext(connection) as many:
+        client.get(LIST)
+
+    assert len(many) == len(few) <= 10
