@@ -1,5 +1,7 @@
 """No page changes a tracked row but by a command, whoever sends whatever to it."""
 
+import re
+
 import pytest
 from django.contrib.auth.models import User
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -26,14 +28,13 @@ def addresses(patterns=None, prefix="/"):
 
 def filled(route, rows):
     """Fill a route with ids of rows that exist."""
-    import re
-
     route = route.replace("^", "").replace("$", "").replace("\\Z", "")
     name = re.search(r"/admin/(\w+/\w+)/", route)
     identifier = str(rows.get(name[1], rows["apikeys/apikey"]) if name else rows["apikeys/apikey"])
     route = re.sub(r"<uuid:command_id>|<uuid:correlation_id>", str(rows["command"]), route)
     route = re.sub(r"<\w+:subject_type>|<subject_type>|<str:type>|<type>", "api-key", route)
     route = re.sub(r"\(\[\^/\]\+\)/history/\(\[\^/\]\+\)/", f"{identifier}/history/1/", route)
+    route = route.replace("/history/<path:version_id>", "/history/1")
     return re.sub(r"<[^>]+>|\([^)]*\)", identifier, route)
 
 
@@ -81,16 +82,17 @@ def test_no_admin_or_audit_address_changes_a_tracked_row(
     }
     before = snapshot()
 
-    tried = 0
+    reached = 0
     for route in addresses():
-        if not route.startswith(("/admin/", "/audit/")) or "/auth/" in route:
+        # Signing out would make of all that follows a test that cannot fail.
+        if not route.startswith(("/admin/", "/audit/")) or "/auth/" in route or "logout" in route:
             continue
         for method in METHODS:
             answer = getattr(sender, method)(filled(route, rows), form)
             assert answer.status_code < 500, (method, route)
-            tried += 1
+            reached += answer.status_code in (200, 403, 404, 405)
 
-    assert tried > 100
+    assert (reached > 100) == (role in ("ann", "iris", "superuser"))
     assert snapshot() == before
 
 
