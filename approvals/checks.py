@@ -1,0 +1,48 @@
+"""System checks: what is stored can be understood by the code at hand."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.core.checks import CheckMessage, Error, Tags, register
+
+from approvals.models import ApprovalRequest, Policy, State
+from audit import registry
+from audit.messages import Command, secret_fields
+
+
+@register(Tags.database)
+def check_stored_types(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Refuse to start where a policy or a pending request is about a command that nobody knows."""
+    if not databases or "default" not in databases:
+        return []
+    return [*_policies(), *_pending_requests()]
+
+
+def _policies() -> Iterator[CheckMessage]:
+    for policy in Policy.objects.filter(is_enabled=True):
+        if not _is_command(policy.message_type):
+            yield Error(
+                f"The {policy} governs a type that no command has.", hint=_HINT, id=_UNKNOWN
+            )
+        elif secret_fields(registry.message_class(policy.message_type)):
+            message = f"The {policy} governs a command with a secret, which cannot be held."
+            yield Error(message, hint="Disable the policy.", id="approvals.E002")
+
+
+def _pending_requests() -> Iterator[CheckMessage]:
+    pending = ApprovalRequest.objects.filter(state=State.PENDING)
+    for message_type in pending.values_list("message_type", flat=True).distinct():
+        if not _is_command(message_type):
+            message = f"Requests wait for approval of {message_type}, which no command has."
+            yield Error(message, hint=_HINT, id=_UNKNOWN)
+
+
+_UNKNOWN = "approvals.E001"
+_HINT = "Was a command renamed? Keep its old message_type in its aliases."
+
+
+def _is_command(message_type: str) -> bool:
+    try:
+        return issubclass(registry.message_class(message_type), Command)
+    except registry.UnknownMessageType:
+        return False

@@ -1,0 +1,77 @@
+"""System checks: the program does not start on what would break its promises."""
+
+from dataclasses import dataclass
+
+import pytest
+from django.core.checks import run_checks
+from django.db import connection
+
+from approvals.models import Policy
+from audit.checks import check_role, check_triggers
+from audit.messages import Command
+from audit.outside import outside_command
+
+
+def problems(**options):
+    return {problem.id for problem in run_checks(databases=["default"], **options)}
+
+
+def test_all_is_well():
+    assert problems(include_deployment_checks=False) == set()
+
+
+def test_a_transaction_around_the_request_is_refused(settings):
+    settings.DATABASES["default"]["ATOMIC_REQUESTS"] = True
+
+    try:
+        assert "audit.E001" in problems()
+    finally:
+        settings.DATABASES["default"]["ATOMIC_REQUESTS"] = False
+
+
+def test_middleware_that_cannot_be_imported_is_refused(settings):
+    settings.AUDIT_MIDDLEWARE = ["audit.middleware.no_such_thing"]
+
+    assert "audit.E002" in problems()
+
+
+def test_a_field_that_is_no_plain_value_is_refused():
+    @dataclass(frozen=True, kw_only=True)
+    class Bad(Command):
+        message_type = "test.bad_field"
+        anything: object
+
+    from audit import registry
+
+    try:
+        assert "audit.E003" in problems()
+    finally:
+        del registry._message_classes["test.bad_field"]
+
+
+@pytest.mark.parametrize("table", ["apikeys_apikey", "audit_commandrecord"])
+def test_a_table_without_its_trigger_is_refused(table, owner):
+    owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+
+    try:
+        assert {each.id for each in check_triggers(databases=["default"])} == {"audit.E005"}
+    finally:
+        owner.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+
+def test_serving_as_the_owner_of_the_records_is_refused(owner, monkeypatch):
+    assert check_role(databases=["default"]) == []
+
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "USER", owner.info.user)
+    try:
+        assert [each.id for each in check_role(databases=["default"])] == ["audit.E006"]
+    finally:
+        connection.close()
+
+
+def test_a_policy_on_an_unknown_type_is_refused():
+    with outside_command("As if the command had been dropped"):
+        Policy.objects.create(message_type="apikeys.no_such_command")
+
+    assert problems() == {"approvals.E001"}
