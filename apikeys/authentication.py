@@ -42,6 +42,6 @@ class ApiKeyAuthentication(BaseAuthentication):
             raise AuthenticationFailed from error
         return Principal(actor), actor
 
-    def authenticate_header(self, request: Request) -> str:  # noqa: ARG002
+    def authenticate_header(self, request: Request) -> str:
         """Name the scheme in the answer to whoever came without it."""
         return "Bearer"

@@ -17,24 +17,24 @@ from audit import exception_handlers
 from audit.exceptions import Forbidden
 from audit.models import StreamHead
 from audit.outcomes import Completed, Postponed
-from audit.viewsets import CommandViewSet
+from audit.viewsets import CommandViewSet, ExceptionHandler
 
 
 class ApiKeyViewSet(CommandViewSet):
     """API keys, version 2."""
 
-    def list(self, request: Request) -> Response:  # noqa: ARG002
+    def list(self, request: Request) -> Response:
         """List the caller's keys, newest first."""
         keys = self._visible().order_by("-created_at", "-pk")
         return Response(self.represent_list([api_key_as_json(each) for each in keys]))
 
-    def retrieve(self, request: Request, api_key_id: UUID) -> Response:  # noqa: ARG002
+    def retrieve(self, request: Request, api_key_id: UUID) -> Response:
         """Show one key. Its ETag goes into If-Match of a write that must not meet another one."""
         api_key = get_object_or_404(self._visible(), pk=api_key_id)
         head = StreamHead.objects.get(subject_type="api-key", subject_id=str(api_key_id))
         return Response(api_key_as_json(api_key), headers={"ETag": f'"{head.number}"'})
 
-    def create(self, request: Request) -> Response:  # noqa: ARG002
+    def create(self, request: Request) -> Response:
         """Create a key and show its secret, this once."""
         return self.send(
             CreateApiKey,
@@ -44,11 +44,11 @@ class ApiKeyViewSet(CommandViewSet):
             owner_id=int(self.actor.person_id),
         )
 
-    def enable(self, request: Request, api_key_id: UUID) -> Response:  # noqa: ARG002
+    def enable(self, request: Request, api_key_id: UUID) -> Response:
         """Let a key authenticate again."""
         return self.send(EnableApiKey, api_key_id=api_key_id)
 
-    def disable(self, request: Request, api_key_id: UUID) -> Response:  # noqa: ARG002
+    def disable(self, request: Request, api_key_id: UUID) -> Response:
         """Turn a key away from its next request on."""
         return self.send(DisableApiKey, api_key_id=api_key_id)
 
@@ -69,7 +69,7 @@ class ApiKeyViewSet(CommandViewSet):
         return keys if tenants is None else keys.filter(customer_id__in=tenants)
 
     def _customer_id(self) -> UUID | None:
-        """The customer that the caller acts for, if it is one; otherwise the body has to say it."""
+        """Name the customer that the caller acts for, where it is one; else the body has to."""
         tenant = self.actor.home_tenant()
         return UUID(tenant) if tenant else None
 
@@ -78,8 +78,11 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
     """API keys, version 1: the shapes and codes that existing clients know."""
 
     channel = "v1"
-    errors_as = staticmethod(exception_handlers.plain)
     refuses_unknown_fields = False
+
+    def get_exception_handler(self) -> ExceptionHandler:
+        """Answer errors as v1 always did."""
+        return exception_handlers.plain
 
     def represent_postponed(self, postponed: Postponed) -> dict[str, str]:
         """Say what v1 has always said; for a key that does not exist yet, with its id."""

@@ -68,9 +68,7 @@ def disable_policy(command: DisablePolicy, context: Context) -> Policy:
 def approve(command: Approve, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     held_command = request.command()
-    request.cast(
-        Decision.APPROVE, actor=context.actor, seen=command.digest, comment=context.reason
-    )
+    request.cast(Decision.APPROVE, actor=context.actor, seen=command.digest, comment=context.reason)
     context.emit(Approved(approval_request_id=request.pk, digest=command.digest))
     if policies.is_satisfied(request):
         _release(request, held_command, context)

@@ -240,11 +240,11 @@ class ApprovalRequest(models.Model):
         if actor.person_id == self.requester_person:
             raise OwnRequest
         groups = [rule["group_id"] for rule in self.requirements["rules"]]
-        if not Group.objects.filter(pk__in=groups, user=actor.person_id).exists():
+        if not Group.objects.filter(pk__in=groups, user=int(actor.person_id)).exists():
             names = ", ".join(rule["group"] for rule in self.requirements["rules"])
             message = f"You do not belong to {names}, whose members may approve this request."
             raise NotAnApprover(message)
-        if self.votes.filter(voter_id=actor.person_id).exists():
+        if self.votes.filter(voter_id=int(actor.person_id)).exists():
             raise AlreadyVoted
 
     def cast(self, decision: "Decision", *, actor: Actor, seen: str, comment: str) -> "Vote":

@@ -1,7 +1,8 @@
-"""What decides: the policies that govern a command, and whether a request meets them. Reads only."""
+"""What decides: which policies govern a command, and whether a request meets them. Only reads."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth import get_user_model
 
@@ -9,7 +10,7 @@ from approvals.models import ApprovalRequest, Decision, Rule
 from audit.actors import Actor
 from audit.exceptions import Forbidden
 from audit.messages import Command, secret_fields
-from audit.registry import describes_policies
+from audit.registry import asked_at_opening, describes_policies
 
 
 class CannotBeHeld(Forbidden):
@@ -28,6 +29,15 @@ def rules_for(command: Command) -> list[Rule]:
     return _rules(type(command))
 
 
+@asked_at_opening(
+    "is_governed",
+    "EXISTS (SELECT FROM approvals_policy WHERE message_type = ANY(%s) AND is_enabled)",
+)
+def names_to_look_for(command: Command) -> list[str]:
+    """List the names under which a policy may govern a command."""
+    return _names(type(command))
+
+
 @describes_policies
 def describe(command_class: type[Command]) -> str:
     """Say who has to approve commands of a type."""
@@ -35,9 +45,13 @@ def describe(command_class: type[Command]) -> str:
 
 
 def _rules(command_class: type[Command]) -> list[Rule]:
-    names = [command_class.message_type, *command_class.aliases]
+    names = _names(command_class)
     rules = Rule.objects.filter(policy__message_type__in=names, policy__is_enabled=True)
     return list(rules.select_related("policy", "group"))
+
+
+def _names(command_class: type[Command]) -> list[str]:
+    return [command_class.message_type, *command_class.aliases]
 
 
 def check_can_be_held(command: Command, *, rules: Sequence[Rule], actor: Actor) -> None:
@@ -50,7 +64,7 @@ def check_can_be_held(command: Command, *, rules: Sequence[Rule], actor: Actor) 
         raise CannotBeHeld
     for rule in rules:
         people = get_user_model().objects.filter(groups=rule.group_id, is_active=True)
-        count = people.exclude(pk=actor.person_id or None).count()
+        count = people.exclude(pk=int(actor.person_id or 0)).count()
         if count < rule.quorum:
             message = (
                 f"The {rule.policy} asks for {rule.quorum} approvals from {rule.group}, where "
@@ -76,19 +90,19 @@ def counted_voters(request: ApprovalRequest) -> dict[str, int]:
     That needs a genuine vote on what the request asks for, from a person who is active and still
     in the group.
     """
-    votes = [
-        vote
-        for vote in request.votes.all()
-        if vote.decision == Decision.APPROVE
-        and vote.digest == request.digest
-        and vote.is_genuine
-        and str(vote.voter_id) != request.requester_person
-    ]
-    people = get_user_model().objects.filter(pk__in=[vote.voter_id for vote in votes])
-    active = people.filter(is_active=True)
+    return counted_voters_of([request])[request.pk]
+
+
+def counted_voters_of(requests: Iterable[ApprovalRequest]) -> dict[UUID, dict[str, int]]:
+    """Count the people of many requests, in one query beside those for the votes."""
+    voters = {request: _approving_voters(request) for request in requests}
+    groups = _groups_of({voter for each in voters.values() for voter in each})
     return {
-        rule["id"]: active.filter(groups=rule["group_id"]).count()
-        for rule in request.requirements["rules"]
+        request.pk: {
+            rule["id"]: sum(rule["group_id"] in groups[voter] for voter in voters[request])
+            for rule in request.requirements["rules"]
+        }
+        for request in voters
     }
 
 
@@ -97,3 +111,24 @@ def is_satisfied(request: ApprovalRequest) -> bool:
     counted = counted_voters(request)
     rules = request.requirements["rules"]
     return bool(rules) and all(counted[rule["id"]] >= rule["quorum"] for rule in rules)
+
+
+def _approving_voters(request: ApprovalRequest) -> set[int]:
+    return {
+        vote.voter_id
+        for vote in request.votes.all()
+        if vote.decision == Decision.APPROVE
+        and vote.digest == request.digest
+        and vote.is_genuine
+        and str(vote.voter_id) != request.requester_person
+    }
+
+
+def _groups_of(people: Collection[int]) -> dict[int, set[int]]:
+    """Find the groups of each of these people; of those who are not active, none."""
+    groups: dict[int, set[int]] = {person: set() for person in people}
+    if groups:
+        active = get_user_model().objects.filter(pk__in=people, is_active=True)
+        for person, group in active.values_list("pk", "groups"):
+            groups[person].add(group)
+    return groups

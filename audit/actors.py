@@ -6,7 +6,7 @@ from typing import Literal
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
+from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.utils.module_loading import import_string
 
 from audit.registry import credential
@@ -39,7 +39,7 @@ class Actor:
         return self.tenants is None or tenant in self.tenants
 
     def home_tenant(self) -> str:
-        """The tenant that the actor belongs to, where it is but one; otherwise empty."""
+        """Name the tenant that the actor belongs to, where it is but one; otherwise nothing."""
         return next(iter(self.tenants)) if self.tenants and len(self.tenants) == 1 else ""
 
 
@@ -55,7 +55,7 @@ SYSTEM = Actor(
 )
 
 
-def actor_for_user(user: AbstractBaseUser | PermissionsMixin | AnonymousUser) -> Actor:
+def actor_for_user(user: AbstractUser | AnonymousUser) -> Actor:
     """Build the actor that a signed-in person is. Costs up to three queries."""
     tenants: Iterable[str] | None = import_string(settings.AUDIT_TENANTS_OF_USER)(user)
     return Actor(
@@ -77,5 +77,5 @@ def live_user(identifier: str) -> Actor | None:
 
 @credential("system")
 def live_system(identifier: str) -> Actor | None:
-    """The system is always there."""
+    """Build the actor of the system, which is always there."""
     return SYSTEM if identifier == SYSTEM.id else None

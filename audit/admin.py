@@ -1,3 +1,4 @@
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -8,6 +9,7 @@ from django.core.paginator import Paginator
 from django.db.models import BinaryField, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.utils.html import format_html
+from django.utils.text import capfirst
 from simple_history.admin import SimpleHistoryAdmin
 
 from audit.models import CommandRecord, EventRecord
@@ -16,8 +18,16 @@ from audit.words import words
 
 # Few models: the links in the header and on the start page are enough.
 admin.site.enable_nav_sidebar = False
+admin.site.site_url = None
+admin.site.index_title = "Overview"
 
 _SAFE = ("GET", "HEAD")
+
+
+def shown_time(moment: datetime) -> str:
+    """Write a time for lists: to the second, in UTC."""
+    text = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return format_html('<time datetime="{}">{}</time>', moment.isoformat(), text)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -39,6 +49,13 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         if self.tenant_field is None or tenants is None:
             return rows
         return rows.filter(**{f"{self.tenant_field}__in": tenants})
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Head the list with what it lists, for there is nothing to select it for."""
+        context = {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
+        return super().changelist_view(request, context)
 
     def visible(self, request: HttpRequest, object_id: str) -> Any:
         """Fetch a row for a page of our own, or for one that does not confine itself.
@@ -170,12 +187,20 @@ class RecordAdmin(ReadOnlyAdmin):
 
 @admin.register(CommandRecord)
 class CommandRecordAdmin(RecordAdmin):
-    list_display = ("words", "received_at", "status", "actor_label", "channel", "about", "reason")
+    list_display = ("words", "received", "status", "actor_label", "channel", "about", "reason")
     list_filter = ("status",)
     search_fields = ("=subject_id", "actor_label")
+
+    @admin.display(description="received at (UTC)")
+    def received(self, record: CommandRecord) -> str:
+        return shown_time(record.received_at)
 
 
 @admin.register(EventRecord)
 class EventRecordAdmin(RecordAdmin):
-    list_display = ("words", "occurred_at", "about", "number")
+    list_display = ("words", "occurred", "about", "number")
     search_fields = ("=subject_id",)
+
+    @admin.display(description="occurred at (UTC)")
+    def occurred(self, record: EventRecord) -> str:
+        return shown_time(record.occurred_at)

@@ -11,4 +11,5 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         """Have every app declare its commands, events, handlers and credentials."""
         import_module("audit.checks")
+        import_module("audit.outside")
         autodiscover_modules("handlers", "credentials")

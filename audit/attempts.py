@@ -42,6 +42,7 @@ class Attempt:
         self.retries = retries
         self.outcome: Outcome | None = None
         self.error: CommandError | None = None
+        self.position: int | None = None
         self.context = copy(self._given)
         self.context.events = []
         self.context.subject = self.command.subject_reference()
@@ -63,7 +64,7 @@ class Attempt:
         :raises PreconditionFailed: if it is not at the number that the caller expects.
         """
         context = self.context
-        context.subject_number = opening.number
+        context.subject_number, context.facts = opening.number, opening.facts
         touched = [tenant for tenant in (opening.tenant, self.command.named_tenant()) if tenant]
         if not all(context.actor.may_see(tenant) for tenant in touched):
             raise NotFound(not_found_message(context))
@@ -167,7 +168,7 @@ def fingerprint(command: Command) -> bytes:
 def refused_input(
     command_class: type[Command], error: Invalid, *, context: Context
 ) -> CommandRecord:
-    """Build the record of input that no command could be built from: names and codes, no values."""
+    """Build the record of unreadable input: names and codes, and no value."""
     attempt = Attempt(_Unreadable(), replace(context, idempotency_key=None))
     attempt.error = error
     record = attempt.record()
@@ -201,7 +202,7 @@ def _subject_columns(message: Command | Event) -> dict[str, str]:
 
 
 def _internal_message(error: CommandError) -> str:
-    """What the record says: for a crash, also what crashed, which callers are not told."""
+    """Say what the record says: for a crash also what crashed, which callers are not told."""
     cause = error.__cause__
     if cause is None or isinstance(error, RefusedError):
         return error.message

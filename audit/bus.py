@@ -116,19 +116,19 @@ def refuse_input(
 
 
 def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
-    """Run attempts in one outermost transaction; the whole of it again after a deadlock."""
+    """Run attempts in one outermost transaction; the whole of it again after a collision."""
     unit: list[Attempt] = []
     token = _unit.set(unit)
     try:
         with transaction.atomic(durable=True):
             return [_run(attempt.start(retries=retries)) for attempt in attempts]
     except Exception as error:
-        if not failures.is_deadlock(error) or retries == MOST_RETRIES:
+        if not failures.is_collision(error) or retries == MOST_RETRIES:
             return _settle(attempts, unit, error)
     finally:
         _unit.reset(token)
     # Whoever collided with us retries as well: not at the same moment.
-    time.sleep(random.uniform(0.001, 0.02))  # noqa: S311: no secret
+    time.sleep(random.uniform(0.001, 0.02))  # no secret
     return _commit(attempts, retries=retries + 1)
 
 
@@ -140,9 +140,7 @@ def _inside(attempt: Attempt) -> Outcome:
     except Exception as error:
         if failures.is_for_the_outermost(error):
             raise
-        attempt.error = failures.command_error(error, attempt)
-        store.append(attempt.record(), ())
-        _raise(attempt.error, error)
+        _raise(_append_undone(attempt, error), error)
 
 
 def _run(attempt: Attempt) -> Outcome:
@@ -162,16 +160,30 @@ def _run(attempt: Attempt) -> Outcome:
             return repeated
         unit.append(attempt)
     attempt.admit(opening)
-    with running(context):
-        outcome = middleware.configured(_carry_out)(attempt.command, context)
+    outcome = _through_middleware(attempt.command, context)
     if context.is_batch and isinstance(outcome, Postponed):
         raise exceptions.ApprovalRequired
     attempt.outcome = outcome
-    if not store.append(
+    attempt.position = store.append(
         attempt.record(), attempt.event_records(), expected_number=context.expected_number
-    ):
+    )
+    if attempt.position is None:
         raise exceptions.PreconditionFailed
     return outcome
+
+
+def _through_middleware(command: Command, context: Context) -> Outcome:
+    try:
+        with running(context):
+            return middleware.configured(_carry_out)(command, context)
+    except exceptions.Conflict as error:
+        # Whoever waited for a row finds there what the one before made of it. A caller who said
+        # what it expects is told that it has moved, as if that one had been quicker still.
+        if context.subject is None or context.expected_number is None:
+            raise
+        if store.has_moved(context.subject, expected_number=context.expected_number):
+            raise exceptions.PreconditionFailed from error
+        raise
 
 
 def _carry_out(command: Command, context: Context) -> Outcome:
@@ -185,12 +197,16 @@ def _carry_out(command: Command, context: Context) -> Outcome:
 def _settle(attempts: Sequence[Attempt], unit: list[Attempt], error: Exception) -> list[Outcome]:
     """Write down what was rolled back, then raise; or answer what is true where it was not."""
     failing = next((attempt for attempt in reversed(attempts) if attempt in unit), None)
+    if failing is None and isinstance(error, Error):
+        # The database is not there, so nothing was begun.
+        raise failures.command_error(error, attempts[0]) from error
     if failing is None:
         raise error
     failing.error = failures.command_error(error, failing)
     for attempt in unit:
         attempt.roll_back()
     if dict(zip(map(id, unit), _write_down(unit, error), strict=True))[id(failing)]:
+        failures.log(failing)
         _raise(failing.error, error)
     return [repeats.truth(attempt) for attempt in attempts]
 
@@ -204,6 +220,7 @@ def _write_down(unit: list[Attempt], error: Exception) -> list[bool]:
         except Error as problem:
             logger.warning("attempt not recorded yet", problem=type(problem).__name__)
             connection.errors_occurred = True
+    failures.log(unit[0])
     logger.critical("attempt not recorded", command_id=str(unit[0].context.command_id))
     unknown = exceptions.OutcomeUnknown()
     unknown.command_id = unit[0].context.command_id
@@ -214,12 +231,21 @@ def _settle_replay(attempt: Attempt, error: Exception) -> ReplayOutcome:
     unit = _unit.get()
     if unit is not None and attempt not in unit:
         unit.append(attempt)
-    attempt.error = failures.command_error(error, attempt)
-    store.append(attempt.record(), ())
-    command_id = attempt.context.command_id
-    if isinstance(attempt.error, exceptions.Refused):
-        return Refused(command_id=command_id, error=attempt.error)
-    return Failed(command_id=command_id, error=attempt.error)
+    found, command_id = _append_undone(attempt, error), attempt.context.command_id
+    if isinstance(found, exceptions.Refused):
+        return Refused(command_id=command_id, error=found)
+    return Failed(command_id=command_id, error=found)
+
+
+def _append_undone(attempt: Attempt, error: Exception) -> exceptions.Refused | exceptions.Failed:
+    """Append an attempt that was rolled back to its savepoint, and those made inside it."""
+    unit = _unit.get() or [attempt]
+    found = attempt.error = failures.command_error(error, attempt)
+    failures.log(attempt)
+    for undone in unit[unit.index(attempt) :]:
+        undone.roll_back()
+        store.append(undone.record(), ())
+    return found
 
 
 def _inherited(given: Context, parent: Context) -> Context:

@@ -13,7 +13,7 @@ from audit.words import shown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One field of a row, before and after a command."""
+    """One field of a row, before and after a command. Where the row is new, nothing was before."""
 
     field: str
     before: str
@@ -43,7 +43,7 @@ def changes_by_command(
 
 
 def _history(instance: Model) -> QuerySet[Any] | None:
-    options = instance._meta  # noqa: SLF001
+    options = instance._meta
     name = getattr(options, "simple_history_manager_attribute", None)
     if name is None:
         return None
@@ -53,8 +53,11 @@ def _history(instance: Model) -> QuerySet[Any] | None:
 
 def _changes(previous: Any, row: Any) -> Iterator[Change]:
     for field in row.tracked_fields:
-        before = None if previous is None else getattr(previous, field.attname)
+        before = getattr(previous, field.attname, None)
         after = getattr(row, field.attname)
         if before != after and not field.primary_key:
-            name = str(field.verbose_name)
-            yield Change(field=name, before=shown(before), after=shown(after))
+            yield Change(
+                field=str(field.verbose_name),
+                before=shown(before) if previous else "",
+                after=shown(after),
+            )

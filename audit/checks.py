@@ -1,6 +1,6 @@
 """System checks: what must hold before the program serves."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -16,7 +16,7 @@ from audit.values import NotPlain
 
 @register()
 def check_transactions(**_: Any) -> list[CheckMessage]:
-    """A dispatch is a transaction of its own, so a request must not be one."""
+    """Refuse a transaction around the request: a dispatch is one of its own."""
     return [
         Error(
             f"ATOMIC_REQUESTS is on for {alias!r}: the record of a refused command would be lost.",
@@ -51,7 +51,7 @@ def check_messages(**_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.database)
-def check_triggers(databases: list[str] | None = None, **_: Any) -> list[CheckMessage]:
+def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Every guarded and every append-only table has its trigger."""
     if not databases or "default" not in databases:
         return []
@@ -72,8 +72,8 @@ def check_triggers(databases: list[str] | None = None, **_: Any) -> list[CheckMe
 
 
 @register(Tags.database, deploy=True)
-def check_role(databases: list[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """The serving role owns nothing and is no superuser."""
+def check_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Refuse to serve as a role that owns the records, or is superuser."""
     if not databases or "default" not in databases:
         return []
     with connections["default"].cursor() as cursor:

@@ -47,6 +47,7 @@ class Context:
     tenant: str = field(init=False, default="")
     is_replay: bool = field(init=False, default=False)
     is_batch: bool = field(init=False, default=False)
+    facts: dict[str, Any] = field(init=False, default_factory=dict)
     decision: dict[str, Any] | None = field(init=False, default=None)
     events: list[Event] = field(init=False, default_factory=list)
     secret: str | None = field(init=False, default=None, repr=False)
@@ -69,7 +70,7 @@ _running: ContextVar[Context | None] = ContextVar("audit_context", default=None)
 
 
 def current_context() -> Context | None:
-    """The context of the dispatch that this code runs inside, if it runs inside one."""
+    """Find the context of the dispatch that this code runs inside, if it runs inside one."""
     return _running.get()
 
 

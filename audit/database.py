@@ -22,7 +22,7 @@ def protect(*, using: str) -> None:
     in_use = [
         model
         for model in apps.get_models(include_auto_created=True)
-        if model._meta.db_table in present  # noqa: SLF001
+        if model._meta.db_table in present
     ]
     statements = [*_triggers(in_use), *_privileges(in_use)]
     with connection.cursor() as cursor:
@@ -31,20 +31,20 @@ def protect(*, using: str) -> None:
 
 
 def guarded_tables() -> list[str]:
-    """The tables that may be written inside a command only."""
+    """Name the tables that may be written inside a command only."""
     in_use = apps.get_models(include_auto_created=True)
     evidence = [model for model in in_use if issubclass(model, Evidence)]
-    return [model._meta.db_table for model in (*tracked_models(in_use), *evidence)]  # noqa: SLF001
+    return [model._meta.db_table for model in (*tracked_models(in_use), *evidence)]
 
 
 def append_only_tables() -> list[str]:
-    """The tables whose rows nobody may change or remove."""
+    """Name the tables whose rows nobody may change or remove."""
     in_use = apps.get_models(include_auto_created=True)
-    return [model._meta.db_table for model in in_use if issubclass(model, AppendOnly)]  # noqa: SLF001
+    return [model._meta.db_table for model in in_use if issubclass(model, AppendOnly)]
 
 
 def _triggers(in_use: list[type[models.Model]]) -> list[sql.Composed]:
-    present = {model._meta.db_table for model in in_use}  # noqa: SLF001
+    present = {model._meta.db_table for model in in_use}
     guard = "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {} "
     guard += "FOR EACH STATEMENT EXECUTE FUNCTION audit_require_command()"
     append_only = "CREATE OR REPLACE TRIGGER {} BEFORE UPDATE OR DELETE OR TRUNCATE ON {} "
@@ -68,9 +68,9 @@ def _privileges(in_use: list[type[models.Model]]) -> list[sql.Composed]:
     for model in in_use:
         append_only = issubclass(model, AppendOnly)
         privileges = "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE"
-        grants.append((privileges, f'TABLE "{model._meta.db_table}"'))  # noqa: SLF001
+        grants.append((privileges, f'TABLE "{model._meta.db_table}"'))
     return [
-        sql.SQL(f"{verb} {{}} ON {thing} {direction} {{}}").format(  # type: ignore[arg-type]
+        sql.SQL(f"{verb} {{}} ON {thing} {direction} {{}}").format(
             sql.SQL(what), sql.Identifier(role)
         )
         for privileges, thing in grants

@@ -78,7 +78,7 @@ class Problem:
 
     def details(self) -> dict[str, Any]:
         """Write the body as RFC 9457 has it."""
-        body = {
+        body: dict[str, Any] = {
             "type": "about:blank",
             "title": self.status.phrase,
             "status": self.status.value,
@@ -95,7 +95,7 @@ class Problem:
         return {name: value for name, value in body.items() if value is not None}
 
     def _request_id(self) -> str | None:
-        """The id of the request; not where every answer has to be alike to the byte."""
+        """Name the request, but not where every answer has to be alike to the byte."""
         if self.status == HTTPStatus.UNAUTHORIZED:
             return None
         request_id: str | None = get_contextvars().get("request_id")
@@ -129,7 +129,7 @@ class Problem:
             self.headers["Retry-After"] = str(int(wait))
 
 
-def plain(error: Exception, context: dict[str, Any]) -> Response:  # noqa: ARG001
+def plain(error: Exception, context: dict[str, Any]) -> Response:
     """Answer as v1 always did: plain JSON, and none but the old status codes for bad input."""
     problem = Problem(error)
     if problem.status in (
@@ -140,7 +140,7 @@ def plain(error: Exception, context: dict[str, Any]) -> Response:  # noqa: ARG00
     return Response(problem.plain(), status=problem.status, headers=problem.headers)
 
 
-def problem_details(error: Exception, context: dict[str, Any]) -> Response:  # noqa: ARG001
+def problem_details(error: Exception, context: dict[str, Any]) -> Response:
     """Answer with problem details."""
     problem = Problem(error)
     return Response(

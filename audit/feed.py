@@ -23,14 +23,14 @@ def read_after(kind: type[_Record], place: Place, *, limit: int) -> list[_Record
     one that stays open for long holds its readers back, but never the writers. This is the order
     of delivery, not of cause and effect: within one subject, go by the number.
     """
-    table = kind._meta.db_table  # noqa: SLF001
+    table = kind._meta.db_table
     sql = f"""
         SELECT * FROM {table}
         WHERE (epoch, xid, position) > (%s, %s::xid8, %s)
             AND (epoch < (SELECT max(number) FROM audit_epoch)
                 OR xid < pg_snapshot_xmin(pg_current_snapshot()))
         ORDER BY epoch, xid, position LIMIT %s
-    """  # noqa: S608: the name of our own table
+    """  # the name of our own table
     return list(
         kind._default_manager.raw(sql, [place.epoch, str(place.xid), place.position, limit])
     )

@@ -7,7 +7,7 @@ from django.db.models import Q
 
 from audit import registry
 from audit.models import Status
-from audit.words import status_words, words
+from audit.words import words
 
 _LONGEST_TEXT = 200
 _FURTHEST = 2**63 - 1
@@ -28,9 +28,8 @@ class CommandFilter(forms.Form):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         fields = self.fields
-        statuses = [(each.value, status_words(each)) for each in Status]
         types = [each.message_type for each in registry.command_classes()]
-        _choices(fields["status"], [("", "any"), *statuses])
+        _choices(fields["status"], [("", "any"), *((each.value, each.value) for each in Status)])
         _choices(fields["message_type"], [("", "any"), *((each, words(each)) for each in types)])
 
     def matching(self) -> Q:

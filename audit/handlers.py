@@ -9,7 +9,7 @@ from audit.registry import handles
 
 
 @handles(BeginEpoch)
-def begin_epoch(command: BeginEpoch, context: Context) -> Epoch:  # noqa: ARG001
+def begin_epoch(command: BeginEpoch, context: Context) -> Epoch:
     epoch = Epoch.objects.create(
         number=Epoch.objects.latest("number").number + 1,
         began_at=timezone.now(),

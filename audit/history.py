@@ -50,15 +50,15 @@ class HistoricalRecords(StockHistoricalRecords):
             history_user_setter=_stamp,
         )
 
-    def get_history_user(self, instance: models.Model) -> Context | None:  # noqa: ARG002
+    def get_history_user(self, instance: models.Model) -> Context | None:
         """Hand the running command to ``_stamp``, without any query."""
         return current_context()
 
     def get_change_reason_for_object(
         self,
-        instance: models.Model,  # noqa: ARG002
-        history_type: str,  # noqa: ARG002
-        using: str | None,  # noqa: ARG002
+        instance: models.Model,
+        history_type: str,
+        using: str | None,
     ) -> str:
         """Take the reason from the command."""
         context = current_context()
@@ -73,8 +73,9 @@ class HistoricalRecords(StockHistoricalRecords):
 
     def get_meta_options(self, model: type[models.Model]) -> dict[str, Any]:
         """Give the table the one index that serves an object with tens of thousands of rows."""
-        key, table = model._meta.pk, model._meta.db_table  # noqa: SLF001
-        return super().get_meta_options(model) | {
+        key, table = model._meta.pk, model._meta.db_table
+        options: dict[str, Any] = super().get_meta_options(model)
+        return options | {
             "default_permissions": ("view",),
             "indexes": (
                 models.Index(
@@ -86,9 +87,7 @@ class HistoricalRecords(StockHistoricalRecords):
 
 
 def tracked_models(models_in_use: list[type[models.Model]]) -> list[type[models.Model]]:
-    """The models, of those given, that may change inside a command only."""
+    """Pick the models that may change inside a command only."""
     return [
-        model
-        for model in models_in_use
-        if hasattr(model._meta, "simple_history_manager_attribute")  # noqa: SLF001
+        model for model in models_in_use if hasattr(model._meta, "simple_history_manager_attribute")
     ]

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields
-from functools import cache
 from typing import Any, ClassVar, NamedTuple, Self, get_type_hints
 
 from django.core.exceptions import ImproperlyConfigured
@@ -105,7 +104,7 @@ class Message:
         }
 
     def subject_reference(self) -> Subject | None:
-        """What this message is about, if it is about one thing."""
+        """Name what this message is about, if it is about one thing."""
         if self.subject is None:
             return None
         return Subject(self.subject.type, str(getattr(self, self.subject.id_field)))
@@ -125,11 +124,11 @@ class Command(Message):
     sentence: ClassVar[str] = ""
 
     def named_tenant(self) -> str | None:
-        """The tenant that the command names itself, if it names one."""
+        """Name the tenant that the command itself names, if it names one."""
         return str(getattr(self, self.tenant_field)) if self.tenant_field else None
 
     def supplied(self) -> dict[str, Any]:
-        """What the caller asked for, as JSON, without generated fields but with secrets.
+        """Give what the caller asked for, as JSON, without generated fields but with secrets.
 
         For the fingerprint only: never store it.
         """
@@ -151,23 +150,45 @@ class Event(Message):
     """A fact. The handler emits it after the deed, so its name is always true."""
 
 
-@cache
+class Shape(NamedTuple):
+    """What a message class declares, worked out once."""
+
+    codecs: dict[str, Codec]
+    secrets: frozenset[str]
+    generated: frozenset[str]
+
+
 def codecs(message_class: type[Message]) -> dict[str, Codec]:
-    """The codec of each declared field, in order of declaration."""
-    hints = get_type_hints(message_class)
-    return {f.name: codec(hints[f.name]) for f in fields(message_class)}
+    """Find the codec of each declared field, in order of declaration.
+
+    :raises NotPlain: if a field is of a type that no message may hold.
+    """
+    return _shape(message_class).codecs
 
 
-@cache
 def secret_fields(message_class: type[Message]) -> frozenset[str]:
-    """The names of the fields declared ``secret()``."""
-    return frozenset(f.name for f in fields(message_class) if f.metadata.get("secret"))
+    """Name the fields declared ``secret()``."""
+    return _shape(message_class).secrets
 
 
-@cache
 def generated_fields(message_class: type[Message]) -> frozenset[str]:
-    """The names of the fields declared ``generated()``."""
-    return frozenset(f.name for f in fields(message_class) if f.metadata.get("generated"))
+    """Name the fields declared ``generated()``."""
+    return _shape(message_class).generated
+
+
+_shapes: dict[type[Message], Shape] = {}
+
+
+def _shape(message_class: type[Message]) -> Shape:
+    found = _shapes.get(message_class)
+    if found is None:
+        hints, declared = get_type_hints(message_class), fields(message_class)
+        found = _shapes[message_class] = Shape(
+            codecs={each.name: codec(hints[each.name]) for each in declared},
+            secrets=frozenset(each.name for each in declared if each.metadata.get("secret")),
+            generated=frozenset(each.name for each in declared if each.metadata.get("generated")),
+        )
+    return found
 
 
 def _set_values(message: Message, values: dict[str, Any], how: str) -> None:

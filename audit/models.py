@@ -7,7 +7,7 @@ from django.db.models.expressions import RawSQL
 class TransactionIdField(models.BigIntegerField):
     """The id of the transaction that wrote a row: PostgreSQL's xid8."""
 
-    def db_type(self, connection: Any) -> str:  # noqa: ARG002
+    def db_type(self, connection: Any) -> str:
         """Name the column type."""
         return "xid8"
 
@@ -88,7 +88,7 @@ class CommandRecord(Record):
     reason = models.TextField(blank=True)
     request_id = models.TextField(blank=True)
     traceparent = models.TextField(blank=True)
-    idempotency_key = models.TextField(null=True)  # noqa: DJ001: NULL is no key, never equal
+    idempotency_key = models.TextField(null=True)  # NULL is no key, never equal
     client_address = models.GenericIPAddressField(null=True)
     user_agent = models.TextField(blank=True)
     status = models.TextField(choices=Status.choices)

@@ -58,6 +58,13 @@ class Governs(Protocol):
     def __call__(self, command_class: type[Command], /) -> str: ...
 
 
+class Question(NamedTuple):
+    """Something that a middleware has to know, answered by the statement that opens a dispatch."""
+
+    sql: str
+    parameter: Callable[[Command], Any]
+
+
 class SubjectType(NamedTuple):
     """How subjects of one type are found, named, compared and confined to a tenant."""
 
@@ -67,7 +74,7 @@ class SubjectType(NamedTuple):
 
     def load(self, identifier: str) -> Model | None:
         """Fetch the row, or None if there is none."""
-        return self.model._base_manager.filter(pk=identifier).first()  # noqa: SLF001
+        return self.model._base_manager.filter(pk=identifier).first()
 
     def label(self, identifier: str) -> str:
         """Name the row for people; its id where it does not exist yet, or any more."""
@@ -87,6 +94,7 @@ _subjects: dict[str, SubjectType] = {}
 _credentials: dict[str, LoadsActor] = {}
 _postponement: list[ReportsProgress] = []
 _governance: list[Governs] = []
+_questions: dict[str, Question] = {}
 _upcasters: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 
@@ -127,6 +135,19 @@ def credential(kind: str) -> Callable[[_Function], _Function]:
 
     def register(function: _Function) -> _Function:
         _add(_credentials, kind, function, what="credential")
+        return function
+
+    return register
+
+
+def asked_at_opening(name: str, sql: str) -> Callable[[_Function], _Function]:
+    """Have an SQL expression answered before the middleware runs, without a trip of its own.
+
+    The decorated function gives its one parameter; the answer is in ``context.facts[name]``.
+    """
+
+    def register(function: _Function) -> _Function:
+        _add(_questions, name, Question(sql, function), what="question at opening")
         return function
 
     return register
@@ -206,6 +227,11 @@ def live_actor(kind: str, identifier: str) -> Actor | None:
 def progress(command_id: UUID) -> Progress | None:
     """Tell how far a held command is, if anything can hold commands."""
     return _postponement[0](command_id) if _postponement else None
+
+
+def opening_questions() -> dict[str, Question]:
+    """Everything that is asked when a dispatch opens."""
+    return _questions
 
 
 def governance(command_class: type[Command]) -> str:

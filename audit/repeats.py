@@ -40,7 +40,8 @@ def truth(attempt: Attempt) -> Outcome:
     own = CommandRecord.objects.filter(
         command_id=attempt.context.command_id, attempt=attempt.context.attempt
     ).first()
-    if own and own.status in (Status.SUCCEEDED, Status.POSTPONED) and attempt.outcome:
+    # By position, for a repeat at the same time may have made the same attempt.
+    if own and own.position == attempt.position and attempt.outcome:
         return attempt.outcome
     kind, identifier, key = attempt.twin
     first = own or CommandRecord.objects.get(

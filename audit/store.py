@@ -11,12 +11,12 @@ from django.db import connection, transaction
 from psycopg.types.json import Jsonb
 
 from audit import registry
-from audit.messages import Command
+from audit.messages import Command, Subject
 from audit.models import CommandRecord, EventRecord
 
 _COMMAND_COLUMNS = tuple(
     field.column
-    for field in CommandRecord._meta.concrete_fields  # noqa: SLF001
+    for field in CommandRecord._meta.concrete_fields
     if field.column not in ("position", "epoch", "xid")
 )
 _JSON_COLUMNS = frozenset({"data", "decision"})
@@ -33,14 +33,15 @@ _EPOCH = "(SELECT max(number) FROM audit_epoch)"
 _INSERT_COMMAND = f"""
     INSERT INTO audit_commandrecord (epoch, {", ".join(_COMMAND_COLUMNS)})
     VALUES ({_EPOCH}, {", ".join(["%s"] * len(_COMMAND_COLUMNS))})
-"""  # noqa: S608: the names are our own columns
+"""  # the names are our own columns
+_APPEND_COMMAND = f"{_INSERT_COMMAND} RETURNING position"
 
 # One statement for the command, its events and their numbers. The stream heads are locked in the
 # order of their keys, so two commands about the same subjects cannot deadlock here, and they are
 # taken last, so they are held no longer than the commit takes. A head that is not at the number
 # that the caller expected is not updated, and then its events have no head to join.
 _APPEND = f"""
-    WITH command AS ({_INSERT_COMMAND}),
+    WITH command AS ({_APPEND_COMMAND}),
     emitted AS (
         SELECT *,
             row_number() OVER (PARTITION BY subject_type, subject_id ORDER BY place) AS step,
@@ -70,8 +71,8 @@ _APPEND = f"""
         ORDER BY place
         RETURNING 1
     )
-    SELECT count(*) FROM event
-"""  # noqa: S608: the names are our own columns
+    SELECT (SELECT count(*) FROM event), (SELECT position FROM command)
+"""  # the names are our own columns
 
 
 class Opening(NamedTuple):
@@ -80,6 +81,7 @@ class Opening(NamedTuple):
     number: int
     tenant: str | None
     twin_position: int | None
+    facts: dict[str, Any]
 
 
 class Twin(NamedTuple):
@@ -97,25 +99,26 @@ def open_transaction(command: Command, *, command_id: UUID, twin: Twin) -> Openi
     """
     subject = command.subject_reference()
     sql, has_tenant = _opening_sql(subject.type if subject else "")
+    questions = registry.opening_questions()
     params: list[Any] = [subject.id] if subject and has_tenant else []
+    params += [question.parameter(command) for question in questions.values()]
     params += [str(command_id), *(subject or ("", "")), *twin]
-    row = _fetch_with_begin(sql, params)
-    return Opening(row[0] or 0, row[1], row[2])
+    number, tenant, twin_position, *answers = _fetch(sql, params)
+    return Opening(number or 0, tenant, twin_position, dict(zip(questions, answers, strict=True)))
 
 
 def append(
     record: CommandRecord, events: Sequence[EventRecord], *, expected_number: int | None = None
-) -> bool:
+) -> int | None:
     """Write a command record and its events inside the transaction of the command.
 
-    Returns False, and the caller has to roll back, if the subject is no longer at
-    ``expected_number``.
+    Returns the position of the record; or None, and the caller has to roll back, if the subject
+    is no longer at ``expected_number``.
     """
     if not events:
-        _execute(_INSERT_COMMAND, _command_values(record))
-        return True
+        return int(_fetch(_APPEND_COMMAND, _command_values(record))[0])
     columns = [[_event_value(event, name) for event in events] for name in _EVENT_COLUMNS]
-    row = _fetch(
+    written, position = _fetch(
         _APPEND,
         [
             *_command_values(record),
@@ -124,7 +127,14 @@ def append(
             *(record.command_id, record.attempt, record.correlation_id, events[0].causation_id),
         ],
     )
-    return bool(row[0] == len(events))
+    return int(position) if written == len(events) else None
+
+
+def has_moved(subject: Subject, *, expected_number: int) -> bool:
+    """Tell whether somebody has written to a subject since it was at ``expected_number``."""
+    sql = "SELECT number FROM audit_streamhead WHERE subject_type = %s AND subject_id = %s"
+    row = _fetch(sql, subject)
+    return (row[0] if row else 0) != expected_number
 
 
 def settle(records: Iterable[CommandRecord]) -> list[bool]:
@@ -157,31 +167,22 @@ def _opening_sql(subject_type: str) -> tuple[str, bool]:
     found = registry.subject_type(subject_type)
     tenant = "NULL::text"
     if found and found.tenant_field:
-        meta, quote = found.model._meta, connection.ops.quote_name  # noqa: SLF001
+        meta, quote = found.model._meta, connection.ops.quote_name
         column, key = meta.get_field(found.tenant_field), meta.pk
         tenant = (
             f"(SELECT {quote(column.column)}::text FROM {quote(meta.db_table)}"
             f" WHERE {quote(key.column)} = %s::{key.db_type(connection)})"
         )
+    questions = "".join(f", {each.sql}" for each in registry.opening_questions().values())
     sql = f"""
-        SELECT number, {tenant}, twin FROM set_config('audit.command_id', %s, true),
+        SELECT number, {tenant}, twin{questions} FROM set_config('audit.command_id', %s, true),
             (SELECT (SELECT number FROM audit_streamhead
                 WHERE subject_type = %s AND subject_id = %s)) AS head (number),
             (SELECT (SELECT position FROM audit_commandrecord
                 WHERE actor_kind = %s AND actor_id = %s AND idempotency_key = %s
                     AND attempt = 1)) AS earlier (twin)
-    """  # noqa: S608: the names are our own tables and columns
+    """  # the names are our own tables and columns
     return sql, bool(found and found.tenant_field)
-
-
-def _fetch_with_begin(sql: str, params: Sequence[Any]) -> Any:
-    """Fetch one row; psycopg's BEGIN, if it is due, travels in the same trip."""
-    with connection.wrap_database_errors:
-        raw = connection.connection
-        cursor = psycopg.Cursor(raw)
-        with raw.pipeline():
-            cursor.execute(sql, params, prepare=True)
-        return cursor.fetchone()
 
 
 def _fetch(sql: str, params: Sequence[Any]) -> Any:

@@ -37,7 +37,7 @@ def _visible(
 ) -> Iterable[Model]:
     if subject_type is None:
         return ()
-    key = subject_type.model._meta.pk  # noqa: SLF001
+    key = subject_type.model._meta.pk
     rows = _with_relations(subject_type).filter(pk__in=_valid(identifiers, key))
     if subject_type.tenant_field is None or actor.tenants is None:
         return rows
@@ -46,7 +46,7 @@ def _visible(
 
 def _with_relations(subject_type: SubjectType) -> QuerySet[Model]:
     # A label may name what the row points to.
-    return subject_type.model._base_manager.select_related()  # noqa: SLF001
+    return subject_type.model._base_manager.select_related()
 
 
 def _valid(identifiers: set[str], key: object) -> list[object]:

@@ -42,18 +42,18 @@ class Scenario:
         """Expect exactly these events of it, in this order."""
         if self.error:
             raise self.error
-        assert self.outcome, "there was no when()"  # noqa: S101
-        assert recorded_events(self.outcome) == list(events)  # noqa: S101
+        assert self.outcome, "there was no when()"
+        assert recorded_events(self.outcome) == list(events)
 
     def then_refused(self, kind: type[CommandError]) -> None:
         """Expect it to be turned down like this, and the record to say so."""
-        assert isinstance(self.error, kind), f"came to {self.error or self.outcome}"  # noqa: S101
-        record = CommandRecord.objects.get(command_id=self.error.command_id)
-        assert record.error_code == kind.code  # noqa: S101
+        assert isinstance(self.error, kind), f"came to {self.error or self.outcome}"
+        record = CommandRecord.objects.get(command_id=str(self.error.command_id))
+        assert record.error_code == kind.code
 
     def then_postponed(self) -> None:
         """Expect it to be held."""
-        assert isinstance(self.outcome, Postponed), f"came to {self.error or self.outcome}"  # noqa: S101
+        assert isinstance(self.outcome, Postponed), f"came to {self.error or self.outcome}"
 
 
 def recorded_events(outcome: Outcome) -> Sequence[Any]:
@@ -74,7 +74,7 @@ def assert_recorded() -> Any:
 
     def check(command_class: type[Command], **columns: Any) -> CommandRecord:
         found = CommandRecord.objects.filter(message_type=command_class.message_type, **columns)
-        assert len(found) == 1, f"{len(found)} records of {command_class.message_type}, {columns}"  # noqa: S101
+        assert len(found) == 1, f"{len(found)} records of {command_class.message_type}, {columns}"
         return found[0]
 
     return check

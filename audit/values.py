@@ -42,7 +42,7 @@ def codec(annotation: Any) -> Codec:
     if annotation in _SCALARS:
         return _SCALARS[annotation]
     origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in (Union, UnionType) and len(arguments) == 2 and NoneType in arguments:  # noqa: PLR2004
+    if origin in (Union, UnionType) and len(arguments) == 2 and NoneType in arguments:
         return _optional(codec(next(a for a in arguments if a is not NoneType)))
     if origin is Literal:
         return _literal(arguments)
@@ -87,18 +87,18 @@ def _scalar(
 def _storable_text(value: Any) -> str:
     if not isinstance(value, str):
         message = "text"
-        raise ValueError(message)  # noqa: TRY004: the caller turns ValueError into words
+        raise ValueError(message)  # the caller turns ValueError into words
     # A subclass, such as a choice of Django's, becomes the text that it is.
-    value = str.__str__(value)
-    if "\x00" in value:
+    text: str = str.__str__(value)
+    if "\x00" in text:
         message = "text without NUL characters"
         raise ValueError(message)
     try:
-        value.encode()
+        text.encode()
     except UnicodeEncodeError as error:
         message = "text that is valid Unicode"
         raise ValueError(message) from error
-    return value
+    return text
 
 
 def _bounded(value: int) -> int:
@@ -143,7 +143,7 @@ def _sequence(inner: Codec) -> Codec:
     def each(function: Callable[[Any], Any], value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
             message = "a list"
-            raise ValueError(message)  # noqa: TRY004: the caller turns ValueError into words
+            raise ValueError(message)  # the caller turns ValueError into words
         return tuple(function(item) for item in value)
 
     return Codec(
@@ -157,7 +157,7 @@ def _mapping(inner: Codec) -> Codec:
     def each(function: Callable[[Any], Any], value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             message = "an object"
-            raise ValueError(message)  # noqa: TRY004: the caller turns ValueError into words
+            raise ValueError(message)  # the caller turns ValueError into words
         return {_SCALARS[str].check(key): function(item) for key, item in value.items()}
 
     return Codec(

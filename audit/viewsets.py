@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 from uuid import UUID
 
 from django.urls import reverse
@@ -21,6 +21,8 @@ from audit.models import CommandRecord
 from audit.outcomes import Completed, Outcome, Postponed
 from audit.requests import clean_text, header_text, request_facts
 
+ExceptionHandler: TypeAlias = Callable[[Exception, dict[str, Any]], Response]
+
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ETAG = re.compile(r'"([0-9]{1,18})"')
 _LONGEST_REASON = 1000
@@ -38,9 +40,6 @@ class ActorViewSet(ViewSet):
     """A viewset that knows who is calling. Version 2 is the default."""
 
     channel: ClassVar[str] = "v2"
-    errors_as: ClassVar[Callable[[Exception, dict[str, Any]], Response]] = staticmethod(
-        exception_handlers.problem_details
-    )
 
     @property
     def actor(self) -> Actor:
@@ -48,9 +47,9 @@ class ActorViewSet(ViewSet):
         auth = self.request.auth
         return auth if isinstance(auth, Actor) else actor_for_user(self.request.user)
 
-    def get_exception_handler(self) -> Callable[[Exception, dict[str, Any]], Response]:
+    def get_exception_handler(self) -> ExceptionHandler:
         """Answer errors in the form of this version."""
-        return self.errors_as
+        return exception_handlers.problem_details
 
 
 class CommandViewSet(ActorViewSet):
@@ -135,7 +134,7 @@ class CommandViewSet(ActorViewSet):
 class CommandStatusViewSet(ActorViewSet):
     """Where a command stands."""
 
-    def retrieve(self, request: Request, command_id: UUID) -> Response:  # noqa: ARG002
+    def retrieve(self, request: Request, command_id: UUID) -> Response:
         """Tell the status of a command, its approvals, its attempts and its events."""
         records = list(CommandRecord.objects.filter(command_id=command_id).order_by("attempt"))
         if not records or not resources.may_read(self.actor, records[0]):
@@ -147,7 +146,7 @@ class CommandStatusViewSet(ActorViewSet):
 class WhoamiViewSet(ActorViewSet):
     """Who one is."""
 
-    def retrieve(self, request: Request) -> Response:  # noqa: ARG002
+    def retrieve(self, request: Request) -> Response:
         """Tell who is calling, for whom that one acts, and what that one may do."""
         return Response(resources.actor(self.actor))
 

@@ -30,7 +30,12 @@ def main(rounds: int = 1000) -> None:
         bare.close()
     write = sys.stdout.write
     write(f"{'':28}{'statements':>11}{'round trips':>13}{'median ms':>11}{'p99 ms':>9}\n")
-    rows = zip(("dispatch(apikeys.enable)", "bare psycopg, same rows"), traffic, (ours, theirs), strict=True)
+    rows = zip(
+        ("dispatch(apikeys.enable)", "bare psycopg, same rows"),
+        traffic,
+        (ours, theirs),
+        strict=True,
+    )
     for name, (statements, trips), times in rows:
         median, p99 = statistics.median(times), statistics.quantiles(times, n=100)[98]
         write(f"{name:28}{statements:11}{trips:13}{median:11.2f}{p99:9.2f}\n")

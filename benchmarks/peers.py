@@ -82,8 +82,13 @@ class BarePsycopg:
         head = run(_HEAD, [str(key_id)]).fetchone()
         name = "enable" if self.is_enabled else "disable"
         data = Jsonb({"api_key_id": str(key_id)})
-        run(_EVENT, [command_id, f"apikeys.{name}d", data, str(key_id), command_id, uuid7(), *(head or ())])
-        run(_COMMAND, [command_id, f"apikeys.{name}", data, str(key_id), command_id, os.urandom(32)])
+        run(
+            _EVENT,
+            [command_id, f"apikeys.{name}d", data, str(key_id), command_id, uuid7(), *(head or ())],
+        )
+        run(
+            _COMMAND, [command_id, f"apikeys.{name}", data, str(key_id), command_id, os.urandom(32)]
+        )
         self.raw.commit()
 
     def traffic(self) -> Traffic:

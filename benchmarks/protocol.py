@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import psycopg
@@ -28,6 +29,6 @@ def traffic_of(work: Callable[[], object], *, raw: psycopg.Connection | None = N
         trace.seek(0)
         messages = [line.split("\t") for line in trace.read().splitlines()]
     senders = [message[1] for message in messages]
-    turns = sum(now == "B" != before for before, now in zip(senders, senders[1:], strict=False))
+    turns = sum(now == "B" != before for before, now in pairwise(senders))
     statements = sum(m[1] == "F" and m[3] in _STATEMENTS for m in messages)
     return Traffic(statements, turns)

@@ -9,187 +9,353 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Policy',
+            name="Policy",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('message_type', models.CharField(max_length=200, unique=True, verbose_name='governs')),
-                ('is_enabled', models.BooleanField(default=True)),
-                ('version', models.PositiveIntegerField(default=1)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "message_type",
+                    models.CharField(max_length=200, unique=True, verbose_name="governs"),
+                ),
+                ("is_enabled", models.BooleanField(default=True)),
+                ("version", models.PositiveIntegerField(default=1)),
             ],
             options={
-                'verbose_name_plural': 'policies',
-                'permissions': (('manage_policy', 'Can create, change and disable policies'),),
-                'default_permissions': ('view',),
+                "verbose_name_plural": "policies",
+                "permissions": (("manage_policy", "Can create, change and disable policies"),),
+                "default_permissions": ("view",),
             },
         ),
         migrations.CreateModel(
-            name='ApprovalRequest',
+            name="ApprovalRequest",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('command_id', models.UUIDField(unique=True)),
-                ('message_type', models.TextField()),
-                ('tenant', models.TextField(blank=True)),
-                ('subject_type', models.TextField(blank=True)),
-                ('subject_id', models.TextField(blank=True)),
-                ('subject_number', models.BigIntegerField()),
-                ('requester_kind', models.TextField()),
-                ('requester_id', models.TextField()),
-                ('requester_person', models.TextField(blank=True)),
-                ('requester_label', models.TextField(verbose_name='requester')),
-                ('channel', models.TextField()),
-                ('reason', models.TextField(blank=True)),
-                ('requested_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('approve_by', models.DateTimeField()),
-                ('requirements', models.JSONField()),
-                ('payload', models.BinaryField()),
-                ('seal', models.TextField()),
-                ('digest', models.CharField(max_length=64)),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('executed', 'Executed'), ('denied', 'Denied'), ('withdrawn', 'Withdrawn'), ('refused', 'Refused'), ('failed', 'Failed')], default='pending', max_length=20)),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('outcome', models.TextField(blank=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("command_id", models.UUIDField(unique=True)),
+                ("message_type", models.TextField()),
+                ("tenant", models.TextField(blank=True)),
+                ("subject_type", models.TextField(blank=True)),
+                ("subject_id", models.TextField(blank=True)),
+                ("subject_number", models.BigIntegerField()),
+                ("requester_kind", models.TextField()),
+                ("requester_id", models.TextField()),
+                ("requester_person", models.TextField(blank=True)),
+                ("requester_label", models.TextField(verbose_name="requester")),
+                ("channel", models.TextField()),
+                ("reason", models.TextField(blank=True)),
+                ("requested_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("approve_by", models.DateTimeField()),
+                ("requirements", models.JSONField()),
+                ("payload", models.BinaryField()),
+                ("seal", models.TextField()),
+                ("digest", models.CharField(max_length=64)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("executed", "Executed"),
+                            ("denied", "Denied"),
+                            ("withdrawn", "Withdrawn"),
+                            ("refused", "Refused"),
+                            ("failed", "Failed"),
+                        ],
+                        default="pending",
+                        max_length=20,
+                    ),
+                ),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("outcome", models.TextField(blank=True)),
             ],
             options={
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['state', '-requested_at'], name='approvals_request_state')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('state__in', ['pending', 'executed', 'denied', 'withdrawn', 'refused', 'failed'])), name='approvals_request_state_known')],
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(fields=["state", "-requested_at"], name="approvals_request_state")
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            (
+                                "state__in",
+                                ["pending", "executed", "denied", "withdrawn", "refused", "failed"],
+                            )
+                        ),
+                        name="approvals_request_state_known",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='HistoricalApprovalRequest',
+            name="HistoricalApprovalRequest",
             fields=[
-                ('history_command_id', models.UUIDField(null=True)),
-                ('history_actor_kind', models.TextField(blank=True)),
-                ('history_actor_person', models.TextField(blank=True)),
-                ('history_actor_label', models.TextField(blank=True)),
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False)),
-                ('command_id', models.UUIDField()),
-                ('message_type', models.TextField()),
-                ('tenant', models.TextField(blank=True)),
-                ('subject_type', models.TextField(blank=True)),
-                ('subject_id', models.TextField(blank=True)),
-                ('subject_number', models.BigIntegerField()),
-                ('requester_kind', models.TextField()),
-                ('requester_id', models.TextField()),
-                ('requester_person', models.TextField(blank=True)),
-                ('requester_label', models.TextField(verbose_name='requester')),
-                ('channel', models.TextField()),
-                ('reason', models.TextField(blank=True)),
-                ('requested_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('approve_by', models.DateTimeField()),
-                ('requirements', models.JSONField()),
-                ('digest', models.CharField(max_length=64)),
-                ('state', models.CharField(choices=[('pending', 'Pending'), ('executed', 'Executed'), ('denied', 'Denied'), ('withdrawn', 'Withdrawn'), ('refused', 'Refused'), ('failed', 'Failed')], default='pending', max_length=20)),
-                ('decided_at', models.DateTimeField(null=True)),
-                ('outcome', models.TextField(blank=True)),
-                ('history_user_id', models.TextField(blank=True, default='')),
-                ('history_id', models.BigAutoField(editable=False, primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField()),
-                ('history_change_reason', models.TextField(null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                ("history_command_id", models.UUIDField(null=True)),
+                ("history_actor_kind", models.TextField(blank=True)),
+                ("history_actor_person", models.TextField(blank=True)),
+                ("history_actor_label", models.TextField(blank=True)),
+                ("id", models.UUIDField(default=uuid_utils.compat.uuid7, editable=False)),
+                ("command_id", models.UUIDField()),
+                ("message_type", models.TextField()),
+                ("tenant", models.TextField(blank=True)),
+                ("subject_type", models.TextField(blank=True)),
+                ("subject_id", models.TextField(blank=True)),
+                ("subject_number", models.BigIntegerField()),
+                ("requester_kind", models.TextField()),
+                ("requester_id", models.TextField()),
+                ("requester_person", models.TextField(blank=True)),
+                ("requester_label", models.TextField(verbose_name="requester")),
+                ("channel", models.TextField()),
+                ("reason", models.TextField(blank=True)),
+                ("requested_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("approve_by", models.DateTimeField()),
+                ("requirements", models.JSONField()),
+                ("digest", models.CharField(max_length=64)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("pending", "Pending"),
+                            ("executed", "Executed"),
+                            ("denied", "Denied"),
+                            ("withdrawn", "Withdrawn"),
+                            ("refused", "Refused"),
+                            ("failed", "Failed"),
+                        ],
+                        default="pending",
+                        max_length=20,
+                    ),
+                ),
+                ("decided_at", models.DateTimeField(null=True)),
+                ("outcome", models.TextField(blank=True)),
+                ("history_user_id", models.TextField(blank=True, default="")),
+                (
+                    "history_id",
+                    models.BigAutoField(editable=False, primary_key=True, serialize=False),
+                ),
+                ("history_date", models.DateTimeField()),
+                ("history_change_reason", models.TextField(null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical approval request',
-                'verbose_name_plural': 'historical approval requests',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['id', '-history_date', '-history_id'], name='approvals_approvalrequ_history')],
+                "verbose_name": "historical approval request",
+                "verbose_name_plural": "historical approval requests",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(
+                        fields=["id", "-history_date", "-history_id"],
+                        name="approvals_approvalrequ_history",
+                    )
+                ],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='HistoricalPolicy',
+            name="HistoricalPolicy",
             fields=[
-                ('history_command_id', models.UUIDField(null=True)),
-                ('history_actor_kind', models.TextField(blank=True)),
-                ('history_actor_person', models.TextField(blank=True)),
-                ('history_actor_label', models.TextField(blank=True)),
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False)),
-                ('message_type', models.CharField(max_length=200, verbose_name='governs')),
-                ('is_enabled', models.BooleanField(default=True)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('history_user_id', models.TextField(blank=True, default='')),
-                ('history_id', models.BigAutoField(editable=False, primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField()),
-                ('history_change_reason', models.TextField(null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
+                ("history_command_id", models.UUIDField(null=True)),
+                ("history_actor_kind", models.TextField(blank=True)),
+                ("history_actor_person", models.TextField(blank=True)),
+                ("history_actor_label", models.TextField(blank=True)),
+                ("id", models.UUIDField(default=uuid_utils.compat.uuid7, editable=False)),
+                ("message_type", models.CharField(max_length=200, verbose_name="governs")),
+                ("is_enabled", models.BooleanField(default=True)),
+                ("version", models.PositiveIntegerField(default=1)),
+                ("history_user_id", models.TextField(blank=True, default="")),
+                (
+                    "history_id",
+                    models.BigAutoField(editable=False, primary_key=True, serialize=False),
+                ),
+                ("history_date", models.DateTimeField()),
+                ("history_change_reason", models.TextField(null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical policy',
-                'verbose_name_plural': 'historical policies',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['id', '-history_date', '-history_id'], name='approvals_policy_history')],
+                "verbose_name": "historical policy",
+                "verbose_name_plural": "historical policies",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(
+                        fields=["id", "-history_date", "-history_id"],
+                        name="approvals_policy_history",
+                    )
+                ],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='HistoricalRule',
+            name="HistoricalRule",
             fields=[
-                ('history_command_id', models.UUIDField(null=True)),
-                ('history_actor_kind', models.TextField(blank=True)),
-                ('history_actor_person', models.TextField(blank=True)),
-                ('history_actor_label', models.TextField(blank=True)),
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False)),
-                ('quorum', models.PositiveSmallIntegerField()),
-                ('history_user_id', models.TextField(blank=True, default='')),
-                ('history_id', models.BigAutoField(editable=False, primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField()),
-                ('history_change_reason', models.TextField(null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('group', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='auth.group')),
-                ('policy', models.ForeignKey(blank=True, db_constraint=False, db_index=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='approvals.policy')),
+                ("history_command_id", models.UUIDField(null=True)),
+                ("history_actor_kind", models.TextField(blank=True)),
+                ("history_actor_person", models.TextField(blank=True)),
+                ("history_actor_label", models.TextField(blank=True)),
+                ("id", models.UUIDField(default=uuid_utils.compat.uuid7, editable=False)),
+                ("quorum", models.PositiveSmallIntegerField()),
+                ("history_user_id", models.TextField(blank=True, default="")),
+                (
+                    "history_id",
+                    models.BigAutoField(editable=False, primary_key=True, serialize=False),
+                ),
+                ("history_date", models.DateTimeField()),
+                ("history_change_reason", models.TextField(null=True)),
+                (
+                    "history_type",
+                    models.CharField(
+                        choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1
+                    ),
+                ),
+                (
+                    "group",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="auth.group",
+                    ),
+                ),
+                (
+                    "policy",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="approvals.policy",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical rule',
-                'verbose_name_plural': 'historical rules',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
-                'default_permissions': ('view',),
-                'indexes': [models.Index(fields=['id', '-history_date', '-history_id'], name='approvals_rule_history')],
+                "verbose_name": "historical rule",
+                "verbose_name_plural": "historical rules",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
+                "default_permissions": ("view",),
+                "indexes": [
+                    models.Index(
+                        fields=["id", "-history_date", "-history_id"], name="approvals_rule_history"
+                    )
+                ],
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='Rule',
+            name="Rule",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('quorum', models.PositiveSmallIntegerField()),
-                ('group', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='auth.group')),
-                ('policy', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, to='approvals.policy')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("quorum", models.PositiveSmallIntegerField()),
+                (
+                    "group",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="auth.group"),
+                ),
+                (
+                    "policy",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, to="approvals.policy"
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
-                'constraints': [models.CheckConstraint(condition=models.Q(('quorum__gte', 1)), name='approvals_rule_quorum_positive')],
+                "default_permissions": (),
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("quorum__gte", 1)),
+                        name="approvals_rule_quorum_positive",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Vote',
+            name="Vote",
             fields=[
-                ('id', models.UUIDField(default=uuid_utils.compat.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('voter_label', models.TextField()),
-                ('decision', models.CharField(choices=[('approve', 'Approve'), ('deny', 'Deny')], max_length=10)),
-                ('digest', models.CharField(max_length=64)),
-                ('comment', models.TextField(blank=True)),
-                ('cast_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('mac', models.TextField()),
-                ('request', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='votes', to='approvals.approvalrequest')),
-                ('voter', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid_utils.compat.uuid7,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("voter_label", models.TextField()),
+                (
+                    "decision",
+                    models.CharField(
+                        choices=[("approve", "Approve"), ("deny", "Deny")], max_length=10
+                    ),
+                ),
+                ("digest", models.CharField(max_length=64)),
+                ("comment", models.TextField(blank=True)),
+                ("cast_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("mac", models.TextField()),
+                (
+                    "request",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="votes",
+                        to="approvals.approvalrequest",
+                    ),
+                ),
+                (
+                    "voter",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'default_permissions': (),
-                'constraints': [models.UniqueConstraint(fields=('request', 'voter'), name='approvals_vote_once')],
+                "default_permissions": (),
+                "constraints": [
+                    models.UniqueConstraint(fields=("request", "voter"), name="approvals_vote_once")
+                ],
             },
         ),
     ]

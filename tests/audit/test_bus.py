@@ -1,6 +1,6 @@
 """The bus: one transaction, every attempt on record."""
 
-from apikeys.commands import DisableApiKey, EnableApiKey
+from apikeys.commands import DisableApiKey
 from audit.bus import dispatch
 from audit.models import CommandRecord, EventRecord
 from audit.outcomes import Completed

@@ -18,7 +18,7 @@ class Command(BaseCommand):
         """Ask for the reason."""
         parser.add_argument("--reason", required=True, help="Why, for the record.")
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+    def handle(self, *args: Any, **options: Any) -> None:
         """Dispatch the command as the system."""
         context = Context(channel="management", reason=options["reason"])
         outcome = dispatch(BeginEpoch(), context=context)

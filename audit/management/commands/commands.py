@@ -12,9 +12,9 @@ class Command(BaseCommand):
 
     help = "Print every command type with its handler, permission, subject and policy."
 
-    def handle(self, *args: Any, **options: Any) -> None:  # noqa: ARG002
+    def handle(self, *args: Any, **options: Any) -> None:
         """Print one line a command, in columns."""
-        rows = [("COMMAND", "HANDLER", "PERMISSION", "SUBJECT", "POLICY")]
+        rows: list[tuple[str, ...]] = [("COMMAND", "HANDLER", "PERMISSION", "SUBJECT", "POLICY")]
         rows += [_row(command_class) for command_class in registry.command_classes()]
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         for row in rows:
