@@ -16,7 +16,7 @@ Countersign is running at {base_url}
     KEY='{api_key}'
 
     # 1. Create a key. Its secret is in the answer, this once.
-    CREATED=$(curl -s {base_url}/api/v2/api-keys -H "Authorization: Bearer $KEY" \\
+    CREATED=$(curl -s {base_url}/api/v1/api-keys -H "Authorization: Bearer $KEY" \\
       -H 'Content-Type: application/json' -d '{{"name": "ci"}}'); echo "$CREATED"
 
     # 2. Call the API with it.
@@ -25,7 +25,7 @@ Countersign is running at {base_url}
 
     # 3. Disable it. The policy asks for two approvals first, so the answer is 202.
     HELD=$(curl -si -X POST -H "Authorization: Bearer $KEY" \\
-      {base_url}/api/v2/api-keys/$(echo "$CREATED" | {id_of})/disable); echo "$HELD"
+      {base_url}/api/v1/api-keys/$(echo "$CREATED" | {id_of})/disable); echo "$HELD"
 
     # 4. Ask how it goes: now, and again once ann and bob have approved in the admin.
     curl -s -H "Authorization: Bearer $KEY" \\

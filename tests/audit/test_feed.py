@@ -45,7 +45,7 @@ def hurry(command, context):
 
 def read_all(count):
     """Read so many records, once nothing in the whole cluster holds the reader back any more."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         records = read_after(CommandRecord, Place(), limit=10)
         if len(records) == count:
