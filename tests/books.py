@@ -39,7 +39,7 @@ _ERRORS = {
             UNION ALL SELECT history_command_id FROM apikeys_historicalapikeysecret
             UNION ALL SELECT history_command_id FROM approvals_historicalapprovalrequest
         ) AS history WHERE NOT EXISTS (SELECT FROM audit_commandrecord AS command
-            WHERE command.command_id = history_command_id AND (status IN ('succeeded', 'postponed')))
+            WHERE command.command_id = history_command_id AND status IN ('succeeded', 'postponed'))
     """,
     "changes of keys without history": """
         SELECT command_id, message_type FROM audit_commandrecord WHERE status = 'succeeded'

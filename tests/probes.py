@@ -49,7 +49,7 @@ def probe(command: Probe, context: Context) -> Any:
 
 
 def deed(function: Deed) -> Deed:
-    """Make a function one that a probe can ask for. A command holds its name, as any plain value."""
+    """Make a function one that a probe can ask for, by its name."""
     _deeds[function.__name__] = function
     return function
 

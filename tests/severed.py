@@ -2,9 +2,10 @@
 
 import socket
 import struct
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
 from enum import Enum, auto
+from functools import partial
 from pathlib import Path
 from threading import Event, Thread
 
@@ -43,15 +44,25 @@ class Wire:
         self._server = (host, int(port or _PORT))
         self._cut: Cut | None = None
         self._stays_down = False
+        self._meanwhile: Callable[[], object] = lambda: None
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(directory / f".s.PGSQL.{_PORT}"))
         self._listener.listen()
         self._threads = [Thread(target=self._accept)]
         self._threads[0].start()
 
-    def cut(self, where: Cut, *, stays_down: bool = False) -> None:
-        """Cut the wire at the next COMMIT; if it stays down, nobody can connect after that."""
-        self._cut, self._stays_down = where, stays_down
+    def cut(
+        self,
+        where: Cut,
+        *,
+        meanwhile: Callable[[], object] = lambda: None,
+        stays_down: bool = False,
+    ) -> None:
+        """Cut the wire at the next COMMIT, when it has come and ``meanwhile`` has happened.
+
+        If the wire stays down, nobody can connect after that.
+        """
+        self._cut, self._meanwhile, self._stays_down = where, meanwhile, stays_down
 
     def close(self) -> None:
         """End it all. Whoever is connected must have left."""
@@ -93,6 +104,7 @@ class Wire:
                 server.sendall(message)
                 continue
             cut, self._cut = self._cut, None
+            self._meanwhile()
             if self._stays_down:
                 self._stop_listening()
             if cut is not Cut.BEFORE_COMMIT:
@@ -103,25 +115,47 @@ class Wire:
             return
 
 
-@contextmanager
 def refusing(
     owner: psycopg.Connection, table: str, *, when: str = "true", at_commit: bool = False
+) -> AbstractContextManager[None]:
+    """Have the database refuse such rows of a table."""
+    deed = "RAISE EXCEPTION 'the test refuses %', TG_TABLE_NAME"
+    return _trigger(owner, table, deed, when=when, at_commit=at_commit)
+
+
+@contextmanager
+def pausing(
+    owner: psycopg.Connection, table: str, *, when: str = "true", at_commit: bool = False
+) -> Iterator[Callable[[], object]]:
+    """Have whoever writes such rows of a table wait, until what this yields is called."""
+    deed = "PERFORM pg_advisory_xact_lock_shared(1)"
+    with _trigger(owner, table, deed, when=when, at_commit=at_commit):
+        owner.execute("SELECT pg_advisory_lock(1)")
+        try:
+            yield partial(owner.execute, "SELECT pg_advisory_unlock_all()")
+        finally:
+            owner.execute("SELECT pg_advisory_unlock_all()")
+
+
+@contextmanager
+def _trigger(
+    owner: psycopg.Connection, table: str, deed: str, *, when: str, at_commit: bool
 ) -> Iterator[None]:
-    """Have the database refuse rows of a table, by a trigger that only its owner can make."""
+    """Add a trigger, as only the owner of the tables can."""
     kind = "CONSTRAINT TRIGGER" if at_commit else "TRIGGER"
     timing = "DEFERRABLE INITIALLY DEFERRED" if at_commit else ""
-    owner.execute("""
-        CREATE FUNCTION tests_refuse() RETURNS trigger LANGUAGE plpgsql
-        AS $$ BEGIN RAISE EXCEPTION 'the test refuses %', TG_TABLE_NAME; END $$
-    """)
+    owner.execute(
+        "CREATE FUNCTION tests_interfere() RETURNS trigger LANGUAGE plpgsql"
+        f" AS $$ BEGIN {deed}; RETURN NULL; END $$"
+    )
     try:
         owner.execute(
-            f"CREATE {kind} tests_refuse AFTER INSERT OR UPDATE ON {table} {timing}"
-            f" FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION tests_refuse()"
+            f"CREATE {kind} tests_interfere AFTER INSERT OR UPDATE ON {table} {timing}"
+            f" FOR EACH ROW WHEN ({when}) EXECUTE FUNCTION tests_interfere()"
         )
         yield
     finally:
-        owner.execute("DROP FUNCTION tests_refuse CASCADE")
+        owner.execute("DROP FUNCTION tests_interfere CASCADE")
 
 
 def until_blocked(owner: psycopg.Connection, *, how_many: int) -> None:

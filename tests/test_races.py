@@ -63,6 +63,11 @@ def vote(kind, request, actor):
     return partial(dispatch, command, context=Context(actor=actor, reason="so it should be"))
 
 
+def assert_nothing_is_logged_as_an_error(caplog) -> None:
+    """Whoever came second has not failed."""
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def kinds(answers) -> Counter:
     """How many answers there are of each type."""
     return Counter(type(answer) for answer in answers)
@@ -115,7 +120,7 @@ def test_an_approval_and_a_denial_at_once_are_never_both_counted(
     assert_balanced()
 
 
-def test_eight_creations_under_one_idempotency_key_make_one_api_key(crowd, first_key):
+def test_eight_creations_under_one_idempotency_key_make_one_api_key(crowd, first_key, caplog):
     for place in range(ROUNDS):
         before = ApiKey.objects.count()
 
@@ -141,11 +146,12 @@ def test_eight_creations_under_one_idempotency_key_make_one_api_key(crowd, first
         assert call(Client(), "GET", "/api/v2/whoami", key=secrets[0]).status_code == 200
         assert ApiKey.objects.count() == before + 1
         assert attempts(answers[0]["Command-Id"]) == [(1, "succeeded", "")]
+    assert_nothing_is_logged_as_an_error(caplog)
     assert_balanced()
 
 
 def test_eight_disablings_under_one_idempotency_key_are_all_told_that_it_worked(
-    crowd, first_key, dana, acme
+    crowd, first_key, dana, acme, caplog
 ):
     for place in range(ROUNDS):
         key = create_key(dana, acme, name="to be disabled")
@@ -167,6 +173,7 @@ def test_eight_disablings_under_one_idempotency_key_are_all_told_that_it_worked(
         assert len({answer["Command-Id"] for answer in answers}) == 1
         assert attempts(answers[0]["Command-Id"]) == [(1, "succeeded", "")]
         assert numbers(key.id) == [1, 2]
+    assert_nothing_is_logged_as_an_error(caplog)
     assert_balanced()
 
 

@@ -3,21 +3,25 @@
 import tempfile
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from django.db import connection, connections
 
-from apikeys.commands import CreateApiKey, DisableApiKey
+from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
+from approvals.commands import Approve, CreatePolicy
+from approvals.models import ApprovalRequest
 from audit.actors import actor_for_user
-from audit.bus import dispatch
+from audit.bus import dispatch, dispatch_all
 from audit.context import Context
-from audit.exceptions import ConnectionLost, OutcomeUnknown
+from audit.exceptions import ConnectionLost, Crashed, OutcomeUnknown
 from audit.models import CommandRecord
 from audit.outcomes import Completed
 from tests.books import all_but_records, assert_balanced, attempts
+from tests.conftest import completed
 from tests.probes import deed, to
-from tests.severed import Cut, Wire, until_blocked
+from tests.severed import Cut, Wire, pausing, refusing, until_blocked
 from tests.test_story import call
 from tests.threads import Crowd
 
@@ -64,25 +68,13 @@ def test_a_command_whose_commit_was_done_is_answered_although_the_answer_was_los
 
 
 def test_a_command_whose_commit_is_still_being_done_is_waited_for(wire, owner, creation, client):
-    owner.execute("""
-        CREATE FUNCTION tests_wait() RETURNS trigger LANGUAGE plpgsql
-        AS $$ BEGIN PERFORM pg_advisory_xact_lock_shared(1); RETURN NULL; END $$
-    """)
-    owner.execute("""
-        CREATE CONSTRAINT TRIGGER tests_wait AFTER INSERT ON apikeys_apikey
-        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION tests_wait()
-    """)
     wire.cut(Cut.DURING_COMMIT)
-    try:
-        with Crowd(1) as crowd:
-            owner.execute("SELECT pg_advisory_lock(1)")
-            answer = crowd.start(creation)
-            until_blocked(owner, how_many=2)
-            owner.execute("SELECT pg_advisory_unlock(1)")
-
-            outcome = answer.result(30)
-    finally:
-        owner.execute("DROP FUNCTION tests_wait CASCADE")
+    with Crowd(1) as crowd, pausing(owner, "apikeys_apikey", at_commit=True) as go_on:
+        answer = crowd.start(creation)
+        # The COMMIT, and who wants to know what came of it.
+        until_blocked(owner, how_many=2)
+        go_on()
+        outcome = answer.result()
 
     assert_one_key_and_its_secret_works(outcome, client)
 
@@ -121,6 +113,71 @@ def test_a_command_that_is_sent_while_the_database_is_down_has_failed(wire, firs
         dispatch(DisableApiKey(api_key_id=first_key.id))
 
     assert failure.value.command_id
+
+
+def test_a_vote_whose_commit_was_done_is_answered_although_the_answer_was_lost(
+    wire, first_key, security, ann
+):
+    completed(CreatePolicy(governs="apikeys.disable", group_id=security.pk, quorum=1))
+    held = dispatch(DisableApiKey(api_key_id=first_key.id))
+    request = ApprovalRequest.objects.get(command_id=held.command_id)
+    wire.cut(Cut.AFTER_COMMIT)
+
+    outcome = dispatch(
+        Approve(approval_request_id=request.pk, digest=request.digest),
+        context=Context(actor=actor_for_user(ann)),
+    )
+
+    assert isinstance(outcome, Completed)
+    assert attempts(outcome.command_id) == [(1, "succeeded", "")]
+    assert attempts(held.command_id) == [(1, "postponed", ""), (2, "succeeded", "")]
+    assert not ApiKey.objects.get().is_enabled
+    assert_balanced()
+
+
+def test_a_batch_whose_commit_was_done_is_answered_although_the_answer_was_lost(wire, first_key):
+    wire.cut(Cut.AFTER_COMMIT)
+
+    outcomes = dispatch_all(
+        [DisableApiKey(api_key_id=first_key.id), EnableApiKey(api_key_id=first_key.id)],
+        context=Context(),
+    )
+
+    assert [type(outcome) for outcome in outcomes] == [Completed, Completed]
+    assert [attempts(outcome.command_id) for outcome in outcomes] == [[(1, "succeeded", "")]] * 2
+    assert_balanced()
+
+
+@deed
+def reveal_something_new(command, context):
+    context.reveal(str(uuid4()))
+
+
+def test_a_repeat_whose_commit_was_lost_hands_out_no_secret_when_another_one_came_through(
+    wire, owner, first_key
+):
+    def reveal():
+        context = Context(idempotency_key="reveal")
+        return dispatch(to(reveal_something_new, first_key.id), context=context)
+
+    with refusing(owner, "audit_eventrecord"), pytest.raises(Crashed) as failure:
+        reveal()
+    with Crowd(1) as crowd:
+        others = []
+
+        def meanwhile():
+            others.append(crowd.start(reveal))
+            until_blocked(owner, how_many=1)
+
+        wire.cut(Cut.BEFORE_COMMIT, meanwhile=meanwhile)
+        answer = reveal()
+        other = others[0].result()
+
+    assert answer.command_id == other.command_id == failure.value.command_id
+    assert attempts(other.command_id) == [(1, "failed", "crashed"), (2, "succeeded", "")]
+    assert (answer.secret, bool(other.secret)) == (None, True)
+    assert (answer.is_repeat, other.is_repeat) == (True, False)
+    assert_balanced()
 
 
 @deed

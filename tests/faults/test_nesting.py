@@ -49,7 +49,7 @@ def shrug_off_what_had_succeeded(command, context):
 
 
 def story() -> list[tuple[str, str, str]]:
-    """The type, status and error code of what was tried since the key was made, by time of record."""
+    """What was tried since the key was made: type, status and error code, in order of record."""
     records = CommandRecord.objects.order_by("position")
     said = list(records.values_list("message_type", "status", "error_code"))
     return said[said.index(("apikeys.create", "succeeded", "")) + 1 :]

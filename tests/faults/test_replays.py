@@ -1,6 +1,7 @@
 """A replay that fails, and what becomes of the vote that released it."""
 
 from functools import partial
+from threading import Event
 
 import pytest
 from django.db import connection
@@ -18,8 +19,8 @@ from audit.outcomes import Completed, Postponed
 from tests.books import assert_balanced, attempts, numbers
 from tests.conftest import completed, create_key
 from tests.probes import Broken, deed, to
-from tests.severed import until_blocked
-from tests.threads import Crowd
+from tests.severed import pausing, until_blocked
+from tests.threads import Crowd, until
 
 
 @pytest.fixture
@@ -150,6 +151,44 @@ def test_a_replay_that_times_out_takes_the_vote_back_so_that_it_may_be_cast_agai
 
     assert isinstance(second, Completed)
     assert attempts(failure.value.command_id) == [(1, "failed", "timeout")]
+    assert attempts(request.command_id) == [
+        (1, "postponed", ""),
+        (2, "failed", "rolled_back"),
+        (3, "succeeded", ""),
+    ]
+    assert_vote_is_kept(request, state="executed")
+
+
+def test_a_replay_that_meets_the_late_record_of_another_one_runs_again_with_its_vote(
+    owner, first_key, one_approves, ann, bob
+):
+    first_began, second_began = Event(), Event()
+
+    @deed
+    def take_too_long_at_first(command, context):
+        if not first_began.is_set():
+            first_began.set()
+            with connection.cursor() as cursor:
+                cursor.execute("SET LOCAL statement_timeout = '50ms'")
+                cursor.execute("SELECT pg_sleep(30)")
+        second_began.set()
+        until(CommandRecord.objects.filter(command_id=context.command_id, attempt=2).exists)
+
+    request = hold(to(take_too_long_at_first, first_key.id))
+
+    with (
+        Crowd(2) as crowd,
+        pausing(owner, "audit_commandrecord", when="NEW.error_code = 'timeout'") as go_on,
+    ):
+        first = crowd.start(approval(request, ann))
+        until_blocked(owner, how_many=1)
+        second = crowd.start(approval(request, bob))
+        assert second_began.wait(60)
+        go_on()
+        answers = first.result(), second.result()
+
+    assert [type(answer) for answer in answers] == [TimedOut, Completed]
+    assert CommandRecord.objects.get(command_id=answers[1].command_id).retries == 1
     assert attempts(request.command_id) == [
         (1, "postponed", ""),
         (2, "failed", "rolled_back"),
