@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -11,19 +10,18 @@ from django.utils.module_loading import import_string
 
 from audit.registry import credential
 
-ActorKind = Literal["user", "api_key", "system"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
     """Who acts, and what that one may do at this moment.
 
-    ``id`` is also the id of the credential that the actor came with, so an actor's kind and id
-    are enough to ask later whether it is still good. ``person_id`` is the user behind it: for a
-    key, its owner. ``tenants`` None stands for every tenant.
+    ``kind`` is user, api_key, system, or whatever an app calls its own credentials. ``id`` is also
+    the id of the credential that the actor came with, so kind and id are enough to ask later
+    whether it is still good. ``person_id`` is the user behind it: for a key, its owner.
+    ``tenants`` None stands for every tenant.
     """
 
-    kind: ActorKind
+    kind: str
     id: str
     label: str
     person_id: str = ""

@@ -160,7 +160,7 @@ class Attempt:
 
 
 def fingerprint(command: Command) -> bytes:
-    """Compute HMAC-SHA256 over the type and what the caller supplied: the same for the same request."""
+    """Compute HMAC-SHA256 over the type and what the caller supplied: one for each request."""
     said = json.dumps([command.message_type, command.supplied()], sort_keys=True)
     return hmac.digest(settings.AUDIT_FINGERPRINT_KEY, said.encode(), hashlib.sha256)
 

@@ -9,19 +9,17 @@ import random
 import time
 from collections.abc import Sequence
 from contextvars import ContextVar
-from copy import copy
 from dataclasses import replace
 from typing import NoReturn
 
 import structlog
 from django.db import Error, connection, transaction
 
-from audit import exceptions, failures, middleware, registry, repeats, store
-from audit.actors import Actor
+from audit import affairs, exceptions, failures, middleware, registry, repeats, store
 from audit.attempts import Attempt, refused_input
-from audit.context import Context, RequestFacts, current_context, running
+from audit.context import Context, current_context, running
 from audit.messages import Command
-from audit.models import CommandRecord, Status
+from audit.models import CommandRecord
 from audit.outcomes import Completed, Failed, Outcome, Postponed, Refused, ReplayOutcome
 
 logger = structlog.get_logger(__name__)
@@ -45,7 +43,7 @@ def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
     parent = current_context()
     if parent is None:
         return _commit([Attempt(command, replace(context or Context()))])[0]
-    return _inside(Attempt(command, _inherited(context or parent, parent)))
+    return _inside(Attempt(command, affairs.inherited(context or parent, parent)))
 
 
 def dispatch_all(commands: Sequence[Command], *, context: Context) -> list[Outcome]:
@@ -72,14 +70,16 @@ def replay(command: Command, *, held: CommandRecord, expected_number: int) -> Re
     transaction, whatever comes of it; deadlocks and time-outs go to the outermost dispatch.
     """
     actor = registry.live_actor(held.actor_kind, held.actor_id)
-    attempt = Attempt(command, _replayed(held, actor, expected_number=expected_number))
+    attempt = Attempt(
+        command, affairs.replayed(held, actor, expected_number=expected_number, by=_parent())
+    )
     if actor is None:
         message = f"{held.actor_label}, who asked for this, is no longer good."
         return _settle_replay(attempt, exceptions.Forbidden(message))
     try:
         with transaction.atomic():
             outcome = _run(attempt)
-            # Deferred constraints would otherwise fail at the outer COMMIT, and take the vote along.
+            # Deferred constraints would else fail at the outer COMMIT, and take the vote along.
             with connection.cursor() as cursor:
                 cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
     except Exception as error:
@@ -94,12 +94,7 @@ def replay(command: Command, *, held: CommandRecord, expected_number: int) -> Re
 
 def cancel(held: CommandRecord, error: exceptions.Cancelled) -> None:
     """Record, inside the command that calls a held command off, that it will never run."""
-    cancelled = copy(held)
-    cancelled.attempt = _next_attempt(held)
-    cancelled.status = Status.CANCELLED
-    cancelled.causation_id = _parent().command_id
-    cancelled.error_code, cancelled.error_message = error.code, error.message
-    store.append(cancelled, ())
+    store.append(affairs.cancelled(held, error, by=_parent()), ())
 
 
 def refuse_input(
@@ -128,7 +123,7 @@ def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
     finally:
         _unit.reset(token)
     # Whoever collided with us retries as well: not at the same moment.
-    time.sleep(random.uniform(0.001, 0.02))  # no secret
+    time.sleep(random.uniform(0.001, 0.02))  # noqa: S311  # no secret
     return _commit(attempts, retries=retries + 1)
 
 
@@ -154,8 +149,9 @@ def _run(attempt: Attempt) -> Outcome:
         attempt.command, command_id=context.command_id, twin=attempt.twin
     )
     if opening.twin_position is not None:
+        first = repeats.first_record(attempt, position=opening.twin_position)
         unit.remove(attempt)
-        repeated = repeats.answer(attempt, first_position=opening.twin_position)
+        repeated = repeats.answer(attempt, first)
         if repeated is not None:
             return repeated
         unit.append(attempt)
@@ -246,53 +242,6 @@ def _append_undone(attempt: Attempt, error: Exception) -> exceptions.Refused | e
         undone.roll_back()
         store.append(undone.record(), ())
     return found
-
-
-def _inherited(given: Context, parent: Context) -> Context:
-    """Make a context part of the affair of the command that this dispatch runs inside."""
-    inherited = replace(given, idempotency_key=None)
-    if given is parent:
-        inherited.expected_number = None
-    inherited.correlation_id, inherited.causation_id = parent.correlation_id, parent.command_id
-    inherited.tenant = parent.tenant
-    return inherited
-
-
-def _replayed(held: CommandRecord, actor: Actor | None, *, expected_number: int) -> Context:
-    """Rebuild the context in which a held command was sent."""
-    context = Context(
-        actor=actor or _actor_of_record(held),
-        channel=held.channel,
-        reason=held.reason,
-        request=RequestFacts(
-            request_id=held.request_id,
-            traceparent=held.traceparent,
-            client_address=held.client_address,
-            user_agent=held.user_agent,
-        ),
-        expected_number=expected_number,
-    )
-    context.command_id, context.correlation_id = held.command_id, held.correlation_id
-    context.causation_id = _parent().command_id
-    context.attempt = _next_attempt(held)
-    context.is_replay = True
-    context.decision, context.tenant = held.decision, held.tenant
-    return context
-
-
-def _actor_of_record(record: CommandRecord) -> Actor:
-    """Name the actor of a record, who may do nothing any more."""
-    return Actor(
-        kind=record.actor_kind,
-        id=record.actor_id,
-        label=record.actor_label,
-        person_id=record.actor_person,
-    )
-
-
-def _next_attempt(record: CommandRecord) -> int:
-    attempts = CommandRecord.objects.filter(command_id=record.command_id)
-    return int(attempts.order_by("-attempt").values_list("attempt", flat=True)[0]) + 1
 
 
 def _parent() -> Context:

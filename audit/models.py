@@ -88,7 +88,8 @@ class CommandRecord(Record):
     reason = models.TextField(blank=True)
     request_id = models.TextField(blank=True)
     traceparent = models.TextField(blank=True)
-    idempotency_key = models.TextField(null=True)  # NULL is no key, never equal
+    # NULL is no key: it is equal to no other one.
+    idempotency_key = models.TextField(null=True)  # noqa: DJ001
     client_address = models.GenericIPAddressField(null=True)
     user_agent = models.TextField(blank=True)
     status = models.TextField(choices=Status.choices)

@@ -7,25 +7,33 @@ from uuid import UUID
 from audit import registry
 from audit.attempts import Attempt
 from audit.exceptions import Failed as FailedError
-from audit.exceptions import IdempotencyKeyReused
+from audit.exceptions import IdempotencyKeyReused, RolledBack
 from audit.exceptions import Refused as RefusedError
 from audit.messages import Command, codecs, generated_fields
 from audit.models import CommandRecord, Status
 from audit.outcomes import Completed, Outcome, Postponed
 
 
-def answer(attempt: Attempt, *, first_position: int) -> Outcome | None:
+def first_record(attempt: Attempt, *, position: int) -> CommandRecord:
+    """Find the command that this one repeats.
+
+    :raises IdempotencyKeyReused: if the key came with another request before. Then this attempt
+        goes on record without the key, which belongs to that one.
+    """
+    return _same(attempt, CommandRecord.objects.get(pk=position))
+
+
+def answer(attempt: Attempt, first: CommandRecord) -> Outcome | None:
     """Answer a repeat under the same Idempotency-Key; None if the earlier one failed.
 
     Then the attempt has become the next one at the earlier command, under the ids given to that.
+    One that failed after it was approved stays failed: it does not run again without approval.
 
-    :raises IdempotencyKeyReused: if the key came with another request before.
     :raises Refused: if the earlier one was refused or called off.
+    :raises Failed: if it was held, and failed when it was carried out.
     """
-    first = CommandRecord.objects.get(pk=first_position)
-    _check_fingerprint(attempt, first)
     present = present_record(first.command_id)
-    if present.status == Status.FAILED:
+    if present.status == Status.FAILED and first.status == Status.FAILED:
         attempt.continue_as(present, _with_generated_values(attempt.command, first))
         return None
     return _outcome(present)
@@ -44,15 +52,13 @@ def truth(attempt: Attempt) -> Outcome:
     if own and own.position == attempt.position and attempt.outcome:
         return attempt.outcome
     kind, identifier, key = attempt.twin
-    first = own or CommandRecord.objects.get(
-        actor_kind=kind, actor_id=identifier, idempotency_key=key, attempt=1
-    )
-    _check_fingerprint(attempt, first)
+    twins = CommandRecord.objects.filter(idempotency_key=key, attempt=1)
+    first = own or _same(attempt, twins.get(actor_kind=kind, actor_id=identifier))
     return _outcome(present_record(first.command_id))
 
 
 def present_record(command_id: UUID) -> CommandRecord:
-    """The record that says where a command stands: final, else held, else its last failure.
+    """Find the record that says where a command stands: a final one, else the last one.
 
     :raises CommandRecord.DoesNotExist: if there is no such command.
     """
@@ -63,9 +69,19 @@ def present_record(command_id: UUID) -> CommandRecord:
 
 
 def weight(record: CommandRecord) -> tuple[bool, bool, int]:
-    """Order the attempts at a command by how much they say of where it stands."""
-    status = Status(record.status)
-    return status.is_final, status is Status.POSTPONED, record.attempt
+    """Order the attempts at a command by how much they say of where it stands.
+
+    What was rolled back together with the command around it says nothing: it may be replayed.
+    """
+    is_void = record.error_code == RolledBack.code
+    return Status(record.status).is_final, not is_void, record.attempt
+
+
+def _same(attempt: Attempt, first: CommandRecord) -> CommandRecord:
+    if not hmac.compare_digest(attempt.fingerprint, bytes(first.fingerprint)):
+        attempt.context.idempotency_key = None
+        raise IdempotencyKeyReused
+    return first
 
 
 def _outcome(present: CommandRecord) -> Outcome:
@@ -81,11 +97,6 @@ def _outcome(present: CommandRecord) -> Outcome:
     error = kind.from_record(present.error_code, present.error_message)
     error.command_id = present.command_id
     raise error
-
-
-def _check_fingerprint(attempt: Attempt, stored: CommandRecord) -> None:
-    if not hmac.compare_digest(attempt.fingerprint, bytes(stored.fingerprint)):
-        raise IdempotencyKeyReused
 
 
 def _with_generated_values(command: Command, stored: CommandRecord) -> Command:

@@ -15,9 +15,9 @@ from audit.messages import Command, Subject
 from audit.models import CommandRecord, EventRecord
 
 _COMMAND_COLUMNS = tuple(
-    field.column
+    field.attname
     for field in CommandRecord._meta.concrete_fields
-    if field.column not in ("position", "epoch", "xid")
+    if field.attname not in ("position", "epoch", "xid")
 )
 _JSON_COLUMNS = frozenset({"data", "decision"})
 _EVENT_COLUMNS = {
@@ -33,7 +33,7 @@ _EPOCH = "(SELECT max(number) FROM audit_epoch)"
 _INSERT_COMMAND = f"""
     INSERT INTO audit_commandrecord (epoch, {", ".join(_COMMAND_COLUMNS)})
     VALUES ({_EPOCH}, {", ".join(["%s"] * len(_COMMAND_COLUMNS))})
-"""  # the names are our own columns
+"""
 _APPEND_COMMAND = f"{_INSERT_COMMAND} RETURNING position"
 
 # One statement for the command, its events and their numbers. The stream heads are locked in the
@@ -167,11 +167,11 @@ def _opening_sql(subject_type: str) -> tuple[str, bool]:
     found = registry.subject_type(subject_type)
     tenant = "NULL::text"
     if found and found.tenant_field:
-        meta, quote = found.model._meta, connection.ops.quote_name
-        column, key = meta.get_field(found.tenant_field), meta.pk
+        meta: Any = found.model._meta
+        names = meta.get_field(found.tenant_field).column, meta.db_table, meta.pk.column
+        what, table, where = map(connection.ops.quote_name, names)
         tenant = (
-            f"(SELECT {quote(column.column)}::text FROM {quote(meta.db_table)}"
-            f" WHERE {quote(key.column)} = %s::{key.db_type(connection)})"
+            f"(SELECT {what}::text FROM {table} WHERE {where} = %s::{meta.pk.db_type(connection)})"
         )
     questions = "".join(f", {each.sql}" for each in registry.opening_questions().values())
     sql = f"""
@@ -181,7 +181,7 @@ def _opening_sql(subject_type: str) -> tuple[str, bool]:
             (SELECT (SELECT position FROM audit_commandrecord
                 WHERE actor_kind = %s AND actor_id = %s AND idempotency_key = %s
                     AND attempt = 1)) AS earlier (twin)
-    """  # the names are our own tables and columns
+    """
     return sql, bool(found and found.tenant_field)
 
 

@@ -42,8 +42,9 @@ def codec(annotation: Any) -> Codec:
     if annotation in _SCALARS:
         return _SCALARS[annotation]
     origin, arguments = get_origin(annotation), get_args(annotation)
-    if origin in (Union, UnionType) and len(arguments) == 2 and NoneType in arguments:
-        return _optional(codec(next(a for a in arguments if a is not NoneType)))
+    if origin in (Union, UnionType) and NoneType in arguments:
+        (inner,) = (argument for argument in arguments if argument is not NoneType)
+        return _optional(codec(inner))
     if origin is Literal:
         return _literal(arguments)
     if origin is tuple and arguments[1:] == (...,):

@@ -22,7 +22,8 @@ _WARM_UP = 50
 def main(rounds: int = 1000) -> None:
     """Measure and print."""
     with scratch.database():
-        from benchmarks.peers import BarePsycopg, Dispatcher, make_key
+        # Its models can be imported once Django is set up.
+        from benchmarks.peers import BarePsycopg, Dispatcher, make_key  # noqa: PLC0415
 
         dispatcher, bare = Dispatcher(make_key("ours")), BarePsycopg(make_key("theirs"))
         ours, theirs = _interleave(dispatcher.toggle, bare.toggle, rounds=rounds)

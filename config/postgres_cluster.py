@@ -10,6 +10,7 @@ from pathlib import Path
 from config.postgres_programs import Programs, ServerUnavailable
 
 PORT = 5432
+_BUILTIN_LOCALES_SINCE = 17
 START_SECONDS = 60
 
 
@@ -66,7 +67,9 @@ class Cluster:
     def _provider(self) -> list[str]:
         # The built-in provider came with 17 and needs no locale from the system. Plain C would
         # make full-text and trigram search drop every letter that is not ASCII.
-        return ["--locale-provider=builtin"] if self.programs.major() >= 17 else []
+        return (
+            ["--locale-provider=builtin"] if self.programs.major() >= _BUILTIN_LOCALES_SINCE else []
+        )
 
     def _awaited(self) -> bool:
         """Wait while a server that does not answer yet still lives; tell whether it answers."""

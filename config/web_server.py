@@ -79,7 +79,7 @@ class WebServer:
 
     def _answers(self) -> bool:
         """Tell whether a request gets an answer, whatever it says."""
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
         connection = http.client.HTTPConnection(host, self.port, timeout=2)
         try:
             connection.request("GET", "/")

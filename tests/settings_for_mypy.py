@@ -10,4 +10,4 @@ os.environ.update(
     PAYLOAD_KEYS="k1:" + "A" * 44,
 )
 
-from config.settings import *
+from config.settings import *  # noqa: F403

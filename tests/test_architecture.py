@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from audit import registry
+
 ROOT = Path(__file__).parent.parent
 APPS = ("config", "apikeys", "approvals", "audit")
 
@@ -44,8 +46,6 @@ def test_only_the_bus_catches_every_exception():
 
 
 def test_every_command_says_what_it_does_and_every_module_what_it_is():
-    from audit import registry
-
     for message_class in registry.message_classes():
         assert message_class.__doc__, message_class
     for path in product_files():

@@ -59,5 +59,6 @@ def _act(action: Callable[[], Any], barrier: Barrier) -> Any:
     barrier.wait(_PATIENCE_SECONDS)
     try:
         return action()
-    except Exception as error:  # what was raised is what the test looks at
+    # What was raised is what the test looks at.
+    except Exception as error:  # noqa: BLE001
         return error

@@ -18,15 +18,22 @@ DECLARE
     filled text[] := '{}';
 BEGIN
     SET LOCAL lock_timeout = '10s';
-    FOR name IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL (%s)
+    FOR name IN
+        SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL (%s)
     LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM %%I)', name) INTO has_rows;
         IF has_rows THEN filled := filled || name; END IF;
     END LOOP;
-    FOREACH name IN ARRAY filled LOOP EXECUTE format('ALTER TABLE %%I DISABLE TRIGGER USER', name); END LOOP;
-    FOREACH name IN ARRAY filled LOOP EXECUTE format('DELETE FROM %%I', name); END LOOP;
+    FOREACH name IN ARRAY filled LOOP
+        EXECUTE format('ALTER TABLE %%I DISABLE TRIGGER USER', name);
+    END LOOP;
+    FOREACH name IN ARRAY filled LOOP
+        EXECUTE format('DELETE FROM %%I', name);
+    END LOOP;
     SET CONSTRAINTS ALL IMMEDIATE;
-    FOREACH name IN ARRAY filled LOOP EXECUTE format('ALTER TABLE %%I ENABLE TRIGGER USER', name); END LOOP;
+    FOREACH name IN ARRAY filled LOOP
+        EXECUTE format('ALTER TABLE %%I ENABLE TRIGGER USER', name);
+    END LOOP;
 END $$
 """
 

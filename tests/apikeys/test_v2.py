@@ -53,6 +53,8 @@ def test_the_same_key_for_another_request_is_refused(client, first_key):
     answer = call(client, "POST", KEYS, {"name": "cd"}, key=first_key, Idempotency_Key="k-1")
 
     assert (answer.status_code, answer.json()["code"]) == (422, "idempotency_key_reused")
+    record = CommandRecord.objects.get(command_id=answer["Command-Id"])
+    assert (record.status, record.idempotency_key) == ("refused", None)
     assert not ApiKey.objects.filter(name="cd").exists()
 
 

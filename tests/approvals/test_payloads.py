@@ -31,6 +31,9 @@ BINDING = Binding(
 )
 
 
+SOME_ID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
+
+
 @dataclass(frozen=True, kw_only=True)
 class EveryType(Command):
     """Hold one value of every type that a command may have."""
@@ -43,13 +46,13 @@ class EveryType(Command):
     an_int: int = -7
     a_float: float = 0.25
     a_text: str = "Größe 漢字"
-    a_uuid: UUID = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
+    a_uuid: UUID = SOME_ID
     a_decimal: Decimal = Decimal("1.10")
     a_moment: datetime = datetime(2026, 7, 1, 12, tzinfo=timezone(timedelta(hours=2)))
     a_day: date = date(2026, 7, 1)
     a_while: timedelta = timedelta(hours=1, microseconds=5)
     a_choice: Literal["live", "test"] = "live"
-    a_list: tuple[UUID, ...] = (UUID("01890a5d-ac96-774b-bcce-b302099a8057"),)
+    a_list: tuple[UUID, ...] = (SOME_ID,)
     a_map: dict[str, int] | None = None
 
 

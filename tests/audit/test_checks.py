@@ -7,6 +7,7 @@ from django.core.checks import run_checks
 from django.db import connection
 
 from approvals.models import Policy
+from audit import registry
 from audit.checks import check_role, check_triggers
 from audit.messages import Command
 from audit.outside import outside_command
@@ -40,8 +41,6 @@ def test_a_field_that_is_no_plain_value_is_refused():
     class Bad(Command):
         message_type = "test.bad_field"
         anything: object
-
-    from audit import registry
 
     try:
         assert "audit.E003" in problems()

@@ -12,6 +12,7 @@ from approvals.models import Policy, Vote
 from audit.models import CommandRecord, EventRecord
 from audit.outside import outside_command
 
+GUARD = "SELECT set_config('audit.command_id', 'x', true)"
 OUTSIDE = "may change inside a command only"
 
 
@@ -51,17 +52,13 @@ def test_the_refusal_says_what_to_do(first_key):
 
 @pytest.mark.parametrize("model", [CommandRecord, EventRecord, Vote, ApiKey.history.model])
 @pytest.mark.parametrize("sql", ["UPDATE {} SET {} = {}", "DELETE FROM {}", "TRUNCATE {} CASCADE"])
-@pytest.mark.parametrize("prelude", ["", "SET LOCAL session_replication_role = replica", "guard"])
+@pytest.mark.parametrize("prelude", ["", "SET LOCAL session_replication_role = replica", GUARD])
 def test_the_serving_role_cannot_rewrite_the_log_whatever_it_sets(model, sql, prelude, first_key):
     column = model._meta.pk.column
     before = snapshot()
 
-    with pytest.raises(Error), transaction.atomic(), connection.cursor() as cursor:
-        if prelude == "guard":
-            cursor.execute("SELECT set_config('audit.command_id', 'x', true)")
-        elif prelude:
-            cursor.execute(prelude)
-        cursor.execute(sql.format(model._meta.db_table, column, column))
+    with pytest.raises(Error), transaction.atomic():
+        _execute(prelude, sql.format(model._meta.db_table, column, column))
 
     assert snapshot() == before
 
@@ -125,6 +122,12 @@ def test_the_door_closes_behind_it(first_key):
             pass
         with pytest.raises(Error, match=OUTSIDE), transaction.atomic():
             first_key.row.save()
+
+
+def _execute(*statements):
+    with connection.cursor() as cursor:
+        for statement in filter(None, statements):
+            cursor.execute(statement)
 
 
 def snapshot():

@@ -55,7 +55,7 @@ def test_a_date_and_time_becomes_utc():
         (str, "half a \ud800 pair", "valid Unicode"),
         (float, float("nan"), "finite"),
         (Decimal, Decimal("Infinity"), "finite"),
-        (datetime, datetime(2026, 7, 1, 12), "offset from UTC"),
+        (datetime, datetime(2026, 7, 1, 12), "offset from UTC"),  # noqa: DTZ001
         (date, datetime(2026, 7, 1, tzinfo=UTC), "a date"),
         (UUID, "no-uuid", "a UUID"),
         (Literal["live", "test"], "prod", "one of live, test"),

@@ -10,3 +10,6 @@ class Note(models.Model):
     tenant = models.TextField()
     text = models.TextField()
     history = HistoricalRecords()
+
+    def __str__(self):
+        return self.text
