@@ -138,6 +138,18 @@ def test_a_body_that_cannot_be_read_is_a_400_and_recorded(client, first_key, con
     assert (record.message_type, record.status) == ("apikeys.create", "refused")
 
 
+def test_clients_that_send_the_new_headers_get_what_they_promise(client, first_key):
+    path = f"{KEYS}/{first_key.id}/enable"
+    first = call(client, "POST", KEYS, {"name": "ci"}, key=first_key, Idempotency_Key="k-1")
+    again = call(client, "POST", KEYS, {"name": "ci"}, key=first_key, Idempotency_Key="k-1")
+    other = call(client, "POST", KEYS, {"name": "cd"}, key=first_key, Idempotency_Key="k-1")
+    stale = call(client, "POST", path, key=first_key, If_Match='"7"')
+
+    assert again["Command-Id"] == first["Command-Id"]
+    assert again.json() == {**first.json(), "secret": None}
+    assert (other.status_code, stale.status_code) == (422, 412)
+
+
 def test_a_field_that_v1_never_knew_is_ignored_as_ever(client, first_key):
     answer = call(client, "POST", KEYS, {"name": "ci", "color": "red"}, key=first_key)
 

@@ -1,0 +1,24 @@
+"""manage.py commands: the table of contents of the system."""
+
+from io import StringIO
+
+from django.core.management import call_command
+
+
+def test_every_command_is_listed_with_its_handler_permission_subject_and_policy(
+    disabling_needs_two,
+):
+    out = StringIO()
+
+    call_command("commands", stdout=out)
+
+    lines = {line.split()[0]: line.split() for line in out.getvalue().splitlines()}
+    assert lines["apikeys.disable"] == [
+        "apikeys.disable",
+        "apikeys.handlers.disable_api_key",
+        "apikeys.disable_apikey",
+        "api-key",
+        *"2 of Security".split(),
+    ]
+    assert lines["apikeys.enable"][-1] == "-"
+    assert {"apikeys.create", "approvals.approve", "audit.begin_epoch"} <= lines.keys()
