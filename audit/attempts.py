@@ -12,8 +12,16 @@ from django.conf import settings
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from audit import registry
 from audit.context import Context
-from audit.exceptions import CommandError, Invalid, NotFound, PreconditionFailed, RolledBack
+from audit.exceptions import (
+    CommandError,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    RolledBack,
+    SameAsEarlier,
+)
 from audit.exceptions import Refused as RefusedError
 from audit.messages import Command, Event, secret_fields
 from audit.models import CommandRecord, EventRecord, Status
@@ -68,7 +76,11 @@ class Attempt:
         touched = [tenant for tenant in (opening.tenant, self.command.named_tenant()) if tenant]
         if not all(context.actor.may_see(tenant) for tenant in touched):
             raise NotFound(not_found_message(context))
-        context.tenant = touched[0] if touched else context.tenant
+        if touched:
+            context.tenant = touched[0]
+        elif context.subject and registry.subject_type(context.subject.type):
+            # What belongs to no tenant, such as a policy, is not the actor's tenant's either.
+            context.tenant = ""
         if context.expected_number not in (None, opening.number):
             raise PreconditionFailed
 
@@ -90,6 +102,16 @@ class Attempt:
                 return Status.SUCCEEDED
             case _:
                 return Status.FAILED
+
+    def came_to(self, outcome: Outcome) -> None:
+        """Take in the outcome. If it is that of an earlier command, this one never was one."""
+        self.outcome = outcome
+        if outcome.command_id != self.context.command_id:
+            self.context.decision = {
+                **(self.context.decision or {}),
+                "same_as": str(outcome.command_id),
+            }
+            self.error = SameAsEarlier(f"This was asked for already: {outcome.command_id}.")
 
     def roll_back(self) -> None:
         """Tell that the transaction around this attempt was undone."""

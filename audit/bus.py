@@ -159,7 +159,7 @@ def _run(attempt: Attempt) -> Outcome:
     outcome = _through_middleware(attempt.command, context)
     if context.is_batch and isinstance(outcome, Postponed):
         raise exceptions.ApprovalRequired
-    attempt.outcome = outcome
+    attempt.came_to(outcome)
     attempt.position = store.append(
         attempt.record(), attempt.event_records(), expected_number=context.expected_number
     )

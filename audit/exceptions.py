@@ -85,6 +85,10 @@ class IdempotencyKeyReused(Refused):
     """This Idempotency-Key was used for another request: use a new key for a new request."""
 
 
+class SameAsEarlier(Refused):
+    """This was asked for already, by a command that is still open."""
+
+
 class Unregistered(Refused):
     """Nothing here carries out commands of this type."""
 

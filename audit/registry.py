@@ -1,4 +1,4 @@
-"""What the apps have declared: message classes, handlers, subjects, credentials, postponement.
+"""What the apps have declared: message classes, handlers, subjects, credentials.
 
 Audit knows no app. An app's modules declare themselves here when they are imported, and a
 declaration that contradicts another one stops the start of the program.
@@ -12,13 +12,12 @@ from django.core.exceptions import ImproperlyConfigured
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from uuid import UUID
 
     from django.db.models import Model
 
     from audit.actors import Actor
     from audit.context import Context
-    from audit.messages import Command, Message
+    from audit.messages import Command, Message, Subject
 
 _ModelClass = TypeVar("_ModelClass", bound="type[Model]")
 _CommandType = TypeVar("_CommandType", bound="Command")
@@ -30,26 +29,10 @@ class UnknownMessageType(LookupError):
     """No message class has this name or alias."""
 
 
-class Progress(NamedTuple):
-    """How far a held command is from being carried out; shown by the status resource."""
-
-    state: str
-    have: int
-    needed: int
-    approve_by: str | None
-    request_id: str
-
-
 class LoadsActor(Protocol):
     """Tells who a credential stands for now, or None if it is no longer good."""
 
     def __call__(self, identifier: str, /) -> Actor | None: ...
-
-
-class ReportsProgress(Protocol):
-    """Tells the progress of a held command, or None if it was never held."""
-
-    def __call__(self, command_id: UUID, /) -> Progress | None: ...
 
 
 class Governs(Protocol):
@@ -71,6 +54,7 @@ class SubjectType(NamedTuple):
     name: str
     model: type[Model]
     tenant_field: str | None
+    shown: tuple[str, ...] | None = None
 
     def load(self, identifier: str) -> Model | None:
         """Fetch the row, or None if there is none."""
@@ -92,9 +76,9 @@ _message_classes: dict[str, type[Message]] = {}
 _handlers: dict[type[Command], Callable[[Any, Context], Any]] = {}
 _subjects: dict[str, SubjectType] = {}
 _credentials: dict[str, LoadsActor] = {}
-_postponement: list[ReportsProgress] = []
 _governance: list[Governs] = []
 _questions: dict[str, Question] = {}
+_checks: dict[type[Command], Callable[[Any], None]] = {}
 _upcasters: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 
@@ -120,11 +104,31 @@ def handles(
     return register
 
 
-def subject(name: str, *, tenant: str | None = None) -> Callable[[_ModelClass], _ModelClass]:
-    """Declare a model as a type of subject. ``tenant`` names its column that holds the tenant."""
+def checks(*command_classes: type[Command]) -> Callable[[_Function], _Function]:
+    """Declare the function that refuses commands which could never be carried out as they are.
+
+    It is called before such a command is held, so that nobody is asked to approve it in vain; the
+    handler has to call it as well.
+    """
+
+    def register(function: _Function) -> _Function:
+        for command_class in command_classes:
+            _add(_checks, command_class, function, what="check of")
+        return function
+
+    return register
+
+
+def subject(
+    name: str, *, tenant: str | None = None, shown: tuple[str, ...] | None = None
+) -> Callable[[_ModelClass], _ModelClass]:
+    """Declare a model as a type of subject. ``tenant`` names its column that holds the tenant.
+
+    ``shown`` names the columns that may be shown and compared, for a model without a history.
+    """
 
     def register(model: _ModelClass) -> _ModelClass:
-        _add(_subjects, name, SubjectType(name, model, tenant), what="subject type")
+        _add(_subjects, name, SubjectType(name, model, tenant, shown), what="subject type")
         return model
 
     return register
@@ -156,15 +160,6 @@ def asked_at_opening(name: str, sql: str) -> Callable[[_Function], _Function]:
 def describes_policies(function: _Function) -> _Function:
     """Declare the function that tells which policy governs a type of command."""
     _governance.append(function)
-    return function
-
-
-def postponement(function: _Function) -> _Function:
-    """Declare the function that reports the progress of held commands."""
-    if _postponement:
-        message = f"{_postponement[0]!r} reports on held commands already"
-        raise ImproperlyConfigured(message)
-    _postponement.append(function)
     return function
 
 
@@ -208,9 +203,42 @@ def handler(command_class: type[Command]) -> Callable[[Any, Context], Any] | Non
     return _handlers.get(command_class)
 
 
+def check(command: Command) -> None:
+    """Refuse a command that could never be carried out as it is, if its app can tell.
+
+    :raises Refused: in the app's words.
+    """
+    refuse = _checks.get(type(command))
+    if refuse:
+        refuse(command)
+
+
 def subject_type(name: str) -> SubjectType | None:
     """Find how subjects of this type are treated; None for a type that has no table."""
     return _subjects.get(name)
+
+
+def subject_fields(subject_type: SubjectType) -> dict[str, Any]:
+    """Name the fields of a type of subject that may be shown and compared, with their columns.
+
+    These are the ones that its history keeps: what is secret is excluded there.
+    """
+    model = subject_type.model
+    if subject_type.shown is not None:
+        shown: list[Any] = [model._meta.get_field(name) for name in subject_type.shown]
+        return {field.attname: field for field in shown}
+    history: Any = getattr(model, "history", None)
+    kept: list[Any] = history.model.tracked_fields if history else list(model._meta.concrete_fields)
+    return {field.attname: field for field in kept}
+
+
+def subject_values(reference: Subject) -> dict[str, Any]:
+    """Read the present values of a subject, by column; nothing where there is none."""
+    found = subject_type(reference.type)
+    instance = found.load(reference.id) if found else None
+    if found is None or instance is None:
+        return {}
+    return {name: getattr(instance, name) for name in subject_fields(found)}
 
 
 def subject_types() -> list[SubjectType]:
@@ -222,11 +250,6 @@ def live_actor(kind: str, identifier: str) -> Actor | None:
     """Tell who the credential stands for now, or None if it is not good, or of no known kind."""
     load = _credentials.get(kind)
     return load(identifier) if load else None
-
-
-def progress(command_id: UUID) -> Progress | None:
-    """Tell how far a held command is, if anything can hold commands."""
-    return _postponement[0](command_id) if _postponement else None
 
 
 def opening_questions() -> dict[str, Question]:

@@ -7,7 +7,7 @@ from uuid import UUID
 from audit import registry
 from audit.attempts import Attempt
 from audit.exceptions import Failed as FailedError
-from audit.exceptions import IdempotencyKeyReused, RolledBack
+from audit.exceptions import IdempotencyKeyReused, RolledBack, SameAsEarlier
 from audit.exceptions import Refused as RefusedError
 from audit.messages import Command, codecs, generated_fields
 from audit.models import CommandRecord, Status
@@ -85,6 +85,8 @@ def _same(attempt: Attempt, first: CommandRecord) -> CommandRecord:
 
 
 def _outcome(present: CommandRecord) -> Outcome:
+    if present.error_code == SameAsEarlier.code and present.decision:
+        return _outcome(present_record(UUID(present.decision["same_as"])))
     if present.status == Status.SUCCEEDED:
         subject_type = registry.subject_type(present.result_type)
         result = subject_type.load(present.result_id) if subject_type else None

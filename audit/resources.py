@@ -1,15 +1,16 @@
 """What the log looks like over HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from django.urls import reverse
 
-from audit import registry
+from audit import postponements
 from audit.actors import Actor
+from audit.messages import Subject
 from audit.models import CommandRecord, EventRecord, Status
 from audit.outcomes import Postponed
-from audit.registry import Progress
+from audit.postponements import Pending, Progress
 from audit.repeats import weight
 
 
@@ -37,16 +38,24 @@ def command(records: Sequence[CommandRecord], *, progress: Progress | None) -> d
 
 def postponed(outcome: Postponed) -> dict[str, Any]:
     """Present a held command, in a body that nobody can mistake for the resource."""
-    progress = registry.progress(outcome.command_id)
+    progress = postponements.progress(outcome.command_id)
+    subject_type = progress.subject_type if progress else ""
     return {
         "status": Status.POSTPONED,
         "command": {
             "id": str(outcome.command_id),
             "url": reverse("command-status", kwargs={"command_id": outcome.command_id}),
         },
-        "approval": approval(progress),
-        "resource_id": outcome.result_id,
+        "approval_request": _approval_request(progress),
+        # What the id stands for may not exist yet.
+        "resource": _reference(subject_type, outcome.result_id or ""),
     }
+
+
+def pending_approvals(subjects: Collection[Subject]) -> dict[Subject, list[dict[str, Any]]]:
+    """Present what waits for approval on each of the subjects."""
+    found = postponements.pending_on(subjects)
+    return {subject: [_pending(each) for each in waiting] for subject, waiting in found.items()}
 
 
 def approval(progress: Progress | None) -> dict[str, Any] | None:
@@ -78,6 +87,27 @@ def may_read(who: Actor, record: CommandRecord) -> bool:
     """Tell whether a command is the actor's own, or belongs to a tenant that it may see."""
     is_own = (record.actor_kind, record.actor_id) == (who.kind, who.id)
     return is_own or who.may_see(record.tenant)
+
+
+def _approval_request(progress: Progress | None) -> dict[str, Any] | None:
+    if progress is None:
+        return None
+    return {
+        "id": progress.request_id,
+        "url": progress.url,
+        "approve_by": progress.approve_by,
+        "requirements": [need._asdict() for need in progress.needs],
+    }
+
+
+def _pending(waiting: Pending) -> dict[str, Any]:
+    return {
+        "request_id": waiting.request_id,
+        "url": waiting.url,
+        "command_id": waiting.command_id,
+        "type": waiting.message_type,
+        "approve_by": waiting.approve_by,
+    }
 
 
 def _reference(kind: str, identifier: str) -> dict[str, str] | None:

@@ -135,7 +135,8 @@ def _literal(choices: tuple[Any, ...]) -> Codec:
     def check(value: Any) -> Any:
         if value not in choices:
             raise ValueError("one of " + ", ".join(map(str, choices)))
-        return value
+        # The declared one: what is equal to it may be an enumeration's member.
+        return choices[choices.index(value)]
 
     return Codec(check=check, dump=_unchanged, load=check)
 

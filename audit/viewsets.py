@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from audit import bus, exception_handlers, registry, resources
+from audit import bus, exception_handlers, postponements, resources
 from audit.actors import Actor, actor_for_user
 from audit.context import Context
 from audit.exceptions import FieldError, Invalid, NotFound
@@ -25,14 +25,14 @@ ExceptionHandler: TypeAlias = Callable[[Exception, dict[str, Any]], Response]
 
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _ETAG = re.compile(r'"([0-9]{1,18})"')
-_LONGEST_REASON = 1000
+LONGEST_REASON = 1000
 
 
 class CommandInput(serializers.Serializer[Any]):
     """What a body may hold beside the fields of the command."""
 
     reason = serializers.CharField(
-        required=False, allow_blank=True, max_length=_LONGEST_REASON, help_text="Why you do this."
+        required=False, allow_blank=True, max_length=LONGEST_REASON, help_text="Why you do this."
     )
 
 
@@ -112,7 +112,7 @@ class CommandViewSet(ActorViewSet):
 
     def _reason(self, from_body: str) -> str:
         from_header = header_text(self.request.headers.get("Audit-Reason", ""))
-        return from_body or clean_text(from_header, longest=_LONGEST_REASON)
+        return from_body or clean_text(from_header, longest=LONGEST_REASON)
 
     def _idempotency_key(self) -> str | None:
         key = self.request.headers.get("Idempotency-Key")
@@ -140,7 +140,7 @@ class CommandStatusViewSet(ActorViewSet):
         if not records or not resources.may_read(self.actor, records[0]):
             message = f"There is no command {command_id}."
             raise NotFound(message)
-        return Response(resources.command(records, progress=registry.progress(command_id)))
+        return Response(resources.command(records, progress=postponements.progress(command_id)))
 
 
 class WhoamiViewSet(ActorViewSet):

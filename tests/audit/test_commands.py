@@ -18,7 +18,9 @@ def test_every_command_is_listed_with_its_handler_permission_subject_and_policy(
         "apikeys.handlers.disable_api_key",
         "apikeys.disable_apikey",
         "api-key",
-        *"2 of Security".split(),
+        "2",
+        "of",
+        "Security",
     ]
     assert lines["apikeys.enable"][-1] == "-"
     assert {"apikeys.create", "approvals.approve", "audit.begin_epoch"} <= lines.keys()

@@ -28,7 +28,7 @@ OUTSIDE = "may change inside a command only"
         lambda key: key.history.all().delete(),
         lambda key: key.history.update(name="another"),
         lambda _: Customer.objects.create(name="Another"),
-        lambda _: Policy.objects.create(message_type="apikeys.enable"),
+        lambda _: Policy.objects.create(governs="apikeys.enable", effect="forbid"),
         lambda _: Policy.objects.update(is_enabled=False),
         lambda _: connection.cursor().execute("UPDATE apikeys_apikey SET name = 'another'"),
         lambda _: connection.cursor().execute("DELETE FROM apikeys_apikeysecret"),

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from audit.models import Status
 from audit.values import NotPlain, codec
 
 STORABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
@@ -36,6 +37,12 @@ def test_every_value_survives_the_trip_through_json(data):
 
     assert codec(annotation).load(codec(annotation).dump(value)) == value
     assert codec(annotation).load(value) == value
+
+
+def test_a_choice_of_an_enumeration_becomes_the_plain_value():
+    checked = codec(Literal["succeeded", "failed"]).check(Status.FAILED)
+
+    assert type(checked) is str
 
 
 def test_a_date_and_time_becomes_utc():

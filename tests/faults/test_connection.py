@@ -10,7 +10,7 @@ from django.db import connection, connections
 
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
-from approvals.commands import Approve, CreatePolicy
+from approvals.commands import Approve
 from approvals.models import ApprovalRequest
 from audit.actors import actor_for_user
 from audit.bus import dispatch, dispatch_all
@@ -19,7 +19,7 @@ from audit.exceptions import ConnectionLost, Crashed, OutcomeUnknown
 from audit.models import CommandRecord
 from audit.outcomes import Completed
 from tests.books import all_but_records, assert_balanced, attempts
-from tests.conftest import completed
+from tests.conftest import policy
 from tests.probes import deed, to
 from tests.severed import Cut, Wire, pausing, refusing, until_blocked
 from tests.test_story import call
@@ -118,7 +118,7 @@ def test_a_command_that_is_sent_while_the_database_is_down_has_failed(wire, firs
 def test_a_vote_whose_commit_was_done_is_answered_although_the_answer_was_lost(
     wire, first_key, security, ann
 ):
-    completed(CreatePolicy(governs="apikeys.disable", group_id=security.pk, quorum=1))
+    policy("apikeys.disable", group=security, quorum=1)
     held = dispatch(DisableApiKey(api_key_id=first_key.id))
     request = ApprovalRequest.objects.get(command_id=held.command_id)
     wire.cut(Cut.AFTER_COMMIT)

@@ -8,7 +8,7 @@ from django.db import connection
 
 from apikeys.commands import CreateApiKey, DisableApiKey
 from apikeys.models import ApiKey
-from approvals.commands import Approve, CreatePolicy
+from approvals.commands import Approve
 from approvals.models import ApprovalRequest
 from audit.actors import actor_for_user
 from audit.bus import dispatch
@@ -17,7 +17,7 @@ from audit.exceptions import TimedOut
 from audit.models import CommandRecord
 from audit.outcomes import Completed, Postponed
 from tests.books import assert_balanced, attempts, numbers
-from tests.conftest import completed, create_key
+from tests.conftest import create_key, policy
 from tests.probes import Broken, deed, to
 from tests.severed import pausing, until_blocked
 from tests.threads import Crowd, until
@@ -27,7 +27,7 @@ from tests.threads import Crowd, until
 def one_approves(security, ann):
     """Policies by which one of Security approves before a key is created, or a probe is sent."""
     for governs in ("apikeys.create", "tests.probe"):
-        completed(CreatePolicy(governs=governs, group_id=security.pk, quorum=1))
+        policy(governs, group=security, quorum=1)
 
 
 @pytest.fixture
