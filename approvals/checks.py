@@ -3,11 +3,24 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
-from approvals.models import ApprovalRequest, Policy, State
+from approvals.middleware import hold_for_approval
+from approvals.models import ApprovalRequest, Effect, Policy, State
+from approvals.policies import names_governing
 from audit import registry
 from audit.messages import Command, secret_fields
+
+
+@register()
+def check_gate(**_: Any) -> list[CheckMessage]:
+    """Refuse settings that leave the gate out: what is held is decided by policies alone."""
+    gate = f"{hold_for_approval.__module__}.{hold_for_approval.__name__}"
+    if gate in settings.AUDIT_MIDDLEWARE:
+        return []
+    message = f"AUDIT_MIDDLEWARE leaves out {gate}: nothing would need approval."
+    return [Error(message, id="approvals.E003")]
 
 
 @register(Tags.database)
@@ -20,11 +33,10 @@ def check_stored_types(databases: Sequence[str] | None = None, **_: Any) -> list
 
 def _policies() -> Iterator[CheckMessage]:
     for policy in Policy.objects.filter(is_enabled=True):
-        if not _is_command(policy.message_type):
-            yield Error(
-                f"The {policy} governs a type that no command has.", hint=_HINT, id=_UNKNOWN
-            )
-        elif secret_fields(registry.message_class(policy.message_type)):
+        governed = [c for c in registry.command_classes() if policy.governs in names_governing(c)]
+        if not governed:
+            yield Error(f"The {policy} governs no command.", hint=_HINT, id=_UNKNOWN)
+        elif policy.effect == Effect.REQUIRE_APPROVAL and any(map(secret_fields, governed)):
             message = f"The {policy} governs a command with a secret, which cannot be held."
             yield Error(message, hint="Disable the policy.", id="approvals.E002")
 

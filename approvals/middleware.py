@@ -1,32 +1,55 @@
 """Where commands are held."""
 
-from approvals import policies
+from typing import Any
+
+from django.db import connection
+from django.utils import timezone
+
+from approvals import floor, notifications, payloads, policies
 from approvals.events import ApprovalRequested
-from approvals.models import ApprovalRequest
+from approvals.models import ApprovalRequest, Effect, State
+from audit import registry
 from audit.context import Context
-from audit.messages import Command
+from audit.exceptions import Conflict, FieldError, Invalid
+from audit.messages import Command, Subject
 from audit.middleware import Next
 from audit.outcomes import Outcome, Postponed
 
 
+class AlreadyAskedFor(Conflict):
+    """Somebody has asked for this already, and it waits for approval."""
+
+
 def hold_for_approval(command: Command, context: Context, call_next: Next) -> Outcome:
-    """Hold a command that a policy governs; let through what was approved or needs no approval."""
+    """Hold a command that needs approval; let through what was approved or needs none.
+
+    :raises Forbidden: if a policy forbids the command, cannot be evaluated or cannot be met.
+    """
     if context.is_replay:
+        floor.check_replay(command, decision=context.decision or {})
         return call_next(command, context)
-    # Most commands are governed by nothing, which the opening statement knows already.
-    rules = policies.rules_for(command) if context.facts["is_governed"] else []
-    if not rules:
-        context.decision = {"effect": "allow"}
+    verdict = policies.judge(command, context)
+    context.decision = verdict.decision
+    if verdict.effect is Effect.ALLOW:
         return call_next(command, context)
-    requirements = policies.requirements(rules)
-    context.decision = {"effect": "require_approval", **requirements}
-    policies.check_can_be_held(command, rules=rules, actor=context.actor)
-    return _hold(
-        command, context, ApprovalRequest.hold(command, context, requirements=requirements)
+    context.decision["requirements"] = verdict.requirements
+    return _hold(command, context, verdict.requirements)
+
+
+def _hold(command: Command, context: Context, requirements: dict[str, Any]) -> Postponed:
+    registry.check(command)
+    options = requirements["options"]
+    if options["requester_reason_required"] and not context.reason.strip():
+        raise Invalid(errors=[FieldError("reason", "required", "is required by a policy")])
+    policies.check_can_be_held(
+        command, requirements=requirements, requester=context.actor.person_id
     )
-
-
-def _hold(command: Command, context: Context, request: ApprovalRequest) -> Postponed:
+    if options["one_open_request"]:
+        pending = _pending_twin(command, context)
+        if pending is not None:
+            return pending
+    request = ApprovalRequest.hold(command, context, requirements=requirements)
+    notifications.announce_request(request)
     context.emit(
         ApprovalRequested(
             approval_request_id=request.pk,
@@ -36,3 +59,37 @@ def _hold(command: Command, context: Context, request: ApprovalRequest) -> Postp
         )
     )
     return Postponed(command_id=context.command_id, result_id=request.subject_id or None)
+
+
+def _pending_twin(command: Command, context: Context) -> Postponed | None:
+    """Answer who asks again for what is pending with the same request.
+
+    :raises AlreadyAskedFor: if it is somebody else, or not quite the same, on that subject.
+    """
+    if context.subject is None:
+        return None
+    _queue_up(command.message_type, context.subject)
+    pending = ApprovalRequest.objects.filter(
+        state=State.PENDING,
+        approve_by__gt=timezone.now(),
+        message_type=command.message_type,
+        subject_type=context.subject.type,
+        subject_id=context.subject.id,
+    ).first()
+    if pending is None:
+        return None
+    is_same = pending.digest == payloads.digest(command)
+    if is_same and pending.requester_person == context.actor.person_id:
+        return Postponed(
+            command_id=pending.command_id, result_id=pending.subject_id, is_repeat=True
+        )
+    message = f"{pending.requester_label} has asked for this already: {pending}."
+    raise AlreadyAskedFor(message)
+
+
+def _queue_up(message_type: str, subject: Subject) -> None:
+    """Wait for whoever asks for the same at this moment: there is no row yet to lock."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{message_type} {subject}"]
+        )

@@ -1,13 +1,23 @@
 """What decides: which policies govern a command, and whether a request meets them. Only reads."""
 
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef
+from django.db.models.functions import JSONObject
 
-from approvals.models import ApprovalRequest, Decision, Rule
-from audit.actors import Actor
+from approvals import conditions, matching
+from approvals.floor import floor_for
+from approvals.matching import Slots
+from approvals.memberships import Seniority
+from approvals.models import ApprovalRequest, Decision, Effect, Policy, Rule
+from audit.context import Context
 from audit.exceptions import Forbidden
 from audit.messages import Command, secret_fields
 from audit.registry import asked_at_opening, describes_policies
@@ -21,88 +31,142 @@ class Unsatisfiable(Forbidden):
     """A policy governs this command, and not enough people are there to approve it."""
 
 
-def rules_for(command: Command) -> list[Rule]:
-    """Find the rules that govern a command, in one query, so that it sees one version of each.
+class ForbiddenByPolicy(Forbidden):
+    """A policy forbids this."""
 
-    A policy goes on governing a command that was renamed since.
-    """
-    return _rules(type(command))
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What all matching policies together say about a command."""
+
+    effect: Effect
+    decision: dict[str, Any]
+    requirements: dict[str, Any]
 
 
 @asked_at_opening(
-    "is_governed",
-    "EXISTS (SELECT FROM approvals_policy WHERE message_type = ANY(%s) AND is_enabled)",
+    "is_governed", "EXISTS (SELECT FROM approvals_policy WHERE governs = ANY(%s) AND is_enabled)"
 )
 def names_to_look_for(command: Command) -> list[str]:
     """List the names under which a policy may govern a command."""
-    return _names(type(command))
+    return names_governing(type(command))
 
 
-@describes_policies
-def describe(command_class: type[Command]) -> str:
-    """Say who has to approve commands of a type."""
-    return ", ".join(f"{rule.quorum} of {rule.group}" for rule in _rules(command_class))
+def names_governing(command_class: type[Command]) -> list[str]:
+    """List the message type, its aliases, for a policy outlives a rename, and their prefixes."""
+    names = [command_class.message_type, *command_class.aliases]
+    prefixes = {f"{name.rpartition('.')[0]}.*" for name in names if "." in name}
+    return [*names, *sorted(prefixes), "*"]
 
 
-def _rules(command_class: type[Command]) -> list[Rule]:
-    names = _names(command_class)
-    rules = Rule.objects.filter(policy__message_type__in=names, policy__is_enabled=True)
-    return list(rules.select_related("policy", "group"))
+def judge(command: Command, context: Context) -> Verdict:
+    """Ask every policy that may govern a command; all that match apply, and the strictest wins.
+
+    :raises ConditionFailed: if a condition cannot be evaluated.
+    :raises ForbiddenByPolicy: if a policy forbids the command.
+    """
+    asked = _governing(command, context) if context.facts["is_governed"] else []
+    matched = [policy for policy in asked if conditions.is_met(policy.condition, command, context)]
+    for policy in matched:
+        if policy.effect == Effect.FORBID:
+            raise ForbiddenByPolicy(policy.message or f"The {policy} forbids this.")
+    holding = [policy for policy in matched if policy.effect == Effect.REQUIRE_APPROVAL]
+    requirements = added_up(holding, floor=floor_for(command))
+    effect = Effect.REQUIRE_APPROVAL if requirements["rules"] else Effect.ALLOW
+    decision: dict[str, Any] = {"effect": effect.value}
+    if asked:
+        decision["policies"] = [_asked(policy, matched) for policy in asked]
+    return Verdict(effect=effect, decision=decision, requirements=requirements)
 
 
-def _names(command_class: type[Command]) -> list[str]:
-    return [command_class.message_type, *command_class.aliases]
+def added_up(policies: Sequence[Policy], *, floor: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Take the snapshot of what a request has to meet: rules add up, the strictest option wins.
+
+    Groups are kept by id; names are for people only.
+    """
+    given = floor or {"policies": [], "rules": []}
+    versions = [
+        {"id": str(policy.pk), "version": policy.version, "governs": policy.governs}
+        for policy in policies
+    ]
+    rules = [
+        rule | {"policy_id": str(policy.pk)}
+        for policy in policies
+        for rule in policy.current_rules  # type: ignore[attr-defined]  # annotated
+    ]
+    return {
+        "policies": [*given["policies"], *versions],
+        "rules": [*given["rules"], *rules],
+        "options": _strictest(policies) | given.get("options", {}),
+    }
 
 
-def check_can_be_held(command: Command, *, rules: Sequence[Rule], actor: Actor) -> None:
+def check_can_be_held(command: Command, *, requirements: dict[str, Any], requester: str) -> None:
     """Refuse what could be held but never released.
 
     :raises CannotBeHeld: if the command has secret fields.
-    :raises Unsatisfiable: if a rule asks for more people than there are.
+    :raises Unsatisfiable: if the people who are there cannot meet the requirements.
     """
     if secret_fields(type(command)):
         raise CannotBeHeld
-    for rule in rules:
-        people = get_user_model().objects.filter(groups=rule.group_id, is_active=True)
-        count = people.exclude(pk=int(actor.person_id or 0)).count()
-        if count < rule.quorum:
+    slots = slots_for(requirements, without=requester)
+    filled = matching.fill(slots)
+    for slot, rule in zip(slots, requirements["rules"], strict=True):
+        if len(filled[slot.rule]) < slot.quorum:
+            governed = ", ".join(policy["governs"] for policy in requirements["policies"])
             message = (
-                f"The {rule.policy} asks for {rule.quorum} approvals from {rule.group}, where "
-                f"only {count} may approve this. Ask an administrator to add people to the group."
+                f"The policy on {governed} asks for {slot.quorum} approvals from {rule['group']}, "
+                f"where only {len(filled[slot.rule])} may approve this. "
+                "Ask an administrator to add people to the group."
             )
             raise Unsatisfiable(message)
 
 
-def requirements(rules: Sequence[Rule]) -> dict[str, Any]:
-    """Take the snapshot of what a request has to meet, by ids; names are for people only."""
-    return {
-        "policies": [{"id": str(r.policy_id), "version": r.policy.version} for r in rules],
-        "rules": [
-            {"id": str(r.pk), "group_id": r.group_id, "group": r.group.name, "quorum": r.quorum}
-            for r in rules
-        ],
-    }
+def slots_for(requirements: dict[str, Any], *, without: str = "") -> list[Slots]:
+    """Find the people who may fill each rule now; the requester may not, unless options say so."""
+    may_vote = requirements["options"].get("requester_may_vote", False)
+    members = members_of([rule["group_id"] for rule in requirements["rules"]])
+    return [
+        Slots(
+            rule["id"],
+            rule["quorum"],
+            {p for p in members[rule["group_id"]] if may_vote or str(p) != without},
+        )
+        for rule in requirements["rules"]
+    ]
+
+
+def members_of(groups: Collection[int]) -> dict[int, set[int]]:
+    """Find the active people of each group."""
+    people = get_user_model().objects.filter(is_active=True, groups__in=groups)
+    members: dict[int, set[int]] = {group: set() for group in groups}
+    for group, person in people.values_list("groups", "pk"):
+        members.get(group, set()).add(person)
+    return members
 
 
 def counted_voters(request: ApprovalRequest) -> dict[str, int]:
     """Count, for each rule of a request, the people whose approval counts at this moment.
 
     That needs a genuine vote on what the request asks for, from a person who is active and still
-    in the group.
+    in the group; and one person counts for one rule.
     """
     return counted_voters_of([request])[request.pk]
 
 
 def counted_voters_of(requests: Iterable[ApprovalRequest]) -> dict[UUID, dict[str, int]]:
     """Count the people of many requests, in one query beside those for the votes."""
-    voters = {request: _approving_voters(request) for request in requests}
-    groups = _groups_of({voter for each in voters.values() for voter in each})
+    listed = list(requests)
+    rules = [rule for request in listed for rule in request.requirements["rules"]]
+    members = members_of({rule["group_id"] for rule in rules})
+    particular = [request for request in listed if request.minimum_membership_s]
+    seniority = Seniority({group for request in particular for group in request.group_ids})
     return {
         request.pk: {
-            rule["id"]: sum(rule["group_id"] in groups[voter] for voter in voters[request])
-            for rule in request.requirements["rules"]
+            rule: len(people)
+            for rule, people in matching.fill(_voted_slots(request, members, seniority)).items()
         }
-        for request in voters
+        for request in listed
     }
 
 
@@ -113,22 +177,80 @@ def is_satisfied(request: ApprovalRequest) -> bool:
     return bool(rules) and all(counted[rule["id"]] >= rule["quorum"] for rule in rules)
 
 
-def _approving_voters(request: ApprovalRequest) -> set[int]:
+@describes_policies
+def describe(command_class: type[Command]) -> str:
+    """Say what the policies on a type of command ask for."""
+    policies = Policy.objects.filter(governs__in=names_governing(command_class), is_enabled=True)
+    return "; ".join(
+        ", ".join(f"{rule.quorum} of {rule.group}" for rule in policy.rules.all()) or policy.effect
+        for policy in policies.prefetch_related("rules__group").order_by("pk")
+    )
+
+
+def _governing(command: Command, context: Context) -> list[Policy]:
+    """Read policies and their rules in one statement, so that one version of each is seen."""
+    rules = Rule.objects.filter(policy=OuterRef("pk"), is_dropped=False).order_by("pk")
+    facts = JSONObject(id="id", group_id="group_id", group="group__name", quorum="quorum")
+    policies = Policy.objects.filter(
+        governs__in=names_governing(type(command)),
+        is_enabled=True,
+        tenant__in={"", context.tenant},
+    )
+    return list(
+        policies.annotate(current_rules=ArraySubquery(rules.values(facts=facts))).order_by("pk")
+    )
+
+
+def _asked(policy: Policy, matched: Sequence[Policy]) -> dict[str, Any]:
     return {
-        vote.voter_id
-        for vote in request.votes.all()
-        if vote.decision == Decision.APPROVE
-        and vote.digest == request.digest
-        and vote.is_genuine
-        and str(vote.voter_id) != request.requester_person
+        "id": str(policy.pk),
+        "version": policy.version,
+        "governs": policy.governs,
+        "effect": policy.effect,
+        "matched": policy in matched,
     }
 
 
-def _groups_of(people: Collection[int]) -> dict[int, set[int]]:
-    """Find the groups of each of these people; of those who are not active, none."""
-    groups: dict[int, set[int]] = {person: set() for person in people}
-    if groups:
-        active = get_user_model().objects.filter(pk__in=people, is_active=True)
-        for person, group in active.values_list("pk", "groups"):
-            groups[person].add(group)
-    return groups
+def _strictest(policies: Sequence[Policy]) -> dict[str, Any]:
+    approve = [policy.approve_within for policy in policies if policy.approve_within]
+    execute = [policy.execute_within for policy in policies if policy.execute_within]
+    membership = max((policy.minimum_membership for policy in policies), default=timedelta())
+    within = min([*approve, settings.APPROVALS_APPROVE_WITHIN])
+    return {
+        "requester_may_vote": bool(policies) and all(p.requester_may_vote for p in policies),
+        "requester_reason_required": any(p.requester_reason_required for p in policies),
+        "approver_reason_required": any(p.approver_reason_required for p in policies),
+        "one_open_request": any(p.one_open_request for p in policies),
+        "minimum_membership_s": int(membership.total_seconds()),
+        "approve_within_s": int(within.total_seconds()),
+        "execute_within_s": int(min(execute).total_seconds()) if execute else None,
+    }
+
+
+def _voted_slots(
+    request: ApprovalRequest, members: dict[int, set[int]], seniority: Seniority
+) -> list[Slots]:
+    voters, minimum_s = _approving_voters(request), request.minimum_membership_s
+    return [
+        Slots(
+            rule["id"],
+            rule["quorum"],
+            {
+                person
+                for person in voters & members[rule["group_id"]]
+                if seniority.is_enough(person, rule["group_id"], minimum_s=minimum_s)
+            },
+        )
+        for rule in request.requirements["rules"]
+    ]
+
+
+def _approving_voters(request: ApprovalRequest) -> set[int]:
+    may_vote = request.requirements["options"].get("requester_may_vote", False)
+    return {
+        vote.voter_id
+        for vote in request.standing_votes()
+        if vote.decision == Decision.APPROVE
+        and vote.digest == request.digest
+        and (may_vote or str(vote.voter_id) != request.requester_person)
+    }

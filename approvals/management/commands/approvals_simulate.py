@@ -1,0 +1,99 @@
+"""Try a policy on the commands on record, before it is proposed; or explain one command."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import Group
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from approvals.models import Effect
+from approvals.policy_commands import CreatePolicy
+from approvals.policy_handlers import check_policy
+from approvals.simulation import Draft, explain, simulate
+from audit.exceptions import Invalid
+from audit.models import CommandRecord
+
+_SHOWN = 10
+
+
+class Command(BaseCommand):
+    """Run a draft over the last commands, or explain what the policies said of one."""
+
+    help = "Tell what a draft policy would have held, or explain one command (--explain ID)."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take a draft, or a command."""
+        parser.add_argument("--governs", help="A message type, or a prefix such as apikeys.*")
+        parser.add_argument("--condition", default="", help="CEL")
+        parser.add_argument("--effect", choices=Effect.values, default=Effect.REQUIRE_APPROVAL)
+        parser.add_argument("--rule", action="append", default=[], metavar="GROUP:QUORUM")
+        parser.add_argument("--tenant", default="")
+        parser.add_argument("--last", type=int, default=1000, help="How many commands to look at")
+        parser.add_argument("--explain", type=UUID, metavar="COMMAND_ID")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Simulate or explain."""
+        if options["explain"]:
+            self._explain(options["explain"])
+        elif options["governs"]:
+            self._simulate(_draft(options), last=options["last"])
+        else:
+            message = "Say what the draft governs, with --governs, or which command to --explain."
+            raise CommandError(message)
+
+    def _simulate(self, draft: Draft, *, last: int) -> None:
+        records = CommandRecord.objects.filter(attempt=1).order_by("-position")[:last]
+        result = simulate(draft, records.iterator())
+        verb = {"allow": "allowed", "forbid": "forbidden"}.get(draft.effect, "held")
+        write = self.stdout.write
+        write(f"Of the last {result.looked_at} commands, {len(result.matched)} would be {verb}.")
+        for label, count in result.by_requester[:_SHOWN]:
+            write(f"  {count:6}  {label}")
+        for record in result.unsatisfiable[:_SHOWN]:
+            write(f"  could not be approved: {record.message_type} of {record.actor_label}")
+        for record, why in result.not_evaluable[:_SHOWN]:
+            write(f"  would be refused: {record.message_type} {record.command_id}: {why}")
+
+    def _explain(self, command_id: UUID) -> None:
+        record = CommandRecord.objects.filter(command_id=command_id).order_by("attempt").first()
+        if record is None:
+            message = f"There is no command {command_id}."
+            raise CommandError(message)
+        decided = (record.decision or {}).get("effect", "no policy was asked")
+        self.stdout.write(f"{record}: {decided}")
+        for each in explain(record):
+            mark = "decided" if each.is_decisive else "matches" if not each.unmet else "no match"
+            self.stdout.write(f"  {mark:8}  {each.policy}  {each.unmet}".rstrip())
+
+
+def _draft(options: dict[str, Any]) -> Draft:
+    rules = [_rule(text) for text in options["rule"]]
+    groups, quorums = tuple(group for group, _ in rules), tuple(quorum for _, quorum in rules)
+    command = CreatePolicy(
+        governs=options["governs"],
+        effect=options["effect"],
+        condition=options["condition"],
+        groups=groups,
+        quorums=quorums,
+    )
+    try:
+        check_policy(command)
+    except Invalid as error:
+        raise CommandError(str(error)) from error
+    return Draft(
+        governs=options["governs"],
+        effect=options["effect"],
+        condition=options["condition"],
+        tenant=options["tenant"],
+        groups=groups,
+        quorums=quorums,
+    )
+
+
+def _rule(text: str) -> tuple[int, int]:
+    name, _, quorum = text.rpartition(":")
+    group = Group.objects.filter(name=name).first()
+    if group is None or not quorum.isdigit():
+        message = f"--rule takes GROUP:QUORUM of a group that there is, not {text!r}"
+        raise CommandError(message)
+    return group.pk, int(quorum)

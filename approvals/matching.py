@@ -1,0 +1,49 @@
+"""Who fills which slot: one person counts for one rule only, and nobody is booked on the wrong one.
+
+Counting greedily, somebody who fits two rules may be booked on the one that others could have
+filled. A maximum matching never does that (augmenting paths; H. W. Kuhn, The Hungarian Method for
+the Assignment Problem, 1955).
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
+
+
+class Slots(NamedTuple):
+    """A rule, how many people it takes, and the people who may be among them."""
+
+    rule: str
+    quorum: int
+    people: Collection[int]
+
+
+def fill(rules: Sequence[Slots]) -> Mapping[str, set[int]]:
+    """Assign as many people as possible to the rules, each to one.
+
+    Returns for each rule the people who fill its slots.
+    """
+    slots = [(rule, number) for rule in rules for number in range(rule.quorum)]
+    holders: dict[int, int] = {}
+
+    def seat(slot: int, tried: set[int]) -> bool:
+        """Find somebody for a slot, moving those who can go elsewhere."""
+        for person in sorted(slots[slot][0].people):
+            if person not in tried:
+                tried.add(person)
+                if person not in holders or seat(holders[person], tried):
+                    holders[person] = slot
+                    return True
+        return False
+
+    for slot in range(len(slots)):
+        seat(slot, set())
+    filled: dict[str, set[int]] = {rule.rule: set() for rule in rules}
+    for person, slot in holders.items():
+        filled[slots[slot][0].rule].add(person)
+    return filled
+
+
+def are_filled(rules: Sequence[Slots]) -> bool:
+    """Tell whether every rule has its quorum."""
+    filled = fill(rules)
+    return bool(rules) and all(len(filled[rule.rule]) >= rule.quorum for rule in rules)

@@ -1,0 +1,114 @@
+"""What decides: policies, and the rules of those that ask for approval."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db import models
+from uuid_utils.compat import uuid7
+
+from audit.exceptions import Conflict
+from audit.history import HistoricalRecords
+from audit.registry import subject
+
+
+class AlreadyDisabled(Conflict):
+    """The policy is disabled already."""
+
+
+class Effect(models.TextChoices):
+    """What a policy does with the commands that it governs, the strictest last."""
+
+    ALLOW = "allow"
+    REQUIRE_APPROVAL = "require_approval"
+    FORBID = "forbid"
+
+
+@subject("policy")
+class Policy(models.Model):
+    """Says what happens to commands of a type, or of all types with a prefix.
+
+    ``governs`` is a message type or a prefix such as ``apikeys.*``; ``condition`` is CEL, and an
+    empty one is always met. The durations count from the asking.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    governs = models.CharField(max_length=200)
+    tenant = models.TextField(blank=True)
+    condition = models.TextField(blank=True)
+    effect = models.CharField(max_length=20, choices=Effect.choices)
+    message = models.TextField(blank=True)
+    requester_may_vote = models.BooleanField(default=False)
+    requester_reason_required = models.BooleanField(default=False)
+    approver_reason_required = models.BooleanField(default=False)
+    minimum_membership = models.DurationField(default=timedelta)
+    approve_within = models.DurationField(null=True)
+    execute_within = models.DurationField(null=True)
+    one_open_request = models.BooleanField(default=True)
+    is_enabled = models.BooleanField(default=True)
+    version = models.PositiveIntegerField(default=1)
+
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name_plural = "policies"
+        default_permissions = ("view",)
+        permissions = (
+            ("manage_policy", "Can create, change and disable policies"),
+            ("manage_people", "Can create and change people and groups, and what they may do"),
+            ("break_glass", "Can have a held command carried out without its approvals"),
+        )
+        indexes = (models.Index(fields=("governs",), name="approvals_policy_governs"),)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(effect__in=Effect.values), name="approvals_policy_effect_known"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"policy on {self.governs}"
+
+    def say(self, **said: Any) -> None:
+        """Say something else from now on, as the next version."""
+        for name, value in said.items():
+            setattr(self, name, value)
+        self.version += 1
+        self.save()
+
+    def disable(self) -> None:
+        """Govern nothing any more.
+
+        :raises AlreadyDisabled: if the policy does so.
+        """
+        if not self.is_enabled:
+            raise AlreadyDisabled
+        self.is_enabled, self.version = False, self.version + 1
+        self.save(update_fields=["is_enabled", "version"])
+
+
+class Rule(models.Model):
+    """One group of people, and how many of them have to approve."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="rules")
+    group = models.ForeignKey(Group, on_delete=models.PROTECT)
+    quorum = models.PositiveSmallIntegerField()
+    is_dropped = models.BooleanField(default=False)
+
+    history = HistoricalRecords()
+
+    class Meta:
+        default_permissions = ()
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(quorum__gte=1), name="approvals_rule_quorum_positive"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.quorum} of {self.group}"
+
+    def drop(self) -> None:
+        """Ask for this no more; open requests still do."""
+        self.is_dropped = True
+        self.save(update_fields=["is_dropped"])

@@ -1,0 +1,93 @@
+"""Policies over HTTP: to read them, and to propose changes, which need approval themselves."""
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import Group
+from django.db.models import Prefetch, Q, QuerySet
+from django.shortcuts import get_object_or_404
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from approvals import resources
+from approvals.models import Effect, Policy, Rule
+from approvals.policy_commands import CreatePolicy, DisablePolicy, EditPolicy
+from audit.exceptions import Forbidden
+from audit.outcomes import Completed
+from audit.viewsets import CommandInput, CommandViewSet
+
+
+class RuleInput(serializers.Serializer[Any]):
+    """A group of people, by its name, and how many of them have to approve."""
+
+    group = serializers.SlugRelatedField(queryset=Group.objects.all(), slug_field="name")
+    quorum = serializers.IntegerField(min_value=1, max_value=100)
+
+
+class PolicyInput(CommandInput):
+    """What a policy is to say; the durations are ISO 8601, such as PT48H."""
+
+    governs = serializers.CharField(max_length=200)
+    effect = serializers.ChoiceField(choices=Effect.choices, default=Effect.REQUIRE_APPROVAL)
+    tenant = serializers.CharField(required=False, allow_null=True, max_length=100)
+    condition = serializers.CharField(required=False, allow_blank=True, max_length=5000)
+    message = serializers.CharField(required=False, allow_blank=True, max_length=500)
+    rules = RuleInput(many=True, required=False)
+    requester_may_vote = serializers.BooleanField(required=False)
+    requester_reason_required = serializers.BooleanField(required=False)
+    approver_reason_required = serializers.BooleanField(required=False)
+    minimum_membership = serializers.DurationField(required=False)
+    approve_within = serializers.DurationField(required=False, allow_null=True)
+    execute_within = serializers.DurationField(required=False, allow_null=True)
+    one_open_request = serializers.BooleanField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Put what was said into the words of the command."""
+        rules = attrs.pop("rules", [])
+        tenant = attrs.pop("tenant", None)
+        return attrs | {
+            "for_tenant": tenant or "",
+            "groups": tuple(rule["group"].pk for rule in rules),
+            "quorums": tuple(rule["quorum"] for rule in rules),
+        }
+
+
+class PolicyViewSet(CommandViewSet):
+    """Policies. Every change is a command that two policy owners have to approve."""
+
+    def list(self, request: Request) -> Response:
+        """List policies by what they govern."""
+        policies = self._visible().order_by("governs", "pk")
+        return Response({"results": [resources.policy(policy) for policy in policies]})
+
+    def retrieve(self, request: Request, policy_id: UUID) -> Response:
+        """Show one policy."""
+        return Response(resources.policy(get_object_or_404(self._visible(), pk=policy_id)))
+
+    def create(self, request: Request) -> Response:
+        """Propose a policy."""
+        created = status.HTTP_201_CREATED
+        return self.send(CreatePolicy, takes=PolicyInput, succeeds_with=created)
+
+    def update(self, request: Request, policy_id: UUID) -> Response:
+        """Propose that a policy says something else from now on."""
+        return self.send(EditPolicy, takes=PolicyInput, policy_id=policy_id)
+
+    def disable(self, request: Request, policy_id: UUID) -> Response:
+        """Propose that a policy governs nothing any more."""
+        return self.send(DisablePolicy, policy_id=policy_id)
+
+    def represent(self, completed: Completed) -> dict[str, Any]:
+        """Present the policy as it is now."""
+        return resources.policy(completed.result)
+
+    def _visible(self) -> QuerySet[Policy]:
+        actor = self.actor
+        if not actor.may("approvals.view_policy"):
+            raise Forbidden
+        rules = Rule.objects.filter(is_dropped=False).select_related("group")
+        policies = Policy.objects.prefetch_related(Prefetch("rules", queryset=rules))
+        if actor.tenants is None:
+            return policies
+        return policies.filter(Q(tenant="") | Q(tenant__in=actor.tenants))
