@@ -1,0 +1,47 @@
+"""Name the first owners of the policies."""
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from approvals.bootstrap import Bootstrap
+from audit.bus import dispatch
+from audit.context import Context
+from audit.exceptions import CommandError as NotCarriedOut
+from audit.outcomes import Postponed
+
+
+class Command(BaseCommand):
+    """Run once, at the first set-up: later the owners themselves decide who joins them."""
+
+    help = "Name the first owners of the policies, three at least, and the first policies."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Ask who, and what for."""
+        parser.add_argument(
+            "--owner", action="append", required=True, metavar="USERNAME", help="One of them."
+        )
+        parser.add_argument(
+            "--policy",
+            action="append",
+            default=[],
+            metavar="TYPE:GROUP:QUORUM",
+            help="Hold commands of a type until that many of a group approve.",
+        )
+        parser.add_argument("--reason", default="First set-up", help="Why, for the record.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Dispatch the command as the system."""
+        command = Bootstrap(owners=tuple(options["owner"]), policies=tuple(options["policy"]))
+        context = Context(channel="management", reason=options["reason"])
+        try:
+            outcome = dispatch(command, context=context)
+        except NotCarriedOut as error:
+            raise CommandError(error.message) from error
+        if isinstance(outcome, Postponed):
+            raise CommandError("A policy holds this command: its approvers have to decide first.")
+        self.stdout.write(f"The policies have owners, by command {outcome.command_id}.")
+        outside = User.objects.filter(username__in=options["owner"], is_staff=False)
+        for user in outside.order_by("pk"):
+            self.stdout.write(f"{user} is not staff, so cannot vote in the admin yet.")
