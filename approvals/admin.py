@@ -4,19 +4,24 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME, ActionForm
 from django.contrib.admin.views.main import ChangeList
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.db.models import Case, IntegerField, Q, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
-from django.utils.html import format_html
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 
 from approvals import decisions
-from approvals.models import ApprovalRequest, Policy, Rule, State
+from approvals.models import ApprovalRequest, State
+from approvals.people_admin import GroupAdmin, UserAdmin
+from approvals.policy_admin import PolicyAdmin
 from approvals.presentation import Presented, ballot, present
 from audit.admin import HistoryAdmin, shown_time
 from audit.models import CommandRecord, Status
 from audit.requests import actor_of_request
+
+__all__ = ["ApprovalRequestAdmin", "GroupAdmin", "PolicyAdmin", "UserAdmin"]
 
 _PENDING_FIRST = Case(
     When(state=State.PENDING, then=Value(0)), default=Value(1), output_field=IntegerField()
@@ -45,7 +50,16 @@ class StateFilter(admin.SimpleListFilter):
     def queryset(
         self, request: HttpRequest, queryset: QuerySet[ApprovalRequest]
     ) -> QuerySet[ApprovalRequest]:
-        return queryset if self._chosen == "all" else queryset.filter(state=self._chosen)
+        late = Q(state=State.PENDING, approve_by__lte=timezone.now())
+        match self._chosen:
+            case "all":
+                return queryset
+            case State.PENDING:
+                return queryset.filter(state=State.PENDING, approve_by__gt=timezone.now())
+            case State.EXPIRED:
+                return queryset.filter(late | Q(state=State.EXPIRED))
+            case chosen:
+                return queryset.filter(state=chosen)
 
     def choices(self, changelist: ChangeList) -> Any:
         """List the states, with the default marked as such."""
@@ -89,10 +103,15 @@ class ApprovalRequestAdmin(HistoryAdmin):
     list_display_links = ("what",)
     list_filter = (StateFilter,)
     search_fields = ("requester_label", "reason", "=subject_id")
-    ordering = (_PENDING_FIRST.asc(), "-requested_at", "-pk")
+    ordering = ("-requested_at", "-pk")
     sortable_by = ()
     actions = ("approve_selected", "deny_selected")
     action_form = DecisionActionForm
+
+    def get_ordering(self, request: HttpRequest) -> tuple[Any, ...]:
+        """Begin with what is pending where all states are shown; else an index has the order."""
+        shows_all = request.GET.get(StateFilter.parameter_name) == "all"
+        return (_PENDING_FIRST.asc(), *self.ordering) if shows_all else self.ordering
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return _PresentedList
@@ -124,6 +143,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
             "ballot": ballot(presented, actor=actor),
             "votes": sorted(presented.request.votes.all(), key=lambda vote: vote.cast_at),
             "held": held.first(),
+            "successor": _successor(presented.request),
             "longest_reason": decisions.LONGEST_REASON,
         }
         context = self.admin_site.each_context(request) | context | (extra_context or {})
@@ -142,7 +162,12 @@ class ApprovalRequestAdmin(HistoryAdmin):
             request=request,
         )
         self.message_user(request, decided.message, decided.level)
-        return redirect("admin:approvals_approvalrequest_change", presented.request.pk)
+        page = reverse("admin:approvals_approvalrequest_change", args=[presented.request.pk])
+        if decided.secret is None:
+            return redirect(page)
+        shown = {"title": "Shown this once", "secret": decided.secret, "back": page}
+        context = self.admin_site.each_context(request) | shown
+        return TemplateResponse(request, "approvals/shown_once.html", context)
 
     @admin.action(description="Approve selected")
     def approve_selected(self, request: HttpRequest, queryset: QuerySet[ApprovalRequest]) -> None:
@@ -157,11 +182,11 @@ class ApprovalRequestAdmin(HistoryAdmin):
     @admin.display(description="what")
     def what(self, row: Any) -> str:
         presented: Presented = row.presented
-        if presented.problem:
-            return format_html(
-                '{} <span class="broken">{}</span>', presented.sentence, presented.problem
-            )
-        return presented.sentence
+        problems = [*filter(None, [presented.problem]), *presented.flags]
+        flags = format_html_join(
+            "", ' <span class="broken">{}</span>', ([each] for each in problems)
+        )
+        return format_html("{}{}", presented.sentence, flags)
 
     @admin.display(description="reason", empty_value="—")
     def why(self, row: ApprovalRequest) -> str:
@@ -181,8 +206,8 @@ class ApprovalRequestAdmin(HistoryAdmin):
         urgency = "urgent" if presented.time_left and presented.is_urgent else "quiet"
         return format_html(
             '<span class="status status-{}">{}</span> <span class="{}">{}</span>',
-            row.state,
-            row.state,
+            row.present_state,
+            row.present_state,
             urgency,
             presented.time_left,
         )
@@ -208,30 +233,8 @@ class ApprovalRequestAdmin(HistoryAdmin):
             self.message_user(request, decided.message, decided.level)
 
 
-class RuleInline(admin.TabularInline):
-    model = Rule
-    fields = readonly_fields = ("group", "quorum")
-    can_delete = False
-    extra = 0
-
-    def has_view_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
-        return request.user.has_perm("approvals.view_policy")
-
-    def has_add_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
-        return False
-
-
-@admin.register(Policy)
-class PolicyAdmin(HistoryAdmin):
-    subject_type = "policy"
-    list_display = ("message_type", "rule", "is_enabled", "version")
-    list_filter = ("is_enabled",)
-    list_select_related = ("rule__group",)
-    ordering = ("message_type", "pk")
-    inlines = (RuleInline,)
+def _successor(row: ApprovalRequest) -> ApprovalRequest | None:
+    """Find the request that took the place of one that was superseded."""
+    if row.state != State.SUPERSEDED:
+        return None
+    return ApprovalRequest.of_command(row.command_id).first()

@@ -9,3 +9,8 @@ class ApprovalsConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("approvals.checks")
+        import_module("approvals.pending")
+        import_module("approvals.policy_handlers")
+        import_module("approvals.people_handlers")
+        import_module("approvals.break_glass")
+        import_module("approvals.bootstrap")

@@ -3,34 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from audit.messages import Command, SubjectOf, generated
-
-
-@dataclass(frozen=True, kw_only=True)
-class CreatePolicy(Command):
-    """Have commands of a type held until enough people of a group approve them."""
-
-    message_type = "approvals.create_policy"
-    required_permission = "approvals.manage_policy"
-    subject = SubjectOf("policy", "policy_id")
-    sentence = "Hold {governs} until {quorum} people of group {group_id} approve"
-
-    policy_id: UUID = generated()
-    governs: str
-    group_id: int
-    quorum: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class DisablePolicy(Command):
-    """Have a policy hold nothing any more."""
-
-    message_type = "approvals.disable_policy"
-    required_permission = "approvals.manage_policy"
-    subject = SubjectOf("policy", "policy_id")
-    sentence = "Disable the {subject}"
-
-    policy_id: UUID
+from audit.messages import Command, SubjectOf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,5 +37,53 @@ class Withdraw(Command):
     message_type = "approvals.withdraw"
     subject = SubjectOf("approval-request", "approval_request_id")
     sentence = "Withdraw the {subject}"
+
+    approval_request_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class TakeBack(Command):
+    """Take back one's vote on a request that is not decided yet; one may then vote again."""
+
+    message_type = "approvals.take_back"
+    subject = SubjectOf("approval-request", "approval_request_id")
+    sentence = "Take back the vote on the {subject}"
+
+    approval_request_id: UUID
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpireRequest(Command):
+    """Write down that nobody decided a request in time. Only the system itself does this."""
+
+    message_type = "approvals.expire"
+    # No such permission can be given to anybody.
+    required_permission = "approvals.expire_request"
+    subject = SubjectOf("approval-request", "approval_request_id")
+    sentence = "Let the {subject} expire"
+
+    approval_request_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class TightenRequest(Command):
+    """Have an open request ask for what the policies ask for by now as well, never for less."""
+
+    message_type = "approvals.tighten"
+    required_permission = "approvals.manage_policy"
+    subject = SubjectOf("approval-request", "approval_request_id")
+    sentence = "Ask for more approvals of the {subject} if its policies do by now"
+
+    approval_request_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry(Command):
+    """Try again to carry out what was approved but failed in a way that may pass."""
+
+    message_type = "approvals.retry"
+    subject = SubjectOf("approval-request", "approval_request_id")
+    sentence = "Try again what the {subject} asked for"
 
     approval_request_id: UUID

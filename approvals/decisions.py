@@ -1,39 +1,53 @@
 """Decisions that come from a page: from its form to a command, and from the outcome to words."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from django.contrib.messages import constants as levels
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 
-from approvals.commands import Approve, Deny, Withdraw
-from approvals.models import State
+from approvals.commands import Approve, Deny, Retry, TakeBack, TightenRequest, Withdraw
+from approvals.glass_commands import BreakGlass
+from approvals.models import ApprovalRequest, State
 from approvals.presentation import Presented, present
+from approvals.raising import raised_again
 from audit.actors import Actor
 from audit.bus import dispatch
 from audit.context import Context
 from audit.exceptions import CommandError
 from audit.messages import Command
-from audit.outcomes import Completed
+from audit.outcomes import Completed, Outcome, Postponed
 from audit.requests import actor_of_request, clean_text, request_facts
 
 LONGEST_REASON = 1000
+_LONGEST_TICKET = 100
 
+_ON_WHAT_WAS_SEEN: Mapping[str, type[Approve] | type[Deny] | type[TakeBack]] = {
+    "approve": Approve,
+    "deny": Deny,
+    "take_back": TakeBack,
+}
+_OTHERS: Mapping[str, type[Retry] | type[TightenRequest] | type[Withdraw]] = {
+    "retry": Retry,
+    "tighten": TightenRequest,
+    "withdraw": Withdraw,
+}
 _UNSEEN = "Open the list again, then decide: what you saw of this did not come with the decision."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """What to tell whoever decided, as one of Django's messages."""
+    """What to tell whoever decided, as one of Django's messages; and a secret to show this once."""
 
     message: str
     level: int
+    secret: str | None = None
 
 
 def decide(presented: Presented, *, verb: str, digest: str, request: HttpRequest) -> Decided:
-    """Approve, deny or withdraw a request, and say what came of it."""
-    command = _command(presented, verb=verb, digest=digest)
-    if command is None:
-        return Decided(message=f"{presented.sentence}: {_UNSEEN}", level=levels.ERROR)
+    """Send what somebody decided about a request, and say what came of it."""
     actor = actor_of_request(request)
     context = Context(
         actor=actor,
@@ -42,23 +56,66 @@ def decide(presented: Presented, *, verb: str, digest: str, request: HttpRequest
         request=request_facts(request),
     )
     try:
+        if verb == "raise_again":
+            again = raised_again(presented.request, actor=actor)
+            return _raised(presented, dispatch(again, context=context))
+        command = (
+            _break_glass(presented, request)
+            if verb == "break_glass"
+            else _command(presented, verb=verb, digest=digest)
+        )
+        if command is None:
+            return Decided(message=f"{presented.sentence}: {_UNSEEN}", level=levels.ERROR)
         outcome = dispatch(command, context=context)
     except CommandError as error:
         return Decided(message=f"{presented.sentence}: {error.message}", level=levels.ERROR)
-    return _decided(outcome, actor=actor) if isinstance(outcome, Completed) else _held(presented)
+    if not isinstance(outcome, Completed):
+        return _held(presented)
+    return _done(presented, command, outcome, actor=actor)
+
+
+def waiting(sentence: str, held: ApprovalRequest) -> str:
+    """Say who has to approve what somebody has asked for, with a link to the request."""
+    groups = ", ".join(dict.fromkeys(rule["group"] for rule in held.requirements["rules"]))
+    page = reverse("admin:approvals_approvalrequest_change", args=[held.pk])
+    text = '{}. Waiting for approval by {}: <a href="{}">the request</a>'
+    return format_html(text, sentence, groups, page)
+
+
+def _raised(presented: Presented, outcome: Outcome) -> Decided:
+    if isinstance(outcome, Postponed):
+        held = ApprovalRequest.of_command(outcome.command_id).get()
+        return Decided(message=waiting(presented.sentence, held), level=levels.WARNING)
+    message = f"{presented.sentence}: done."
+    return Decided(message=message, level=levels.SUCCESS, secret=outcome.secret)
+
+
+def _done(presented: Presented, command: Command, outcome: Completed, *, actor: Actor) -> Decided:
+    match command:
+        case BreakGlass():
+            return Decided(message=outcome.result.outcome, level=levels.WARNING)
+        case TakeBack():
+            message = f"Your vote is taken back: {presented.sentence}."
+            return Decided(message=message, level=levels.SUCCESS)
+        case TightenRequest():
+            message = waiting(f"Asks for more now: {presented.sentence}", outcome.result)
+            return Decided(message=message, level=levels.SUCCESS)
+        case _:
+            return _decided(outcome, actor=actor)
+
+
+def _break_glass(presented: Presented, request: HttpRequest) -> Command:
+    ticket = clean_text(request.POST.get("ticket", ""), longest=_LONGEST_TICKET)
+    return BreakGlass(approval_request_id=presented.request.pk, ticket=ticket)
 
 
 def _command(presented: Presented, *, verb: str, digest: str) -> Command | None:
     request_id = presented.request.pk
-    match verb:
-        case "approve" if digest:
-            return Approve(approval_request_id=request_id, digest=digest)
-        case "deny" if digest:
-            return Deny(approval_request_id=request_id, digest=digest)
-        case "withdraw":
-            return Withdraw(approval_request_id=request_id)
-        case _:
-            return None
+    if verb in _ON_WHAT_WAS_SEEN:
+        seen = _ON_WHAT_WAS_SEEN[verb]
+        return seen(approval_request_id=request_id, digest=digest) if digest else None
+    other = _OTHERS.get(verb)
+    return other(approval_request_id=request_id) if other else None
 
 
 def _decided(outcome: Completed, *, actor: Actor) -> Decided:

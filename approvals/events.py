@@ -1,32 +1,9 @@
-"""What has happened to policies and approval requests."""
+"""What has happened to approval requests."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
 from audit.messages import Event, SubjectOf
-
-
-@dataclass(frozen=True, kw_only=True)
-class PolicyCreated(Event):
-    """A policy holds commands of a type."""
-
-    message_type = "approvals.policy_created"
-    subject = SubjectOf("policy", "policy_id")
-
-    policy_id: UUID
-    governs: str
-    group_id: int
-    quorum: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class PolicyDisabled(Event):
-    """A policy holds nothing any more."""
-
-    message_type = "approvals.policy_disabled"
-    subject = SubjectOf("policy", "policy_id")
-
-    policy_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,6 +52,38 @@ class Withdrawn(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class VoteTakenBack(Event):
+    """A person took back a vote."""
+
+    message_type = "approvals.vote_taken_back"
+    subject = SubjectOf("approval-request", "approval_request_id")
+
+    approval_request_id: UUID
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestExpired(Event):
+    """Nobody decided a request in time."""
+
+    message_type = "approvals.expired"
+    subject = SubjectOf("approval-request", "approval_request_id")
+
+    approval_request_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestSuperseded(Event):
+    """A request gave way to a stricter one of the same command, which begins without votes."""
+
+    message_type = "approvals.superseded"
+    subject = SubjectOf("approval-request", "approval_request_id")
+
+    approval_request_id: UUID
+    successor_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settled(Event):
     """Enough people approved, and the held command was replayed, with this outcome."""
 
@@ -84,3 +93,4 @@ class Settled(Event):
     approval_request_id: UUID
     state: str
     outcome: str
+    outcome_code: str = ""

@@ -21,6 +21,7 @@ from django.conf import settings
 from audit import registry
 from audit.exceptions import Conflict, Invalid
 from audit.messages import Command
+from audit.values import NotPlain, codec
 
 LARGEST_PAYLOAD = 64 * 1024
 _PROTOCOL = 4
@@ -68,6 +69,9 @@ class Binding:
     subject_number: int
     policy_digest: str
     approve_by: str
+    # Later than the first payloads: while empty, they are not part of what is sealed.
+    execute_by: str = ""
+    subject_values: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,19 +92,17 @@ def seal(command: Command, binding: Binding) -> Sealed:
     if len(payload) > LARGEST_PAYLOAD:
         message = f"A command that needs approval may take {LARGEST_PAYLOAD} bytes at most."
         raise Invalid(message)
+    # What could not be read back must not be held.
+    _content(payload)
     return Sealed(payload, sign(_bound(payload, binding)))
 
 
 def unseal(sealed: Sealed, binding: Binding) -> Command:
-    """Read a held command back.
+    """Read a held command back, lifted to the present version of its class.
 
     :raises Unloadable: in words of its own for each way in which the payload can be wrong.
     """
-    if len(sealed.payload) > LARGEST_PAYLOAD:
-        raise TooLarge
-    if not is_signed(_bound(sealed.payload, binding), sealed.seal):
-        raise Altered
-    message_type, version, values = _content(sealed.payload)
+    message_type, version, values = _verified(sealed, binding)
     try:
         command = registry.restore(message_type, version, values)
     except registry.UnknownMessageType as error:
@@ -112,10 +114,21 @@ def unseal(sealed: Sealed, binding: Binding) -> Command:
     return command
 
 
+def sealed_digest(sealed: Sealed, binding: Binding) -> str:
+    """Compute the digest of what was sealed: what people approve, whatever its class becomes.
+
+    :raises Unloadable: if it cannot be read.
+    """
+    message_type, version, values = _verified(sealed, binding)
+    try:
+        return _digest(message_type, version, _json(values))
+    except NotPlain as error:
+        raise Unfitting from error
+
+
 def digest(command: Command) -> str:
     """Compute SHA-256 over the canonical JSON of a command: what an approver approves."""
-    content = [command.message_type, command.schema_version, command.as_json()]
-    return hashlib.sha256(canonical(content)).hexdigest()
+    return _digest(command.message_type, command.schema_version, command.as_json())
 
 
 def canonical(value: Any) -> bytes:
@@ -136,13 +149,42 @@ def is_signed(content: bytes, signature: str) -> bool:
     return key is not None and hmac.compare_digest(_mac(key, content), mac)
 
 
+def _digest(message_type: str, version: int, values: dict[str, Any]) -> str:
+    return hashlib.sha256(canonical([message_type, version, values])).hexdigest()
+
+
+def _json(value: Any) -> Any:
+    """Write stored values as their command did, without its class, which may have changed."""
+    match value:
+        case dict():
+            return {key: _json(item) for key, item in value.items()}
+        case tuple():
+            return [_json(item) for item in value]
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            kind: Any = type(value)
+            return codec(kind).dump(value)
+
+
+def _verified(sealed: Sealed, binding: Binding) -> tuple[str, int, dict[str, Any]]:
+    if len(sealed.payload) > LARGEST_PAYLOAD:
+        raise TooLarge
+    if not is_signed(_bound(sealed.payload, binding), sealed.seal):
+        raise Altered
+    return _content(sealed.payload)
+
+
 def _mac(key: bytes, content: bytes) -> str:
     return hmac.digest(key, content, hashlib.sha256).hex()
 
 
 def _bound(payload: bytes, binding: Binding) -> bytes:
     # The JSON of the binding holds no NUL, so no payload can pass for a part of it.
-    return canonical(asdict(binding)) + b"\x00" + payload
+    later = {"execute_by": binding.execute_by, "subject_values": binding.subject_values}
+    empty = {name for name, value in later.items() if not value}
+    bound = {name: value for name, value in asdict(binding).items() if name not in empty}
+    return canonical(bound) + b"\x00" + payload
 
 
 def _plain(value: Any) -> Any:

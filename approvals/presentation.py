@@ -11,8 +11,10 @@ from django.utils import timezone
 from django.utils.timesince import timeuntil
 
 from approvals import policies
+from approvals.flags import flags_of, requester_flags
 from approvals.models import ApprovalRequest, State
 from approvals.payloads import Unloadable
+from approvals.raising import check_may_be_raised_again
 from audit.actors import Actor
 from audit.exceptions import CommandError
 from audit.messages import Command, Subject
@@ -37,7 +39,8 @@ class Requirement:
 class Presented:
     """A request with what its verified payload says.
 
-    If that cannot be verified, ``command`` is None and ``problem`` says why.
+    If that cannot be verified, ``command`` is None and ``problem`` says why. ``flags`` say what
+    would stop it even if it is approved.
     """
 
     request: ApprovalRequest
@@ -45,6 +48,7 @@ class Presented:
     problem: str
     sentence: str
     requirements: list[Requirement]
+    flags: list[str]
     now: datetime
 
     @property
@@ -86,6 +90,10 @@ class Ballot:
     may_approve: bool
     may_deny: bool
     may_withdraw: bool
+    may_take_back: bool
+    may_retry: bool
+    may_raise_again: bool
+    warnings: list[str]
 
     @property
     def approve_words(self) -> str:
@@ -103,6 +111,7 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
     opened = [_open(request) for request in requests]
     subjects = [command.subject_reference() for command, _ in opened if command]
     names = labels(filter(None, subjects), actor=actor)
+    flags = flags_of(requests)
     return [
         Presented(
             request=request,
@@ -110,6 +119,7 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
             problem=problem,
             sentence=_sentence(command, names) if command else words(request.message_type),
             requirements=_requirements(request, counted[request.pk]),
+            flags=flags.get(request.pk, []),
             now=timezone.now(),
         )
         for request, (command, problem) in zip(requests, opened, strict=True)
@@ -127,7 +137,20 @@ def ballot(presented: Presented, *, actor: Actor) -> Ballot:
         may_approve=not obstacle and presented.command is not None,
         may_deny=not obstacle,
         may_withdraw=not undecided and actor.person_id == request.requester_person,
+        may_take_back=not undecided and request.vote_of(actor) is not None,
+        may_retry=request.is_retriable and _may_retry(request, actor),
+        may_raise_again=presented.command is not None and _may_raise_again(request, actor),
+        warnings=sorted({*presented.flags, *requester_flags(request, presented.command)}),
     )
+
+
+def _may_retry(request: ApprovalRequest, actor: Actor) -> bool:
+    is_own = actor.person_id == request.requester_person
+    return is_own or not _obstacle(lambda: request.check_is_approver(actor))
+
+
+def _may_raise_again(request: ApprovalRequest, actor: Actor) -> bool:
+    return not _obstacle(lambda: check_may_be_raised_again(request, actor=actor))
 
 
 def _open(request: ApprovalRequest) -> tuple[Command | None, str]:

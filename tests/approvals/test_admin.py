@@ -1,8 +1,6 @@
 """Approvers decide in the admin: from the list in one step, or on the page of one request."""
 
 import re
-from datetime import timedelta
-from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -10,16 +8,14 @@ from django.contrib.messages import get_messages
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
 
 from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey
 from approvals.models import ApprovalRequest, Vote
-from approvals.payloads import seal
 from audit.bus import dispatch
 from audit.models import CommandRecord
-from audit.outside import outside_command
 from tests.conftest import create_key
+from tests.tampering import let_time_pass, tamper
 
 LIST = "/admin/approvals/approvalrequest/"
 
@@ -70,10 +66,9 @@ def page(client, request):
     return client.get(f"{LIST}{request.pk}/change/").content.decode()
 
 
-def alter(request):
+def alter(owner, request):
     """Put another payload under the seal, as somebody with the database in hand might."""
-    with outside_command("tamper"):
-        ApprovalRequest.objects.filter(pk=request.pk).update(payload=b"\x80\x04N.")
+    tamper(owner, request, payload=b"\x80\x04N.")
 
 
 def test_the_list_says_what_is_asked_for_by_whom_and_why(asked, ann, browser):
@@ -248,14 +243,8 @@ def test_a_superuser_has_no_vote_by_being_one(asked, browser):
     assert not Vote.objects.exists()
 
 
-def test_after_the_time_nobody_decides(asked, ann, browser):
-    late = timezone.now() - timedelta(seconds=1)
-    asked.approve_by = late
-    resealed = seal(DisableApiKey(api_key_id=UUID(asked.subject_id)), asked.binding)
-    with outside_command("let time pass"):
-        ApprovalRequest.objects.filter(pk=asked.pk).update(
-            approve_by=late, payload=resealed.payload, seal=resealed.seal
-        )
+def test_after_the_time_nobody_decides(asked, ann, browser, owner):
+    let_time_pass(owner, asked)
 
     content = page(browser(ann), asked)
 
@@ -263,8 +252,8 @@ def test_after_the_time_nobody_decides(asked, ann, browser):
     assert 'value="approve"' not in content
 
 
-def test_what_was_altered_is_red_and_cannot_be_approved(asked, ann, browser):
-    alter(asked)
+def test_what_was_altered_is_red_and_cannot_be_approved(asked, ann, browser, owner):
+    alter(owner, asked)
     client = browser(ann)
     words = "What was asked for has been altered since, or belongs to another request."
 
@@ -277,8 +266,8 @@ def test_what_was_altered_is_red_and_cannot_be_approved(asked, ann, browser):
     assert words in said(decide(client, asked, "approve"))[0]
 
 
-def test_what_was_altered_can_be_denied(asked, ann, browser):
-    alter(asked)
+def test_what_was_altered_can_be_denied(asked, ann, browser, owner):
+    alter(owner, asked)
 
     decide(browser(ann), asked, "deny", reason="Tampered with")
 

@@ -205,6 +205,15 @@ def test_a_command_that_was_renamed_or_gained_a_field_still_loads():
     assert (lifted.a_text, lifted.a_choice) == ("x", "test")
 
 
+def test_the_digest_of_what_is_sealed_outlives_a_change_of_its_class(monkeypatch):
+    command = EveryType(a_map={"one": 1})
+    sealed, approved = payloads.seal(command, BINDING), payloads.digest(command)
+    monkeypatch.setattr(EveryType, "schema_version", 4)
+
+    assert payloads.sealed_digest(sealed, BINDING) == approved
+    assert payloads.digest(command) != approved
+
+
 def test_payloads_outlive_a_rotation_of_the_key(settings):
     sealed = payloads.seal(EveryType(), BINDING)
     old = dict(settings.APPROVALS_PAYLOAD_KEYS)

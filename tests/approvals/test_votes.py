@@ -1,15 +1,13 @@
 """Votes: who may cast one, what it counts for, and what the last one sets off."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
-from django.utils import timezone
 
-from apikeys.commands import DisableApiKey, EnableApiKey
+from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey
-from approvals.commands import Approve, CreatePolicy, Deny, DisablePolicy, Withdraw
+from approvals.commands import Approve, Deny, Withdraw
 from approvals.models import (
     AlreadyDecided,
     AlreadyVoted,
@@ -24,8 +22,10 @@ from approvals.models import (
     TooLate,
     Vote,
 )
-from approvals.payloads import Altered, seal, sign
+from approvals.payloads import Altered, sign
 from approvals.policies import CannotBeHeld, Unsatisfiable
+from approvals.policy_commands import CreatePolicy
+from audit import registry
 from audit.bus import dispatch, dispatch_all
 from audit.context import Context
 from audit.exceptions import ApprovalRequired, Invalid, NotFound
@@ -34,7 +34,9 @@ from audit.models import CommandRecord, EventRecord
 from audit.outcomes import Postponed
 from audit.outside import outside_command
 from audit.registry import live_actor
-from tests.conftest import completed, member
+from tests.conftest import completed, member, policy
+from tests.probes import deed, to
+from tests.tampering import let_time_pass, tamper
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +100,18 @@ def test_the_last_approval_carries_the_command_out_under_its_own_id(
     assert replay.causation_id == bobs.command_id
     assert replay.xid == bobs.xid
     assert replay.correlation_id == bobs.correlation_id == request_to_disable.command_id
+
+
+def test_a_command_that_gained_a_field_while_it_waited_is_carried_out(
+    request_to_disable, ann, bob, context_of, monkeypatch
+):
+    monkeypatch.setattr(DisableApiKey, "schema_version", 2)
+    monkeypatch.setitem(registry._upcasters, ("apikeys.disable", 1), dict)
+
+    for approver in (ann, bob):
+        completed(approval(request_to_disable), context=context_of(approver))
+
+    assert not ApiKey.objects.get().is_enabled
 
 
 def test_votes_belong_to_the_affair_of_the_command(request_to_disable, ann, context_of):
@@ -173,10 +187,7 @@ def test_a_vote_on_something_else_than_was_asked_is_refused(request_to_disable, 
 
 
 def test_time_runs_out(request_to_disable, ann, context_of, owner):
-    late = timezone.now() - timedelta(seconds=1)
-    with outside_command("Make it late, with the seal that belongs to it"):
-        request_to_disable.approve_by = late
-        reseal(request_to_disable)
+    let_time_pass(owner, request_to_disable)
 
     refuses(approval(request_to_disable), context_of(ann), TooLate)
 
@@ -209,9 +220,10 @@ def test_a_vote_inserted_by_hand_counts_for_nothing(request_to_disable, ann, bob
     assert ApprovalRequest.objects.get().state == "pending"
 
 
-def test_what_was_altered_cannot_be_approved_but_denied(request_to_disable, ann, bob, context_of):
-    with outside_command("Swap the payload"):
-        ApprovalRequest.objects.update(subject_number=99)
+def test_what_was_altered_cannot_be_approved_but_denied(
+    request_to_disable, ann, bob, context_of, owner
+):
+    tamper(owner, request_to_disable, subject_number=99)
 
     refuses(approval(request_to_disable), context_of(ann), Altered)
     completed(denial(request_to_disable), context=context_of(bob, reason="Altered"))
@@ -242,12 +254,15 @@ def test_a_credential_that_is_no_longer_good_is_refused_at_the_replay(
     assert "no longer good" in request.outcome
 
 
+@deed
+def rename_the_key(command, context):
+    ApiKey.objects.filter(pk=command.api_key_id).update(name="renamed")
+
+
 def test_a_subject_that_has_moved_on_is_refused_at_the_replay(
     request_to_disable, first_key, ann, bob, dana, context_of
 ):
-    with outside_command("Disable it past the policy, so that it can be enabled"):
-        ApiKey.objects.update(is_enabled=False)
-    completed(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    completed(to(rename_the_key, first_key.id), context=context_of(dana))
     for approver in (ann, bob):
         completed(approval(request_to_disable), context=context_of(approver))
 
@@ -265,7 +280,7 @@ def test_the_requester_withdraws_and_nobody_else(request_to_disable, dana, ann, 
 
 
 def test_a_policy_that_too_few_can_satisfy_refuses_and_says_so(first_key, dana, ann, security):
-    completed(CreatePolicy(governs="apikeys.disable", group_id=security.pk, quorum=2))
+    policy("apikeys.disable", group=security, quorum=2)
     key = Context(actor=live_actor("api_key", str(first_key.id)))
 
     with pytest.raises(Unsatisfiable, match="only 1 may approve"):
@@ -273,17 +288,19 @@ def test_a_policy_that_too_few_can_satisfy_refuses_and_says_so(first_key, dana, 
 
 
 @pytest.mark.parametrize("governs", ["test.with_secret", "no.such_command", "apikeys.disabled"])
-def test_a_policy_on_what_cannot_be_held_is_refused(governs, security, assert_recorded):
+def test_a_policy_on_what_cannot_be_held_is_refused_before_anybody_is_asked(
+    governs, security, policy_owners, assert_recorded
+):
     with pytest.raises(Invalid):
-        dispatch(CreatePolicy(governs=governs, group_id=security.pk, quorum=1))
+        dispatch(CreatePolicy(governs=governs, groups=(security.pk,), quorums=(1,)))
 
     assert_recorded(CreatePolicy, status="refused")
-    assert not Policy.objects.exists()
+    assert not ApprovalRequest.objects.exists()
 
 
 def test_a_command_with_a_secret_is_refused_even_if_a_policy_slipped_in(security, ann):
     with outside_command("Put a policy where none may be"):
-        policy = Policy.objects.create(message_type="test.with_secret")
+        policy = Policy.objects.create(governs="test.with_secret", effect="require_approval")
         Rule.objects.create(policy=policy, group=security, quorum=1)
 
     with pytest.raises(CannotBeHeld):
@@ -302,14 +319,9 @@ def test_a_batch_in_which_one_would_be_held_is_refused_whole(
 
 
 def test_a_disabled_policy_holds_nothing(first_key, disabling_needs_two, dana, context_of):
-    completed(DisablePolicy(policy_id=Policy.objects.get().pk))
+    with outside_command("Disable it past the floor"):
+        Policy.objects.get().disable()
 
     completed(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
 
     assert not ApiKey.objects.get().is_enabled
-
-
-def reseal(request):
-    sealed = seal(DisableApiKey(api_key_id=ApiKey.objects.get().pk), request.binding)
-    request.payload, request.seal = sealed.payload, sealed.seal
-    request.save()

@@ -1,0 +1,50 @@
+"""Who has a say in a request: active people of its groups, there for long enough."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+
+from approvals.memberships import Seniority
+from approvals.models.refusals import NotActive, NotAnApprover, NotAPerson, OwnRequest, TooNew
+from audit.actors import Actor
+
+
+def eligible_rules(
+    requirements: Mapping[str, Any], *, requester_person: str, actor: Actor
+) -> list[str]:
+    """Find the ids of the rules that a person may approve for now.
+
+    :raises Forbidden: if there are none, in words that say why.
+    """
+    options, rules = requirements.get("options", {}), requirements["rules"]
+    if actor.kind != "user":
+        raise NotAPerson
+    if actor.person_id == requester_person and not options.get("requester_may_vote", False):
+        raise OwnRequest
+    own = _own_groups(int(actor.person_id), {rule["group_id"] for rule in rules})
+    if not own:
+        names = ", ".join(rule["group"] for rule in rules)
+        message = f"You do not belong to {names}, whose members may approve this request."
+        raise NotAnApprover(message)
+    minimum_s = int(options.get("minimum_membership_s", 0))
+    seniority = Seniority(own if minimum_s else ())
+    person_id = int(actor.person_id)
+    found = [
+        rule["id"]
+        for rule in rules
+        if rule["group_id"] in own
+        and seniority.is_enough(person_id, rule["group_id"], minimum_s=minimum_s)
+    ]
+    if not found:
+        raise TooNew
+    return found
+
+
+def _own_groups(person_id: int, group_ids: set[int]) -> set[int]:
+    person = get_user_model().objects.filter(pk=person_id, is_active=True)
+    if not person.exists():
+        raise NotActive
+    groups = Group.objects.filter(pk__in=group_ids, user__in=person)
+    return set(groups.values_list("pk", flat=True))

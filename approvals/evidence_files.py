@@ -1,0 +1,132 @@
+"""Evidence as a file: written in one form only, signed with Ed25519 (RFC 8032), checked offline.
+
+This needs neither the database nor the settings, so that an auditor can check a file with the
+public key alone.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+FORMAT = "countersign-evidence/1"
+
+
+class NotGenuine(Exception):
+    """The file is not what was signed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What a genuine file tells, and whose signature it bears."""
+
+    evidence: dict[str, Any]
+    public_key: str
+
+
+def write(evidence: dict[str, Any], *, seed: bytes) -> bytes:
+    """Sign evidence with the key of this seed, and write it as a file."""
+    content = {"format": FORMAT, "evidence": evidence, "public_key": public_key(seed)}
+    signature = Ed25519PrivateKey.from_private_bytes(seed).sign(_signed(content))
+    return _written(content | {"signature": base64.b64encode(signature).decode()})
+
+
+def public_key(seed: bytes) -> str:
+    """Give the public key that belongs to a seed, in base64."""
+    key = Ed25519PrivateKey.from_private_bytes(seed).public_key()
+    return base64.b64encode(key.public_bytes_raw()).decode()
+
+
+def verify(file: bytes, *, expected_key: str | None) -> Verified:
+    """Check that a file is, to the byte, what was signed; under the key that one expects.
+
+    Without an expected key this tells only that nobody altered the file who lacks the key that
+    the file itself names: compare that with the one that was published.
+
+    :raises NotGenuine: in words that say what is wrong.
+    """
+    content = _read(file)
+    signature, key = str(content.pop("signature")), str(content["public_key"])
+    if expected_key is not None and key != expected_key.strip():
+        message = f"it is signed with another key than expected: {key}"
+        raise NotGenuine(message)
+    try:
+        Ed25519PublicKey.from_public_bytes(_decoded(key)).verify(
+            _decoded(signature), _signed(content)
+        )
+    except (InvalidSignature, ValueError) as error:
+        message = "its signature does not fit what it says"
+        raise NotGenuine(message) from error
+    try:
+        _check_digests(content["evidence"])
+    except (KeyError, TypeError) as error:
+        message = "it lacks what evidence consists of"
+        raise NotGenuine(message) from error
+    return Verified(evidence=content["evidence"], public_key=key)
+
+
+def digest_of(command: dict[str, Any]) -> str:
+    """Compute the digest of a command as written here: what each approver approved."""
+    content = [command["message_type"], command["schema_version"], command["values"]]
+    return hashlib.sha256(_canonical(content)).hexdigest()
+
+
+def _read(file: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(file)
+    except ValueError as error:
+        message = "it is no JSON"
+        raise NotGenuine(message) from error
+    members = {"format", "evidence", "public_key", "signature"}
+    if not isinstance(content, dict) or content.keys() != members:
+        message = "it is no evidence file"
+        raise NotGenuine(message)
+    if content["format"] != FORMAT:
+        message = f"it is of a format that this version does not know; this one knows {FORMAT}"
+        raise NotGenuine(message)
+    # Spaces, escapes and repeated names say the same to JSON, but nobody signed them.
+    if _written(content) != file:
+        message = "it is not written the way it was signed"
+        raise NotGenuine(message)
+    return content
+
+
+def _check_digests(evidence: dict[str, Any]) -> None:
+    """Check that what was voted on is what the command says, as the signer claims."""
+    command, digest = evidence["command"], evidence["request"]["digest"]
+    if command is not None and digest_of(command) != digest:
+        message = "the digest of the request is not that of its command"
+        raise NotGenuine(message)
+    if any(vote["counts"] and vote["digest"] != digest for vote in evidence["votes"]):
+        message = "a vote counts although it was given for something else"
+        raise NotGenuine(message)
+
+
+def _decoded(text: str) -> bytes:
+    """Decode base64 of which there is only one way to write it."""
+    try:
+        decoded = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise ValueError(text) from error
+    if base64.b64encode(decoded).decode() != text:
+        raise ValueError(text)
+    return decoded
+
+
+def _signed(content: dict[str, Any]) -> bytes:
+    return FORMAT.encode() + b"\x00" + _canonical(content)
+
+
+def _canonical(value: Any) -> bytes:
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode()
+
+
+def _written(content: dict[str, Any]) -> bytes:
+    text = json.dumps(content, sort_keys=True, indent=2, ensure_ascii=False)
+    return f"{text}\n".encode()

@@ -1,0 +1,44 @@
+"""Check, before a deployment serves, that what waits for approval can still be approved."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from approvals import matching, policies
+from approvals.models import ApprovalRequest, State
+from approvals.payloads import Unloadable
+
+
+class Command(BaseCommand):
+    """Load every open request with the code at hand, and count the people who could approve it."""
+
+    help = "Fail if an open approval request cannot be loaded, or no longer be approved."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Name each that cannot."""
+        problems = [each for request in _open() for each in _problems(request)]
+        for problem in problems:
+            self.stderr.write(problem)
+        if problems:
+            message = f"{len(problems)} problems with open approval requests."
+            raise CommandError(message)
+        self.stdout.write("Every open approval request can be loaded and approved.")
+
+
+def _open() -> Iterator[ApprovalRequest]:
+    pending = ApprovalRequest.objects.filter(state=State.PENDING, approve_by__gt=timezone.now())
+    return (pending | ApprovalRequest.objects.filter(is_retriable=True)).order_by("pk").iterator()
+
+
+def _problems(request: ApprovalRequest) -> Iterator[str]:
+    name = f"{request} of {request.requester_label} on {request.message_type}"
+    try:
+        request.command()
+    except Unloadable as problem:
+        yield f"{name}: {problem.message}"
+    slots = policies.slots_for(request.requirements, without=request.requester_person)
+    if not matching.are_filled(slots):
+        groups = ", ".join(f"{r['quorum']} of {r['group']}" for r in request.requirements["rules"])
+        yield f"{name}: there are not enough people left to approve it, which takes {groups}."

@@ -1,0 +1,34 @@
+"""Write the signed evidence of a request."""
+
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from approvals import evidence
+from approvals.models import ApprovalRequest
+
+
+class Command(BaseCommand):
+    """Write one JSON file that shows how a request was decided, signed with EVIDENCE_KEY."""
+
+    help = "Write the signed evidence of an approval request; manage.py approvals_verify checks it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Ask which request, and where to."""
+        parser.add_argument("request_id", type=UUID)
+        parser.add_argument("--out", type=Path, help="The file; standard output without it.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Gather, sign and write."""
+        request = ApprovalRequest.objects.filter(pk=options["request_id"]).first()
+        if request is None:
+            message = f"There is no approval request {options['request_id']}."
+            raise CommandError(message)
+        file = evidence.write(request)
+        if options["out"] is None:
+            self.stdout.write(file.decode(), ending="")
+            return
+        options["out"].write_bytes(file)
+        self.stdout.write(f"Written: {options['out']}, {len(file)} bytes.")

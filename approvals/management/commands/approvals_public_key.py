@@ -1,0 +1,19 @@
+"""Print the key by which others check our evidence."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from approvals import evidence_files
+
+
+class Command(BaseCommand):
+    """Publish what this prints where an auditor finds it without asking this machine."""
+
+    help = "Print the public key of EVIDENCE_KEY, in base64: it verifies what that key signed."
+    requires_system_checks = ()
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print it and nothing else."""
+        self.stdout.write(evidence_files.public_key(settings.APPROVALS_EVIDENCE_KEY))

@@ -1,0 +1,40 @@
+"""Check a file of evidence, without a database."""
+
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from approvals import evidence_files
+
+
+class Command(BaseCommand):
+    """Find any byte of a file of evidence that is not as it was signed."""
+
+    help = "Check the signed evidence of an approval request, without a database."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Ask which file, and under whose key."""
+        parser.add_argument("file", type=Path)
+        parser.add_argument(
+            "--public-key", help="The key that was published; without it, compare it yourself."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Verify, and say what the file tells."""
+        try:
+            content = options["file"].read_bytes()
+            verified = evidence_files.verify(content, expected_key=options["public_key"])
+        except OSError as error:
+            message = f"{options['file']} cannot be read: {error.strerror}."
+            raise CommandError(message) from error
+        except evidence_files.NotGenuine as error:
+            message = f"{options['file']} is not genuine: {error}."
+            raise CommandError(message) from error
+        request = verified.evidence["request"]
+        self.stdout.write(f"Genuine: {request['message_type']}, {request['id']}.")
+        self.stdout.write(f"State: {request['state']}. {request['outcome']}".strip())
+        self.stdout.write(f"Signed with {verified.public_key}")
+        if options["public_key"] is None:
+            self.stdout.write("Compare this key with the one that was published.")

@@ -1,0 +1,118 @@
+"""What approval requests and policies look like over HTTP."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django.utils.duration import duration_iso_string
+
+from approvals.models import Policy, Rule, Vote
+from approvals.pending import request_url
+from approvals.presentation import Presented, ballot
+from audit.actors import Actor
+from audit.viewsets import status_url
+
+
+def approval_request(presented: Presented, *, actor: Actor) -> dict[str, Any]:
+    """Present one request in full, with what the caller may do about it."""
+    request = presented.request
+    cast = sorted(request.votes.all(), key=lambda vote: vote.cast_at)
+    standing = {vote.pk for vote in request.standing_votes()}
+    mine = ballot(presented, actor=actor)
+    return approval_request_in_list(presented) | {
+        "warnings": mine.warnings,
+        "votes": [_vote(vote, stands=vote.pk in standing) for vote in cast],
+        "my_vote": {"may": mine.may_deny, "why": mine.obstacle},
+        "outcome": request.outcome,
+    }
+
+
+def approval_request_in_list(presented: Presented) -> dict[str, Any]:
+    """Present one request among others. What cannot be verified is not put into a sentence."""
+    request = presented.request
+    return {
+        "id": str(request.pk),
+        "url": request_url(request),
+        "state": request.present_state,
+        "what": None if presented.problem else presented.sentence,
+        "problem": presented.problem or None,
+        "warnings": presented.flags,
+        "type": request.message_type,
+        "command": {"id": str(request.command_id), "url": status_url(request.command_id)},
+        "subject": _reference(request.subject_type, request.subject_id),
+        "tenant": request.tenant or None,
+        "requester": {
+            "kind": request.requester_kind,
+            "id": request.requester_id,
+            "label": request.requester_label,
+        },
+        "reason": request.reason,
+        "channel": request.channel,
+        "requested_at": request.requested_at,
+        "approve_by": request.approve_by,
+        "requirements": _requirements(presented),
+        "digest": request.digest,
+    }
+
+
+def policy(found: Policy) -> dict[str, Any]:
+    """Present a policy, whose rules have been fetched with their groups."""
+    return {
+        "id": str(found.pk),
+        "governs": found.governs,
+        "tenant": found.tenant or None,
+        "condition": found.condition,
+        "effect": found.effect,
+        "message": found.message,
+        "rules": _rules(found.rules.all()),
+        "requester_may_vote": found.requester_may_vote,
+        "requester_reason_required": found.requester_reason_required,
+        "approver_reason_required": found.approver_reason_required,
+        "minimum_membership": _duration(found.minimum_membership),
+        "approve_within": _duration(found.approve_within),
+        "execute_within": _duration(found.execute_within),
+        "one_open_request": found.one_open_request,
+        "enabled": found.is_enabled,
+        "version": found.version,
+    }
+
+
+def _requirements(presented: Presented) -> list[dict[str, Any]]:
+    rules = presented.request.requirements["rules"]
+    return [
+        {
+            "rule": rule["id"],
+            "group": need.group,
+            "needed": need.quorum,
+            "have": min(need.have, need.quorum),
+        }
+        for rule, need in zip(rules, presented.requirements, strict=True)
+    ]
+
+
+def _vote(vote: Vote, *, stands: bool) -> dict[str, Any]:
+    return {
+        "voter": vote.voter_label,
+        "decision": vote.decision,
+        "comment": vote.comment,
+        "cast_at": vote.cast_at,
+        # Not what was taken back, or followed by another vote of the same person.
+        "stands": stands,
+    }
+
+
+def _rules(rules: Iterable[Rule]) -> list[dict[str, Any]]:
+    return [
+        {"id": str(rule.pk), "group": rule.group.name, "quorum": rule.quorum}
+        for rule in sorted(rules, key=lambda rule: rule.pk)
+        if not rule.is_dropped
+    ]
+
+
+def _duration(length: timedelta | None) -> str | None:
+    """Write a duration as ISO 8601 has it."""
+    return duration_iso_string(length) if length else None
+
+
+def _reference(kind: str, identifier: str) -> dict[str, str] | None:
+    return {"type": kind, "id": identifier} if kind else None

@@ -1,0 +1,57 @@
+"""Asking, reading and deciding over HTTP, for the tests of the API."""
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from apikeys.commands import DisableApiKey
+from approvals.models import ApprovalRequest
+from audit.bus import dispatch
+from tests.conftest import create_key
+from tests.http import call
+
+REQUESTS = "/api/v2/approval-requests"
+KEYS = "/api/v2/api-keys"
+
+
+def address(request, verb=""):
+    return f"{REQUESTS}/{request.pk}" + (f"/{verb}" if verb else "")
+
+
+def decide(browser, request, verb, *, key=None, **body):
+    if verb not in ("withdraw", "retry", "raise-again"):
+        body.setdefault("digest", request.digest)
+    return call(browser, "POST", address(request, verb), body, key=key)
+
+
+def ids(answer):
+    assert answer.status_code == 200, answer.content
+    return [each["id"] for each in answer.json()["results"]]
+
+
+def asks_for_many(user, customer, context_of, *, count):
+    """Have a person ask for one key after the other to be disabled."""
+    asked = []
+    for number in range(count):
+        key = create_key(user, customer, name=f"key {number}")
+        outcome = dispatch(DisableApiKey(api_key_id=key.id), context=context_of(user))
+        asked.append(ApprovalRequest.objects.get(command_id=outcome.command_id))
+    return asked
+
+
+def tamper(owner, assignment, value):
+    """Change every request as only the owner of the database can."""
+    with owner.transaction():
+        owner.execute("ALTER TABLE approvals_approvalrequest DISABLE TRIGGER USER")
+        owner.execute(f"UPDATE approvals_approvalrequest SET {assignment}", [value])
+        owner.execute("ALTER TABLE approvals_approvalrequest ENABLE TRIGGER USER")
+
+
+def queries(client, path):
+    with CaptureQueriesContext(connection) as captured:
+        assert client.get(path).status_code == 200
+    return len(captured)
+
+
+def in_json(moment):
+    """Write a moment as the API does."""
+    return moment.isoformat().replace("+00:00", "Z")

@@ -1,0 +1,94 @@
+"""What waits for approval, and more people around it."""
+
+import pytest
+from django.contrib.auth.models import User
+
+from apikeys.commands import DisableApiKey
+from approvals.commands import Approve, Deny, Retry, TakeBack
+from approvals.models import ApprovalRequest
+from audit.bus import dispatch
+from audit.outcomes import Postponed
+from tests.approvals.asking import KEYS
+from tests.conftest import PASSWORD, completed, member
+from tests.http import call
+
+
+@pytest.fixture
+def held(client, first_key, disabling_needs_two):
+    """The answer to Dana's key, which asks to be disabled: two of Security have to approve."""
+    path = f"{KEYS}/{first_key.id}/disable"
+    return call(client, "POST", path, {"reason": "Leaked"}, key=first_key)
+
+
+@pytest.fixture
+def asked(held):
+    """The request that waits for Security."""
+    return ApprovalRequest.objects.get(command_id=held["Command-Id"])
+
+
+@pytest.fixture
+def root():
+    """May do everything that permissions give, and belongs to no group."""
+    return User.objects.create_superuser("root", password=PASSWORD)
+
+
+@pytest.fixture
+def otto(acme):
+    """Acts for Acme and may see its requests, but belongs to no group."""
+    return member("otto", acme, permissions=("view_approvalrequest",))
+
+
+@pytest.fixture
+def hold():
+    """Have a command held, and return its request."""
+
+    def send(command, *, context=None):
+        outcome = dispatch(command, context=context)
+        assert isinstance(outcome, Postponed)
+        return ApprovalRequest.objects.get(command_id=outcome.command_id)
+
+    return send
+
+
+@pytest.fixture
+def waiting(hold, first_key, dana, disabling_needs_two, context_of):
+    """Dana asks to disable her first key; two of Security have to approve."""
+    context = context_of(dana, channel="v1", reason="Leaked")
+    return hold(DisableApiKey(api_key_id=first_key.id), context=context)
+
+
+@pytest.fixture
+def approve(context_of):
+    """Approve a request as a person."""
+
+    def send(asked, person, **facts):
+        command = Approve(approval_request_id=asked.pk, digest=asked.digest)
+        return completed(command, context=context_of(person, **facts))
+
+    return send
+
+
+@pytest.fixture
+def deny(context_of):
+    """Deny a request as a person."""
+    return lambda request, person: completed(
+        Deny(approval_request_id=request.pk, digest=request.digest),
+        context=context_of(person, reason="Still in use"),
+    )
+
+
+@pytest.fixture
+def take_back(context_of):
+    """Take back the vote of a person."""
+    return lambda request, person: completed(
+        TakeBack(approval_request_id=request.pk, digest=request.digest),
+        context=context_of(person),
+    )
+
+
+@pytest.fixture
+def retry(context_of):
+    """Try a request that failed again, as a person."""
+    return lambda request, person: completed(
+        Retry(approval_request_id=request.pk), context=context_of(person)
+    )

@@ -1,0 +1,222 @@
+"""The bypass matrix: whoever sends whatever to any address, nothing gated happens without votes."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Group, User
+from django.test import Client
+
+from apikeys.commands import DisableApiKey
+from apikeys.models import ApiKey, ApiKeySecret, Customer, Membership
+from approvals.models import ApprovalRequest, Policy, Rule
+from approvals.people_forms import GROUP_VERBS, USER_VERBS
+from tests.conftest import actor, create_key, held, policy
+from tests.http import call
+from tests.test_no_way_around import addresses
+
+ROLES = ("key", "dana", "mia", "ann", "iris", "olga", "root", "gus", "nobody")
+DECISIONS = ("approve", "deny", "take_back", "retry", "withdraw", "break_glass", "execute")
+
+
+def snapshot():
+    """Everything that gated commands change. Who signed in when is no concern of theirs."""
+    people = [field.attname for field in User._meta.concrete_fields if field.name != "last_login"]
+    rows = {"User": list(User.objects.order_by("pk").values_list(*people))}
+    links = (User.groups.through, User.user_permissions.through, Group.permissions.through)
+    tables = (ApiKey, ApiKeySecret, Customer, Membership, Policy, Rule, Group, *links)
+    for model in tables:
+        rows[model.__name__] = list(model._default_manager.order_by("pk").values_list())
+    return rows
+
+
+@pytest.fixture
+def second_key(dana, acme):
+    """Another key of Dana's, made while nothing was gated."""
+    return create_key(dana, acme, name="second")
+
+
+@pytest.fixture
+def root(acme):
+    """A superuser: has every permission, and no vote."""
+    return User.objects.create_superuser("root")
+
+
+@pytest.fixture
+def cast(first_key, dana, manager, ann, iris, policy_owners, root, gus):
+    """Each role with a client and, for programs, the key to send along."""
+    people = [dana, manager, ann, iris, policy_owners[0], root, gus]
+    senders = {"key": (Client(), first_key), "nobody": (Client(), None)}
+    for person in people:
+        client = Client(raise_request_exception=False)
+        client.force_login(person)
+        senders[person.username] = (client, None)
+    return senders
+
+
+@pytest.fixture
+def gate(cast, second_key, security, ann, bob):
+    """The policy on every command about keys and customers, once everybody is there."""
+    return policy("apikeys.*", group=security, quorum=2)
+
+
+@pytest.fixture
+def waiting(gate, second_key, dana, context_of):
+    """Dana has asked to disable her second key."""
+    return held(DisableApiKey(api_key_id=second_key.id), context=context_of(dana))
+
+
+def api_calls(request, *, key, governed):
+    """Every call of the API that anybody might think of: method, address, body."""
+    ids = {"api_key_id": key.id, "policy_id": governed, "command_id": request.command_id}
+    ids["approval_request_id"] = request.pk
+    said = {"governs": "apikeys.*", "effect": "allow"}
+    bodies = {
+        "POST": [
+            {},
+            {"name": "stolen"},
+            {"name": "stolen", "is_enabled": False, "status": "executed"},
+            {"digest": request.digest},
+            {"digest": request.digest, "comment": "So be it"},
+            {"governs": "notes.*", "effect": "forbid"},
+        ],
+        "PUT": [{}, said, {"is_enabled": False}],
+        "PATCH": [said, {"state": "executed"}, {"is_enabled": False}],
+        "DELETE": [{}],
+    }
+    for route in addresses():
+        if route.startswith("/api/") and "notes" not in route:
+            path = re.sub(r"<uuid:(\w+)>", lambda found: str(ids[found[1]]), route)
+            for method, contents in bodies.items():
+                yield from ((method, path, content) for content in contents)
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_no_address_of_the_api_does_what_is_gated(role, cast, waiting, first_key, gate):
+    sender, key = cast[role]
+    before = snapshot()
+
+    answers = [
+        call(sender, method, path, body, key=key)
+        for method, path, body in api_calls(waiting, key=first_key, governed=gate.pk)
+    ]
+
+    assert snapshot() == before
+    assert all(answer.status_code < 500 for answer in answers)
+    was_held = any(answer.status_code == 202 for answer in answers)
+    assert was_held == (role in ("key", "dana", "gus", "mia", "root", "olga"))
+
+
+def test_without_the_policy_the_same_calls_do_it(cast, waiting, first_key, gate):
+    """So the matrix could fail."""
+    sender, key = cast["key"]
+    before = snapshot()
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("approvals.policies._governing", lambda *_: [])
+        for method, path, body in api_calls(waiting, key=first_key, governed=gate.pk):
+            call(sender, method, path, body, key=key)
+
+    after = snapshot()
+
+    assert after["ApiKey"] != before["ApiKey"]
+    assert not ApiKey.objects.get(pk=first_key.id).is_enabled
+
+
+def forms(request, *, people, groups, outsider):
+    """Every form of the admin that asks for something, for whom it would matter."""
+    users, lists = "/admin/auth/user/", "/admin/approvals/approvalrequest/"
+    own = {"permission": "approvals.break_glass", "name": "Policy owners", "reason": "Please"}
+    for person in people:
+        for verb in USER_VERBS:
+            for group in groups:
+                form = own | {"verb": verb, "group": group.pk}
+                yield f"{users}{person.pk}/ask/", form
+    for verb in ("join", "grant", "superuser"):
+        form = own | {"verb": verb, "group": groups[0].pk}
+        yield f"{users}{outsider.pk}/ask/", form
+    for group in groups:
+        for verb in GROUP_VERBS:
+            form = own | {"verb": verb, "user": outsider.pk, "name": "Another"}
+            yield f"/admin/auth/group/{group.pk}/ask/", form
+    yield "/admin/auth/group/create/", own
+    selected = [str(person.pk) for person in people]
+    for action in ("activate", "deactivate", "reset", "delete"):
+        yield users, own | {"action": f"{action}_selected", "_selected_action": selected}
+    for action in ("approve_selected", "deny_selected", "delete_selected", "break_glass_selected"):
+        chosen = {"action": action, "_selected_action": [str(request.pk)], "reason": "Please"}
+        yield lists, chosen | {f"digest-{request.pk}": request.digest}
+    for decision in DECISIONS:
+        form = {"decision": decision, "digest": request.digest, "reason": "Please", "ticket": "T-1"}
+        yield f"{lists}{request.pk}/decide/", form
+
+
+@pytest.mark.parametrize("role", [role for role in ROLES if role != "key"])
+def test_no_form_of_the_admin_does_what_is_gated(
+    role, cast, waiting, ann, bob, policy_owners, security, dana
+):
+    sender, _ = cast[role]
+    owners = Group.objects.get(name="Policy owners")
+    chosen = {"people": [ann, policy_owners[1]], "groups": [security, owners], "outsider": dana}
+    before, asked = snapshot(), ApprovalRequest.objects.count()
+
+    answers = [sender.post(path, form) for path, form in forms(waiting, **chosen)]
+
+    assert snapshot() == before
+    assert all(answer.status_code < 500 for answer in answers)
+    assert (ApprovalRequest.objects.count() > asked + 20) == (role in ("mia", "olga", "root"))
+
+
+def test_without_the_floor_the_same_forms_do_it(
+    cast, waiting, ann, policy_owners, security, dana, monkeypatch
+):
+    """So this part of the matrix could fail."""
+    sender, _ = cast["mia"]
+    chosen = {"people": [ann, policy_owners[1]], "groups": [security], "outsider": dana}
+    before = snapshot()
+
+    monkeypatch.setattr("approvals.policies.floor_for", lambda _: None)
+    for path, form in forms(waiting, **chosen):
+        sender.post(path, form)
+
+    after = snapshot()
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed >= {"User", "Group", "User_groups", "User_user_permissions"}
+
+
+@pytest.mark.parametrize("role", ["mia", "ann", "olga", "root"])
+@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
+def test_no_other_page_of_the_admin_does_either(role, method, cast, waiting, ann, gate, first_key):
+    sender, _ = cast[role]
+    ids = {"auth/user": ann.pk, "auth/group": ann.groups.get().pk, "approvals/policy": gate.pk}
+    ids |= {"approvals/approvalrequest": waiting.pk}
+    form = {
+        "username": "ann",
+        "is_active": "",
+        "is_superuser": "on",
+        "name": "changed",
+        "governs": "notes.*",
+        "effect": "allow",
+        "is_enabled": "",
+        "rules-TOTAL_FORMS": "0",
+        "rules-INITIAL_FORMS": "0",
+        "old_password": "wrong",
+        "new_password1": "a new one of mine",
+        "new_password2": "a new one of mine",
+        "password1": "a new one of mine",
+        "password2": "a new one of mine",
+        "post": "yes",
+    }
+    before = snapshot()
+
+    for route in addresses():
+        if not route.startswith(("/admin/", "/audit/", "/set-password/")) or "logout" in route:
+            continue
+        # Making a group that has no say in anything is not gated.
+        if route.endswith("/create/"):
+            continue
+        name = re.search(r"/admin/(\w+/\w+)/", route)
+        identifier = str(ids.get(name[1], first_key.id) if name else first_key.id)
+        path = re.sub(r"<[^>]+>|\([^)]*\)", identifier, re.sub(r"[\^$]|\\Z", "", route))
+        assert getattr(sender, method)(path, form).status_code < 500, path
+
+    assert snapshot() == before
+    assert actor(ann).label == "ann"

@@ -1,0 +1,47 @@
+"""The gate of a deployment: what waits can be loaded by this code, and approved by these people."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from tests.tampering import let_time_pass, tamper
+
+
+def check():
+    output, errors = StringIO(), StringIO()
+    try:
+        call_command("approvals_check", stdout=output, stderr=errors)
+    except CommandError as error:
+        return f"{errors.getvalue()}{error}"
+    return output.getvalue()
+
+
+def test_what_can_be_loaded_and_approved_passes(waiting):
+    assert check() == "Every open approval request can be loaded and approved.\n"
+
+
+def test_what_cannot_be_loaded_is_named(waiting, owner):
+    tamper(owner, waiting, payload=b"\x80\x04N.")
+
+    said = check()
+
+    assert f"approval request {waiting.pk} of dana on apikeys.disable: What was asked" in said
+    assert "1 problems" in said
+
+
+def test_what_too_few_people_are_left_to_approve_is_named(waiting, ann, security):
+    ann.groups.remove(security)
+
+    assert "there are not enough people left to approve it, which takes 2 of Security" in check()
+
+
+@pytest.mark.parametrize("end", ["late", "denied"])
+def test_what_is_over_is_nobodys_concern(end, waiting, ann, deny, owner):
+    if end == "late":
+        let_time_pass(owner, waiting)
+    else:
+        deny(waiting, ann)
+    tamper(owner, waiting, payload=b"\x80\x04N.")
+
+    assert check().startswith("Every open")
