@@ -1,0 +1,172 @@
+"""Many requests that wait, sealed and voted on as the bus would, and people who look at them."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.contrib.auth.models import Group, Permission, User
+from django.db import connection, connections
+from django.test import Client
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from apikeys.commands import AddMember, CreateCustomer, DisableApiKey
+from apikeys.models import ApiKey
+from approvals import payloads, policies, subjects
+from approvals.models import ApprovalRequest, Decision, Policy, Rule, Vote
+from audit.bus import dispatch
+from audit.outside import outside_command
+
+_BATCH = 1000
+_APPROVER = ("view_approvalrequest", "view_apikey")
+
+
+class Reading(NamedTuple):
+    """What the database did for one page."""
+
+    queries: int
+    milliseconds: float
+    slowest_ms: float
+
+
+class Cast:
+    """Acme with its keys, Dana who asks, Security who approve, and Carol who looks."""
+
+    def __init__(self) -> None:
+        made: Any = dispatch(CreateCustomer(name="Acme"))
+        self.customer_id: UUID = made.result.pk
+        self.security = Group.objects.create(name="Security")
+        self.dana = self._person("dana")
+        self.ann, self.bob, self.carol = map(self._person, ("ann", "bob", "carol"))
+        self.security.user_set.add(self.ann, self.bob)
+        with outside_command("A policy to measure with"):
+            policy = Policy.objects.create(governs="apikeys.disable", effect="require_approval")
+            Rule.objects.create(policy=policy, group=self.security, quorum=2)
+        rules = [self._rule(policy)]
+        policy.current_rules = rules  # type: ignore[attr-defined]  # as judge() annotates it
+        self.requirements = policies.added_up([policy])
+
+    def make_requests(self, count: int) -> Iterator[int]:
+        """Make keys and requests to disable them; yield how many there are so far."""
+        for first in range(0, count, _BATCH):
+            size = min(_BATCH, count - first)
+            keys = [
+                ApiKey(customer_id=self.customer_id, owner=self.dana, name=f"key {first + place}")
+                for place in range(size)
+            ]
+            with outside_command("Requests to measure with"):
+                ApiKey.objects.bulk_create(keys)
+                values = subjects.present_values(
+                    DisableApiKey(api_key_id=keys[0].pk).subject_reference()
+                )
+                made = [self._request(key, values or {}) for key in keys]
+                ApprovalRequest.objects.bulk_create(made)
+            yield first + size
+
+    def make_votes(self, count: int) -> Iterator[int]:
+        """Have Bob approve the newest requests; yield how many so far."""
+        newest = ApprovalRequest.objects.order_by("-requested_at", "-pk")[:count]
+        waiting = list(newest.values_list("pk", "digest", "requirements"))
+        for first in range(0, count, _BATCH):
+            votes = [self._vote(*row) for row in waiting[first : first + _BATCH]]
+            with outside_command("Votes to measure with"):
+                Vote.objects.bulk_create(votes)
+            yield first + len(votes)
+
+    def settle(self) -> None:
+        """Let PostgreSQL look at what there is, as autovacuum does by and by."""
+        with connections["owner"].cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE")
+
+    def pages(self) -> Iterator[tuple[str, Callable[[], Reading]]]:
+        """Name the pages, and what reads each of them once."""
+        admin = "/admin/approvals/approvalrequest/"
+        api = "/api/v2/approval-requests"
+        people = {"nothing voted on": self.ann, "nearly all voted on": self.bob}
+        for words, person in people.items():
+            yield f"admin inbox, {words}", _reader(person, admin)
+        for words, person in people.items():
+            yield f"API needs_my_vote, {words}", _reader(person, f"{api}?view=needs_my_vote")
+        yield "API needs_my_vote, in no group", _reader(self.carol, f"{api}?view=needs_my_vote")
+        yield "API all pending", _reader(self.ann, f"{api}?state=pending")
+
+    def _person(self, name: str) -> User:
+        person = User.objects.create_user(name, is_staff=True)
+        person.user_permissions.set(Permission.objects.filter(codename__in=_APPROVER))
+        dispatch(AddMember(customer_id=self.customer_id, user_id=person.pk))
+        return person
+
+    def _rule(self, policy: Policy) -> dict[str, Any]:
+        rule = policy.rules.get()
+        group = {"group_id": self.security.pk, "group": self.security.name}
+        return {"id": str(rule.pk), "quorum": rule.quorum, **group}
+
+    def _request(self, key: ApiKey, values: dict[str, Any]) -> ApprovalRequest:
+        command = DisableApiKey(api_key_id=key.pk)
+        request = ApprovalRequest(
+            command_id=uuid7(),
+            message_type=command.message_type,
+            tenant=str(self.customer_id),
+            subject_type="api-key",
+            subject_id=str(key.pk),
+            subject_number=0,
+            subject_values=values | {"name": key.name},
+            requester_kind="user",
+            requester_id=str(self.dana.pk),
+            requester_person=str(self.dana.pk),
+            requester_label="dana",
+            channel="benchmark",
+            reason="To measure",
+            approve_by=timezone.now() + timedelta(days=7),
+            requirements=self.requirements,
+            digest=payloads.digest(command),
+        )
+        sealed = payloads.seal(command, request.binding)
+        request.payload, request.seal = sealed.payload, sealed.seal
+        return request
+
+    def _vote(self, request_id: UUID, digest: str, requirements: dict[str, Any]) -> Vote:
+        vote = Vote(
+            request_id=request_id,
+            voter=self.bob,
+            voter_label="bob",
+            decision=Decision.APPROVE,
+            rules=[rule["id"] for rule in requirements["rules"]],
+            digest=digest,
+        )
+        vote.mac = payloads.sign(vote.signed_content)
+        return vote
+
+
+class _Stopwatch:
+    """Times each query; Django's own figures are whole milliseconds."""
+
+    def __init__(self) -> None:
+        self.times: list[float] = []
+
+    def __call__(self, execute: Callable[..., Any], *arguments: Any) -> Any:
+        """Carry out one query."""
+        started = time.perf_counter()
+        try:
+            return execute(*arguments)
+        finally:
+            self.times.append((time.perf_counter() - started) * 1000)
+
+
+def _reader(person: User, path: str) -> Callable[[], Reading]:
+    client = Client(headers={"Host": "localhost"})
+    client.force_login(person)
+
+    def read() -> Reading:
+        stopwatch = _Stopwatch()
+        with connection.execute_wrapper(stopwatch):
+            answer = client.get(path)
+        if answer.status_code != HTTPStatus.OK:
+            message = f"{path}: {answer.status_code}"
+            raise RuntimeError(message)
+        return Reading(len(stopwatch.times), sum(stopwatch.times), max(stopwatch.times))
+
+    return read
