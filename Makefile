@@ -14,7 +14,7 @@ run: $(VENV)/installed ## Start everything on this machine: http://127.0.0.1:800
 	$(BIN)/python manage.py start
 
 test: dev ## Run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 check: ## Run all that CI runs
 	bash .ci/run

@@ -1,6 +1,6 @@
 """API keys over HTTP: the old contract, v1, and the one that replaces it, v2."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -13,8 +13,9 @@ from rest_framework.response import Response
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
 from apikeys.serializers import CreateApiKeyInput, api_key_as_json
-from audit import exception_handlers
+from audit import exception_handlers, resources
 from audit.exceptions import Forbidden
+from audit.messages import Subject
 from audit.models import StreamHead
 from audit.outcomes import Completed, Postponed
 from audit.viewsets import CommandViewSet, ExceptionHandler
@@ -26,13 +27,14 @@ class ApiKeyViewSet(CommandViewSet):
     def list(self, request: Request) -> Response:
         """List the caller's keys, newest first."""
         keys = self._visible().order_by("-created_at", "-pk")
-        return Response(self.represent_list([api_key_as_json(each) for each in keys]))
+        return Response(self.represent_list(self.represent_read(keys)))
 
     def retrieve(self, request: Request, api_key_id: UUID) -> Response:
         """Show one key. Its ETag goes into If-Match of a write that must not meet another one."""
         api_key = get_object_or_404(self._visible(), pk=api_key_id)
         head = StreamHead.objects.get(subject_type="api-key", subject_id=str(api_key_id))
-        return Response(api_key_as_json(api_key), headers={"ETag": f'"{head.number}"'})
+        (shown,) = self.represent_read([api_key])
+        return Response(shown, headers={"ETag": f'"{head.number}"'})
 
     def create(self, request: Request) -> Response:
         """Create a key and show its secret, this once."""
@@ -56,6 +58,15 @@ class ApiKeyViewSet(CommandViewSet):
         """Present a key; after creating it, with the secret, which a repeat shows as null."""
         key = api_key_as_json(completed.result)
         return key | {"secret": completed.secret} if self.action == "create" else key
+
+    def represent_read(self, api_keys: Iterable[ApiKey]) -> Sequence[dict[str, Any]]:
+        """Present keys, each with what waits for approval on it."""
+        subjects = {api_key: Subject("api-key", str(api_key.pk)) for api_key in api_keys}
+        waiting = resources.pending_approvals(subjects.values())
+        return [
+            api_key_as_json(api_key) | {"pending_approvals": waiting[subject]}
+            for api_key, subject in subjects.items()
+        ]
 
     def represent_list(self, keys: Sequence[dict[str, Any]]) -> Any:
         """Present a list so that more can be said of it later."""
@@ -90,6 +101,10 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
         if self.action == "create":
             body["id"] = str(postponed.result_id)
         return body
+
+    def represent_read(self, api_keys: Iterable[ApiKey]) -> Sequence[dict[str, Any]]:
+        """Present keys as they are."""
+        return [api_key_as_json(api_key) for api_key in api_keys]
 
     def represent_list(self, keys: Sequence[dict[str, Any]]) -> Any:
         """Present the bare list."""

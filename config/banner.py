@@ -40,9 +40,10 @@ _SED = {
 }
 _ROLES = {
     "dana": "a customer; the key below is hers",
-    "ann": "an approver",
-    "bob": "an approver",
+    "ann": "an approver, who owns policies as well",
+    "bob": "an approver, who owns policies as well",
     "iris": "an auditor",
+    "olga": "a third owner of the policies",
 }
 
 

@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Permission, User
 
 from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
-from approvals.commands import CreatePolicy
+from approvals.bootstrap import Bootstrap
+from approvals.people_commands import AddToGroup, CreateGroup
 from audit.actors import actor_for_user
 from audit.bus import dispatch
 from audit.context import Context
 from audit.messages import Command
 from audit.outcomes import Completed
 
+_NAMES = ("dana", "ann", "bob", "iris", "olga")
+_OWNERS = ("ann", "bob", "olga")
 _DANA = ("view_apikey", "create_apikey", "enable_apikey", "disable_apikey")
 _APPROVER = ("view_approvalrequest", "view_apikey")
 _AUDITOR = (
@@ -42,21 +45,24 @@ def is_loaded() -> bool:
 def load() -> None:
     """Make the cast of the story, with random passwords, and write down how to sign in.
 
-    Acme's Dana may handle API keys; Ann and Bob of Security approve; Iris audits.
+    Acme's Dana may handle API keys; Ann and Bob of Security approve; Iris audits; Ann, Bob and
+    Olga own the policies.
     """
-    security = Group.objects.get_or_create(name="Security")[0]
+    security = _carry_out(CreateGroup(group_name="Security"))
     acme = _carry_out(CreateCustomer(name="Acme")).pk
-    passwords = {name: secrets.token_urlsafe(12) for name in ("dana", "ann", "bob", "iris")}
+    passwords = {name: secrets.token_urlsafe(12) for name in _NAMES}
     people = {
         "dana": _person("dana", passwords, _DANA),
         "ann": _person("ann", passwords, _APPROVER, is_staff=True),
         "bob": _person("bob", passwords, _APPROVER, is_staff=True),
         "iris": _person("iris", passwords, _AUDITOR, is_staff=True),
+        "olga": _person("olga", passwords, _APPROVER, is_staff=True),
     }
-    security.user_set.add(people["ann"], people["bob"])
+    for name in ("ann", "bob"):
+        _carry_out(AddToGroup(user_id=people[name].pk, group_id=security.pk))
     for person in people.values():
         _carry_out(AddMember(customer_id=acme, user_id=person.pk))
-    _carry_out(CreatePolicy(governs="apikeys.disable", group_id=security.pk, quorum=2))
+    _carry_out(Bootstrap(owners=_OWNERS, policies=("apikeys.disable:Security:2",)))
     _write_down(passwords, _first_key(people["dana"], acme))
 
 

@@ -110,6 +110,19 @@ def key(name: str) -> bytes:
     return _decoded(text(name), name=name)
 
 
+def seed(name: str) -> bytes:
+    """Return the seed of a signing key, written in base64.
+
+    :raises ImproperlyConfigured: if it is missing, not base64, or not of 32 bytes.
+    """
+    found = key(name)
+    if len(found) != SHORTEST_KEY:
+        raise ImproperlyConfigured(
+            f"{name} is not {SHORTEST_KEY} bytes in base64. Make one with: {_HOW_TO_MAKE_A_KEY}"
+        )
+    return found
+
+
 def keys(name: str) -> dict[str, bytes]:
     """Return keys by id, in the order in which they are written: the newest first.
 

@@ -68,10 +68,21 @@ def _forget_other_servers() -> None:
 
 
 def _kept_settings(base: Path) -> dict[str, str]:
-    """Return the secrets of this checkout, made by whichever process gets here first."""
-    kept = base / "environment"
-    if not kept.exists():
-        _write_once(kept, text="".join(f"{name}={value}\n" for name, value in _new_secrets()))
+    """Return the secrets of this checkout, made by whichever process gets here first.
+
+    A checkout from before a secret was needed gets it in a second file.
+    """
+    found: dict[str, str] = {}
+    for kept in (base / "environment", base / "environment-2"):
+        missing = [(name, value) for name, value in _new_secrets() if name not in found]
+        if missing and not kept.exists():
+            _write_once(kept, text="".join(f"{name}={value}\n" for name, value in missing))
+        if missing:
+            found |= _read(kept)
+    return found
+
+
+def _read(kept: Path) -> dict[str, str]:
     lines = kept.read_text(encoding="ascii").splitlines()
     return {name: value for name, _, value in (line.partition("=") for line in lines)}
 
@@ -81,6 +92,7 @@ def _new_secrets() -> list[tuple[str, str]]:
         ("SECRET_KEY", secrets.token_urlsafe(64)),
         ("PAYLOAD_KEYS", f"k1:{_random_key()}"),
         ("FINGERPRINT_KEY", _random_key()),
+        ("EVIDENCE_KEY", _random_key()),
     ]
 
 

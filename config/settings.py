@@ -219,6 +219,21 @@ APPROVALS_PAYLOAD_KEYS = environment.keys("PAYLOAD_KEYS")
 APPROVALS_APPROVE_WITHIN = timedelta(
     days=environment.number("APPROVE_WITHIN_DAYS", default=7, least=1)
 )
+APPROVALS_EVIDENCE_KEY = environment.seed("EVIDENCE_KEY")
+# Functions that are told of requests and what becomes of them, beside the e-mails.
+APPROVALS_NOTIFY = environment.listing("APPROVALS_NOTIFY", default="")
+
+# E-mail, once there is a server for it
+
+EMAIL_HOST = environment.text("EMAIL_HOST", default="")
+EMAIL_PORT = environment.number("EMAIL_PORT", default=587, least=1)
+EMAIL_HOST_USER = environment.text("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = environment.text("EMAIL_HOST_PASSWORD", default="")
+EMAIL_USE_TLS = environment.flag("EMAIL_USE_TLS", default=True)
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'dummy'}.EmailBackend"
+# It is sent while whoever voted waits for the answer.
+EMAIL_TIMEOUT = 5
+DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", default="countersign@localhost")
 
 # History
 

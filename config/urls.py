@@ -1,10 +1,12 @@
 """Where everything is found."""
 
 from django.contrib import admin
+from django.contrib.auth.views import PasswordResetCompleteView, PasswordResetConfirmView
 from django.urls import include, path
 from django.views.generic import RedirectView
 
 import apikeys.urls
+import approvals.urls
 from audit.viewsets import CommandStatusViewSet, WhoamiViewSet
 
 handler400 = "audit.exception_handlers.bad_request"
@@ -19,10 +21,17 @@ _api_v2 = [
         name="command-status",
     ),
     *apikeys.urls.v2,
+    *approvals.urls.v2,
 ]
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path(
+        "set-password/<uidb64>/<token>/",
+        PasswordResetConfirmView.as_view(),
+        name="password_reset_confirm",
+    ),
+    path("set-password/", PasswordResetCompleteView.as_view(), name="password_reset_complete"),
     path("admin/", admin.site.urls),
     path("audit/", include("audit.urls")),
     path("api/v1/", include(apikeys.urls.v1)),

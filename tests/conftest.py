@@ -13,11 +13,14 @@ from django.test.utils import setup_databases, teardown_databases
 
 from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
 from apikeys.models import ApiKey, Customer
-from approvals.commands import CreatePolicy
+from approvals.bootstrap import Bootstrap
+from approvals.commands import Approve
+from approvals.models import ApprovalRequest, Policy, Rule
 from audit.actors import Actor, actor_for_user
 from audit.bus import dispatch
 from audit.context import Context
-from audit.outcomes import Completed
+from audit.outcomes import Completed, Postponed
+from audit.outside import outside_command
 from tests.wiping import wipe
 
 pytest_plugins = ["audit.testing"]
@@ -109,7 +112,22 @@ def iris(acme: Customer) -> User:
 @pytest.fixture
 def disabling_needs_two(security: Group, ann: User, bob: User) -> None:
     """The policy of the story: two of Security approve before a key is disabled."""
-    completed(CreatePolicy(governs="apikeys.disable", group_id=security.pk, quorum=2))
+    policy("apikeys.disable", group=security, quorum=2)
+
+
+@pytest.fixture
+def policy_owners(acme: Customer) -> list[User]:
+    """Olga, Otto and Petra own the policies: two of them approve what could undo approvals."""
+    people = [member(name, acme, is_staff=True) for name in ("olga", "otto", "petra")]
+    completed(Bootstrap(owners=("olga", "otto", "petra")))
+    return people
+
+
+@pytest.fixture
+def manager(acme: Customer) -> User:
+    """Mia may ask for changes of people and policies, and approves nothing."""
+    permissions = ("manage_people", "manage_policy", "view_user", "view_group")
+    return member("mia", acme, permissions=permissions, is_staff=True)
 
 
 @pytest.fixture
@@ -147,6 +165,30 @@ def completed(command: Any, *, context: Context | None = None) -> Any:
     outcome = dispatch(command, context=context)
     assert isinstance(outcome, Completed)
     return outcome.result
+
+
+def held(command: Any, *, context: Context | None = None) -> ApprovalRequest:
+    """Dispatch a command that must be held, and return the request that it waits with."""
+    outcome = dispatch(command, context=context)
+    assert isinstance(outcome, Postponed)
+    return ApprovalRequest.objects.get(command_id=outcome.command_id)
+
+
+def approved(request: ApprovalRequest, *people: User) -> ApprovalRequest:
+    """Have people approve a request, one after the other, and return what it is then."""
+    for person in people:
+        vote = Approve(approval_request_id=request.pk, digest=request.digest)
+        completed(vote, context=Context(actor=actor(person)))
+    return ApprovalRequest.objects.get(pk=request.pk)
+
+
+def policy(governs: str, *, group: Group, quorum: int, **fields: Any) -> Policy:
+    """Make a policy past the floor policy, for tests that are about something else."""
+    fields = {"effect": "require_approval", **fields}
+    with outside_command("A policy for a test"):
+        made = Policy.objects.create(governs=governs, **fields)
+        Rule.objects.create(policy=made, group=group, quorum=quorum)
+    return made
 
 
 def member(

@@ -9,6 +9,7 @@ INSTALLED_APPS = [*INSTALLED_APPS, "tests.notes"]
 ROOT_URLCONF = "tests.urls"
 # The real ones take a quarter of a second for every person of the cast, on purpose.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-# Two runs at the same time on one server need two names.
+# Two runs at the same time on one server need two names, and so do the workers of one run.
 _TEST_DATABASE = os.environ.get("TEST_DATABASE", "test_countersign")
+_TEST_DATABASE += os.environ.get("PYTEST_XDIST_WORKER", "")
 DATABASES["owner"]["TEST"] = {"NAME": _TEST_DATABASE, "DEPENDENCIES": []}

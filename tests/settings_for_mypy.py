@@ -6,6 +6,7 @@ os.environ.update(
     SECRET_KEY="for mypy",
     ALLOWED_HOSTS="localhost",
     DATABASE_URL="postgresql://nobody@/none",
+    EVIDENCE_KEY="A" * 43 + "=",
     FINGERPRINT_KEY="A" * 44,
     PAYLOAD_KEYS="k1:" + "A" * 44,
 )

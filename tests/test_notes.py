@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-from approvals.commands import Approve, CreatePolicy
+from approvals.commands import Approve
 from approvals.models import ApprovalRequest
 from audit.models import CommandRecord
-from tests.conftest import completed
+from tests.conftest import completed, policy
 from tests.http import call
 from tests.notes.handlers import NoteWritten, WriteNote
 from tests.notes.models import Note
@@ -30,7 +30,7 @@ def test_a_note_has_its_record_its_event_and_its_history(given, acme, assert_rec
 def test_a_note_that_needs_approval_is_held_voted_on_and_written(
     client, first_key, security, ann, bob, context_of
 ):
-    completed(CreatePolicy(governs="notes.write", group_id=security.pk, quorum=2))
+    policy("notes.write", group=security, quorum=2)
 
     held = call(client, "POST", "/api/v2/notes", {"text": "Buy milk"}, key=first_key)
     request = ApprovalRequest.objects.get()
@@ -39,7 +39,7 @@ def test_a_note_that_needs_approval_is_held_voted_on_and_written(
         completed(approval, context=context_of(person))
 
     assert held.status_code == 202
-    assert str(Note.objects.get().pk) == held.json()["resource_id"]
+    assert str(Note.objects.get().pk) == held.json()["resource"]["id"]
     record = CommandRecord.objects.get(command_id=held["Command-Id"], status="succeeded")
     assert record.actor_label.startswith("dana")
 

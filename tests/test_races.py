@@ -9,7 +9,7 @@ from django.test import Client
 
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey, ApiKeySecret
-from approvals.commands import Approve, CreatePolicy, Deny
+from approvals.commands import Approve, Deny
 from approvals.models import AlreadyDecided, ApprovalRequest, Policy, Rule, State
 from audit.actors import actor_for_user
 from audit.bus import dispatch
@@ -19,7 +19,7 @@ from audit.models import CommandRecord, EventRecord, StreamHead
 from audit.outcomes import Completed, Postponed
 from audit.outside import outside_command
 from tests.books import assert_balanced, attempts, numbers
-from tests.conftest import completed, create_key
+from tests.conftest import create_key, policy
 from tests.probes import Probed, deed, to
 from tests.severed import refusing
 from tests.test_story import call
@@ -76,7 +76,7 @@ def kinds(answers) -> Counter:
 def test_of_eight_approvals_at_once_two_count_and_the_command_runs_once(
     crowd, approvers, dana, acme, security
 ):
-    completed(CreatePolicy(governs="apikeys.disable", group_id=security.pk, quorum=2))
+    policy("apikeys.disable", group=security, quorum=2)
     requester = actor_for_user(dana)
     for _ in range(ROUNDS):
         key = create_key(dana, acme, name="governed")
@@ -100,7 +100,7 @@ def test_of_eight_approvals_at_once_two_count_and_the_command_runs_once(
 def test_an_approval_and_a_denial_at_once_are_never_both_counted(
     crowd, approvers, dana, acme, security
 ):
-    completed(CreatePolicy(governs="apikeys.disable", group_id=security.pk, quorum=1))
+    policy("apikeys.disable", group=security, quorum=1)
     requester, (ann, bob, *_) = actor_for_user(dana), approvers
     for _ in range(ROUNDS):
         key = create_key(dana, acme, name="disputed")
@@ -294,24 +294,24 @@ def test_eight_writers_with_one_if_match_that_lock_nothing_do_not_pass_each_othe
 def test_a_policy_that_changes_meanwhile_holds_all_that_each_version_of_it_holds(
     crowd, approvers, dana, acme, security
 ):
-    policy = completed(CreatePolicy(governs="apikeys.disable", group_id=security.pk, quorum=1))
+    made = policy("apikeys.disable", group=security, quorum=1)
     requester = actor_for_user(dana)
     keys = [create_key(dana, acme, name="governed") for _ in range(CROWD - 1)]
 
     def change():
         for _ in range(3):
             with outside_command("a change of the quorum"):
-                version = Policy.objects.get(pk=policy.pk).version + 1
-                Policy.objects.filter(pk=policy.pk).update(version=version)
-                Rule.objects.filter(policy=policy).update(quorum=version)
+                version = Policy.objects.get(pk=made.pk).version + 1
+                Policy.objects.filter(pk=made.pk).update(version=version)
+                Rule.objects.filter(policy=made).update(quorum=version)
 
     def disable(key):
         return dispatch(DisableApiKey(api_key_id=key.id), context=Context(actor=requester))
 
     for place in range(ROUNDS):
         with outside_command("the beginning of a round"):
-            Policy.objects.filter(pk=policy.pk).update(version=1)
-            Rule.objects.filter(policy=policy).update(quorum=1)
+            Policy.objects.filter(pk=made.pk).update(version=1)
+            Rule.objects.filter(policy=made).update(quorum=1)
 
         answers = crowd.at_once(change, *[partial(disable, key) for key in keys])
 

@@ -6,9 +6,8 @@ import uuid
 import pytest
 
 from apikeys.models import ApiKey
-from approvals.commands import CreatePolicy
 from audit.models import CommandRecord
-from tests.conftest import completed, create_key
+from tests.conftest import create_key, policy
 from tests.http import call
 
 KEYS = "/api/v1/api-keys"
@@ -71,7 +70,7 @@ def test_a_held_command_says_what_it_always_said(client, first_key, disabling_ne
 
 
 def test_a_held_creation_tells_the_id_that_the_key_will_have(client, first_key, security, ann, bob):
-    completed(CreatePolicy(governs="apikeys.create", group_id=security.pk, quorum=2))
+    policy("apikeys.create", group=security, quorum=2)
 
     answer = call(client, "POST", KEYS, {"name": "ci"}, key=first_key)
 

@@ -177,8 +177,11 @@ def test_a_held_command_answers_with_a_reference_and_no_resource(
     body = answer.json()
     assert answer.status_code == 202
     assert answer["Location"] == body["command"]["url"]
-    assert (body["status"], body["resource_id"]) == ("postponed", str(first_key.id))
-    assert (body["approval"]["have"], body["approval"]["needed"]) == (0, 2)
+    assert body["status"] == "postponed"
+    assert body["resource"] == {"type": "api-key", "id": str(first_key.id)}
+    assert body["approval_request"]["requirements"] == [
+        {"group": "Security", "needed": 2, "have": 0}
+    ]
     assert "name" not in body
 
 

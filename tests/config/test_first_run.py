@@ -12,7 +12,7 @@ from config import first_run
 first_run.prepare()
 print(json.dumps(dict(os.environ)))
 """
-SECRETS = ("SECRET_KEY", "PAYLOAD_KEYS", "FINGERPRINT_KEY")
+SECRETS = ("SECRET_KEY", "PAYLOAD_KEYS", "FINGERPRINT_KEY", "EVIDENCE_KEY")
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +59,22 @@ def test_secrets_are_kept_for_the_next_run_where_only_we_can_read_them(
 
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     assert [again[name] for name in SECRETS] == [prepared[0][name] for name in SECRETS]
+
+
+def test_a_checkout_that_lacks_a_secret_gets_it_once_and_keeps_the_others(
+    prepared, lasting_home, process
+):
+    kept = lasting_home / "environment"
+    before = kept.read_text()
+    kept.write_text("".join(line for line in before.splitlines(True) if "EVIDENCE" not in line))
+
+    first = process(SCRIPT, DATA_DIR=str(lasting_home)).told()
+    again = process(SCRIPT, DATA_DIR=str(lasting_home)).told()
+
+    kept.write_text(before)
+    (lasting_home / "environment-2").unlink()
+    assert first["EVIDENCE_KEY"] == again["EVIDENCE_KEY"] != prepared[0]["EVIDENCE_KEY"]
+    assert first["SECRET_KEY"] == prepared[0]["SECRET_KEY"]
 
 
 def test_what_the_environment_says_is_kept(prepared, lasting_home, process):
