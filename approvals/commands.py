@@ -32,13 +32,14 @@ class Deny(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Withdraw(Command):
-    """Take back what one asked for, before it is decided."""
+    """Take back what one asked for, before it is decided. An empty digest stands for any."""
 
     message_type = "approvals.withdraw"
     subject = SubjectOf("approval-request", "approval_request_id")
     sentence = "Withdraw the {subject}"
 
     approval_request_id: UUID
+    digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -31,6 +31,7 @@ from approvals.models import (
     NotTheRequester,
     NotToBeRetried,
     NotYetExpired,
+    SeenAnother,
     State,
     TooLate,
 )
@@ -95,6 +96,8 @@ def withdraw(command: Withdraw, context: Context) -> ApprovalRequest:
     request.check_pending(now=timezone.now())
     if context.actor.person_id != request.requester_person:
         raise NotTheRequester
+    if command.digest not in ("", request.digest):
+        raise SeenAnother
     withdrawal = Withdrawal(f"Withdrawn by {context.actor.label}. {context.reason}".strip())
     execution.call_off(request, State.WITHDRAWN, withdrawal)
     context.emit(Withdrawn(approval_request_id=request.pk))

@@ -18,8 +18,8 @@ from audit.outcomes import Completed
 from audit.viewsets import LONGEST_REASON, CommandInput, CommandViewSet, status_url
 
 
-class WithdrawInput(CommandInput):
-    """What comes with taking a request back."""
+class CommentInput(CommandInput):
+    """A comment, which is the reason."""
 
     # The documented way to do without an inherited field.
     reason = None  # type: ignore[assignment]
@@ -32,7 +32,15 @@ class WithdrawInput(CommandInput):
     )
 
 
-class VoteInput(WithdrawInput):
+class WithdrawInput(CommentInput):
+    """What comes with taking a request back."""
+
+    digest = serializers.CharField(
+        required=False, max_length=64, help_text="That of the request as you saw it, if you like."
+    )
+
+
+class VoteInput(CommentInput):
     """What comes with an approval, or with taking a vote back."""
 
     digest = serializers.CharField(max_length=64, help_text="That of the request as you saw it.")
@@ -86,13 +94,13 @@ class ApprovalRequestViewSet(CommandViewSet):
 
     def retry(self, request: Request, approval_request_id: UUID) -> Response:
         """Try again to carry out what was approved but failed in a way that may pass."""
-        return self.send(Retry, takes=WithdrawInput, approval_request_id=approval_request_id)
+        return self.send(Retry, takes=CommentInput, approval_request_id=approval_request_id)
 
     def raise_again(self, request: Request, approval_request_id: UUID) -> Response:
         """Ask once more for what came to nothing; it is held again where a policy says so."""
         found = get_object_or_404(listing.visible_to(self.actor), pk=approval_request_id)
         command = raised_again(found, actor=self.actor)
-        return self.send(type(command), takes=WithdrawInput, **command.plain())
+        return self.send(type(command), takes=CommentInput, **command.plain())
 
     def represent(self, completed: Completed) -> dict[str, Any]:
         """Present the request as it stands after the decision; or what was asked for once more."""

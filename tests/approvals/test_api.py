@@ -153,6 +153,15 @@ def test_one_denial_ends_it_and_needs_a_comment(asked, ann, bob, browser):
     assert (late.status_code, late.json()["code"]) == (409, "already_decided")
 
 
+def test_a_withdrawal_of_something_else_than_was_seen_is_refused(asked, dana, browser):
+    path = address(asked, "withdraw")
+
+    stale = call(browser(dana), "POST", path, {"digest": "0" * 64})
+    fresh = call(browser(dana), "POST", path, {"digest": asked.digest})
+
+    assert (stale.status_code, fresh.status_code) == (412, 200)
+
+
 def test_the_requester_withdraws_it_and_nobody_else(asked, dana, ann, browser):
     others = decide(browser(ann), asked, "withdraw")
     own = decide(browser(dana), asked, "withdraw", comment="Not needed any more")
