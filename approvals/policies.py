@@ -182,7 +182,7 @@ def describe(command_class: type[Command]) -> str:
     """Say what the policies on a type of command ask for."""
     policies = Policy.objects.filter(governs__in=names_governing(command_class), is_enabled=True)
     return "; ".join(
-        ", ".join(f"{rule.quorum} of {rule.group}" for rule in policy.rules.all()) or policy.effect
+        ", ".join(map(str, policy.present_rules())) or policy.effect
         for policy in policies.prefetch_related("rules__group").order_by("pk")
     )
 

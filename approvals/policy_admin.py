@@ -112,7 +112,7 @@ class PolicyAdmin(HistoryAdmin):
 
     @admin.display(description="asks for", empty_value="—")
     def asks_for(self, policy: Policy) -> str:
-        return ", ".join(str(rule) for rule in policy.rules.all() if not rule.is_dropped)
+        return ", ".join(map(str, policy.present_rules()))
 
     def simulate_view(self, request: HttpRequest) -> HttpResponse:
         """Try a draft on the commands on record; nothing is stored."""

@@ -86,7 +86,7 @@ class PolicyViewSet(CommandViewSet):
         actor = self.actor
         if not actor.may("approvals.view_policy"):
             raise Forbidden
-        rules = Rule.objects.filter(is_dropped=False).select_related("group")
+        rules = Rule.objects.select_related("group")
         policies = Policy.objects.prefetch_related(Prefetch("rules", queryset=rules))
         if actor.tenants is None:
             return policies

@@ -64,7 +64,7 @@ def policy(found: Policy) -> dict[str, Any]:
         "condition": found.condition,
         "effect": found.effect,
         "message": found.message,
-        "rules": _rules(found.rules.all()),
+        "rules": _rules(found.present_rules()),
         "requester_may_vote": found.requester_may_vote,
         "requester_reason_required": found.requester_reason_required,
         "approver_reason_required": found.approver_reason_required,

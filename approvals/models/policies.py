@@ -68,6 +68,10 @@ class Policy(models.Model):
     def __str__(self) -> str:
         return f"policy on {self.governs}"
 
+    def present_rules(self) -> list["Rule"]:
+        """List the rules that it asks for now; those that an edit dropped belong to the past."""
+        return [rule for rule in self.rules.all() if not rule.is_dropped]
+
     def say(self, **said: Any) -> None:
         """Say something else from now on, as the next version."""
         for name, value in said.items():

@@ -4,6 +4,9 @@ from io import StringIO
 
 from django.core.management import call_command
 
+from approvals.models import Rule
+from audit.outside import outside_command
+
 
 def test_every_command_is_listed_with_its_handler_permission_subject_and_policy(
     disabling_needs_two,
@@ -24,3 +27,13 @@ def test_every_command_is_listed_with_its_handler_permission_subject_and_policy(
     ]
     assert lines["apikeys.enable"][-1] == "-"
     assert {"apikeys.create", "approvals.approve", "audit.begin_epoch"} <= lines.keys()
+
+
+def test_a_rule_that_an_edit_dropped_is_listed_no_more(disabling_needs_two):
+    with outside_command("Drop the rule, as an edit does"):
+        Rule.objects.update(is_dropped=True)
+    out = StringIO()
+
+    call_command("commands", stdout=out)
+
+    assert "of Security" not in out.getvalue()
