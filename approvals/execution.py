@@ -6,7 +6,7 @@ import structlog
 from django.utils import timezone
 
 from approvals import notifications, staleness
-from approvals.events import Settled
+from approvals.events import ApprovalRequested, Settled
 from approvals.models import ApprovalRequest, State
 from approvals.payloads import Unfitting, UnknownCommand, Unloadable
 from audit import bus
@@ -69,6 +69,19 @@ def opened(request: ApprovalRequest) -> Command:
             problem=problem.code,
         )
         raise
+
+
+def ask(request: ApprovalRequest, *, context: Context) -> None:
+    """Tell, in the log and by mail, that a new request waits for approval."""
+    notifications.announce_request(request)
+    context.emit(
+        ApprovalRequested(
+            approval_request_id=request.pk,
+            command_id=request.command_id,
+            command_type=request.message_type,
+            digest=request.digest,
+        )
+    )
 
 
 def release(request: ApprovalRequest, held_command: Command, *, context: Context) -> None:

@@ -15,7 +15,6 @@ from approvals.commands import (
     Withdraw,
 )
 from approvals.events import (
-    ApprovalRequested,
     Approved,
     Denied,
     RequestExpired,
@@ -141,16 +140,8 @@ def tighten_request(command: TightenRequest, context: Context) -> ApprovalReques
     requirements = tightening.tightened(request, held_command, context=context)
     successor = request.supersede(held_command, requirements=requirements)
     context.emit(RequestSuperseded(approval_request_id=request.pk, successor_id=successor.pk))
-    context.emit(
-        ApprovalRequested(
-            approval_request_id=successor.pk,
-            command_id=successor.command_id,
-            command_type=successor.message_type,
-            digest=successor.digest,
-        )
-    )
     notifications.announce_change(request)
-    notifications.announce_request(successor)
+    execution.ask(successor, context=context)
     return successor
 
 

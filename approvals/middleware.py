@@ -5,8 +5,7 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from approvals import floor, notifications, payloads, policies
-from approvals.events import ApprovalRequested
+from approvals import execution, floor, payloads, policies
 from approvals.models import ApprovalRequest, Effect, State
 from audit import registry
 from audit.context import Context
@@ -49,15 +48,7 @@ def _hold(command: Command, context: Context, requirements: dict[str, Any]) -> P
         if pending is not None:
             return pending
     request = ApprovalRequest.hold(command, context, requirements=requirements)
-    notifications.announce_request(request)
-    context.emit(
-        ApprovalRequested(
-            approval_request_id=request.pk,
-            command_id=context.command_id,
-            command_type=command.message_type,
-            digest=request.digest,
-        )
-    )
+    execution.ask(request, context=context)
     return Postponed(command_id=context.command_id, result_id=request.subject_id or None)
 
 
