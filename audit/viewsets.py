@@ -13,13 +13,13 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from audit import bus, exception_handlers, postponements, resources
-from audit.actors import Actor, actor_for_user
+from audit.actors import Actor
 from audit.context import Context
 from audit.exceptions import FieldError, Invalid, NotFound
 from audit.messages import Command
 from audit.models import CommandRecord
 from audit.outcomes import Completed, Outcome, Postponed
-from audit.requests import clean_text, header_text, request_facts
+from audit.requests import actor_of_request, clean_text, header_text, request_facts
 
 ExceptionHandler: TypeAlias = Callable[[Exception, dict[str, Any]], Response]
 
@@ -45,7 +45,7 @@ class ActorViewSet(ViewSet):
     def actor(self) -> Actor:
         """Who is calling: the key that came with the request, or the person signed in."""
         auth = self.request.auth
-        return auth if isinstance(auth, Actor) else actor_for_user(self.request.user)
+        return auth if isinstance(auth, Actor) else actor_of_request(self.request._request)
 
     def get_exception_handler(self) -> ExceptionHandler:
         """Answer errors in the form of this version."""
