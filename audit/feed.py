@@ -30,7 +30,7 @@ def read_after(kind: type[_Record], place: Place, *, limit: int) -> list[_Record
             AND (epoch < (SELECT max(number) FROM audit_epoch)
                 OR xid < pg_snapshot_xmin(pg_current_snapshot()))
         ORDER BY epoch, xid, position LIMIT %s
-    """  # the name of our own table
+    """
     return list(
         kind._default_manager.raw(sql, [place.epoch, str(place.xid), place.position, limit])
     )

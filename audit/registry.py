@@ -241,11 +241,6 @@ def subject_values(reference: Subject) -> dict[str, Any]:
     return {name: getattr(instance, name) for name in subject_fields(found)}
 
 
-def subject_types() -> list[SubjectType]:
-    """Every declared type of subject."""
-    return list(_subjects.values())
-
-
 def live_actor(kind: str, identifier: str) -> Actor | None:
     """Tell who the credential stands for now, or None if it is not good, or of no known kind."""
     load = _credentials.get(kind)

@@ -72,7 +72,7 @@ _APPEND = f"""
         RETURNING 1
     )
     SELECT (SELECT count(*) FROM event), (SELECT position FROM command)
-"""  # the names are our own columns
+"""
 
 
 class Opening(NamedTuple):

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from apikeys.commands import EnableApiKey
+from apikeys.models import AlreadyEnabled
 from approvals.commands import Approve
 from approvals.models import ApprovalRequest
 from audit.models import CommandRecord
@@ -50,3 +52,15 @@ def test_a_bad_note_is_refused_and_recorded(client, first_key, assert_recorded):
     assert answer.status_code == 400
     assert answer["Content-Type"] == "application/problem+json"
     assert_recorded(WriteNote, status="refused", error_code="invalid")
+
+
+def test_a_scenario_tells_what_was_held(given, acme, security, ann, bob):
+    policy("notes.write", group=security, quorum=2)
+
+    given().when(WriteNote(tenant=str(acme.pk), text="Buy milk")).then_postponed()
+
+
+def test_a_scenario_tells_what_was_refused(given, first_key, dana, context_of):
+    enable = EnableApiKey(api_key_id=first_key.id)
+
+    given().when(enable, context=context_of(dana)).then_refused(AlreadyEnabled)
