@@ -30,9 +30,13 @@ logger = structlog.get_logger(__name__)
 class NotGranted(Forbidden):
     """Breaking the glass takes a permission granted by name: being superuser is not enough."""
 
+    remedy = "Ask for approval as usual, or have the permission granted by name."
+
 
 class UnderTheFloor(Forbidden):
     """This guards the approvals themselves: nobody can break the glass on it."""
+
+    remedy = "Ask for the votes of the policy owners: there is no other way."
 
 
 class NotBroken(Conflict):

@@ -14,6 +14,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from cel_expr_python import cel
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
 from audit import registry
@@ -40,12 +41,23 @@ _NULLABLE: dict[Any, cel.Type] = {
     str: cel.Type("google.protobuf.StringValue"),
     UUID: cel.Type("google.protobuf.StringValue"),
 }
+# What a column holds. Lists and objects have no type that CEL could know at compile time.
+_KINDS: tuple[tuple[type | tuple[type, ...], type], ...] = (
+    (models.BooleanField, bool),
+    ((models.IntegerField, models.AutoField), int),
+    ((models.FloatField, models.DecimalField), float),
+    (models.DateTimeField, datetime),
+    (ArrayField, list),
+    (models.JSONField, dict),
+)
 _ACTOR = {"kind": str, "id": str, "label": str, "person_id": str}
 _CONTEXT = {"channel": str, "reason": str, "tenant": str, "client_address": str, "user_agent": str}
 
 
 class ConditionFailed(Forbidden):
     """The condition of a policy could not be evaluated, so the command is refused."""
+
+    remedy = "Have the policy owners mend the condition of the policy."
 
 
 def check(condition: str, command_classes: Iterable[type[Command]]) -> None:
@@ -152,15 +164,7 @@ def _subject_types(command_class: type[Command]) -> Mapping[str, type]:
 
 def _python_type(field: Any) -> type:
     target = field.target_field if field.is_relation else field
-    if isinstance(target, models.BooleanField):
-        return bool
-    if isinstance(target, models.IntegerField | models.AutoField):
-        return int
-    if isinstance(target, models.FloatField | models.DecimalField):
-        return float
-    if isinstance(target, models.DateTimeField):
-        return datetime
-    return str
+    return next((kind for columns, kind in _KINDS if isinstance(target, columns)), str)
 
 
 def _facts(context: Context) -> dict[str, str]:
@@ -182,12 +186,12 @@ def _native(value: Any) -> Any:
             return str(value)
         case Decimal():
             return float(value)
-        case datetime():
-            return value
-        case date():
+        case date() if not isinstance(value, datetime):
             return datetime.combine(value, time(), UTC)
-        case tuple():
+        case tuple() | list():
             return [_native(item) for item in value]
+        case dict():
+            return {key: _native(item) for key, item in value.items()}
         case _:
             return value
 

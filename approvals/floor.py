@@ -41,6 +41,8 @@ QUORUM = 2
 class NoPolicyOwners(Forbidden):
     """Nobody owns the policies yet: run manage.py approvals_bootstrap first."""
 
+    remedy = "Have an operator run manage.py approvals_bootstrap, once."
+
 
 class CameUnderTheFloor(Conflict):
     """This has come to touch approvals since it was asked for: ask again, for the owners' votes."""

@@ -5,20 +5,32 @@ from typing import Any
 from django.db import connection
 from django.utils import timezone
 
-from approvals import execution, floor, payloads, policies
+from approvals import conditions, execution, floor, payloads, policies
 from approvals.models import ApprovalRequest, Effect, State
 from audit import registry
 from audit.context import Context
 from audit.exceptions import Conflict, FieldError, Invalid
 from audit.messages import Command, Subject
 from audit.middleware import Next
+from audit.openapi.operations import refuses_with
 from audit.outcomes import Outcome, Postponed
 
 
 class AlreadyAskedFor(Conflict):
     """Somebody has asked for this already, and it waits for approval."""
 
+    remedy = "Follow the request that waits, which the detail names."
 
+
+@refuses_with(
+    AlreadyAskedFor,
+    conditions.ConditionFailed,
+    floor.CameUnderTheFloor,
+    floor.NoPolicyOwners,
+    policies.CannotBeHeld,
+    policies.ForbiddenByPolicy,
+    policies.Unsatisfiable,
+)
 def hold_for_approval(command: Command, context: Context, call_next: Next) -> Outcome:
     """Hold a command that needs approval; let through what was approved or needs none.
 
@@ -36,7 +48,7 @@ def hold_for_approval(command: Command, context: Context, call_next: Next) -> Ou
 
 
 def _hold(command: Command, context: Context, requirements: dict[str, Any]) -> Postponed:
-    registry.check(command)
+    registry.check(command, context)
     options = requirements["options"]
     if options["requester_reason_required"] and not context.reason.strip():
         raise Invalid(errors=[FieldError("reason", "required", "is required by a policy")])

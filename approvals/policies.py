@@ -26,13 +26,19 @@ from audit.registry import asked_at_opening, describes_policies
 class CannotBeHeld(Forbidden):
     """A policy governs this command, but it carries a secret, which may not be stored."""
 
+    remedy = "Have the policy owners leave this command out of the policy."
+
 
 class Unsatisfiable(Forbidden):
     """A policy governs this command, and not enough people are there to approve it."""
 
+    remedy = "Have an administrator add people to the groups that the policy asks."
+
 
 class ForbiddenByPolicy(Forbidden):
     """A policy forbids this."""
+
+    remedy = "Read the detail, in which the policy says why; its owners can change it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +71,8 @@ def judge(command: Command, context: Context) -> Verdict:
     :raises ConditionFailed: if a condition cannot be evaluated.
     :raises ForbiddenByPolicy: if a policy forbids the command.
     """
-    asked = _governing(command, context) if context.facts["is_governed"] else []
+    governing = _governing(command, context) if context.facts["is_governed"] else []
+    asked = [policy for policy in governing if may_apply(policy.effect, type(command))]
     matched = [policy for policy in asked if conditions.is_met(policy.condition, command, context)]
     for policy in matched:
         if policy.effect == Effect.FORBID:
@@ -77,6 +84,14 @@ def judge(command: Command, context: Context) -> Verdict:
     if asked:
         decision["policies"] = [_asked(policy, matched) for policy in asked]
     return Verdict(effect=effect, decision=decision, requirements=requirements)
+
+
+def may_apply(effect: str, command_class: type[Command]) -> bool:
+    """Tell whether a policy of this effect has any say in commands of a type that it names.
+
+    The last step of something that was approved is not held once more.
+    """
+    return effect != Effect.REQUIRE_APPROVAL or not command_class.finishes_approved
 
 
 def added_up(policies: Sequence[Policy], *, floor: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -184,6 +199,7 @@ def describe(command_class: type[Command]) -> str:
     return "; ".join(
         ", ".join(map(str, policy.present_rules())) or policy.effect
         for policy in policies.prefetch_related("rules__group").order_by("pk")
+        if may_apply(policy.effect, command_class)
     )
 
 

@@ -60,13 +60,31 @@ def disable_policy(command: DisablePolicy, context: Context) -> Policy:
     return policy
 
 
-@checks(CreatePolicy, EditPolicy)
+@checks(CreatePolicy)
+def check_creation(command: CreatePolicy, context: Context) -> None:
+    """Refuse, before anybody is asked to approve it, a policy that would be refused then."""
+    check_policy(command)
+
+
+@checks(EditPolicy)
+def check_edit(command: EditPolicy, context: Context) -> None:
+    """Refuse what would be refused when it is carried out, before anybody has to approve it."""
+    Policy.objects.get(pk=command.policy_id)
+    check_policy(command)
+
+
+@checks(DisablePolicy)
+def check_is_enabled(command: DisablePolicy, context: Context) -> None:
+    """Refuse to disable what is disabled, or not there, before anybody has to approve it."""
+    Policy.objects.get(pk=command.policy_id).check_enabled()
+
+
 def check_policy(command: CreatePolicy | EditPolicy) -> None:
     """Refuse a policy that could not be evaluated, or not be met by the people there are.
 
     :raises Invalid: with every problem that was found at the first step that found one.
     """
-    governed = _governed_by(command.governs)
+    governed = _governed_by(command.governs, effect=command.effect)
     _check_can_be_undone(command, governed)
     if command.condition:
         conditions.check(command.condition, governed)
@@ -76,8 +94,8 @@ def check_policy(command: CreatePolicy | EditPolicy) -> None:
     _check_rules(command, governed)
 
 
-def _governed_by(governs: str) -> list[type[Command]]:
-    """Find every command that a policy of this name governs.
+def _governed_by(governs: str, *, effect: str) -> list[type[Command]]:
+    """Find every command that a policy of this name and effect has a say in.
 
     :raises Invalid: if there is none.
     """
@@ -87,7 +105,11 @@ def _governed_by(governs: str) -> list[type[Command]]:
     if not found:
         words = f"must be a command type or a prefix such as apikeys.*, not {governs!r}"
         raise Invalid(errors=[FieldError("governs", "unknown", words)])
-    return found
+    governed = [each for each in found if policies.may_apply(effect, each)]
+    if not governed:
+        words = f"must not hold {governs}, the last step of what was approved before"
+        raise Invalid(errors=[FieldError("governs", "finishing", words)])
+    return governed
 
 
 def _check_can_be_undone(

@@ -90,6 +90,8 @@ def first_unmet(policy: Draft | Policy, record: CommandRecord) -> str:
     command_class: Any = registry.message_class(record.message_type)
     if policy.governs not in policies.names_governing(command_class):
         return f"it governs {policy.governs}, not {record.message_type}"
+    if not policies.may_apply(policy.effect, command_class):
+        return "the command is the last step of what was approved before"
     if policy.tenant not in ("", record.tenant):
         return "it is for another tenant"
     if not policy.condition:

@@ -1,6 +1,6 @@
 """Who does things: a user, an API key or the system itself."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from django.conf import settings
@@ -8,6 +8,8 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.utils.module_loading import import_string
 
+from audit import scopes
+from audit.exceptions import Forbidden
 from audit.registry import credential
 
 
@@ -18,7 +20,8 @@ class Actor:
     ``kind`` is user, api_key, system, or whatever an app calls its own credentials. ``id`` is also
     the id of the credential that the actor came with, so kind and id are enough to ask later
     whether it is still good. ``person_id`` is the user behind it: for a key, its owner.
-    ``tenants`` None stands for every tenant.
+    ``tenants`` None stands for every tenant. ``scopes`` None confines to nothing: people and the
+    system are as good as their permissions.
     """
 
     kind: str
@@ -27,10 +30,36 @@ class Actor:
     person_id: str = ""
     tenants: frozenset[str] | None = frozenset()
     permissions: frozenset[str] = field(default=frozenset(), repr=False)
+    scopes: frozenset[str] | None = None
 
     def may(self, permission: str | None) -> bool:
-        """Tell whether the actor has a permission; None is no permission and needs none."""
-        return permission is None or permission in self.permissions
+        """Tell whether the actor has a permission and the scope to use it; None needs neither."""
+        if permission is None:
+            return True
+        return permission in self.permissions and self.has_any_scope(scopes.needed_for(permission))
+
+    def require(self, permission: str) -> None:
+        """Refuse whoever may not.
+
+        :raises Forbidden: if the actor lacks the permission.
+        :raises InsufficientScope: if only the credential that it came with does.
+        """
+        if permission not in self.permissions:
+            message = f"{self.label} lacks the permission {permission}."
+            raise Forbidden(message)
+        self.require_any_scope(scopes.needed_for(permission))
+
+    def require_any_scope(self, needed: Collection[str]) -> None:
+        """Refuse a credential that is confined to other things.
+
+        :raises InsufficientScope: if it has none of the scopes.
+        """
+        if not self.has_any_scope(needed):
+            raise scopes.InsufficientScope.lacking(needed)
+
+    def has_any_scope(self, needed: Collection[str]) -> bool:
+        """Tell whether the actor is confined to nothing, or has one of the scopes."""
+        return self.scopes is None or not self.scopes.isdisjoint(needed)
 
     def may_see(self, tenant: str) -> bool:
         """Tell whether what belongs to a tenant is this actor's to see."""

@@ -3,6 +3,8 @@
 from copy import copy
 from dataclasses import replace
 
+from django.utils import timezone
+
 from audit.actors import Actor
 from audit.context import Context, RequestFacts
 from audit.exceptions import Cancelled
@@ -49,6 +51,7 @@ def cancelled(held: CommandRecord, error: Cancelled, *, by: Context) -> CommandR
     record.attempt = _next_attempt(held)
     record.status = Status.CANCELLED
     record.causation_id = by.command_id
+    record.received_at, record.duration_us = timezone.now(), 0
     record.error_code, record.error_message = error.code, error.message
     return record
 

@@ -116,10 +116,12 @@ class Command(Message):
 
     ``tenant_field`` names the field that holds the tenant where the subject does not exist yet.
     ``sentence`` is what an approver reads; {subject} stands for the subject's label and any
-    field's name for its value.
+    field's name for its value. ``finishes_approved`` marks the last step of something that was
+    approved: policies do not hold it a second time, though they may still forbid it.
     """
 
     required_permission: ClassVar[str | None] = None
+    finishes_approved: ClassVar[bool] = False
     tenant_field: ClassVar[str | None] = None
     sentence: ClassVar[str] = ""
 

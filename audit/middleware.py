@@ -7,8 +7,8 @@ from typing import Protocol, TypeAlias
 from django.conf import settings
 from django.utils.module_loading import import_string
 
+from audit import scopes
 from audit.context import Context
-from audit.exceptions import Forbidden
 from audit.messages import Command
 from audit.outcomes import Outcome
 
@@ -35,10 +35,10 @@ def configured(innermost: Next) -> Next:
 
 
 def authorize(command: Command, context: Context, call_next: Next) -> Outcome:
-    """Let a command through only if its actor has the permission that it requires."""
-    if not context.actor.may(command.required_permission):
-        message = f"{context.actor.label} lacks the permission {command.required_permission}."
-        raise Forbidden(message)
+    """Let a command through only if its actor has the permission and the scope that it requires."""
+    if command.required_permission is not None:
+        context.actor.require(command.required_permission)
+    context.actor.require_any_scope(scopes.needed_by(type(command)))
     return call_next(command, context)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,10 +56,15 @@ class SubjectType(NamedTuple):
     model: type[Model]
     tenant_field: str | None
     shown: tuple[str, ...] | None = None
+    route: str | None = None
 
     def load(self, identifier: str) -> Model | None:
         """Fetch the row, or None if there is none."""
         return self.model._base_manager.filter(pk=identifier).first()
+
+    def url(self, identifier: str) -> str | None:
+        """Tell where the API has the row, if it does."""
+        return reverse(self.route, args=[identifier]) if self.route else None
 
     def label(self, identifier: str) -> str:
         """Name the row for people; its id where it does not exist yet, or any more."""
@@ -78,7 +84,7 @@ _subjects: dict[str, SubjectType] = {}
 _credentials: dict[str, LoadsActor] = {}
 _governance: list[Governs] = []
 _questions: dict[str, Question] = {}
-_checks: dict[type[Command], Callable[[Any], None]] = {}
+_checks: dict[type[Command], Callable[[Any, Context], None]] = {}
 _upcasters: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {}
 
 
@@ -120,15 +126,20 @@ def checks(*command_classes: type[Command]) -> Callable[[_Function], _Function]:
 
 
 def subject(
-    name: str, *, tenant: str | None = None, shown: tuple[str, ...] | None = None
+    name: str,
+    *,
+    tenant: str | None = None,
+    shown: tuple[str, ...] | None = None,
+    route: str | None = None,
 ) -> Callable[[_ModelClass], _ModelClass]:
     """Declare a model as a type of subject. ``tenant`` names its column that holds the tenant.
 
     ``shown`` names the columns that may be shown and compared, for a model without a history.
+    ``route`` names the address in the API that takes its id and nothing else.
     """
 
     def register(model: _ModelClass) -> _ModelClass:
-        _add(_subjects, name, SubjectType(name, model, tenant, shown), what="subject type")
+        _add(_subjects, name, SubjectType(name, model, tenant, shown, route), what="subject type")
         return model
 
     return register
@@ -203,19 +214,24 @@ def handler(command_class: type[Command]) -> Callable[[Any, Context], Any] | Non
     return _handlers.get(command_class)
 
 
-def check(command: Command) -> None:
+def check(command: Command, context: Context) -> None:
     """Refuse a command that could never be carried out as it is, if its app can tell.
 
     :raises Refused: in the app's words.
     """
     refuse = _checks.get(type(command))
     if refuse:
-        refuse(command)
+        refuse(command, context)
 
 
 def subject_type(name: str) -> SubjectType | None:
     """Find how subjects of this type are treated; None for a type that has no table."""
     return _subjects.get(name)
+
+
+def subject_types() -> list[SubjectType]:
+    """Every type of subject that has a table, by name."""
+    return [_subjects[name] for name in sorted(_subjects)]
 
 
 def subject_fields(subject_type: SubjectType) -> dict[str, Any]:

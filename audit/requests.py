@@ -52,11 +52,23 @@ def client_address(request: HttpRequest) -> str | None:
     them saw is that many places from the right; whatever is left of it, anybody can make up.
     """
     if not settings.TRUSTED_PROXIES:
-        return _address(request.META.get("REMOTE_ADDR", ""))
+        return normal_address(request.META.get("REMOTE_ADDR", ""))
     seen = request.headers.get("X-Forwarded-For", "").split(",")
     if len(seen) < settings.TRUSTED_PROXIES:
         return None
-    return _address(seen[-settings.TRUSTED_PROXIES])
+    return normal_address(seen[-settings.TRUSTED_PROXIES])
+
+
+def normal_address(text: str) -> str | None:
+    """Read an IP address and write it in its one normal form; None if it is none."""
+    try:
+        address = ipaddress.ip_address(text.strip())
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        # A zone, as in fe80::1%eth0, means something on the proxy only.
+        return None if address.scope_id else str(address.ipv4_mapped or address)
+    return str(address)
 
 
 def actor_of_request(request: HttpRequest) -> Actor:
@@ -72,14 +84,3 @@ def actor_of_request(request: HttpRequest) -> Actor:
 def _line(request: HttpRequest, name: str, *, longest: int) -> str:
     text = header_text(request.headers.get(name, ""))
     return clean_text(" ".join(text.split()), longest=longest)
-
-
-def _address(text: str) -> str | None:
-    try:
-        address = ipaddress.ip_address(text.strip())
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address):
-        # A zone, as in fe80::1%eth0, means something on the proxy only.
-        return None if address.scope_id else str(address.ipv4_mapped or address)
-    return str(address)

@@ -13,6 +13,8 @@ from uuid import UUID
 _MICROSECOND = timedelta(microseconds=1)
 # PostgreSQL's numeric, which jsonb uses, ends far above this; JavaScript clients end far below.
 _LARGEST_INTEGER = 2**63 - 1
+# Far more than anybody writes, and far less than what Python's stack holds.
+_DEEPEST_JSON = 32
 
 
 class NotPlain(TypeError):
@@ -39,6 +41,8 @@ def codec(annotation: Any) -> Codec:
 
     :raises NotPlain: if the type is none that a message may hold.
     """
+    if annotation is Any:
+        return _JSON
     if annotation in _SCALARS:
         return _SCALARS[annotation]
     origin, arguments = get_origin(annotation), get_args(annotation)
@@ -52,7 +56,7 @@ def codec(annotation: Any) -> Codec:
     if origin is dict and arguments[0] is str:
         return _mapping(codec(arguments[1]))
     names = ", ".join(scalar.__name__ for scalar in _SCALARS)
-    message = f"{annotation!r}: use {names}, Literal, X | None, tuple[X, ...] or dict[str, X]"
+    message = f"{annotation!r}: use {names}, Literal, X | None, tuple[X, ...], dict[str, X] or Any"
     raise NotPlain(message)
 
 
@@ -169,6 +173,43 @@ def _mapping(inner: Codec) -> Codec:
     )
 
 
+def _json_value(value: Any, *, levels: int = _DEEPEST_JSON) -> Any:
+    """Check a value that is declared as Any: whatever JSON can say, with tuples as its lists."""
+    if not levels:
+        message = f"nested at most {_DEEPEST_JSON} levels deep"
+        raise ValueError(message)
+    match value:
+        case None:
+            return None
+        case list() | tuple():
+            return tuple(_json_value(item, levels=levels - 1) for item in value)
+        case dict():
+            return {
+                _SCALARS[str].check(key): _json_value(item, levels=levels - 1)
+                for key, item in value.items()
+            }
+        case bool() | int() | float() | str():
+            return _scalar_of(value).check(value)
+        case _:
+            message = "what JSON can say"
+            raise ValueError(message)
+
+
+def _scalar_of(value: Any) -> Codec:
+    # A subclass of str, such as a choice of Django's, is text as well.
+    return _SCALARS[str] if isinstance(value, str) else _SCALARS[type(value)]
+
+
+def _json_dump(value: Any) -> Any:
+    match value:
+        case tuple():
+            return [_json_dump(item) for item in value]
+        case dict():
+            return {key: _json_dump(item) for key, item in value.items()}
+        case _:
+            return value
+
+
 def _float(value: Any) -> float:
     if type(value) is not int:
         raise TypeError
@@ -197,3 +238,5 @@ _SCALARS: dict[Any, Codec] = {
         parse=lambda value: value * _MICROSECOND,
     ),
 }
+
+_JSON = Codec(check=_json_value, dump=_json_dump, load=_json_value)

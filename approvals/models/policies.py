@@ -24,7 +24,7 @@ class Effect(models.TextChoices):
     FORBID = "forbid"
 
 
-@subject("policy")
+@subject("policy", route="policy")
 class Policy(models.Model):
     """Says what happens to commands of a type, or of all types with a prefix.
 
@@ -84,10 +84,17 @@ class Policy(models.Model):
 
         :raises AlreadyDisabled: if the policy does so.
         """
-        if not self.is_enabled:
-            raise AlreadyDisabled
+        self.check_enabled()
         self.is_enabled, self.version = False, self.version + 1
         self.save(update_fields=["is_enabled", "version"])
+
+    def check_enabled(self) -> None:
+        """Refuse what only makes sense of a policy that governs something.
+
+        :raises AlreadyDisabled: if this one does not any more.
+        """
+        if not self.is_enabled:
+            raise AlreadyDisabled
 
 
 class Rule(models.Model):

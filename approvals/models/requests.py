@@ -29,7 +29,7 @@ from audit.models import CommandRecord, Status
 from audit.registry import subject
 
 
-@subject("approval-request", tenant="tenant")
+@subject("approval-request", tenant="tenant", route="approval-request")
 class ApprovalRequest(models.Model):
     """A held command, sealed, with what has to be met before it is carried out.
 

@@ -2,6 +2,7 @@
 
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import reduce
 from typing import Any, Literal
 from uuid import UUID
 
@@ -13,6 +14,11 @@ from audit.models import Status
 from audit.values import NotPlain, codec
 
 STORABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-1, 1) | STORABLE,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(STORABLE, inner, max_size=2),
+    max_leaves=5,
+)
 ANNOTATIONS: list[tuple[Any, Any]] = [
     (bool, st.booleans()),
     (int, st.integers(-(2**63) + 1, 2**63 - 1)),
@@ -27,6 +33,8 @@ ANNOTATIONS: list[tuple[Any, Any]] = [
     (str | None, st.none() | STORABLE),
     (tuple[UUID, ...], st.lists(st.uuids()).map(tuple)),
     (dict[str, int], st.dictionaries(STORABLE, st.integers(0, 9))),
+    (Any, JSON_VALUES),
+    (dict[str, Any], st.dictionaries(STORABLE, JSON_VALUES)),
 ]
 
 
@@ -68,11 +76,23 @@ def test_a_date_and_time_becomes_utc():
         (Literal["live", "test"], "prod", "one of live, test"),
         (tuple[int, ...], "123", "a list"),
         (dict[str, int], [], "an object"),
+        (Any, {1: "x"}, "text"),
+        (Any, ["NUL \x00"], "without NUL"),
+        (Any, [float("inf")], "finite"),
+        (Any, {"id": UUID(int=1)}, "what JSON can say"),
+        (Any, reduce(lambda inner, _: [inner], range(33), 0), "32 levels"),
     ],
 )
 def test_a_wrong_value_is_refused_in_words(annotation, value, words):
     with pytest.raises(ValueError, match=words):
         codec(annotation).check(value)
+
+
+def test_a_list_in_json_is_kept_so_that_nobody_can_change_it():
+    checked = codec(dict[str, Any]).check({"teams": ["a", {"b": [1]}]})
+
+    assert checked == {"teams": ("a", {"b": (1,)})}
+    assert codec(dict[str, Any]).dump(checked) == {"teams": ["a", {"b": [1]}]}
 
 
 @pytest.mark.parametrize("annotation", [object, list[int], tuple[int, str], dict[int, str], type])
