@@ -1,6 +1,11 @@
-from django.contrib import admin
+from typing import Any
 
-from apikeys.models import ApiKey, Customer
+from django.contrib import admin
+from django.db.models import Model
+from django.http import HttpRequest
+from django.utils import timezone
+
+from apikeys.models import ApiKey, ApiKeySecret, Customer, PickUp
 from audit.admin import HistoryAdmin
 
 
@@ -13,12 +18,55 @@ class CustomerAdmin(HistoryAdmin):
     ordering = ("name", "pk")
 
 
+class PartOfKey(admin.TabularInline):
+    """Shows what belongs to a key to whoever may see the key, and changes nothing."""
+
+    extra = 0
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        return self.fields or ()
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        # The page of the key has asked for the permission to see the key.
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+
+class SecretInline(PartOfKey):
+    model = ApiKeySecret
+    fields = ("created_at", "not_after")
+    ordering = ("-created_at", "-pk")
+
+
+class PickUpInline(PartOfKey):
+    model = PickUp
+    fields = ("actor_label", "until", "overlap")
+    verbose_name_plural = "waits to be picked up"
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(HistoryAdmin):
     tenant_field = "customer_id"
     subject_type = "api-key"
-    list_display = ("name", "prefix", "customer", "owner", "is_enabled", "created_at")
-    list_filter = ("is_enabled",)
+    list_display = ("name", "prefix", "customer", "owner", "environment", "state", "created_at")
+    list_filter = ("is_enabled", "environment")
     list_select_related = ("customer", "owner")
     search_fields = ("name", "prefix")
     ordering = ("-created_at", "-pk")
+    inlines = (SecretInline, PickUpInline)
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Begin with what follows from the others."""
+        return ["state", *super().get_fields(request, obj)]
+
+    @admin.display(description="state")
+    def state(self, api_key: ApiKey) -> str:
+        return api_key.state_at(timezone.now()).label

@@ -1,167 +1,220 @@
-"""The secrets of API keys: how they look, and whom they stand for.
+"""Whom the secrets of API keys stand for: one query tells, and whether they are good now.
 
-A token reads ``cs_live_``, 27 random characters and 6 of checksum, all base62:
-
-    cs_live_[0-9A-Za-z]{33}
-
-27 characters of base62 are 160 bits. The checksum is the CRC-32 of what stands before it, so
-mistyped and made-up tokens are told without a question to the database, also by secret scanners.
+All clocks are the database's, so a secret ends at the same moment for every worker.
 """
 
-import hashlib
-import re
-import secrets
-import string
-import zlib
-from dataclasses import dataclass, field
-from typing import NamedTuple, Self
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
-from django.db import connection
+from django.db import DatabaseError, connection
 
+from apikeys import allowances, usage
+from apikeys.allowances import Owed, Standing
+from apikeys.tokens import NoToken, Token
 from audit.actors import Actor
 from audit.registry import credential
 
-PATTERN = re.compile(r"cs_live_[0-9A-Za-z]{33}")
-_ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_RANDOM_LENGTH = 27
-_CHECKSUM_LENGTH = 6
-_SHOWN_LENGTH = len("cs_live_") + 4
+
+class Verdict(StrEnum):
+    """What is wrong with a secret, if anything; the first that applies, in this order."""
+
+    MALFORMED = "malformed"
+    UNKNOWN = "unknown"
+    DELETED = "deleted"
+    DISABLED = "disabled"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    SECRET_EXPIRED = "secret_expired"  # noqa: S105  # a word about a secret, and not one
+    OWNER_INACTIVE = "owner_inactive"
+    OWNER_LEFT = "owner_left"
+    ADDRESS_REQUIRED = "address_required"
+    NETWORK_NOT_ALLOWED = "network_not_allowed"
+    INSUFFICIENT_SCOPE = "insufficient_scope"
+    VALID = "valid"
 
 
 class BadCredential(Exception):
     """A credential is not good; the reason is for the log, never for the caller."""
 
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """A secret, with what may be shown and what may be stored of it."""
-
-    text: str = field(repr=False)
-
-    @classmethod
-    def generate(cls) -> Self:
-        """Make a new one from the operating system's randomness."""
-        body = "cs_live_" + "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
-        return cls(body + _checksum(body))
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Take what a caller sent.
-
-        :raises BadCredential: if no token of ours looks like that.
-        """
-        if not PATTERN.fullmatch(text):
-            raise BadCredential("malformed")
-        body, checksum = text[:-_CHECKSUM_LENGTH], text[-_CHECKSUM_LENGTH:]
-        if _checksum(body) != checksum:
-            raise BadCredential("wrong checksum")
-        return cls(text)
-
-    @property
-    def digest(self) -> bytes:
-        """SHA-256, which is enough for 160 random bits (OWASP ASVS 5.0, 6.5.2)."""
-        return hashlib.sha256(self.text.encode()).digest()
-
-    @property
-    def prefix(self) -> str:
-        """The first characters, by which people tell their keys apart."""
-        return self.text[:_SHOWN_LENGTH]
+    def __init__(self, verdict: Verdict) -> None:
+        super().__init__(verdict.value)
+        self.verdict = verdict
 
 
-class _Row(NamedTuple):
-    """A key with all that decides whether it is good and what it may do."""
+class Candidate(NamedTuple):
+    """The key that a secret belongs to, with whether it is good and what it may do."""
 
     id: UUID
     name: str
     prefix: str
-    is_enabled: bool
+    environment: str
     customer_id: UUID
+    scopes: list[str]
+    expires_at: datetime | None
     owner_id: int
     owner: str
-    is_owner_active: bool
-    is_owner_member: bool
     permissions: list[str]
-    has_expired: bool
+    verdict: str
+
+    def actor(self) -> Actor:
+        """Build the actor that the key is."""
+        return Actor(
+            kind="api_key",
+            id=str(self.id),
+            label=f"{self.owner}, with key “{self.name}” ({self.prefix}…)",
+            person_id=str(self.owner_id),
+            tenants=frozenset({str(self.customer_id)}),
+            permissions=frozenset(self.permissions),
+            scopes=frozenset(self.scopes),
+        )
 
 
-_SELECT = """
-    SELECT api_key.id, api_key.name, api_key.prefix, api_key.is_enabled, api_key.customer_id,
-        owner.id, owner.username, owner.is_active,
-        EXISTS (SELECT FROM apikeys_membership AS membership
-            WHERE membership.user_id = owner.id
-                AND membership.customer_id = api_key.customer_id),
-        ARRAY(SELECT content_type.app_label || '.' || permission.codename
-            FROM auth_permission AS permission
-            JOIN django_content_type AS content_type
-                ON content_type.id = permission.content_type_id
-            WHERE owner.is_superuser
-                OR permission.id IN (SELECT permission_id FROM auth_user_user_permissions
-                    WHERE user_id = owner.id)
-                OR permission.id IN (SELECT granted.permission_id
-                    FROM auth_group_permissions AS granted
-                    JOIN auth_user_groups AS belonging USING (group_id)
-                    WHERE belonging.user_id = owner.id)),
-        coalesce(secret.not_after <= now(), FALSE)
-    FROM apikeys_apikey AS api_key
-    JOIN auth_user AS owner ON owner.id = api_key.owner_id
+@dataclass(frozen=True, slots=True)
+class Authentication:
+    """Who calls, and how that one stands with the rate limit, if there is one."""
+
+    actor: Actor
+    standing: Standing | None
+
+
+def _statement(*, found_by: str, networks: str = "") -> str:
+    """Write the query for a key, with the verdict on it; only a request comes from a network."""
+    return f"""
+        SELECT api_key.id, api_key.name, api_key.prefix, api_key.environment, api_key.customer_id,
+            api_key.scopes, api_key.expires_at, owner.id AS owner_id, owner.username,
+            ARRAY(SELECT content_type.app_label || '.' || permission.codename
+                FROM auth_permission AS permission
+                JOIN django_content_type AS content_type
+                    ON content_type.id = permission.content_type_id
+                WHERE owner.is_superuser
+                    OR permission.id IN (SELECT permission_id FROM auth_user_user_permissions
+                        WHERE user_id = owner.id)
+                    OR permission.id IN (SELECT granted.permission_id
+                        FROM auth_group_permissions AS granted
+                        JOIN auth_user_groups AS belonging USING (group_id)
+                        WHERE belonging.user_id = owner.id)),
+            CASE
+                WHEN api_key.deleted_at IS NOT NULL THEN 'deleted'
+                WHEN NOT api_key.is_enabled THEN 'disabled'
+                WHEN api_key.expires_at <= statement_timestamp() THEN 'expired'
+                WHEN api_key.not_before > statement_timestamp() THEN 'not_yet_valid'
+                WHEN secret.not_after <= statement_timestamp() THEN 'secret_expired'
+                WHEN NOT owner.is_active THEN 'owner_inactive'
+                WHEN NOT EXISTS (SELECT FROM apikeys_membership AS membership
+                    WHERE membership.user_id = owner.id
+                        AND membership.customer_id = api_key.customer_id) THEN 'owner_left'
+                {networks}
+                ELSE 'valid' END AS verdict
+        FROM apikeys_apikey AS api_key
+        JOIN auth_user AS owner ON owner.id = api_key.owner_id
+        {found_by}
+    """  # noqa: S608  # both parts are ours, below
+
+
+_NETWORKS = """
+    WHEN cardinality(api_key.allowed_networks) = 0 THEN 'valid'
+    WHEN %(address)s::text IS NULL THEN 'address_required'
+    WHEN NOT %(address)s::text::inet <<= ANY (api_key.allowed_networks::inet[])
+        THEN 'network_not_allowed'
 """
-_BY_DIGEST = f"{_SELECT} JOIN apikeys_apikeysecret AS secret ON secret.api_key_id = api_key.id "
-_BY_DIGEST += "WHERE secret.digest = %s"
-_BY_ID = f"{_SELECT} CROSS JOIN (SELECT NULL::timestamptz AS not_after) AS secret "
-_BY_ID += "WHERE api_key.id = %s::uuid"
+_BY_DIGEST = _statement(
+    found_by="JOIN apikeys_apikeysecret AS secret ON secret.api_key_id = api_key.id"
+    " WHERE secret.digest = %(digest)s",
+    networks=_NETWORKS,
+)
+_BY_ID = _statement(
+    found_by="CROSS JOIN (SELECT NULL::timestamptz AS not_after) AS secret"
+    " WHERE api_key.id = %(id)s::uuid"
+)
+_BY_DIGEST_WITHIN_LIMITS = f"""
+    WITH candidate AS MATERIALIZED ({_BY_DIGEST}), {allowances.COMMON_TABLES}
+    SELECT blocked.owed, standing.owed, taken.owed, candidate.*
+    FROM (SELECT) AS request
+    LEFT JOIN candidate ON TRUE
+    LEFT JOIN blocked ON TRUE
+    LEFT JOIN standing ON TRUE
+    LEFT JOIN taken ON TRUE
+"""  # noqa: S608  # put together from our own parts
 
 
-def actor_of_token(text: str) -> Actor:
-    """Find who a secret stands for: one query, and none for what is no token.
+def authenticate(text: str, *, address: str | None) -> Authentication:
+    """Find who a secret stands for, sent from this address: one query, none for what is no token.
 
-    :raises BadCredential: if it is not good now.
+    :raises BadCredential: if it is not good now, or not from there.
+    :raises LimitReached: if the key has called, or the address has failed, too often.
+    :raises LimiterFailed: if that cannot be told, and the settings say not to go on without.
     """
-    return _actor(_fetch(_BY_DIGEST, Token.parse(text).digest))
+    owed, candidate = _find(_digest(text), address)
+    if owed:
+        owed.check_address()
+    if candidate is None or candidate.verdict != Verdict.VALID:
+        allowances.count_failure(address)
+        raise BadCredential(Verdict(candidate.verdict) if candidate else Verdict.UNKNOWN)
+    standing = owed.check_key() if owed else None
+    usage.note(candidate.id, address)
+    return Authentication(candidate.actor(), standing)
+
+
+def actor_of_token(text: str, *, address: str | None) -> Actor:
+    """Find who a secret stands for, as `authenticate` does."""
+    return authenticate(text, address=address).actor
+
+
+def candidate_of_token(text: str, *, address: str | None) -> Candidate:
+    """Find the key of a secret, good or not, as if sent from this address. Nothing is counted.
+
+    :raises BadCredential: if it is no token, or none of a key of ours.
+    """
+    row = _fetch(_BY_DIGEST, {"digest": _digest(text), "address": address})
+    if row is None:
+        raise BadCredential(Verdict.UNKNOWN)
+    return Candidate(*row)
 
 
 @credential("api_key")
 def live_api_key(identifier: str) -> Actor | None:
-    """Find who a key stands for, if it is still good."""
+    """Find who a key stands for, if it is still good.
+
+    Networks are no question here: what waited for approval was sent from where it was allowed.
+    """
+    row = _fetch(_BY_ID, {"id": identifier})
+    candidate = Candidate(*row) if row else None
+    return candidate.actor() if candidate and candidate.verdict == Verdict.VALID else None
+
+
+def _digest(text: str) -> bytes:
     try:
-        return _actor(_fetch(_BY_ID, identifier))
-    except BadCredential:
-        return None
+        return Token.parse(text).digest
+    except NoToken as error:
+        raise BadCredential(Verdict.MALFORMED) from error
 
 
-def _actor(row: _Row) -> Actor:
-    for is_bad, reason in (
-        (not row.is_enabled, "disabled"),
-        (row.has_expired, "expired"),
-        (not row.is_owner_active, "owner not active"),
-        (not row.is_owner_member, "owner left the customer"),
-    ):
-        if is_bad:
-            raise BadCredential(reason)
-    return Actor(
-        kind="api_key",
-        id=str(row.id),
-        label=f"{row.owner}, with key “{row.name}” ({row.prefix}…)",
-        person_id=str(row.owner_id),
-        tenants=frozenset({str(row.customer_id)}),
-        permissions=frozenset(row.permissions),
-    )
+def _find(digest: bytes, address: str | None) -> tuple[Owed | None, Candidate | None]:
+    """Find the key and, where there are limits, take one request from its allowance with it."""
+    values = {"digest": digest, "address": address}
+    if allowances.are_limited():
+        try:
+            row = _fetch(_BY_DIGEST_WITHIN_LIMITS, values | allowances.parameters(address))
+        except DatabaseError as error:
+            allowances.go_on_without(error)
+        else:
+            return _split(row)
+    row = _fetch(_BY_DIGEST, values)
+    return None, Candidate(*row) if row else None
 
 
-def _fetch(sql: str, key: bytes | str) -> _Row:
+def _split(row: tuple[Any, ...] | None) -> tuple[Owed, Candidate | None]:
+    """Take apart what comes in any case, and the key, which may not be there."""
+    owed, key = (row or ())[:3], (row or ())[3:]
+    return Owed(*owed), Candidate(*key) if key[0] else None
+
+
+def _fetch(sql: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
     """Fetch by a prepared statement, past the ORM: every request of a program begins here."""
     connection.ensure_connection()
     with connection.wrap_database_errors:
-        row = psycopg.Cursor(connection.connection).execute(sql, [key], prepare=True).fetchone()
-    if row is None:
-        raise BadCredential("unknown")
-    return _Row(*row)
-
-
-def _checksum(body: str) -> str:
-    number, digits = zlib.crc32(body.encode()), ""
-    for _ in range(_CHECKSUM_LENGTH):
-        number, digit = divmod(number, len(_ALPHABET))
-        digits = _ALPHABET[digit] + digits
-    return digits
+        return psycopg.Cursor(connection.connection).execute(sql, values, prepare=True).fetchone()

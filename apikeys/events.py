@@ -1,8 +1,11 @@
 """What has happened to customers and API keys."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
+from apikeys.limits import DEFAULT_SCOPES
 from audit.messages import Event, SubjectOf
 
 
@@ -40,6 +43,59 @@ class ApiKeyCreated(Event):
     owner_id: int
     name: str
     has_secret: bool
+    # Later than the first stored events: each has the value that those stood for.
+    description: str = ""
+    environment: Literal["live", "test"] = "live"
+    scopes: tuple[str, ...] = DEFAULT_SCOPES
+    allowed_networks: tuple[str, ...] = ()
+    not_before: datetime | None = None
+    expires_at: datetime | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKeyUpdated(Event):
+    """An API key was changed. ``changes`` holds the new values, and null for what is no more."""
+
+    message_type = "apikeys.updated"
+    subject = SubjectOf("api-key", "api_key_id")
+
+    api_key_id: UUID
+    changes: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKeyRotated(Event):
+    """An API key has a new secret, or its requester may pick one up: then nothing has ended yet."""
+
+    message_type = "apikeys.rotated"
+    subject = SubjectOf("api-key", "api_key_id")
+
+    api_key_id: UUID
+    overlap_seconds: int
+    has_secret: bool
+    former_ends_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretPickedUp(Event):
+    """The requester picked up the secret of an API key."""
+
+    message_type = "apikeys.picked_up"
+    subject = SubjectOf("api-key", "api_key_id")
+
+    api_key_id: UUID
+    former_ends_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKeyDeleted(Event):
+    """An API key was deleted for good."""
+
+    message_type = "apikeys.deleted"
+    subject = SubjectOf("api-key", "api_key_id")
+
+    api_key_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,21 +1,44 @@
 """The service layer: each function carries one command out."""
 
-from apikeys.commands import AddMember, CreateApiKey, CreateCustomer, DisableApiKey, EnableApiKey
-from apikeys.credentials import Token
+from datetime import timedelta
+from uuid import UUID
+
+from apikeys import limits, rights
+from apikeys.commands import (
+    AddMember,
+    CreateApiKey,
+    CreateCustomer,
+    DeleteApiKey,
+    DisableApiKey,
+    EnableApiKey,
+    PickUpSecret,
+    RotateApiKey,
+    UpdateApiKey,
+)
 from apikeys.events import (
     ApiKeyCreated,
+    ApiKeyDeleted,
     ApiKeyDisabled,
     ApiKeyEnabled,
+    ApiKeyRotated,
+    ApiKeyUpdated,
     CustomerCreated,
     MemberAdded,
+    SecretPickedUp,
 )
-from apikeys.models import ApiKey, Customer
+from apikeys.models import ApiKey, Customer, Membership
+from apikeys.tokens import Token
 from audit.context import Context
-from audit.registry import handles
+from audit.registry import checks, handles
+
+# What a new key takes over from its command, as it is.
+_SAID = ("name", "description", "environment", "not_before", "expires_at")
 
 
 @handles(CreateCustomer)
 def create_customer(command: CreateCustomer, context: Context) -> Customer:
+    limits.check_name(command.name)
+    Customer.check_is_free(command.name)
     customer = Customer.objects.create(pk=command.customer_id, name=command.name)
     context.emit(CustomerCreated(customer_id=customer.pk, name=customer.name))
     return customer
@@ -31,34 +54,122 @@ def add_member(command: AddMember, context: Context) -> Customer:
 
 @handles(CreateApiKey)
 def create_api_key(command: CreateApiKey, context: Context) -> ApiKey:
+    check_creation(command, context)
     # When a held creation is replayed, its caller is gone: nobody would see the secret but the
     # last approver. The key waits without one until its requester picks it up.
-    token = None if context.is_replay else Token.generate()
+    token = None if context.is_replay else Token.generate(command.environment)
     api_key = ApiKey.objects.create(
         pk=command.api_key_id,
         customer_id=command.customer_id,
         owner_id=command.owner_id,
-        name=command.name,
         prefix=token.prefix if token else "",
+        scopes=list(command.scopes),
+        allowed_networks=list(command.allowed_networks),
+        metadata=command.as_json()["metadata"],
+        **{name: getattr(command, name) for name in _SAID},
     )
     if token:
         api_key.secrets.create(digest=token.digest)
         context.reveal(token.text)
+    else:
+        api_key.await_pick_up(context.actor)
+    context.emit(ApiKeyCreated(**command.plain(), has_secret=token is not None))
+    return api_key
+
+
+@checks(CreateApiKey)
+def check_creation(command: CreateApiKey, context: Context) -> None:
+    """Refuse a key that could never be used, or that would do more than whoever asks for it.
+
+    :raises Invalid: if a scope is none, or the key would have expired already.
+    :raises NotInYourName: if it is to act for somebody else.
+    :raises NotAMember: if its owner does not act for the customer.
+    :raises BeyondOwnRights: if it could do what its creator may not.
+    """
+    limits.check_scopes(command.scopes)
+    limits.check_is_to_come(command.expires_at)
+    rights.check_owner(context.actor, owner_id=command.owner_id)
+    Membership.check_acts_for(command.owner_id, command.customer_id)
+    rights.check_not_beyond(context.actor, owner_id=command.owner_id, key_scopes=command.scopes)
+
+
+@handles(UpdateApiKey)
+def update_api_key(command: UpdateApiKey, context: Context) -> ApiKey:
+    api_key = _locked(command.api_key_id)
+    _check_update(api_key, command, context)
+    changed = api_key.change(command.changes())
+    told = command.as_json()
+    changes = {name: told[name] for name in changed}
+    context.emit(ApiKeyUpdated(api_key_id=api_key.pk, changes=changes))
+    return api_key
+
+
+@checks(UpdateApiKey)
+def check_update(command: UpdateApiKey, context: Context) -> None:
+    """Refuse what would be refused when it is carried out, before anybody has to approve it."""
+    _check_update(_found(command.api_key_id), command, context)
+
+
+def _check_update(api_key: ApiKey, command: UpdateApiKey, context: Context) -> None:
+    """Refuse to touch, or to make, a key that may do more than whoever asks for it.
+
+    :raises AlreadyDeleted: if it is.
+    :raises Invalid: if a scope is none, or the key would have expired already.
+    :raises BeyondOwnRights: if it can, or could then, do what the actor may not.
+    """
+    api_key.check_not_deleted()
+    if command.scopes is not None:
+        limits.check_scopes(command.scopes)
+    limits.check_is_to_come(command.expires_at)
+    key_scopes = (*api_key.scopes, *(command.scopes or ()))
+    rights.check_not_beyond(context.actor, owner_id=api_key.owner_id, key_scopes=key_scopes)
+
+
+@handles(RotateApiKey)
+def rotate_api_key(command: RotateApiKey, context: Context) -> ApiKey:
+    api_key = _locked(command.api_key_id)
+    _check_rights(api_key, context)
+    overlap, former_ends_at = timedelta(seconds=command.overlap_seconds), None
+    if context.is_replay:
+        # As at creation; and the old secret goes on working until there is a new one.
+        api_key.await_pick_up(context.actor, overlap=overlap)
+    else:
+        token = Token.generate(api_key.environment)
+        former_ends_at = api_key.rotate(token, overlap=overlap)
+        context.reveal(token.text)
     context.emit(
-        ApiKeyCreated(
+        ApiKeyRotated(
             api_key_id=api_key.pk,
-            customer_id=api_key.customer_id,
-            owner_id=api_key.owner_id,
-            name=api_key.name,
-            has_secret=token is not None,
+            overlap_seconds=command.overlap_seconds,
+            has_secret=not context.is_replay,
+            former_ends_at=former_ends_at,
         )
     )
     return api_key
 
 
+@checks(RotateApiKey)
+def check_rotation(command: RotateApiKey, context: Context) -> None:
+    """Refuse what would be refused when it is carried out, before anybody has to approve it."""
+    _check_rights(_found(command.api_key_id), context)
+
+
+@handles(PickUpSecret)
+def pick_up_secret(command: PickUpSecret, context: Context) -> ApiKey:
+    api_key = _locked(command.api_key_id)
+    pick_up = api_key.awaited_pick_up()
+    pick_up.check_is_for(context.actor)
+    _check_rights(api_key, context)
+    token = Token.generate(api_key.environment)
+    former_ends_at = api_key.rotate(token, overlap=pick_up.overlap)
+    context.reveal(token.text)
+    context.emit(SecretPickedUp(api_key_id=api_key.pk, former_ends_at=former_ends_at))
+    return api_key
+
+
 @handles(EnableApiKey)
 def enable_api_key(command: EnableApiKey, context: Context) -> ApiKey:
-    api_key = ApiKey.objects.select_for_update().get(pk=command.api_key_id)
+    api_key = _locked(command.api_key_id)
     api_key.enable()
     context.emit(ApiKeyEnabled(api_key_id=api_key.pk))
     return api_key
@@ -66,7 +177,40 @@ def enable_api_key(command: EnableApiKey, context: Context) -> ApiKey:
 
 @handles(DisableApiKey)
 def disable_api_key(command: DisableApiKey, context: Context) -> ApiKey:
-    api_key = ApiKey.objects.select_for_update().get(pk=command.api_key_id)
+    api_key = _locked(command.api_key_id)
     api_key.disable()
     context.emit(ApiKeyDisabled(api_key_id=api_key.pk))
     return api_key
+
+
+@handles(DeleteApiKey)
+def delete_api_key(command: DeleteApiKey, context: Context) -> ApiKey:
+    api_key = _locked(command.api_key_id)
+    api_key.mark_deleted()
+    context.emit(ApiKeyDeleted(api_key_id=api_key.pk))
+    return api_key
+
+
+@checks(EnableApiKey, DisableApiKey, DeleteApiKey)
+def check_is_there(command: EnableApiKey | DisableApiKey | DeleteApiKey, context: Context) -> None:
+    """Refuse what is asked of a deleted key, before anybody has to approve it."""
+    _found(command.api_key_id).check_not_deleted()
+
+
+def _check_rights(api_key: ApiKey, context: Context) -> None:
+    """Refuse to hand out a secret of a key that may do more than whoever would get it.
+
+    :raises AlreadyDeleted: if the key is deleted.
+    :raises BeyondOwnRights: if it can do what the actor may not.
+    """
+    api_key.check_not_deleted()
+    owner_id, key_scopes = api_key.owner_id, api_key.scopes
+    rights.check_not_beyond(context.actor, owner_id=owner_id, key_scopes=key_scopes)
+
+
+def _locked(api_key_id: UUID) -> ApiKey:
+    return ApiKey.objects.select_for_update().get(pk=api_key_id)
+
+
+def _found(api_key_id: UUID) -> ApiKey:
+    return ApiKey.objects.get(pk=api_key_id)

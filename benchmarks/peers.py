@@ -9,7 +9,13 @@ from django.db import connection
 from psycopg.types.json import Jsonb
 from uuid_utils.compat import uuid7
 
-from apikeys.commands import CreateApiKey, CreateCustomer, DisableApiKey, EnableApiKey
+from apikeys.commands import (
+    AddMember,
+    CreateApiKey,
+    CreateCustomer,
+    DisableApiKey,
+    EnableApiKey,
+)
 from apikeys.models import ApiKey
 from audit.actors import Actor, actor_for_user
 from audit.bus import dispatch
@@ -22,6 +28,7 @@ def make_key(name: str) -> ApiKey:
     owner = User.objects.create_user(name)
     owner.user_permissions.set(Permission.objects.filter(content_type__app_label="apikeys"))
     customer: Any = dispatch(CreateCustomer(name=name))
+    dispatch(AddMember(customer_id=customer.result.pk, user_id=owner.pk))
     command = CreateApiKey(customer_id=customer.result.pk, owner_id=owner.pk, name=name)
     made: Any = dispatch(command)
     result: ApiKey = made.result

@@ -20,7 +20,16 @@ from audit.outcomes import Completed
 
 _NAMES = ("dana", "ann", "bob", "iris", "olga")
 _OWNERS = ("ann", "bob", "olga")
-_DANA = ("view_apikey", "create_apikey", "enable_apikey", "disable_apikey")
+_DANA = (
+    "view_apikey",
+    "create_apikey",
+    "update_apikey",
+    "rotate_apikey",
+    "enable_apikey",
+    "disable_apikey",
+    "delete_apikey",
+    "verify_apikey",
+)
 _APPROVER = ("view_approvalrequest", "view_apikey")
 _AUDITOR = (
     "view_apikey",

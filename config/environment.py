@@ -7,8 +7,9 @@ import base64
 import binascii
 import os
 import re
+from datetime import date
 from pathlib import Path
-from typing import TypedDict
+from typing import NamedTuple, TypedDict
 
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
@@ -35,6 +36,13 @@ class Database(TypedDict):
     HOST: str
     PORT: str
     OPTIONS: dict[str, str]
+
+
+class Limit(NamedTuple):
+    """So many requests in so many seconds."""
+
+    requests: int
+    seconds: int
 
 
 def text(name: str, *, default: str | None = None) -> str:
@@ -77,6 +85,39 @@ def number(name: str, *, default: int, least: int = 0) -> int:
             f"{name} is not a whole number from {least} up. Write, for example, {name}={default}."
         )
     return int(value)
+
+
+def day(name: str, *, default: str) -> date:
+    """Return a date.
+
+    :raises ImproperlyConfigured: if it is none.
+    """
+    value = text(name, default=default)
+    try:
+        return date.fromisoformat(value)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} is not a date. Write, for example, {name}={default}."
+        ) from None
+
+
+def limit(name: str, *, default: str) -> Limit | None:
+    """Return a limit, written as `requests/seconds`; None for `none`.
+
+    An empty value stands for the default, as everywhere: nobody turns a limit off by accident.
+
+    :raises ImproperlyConfigured: if it is no limit, or one of nothing.
+    """
+    value = text(name, default=default)
+    if value == "none":
+        return None
+    match = re.fullmatch(r"([1-9][0-9]{0,6})/([1-9][0-9]{0,4})", value)
+    if not match:
+        raise ImproperlyConfigured(
+            f"{name} is not a limit. Write requests/seconds, for example {name}={default}, "
+            f"or {name}=none."
+        )
+    return Limit(int(match[1]), int(match[2]))
 
 
 def choice(name: str, *, among: tuple[str, ...]) -> str:

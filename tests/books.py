@@ -37,13 +37,15 @@ _ERRORS = {
             SELECT history_command_id FROM apikeys_historicalapikey
             UNION ALL SELECT history_command_id FROM apikeys_historicalcustomer
             UNION ALL SELECT history_command_id FROM apikeys_historicalapikeysecret
+            UNION ALL SELECT history_command_id FROM apikeys_historicalpickup
             UNION ALL SELECT history_command_id FROM approvals_historicalapprovalrequest
         ) AS history WHERE NOT EXISTS (SELECT FROM audit_commandrecord AS command
             WHERE command.command_id = history_command_id AND status IN ('succeeded', 'postponed'))
     """,
     "changes of keys without history": """
         SELECT command_id, message_type FROM audit_commandrecord WHERE status = 'succeeded'
-            AND message_type IN ('apikeys.create', 'apikeys.enable', 'apikeys.disable')
+            AND message_type IN ('apikeys.create', 'apikeys.update', 'apikeys.enable',
+                'apikeys.disable', 'apikeys.pick_up', 'apikeys.delete')
             AND command_id NOT IN (SELECT history_command_id FROM apikeys_historicalapikey)
     """,
     "keys that are not as their last history row says": """
@@ -53,15 +55,25 @@ _ERRORS = {
     """,
     "keys that are not as their last event says": """
         SELECT id, is_enabled FROM apikeys_apikey AS present WHERE is_enabled IS DISTINCT FROM (
-            SELECT message_type <> 'apikeys.disabled' FROM audit_eventrecord AS event
+            SELECT message_type IN ('apikeys.created', 'apikeys.enabled')
+            FROM audit_eventrecord AS event
             WHERE subject_type = 'api-key' AND subject_id = present.id::text
-                AND message_type IN ('apikeys.created', 'apikeys.enabled', 'apikeys.disabled')
+                AND message_type IN ('apikeys.created', 'apikeys.enabled', 'apikeys.disabled',
+                    'apikeys.deleted')
             ORDER BY number DESC LIMIT 1)
+    """,
+    "keys with more secrets that work than two, or with any after their deletion": """
+        SELECT api_key.id, count(*) FROM apikeys_apikey AS api_key
+        JOIN apikeys_apikeysecret AS secret ON secret.api_key_id = api_key.id
+            AND (not_after IS NULL OR not_after > now())
+        GROUP BY api_key.id
+        HAVING count(*) > 2 OR api_key.deleted_at IS NOT NULL
     """,
 }
 _CHANGED_BY_COMMANDS = (
     "apikeys_apikey",
     "apikeys_apikeysecret",
+    "apikeys_pickup",
     "apikeys_historicalapikey",
     "approvals_approvalrequest",
     "approvals_vote",

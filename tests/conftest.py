@@ -11,6 +11,7 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import setup_databases, teardown_databases
 
+from apikeys import usage
 from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
 from apikeys.models import ApiKey, Customer
 from approvals.bootstrap import Bootstrap
@@ -58,6 +59,8 @@ def owner(django_db_setup: None, django_db_blocker: Any) -> Iterator[psycopg.Con
 def clean_database(transactional_db: None, owner: psycopg.Connection) -> Iterator[None]:
     """Real transactions in every test; whatever it committed is gone after it."""
     yield
+    # What is noted would otherwise be written once the process ends, and with it the database.
+    usage.flush()
     wipe(owner)
 
 
@@ -75,7 +78,7 @@ def globex() -> Customer:
 
 @pytest.fixture
 def dana(acme: Customer) -> User:
-    """Acts for Acme: may create, enable and disable API keys."""
+    """Acts for Acme: may do everything with API keys."""
     return member("dana", acme, permissions=KEY_PERMISSIONS)
 
 
@@ -139,8 +142,12 @@ def first_key(dana: User, acme: Customer) -> "Key":
 KEY_PERMISSIONS = (
     "view_apikey",
     "create_apikey",
+    "update_apikey",
+    "rotate_apikey",
     "enable_apikey",
     "disable_apikey",
+    "delete_apikey",
+    "verify_apikey",
 )
 APPROVER_PERMISSIONS = ("view_approvalrequest", "view_apikey")
 AUDITOR_PERMISSIONS = (
@@ -207,9 +214,9 @@ def member(
     return User.objects.get(pk=user.pk)
 
 
-def create_key(owner: User, customer: Customer, *, name: str) -> Key:
+def create_key(owner: User, customer: Customer, *, name: str, **fields: Any) -> Key:
     """Make a key of a person's."""
-    command = CreateApiKey(customer_id=customer.pk, owner_id=owner.pk, name=name)
+    command = CreateApiKey(customer_id=customer.pk, owner_id=owner.pk, name=name, **fields)
     outcome = dispatch(command, context=Context(actor=actor_for_user(owner)))
     assert isinstance(outcome, Completed)
     assert outcome.secret

@@ -4,20 +4,16 @@ import http.client
 import json
 import os
 import signal
-import socket
-import subprocess
-import sys
 from contextlib import suppress
 from threading import Semaphore, Thread
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from django.conf import settings
 from django.db import connections
 
 from apikeys.models import ApiKey
 from audit.models import CommandRecord, EventRecord
 from tests.books import assert_balanced
+from tests.servers import free_port, serving
 from tests.threads import until
 
 CLIENTS = 4
@@ -58,39 +54,14 @@ class Program:
 @pytest.fixture
 def port():
     """A port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture
 def server(port):
-    """The real server on the test database, in a process group of its own."""
-    url = urlsplit(os.environ["DATABASE_URL"])
-    database = connections["default"].settings_dict["NAME"]
-    process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--log-level", "warning"),
-            *("--host", "127.0.0.1", "--port", str(port)),
-            *("--workers", "2", "--blocking-threads", "4", "config.wsgi:application"),
-        ],
-        cwd=settings.BASE_DIR,
-        env=os.environ | {"DATABASE_URL": urlunsplit(url._replace(path=f"/{database}"))},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    until(lambda: answers(port))
-    yield process
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-def answers(port) -> bool:
-    """Whether the server has begun to serve."""
-    with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-        return True
-    return False
+    """The real server on the test database, with two workers."""
+    with serving(port, workers=2) as process:
+        yield process
 
 
 def test_whatever_was_acknowledged_is_there_and_nothing_is_there_by_halves(port, first_key, server):

@@ -1,12 +1,16 @@
 """API keys and customers in the admin: to read, by those of the customer."""
 
+from datetime import UTC, datetime
+
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apikeys.credentials import Token
+from apikeys.commands import RotateApiKey
 from apikeys.models import ApiKey
-from tests.conftest import create_key
+from apikeys.tokens import Token
+from audit.outside import outside_command
+from tests.conftest import actor, completed, create_key
 
 LIST = "/admin/apikeys/apikey/"
 
@@ -48,6 +52,30 @@ def test_no_page_shows_a_secret_or_its_digest(first_key, iris, browser):
         content = client.get(LIST + page).content
         assert first_key.secret.encode() not in content
         assert digest.hex().encode() not in content
+
+
+def test_the_page_of_a_key_shows_what_it_may_do_from_where_and_until_when(
+    dana, acme, iris, browser
+):
+    key = create_key(
+        dana,
+        acme,
+        name="ci",
+        scopes=("keys:read",),
+        allowed_networks=("192.0.2.0/24",),
+        expires_at=datetime(2030, 1, 2, tzinfo=UTC),
+        metadata={"team": "shop"},
+    )
+    completed(RotateApiKey(api_key_id=key.id, overlap_seconds=3600))
+    with outside_command("A secret that waits"):
+        key.row.await_pick_up(actor(dana))
+
+    content = browser(iris).get(f"{LIST}{key.id}/change/").content.decode()
+
+    for shown in ("Enabled", "keys:read", "192.0.2.0/24", "Jan. 2, 2030", "shop", "Not after"):
+        assert shown in content
+    assert content.count("field-not_after") == 2
+    assert "dana" in content[content.index("field-actor_label") :]
 
 
 def test_a_key_links_to_its_history_and_its_story(first_key, iris, ann, browser):

@@ -42,7 +42,10 @@ def test_a_repeat_under_the_same_key_does_nothing_twice(client, first_key):
     assert (first.status_code, again.status_code) == (201, 201)
     assert again["Command-Id"] == first["Command-Id"]
     assert again["Idempotency-Replayed"] == "true"
-    assert again.json() == {**first.json(), "secret": None}
+    note = again.json()["secret_note"]
+    assert again.json() == {**first.json(), "secret": None, "secret_note": note}
+    assert first.json()["secret_note"] is None
+    assert f"POST /api/v2/api-keys/{first.json()['id']}/rotate" in note
     assert ApiKey.objects.filter(name="ci").count() == 1
     assert CommandRecord.objects.filter(idempotency_key="k-1").count() == 1
 
@@ -131,7 +134,7 @@ def test_an_etag_that_is_none_of_ours_is_refused_in_words(client, first_key, eta
 
     answer = call(client, "POST", path, key=first_key, If_Match=etag)
 
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/If-Match")
+    assert (answer.status_code, answer.json()["errors"][0]["header"]) == (400, "If-Match")
 
 
 @pytest.mark.parametrize("reason", ["Rotation", "Größe geändert"])
@@ -201,7 +204,13 @@ def test_the_status_tells_how_far_the_approvals_are(
     completed(denial, context=context_of(bob, reason="Still in use"))
     status = call(client, "GET", held["Location"], key=first_key).json()
     assert status["status"] == "cancelled"
-    assert status["error"] == {"code": "denied", "detail": "Denied by bob: Still in use"}
+    assert status["error"] == {
+        "type": "/docs/errors/denied",
+        "title": "Denied",
+        "status": 409,
+        "detail": "Denied by bob: Still in use",
+        "code": "denied",
+    }
     assert [attempt["status"] for attempt in status["attempts"]] == ["postponed", "cancelled"]
 
 

@@ -104,10 +104,34 @@ def test_a_number_has_a_least_value(setting, value):
         environment.number("SETTING", default=0, least=3)
 
 
+def test_a_limit_is_requests_in_seconds(setting):
+    setting("6000/60")
+
+    assert environment.limit("SETTING", default="1/1") == (6000, 60)
+
+
+def test_a_limit_is_turned_off_in_words_and_not_by_an_empty_value(setting):
+    setting("none")
+    assert environment.limit("SETTING", default="30/60") is None
+
+    setting("")
+    assert environment.limit("SETTING", default="30/60") == (30, 60)
+
+
+@pytest.mark.parametrize("value", ["60", "0/60", "60/0", "-1/60", "1.5/60", "60/60/60", "off"])
+def test_what_is_no_limit_is_refused_with_an_example(setting, value):
+    setting(value)
+
+    with pytest.raises(ImproperlyConfigured, match="SETTING=30/60, or SETTING=none"):
+        environment.limit("SETTING", default="30/60")
+
+
 REFUSALS = [
     (lambda name: environment.flag(name, default=True), "s3cret"),
     (lambda name: environment.number(name, default=1), "12s3cret"),
+    (lambda name: environment.day(name, default="2027-12-31"), "s3cret"),
     (lambda name: environment.choice(name, among=("json",)), "s3cret"),
+    (lambda name: environment.limit(name, default="30/60"), "s3cret/60"),
     (environment.key, "not base64, s3cret"),
     (environment.key, SHORT_KEY),
     (environment.keys, OLD_KEY),

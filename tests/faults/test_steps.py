@@ -3,8 +3,8 @@
 import pytest
 from django.conf import settings as product_settings
 
-from apikeys.commands import CreateApiKey, DisableApiKey
-from apikeys.models import ApiKey, ApiKeySecret
+from apikeys.commands import AddMember, DisableApiKey
+from apikeys.models import ApiKey, Membership
 from audit.actors import SYSTEM
 from audit.bus import dispatch
 from audit.context import Context
@@ -119,10 +119,10 @@ def test_a_commit_that_fails_undoes_everything(owner, first_key, table):
 
 
 def test_a_reference_to_nobody_that_shows_at_commit_undoes_everything(acme):
-    command = CreateApiKey(customer_id=acme.pk, owner_id=987_654_321, name="nobody's")
+    command = AddMember(customer_id=acme.pk, user_id=987_654_321)
 
     assert_only_the_failure_is_on_record(command, saying="violates foreign key constraint")
-    assert not ApiKeySecret.objects.exists()
+    assert not Membership.objects.exists()
 
 
 def test_what_a_failure_quotes_of_a_secret_is_not_on_record(owner, acme, dana, capsys):

@@ -1,0 +1,46 @@
+"""Create a customer, and name the people who act for it."""
+
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from apikeys.commands import AddMember, CreateCustomer
+from audit.shell import carry_all_out
+
+
+class Command(BaseCommand):
+    """The first step after an installation; the key that comes next is ``issue_key``'s."""
+
+    help = "Create a customer, and name the people who act for it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Ask for the name and the people."""
+        parser.add_argument("name", help="What the customer is called.")
+        parser.add_argument(
+            "--member",
+            action="append",
+            default=[],
+            metavar="USERNAME",
+            help="Somebody who acts for the customer; once for each.",
+        )
+        parser.add_argument("--reason", default="First set-up", help="Why, for the record.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Dispatch the commands as the system, in one transaction."""
+        create = CreateCustomer(name=options["name"])
+        commands = [create, *_joining(create, options["member"])]
+        carry_all_out(commands, reason=options["reason"])
+        self.stderr.write(f"Created the customer {create.name}:")
+        self.stdout.write(str(create.customer_id))
+
+
+def _joining(customer: CreateCustomer, usernames: list[str]) -> list[AddMember]:
+    people = dict(User.objects.filter(username__in=usernames).values_list("username", "pk"))
+    unknown = sorted(set(usernames) - set(people))
+    if unknown:
+        raise CommandError(f"There is no user called {', '.join(unknown)}.")
+    return [
+        AddMember(customer_id=customer.customer_id, user_id=people[username])
+        for username in dict.fromkeys(usernames)
+    ]

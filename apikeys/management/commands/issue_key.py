@@ -1,0 +1,87 @@
+"""Issue an API key, and write its secret to standard output."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import User
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from apikeys.commands import CreateApiKey, PickUpSecret
+from apikeys.models import Customer
+from audit import scopes
+from audit.shell import carry_out, errors_told
+
+
+class Command(BaseCommand):
+    """Standard output gets the secret alone, once; everything else goes to standard error."""
+
+    help = "Issue an API key. Its secret goes to standard output, this once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Ask whose key it is and what it may do."""
+        parser.add_argument("--customer", metavar="NAME", help="Whose key it is.")
+        parser.add_argument("--owner", metavar="USERNAME", help="On whose behalf it acts.")
+        parser.add_argument("--name", help="What people call it.")
+        parser.add_argument("--environment", choices=("live", "test"), default="live")
+        parser.add_argument(
+            "--scope",
+            action="append",
+            metavar="SCOPE",
+            help=f"What it may do; once for each: {', '.join(sorted(scopes.known()))}. "
+            "Unless told, read and write.",
+        )
+        parser.add_argument(
+            "--network", action="append", default=[], metavar="CIDR", help="From where it works."
+        )
+        parser.add_argument(
+            "--expires", type=_moment, metavar="TIME", help="As in 2027-01-31T00:00:00Z."
+        )
+        parser.add_argument(
+            "--pick-up",
+            type=UUID,
+            metavar="ID",
+            help="Pick up the secret of a key that had to be approved; nothing else is needed.",
+        )
+        parser.add_argument("--reason", default="First set-up", help="Why, for the record.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Dispatch the command as the system."""
+        with errors_told():
+            command = _picking_up(options) if options["pick_up"] else _creating(options)
+        completed = carry_out(command, reason=options["reason"])
+        self.stderr.write(f"{completed.result}, {completed.result.pk}, has this secret:")
+        self.stdout.write(completed.secret or "")
+
+
+def _picking_up(options: dict[str, Any]) -> PickUpSecret:
+    return PickUpSecret(api_key_id=options["pick_up"])
+
+
+def _creating(options: dict[str, Any]) -> CreateApiKey:
+    missing = [f"--{name}" for name in ("customer", "owner", "name") if not options[name]]
+    if missing:
+        raise CommandError(f"Missing: {', '.join(missing)}.")
+    return CreateApiKey(
+        customer_id=_found(Customer, name=options["customer"]).pk,
+        owner_id=_found(User, username=options["owner"]).pk,
+        name=options["name"],
+        environment=options["environment"],
+        scopes=tuple(options["scope"] or ("read", "write")),
+        allowed_networks=tuple(options["network"]),
+        expires_at=options["expires"],
+    )
+
+
+def _found(model: type[Any], **named: str) -> Any:
+    found = model.objects.filter(**named).first()
+    if found is None:
+        raise CommandError(f"There is no {model._meta.verbose_name} {', '.join(named.values())}.")
+    return found
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.utcoffset() is None:
+        raise ValueError(text)
+    return moment

@@ -1,0 +1,71 @@
+"""Customers, and the people who act for them."""
+
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import models
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from apikeys.models.refusals import NameTaken, NotAMember
+from audit.history import HistoricalRecords
+from audit.registry import subject
+
+
+@subject("customer", tenant="id")
+class Customer(models.Model):
+    """A tenant: whoever the keys, and what is done with them, belong to."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    name = models.CharField(max_length=100, unique=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    history = HistoricalRecords()
+
+    class Meta:
+        default_permissions = ("view",)
+        permissions = (("create_customer", "Can create customers and add people to them"),)
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def check_is_free(cls, name: str) -> None:
+        """Refuse a second customer of the same name.
+
+        :raises NameTaken: if there is one.
+        """
+        if cls.objects.filter(name=name).exists():
+            raise NameTaken
+
+
+class Membership(models.Model):
+    """A person who acts for a customer."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT)
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
+
+    history = HistoricalRecords()
+
+    class Meta:
+        default_permissions = ("view",)
+        constraints = (
+            models.UniqueConstraint(fields=("user", "customer"), name="apikeys_membership_once"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.user} of {self.customer}"
+
+    @classmethod
+    def check_acts_for(cls, user_id: int, customer_id: UUID) -> None:
+        """Refuse a person who does not act for a customer: a key of theirs would never work.
+
+        :raises NotAMember: if that is so.
+        """
+        if not cls.objects.filter(user_id=user_id, customer_id=customer_id).exists():
+            user = get_user_model().objects.filter(pk=user_id).first()
+            who = str(user) if user else f"User {user_id}"
+            message = f"{who} does not act for this customer, as the owner of a key has to."
+            raise NotAMember(message)

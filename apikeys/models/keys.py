@@ -1,0 +1,231 @@
+"""API keys, and the life of each."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from apikeys.limits import DEFAULT_SCOPES, LONGEST_DESCRIPTION, LONGEST_NAME, check_period
+from apikeys.models.customers import Customer
+from apikeys.models.refusals import (
+    AlreadyDeleted,
+    AlreadyDisabled,
+    AlreadyEnabled,
+    NothingToChange,
+    NothingToPickUp,
+    RotationUnderWay,
+)
+from apikeys.models.secrets import ApiKeySecret, PickUp, claim, database_clock
+from apikeys.tokens import Token
+from audit.actors import Actor
+from audit.history import HistoricalRecords
+from audit.registry import subject
+
+
+class Environment(models.TextChoices):
+    """What a key is for; its secrets begin with it."""
+
+    LIVE = "live"
+    TEST = "test"
+
+
+class State(models.TextChoices):
+    """Whether a key authenticates, and if not, why not."""
+
+    ENABLED = "enabled"
+    DISABLED = "disabled"
+    EXPIRED = "expired"
+    NOT_YET_VALID = "not_yet_valid"
+    DELETED = "deleted"
+
+
+def default_scopes() -> list[str]:
+    """Give a key what every key could do before there were scopes."""
+    return list(DEFAULT_SCOPES)
+
+
+@subject("api-key", tenant="customer_id", route="v2-key")
+class ApiKey(models.Model):
+    """What lets a program of a customer use the API, on behalf of its owner."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT)
+    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
+    name = models.CharField(max_length=LONGEST_NAME)
+    description = models.CharField(max_length=LONGEST_DESCRIPTION, blank=True, default="")
+    environment = models.CharField(
+        max_length=4, choices=Environment.choices, default=Environment.LIVE
+    )
+    prefix = models.CharField(max_length=20, blank=True)
+    scopes = ArrayField(models.TextField(), default=default_scopes)
+    allowed_networks = ArrayField(models.TextField(), default=list, blank=True)
+    not_before = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    metadata = models.JSONField(default=dict, blank=True)
+    is_enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    deleted_at = models.DateTimeField(null=True, blank=True)
+
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "API key"
+        default_permissions = ("view",)
+        permissions = (
+            ("create_apikey", "Can create API keys"),
+            ("update_apikey", "Can change API keys"),
+            ("rotate_apikey", "Can rotate the secrets of API keys"),
+            ("enable_apikey", "Can enable API keys"),
+            ("disable_apikey", "Can disable API keys"),
+            ("delete_apikey", "Can delete API keys"),
+            ("verify_apikey", "Can verify the secrets of API keys"),
+        )
+        indexes = (models.Index(fields=("customer", "-created_at"), name="apikeys_of_customer"),)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(environment__in=Environment.values), name="apikeys_environment"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(expires_at__gt=models.F("not_before")),
+                name="apikeys_expires_after_start",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(deleted_at__isnull=True) | models.Q(is_enabled=False),
+                name="apikeys_deleted_is_disabled",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"API key “{self.name}” ({self.prefix or 'no secret yet'}…)"
+
+    def subject_label(self) -> str:
+        """Name the key for somebody who sees many customers."""
+        return f"{self} of {self.customer}"
+
+    def state_at(self, moment: datetime) -> State:
+        """Tell whether the key authenticates at a moment, by what it is now."""
+        if self.deleted_at is not None:
+            return State.DELETED
+        if not self.is_enabled:
+            return State.DISABLED
+        if self.expires_at is not None and self.expires_at <= moment:
+            return State.EXPIRED
+        if self.not_before is not None and self.not_before > moment:
+            return State.NOT_YET_VALID
+        return State.ENABLED
+
+    def check_not_deleted(self) -> None:
+        """Refuse whatever is asked of a deleted key.
+
+        :raises AlreadyDeleted: if it is.
+        """
+        if self.deleted_at is not None:
+            message = f"{self} is deleted, and that is final."
+            raise AlreadyDeleted(message)
+
+    def enable(self) -> None:
+        """Let the key authenticate again.
+
+        :raises AlreadyEnabled: if it does.
+        """
+        self.check_not_deleted()
+        if self.is_enabled:
+            message = f"{self} is already enabled."
+            raise AlreadyEnabled(message)
+        self.is_enabled = True
+        self.save(update_fields=["is_enabled"])
+
+    def disable(self) -> None:
+        """Turn the key away from its next request on.
+
+        :raises AlreadyDisabled: if it is.
+        """
+        self.check_not_deleted()
+        if not self.is_enabled:
+            message = f"{self} is already disabled."
+            raise AlreadyDisabled(message)
+        self.is_enabled = False
+        self.save(update_fields=["is_enabled"])
+
+    def change(self, values: dict[str, Any]) -> list[str]:
+        """Take on new values, and return the names of those that differ.
+
+        :raises NothingToChange: if none does.
+        :raises Invalid: if the key would expire before it is valid.
+        """
+        self.check_not_deleted()
+        changed = [name for name, value in values.items() if getattr(self, name) != value]
+        if not changed:
+            message = f"{self} is already as you want it."
+            raise NothingToChange(message)
+        for name in changed:
+            setattr(self, name, values[name])
+        check_period(self.not_before, self.expires_at)
+        self.save(update_fields=changed)
+        return changed
+
+    def rotate(self, token: Token, *, overlap: timedelta) -> datetime | None:
+        """Make a token the current secret; return when the one before it ends, if there is one.
+
+        With an overlap the former secret works for that long, and not a second longer, for
+        authentication compares with the same clock. Without one, all others end now.
+
+        :raises RotationUnderWay: if there would be three secrets that work.
+        """
+        self.check_not_deleted()
+        now = database_clock()
+        former = list(self.secrets.live())
+        if overlap and len(former) > 1:
+            raise _rotation_under_way(former)
+        for secret in former:
+            secret.end_at(now + overlap)
+        self.secrets.create(digest=token.digest)
+        self.prefix = token.prefix
+        self.save(update_fields=["prefix"])
+        PickUp.objects.filter(api_key=self).delete()
+        return now + overlap if former else None
+
+    def await_pick_up(self, actor: Actor, *, overlap: timedelta = timedelta()) -> PickUp:
+        """Note who may pick up the next secret. Until then the present ones stay as they are.
+
+        What somebody else could have picked up before is superseded.
+        """
+        self.check_not_deleted()
+        pick_up, _ = PickUp.objects.update_or_create(
+            api_key=self, defaults=claim(actor, overlap=overlap)
+        )
+        return pick_up
+
+    def awaited_pick_up(self) -> PickUp:
+        """Find who may pick up the next secret.
+
+        :raises NothingToPickUp: if none waits.
+        """
+        self.check_not_deleted()
+        pick_up = PickUp.objects.filter(api_key=self).first()
+        if pick_up is None:
+            message = f"No secret of {self} waits to be picked up."
+            raise NothingToPickUp(message)
+        return pick_up
+
+    def mark_deleted(self) -> None:
+        """Delete the key for good: it stays for the record, and none of its secrets works."""
+        self.check_not_deleted()
+        now = database_clock()
+        for secret in self.secrets.live():
+            secret.end_at(now)
+        PickUp.objects.filter(api_key=self).delete()
+        self.is_enabled, self.deleted_at = False, now
+        self.save(update_fields=["is_enabled", "deleted_at"])
+
+
+def _rotation_under_way(live: list[ApiKeySecret]) -> RotationUnderWay:
+    (until,) = (secret.not_after for secret in live if secret.not_after is not None)
+    return RotationUnderWay(
+        f"The key has two secrets that work, the former one until {until:%Y-%m-%d %H:%M:%S} UTC. "
+        "Wait until then, or rotate with overlap_seconds 0, which ends both now."
+    )

@@ -1,0 +1,132 @@
+"""The secrets of API keys: how long each is good, and who may still pick one up."""
+
+from datetime import datetime, timedelta
+from typing import Self
+
+from django.conf import settings
+from django.db import connection, models
+from django.db.models.functions import Now
+from django.utils import timezone
+from uuid_utils.compat import uuid7
+
+from apikeys.models.refusals import NotYours, PickUpExpired
+from audit.actors import Actor
+from audit.history import HistoricalRecords
+
+
+def database_clock() -> datetime:
+    """Read the clock by which authentication decides, for the workers' own ones differ."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement_timestamp()")
+        (now,) = cursor.fetchone()
+    moment: datetime = now
+    return moment
+
+
+class LiveSecrets(models.QuerySet["ApiKeySecret"]):
+    """Secrets, of which one may want those that still work."""
+
+    def live(self) -> Self:
+        """Pick those that work, the newest first, without their digests."""
+        is_live = models.Q(not_after__isnull=True) | models.Q(not_after__gt=Now())
+        return self.filter(is_live).defer("digest").order_by("-created_at", "-pk")
+
+
+class ApiKeySecret(models.Model):
+    """The digest of one secret of a key, and how long it is good."""
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    api_key = models.ForeignKey("apikeys.ApiKey", on_delete=models.PROTECT, related_name="secrets")
+    digest = models.BinaryField(max_length=32, unique=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    not_after = models.DateTimeField(null=True)
+
+    objects = LiveSecrets.as_manager()
+    history = HistoricalRecords(excluded_fields=("digest",))
+
+    class Meta:
+        verbose_name = "API key secret"
+        default_permissions = ()
+        constraints = (
+            models.UniqueConstraint(
+                fields=("api_key",),
+                condition=models.Q(not_after__isnull=True),
+                name="apikeys_secret_current_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"secret {self.id}"
+
+    def __repr__(self) -> str:
+        return f"<ApiKeySecret {self.id}>"
+
+    def end_at(self, moment: datetime) -> None:
+        """Have the secret work no longer than this."""
+        self.not_after = moment
+        self.save(update_fields=["not_after"])
+
+
+class PickUp(models.Model):
+    """A secret that was approved and is not made yet: who may have it, and until when.
+
+    It has a table of its own, for it comes and goes while the key stays: its rows are few, its
+    history tells who was to have a secret and who took it, and no history row of a key has to
+    carry five columns that are nearly always empty.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
+    api_key = models.OneToOneField(
+        "apikeys.ApiKey", on_delete=models.PROTECT, related_name="pick_up"
+    )
+    actor_kind = models.TextField()
+    actor_id = models.TextField()
+    actor_person = models.TextField(blank=True)
+    actor_label = models.TextField()
+    until = models.DateTimeField()
+    overlap = models.DurationField(default=timedelta)
+
+    history = HistoricalRecords()
+
+    class Meta:
+        verbose_name = "pick-up"
+        default_permissions = ()
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(overlap__gte=timedelta()), name="apikeys_pick_up_overlap"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"a secret for {self.actor_label} until {self.until:%Y-%m-%d %H:%M} UTC"
+
+    def check_is_for(self, actor: Actor) -> None:
+        """Refuse everybody but who asked, and that one after its time.
+
+        Another key of the same person is another credential, which may be in other hands.
+
+        :raises NotYours: if it is somebody else.
+        :raises PickUpExpired: if it is too late.
+        """
+        is_same = (actor.kind, actor.id) == (self.actor_kind, self.actor_id)
+        is_person = actor.kind == "user" and actor.person_id == self.actor_person
+        if not (is_same or is_person):
+            raise NotYours
+        if timezone.now() >= self.until:
+            message = (
+                f"The secret could be picked up until {self.until:%Y-%m-%d %H:%M} UTC: "
+                "rotate the key to get another one."
+            )
+            raise PickUpExpired(message)
+
+
+def claim(actor: Actor, *, overlap: timedelta) -> dict[str, object]:
+    """Say who may pick up a secret, from now on for as long as the settings allow."""
+    return {
+        "actor_kind": actor.kind,
+        "actor_id": actor.id,
+        "actor_person": actor.person_id,
+        "actor_label": actor.label,
+        "until": timezone.now() + settings.APIKEYS_PICK_UP_WITHIN,
+        "overlap": overlap,
+    }

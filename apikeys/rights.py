@@ -1,0 +1,56 @@
+"""That nobody hands out more than they have: rights of a key are those of its scopes and owner."""
+
+from collections.abc import Iterable
+
+from django.contrib.auth import get_user_model
+
+from audit import scopes
+from audit.actors import SYSTEM, Actor
+from audit.exceptions import Forbidden
+
+
+class BeyondOwnRights(Forbidden):
+    """The key may do more than you: that would hand out rights which you do not have."""
+
+    remedy = "Ask for fewer scopes, or have somebody do it who holds them all."
+
+
+class NotInYourName(Forbidden):
+    """A key acts on behalf of its owner: only that one can create it."""
+
+    remedy = "Have the owner create the key, or create it in your own name."
+
+
+def check_owner(actor: Actor, *, owner_id: int) -> None:
+    """Refuse to make a key that acts for somebody else. The system sets up what others use.
+
+    :raises NotInYourName: if the owner is another person.
+    """
+    if actor.kind != SYSTEM.kind and actor.person_id != str(owner_id):
+        raise NotInYourName
+
+
+def check_not_beyond(actor: Actor, *, owner_id: int, key_scopes: Iterable[str]) -> None:
+    """Refuse to hand out, through a key, what the actor itself may not do.
+
+    :raises BeyondOwnRights: naming the scopes and permissions that are too much.
+    """
+    if actor.kind == SYSTEM.kind:
+        return
+    wanted = frozenset(key_scopes)
+    beyond = [] if actor.scopes is None else scopes.not_covered(wanted, actor.scopes)
+    for permission in sorted(_permissions_of(owner_id, actor)):
+        if wanted & scopes.needed_for(permission) and not actor.may(permission):
+            beyond.append(permission)
+    if beyond:
+        message = f"The key may do what you may not: {', '.join(beyond)}."
+        raise BeyondOwnRights(message)
+
+
+def _permissions_of(owner_id: int, actor: Actor) -> frozenset[str]:
+    if str(owner_id) == actor.person_id:
+        return actor.permissions
+    owner = get_user_model().objects.get(pk=owner_id)
+    # Whoever is not active may become so again, and with that person all that the key may do.
+    owner.is_active = True
+    return frozenset(owner.get_all_permissions())

@@ -1,0 +1,1 @@
+"""Other packages that authenticate by a token, installed beside the project and not into it."""
