@@ -1,6 +1,8 @@
 """Policies over HTTP: to read them, and to propose changes, which need approval themselves."""
 
-from typing import Any
+import re
+from datetime import timedelta
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib.auth.models import Group
@@ -12,8 +14,10 @@ from rest_framework.response import Response
 
 from approvals import resources
 from approvals.models import Effect, Policy, Rule
+from approvals.models.policies import AlreadyDisabled
 from approvals.policy_commands import CreatePolicy, DisablePolicy, EditPolicy
-from audit.exceptions import Forbidden
+from audit.exceptions import Forbidden, NotFound
+from audit.openapi.operations import documented
 from audit.outcomes import Completed
 from audit.viewsets import CommandInput, CommandViewSet
 
@@ -23,6 +27,20 @@ class RuleInput(serializers.Serializer[Any]):
 
     group = serializers.SlugRelatedField(queryset=Group.objects.all(), slug_field="name")
     quorum = serializers.IntegerField(min_value=1, max_value=100)
+
+
+class IsoDurationField(serializers.DurationField):
+    """A length of time as ISO 8601 has it, without years and months, whose length varies."""
+
+    _PATTERN = r"P(\d{1,5}D(T\d{1,5}[HMS])?|T\d{1,5}H(\d{1,5}M)?|T\d{1,5}[MS])"
+    json_schema: ClassVar = {"type": "string", "pattern": f"^{_PATTERN}$"}
+
+    def to_internal_value(self, value: Any) -> timedelta:
+        """Read it."""
+        if not re.fullmatch(self._PATTERN, str(value), re.ASCII):
+            self.fail("invalid", format="PT48H")
+        length: timedelta = super().to_internal_value(value)
+        return length
 
 
 class PolicyInput(CommandInput):
@@ -37,9 +55,9 @@ class PolicyInput(CommandInput):
     requester_may_vote = serializers.BooleanField(required=False)
     requester_reason_required = serializers.BooleanField(required=False)
     approver_reason_required = serializers.BooleanField(required=False)
-    minimum_membership = serializers.DurationField(required=False)
-    approve_within = serializers.DurationField(required=False, allow_null=True)
-    execute_within = serializers.DurationField(required=False, allow_null=True)
+    minimum_membership = IsoDurationField(required=False)
+    approve_within = IsoDurationField(required=False, allow_null=True)
+    execute_within = IsoDurationField(required=False, allow_null=True)
     one_open_request = serializers.BooleanField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -56,29 +74,51 @@ class PolicyInput(CommandInput):
 class PolicyViewSet(CommandViewSet):
     """Policies. Every change is a command that two policy owners have to approve."""
 
+    tag = "policies"
+    field_names = {"for_tenant": "tenant", "groups": "rules", "quorums": "rules"}
+
+    @documented("list_policies", gives=resources.PolicyList)
     def list(self, request: Request) -> Response:
         """List policies by what they govern."""
         policies = self._visible().order_by("governs", "pk")
         return Response({"results": [resources.policy(policy) for policy in policies]})
 
+    @documented("retrieve_policy", gives=resources.PolicyResource)
     def retrieve(self, request: Request, policy_id: UUID) -> Response:
         """Show one policy."""
         return Response(resources.policy(get_object_or_404(self._visible(), pk=policy_id)))
 
+    @documented(
+        "create_policy",
+        takes=PolicyInput,
+        gives=resources.PolicyResource,
+        succeeds_with=status.HTTP_201_CREATED,
+        is_command=True,
+        raises=(NotFound,),
+    )
     def create(self, request: Request) -> Response:
         """Propose a policy."""
         created = status.HTTP_201_CREATED
         return self.send(CreatePolicy, takes=PolicyInput, succeeds_with=created)
 
+    @documented(
+        "replace_policy", takes=PolicyInput, gives=resources.PolicyResource, is_command=True
+    )
     def update(self, request: Request, policy_id: UUID) -> Response:
         """Propose that a policy says something else from now on."""
         return self.send(EditPolicy, takes=PolicyInput, policy_id=policy_id)
 
+    @documented(
+        "disable_policy",
+        gives=resources.PolicyResource,
+        is_command=True,
+        raises=(AlreadyDisabled,),
+    )
     def disable(self, request: Request, policy_id: UUID) -> Response:
         """Propose that a policy governs nothing any more."""
         return self.send(DisablePolicy, policy_id=policy_id)
 
-    def represent(self, completed: Completed) -> dict[str, Any]:
+    def represent(self, completed: Completed) -> resources.PolicyResource:
         """Present the policy as it is now."""
         return resources.policy(completed.result)
 

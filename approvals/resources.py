@@ -1,25 +1,128 @@
 """What approval requests and policies look like over HTTP."""
 
 from collections.abc import Iterable
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Annotated, TypeAlias, TypedDict
 
 from django.utils.duration import duration_iso_string
 
-from approvals.models import Policy, Rule, Vote
+from approvals.models import Decision, Effect, Policy, Rule, State, Vote
 from approvals.pending import request_url
 from approvals.presentation import Presented, ballot
 from audit.actors import Actor
+from audit.references import (
+    ActorReference,
+    Address,
+    CommandReference,
+    Reference,
+    Uuid,
+    one_of,
+    reference,
+)
 from audit.viewsets import status_url
 
+Duration: TypeAlias = Annotated[str, "ISO 8601, as in PT48H."]
 
-def approval_request(presented: Presented, *, actor: Actor) -> dict[str, Any]:
+
+class RequirementResource(TypedDict):
+    """A rule of a request: how many of a group it takes, and how many of them approve now."""
+
+    rule: str
+    group: str
+    needed: int
+    have: int
+
+
+class VoteResource(TypedDict):
+    """A vote. It no longer stands if it was taken back or its voter has voted again."""
+
+    voter: str
+    decision: Annotated[str, one_of(Decision.values)]
+    comment: str
+    cast_at: datetime
+    stands: bool
+
+
+class MyVote(TypedDict):
+    """Whether the caller may vote, and why not."""
+
+    may: bool
+    why: str
+
+
+class ApprovalRequestInList(TypedDict):
+    """A held command that waits for approval, or did."""
+
+    id: Uuid
+    url: Address
+    state: Annotated[str, one_of(State.values)]
+    what: Annotated[str | None, "What it would do; null if that cannot be verified."]
+    problem: Annotated[str | None, "Why it cannot be verified."]
+    warnings: Annotated[list[str], "What would stop it even if it is approved."]
+    type: Annotated[str, "The type of command, as in apikeys.disable."]
+    command: CommandReference
+    subject: Reference | None
+    tenant: str | None
+    requester: ActorReference
+    reason: str
+    channel: str
+    requested_at: datetime
+    approve_by: datetime
+    requirements: list[RequirementResource]
+    digest: Annotated[str, "Covers exactly what would be carried out."]
+
+
+class ApprovalRequestResource(ApprovalRequestInList):
+    """A request in full, with its votes and what the caller may do about it."""
+
+    votes: list[VoteResource]
+    my_vote: MyVote
+    outcome: str
+
+
+class RuleResource(TypedDict):
+    """A group of people, and how many of them have to approve."""
+
+    id: Uuid
+    group: str
+    quorum: int
+
+
+class PolicyResource(TypedDict):
+    """What is held, refused or let through, and who approves it."""
+
+    id: Uuid
+    governs: str
+    tenant: str | None
+    condition: str
+    effect: Annotated[str, one_of(Effect.values)]
+    message: str
+    rules: list[RuleResource]
+    requester_may_vote: bool
+    requester_reason_required: bool
+    approver_reason_required: bool
+    minimum_membership: Duration | None
+    approve_within: Duration | None
+    execute_within: Duration | None
+    one_open_request: bool
+    enabled: bool
+    version: int
+
+
+class PolicyList(TypedDict):
+    """The policies that the caller may see."""
+
+    results: list[PolicyResource]
+
+
+def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestResource:
     """Present one request in full, with what the caller may do about it."""
     request = presented.request
     cast = sorted(request.votes.all(), key=lambda vote: vote.cast_at)
     standing = {vote.pk for vote in request.standing_votes()}
     mine = ballot(presented, actor=actor)
-    return approval_request_in_list(presented) | {
+    return {
+        **approval_request_in_list(presented),
         "warnings": mine.warnings,
         "votes": [_vote(vote, stands=vote.pk in standing) for vote in cast],
         "my_vote": {"may": mine.may_deny, "why": mine.obstacle},
@@ -27,7 +130,7 @@ def approval_request(presented: Presented, *, actor: Actor) -> dict[str, Any]:
     }
 
 
-def approval_request_in_list(presented: Presented) -> dict[str, Any]:
+def approval_request_in_list(presented: Presented) -> ApprovalRequestInList:
     """Present one request among others. What cannot be verified is not put into a sentence."""
     request = presented.request
     return {
@@ -39,7 +142,7 @@ def approval_request_in_list(presented: Presented) -> dict[str, Any]:
         "warnings": presented.flags,
         "type": request.message_type,
         "command": {"id": str(request.command_id), "url": status_url(request.command_id)},
-        "subject": _reference(request.subject_type, request.subject_id),
+        "subject": reference(request.subject_type, request.subject_id),
         "tenant": request.tenant or None,
         "requester": {
             "kind": request.requester_kind,
@@ -55,7 +158,7 @@ def approval_request_in_list(presented: Presented) -> dict[str, Any]:
     }
 
 
-def policy(found: Policy) -> dict[str, Any]:
+def policy(found: Policy) -> PolicyResource:
     """Present a policy, whose rules have been fetched with their groups."""
     return {
         "id": str(found.pk),
@@ -77,7 +180,7 @@ def policy(found: Policy) -> dict[str, Any]:
     }
 
 
-def _requirements(presented: Presented) -> list[dict[str, Any]]:
+def _requirements(presented: Presented) -> list[RequirementResource]:
     rules = presented.request.requirements["rules"]
     return [
         {
@@ -90,7 +193,7 @@ def _requirements(presented: Presented) -> list[dict[str, Any]]:
     ]
 
 
-def _vote(vote: Vote, *, stands: bool) -> dict[str, Any]:
+def _vote(vote: Vote, *, stands: bool) -> VoteResource:
     return {
         "voter": vote.voter_label,
         "decision": vote.decision,
@@ -101,7 +204,7 @@ def _vote(vote: Vote, *, stands: bool) -> dict[str, Any]:
     }
 
 
-def _rules(rules: Iterable[Rule]) -> list[dict[str, Any]]:
+def _rules(rules: Iterable[Rule]) -> list[RuleResource]:
     return [
         {"id": str(rule.pk), "group": rule.group.name, "quorum": rule.quorum}
         for rule in sorted(rules, key=lambda rule: rule.pk)
@@ -112,7 +215,3 @@ def _rules(rules: Iterable[Rule]) -> list[dict[str, Any]]:
 def _duration(length: timedelta | None) -> str | None:
     """Write a duration as ISO 8601 has it."""
     return duration_iso_string(length) if length else None
-
-
-def _reference(kind: str, identifier: str) -> dict[str, str] | None:
-    return {"type": kind, "id": identifier} if kind else None

@@ -1,56 +1,43 @@
 """The one place where errors become HTTP: plain JSON for v1, problem details for v2."""
 
+import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
+from uuid import uuid4
 
-from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+import structlog
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
 from django.views import defaults
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 from structlog.contextvars import get_contextvars
 
-from audit.exceptions import (
-    Cancelled,
-    CommandError,
-    Conflict,
-    Crashed,
-    Failed,
-    FieldError,
-    Forbidden,
-    IdempotencyKeyReused,
-    Invalid,
-    NotFound,
-    PreconditionFailed,
-    Refused,
-    Unregistered,
-)
+from audit import problems
+from audit.exceptions import CommandError, Failed, FieldError, Place, escaped
+from audit.parsers import BodyTooLarge
+from audit.problems import FieldProblem, LegacyProblem, ProblemDetails
+
+logger = structlog.get_logger(__name__)
 
 PROBLEM = "application/problem+json"
 _RETRY_AFTER_SECONDS = "1"
-_STATUS = {
-    Invalid: HTTPStatus.BAD_REQUEST,
-    Forbidden: HTTPStatus.FORBIDDEN,
-    NotFound: HTTPStatus.NOT_FOUND,
-    Unregistered: HTTPStatus.NOT_FOUND,
-    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
-    IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Conflict: HTTPStatus.CONFLICT,
-    Cancelled: HTTPStatus.CONFLICT,
-    Refused: HTTPStatus.CONFLICT,
-    Crashed: HTTPStatus.INTERNAL_SERVER_ERROR,
-    Failed: HTTPStatus.SERVICE_UNAVAILABLE,
-    CommandError: HTTPStatus.INTERNAL_SERVER_ERROR,
-}
 # One answer for every bad credential: what was wrong with it is in the log only.
 _UNAUTHENTICATED = "No valid credentials came with this request."
+_MALFORMED = "The request is malformed."
 
 
 class Problem:
     """An error as HTTP tells it, whatever raised it."""
 
-    def __init__(self, error: Exception) -> None:
+    def __init__(self, error: Exception | None) -> None:
         self.errors: list[FieldError] = []
         self.headers: dict[str, str] = {}
         match error:
@@ -61,52 +48,46 @@ class Problem:
                 self.headers = {"WWW-Authenticate": "Bearer", "Vary": "Cookie"}
             case drf.APIException():
                 self._take_api_exception(error)
-            case Http404():
-                self._take(HTTPStatus.NOT_FOUND, "not_found", "There is no such thing.")
-            case PermissionDenied():
-                self._take(HTTPStatus.FORBIDDEN, "forbidden", "You are not allowed to do this.")
             case _:
-                message = "Something went wrong on our side."
-                self._take(HTTPStatus.INTERNAL_SERVER_ERROR, "error", message)
+                self._take_any(error)
 
-    def plain(self) -> dict[str, Any]:
+    def plain(self) -> LegacyProblem:
         """Write the body as v1 always did."""
-        body: dict[str, Any] = {"detail": self.message, "code": self.code}
+        body: LegacyProblem = {"detail": self.message, "code": self.code}
         if self.errors:
             body["errors"] = {error.field: error.message for error in self.errors}
         return body
 
-    def details(self) -> dict[str, Any]:
+    def details(self) -> ProblemDetails:
         """Write the body as RFC 9457 has it."""
-        body: dict[str, Any] = {
-            "type": "about:blank",
-            "title": self.status.phrase,
+        body: ProblemDetails = {
+            "type": problems.type_of(self.code),
+            "title": problems.title_of(self.code),
             "status": self.status.value,
             "detail": self.message,
             "code": self.code,
-            "request_id": self._request_id(),
-            "command_id": self.headers.get("Command-Id"),
         }
+        if request_id := self._request_id():
+            body["request_id"] = request_id
+        if command_id := self.headers.get("Command-Id"):
+            body["command_id"] = command_id
         if self.errors:
-            body["errors"] = [
-                {"pointer": f"/{error.field}", "code": error.code, "detail": error.message}
-                for error in self.errors
-            ]
-        return {name: value for name, value in body.items() if value is not None}
+            body["errors"] = list(map(_field_problem, self.errors))
+        return body
 
     def _request_id(self) -> str | None:
         """Name the request, but not where every answer has to be alike to the byte."""
-        if self.status == HTTPStatus.UNAUTHORIZED:
+        if self.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS):
             return None
-        request_id: str | None = get_contextvars().get("request_id")
-        return request_id
+        # The log's own id, for the caller's is not in the log. A request that is turned down before
+        # it gets one is told one all the same.
+        return str(get_contextvars().get("request_id") or uuid4())
 
     def _take(self, status: HTTPStatus, code: str, message: str) -> None:
         self.status, self.code, self.message = status, code, message
 
     def _take_command_error(self, error: CommandError) -> None:
-        status = next(_STATUS[kind] for kind in type(error).__mro__ if kind in _STATUS)
-        self._take(status, error.code, error.message)
+        self._take(problems.status_of(type(error)), error.code, error.message)
         if isinstance(error.__cause__, drf.APIException):
             cause = error.__cause__
             self.status, self.code = HTTPStatus(cause.status_code), str(cause.default_code)
@@ -128,11 +109,30 @@ class Problem:
         if wait:
             self.headers["Retry-After"] = str(int(wait))
 
+    def _take_any(self, error: Exception | None) -> None:
+        match error:
+            case Http404():
+                self._take(HTTPStatus.NOT_FOUND, "not_found", "There is no such thing.")
+            case PermissionDenied():
+                self._take(HTTPStatus.FORBIDDEN, "forbidden", "You are not allowed to do this.")
+            case RequestDataTooBig():
+                self._take_api_exception(BodyTooLarge())
+            case SuspiciousOperation() | UnreadablePostError() | MultiPartParserError():
+                self._take(HTTPStatus.BAD_REQUEST, "bad_request", _MALFORMED)
+            case OperationalError() | InterfaceError():
+                message = "The database cannot be asked at the moment. Nothing was changed."
+                self._take(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", message)
+                self.headers["Retry-After"] = _RETRY_AFTER_SECONDS
+            case _:
+                message = "Something went wrong on our side."
+                self._take(HTTPStatus.INTERNAL_SERVER_ERROR, "error", message)
+
 
 def plain(error: Exception, context: dict[str, Any]) -> Response:
     """Answer as v1 always did: plain JSON, and none but the old status codes for bad input."""
-    problem = Problem(error)
+    problem = _told(error, context)
     if problem.status in (
+        HTTPStatus.LENGTH_REQUIRED,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     ):
@@ -142,7 +142,7 @@ def plain(error: Exception, context: dict[str, Any]) -> Response:
 
 def problem_details(error: Exception, context: dict[str, Any]) -> Response:
     """Answer with problem details."""
-    problem = Problem(error)
+    problem = _told(error, context)
     return Response(
         problem.details(),
         status=problem.status,
@@ -156,12 +156,12 @@ def field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
     match detail:
         case dict():
             for name, inner in detail.items():
-                own = "" if name == "non_field_errors" else f"{path}/{name}".lstrip("/")
+                own = "" if name == "non_field_errors" else _join(path, escaped(name))
                 yield from field_errors(inner, own or path)
         case list():
             for place, inner in enumerate(detail):
                 is_message = isinstance(inner, drf.ErrorDetail)
-                yield from field_errors(inner, path if is_message else f"{path}/{place}")
+                yield from field_errors(inner, path if is_message else _join(path, str(place)))
         case _:
             yield FieldError(path, getattr(detail, "code", "invalid"), str(detail))
 
@@ -176,20 +176,47 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer for what nobody foresaw, and tell nothing of it."""
     if request.path.startswith("/api/"):
-        return _json(request, RuntimeError())
+        # Django is dealing with the error that brought us here.
+        _, error, _ = sys.exc_info()
+        return _json(request, error if isinstance(error, OperationalError) else None)
     return defaults.server_error(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer for requests that Django itself turns down."""
     if request.path.startswith("/api/"):
-        return _json(request, drf.ParseError("The request is malformed."))
+        return _json(request, exception)
     return defaults.bad_request(request, exception)
 
 
-def _json(request: HttpRequest, error: Exception) -> HttpResponse:
+def _told(error: Exception, context: dict[str, Any]) -> Problem:
+    """Put an error that a view raised into words; in the log too, if nobody foresaw it."""
+    problem = Problem(error)
+    is_ours = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if context and is_ours and not isinstance(error, CommandError | drf.APIException):
+        logger.error("request failed", exc_info=error)
+    return problem
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
+
+
+def _field_problem(error: FieldError) -> FieldProblem:
+    """Say where in the request it is: by an RFC 6901 pointer, in a body."""
+    name, code, detail, place = error
+    match place:
+        case Place.HEADER:
+            return {"header": name, "code": code, "detail": detail}
+        case Place.PARAMETER:
+            return {"parameter": name, "code": code, "detail": detail}
+        case _:
+            return {"pointer": f"/{name}" if name else "", "code": code, "detail": detail}
+
+
+def _json(request: HttpRequest, error: Exception | None) -> HttpResponse:
     problem = Problem(error)
     if request.path.startswith("/api/v1/"):
-        return JsonResponse(problem.plain(), status=problem.status)
+        return JsonResponse(problem.plain(), status=problem.status, headers=problem.headers)
     body = problem.details()
-    return JsonResponse(body, status=problem.status, content_type=PROBLEM)
+    return JsonResponse(body, status=problem.status, headers=problem.headers, content_type=PROBLEM)

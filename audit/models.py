@@ -1,5 +1,6 @@
 from typing import Any
 
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models.expressions import RawSQL
 
@@ -11,7 +12,7 @@ class TransactionIdField(models.BigIntegerField):
         """Name the column type."""
         return "xid8"
 
-    def get_prep_value(self, value: Any) -> str | None:
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> str | None:  # noqa: FBT001, FBT002  # Django calls it like this
         """Send the number as text: PostgreSQL casts no integer to xid8."""
         return None if value is None else str(value)
 
@@ -132,6 +133,25 @@ class CommandRecord(Record):
             models.Index(fields=("correlation_id", "position"), name="audit_command_affair"),
             models.Index(fields=("tenant", "position"), name="audit_command_tenant"),
             models.Index(fields=("actor_kind", "actor_id", "position"), name="audit_command_actor"),
+            models.Index(fields=("message_type", "position"), name="audit_command_type"),
+            # What succeeds at once, as nearly everything does, is in none of these three.
+            models.Index(
+                fields=("status", "position"),
+                condition=~models.Q(status="succeeded"),
+                name="audit_command_not_succeeded",
+            ),
+            models.Index(
+                fields=("tenant", "status", "position"),
+                condition=~models.Q(status="succeeded"),
+                name="audit_command_tenant_status",
+            ),
+            models.Index(
+                fields=("status", "command_id"),
+                condition=models.Q(attempt__gt=1),
+                name="audit_command_later_attempt",
+            ),
+            # The rows lie in the order of time, so a few pages of it find any stretch of them.
+            BrinIndex(fields=("received_at",), name="audit_command_received", autosummarize=True),
         )
 
     def __str__(self) -> str:
@@ -158,6 +178,8 @@ class EventRecord(Record):
             models.Index(fields=("correlation_id", "position"), name="audit_event_affair"),
             models.Index(fields=("command_id",), name="audit_event_command"),
             models.Index(fields=("tenant", "position"), name="audit_event_tenant"),
+            models.Index(fields=("message_type", "position"), name="audit_event_type"),
+            BrinIndex(fields=("occurred_at",), name="audit_event_occurred", autosummarize=True),
         )
 
     def __str__(self) -> str:

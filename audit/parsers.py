@@ -1,24 +1,42 @@
 """Reading request bodies: JSON, strictly, and not more of it than we want to hold."""
 
 import json
+import math
+import re
 from collections.abc import Mapping
+from email.message import Message
 from typing import IO, Any, NoReturn
 
 from django.conf import settings
 from rest_framework import status
-from rest_framework.exceptions import APIException, ParseError
+from rest_framework.exceptions import APIException, ParseError, UnsupportedMediaType
 from rest_framework.parsers import BaseParser
+from rest_framework.request import Request
+
+_DEEPEST = 32
+# What JSON may write for half of a surrogate pair, which is no text in UTF-8 or PostgreSQL.
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class BodyTooLarge(APIException):
-    """The body is larger than we take."""
+    """The body of the request is larger than we take."""
 
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_detail = "The body is too large."
     default_code = "body_too_large"
+    remedy = "Send less at once: the detail says how many bytes are taken."
 
 
-class StrictJSONParser(BaseParser):
+class LengthRequired(APIException):
+    """The body of the request came in chunks, without being said how long it is."""
+
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_detail = "Say how long the body is: chunks are not taken."
+    default_code = "length_required"
+    remedy = "Send the body at once, with its Content-Length."
+
+
+class JSONParser(BaseParser):
     """Takes what RFC 8259 calls JSON: UTF-8, and no NaN or Infinity."""
 
     media_type = "application/json"
@@ -32,15 +50,16 @@ class StrictJSONParser(BaseParser):
         """Parse the body; an empty one is an empty object.
 
         :raises BodyTooLarge: if it is longer than DATA_UPLOAD_MAX_MEMORY_SIZE.
-        :raises ParseError: if it is no JSON.
+        :raises ParseError: if it is no JSON, or not all of it came.
         """
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
         body = stream.read(limit + 1)
         if len(body) > limit:
             message = f"The body is too large: at most {limit} bytes are taken."
             raise BodyTooLarge(message)
+        _refuse_cut(body, parser_context or {})
         try:
-            return json.loads(body.decode(), parse_constant=_refuse_constant) if body else {}
+            return self.load(body.decode()) if body else {}
         except UnicodeDecodeError as error:
             message = "The body is not valid UTF-8."
             raise ParseError(message) from error
@@ -49,6 +68,109 @@ class StrictJSONParser(BaseParser):
             message = "The body is not valid JSON."
             raise ParseError(message) from error
 
+    def load(self, text: str) -> Any:
+        """Read the text of a body.
+
+        :raises ValueError: if it is no JSON.
+        :raises RecursionError: if it is nested too deep for Python.
+        """
+        return json.loads(text, parse_constant=_refuse_constant)
+
+
+class StrictJSONParser(JSONParser):
+    """Takes I-JSON (RFC 7493): what every program reads alike, and every database can keep."""
+
+    def parse(
+        self,
+        stream: IO[bytes],
+        media_type: str | None = None,
+        parser_context: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Parse the body.
+
+        :raises UnsupportedMediaType: if it is said to be in another charset than UTF-8.
+        :raises BodyTooLarge: if it is longer than DATA_UPLOAD_MAX_MEMORY_SIZE.
+        :raises ParseError: if it is no JSON, or could be read in more than one way.
+        """
+        if _charset(media_type or "") not in (None, "utf-8", "utf8"):
+            message = "A body has to be in UTF-8."
+            raise UnsupportedMediaType(media_type or "", detail=message)
+        return super().parse(stream, media_type, parser_context)
+
+    def load(self, text: str) -> Any:
+        """Read the text of a body.
+
+        :raises ParseError: if it is JSON, but a trap.
+        """
+        found = json.loads(
+            text,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=_without_repeats,
+        )
+        _refuse_depth(found, left=_DEEPEST)
+        if _SURROGATE.search(text):
+            _refuse_surrogates(found)
+        return found
+
+
+def refuse_chunks(request: Request) -> None:
+    """Refuse a body of no stated length, which the framework takes for none at all.
+
+    :raises LengthRequired: if the request has one.
+    """
+    if "Transfer-Encoding" in request.headers:
+        raise LengthRequired
+
+
+def _refuse_cut(body: bytes, context: Mapping[str, Any]) -> None:
+    request: Request | None = context.get("request")
+    stated = request.META.get("CONTENT_LENGTH") if request else None
+    # What a lost connection left of a body may well be JSON, and mean something else.
+    if stated and len(body) < int(stated):
+        message = "The body ended before its Content-Length."
+        raise ParseError(message)
+
+
+def _charset(media_type: str) -> str | None:
+    header = Message()
+    header["Content-Type"] = media_type
+    return header.get_content_charset()
+
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        message = "The body has a number that is out of range."
+        raise ParseError(message)
+    return number
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        message = "The body has an object in which a name occurs twice."
+        raise ParseError(message)
+    return found
+
+
+def _refuse_depth(value: Any, *, left: int) -> None:
+    if not isinstance(value, dict | list):
+        return
+    if not left:
+        message = f"The body is nested deeper than {_DEEPEST} levels."
+        raise ParseError(message)
+    for each in value.values() if isinstance(value, dict) else value:
+        _refuse_depth(each, left=left - 1)
+
+
+def _refuse_surrogates(value: Any) -> None:
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        message = "The body has half of a surrogate pair, which is no character."
+        raise ParseError(message) from error

@@ -1,69 +1,216 @@
 """What the log looks like over HTTP."""
 
 from collections.abc import Collection, Sequence
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Annotated, Any, TypedDict
 
 from django.urls import reverse
 
-from audit import postponements
-from audit.actors import Actor
+from audit import postponements, problems, registry
+from audit.exceptions import Failed
 from audit.messages import Subject
 from audit.models import CommandRecord, EventRecord, Status
 from audit.outcomes import Postponed
 from audit.postponements import Pending, Progress
+from audit.references import (
+    ActorReference,
+    Address,
+    CommandReference,
+    Reference,
+    Uuid,
+    one_of,
+    reference,
+)
 from audit.repeats import weight
 
 
-def command(records: Sequence[CommandRecord], *, progress: Progress | None) -> dict[str, Any]:
+class ResultReference(Reference):
+    """What a command made or changed, and where it is found if the API has it."""
+
+    url: Address | None
+
+
+class CommandProblem(TypedDict):
+    """Why a command did not take effect, as problem details tell it."""
+
+    type: Address
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+class ApprovalProgress(TypedDict):
+    """How far a held command is."""
+
+    request_id: Uuid
+    url: Address
+    state: str
+    have: int
+    needed: int
+    approve_by: datetime | None
+
+
+class EventResource(TypedDict):
+    """One fact, numbered within its subject."""
+
+    id: Uuid
+    type: Annotated[str, "The type of event, as in apikeys.disabled."]
+    subject: Reference | None
+    number: int
+    occurred_at: datetime
+    data: dict[str, Any]
+
+
+class EventInList(EventResource):
+    """One fact, with the command that brought it about."""
+
+    command: CommandReference
+    correlation_id: Uuid
+
+
+class AttemptResource(TypedDict):
+    """One attempt at a command, and what it came to."""
+
+    number: int
+    status: Annotated[str, one_of(Status.values)]
+    received_at: datetime
+    settled_at: datetime
+    duration_us: int
+    causation_id: Annotated[Uuid | None, "The command that this attempt was part of."]
+    error: CommandProblem | None
+
+
+class CommandInList(TypedDict):
+    """A command as it stands now."""
+
+    id: Uuid
+    url: Address
+    status: Annotated[str, one_of(Status.values)]
+    type: Annotated[str, "The type of command, as in apikeys.disable."]
+    subject: Reference | None
+    actor: ActorReference
+    channel: str
+    reason: str
+    received_at: Annotated[datetime, "When it came for the first time."]
+    settled_at: Annotated[datetime, "When the attempt that its status comes from was settled."]
+    duration_us: Annotated[int, "How long that attempt took, in microseconds."]
+    correlation_id: Uuid
+    result: ResultReference | None
+    error: CommandProblem | None
+
+
+class RequirementOfGroup(TypedDict):
+    """How many people of a group a held command takes, and how many of them approve by now."""
+
+    group: str
+    needed: int
+    have: int
+
+
+class RaisedRequest(TypedDict):
+    """The approval request that a held command waits with."""
+
+    id: Uuid
+    url: Address
+    approve_by: datetime | None
+    requirements: list[RequirementOfGroup]
+
+
+class PostponedCommand(TypedDict):
+    """A held command, in a body that nobody can mistake for the resource."""
+
+    status: Annotated[str, one_of([Status.POSTPONED.value])]
+    command: CommandReference
+    approval_request: RaisedRequest | None
+    resource: Annotated[Reference | None, "What it is about, which may not exist yet."]
+
+
+class PendingApproval(TypedDict):
+    """A held command about a resource."""
+
+    request_id: Uuid
+    url: Address
+    command_id: Uuid
+    type: Annotated[str, "The type of command, as in apikeys.disable."]
+    approve_by: datetime
+
+
+class CommandResource(CommandInList):
+    """A command in full: its approval, its events and its attempts."""
+
+    approval: ApprovalProgress | None
+    events: list[EventResource]
+    attempts: list[AttemptResource]
+
+
+def command(records: Sequence[CommandRecord], *, progress: Progress | None) -> CommandResource:
     """Present a command by the records of all of its attempts, first to last."""
-    first, present = records[0], max(records, key=weight)
-    events = EventRecord.objects.filter(command_id=first.command_id).order_by("position")
+    command_id = records[0].command_id
+    events = EventRecord.objects.filter(command_id=command_id).order_by("position")
     return {
-        "id": str(first.command_id),
-        "status": present.status,
-        "type": first.message_type,
-        "subject": _reference(first.subject_type, first.subject_id),
-        "actor": {"kind": first.actor_kind, "id": first.actor_id, "label": first.actor_label},
-        "channel": first.channel,
-        "reason": first.reason,
-        "received_at": first.received_at,
-        "correlation_id": str(first.correlation_id),
-        "result": _reference(present.result_type, present.result_id),
-        "error": _error(present),
+        **command_in_list(records),
         "approval": approval(progress),
         "events": [_event(event) for event in events],
         "attempts": [_attempt(record) for record in records],
     }
 
 
-def postponed(outcome: Postponed) -> dict[str, Any]:
-    """Present a held command, in a body that nobody can mistake for the resource."""
-    progress = postponements.progress(outcome.command_id)
-    subject_type = progress.subject_type if progress else ""
+def command_in_list(records: Sequence[CommandRecord]) -> CommandInList:
+    """Present a command among others, by the records of all of its attempts, first to last."""
+    first, present = records[0], max(records, key=weight)
     return {
-        "status": Status.POSTPONED,
-        "command": {
-            "id": str(outcome.command_id),
-            "url": reverse("command-status", kwargs={"command_id": outcome.command_id}),
-        },
-        "approval_request": _approval_request(progress),
-        # What the id stands for may not exist yet.
-        "resource": _reference(subject_type, outcome.result_id or ""),
+        **_command(first),
+        "status": present.status,
+        "type": first.message_type,
+        "subject": reference(first.subject_type, first.subject_id),
+        "actor": {"kind": first.actor_kind, "id": first.actor_id, "label": first.actor_label},
+        "channel": first.channel,
+        "reason": first.reason,
+        "received_at": first.received_at,
+        "settled_at": _settled_at(present),
+        "duration_us": present.duration_us,
+        "correlation_id": str(first.correlation_id),
+        "result": _result(present),
+        "error": _error(present),
     }
 
 
-def pending_approvals(subjects: Collection[Subject]) -> dict[Subject, list[dict[str, Any]]]:
+def event_in_list(event: EventRecord) -> EventInList:
+    """Present an event among others."""
+    return {
+        **_event(event),
+        "command": _command(event),
+        "correlation_id": str(event.correlation_id),
+    }
+
+
+def postponed(outcome: Postponed) -> PostponedCommand:
+    """Present a held command."""
+    progress = postponements.progress(outcome.command_id)
+    subject_type = progress.subject_type if progress else ""
+    return {
+        "status": Status.POSTPONED.value,
+        "command": _command(outcome),
+        "approval_request": _approval_request(progress),
+        # What the id stands for may not exist yet.
+        "resource": reference(subject_type, outcome.result_id or ""),
+    }
+
+
+def pending_approvals(subjects: Collection[Subject]) -> dict[Subject, list[PendingApproval]]:
     """Present what waits for approval on each of the subjects."""
     found = postponements.pending_on(subjects)
     return {subject: [_pending(each) for each in waiting] for subject, waiting in found.items()}
 
 
-def approval(progress: Progress | None) -> dict[str, Any] | None:
+def approval(progress: Progress | None) -> ApprovalProgress | None:
     """Present how far a held command is."""
     if progress is None:
         return None
     return {
         "request_id": progress.request_id,
+        "url": progress.url,
         "state": progress.state,
         "have": progress.have,
         "needed": progress.needed,
@@ -71,36 +218,21 @@ def approval(progress: Progress | None) -> dict[str, Any] | None:
     }
 
 
-def actor(who: Actor) -> dict[str, Any]:
-    """Present the one who is calling."""
-    return {
-        "kind": who.kind,
-        "id": who.id,
-        "label": who.label,
-        "person_id": who.person_id,
-        "tenants": None if who.tenants is None else sorted(who.tenants),
-        "permissions": sorted(who.permissions),
-    }
-
-
-def may_read(who: Actor, record: CommandRecord) -> bool:
-    """Tell whether a command is the actor's own, or belongs to a tenant that it may see."""
-    is_own = (record.actor_kind, record.actor_id) == (who.kind, who.id)
-    return is_own or who.may_see(record.tenant)
-
-
-def _approval_request(progress: Progress | None) -> dict[str, Any] | None:
+def _approval_request(progress: Progress | None) -> RaisedRequest | None:
     if progress is None:
         return None
     return {
         "id": progress.request_id,
         "url": progress.url,
         "approve_by": progress.approve_by,
-        "requirements": [need._asdict() for need in progress.needs],
+        "requirements": [
+            {"group": need.group, "needed": need.needed, "have": need.have}
+            for need in progress.needs
+        ],
     }
 
 
-def _pending(waiting: Pending) -> dict[str, Any]:
+def _pending(waiting: Pending) -> PendingApproval:
     return {
         "request_id": waiting.request_id,
         "url": waiting.url,
@@ -110,35 +242,55 @@ def _pending(waiting: Pending) -> dict[str, Any]:
     }
 
 
-def _reference(kind: str, identifier: str) -> dict[str, str] | None:
-    return {"type": kind, "id": identifier} if kind else None
+def _command(known: CommandRecord | EventRecord | Postponed) -> CommandReference:
+    url = reverse("command-status", kwargs={"command_id": known.command_id})
+    return {"id": str(known.command_id), "url": url}
 
 
-def _error(record: CommandRecord) -> dict[str, str] | None:
-    if not record.error_code:
+def _result(record: CommandRecord) -> ResultReference | None:
+    found = reference(record.result_type, record.result_id)
+    if found is None:
+        return None
+    subject_type = registry.subject_type(found["type"])
+    return {**found, "url": subject_type.url(found["id"]) if subject_type else None}
+
+
+def _error(record: CommandRecord) -> CommandProblem | None:
+    code = record.error_code
+    if not code:
         return None
     # What a failure's record says of its cause is for operators, in the log's own pages.
     is_failure = record.status == Status.FAILED
-    message = "The command failed. Nothing was changed." if is_failure else record.error_message
-    return {"code": record.error_code, "detail": message}
+    return {
+        "type": problems.type_of(code),
+        "title": problems.title_of(code),
+        "status": problems.status_of_code(code).value,
+        "detail": Failed().message if is_failure else record.error_message,
+        "code": code,
+    }
 
 
-def _event(event: EventRecord) -> dict[str, Any]:
+def _settled_at(record: CommandRecord) -> datetime:
+    return record.received_at + timedelta(microseconds=record.duration_us)
+
+
+def _event(event: EventRecord) -> EventResource:
     return {
         "id": str(event.id),
         "type": event.message_type,
-        "subject": _reference(event.subject_type, event.subject_id),
+        "subject": reference(event.subject_type, event.subject_id),
         "number": event.number,
         "occurred_at": event.occurred_at,
         "data": event.data,
     }
 
 
-def _attempt(record: CommandRecord) -> dict[str, Any]:
+def _attempt(record: CommandRecord) -> AttemptResource:
     return {
         "number": record.attempt,
         "status": record.status,
         "received_at": record.received_at,
+        "settled_at": _settled_at(record),
         "duration_us": record.duration_us,
         "causation_id": str(record.causation_id) if record.causation_id else None,
         "error": _error(record),

@@ -7,7 +7,10 @@ from django.views.generic import RedirectView
 
 import apikeys.urls
 import approvals.urls
-from audit.viewsets import CommandStatusViewSet, WhoamiViewSet
+from audit import error_pages
+from audit.viewsets import CommandLogViewSet, EventViewSet, WhoamiViewSet
+from config.deprecation import MIGRATION_PAGE, migration_page
+from config.reference import ReferenceViewSet, reference
 
 handler400 = "audit.exception_handlers.bad_request"
 handler404 = "audit.exception_handlers.page_not_found"
@@ -15,11 +18,15 @@ handler500 = "audit.exception_handlers.server_error"
 
 _api_v2 = [
     path("whoami", WhoamiViewSet.as_view({"get": "retrieve"}), name="whoami"),
+    path("commands", CommandLogViewSet.as_view({"get": "list"}), name="commands"),
     path(
         "commands/<uuid:command_id>",
-        CommandStatusViewSet.as_view({"get": "retrieve"}),
+        CommandLogViewSet.as_view({"get": "retrieve"}),
         name="command-status",
     ),
+    path("events", EventViewSet.as_view({"get": "list"}), name="events"),
+    path("openapi.json", ReferenceViewSet.as_view({"get": "retrieve"}), name="openapi"),
+    path("docs", reference, name="reference"),
     *apikeys.urls.v2,
     *approvals.urls.v2,
 ]
@@ -34,6 +41,9 @@ urlpatterns = [
     path("set-password/", PasswordResetCompleteView.as_view(), name="password_reset_complete"),
     path("admin/", admin.site.urls),
     path("audit/", include("audit.urls")),
+    path(MIGRATION_PAGE, migration_page, name="from-v1-to-v2"),
+    path("docs/errors", error_pages.index, name="errors"),
+    path("docs/errors/<slug:name>", error_pages.error, name="error"),
     path("api/v1/", include(apikeys.urls.v1)),
     path("api/v2/", include(_api_v2)),
 ]

@@ -9,8 +9,8 @@ from django.core import mail
 from django.db import DatabaseError, connection
 
 from apikeys.commands import CreateApiKey, DisableApiKey
-from apikeys.credentials import PATTERN
 from apikeys.models import ApiKey, ApiKeySecret
+from apikeys.tokens import PATTERN
 from approvals.models import ApprovalRequest, Vote
 from approvals.payloads import digest, seal
 from audit.bus import dispatch

@@ -124,13 +124,17 @@ def test_pages_follow_each_other_without_gap_or_repeat(
         ("limit=101", "limit"),
         ("limit=many", "limit"),
         ("sate=pending", "sate"),
+        ("state=pending&state=denied", "state"),
+        ("type=apikeys.disabled", "type"),
+        ("order=oldest", "order"),
+        ("fields=id,secret", "fields"),
     ],
 )
 def test_a_parameter_that_is_none_is_a_problem_with_its_name(query, name, ann, browser):
     answer = browser(ann).get(f"{REQUESTS}?{query}")
 
     assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")
-    assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{name}"]
+    assert [error["parameter"] for error in answer.json()["errors"]] == [name]
 
 
 @pytest.mark.parametrize("view", ["all", "mine", "needs_my_vote"])

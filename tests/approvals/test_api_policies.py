@@ -54,7 +54,7 @@ def test_an_edit_and_the_end_of_a_policy_wait_as_well(
         ({"condition": "subject.typo"}, "condition"),
         ({"governs": "no.such.command"}, "governs"),
         ({"rules": [{"group": "Nobody", "quorum": 1}]}, "rules/0/group"),
-        ({"rules": [{"group": "Security", "quorum": 3}]}, "quorums"),
+        ({"rules": [{"group": "Security", "quorum": 3}]}, "rules"),
         ({"effect": "shrug"}, "effect"),
         ({"approve_within": "soon"}, "approve_within"),
     ],

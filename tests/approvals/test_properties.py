@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Group, User
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, reject, settings
 from hypothesis import strategies as st
 
 from apikeys.commands import CreateCustomer, DisableApiKey
@@ -23,7 +23,7 @@ from audit import registry
 from audit.actors import SYSTEM, actor_for_user
 from audit.bus import dispatch
 from audit.context import Context
-from audit.exceptions import CommandError
+from audit.exceptions import CommandError, Invalid
 from audit.messages import Command, secret_fields
 from audit.models import CommandRecord
 from audit.outside import outside_command
@@ -43,6 +43,20 @@ VALUES: dict[Any, Any] = {
     date: st.dates(),
     timedelta: st.timedeltas(timedelta(), timedelta(days=400)),
 }
+# Far within what a field of JSON may hold.
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | TEXT,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXT, inner, max_size=2),
+    max_leaves=4,
+).filter(lambda value: len(repr(value)) < 300)
+NETWORKS = ["192.0.2.0/24", "198.51.100.7/32", "2001:db8::/32"]
+# What a command takes beyond what its type says.
+BY_FIELD = {
+    "name": TEXT.filter(str.strip),
+    "allowed_networks": st.lists(st.sampled_from(NETWORKS)).map(tuple),
+    "overlap_seconds": st.integers(0, 604_800),
+    "metadata": st.dictionaries(TEXT, st.none() | TEXT | st.lists(TEXT, max_size=2), max_size=2),
+}
 HOLDABLE = [
     command_class
     for command_class in registry.command_classes()
@@ -53,6 +67,8 @@ HOLDABLE = [
 def values(annotation: Any) -> Any:
     """Draw values of a declared type."""
     origin, arguments = get_origin(annotation), get_args(annotation)
+    if annotation is Any:
+        return JSON_VALUES
     if origin is Literal:
         return st.sampled_from(arguments)
     if origin in (Union, UnionType):
@@ -67,8 +83,19 @@ def values(annotation: Any) -> Any:
 def commands(command_class: type[Command]) -> Any:
     """Draw commands of a class."""
     hints = get_type_hints(command_class)
-    drawn = {field.name: values(hints[field.name]) for field in fields(command_class)}
-    return st.fixed_dictionaries(drawn).map(lambda drawn: command_class(**drawn))
+    drawn = {
+        field.name: BY_FIELD[field.name] if field.name in BY_FIELD else values(hints[field.name])
+        for field in fields(command_class)
+    }
+    return st.fixed_dictionaries(drawn).map(lambda drawn: built(command_class, drawn))
+
+
+def built(command_class: type[Command], drawn: dict[str, Any]) -> Command:
+    """Build a command, or have other values drawn where these contradict each other."""
+    try:
+        return command_class(**drawn)
+    except Invalid:
+        reject()
 
 
 @pytest.mark.parametrize("command_class", HOLDABLE, ids=lambda each: each.message_type)

@@ -92,9 +92,17 @@ def test_no_secret_and_no_digest_of_one_is_kept_with_a_request(waiting, first_ke
         "customer_id",
         "owner_id",
         "name",
+        "description",
+        "environment",
         "prefix",
+        "scopes",
+        "allowed_networks",
+        "not_before",
+        "expires_at",
+        "metadata",
         "is_enabled",
         "created_at",
+        "deleted_at",
     }
     assert first_key.secret not in str(waiting.subject_values)
 

@@ -218,6 +218,7 @@ def test_the_status_resource_shows_how_far_the_stricter_request_is(
         "have": 0,
         "needed": 3,
         "approve_by": in_json(stricter.approve_by),
+        "url": f"/api/v2/approval-requests/{stricter.pk}",
     }
 
 

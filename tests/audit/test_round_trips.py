@@ -14,6 +14,8 @@ def test_an_ungoverned_command_takes_seven_trips(first_key):
 
 
 def test_authentication_takes_one(first_key):
-    actor_of_token(first_key.secret)
+    actor_of_token(first_key.secret, address="192.0.2.1")
 
-    assert traffic_of(lambda: actor_of_token(first_key.secret)) == Traffic(1, 1)
+    traffic = traffic_of(lambda: actor_of_token(first_key.secret, address="192.0.2.1"))
+
+    assert traffic == Traffic(1, 1)

@@ -3,13 +3,10 @@
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import BaseCommand, CommandParser
 
 from approvals.bootstrap import Bootstrap
-from audit.bus import dispatch
-from audit.context import Context
-from audit.exceptions import CommandError as NotCarriedOut
-from audit.outcomes import Postponed
+from audit.shell import carry_out
 
 
 class Command(BaseCommand):
@@ -34,14 +31,8 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Dispatch the command as the system."""
         command = Bootstrap(owners=tuple(options["owner"]), policies=tuple(options["policy"]))
-        context = Context(channel="management", reason=options["reason"])
-        try:
-            outcome = dispatch(command, context=context)
-        except NotCarriedOut as error:
-            raise CommandError(error.message) from error
-        if isinstance(outcome, Postponed):
-            raise CommandError("A policy holds this command: its approvers have to decide first.")
-        self.stdout.write(f"The policies have owners, by command {outcome.command_id}.")
+        completed = carry_out(command, reason=options["reason"])
+        self.stdout.write(f"The policies have owners, by command {completed.command_id}.")
         outside = User.objects.filter(username__in=options["owner"], is_staff=False)
         for user in outside.order_by("pk"):
             self.stdout.write(f"{user} is not staff, so cannot vote in the admin yet.")

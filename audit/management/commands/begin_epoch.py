@@ -4,9 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from audit.bus import dispatch
 from audit.commands import BeginEpoch
-from audit.context import Context
+from audit.shell import carry_out
 
 
 class Command(BaseCommand):
@@ -20,6 +19,5 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Dispatch the command as the system."""
-        context = Context(channel="management", reason=options["reason"])
-        outcome = dispatch(BeginEpoch(), context=context)
-        self.stdout.write(f"A new epoch has begun, by command {outcome.command_id}.")
+        completed = carry_out(BeginEpoch(), reason=options["reason"])
+        self.stdout.write(f"A new epoch has begun, by command {completed.command_id}.")

@@ -1,29 +1,27 @@
 """The way from HTTP to the bus: parse, dispatch one command, present one outcome."""
 
 import re
-from collections.abc import Callable
-from typing import Any, ClassVar, TypeAlias
+from collections.abc import Mapping
+from typing import Any, ClassVar
 from uuid import UUID
 
 from django.urls import reverse
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, ValidationError
-from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.viewsets import ViewSet
 
-from audit import bus, exception_handlers, postponements, resources
-from audit.actors import Actor
+from audit import bus, exception_handlers, resources
+from audit.bodies import refuse_misfits
 from audit.context import Context
-from audit.exceptions import FieldError, Invalid, NotFound
+from audit.exceptions import FieldError, Invalid, Place
 from audit.messages import Command
-from audit.models import CommandRecord
 from audit.outcomes import Completed, Outcome, Postponed
-from audit.requests import actor_of_request, clean_text, header_text, request_facts
+from audit.parsers import refuse_chunks
+from audit.requests import clean_text, header_text, request_facts
+from audit.viewsets.actors import ActorViewSet
 
-ExceptionHandler: TypeAlias = Callable[[Exception, dict[str, Any]], Response]
-
-_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+# No comma, by which web servers join a header that is sent twice.
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
 _ETAG = re.compile(r'"([0-9]{1,18})"')
 LONGEST_REASON = 1000
 
@@ -36,32 +34,24 @@ class CommandInput(serializers.Serializer[Any]):
     )
 
 
-class ActorViewSet(ViewSet):
-    """A viewset that knows who is calling. Version 2 is the default."""
-
-    channel: ClassVar[str] = "v2"
-
-    @property
-    def actor(self) -> Actor:
-        """Who is calling: the key that came with the request, or the person signed in."""
-        auth = self.request.auth
-        return auth if isinstance(auth, Actor) else actor_of_request(self.request._request)
-
-    def get_exception_handler(self) -> ExceptionHandler:
-        """Answer errors in the form of this version."""
-        return exception_handlers.problem_details
-
-
 class CommandViewSet(ActorViewSet):
     """A viewset whose writes are commands. Subclasses say how results are presented."""
 
-    refuses_unknown_fields: ClassVar[bool] = True
+    refuses_misfits: ClassVar[bool] = True
+    #: What the body calls otherwise than the command does, by the command's name for it.
+    field_names: ClassVar[Mapping[str, str]] = {}
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Have errors name the fields as the body does."""
+        if isinstance(exc, Invalid):
+            exc.rename_fields(self.field_names)
+        return super().handle_exception(exc)
 
     def represent(self, completed: Completed) -> Any:
         """Present what came of a command that was carried out."""
         raise NotImplementedError
 
-    def represent_postponed(self, postponed: Postponed) -> Any:
+    def represent_postponed(self, postponed: Postponed) -> resources.PostponedCommand:
         """Present a command that is held."""
         return resources.postponed(postponed)
 
@@ -100,14 +90,11 @@ class CommandViewSet(ActorViewSet):
         return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)
 
     def _input(self, takes: type[CommandInput]) -> dict[str, Any]:
+        refuse_chunks(self.request)
         serializer = takes(data=self.request.data)
+        if self.refuses_misfits:
+            refuse_misfits(serializer, self.request.data)
         serializer.is_valid(raise_exception=True)
-        if self.refuses_unknown_fields:
-            unknown = sorted(set(self.request.data) - set(serializer.fields))
-            if unknown:
-                raise Invalid(
-                    errors=[FieldError(name, "unknown", "is no field here") for name in unknown]
-                )
         return dict(serializer.validated_data)
 
     def _reason(self, from_body: str) -> str:
@@ -118,8 +105,8 @@ class CommandViewSet(ActorViewSet):
         key = self.request.headers.get("Idempotency-Key")
         if key is None or _IDEMPOTENCY_KEY.fullmatch(key):
             return key
-        words = "must be 1 to 255 visible ASCII characters without spaces"
-        raise Invalid(errors=[FieldError("Idempotency-Key", "invalid", words)])
+        words = "must be one, of 1 to 255 visible ASCII characters without spaces and commas"
+        raise Invalid(errors=[FieldError("Idempotency-Key", "invalid", words, Place.HEADER)])
 
     def _expected_number(self) -> int | None:
         etag = self.request.headers.get("If-Match")
@@ -128,27 +115,7 @@ class CommandViewSet(ActorViewSet):
         if match := _ETAG.fullmatch(etag):
             return int(match[1])
         words = "must be an ETag as we gave it, with its quotes"
-        raise Invalid(errors=[FieldError("If-Match", "invalid", words)])
-
-
-class CommandStatusViewSet(ActorViewSet):
-    """Where a command stands."""
-
-    def retrieve(self, request: Request, command_id: UUID) -> Response:
-        """Tell the status of a command, its approvals, its attempts and its events."""
-        records = list(CommandRecord.objects.filter(command_id=command_id).order_by("attempt"))
-        if not records or not resources.may_read(self.actor, records[0]):
-            message = f"There is no command {command_id}."
-            raise NotFound(message)
-        return Response(resources.command(records, progress=postponements.progress(command_id)))
-
-
-class WhoamiViewSet(ActorViewSet):
-    """Who one is."""
-
-    def retrieve(self, request: Request) -> Response:
-        """Tell who is calling, for whom that one acts, and what that one may do."""
-        return Response(resources.actor(self.actor))
+        raise Invalid(errors=[FieldError("If-Match", "invalid", words, Place.HEADER)])
 
 
 def _invalid(error: Invalid | APIException) -> Invalid:

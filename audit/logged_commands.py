@@ -1,0 +1,82 @@
+"""Questions to the log: which commands and events match, and how the commands stand."""
+
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Case, IntegerField, OuterRef, Q, QuerySet, Subquery, Value, When
+
+from audit.exceptions import RolledBack
+from audit.models import CommandRecord, EventRecord, Status
+
+_FINAL = [status for status in Status if status.is_final]
+# The parameters of a list, and what each looks at.
+_COLUMNS = {
+    "type": "message_type__in",
+    "command_id": "command_id",
+    "correlation_id": "correlation_id",
+    "channel": "channel",
+    "received_after": "received_at__gte",
+    "received_before": "received_at__lt",
+    "occurred_after": "occurred_at__gte",
+    "occurred_before": "occurred_at__lt",
+}
+
+
+def matching(query: Mapping[str, Any]) -> QuerySet[CommandRecord]:
+    """Find the first attempts of the commands that a checked query looks for."""
+    condition = _condition(query)
+    if "actor" in query:
+        condition &= Q(actor_kind=query["actor"][0], actor_id=query["actor"][1])
+    found = CommandRecord.objects.filter(condition, attempt=1)
+    status = query.get("status")
+    if status is None or Status(status).is_final:
+        return found
+    # A command that is open there now; others came to it once, and have gone on since.
+    return found.alias(present_status=_present_status()).filter(present_status=status)
+
+
+def reaching(query: Mapping[str, Any]) -> list[Q]:
+    """List conditions of which a command meets one if it ever came to the status looked for.
+
+    Final is final, so for those it is the present one. At its first attempt or at a later one:
+    each is told by an index of its own.
+    """
+    if "status" not in query:
+        return []
+    later = CommandRecord.objects.filter(attempt__gt=1, status=query["status"])
+    return [Q(status=query["status"]), Q(command_id__in=later.values("command_id"))]
+
+
+def events_matching(query: Mapping[str, Any]) -> QuerySet[EventRecord]:
+    """Find the events that a checked query looks for."""
+    return EventRecord.objects.filter(_condition(query))
+
+
+def attempts_of(first: Iterable[CommandRecord]) -> dict[UUID, list[CommandRecord]]:
+    """Read all attempts at some commands, first to last, in one query."""
+    found = CommandRecord.objects.filter(command_id__in=[each.command_id for each in first])
+    ordered = found.defer("fingerprint", "data", "decision").order_by("command_id", "attempt")
+    return {key: list(group) for key, group in groupby(ordered, key=attrgetter("command_id"))}
+
+
+def _condition(query: Mapping[str, Any]) -> Q:
+    condition = Q(**{_COLUMNS[name]: query[name] for name in _COLUMNS if name in query})
+    if "subject" in query:
+        subject = query["subject"]
+        condition &= Q(subject_type=subject.type, subject_id=subject.id)
+    return condition
+
+
+def _present_status() -> Subquery:
+    """Read the status of the record that says where a command stands: see repeats.weight."""
+    weight = Case(
+        When(status__in=_FINAL, then=Value(2)),
+        When(error_code=RolledBack.code, then=Value(0)),
+        default=Value(1),
+        output_field=IntegerField(),
+    )
+    attempts = CommandRecord.objects.filter(command_id=OuterRef("command_id"))
+    return Subquery(attempts.order_by(weight.desc(), "-attempt").values("status")[:1])

@@ -1,0 +1,1 @@
+"""The document of the API: what each operation takes and answers, read off the code."""

@@ -1,0 +1,14 @@
+"""Parts of the document that several operations share."""
+
+from typing import Any
+
+from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
+
+
+def shared(
+    registry: ComponentRegistry, kind: str, name: str, content: dict[str, Any]
+) -> dict[str, Any]:
+    """Refer to the component of this name; give the content itself where it says something else."""
+    component = ResolvedComponent(name, kind, content, object=dict)  # type: ignore[no-untyped-call]
+    registry.register_on_missing(component)
+    return dict(component.ref) if registry[component].schema == content else content
