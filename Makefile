@@ -5,7 +5,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip
 	--no-emit-index-url --no-emit-find-links --no-emit-options --extra first-run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check lock format clean dev
+.PHONY: help run test check openapi lock format clean dev
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,6 +18,10 @@ test: dev ## Run the tests
 
 check: ## Run all that CI runs
 	bash .ci/run
+
+openapi: dev ## Write docs/openapi.json anew
+	$(BIN)/python manage.py spectacular --format openapi-json --validate --fail-on-warn \
+		--file docs/openapi.json
 
 format: dev ## Format the code and mend what the linter can
 	$(BIN)/ruff format .

@@ -8,7 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from config import environment, logs
+from config import environment, logs, openapi
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = environment.path("DATA_DIR", default=BASE_DIR / ".data")
@@ -39,11 +39,15 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "simple_history",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     "csp",
     "django_structlog",
 ]
 
 MIDDLEWARE = [
+    "config.deprecation.VersionOneMiddleware",
+    "apikeys.middleware.rate_limit_headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -77,6 +81,8 @@ WEB_HOST = environment.text("HOST", default="127.0.0.1")
 WEB_PORT = environment.number("PORT", default=8000, least=1)
 WEB_WORKERS = environment.number("WEB_WORKERS", default=2, least=1)
 WEB_THREADS = environment.number("WEB_THREADS", default=4, least=1)
+# How many requests of a process may wait for a command to become final.
+MAX_WAITERS = environment.number("MAX_WAITERS", default=max(1, WEB_THREADS // 2), least=0)
 BASE_URL = environment.text("BASE_URL", default=f"http://{WEB_HOST}:{WEB_PORT}")
 
 # Databases: one, seen by two roles. "default" serves and may not change a record; "owner" migrates.
@@ -200,12 +206,31 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["audit.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_SCHEMA_CLASS": "audit.openapi.schema.OperationSchema",
     "EXCEPTION_HANDLER": "audit.exception_handlers.problem_details",
     "UNAUTHENTICATED_USER": None,
+    # A parameter called “format” is one that nobody knows, like any other.
+    "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
+SPECTACULAR_SETTINGS = openapi.settings()
 # The largest body that the API takes, in bytes.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+
+# Seconds between two writes of when keys were last used.
+USAGE_FLUSH_SECONDS = environment.number("USAGE_FLUSH_SECONDS", default=5, least=1)
+# How many requests a key may send, and how many bad secrets an address, in how many seconds.
+RATE_LIMIT_PER_KEY = environment.limit("RATE_LIMIT_PER_KEY", default="6000/60")
+RATE_LIMIT_FAILED_ATTEMPTS = environment.limit("RATE_LIMIT_FAILED_ATTEMPTS", default="30/60")
+RATE_LIMIT_FAILS_OPEN = environment.flag("RATE_LIMIT_FAILS_OPEN", default=False)
+
+# How long after its approval a secret may be picked up.
+APIKEYS_PICK_UP_WITHIN = timedelta(
+    hours=environment.number("PICK_UP_WITHIN_HOURS", default=72, least=1)
+)
+
+# When version 1 ends, as its answers tell.
+V1_SUNSET = environment.day("V1_SUNSET", default="2027-12-31")
 
 # Audit
 

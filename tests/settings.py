@@ -3,9 +3,11 @@
 import os
 
 from config.settings import *  # noqa: F403
-from config.settings import DATABASES, INSTALLED_APPS
+from config.settings import DATABASES, INSTALLED_APPS, MIDDLEWARE
 
 INSTALLED_APPS = [*INSTALLED_APPS, "tests.notes"]
+# Every answer that a test gets from the API has to be as the document says.
+MIDDLEWARE = ["tests.conformance.holds_to_the_document", *MIDDLEWARE]
 ROOT_URLCONF = "tests.urls"
 # The real ones take a quarter of a second for every person of the cast, on purpose.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

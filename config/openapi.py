@@ -1,0 +1,49 @@
+"""What the document of the API says of the whole."""
+
+from typing import Any
+
+_DESCRIPTION = """\
+API keys, and an audit log of every command that touches them. A command may be held until enough
+people approve it: then the answer is 202, and `Location` names the command to follow.
+
+Every error is a problem (RFC 9457) with a stable `type`, which is a page, and a `code`. `HEAD` is
+answered wherever `GET` is.
+"""
+_SECURITY_SCHEMES = {
+    "key": {"type": "http", "scheme": "bearer", "description": "The secret of an API key."},
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "sessionid",
+        "description": "A person who is signed in to the admin.",
+    },
+    "csrf_cookie": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "csrftoken",
+        "description": "Came with the page where the person signed in.",
+    },
+    "csrf_token": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-CSRFToken",
+        "description": "What the `csrftoken` cookie holds, with every write in a session.",
+    },
+}
+
+
+def settings() -> dict[str, Any]:
+    """Return the settings of drf-spectacular."""
+    return {
+        "OAS_VERSION": "3.1.0",
+        "TITLE": "Countersign",
+        "VERSION": "2",
+        "DESCRIPTION": _DESCRIPTION,
+        "LICENSE": {"name": "MIT", "identifier": "MIT"},
+        "SERVERS": [{"url": "/"}],
+        "APPEND_COMPONENTS": {"securitySchemes": _SECURITY_SCHEMES},
+        "COMPONENT_SPLIT_PATCH": False,
+        "ENFORCE_NON_BLANK_FIELDS": True,
+        "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+        "POSTPROCESSING_HOOKS": [],
+    }

@@ -1,0 +1,100 @@
+"""Holds every answer that a test gets from the API against docs/openapi.json."""
+
+import json
+import re
+from collections.abc import Callable
+from functools import cache
+from typing import Any, NamedTuple
+
+import jsonschema_rs
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+
+from audit.openapi.headers import ANSWER_HEADERS
+
+
+class Documented(NamedTuple):
+    """What the document says of one method at one address."""
+
+    name: str
+    answers: dict[str, Any]
+
+
+def holds_to_the_document(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Fail the test whose request is answered otherwise than the document has it."""
+
+    def respond(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        operation = documented(request.method or "", request.path)
+        if operation:
+            check(operation, response, has_body=request.method != "HEAD")
+        return response
+
+    return respond
+
+
+def check(operation: Documented, response: HttpResponse, *, has_body: bool) -> None:
+    """Compare one answer with what is said of its status."""
+    status = str(response.status_code)
+    assert status in operation.answers, f"{operation.name} answers {status}, not documented"
+    answer = resolved(operation.answers[status])
+    _check_headers(f"{operation.name} {status}", answer.get("headers", {}), response)
+    if has_body and response.content:
+        _check_body(f"{operation.name} {status}", answer["content"], response)
+
+
+def _check_headers(name: str, told: dict[str, Any], response: HttpResponse) -> None:
+    carried = {header for header in ANSWER_HEADERS if header in response.headers}
+    assert carried <= told.keys(), f"{name} carries {carried - told.keys()}, not documented"
+    always = {header for header, what in told.items() if resolved(what).get("required")}
+    assert always <= carried, f"{name} lacks {always - carried}"
+
+
+def _check_body(name: str, content: dict[str, Any], response: HttpResponse) -> None:
+    media_type = response["Content-Type"].partition(";")[0]
+    assert media_type in content, f"{name} comes as {media_type}, not documented"
+    body = json.loads(response.content)
+    validator(json.dumps(content[media_type]["schema"])).validate(body)
+    examples = content[media_type].get("examples")
+    assert examples is None or body["code"] in examples, f"{name} tells of {body['code']}"
+
+
+def documented(method: str, path: str) -> Documented | None:
+    """Find what is said of a method at an address; HEAD is GET without the body."""
+    for pattern, methods in addresses():
+        operation = methods.get("get" if method == "HEAD" else method.lower())
+        if operation and pattern.fullmatch(path):
+            return Documented(operation["operationId"], operation["responses"])
+    return None
+
+
+@cache
+def addresses() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
+    """List the documented addresses."""
+    return [
+        (re.compile(re.sub(r"\{\w+\}", "[0-9a-f-]{36}", path)), methods)
+        for path, methods in document()["paths"].items()
+    ]
+
+
+@cache
+def validator(schema: str) -> jsonschema_rs.Draft202012Validator:
+    """Build the validator of a schema that may refer to the components."""
+    whole = {**json.loads(schema), "components": document()["components"]}
+    return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
+
+
+def resolved(found: dict[str, Any]) -> dict[str, Any]:
+    """Follow a reference to a component."""
+    if "$ref" not in found:
+        return found
+    _, _, kind, name = found["$ref"].split("/")
+    return document()["components"][kind][name]
+
+
+@cache
+def document() -> dict[str, Any]:
+    """Read the document as it is committed."""
+    return json.loads((settings.BASE_DIR / "docs/openapi.json").read_text())
