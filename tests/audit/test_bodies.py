@@ -48,9 +48,7 @@ def test_a_whole_number_may_have_a_point(client, manager_key):
     assert {error["pointer"] for error in answer.json()["errors"]} == {"/rules/0/group"}
 
 
-def test_an_unknown_field_is_refused_also_where_it_is_deep_inside(
-    client, manager_key, security
-):
+def test_an_unknown_field_is_refused_also_where_it_is_deep_inside(client, manager_key, security):
     rules = [{"group": "Security", "quorum": 1, "veto": True}]
 
     answer = call(client, "POST", POLICIES, {"governs": "x", "rules": rules}, key=manager_key)
