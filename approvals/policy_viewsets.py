@@ -22,10 +22,21 @@ from audit.outcomes import Completed
 from audit.viewsets import CommandInput, CommandViewSet
 
 
+class GroupField(serializers.SlugRelatedField):
+    """A group of people, by its name."""
+
+    def to_internal_value(self, data: Any) -> Group:
+        """Find it. PostgreSQL knows no text with a NUL, and no group is called so."""
+        if isinstance(data, str) and "\x00" in data:
+            self.fail("does_not_exist", slug_name=self.slug_field, value=data)
+        group: Group = super().to_internal_value(data)
+        return group
+
+
 class RuleInput(serializers.Serializer[Any]):
     """A group of people, by its name, and how many of them have to approve."""
 
-    group = serializers.SlugRelatedField(queryset=Group.objects.all(), slug_field="name")
+    group = GroupField(queryset=Group.objects.all(), slug_field="name")
     quorum = serializers.IntegerField(min_value=1, max_value=100)
 
 

@@ -58,6 +58,16 @@ def test_an_unknown_field_is_refused_also_where_it_is_deep_inside(client, manage
     ]
 
 
+def test_a_group_whose_name_has_a_nul_is_none(client, manager_key, security):
+    rules = [{"group": "Secu\x00rity", "quorum": 1}]
+
+    answer = call(
+        client, "POST", POLICIES, {"governs": "apikeys.*", "rules": rules}, key=manager_key
+    )
+
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/rules/0/group")
+
+
 def test_all_that_is_wrong_is_told_at_once(client, manager_key):
     body = {"name": "", "colour": "red", "description": 5}
 
