@@ -5,6 +5,7 @@ import re
 import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
+from django.urls import get_resolver
 
 from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey, ApiKeySecret, Customer, Membership
@@ -13,6 +14,7 @@ from approvals.people_forms import GROUP_VERBS, USER_VERBS
 from tests.conftest import actor, create_key, held, policy
 from tests.http import call
 from tests.test_no_way_around import addresses
+from tests.test_roles import routes
 
 ROLES = ("key", "dana", "mia", "ann", "iris", "olga", "root", "gus", "nobody")
 DECISIONS = ("approve", "deny", "take_back", "retry", "withdraw", "break_glass", "execute")
@@ -83,11 +85,12 @@ def api_calls(request, *, key, governed):
         "PATCH": [said, {"state": "executed"}, {"is_enabled": False}],
         "DELETE": [{}],
     }
-    for route in addresses():
-        if route.startswith("/api/") and "notes" not in route:
-            path = re.sub(r"<uuid:(\w+)>", lambda found: str(ids[found[1]]), route)
-            for method, contents in bodies.items():
-                yield from ((method, path, content) for content in contents)
+    for route, answered in routes(get_resolver("config.urls").url_patterns).items():
+        path = re.sub(r"<uuid:(\w+)>", lambda found: str(ids[found[1]]), route)
+        for method, contents in bodies.items():
+            # A method that a route does not answer is 405 whatever the body: one will do.
+            tried = contents if method in answered else contents[:1]
+            yield from ((method, path, content) for content in tried)
 
 
 @pytest.mark.parametrize("role", ROLES)
