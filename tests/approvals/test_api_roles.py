@@ -47,14 +47,27 @@ def cast(dana, ann, otto, gus, iris, root, first_key, globex, browser):
     return senders
 
 
-@pytest.mark.parametrize("role", ROLES)
+def _decides(route, role):
+    """Tell whether the call ends the request, so that nobody else can be tried on it."""
+    return route in ("approve", "deny", "withdraw") and EXPECTED[route][ROLES.index(role)] == 200
+
+
 @pytest.mark.parametrize("route", EXPECTED)
-def test_each_role_gets_the_answer_of_the_table(route, role, asked, cast):
+def test_each_role_gets_the_answer_of_the_table(route, asked, cast):
+    for role in ROLES:
+        if not _decides(route, role):
+            answer = _send(cast[role][0], route, asked, cast[role][1])
+            assert (role, answer.status_code) == (role, EXPECTED[route][ROLES.index(role)])
+
+
+@pytest.mark.parametrize(
+    ("route", "role"),
+    [(route, role) for route in EXPECTED for role in ROLES if _decides(route, role)],
+)
+def test_who_may_decide_does(route, role, asked, cast):
     sender, key = cast[role]
 
-    answer = _send(sender, route, asked, key)
-
-    assert answer.status_code == EXPECTED[route][ROLES.index(role)]
+    assert _send(sender, route, asked, key).status_code == 200
 
 
 def _send(sender, route, asked, key):
