@@ -75,6 +75,12 @@ def check(condition: str, command_classes: Iterable[type[Command]]) -> None:
             raise _bad(f"gives {result.return_type().name()}, not true or false", command_class)
 
 
+def names(command_classes: Iterable[type[Command]]) -> list[str]:
+    """List what a condition can name that is to fit all of these types."""
+    declared = [set(_declared(each)) for each in command_classes]
+    return sorted(set.intersection(*declared)) if declared else []
+
+
 def is_met(condition: str, command: Command, context: Context) -> bool:
     """Tell whether a condition holds for a command that is being dispatched.
 

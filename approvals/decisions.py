@@ -45,6 +45,11 @@ class Decided:
     level: int
     secret: str | None = None
 
+    @property
+    def is_done(self) -> bool:
+        """Whether the decision was taken down."""
+        return self.level != levels.ERROR
+
 
 def decide(presented: Presented, *, verb: str, digest: str, request: HttpRequest) -> Decided:
     """Send what somebody decided about a request, and say what came of it."""

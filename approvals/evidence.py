@@ -66,7 +66,7 @@ def write(request: ApprovalRequest) -> bytes:
 def gather(request: ApprovalRequest) -> dict[str, Any]:
     """Collect the command, the policy as it was, each vote, and what the log tells of them."""
     command, problem = _command(request)
-    records = _records(request)
+    records = records_of(request)
     events = EventRecord.objects.filter(command_id__in={each.command_id for each in records})
     standing = {
         vote.pk
@@ -99,7 +99,7 @@ def _command(request: ApprovalRequest) -> tuple[dict[str, Any] | None, str]:
     return content, ""
 
 
-def _records(request: ApprovalRequest) -> list[CommandRecord]:
+def records_of(request: ApprovalRequest) -> list[CommandRecord]:
     """Find the attempts at the held command, and every command about the request."""
     subject = {"subject_type": "approval-request", "subject_id": str(request.pk)}
     # What raised a stricter request was about the one before it.

@@ -93,7 +93,7 @@ def release(request: ApprovalRequest, held_command: Command, *, context: Context
         _tell(request, context)
         return
     expected_number = staleness.number_to_expect(request)
-    replayed = bus.replay(held_command, held=_released(request), expected_number=expected_number)
+    replayed = bus.replay(held_command, held=released(request), expected_number=expected_number)
     _end(request, _ending(replayed))
     _tell(request, context)
 
@@ -118,7 +118,7 @@ def call_off(
     _end(request, _Ending(state, error.message, outcome_code))
 
 
-def _released(request: ApprovalRequest) -> CommandRecord:
+def released(request: ApprovalRequest) -> CommandRecord:
     """Find the record of the held attempt, with what it took in the end: more, once tightened."""
     held = request.held_record()
     held.decision = (held.decision or {}) | {"requirements": request.requirements}

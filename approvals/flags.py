@@ -1,13 +1,16 @@
 """What an approver should know before voting: what would stop a request though it is approved."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
 
+from approvals.listing import open_about
 from approvals.models import ApprovalRequest, State
 from approvals.staleness import staleness_of
 from audit import registry
+from audit.actors import Actor
 from audit.messages import Command
 
 _REQUESTER_GONE = "Who asked for this is no longer good."
@@ -24,6 +27,21 @@ def flags_of(requests: Iterable[ApprovalRequest]) -> Mapping[UUID, list[str]]:
             *([_REQUESTER_GONE] if each.requester_person in gone else []),
         ]
         for each in waiting
+    }
+
+
+def conflicts_of(
+    requests: Iterable[ApprovalRequest], *, actor: Actor
+) -> Mapping[UUID, list[ApprovalRequest]]:
+    """Find the other open requests on the subjects of open ones, as far as one may see them."""
+    is_open = [each for each in requests if each.present_state is State.PENDING]
+    subjects = {each.subject_reference for each in is_open} - {None}
+    others = defaultdict(list)
+    for other in open_about(subjects, actor=actor) if subjects else ():
+        others[other.subject_reference].append(other)
+    return {
+        each.pk: [other for other in others[each.subject_reference] if other.pk != each.pk]
+        for each in is_open
     }
 
 

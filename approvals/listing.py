@@ -1,19 +1,22 @@
 """Which approval requests a caller may see, and which of those it looks for."""
 
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth.models import Group
 from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
 from rest_framework import serializers
 
+from approvals.asked import asks, asks_group_of
 from approvals.models import ApprovalRequest, Decision, State, Vote
 from audit.actors import Actor
 from audit.listing import Key, ListQuery, Order
+from audit.messages import Subject
 from audit.parameters import MessageTypeField, SubjectField
 
 _NOTHING = Q(pk__in=())
@@ -69,19 +72,45 @@ def visible_to(actor: Actor) -> QuerySet[ApprovalRequest]:
 
 
 def needing_vote_of(actor: Actor) -> QuerySet[ApprovalRequest]:
-    """Find the pending requests that ask a group of this person's whose vote does not stand."""
+    """Find the pending requests on which this person's vote would count, by the rules of votes."""
     if actor.kind != "user":
         return ApprovalRequest.objects.none()
+    person_id = int(actor.person_id)
     of_others = ~Q(requester_person=actor.person_id)
     return (
         visible_to(actor)
         .filter(
-            _in_state(State.PENDING),
-            _asking(actor),
+            in_state(State.PENDING),
+            asks(person_id),
             of_others | Q(requirements__options__requester_may_vote=True),
         )
-        .exclude(pk__in=_voted_on(int(actor.person_id)))
+        .exclude(pk__in=_voted_on(person_id))
     )
+
+
+def pending_for(actor: Actor) -> QuerySet[ApprovalRequest]:
+    """Find what can still be decided among what an actor may see."""
+    return visible_to(actor).filter(in_state(State.PENDING))
+
+
+def decided_for(actor: Actor) -> QuerySet[ApprovalRequest]:
+    """Find what can no longer be decided among what an actor may see."""
+    return visible_to(actor).exclude(in_state(State.PENDING))
+
+
+def asked_for_by(actor: Actor) -> QuerySet[ApprovalRequest]:
+    """Find what an actor asked for: a person also by a key, a key by itself only."""
+    return ApprovalRequest.objects.filter(_own(actor))
+
+
+def open_about(subjects: Iterable[Subject | None], *, actor: Actor) -> list[ApprovalRequest]:
+    """Find what can still be decided about some subjects, oldest first."""
+    identifiers: defaultdict[str, list[str]] = defaultdict(list)
+    for subject in filter(None, subjects):
+        identifiers[subject.type].append(subject.id)
+    about = [Q(subject_type=each, subject_id__in=those) for each, those in identifiers.items()]
+    found = pending_for(actor).filter(reduce(or_, about, _NOTHING))
+    return list(found.order_by("requested_at", "pk"))
 
 
 def _voted_on(person: int) -> QuerySet[Vote, UUID]:
@@ -99,7 +128,7 @@ def _voted_on(person: int) -> QuerySet[Vote, UUID]:
 def _of_view(view: str, *, actor: Actor) -> QuerySet[ApprovalRequest]:
     match view:
         case "mine":
-            return ApprovalRequest.objects.filter(_own(actor))
+            return asked_for_by(actor)
         case "needs_my_vote":
             return needing_vote_of(actor)
         case _:
@@ -115,15 +144,11 @@ def _own(actor: Actor) -> Q:
 
 def _asking(actor: Actor) -> Q:
     """Match what asks for votes of a group that the person belongs to."""
-    if actor.kind != "user":
-        return _NOTHING
-    groups = Group.objects.filter(user=int(actor.person_id)).values_list("pk", flat=True)
-    asking = [Q(requirements__rules__contains=[{"group_id": group}]) for group in groups]
-    return reduce(or_, asking, _NOTHING)
+    return asks_group_of(int(actor.person_id)) if actor.kind == "user" else _NOTHING
 
 
 def _matching(query: dict[str, Any]) -> Q:
-    condition = _in_state(query["state"]) if "state" in query else Q()
+    condition = in_state(query["state"]) if "state" in query else Q()
     if "type" in query:
         condition &= Q(message_type__in=query["type"])
     if "subject" in query:
@@ -132,7 +157,7 @@ def _matching(query: dict[str, Any]) -> Q:
     return condition
 
 
-def _in_state(state: str) -> Q:
+def in_state(state: str) -> Q:
     """Match what is in a state at this moment: pending requests expire by themselves."""
     is_over = Q(approve_by__lte=timezone.now())
     match state:

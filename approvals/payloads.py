@@ -119,16 +119,25 @@ def sealed_digest(sealed: Sealed, binding: Binding) -> str:
 
     :raises Unloadable: if it cannot be read.
     """
+    return _digest(sealed_content(sealed, binding))
+
+
+def sealed_content(sealed: Sealed, binding: Binding) -> bytes:
+    """Write what was sealed as canonical JSON: exactly the bytes that the digest covers.
+
+    :raises Unloadable: if it cannot be read.
+    """
     message_type, version, values = _verified(sealed, binding)
     try:
-        return _digest(message_type, version, _json(values))
+        return canonical([message_type, version, _json(values)])
     except NotPlain as error:
         raise Unfitting from error
 
 
 def digest(command: Command) -> str:
     """Compute SHA-256 over the canonical JSON of a command: what an approver approves."""
-    return _digest(command.message_type, command.schema_version, command.as_json())
+    content = [command.message_type, command.schema_version, command.as_json()]
+    return _digest(canonical(content))
 
 
 def canonical(value: Any) -> bytes:
@@ -149,8 +158,8 @@ def is_signed(content: bytes, signature: str) -> bool:
     return key is not None and hmac.compare_digest(_mac(key, content), mac)
 
 
-def _digest(message_type: str, version: int, values: dict[str, Any]) -> str:
-    return hashlib.sha256(canonical([message_type, version, values])).hexdigest()
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _json(value: Any) -> Any:

@@ -111,13 +111,23 @@ def create_group(form: QueryDict) -> Command:
     return CreateGroup(group_name=_text(form, "name"))
 
 
-def send(build: Callable[[], Command], *, label: str, request: HttpRequest) -> Told:
-    """Dispatch what a form asks for, and say in words what came of it."""
+def send(
+    build: Callable[[], Command],
+    *,
+    label: str,
+    request: HttpRequest,
+    expected_number: int | None = None,
+) -> Told:
+    """Dispatch what a form asks for, and say in words what came of it.
+
+    With ``expected_number`` it is refused if the subject is no longer at that number.
+    """
     context = Context(
         actor=actor_of_request(request),
         channel="admin",
         reason=clean_text(request.POST.get("reason", ""), longest=LONGEST_REASON),
         request=request_facts(request),
+        expected_number=expected_number,
     )
     try:
         command = build()

@@ -179,7 +179,7 @@ def counted_voters_of(requests: Iterable[ApprovalRequest]) -> dict[UUID, dict[st
     return {
         request.pk: {
             rule: len(people)
-            for rule, people in matching.fill(_voted_slots(request, members, seniority)).items()
+            for rule, people in matching.fill(voted_slots(request, members, seniority)).items()
         }
         for request in listed
     }
@@ -243,9 +243,10 @@ def _strictest(policies: Sequence[Policy]) -> dict[str, Any]:
     }
 
 
-def _voted_slots(
+def voted_slots(
     request: ApprovalRequest, members: dict[int, set[int]], seniority: Seniority
 ) -> list[Slots]:
+    """Find, for each rule of a request, the people whose approval could count for it now."""
     voters, minimum_s = _approving_voters(request), request.minimum_membership_s
     return [
         Slots(

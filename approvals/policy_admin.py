@@ -1,67 +1,29 @@
-"""Policies in the admin: for reading, and for trying a draft on what has happened."""
+"""Policies in the admin: to read them, to draft and try a change, and to propose it."""
 
 from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.contrib.auth.models import Group
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 
-from approvals.models import Effect, Policy, Rule
-from approvals.policy_commands import CreatePolicy
-from approvals.policy_handlers import check_policy
-from approvals.simulation import Draft, Simulation, explain, simulate
+from approvals import people_forms, policy_page, policy_preview, subjects
+from approvals.models import Policy
+from approvals.policy_commands import CreatePolicy, DisablePolicy, EditPolicy
+from approvals.policy_drafts import PolicyForm, initial_of, policy_as_said
+from approvals.simulation import explain
+from approvals.tenants import tenant_names
 from audit.admin import HistoryAdmin
-from audit.exceptions import Invalid
-from audit.models import CommandRecord
+from audit.linked_rows import LinkedRows
+from audit.messages import Subject
 from audit.requests import actor_of_request
 
-_MOST_LOOKED_AT = 10_000
-
-
-class DraftForm(forms.Form):
-    """A policy to try."""
-
-    governs = forms.CharField(max_length=200, help_text="apikeys.disable, or a prefix: apikeys.*")
-    effect = forms.ChoiceField(choices=Effect.choices, initial=Effect.REQUIRE_APPROVAL)
-    condition = forms.CharField(
-        required=False,
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text='CEL; empty is met. Such as: actor.kind == "api_key" && subject.is_enabled',
-    )
-    group = forms.ModelChoiceField(Group.objects.order_by("name"), required=False)
-    quorum = forms.IntegerField(min_value=1, initial=2, required=False)
-    last = forms.IntegerField(
-        label="Commands to look at", min_value=1, max_value=_MOST_LOOKED_AT, initial=1000
-    )
-
-    def clean(self) -> dict[str, Any]:
-        """Check the draft as it is checked when it is proposed."""
-        said: dict[str, Any] = super().clean() or {}
-        try:
-            check_policy(self.command(said))
-        except Invalid as error:
-            for problem in error.errors:
-                self.add_error(
-                    {"groups": "group", "quorums": "quorum"}.get(problem.field, problem.field),
-                    problem.message,
-                )
-        return said
-
-    def command(self, said: dict[str, Any]) -> CreatePolicy:
-        """Build the command that would make a policy of the draft."""
-        group, quorum = said.get("group"), said.get("quorum")
-        return CreatePolicy(
-            governs=said.get("governs", ""),
-            effect=said.get("effect", Effect.REQUIRE_APPROVAL),
-            condition=said.get("condition", ""),
-            groups=(group.pk,) if group and quorum else (),
-            quorums=(quorum,) if group and quorum else (),
-        )
+_SAFE = ("GET", "HEAD")
 
 
 class ExplainForm(forms.Form):
@@ -70,96 +32,162 @@ class ExplainForm(forms.Form):
     command_id = forms.UUIDField(label="Command id")
 
 
-class RuleInline(admin.TabularInline):
-    model = Rule
-    fields = readonly_fields = ("group", "quorum", "is_dropped")
-    can_delete = False
-    extra = 0
+class _PolicyRows(LinkedRows):
+    """The policies of a page, each with the name of the tenant that it is for."""
 
-    def has_view_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
-        return request.user.has_perm("approvals.view_policy")
-
-    def has_add_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Policy | None = None) -> bool:
-        return False
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        tenants = {policy.tenant for policy in self.result_list}
+        names = tenant_names(tenants, actor=actor_of_request(request))
+        for policy in self.result_list:
+            policy.tenant_name = names[policy.tenant]
 
 
 @admin.register(Policy)
 class PolicyAdmin(HistoryAdmin):
     subject_type = "policy"
-    list_display = ("governs", "effect", "condition", "asks_for", "is_enabled", "version")
+    list_display = (
+        "governs",
+        "for_whom",
+        "effect",
+        "condition",
+        "asks_for",
+        "is_enabled",
+        "version",
+    )
     list_filter = ("is_enabled", "effect")
     ordering = ("governs", "pk")
-    inlines = (RuleInline,)
     change_list_template = "approvals/policies.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:
-        return super().get_queryset(request).prefetch_related("rules__group")
+        """Leave out policies for tenants that are not one's to see."""
+        policies = super().get_queryset(request).prefetch_related("rules__group")
+        tenants = actor_of_request(request).tenants
+        if tenants is None:
+            return policies
+        return policies.filter(Q(tenant="") | Q(tenant__in=tenants))
 
     def get_urls(self) -> list[URLPattern]:
-        simulated = self.admin_site.admin_view(self.simulate_view)
-        explained = self.admin_site.admin_view(self.explain_view)
+        view, name = self.admin_site.admin_view, "approvals_policy"
         return [
-            path("simulate/", simulated, name="approvals_policy_simulate"),
-            path("explain/", explained, name="approvals_policy_explain"),
+            path("new/", view(self.draft_view), name=f"{name}_new"),
+            path("explain/", view(self.explain_view), name=f"{name}_explain"),
+            path("<path:object_id>/edit/", view(self.draft_view), name=f"{name}_edit"),
+            path("<path:object_id>/disable/", view(self.disable_view), name=f"{name}_disable"),
             *super().get_urls(),  # type: ignore[no-untyped-call]
         ]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return _PolicyRows
+
+    @admin.display(description="for", ordering="tenant")
+    def for_whom(self, policy: Any) -> str:
+        return str(policy.tenant_name)
 
     @admin.display(description="asks for", empty_value="—")
     def asks_for(self, policy: Policy) -> str:
         return ", ".join(map(str, policy.present_rules()))
 
-    def simulate_view(self, request: HttpRequest) -> HttpResponse:
-        """Try a draft on the commands on record; nothing is stored."""
-        if not request.user.has_perm("approvals.view_policy"):
-            raise PermissionDenied
-        form = DraftForm(request.GET or None)
-        result = _simulate(form.cleaned_data, request) if form.is_valid() else None
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": "Try a policy",
-            "form": form,
-            "result": result,
-        }
-        return TemplateResponse(request, "approvals/simulate.html", context)
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show what a policy says, where it applies, what waits under it, and its versions."""
+        if request.method not in _SAFE:
+            return HttpResponseNotAllowed(_SAFE)
+        policy = self.visible(request, object_id)
+        page = policy_page.read(policy, actor=actor_of_request(request))
+        return self._page(request, "policy", title=str(policy).capitalize(), page=page)
+
+    def draft_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
+        """Draft a policy, see what it would change, and propose it.
+
+        The draft is in the address, so it can be sent to somebody; only a proposal is a POST.
+        """
+        policy = self._policy(request, object_id)
+        given = request.GET if "governs" in request.GET else None
+        initial = initial_of(policy) if policy else None
+        actor = actor_of_request(request)
+        form = PolicyForm(given, initial=initial, actor=actor, policy=policy)
+        title = f"Edit the {policy}" if policy else "New policy"
+        if given is None or "edit" in given or not form.is_valid():
+            return self._page(request, "policy_editor", title=title, form=form, policy=policy)
+        if request.method == "POST":
+            return self._propose(request, form.command(), policy=policy)
+        preview = policy_preview.preview(form.command(), policy=policy, actor=actor)
+        return self._page(
+            request, "policy_preview", title=title, preview=preview, policy=policy, form=form
+        )
+
+    def disable_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show what a policy has decided of late, and propose that it decides nothing more."""
+        policy = self.visible(request, object_id)
+        if request.method == "POST":
+            return self._propose(request, DisablePolicy(policy_id=policy.pk), policy=policy)
+        said, actor = policy_as_said(policy), actor_of_request(request)
+        preview = policy_preview.preview(said, policy=None, actor=actor)
+        return self._page(
+            request, "policy_disable", title=f"Disable the {policy}", preview=preview, policy=policy
+        )
 
     def explain_view(self, request: HttpRequest) -> HttpResponse:
         """Tell what each policy had to say of one command on record."""
-        if not request.user.has_perm("approvals.view_policy"):
+        self._policy(request, None)
+        form, record = ExplainForm(request.GET or None), None
+        if form.is_bound and form.is_valid():
+            records = policy_preview.visible_records(actor_of_request(request))
+            record = records.filter(**form.cleaned_data).first()
+            if record is None:
+                form.add_error("command_id", "There is no such command, or it is not yours to see.")
+        return self._page(
+            request,
+            "explain",
+            title="Explain a command",
+            form=form,
+            record=record,
+            explanations=explain(record) if record else [],
+        )
+
+    def _policy(self, request: HttpRequest, object_id: str | None) -> Policy | None:
+        if object_id is not None:
+            policy: Policy = self.visible(request, object_id)
+            return policy
+        if not self.has_view_permission(request):  # type: ignore[no-untyped-call]
             raise PermissionDenied
-        form = ExplainForm(request.GET or None)
-        record = _visible(request).filter(**form.cleaned_data).first() if form.is_valid() else None
-        if form.is_bound and form.is_valid() and record is None:
-            form.add_error("command_id", "There is no such command, or it is not yours to see.")
+        return None
+
+    def _propose(
+        self,
+        request: HttpRequest,
+        command: CreatePolicy | EditPolicy | DisablePolicy,
+        *,
+        policy: Policy | None,
+    ) -> HttpResponse:
+        """Send a proposal, which is refused if the policy is no longer what was compared."""
+        seen = request.POST.get("seen", "")
+        told = people_forms.send(
+            lambda: command,
+            label=str(policy) if policy else "",
+            request=request,
+            expected_number=int(seen) if policy and seen.isdecimal() else None,
+        )
+        self.message_user(request, told.message, told.level)
+        if policy is None:
+            return redirect("admin:approvals_policy_changelist")
+        return redirect("admin:approvals_policy_change", policy.pk)
+
+    def _page(self, request: HttpRequest, template: str, **content: Any) -> HttpResponse:
+        policy: Policy | None = content.get("policy")
         context = {
-            **self.admin_site.each_context(request),
             "opts": self.opts,
-            "title": "Explain a command",
-            "form": form,
-            "record": record,
-            "explanations": explain(record) if record else [],
+            "address": request.path,
+            "draft": request.GET.urlencode(),
+            "seen": subjects.present_number(Subject("policy", str(policy.pk))) if policy else "",
+            "longest_reason": people_forms.LONGEST_REASON,
+            "policies_url": reverse("admin:approvals_policy_changelist"),
         }
-        return TemplateResponse(request, "approvals/explain.html", context)
-
-
-def _visible(request: HttpRequest) -> QuerySet[CommandRecord]:
-    records = CommandRecord.objects.filter(attempt=1).order_by("-position")
-    tenants = actor_of_request(request).tenants
-    return records if tenants is None else records.filter(tenant__in=tenants)
-
-
-def _simulate(said: dict[str, Any], request: HttpRequest) -> Simulation:
-    draft = Draft(
-        governs=said["governs"],
-        effect=said["effect"],
-        condition=said["condition"],
-        groups=(said["group"].pk,) if said["group"] else (),
-        quorums=(said["quorum"],) if said["group"] else (),
-    )
-    return simulate(draft, _visible(request)[: said["last"]])
+        context = self.admin_site.each_context(request) | context | content
+        return TemplateResponse(request, f"approvals/{template}.html", context)

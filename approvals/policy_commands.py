@@ -5,6 +5,8 @@ from datetime import timedelta
 from typing import Literal
 from uuid import UUID
 
+from django.contrib.auth.models import Group
+
 from audit.messages import Command, Event, SubjectOf, generated
 
 
@@ -27,6 +29,19 @@ class _PolicyFields:
     execute_within: timedelta | None = None
     one_open_request: bool = True
 
+    def _said(self) -> str:
+        """Say in words what a policy of these fields does."""
+        where = f"{self.governs} if {self.condition}" if self.condition else self.governs
+        match self.effect:
+            case "allow":
+                return f"let {where} through"
+            case "forbid":
+                return f"forbid {where}"
+        names = dict(Group.objects.filter(pk__in=self.groups).values_list("pk", "name"))
+        rules = zip(self.groups, self.quorums, strict=False)
+        asked = [f"{quorum} of {names.get(group, f'group {group}')}" for group, quorum in rules]
+        return f"have {' and '.join(asked) or 'nobody'} approve {where}"
+
 
 @dataclass(frozen=True, kw_only=True)
 class CreatePolicy(_PolicyFields, Command):
@@ -36,9 +51,12 @@ class CreatePolicy(_PolicyFields, Command):
     required_permission = "approvals.manage_policy"
     subject = SubjectOf("policy", "policy_id")
     tenant_field = "for_tenant"
-    sentence = "Create a policy on {governs}: {effect}, quorums {quorums} of groups {groups}"
 
     policy_id: UUID = generated()
+
+    def describe(self, subject_label: str) -> str:
+        """Name the groups as well."""
+        return f"Create a policy: {self._said()}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,9 +66,12 @@ class EditPolicy(_PolicyFields, Command):
     message_type = "approvals.edit_policy"
     required_permission = "approvals.manage_policy"
     subject = SubjectOf("policy", "policy_id")
-    sentence = "Change the {subject}: {effect} {governs}, quorums {quorums} of groups {groups}"
 
     policy_id: UUID
+
+    def describe(self, subject_label: str) -> str:
+        """Name the groups as well."""
+        return f"Change the {subject_label}: {self._said()}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,25 +1,31 @@
 """Approval requests as approvers read them: what is asked for, how far it is, who may decide."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.models import Group
-from django.db.models import prefetch_related_objects
+from django.db.models import Model, prefetch_related_objects
 from django.utils import timezone
-from django.utils.timesince import timeuntil
+from django.utils.timesince import timesince, timeuntil
 
 from approvals import policies
+from approvals.electorate import missing_after
 from approvals.flags import flags_of, requester_flags
 from approvals.models import ApprovalRequest, State
 from approvals.payloads import Unloadable
 from approvals.raising import check_may_be_raised_again
 from audit.actors import Actor
 from audit.exceptions import CommandError
+from audit.legible import one_line
 from audit.messages import Command, Subject
-from audit.subjects import labels
-from audit.words import fields, words
+from audit.registry import label_of
+from audit.subjects import found
+from audit.words import fields
+
+_UNREADABLE = "A request that cannot be verified"
+_LONGEST_LABEL = 160
+_LONGEST_SENTENCE = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,14 +45,17 @@ class Requirement:
 class Presented:
     """A request with what its verified payload says.
 
-    If that cannot be verified, ``command`` is None and ``problem`` says why. ``flags`` say what
-    would stop it even if it is approved.
+    If that cannot be verified, ``command`` is None, ``problem`` says why, and nothing of it is put
+    into words. ``flags`` say what would stop it even if it is approved. ``has_subject`` tells
+    whether what it is about is there, and the reader's to see.
     """
 
     request: ApprovalRequest
     command: Command | None
     problem: str
     sentence: str
+    label: str
+    has_subject: bool
     requirements: list[Requirement]
     flags: list[str]
     now: datetime
@@ -54,7 +63,12 @@ class Presented:
     @property
     def progress(self) -> str:
         """How many of the approvals that it takes are there."""
-        return ", ".join(map(str, self.requirements))
+        return " · ".join(map(str, self.requirements))
+
+    @property
+    def age(self) -> str:
+        """How long ago it was asked for."""
+        return f"{timesince(self.request.requested_at, self.now, depth=1)} ago"
 
     @property
     def time_left(self) -> str:
@@ -83,9 +97,13 @@ class Presented:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ballot:
-    """What one person may do about a request now, and why no more than that."""
+    """What one person may do about a request now, and why no more than that.
+
+    ``consequence`` is what the last approval does, to be read after "Approve and".
+    """
 
     obstacle: str
+    consequence: str
     missing_after: int
     may_approve: bool
     may_deny: bool
@@ -98,9 +116,8 @@ class Ballot:
     @property
     def approve_words(self) -> str:
         """What the button says: the consequence."""
-        if self.missing_after:
-            return f"Approve ({self.missing_after} more needed after you)"
-        return "Approve and carry it out now: you are the last vote needed"
+        is_doomed = bool(self.warnings)
+        return approve_words(self.missing_after, self.consequence, is_doomed=is_doomed)
 
 
 def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presented]:
@@ -110,14 +127,16 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
     counted = policies.counted_voters_of(requests)
     opened = [_open(request) for request in requests]
     subjects = [command.subject_reference() for command, _ in opened if command]
-    names = labels(filter(None, subjects), actor=actor)
+    rows = found(filter(None, subjects), actor=actor)
     flags = flags_of(requests)
     return [
         Presented(
             request=request,
             command=command,
             problem=problem,
-            sentence=_sentence(command, names) if command else words(request.message_type),
+            sentence=_sentence(command, rows) if command else _UNREADABLE,
+            label=_label(command, rows) if command else "",
+            has_subject=command is not None and command.subject_reference() in rows,
             requirements=_requirements(request, counted[request.pk]),
             flags=flags.get(request.pk, []),
             now=timezone.now(),
@@ -133,7 +152,8 @@ def ballot(presented: Presented, *, actor: Actor) -> Ballot:
     obstacle = undecided or _obstacle(lambda: request.check_may_vote(actor))
     return Ballot(
         obstacle=obstacle,
-        missing_after=_missing_after(presented, actor),
+        consequence=consequence(presented),
+        missing_after=0 if obstacle else _missing_after(request, actor),
         may_approve=not obstacle and presented.command is not None,
         may_deny=not obstacle,
         may_withdraw=not undecided and actor.person_id == request.requester_person,
@@ -142,6 +162,20 @@ def ballot(presented: Presented, *, actor: Actor) -> Ballot:
         may_raise_again=presented.command is not None and _may_raise_again(request, actor),
         warnings=sorted({*presented.flags, *requester_flags(request, presented.command)}),
     )
+
+
+def approve_words(missing_after: int, consequence: str, *, is_doomed: bool) -> str:
+    """Say what an approval does; also that it will not help, where that is known."""
+    if missing_after:
+        return f"Approve ({missing_after} more needed after you)"
+    if is_doomed:
+        return "Approve, although it will be refused as it stands: you are the last vote"
+    return f"Approve and {consequence} now: you are the last vote"
+
+
+def consequence(presented: Presented) -> str:
+    """Say what a request does, as a part of a sentence."""
+    return f"{presented.sentence[:1].lower()}{presented.sentence[1:]}"
 
 
 def _may_retry(request: ApprovalRequest, actor: Actor) -> bool:
@@ -160,9 +194,18 @@ def _open(request: ApprovalRequest) -> tuple[Command | None, str]:
         return None, problem.message
 
 
-def _sentence(command: Command, names: dict[Subject, str]) -> str:
+def _sentence(command: Command, rows: Mapping[Subject, Model]) -> str:
+    return one_line(command.describe(_label(command, rows)), longest=_LONGEST_SENTENCE)
+
+
+def _label(command: Command, rows: Mapping[Subject, Model]) -> str:
+    """Name what a command is about; what is not there, or not the reader's to see, by its id."""
     subject = command.subject_reference()
-    return command.describe(names[subject] if subject else "")
+    if subject is None:
+        return ""
+    row = rows.get(subject)
+    name = f"{subject.type} {subject.id}" if row is None else label_of(row)
+    return one_line(name, longest=_LONGEST_LABEL)
 
 
 def _requirements(request: ApprovalRequest, counted: dict[str, int]) -> list[Requirement]:
@@ -185,9 +228,5 @@ def _obstacle(check: Callable[[], Any]) -> str:
     return ""
 
 
-def _missing_after(presented: Presented, actor: Actor) -> int:
-    """Count the approvals that are still missing once this person has approved."""
-    own = set(Group.objects.filter(user__pk=actor.person_id).values_list("pk", flat=True))
-    return sum(
-        max(rule.quorum - rule.have - (rule.group_id in own), 0) for rule in presented.requirements
-    )
+def _missing_after(request: ApprovalRequest, actor: Actor) -> int:
+    return missing_after([request], person_id=int(actor.person_id))[request.pk]

@@ -1,6 +1,7 @@
 """What a policy would have done: a draft tried on the commands on record, or one explained."""
 
-from collections import Counter
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,14 +53,45 @@ class Explanation:
     unmet: str
 
 
+class Past:
+    """What the subjects of commands were when these arrived: one query a type, once it is asked."""
+
+    def __init__(self, records: Iterable[CommandRecord]) -> None:
+        self._asked: defaultdict[str, set[str]] = defaultdict(set)
+        for record in records:
+            self._asked[record.subject_type].add(record.subject_id)
+        self._versions: dict[str, dict[str, list[Any]]] = {}
+
+    def of(self, record: CommandRecord) -> dict[str, Any]:
+        """Read the values of the subject of a command, from its history."""
+        found: Any = registry.subject_type(record.subject_type)
+        if found is None or not hasattr(found.model, "history"):
+            return {}
+        if found.name not in self._versions:
+            self._versions[found.name] = self._read(found)
+        versions = self._versions[found.name].get(record.subject_id, [])
+        then = bisect_right(versions, record.received_at, key=lambda row: row.history_date)
+        if not then:
+            return {}
+        return {name: getattr(versions[then - 1], name) for name in registry.subject_fields(found)}
+
+    def _read(self, found: Any) -> dict[str, list[Any]]:
+        key = found.model._meta.pk.attname
+        rows = found.model.history.filter(**{f"{key}__in": self._asked[found.name]})
+        versions: defaultdict[str, list[Any]] = defaultdict(list)
+        for row in rows.order_by("history_date", "history_id"):
+            versions[str(getattr(row, key))].append(row)
+        return versions
+
+
 def simulate(draft: Draft, records: Iterable[CommandRecord]) -> Simulation:
     """Run a draft over first attempts at commands, with the values that their subjects had then."""
-    simulation = Simulation()
-    members = policies.members_of(draft.groups)
-    for record in records:
+    simulation, looked_at = Simulation(), list(records)
+    members, past = policies.members_of(draft.groups), Past(looked_at)
+    for record in looked_at:
         simulation.looked_at += 1
         try:
-            unmet = first_unmet(draft, record)
+            unmet = first_unmet(draft, record, past=past)
         except (ConditionFailed, Invalid, registry.UnknownMessageType) as error:
             simulation.not_evaluable.append((record, str(error)))
             continue
@@ -82,7 +114,7 @@ def explain(record: CommandRecord) -> list[Explanation]:
     ]
 
 
-def first_unmet(policy: Draft | Policy, record: CommandRecord) -> str:
+def first_unmet(policy: Draft | Policy, record: CommandRecord, *, past: Past) -> str:
     """Name the first criterion of a policy that a recorded command does not meet; or nothing.
 
     :raises ConditionFailed: if the condition cannot be evaluated.
@@ -96,7 +128,7 @@ def first_unmet(policy: Draft | Policy, record: CommandRecord) -> str:
         return "it is for another tenant"
     if not policy.condition:
         return ""
-    values = _values(record)
+    values = _values(record, past.of(record) if "subject." in policy.condition else {})
     for criterion in _criteria(policy.condition):
         if not conditions.evaluate(criterion, values):
             return f"not: {criterion}"
@@ -105,12 +137,21 @@ def first_unmet(policy: Draft | Policy, record: CommandRecord) -> str:
 
 def _unmet_or_failed(policy: Policy, record: CommandRecord) -> str:
     try:
-        return first_unmet(policy, record)
+        return first_unmet(policy, record, past=Past([record]))
     except (ConditionFailed, Invalid) as error:
         return str(error)
 
 
-def _values(record: CommandRecord) -> dict[str, Any]:
+def values_then(record: CommandRecord) -> dict[str, Any]:
+    """Name everything that a condition could have asked for when a recorded command arrived.
+
+    :raises UnknownMessageType: if no class has its type any more.
+    :raises Invalid: if it does not fit its class.
+    """
+    return _values(record, Past([record]).of(record))
+
+
+def _values(record: CommandRecord, subject: dict[str, Any]) -> dict[str, Any]:
     command = registry.restore(record.message_type, record.schema_version, record.data)
     if not isinstance(command, Command):
         raise registry.UnknownMessageType(record.message_type)
@@ -125,19 +166,7 @@ def _values(record: CommandRecord) -> dict[str, Any]:
         "context.client_address": record.client_address or "",
         "context.user_agent": record.user_agent,
     }
-    return conditions.values_of(command, facts, _subject_then(record))
-
-
-def _subject_then(record: CommandRecord) -> dict[str, Any]:
-    """Read what the subject was when the command arrived, from its history."""
-    found: Any = registry.subject_type(record.subject_type)
-    if found is None or not hasattr(found.model, "history"):
-        return {}
-    rows = found.model.history.filter(**{found.model._meta.pk.attname: record.subject_id})
-    row = rows.filter(history_date__lte=record.received_at).order_by("-history_id").first()
-    if row is None:
-        return {}
-    return {name: getattr(row, name) for name in registry.subject_fields(found)}
+    return conditions.values_of(command, facts, subject)
 
 
 def _can_be_met(draft: Draft, record: CommandRecord, members: dict[int, set[int]]) -> bool:

@@ -58,7 +58,11 @@ def _standings_of_type(type_name: str, wanted: set[str]) -> dict[str, Standing]:
 
 
 def _plain(fields: Iterable[str], instance: Any) -> dict[str, Any]:
-    content = {name: getattr(instance, name) for name in fields}
+    return as_values({name: getattr(instance, name) for name in fields})
+
+
+def as_values(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Write values as JSON: the same ones always in the same way, so that they can be compared."""
     plain: dict[str, Any] = json.loads(json.dumps(content, default=_text))
     return plain
 

@@ -6,6 +6,7 @@ from typing import Any
 from approvals import policies
 from approvals.floor import is_under_floor
 from approvals.models import ApprovalRequest, Effect, NothingToTighten
+from approvals.policies import Verdict
 from audit import affairs
 from audit.context import Context
 from audit.messages import Command
@@ -23,13 +24,29 @@ def tightened(request: ApprovalRequest, command: Command, *, context: Context) -
     :raises Forbidden: if a policy forbids the command by now, cannot be evaluated, or if the people
         who are there cannot meet all of it: then the request stays what it is.
     """
-    verdict = policies.judge(command, _as_asked(request, command, by=context))
+    verdict = verdict_of_today(request, command, by=context)
     asked = request.requirements
     if verdict.effect is not Effect.REQUIRE_APPROVAL or not _is_more(verdict.requirements, asked):
         raise NothingToTighten
     united = _united(asked, verdict.requirements)
     policies.check_can_be_held(command, requirements=united, requester=request.requester_person)
     return united
+
+
+def verdict_of_today(request: ApprovalRequest, command: Command, *, by: Context) -> Verdict:
+    """Ask the policies and the floor of today about what a request asks for.
+
+    :raises Forbidden: if a policy forbids the command by now, or cannot be evaluated.
+    """
+    return policies.judge(command, _as_asked(request, command, by=by))
+
+
+def people_asked(requirements: dict[str, Any]) -> Counter[int]:
+    """Count how many people of each group it takes: one person fills one rule only."""
+    counted: Counter[int] = Counter()
+    for rule in requirements["rules"]:
+        counted[rule["group_id"]] += rule["quorum"]
+    return counted
 
 
 def _as_asked(request: ApprovalRequest, command: Command, *, by: Context) -> Context:
@@ -48,9 +65,9 @@ def _is_more(now: dict[str, Any], asked: dict[str, Any]) -> bool:
     What comes under the floor is, even if its owners are asked already: it would not be carried
     out without.
     """
-    before = _people(asked)
+    before = people_asked(asked)
     return (
-        any(quorum > before[group] for group, quorum in _people(now).items())
+        any(quorum > before[group] for group, quorum in people_asked(now).items())
         or _options(asked, now) != _options(asked, asked)
         or (is_under_floor(now) and not is_under_floor(asked))
     )
@@ -58,7 +75,7 @@ def _is_more(now: dict[str, Any], asked: dict[str, Any]) -> bool:
 
 def _united(asked: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """Unite two snapshots: of each group the rules that ask for more of its people."""
-    before, after = _people(asked), _people(now)
+    before, after = people_asked(asked), people_asked(now)
     new_versions = [each for each in now["policies"] if each not in asked["policies"]]
     kept = [each for each in asked["rules"] if before[each["group_id"]] >= after[each["group_id"]]]
     new = [each for each in now["rules"] if after[each["group_id"]] > before[each["group_id"]]]
@@ -67,14 +84,6 @@ def _united(asked: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
         "rules": [*kept, *new],
         "options": asked.get("options", {}) | _options(asked, now),
     }
-
-
-def _people(requirements: dict[str, Any]) -> Counter[int]:
-    """Count how many people of each group it takes: one person fills one rule only."""
-    counted: Counter[int] = Counter()
-    for rule in requirements["rules"]:
-        counted[rule["group_id"]] += rule["quorum"]
-    return counted
 
 
 def _options(asked: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from uuid_utils.compat import uuid7
 
 from approvals import payloads, subjects
 from approvals.eligibility import eligible_rules
-from approvals.models import deadlines
+from approvals.models import deadlines, indexes
 from approvals.models.refusals import (
     AlreadyDecided,
     AlreadyVoted,
@@ -82,16 +82,7 @@ class ApprovalRequest(models.Model):
                 name="approvals_request_command_once",
             ),
         )
-        indexes = (
-            models.Index(fields=("state", "-requested_at"), name="approvals_request_state"),
-            # The inbox of a tenant in its order; it is counted without a look at the rows.
-            models.Index(
-                fields=("tenant", "-requested_at", "-id"),
-                include=("approve_by",),
-                condition=models.Q(state="pending"),
-                name="approvals_request_inbox",
-            ),
-        )
+        indexes = indexes.OF_REQUESTS
 
     def __str__(self) -> str:
         return f"approval request {self.id}"

@@ -19,6 +19,7 @@ from audit.exceptions import CommandError
 from audit.models import CommandRecord, EventRecord
 from audit.outcomes import Postponed
 from tests.approvals.asking import KEYS, REQUESTS, address, asks_for_many, decide
+from tests.approvals.pages import LIST, results, select
 from tests.books import all_but_records, assert_balanced
 from tests.conftest import actor, create_key, held, policy
 from tests.http import call
@@ -26,7 +27,6 @@ from tests.severed import refusing
 from tests.tampering import tamper
 from tests.threads import ROUNDS, Crowd
 
-LIST = "/admin/approvals/approvalrequest/"
 CROWD = 8
 
 
@@ -41,17 +41,6 @@ def crowd():
 def creating_needs_one(security, ann):
     """The policy by which one of Security approves before a key is created."""
     policy("apikeys.create", group=security, quorum=1)
-
-
-def select(client, action, requests, *, reason=""):
-    """Select rows of the list as they are now, and run an action."""
-    content = {"action": action, "reason": reason}
-    content["_selected_action"] = [str(each.pk) for each in requests]
-    return client.post(LIST, content | {f"digest-{each.pk}": each.digest for each in requests})
-
-
-def messages(answer):
-    return sorted(str(each) for each in answer.wsgi_request._messages)
 
 
 def test_a_payload_copied_from_another_request_is_refused_and_raises_the_alarm(
@@ -135,22 +124,21 @@ def test_a_vote_that_is_undone_sends_nothing(waiting, ann, bob, dana, approve, o
     assert [message.to for message in mail.outbox] == [["dana@example.com"]]
 
 
-@pytest.mark.parametrize("action", ["approve_selected", "deny_selected"])
+@pytest.mark.parametrize("verb", ["approve", "deny"])
 def test_of_three_selected_the_stale_one_is_told_and_the_others_go(
-    action, dana, acme, ann, bob, disabling_needs_two, context_of, browser
+    verb, dana, acme, ann, bob, disabling_needs_two, context_of, browser
 ):
     requests = asks_for_many(dana, acme, context_of, count=3)
     decide(browser(bob), requests[1], "deny", comment="Still in use")
 
-    answer = select(browser(ann), action, requests, reason="So it should be")
+    told = results(select(browser(ann), verb, *requests, reason="So it should be"))
 
-    told = messages(answer)
     assert len(told) == 3
     assert sum("denied already" in each for each in told) == 1
     votes = Vote.objects.filter(voter=ann)
     assert {vote.request_id for vote in votes} == {requests[0].pk, requests[2].pk}
     statuses = CommandRecord.objects.filter(
-        message_type=f"approvals.{action.removesuffix('_selected')}", actor_label="ann"
+        message_type=f"approvals.{verb}", actor_label="ann"
     ).values_list("status", flat=True)
     assert sorted(statuses) == ["refused", "succeeded", "succeeded"]
 

@@ -37,7 +37,7 @@ def test_the_list_has_it_among_the_expired(waiting, ann, browser, owner):
     client, path = browser(ann), "/admin/approvals/approvalrequest/"
 
     assert str(waiting.pk) not in client.get(path).content.decode()
-    listed = client.get(path, {"state": "expired"}).content.decode()
+    listed = client.get(path, {"tab": "done", "state": "expired"}).content.decode()
     assert str(waiting.pk) in listed
     assert "status-expired" in listed
 

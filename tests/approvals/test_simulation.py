@@ -7,7 +7,6 @@ from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 
 from apikeys.commands import DisableApiKey, EnableApiKey
-from approvals.models import Policy
 from approvals.simulation import Draft, _criteria, simulate
 from audit.bus import dispatch
 from audit.context import Context
@@ -93,37 +92,6 @@ def test_one_command_is_explained_with_the_first_criterion_that_was_not_met(
 def test_criteria_are_split_outside_of_brackets_and_strings_only():
     assert _criteria('a == "x && y" && (b && c) && d') == ['a == "x && y"', "(b && c)", "d"]
     assert _criteria("a && b || c") == ["a && b || c"]
-
-
-def test_a_draft_is_tried_on_a_page_and_nothing_is_stored(
-    activity, security, ann, bob, iris, browser
-):
-    iris.user_permissions.add(Permission.objects.get(codename="view_policy"))
-    draft = {
-        "governs": "apikeys.disable",
-        "effect": "require_approval",
-        "condition": 'context.channel == "v1"',
-        "group": security.pk,
-        "quorum": 2,
-        "last": 100,
-    }
-
-    page = browser(iris).get("/admin/approvals/policy/simulate/", draft).content.decode()
-    bad = browser(iris).get(
-        "/admin/approvals/policy/simulate/", {**draft, "condition": "subject.typo"}
-    )
-
-    assert "2 would have been met" in page
-    assert "dana, with key “first”" in page
-    assert "undeclared reference" in bad.content.decode()
-    assert not Policy.objects.exists()
-
-
-def test_the_page_is_for_those_who_may_see_policies(ann, browser):
-    answer = browser(ann).get("/admin/approvals/policy/simulate/")
-
-    assert "would have been met" not in answer.content.decode()
-    assert answer.status_code == 403
 
 
 def test_a_command_is_explained_on_a_page(activity, security, ann, bob, iris, gus, browser):

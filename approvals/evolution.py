@@ -1,0 +1,45 @@
+"""What events change in requests and policies, beside the columns named as their fields are."""
+
+from approvals.events import (
+    ApprovalRequested,
+    Denied,
+    RequestExpired,
+    RequestSuperseded,
+    Withdrawn,
+)
+from approvals.models.states import State as RequestState
+from approvals.policy_commands import PolicyCreated, PolicyDisabled, PolicyEdited
+from audit.evolution import State, evolves
+from audit.messages import Event
+
+_ENDS = {
+    Denied: RequestState.DENIED,
+    RequestExpired: RequestState.EXPIRED,
+    RequestSuperseded: RequestState.SUPERSEDED,
+    Withdrawn: RequestState.WITHDRAWN,
+}
+
+
+@evolves(ApprovalRequested)
+def wait(request: State, event: ApprovalRequested) -> State:
+    return {"message_type": event.command_type, "state": RequestState.PENDING.value}
+
+
+@evolves(*_ENDS)
+def end(request: State, event: Event) -> State:
+    return {"state": _ENDS[type(event)].value}
+
+
+@evolves(PolicyCreated)
+def govern(policy: State, event: PolicyCreated) -> State:
+    return {"tenant": event.for_tenant, "is_enabled": True, "version": 1}
+
+
+@evolves(PolicyEdited)
+def say_anew(policy: State, event: PolicyEdited) -> State:
+    return {"tenant": event.for_tenant}
+
+
+@evolves(PolicyDisabled)
+def govern_no_more(policy: State, event: PolicyDisabled) -> State:
+    return {"is_enabled": False, "version": policy["version"] + 1} if policy else {}

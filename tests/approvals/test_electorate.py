@@ -1,0 +1,81 @@
+"""Who votes on a request: whose votes count, whose stopped counting, who still can."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import User
+
+from tests.approvals.pages import (
+    LIST,
+    decide,
+    page,
+    section,
+)
+from tests.conftest import member
+
+
+@pytest.fixture
+def asked(waiting):
+    """Dana asks to disable her first key; two of Security have to approve."""
+    return waiting
+
+
+def test_who_voted_and_who_still_can_is_named(asked, ann, bob, acme, security, dana, browser):
+    carol = member("carol", acme, groups=[security])
+    member("idle", acme, groups=[security])
+    User.objects.filter(username="idle").update(is_active=False)
+    dana.groups.add(security)
+    decide(browser(bob), asked, "approve", reason="Confirmed")
+
+    answer = browser(ann).get(f"{LIST}{asked.pk}/change/")
+
+    (need,) = answer.context["needs"]
+    assert (need.counting, need.open_to, need.missing) == (["bob"], ["ann", carol.username], 1)
+    said = section(answer.content.decode(), "needed")
+    assert "Security 1 of 2 bob ann, carol" in said
+    assert "bob approve counts for Security Confirmed" in said
+
+
+def test_who_may_not_see_the_customer_is_not_among_those_who_can(
+    asked, ann, bob, globex, security, browser
+):
+    member("outsider", globex, groups=[security])
+
+    (need,) = browser(ann).get(f"{LIST}{asked.pk}/change/").context["needs"]
+
+    assert need.open_to == ["ann", "bob"]
+
+
+def test_a_vote_that_stopped_counting_says_why(asked, ann, bob, acme, security, browser):
+    member("carol", acme, groups=[security])
+    decide(browser(bob), asked, "approve")
+    bob.groups.remove(security)
+    said = section(page(browser(ann), asked), "needed")
+    assert "stopped counting: bob is not in Security any more" in said
+
+    User.objects.filter(pk=bob.pk).update(is_active=False)
+    said = section(page(browser(ann), asked), "needed")
+    assert "stopped counting: bob is not active any more" in said
+    assert "Security 0 of 2 nobody yet" in said
+
+
+def test_a_vote_taken_back_is_told_and_does_not_count(asked, ann, bob, browser):
+    for verb in ("approve", "take_back"):
+        decide(browser(bob), asked, verb)
+
+    said = section(page(browser(ann), asked), "needed")
+
+    assert "approve taken back: does not count" in said
+    assert "take back undid the vote before" in said
+
+
+def test_what_too_few_can_approve_is_red_and_says_whom_to_ask(
+    asked, ann, bob, security, manager, browser
+):
+    bob.groups.remove(security)
+
+    content = page(browser(ann), asked)
+
+    assert "Too few people can approve this: 2 more needed, and only ann could." in content
+    assert "Ask mia to add people to Security." in content
+    assert re.search(r'<span class="broken">Too few', content)
