@@ -5,14 +5,15 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.utils import timezone
 
-from apikeys.models import ApiKey, ApiKeySecret, Customer, PickUp
-from audit.admin import HistoryAdmin
+from apikeys.models import ApiKey, ApiKeySecret, Customer, Membership, PickUp
+from audit.admin import HistoryAdmin, ReadOnlyAdmin
 
 
 @admin.register(Customer)
 class CustomerAdmin(HistoryAdmin):
     tenant_field = "pk"
     subject_type = "customer"
+    change_form_template = "apikeys/customer.html"
     list_display = ("name", "created_at")
     search_fields = ("name",)
     ordering = ("name", "pk")
@@ -52,16 +53,35 @@ class PickUpInline(PartOfKey):
     verbose_name_plural = "waits to be picked up"
 
 
+@admin.register(Membership)
+class MembershipAdmin(ReadOnlyAdmin):
+    tenant_field = "customer_id"
+    list_display = ("user", "customer")
+    list_filter = (("customer", admin.RelatedOnlyFieldListFilter),)
+    list_select_related = ("user", "customer")
+    search_fields = ("user__username", "customer__name")
+    ordering = ("customer__name", "user__username", "pk")
+
+
 @admin.register(ApiKey)
 class ApiKeyAdmin(HistoryAdmin):
     tenant_field = "customer_id"
     subject_type = "api-key"
     list_display = ("name", "prefix", "customer", "owner", "environment", "state", "created_at")
-    list_filter = ("is_enabled", "environment")
+    list_filter = (
+        "is_enabled",
+        "environment",
+        ("customer", admin.RelatedOnlyFieldListFilter),
+    )
     list_select_related = ("customer", "owner")
     search_fields = ("name", "prefix")
     ordering = ("-created_at", "-pk")
     inlines = (SecretInline, PickUpInline)
+
+    def get_inlines(self, request: HttpRequest, obj: ApiKey | None) -> Any:
+        """Leave out the table of what waits to be picked up where nothing does."""
+        waits = PickUp.objects.filter(api_key=obj).exists()
+        return self.inlines if waits else (SecretInline,)
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Begin with what follows from the others."""

@@ -127,6 +127,10 @@ class UpdateApiKey(Command):
             columns["metadata"] = self.as_json()["metadata"]
         return columns | dict.fromkeys(self.cleared)
 
+    def proposed_values(self) -> dict[str, Any]:
+        """Leave out the fields that stay as they are."""
+        return self.changes()
+
     def describe(self, subject_label: str) -> str:
         """Say in one sentence what is to change, and to what."""
         told = [_told(name, value) for name, value in self.changes().items()]

@@ -1,6 +1,10 @@
 """Whom people act for."""
 
+from collections.abc import Collection
 from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import User
 
 from apikeys.models import Membership
 
@@ -11,3 +15,11 @@ def tenants_of_user(user: Any) -> list[str] | None:
         return None
     memberships = Membership.objects.filter(user_id=user.pk)
     return [str(each) for each in memberships.values_list("customer_id", flat=True)]
+
+
+def people_of_tenant(tenant: str, *, among: Collection[int]) -> set[int]:
+    """Pick the active people who may see the data of a tenant: two queries, however many."""
+    people = User.objects.filter(pk__in=among, is_active=True)
+    members = people.filter(membership__customer=UUID(tenant))
+    seeing_all = User.objects.with_perm("audit.view_every_tenant").filter(pk__in=among)
+    return {*members.values_list("pk", flat=True), *seeing_all.values_list("pk", flat=True)}

@@ -4,16 +4,24 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.db.models import BinaryField, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
 from simple_history.admin import SimpleHistoryAdmin
 
+from audit import versions
+from audit.linked_rows import READS_LOG, LinkedRows, commands_url, record_links
+from audit.messages import Subject
 from audit.models import CommandRecord, EventRecord
+from audit.postponements import pending_on
 from audit.requests import actor_of_request
+from audit.views.access import not_shown
+from audit.views.recording import NotRecorded, record_view
 from audit.words import words
 
 # Few models: the links in the header and on the start page are enough.
@@ -56,6 +64,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         """Head the list with what it lists, for there is nothing to select it for."""
         context = {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
         return super().changelist_view(request, context)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        """Have each row of a list know what it leads to."""
+        return LinkedRows
 
     def visible(self, request: HttpRequest, object_id: str) -> Any:
         """Fetch a row for a page of our own, or for one that does not confine itself.
@@ -101,6 +113,9 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
     """
 
     subject_type: ClassVar[str]
+    history_list_per_page = 50
+    object_history_template = "audit/history.html"
+    object_history_form_template = "audit/version.html"
 
     def change_view(
         self,
@@ -109,9 +124,23 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Add the link to the auditors' page."""
-        context = {"subject_type": self.subject_type} | (extra_context or {})
-        return super().change_view(request, object_id, form_url, context)
+        """Add what waits for approval, and the links to the auditors' pages."""
+        subject = Subject(self.subject_type, object_id)
+        context = {
+            "subject_type": self.subject_type,
+            "commands_url": commands_url(subject),
+            "waiting": pending_on([subject])[subject],
+        }
+        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        """Let auditors go on from each row to the log."""
+        columns = super().get_list_display(request)
+        return [*columns, "log"] if actor_of_request(request).may(READS_LOG) else columns
+
+    @admin.display(description="audit log")
+    def log(self, row: Any) -> str:
+        return str(row.leads.log_links)
 
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
@@ -120,6 +149,8 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
         if request.method not in _SAFE:
             return HttpResponseNotAllowed(_SAFE)
         self.visible(request, object_id)
+        if answer := unless_recorded(request):
+            return answer
         context = {"subject_type": self.subject_type} | (extra_context or {})
         page: HttpResponse = super().history_view(  # type: ignore[no-untyped-call]
             request, object_id, context
@@ -136,13 +167,29 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
         """Show the row as it was."""
         if request.method not in _SAFE:
             return HttpResponseNotAllowed(_SAFE)
-        self.visible(request, object_id)
-        if not version_id.isdecimal():
-            raise Http404
+        row = self.visible(request, object_id)
+        if answer := unless_recorded(request):
+            return answer
+        version = versions.find(row, version_id)
+        versions.describe([version], actor=actor_of_request(request))
+        context = {"version": version, "subject_type": self.subject_type} | (extra_context or {})
         page: HttpResponse = super().history_form_view(  # type: ignore[no-untyped-call]
-            request, object_id, version_id, extra_context
+            request, object_id, version_id, context
         )
         return page
+
+    def get_history_queryset(
+        self, request: HttpRequest, history_manager: Any, pk_name: str, object_id: Any
+    ) -> QuerySet[Any]:
+        """Leave out the joins of the stock page: only what has changed is named."""
+        rows: QuerySet[Any] = history_manager.filter(**{pk_name: object_id})
+        return rows.order_by("-history_date", "-history_id")
+
+    def set_history_delta_changes(
+        self, request: HttpRequest, historical_records: Any, *_: Any, **__: Any
+    ) -> None:
+        """Compare each version with the one before it, the last one on the page as well."""
+        versions.describe(historical_records.object_list, actor=actor_of_request(request))
 
     def has_view_history_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Ask for the permission on the row: its history is no more than the row was."""
@@ -150,6 +197,15 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
 
     def has_change_history_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+def unless_recorded(request: HttpRequest) -> HttpResponse | None:
+    """Record that a page of the log is opened; the answer, if that cannot be done."""
+    try:
+        record_view(request, actor_of_request(request))
+    except NotRecorded:
+        return not_shown(request)
+    return None
 
 
 class NewestOnly(Paginator):
@@ -168,9 +224,26 @@ class RecordAdmin(ReadOnlyAdmin):
     """Shows a part of the log."""
 
     tenant_field = "tenant"
-    ordering = ("-position",)
+    ordering: ClassVar[tuple[str, ...]] = ("-position",)
     paginator = NewestOnly
     sortable_by = ()
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Record that the list is read, where the settings ask for it."""
+        return unless_recorded(request) or super().changelist_view(request, extra_context)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Record that the row is read, where the settings ask for it."""
+        shown = unless_recorded(request)
+        return shown or super().change_view(request, object_id, form_url, extra_context)
 
     @admin.display(description="what")
     def words(self, record: CommandRecord | EventRecord) -> str:
@@ -178,29 +251,46 @@ class RecordAdmin(ReadOnlyAdmin):
         return words(record.message_type)
 
     @admin.display(description="about")
-    def about(self, record: CommandRecord | EventRecord) -> str:
-        """Name the subject by its id: the auditors' page has its name."""
-        if not record.subject_type:
-            return "—"
-        return format_html("{} <span class='id'>{}</span>", record.subject_type, record.subject_id)
+    def about(self, record: Any) -> str:
+        return str(record.leads.subject_link)
 
 
 @admin.register(CommandRecord)
 class CommandRecordAdmin(RecordAdmin):
-    list_display = ("words", "received", "status", "actor_label", "channel", "about", "reason")
-    list_filter = ("status",)
+    list_display = ("words", "received", "state", "who", "channel", "about", "reason", "leads_to")
+    list_filter = ("status", "channel")
+    # An index of each tenant's commands goes by time, and then by position.
+    ordering = ("-received_at", "-position")
     search_fields = ("=subject_id", "actor_label")
 
     @admin.display(description="received at (UTC)")
     def received(self, record: CommandRecord) -> str:
         return shown_time(record.received_at)
 
+    @admin.display(description="status", ordering="status")
+    def state(self, record: CommandRecord) -> str:
+        text = '<span class="status status-{}">{}</span>'
+        return format_html(text, record.status, record.status)
+
+    @admin.display(description="who")
+    def who(self, record: CommandRecord) -> str:
+        page = reverse("audit:actor", args=(record.actor_kind, record.actor_id))
+        return format_html('<a href="{}"><bdi>{}</bdi></a>', page, record.actor_label)
+
+    @admin.display(description="audit log")
+    def leads_to(self, record: CommandRecord) -> str:
+        return record_links(record)
+
 
 @admin.register(EventRecord)
 class EventRecordAdmin(RecordAdmin):
-    list_display = ("words", "occurred", "about", "number")
+    list_display = ("words", "occurred", "about", "number", "leads_to")
     search_fields = ("=subject_id",)
 
     @admin.display(description="occurred at (UTC)")
     def occurred(self, record: EventRecord) -> str:
         return shown_time(record.occurred_at)
+
+    @admin.display(description="audit log")
+    def leads_to(self, record: Any) -> str:
+        return record_links(record) if record.leads.reads_log else "—"

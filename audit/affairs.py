@@ -51,6 +51,7 @@ def cancelled(held: CommandRecord, error: Cancelled, *, by: Context) -> CommandR
     record.attempt = _next_attempt(held)
     record.status = Status.CANCELLED
     record.causation_id = by.command_id
+    # Who looks for what happened today must find what was called off today.
     record.received_at, record.duration_us = timezone.now(), 0
     record.error_code, record.error_message = error.code, error.message
     return record

@@ -12,4 +12,4 @@ class AuditConfig(AppConfig):
         """Have every app declare its commands, events, handlers and credentials."""
         import_module("audit.checks")
         import_module("audit.outside")
-        autodiscover_modules("handlers", "credentials")
+        autodiscover_modules("handlers", "credentials", "evolution")

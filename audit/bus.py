@@ -7,10 +7,10 @@ the log, and the log never tells of an effect that is not there, or the other wa
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import structlog
 from django.db import Error, connection, transaction
@@ -20,7 +20,7 @@ from audit.attempts import Attempt, refused_input
 from audit.context import Context, current_context, running
 from audit.messages import Command
 from audit.models import CommandRecord
-from audit.outcomes import Completed, Failed, Outcome, Postponed, Refused, ReplayOutcome
+from audit.outcomes import Completed, Failed, Outcome, Postponed, Refused, Rehearsal, ReplayOutcome
 
 logger = structlog.get_logger(__name__)
 
@@ -74,14 +74,12 @@ def replay(command: Command, *, held: CommandRecord, expected_number: int) -> Re
         command, affairs.replayed(held, actor, expected_number=expected_number, by=_parent())
     )
     if actor is None:
-        message = f"{held.actor_label}, who asked for this, is no longer good."
-        return _settle_replay(attempt, exceptions.Forbidden(message))
+        return _settle_replay(attempt, _no_longer_good(held))
     try:
         with transaction.atomic():
             outcome = _run(attempt)
             # Deferred constraints would else fail at the outer COMMIT, and take the vote along.
-            with connection.cursor() as cursor:
-                cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            store.check_constraints()
     except Exception as error:
         if failures.is_for_the_outermost(error):
             raise
@@ -90,6 +88,31 @@ def replay(command: Command, *, held: CommandRecord, expected_number: int) -> Re
         message = f"{held.command_id} was held again when it was released"
         raise TypeError(message)
     return outcome
+
+
+def rehearse(
+    command: Command, *, held: CommandRecord, expected_number: int, look: Callable[[], Any]
+) -> Rehearsal:
+    """Tell what a replay would come to now, and undo all of it: nothing is recorded or sent.
+
+    ``look`` is called inside the transaction, before that is rolled back, to see what came of it.
+    """
+    actor = registry.live_actor(held.actor_kind, held.actor_id)
+    given = affairs.replayed(held, actor, expected_number=expected_number, by=Context())
+    attempt = Attempt(command, given)
+    if actor is None:
+        return Rehearsal(outcome=_stopped(attempt, _no_longer_good(held)))
+    token = _unit.set([attempt])
+    try:
+        with transaction.atomic(durable=True):
+            rehearsal = _run_undone(attempt, look)
+            transaction.set_rollback(True)
+            return rehearsal
+    except Exception as error:
+        connection.close_if_unusable_or_obsolete()
+        return Rehearsal(outcome=_stopped(attempt, failures.command_error(error, attempt)))
+    finally:
+        _unit.reset(token)
 
 
 def cancel(held: CommandRecord, error: exceptions.Cancelled) -> None:
@@ -168,6 +191,25 @@ def _run(attempt: Attempt) -> Outcome:
     return outcome
 
 
+def _run_undone(attempt: Attempt, look: Callable[[], Any]) -> Rehearsal:
+    """Run an attempt without a record of it, inside a transaction that is rolled back."""
+    command, context = attempt.command, attempt.context
+    store.limit_transaction()
+    attempt.admit(store.open_transaction(command, command_id=context.command_id, twin=attempt.twin))
+    _through_middleware(command, context)
+    store.check_constraints()
+    # Neither the result nor a secret: the one is undone, and the other is nobody's to be shown.
+    return Rehearsal(
+        outcome=Completed(command_id=context.command_id),
+        event_types=tuple(event.message_type for event in context.events),
+        seen=look(),
+    )
+
+
+def _no_longer_good(held: CommandRecord) -> exceptions.Forbidden:
+    return exceptions.Forbidden(f"{held.actor_label}, who asked for this, is no longer good.")
+
+
 def _through_middleware(command: Command, context: Context) -> Outcome:
     try:
         with running(context):
@@ -227,10 +269,14 @@ def _settle_replay(attempt: Attempt, error: Exception) -> ReplayOutcome:
     unit = _unit.get()
     if unit is not None and attempt not in unit:
         unit.append(attempt)
-    found, command_id = _append_undone(attempt, error), attempt.context.command_id
-    if isinstance(found, exceptions.Refused):
-        return Refused(command_id=command_id, error=found)
-    return Failed(command_id=command_id, error=found)
+    return _stopped(attempt, _append_undone(attempt, error))
+
+
+def _stopped(attempt: Attempt, error: exceptions.Refused | exceptions.Failed) -> Refused | Failed:
+    command_id = attempt.context.command_id
+    if isinstance(error, exceptions.Refused):
+        return Refused(command_id=command_id, error=error)
+    return Failed(command_id=command_id, error=error)
 
 
 def _append_undone(attempt: Attempt, error: Exception) -> exceptions.Refused | exceptions.Failed:

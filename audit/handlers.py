@@ -2,10 +2,24 @@
 
 from django.utils import timezone
 
-from audit.commands import BeginEpoch, EpochBegun
+from audit.commands import (
+    BeginEpoch,
+    EndExport,
+    EpochBegun,
+    ExportBegun,
+    ExportBrokenOff,
+    Exported,
+    ExportRecords,
+    ViewPage,
+)
 from audit.context import Context
+from audit.exceptions import Conflict, FieldError, Invalid
 from audit.models import Epoch
-from audit.registry import handles
+from audit.registry import checks, handles
+
+
+class CannotWait(Conflict):
+    """This is done now or not at all, so it cannot be held: forbid it, or let it through."""
 
 
 @handles(BeginEpoch)
@@ -17,3 +31,30 @@ def begin_epoch(command: BeginEpoch, context: Context) -> Epoch:
     )
     context.emit(EpochBegun(number=epoch.number))
     return epoch
+
+
+@handles(ExportRecords)
+def export_records(command: ExportRecords, context: Context) -> None:
+    if not context.reason.strip():
+        raise Invalid(errors=[FieldError("reason", "required", "is required: say what it is for")])
+    context.emit(ExportBegun(export_id=command.export_id))
+
+
+@handles(EndExport)
+def end_export(command: EndExport, context: Context) -> None:
+    told = Exported if command.is_complete else ExportBrokenOff
+    context.emit(told(export_id=command.export_id, rows=command.rows, sha256=command.sha256))
+
+
+@handles(ViewPage)
+def view_page(command: ViewPage, context: Context) -> None:
+    """Do nothing: what was read is on record by now."""
+
+
+@checks(ExportRecords, EndExport, ViewPage)
+def check_is_not_held(command: ExportRecords | EndExport | ViewPage, *_: object) -> None:
+    """Refuse to wait for approval: nobody would be there any more to get the file or the page.
+
+    :raises CannotWait: always, for this is called where a command is about to be held.
+    """
+    raise CannotWait

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
@@ -13,8 +13,9 @@ from audit.actors import Actor
 from audit.changes import Change
 from audit.messages import Subject
 from audit.models import CommandRecord, EventRecord, Record, Status
+from audit.outside import ChangeOutsideCommand
 from audit.subjects import labels
-from audit.words import fields, shown, status_words, words
+from audit.words import fields, shown, span, status_words, words
 
 _RecordType = TypeVar("_RecordType", bound=Record)
 
@@ -34,11 +35,15 @@ class Fact:
 
 @dataclass(slots=True, kw_only=True)
 class Line:
-    """One attempt at a command. ``causes`` are the attempts that it brought about."""
+    """One attempt at a command. ``causes`` are the attempts that it brought about.
+
+    ``may_open`` tells whether the reader may see the record, and not only what came of it.
+    """
 
     record: CommandRecord
     subject: Subject | None
     label: str
+    may_open: bool = True
     facts: list[Fact] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     cause: CommandRecord | None = None
@@ -50,6 +55,16 @@ class Line:
         if self.cause is None:
             return self.record.received_at
         return max(self.record.received_at, self.cause.received_at)
+
+    @property
+    def took(self) -> str:
+        """How long it took."""
+        return span(timedelta(microseconds=self.record.duration_us))
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether something was changed outside every other command."""
+        return self.record.message_type == ChangeOutsideCommand.message_type
 
     @property
     def command_words(self) -> str:
@@ -95,13 +110,28 @@ def visible(records: QuerySet[_RecordType], actor: Actor) -> QuerySet[_RecordTyp
     return records if actor.tenants is None else records.filter(tenant__in=actor.tenants)
 
 
+def window(
+    records: QuerySet[CommandRecord], *, before: int | None, size: int
+) -> tuple[list[CommandRecord], int | None]:
+    """Take the newest records before a position, and tell from where on there are older ones."""
+    if before is not None:
+        records = records.filter(position__lt=before)
+    found = list(records.order_by("-position")[: size + 1])
+    return found[:size], found[size - 1].position if len(found) > size else None
+
+
 def bare_lines(records: Iterable[CommandRecord], *, actor: Actor) -> list[Line]:
     """Make lines in the given order, with the names of their subjects: one query a subject type."""
     records = list(records)
     subjects = [_subject(record) for record in records]
     names = labels(filter(None, subjects), actor=actor)
     return [
-        Line(record=record, subject=subject, label=names[subject] if subject else "")
+        Line(
+            record=record,
+            subject=subject,
+            label=names[subject] if subject else "",
+            may_open=actor.may_see(record.tenant),
+        )
         for record, subject in zip(records, subjects, strict=True)
     ]
 

@@ -129,6 +129,11 @@ class Command(Message):
         """Name the tenant that the command itself names, if it names one."""
         return str(getattr(self, self.tenant_field)) if self.tenant_field else None
 
+    def proposed_values(self) -> dict[str, Any]:
+        """Say which columns of the subject would change, as far as the command itself tells."""
+        secrets = secret_fields(type(self))
+        return {name: value for name, value in self.plain().items() if name not in secrets}
+
     def supplied(self) -> dict[str, Any]:
         """Give what the caller asked for, as JSON, without generated fields but with secrets.
 

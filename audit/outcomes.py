@@ -43,5 +43,14 @@ class Failed:
     error: FailedError
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rehearsal:
+    """What a replay would come to now. ``seen`` is what was looked at before all was undone."""
+
+    outcome: "ReplayOutcome"
+    event_types: tuple[str, ...] = ()
+    seen: Any = None
+
+
 Outcome: TypeAlias = Completed | Postponed
 ReplayOutcome: TypeAlias = Completed | Refused | Failed

@@ -107,6 +107,18 @@ def open_transaction(command: Command, *, command_id: UUID, twin: Twin) -> Openi
     return Opening(number or 0, tenant, twin_position, dict(zip(questions, answers, strict=True)))
 
 
+def limit_transaction() -> None:
+    """Have what follows in this transaction give up soon: it must not keep others waiting."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '2s'")
+
+
+def check_constraints() -> None:
+    """Check at once what the database would check at COMMIT."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
 def append(
     record: CommandRecord, events: Sequence[EventRecord], *, expected_number: int | None = None
 ) -> int | None:

@@ -14,15 +14,21 @@ from audit.registry import SubjectType, label_of
 
 def labels(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, str]:
     """Name subjects: one query a type. What is not there, or not the actor's to see, has its id."""
+    wanted = set(subjects)
+    present = {subject: label_of(row) for subject, row in found(wanted, actor=actor).items()}
+    return {subject: f"{subject.type} {subject.id}" for subject in wanted} | present
+
+
+def found(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, Model]:
+    """Fetch those subjects that are there and that the actor may see: one query a type."""
     identifiers: defaultdict[str, set[str]] = defaultdict(set)
-    names = {}
     for subject in subjects:
-        names[subject] = f"{subject.type} {subject.id}"
         identifiers[subject.type].add(subject.id)
-    for type_name, wanted in identifiers.items():
-        for instance in _visible(registry.subject_type(type_name), wanted, actor=actor):
-            names[Subject(type_name, str(instance.pk))] = label_of(instance)
-    return names
+    return {
+        Subject(type_name, str(row.pk)): row
+        for type_name, wanted in identifiers.items()
+        for row in _visible(registry.subject_type(type_name), wanted, actor=actor)
+    }
 
 
 def find(subject: Subject, *, actor: Actor) -> Model | None:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
@@ -14,6 +14,9 @@ from audit.models import CommandRecord, Status
 _PARTS_OF_A_NAME = re.compile(r"[A-Z][a-z0-9]*")
 _ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
 _NOTHING = "—"
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
+# Seconds, the greatest first.
+_UNITS = {"d": 86_400, "h": 3_600, "min": 60, "s": 1}
 _STATUS = {
     Status.SUCCEEDED: "carried out",
     Status.REFUSED: "refused",
@@ -56,13 +59,15 @@ def sentence(record: CommandRecord, *, label: str) -> str:
 
 def shown(value: Any) -> str:
     """Write a stored value for people."""
+    if value in _EMPTY:
+        return _NOTHING
     match value:
-        case None | "":
-            return _NOTHING
         case bool():
             return "yes" if value else "no"
         case datetime():
             return f"{value:%Y-%m-%d %H:%M:%S}"
+        case list() if all(isinstance(each, str) for each in value):
+            return ", ".join(value)
         case dict() | list():
             return json.dumps(value, ensure_ascii=False)
         case _:
@@ -72,3 +77,17 @@ def shown(value: Any) -> str:
 def fields(data: dict[str, Any]) -> list[tuple[str, str]]:
     """Write stored fields, each with its name."""
     return [(name.replace("_", " "), shown(value)) for name, value in data.items()]
+
+
+def span(duration: timedelta) -> str:
+    """Write a duration, in its two greatest units from a minute on."""
+    seconds = duration.total_seconds()
+    if seconds < _UNITS["min"]:
+        return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"
+    parts: list[str] = []
+    rest = int(seconds)
+    for unit, size in _UNITS.items():
+        count, rest = divmod(rest, size)
+        if count or parts:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts[:2])

@@ -1,13 +1,20 @@
 """The log and the histories in the admin: nothing there can be changed."""
 
 import re
+import time
 
 import pytest
 
-from apikeys.commands import DisableApiKey
+from apikeys.commands import DisableApiKey, EnableApiKey, RotateApiKey
 from apikeys.models import ApiKey
-from audit.models import CommandRecord
-from tests.conftest import completed, create_key
+from approvals.models import Policy
+from audit.admin import HistoryAdmin
+from audit.models import CommandRecord, EventRecord
+from audit.outside import outside_command
+from tests.audit.reading import queries
+from tests.conftest import AUDITOR_PERMISSIONS, completed, create_key, held, member
+
+EVERYTHING = (*AUDITOR_PERMISSIONS, "view_policy")
 
 
 @pytest.fixture
@@ -34,7 +41,7 @@ def test_a_history_tells_who_changed_what_why_and_by_which_command(history, iris
     record = CommandRecord.objects.get(message_type="apikeys.disable")
     assert "dana" in content
     assert "Rotation" in content
-    assert re.search(r"Is enabled</span> <del>True</del> → <ins>False</ins>", content)
+    assert re.search(r"is enabled</span> <del>yes</del> → <ins>no</ins>", content)
     assert f"/audit/commands/{record.command_id}" in content
 
 
@@ -96,3 +103,142 @@ def test_a_record_can_only_be_read(first_key, iris, browser):
     assert f"/audit/commands/{record.command_id}" in content
     assert client.post(url, {"reason": "none"}).status_code == 403
     assert client.post("/admin/audit/commandrecord/add/").status_code == 403
+
+
+def test_each_version_tells_what_it_changed_also_the_last_one_on_a_page(
+    history, first_key, dana, context_of, iris, browser, monkeypatch
+):
+    monkeypatch.setattr(HistoryAdmin, "history_list_per_page", 1)
+
+    newest, oldest = (browser(iris).get(history, {"p": page}).content.decode() for page in (1, 2))
+
+    assert re.search(r"is enabled</span> <del>yes</del> → <ins>no</ins>", newest)
+    assert "Created" in oldest
+
+
+def test_a_version_tells_who_why_and_by_which_command_and_leads_to_its_neighbors(
+    history, iris, browser
+):
+    first, second = ApiKey.history.order_by("history_id")
+    record = CommandRecord.objects.get(message_type="apikeys.disable")
+
+    content = browser(iris).get(f"{history}{second.pk}/").content.decode()
+
+    assert "dana</a>\n: “Rotation”" in content
+    assert "<del>yes</del> → <ins>no</ins>" in content
+    assert f'href="/audit/commands/{record.command_id}"' in content
+    assert f'href="{history}{first.pk}/" rel="prev"' in content
+    assert "This is the newest version." in content
+
+
+def test_a_version_of_another_row_is_not_found(history, first_key, acme, dana, iris, browser):
+    other = create_key(dana, acme, name="other")
+    version = ApiKey.history.get(id=other.id)
+
+    assert browser(iris).get(f"{history}{version.pk}/").status_code == 404
+    assert browser(iris).get(f"{history}{'9' * 30}/").status_code == 404
+
+
+def test_a_command_that_is_not_ones_to_see_is_no_link(first_key, iris, ann, browser):
+    with outside_command("Renamed, ticket OPS-9"):
+        key = ApiKey.objects.get()
+        key.name = "renamed"
+        key.save()
+    history = f"/admin/apikeys/apikey/{first_key.id}/history/"
+    outside, created = (
+        CommandRecord.objects.get(**by)
+        for by in ({"channel": "outside"}, {"message_type": "apikeys.create"})
+    )
+
+    by_iris, by_ann = (browser(who).get(history).content.decode() for who in (iris, ann))
+
+    assert str(outside.command_id) in by_iris
+    assert f"/audit/commands/{outside.command_id}" not in by_iris
+    assert f"/audit/commands/{created.command_id}" in by_iris
+    assert "/audit/commands/" not in by_ann
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "apikeys/apikey/{key}",
+        "apikeys/customer/{customer}",
+        "approvals/policy/{policy}",
+        "approvals/approvalrequest/{request}",
+    ],
+)
+def test_keys_customers_policies_and_requests_have_a_history_for_reading(
+    first_key, acme, disabling_needs_two, dana, context_of, browser, path
+):
+    request = held(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    reader = member("rita", acme, permissions=EVERYTHING, is_staff=True)
+    names = {
+        "key": first_key.id,
+        "customer": acme.pk,
+        "policy": Policy.objects.get().pk,
+        "request": request.pk,
+    }
+    client, url = browser(reader), f"/admin/{path.format(**names)}/history/"
+
+    content = client.get(url).content.decode()
+    version = re.search(r"history/(\d+)/", content)[1]
+
+    assert "Created" in content
+    assert client.get(f"{url}{version}/").status_code == 200
+    for address in (url, f"{url}{version}/"):
+        assert client.post(address).status_code == 405
+        assert client.head(address).status_code == 200
+
+
+def test_a_history_costs_the_same_however_long_it_is(
+    history, first_key, dana, context_of, iris, browser
+):
+    client = browser(iris)
+    few = queries(client, history), queries(client, version_of(history))
+    for command in (EnableApiKey, DisableApiKey, EnableApiKey):
+        completed(command(api_key_id=first_key.id), context=context_of(dana))
+
+    many = queries(client, history), queries(client, version_of(history))
+
+    assert many == few
+    assert max(many) <= 16
+
+
+def test_fifty_thousand_versions_open_quickly(first_key, iris, browser, owner):
+    owner.execute("SELECT set_config('audit.command_id', 'none', false)")
+    owner.execute(
+        "INSERT INTO apikeys_historicalapikey SELECT (jsonb_populate_record(h, jsonb_build_object("
+        " 'history_id', history_id + n, 'history_type', '~', 'is_enabled', n % 2 = 0,"
+        " 'history_date', history_date + n * interval '1 minute'))).*"
+        " FROM apikeys_historicalapikey AS h, generate_series(1, 50000) AS n"
+    )
+    owner.execute("SELECT set_config('audit.command_id', '', false)")
+    owner.execute("ANALYZE apikeys_historicalapikey")
+    client, history = browser(iris), f"/admin/apikeys/apikey/{first_key.id}/history/"
+    client.get(history)
+
+    for page in (1, 500, 1001):
+        started = time.perf_counter()
+        assert client.get(history, {"p": page}).status_code == 200
+        assert time.perf_counter() - started < 1
+
+
+def test_the_page_of_a_key_costs_the_same_however_much_was_done_to_it(
+    first_key, dana, context_of, iris, browser
+):
+    client, page = browser(iris), f"/admin/apikeys/apikey/{first_key.id}/change/"
+    few = queries(client, page)
+    for _ in range(3):
+        rotate = RotateApiKey(api_key_id=first_key.id, overlap_seconds=0)
+        completed(rotate, context=context_of(dana))
+
+    assert queries(client, page) == few == 12
+
+
+@pytest.mark.parametrize("model", [CommandRecord, EventRecord])
+def test_a_record_is_shown_in_a_few_queries(model, first_key, iris, browser):
+    newest = model.objects.filter(subject_id=str(first_key.id)).latest("position")
+
+    shown = f"/admin/audit/{model._meta.model_name}/{newest.pk}/change/"
+
+    assert queries(browser(iris), shown) == 7

@@ -1,0 +1,96 @@
+"""Scales of charts: round steps of time, and round numbers."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from itertools import chain
+from typing import NamedTuple
+
+MOST_BARS = 60
+_SECOND, _MINUTE, _HOUR, _DAY = 1, 60, 3600, 86400
+_STEPS = (
+    *(_SECOND * each for each in (1, 5, 15)),
+    *(_MINUTE * each for each in (1, 5, 15, 30)),
+    *(_HOUR * each for each in (1, 3, 6, 12)),
+    *(_DAY * each for each in (1, 7)),
+)
+_MONTHS = (1, 3, 12, 60, 600, 2400)
+_MONTHS_OF_A_YEAR = 12
+# A Monday, so that weeks begin on one.
+_ORIGIN = datetime(1970, 1, 5, tzinfo=UTC)
+
+
+class TimeScale(NamedTuple):
+    """Stretches of time between edges; only the first and the last may be shorter than a step."""
+
+    edges: list[datetime]
+    layout: str
+
+    @property
+    def span(self) -> timedelta:
+        return self.edges[-1] - self.edges[0]
+
+    def share(self, moment: datetime) -> float:
+        """Tell how much of the span lies before a moment, from 0 to 1."""
+        return (moment - self.edges[0]) / self.span
+
+
+def time_scale(since: datetime, until: datetime, *, most: int = MOST_BARS) -> TimeScale:
+    """Cut a span of time at round moments, into ``most`` stretches or few more."""
+    span = (until - since).total_seconds()
+    step = next((each for each in _STEPS if span / each <= most), None)
+    if step is None:
+        months = span / _DAY / 30.44
+        cut: Iterator[datetime] = _months(since, until, step=_month_step(months, most=most))
+        layout = "%b %Y"
+    else:
+        cut = _rounds(since, until, step=timedelta(seconds=step))
+        layout = _layout(step, span)
+    return TimeScale([since, *cut, until], layout)
+
+
+def days(until: datetime, *, number: int) -> list[datetime]:
+    """List the midnights that some days lie between, the last of them the one of ``until``."""
+    last = until.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return [last + timedelta(days=each) for each in range(1 - number, 2)]
+
+
+def ceiling(number: int) -> int:
+    """Find the next round number: 1, 2 or 5 with noughts."""
+    powers = [int(f"1{'0' * noughts}") for noughts in range(len(str(number)) + 1)]
+    rounds = chain.from_iterable((power, 2 * power, 5 * power) for power in powers)
+    return next(each for each in rounds if each >= number)
+
+
+def rounded(number: int) -> int:
+    """Round to two figures, which is as much as an estimate is worth."""
+    return round(number, 2 - len(str(number)))
+
+
+def _rounds(since: datetime, until: datetime, *, step: timedelta) -> Iterator[datetime]:
+    rest = step - (since - _ORIGIN) % step
+    # The last moment of the calendar may be near: only what is before the end is computed.
+    while until - since > rest:
+        since += rest
+        yield since
+        rest = step
+
+
+def _months(since: datetime, until: datetime, *, step: int) -> Iterator[datetime]:
+    number = since.year * _MONTHS_OF_A_YEAR + since.month - 1
+    last = until.year * _MONTHS_OF_A_YEAR + until.month - 1
+    for month in range(number + step - number % step, last + 1, step):
+        moment = datetime(month // _MONTHS_OF_A_YEAR, month % _MONTHS_OF_A_YEAR + 1, 1, tzinfo=UTC)
+        if moment < until:
+            yield moment
+
+
+def _month_step(months: float, *, most: int) -> int:
+    return next((each for each in _MONTHS if months / each <= most), _MONTHS[-1])
+
+
+def _layout(step: int, span: float) -> str:
+    if step >= _DAY:
+        return "%d %b"
+    if span > _DAY:
+        return "%d %b %H:%M"
+    return "%H:%M:%S" if step < _MINUTE else "%H:%M"

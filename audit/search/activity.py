@@ -1,0 +1,160 @@
+"""How many commands there are over time: counted where that is quick, and otherwise estimated.
+
+Counting along an index takes about a twentieth of a second a million rows, so a log of millions is
+not counted for a picture. Evenly spread slices of it are, and the picture says so; whoever looks
+closer comes to a stretch that is counted.
+"""
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import pairwise
+from typing import NamedTuple
+
+from django.db import connection
+
+from audit.search import words
+from audit.search.criteria import Criteria
+from audit.search.stretches import during
+from audit.search.walks import Walk, every, through_time, walk_for
+
+_MOST_COUNTED = 50_000
+# In lanes that are too many to be counted bar by bar, and of rows that have to be looked at.
+_MOST_IN_MANY_LANES = 20_000
+_MOST_LOOKED_AT = 2_000
+_MOST_WITH_WORDS = 2_000
+_SAMPLED = 20_000
+_MOST_PROBES = 3_000
+_SLICES = 24
+_SLICES_LOOKED_AT = 4
+
+
+class Activity(NamedTuple):
+    """How many commands there are in each of some stretches of time."""
+
+    counts: list[int]
+    is_exact: bool
+
+
+class _Slice(NamedTuple):
+    """A stretch of time that is counted for the bar with this number."""
+
+    bar: int
+    start: datetime
+    end: datetime
+
+
+def activity(criteria: Criteria, edges: Sequence[datetime]) -> Activity | None:
+    """Count between each edge and the next one; None if even an estimate would take too long.
+
+    So it is where many rows have to be read one by one, for a word that many reasons have, or for
+    what no index tells of somebody who does a lot.
+    """
+    criteria = criteria.within(edges[0], edges[-1])
+    if criteria.tenants is not None and not criteria.tenants:
+        return counted([], edges)
+    if criteria.reason and not (criteria.correlation_id or criteria.subject):
+        moments = words.moments(criteria, most=_MOST_WITH_WORDS)
+        return None if moments is None else counted(moments, edges)
+    return _counted_or_estimated(criteria, edges)
+
+
+def _counted_or_estimated(criteria: Criteria, edges: Sequence[datetime]) -> Activity | None:
+    walk = walk_for(criteria)
+    if not walk.lanes:
+        return counted([], edges)
+    expected = _estimate(walk, criteria)
+    if walk.rest:
+        return _lane_by_lane(walk, criteria, edges) if expected <= _MOST_LOOKED_AT else None
+    if len(walk.lanes) * len(edges) <= _MOST_PROBES:
+        share = 1.0 if expected <= _MOST_COUNTED else _SAMPLED / expected
+        return _in_slices(walk, edges, share=share, slices=_SLICES)
+    if expected <= _MOST_IN_MANY_LANES:
+        return _lane_by_lane(walk, criteria, edges)
+    walk = through_time(criteria)
+    share = min(1.0, _MOST_LOOKED_AT / max(1, _estimate(walk, criteria)))
+    return _in_slices(walk, edges, share=share, slices=_SLICES_LOOKED_AT)
+
+
+def counted(moments: Iterable[datetime], edges: Sequence[datetime]) -> Activity:
+    """Count moments that are known."""
+    counts = [0] * (len(edges) - 1)
+    for moment in moments:
+        counts[bisect_right(edges, moment) - 1] += 1
+    return Activity(counts, is_exact=True)
+
+
+def oldest(criteria: Criteria) -> datetime | None:
+    """Tell since when there are commands that may be found at all."""
+    walk = through_time(Criteria(tenants=criteria.tenants))
+    source, row = walk.source(), walk.in_lane()
+    sql = f"""
+        SELECT min(received_at) FROM {source.sql} CROSS JOIN LATERAL (
+            SELECT received_at FROM audit_commandrecord AS each
+            WHERE {row.sql} ORDER BY received_at, position LIMIT 1
+        ) AS first
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*source.params, *row.params])
+        (found,) = cursor.fetchone()
+    first: datetime | None = found
+    return first
+
+
+def _lane_by_lane(walk: Walk, criteria: Criteria, edges: Sequence[datetime]) -> Activity:
+    source, row = walk.source(), every(walk.in_lane(), during(criteria), *walk.rest)
+    sql = f"""
+        SELECT width_bucket(received_at, %s::timestamptz[]) - 1, count(*)
+        FROM {source.sql} CROSS JOIN LATERAL (
+            SELECT received_at FROM audit_commandrecord AS each WHERE {row.sql}
+        ) AS found GROUP BY 1
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [list(edges), *source.params, *row.params])
+        found = dict(cursor.fetchall())
+    return Activity([found.get(bar, 0) for bar in range(len(edges) - 1)], is_exact=True)
+
+
+def _in_slices(walk: Walk, edges: Sequence[datetime], *, share: float, slices: int) -> Activity:
+    """Count a share of the time between edges, in evenly spread slices."""
+    is_exact = share == 1.0
+    affordable = max(1, _MOST_PROBES // (len(walk.lanes) * len(edges)))
+    cut = list(_cut(edges, share=share, slices=1 if is_exact else min(slices, affordable)))
+    source, row, rest = walk.source(), walk.in_lane(), every(*walk.rest)
+    # A burst that happens to lie in a slice must not make the page slow.
+    most = None if is_exact else 5 * _SAMPLED // len(cut) + 100
+    sql = f"""
+        SELECT slice.bar, count(*)
+        FROM unnest(%s::int[], %s::timestamptz[], %s::timestamptz[]) AS slice (bar, start, stop)
+        CROSS JOIN {source.sql} CROSS JOIN LATERAL (
+            SELECT {"*" if walk.rest else ""} FROM audit_commandrecord AS each
+            WHERE {row.sql} AND received_at >= slice.start AND received_at < slice.stop LIMIT %s
+        ) AS each
+        WHERE {rest.sql} GROUP BY slice.bar
+    """
+    arrays = map(list, zip(*cut, strict=True))
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*arrays, *source.params, *row.params, most, *rest.params])
+        found = dict(cursor.fetchall())
+    counts = [round(found.get(bar, 0) / share) for bar in range(len(edges) - 1)]
+    return Activity(counts, is_exact=is_exact)
+
+
+def _cut(edges: Sequence[datetime], *, share: float, slices: int) -> Iterator[_Slice]:
+    for bar, (start, end) in enumerate(pairwise(edges)):
+        step = (end - start) / slices
+        for each in range(slices):
+            middle = start + step * (each + 0.5)
+            yield _Slice(bar, middle - step * share / 2, middle + step * share / 2)
+
+
+def _estimate(walk: Walk, criteria: Criteria) -> int:
+    """Ask PostgreSQL how many rows it expects; it knows without looking."""
+    row = every(*walk.told, during(criteria))
+    sql = f"EXPLAIN (FORMAT JSON) SELECT FROM audit_commandrecord AS each WHERE {row.sql}"
+    with connection.cursor() as cursor:
+        cursor.execute(sql, row.params)
+        (found,) = cursor.fetchone()
+    (plan,) = json.loads(found) if isinstance(found, str) else found
+    return int(plan["Plan"]["Plan Rows"])

@@ -1,0 +1,40 @@
+"""What to look for in the log."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Self
+from uuid import UUID
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Criteria:
+    """What a command has to be like to be found. What is empty is like anything.
+
+    ``tenants`` are those whose commands may be found at all; None stands for every tenant.
+    ``actor`` is kind:id or the beginning of a name, ``subject`` is type:id or an id alone.
+    ``until`` is the first moment that no longer counts.
+    """
+
+    tenants: frozenset[str] | None
+    since: datetime | None = None
+    until: datetime | None = None
+    status: str = ""
+    message_type: str = ""
+    channel: str = ""
+    actor: str = ""
+    subject: str = ""
+    correlation_id: UUID | None = None
+    reason: str = ""
+
+    def within(self, since: datetime | None, until: datetime | None) -> Self:
+        """Look in another stretch of time."""
+        return replace(self, since=since, until=until)
+
+    def kind(self) -> dict[str, str]:
+        """Name the columns that tell what kind of command is looked for."""
+        wanted = {
+            "message_type": self.message_type,
+            "status": self.status,
+            "channel": self.channel,
+        }
+        return {column: value for column, value in wanted.items() if value}

@@ -1,0 +1,136 @@
+"""Reading what was looked for, a page at a time and newest first."""
+
+from dataclasses import dataclass
+
+from django.db import connection
+
+from audit.models import CommandRecord
+from audit.search import words
+from audit.search.criteria import Criteria
+from audit.search.cursors import Cursor
+from audit.search.stretches import Places, Stretch
+from audit.search.walks import Walk, every, walk_for
+
+# How many rows are looked at for what no index tells: few first, which is often enough.
+_LOOKS = (500, 2_000)
+_CHECKED = (
+    "received_at, position, message_type, status, channel, actor_kind, actor_id, actor_label, "
+    "reason"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A page of records, newest first.
+
+    ``older`` and ``newer`` are where the next pages begin, None where there is none. If the page
+    ``is_cut``, not everything was looked at: there may be more between it and the next one.
+    """
+
+    records: list[CommandRecord]
+    older: Cursor | None
+    newer: Cursor | None
+    is_cut: bool
+
+    @property
+    def is_all(self) -> bool:
+        """Whether everything that was looked for is on this page."""
+        return self.older is None and self.newer is None
+
+
+def read_page(
+    criteria: Criteria, *, size: int, before: Cursor | None = None, after: Cursor | None = None
+) -> Found:
+    """Read the newest page, the one older than ``before``, or the one newer than ``after``."""
+    stretch = Stretch(criteria, after or before, is_newer=after is not None)
+    places = _look(stretch, wanted=size + 1)
+    is_full = len(places.found) > size
+    page = places.found[:size]
+    further = page[-1] if is_full else places.edge
+    back = (page[0] if page else stretch.beyond) if stretch.beyond else None
+    older, newer = (back, further) if stretch.is_newer else (further, back)
+    is_cut = not is_full and places.edge is not None
+    return Found(records=_records(page), older=older, newer=newer, is_cut=is_cut)
+
+
+def newest(criteria: Criteria, *, most: int) -> list[Cursor]:
+    """Find where the newest are, and read none of them."""
+    return _look(Stretch(criteria, None, is_newer=False), wanted=most).found[:most]
+
+
+def _look(stretch: Stretch, *, wanted: int) -> Places:
+    criteria = stretch.criteria
+    if criteria.tenants is not None and not criteria.tenants:
+        return Places([])
+    if criteria.reason and not (criteria.correlation_id or criteria.subject):
+        return words.places(stretch, wanted=wanted)
+    walk = walk_for(criteria)
+    if not walk.lanes:
+        return Places([])
+    if not walk.rest:
+        return _along(walk, stretch, wanted=wanted)
+    for looks in _LOOKS:
+        places = _along_checking(walk, stretch, wanted=wanted, looks=looks)
+        if len(places.found) >= wanted or places.edge is None:
+            break
+    return places
+
+
+def _along(walk: Walk, stretch: Stretch, *, wanted: int) -> Places:
+    """Walk along an index that tells everything."""
+    source, row = walk.source(), every(walk.in_lane(), stretch.condition())
+    sql = f"""
+        SELECT found.received_at, found.position
+        FROM {source.sql} CROSS JOIN LATERAL (
+            SELECT received_at, position FROM audit_commandrecord AS each
+            WHERE {row.sql} ORDER BY {stretch.order} LIMIT %s
+        ) AS found
+        ORDER BY {stretch.order} LIMIT %s
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*source.params, *row.params, wanted, wanted])
+        return Places([Cursor(*found) for found in cursor.fetchall()])
+
+
+def _along_checking(walk: Walk, stretch: Stretch, *, wanted: int, looks: int) -> Places:
+    """Walk along an index and check what it does not tell, on about as many rows as ``looks``.
+
+    If a lane has more rows than that, nothing beyond its last one is taken from the other lanes
+    either: what is found has no gaps.
+    """
+    source, row, rest = walk.source(), every(walk.in_lane(), stretch.condition()), every(*walk.rest)
+    sign = "<=" if stretch.is_newer else ">="
+    sql = f"""
+        WITH looked_at AS MATERIALIZED (
+            SELECT found.* FROM {source.sql} CROSS JOIN LATERAL (
+                SELECT *, row_number() OVER (ORDER BY {stretch.order}) AS nth FROM (
+                    SELECT {_CHECKED} FROM audit_commandrecord AS each
+                    WHERE {row.sql} ORDER BY {stretch.order} LIMIT %s
+                ) AS nearest
+            ) AS found
+        ),
+        edge AS (
+            SELECT received_at, position FROM looked_at WHERE nth = %s
+            ORDER BY {stretch.order} LIMIT 1
+        )
+        SELECT edge.received_at, edge.position, found.received_at, found.position
+        FROM (SELECT) AS anything LEFT JOIN edge ON true LEFT JOIN LATERAL (
+            SELECT received_at, position FROM looked_at AS each
+            WHERE {rest.sql} AND (edge.position IS NULL
+                OR (received_at, position) {sign} (edge.received_at, edge.position))
+            ORDER BY {stretch.order} LIMIT %s
+        ) AS found ON true
+        ORDER BY found.{stretch.order.replace(", ", ", found.")}
+    """
+    most = max(wanted, looks // len(walk.lanes))
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*source.params, *row.params, most, most, *rest.params, wanted])
+        rows = cursor.fetchall()
+    edge = None if rows[0][1] is None else Cursor(*rows[0][:2])
+    return Places([Cursor(*row[2:]) for row in rows if row[3] is not None], edge)
+
+
+def _records(places: list[Cursor]) -> list[CommandRecord]:
+    records = CommandRecord.objects.filter(position__in=[place.position for place in places])
+    found = {each.position: each for each in records.defer("fingerprint", "data", "decision")}
+    return [found[place.position] for place in sorted(places, reverse=True)]

@@ -1,0 +1,56 @@
+"""What the tests of auditors' pages begin with."""
+
+import pytest
+
+from apikeys.commands import DisableApiKey
+from approvals.commands import Approve
+from approvals.models import ApprovalRequest
+from audit.bus import dispatch
+from audit.exceptions import Conflict
+from tests.conftest import completed, create_key
+
+
+@pytest.fixture
+def globex_key(gus, globex):
+    """A key of Globex, which nobody of Acme may see."""
+    return create_key(gus, globex, name="globex-main")
+
+
+@pytest.fixture
+def asked(first_key, dana, disabling_needs_two, context_of):
+    """Dana asks to disable her first key; two of Security have to approve."""
+    context = context_of(dana, channel="v1", reason="Leaked")
+    outcome = dispatch(DisableApiKey(api_key_id=first_key.id), context=context)
+    return ApprovalRequest.objects.get(command_id=outcome.command_id)
+
+
+@pytest.fixture
+def disabled(asked, ann, bob, context_of):
+    """Ann and Bob approved, so the key is disabled."""
+    for person in (ann, bob):
+        context = context_of(person, channel="admin", reason=f"{person} agrees")
+        completed(Approve(approval_request_id=asked.pk, digest=asked.digest), context=context)
+    return asked
+
+
+@pytest.fixture
+def disabled_twice(first_key, dana, context_of):
+    """A key that was disabled, and was to be disabled again."""
+    command = DisableApiKey(api_key_id=first_key.id)
+    completed(command, context=context_of(dana, channel="v2", reason="Rotation"))
+    with pytest.raises(Conflict):
+        dispatch(command, context=context_of(dana, channel="v2"))
+    return first_key
+
+
+@pytest.fixture
+def act(context_of):
+    """Have a person do something."""
+    return lambda user, command, **facts: dispatch(command, context=context_of(user, **facts))
+
+
+@pytest.fixture
+def read(iris, browser):
+    """Read a page as Iris does."""
+    client = browser(iris)
+    return lambda url, query=None: client.get(url, query).content.decode()

@@ -1,0 +1,41 @@
+"""Records that are written past the bus, for tests of reading: at any time, about anything."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from uuid_utils.compat import uuid7
+
+from audit.models import CommandRecord
+
+# A search for words begins with the last days.
+NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
+
+
+def record(*, minutes: float = 0, **fields: Any) -> CommandRecord:
+    """Write a record of something that happened so long before yesterday's noon."""
+    made = unwritten(minutes=minutes, **fields)
+    made.save(force_insert=True)
+    return made
+
+
+def unwritten(*, minutes: float = 0, **fields: Any) -> CommandRecord:
+    """Make a record without writing it."""
+    command_id = uuid7()
+    given = {
+        "command_id": command_id,
+        "attempt": 1,
+        "message_type": "apikeys.enable",
+        "schema_version": 1,
+        "data": {},
+        "correlation_id": command_id,
+        "fingerprint": b"",
+        "actor_kind": "user",
+        "actor_id": "1",
+        "actor_label": "dana",
+        "channel": "v2",
+        "status": "succeeded",
+        "received_at": NOON - timedelta(minutes=minutes),
+        "duration_us": 1,
+        "retries": 0,
+    }
+    return CommandRecord(**given | fields)
