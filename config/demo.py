@@ -34,10 +34,12 @@ _APPROVER = ("view_approvalrequest", "view_apikey")
 _AUDITOR = (
     "view_apikey",
     "view_customer",
+    "view_membership",
     "view_policy",
     "view_approvalrequest",
     "view_commandrecord",
     "view_eventrecord",
+    "export_commandrecord",
 )
 
 

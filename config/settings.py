@@ -70,6 +70,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
+                "approvals.waiting.waiting",
             ],
         },
     },
@@ -90,10 +91,12 @@ BASE_URL = environment.text("BASE_URL", default=f"http://{WEB_HOST}:{WEB_PORT}")
 _APPLICATION = environment.database("DATABASE_URL")
 _STATEMENT_TIMEOUT = environment.number("STATEMENT_TIMEOUT_MS", default=15_000)
 _LOCK_TIMEOUT = environment.number("LOCK_TIMEOUT_MS", default=5_000)
+# Without JIT: compiling a query of ours takes many times as long as carrying it out.
 _SESSION_SETTINGS = (
     f"-c statement_timeout={_STATEMENT_TIMEOUT} "
     f"-c lock_timeout={_LOCK_TIMEOUT} "
-    "-c idle_in_transaction_session_timeout=60000"
+    "-c idle_in_transaction_session_timeout=60000 "
+    "-c jit=off"
 )
 # Django's own value, None, makes psycopg ignore `prepare=True` too. With a threshold that is never
 # reached, exactly those statements are prepared that ask for it.
@@ -184,6 +187,7 @@ STORAGES = {
 # Language and time
 
 LANGUAGE_CODE = "en-us"
+FORMAT_MODULE_PATH = "config.formats"
 TIME_ZONE = "UTC"
 USE_TZ = True
 
@@ -236,7 +240,9 @@ V1_SUNSET = environment.day("V1_SUNSET", default="2027-12-31")
 
 AUDIT_MIDDLEWARE = ["audit.middleware.authorize", "approvals.middleware.hold_for_approval"]
 AUDIT_TENANTS_OF_USER = "apikeys.memberships.tenants_of_user"
+AUDIT_PEOPLE_OF_TENANT = "apikeys.memberships.people_of_tenant"
 AUDIT_FINGERPRINT_KEY = environment.key("FINGERPRINT_KEY")
+AUDIT_RECORD_PAGE_VIEWS = environment.flag("RECORD_PAGE_VIEWS", default=False)
 
 # Approvals
 

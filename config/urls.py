@@ -7,6 +7,7 @@ from django.views.generic import RedirectView
 
 import apikeys.urls
 import approvals.urls
+from approvals.first_page import first_page
 from audit import error_pages
 from audit.viewsets import CommandLogViewSet, EventViewSet, WhoamiViewSet
 from config.deprecation import MIGRATION_PAGE, migration_page
@@ -39,6 +40,7 @@ urlpatterns = [
         name="password_reset_confirm",
     ),
     path("set-password/", PasswordResetCompleteView.as_view(), name="password_reset_complete"),
+    path("admin/", admin.site.admin_view(first_page)),
     path("admin/", admin.site.urls),
     path("audit/", include("audit.urls")),
     path(MIGRATION_PAGE, migration_page, name="from-v1-to-v2"),

@@ -1,20 +1,48 @@
-"""Load the cast of the demo story."""
+"""Load the cast of the demo story, and a busy month on top of it."""
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config import demo
+from config.busy import cast, month
 
 
 class Command(BaseCommand):
     """Make Acme, its people, the policy and a first key, unless they are there."""
 
-    help = "Load the demo story's cast, once."
+    help = "Load the demo story's cast, once; with --busy also a month of activity."
 
-    def handle(self, *args: Any, **options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Take the month."""
+        parser.add_argument(
+            "--busy",
+            action="store_true",
+            help="play a month in which several customers are at work: about 3,000 commands",
+        )
+
+    def handle(self, *args: Any, busy: bool, **options: Any) -> None:
         """Load, or bring the address in the demo file up to date."""
+        if busy:
+            self._play()
         if demo.is_loaded():
             demo.refresh_address()
         else:
             demo.load()
+
+    def _play(self) -> None:
+        if not settings.DEMO:
+            raise CommandError(
+                "--busy makes up people and what they did, so it runs only where DEMO=true says "
+                "that this database may hold the demo."
+            )
+        if cast.is_there():
+            self._tell("The busy month is there already.")
+        else:
+            self._tell("Playing a busy month ...")
+            month.play(self._tell)
+
+    def _tell(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
