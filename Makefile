@@ -5,16 +5,22 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip
 	--no-emit-index-url --no-emit-find-links --no-emit-options --extra first-run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check openapi lock format clean dev
+.PHONY: help run test matrix screenshots check openapi lock format clean dev
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/installed ## Start everything on this machine: http://127.0.0.1:8000
 	$(BIN)/python manage.py start
 
 test: dev ## Run the tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+
+matrix: dev ## Look at every page in every combination of looks, width and JavaScript
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m matrix tests/browser
+
+screenshots: dev ## Take the pictures in docs/screenshots anew
+	$(BIN)/python -m tests.browser.screenshots
 
 check: ## Run all that CI runs
 	bash .ci/run

@@ -29,6 +29,14 @@ pytest_plugins = ["audit.testing"]
 PASSWORD = "correct horse battery staple"
 
 
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say in one line why browser tests were skipped, and how to have them run."""
+    skipped = terminalreporter.stats.get("skipped", ())
+    reasons = {each.longrepr[2] for each in skipped if each.nodeid.startswith("tests/browser/")}
+    for reason in sorted(reasons):
+        terminalreporter.write_line(reason.removeprefix("Skipped: "), yellow=True)
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
     """Make the test database as its owner; "default" looks at the same one as the application."""
@@ -156,6 +164,7 @@ AUDITOR_PERMISSIONS = (
     "view_customer",
     "view_commandrecord",
     "view_eventrecord",
+    "export_commandrecord",
 )
 
 

@@ -1,0 +1,60 @@
+"""The story, as people live it: Dana's program asks, Ann and Bob approve, Iris looks into it."""
+
+import json
+import re
+import urllib.request
+
+import pytest
+
+from tests.conftest import PASSWORD
+
+
+@pytest.fixture
+def program(live_server, first_key):
+    """Dana's program: it calls the API over the wire; without a body it only asks."""
+
+    def call(path, body=None):
+        request = urllib.request.Request(
+            f"{live_server.url}/api/{path}",
+            data=None if body is None else json.dumps(body).encode(),
+            headers=first_key.headers | {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as answer:
+            return answer.status, json.load(answer), answer.headers
+
+    return call
+
+
+def test_two_people_approve_what_a_program_asked_for_and_an_auditor_finds_all_of_it(
+    program, ann, bob, iris, disabling_needs_two, visitor
+):
+    created, ci, _ = program("v1/api-keys", {"name": "ci"})
+    held, _, headers = program(f"v1/api-keys/{ci['id']}/disable", {"reason": "CI has moved"})
+    status = f"v2/commands/{headers['Command-Id']}"
+    assert (created, held) == (201, 202)
+    assert program(status)[1]["status"] == "postponed"
+
+    at_ann = visitor()
+    at_ann.signs_in("ann", PASSWORD)
+    at_ann.follows("Approvals", "^Disable API key “ci”")
+    assert at_ann.sees(re.compile("Asked for by dana, with key"))
+    at_ann.presses("^Approve")
+    assert at_ann.sees("1 of 2 Security")
+
+    at_bob = visitor()
+    at_bob.signs_in("bob", PASSWORD)
+    at_bob.follows("^Disable API key “ci”")
+    at_bob.presses("^Approve and disable .* now: you are the last vote")
+    assert at_bob.sees(re.compile("Approved and carried out"))
+
+    assert program(status)[1]["status"] == "succeeded"
+    assert program(f"v2/api-keys/{ci['id']}")[1]["state"] == "disabled"
+
+    at_iris = visitor()
+    at_iris.signs_in("iris", PASSWORD)
+    at_iris.follows("^Audit log", "^API key “ci”")
+    for words in ("CI has moved", "ann", "bob"):
+        assert at_iris.sees(re.compile(words))
+    at_iris.opens(f"/audit/affairs/{headers['Command-Id']}")
+    assert at_iris.sees("As a picture")
+    assert at_iris.sees("Step by step")

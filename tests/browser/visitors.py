@@ -1,0 +1,78 @@
+"""People in front of a browser. What goes wrong on a page is remembered and fails the test."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.test import Client
+from playwright.sync_api import Browser, ConsoleMessage, Page
+
+_ERRORS = ("error", "assert")
+
+
+class Visitor:
+    """One person with one page, and whatever the browser has complained about."""
+
+    def __init__(self, page: Page, base_url: str) -> None:
+        self.page, self.complaints, self._base_url = page, [], base_url
+        page.on("console", self._said)
+        page.on("pageerror", lambda error: self.complaints.append(f"{page.url}: {error}"))
+        page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+
+    def opens(self, path: str) -> int:
+        """Go to an address of ours, and return the status of the answer."""
+        answer = self.page.goto(f"{self._base_url}{path}")
+        assert answer is not None
+        return answer.status
+
+    def signs_in(self, username: str, password: str) -> None:
+        """Sign in through the form, as people do."""
+        self.opens("/admin/login/?next=/admin/")
+        self.page.get_by_label("Username").fill(username)
+        self.page.get_by_label("Password").fill(password)
+        self.page.get_by_role("button", name="Log in").click()
+
+    def is_signed_in_as(self, user: User) -> None:
+        """Sign in without the form, for tests of other pages."""
+        client = Client()
+        client.force_login(user)
+        session = client.cookies[settings.SESSION_COOKIE_NAME].value
+        cookie: Any = {"name": settings.SESSION_COOKIE_NAME, "value": session}
+        self.page.context.add_cookies([cookie | {"url": self._base_url}])
+
+    def follows(self, *links: str) -> None:
+        """Follow links one after the other, each by an expression that its words fit."""
+        for words in links:
+            self.page.get_by_role("link", name=re.compile(words)).first.click()
+
+    def presses(self, words: str) -> None:
+        """Press the button whose words fit an expression."""
+        self.page.get_by_role("button", name=re.compile(words)).first.click()
+
+    def sees(self, words: str | re.Pattern[str]) -> bool:
+        """Tell whether something stands on the page, in plain sight."""
+        return self.page.get_by_text(words).first.is_visible()
+
+    def overflow(self) -> int:
+        """Measure by how many pixels the page is wider than the window."""
+        width: int = self.page.evaluate(
+            "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        )
+        return width
+
+    def _said(self, message: ConsoleMessage) -> None:
+        # Violations of the Content-Security-Policy are told here as well, as errors.
+        if message.type in _ERRORS:
+            self.complaints.append(f"{self.page.url}: {message.text}")
+
+
+@contextmanager
+def visiting(browser: Browser, base_url: str, **options: Any) -> Iterator[Visitor]:
+    """Open a window of its own for somebody; ``options`` are those of Playwright's contexts."""
+    with browser.new_context(**options) as window:
+        visitor = Visitor(window.new_page(), base_url)
+        yield visitor
+    assert not visitor.complaints, "\n".join(visitor.complaints)
