@@ -12,8 +12,7 @@ import logging
 import os
 import statistics
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -21,9 +20,10 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 from django.test import override_settings
 
 from benchmarks import scratch
+from benchmarks.progress import report
 
 if TYPE_CHECKING:
-    from benchmarks.requests import Reading
+    from benchmarks.reading import Reading
 
 _ROUNDS = 20
 _GOAL_MS = 15.0
@@ -42,8 +42,8 @@ def main(requests: int = 10_000) -> None:
         # A line for each page read would be most of what is printed.
         logging.disable()
         cast = Cast()
-        _report("requests", cast.make_requests(requests), total=requests)
-        _report("votes", cast.make_votes(requests - _UNVOTED), total=requests - _UNVOTED)
+        report("requests", cast.make_requests(requests), total=requests)
+        report("votes", cast.make_votes(requests - _UNVOTED), total=requests - _UNVOTED)
         cast.settle()
         sys.stdout.write(f"{requests} pending requests, medians of {_ROUNDS} readings\n\n")
         sys.stdout.write(f"{'':40}{'queries':>9}{'database ms':>13}{'slowest ms':>12}\n")
@@ -61,16 +61,6 @@ def _measure(name: str, read: "Callable[[], Reading]") -> None:
     mark = "" if median < _GOAL_MS else f"  over {_GOAL_MS:.0f} ms"
     numbers = f"{readings[0].queries:9}{median:13.2f}{slowest:12.2f}"
     sys.stdout.write(f"{name:40}{numbers}{mark}\n")
-
-
-def _report(what: str, made: Iterator[int], *, total: int) -> None:
-    """Count what is made, with an estimate of how long the rest takes."""
-    started = time.monotonic()
-    for count in made:
-        left = (time.monotonic() - started) / count * (total - count)
-        if sys.stderr.isatty():
-            sys.stderr.write(f"\r{what}: {count}/{total}, about {left:.0f} s left ")
-    sys.stderr.write(f"\r{what}: {total} in {time.monotonic() - started:.0f} s\n")
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
 """Many requests that wait, sealed and voted on as the bus would, and people who look at them."""
 
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from http import HTTPStatus
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import Group, Permission, User
-from django.db import connection, connections
-from django.test import Client
+from django.db import connections
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -19,17 +17,10 @@ from approvals import payloads, policies, subjects
 from approvals.models import ApprovalRequest, Decision, Policy, Rule, Vote
 from audit.bus import dispatch
 from audit.outside import outside_command
+from benchmarks.reading import Reader, Reading
 
 _BATCH = 1000
 _APPROVER = ("view_approvalrequest", "view_apikey")
-
-
-class Reading(NamedTuple):
-    """What the database did for one page."""
-
-    queries: int
-    milliseconds: float
-    slowest_ms: float
 
 
 class Cast:
@@ -88,6 +79,7 @@ class Cast:
         people = {"nothing voted on": self.ann, "nearly all voted on": self.bob}
         for words, person in people.items():
             yield f"admin inbox, {words}", _reader(person, admin)
+            yield f"admin inbox, watching, {words}", _reader(person, f"{admin}?tab=watching")
         for words, person in people.items():
             yield f"API needs_my_vote, {words}", _reader(person, f"{api}?view=needs_my_vote")
         yield "API needs_my_vote, in no group", _reader(self.carol, f"{api}?view=needs_my_vote")
@@ -141,32 +133,5 @@ class Cast:
         return vote
 
 
-class _Stopwatch:
-    """Times each query; Django's own figures are whole milliseconds."""
-
-    def __init__(self) -> None:
-        self.times: list[float] = []
-
-    def __call__(self, execute: Callable[..., Any], *arguments: Any) -> Any:
-        """Carry out one query."""
-        started = time.perf_counter()
-        try:
-            return execute(*arguments)
-        finally:
-            self.times.append((time.perf_counter() - started) * 1000)
-
-
 def _reader(person: User, path: str) -> Callable[[], Reading]:
-    client = Client(headers={"Host": "localhost"})
-    client.force_login(person)
-
-    def read() -> Reading:
-        stopwatch = _Stopwatch()
-        with connection.execute_wrapper(stopwatch):
-            answer = client.get(path)
-        if answer.status_code != HTTPStatus.OK:
-            message = f"{path}: {answer.status_code}"
-            raise RuntimeError(message)
-        return Reading(len(stopwatch.times), sum(stopwatch.times), max(stopwatch.times))
-
-    return read
+    return partial(Reader(person).read, path)

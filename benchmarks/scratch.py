@@ -11,15 +11,20 @@ from config import first_run
 
 
 @contextmanager
-def database() -> Iterator[None]:
-    """Set Django up on a fresh database; both roles work as they do when serving."""
+def database(name: str = "countersign_benchmark", *, is_kept: bool = False) -> Iterator[None]:
+    """Set Django up on a database; both roles work as they do when serving.
+
+    One that is kept is taken as it is if it is there already, and left there afterwards. Any
+    other is a fresh one.
+    """
     first_run.prepare()
     django.setup()
     for alias in connections:
-        connections[alias].settings_dict["TEST"]["NAME"] = "countersign_benchmark"
-    made = setup_databases(verbosity=0, interactive=False)
+        connections[alias].settings_dict["TEST"]["NAME"] = name
+    # Serialized would be all rows of a database that was kept.
+    made = setup_databases(verbosity=0, interactive=False, keepdb=is_kept, serialized_aliases=())
     try:
         yield
     finally:
         connections["default"].close()
-        teardown_databases(made, verbosity=0)
+        teardown_databases(made, verbosity=0, keepdb=is_kept)

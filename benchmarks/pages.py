@@ -1,0 +1,113 @@
+"""What a log of ten million commands costs those who read it, against one of ten thousand.
+
+    python -m benchmarks.pages [records] [--keep]
+
+Each page is read as its reader does, over HTTP, twenty times, each time for another record of the
+log; what is printed is the time that all queries of the page took. Ten million records are made in
+about a quarter of an hour and take about 20 GB; with ``--keep`` they stay for the next run.
+"""
+
+import argparse
+import logging
+import math
+import os
+import statistics
+import sys
+from typing import TYPE_CHECKING, NamedTuple
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+
+from django.test import override_settings
+
+from benchmarks import scratch
+from benchmarks.progress import report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from benchmarks.log import Example, Log
+    from benchmarks.reading import Reading
+
+_ROUNDS = 20
+_FEW = 10_000
+_MOST_MS = 50.0
+_MOST_TIMES = 2.0
+# Below that, a ratio is one of round trips.
+_NEGLIGIBLE_MS = 10.0
+_PLAIN_STORAGES = {
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
+}
+
+
+class _Figures(NamedTuple):
+    queries: int
+    median: float
+    p95: float
+
+
+def main(records: int = 10_000_000, *, is_kept: bool = False) -> None:
+    """Measure and print."""
+    # A line for each page read would be most of what is printed.
+    logging.disable()
+    few = _measured(_FEW, is_kept=False)
+    many = _measured(records, is_kept=is_kept)
+    head = f"{'queries':>8}{f'{_FEW:,}':>10}{f'{records:,}':>12}{'p95':>8}{'ratio':>8}"
+    sys.stdout.write(f"\nDatabase ms of a page, medians of {_ROUNDS}\n{'':56}{head}\n")
+    for name, figures in many.items():
+        sys.stdout.write(_line(name, few[name], figures))
+
+
+def _measured(records: int, *, is_kept: bool) -> dict[str, _Figures]:
+    with scratch.database(f"countersign_log_{records}", is_kept=is_kept):
+        # Its models can be imported once Django is set up.
+        from benchmarks.auditors_pages import pages  # noqa: PLC0415
+        from benchmarks.log import Log  # noqa: PLC0415
+
+        log = Log(records)
+        if not log.is_made():
+            _make(log)
+        sys.stderr.write(f"{records:,} records: {log.size()}\n")
+        # The files that pages refer to need not have been collected.
+        with override_settings(STORAGES=_PLAIN_STORAGES):
+            examples = log.examples(_ROUNDS + 1)
+            return {name: _figures_of(read, examples) for name, read in pages(log)}
+
+
+def _make(log: "Log") -> None:
+    log.write_customers()
+    log.drop_indexes()
+    report("records", log.write(), total=log.records)
+    report("indexes", log.make_indexes(), total=log.number_of_indexes())
+    log.write_changes()
+    log.settle()
+
+
+def _figures_of(read: "Callable[[Example], Reading]", examples: "list[Example]") -> _Figures:
+    """Sum up all but the first reading, which has statements to prepare and pages to load."""
+    from benchmarks.reading import NotAnswered  # noqa: PLC0415  # as above
+
+    try:
+        readings = [read(example) for example in examples][1:]
+    except NotAnswered as error:
+        sys.stderr.write(f"{error}\n")
+        return _Figures(0, math.inf, math.inf)
+    times = [reading.milliseconds for reading in readings]
+    p95 = statistics.quantiles(times, n=20, method="inclusive")[-1]
+    return _Figures(readings[-1].queries, statistics.median(times), p95)
+
+
+def _line(name: str, few: _Figures, many: _Figures) -> str:
+    ratio = many.median / few.median
+    marks = [f"over {_MOST_MS:.0f} ms"] if many.p95 > _MOST_MS else []
+    if ratio > _MOST_TIMES and many.median > _NEGLIGIBLE_MS:
+        marks.append(f"over {_MOST_TIMES:.0f} times")
+    numbers = f"{many.queries:8}{few.median:10.2f}{many.median:12.2f}{many.p95:8.2f}{ratio:8.2f}"
+    return f"{name:56}{numbers}  {', '.join(marks)}".rstrip() + "\n"
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.pages")
+    parser.add_argument("records", type=int, nargs="?", default=10_000_000)
+    parser.add_argument("--keep", action="store_true", help="keep the log for the next run")
+    asked = parser.parse_args()
+    main(asked.records, is_kept=asked.keep)
