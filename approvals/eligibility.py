@@ -3,12 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import Group
-
 from approvals.memberships import Seniority
 from approvals.models.refusals import NotActive, NotAnApprover, NotAPerson, OwnRequest, TooNew
+from audit import trips
 from audit.actors import Actor
+
+# One row for each group of a person; and one without a group, if there is none.
+_GROUPS = trips.Statement("""
+    SELECT belonging.group_id FROM auth_user AS person
+    LEFT JOIN auth_user_groups AS belonging ON belonging.user_id = person.id
+    WHERE person.id = %s AND person.is_active
+""")
 
 
 def eligible_rules(
@@ -43,8 +48,7 @@ def eligible_rules(
 
 
 def _own_groups(person_id: int, group_ids: set[int]) -> set[int]:
-    person = get_user_model().objects.filter(pk=person_id, is_active=True)
-    if not person.exists():
+    groups = trips.ask(_GROUPS, [person_id])
+    if not groups:
         raise NotActive
-    groups = Group.objects.filter(pk__in=group_ids, user__in=person)
-    return set(groups.values_list("pk", flat=True))
+    return {group for (group,) in groups} & group_ids

@@ -34,6 +34,7 @@ from approvals.models import (
     State,
     TooLate,
 )
+from audit import rows
 from audit.context import Context
 from audit.exceptions import Cancelled, FieldError, Invalid
 from audit.registry import handles
@@ -155,6 +156,6 @@ def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:
 
     What is decided here, and what is refused, belongs to the affair of the held command.
     """
-    request = ApprovalRequest.objects.select_for_update().get(pk=request_id)
+    request = rows.locked(ApprovalRequest, pk=request_id)
     context.correlation_id = request.held_record().correlation_id
     return request

@@ -2,18 +2,19 @@
 
 from typing import Any
 
-from django.db import connection
 from django.utils import timezone
 
 from approvals import conditions, execution, floor, payloads, policies
 from approvals.models import ApprovalRequest, Effect, State
-from audit import registry
+from audit import registry, rows, trips
 from audit.context import Context
 from audit.exceptions import Conflict, FieldError, Invalid
 from audit.messages import Command, Subject
 from audit.middleware import Next
 from audit.openapi.operations import refuses_with
 from audit.outcomes import Outcome, Postponed
+
+_QUEUE_UP = trips.Statement("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))")
 
 
 class AlreadyAskedFor(Conflict):
@@ -72,15 +73,18 @@ def _pending_twin(command: Command, context: Context) -> Postponed | None:
     if context.subject is None:
         return None
     _queue_up(command.message_type, context.subject)
-    pending = ApprovalRequest.objects.filter(
+    about = rows.every(
+        ApprovalRequest,
         state=State.PENDING,
-        approve_by__gt=timezone.now(),
         message_type=command.message_type,
         subject_type=context.subject.type,
         subject_id=context.subject.id,
-    ).first()
-    if pending is None:
+    )
+    now = timezone.now()
+    open_ones = [request for request in about if request.approve_by > now]
+    if not open_ones:
         return None
+    pending = min(open_ones, key=lambda request: request.pk)
     is_same = pending.digest == payloads.digest(command)
     if is_same and pending.requester_person == context.actor.person_id:
         return Postponed(
@@ -92,7 +96,4 @@ def _pending_twin(command: Command, context: Context) -> Postponed | None:
 
 def _queue_up(message_type: str, subject: Subject) -> None:
     """Wait for whoever asks for the same at this moment: there is no row yet to lock."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"{message_type} {subject}"]
-        )
+    trips.fetch(_QUEUE_UP, [f"{message_type} {subject}"])

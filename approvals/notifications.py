@@ -22,6 +22,8 @@ from approvals.models import ApprovalRequest, State
 from audit.actors import SYSTEM
 
 _ASKED = "asked"
+# The backend where no mail server is configured.
+_NOWHERE = "django.core.mail.backends.dummy.EmailBackend"
 _LONGEST_SUBJECT = 150
 
 
@@ -63,12 +65,14 @@ class Notification:
 
 def announce_request(request: ApprovalRequest) -> None:
     """Tell those who can vote that something waits for them, once it is committed."""
-    _on_commit(partial(_tell_approvers, request.pk))
+    if _is_heard():
+        _on_commit(partial(_tell_approvers, request.pk))
 
 
 def announce_change(request: ApprovalRequest) -> None:
     """Tell the person who asked that the request is in another state, once it is committed."""
-    _on_commit(partial(_tell_requester, request.pk, request.state))
+    if _is_heard():
+        _on_commit(partial(_tell_requester, request.pk, request.state))
 
 
 def voters(request: ApprovalRequest) -> list[AbstractUser]:
@@ -78,6 +82,11 @@ def voters(request: ApprovalRequest) -> list[AbstractUser]:
     if not request.options.get("requester_may_vote", False):
         people = people.exclude(pk=int(request.requester_person or 0))
     return [person for person in people.order_by("pk") if _may_see(person, request.tenant)]
+
+
+def _is_heard() -> bool:
+    """Tell whether there is a mail server or a hook, before asking a dozen times whom to tell."""
+    return bool(settings.APPROVALS_NOTIFY) or settings.EMAIL_BACKEND != _NOWHERE
 
 
 def _tell_approvers(request_id: UUID) -> None:

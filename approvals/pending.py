@@ -1,17 +1,18 @@
 """What waits for approval, as other resources tell of it."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
 from django.urls import reverse
-from django.utils import timezone
 
 from approvals import policies
 from approvals.models import ApprovalRequest, State
 from audit.messages import Subject
 from audit.postponements import Need, Pending, Progress, pending, postponement
+
+_TABLE = ApprovalRequest._meta.db_table
 
 
 def request_url(request: ApprovalRequest) -> str:
@@ -42,30 +43,29 @@ def progress(command_id: UUID) -> Progress | None:
     )
 
 
-@pending
-def pending_requests(subjects: Collection[Subject]) -> Iterator[Pending]:
-    """Find the requests about some subjects that can still be approved, in one query."""
-    identifiers: defaultdict[str, list[str]] = defaultdict(list)
-    for subject in subjects:
-        identifiers[subject.type].append(subject.id)
-    if not identifiers:
-        return
-    about = Q()
-    for subject_type, those in identifiers.items():
-        about |= Q(subject_type=subject_type, subject_id__in=those)
-    waiting = ApprovalRequest.objects.filter(
-        about, state=State.PENDING, approve_by__gt=timezone.now()
-    )
-    for request in waiting.defer("payload", "seal").order_by("requested_at", "pk"):
-        yield _pending(request)
+class PendingRequests:
+    """The requests that can still be approved."""
+
+    def sql(self, *, subject_type: str, subject_id: str) -> str:
+        """Write an expression for those about a subject, with what `pending` reads."""
+        columns = "id, command_id, message_type, subject_type, subject_id, approve_by"
+        return f"""(
+            SELECT json_agg(request ORDER BY requested_at, request.id) FROM (
+                SELECT {columns}, requested_at FROM {_TABLE}
+                WHERE subject_type = {subject_type} AND subject_id = {subject_id}
+                    AND state = '{State.PENDING.value}' AND approve_by > statement_timestamp()
+            ) AS request)"""  # noqa: S608  # of our own names
+
+    def pending(self, found: Mapping[str, Any]) -> Pending:
+        """Read one of them."""
+        return Pending(
+            subject=Subject(found["subject_type"], found["subject_id"]),
+            request_id=found["id"],
+            url=reverse("approval-request", kwargs={"approval_request_id": found["id"]}),
+            command_id=found["command_id"],
+            message_type=found["message_type"],
+            approve_by=datetime.fromisoformat(found["approve_by"]),
+        )
 
 
-def _pending(request: ApprovalRequest) -> Pending:
-    return Pending(
-        subject=Subject(request.subject_type, request.subject_id),
-        request_id=str(request.pk),
-        url=request_url(request),
-        command_id=str(request.command_id),
-        message_type=request.message_type,
-        approve_by=request.approve_by,
-    )
+pending(PendingRequests())

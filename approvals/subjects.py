@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from audit import registry
+from audit import registry, store
 from audit.messages import Subject
 from audit.models import StreamHead
 
@@ -29,8 +29,7 @@ def present_values(subject: Subject | None) -> Values:
 
 def present_number(subject: Subject) -> int:
     """Read how many events a subject has had."""
-    heads = StreamHead.objects.filter(subject_type=subject.type, subject_id=subject.id)
-    return heads.values_list("number", flat=True).first() or 0
+    return store.present_number(subject)
 
 
 def standings(subjects: Iterable[Subject]) -> Mapping[Subject, Standing]:

@@ -129,7 +129,7 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
         context = {
             "subject_type": self.subject_type,
             "commands_url": commands_url(subject),
-            "waiting": pending_on([subject])[subject],
+            "waiting": pending_on(subject),
         }
         return super().change_view(request, object_id, form_url, context | (extra_context or {}))
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from django.utils import timezone
 
+from audit import rows
 from audit.actors import Actor
 from audit.context import Context, RequestFacts
 from audit.exceptions import Cancelled
@@ -68,5 +69,5 @@ def _actor_of_record(record: CommandRecord) -> Actor:
 
 
 def _next_attempt(record: CommandRecord) -> int:
-    attempts = CommandRecord.objects.filter(command_id=record.command_id)
-    return int(attempts.order_by("-attempt").values_list("attempt", flat=True)[0]) + 1
+    attempts = rows.every(CommandRecord, command_id=record.command_id)
+    return max(each.attempt for each in attempts) + 1

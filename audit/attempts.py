@@ -6,7 +6,7 @@ import json
 import time
 from copy import copy
 from dataclasses import replace
-from typing import Any, Self
+from typing import Self, TypedDict
 
 from django.conf import settings
 from django.utils import timezone
@@ -24,14 +24,21 @@ from audit.exceptions import (
 )
 from audit.exceptions import Refused as RefusedError
 from audit.messages import Command, Event, secret_fields
-from audit.models import CommandRecord, EventRecord, Status
+from audit.models import CommandRecord, Status
 from audit.outcomes import Outcome, Postponed
 from audit.requests import clean_text
-from audit.store import Opening, Twin
+from audit.store import Emitted, Opening, Twin
 
 _LONGEST_MESSAGE = 1000
 _LONGEST_NAME = 100
 _MOST_ERRORS = 50
+
+
+class SubjectColumns(TypedDict):
+    """What a record or an event says of its subject; empty where there is none."""
+
+    subject_type: str
+    subject_id: str
 
 
 class Attempt:
@@ -50,7 +57,7 @@ class Attempt:
         self.retries = retries
         self.outcome: Outcome | None = None
         self.error: CommandError | None = None
-        self.position: int | None = None
+        self.xid: int | None = None
         self.context = copy(self._given)
         self.context.events = []
         self.context.subject = self.command.subject_reference()
@@ -71,7 +78,7 @@ class Attempt:
         :raises NotFound: if it belongs to a tenant that is not the actor's to see.
         :raises PreconditionFailed: if it is not at the number that the caller expects.
         """
-        context = self.context
+        context, self.xid = self.context, opening.xid
         context.subject_number, context.facts = opening.number, opening.facts
         touched = [tenant for tenant in (opening.tenant, self.command.named_tenant()) if tenant]
         if not all(context.actor.may_see(tenant) for tenant in touched):
@@ -123,7 +130,13 @@ class Attempt:
         context, actor, error = self.context, self.context.actor, self.error
         succeeded = self.status is Status.SUCCEEDED
         return CommandRecord(
-            **self._shared(self.command),
+            command_id=context.command_id,
+            attempt=context.attempt,
+            message_type=self.command.message_type,
+            schema_version=self.command.schema_version,
+            data=self.command.as_json(),
+            tenant=context.tenant,
+            correlation_id=context.correlation_id,
             **_subject_columns(self.command),
             fingerprint=self.fingerprint,
             actor_kind=actor.kind,
@@ -149,15 +162,16 @@ class Attempt:
             causation_id=context.causation_id,
         )
 
-    def event_records(self) -> list[EventRecord]:
-        """Build the records of what was emitted. Their numbers are given by the database."""
-        cause = self.context.causation_id or self.context.command_id
+    def emitted(self) -> list[Emitted]:
+        """Tell what was emitted. The numbers of the events are given by the database."""
         return [
-            EventRecord(
+            Emitted(
                 id=uuid7(),
-                **self._shared(event),
+                message_type=event.message_type,
+                schema_version=event.schema_version,
+                data=event.as_json(),
+                tenant=self.context.tenant,
                 **_subject_columns(event),
-                causation_id=cause,
             )
             for event in self.context.events
         ]
@@ -168,17 +182,6 @@ class Attempt:
         for secret in filter(None, [self.context.secret, *map(str, secrets)]):
             text = text.replace(secret, "[redacted]")
         return clean_text(text, longest=_LONGEST_MESSAGE)
-
-    def _shared(self, message: Command | Event) -> dict[str, Any]:
-        return {
-            "command_id": self.context.command_id,
-            "attempt": self.context.attempt,
-            "message_type": message.message_type,
-            "schema_version": message.schema_version,
-            "data": message.as_json(),
-            "tenant": self.context.tenant,
-            "correlation_id": self.context.correlation_id,
-        }
 
 
 def fingerprint(command: Command) -> bytes:
@@ -216,7 +219,7 @@ def not_found_message(context: Context) -> str:
     return f"There is no {context.subject.type} {context.subject.id}." if context.subject else ""
 
 
-def _subject_columns(message: Command | Event) -> dict[str, str]:
+def _subject_columns(message: Command | Event) -> SubjectColumns:
     subject = message.subject_reference()
     if subject is None:
         return {"subject_type": "", "subject_id": ""}

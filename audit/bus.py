@@ -15,12 +15,13 @@ from typing import Any, NoReturn
 import structlog
 from django.db import Error, connection, transaction
 
-from audit import affairs, exceptions, failures, middleware, registry, repeats, store
+from audit import affairs, exceptions, failures, middleware, registry, repeats, store, trips
 from audit.attempts import Attempt, refused_input
 from audit.context import Context, current_context, running
 from audit.messages import Command
 from audit.models import CommandRecord
 from audit.outcomes import Completed, Failed, Outcome, Postponed, Refused, Rehearsal, ReplayOutcome
+from audit.trips import Call, Owed
 
 logger = structlog.get_logger(__name__)
 
@@ -43,7 +44,7 @@ def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
     parent = current_context()
     if parent is None:
         return _commit([Attempt(command, replace(context or Context()))])[0]
-    return _inside(Attempt(command, affairs.inherited(context or parent, parent)))
+    return _inside(Attempt(command, affairs.inherited(context or parent, parent)), parent)
 
 
 def dispatch_all(commands: Sequence[Command], *, context: Context) -> list[Outcome]:
@@ -75,11 +76,11 @@ def replay(command: Command, *, held: CommandRecord, expected_number: int) -> Re
     )
     if actor is None:
         return _settle_replay(attempt, _no_longer_good(held))
+    _parent().pay()
     try:
         with transaction.atomic():
-            outcome = _run(attempt)
             # Deferred constraints would else fail at the outer COMMIT, and take the vote along.
-            store.check_constraints()
+            outcome = _run(attempt, ending=lambda: [store.CHECK_CONSTRAINTS])
     except Exception as error:
         if failures.is_for_the_outermost(error):
             raise
@@ -117,7 +118,7 @@ def rehearse(
 
 def cancel(held: CommandRecord, error: exceptions.Cancelled) -> None:
     """Record, inside the command that calls a held command off, that it will never run."""
-    store.append(affairs.cancelled(held, error, by=_parent()), ())
+    store.append(affairs.cancelled(held, error, by=_parent()))
 
 
 def refuse_input(
@@ -139,7 +140,8 @@ def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
     token = _unit.set(unit)
     try:
         with transaction.atomic(durable=True):
-            return [_run(attempt.start(retries=retries)) for attempt in attempts]
+            *others, last = [attempt.start(retries=retries) for attempt in attempts]
+            return [*map(_run, others), _run(last, ending=trips.ending)]
     except Exception as error:
         if not failures.is_collision(error) or retries == MOST_RETRIES:
             return _settle(attempts, unit, error)
@@ -150,8 +152,9 @@ def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
     return _commit(attempts, retries=retries + 1)
 
 
-def _inside(attempt: Attempt) -> Outcome:
+def _inside(attempt: Attempt, parent: Context) -> Outcome:
     """Run an attempt inside the transaction of another command."""
+    parent.pay()
     try:
         with transaction.atomic():
             return _run(attempt)
@@ -161,7 +164,7 @@ def _inside(attempt: Attempt) -> Outcome:
         _raise(_append_undone(attempt, error), error)
 
 
-def _run(attempt: Attempt) -> Outcome:
+def _run(attempt: Attempt, *, ending: Callable[[], Sequence[Call]] = list) -> Outcome:
     """Take a command through the middleware to its handler, and append what came of it."""
     unit, context = _unit.get(), attempt.context
     if unit is None:
@@ -179,15 +182,18 @@ def _run(attempt: Attempt) -> Outcome:
             return repeated
         unit.append(attempt)
     attempt.admit(opening)
+    context.owed = Owed()
     outcome = _through_middleware(attempt.command, context)
     if context.is_batch and isinstance(outcome, Postponed):
         raise exceptions.ApprovalRequired
     attempt.came_to(outcome)
-    attempt.position = store.append(
-        attempt.record(), attempt.event_records(), expected_number=context.expected_number
+    store.append(
+        attempt.record(),
+        attempt.emitted(),
+        expected_number=context.expected_number,
+        before=context.owed.collect(),
+        after=ending(),
     )
-    if attempt.position is None:
-        raise exceptions.PreconditionFailed
     return outcome
 
 
@@ -197,7 +203,7 @@ def _run_undone(attempt: Attempt, look: Callable[[], Any]) -> Rehearsal:
     store.limit_transaction()
     attempt.admit(store.open_transaction(command, command_id=context.command_id, twin=attempt.twin))
     _through_middleware(command, context)
-    store.check_constraints()
+    trips.send(store.CHECK_CONSTRAINTS)
     # Neither the result nor a secret: the one is undone, and the other is nobody's to be shown.
     return Rehearsal(
         outcome=Completed(command_id=context.command_id),
@@ -286,7 +292,7 @@ def _append_undone(attempt: Attempt, error: Exception) -> exceptions.Refused | e
     failures.log(attempt)
     for undone in unit[unit.index(attempt) :]:
         undone.roll_back()
-        store.append(undone.record(), ())
+        store.append(undone.record())
     return found
 
 

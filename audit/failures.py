@@ -13,6 +13,8 @@ from audit.attempts import Attempt, not_found_message
 logger = structlog.get_logger(__name__)
 
 _DEADLOCKS = frozenset({"40P01", "40001"})
+# A statement that is not prepared any more is prepared again, but by another transaction.
+_FORGOTTEN = frozenset({"26000"})
 _TIMEOUTS = frozenset({"57014", "55P03"})
 # The server ended the connection: an operator, a crash, a restart, or its patience with idlers.
 _ENDINGS = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03"})
@@ -38,7 +40,7 @@ def is_collision(error: BaseException) -> bool:
     """Whether another transaction was in the way of this one, which may run again after it."""
     if not isinstance(error, Error):
         return False
-    return _sqlstate(error) in _DEADLOCKS or _constraint(error) in _FIRST_COME
+    return _sqlstate(error) in (_DEADLOCKS | _FORGOTTEN) or _constraint(error) in _FIRST_COME
 
 
 def is_for_the_outermost(error: BaseException) -> bool:

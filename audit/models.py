@@ -139,6 +139,7 @@ class CommandRecord(Record):
                 name="audit_command_subject",
             ),
             models.Index(fields=("correlation_id", "position"), name="audit_command_affair"),
+            models.Index(fields=("tenant", "position"), name="audit_command_tenant"),
             models.Index(fields=("actor_kind", "actor_id", "position"), name="audit_command_actor"),
             models.Index(fields=("message_type", "position"), name="audit_command_type"),
             # What succeeds at once, as nearly everything does, is in none of these three.
@@ -161,7 +162,9 @@ class CommandRecord(Record):
             # What the search goes along; audit/search tells how. Words in reasons have an index
             # as well, which the migration makes: GIN over an expression, of rows with a reason.
             models.Index(fields=("received_at", "position"), name="audit_command_time"),
-            models.Index(fields=("tenant", "received_at", "position"), name="audit_command_tenant"),
+            models.Index(
+                fields=("tenant", "received_at", "position"), name="audit_command_tenant_time"
+            ),
             models.Index(fields=(*_KIND, "received_at", "position"), name="audit_command_kind"),
             models.Index(
                 fields=("tenant", *_KIND, "received_at", "position"),

@@ -4,12 +4,13 @@ Audit holds nothing itself and knows nobody who does; like the registry, this is
 declares itself.
 """
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 
 from audit.messages import Subject
 
@@ -54,14 +55,24 @@ class ReportsProgress(Protocol):
     def __call__(self, command_id: UUID, /) -> Progress | None: ...
 
 
-class FindsPending(Protocol):
-    """Finds the held commands about some subjects that wait for approval, oldest first."""
+class PendingSource(Protocol):
+    """Where held commands wait for approval.
 
-    def __call__(self, subjects: Collection[Subject], /) -> Iterable[Pending]: ...
+    It writes SQL, for whoever shows a resource asks for all that is shown of it in one statement.
+    """
+
+    def sql(self, *, subject_type: str, subject_id: str) -> str:
+        """Write an expression: an array as JSON of what waits on a subject, the oldest first.
+
+        The subject is given as two expressions. Null stands for nothing.
+        """
+
+    def pending(self, found: Mapping[str, Any], /) -> Pending:
+        """Read one element of that array."""
 
 
 _postponement: list[ReportsProgress] = []
-_pending: list[FindsPending] = []
+_pending: list[PendingSource] = []
 
 
 def postponement(function: _Function) -> _Function:
@@ -73,10 +84,9 @@ def postponement(function: _Function) -> _Function:
     return function
 
 
-def pending(function: _Function) -> _Function:
-    """Declare a function that finds what waits for approval."""
-    _pending.append(function)
-    return function
+def pending(source: PendingSource) -> None:
+    """Declare where held commands wait."""
+    _pending.append(source)
 
 
 def progress(command_id: UUID) -> Progress | None:
@@ -84,10 +94,26 @@ def progress(command_id: UUID) -> Progress | None:
     return _postponement[0](command_id) if _postponement else None
 
 
-def pending_on(subjects: Collection[Subject]) -> dict[Subject, list[Pending]]:
-    """Find what waits for approval on each of the subjects, at the same cost for one or many."""
-    found: dict[Subject, list[Pending]] = {subject: [] for subject in subjects}
-    for find in _pending:
-        for each in find(subjects):
-            found[each.subject].append(each)
-    return found
+def pending_sql(*, subject_type: str, subject_id: str) -> str:
+    """Write an expression for all that waits on a subject; `read_pending` reads its value."""
+    arrays = (each.sql(subject_type=subject_type, subject_id=subject_id) for each in _pending)
+    return f"json_build_array({', '.join(arrays)})"
+
+
+def read_pending(found: Sequence[Sequence[Mapping[str, Any]] | None]) -> list[Pending]:
+    """Read the value of `pending_sql`."""
+    return [
+        source.pending(each)
+        for source, waiting in zip(_pending, found, strict=True)
+        for each in waiting or ()
+    ]
+
+
+def pending_on(subject: Subject) -> list[Pending]:
+    """Find what waits for approval on a subject."""
+    sql = pending_sql(subject_type="subject.type", subject_id="subject.id")
+    sql = f"SELECT {sql} FROM (VALUES (%s::text, %s::text)) AS subject (type, id)"  # noqa: S608  # of our own
+    with connection.cursor() as cursor:
+        cursor.execute(sql, subject)
+        (found,) = cursor.fetchone()
+    return read_pending(found)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 
+from audit import rows
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -60,7 +62,7 @@ class SubjectType(NamedTuple):
 
     def load(self, identifier: str) -> Model | None:
         """Fetch the row, or None if there is none."""
-        return self.model._base_manager.filter(pk=identifier).first()
+        return rows.find(self.model, pk=identifier)
 
     def url(self, identifier: str) -> str | None:
         """Tell where the API has the row, if it does."""

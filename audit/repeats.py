@@ -48,8 +48,8 @@ def truth(attempt: Attempt) -> Outcome:
     own = CommandRecord.objects.filter(
         command_id=attempt.context.command_id, attempt=attempt.context.attempt
     ).first()
-    # By position, for a repeat at the same time may have made the same attempt.
-    if own and own.position == attempt.position and attempt.outcome:
+    # By transaction, for a repeat at the same time may have made the same attempt.
+    if own and own.xid == attempt.xid and attempt.outcome:
         return attempt.outcome
     kind, identifier, key = attempt.twin
     twins = CommandRecord.objects.filter(idempotency_key=key, attempt=1)

@@ -2,6 +2,7 @@
 
 import ipaddress
 import unicodedata
+from functools import lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -59,6 +60,7 @@ def client_address(request: HttpRequest) -> str | None:
     return normal_address(seen[-settings.TRUSTED_PROXIES])
 
 
+@lru_cache(maxsize=1024)
 def normal_address(text: str) -> str | None:
     """Read an IP address and write it in its one normal form; None if it is none."""
     try:

@@ -1,6 +1,6 @@
 """What the log looks like over HTTP."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, TypedDict
 
@@ -8,7 +8,6 @@ from django.urls import reverse
 
 from audit import postponements, problems, registry
 from audit.exceptions import Failed
-from audit.messages import Subject
 from audit.models import CommandRecord, EventRecord, Status
 from audit.outcomes import Postponed
 from audit.postponements import Pending, Progress
@@ -198,10 +197,9 @@ def postponed(outcome: Postponed) -> PostponedCommand:
     }
 
 
-def pending_approvals(subjects: Collection[Subject]) -> dict[Subject, list[PendingApproval]]:
-    """Present what waits for approval on each of the subjects."""
-    found = postponements.pending_on(subjects)
-    return {subject: [_pending(each) for each in waiting] for subject, waiting in found.items()}
+def pending_approvals(waiting: Iterable[Pending]) -> list[PendingApproval]:
+    """Present what waits for approval on a subject."""
+    return list(map(_pending, waiting))
 
 
 def approval(progress: Progress | None) -> ApprovalProgress | None:

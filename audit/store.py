@@ -3,16 +3,30 @@
 import json
 from collections.abc import Iterable, Sequence
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 from uuid import UUID
 
-import psycopg
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from psycopg.types.json import Jsonb
 
-from audit import registry
+from audit import registry, trips
+from audit.exceptions import PreconditionFailed
 from audit.messages import Command, Subject
-from audit.models import CommandRecord, EventRecord
+from audit.models import CommandRecord
+from audit.trips import Call, Statement
+
+
+class Emitted(TypedDict):
+    """What an event adds to the command that it comes from."""
+
+    id: UUID
+    subject_type: str
+    subject_id: str
+    message_type: str
+    schema_version: int
+    data: dict[str, Any]
+    tenant: str
+
 
 _COMMAND_COLUMNS = tuple(
     field.attname
@@ -20,34 +34,34 @@ _COMMAND_COLUMNS = tuple(
     if field.attname not in ("position", "epoch", "xid")
 )
 _JSON_COLUMNS = frozenset({"data", "decision"})
-_EVENT_COLUMNS = {
-    "id": "uuid",
-    "subject_type": "text",
-    "subject_id": "text",
-    "message_type": "text",
-    "schema_version": "int",
-    "data": "text",
-    "tenant": "text",
-}
+_COLUMNS_OF_EVENTS = (
+    "id uuid, subject_type text, subject_id text, message_type text, schema_version int, "
+    "data jsonb, tenant text"
+)
 _EPOCH = "(SELECT max(number) FROM audit_epoch)"
 _INSERT_COMMAND = f"""
     INSERT INTO audit_commandrecord (epoch, {", ".join(_COMMAND_COLUMNS)})
     VALUES ({_EPOCH}, {", ".join(["%s"] * len(_COMMAND_COLUMNS))})
 """
-_APPEND_COMMAND = f"{_INSERT_COMMAND} RETURNING position"
+_APPEND_COMMAND = Statement(_INSERT_COMMAND)
+_SETTLE = Statement(f"{_INSERT_COMMAND} ON CONFLICT DO NOTHING RETURNING position")
+_NUMBER = Statement(
+    "SELECT number FROM audit_streamhead WHERE subject_type = %s AND subject_id = %s"
+)
 
 # One statement for the command, its events and their numbers. The stream heads are locked in the
 # order of their keys, so two commands about the same subjects cannot deadlock here, and they are
 # taken last, so they are held no longer than the commit takes. A head that is not at the number
-# that the caller expected is not updated, and then its events have no head to join.
-_APPEND = f"""
-    WITH command AS ({_APPEND_COMMAND}),
+# that the caller expected is not updated, and then its events have no number, which their table
+# refuses: so a COMMIT that travels with this statement is not carried out.
+_APPEND = Statement(f"""
+    WITH command AS ({_INSERT_COMMAND}),
     emitted AS (
         SELECT *,
             row_number() OVER (PARTITION BY subject_type, subject_id ORDER BY place) AS step,
             count(*) OVER (PARTITION BY subject_type, subject_id) AS steps
-        FROM unnest({", ".join(f"%s::{kind}[]" for kind in _EVENT_COLUMNS.values())})
-            WITH ORDINALITY AS given ({", ".join(_EVENT_COLUMNS)}, place)
+        FROM ROWS FROM (jsonb_to_recordset(%s::jsonb) AS ({_COLUMNS_OF_EVENTS}))
+            WITH ORDINALITY AS given ({", ".join(Emitted.__annotations__)}, place)
     ),
     head AS (
         INSERT INTO audit_streamhead AS present (subject_type, subject_id, number)
@@ -59,25 +73,25 @@ _APPEND = f"""
             OR (present.subject_type, present.subject_id) <> (%s::text, %s::text)
             OR present.number = %s::bigint
         RETURNING subject_type, subject_id, number
-    ),
-    event AS (
-        INSERT INTO audit_eventrecord (epoch, id, subject_type, subject_id, number, message_type,
-            schema_version, data, tenant, command_id, attempt, correlation_id, causation_id,
-            occurred_at)
-        SELECT {_EPOCH}, id, subject_type, subject_id, number - steps + step, message_type,
-            schema_version, data::jsonb, tenant, %s::uuid, %s::int, %s::uuid, %s::uuid,
-            clock_timestamp()
-        FROM emitted JOIN head USING (subject_type, subject_id)
-        ORDER BY place
-        RETURNING 1
     )
-    SELECT (SELECT count(*) FROM event), (SELECT position FROM command)
-"""
+    INSERT INTO audit_eventrecord (epoch, id, subject_type, subject_id, number, message_type,
+        schema_version, data, tenant, command_id, attempt, correlation_id, causation_id,
+        occurred_at)
+    SELECT {_EPOCH}, id, subject_type, subject_id, number - steps + step, message_type,
+        schema_version, data, tenant, %s::uuid, %s::int, %s::uuid, %s::uuid, clock_timestamp()
+    FROM emitted LEFT JOIN head USING (subject_type, subject_id)
+    ORDER BY place
+""")
+
+
+# Checks at once what the database would check at COMMIT.
+CHECK_CONSTRAINTS = Call(Statement("SET CONSTRAINTS ALL IMMEDIATE"))
 
 
 class Opening(NamedTuple):
     """What a dispatch has to know before anything else; one row, one trip."""
 
+    xid: int
     number: int
     tenant: str | None
     twin_position: int | None
@@ -98,13 +112,15 @@ def open_transaction(command: Command, *, command_id: UUID, twin: Twin) -> Openi
     From here to the end of the transaction the tables that are guarded may be written.
     """
     subject = command.subject_reference()
-    sql, has_tenant = _opening_sql(subject.type if subject else "")
+    statement, has_tenant = _opening(subject.type if subject else "")
     questions = registry.opening_questions()
     params: list[Any] = [subject.id] if subject and has_tenant else []
     params += [question.parameter(command) for question in questions.values()]
     params += [str(command_id), *(subject or ("", "")), *twin]
-    number, tenant, twin_position, *answers = _fetch(sql, params)
-    return Opening(number or 0, tenant, twin_position, dict(zip(questions, answers, strict=True)))
+    row = trips.fetch(statement, params)
+    xid, number, tenant, twin_position, *answers = row or ()
+    facts = dict(zip(questions, answers, strict=True))
+    return Opening(xid, number or 0, tenant, twin_position, facts)
 
 
 def limit_transaction() -> None:
@@ -113,40 +129,44 @@ def limit_transaction() -> None:
         cursor.execute("SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '2s'")
 
 
-def check_constraints() -> None:
-    """Check at once what the database would check at COMMIT."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-
-
 def append(
-    record: CommandRecord, events: Sequence[EventRecord], *, expected_number: int | None = None
-) -> int | None:
+    record: CommandRecord,
+    events: Sequence[Emitted] = (),
+    *,
+    expected_number: int | None = None,
+    before: Iterable[Call] = (),
+    after: Iterable[Call] = (),
+) -> None:
     """Write a command record and its events inside the transaction of the command.
 
-    Returns the position of the record; or None, and the caller has to roll back, if the subject
-    is no longer at ``expected_number``.
+    What has to travel ``before`` and ``after`` it takes the same trip.
+
+    :raises PreconditionFailed: if the subject is no longer at ``expected_number``.
     """
-    if not events:
-        return int(_fetch(_APPEND_COMMAND, _command_values(record))[0])
-    columns = [[_event_value(event, name) for event in events] for name in _EVENT_COLUMNS]
-    written, position = _fetch(
-        _APPEND,
-        [
-            *_command_values(record),
-            *columns,
-            *(expected_number, record.subject_type, record.subject_id, expected_number),
-            *(record.command_id, record.attempt, record.correlation_id, events[0].causation_id),
-        ],
-    )
-    return int(position) if written == len(events) else None
+    call = Call(_APPEND_COMMAND, _command_values(record))
+    if events:
+        told = Jsonb(events, dumps=_as_json)
+        expected = (expected_number, record.subject_type, record.subject_id, expected_number)
+        cause = record.causation_id or record.command_id
+        shared = (record.command_id, record.attempt, record.correlation_id, cause)
+        call = Call(_APPEND, [*call.values, told, *expected, *shared])
+    try:
+        trips.send(*before, call, *after)
+    except IntegrityError as error:
+        if _lacks_number(error):
+            raise PreconditionFailed from error
+        raise
+
+
+def present_number(subject: Subject) -> int:
+    """Read how many events a subject has had."""
+    row = trips.fetch(_NUMBER, subject)
+    return row[0] if row else 0
 
 
 def has_moved(subject: Subject, *, expected_number: int) -> bool:
     """Tell whether somebody has written to a subject since it was at ``expected_number``."""
-    sql = "SELECT number FROM audit_streamhead WHERE subject_type = %s AND subject_id = %s"
-    row = _fetch(sql, subject)
-    return (row[0] if row else 0) != expected_number
+    return present_number(subject) != expected_number
 
 
 def settle(records: Iterable[CommandRecord]) -> list[bool]:
@@ -156,9 +176,10 @@ def settle(records: Iterable[CommandRecord]) -> list[bool]:
     the command: then that is the truth. An insert waits for a transaction under way that writes
     the same key, so the answer holds even if that one's COMMIT is still being carried out.
     """
-    sql = f"{_INSERT_COMMAND} ON CONFLICT DO NOTHING RETURNING 1"
+    calls = [Call(_SETTLE, _command_values(record)) for record in records]
     with transaction.atomic(durable=True):
-        return [_execute(sql, _command_values(record)) == 1 for record in records]
+        written = trips.send(*calls, *trips.ending())
+        return [bool(rows) for rows in written[: len(calls)]]
 
 
 def _command_values(record: CommandRecord) -> list[Any]:
@@ -169,13 +190,18 @@ def _command_values(record: CommandRecord) -> list[Any]:
     ]
 
 
-def _event_value(event: EventRecord, name: str) -> Any:
-    value = getattr(event, name)
-    return json.dumps(value) if name == "data" else value
+def _as_json(events: Sequence[Emitted]) -> str:
+    return json.dumps(events, default=str)
+
+
+def _lacks_number(error: IntegrityError) -> bool:
+    diagnosis = getattr(error.__cause__, "diag", None)
+    where = getattr(diagnosis, "table_name", ""), getattr(diagnosis, "column_name", "")
+    return where == ("audit_eventrecord", "number")
 
 
 @cache
-def _opening_sql(subject_type: str) -> tuple[str, bool]:
+def _opening(subject_type: str) -> tuple[Statement, bool]:
     found = registry.subject_type(subject_type)
     tenant = "NULL::text"
     if found and found.tenant_field:
@@ -187,21 +213,12 @@ def _opening_sql(subject_type: str) -> tuple[str, bool]:
         )
     questions = "".join(f", {each.sql}" for each in registry.opening_questions().values())
     sql = f"""
-        SELECT number, {tenant}, twin{questions} FROM set_config('audit.command_id', %s, true),
+        SELECT pg_current_xact_id()::text::bigint, number, {tenant}, twin{questions}
+        FROM set_config('audit.command_id', %s, true),
             (SELECT (SELECT number FROM audit_streamhead
                 WHERE subject_type = %s AND subject_id = %s)) AS head (number),
             (SELECT (SELECT position FROM audit_commandrecord
                 WHERE actor_kind = %s AND actor_id = %s AND idempotency_key = %s
                     AND attempt = 1)) AS earlier (twin)
     """
-    return sql, bool(found and found.tenant_field)
-
-
-def _fetch(sql: str, params: Sequence[Any]) -> Any:
-    with connection.wrap_database_errors:
-        return psycopg.Cursor(connection.connection).execute(sql, params, prepare=True).fetchone()
-
-
-def _execute(sql: str, params: Sequence[Any]) -> int:
-    with connection.wrap_database_errors:
-        return psycopg.Cursor(connection.connection).execute(sql, params, prepare=True).rowcount
+    return Statement(sql), bool(found and found.tenant_field)

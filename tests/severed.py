@@ -14,7 +14,9 @@ import psycopg
 from tests.threads import until
 
 _PORT = 5432
-_COMMIT = b"COMMIT\0"
+# As a query of its own, and as the last statement of a pipeline.
+_COMMITS = (b"COMMIT\0", b"\0COMMIT\0\0\0")
+_SYNC = b"S"
 _READY_FOR_QUERY = b"Z"
 _WAITING = """
     SELECT count(*) FROM pg_stat_activity
@@ -100,9 +102,11 @@ class Wire:
     ) -> None:
         server.sendall(_exactly(client, _length(head := _exactly(client, 4)), head))
         while message := _message(client):
-            if self._cut is None or not message.endswith(_COMMIT):
+            if self._cut is None or not message.endswith(_COMMITS):
                 server.sendall(message)
                 continue
+            if message.endswith(_COMMITS[1]):
+                message += _to_the_sync(client)
             cut, self._cut = self._cut, None
             self._meanwhile()
             if self._stays_down:
@@ -186,6 +190,14 @@ def _relay_answers(server: socket.socket, client: socket.socket, is_muted: Event
             elif message.startswith(_READY_FOR_QUERY):
                 break
     _end(client)
+
+
+def _to_the_sync(client: socket.socket) -> bytes:
+    """Receive what makes the server carry out the last statement of a pipeline."""
+    received = b""
+    while not (message := _message(client)).startswith(_SYNC):
+        received += message
+    return received + message
 
 
 def _message(sender: socket.socket) -> bytes:

@@ -1,6 +1,8 @@
 """Held commands, sealed, and where each of them stands."""
 
+from copy import copy
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Self
 from uuid import UUID
 
@@ -21,16 +23,18 @@ from approvals.models.refusals import (
 )
 from approvals.models.states import State
 from approvals.models.votes import Decision, Vote
+from audit import rows
 from audit.actors import Actor
 from audit.context import Context
 from audit.history import HistoricalRecords
 from audit.messages import Command, Subject
 from audit.models import CommandRecord, Status
 from audit.registry import subject
+from audit.rows import LeanModel
 
 
 @subject("approval-request", tenant="tenant", route="approval-request")
-class ApprovalRequest(models.Model):
+class ApprovalRequest(LeanModel):
     """A held command, sealed, with what has to be met before it is carried out.
 
     ``subject_values`` are those of the subject when it was asked for; None where it did not exist.
@@ -168,7 +172,12 @@ class ApprovalRequest(models.Model):
 
     def held_record(self) -> CommandRecord:
         """Find the record of the attempt that was held."""
-        return CommandRecord.objects.get(command_id=self.command_id, status=Status.POSTPONED)
+        return copy(self._held_record)
+
+    @cached_property
+    def _held_record(self) -> CommandRecord:
+        # No record ever changes, so it is read once.
+        return rows.found(CommandRecord, command_id=self.command_id, status=Status.POSTPONED)
 
     def command(self) -> Command:
         """Read the held command.
@@ -183,7 +192,7 @@ class ApprovalRequest(models.Model):
     def standing_votes(self) -> list[Vote]:
         """Find the votes that count for something: of each person the newest genuine one."""
         newest = {}
-        for vote in sorted(self.votes.all(), key=lambda each: each.number):
+        for vote in sorted(Vote.of(self), key=lambda each: each.number):
             if vote.is_genuine:
                 newest[vote.voter_id] = vote
         return [vote for vote in newest.values() if vote.decision != Decision.TAKE_BACK]
@@ -281,14 +290,14 @@ class ApprovalRequest(models.Model):
         self.save(force_insert=True)
 
     def _add_vote(self, decision: Decision, *, context: Context, rules: list[str]) -> Vote:
-        voter = get_user_model().objects.get(pk=context.actor.person_id)
+        voter = rows.found(get_user_model(), pk=context.actor.person_id)
         # A row that somebody put in by hand takes up its number as well.
-        newest = self.votes.filter(voter=voter).order_by("-number").first()
+        numbers = [vote.number for vote in Vote.of(self) if vote.voter_id == voter.pk]
         vote = Vote(
             request=self,
             voter=voter,
             voter_label=context.actor.label,
-            number=newest.number + 1 if newest else 1,
+            number=max(numbers, default=0) + 1,
             decision=decision,
             rules=rules,
             digest=self.digest,

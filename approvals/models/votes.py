@@ -1,12 +1,17 @@
 """What one person decided about one request, and the proof that it came through the bus."""
 
+from collections.abc import Iterable, Mapping
+from typing import Self
+
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from approvals import payloads
+from audit import rows
 from audit.models import Evidence
+from audit.rows import LeanModel
 
 
 class Decision(models.TextChoices):
@@ -17,7 +22,7 @@ class Decision(models.TextChoices):
     TAKE_BACK = "take_back"
 
 
-class Vote(Evidence):
+class Vote(LeanModel, Evidence):
     """One person's decision on what that person saw.
 
     ``number`` counts the decisions of one person on one request: 1, 2, 3 and so on. ``rules`` are
@@ -61,6 +66,12 @@ class Vote(Evidence):
 
     def __str__(self) -> str:
         return f"{self.voter_label}: {self.decision}"
+
+    @classmethod
+    def of(cls, request: models.Model) -> Iterable[Self]:
+        """Find every vote: those that were fetched with many requests, or those there are now."""
+        fetched: Mapping[str, Iterable[Self]] = getattr(request, "_prefetched_objects_cache", {})
+        return fetched["votes"] if "votes" in fetched else rows.every(cls, request=request.pk)
 
     @property
     def signed_content(self) -> bytes:

@@ -22,11 +22,11 @@ from audit.search.walks import Walk, every, through_time, walk_for
 _MOST_COUNTED = 50_000
 # In lanes that are too many to be counted bar by bar, and of rows that have to be looked at.
 _MOST_IN_MANY_LANES = 20_000
-_MOST_LOOKED_AT = 2_000
+_MOST_LOOKED_AT = 1_000
 _MOST_WITH_WORDS = 2_000
-_SAMPLED = 20_000
-_MOST_PROBES = 3_000
-_SLICES = 24
+_SAMPLED = 10_000
+_MOST_PROBES = 2_000
+_SLICES = 12
 _SLICES_LOOKED_AT = 4
 
 
@@ -68,13 +68,19 @@ def _counted_or_estimated(criteria: Criteria, edges: Sequence[datetime]) -> Acti
     if walk.rest:
         return _lane_by_lane(walk, criteria, edges) if expected <= _MOST_LOOKED_AT else None
     if len(walk.lanes) * len(edges) <= _MOST_PROBES:
-        share = 1.0 if expected <= _MOST_COUNTED else _SAMPLED / expected
-        return _in_slices(walk, edges, share=share, slices=_SLICES)
+        return _in_slices(walk, edges, share=_share(walk, expected), slices=_SLICES)
     if expected <= _MOST_IN_MANY_LANES:
         return _lane_by_lane(walk, criteria, edges)
     walk = through_time(criteria)
     share = min(1.0, _MOST_LOOKED_AT / max(1, _estimate(walk, criteria)))
     return _in_slices(walk, edges, share=share, slices=_SLICES_LOOKED_AT)
+
+
+def _share(walk: Walk, expected: int) -> float:
+    """Tell how much of what is expected to count; whose rows are is not in every index."""
+    if walk.inside:
+        return min(1.0, _MOST_LOOKED_AT / max(1, expected))
+    return 1.0 if expected <= _MOST_COUNTED else _SAMPLED / expected
 
 
 def counted(moments: Iterable[datetime], edges: Sequence[datetime]) -> Activity:

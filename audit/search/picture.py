@@ -14,6 +14,7 @@ from audit.search.criteria import Criteria
 from audit.search.reading import Found
 from audit.search.words import MOST_DAYS
 
+_MOST_PAGES = 100
 _LEAST_SPAN = timedelta(seconds=1)
 _PRESETS = {
     "Last hour": timedelta(hours=1),
@@ -56,6 +57,8 @@ def picture(form: CommandFilter, found: Found, span: Span) -> BarChart | None:
     """Draw when it happened; None if it is too much to be counted."""
     scale, criteria = time_scale(*span), form.criteria()
     moments = [record.received_at for record in found.records]
+    if _goes_by_words(criteria) and _is_dense(found, span):
+        return None
     numbers = counted(moments, scale.edges) if found.is_all else activity(criteria, scale.edges)
     if numbers is None:
         return None
@@ -86,6 +89,14 @@ def _wider(form: CommandFilter, span: Span) -> str:
     except OverflowError:
         return form.query(since="", until="")
     return form.query(since=written(since), until=written(until) if until < timezone.now() else "")
+
+
+def _is_dense(found: Found, span: Span) -> bool:
+    """Tell from a full page that the time to show has far more such pages than are counted."""
+    if found.is_all or not found.records:
+        return False
+    covered = found.records[0].received_at - found.records[-1].received_at
+    return covered * _MOST_PAGES < span.until - span.since
 
 
 def _goes_by_words(criteria: Criteria) -> bool:

@@ -12,7 +12,7 @@ from audit.search.stretches import Places, Stretch
 from audit.search.walks import Walk, every, walk_for
 
 # How many rows are looked at for what no index tells: few first, which is often enough.
-_LOOKS = (500, 2_000)
+_LOOKS = (200, 1_000)
 _CHECKED = (
     "received_at, position, message_type, status, channel, actor_kind, actor_id, actor_label, "
     "reason"

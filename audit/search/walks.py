@@ -129,12 +129,13 @@ def subject(criteria: Criteria) -> tuple[Condition, ...]:
 
 
 def _along_subjects(criteria: Criteria) -> Walk:
+    lanes = subjects_of(criteria.subject)
     return Walk(
         columns=("subject_type", "subject_id"),
-        lanes=subjects_of(criteria.subject),
+        lanes=lanes,
         inside=own(criteria),
         rest=(*kind(criteria), *actor(criteria), *reason(criteria)),
-        told=subject(criteria),
+        told=_by_id("subject_id", lanes),
     )
 
 
@@ -152,8 +153,7 @@ def _along_actors(criteria: Criteria) -> Walk:
         return through_time(criteria)
     lanes = [lane for lane in lanes if lane[3] == (criteria.status or lane[3])]
     rest = [each for each in kind(criteria) if not each.sql.startswith("each.status ")]
-    # By the id alone: PostgreSQL takes kind and id for independent, and would expect too few.
-    told = (_any_of(columns[1:2], [who[1:] for who in actors]),)
+    told = _by_id("actor_id", actors)
     return Walk(columns=columns, lanes=lanes, rest=tuple(rest), told=told)
 
 
@@ -199,6 +199,14 @@ def subjects_of(text: str) -> list[Lane]:
         return [(subject_type, identifier)]
     types = lanes_below((), [], ("subject_type",)) or []
     return [(name, identifier) for (name,) in types]
+
+
+def _by_id(column: str, lanes: Sequence[Lane]) -> tuple[Condition, ...]:
+    """Say what lanes tell by the ids alone.
+
+    PostgreSQL takes kind and id for independent of each other, and would expect too few.
+    """
+    return (_any_of((column,), [lane[1:2] for lane in lanes]),)
 
 
 def _any_of(columns: tuple[str, ...], lanes: Sequence[Lane]) -> Condition:

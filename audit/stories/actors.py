@@ -14,7 +14,7 @@ from audit.models import CommandRecord
 PERSON = "user"
 ACTOR_LINES = 50
 # Among so many of the newest attempts the ways to act are looked for: the log has no end.
-LOOKED_AT = 1_000
+LOOKED_AT = 500
 
 
 class Credential(NamedTuple):

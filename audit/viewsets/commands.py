@@ -91,6 +91,9 @@ class CommandViewSet(ActorViewSet):
 
     def _input(self, takes: type[CommandInput]) -> dict[str, Any]:
         refuse_chunks(self.request)
+        # Most commands on one thing come without a body, and looking for its faults takes 200 µs.
+        if takes is CommandInput and self.request.data == {}:
+            return {}
         serializer = takes(data=self.request.data)
         if self.refuses_misfits:
             refuse_misfits(serializer, self.request.data)

@@ -152,4 +152,4 @@ def test_the_page_costs_as_much_with_much_around_it(
         for verb in ("approve", "take_back", "approve"):
             decide(browser(bob), asked, verb)
 
-    assert cost == [44, 44]
+    assert cost == [41, 41]

@@ -232,7 +232,7 @@ def test_the_page_of_a_key_costs_the_same_however_much_was_done_to_it(
         rotate = RotateApiKey(api_key_id=first_key.id, overlap_seconds=0)
         completed(rotate, context=context_of(dana))
 
-    assert queries(client, page) == few == 12
+    assert queries(client, page) == few == 11
 
 
 @pytest.mark.parametrize("model", [CommandRecord, EventRecord])
@@ -241,4 +241,4 @@ def test_a_record_is_shown_in_a_few_queries(model, first_key, iris, browser):
 
     shown = f"/admin/audit/{model._meta.model_name}/{newest.pk}/change/"
 
-    assert queries(browser(iris), shown) == 7
+    assert queries(browser(iris), shown) == 6

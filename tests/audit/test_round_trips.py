@@ -1,16 +1,88 @@
-"""What a write costs, counted in statements and trips: a regression shows without a clock."""
+"""What a write costs, counted in statements and trips: a regression shows without a clock.
 
+PQtrace, of libpq itself, tells what really travels. Each number is the whole of a dispatch, BEGIN
+and COMMIT included.
+"""
+
+from functools import partial
+
+import pytest
+
+from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.credentials import actor_of_token
-from benchmarks.peers import Dispatcher
+from approvals.commands import Approve
+from audit.bus import dispatch
+from audit.context import Context
+from audit.exceptions import Conflict
 from benchmarks.protocol import Traffic, traffic_of
+from tests.conftest import actor, approved, create_key, held
+
+NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
 
 
-def test_an_ungoverned_command_takes_seven_trips(first_key):
-    dispatcher = Dispatcher(first_key.row)
-    dispatcher.toggle()
+def traffic_of_dispatch(command, context) -> Traffic:
+    """Count what one dispatch sends."""
+    return traffic_of(partial(dispatch, command, context=context))
 
-    # BEGIN, opening, lock, update, history, append, COMMIT.
-    assert dispatcher.traffic() == Traffic(statements=7, round_trips=7)
+
+def warm_up(api_key, context) -> None:
+    """Have everything prepared that is prepared once on a connection."""
+    dispatch(DisableApiKey(api_key_id=api_key.id), context=context)
+    dispatch(EnableApiKey(api_key_id=api_key.id), context=context)
+
+
+@pytest.fixture
+def context(dana):
+    return Context(actor=actor(dana), channel="test", reason="To count")
+
+
+def test_to_enable_or_disable_takes_four_trips(first_key, context):
+    warm_up(first_key, context)
+
+    disabling = traffic_of_dispatch(DisableApiKey(api_key_id=first_key.id), context)
+    enabling = traffic_of_dispatch(EnableApiKey(api_key_id=first_key.id), context)
+
+    # BEGIN and the opening; the row lock; the UPDATE; the history row, the record and COMMIT.
+    assert disabling == enabling == Traffic(statements=7, round_trips=4)
+
+
+def test_to_create_takes_five(first_key, acme, dana, context):
+    command = CreateApiKey(customer_id=acme.pk, owner_id=dana.pk, name="second")
+
+    # BEGIN and the opening; whether the owner is a member; the key; its secret; the rest.
+    assert traffic_of_dispatch(command, context) == Traffic(statements=9, round_trips=5)
+
+
+def test_to_be_refused_takes_four(first_key, context):
+    warm_up(first_key, context)
+
+    def refused():
+        with pytest.raises(Conflict):
+            dispatch(EnableApiKey(api_key_id=first_key.id), context=context)
+
+    # BEGIN and the opening; the row lock; ROLLBACK; and the record in a transaction of its own.
+    assert traffic_of(refused) == Traffic(statements=7, round_trips=4)
+
+
+def test_to_be_held_takes_nine(first_key, dana, acme, disabling_needs_two, context, settings):
+    settings.EMAIL_BACKEND = NO_MAIL
+    held(DisableApiKey(api_key_id=first_key.id), context=context)
+    second = create_key(dana, acme, name="second")
+
+    # BEGIN and the opening; the policies; the check; who may approve; the queue, and who is in it;
+    # the subject; the request; its history, the record and COMMIT.
+    assert traffic_of_dispatch(DisableApiKey(api_key_id=second.id), context) == Traffic(12, 9)
+
+
+def test_the_last_vote_with_all_that_it_releases_takes_twenty_three(
+    first_key, disabling_needs_two, context, ann, bob, settings
+):
+    settings.EMAIL_BACKEND = NO_MAIL
+    request = held(DisableApiKey(api_key_id=first_key.id), context=context)
+    approved(request, ann)
+    vote = Approve(approval_request_id=request.pk, digest=request.digest)
+
+    assert traffic_of_dispatch(vote, Context(actor=actor(bob))) == Traffic(28, 23)
 
 
 def test_authentication_takes_one(first_key):

@@ -379,4 +379,4 @@ def test_a_story_costs_the_same_however_long_it_is(first_key, act, dana, iris, b
     for command in (EnableApiKey, DisableApiKey, EnableApiKey):
         act(dana, command(api_key_id=first_key.id))
 
-    assert queries(client, url) == few == 17
+    assert queries(client, url) == few == 16

@@ -1,0 +1,135 @@
+"""What travels together: all of it or nothing, whatever comes in between."""
+
+import pytest
+from django.db import connection, transaction
+
+from apikeys.commands import DisableApiKey, EnableApiKey
+from apikeys.models import ApiKey
+from audit import trips
+from audit.bus import dispatch
+from audit.exceptions import Crashed
+from audit.models import CommandRecord
+from tests.books import all_but_records, assert_balanced
+from tests.probes import Broken, deed, to
+
+
+def history_of(api_key) -> list[bool]:
+    """Whether the key was enabled, change by change, after its creation."""
+    rows = ApiKey.history.filter(id=api_key.id).order_by("history_id")
+    return [row.is_enabled for row in rows][1:]
+
+
+@deed
+def disable_and_enable(command, context):
+    api_key = ApiKey.objects.get(pk=command.api_key_id)
+    api_key.disable()
+    api_key.enable()
+
+
+@deed
+def disable_for_a_moment(command, context):
+    with pytest.raises(Broken), transaction.atomic():
+        disable_and_break(command, context)
+
+
+@deed
+def disable_around_an_enabling(command, context):
+    ApiKey.objects.get(pk=command.api_key_id).disable()
+    dispatch(EnableApiKey(api_key_id=command.api_key_id))
+    disable_and_enable(command, context)
+
+
+@deed
+def disable_around_what_fails(command, context):
+    with pytest.raises(Crashed):
+        dispatch(to(disable_and_break, command.api_key_id))
+
+
+@deed
+def disable_and_break(command, context):
+    ApiKey.objects.get(pk=command.api_key_id).disable()
+    raise Broken("after the change")
+
+
+def test_two_changes_of_one_row_are_two_rows_of_history(first_key):
+    dispatch(to(disable_and_enable, first_key.id))
+
+    assert history_of(first_key) == [False, True]
+    assert_balanced()
+
+
+def test_what_is_undone_in_a_handlers_savepoint_has_no_history(first_key):
+    dispatch(to(disable_for_a_moment, first_key.id))
+
+    assert history_of(first_key) == []
+    assert_balanced()
+
+
+def test_history_stands_in_the_order_of_the_changes_also_around_an_inner_command(first_key):
+    dispatch(to(disable_around_an_enabling, first_key.id))
+
+    assert history_of(first_key) == [False, True, False, True]
+    assert_balanced()
+
+
+def test_an_inner_command_that_fails_takes_its_history_along(first_key):
+    dispatch(to(disable_around_what_fails, first_key.id))
+
+    assert history_of(first_key) == []
+    assert_balanced()
+
+
+def test_what_a_session_has_forgotten_is_prepared_anew(first_key):
+    dispatch(DisableApiKey(api_key_id=first_key.id))
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+
+    outcome = dispatch(EnableApiKey(api_key_id=first_key.id))
+
+    assert CommandRecord.objects.get(command_id=outcome.command_id).retries == 1
+    assert_balanced()
+
+
+def test_it_works_where_nothing_may_be_prepared(first_key):
+    connection.ensure_connection()
+    connection.connection.prepare_threshold = None
+    try:
+        dispatch(DisableApiKey(api_key_id=first_key.id))
+    finally:
+        connection.close()
+
+    assert history_of(first_key) == [False]
+    assert_balanced()
+
+
+def test_every_statement_of_a_dispatch_is_prepared(first_key):
+    for command_class in (DisableApiKey, EnableApiKey) * 4:
+        dispatch(command_class(api_key_id=first_key.id))
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement, generic_plans + custom_plans FROM pg_prepared_statements")
+        used = {sql.split()[0] for sql, times in cursor.fetchall() if times >= 8}
+
+    # The opening and the row lock, the UPDATE, the history row, the record with its event.
+    assert used == {"SELECT", "UPDATE", "INSERT", "WITH"}
+
+
+def test_commit_goes_along_only_where_django_would_commit(first_key):
+    before, outer = all_but_records(), transaction.atomic()
+    # As Django's TestCase has it, so that it can undo what a test has done.
+    outer._from_testcase = True
+
+    with outer:
+        dispatch(DisableApiKey(api_key_id=first_key.id))
+        transaction.set_rollback(True)
+
+    assert all_but_records() == before
+
+
+def test_what_follows_a_failure_is_not_carried_out(first_key):
+    failing = trips.Call(trips.Statement("SELECT 1 / %s::int"), [0])
+
+    with pytest.raises(Exception, match="division by zero"), transaction.atomic():
+        trips.send(failing, trips.COMMIT)
+
+    assert trips.fetch(trips.Statement("SELECT %s::int"), [1]) == (1,)
