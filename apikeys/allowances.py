@@ -10,6 +10,7 @@ import ipaddress
 import math
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache, cached_property
 from typing import Any, NamedTuple, Self
 
 import structlog
@@ -77,23 +78,24 @@ _SWEEP = """
 """
 
 
-class Limit(NamedTuple):
+@dataclass(frozen=True)
+class Limit:
     """So many requests in so many seconds."""
 
     requests: int
     seconds: int
 
-    @property
+    @cached_property
     def period(self) -> timedelta:
         """How long it takes until all are given back."""
         return timedelta(seconds=self.seconds)
 
-    @property
+    @cached_property
     def cost(self) -> timedelta:
         """How long it takes until one is given back."""
         return self.period / self.requests
 
-    @property
+    @cached_property
     def room(self) -> timedelta:
         """How much may be owed for one more to pass."""
         return self.period - self.cost
@@ -170,16 +172,19 @@ class Owed(NamedTuple):
         return Standing.after("key", limit, owed=self.taken)
 
 
+@cache
+def _limit(found: tuple[int, int] | None) -> Limit | None:
+    return Limit(*found) if found else None
+
+
 def per_key() -> Limit | None:
     """Return the limit of each key, if there is one."""
-    found = settings.RATE_LIMIT_PER_KEY
-    return Limit(*found) if found else None
+    return _limit(settings.RATE_LIMIT_PER_KEY)
 
 
 def failed_attempts() -> Limit | None:
     """Return the limit of each address for secrets that are not good, if there is one."""
-    found = settings.RATE_LIMIT_FAILED_ATTEMPTS
-    return Limit(*found) if found else None
+    return _limit(settings.RATE_LIMIT_FAILED_ATTEMPTS)
 
 
 def are_limited() -> bool:

@@ -9,12 +9,12 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-import psycopg
 from django.db import DatabaseError, connection
 
 from apikeys import allowances, usage
 from apikeys.allowances import Owed, Standing
 from apikeys.tokens import NoToken, Token
+from audit import trips
 from audit.actors import Actor
 from audit.registry import credential
 
@@ -121,24 +121,44 @@ _NETWORKS = """
     WHEN NOT %(address)s::text::inet <<= ANY (api_key.allowed_networks::inet[])
         THEN 'network_not_allowed'
 """
-_BY_DIGEST = _statement(
+_FOUND_BY_DIGEST = _statement(
     found_by="JOIN apikeys_apikeysecret AS secret ON secret.api_key_id = api_key.id"
     " WHERE secret.digest = %(digest)s",
     networks=_NETWORKS,
 )
-_BY_ID = _statement(
-    found_by="CROSS JOIN (SELECT NULL::timestamptz AS not_after) AS secret"
-    " WHERE api_key.id = %(id)s::uuid"
+_BY_DIGEST = trips.Statement(_FOUND_BY_DIGEST)
+_BY_ID = trips.Statement(
+    _statement(
+        found_by="CROSS JOIN (SELECT NULL::timestamptz AS not_after) AS secret"
+        " WHERE api_key.id = %(id)s::uuid"
+    )
 )
-_BY_DIGEST_WITHIN_LIMITS = f"""
-    WITH candidate AS MATERIALIZED ({_BY_DIGEST}), {allowances.COMMON_TABLES}
+_WITHIN_LIMITS = trips.Statement(f"""
+    WITH candidate AS MATERIALIZED ({_FOUND_BY_DIGEST}), {allowances.COMMON_TABLES}
     SELECT blocked.owed, standing.owed, taken.owed, candidate.*
     FROM (SELECT) AS request
     LEFT JOIN candidate ON TRUE
     LEFT JOIN blocked ON TRUE
     LEFT JOIN standing ON TRUE
     LEFT JOIN taken ON TRUE
-"""  # noqa: S608  # put together from our own parts
+""")  # noqa: S608  # put together from our own parts
+# What nearly every request needs, in a third less time than the statement above, which knows all
+# that can be wrong: a good key that has called before, and has a request left, gives one up. The
+# row of an address that has failed too often is for the statement above to judge. Its commit waits
+# for no disk: the table that it writes is not logged, but reading may have tidied up a page of one
+# that is, and then the commit of a request that read only took 600 µs instead of 300.
+_TAKE_ONE = trips.Statement(f"""
+    UPDATE apikeys_allowance AS present
+    SET restored_at = greatest(present.restored_at, statement_timestamp()) + %(cost)s::interval
+    FROM ({_FOUND_BY_DIGEST}) AS candidate, set_config('synchronous_commit', 'off', true)
+    WHERE candidate.verdict = 'valid' AND present.id = 'key:' || candidate.id
+        AND present.restored_at <= statement_timestamp() + %(room)s::interval
+        AND NOT EXISTS (SELECT FROM apikeys_allowance
+            WHERE id = %(address_row)s::text
+                AND restored_at > statement_timestamp() + %(failures_room)s::interval)
+    RETURNING NULL::float8, NULL::float8,
+        extract(epoch FROM present.restored_at - statement_timestamp())::float8, candidate.*
+""")  # noqa: S608  # as above
 
 
 def authenticate(text: str, *, address: str | None) -> Authentication:
@@ -169,7 +189,7 @@ def candidate_of_token(text: str, *, address: str | None) -> Candidate:
 
     :raises BadCredential: if it is no token, or none of a key of ours.
     """
-    row = _fetch(_BY_DIGEST, {"digest": _digest(text), "address": address})
+    row = trips.fetch(_BY_DIGEST, {"digest": _digest(text), "address": address})
     if row is None:
         raise BadCredential(Verdict.UNKNOWN)
     return Candidate(*row)
@@ -181,7 +201,7 @@ def live_api_key(identifier: str) -> Actor | None:
 
     Networks are no question here: what waited for approval was sent from where it was allowed.
     """
-    row = _fetch(_BY_ID, {"id": identifier})
+    row = trips.fetch(_BY_ID, {"id": identifier})
     candidate = Candidate(*row) if row else None
     return candidate.actor() if candidate and candidate.verdict == Verdict.VALID else None
 
@@ -198,23 +218,21 @@ def _find(digest: bytes, address: str | None) -> tuple[Owed | None, Candidate | 
     values = {"digest": digest, "address": address}
     if allowances.are_limited():
         try:
-            row = _fetch(_BY_DIGEST_WITHIN_LIMITS, values | allowances.parameters(address))
+            return _split(_within_limits(values | allowances.parameters(address)))
         except DatabaseError as error:
             allowances.go_on_without(error)
-        else:
-            return _split(row)
-    row = _fetch(_BY_DIGEST, values)
+    row = trips.fetch(_BY_DIGEST, values)
     return None, Candidate(*row) if row else None
 
 
-def _split(row: tuple[Any, ...] | None) -> tuple[Owed, Candidate | None]:
+def _within_limits(values: dict[str, Any]) -> trips.Row | None:
+    # Inside a transaction, it would be the commit of all the rest that waits for no disk.
+    may_take = values["cost"] and not connection.in_atomic_block
+    taken = trips.fetch(_TAKE_ONE, values) if may_take else None
+    return taken or trips.fetch(_WITHIN_LIMITS, values)
+
+
+def _split(row: trips.Row | None) -> tuple[Owed, Candidate | None]:
     """Take apart what comes in any case, and the key, which may not be there."""
     owed, key = (row or ())[:3], (row or ())[3:]
     return Owed(*owed), Candidate(*key) if key[0] else None
-
-
-def _fetch(sql: str, values: dict[str, Any]) -> tuple[Any, ...] | None:
-    """Fetch by a prepared statement, past the ORM: every request of a program begins here."""
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        return psycopg.Cursor(connection.connection).execute(sql, values, prepare=True).fetchone()

@@ -28,6 +28,7 @@ from apikeys.events import (
 )
 from apikeys.models import ApiKey, Customer, Membership
 from apikeys.tokens import Token
+from audit import rows
 from audit.context import Context
 from audit.registry import checks, handles
 
@@ -209,8 +210,8 @@ def _check_rights(api_key: ApiKey, context: Context) -> None:
 
 
 def _locked(api_key_id: UUID) -> ApiKey:
-    return ApiKey.objects.select_for_update().get(pk=api_key_id)
+    return rows.locked(ApiKey, pk=api_key_id)
 
 
 def _found(api_key_id: UUID) -> ApiKey:
-    return ApiKey.objects.get(pk=api_key_id)
+    return rows.found(ApiKey, pk=api_key_id)

@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from django.db.models import Prefetch, QuerySet, prefetch_related_objects
 from django.urls import reverse
 from django.utils import timezone
 
-from apikeys.models import ApiKey, ApiKeySecret, ApiKeyUsage, Environment, PickUp, State
+from apikeys.models import ApiKey, Environment, State
+from apikeys.reading import AwaitedSecret, KeyInContext, LiveSecret
 from audit import resources
-from audit.messages import Subject
 from audit.references import ActorReference, Address, Uuid, one_of
 
 _SHOWN_ONCE = (
@@ -99,25 +98,15 @@ class LegacyPostponed(TypedDict):
     id: NotRequired[Uuid]
 
 
-def with_relations(api_keys: QuerySet[ApiKey]) -> QuerySet[ApiKey]:
-    """Fetch all that a list shows in as many queries as one key takes."""
-    return api_keys.select_related("owner", "pick_up", "usage")
-
-
-def present(api_keys: Iterable[ApiKey]) -> list[ApiKeyResource]:
+def present(keys: Iterable[KeyInContext]) -> list[ApiKeyResource]:
     """Present keys, each with its secrets that work and with what waits for approval on it."""
-    listed = list(api_keys)
-    live = Prefetch("secrets", ApiKeySecret.objects.live(), to_attr="live_secrets")
-    prefetch_related_objects(listed, live)
-    subjects = {api_key.pk: Subject("api-key", str(api_key.pk)) for api_key in listed}
-    waiting = resources.pending_approvals(subjects.values())
     now = timezone.now()
-    return [_api_key(each, now, waiting=waiting[subjects[each.pk]]) for each in listed]
+    return [_api_key(each, now) for each in keys]
 
 
-def present_with_secret(api_key: ApiKey, *, secret: str | None) -> ApiKeyWithSecret:
+def present_with_secret(key: KeyInContext, *, secret: str | None) -> ApiKeyWithSecret:
     """Present a key with its new secret, or say how to get one where it was shown before."""
-    (shown,) = present([api_key])
+    (shown,) = present([key])
     note = None if secret else _SHOWN_ONCE.format(url=shown["url"])
     return {**shown, "secret": secret, "secret_note": note}
 
@@ -133,12 +122,8 @@ def legacy(api_key: ApiKey) -> LegacyApiKey:
     }
 
 
-def _api_key(
-    api_key: ApiKey, now: datetime, *, waiting: list[resources.PendingApproval]
-) -> ApiKeyResource:
-    secrets: list[ApiKeySecret] = api_key.live_secrets  # type: ignore[attr-defined]  # prefetched
-    pick_up: PickUp | None = getattr(api_key, "pick_up", None)
-    usage: ApiKeyUsage | None = getattr(api_key, "usage", None)
+def _api_key(key: KeyInContext, now: datetime) -> ApiKeyResource:
+    api_key, around = key
     return {
         "id": str(api_key.pk),
         "url": reverse("v2-key", kwargs={"api_key_id": api_key.pk}),
@@ -153,29 +138,25 @@ def _api_key(
         "not_before": api_key.not_before,
         "expires_at": api_key.expires_at,
         "metadata": api_key.metadata,
-        "owner": {"id": api_key.owner_id, "username": api_key.owner.get_username()},
+        "owner": {"id": api_key.owner_id, "username": around.owner},
         "customer_id": str(api_key.customer_id),
         "created_at": api_key.created_at,
-        "last_used_at": usage.last_used_at if usage else None,
-        "last_used_from": usage.last_used_from if usage else None,
-        "secrets": [_secret(secret) for secret in secrets],
-        "pick_up": _pick_up(pick_up) if pick_up else None,
-        "pending_approvals": waiting,
+        "last_used_at": around.last_used_at,
+        "last_used_from": around.last_used_from,
+        "secrets": [_secret(each) for each in around.secrets],
+        "pick_up": _pick_up(around.pick_up) if around.pick_up else None,
+        "pending_approvals": resources.pending_approvals(around.waiting),
     }
 
 
-def _secret(secret: ApiKeySecret) -> SecretResource:
+def _secret(secret: LiveSecret) -> SecretResource:
     return {
-        "id": str(secret.pk),
+        "id": secret.id,
         "created_at": secret.created_at,
         "not_after": secret.not_after,
     }
 
 
-def _pick_up(pick_up: PickUp) -> PickUpResource:
-    by: ActorReference = {
-        "kind": pick_up.actor_kind,
-        "id": pick_up.actor_id,
-        "label": pick_up.actor_label,
-    }
-    return {"by": by, "until": pick_up.until}
+def _pick_up(awaited: AwaitedSecret) -> PickUpResource:
+    by: ActorReference = {"kind": awaited.kind, "id": awaited.id, "label": awaited.label}
+    return {"by": by, "until": awaited.until}

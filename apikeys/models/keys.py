@@ -24,6 +24,7 @@ from apikeys.tokens import Token
 from audit.actors import Actor
 from audit.history import HistoricalRecords
 from audit.registry import subject
+from audit.rows import LeanModel
 
 
 class Environment(models.TextChoices):
@@ -49,7 +50,7 @@ def default_scopes() -> list[str]:
 
 
 @subject("api-key", tenant="customer_id", route="v2-key")
-class ApiKey(models.Model):
+class ApiKey(LeanModel):
     """What lets a program of a customer use the API, on behalf of its owner."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from apikeys.models.refusals import NotYours, PickUpExpired
 from audit.actors import Actor
 from audit.history import HistoricalRecords
+from audit.rows import LeanModel
 
 
 def database_clock() -> datetime:
@@ -32,7 +33,7 @@ class LiveSecrets(models.QuerySet["ApiKeySecret"]):
         return self.filter(is_live).defer("digest").order_by("-created_at", "-pk")
 
 
-class ApiKeySecret(models.Model):
+class ApiKeySecret(LeanModel):
     """The digest of one secret of a key, and how long it is good."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -3,7 +3,6 @@
 from typing import Any
 from uuid import UUID
 
-from django.shortcuts import get_object_or_404
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -18,7 +17,7 @@ from apikeys.commands import (
     UpdateApiKey,
 )
 from apikeys.limits import DEFAULT_SCOPES
-from apikeys.listing import ApiKeyListQuery, found_by, visible_to
+from apikeys.listing import ApiKeyListQuery, found_by
 from apikeys.models import (
     AlreadyDeleted,
     AlreadyDisabled,
@@ -29,18 +28,17 @@ from apikeys.models import (
     PickUpExpired,
     RotationUnderWay,
 )
+from apikeys.reading import KeyInContext, in_context, visible_key
 from apikeys.resources import (
     ApiKeyResource,
     ApiKeyWithSecret,
     present,
     present_with_secret,
-    with_relations,
 )
 from apikeys.rights import BeyondOwnRights
 from apikeys.serializers import CreateApiKeyInput, RotateApiKeyInput, UpdateApiKeyInput
 from audit.exceptions import NotFound
 from audit.listing import body, page
-from audit.models import StreamHead
 from audit.openapi.operations import documented
 from audit.outcomes import Completed
 from audit.viewsets import CommandViewSet
@@ -57,15 +55,16 @@ class ApiKeyViewSet(CommandViewSet):
     def list(self, request: Request) -> Response:
         """List keys, the newest first."""
         query = ApiKeyListQuery.of(request)
-        found = page(with_relations(found_by(query, actor=self.actor)), query)
-        return Response(body(request, query, present(found.rows), cursor=found.cursor))
+        found = page(found_by(query, actor=self.actor), query)
+        shown = present(in_context(found.rows))
+        return Response(body(request, query, shown, cursor=found.cursor))
 
     @documented("retrieve_api_key", gives=ApiKeyResource, always=("ETag",))
     def retrieve(self, request: Request, api_key_id: UUID) -> Response:
         """Show one key. Its ETag goes into If-Match of a write that must not meet another one."""
-        api_key = get_object_or_404(with_relations(visible_to(self.actor)), pk=api_key_id)
-        (shown,) = present([api_key])
-        return Response(shown, headers={"ETag": etag(api_key_id)})
+        found = visible_key(self.actor, api_key_id)
+        (shown,) = present([found])
+        return Response(shown, headers={"ETag": etag(found)})
 
     @documented(
         "create_api_key",
@@ -152,9 +151,10 @@ class ApiKeyViewSet(CommandViewSet):
 
     def represent(self, completed: Completed) -> Any:
         """Present a key; where a secret was made, with that, which a repeat shows as null."""
+        (found,) = in_context([completed.result])
         if self.action in _REVEALING:
-            return present_with_secret(completed.result, secret=completed.secret)
-        (shown,) = present([completed.result])
+            return present_with_secret(found, secret=completed.secret)
+        (shown,) = present([found])
         return shown
 
     def whose(self) -> dict[str, Any]:
@@ -166,7 +166,6 @@ class ApiKeyViewSet(CommandViewSet):
         }
 
 
-def etag(api_key_id: UUID) -> str:
+def etag(found: KeyInContext) -> str:
     """Write the number that a key is at as an ETag, for If-Match."""
-    head = StreamHead.objects.get(subject_type="api-key", subject_id=str(api_key_id))
-    return f'"{head.number}"'
+    return f'"{found.surroundings.number}"'

@@ -3,8 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
-from django.shortcuts import get_object_or_404
+from django.http import Http404
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,9 +14,9 @@ from apikeys.models import (
     AlreadyDeleted,
     AlreadyDisabled,
     AlreadyEnabled,
-    ApiKey,
     NothingToChange,
 )
+from apikeys.reading import visible_key
 from apikeys.resources import LegacyApiKey, LegacyApiKeyWithSecret, LegacyPostponed, legacy
 from apikeys.rights import BeyondOwnRights
 from apikeys.serializers import LegacyCreateInput, LegacyRenameInput
@@ -40,14 +39,17 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
     @documented("list_api_keys", gives=list[LegacyApiKey])
     def list(self, request: Request) -> Response:
         """List the caller's keys, newest first."""
-        keys = self._present().order_by("-created_at", "-pk")
-        return Response([legacy(api_key) for api_key in keys])
+        keys = visible_to(self.actor).filter(deleted_at__isnull=True)
+        newest_first = keys.order_by("-created_at", "-pk")
+        return Response([legacy(api_key) for api_key in newest_first])
 
     @documented("retrieve_api_key", gives=LegacyApiKey, always=("ETag",))
     def retrieve(self, request: Request, api_key_id: UUID) -> Response:
         """Show one key."""
-        api_key = get_object_or_404(self._present(), pk=api_key_id)
-        return Response(legacy(api_key), headers={"ETag": etag(api_key_id)})
+        found = visible_key(self.actor, api_key_id)
+        if found.api_key.deleted_at is not None:
+            raise Http404
+        return Response(legacy(found.api_key), headers={"ETag": etag(found)})
 
     @documented(
         "create_api_key",
@@ -109,9 +111,6 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
         if self.action == "create":
             body["id"] = str(postponed.result_id)
         return body
-
-    def _present(self) -> QuerySet[ApiKey]:
-        return visible_to(self.actor).filter(deleted_at__isnull=True)
 
 
 def _plain(error: Exception, context: dict[str, Any]) -> Response:

@@ -3,13 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apikeys.commands import DeleteApiKey, DisableApiKey, RotateApiKey
 from apikeys.models import ApiKey, State
 from audit.outside import outside_command
+from benchmarks.protocol import Traffic, traffic_of
 from tests.conftest import KEY_PERMISSIONS, completed, create_key, member, policy
 from tests.http import call
 
@@ -132,8 +131,7 @@ def test_a_list_costs_the_same_however_long_it_is(
     other = create_key(dana, acme, name="k0")
     completed(RotateApiKey(api_key_id=other.id, overlap_seconds=60))
     names(client, first_key)
-    with CaptureQueriesContext(connection) as few:
-        names(client, first_key)
+    few = traffic_of(lambda: names(client, first_key))
     for number in range(1, 6):
         person = member(f"person{number}", acme, permissions=KEY_PERMISSIONS)
         key = create_key(person, acme, name=f"k{number}")
@@ -141,11 +139,22 @@ def test_a_list_costs_the_same_however_long_it_is(
     policy("apikeys.disable", group=security, quorum=1)
     call(client, "POST", f"{KEYS}/{other.id}/disable", key=first_key)
 
-    with CaptureQueriesContext(connection) as many:
-        names(client, first_key)
+    many = traffic_of(lambda: names(client, first_key))
 
-    # Keys with their owners and what belongs to them, secrets, and what waits for approval.
-    assert len(few) == len(many) == 3
+    # Who calls; which keys are listed; and what is shown of them, by one statement for all.
+    assert few == many == Traffic(statements=3, round_trips=3)
+
+
+def test_reading_a_key_takes_one_statement_beside_authentication(client, first_key):
+    names(client, first_key)
+
+    for version in ("v1", "v2"):
+        path = f"/api/{version}/api-keys/{first_key.id}"
+        call(client, "GET", path, key=first_key)
+
+        traffic = traffic_of(lambda path=path: call(client, "GET", path, key=first_key))
+
+        assert traffic == Traffic(statements=2, round_trips=2)
 
 
 def test_what_waits_for_approval_is_told_with_the_key(

@@ -1,0 +1,29 @@
+"""The Content-Security-Policy of an answer, written once and not for every answer."""
+
+from collections.abc import Callable
+
+from csp.constants import HEADER
+from csp.middleware import CSPMiddleware
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+# What the decorators of django-csp leave on an answer whose policy is another one.
+_MARKS = ("_csp_exempt", "_csp_config", "_csp_update", "_csp_replace")
+
+
+class ContentPolicyMiddleware(CSPMiddleware):
+    """Django-csp's middleware, which puts the same policy together anew for 57 µs an answer."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        super().__init__(get_response)
+        self._usual = super().process_response(HttpRequest(), HttpResponse())[HEADER]
+
+    def process_response(
+        self, request: HttpRequest, response: HttpResponseBase
+    ) -> HttpResponseBase:
+        """Set the usual policy, unless the view has one of its own, or Django's debug page none."""
+        if settings.DEBUG or any(mark in vars(response) for mark in _MARKS):
+            return super().process_response(request, response)
+        response.headers.setdefault(HEADER, self._usual)
+        return response
