@@ -1,11 +1,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# What is measured beside us is installed beside us, too.
+BENCH := .venv-bench
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-options --extra first-run
 
 .DEFAULT_GOAL := help
-.PHONY: help run test matrix screenshots check openapi lock format clean dev
+.PHONY: help run test matrix screenshots bench load check openapi lock format clean dev
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -21,6 +23,12 @@ matrix: dev ## Look at every page in every combination of looks, width and JavaS
 
 screenshots: dev ## Take the pictures in docs/screenshots anew
 	$(BIN)/python -m tests.browser.screenshots
+
+bench: $(BENCH)/installed ## Measure beside other packages: make bench ROWS="write read" QUICK=1
+	$(BENCH)/bin/python -m benchmarks.suite $(if $(QUICK),--quick) $(if $(RECORDS),--records $(RECORDS)) $(ROWS)
+
+load: $(BENCH)/installed ## Find out how many requests a second the real server holds
+	$(BENCH)/bin/python -m benchmarks.load
 
 check: ## Run all that CI runs
 	bash .ci/run
@@ -38,9 +46,9 @@ lock: dev ## Resolve the dependencies anew, within the ranges of pyproject.toml
 	$(COMPILE) --upgrade --extra dev --constraint requirements.txt \
 		--output-file requirements-dev.txt pyproject.toml
 
-clean: ## Remove what make and the first run made: .venv, .data and caches
+clean: ## Remove what make and the first run made: .venv, .venv-bench, .data and caches
 	if test -L .data/postgres/elsewhere; then rm -rf "$$(readlink .data/postgres/elsewhere)"; fi
-	rm -rf $(VENV) .data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) .data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 dev: $(VENV)/installed-dev
@@ -53,4 +61,10 @@ $(VENV)/installed: requirements.txt
 
 $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	touch $@
+
+$(BENCH)/installed: requirements.txt benchmarks/rivals/requirements.txt
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-r requirements.txt -r benchmarks/rivals/requirements.txt
 	touch $@

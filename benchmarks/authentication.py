@@ -1,11 +1,10 @@
-"""What it costs to find out who calls, beside three other packages and under load.
+"""What it costs to find out who calls, with many keys and under load.
 
     python -m benchmarks.authentication [rounds] [keys]
 
-Four parts, each measured turn by turn in one run, so what else the machine does meets all alike:
-a request that only wants a credential, against djangorestframework-api-key, the REST framework's
-token and knox, each with as many rows; a table of many keys against one of a thousand; the rate
-limit; and what noting the last use takes of the throughput of eight clients on one key.
+Three parts, each measured turn by turn in one run, so what else the machine does meets all alike:
+a table of many keys against one of a thousand; the rate limit; and what noting the last use takes
+of the throughput of eight clients on one key. Beside other packages, `make bench` measures it.
 """
 
 import logging
@@ -18,7 +17,7 @@ from contextlib import contextmanager
 from threading import Barrier, Thread
 from typing import TYPE_CHECKING
 
-os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.rivals.settings"
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 from django.conf import settings
 from django.db import connection, connections
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from benchmarks.keyring import Keyring
 
 _FEW = 1000
+_NO_END = (1_000_000, 1)
 _CLIENTS = 8
 # Many short windows: what else the machine does changes from second to second.
 _PAIRS = 300
@@ -45,14 +45,11 @@ Times = dict[str, list[float]]
 def main(rounds: int = 3000, keys: int = 1_000_000) -> None:
     """Measure and print."""
     first_run.prepare()
-    # They can be imported once their packages are there, and Django is set up.
-    from benchmarks.rivals import packages  # noqa: PLC0415
-
-    packages.make_importable()
-    with scratch.database():
+    # What is measured is how long it takes, not when it stops.
+    with scratch.database(), override_settings(RATE_LIMIT_PER_KEY=_NO_END):
         logging.disable()
+        # Its models can be imported once Django is set up.
         from benchmarks.keyring import Keyring  # noqa: PLC0415
-        from benchmarks.rivals.contenders import contenders  # noqa: PLC0415
 
         keyring = Keyring("measured", known=_FEW - 1)
         ask = _asking(keyring)
@@ -64,21 +61,6 @@ def main(rounds: int = 3000, keys: int = 1_000_000) -> None:
             _print_table_sizes(keyring, on_large, rounds=rounds, keys=keys)
         _print_rate_limit(keyring, rounds=rounds)
         _print_last_use(keyring)
-        shown = contenders(_FEW * 10)
-        _settle()
-        _print_contenders(shown, rounds=rounds)
-
-
-def _print_contenders(shown: dict[str, Work], *, rounds: int) -> None:
-    from benchmarks.protocol import traffic_of  # noqa: PLC0415
-
-    statements = {name: traffic_of(work).statements for name, work in shown.items()}
-    times = _interleaved(shown, rounds=rounds)
-    _headline("A request that only wants a credential; 10,000 of each kind in the tables")
-    ours = statistics.median(times["countersign"])
-    for name, measured in times.items():
-        ratio = statistics.median(measured) / ours
-        _line(name, measured, f"{statements[name]:6} statements {ratio:8.2f} times ours")
 
 
 def _print_table_sizes(keyring: "Keyring", on_large: Work, *, rounds: int, keys: int) -> None:

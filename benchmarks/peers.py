@@ -83,9 +83,11 @@ class BarePsycopg:
         self.is_enabled = not self.is_enabled
         command_id, key_id, run = uuid7(), self.api_key.pk, self.raw.execute
         run("SELECT set_config('audit.command_id', %s, true)", [str(command_id)])
-        row = run(_LOCK, [key_id]).fetchone()
+        row = [
+            Jsonb(v) if isinstance(v, dict) else v for v in run(_LOCK, [key_id]).fetchone() or ()
+        ]
         run("UPDATE apikeys_apikey SET is_enabled = %s WHERE id = %s", [self.is_enabled, key_id])
-        run(_HISTORY, [*(row or ()), self.is_enabled, command_id])
+        run(_HISTORY, [*row, self.is_enabled, command_id])
         head = run(_HEAD, [str(key_id)]).fetchone()
         name = "enable" if self.is_enabled else "disable"
         data = Jsonb({"api_key_id": str(key_id)})
@@ -103,16 +105,16 @@ class BarePsycopg:
         return traffic_of(self.toggle, raw=self.raw)
 
 
-_LOCK = """
-    SELECT id, name, prefix, created_at, customer_id, owner_id FROM apikeys_apikey
-    WHERE id = %s FOR UPDATE
-"""
-_HISTORY = """
-    INSERT INTO apikeys_historicalapikey (id, name, prefix, created_at, customer_id, owner_id,
+_COLUMNS = """id, name, description, environment, prefix, scopes, allowed_networks, not_before,
+    expires_at, metadata, created_at, deleted_at, customer_id, owner_id"""
+_LOCK = f"SELECT {_COLUMNS} FROM apikeys_apikey WHERE id = %s FOR UPDATE"  # noqa: S608  # our own names
+_HISTORY = f"""
+    INSERT INTO apikeys_historicalapikey ({_COLUMNS},
         is_enabled, history_command_id, history_date, history_type, history_change_reason,
         history_actor_kind, history_actor_person, history_actor_label, history_user_id)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now(), '~', 'To measure', 'user', '1', 'theirs', '')
-"""
+    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s,
+        now(), '~', 'To measure', 'user', '1', 'theirs', '')
+"""  # noqa: S608  # as above
 _HEAD = """
     INSERT INTO audit_streamhead AS present (subject_type, subject_id, number)
     VALUES ('api-key', %s, 1)

@@ -1,5 +1,6 @@
 """Counting what really travels between the program and PostgreSQL."""
 
+import re
 import tempfile
 from collections.abc import Callable
 from itertools import pairwise
@@ -9,6 +10,7 @@ import psycopg
 from django.db import connection
 
 _STATEMENTS = ("Execute", "Query")
+_MESSAGE = re.compile(r"[^\t]+\t[FB]\t\d+\t\w")
 
 
 class Traffic(NamedTuple):
@@ -27,7 +29,8 @@ def traffic_of(work: Callable[[], object], *, raw: psycopg.Connection | None = N
         work()
         pgconn.untrace()
         trace.seek(0)
-        messages = [line.split("\t") for line in trace.read().splitlines()]
+        # SQL may have several lines, of which only the first one is a message.
+        messages = [line.split("\t") for line in trace if _MESSAGE.match(line)]
     senders = [message[1] for message in messages]
     turns = sum(now == "B" != before for before, now in pairwise(senders))
     statements = sum(m[1] == "F" and m[3] in _STATEMENTS for m in messages)

@@ -1,1 +1,1 @@
-"""Other packages that authenticate by a token, installed beside the project and not into it."""
+"""What is measured beside us: packages that are installed beside the project and not into it."""

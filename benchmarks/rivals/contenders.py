@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from http import HTTPStatus
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from knox.auth import TokenAuthentication as KnoxAuthentication
 from knox.models import AuthToken
@@ -31,6 +32,13 @@ class _View(APIView):
 
     def get(self, request: Request) -> Response:
         return Response()
+
+
+class OpenView(_View):
+    """For anybody, who is not even asked."""
+
+    authentication_classes = ()
+    permission_classes = ()
 
 
 class OurView(_View):
@@ -67,7 +75,11 @@ def contenders(count: int) -> dict[str, Callable[[], None]]:
     keyring.fill(count)
     people = _people(count)
     return {
+        "nobody": _showing(OpenView, "Bearer", keyring.secrets),
         "countersign": _showing(OurView, "Bearer", keyring.secrets),
+        "countersign, no rate limits": _without_limits(
+            _showing(OurView, "Bearer", keyring.secrets)
+        ),
         "djangorestframework-api-key": _showing(HasApiKeyView, "Api-Key", _api_keys(count)),
         "REST framework's token": _showing(TokenView, "Token", _tokens(people)),
         "knox": _showing(KnoxView, "Token", _knox_tokens(people)),
@@ -87,6 +99,20 @@ def _showing(view: type[APIView], scheme: str, credentials: Iterable[str]) -> Ca
         assert answer.status_code == HTTPStatus.OK, answer.data  # noqa: S101  # or it measures 401s
 
     return show
+
+
+def _without_limits(show: Callable[[], None]) -> Callable[[], None]:
+    """Show a credential to us as to the others, who do not count how often they are called."""
+    limits = settings.RATE_LIMIT_PER_KEY, settings.RATE_LIMIT_FAILED_ATTEMPTS
+
+    def show_without() -> None:
+        settings.RATE_LIMIT_PER_KEY = settings.RATE_LIMIT_FAILED_ATTEMPTS = None
+        try:
+            show()
+        finally:
+            settings.RATE_LIMIT_PER_KEY, settings.RATE_LIMIT_FAILED_ATTEMPTS = limits
+
+    return show_without
 
 
 def _people(count: int) -> list[User]:

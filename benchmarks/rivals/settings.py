@@ -8,6 +8,12 @@ INSTALLED_APPS = [
     "rest_framework.authtoken",
     "rest_framework_api_key",
     "knox",
+    "auditlog",
+    "reversion",
+    "pgtrigger",
+    "pghistory",
+    "benchmarks.rivals",
 ]
+ROOT_URLCONF = "benchmarks.rivals.urls"
 # What is measured is how long it takes, not when it stops.
 RATE_LIMIT_PER_KEY = (1_000_000, 1)

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class RivalsConfig(AppConfig):
+    name = "benchmarks.rivals"
+    label = "rivals"

@@ -1,0 +1,47 @@
+"""Views of ours without authentication, to tell what that costs."""
+
+from typing import Any
+
+from django.urls import URLPattern, path
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from apikeys.viewsets import ApiKeyViewSet
+from audit.actors import SYSTEM, Actor
+
+
+class OpenKeyViewSet(ApiKeyViewSet):
+    """Keys for anybody."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    @property
+    def actor(self) -> Actor:
+        """Take everybody for the system."""
+        return SYSTEM
+
+
+class Nothing(APIView):
+    """Answers nothing, to whoever has a key."""
+
+    def get(self, request: Request) -> Response:
+        return Response({})
+
+
+class OpenNothing(Nothing):
+    """Answers nothing, to anybody."""
+
+    authentication_classes: Any = ()
+    permission_classes: Any = ()
+
+
+def routes() -> list[URLPattern]:
+    """Route them."""
+    read_key = OpenKeyViewSet.as_view({"get": "retrieve"})
+    return [
+        path("open/api-keys/<uuid:api_key_id>", read_key),
+        path("closed/nothing", Nothing.as_view()),
+        path("open/nothing", OpenNothing.as_view()),
+    ]
