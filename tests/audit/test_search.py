@@ -249,6 +249,29 @@ def test_what_cannot_even_be_estimated_is_not_drawn(log, monkeypatch):
     assert activity(Criteria(tenants=None, actor="user:1", channel="v1"), edges) is None
 
 
+def test_a_word_on_every_page_is_listed_and_not_drawn(acme, read, monkeypatch):
+    monkeypatch.setattr(search, "LINES", 2)
+    for minutes in (0, 0.001, 0.002, 60 * 24 * 9):
+        record(minutes=minutes, tenant=str(acme.pk), reason="Rotation")
+
+    content = read("/audit/?reason=rotation")
+
+    assert shown(content) == 2
+    assert "chart-link" not in content
+
+
+@pytest.mark.parametrize("table", ["audit_commandrecord", "audit_eventrecord"])
+def test_postgresql_expects_much_behind_a_place_in_the_log(table):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT attstattarget FROM pg_attribute"
+            " WHERE attrelid = %s::regclass AND attname = 'epoch'",
+            [table],
+        )
+
+        assert cursor.fetchone() == (0,)
+
+
 def test_who_was_called_otherwise_once_is_found_under_both_names(iris, read, acme):
     for name, minutes in (("dora", 2), ("theodora", 1)):
         record(minutes=minutes, tenant=str(acme.pk), actor_id="77", actor_label=name)
