@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from apikeys.models import ApiKey
 from audit.context import Context
 from audit.messages import Command, Event, SubjectOf
 from audit.middleware import Next
@@ -68,3 +69,9 @@ def break_after(command: Command, context: Context, call_next: Next) -> Outcome:
     """Middleware that fails on the way out."""
     call_next(command, context)
     raise Broken("on the way out")
+
+
+@deed
+def change_the_name(command: Probe, context: Context) -> None:
+    """Give the key another name, past all that would tell of it."""
+    ApiKey.objects.filter(pk=command.api_key_id).update(name="renamed")

@@ -17,13 +17,7 @@ from tests.tampering import let_time_pass, tamper
 
 
 @pytest.fixture
-def asked(first_key, dana, disabling_needs_two, context_of):
-    """Dana asks to disable her first key; two of Security have to approve."""
-    return ask(first_key, dana, context_of)
-
-
-@pytest.fixture
-def ask_for_another(asked, dana, acme, context_of):
+def ask_for_another(waiting, dana, acme, context_of):
     """Have Dana ask to disable one more key."""
     return lambda name: ask(create_key(dana, acme, name=name), dana, context_of)
 
@@ -33,7 +27,7 @@ def alter(owner, request):
     tamper(owner, request, payload=b"\x80\x04N.")
 
 
-def test_the_list_says_what_is_asked_for_by_whom_and_why(asked, ann, browser):
+def test_the_list_says_what_is_asked_for_by_whom_and_why(waiting, ann, browser):
     content = browser(ann).get(LIST).content.decode()
 
     assert f"Disable {ApiKey.objects.get()} of Acme" in content
@@ -43,18 +37,18 @@ def test_the_list_says_what_is_asked_for_by_whom_and_why(asked, ann, browser):
     assert "6\xa0days left" in content
 
 
-def test_the_list_begins_with_what_is_pending(asked, ann, browser, context_of):
+def test_the_list_begins_with_what_is_pending(waiting, ann, browser, context_of):
     client = browser(ann)
-    select(client, "deny", asked, reason="Still in use")
+    select(client, "deny", waiting, reason="Still in use")
 
-    assert str(asked.pk) not in listed(client)
-    assert str(asked.pk) not in listed(client, tab="watching")
-    assert str(asked.pk) in listed(client, tab="done")
-    assert str(asked.pk) in listed(client, tab="done", state="denied")
-    assert str(asked.pk) not in listed(client, tab="done", state="executed")
+    assert str(waiting.pk) not in listed(client)
+    assert str(waiting.pk) not in listed(client, tab="watching")
+    assert str(waiting.pk) in listed(client, tab="done")
+    assert str(waiting.pk) in listed(client, tab="done", state="denied")
+    assert str(waiting.pk) not in listed(client, tab="done", state="executed")
 
 
-def test_approvers_see_the_requests_of_their_tenants_only(asked, gus, security, browser):
+def test_approvers_see_the_requests_of_their_tenants_only(waiting, gus, security, browser):
     gus.groups.add(security)
     gus.is_staff = True
     gus.save()
@@ -62,15 +56,17 @@ def test_approvers_see_the_requests_of_their_tenants_only(asked, gus, security, 
     client = browser(gus)
 
     for tab in ("needs", "mine", "watching", "done"):
-        assert str(asked.pk) not in listed(client, tab=tab)
-    assert client.get(f"{LIST}{asked.pk}/change/").status_code == 404
-    assert client.get(f"{LIST}{asked.pk}/history/").status_code == 404
-    assert decide(client, asked, "approve").status_code == 404
-    select(client, "approve", asked)
+        assert str(waiting.pk) not in listed(client, tab=tab)
+    assert client.get(f"{LIST}{waiting.pk}/change/").status_code == 404
+    assert client.get(f"{LIST}{waiting.pk}/history/").status_code == 404
+    assert decide(client, waiting, "approve").status_code == 404
+    select(client, "approve", waiting)
     assert not Vote.objects.exists()
 
 
-def test_the_list_asks_the_database_no_more_for_more_requests(asked, ask_for_another, ann, browser):
+def test_the_list_asks_the_database_no_more_for_more_requests(
+    waiting, ask_for_another, ann, browser
+):
     client = browser(ann)
     client.get(LIST)
     with CaptureQueriesContext(connection) as few:
@@ -85,13 +81,13 @@ def test_the_list_asks_the_database_no_more_for_more_requests(asked, ask_for_ano
     assert len(many) == len(few) == 14
 
 
-def test_two_approvals_from_the_list_carry_the_command_out(asked, ann, bob, browser):
-    first = select(browser(ann), "approve", asked, reason="Confirmed")
+def test_two_approvals_from_the_list_carry_the_command_out(waiting, ann, bob, browser):
+    first = select(browser(ann), "approve", waiting, reason="Confirmed")
 
     assert results(first)[0].startswith("Approved: 1 of 2")
     assert ApiKey.objects.get().is_enabled
 
-    second = select(browser(bob), "approve", asked)
+    second = select(browser(bob), "approve", waiting)
 
     assert results(second) == [f"Approved and carried out: Disable {ApiKey.objects.get()} of Acme."]
     assert not ApiKey.objects.get().is_enabled
@@ -103,74 +99,82 @@ def test_two_approvals_from_the_list_carry_the_command_out(asked, ann, bob, brow
     )
 
 
-def test_each_selected_request_is_decided_on_its_own(asked, ask_for_another, ann, browser):
+def test_each_selected_request_is_decided_on_its_own(waiting, ask_for_another, ann, browser):
     other = ask_for_another("second")
-    seen = {f"digest-{asked.pk}": asked.digest, f"digest-{other.pk}": "0" * 64}
+    seen = {f"digest-{waiting.pk}": waiting.digest, f"digest-{other.pk}": "0" * 64}
 
-    response = select(browser(ann), "approve", asked, other, digests=seen)
+    response = select(browser(ann), "approve", waiting, other, digests=seen)
 
     approved, refused = sorted(results(response))
     assert approved.startswith("Approved: 1 of 2")
     assert "What you saw is not what this request asks for" in refused
-    assert Vote.objects.get().request_id == asked.pk
+    assert Vote.objects.get().request_id == waiting.pk
 
 
-def test_a_decision_without_what_was_seen_is_not_sent(asked, ann, browser):
+def test_a_decision_without_what_was_seen_is_not_sent(waiting, ann, browser):
     before = CommandRecord.objects.count()
 
-    response = select(browser(ann), "approve", asked, digests={})
+    response = select(browser(ann), "approve", waiting, digests={})
 
     assert "Open the list again" in results(response)[0]
     assert CommandRecord.objects.count() == before
 
 
-def test_what_was_decided_meanwhile_is_answered_as_well(asked, ann, bob, browser):
-    select(browser(ann), "deny", asked, reason="Still in use")
+def test_what_was_decided_meanwhile_is_answered_as_well(waiting, ann, bob, browser):
+    select(browser(ann), "deny", waiting, reason="Still in use")
 
-    response = select(browser(bob), "approve", asked)
+    response = select(browser(bob), "approve", waiting)
 
     assert "This request is denied already. Denied by ann: Still in use" in results(response)[0]
 
 
-def test_denying_needs_a_reason(asked, ann, browser):
-    response = select(browser(ann), "deny", asked)
+def test_denying_needs_a_reason(waiting, ann, browser):
+    response = select(browser(ann), "deny", waiting)
 
     assert "say why you deny" in results(response)[0]
-    asked.refresh_from_db()
-    assert asked.state == "pending"
+    waiting.refresh_from_db()
+    assert waiting.state == "pending"
 
 
-def test_denying_ends_the_request(asked, ann, browser):
-    response = select(browser(ann), "deny", asked, reason="Still in use")
+def test_denying_ends_the_request(waiting, ann, browser):
+    response = select(browser(ann), "deny", waiting, reason="Still in use")
 
     assert results(response)[0].startswith("Denied: Disable API key")
-    asked.refresh_from_db()
-    assert (asked.state, asked.outcome) == ("denied", "Denied by ann: Still in use")
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.outcome) == ("denied", "Denied by ann: Still in use")
 
 
-def test_the_page_of_a_request_says_everything_about_it(asked, ann, browser):
-    content = page(browser(ann), asked)
+def test_the_page_of_a_request_says_everything_about_it(waiting, ann, browser):
+    content = page(browser(ann), waiting)
 
-    for words in ("seal valid", asked.digest, "Leaked", "dana", "v1", "Security", str(asked.pk)):
+    for words in (
+        "seal valid",
+        waiting.digest,
+        "Leaked",
+        "dana",
+        "v1",
+        "Security",
+        str(waiting.pk),
+    ):
         assert words in content
-    assert str(asked.subject_id) in content
+    assert str(waiting.subject_id) in content
     assert "Nobody has voted yet" in content
 
 
-def test_the_button_says_what_it_does(asked, ann, bob, browser):
-    assert "Approve (1 more needed after you)" in page(browser(ann), asked)
-    decide(browser(ann), asked, "approve", reason="Confirmed")
+def test_the_button_says_what_it_does(waiting, ann, bob, browser):
+    assert "Approve (1 more needed after you)" in page(browser(ann), waiting)
+    decide(browser(ann), waiting, "approve", reason="Confirmed")
 
     consequence = f"disable {ApiKey.objects.get()} of Acme"
-    assert f"Approve and {consequence} now: you are the last vote" in page(browser(bob), asked)
+    assert f"Approve and {consequence} now: you are the last vote" in page(browser(bob), waiting)
 
 
-def test_a_decision_on_the_page_is_told_there(asked, ann, browser):
+def test_a_decision_on_the_page_is_told_there(waiting, ann, browser):
     client = browser(ann)
 
-    response = decide(client, asked, "approve", reason="Confirmed")
+    response = decide(client, waiting, "approve", reason="Confirmed")
 
-    assert response["Location"] == f"{LIST}{asked.pk}/change/"
+    assert response["Location"] == f"{LIST}{waiting.pk}/change/"
     content = client.get(response["Location"]).content.decode()
     assert "Approved: 1 of 2 Security." in content
     assert "Confirmed" in content
@@ -178,86 +182,86 @@ def test_a_decision_on_the_page_is_told_there(asked, ann, browser):
     assert 'value="approve"' not in content
 
 
-def test_the_requester_may_withdraw_and_no_more(asked, dana, browser):
+def test_the_requester_may_withdraw_and_no_more(waiting, dana, browser):
     dana.is_staff = True
     dana.save()
     dana.user_permissions.add(Permission.objects.get(codename="view_approvalrequest"))
     client = browser(dana)
-    content = page(client, asked)
+    content = page(client, waiting)
     assert "You asked for this yourself" in content
     assert 'value="approve"' not in content
     assert 'value="deny"' not in content
 
-    response = decide(client, asked, "withdraw")
+    response = decide(client, waiting, "withdraw")
 
     assert said(response)[0].startswith("Withdrawn: Disable API key")
-    asked.refresh_from_db()
-    assert asked.state == "withdrawn"
+    waiting.refresh_from_db()
+    assert waiting.state == "withdrawn"
 
 
-def test_a_superuser_has_no_vote_by_being_one(asked, browser):
+def test_a_superuser_has_no_vote_by_being_one(waiting, browser):
     client = browser(User.objects.create_superuser("root"))
-    content = page(client, asked)
+    content = page(client, waiting)
     assert "You do not belong to Security" in content
     assert 'value="approve"' not in content
 
-    response = decide(client, asked, "approve")
+    response = decide(client, waiting, "approve")
 
     assert "You do not belong to Security" in said(response)[0]
     assert not Vote.objects.exists()
 
 
-def test_after_the_time_nobody_decides(asked, ann, browser, owner):
-    let_time_pass(owner, asked)
+def test_after_the_time_nobody_decides(waiting, ann, browser, owner):
+    let_time_pass(owner, waiting)
 
-    content = page(browser(ann), asked)
+    content = page(browser(ann), waiting)
 
     assert "This request could be decided until" in content
     assert 'value="approve"' not in content
 
 
-def test_what_was_altered_is_red_and_cannot_be_approved(asked, ann, browser, owner):
-    alter(owner, asked)
+def test_what_was_altered_is_red_and_cannot_be_approved(waiting, ann, browser, owner):
+    alter(owner, waiting)
     client = browser(ann)
     words = "What was asked for has been altered since, or belongs to another request."
 
     in_list = listed(client)
     assert f'<span class="flag">{words}</span>' in in_list
-    content = page(client, asked)
+    content = page(client, waiting)
     assert "Disable API key" not in content + in_list.partition("<tbody>")[2]
     assert "seal valid" not in content
     assert words in content
     assert 'value="approve"' not in content
     assert 'value="deny"' in content
-    assert words in said(decide(client, asked, "approve"))[0]
+    assert words in said(decide(client, waiting, "approve"))[0]
 
 
-def test_what_was_altered_can_be_denied(asked, ann, browser, owner):
-    alter(owner, asked)
+def test_what_was_altered_can_be_denied(waiting, ann, browser, owner):
+    alter(owner, waiting)
 
-    decide(browser(ann), asked, "deny", reason="Tampered with")
+    decide(browser(ann), waiting, "deny", reason="Tampered with")
 
-    asked.refresh_from_db()
-    assert asked.state == "denied"
+    waiting.refresh_from_db()
+    assert waiting.state == "denied"
 
 
-def test_a_decision_is_a_post(asked, ann, browser):
+def test_a_decision_is_a_post(waiting, ann, browser):
     client = browser(ann)
 
-    url = reverse("admin:approvals_approvalrequest_decide", args=[asked.pk])
+    url = reverse("admin:approvals_approvalrequest_decide", args=[waiting.pk])
     assert client.get(url).status_code == 405
-    assert client.post(f"{LIST}{asked.pk}/change/", {"state": "executed"}).status_code == 405
+    assert client.post(f"{LIST}{waiting.pk}/change/", {"state": "executed"}).status_code == 405
 
 
-def test_neither_payload_nor_inline_code_is_on_any_page(asked, ann, browser):
+def test_neither_payload_nor_inline_code_is_on_any_page(waiting, ann, browser):
     client = browser(ann)
-    history = f"{LIST}{asked.pk}/history/"
+    history = f"{LIST}{waiting.pk}/history/"
     version = re.search(rf'"({history}\d+/)"', client.get(history).content.decode())[1]
 
-    for url in (LIST, f"{LIST}{asked.pk}/change/", history, version):
+    for url in (LIST, f"{LIST}{waiting.pk}/change/", history, version):
         content = client.get(url).content.decode()
         assert not re.search(r"<style|\sstyle=|<script(?![^>]* src=)|\son[a-z]+=", content), url
-        assert asked.seal not in content
-        assert bytes(asked.payload).hex() not in content
+        assert waiting.seal not in content
+        assert bytes(waiting.payload).hex() not in content
         assert "payload" not in content.lower()
         assert "&lt;memory" not in content

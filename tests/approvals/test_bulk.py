@@ -11,7 +11,6 @@ from tests.approvals.asking import asks_for_many
 from tests.approvals.pages import (
     LIST,
     SELECTED,
-    ask,
     confirm,
     decide,
     let_in,
@@ -24,15 +23,9 @@ from tests.tampering import let_time_pass, tamper
 
 
 @pytest.fixture
-def asked(first_key, dana, disabling_needs_two, context_of):
-    """Dana asks to disable her first key; two of Security have to approve."""
-    return ask(first_key, dana, context_of)
-
-
-@pytest.fixture
-def three(asked, dana, acme, context_of):
+def three(waiting, dana, acme, context_of):
     """Dana asks for two keys more."""
-    return [asked, *asks_for_many(dana, acme, context_of, count=2)]
+    return [waiting, *asks_for_many(dana, acme, context_of, count=2)]
 
 
 def candidates(answer):
@@ -153,18 +146,18 @@ def test_the_last_votes_carry_out(three, ann, bob, browser):
 
 
 @pytest.mark.parametrize("verb", ["", "withdraw", "break_glass", "retry"])
-def test_nothing_else_is_done_in_bulk(verb, asked, dana, browser):
+def test_nothing_else_is_done_in_bulk(verb, waiting, dana, browser):
     let_in(dana)
 
-    answer = select(browser(dana), verb, asked)
+    answer = select(browser(dana), verb, waiting)
 
     assert (answer.status_code, answer["Location"]) == (302, LIST)
     assert said(answer) == ["Select what you want to decide on."]
-    asked.refresh_from_db()
-    assert asked.state == "pending"
+    waiting.refresh_from_db()
+    assert waiting.state == "pending"
 
 
-def test_what_is_none_of_ours_selects_nothing(asked, ann, browser):
+def test_what_is_none_of_ours_selects_nothing(waiting, ann, browser):
     client = browser(ann)
 
     for nonsense in ("", "x", "01900000-0000-7000-8000-000000000000"):
@@ -173,21 +166,21 @@ def test_what_is_none_of_ours_selects_nothing(asked, ann, browser):
     assert client.put(SELECTED).status_code == 405
 
 
-def test_what_belongs_to_other_customers_is_not_among_the_selected(asked, gus, security, browser):
+def test_what_belongs_to_other_customers_is_not_among_the_selected(waiting, gus, security, browser):
     eve = member("eve", gus.membership_set.get().customer, groups=[security], is_staff=True)
     let_in(eve)
     client = browser(eve)
 
-    assert confirm(client, "approve", asked).status_code == 302
-    assert select(client, "approve", asked).status_code == 302
+    assert confirm(client, "approve", waiting).status_code == 302
+    assert select(client, "approve", waiting).status_code == 302
     assert not Vote.objects.exists()
 
 
-def test_a_decision_from_elsewhere_is_refused(asked, ann):
+def test_a_decision_from_elsewhere_is_refused(waiting, ann):
     client = Client(enforce_csrf_checks=True)
     client.force_login(ann)
 
-    answer = select(client, "approve", asked)
+    answer = select(client, "approve", waiting)
 
     assert answer.status_code == 403
     assert not Vote.objects.exists()

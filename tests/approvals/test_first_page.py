@@ -7,20 +7,14 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from approvals import waiting
+from approvals.waiting import waiting as for_the_header
 from tests.approvals.asking import asks_for_many
 from tests.approvals.pages import LIST, decide
 from tests.conftest import actor, member
 
 
 @pytest.fixture
-def asked(waiting):
-    """Dana asks to disable her first key; two of Security have to approve."""
-    return waiting
-
-
-@pytest.fixture
-def ask_for_many(asked, dana, acme, context_of):
+def ask_for_many(waiting, dana, acme, context_of):
     """Have Dana ask for that many more keys to be disabled."""
     return lambda count: asks_for_many(dana, acme, context_of, count=count)
 
@@ -30,14 +24,14 @@ def count_in_header(client, path=LIST):
     return found[1] if found else ""
 
 
-def test_the_header_counts_what_needs_me_with_one_query(asked, ask_for_many, ann, browser, rf):
+def test_the_header_counts_what_needs_me_with_one_query(waiting, ask_for_many, ann, browser, rf):
     ask_for_many(1)
     client = browser(ann)
     assert count_in_header(client) == "2"
     assert count_in_header(client, "/admin/apikeys/apikey/") == "2"
     request = rf.get("/")
     request.user = User.objects.get(pk=ann.pk)
-    given = waiting.waiting(request)["waiting_for_me"]
+    given = for_the_header(request)["waiting_for_me"]
     request._countersign_actor = actor(ann)
 
     with CaptureQueriesContext(connection) as captured:
@@ -47,36 +41,36 @@ def test_the_header_counts_what_needs_me_with_one_query(asked, ask_for_many, ann
 
 
 def test_the_header_counts_no_further_than_it_has_room_for(
-    asked, ask_for_many, ann, browser, monkeypatch
+    waiting, ask_for_many, ann, browser, monkeypatch
 ):
     ask_for_many(2)
-    monkeypatch.setattr(waiting, "_FURTHEST", 2)
+    monkeypatch.setattr("approvals.waiting._FURTHEST", 2)
 
     assert count_in_header(browser(ann)) == "2+"
 
 
-def test_nothing_to_decide_is_no_count(asked, ann, iris, dana, browser):
+def test_nothing_to_decide_is_no_count(waiting, ann, iris, dana, browser):
     client = browser(ann)
-    decide(client, asked, "approve")
+    decide(client, waiting, "approve")
 
     assert count_in_header(client) == ""
     assert count_in_header(browser(iris)) == ""
     assert count_in_header(browser(iris), "/audit/") == ""
 
 
-def test_the_answer_to_a_form_is_not_counted_on(asked, ann, browser):
-    tried = browser(ann).post(f"{LIST}{asked.pk}/try/")
+def test_the_answer_to_a_form_is_not_counted_on(waiting, ann, browser):
+    tried = browser(ann).post(f"{LIST}{waiting.pk}/try/")
 
     assert 'Approvals <span class="count">' not in tried.content.decode()
 
 
-def test_the_audit_pages_have_the_count_as_well(asked, ann, browser):
+def test_the_audit_pages_have_the_count_as_well(waiting, ann, browser):
     ann.user_permissions.add(Permission.objects.get(codename="view_commandrecord"))
 
     assert count_in_header(browser(ann), "/audit/") == "1"
 
 
-def test_approvers_begin_with_their_inbox(asked, ann, browser):
+def test_approvers_begin_with_their_inbox(waiting, ann, browser):
     answer = browser(ann).get("/admin/")
 
     assert (answer.status_code, answer["Location"]) == (302, LIST)
@@ -85,7 +79,7 @@ def test_approvers_begin_with_their_inbox(asked, ann, browser):
     assert ">Approval requests</a>" in overview.content.decode()
 
 
-def test_others_begin_with_what_there_is(asked, iris, browser, client):
+def test_others_begin_with_what_there_is(waiting, iris, browser, client):
     content = browser(iris).get("/admin/").content.decode()
 
     assert ">Audit log</a>" in content
@@ -93,7 +87,7 @@ def test_others_begin_with_what_there_is(asked, iris, browser, client):
     assert client.get("/admin/")["Location"].startswith("/admin/login/")
 
 
-def test_who_may_see_no_requests_sees_no_inbox(asked, acme, browser):
+def test_who_may_see_no_requests_sees_no_inbox(waiting, acme, browser):
     nobody = member("nora", acme, is_staff=True)
 
     assert browser(nobody).get(LIST).status_code == 403

@@ -10,7 +10,6 @@ from django.test.utils import CaptureQueriesContext
 
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.credentials import live_api_key
-from apikeys.models import ApiKey
 from approvals import inbox
 from approvals.listing import needing_vote_of
 from approvals.people_commands import AddToGroup
@@ -19,27 +18,16 @@ from audit.context import Context
 from tests.approvals.asking import asks_for_many
 from tests.approvals.pages import LIST, ask, decide, let_in, listed, page
 from tests.conftest import actor, completed, create_key, held, member, policy
-from tests.probes import deed, to
+from tests.probes import change_the_name, to
 from tests.tampering import let_time_pass, tamper
 
 TABS = ("needs", "mine", "watching", "done")
 
 
 @pytest.fixture
-def asked(first_key, dana, disabling_needs_two, context_of):
-    """Dana asks to disable her first key; two of Security have to approve."""
-    return ask(first_key, dana, context_of)
-
-
-@pytest.fixture
-def ask_for_many(asked, dana, acme, context_of):
+def ask_for_many(waiting, dana, acme, context_of):
     """Have Dana ask for that many more keys to be disabled."""
     return lambda count: asks_for_many(dana, acme, context_of, count=count)
-
-
-@deed
-def change_the_name(command, context):
-    ApiKey.objects.filter(pk=command.api_key_id).update(name="renamed")
 
 
 def tabs_with(client, request):
@@ -56,30 +44,30 @@ def in_rows(content):
     return re.findall(rf'data-label="What">\s*<a href="{LIST}([0-9a-f-]+)/change/"><bdi>', content)
 
 
-def test_what_i_can_vote_on_is_on_the_first_tab_until_i_have(asked, ann, bob, browser):
+def test_what_i_can_vote_on_is_on_the_first_tab_until_i_have(waiting, ann, bob, browser):
     client = browser(ann)
-    assert tabs_with(client, asked) == ["needs"]
+    assert tabs_with(client, waiting) == ["needs"]
 
-    decide(client, asked, "approve")
+    decide(client, waiting, "approve")
 
-    assert tabs_with(client, asked) == ["watching"]
-    decide(client, asked, "take_back")
-    assert tabs_with(client, asked) == ["needs"]
-    decide(browser(bob), asked, "deny", reason="Still in use")
-    assert tabs_with(client, asked) == ["done"]
+    assert tabs_with(client, waiting) == ["watching"]
+    decide(client, waiting, "take_back")
+    assert tabs_with(client, waiting) == ["needs"]
+    decide(browser(bob), waiting, "deny", reason="Still in use")
+    assert tabs_with(client, waiting) == ["done"]
 
 
-def test_what_i_asked_for_is_mine_and_needs_others(asked, dana, security, browser):
+def test_what_i_asked_for_is_mine_and_needs_others(waiting, dana, security, browser):
     dana.groups.add(security)
     let_in(dana)
 
-    assert tabs_with(browser(dana), asked) == ["mine", "watching"]
+    assert tabs_with(browser(dana), waiting) == ["mine", "watching"]
 
 
-def test_who_belongs_to_no_group_watches(asked, iris, browser):
+def test_who_belongs_to_no_group_watches(waiting, iris, browser):
     client = browser(iris)
 
-    assert tabs_with(client, asked) == ["watching"]
+    assert tabs_with(client, waiting) == ["watching"]
     assert "Nothing waits for your decision." in listed(client)
 
 
@@ -89,7 +77,7 @@ def test_what_needs_me_is_exactly_what_my_vote_would_count_for(
     """Whoever looks and whatever was asked for, the list and the vote go by the same rules."""
     joined, legal = newly_joined("june", acme, security), Group.objects.create(name="Legal")
     policy("apikeys.disable", group=security, quorum=2)
-    asked = ask(first_key, dana, context_of)
+    waiting = ask(first_key, dana, context_of)
     policy("apikeys.create", group=legal, quorum=1, requester_may_vote=True)
     policy("apikeys.enable", group=security, quorum=1, minimum_membership=timedelta(days=1))
     for person in (dana, ann):
@@ -103,8 +91,8 @@ def test_what_needs_me_is_exactly_what_my_vote_would_count_for(
         for who in map(fresh, (dana, ann))
     ]
     enabled = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
-    decide(browser(bob), asked, "approve")
-    everything = [asked, *created, enabled]
+    decide(browser(bob), waiting, "approve")
+    everything = [waiting, *created, enabled]
 
     needed = {}
     for person in (dana, ann, bob, iris, gus, joined):
@@ -117,10 +105,10 @@ def test_what_needs_me_is_exactly_what_my_vote_would_count_for(
             if not ballot(each, actor=who).obstacle
         }
 
-    assert needed["ann"] == {asked, *created}
+    assert needed["ann"] == {waiting, *created}
     assert needed["dana"] == set(created)
     assert needed["bob"] == needed["iris"] == needed["gus"] == set()
-    assert needed["june"] == {asked}
+    assert needed["june"] == {waiting}
 
 
 def test_who_joined_long_enough_ago_is_asked(acme, dana, security, context_of, owner, first_key):
@@ -151,7 +139,7 @@ def test_the_rows_tell_who_asks_through_what_and_why(
     assert '<span class="rule">0 of 2 Security</span>' in content
 
 
-def test_each_rule_has_its_own_progress(asked, first_key, dana, acme, context_of, ann, browser):
+def test_each_rule_has_its_own_progress(waiting, first_key, dana, acme, context_of, ann, browser):
     lea = member("lea", acme, groups=[Group.objects.create(name="Legal")])
     policy("apikeys.enable", group=lea.groups.get(), quorum=1)
     policy("apikeys.enable", group=Group.objects.get(name="Security"), quorum=1)
@@ -165,7 +153,7 @@ def test_each_rule_has_its_own_progress(asked, first_key, dana, acme, context_of
 
 
 def test_flags_say_what_is_wrong_and_conflicts_lead_to_each_other(
-    asked, first_key, dana, ann, security, context_of, browser
+    waiting, first_key, dana, ann, security, context_of, browser
 ):
     policy("apikeys.enable", group=security, quorum=1)
     other = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
@@ -177,12 +165,12 @@ def test_flags_say_what_is_wrong_and_conflicts_lead_to_each_other(
     assert content.count("Changed since this was asked for: name.") == 2
     assert content.count("Who asked for this is no longer good.") == 2
     assert content.count("Conflicts with another open request") == 2
-    for request, words in ((asked, "Disable API key"), (other, "Enable API key")):
+    for request, words in ((waiting, "Disable API key"), (other, "Enable API key")):
         assert f'<a href="{LIST}{request.pk}/change/"><bdi>{words}, asked for by dana' in content
 
 
 def test_what_belongs_to_others_is_no_conflict_that_one_is_told_of(
-    asked, first_key, dana, ann, security, context_of, browser, owner
+    waiting, first_key, dana, ann, security, context_of, browser, owner
 ):
     policy("apikeys.enable", group=security, quorum=1)
     other = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
@@ -191,8 +179,8 @@ def test_what_belongs_to_others_is_no_conflict_that_one_is_told_of(
     assert "Conflicts" not in listed(browser(ann))
 
 
-def test_a_request_that_does_not_verify_is_put_into_no_sentence(asked, ann, browser, owner):
-    tamper(owner, asked, payload=b"\x80\x04N.")
+def test_a_request_that_does_not_verify_is_put_into_no_sentence(waiting, ann, browser, owner):
+    tamper(owner, waiting, payload=b"\x80\x04N.")
 
     content = listed(browser(ann))
 
@@ -201,17 +189,17 @@ def test_a_request_that_does_not_verify_is_put_into_no_sentence(asked, ann, brow
     assert "Disable API key" not in content.partition("<tbody>")[2]
 
 
-def test_facets_narrow_the_tab_down(asked, first_key, dana, ann, security, context_of, browser):
+def test_facets_narrow_the_tab_down(waiting, first_key, dana, ann, security, context_of, browser):
     policy("apikeys.enable", group=security, quorum=1)
     other = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana, reason="Back"))
     client = browser(ann)
-    both = {str(asked.pk), str(other.pk)}
+    both = {str(waiting.pk), str(other.pk)}
 
     assert set(rows(client)) == both
     assert rows(client, type="apikeys.enable") == [str(other.pk)]
     assert set(rows(client, group=security.pk)) == both
     assert set(rows(client, age="day")) == both
-    assert rows(client, q="leak") == [str(asked.pk)]
+    assert rows(client, q="leak") == [str(waiting.pk)]
     assert set(rows(client, q=f"api-key:{first_key.id}")) == both
     assert rows(client, q="nothing like it") == []
     assert "Nothing here fits that." in listed(client, q="nothing like it")
@@ -219,7 +207,7 @@ def test_facets_narrow_the_tab_down(asked, first_key, dana, ann, security, conte
         assert set(rows(client, **unreadable)) == both
 
 
-def test_facets_say_how_often_each_occurs(asked, ask_for_many, ann, browser):
+def test_facets_say_how_often_each_occurs(waiting, ask_for_many, ann, browser):
     ask_for_many(2)
 
     content = listed(browser(ann))
@@ -229,10 +217,10 @@ def test_facets_say_how_often_each_occurs(asked, ask_for_many, ann, browser):
 
 
 def test_what_runs_out_first_comes_first_and_pages_follow_without_gap(
-    asked, ask_for_many, ann, browser, monkeypatch
+    waiting, ask_for_many, ann, browser, monkeypatch
 ):
     monkeypatch.setattr(inbox, "ROWS", 2)
-    everything = [asked, *ask_for_many(4)]
+    everything = [waiting, *ask_for_many(4)]
     client, address, seen = browser(ann), LIST, []
 
     while address:
@@ -245,8 +233,8 @@ def test_what_runs_out_first_comes_first_and_pages_follow_without_gap(
     assert seen == [str(each.pk) for each in in_order]
 
 
-def test_what_is_done_comes_newest_first(asked, ask_for_many, ann, browser):
-    everything, client = [asked, *ask_for_many(2)], browser(ann)
+def test_what_is_done_comes_newest_first(waiting, ask_for_many, ann, browser):
+    everything, client = [waiting, *ask_for_many(2)], browser(ann)
     for each in everything:
         decide(client, each, "deny", reason="Still in use")
 
@@ -259,16 +247,16 @@ def test_what_is_done_comes_newest_first(asked, ask_for_many, ann, browser):
     [("needs", "ann", 14), ("mine", "dana", 15), ("watching", "iris", 15), ("done", "ann", 11)],
 )
 def test_each_tab_costs_as_much_for_many_as_for_one(
-    tab, reader, expected, asked, ask_for_many, dana, ann, bob, iris, browser
+    tab, reader, expected, waiting, ask_for_many, dana, ann, bob, iris, browser
 ):
     let_in(dana)
-    everything = [asked, *ask_for_many(3)]
+    everything = [waiting, *ask_for_many(3)]
     if tab == "done":
         for each in everything:
             decide(browser(bob), each, "deny", reason="Still in use")
     client = browser({"ann": ann, "dana": dana, "iris": iris}[reader])
     client.get(LIST)
-    one, cost = {"tab": tab, "q": str(asked.subject_id)}, []
+    one, cost = {"tab": tab, "q": str(waiting.subject_id)}, []
 
     for query in (one, {"tab": tab}):
         with CaptureQueriesContext(connection) as captured:
@@ -292,10 +280,10 @@ def test_what_belongs_to_no_customer_is_shown_to_those_whom_it_asks(
     assert str(request.pk) in page(browser(olga), request)
 
 
-def test_what_is_late_is_done(asked, ann, browser, owner):
-    let_time_pass(owner, asked)
+def test_what_is_late_is_done(waiting, ann, browser, owner):
+    let_time_pass(owner, waiting)
 
-    assert tabs_with(browser(ann), asked) == ["done"]
+    assert tabs_with(browser(ann), waiting) == ["done"]
 
 
 def newly_joined(name, customer, group):

@@ -1,6 +1,5 @@
 """Trying what a request asks for: it tells what would come of it, and leaves no trace."""
 
-import pytest
 from django.contrib.auth.models import Permission, User
 from django.core import mail
 from django.db import connection
@@ -21,18 +20,7 @@ from tests.approvals.pages import (
 )
 from tests.books import all_but_records
 from tests.conftest import completed, held, policy
-from tests.probes import Broken, deed, to
-
-
-@pytest.fixture
-def asked(waiting):
-    """Dana asks to disable her first key; two of Security have to approve."""
-    return waiting
-
-
-@deed
-def change_the_name(command, context):
-    ApiKey.objects.filter(pk=command.api_key_id).update(name="renamed")
+from tests.probes import Broken, change_the_name, deed, to
 
 
 @deed
@@ -47,8 +35,8 @@ def take_long(command, context):
         cursor.execute("SELECT pg_sleep(10)")
 
 
-def test_trying_says_what_would_come_of_it_and_shows_the_values(asked, ann, browser):
-    answer = attempt(browser(ann), asked)
+def test_trying_says_what_would_come_of_it_and_shows_the_values(waiting, ann, browser):
+    answer = attempt(browser(ann), waiting)
 
     said = section(answer.content.decode(), "works")
     assert "It would be carried out now: API key disabled." in said
@@ -58,19 +46,19 @@ def test_trying_says_what_would_come_of_it_and_shows_the_values(asked, ann, brow
     assert not rows_of(answer.context)["name"].would_change
 
 
-def test_trying_leaves_no_trace(asked, ann, dana, browser, owner):
+def test_trying_leaves_no_trace(waiting, ann, dana, browser, owner):
     User.objects.update(email="somebody@example.com")
     mail.outbox.clear()
     client = browser(ann)
     before = all_but_records(), CommandRecord.objects.count(), sequences(owner)
 
-    attempt(client, asked)
+    attempt(client, waiting)
 
     assert (all_but_records(), CommandRecord.objects.count(), sequences(owner)) == before
     assert mail.outbox == []
     assert ApiKey.objects.get().is_enabled
-    decide(client, asked, "approve")
-    assert asked.votes.count() == 1
+    decide(client, waiting, "approve")
+    assert waiting.votes.count() == 1
 
 
 def test_trying_a_creation_shows_no_secret_and_makes_nothing(
@@ -89,26 +77,26 @@ def test_trying_a_creation_shows_no_secret_and_makes_nothing(
     assert mail.outbox == []
 
 
-def test_trying_what_is_stale_says_that_it_would_be_refused(asked, first_key, ann, browser):
+def test_trying_what_is_stale_says_that_it_would_be_refused(waiting, first_key, ann, browser):
     completed(to(change_the_name, first_key.id))
 
-    said = section(attempt(browser(ann), asked).content.decode(), "works")
+    said = section(attempt(browser(ann), waiting).content.decode(), "works")
 
     assert "It would be refused now: The subject has changed since you read it" in said
 
 
-def test_trying_acts_as_the_requester_who_has_to_be_good(asked, dana, ann, browser):
+def test_trying_acts_as_the_requester_who_has_to_be_good(waiting, dana, ann, browser):
     dana.user_permissions.clear()
     client = browser(ann)
     assert (
         "dana lacks the permission apikeys.disable_apikey"
-        in attempt(client, asked).content.decode()
+        in attempt(client, waiting).content.decode()
     )
 
     User.objects.filter(pk=dana.pk).update(is_active=False)
     assert (
         "It would be refused now: dana, who asked for this, is no longer good."
-        in attempt(client, asked).content.decode()
+        in attempt(client, waiting).content.decode()
     )
 
 
@@ -138,42 +126,42 @@ def test_what_takes_long_is_given_up(first_key, security, dana, ann, bob, contex
     assert 1500 < answer.context["tried"].duration_ms < 6000
 
 
-def test_a_row_that_others_hold_is_not_waited_for_long(asked, first_key, ann, browser, owner):
+def test_a_row_that_others_hold_is_not_waited_for_long(waiting, first_key, ann, browser, owner):
     with owner.transaction():
         owner.execute("SELECT FROM apikeys_apikey FOR UPDATE")
-        answer = attempt(browser(ann), asked)
+        answer = attempt(browser(ann), waiting)
 
     assert "It would fail now:" in section(answer.content.decode(), "works")
     assert answer.context["tried"].duration_ms < 3000
 
 
-def test_only_who_has_to_do_with_it_can_try_it(asked, iris, dana, browser):
-    content = page(browser(iris), asked)
+def test_only_who_has_to_do_with_it_can_try_it(waiting, iris, dana, browser):
+    content = page(browser(iris), waiting)
     assert "Try it now" not in content
     assert "Whoever may vote on it can try it." in content
 
-    assert "It would" not in attempt(browser(iris), asked).content.decode()
+    assert "It would" not in attempt(browser(iris), waiting).content.decode()
 
     let_in(dana)
-    assert "It would be carried out now" in attempt(browser(dana), asked).content.decode()
+    assert "It would be carried out now" in attempt(browser(dana), waiting).content.decode()
 
 
-def test_opening_the_page_tries_nothing(asked, ann, browser, owner):
+def test_opening_the_page_tries_nothing(waiting, ann, browser, owner):
     client = browser(ann)
     client.get(LIST)
     before = sequences(owner)
 
     with CaptureQueriesContext(connection) as captured:
-        page(client, asked)
-        assert client.get(f"{LIST}{asked.pk}/try/").status_code == 302
+        page(client, waiting)
+        assert client.get(f"{LIST}{waiting.pk}/try/").status_code == 302
 
     assert not [each for each in captured if "FOR UPDATE" in each["sql"]]
     assert sequences(owner) == before
 
 
-def test_what_is_decided_is_not_tried(asked, ann, bob, browser):
-    decide(browser(bob), asked, "deny", reason="Still in use")
+def test_what_is_decided_is_not_tried(waiting, ann, bob, browser):
+    decide(browser(bob), waiting, "deny", reason="Still in use")
 
-    content = attempt(browser(ann), asked).content.decode()
+    content = attempt(browser(ann), waiting).content.decode()
 
     assert "Will it still work?" not in content

@@ -5,7 +5,6 @@ import html
 import re
 from datetime import timedelta
 
-import pytest
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
@@ -24,50 +23,39 @@ from tests.approvals.pages import (
     text,
 )
 from tests.conftest import completed, held, member, policy
-from tests.probes import deed, to
+from tests.probes import change_the_name, to
 from tests.tampering import tamper
 
 
-@pytest.fixture
-def asked(waiting):
-    """Dana asks to disable her first key; two of Security have to approve."""
-    return waiting
-
-
-@deed
-def change_the_name(command, context):
-    ApiKey.objects.filter(pk=command.api_key_id).update(name="renamed")
-
-
-def test_the_headline_is_what_the_verified_payload_says(asked, ann, browser):
-    content = page(browser(ann), asked)
+def test_the_headline_is_what_the_verified_payload_says(waiting, ann, browser):
+    content = page(browser(ann), waiting)
 
     assert f"<h1><bdi>Disable {ApiKey.objects.get()} of Acme</bdi></h1>" in content
     line = text(content.partition('<p class="integrity">')[2].partition("</p>")[0])
     assert line.startswith("pending seal valid · apikeys.disable v1 · about API key “first”")
-    assert line.endswith(f"digest {asked.digest[:4]}-{asked.digest[4:8]}")
+    assert line.endswith(f"digest {waiting.digest[:4]}-{waiting.digest[4:8]}")
 
 
-def test_what_is_approved_is_the_digest_that_is_shown(asked, ann, browser):
-    content = page(browser(ann), asked)
+def test_what_is_approved_is_the_digest_that_is_shown(waiting, ann, browser):
+    content = page(browser(ann), waiting)
 
     (sent,) = set(re.findall(r'name="digest" value="(\w+)"', content))
-    assert sent == asked.digest
-    assert f"<code>{asked.digest}</code>" in content
-    decide(browser(ann), asked, "approve", digest=sent)
-    assert asked.votes.get().digest == sent
+    assert sent == waiting.digest
+    assert f"<code>{waiting.digest}</code>" in content
+    decide(browser(ann), waiting, "approve", digest=sent)
+    assert waiting.votes.get().digest == sent
 
 
-def test_the_raw_arguments_are_the_bytes_that_the_digest_covers(asked, ann, browser):
-    content = page(browser(ann), asked)
+def test_the_raw_arguments_are_the_bytes_that_the_digest_covers(waiting, ann, browser):
+    content = page(browser(ann), waiting)
 
     raw = html.unescape(re.search(r'<code id="covered">(.*?)</code>', content, re.DOTALL)[1])
-    assert hashlib.sha256(raw.encode()).hexdigest() == asked.digest
+    assert hashlib.sha256(raw.encode()).hexdigest() == waiting.digest
     assert raw.startswith('["apikeys.disable",1,{')
 
 
 def test_one_person_counts_for_one_rule_also_on_the_button(
-    asked, first_key, dana, acme, ann, bob, security, context_of, browser
+    waiting, first_key, dana, acme, ann, bob, security, context_of, browser
 ):
     """Ann belongs to both groups, but her vote will not do for both."""
     legal = Group.objects.create(name="Legal")
@@ -84,20 +72,20 @@ def test_one_person_counts_for_one_rule_also_on_the_button(
     assert "now: you are the last vote" in page(browser(ann), request)
 
 
-def test_the_last_vote_on_what_will_be_refused_says_so(asked, first_key, ann, bob, browser):
-    decide(browser(bob), asked, "approve")
+def test_the_last_vote_on_what_will_be_refused_says_so(waiting, first_key, ann, bob, browser):
+    decide(browser(bob), waiting, "approve")
     completed(to(change_the_name, first_key.id))
 
-    content = page(browser(ann), asked)
+    content = page(browser(ann), waiting)
 
     assert "This will be refused even if it is approved" in content
     assert "Approve, although it will be refused as it stands: you are the last vote" in content
 
 
-def test_what_does_not_verify_is_red_and_says_nothing_of_its_content(asked, ann, browser, owner):
-    tamper(owner, asked, payload=b"\x80\x04N.")
+def test_what_does_not_verify_is_red_and_says_nothing_of_its_content(waiting, ann, browser, owner):
+    tamper(owner, waiting, payload=b"\x80\x04N.")
 
-    content = page(browser(ann), asked)
+    content = page(browser(ann), waiting)
 
     assert "<h1><bdi>A request that cannot be verified</bdi></h1>" in content
     assert 'class="panel panel-broken" role="alert"' in content
@@ -109,19 +97,19 @@ def test_what_does_not_verify_is_red_and_says_nothing_of_its_content(asked, ann,
     assert "Disable" not in section(content, "asked")
 
 
-def test_what_does_not_verify_is_not_tried(asked, ann, browser, owner):
-    tamper(owner, asked, payload=b"\x80\x04N.")
+def test_what_does_not_verify_is_not_tried(waiting, ann, browser, owner):
+    tamper(owner, waiting, payload=b"\x80\x04N.")
     before = CommandRecord.objects.count()
 
-    assert "It would" not in attempt(browser(ann), asked).content.decode()
+    assert "It would" not in attempt(browser(ann), waiting).content.decode()
 
     assert CommandRecord.objects.count() == before
 
 
-def test_a_change_shows_each_value_now_and_when_it_was_asked_for(asked, first_key, ann, browser):
+def test_a_change_shows_each_value_now_and_when_it_was_asked_for(waiting, first_key, ann, browser):
     completed(to(change_the_name, first_key.id))
 
-    answer = browser(ann).get(f"{LIST}{asked.pk}/change/")
+    answer = browser(ann).get(f"{LIST}{waiting.pk}/change/")
 
     name = rows_of(answer.context)["name"]
     assert (name.now.short, name.asked.short, name.has_changed) == ("renamed", "first", True)
@@ -132,8 +120,8 @@ def test_a_change_shows_each_value_now_and_when_it_was_asked_for(asked, first_ke
     assert said.count("changed since it was asked for") == 1
 
 
-def test_people_and_customers_are_shown_by_name(asked, dana, acme, ann, browser):
-    rows = rows_of(browser(ann).get(f"{LIST}{asked.pk}/change/").context)
+def test_people_and_customers_are_shown_by_name(waiting, dana, acme, ann, browser):
+    rows = rows_of(browser(ann).get(f"{LIST}{waiting.pk}/change/").context)
 
     assert (rows["owner"].now.short, rows["owner"].now.note) == ("dana", str(dana.pk))
     assert (rows["customer"].now.short, rows["customer"].now.note) == ("Acme", str(acme.pk))
@@ -197,19 +185,19 @@ def test_what_a_request_leaves_as_it_is_does_not_pass_for_a_change(
     assert {name for name, row in rows.items() if row.would_change} == {"name"}
 
 
-def test_what_is_empty_is_named_in_one_line(asked, ann, browser):
-    said = section(page(browser(ann), asked), "changes")
+def test_what_is_empty_is_named_in_one_line(waiting, ann, browser):
+    said = section(page(browser(ann), waiting), "changes")
 
     assert "Empty: description, allowed networks, not before, expires at, metadata" in said
     assert "not said" not in said
 
 
 def test_whoever_reads_the_log_gets_on_from_each_person_to_what_they_did(
-    asked, ann, iris, dana, browser
+    waiting, ann, iris, dana, browser
 ):
-    decide(browser(ann), asked, "approve")
+    decide(browser(ann), waiting, "approve")
     ways = [f'href="/audit/actors/user/{each.pk}"' for each in (dana, ann)]
 
     for way in ways:
-        assert way in page(browser(iris), asked)
-        assert way not in page(browser(ann), asked)
+        assert way in page(browser(iris), waiting)
+        assert way not in page(browser(ann), waiting)

@@ -3,7 +3,6 @@
 import re
 from datetime import timedelta
 
-import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -22,21 +21,15 @@ from tests.approvals.pages import (
 from tests.conftest import held, member, policy
 
 
-@pytest.fixture
-def asked(waiting):
-    """Dana asks to disable her first key; two of Security have to approve."""
-    return waiting
-
-
 def test_the_context_tells_what_else_goes_on(
-    asked, first_key, dana, acme, ann, security, context_of, browser
+    waiting, first_key, dana, acme, ann, security, context_of, browser
 ):
     policy("apikeys.enable", group=security, quorum=1)
     other = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
     elsewhere = asks_for_many(dana, acme, context_of, count=6)
     decide(browser(ann), elsewhere[-1], "deny", reason="No")
 
-    content = page(browser(ann), asked)
+    content = page(browser(ann), waiting)
 
     assert f'<a href="{LIST}{other.pk}/change/"><bdi>Enable API key' in content
     assert "Enable API key “first”" in section(content, "open-ones")
@@ -47,10 +40,10 @@ def test_the_context_tells_what_else_goes_on(
     assert "Create API key succeeded dana" in section(content, "commands")
 
 
-def test_commands_on_the_subject_are_for_those_who_may_see_it(asked, acme, browser):
+def test_commands_on_the_subject_are_for_those_who_may_see_it(waiting, acme, browser):
     viewer = member("vera", acme, permissions=("view_approvalrequest",), is_staff=True)
 
-    content = page(browser(viewer), asked)
+    content = page(browser(viewer), waiting)
 
     assert '<h2 id="commands">' not in content
     assert 'href="/admin/apikeys/' not in content
@@ -58,14 +51,14 @@ def test_commands_on_the_subject_are_for_those_who_may_see_it(asked, acme, brows
 
 
 def test_requests_of_other_customers_stay_out_of_the_context(
-    asked, dana, globex, ann, context_of, browser
+    waiting, dana, globex, ann, context_of, browser
 ):
     with outside_command("Dana acts for Globex as well"):
         globex.membership_set.create(user=dana)
     fresh = User.objects.get(pk=dana.pk)
     (theirs,) = asks_for_many(fresh, globex, context_of, count=1)
 
-    assert str(theirs.pk) not in page(browser(ann), asked)
+    assert str(theirs.pk) not in page(browser(ann), waiting)
 
 
 def test_the_clocks_are_words_with_their_times(
@@ -83,14 +76,14 @@ def test_the_clocks_are_words_with_their_times(
     assert '<span class="urgent">4' in page(browser(ann), request)
 
 
-def test_the_timeline_tells_each_step_in_its_order(asked, ann, bob, iris, browser):
-    decide(browser(ann), asked, "approve", reason="Confirmed")
-    decide(browser(ann), asked, "take_back")
-    decide(browser(ann), asked, "approve")
-    decide(browser(bob), asked, "approve", reason="Agreed")
-    decide(browser(bob), asked, "approve")
+def test_the_timeline_tells_each_step_in_its_order(waiting, ann, bob, iris, browser):
+    decide(browser(ann), waiting, "approve", reason="Confirmed")
+    decide(browser(ann), waiting, "take_back")
+    decide(browser(ann), waiting, "approve")
+    decide(browser(bob), waiting, "approve", reason="Agreed")
+    decide(browser(bob), waiting, "approve")
 
-    answer = browser(iris).get(f"{LIST}{asked.pk}/change/")
+    answer = browser(iris).get(f"{LIST}{waiting.pk}/change/")
 
     steps = [(step.words, step.actor) for step in answer.context["timeline"]]
     assert steps == [
@@ -106,7 +99,7 @@ def test_the_timeline_tells_each_step_in_its_order(asked, ann, bob, iris, browse
         message_type__in=("approvals.approve", "approvals.take_back", "apikeys.disable")
     ).values_list("command_id", flat=True):
         assert f"/audit/commands/{command_id}" in answer.content.decode()
-    assert "/audit/commands/" not in page(browser(ann), asked)
+    assert "/audit/commands/" not in page(browser(ann), waiting)
 
 
 def test_what_has_no_customer_yet_shows_what_it_makes(
@@ -122,8 +115,8 @@ def test_what_has_no_customer_yet_shows_what_it_makes(
     assert "name Initech" in section(content, "changes")
 
 
-def test_the_page_is_framed_by_nobody(asked, ann, browser):
-    answer = browser(ann).get(f"{LIST}{asked.pk}/change/")
+def test_the_page_is_framed_by_nobody(waiting, ann, browser):
+    answer = browser(ann).get(f"{LIST}{waiting.pk}/change/")
 
     assert answer["X-Frame-Options"] == "DENY"
     assert "frame-ancestors 'none'" in answer["Content-Security-Policy"]
@@ -133,23 +126,23 @@ def test_the_page_is_framed_by_nobody(asked, ann, browser):
 
 
 def test_the_page_costs_as_much_with_much_around_it(
-    asked, dana, acme, ann, bob, security, context_of, browser, iris
+    waiting, dana, acme, ann, bob, security, context_of, browser, iris
 ):
     client = browser(ann)
     asks_for_many(dana, acme, context_of, count=1)
     for verb in ("approve", "take_back"):
-        decide(browser(bob), asked, verb)
+        decide(browser(bob), waiting, verb)
     client.get(LIST)
     cost = []
 
     for _ in range(2):
         with CaptureQueriesContext(connection) as captured:
-            page(client, asked)
+            page(client, waiting)
         cost.append(len(captured))
         asks_for_many(dana, acme, context_of, count=4)
         for name in ("kim", "lea", "max"):
             member(f"{name}{len(cost)}", acme, groups=[security])
         for verb in ("approve", "take_back", "approve"):
-            decide(browser(bob), asked, verb)
+            decide(browser(bob), waiting, verb)
 
     assert cost == [41, 41]
