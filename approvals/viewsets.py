@@ -172,6 +172,7 @@ class ApprovalRequestViewSet(CommandViewSet):
         gives=resources.ApprovalRequestResource | CarriedOut,
         is_command=True,
         raises=(NotTheRequester, NotToBeRaisedAgain, *_PAYLOAD),
+        sends_any=True,
     )
     def raise_again(self, request: Request, approval_request_id: UUID) -> Response:
         """Ask once more for what came to nothing; it is held again where a policy says so."""

@@ -26,7 +26,7 @@ from audit.exceptions import (
     SameAsEarlier,
     TimedOut,
 )
-from audit.openapi.operations import Documentation
+from audit.openapi.operations import Documentation, raised_by_any_command
 from audit.parsers import BodyTooLarge, LengthRequired
 from audit.scopes import InsufficientScope
 
@@ -74,6 +74,8 @@ def _errors(
     documentation: Documentation, *, view: Any, has_body: bool, names_one: bool
 ) -> Iterator[Exception]:
     kinds: list[type[Exception]] = [*_OF_ANY, *documentation.raises]
+    if documentation.sends_any:
+        kinds += raised_by_any_command()
     if documentation.needs_caller:
         kinds += [*_OF_CALLERS, *_of_authentication(view)]
     if names_one:

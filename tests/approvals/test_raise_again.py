@@ -3,7 +3,7 @@
 import pytest
 from django.contrib.auth.models import Permission
 
-from apikeys.commands import CreateApiKey
+from apikeys.commands import CreateApiKey, DeleteApiKey
 from apikeys.models import ApiKey
 from approvals.commands import Withdraw
 from approvals.models import ApprovalRequest, Policy
@@ -207,6 +207,14 @@ def test_over_http_what_needs_no_approval_any_more_is_done(stale, dana, browser)
             "url": f"/api/v2/commands/{answer['Command-Id']}",
         },
     }
+
+
+def test_over_http_it_is_refused_as_the_command_itself_would_be(stale, first_key, dana, browser):
+    completed(DeleteApiKey(api_key_id=first_key.id))
+
+    answer = send(browser(dana), stale, "raise-again")
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "already_deleted")
 
 
 def test_over_http_others_are_turned_down(stale, waiting, ann, browser):
