@@ -449,7 +449,7 @@ def test_no_search_costs_more_when_there_is_more(disabled_twice, acme, iris, bro
         "?status=succeeded": 14,
         "?actor=dana": 13,
         f"?subject={quote(key)}&channel=v2": 11,
-        # Common words are found among fewer days.
+        # At most: among how many days words are looked for is a matter of the hour as well.
         "?reason=rotation": 14,
     }
     for count in (4, 20):
@@ -465,7 +465,8 @@ def test_no_search_costs_more_when_there_is_more(disabled_twice, acme, iris, bro
             client.get(f"/audit/{url}")
             with CaptureQueriesContext(connection) as captured:
                 assert client.get(f"/audit/{url}").status_code == 200
-            assert len(captured) in {most, most - ("reason" in url)}, url
+            fewest = most - 3 if "reason" in url else most
+            assert fewest <= len(captured) <= most, url
 
 
 def test_a_command_that_is_called_off_is_found_when_it_was(asked, act, ann, read):
