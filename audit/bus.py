@@ -21,7 +21,7 @@ from audit.context import Context, current_context, running
 from audit.messages import Command
 from audit.models import CommandRecord
 from audit.outcomes import Completed, Failed, Outcome, Postponed, Refused, Rehearsal, ReplayOutcome
-from audit.trips import Call, Owed
+from audit.trips import Call, Conversation
 
 logger = structlog.get_logger(__name__)
 
@@ -44,7 +44,7 @@ def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
     parent = current_context()
     if parent is None:
         return _commit([Attempt(command, replace(context or Context()))])[0]
-    return _inside(Attempt(command, affairs.inherited(context or parent, parent)), parent)
+    return _inside(Attempt(command, affairs.inherited(context or parent, parent)))
 
 
 def dispatch_all(commands: Sequence[Command], *, context: Context) -> list[Outcome]:
@@ -76,7 +76,6 @@ def replay(command: Command, *, held: CommandRecord, expected_number: int) -> Re
     )
     if actor is None:
         return _settle_replay(attempt, _no_longer_good(held))
-    _parent().pay()
     try:
         with transaction.atomic():
             # Deferred constraints would else fail at the outer COMMIT, and take the vote along.
@@ -152,9 +151,8 @@ def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
     return _commit(attempts, retries=retries + 1)
 
 
-def _inside(attempt: Attempt, parent: Context) -> Outcome:
+def _inside(attempt: Attempt) -> Outcome:
     """Run an attempt inside the transaction of another command."""
-    parent.pay()
     try:
         with transaction.atomic():
             return _run(attempt)
@@ -166,11 +164,19 @@ def _inside(attempt: Attempt, parent: Context) -> Outcome:
 
 def _run(attempt: Attempt, *, ending: Callable[[], Sequence[Call]] = list) -> Outcome:
     """Take a command through the middleware to its handler, and append what came of it."""
-    unit, context = _unit.get(), attempt.context
+    unit = _unit.get()
     if unit is None:
         message = "a command can be replayed inside another command only"
         raise RuntimeError(message)
     unit.append(attempt)
+    with Conversation():
+        return _converse(attempt, unit, ending)
+
+
+def _converse(
+    attempt: Attempt, unit: list[Attempt], ending: Callable[[], Sequence[Call]]
+) -> Outcome:
+    context = attempt.context
     opening = store.open_transaction(
         attempt.command, command_id=context.command_id, twin=attempt.twin
     )
@@ -182,7 +188,6 @@ def _run(attempt: Attempt, *, ending: Callable[[], Sequence[Call]] = list) -> Ou
             return repeated
         unit.append(attempt)
     attempt.admit(opening)
-    context.owed = Owed()
     outcome = _through_middleware(attempt.command, context)
     if context.is_batch and isinstance(outcome, Postponed):
         raise exceptions.ApprovalRequired
@@ -191,7 +196,6 @@ def _run(attempt: Attempt, *, ending: Callable[[], Sequence[Call]] = list) -> Ou
         attempt.record(),
         attempt.emitted(),
         expected_number=context.expected_number,
-        before=context.owed.collect(),
         after=ending(),
     )
     return outcome

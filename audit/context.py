@@ -9,10 +9,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from audit import trips
 from audit.actors import SYSTEM, Actor
 from audit.messages import Event, Subject
-from audit.trips import Owed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,8 +51,6 @@ class Context:
     decision: dict[str, Any] | None = field(init=False, default=None)
     events: list[Event] = field(init=False, default_factory=list)
     secret: str | None = field(init=False, default=None, repr=False)
-    # None where nothing may wait for the end of the dispatch.
-    owed: Owed | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
         """Begin an affair of its own; the bus makes it part of another one where it is."""
@@ -68,11 +64,6 @@ class Context:
     def reveal(self, secret: str) -> None:
         """Hand a new secret to the caller, once: it goes into the outcome and nowhere else."""
         self.secret = secret
-
-    def pay(self) -> None:
-        """Write what waits for the end of the dispatch, before a savepoint that may be undone."""
-        if self.owed and (calls := self.owed.collect()):
-            trips.send(*calls)
 
 
 _running: ContextVar[Context | None] = ContextVar("audit_context", default=None)

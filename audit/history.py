@@ -8,7 +8,7 @@ from django.utils import timezone
 from simple_history.models import HistoricalRecords as StockHistoricalRecords
 from simple_history.utils import get_history_model_for_model
 
-from audit import rows
+from audit import rows, trips
 from audit.context import Context, current_context
 from audit.models import Evidence
 
@@ -76,7 +76,8 @@ class HistoricalRecords(StockHistoricalRecords):
         Its signals are not sent then: the row is not there yet, and nobody listens.
         """
         context = current_context()
-        if context is None or context.owed is None or not context.owed.takes(using=using):
+        talk = trips.waiting(using=using)
+        if context is None or talk is None:
             super().create_historical_record(instance, history_type, using=using)
             return
         row = _history_of(type(instance))(
@@ -89,7 +90,7 @@ class HistoricalRecords(StockHistoricalRecords):
                 for field in self.fields_included(instance)
             },
         )
-        context.owed.add(rows.insertion(row))
+        talk.say_later(rows.insertion(row))
 
     def copy_fields(self, model: type[models.Model]) -> dict[str, Any]:
         """Copy the fields without their indexes: history is read by object, with one index."""

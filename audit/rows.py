@@ -15,6 +15,7 @@ from django.db.models import signals
 from audit import trips
 from audit.trips import Call, Statement
 
+_LOCK = "FOR UPDATE"
 _Model = TypeVar("_Model", bound=models.Model)
 
 
@@ -62,7 +63,15 @@ def locked(model: type[_Model], **columns: Any) -> _Model:
 
     :raises ObjectDoesNotExist: if there is no such row.
     """
-    return _there(_fetch(model, columns, ending="FOR UPDATE"), model, columns)
+    instance = _there(_fetch(model, columns, ending=_LOCK), model, columns)
+    _state(instance).locked_in = trips.waiting()
+    return instance
+
+
+def lock(model: type[models.Model], **columns: Any) -> Call:
+    """Give the statement by which `locked` fetches the row with these values."""
+    selection = _selection(model, tuple(columns), _LOCK)
+    return Call(selection.statement, _sought(selection, columns))
 
 
 def found(model: type[_Model], **columns: Any) -> _Model:
@@ -97,13 +106,17 @@ def _there(instances: list[_Model], model: type[_Model], columns: dict[str, Any]
 
 
 def _fetch(model: type[_Model], columns: dict[str, Any], *, ending: str = "") -> list[_Model]:
-    selection, database = _selection(model, tuple(columns), ending), connections[DEFAULT_DB_ALIAS]
-    values = [
+    selection = _selection(model, tuple(columns), ending)
+    rows = trips.ask(selection.statement, _sought(selection, columns))
+    return [_instance(model, selection, list(row)) for row in rows]
+
+
+def _sought(selection: _Selection, columns: dict[str, Any]) -> list[Any]:
+    database = connections[DEFAULT_DB_ALIAS]
+    return [
         field.get_db_prep_value(value, database)
         for field, value in zip(selection.by, columns.values(), strict=True)
     ]
-    rows = trips.ask(selection.statement, values)
-    return [_instance(model, selection, list(row)) for row in rows]
 
 
 def _instance(model: type[_Model], selection: _Selection, values: list[Any]) -> _Model:
@@ -117,12 +130,25 @@ def _save(instance: models.Model, change: _Change, **facts: Any) -> None:
     model, is_new = type(instance), not facts
     facts = {"update_fields": None, "raw": False, "using": DEFAULT_DB_ALIAS} | facts
     signals.pre_save.send(model, instance=instance, **facts)
-    if not trips.ask(change.statement, _values(instance, change.fields, is_new=is_new)):
-        message = f"{instance!r} is not there any more"
-        raise DatabaseError(message)
-    state: Any = instance._state  # noqa: SLF001  # Django documents it
+    _write(instance, change.statement, _values(instance, change.fields, is_new=is_new))
+    state = _state(instance)
     state.adding, state.db = False, DEFAULT_DB_ALIAS
     signals.post_save.send(model, instance=instance, created=is_new, **facts)
+
+
+def _write(instance: models.Model, statement: Statement, values: list[Any]) -> None:
+    """Save a row: with the next trip if this dispatch has locked it, for then it is there."""
+    locked_in: trips.Conversation | None = getattr(_state(instance), "locked_in", None)
+    if locked_in and trips.waiting() is locked_in:
+        trips.note(statement)
+        locked_in.say_later(Call(statement, values))
+    elif not trips.ask(statement, values):
+        message = f"{instance!r} is not there any more"
+        raise DatabaseError(message)
+
+
+def _state(instance: models.Model) -> Any:
+    return instance._state  # noqa: SLF001  # Django documents it
 
 
 @cache

@@ -9,11 +9,11 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 from psycopg.types.json import Jsonb
 
-from audit import registry, trips
+from audit import registry, rows, trips
 from audit.exceptions import PreconditionFailed
 from audit.messages import Command, Subject
 from audit.models import CommandRecord
-from audit.trips import Call, Statement
+from audit.trips import Call, Row, Statement
 
 
 class Emitted(TypedDict):
@@ -117,10 +117,28 @@ def open_transaction(command: Command, *, command_id: UUID, twin: Twin) -> Openi
     params: list[Any] = [subject.id] if subject and has_tenant else []
     params += [question.parameter(command) for question in questions.values()]
     params += [str(command_id), *(subject or ("", "")), *twin]
-    row = trips.fetch(statement, params)
-    xid, number, tenant, twin_position, *answers = row or ()
+    row = _locking(_lock(command), Call(statement, params))
+    xid, number, tenant, twin_position, *answers = row
     facts = dict(zip(questions, answers, strict=True))
     return Opening(xid, number or 0, tenant, twin_position, facts)
+
+
+def _locking(lock: Call | None, opening: Call) -> Row:
+    """Have the handler find its row locked, and read how things stand under that lock."""
+    if lock is None:
+        return trips.send(opening)[0][0]
+    locked, (row,) = trips.send(lock, opening)
+    if talk := trips.waiting():
+        talk.hear(lock, locked)
+    return row
+
+
+def _lock(command: Command) -> Call | None:
+    subject = command.subject_reference()
+    found = registry.subject_type(subject.type) if subject else None
+    if subject and found and command.subject and command.subject.is_locked:
+        return rows.lock(found.model, pk=subject.id)
+    return None
 
 
 def limit_transaction() -> None:
@@ -134,12 +152,11 @@ def append(
     events: Sequence[Emitted] = (),
     *,
     expected_number: int | None = None,
-    before: Iterable[Call] = (),
     after: Iterable[Call] = (),
 ) -> None:
     """Write a command record and its events inside the transaction of the command.
 
-    What has to travel ``before`` and ``after`` it takes the same trip.
+    What comes ``after`` it takes the same trip.
 
     :raises PreconditionFailed: if the subject is no longer at ``expected_number``.
     """
@@ -151,7 +168,7 @@ def append(
         shared = (record.command_id, record.attempt, record.correlation_id, cause)
         call = Call(_APPEND, [*call.values, told, *expected, *shared])
     try:
-        trips.send(*before, call, *after)
+        trips.send(call, *after)
     except IntegrityError as error:
         if _lacks_number(error):
             raise PreconditionFailed from error

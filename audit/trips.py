@@ -1,87 +1,99 @@
-"""Statements that travel together: several in one round trip, each prepared once on a connection.
+"""Statements that travel together, for a round trip costs more than most of them do.
 
-A trip costs more than most statements do. So BEGIN goes with the first statement of a dispatch,
-and the history rows and COMMIT with its last one. This is libpq's pipeline mode without psycopg's
-own layer on it: two trips of two statements take 39 µs like this, 80 µs as four trips with
-cursors, and 133 µs in `psycopg.Pipeline` (the best of 1,500 each, over a Unix socket).
+So BEGIN goes with the first statement of a transaction and COMMIT with the last one. Inside a
+dispatch there is a `Conversation` as well: what nobody waits for is said with the next statement
+that somebody does wait for, and what will certainly be asked is answered ahead.
 """
 
-import re
-from collections.abc import Sequence
-from itertools import count
-from typing import Any, NamedTuple, TypeAlias
-from weakref import WeakKeyDictionary
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from typing import Any, Self
 
-import psycopg
 from django.db import DEFAULT_DB_ALIAS, connection, connections
-from psycopg import generators, pq
-from psycopg.abc import PQGen
-from psycopg.abc import Transformer as Adaptation
-from psycopg.adapt import PyFormat, Transformer
+from psycopg import pq
 
-Row: TypeAlias = tuple[Any, ...]
+from audit.pipeline import Call, Row, Statement, exchange
 
-_COMMAND_OK, _FATAL_ERROR, _TUPLES_OK = (
-    pq.ExecStatus.COMMAND_OK,
-    pq.ExecStatus.FATAL_ERROR,
-    pq.ExecStatus.TUPLES_OK,
-)
-_PARAMETER = re.compile(r"%(?:\((\w+)\))?s")
-_numbers = count(1)
-
-
-class Statement:
-    """SQL with parameters, written %s or %(name)s, which a connection prepares at its first use.
-
-    What has no parameters is sent as it is: there is nothing to plan in BEGIN.
-    """
-
-    def __init__(self, sql: str) -> None:
-        self.parameters: list[str | int] = []
-        self.sql = _PARAMETER.sub(self._number, sql).encode()
-        self.name = b"countersign_%d" % next(_numbers)
-
-    def _number(self, found: re.Match[str]) -> str:
-        parameter = found[1] or len(self.parameters)
-        if parameter not in self.parameters:
-            self.parameters.append(parameter)
-        return f"${self.parameters.index(parameter) + 1}"
-
-
-class Call(NamedTuple):
-    """A statement with the values of its parameters, by place or by name."""
-
-    statement: Statement
-    values: Any = ()
-
+__all__ = [
+    "BEGIN",
+    "COMMIT",
+    "Call",
+    "Conversation",
+    "Row",
+    "Statement",
+    "ask",
+    "ending",
+    "fetch",
+    "note",
+    "send",
+    "waiting",
+]
 
 BEGIN = Call(Statement("BEGIN"))
 COMMIT = Call(Statement("COMMIT"))
 
 
-class Owed:
-    """Statements that go with the last trip of a dispatch, for nobody waits for their rows."""
+class Conversation:
+    """What a dispatch has not said to the database yet, and what it was told before it asked.
+
+    Nobody can tell the difference: whatever is said next, by the ORM too, goes after what was not
+    said yet; and what was told ahead is forgotten as soon as anything else is said.
+    """
 
     def __init__(self) -> None:
-        self._calls: list[Call] = []
+        self._unsaid: list[Call] = []
+        self._ahead: tuple[Call, list[Row]] | None = None
         self._savepoints = list(connection.savepoint_ids)
+        self._token: Token[Conversation | None] | None = None
 
-    def takes(self, *, using: str | None) -> bool:
+    def __enter__(self) -> Self:
+        self._token = _conversation.set(self)
+        connection.execute_wrappers.append(self._say_first)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        connection.execute_wrappers.remove(self._say_first)
+        if self._token:
+            _conversation.reset(self._token)
+
+    def waits(self) -> bool:
         """Tell whether a statement may wait: not inside a savepoint, which may be rolled back."""
-        return using in (None, DEFAULT_DB_ALIAS) and connection.savepoint_ids == self._savepoints
+        return connection.savepoint_ids == self._savepoints
 
-    def add(self, call: Call) -> None:
-        """Have a statement wait."""
-        self._calls.append(call)
+    def say_later(self, call: Call) -> None:
+        """Have a statement wait for the next one."""
+        self._unsaid.append(call)
 
-    def collect(self) -> list[Call]:
-        """Hand over what waits, to be sent at once."""
-        calls, self._calls = self._calls, []
+    def hear(self, call: Call, rows: list[Row]) -> None:
+        """Remember what a statement would be answered, if it is the next one."""
+        self._ahead = call, rows
+
+    def told(self, call: Call) -> list[Row] | None:
+        """Give the answer to a statement, if it came ahead."""
+        if self._ahead is None or self._ahead[0] != call:
+            return None
+        (_, rows), self._ahead = self._ahead, None
+        return rows
+
+    def turn(self) -> list[Call]:
+        """Hand over what has to be said before anything else."""
+        calls, self._unsaid, self._ahead = self._unsaid, [], None
         return calls
 
+    def _say_first(self, execute: Callable[..., Any], *statement: Any) -> Any:
+        """Let the ORM speak, once everything before that is said."""
+        if calls := self.turn():
+            _carry(*calls)
+        return execute(*statement)
 
-# What each connection has prepared. An entry goes when its connection does.
-_prepared: WeakKeyDictionary[psycopg.Connection[Any], set[bytes]] = WeakKeyDictionary()
+
+_conversation: ContextVar[Conversation | None] = ContextVar("audit_conversation", default=None)
+
+
+def waiting(*, using: str | None = DEFAULT_DB_ALIAS) -> Conversation | None:
+    """Find the conversation in which a statement may wait here, if there is one."""
+    talk = _conversation.get()
+    return talk if talk and using in (None, DEFAULT_DB_ALIAS) and talk.waits() else None
 
 
 def fetch(statement: Statement, values: Any = ()) -> Row | None:
@@ -92,27 +104,27 @@ def fetch(statement: Statement, values: Any = ()) -> Row | None:
 
 def ask(statement: Statement, values: Any) -> list[Row]:
     """Carry out what the ORM would ask, so that Django's count of the queries has it too."""
+    note(statement)
+    call, talk = Call(statement, values), _conversation.get()
+    told = talk.told(call) if talk else None
+    return send(call)[0] if told is None else told
+
+
+def note(statement: Statement) -> None:
+    """Have Django count a statement among the queries."""
     database = connections[DEFAULT_DB_ALIAS]
-    (rows,) = send(Call(statement, values))
     if database.queries_logged:
         database.queries_log.append({"sql": statement.sql.decode(), "time": "0"})
-    return rows
 
 
 def send(*calls: Call) -> list[list[Row]]:
-    """Carry out statements in one round trip, and return the rows of each.
+    """Carry out statements in one round trip, after what waits for it; return the rows of each.
 
-    The first that fails keeps those after it from being carried out, COMMIT among them. Where
-    Django has opened a transaction that the database does not know of yet, BEGIN goes first.
+    The first that fails keeps those after it from being carried out, COMMIT among them.
     """
-    # Django's proxy to the connection costs a tenth of a trip each time that it is gone through.
-    database = connections[DEFAULT_DB_ALIAS]
-    database.ensure_connection()
-    raw: Any = database.connection
-    with database.wrap_database_errors:
-        if raw.autocommit or raw.pgconn.transaction_status != pq.TransactionStatus.IDLE:
-            return _exchange(raw, calls)
-        return _exchange(raw, (BEGIN, *calls))[1:]
+    talk = _conversation.get()
+    unsaid = talk.turn() if talk else []
+    return _carry(*unsaid, *calls)[len(unsaid) :]
 
 
 def ending() -> list[Call]:
@@ -121,86 +133,13 @@ def ending() -> list[Call]:
     return [COMMIT] if is_last and not connection.needs_rollback else []
 
 
-def _exchange(raw: psycopg.Connection[Any], calls: Sequence[Call]) -> list[list[Row]]:
-    adaptation, pgconn = Transformer(raw), raw.pgconn
-    texts = [_texts(adaptation, call) for call in calls]
-    fresh = _unprepared(raw, calls)
-    answers: list[pq.abc.PGresult] | None = None
-    pgconn.enter_pipeline_mode()
-    try:
-        for statement in fresh:
-            pgconn.send_prepare(statement.name, statement.sql)
-        for call, values in zip(calls, texts, strict=True):
-            _put(raw, call.statement, values)
-        pgconn.pipeline_sync()
-        answers = raw.wait(_answers(pgconn, len(fresh) + len(calls)))
-    finally:
-        # It is lost, or was left in the middle: its next answer would be to an old question.
-        if answers is None:
-            raw.close()
-    pgconn.exit_pipeline_mode()
-    _check(raw, answers, fresh)
-    return [_rows(adaptation, answer) for answer in answers[len(fresh) :]]
-
-
-def _texts(adaptation: Adaptation, call: Call) -> Sequence[Any] | None:
-    values = [call.values[parameter] for parameter in call.statement.parameters]
-    return adaptation.dump_sequence(values, [PyFormat.TEXT] * len(values)) if values else None
-
-
-def _is_prepared(raw: psycopg.Connection[Any], statement: Statement) -> bool:
-    return bool(statement.parameters) and raw.prepare_threshold is not None
-
-
-def _unprepared(raw: psycopg.Connection[Any], calls: Sequence[Call]) -> list[Statement]:
-    known = _prepared.setdefault(raw, set())
-    return list(
-        {
-            call.statement: None
-            for call in calls
-            if call.statement.name not in known and _is_prepared(raw, call.statement)
-        }
-    )
-
-
-def _put(raw: psycopg.Connection[Any], statement: Statement, values: Sequence[Any] | None) -> None:
-    if _is_prepared(raw, statement):
-        raw.pgconn.send_query_prepared(statement.name, values)
-    else:
-        raw.pgconn.send_query_params(statement.sql, values)
-
-
-def _answers(pgconn: pq.abc.PGconn, how_many: int) -> PQGen[list[pq.abc.PGresult]]:
-    """Wait for so many answers, and for the end of the pipeline after them."""
-    yield from generators.send(pgconn)
-    answers = []
-    for _ in range(how_many):
-        answers += yield from generators.fetch_many(pgconn)
-    yield from generators.fetch_many(pgconn)
-    return answers
-
-
-def _check(
-    raw: psycopg.Connection[Any],
-    answers: Sequence[pq.abc.PGresult],
-    fresh: Sequence[Statement],
-) -> None:
-    """Note what is prepared now, and raise what the first statement that failed came to."""
-    prepared = zip(answers, fresh, strict=False)
-    _prepared[raw] |= {
-        statement.name for answer, statement in prepared if answer.status == _COMMAND_OK
-    }
-    for answer in answers:
-        if answer.status == _FATAL_ERROR:
-            error = psycopg.errors.error_from_result(answer)
-            if isinstance(error, psycopg.errors.InvalidSqlStatementName):
-                # Something has deallocated them, as DISCARD ALL does. They are prepared anew.
-                del _prepared[raw]
-            raise error
-
-
-def _rows(adaptation: Adaptation, answer: pq.abc.PGresult) -> list[Row]:
-    if answer.status != _TUPLES_OK:
-        return []
-    adaptation.set_pgresult(answer)
-    return adaptation.load_rows(0, answer.ntuples, tuple)
+def _carry(*calls: Call) -> list[list[Row]]:
+    """Send BEGIN first where Django has opened a transaction that the database does not know of."""
+    # Django's proxy to the connection costs a tenth of a trip each time that it is gone through.
+    database = connections[DEFAULT_DB_ALIAS]
+    database.ensure_connection()
+    raw: Any = database.connection
+    with database.wrap_database_errors:
+        if raw.autocommit or raw.pgconn.transaction_status != pq.TransactionStatus.IDLE:
+            return exchange(raw, calls)
+        return exchange(raw, (BEGIN, *calls))[1:]

@@ -26,7 +26,7 @@ class Probe(Command):
     """Do to an API key what a test says."""
 
     message_type = "tests.probe"
-    subject = SubjectOf("api-key", "api_key_id")
+    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
 
     api_key_id: UUID
     deed: str

@@ -5,18 +5,19 @@ from django.db import connection, transaction
 
 from apikeys.commands import DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
-from audit import trips
+from audit import rows, trips
 from audit.bus import dispatch
 from audit.exceptions import Crashed
 from audit.models import CommandRecord
+from benchmarks.protocol import traffic_of
 from tests.books import all_but_records, assert_balanced
 from tests.probes import Broken, deed, to
 
 
-def history_of(api_key) -> list[bool]:
+def history_of(api_key_id) -> list[bool]:
     """Whether the key was enabled, change by change, after its creation."""
-    rows = ApiKey.history.filter(id=api_key.id).order_by("history_id")
-    return [row.is_enabled for row in rows][1:]
+    changes = ApiKey.history.filter(id=api_key_id).order_by("history_id")
+    return [row.is_enabled for row in changes][1:]
 
 
 @deed
@@ -51,31 +52,101 @@ def disable_and_break(command, context):
     raise Broken("after the change")
 
 
+@deed
+def disable_and_look(command, context):
+    rows.locked(ApiKey, pk=command.api_key_id).disable()
+    assert not ApiKey.objects.get(pk=command.api_key_id).is_enabled
+    assert history_of(command.api_key_id) == [False]
+
+
+@deed
+def disable_and_look_with_the_same_prepared_statement(command, context):
+    rows.locked(ApiKey, pk=command.api_key_id).disable()
+    assert not rows.locked(ApiKey, pk=command.api_key_id).is_enabled
+
+
+@deed
+def lock_what_an_inner_command_has_changed(command, context):
+    dispatch(DisableApiKey(api_key_id=command.api_key_id))
+    rows.locked(ApiKey, pk=command.api_key_id).enable()
+
+
+@deed
+def change_what_was_locked_in_a_savepoint(command, context):
+    with transaction.atomic():
+        api_key = rows.locked(ApiKey, pk=command.api_key_id)
+        transaction.set_rollback(True)
+    api_key.disable()
+
+
+@deed
+def give_it_a_name_that_the_database_refuses(command, context):
+    api_key = rows.locked(ApiKey, pk=command.api_key_id)
+    api_key.prefix = None
+    api_key.save(update_fields=["prefix"])
+
+
+def test_a_handler_reads_what_it_has_written(first_key):
+    dispatch(to(disable_and_look, first_key.id))
+
+    assert history_of(first_key.id) == [False]
+
+
+def test_a_handler_reads_what_it_has_written_past_the_orm_too(first_key):
+    dispatch(to(disable_and_look_with_the_same_prepared_statement, first_key.id))
+
+    assert history_of(first_key.id) == [False]
+
+
+def test_what_was_locked_ahead_is_read_anew_after_an_inner_command(first_key):
+    dispatch(to(lock_what_an_inner_command_has_changed, first_key.id))
+
+    assert history_of(first_key.id) == [False, True]
+
+
+def test_a_change_under_a_lock_that_was_given_up_is_made_at_once(first_key):
+    traffic = traffic_of(lambda: dispatch(to(change_what_was_locked_in_a_savepoint, first_key.id)))
+
+    # The opening; SAVEPOINT, the lock, ROLLBACK and RELEASE; the UPDATE; the record and COMMIT.
+    assert traffic.round_trips == 7
+    assert history_of(first_key.id) == [False]
+
+
+def test_a_change_that_the_database_refuses_at_the_end_is_undone_and_recorded(first_key):
+    before = all_but_records()
+
+    with pytest.raises(Crashed) as refused:
+        dispatch(to(give_it_a_name_that_the_database_refuses, first_key.id))
+
+    assert all_but_records() == before
+    assert CommandRecord.objects.get(command_id=refused.value.command_id).status == "failed"
+
+
 def test_two_changes_of_one_row_are_two_rows_of_history(first_key):
     dispatch(to(disable_and_enable, first_key.id))
 
-    assert history_of(first_key) == [False, True]
+    assert history_of(first_key.id) == [False, True]
     assert_balanced()
 
 
 def test_what_is_undone_in_a_handlers_savepoint_has_no_history(first_key):
     dispatch(to(disable_for_a_moment, first_key.id))
 
-    assert history_of(first_key) == []
+    assert history_of(first_key.id) == []
     assert_balanced()
 
 
 def test_history_stands_in_the_order_of_the_changes_also_around_an_inner_command(first_key):
     dispatch(to(disable_around_an_enabling, first_key.id))
 
-    assert history_of(first_key) == [False, True, False, True]
+    assert history_of(first_key.id) == [False, True, False, True]
     assert_balanced()
 
 
 def test_an_inner_command_that_fails_takes_its_history_along(first_key):
     dispatch(to(disable_around_what_fails, first_key.id))
 
-    assert history_of(first_key) == []
+    assert history_of(first_key.id) == []
     assert_balanced()
 
 
@@ -98,7 +169,7 @@ def test_it_works_where_nothing_may_be_prepared(first_key):
     finally:
         connection.close()
 
-    assert history_of(first_key) == [False]
+    assert history_of(first_key.id) == [False]
     assert_balanced()
 
 
