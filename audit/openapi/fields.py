@@ -35,6 +35,13 @@ class FieldSchema(AutoSchema):
         schema.pop("x-spec-enum-id", None)
         return schema | _more(field)
 
+    def _insert_field_validators(self, field: serializers.Field, schema: Schema) -> None:
+        """Take back the alternative "or empty": the pattern allows that, and "" suits only one."""
+        super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]
+        if "oneOf" in schema:
+            text, _ = schema.pop("oneOf")
+            schema.update(text)
+
 
 def _more(field: serializers.Field) -> Schema:
     if isinstance(field, serializers.ListField) and not field.allow_empty:
