@@ -81,9 +81,26 @@ def visible_key(actor: Actor, api_key_id: UUID) -> KeyInContext:
 def in_context(api_keys: Iterable[ApiKey]) -> list[KeyInContext]:
     """Add to keys, as they are, what surrounds them."""
     keys = list(api_keys)
-    (rows,) = trips.send(trips.Call(_statements().surroundings, [[key.pk for key in keys]]))
+    (rows,) = trips.send(_around(key.pk for key in keys))
     found = {key_id: around for key_id, *around in rows}
     return [KeyInContext(key, _surroundings(found[key.pk])) for key in keys]
+
+
+def question(api_key_id: UUID) -> trips.Question:
+    """Ask what will surround a key, once a command about it has taken effect."""
+    return trips.Question(_around([api_key_id]))
+
+
+def after(asked: trips.Question | None, api_key: ApiKey) -> KeyInContext:
+    """Add to a key what surrounds it, of which the answer may have come with that of COMMIT."""
+    if not (asked and asked.answer):
+        return in_context([api_key])[0]
+    _, *around = asked.answer[0]
+    return KeyInContext(api_key, _surroundings(around))
+
+
+def _around(api_key_ids: Iterable[UUID]) -> trips.Call:
+    return trips.Call(_statements().surroundings, [list(api_key_ids)])
 
 
 def _surroundings(row: Sequence[Any]) -> Surroundings:

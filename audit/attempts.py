@@ -110,6 +110,11 @@ class Attempt:
             case _:
                 return Status.FAILED
 
+    @property
+    def is_carried_out(self) -> bool:
+        """Whether the command took effect in this attempt."""
+        return self.status is Status.SUCCEEDED
+
     def came_to(self, outcome: Outcome) -> None:
         """Take in the outcome. If it is that of an earlier command, this one never was one."""
         self.outcome = outcome
@@ -128,7 +133,7 @@ class Attempt:
     def record(self) -> CommandRecord:
         """Build the record of the attempt as it stands."""
         context, actor, error = self.context, self.context.actor, self.error
-        succeeded = self.status is Status.SUCCEEDED
+        succeeded = self.is_carried_out
         return CommandRecord(
             command_id=context.command_id,
             attempt=context.attempt,

@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from audit.actors import SYSTEM, Actor
 from audit.messages import Event, Subject
+from audit.trips import Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +38,7 @@ class Context:
     request: RequestFacts = RequestFacts()
     idempotency_key: str | None = None
     expected_number: int | None = None
+    question: Question | None = field(default=None, repr=False)
 
     command_id: UUID = field(init=False, default_factory=uuid7)
     correlation_id: UUID = field(init=False)

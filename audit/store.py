@@ -153,10 +153,10 @@ def append(
     *,
     expected_number: int | None = None,
     after: Iterable[Call] = (),
-) -> None:
+) -> list[list[Row]]:
     """Write a command record and its events inside the transaction of the command.
 
-    What comes ``after`` it takes the same trip.
+    What comes ``after`` it takes the same trip; returned is what that was answered.
 
     :raises PreconditionFailed: if the subject is no longer at ``expected_number``.
     """
@@ -168,7 +168,7 @@ def append(
         shared = (record.command_id, record.attempt, record.correlation_id, cause)
         call = Call(_APPEND, [*call.values, told, *expected, *shared])
     try:
-        trips.send(call, *after)
+        return trips.send(call, *after)[1:]
     except IntegrityError as error:
         if _lacks_number(error):
             raise PreconditionFailed from error

@@ -7,6 +7,7 @@ that somebody does wait for, and what will certainly be asked is answered ahead.
 
 from collections.abc import Callable
 from contextvars import ContextVar, Token
+from dataclasses import dataclass
 from typing import Any, Self
 
 from django.db import DEFAULT_DB_ALIAS, connection, connections
@@ -19,6 +20,7 @@ __all__ = [
     "COMMIT",
     "Call",
     "Conversation",
+    "Question",
     "Row",
     "Statement",
     "ask",
@@ -31,6 +33,17 @@ __all__ = [
 
 BEGIN = Call(Statement("BEGIN"))
 COMMIT = Call(Statement("COMMIT"))
+
+
+@dataclass(slots=True)
+class Question:
+    """What a caller will want to know once its command has taken effect.
+
+    The answer comes with that of COMMIT, and there is none if it did not come to that.
+    """
+
+    call: Call
+    answer: list[Row] | None = None
 
 
 class Conversation:

@@ -28,7 +28,7 @@ from apikeys.models import (
     PickUpExpired,
     RotationUnderWay,
 )
-from apikeys.reading import KeyInContext, in_context, visible_key
+from apikeys.reading import KeyInContext, after, in_context, question, visible_key
 from apikeys.resources import (
     ApiKeyResource,
     ApiKeyWithSecret,
@@ -41,6 +41,7 @@ from audit.exceptions import NotFound
 from audit.listing import body, page
 from audit.openapi.operations import documented
 from audit.outcomes import Completed
+from audit.trips import Question
 from audit.viewsets import CommandViewSet
 
 _REVEALING = ("create", "rotate", "pick_up")
@@ -149,9 +150,13 @@ class ApiKeyViewSet(CommandViewSet):
         """Delete a key for good; none of its secrets works any more."""
         return self.send(DeleteApiKey, api_key_id=api_key_id)
 
+    def question(self, command: Any) -> Question:
+        """Ask for what surrounds the key."""
+        return question(command.api_key_id)
+
     def represent(self, completed: Completed) -> Any:
         """Present a key; where a secret was made, with that, which a repeat shows as null."""
-        (found,) = in_context([completed.result])
+        found = after(self.asked, completed.result)
         if self.action in _REVEALING:
             return present_with_secret(found, secret=completed.secret)
         (shown,) = present([found])

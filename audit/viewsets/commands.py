@@ -18,6 +18,7 @@ from audit.messages import Command
 from audit.outcomes import Completed, Outcome, Postponed
 from audit.parsers import refuse_chunks
 from audit.requests import clean_text, header_text, request_facts
+from audit.trips import Question
 from audit.viewsets.actors import ActorViewSet
 
 # No comma, by which web servers join a header that is sent twice.
@@ -38,6 +39,8 @@ class CommandViewSet(ActorViewSet):
     """A viewset whose writes are commands. Subclasses say how results are presented."""
 
     refuses_misfits: ClassVar[bool] = True
+    #: What the command that is sent will be followed by.
+    asked: Question | None = None
     #: What the body calls otherwise than the command does, by the command's name for it.
     field_names: ClassVar[Mapping[str, str]] = {}
 
@@ -46,6 +49,10 @@ class CommandViewSet(ActorViewSet):
         if isinstance(exc, Invalid):
             exc.rename_fields(self.field_names)
         return super().handle_exception(exc)
+
+    def question(self, command: Command) -> Question | None:
+        """Name what `represent` will have to know, to be told with the answer of COMMIT."""
+        return None
 
     def represent(self, completed: Completed) -> Any:
         """Present what came of a command that was carried out."""
@@ -73,6 +80,7 @@ class CommandViewSet(ActorViewSet):
             context.idempotency_key = self._idempotency_key()
             context.expected_number = self._expected_number()
             command = command_class(**{**known, **values})
+            context.question = self.asked = self.question(command)
         except (Invalid, APIException) as error:
             bus.refuse_input(command_class, _invalid(error), context=context)
         return self._answer(bus.dispatch(command, context=context), succeeds_with=succeeds_with)

@@ -16,6 +16,7 @@ from audit.context import Context
 from audit.exceptions import Conflict
 from benchmarks.protocol import Traffic, traffic_of
 from tests.conftest import actor, approved, create_key, held
+from tests.http import call
 
 NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
 
@@ -44,6 +45,20 @@ def test_to_enable_or_disable_takes_two_trips(first_key, context):
 
     # BEGIN, the row lock and the opening; the UPDATE, the history row, the record and COMMIT.
     assert disabling == enabling == Traffic(statements=7, round_trips=2)
+
+
+def test_a_write_over_http_takes_three_with_all_that_its_answer_tells(
+    client, first_key, dana, acme
+):
+    enable, disable = (f"/api/v2/api-keys/{first_key.id}/{verb}" for verb in ("enable", "disable"))
+    caller = create_key(dana, acme, name="caller")
+    for path in (disable, enable, disable):
+        call(client, "POST", path, key=caller)
+
+    traffic = traffic_of(lambda: call(client, "POST", enable, key=caller))
+
+    # Who calls; the opening; the rest, and behind COMMIT what surrounds the key.
+    assert traffic == Traffic(statements=9, round_trips=3)
 
 
 def test_to_create_takes_five(first_key, acme, dana, context):
