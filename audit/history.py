@@ -12,6 +12,8 @@ from audit import rows, trips
 from audit.context import Context, current_context
 from audit.models import Evidence
 
+_DELETED = "-"
+
 
 class HistoryRow(Evidence):
     """Who made a change, by which command. No foreign keys: the labels outlive their rows."""
@@ -27,11 +29,17 @@ class HistoryRow(Evidence):
 
 def _stamp(row: Any, context: Context | None) -> None:
     """Note the command that makes the change. Simple-history calls it the setter of its user."""
-    if context is not None:
-        row.history_command_id = context.command_id
-        row.history_actor_kind = context.actor.kind
-        row.history_actor_person = context.actor.person_id
-        row.history_actor_label = context.actor.label
+    for name, value in _stamps(context).items() if context else ():
+        setattr(row, name, value)
+
+
+def _stamps(context: Context) -> dict[str, Any]:
+    return {
+        "history_command_id": context.command_id,
+        "history_actor_kind": context.actor.kind,
+        "history_actor_person": context.actor.person_id,
+        "history_actor_label": context.actor.label,
+    }
 
 
 def _label(row: Any) -> str:
@@ -73,24 +81,23 @@ class HistoricalRecords(StockHistoricalRecords):
     ) -> None:
         """Have the row travel with the command record, where a dispatch can take it along.
 
-        Its signals are not sent then: the row is not there yet, and nobody listens.
+        The database copies it then from the row that was changed, as that stands: to build a model
+        of it here took 70 µs more. Its signals are not sent: it is not there yet, and nobody
+        listens.
         """
         context = current_context()
         talk = trips.waiting(using=using)
-        if context is None or talk is None:
+        if context is None or talk is None or history_type == _DELETED:
             super().create_historical_record(instance, history_type, using=using)
             return
-        row = _history_of(type(instance))(
-            history_date=timezone.now(),
-            history_type=history_type,
-            history_user=context,
-            history_change_reason=context.reason,
-            **{
-                field.attname: getattr(instance, field.attname)
-                for field in self.fields_included(instance)
-            },
-        )
-        talk.say_later(rows.insertion(row))
+        facts = {
+            "history_date": timezone.now(),
+            "history_type": history_type,
+            "history_change_reason": context.reason,
+            "history_user_id": "",
+        }
+        copy = rows.copied(instance, into=_history_of(type(instance)), **facts, **_stamps(context))
+        talk.say_later(copy)
 
     def copy_fields(self, model: type[models.Model]) -> dict[str, Any]:
         """Copy the fields without their indexes: history is read by object, with one index."""

@@ -39,7 +39,7 @@ class LeanModel(models.Model):
             names = tuple(update_fields)
             _save(self, _update(type(self), names), update_fields=frozenset(names))
         elif force_insert and self.pk is not None and not is_special:
-            _save(self, _insertion(type(self), has_key=True))
+            _save(self, _insertion(type(self)))
         else:
             super().save(
                 force_insert=force_insert, update_fields=update_fields, using=using, **options
@@ -92,10 +92,16 @@ def every(model: type[_Model], **columns: Any) -> list[_Model]:
     return _fetch(model, columns)
 
 
-def insertion(instance: models.Model) -> Call:
-    """Give the statement that inserts an instance under a key that the database makes."""
-    change = _insertion(type(instance), has_key=False)
-    return Call(change.statement, _values(instance, change.fields, is_new=True))
+def copied(instance: models.Model, *, into: type[models.Model], **values: Any) -> Call:
+    """Give the statement that copies a row into another table, with these values besides.
+
+    Copied are the columns that both have, under a key that the database makes.
+    """
+    change, database = _copy(type(instance), into, tuple(values)), connections[DEFAULT_DB_ALIAS]
+    given = zip(change.fields, (*values.values(), instance.pk), strict=True)
+    return Call(
+        change.statement, [field.get_db_prep_value(value, database) for field, value in given]
+    )
 
 
 def _there(instances: list[_Model], model: type[_Model], columns: dict[str, Any]) -> _Model:
@@ -175,13 +181,26 @@ def _update(model: type[models.Model], names: tuple[str, ...]) -> _Change:
 
 
 @cache
-def _insertion(model: type[models.Model], *, has_key: bool) -> _Change:
-    fields = tuple(
-        field for field in model._meta.concrete_fields if has_key or not field.primary_key
-    )
+def _insertion(model: type[models.Model]) -> _Change:
+    fields = tuple(model._meta.concrete_fields)
     columns, places = ", ".join(map(_column, fields)), ", ".join(["%s"] * len(fields))
     sql = f"INSERT INTO {_table(model)} ({columns}) VALUES ({places}) RETURNING 1"  # noqa: S608  # as above
     return _Change(Statement(sql), fields)
+
+
+@cache
+def _copy(model: type[models.Model], into: type[models.Model], names: tuple[str, ...]) -> _Change:
+    given = [into._meta.get_field(name) for name in names]
+    ours = {field.column for field in model._meta.concrete_fields}
+    both = [_column(field) for field in into._meta.concrete_fields if field.column in ours]
+    columns = ", ".join([*both, *map(_column, given)])
+    values = ", ".join([*both, *(f"%s::{field.db_type(connection)}" for field in given)])
+    key = model._meta.pk
+    where = f"{_column(key)} = %s::{key.db_type(connection)}"
+    sql = (
+        f"INSERT INTO {_table(into)} ({columns}) SELECT {values} FROM {_table(model)} WHERE {where}"  # noqa: S608  # as above
+    )
+    return _Change(Statement(sql), (*given, key))
 
 
 def _values(instance: models.Model, fields: Iterable[Any], *, is_new: bool) -> list[Any]:
