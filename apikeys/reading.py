@@ -100,7 +100,8 @@ def after(asked: trips.Question | None, api_key: ApiKey) -> KeyInContext:
 
 
 def _around(api_key_ids: Iterable[UUID]) -> trips.Call:
-    return trips.Call(_statements().surroundings, [list(api_key_ids)])
+    # Written as an array here: psycopg looks at each element of a list to find out its type.
+    return trips.Call(_statements().surroundings, [f"{{{','.join(map(str, api_key_ids))}}}"])
 
 
 def _surroundings(row: Sequence[Any]) -> Surroundings:

@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from django.urls import reverse
 from django.utils import timezone
 
 from apikeys.models import ApiKey, Environment, State
 from apikeys.reading import AwaitedSecret, KeyInContext, LiveSecret
 from audit import resources
-from audit.references import ActorReference, Address, Uuid, one_of
+from audit.references import ActorReference, Address, Uuid, address, one_of
 
 _SHOWN_ONCE = (
     "The secret was shown once, in the first answer to this request. If it is lost, "
@@ -126,7 +125,7 @@ def _api_key(key: KeyInContext, now: datetime) -> ApiKeyResource:
     api_key, around = key
     return {
         "id": str(api_key.pk),
-        "url": reverse("v2-key", kwargs={"api_key_id": api_key.pk}),
+        "url": address("v2-key", "api_key_id", api_key.pk),
         "name": api_key.name,
         "description": api_key.description,
         "environment": api_key.environment,

@@ -6,7 +6,7 @@ import json
 import time
 from copy import copy
 from dataclasses import replace
-from typing import Self, TypedDict
+from typing import TypedDict
 
 from django.conf import settings
 from django.utils import timezone
@@ -50,10 +50,10 @@ class Attempt:
         self.received_at = timezone.now()
         self._started = time.perf_counter_ns()
         self._given = context
-        self.start(retries=0)
+        self.start_again(retries=0)
 
-    def start(self, *, retries: int) -> Self:
-        """Begin, or begin again after a deadlock, with nothing left from the run before."""
+    def start_again(self, *, retries: int) -> None:
+        """Begin anew after a deadlock, with nothing left from the run before."""
         self.retries = retries
         self.outcome: Outcome | None = None
         self.error: CommandError | None = None
@@ -61,7 +61,6 @@ class Attempt:
         self.context = copy(self._given)
         self.context.events = []
         self.context.subject = self.command.subject_reference()
-        return self
 
     def continue_as(self, stored: CommandRecord, command: Command) -> None:
         """Become the next attempt at a command that failed before."""

@@ -137,9 +137,9 @@ def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
     """Run attempts in one outermost transaction; the whole of it again after a collision."""
     unit: list[Attempt] = []
     token = _unit.set(unit)
+    *others, last = attempts
     try:
         with transaction.atomic(durable=True):
-            *others, last = [attempt.start(retries=retries) for attempt in attempts]
             return [*map(_run, others), _run(last, ending=trips.ending)]
     except Exception as error:
         if not failures.is_collision(error) or retries == MOST_RETRIES:
@@ -148,6 +148,8 @@ def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
         _unit.reset(token)
     # Whoever collided with us retries as well: not at the same moment.
     time.sleep(random.uniform(0.001, 0.02))  # noqa: S311  # no secret
+    for attempt in attempts:
+        attempt.start_again(retries=retries + 1)
     return _commit(attempts, retries=retries + 1)
 
 

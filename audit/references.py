@@ -1,7 +1,14 @@
 """What resources say of their values, and how they refer to what is not part of them."""
 
 from collections.abc import Hashable, Iterable
+from functools import cache
 from typing import Annotated, NamedTuple, TypeAlias, TypedDict
+from uuid import UUID
+
+from django.urls import reverse
+
+# Stands for any id in an address.
+_ANY = str(UUID(int=0))
 
 
 class Keyword(NamedTuple):
@@ -45,3 +52,13 @@ class CommandReference(TypedDict):
 def reference(kind: str, identifier: str) -> Reference | None:
     """Refer to a subject, if there is one."""
     return {"type": kind, "id": identifier} if kind else None
+
+
+def address(route: str, parameter: str, identifier: UUID) -> str:
+    """Tell where a route has what this id stands for: as `reverse` does, which takes 20 µs."""
+    return _pattern(route, parameter).replace(_ANY, str(identifier))
+
+
+@cache
+def _pattern(route: str, parameter: str) -> str:
+    return reverse(route, kwargs={parameter: _ANY})

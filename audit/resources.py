@@ -4,8 +4,6 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, TypedDict
 
-from django.urls import reverse
-
 from audit import postponements, problems, registry
 from audit.exceptions import Failed
 from audit.models import CommandRecord, EventRecord, Status
@@ -17,6 +15,7 @@ from audit.references import (
     CommandReference,
     Reference,
     Uuid,
+    address,
     one_of,
     reference,
 )
@@ -241,7 +240,7 @@ def _pending(waiting: Pending) -> PendingApproval:
 
 
 def _command(known: CommandRecord | EventRecord | Postponed) -> CommandReference:
-    url = reverse("command-status", kwargs={"command_id": known.command_id})
+    url = address("command-status", "command_id", known.command_id)
     return {"id": str(known.command_id), "url": url}
 
 

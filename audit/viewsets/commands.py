@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.urls import reverse
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
@@ -17,6 +16,7 @@ from audit.exceptions import FieldError, Invalid, Place
 from audit.messages import Command
 from audit.outcomes import Completed, Outcome, Postponed
 from audit.parsers import refuse_chunks
+from audit.references import address
 from audit.requests import clean_text, header_text, request_facts
 from audit.trips import Question
 from audit.viewsets.actors import ActorViewSet
@@ -142,4 +142,4 @@ def _invalid(error: Invalid | APIException) -> Invalid:
 
 def status_url(command_id: UUID) -> str:
     """Tell where the status of a command is found."""
-    return reverse("command-status", kwargs={"command_id": command_id})
+    return address("command-status", "command_id", command_id)
