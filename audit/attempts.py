@@ -28,6 +28,7 @@ from audit.models import CommandRecord, Status
 from audit.outcomes import Outcome, Postponed
 from audit.requests import clean_text
 from audit.store import Emitted, Opening, Twin
+from audit.trips import Question
 
 _LONGEST_MESSAGE = 1000
 _LONGEST_NAME = 100
@@ -110,9 +111,9 @@ class Attempt:
                 return Status.FAILED
 
     @property
-    def is_carried_out(self) -> bool:
-        """Whether the command took effect in this attempt."""
-        return self.status is Status.SUCCEEDED
+    def question(self) -> Question | None:
+        """What the caller will want to know, now that the command takes effect; if it does."""
+        return self.context.question if self.status is Status.SUCCEEDED else None
 
     def came_to(self, outcome: Outcome) -> None:
         """Take in the outcome. If it is that of an earlier command, this one never was one."""
@@ -132,7 +133,7 @@ class Attempt:
     def record(self) -> CommandRecord:
         """Build the record of the attempt as it stands."""
         context, actor, error = self.context, self.context.actor, self.error
-        succeeded = self.is_carried_out
+        succeeded = self.status is Status.SUCCEEDED
         return CommandRecord(
             command_id=context.command_id,
             attempt=context.attempt,

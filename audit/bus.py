@@ -194,22 +194,15 @@ def _converse(
     if context.is_batch and isinstance(outcome, Postponed):
         raise exceptions.ApprovalRequired
     attempt.came_to(outcome)
-    _append(attempt, ending())
-    return outcome
-
-
-def _append(attempt: Attempt, after: Sequence[Call]) -> None:
-    """Append what came of an attempt; with COMMIT goes what the caller will want to know then."""
-    context = attempt.context
-    question = context.question if trips.COMMIT in after and attempt.is_carried_out else None
-    answers = store.append(
+    after = ending()
+    store.append(
         attempt.record(),
         attempt.emitted(),
         expected_number=context.expected_number,
-        after=[*after, question.call] if question else after,
+        after=after,
+        question=attempt.question if trips.COMMIT in after else None,
     )
-    if question:
-        question.answer = answers[-1]
+    return outcome
 
 
 def _run_undone(attempt: Attempt, look: Callable[[], Any]) -> Rehearsal:

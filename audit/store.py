@@ -13,7 +13,7 @@ from audit import registry, rows, trips
 from audit.exceptions import PreconditionFailed
 from audit.messages import Command, Subject
 from audit.models import CommandRecord
-from audit.trips import Call, Row, Statement
+from audit.trips import Call, Question, Row, Statement
 
 
 class Emitted(TypedDict):
@@ -153,10 +153,11 @@ def append(
     *,
     expected_number: int | None = None,
     after: Iterable[Call] = (),
-) -> list[list[Row]]:
+    question: Question | None = None,
+) -> None:
     """Write a command record and its events inside the transaction of the command.
 
-    What comes ``after`` it takes the same trip; returned is what that was answered.
+    What comes ``after`` it takes the same trip, and so does the ``question``, last of all.
 
     :raises PreconditionFailed: if the subject is no longer at ``expected_number``.
     """
@@ -168,11 +169,13 @@ def append(
         shared = (record.command_id, record.attempt, record.correlation_id, cause)
         call = Call(_APPEND, [*call.values, told, *expected, *shared])
     try:
-        return trips.send(call, *after)[1:]
+        *_, answer = trips.send(call, *after, *([question.call] if question else ()))
     except IntegrityError as error:
         if _lacks_number(error):
             raise PreconditionFailed from error
         raise
+    if question:
+        question.answer = answer
 
 
 def present_number(subject: Subject) -> int:

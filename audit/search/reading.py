@@ -20,12 +20,22 @@ _CHECKED = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A page of records, newest first.
+class Page:
+    """Where the records of a page are, in the order of reading.
 
     ``older`` and ``newer`` are where the next pages begin, None where there is none. If the page
     ``is_cut``, not everything was looked at: there may be more between it and the next one.
     """
+
+    places: list[Cursor]
+    older: Cursor | None
+    newer: Cursor | None
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A page of records, newest first; the rest is as of its `Page`."""
 
     records: list[CommandRecord]
     older: Cursor | None
@@ -42,6 +52,15 @@ def read_page(
     criteria: Criteria, *, size: int, before: Cursor | None = None, after: Cursor | None = None
 ) -> Found:
     """Read the newest page, the one older than ``before``, or the one newer than ``after``."""
+    page = find_page(criteria, size=size, before=before, after=after)
+    records = _records(page.places)
+    return Found(records=records, older=page.older, newer=page.newer, is_cut=page.is_cut)
+
+
+def find_page(
+    criteria: Criteria, *, size: int, before: Cursor | None = None, after: Cursor | None = None
+) -> Page:
+    """Find where the records of a page are, and read none of them."""
     stretch = Stretch(criteria, after or before, is_newer=after is not None)
     places = _look(stretch, wanted=size + 1)
     is_full = len(places.found) > size
@@ -50,7 +69,7 @@ def read_page(
     back = (page[0] if page else stretch.beyond) if stretch.beyond else None
     older, newer = (back, further) if stretch.is_newer else (further, back)
     is_cut = not is_full and places.edge is not None
-    return Found(records=_records(page), older=older, newer=newer, is_cut=is_cut)
+    return Page(places=page, older=older, newer=newer, is_cut=is_cut)
 
 
 def newest(criteria: Criteria, *, most: int) -> list[Cursor]:
