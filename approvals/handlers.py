@@ -158,4 +158,5 @@ def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:
     """
     request = rows.locked(ApprovalRequest, pk=request_id)
     context.correlation_id = request.held_record().correlation_id
+    request.keep_votes()
     return request

@@ -14,7 +14,7 @@ from approvals.floor import floor_for
 from approvals.matching import Slots
 from approvals.memberships import Seniority
 from approvals.models import ApprovalRequest, Decision, Effect, Policy
-from audit import trips
+from audit import rows, trips
 from audit.context import Context
 from audit.exceptions import Forbidden
 from audit.messages import Command, secret_fields
@@ -41,16 +41,16 @@ class ForbiddenByPolicy(Forbidden):
 
 # Written out, for every command that is held begins here: to put it into SQL would take the ORM
 # four times as long as PostgreSQL takes to answer.
-_GOVERNING = """
-    SELECT policy.*, (
+_GOVERNING = trips.Statement(f"""
+    SELECT (
         SELECT coalesce(jsonb_agg(jsonb_build_object('id', rule.id, 'group_id', group_id,
             'group', asked.name, 'quorum', quorum) ORDER BY rule.id), '[]')::text
         FROM approvals_rule AS rule JOIN auth_group AS asked ON asked.id = group_id
         WHERE policy_id = policy.id AND NOT is_dropped
-    ) AS current_rules
+    ), {rows.columns(Policy, of="policy")}
     FROM approvals_policy AS policy
     WHERE governs = ANY(%s) AND is_enabled AND tenant = ANY(%s) ORDER BY policy.id
-"""
+""")  # noqa: S608  # of the names of our own columns
 
 
 _MEMBERS = trips.Statement("""
@@ -224,9 +224,11 @@ def describe(command_class: type[Command]) -> str:
 def _governing(command: Command, context: Context) -> list[Policy]:
     """Read policies and their rules in one statement, so that one version of each is seen."""
     names = names_governing(type(command))
-    policies: list[Any] = list(Policy.objects.raw(_GOVERNING, [names, ["", context.tenant]]))
-    for policy in policies:
-        policy.current_rules = json.loads(policy.current_rules)
+    policies = []
+    for current_rules, *values in trips.ask(_GOVERNING, [names, ["", context.tenant]]):
+        policy: Any = rows.loaded(Policy, values)
+        policy.current_rules = json.loads(current_rules)
+        policies.append(policy)
     return policies
 
 

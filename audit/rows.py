@@ -92,6 +92,16 @@ def every(model: type[_Model], **columns: Any) -> list[_Model]:
     return _fetch(model, columns)
 
 
+def columns(model: type[models.Model], *, of: str) -> str:
+    """Name the columns of a model in SQL, as those of a table, in the order of its fields."""
+    return ", ".join(f"{of}.{_column(field)}" for field in model._meta.concrete_fields)
+
+
+def loaded(model: type[_Model], values: Sequence[Any]) -> _Model:
+    """Build an instance from the values of its columns, in the order of its fields."""
+    return _instance(model, _selection(model, ("pk",), ""), list(values))
+
+
 def copied(instance: models.Model, *, into: type[models.Model], **values: Any) -> Call:
     """Give the statement that copies a row into another table, with these values besides.
 
