@@ -5,11 +5,15 @@ from dataclasses import replace
 
 from django.utils import timezone
 
-from audit import rows
+from audit import trips
 from audit.actors import Actor
 from audit.context import Context, RequestFacts
 from audit.exceptions import Cancelled
 from audit.models import CommandRecord, Status
+
+_NEXT_ATTEMPT = trips.Statement(
+    "SELECT max(attempt) + 1 FROM audit_commandrecord WHERE command_id = %s"
+)
 
 
 def inherited(given: Context, parent: Context) -> Context:
@@ -69,5 +73,5 @@ def _actor_of_record(record: CommandRecord) -> Actor:
 
 
 def _next_attempt(record: CommandRecord) -> int:
-    attempts = rows.every(CommandRecord, command_id=record.command_id)
-    return max(each.attempt for each in attempts) + 1
+    (attempt,) = trips.fetch(_NEXT_ATTEMPT, [record.command_id]) or ()
+    return int(attempt)

@@ -1,7 +1,7 @@
 """What a person may do, by one prepared statement where Django asks two that it compiles anew.
 
-Every signed-in request and every replay asks for that. It takes a tenth of the time of Django's: what
-somebody has is looked up, and not for each permission that there is whether they have it.
+Every signed-in request and every replay asks for that. It takes a tenth of the time of Django's:
+what somebody has is looked up, and not for each permission that there is whether they have it.
 """
 
 from typing import Any

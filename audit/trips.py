@@ -31,6 +31,8 @@ __all__ = [
     "waiting",
 ]
 
+# What Django says where a savepoint begins and ends; they have no parameters, as all else has.
+_MARKS = ("SAVEPOINT ", "RELEASE SAVEPOINT ")
 BEGIN = Call(Statement("BEGIN"))
 COMMIT = Call(Statement("COMMIT"))
 
@@ -50,11 +52,14 @@ class Conversation:
     """What a dispatch has not said to the database yet, and what it was told before it asked.
 
     Nobody can tell the difference: whatever is said next, by the ORM too, goes after what was not
-    said yet; and what was told ahead is forgotten as soon as anything else is said.
+    said yet; and what was told ahead is forgotten as soon as anything else is said. That a
+    savepoint begins or ends is said with the next statement too, also by the conversation of a
+    command inside.
     """
 
     def __init__(self) -> None:
-        self._unsaid: list[Call] = []
+        self._outer = _conversation.get()
+        self._unsaid: list[Call] = self._outer.turn() if self._outer else []
         self._ahead: tuple[Call, list[Row]] | None = None
         # Django's proxy to the connection costs a hundredth of a trip each time it is gone through.
         self._database = connections[DEFAULT_DB_ALIAS]
@@ -70,14 +75,17 @@ class Conversation:
         self._database.execute_wrappers.remove(self._say_first)
         if self._token:
             _conversation.reset(self._token)
+        if self._outer:
+            # A savepoint that nothing was said in is there to be rolled back to all the same.
+            self._outer.say_later(*filter(_is_mark, self._unsaid))
 
     def waits(self) -> bool:
         """Tell whether a statement may wait: not inside a savepoint, which may be rolled back."""
         return self._database.savepoint_ids == self._savepoints
 
-    def say_later(self, call: Call) -> None:
-        """Have a statement wait for the next one."""
-        self._unsaid.append(call)
+    def say_later(self, *calls: Call) -> None:
+        """Have statements wait for the next one."""
+        self._unsaid += calls
 
     def hear(self, call: Call, rows: list[Row]) -> None:
         """Remember what a statement would be answered, if it is the next one."""
@@ -95,11 +103,23 @@ class Conversation:
         calls, self._unsaid, self._ahead = self._unsaid, [], None
         return calls
 
-    def _say_first(self, execute: Callable[..., Any], *statement: Any) -> Any:
+    def _say_first(self, execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
         """Let the ORM speak, once everything before that is said."""
-        if calls := self.turn():
+        if _conversation.get() is not self:
+            return execute(sql, *rest)
+        is_mark = isinstance(sql, str) and sql.startswith(_MARKS)
+        # What else waits must not fail within the savepoint that begins after it.
+        if (not is_mark or not all(map(_is_mark, self._unsaid))) and (calls := self.turn()):
             _carry(*calls)
-        return execute(*statement)
+        if not is_mark:
+            return execute(sql, *rest)
+        self._ahead = None
+        self.say_later(Call(Statement(sql)))
+        return None
+
+
+def _is_mark(call: Call) -> bool:
+    return not call.statement.formats
 
 
 _conversation: ContextVar[Conversation | None] = ContextVar("audit_conversation", default=None)

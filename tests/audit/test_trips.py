@@ -2,12 +2,13 @@
 
 import pytest
 from django.db import connection, transaction
+from uuid_utils.compat import uuid7
 
 from apikeys.commands import DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
 from audit import rows, trips
 from audit.bus import dispatch
-from audit.exceptions import Crashed
+from audit.exceptions import Crashed, NotFound
 from audit.models import CommandRecord
 from benchmarks.protocol import traffic_of
 from tests.books import all_but_records, assert_balanced
@@ -107,8 +108,8 @@ def test_what_was_locked_ahead_is_read_anew_after_an_inner_command(first_key):
 def test_a_change_under_a_lock_that_was_given_up_is_made_at_once(first_key):
     traffic = traffic_of(lambda: dispatch(to(change_what_was_locked_in_a_savepoint, first_key.id)))
 
-    # The opening; SAVEPOINT, the lock, ROLLBACK and RELEASE; the UPDATE; the record and COMMIT.
-    assert traffic.round_trips == 7
+    # The opening; SAVEPOINT and the lock; ROLLBACK; RELEASE and the UPDATE; the record and COMMIT.
+    assert traffic.round_trips == 5
     assert history_of(first_key.id) == [False]
 
 
@@ -120,6 +121,33 @@ def test_a_change_that_the_database_refuses_at_the_end_is_undone_and_recorded(fi
 
     assert all_but_records() == before
     assert CommandRecord.objects.get(command_id=refused.value.command_id).status == "failed"
+
+
+@deed
+def begin_and_break(command, context):
+    with pytest.raises(Broken), transaction.atomic():
+        raise Broken("before anything was said")
+    with transaction.atomic():
+        ApiKey.objects.get(pk=command.api_key_id).disable()
+
+
+@deed
+def dispatch_what_is_refused_before_it_is_said(command, context):
+    with pytest.raises(NotFound):
+        dispatch(DisableApiKey(api_key_id=uuid7()))
+    rows.locked(ApiKey, pk=command.api_key_id).disable()
+
+
+def test_a_savepoint_that_nothing_was_said_in_can_be_rolled_back(first_key):
+    dispatch(to(begin_and_break, first_key.id))
+
+    assert history_of(first_key.id) == [False]
+
+
+def test_an_inner_command_that_is_refused_at_once_leaves_the_outer_one_as_it_was(first_key):
+    dispatch(to(dispatch_what_is_refused_before_it_is_said, first_key.id))
+
+    assert history_of(first_key.id) == [False]
 
 
 def test_two_changes_of_one_row_are_two_rows_of_history(first_key):
