@@ -33,6 +33,7 @@ from approvals.models import (
     SeenAnother,
     State,
     TooLate,
+    Vote,
 )
 from audit import rows
 from audit.context import Context
@@ -158,5 +159,5 @@ def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:
     """
     request = rows.locked(ApprovalRequest, pk=request_id)
     context.correlation_id = request.held_record().correlation_id
-    request.keep_votes()
+    Vote.keep(request)
     return request

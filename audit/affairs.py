@@ -73,5 +73,5 @@ def _actor_of_record(record: CommandRecord) -> Actor:
 
 
 def _next_attempt(record: CommandRecord) -> int:
-    (attempt,) = trips.fetch(_NEXT_ATTEMPT, [record.command_id]) or ()
+    ((attempt,),) = trips.ask(_NEXT_ATTEMPT, [record.command_id])
     return int(attempt)

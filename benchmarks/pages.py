@@ -57,6 +57,11 @@ def main(records: int = 10_000_000, *, is_kept: bool = False) -> None:
         sys.stdout.write(_line(name, few[name], figures))
 
 
+def measured(records: int) -> "tuple[dict[str, _Figures], dict[str, _Figures]]":
+    """Measure every page with few records in the log, and with so many."""
+    return _measured(_FEW, is_kept=False), _measured(records, is_kept=False)
+
+
 def _measured(records: int, *, is_kept: bool) -> dict[str, _Figures]:
     with scratch.database(f"countersign_log_{records}", is_kept=is_kept):
         # Its models can be imported once Django is set up.

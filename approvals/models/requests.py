@@ -189,10 +189,6 @@ class ApprovalRequest(LeanModel):
             raise payloads.Altered
         return payloads.unseal(sealed, self.binding)
 
-    def keep_votes(self) -> None:
-        """Read the votes once. Under the lock on this row nobody else casts one."""
-        self._prefetched_objects_cache = {"votes": list(Vote.of(self))}
-
     def standing_votes(self) -> list[Vote]:
         """Find the votes that count for something: of each person the newest genuine one."""
         newest = {}
@@ -295,9 +291,9 @@ class ApprovalRequest(LeanModel):
 
     def _add_vote(self, decision: Decision, *, context: Context, rules: list[str]) -> Vote:
         voter = rows.found(get_user_model(), pk=context.actor.person_id)
+        Vote.keep(self)
         # A row that somebody put in by hand takes up its number as well.
-        others = list(Vote.of(self))
-        numbers = [vote.number for vote in others if vote.voter_id == voter.pk]
+        numbers = [vote.number for vote in Vote.of(self) if vote.voter_id == voter.pk]
         vote = Vote(
             request=self,
             voter=voter,
@@ -312,7 +308,7 @@ class ApprovalRequest(LeanModel):
         )
         vote.mac = payloads.sign(vote.signed_content)
         vote.save(force_insert=True)
-        self._prefetched_objects_cache = {"votes": [*others, vote]}
+        Vote.keep(self, vote)
         return vote
 
 

@@ -1,7 +1,7 @@
 """What one person decided about one request, and the proof that it came through the bus."""
 
 from collections.abc import Iterable, Mapping
-from typing import Self
+from typing import Any, Self
 
 from django.conf import settings
 from django.db import models
@@ -72,6 +72,11 @@ class Vote(LeanModel, Evidence):
         """Find every vote: those that were fetched with many requests, or those there are now."""
         fetched: Mapping[str, Iterable[Self]] = getattr(request, "_prefetched_objects_cache", {})
         return fetched["votes"] if "votes" in fetched else rows.every(cls, request=request.pk)
+
+    @classmethod
+    def keep(cls, request: Any, *cast: Self) -> None:
+        """Read the votes on a request once: under the lock on it nobody casts but who holds it."""
+        request._prefetched_objects_cache = {"votes": [*cls.of(request), *cast]}  # noqa: SLF001  # Django's own place
 
     @property
     def signed_content(self) -> bytes:
