@@ -100,6 +100,17 @@ class Limit:
         """How much may be owed for one more to pass."""
         return self.period - self.cost
 
+    # Every request sends these two. To adapt a timedelta anew each time takes 3 µs.
+    @cached_property
+    def cost_in_sql(self) -> str:
+        """The cost as PostgreSQL reads an interval."""
+        return f"{self.cost.total_seconds():.6f} seconds"
+
+    @cached_property
+    def room_in_sql(self) -> str:
+        """The room as PostgreSQL reads an interval."""
+        return f"{self.room.total_seconds():.6f} seconds"
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -196,11 +207,11 @@ def parameters(address: str | None) -> dict[str, Any]:
     """Return what `COMMON_TABLES` asks for; of a limit that is off it asks nothing."""
     key, failures = per_key(), failed_attempts()
     return {
-        "cost": key and key.cost,
-        "room": key and key.room,
+        "cost": key and key.cost_in_sql,
+        "room": key and key.room_in_sql,
         "address": address,
         "address_row": failures and _row_of(address),
-        "failures_room": failures and failures.room,
+        "failures_room": failures and failures.room_in_sql,
     }
 
 

@@ -12,7 +12,7 @@ from audit.middleware import Next
 from audit.outcomes import Outcome
 from audit.registry import handles
 
-Deed = Callable[["Probe", Context], Any]
+Deed = Callable[[Any, Context], Any]
 
 _deeds: dict[str, Deed] = {}
 
@@ -26,6 +26,17 @@ class Probe(Command):
     """Do to an API key what a test says."""
 
     message_type = "tests.probe"
+    subject = SubjectOf("api-key", "api_key_id")
+
+    api_key_id: UUID
+    deed: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class LockingProbe(Command):
+    """Do to an API key what a test says, first of all under a lock."""
+
+    message_type = "tests.locking_probe"
     subject = SubjectOf("api-key", "api_key_id", is_locked=True)
 
     api_key_id: UUID
@@ -40,6 +51,11 @@ class Probed(Event):
     subject = SubjectOf("api-key", "api_key_id")
 
     api_key_id: UUID
+
+
+@handles(LockingProbe)
+def locking_probe(command: LockingProbe, context: Context) -> Any:
+    return _deeds[command.deed](command, context)
 
 
 @handles(Probe)
@@ -58,6 +74,11 @@ def deed(function: Deed) -> Deed:
 def to(function: Deed, api_key_id: UUID) -> Probe:
     """Build the command that does a deed."""
     return Probe(api_key_id=api_key_id, deed=function.__name__)
+
+
+def locking(function: Deed, api_key_id: UUID) -> LockingProbe:
+    """Build the command that does a deed whose first statement locks the key."""
+    return LockingProbe(api_key_id=api_key_id, deed=function.__name__)
 
 
 def break_before(command: Command, context: Context, call_next: Next) -> Outcome:

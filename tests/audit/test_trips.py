@@ -12,7 +12,7 @@ from audit.exceptions import Crashed, NotFound
 from audit.models import CommandRecord
 from benchmarks.protocol import traffic_of
 from tests.books import all_but_records, assert_balanced
-from tests.probes import Broken, deed, to
+from tests.probes import Broken, deed, locking, to
 
 
 def history_of(api_key_id) -> list[bool]:
@@ -88,25 +88,27 @@ def give_it_a_name_that_the_database_refuses(command, context):
 
 
 def test_a_handler_reads_what_it_has_written(first_key):
-    dispatch(to(disable_and_look, first_key.id))
+    dispatch(locking(disable_and_look, first_key.id))
 
     assert history_of(first_key.id) == [False]
 
 
 def test_a_handler_reads_what_it_has_written_past_the_orm_too(first_key):
-    dispatch(to(disable_and_look_with_the_same_prepared_statement, first_key.id))
+    dispatch(locking(disable_and_look_with_the_same_prepared_statement, first_key.id))
 
     assert history_of(first_key.id) == [False]
 
 
 def test_what_was_locked_ahead_is_read_anew_after_an_inner_command(first_key):
-    dispatch(to(lock_what_an_inner_command_has_changed, first_key.id))
+    dispatch(locking(lock_what_an_inner_command_has_changed, first_key.id))
 
     assert history_of(first_key.id) == [False, True]
 
 
 def test_a_change_under_a_lock_that_was_given_up_is_made_at_once(first_key):
-    traffic = traffic_of(lambda: dispatch(to(change_what_was_locked_in_a_savepoint, first_key.id)))
+    traffic = traffic_of(
+        lambda: dispatch(locking(change_what_was_locked_in_a_savepoint, first_key.id))
+    )
 
     # The opening; SAVEPOINT and the lock; ROLLBACK; RELEASE and the UPDATE; the record and COMMIT.
     assert traffic.round_trips == 5
@@ -117,7 +119,7 @@ def test_a_change_that_the_database_refuses_at_the_end_is_undone_and_recorded(fi
     before = all_but_records()
 
     with pytest.raises(Crashed) as refused:
-        dispatch(to(give_it_a_name_that_the_database_refuses, first_key.id))
+        dispatch(locking(give_it_a_name_that_the_database_refuses, first_key.id))
 
     assert all_but_records() == before
     assert CommandRecord.objects.get(command_id=refused.value.command_id).status == "failed"
@@ -145,7 +147,7 @@ def test_a_savepoint_that_nothing_was_said_in_can_be_rolled_back(first_key):
 
 
 def test_an_inner_command_that_is_refused_at_once_leaves_the_outer_one_as_it_was(first_key):
-    dispatch(to(dispatch_what_is_refused_before_it_is_said, first_key.id))
+    dispatch(locking(dispatch_what_is_refused_before_it_is_said, first_key.id))
 
     assert history_of(first_key.id) == [False]
 
