@@ -30,6 +30,9 @@ def clean_text(value: str, *, longest: int) -> str:
 
     Dropped are lone surrogates and control characters, NUL among them; line breaks and tabs stay.
     """
+    if value.isprintable():
+        # As nearly everything is: one look, in place of one at each character.
+        return value.strip()[:longest]
     kept = [
         character
         for character in value.replace("\r\n", "\n").strip()
