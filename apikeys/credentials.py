@@ -14,7 +14,7 @@ from django.db import DatabaseError, connection
 from apikeys import allowances, usage
 from apikeys.allowances import Owed, Standing
 from apikeys.tokens import NoToken, Token
-from audit import trips
+from audit import permissions, trips
 from audit.actors import Actor
 from audit.registry import credential
 
@@ -57,7 +57,7 @@ class Candidate(NamedTuple):
     expires_at: datetime | None
     owner_id: int
     owner: str
-    permissions: list[str]
+    permission_ids: list[int]
     verdict: str
 
     def actor(self) -> Actor:
@@ -68,7 +68,7 @@ class Candidate(NamedTuple):
             label=f"{self.owner}, with key “{self.name}” ({self.prefix}…)",
             person_id=str(self.owner_id),
             tenants=frozenset({str(self.customer_id)}),
-            permissions=frozenset(self.permissions),
+            permissions=permissions.named(self.permission_ids),
             scopes=frozenset(self.scopes),
         )
 
@@ -87,19 +87,7 @@ def _statement(*, found_by: str, networks: str = "") -> str:
         SELECT api_key.id, api_key.name, api_key.prefix, api_key.environment, api_key.customer_id,
             api_key.scopes, api_key.expires_at, owner.id AS owner_id,
             owner.username AS owner,
-            ARRAY(SELECT content_type.app_label || '.' || permission.codename
-                FROM auth_permission AS permission
-                JOIN django_content_type AS content_type
-                    ON content_type.id = permission.content_type_id
-                WHERE permission.id = ANY (ARRAY(
-                    SELECT permission_id FROM auth_user_user_permissions
-                    WHERE user_id = owner.id
-                    UNION ALL
-                    SELECT granted.permission_id FROM auth_user_groups AS belonging
-                    JOIN auth_group_permissions AS granted USING (group_id)
-                    WHERE belonging.user_id = owner.id
-                    UNION ALL
-                    SELECT id FROM auth_permission WHERE owner.is_superuser))) AS permissions,
+            {permissions.ids_sql("owner")} AS permission_ids,
             CASE
                 WHEN api_key.deleted_at IS NOT NULL THEN 'deleted'
                 WHEN NOT api_key.is_enabled THEN 'disabled'

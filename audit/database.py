@@ -5,6 +5,8 @@
 
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
 from django.db import connections, models
 from psycopg import sql
 
@@ -13,6 +15,8 @@ from audit.models import AppendOnly, Evidence
 
 GUARD = "audit_guard"
 APPEND_ONLY = "audit_append_only"
+# Migrations make them. What a permission is called must not change while its name is known.
+_GIVEN = (Permission, ContentType)
 
 
 def protect(*, using: str) -> None:
@@ -65,10 +69,7 @@ def _privileges(in_use: list[type[models.Model]]) -> list[sql.Composed]:
     if role == settings.DATABASES["owner"]["USER"]:
         return []
     grants = [("USAGE", "SEQUENCE audit_position"), ("SELECT", "TABLE django_migrations")]
-    for model in in_use:
-        append_only = issubclass(model, AppendOnly)
-        privileges = "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE"
-        grants.append((privileges, f'TABLE "{model._meta.db_table}"'))
+    grants += [(_needed(model), f'TABLE "{model._meta.db_table}"') for model in in_use]
     return [
         sql.SQL(f"{verb} {{}} ON {thing} {direction} {{}}").format(
             sql.SQL(what), sql.Identifier(role)
@@ -76,3 +77,10 @@ def _privileges(in_use: list[type[models.Model]]) -> list[sql.Composed]:
         for privileges, thing in grants
         for verb, what, direction in (("REVOKE", "ALL", "FROM"), ("GRANT", privileges, "TO"))
     ]
+
+
+def _needed(model: type[models.Model]) -> str:
+    if model in _GIVEN:
+        return "SELECT"
+    append_only = issubclass(model, AppendOnly)
+    return "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE"

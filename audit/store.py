@@ -198,7 +198,10 @@ def _appending(
         case [event]:
             return Call(_APPEND_ONE, [*told, *event[:-1], Jsonb(event.data), *expected])
         case _:
-            return Call(_APPEND, [*told, Jsonb([event._asdict() for event in events], dumps=_as_json), *expected])
+            return Call(
+                _APPEND,
+                [*told, Jsonb([event._asdict() for event in events], dumps=_as_json), *expected],
+            )
 
 
 def present_number(subject: Subject) -> int:
