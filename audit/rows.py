@@ -45,6 +45,12 @@ class LeanModel(models.Model):
                 force_insert=force_insert, update_fields=update_fields, using=using, **options
             )
 
+    def add(self) -> None:
+        """Add this row, of which no other can be in the way, with the next statement."""
+        # Nobody else can have it, as if it were locked.
+        _state(self).locked_in = trips.waiting()
+        self.save(force_insert=True)
+
 
 class _Selection(NamedTuple):
     statement: Statement
@@ -153,7 +159,7 @@ def _save(instance: models.Model, change: _Change, **facts: Any) -> None:
 
 
 def _write(instance: models.Model, statement: Statement, values: list[Any]) -> None:
-    """Save a row: with the next trip if this dispatch has locked it, for then it is there."""
+    """Save a row: with the next trip if this dispatch has locked it, for then nothing can fail."""
     locked_in: trips.Conversation | None = getattr(_state(instance), "locked_in", None)
     if locked_in and trips.waiting() is locked_in:
         trips.note(statement)

@@ -287,7 +287,7 @@ class ApprovalRequest(LeanModel):
         self.digest = payloads.digest(command)
         sealed = payloads.seal(command, self.binding)
         self.payload, self.seal = sealed.payload, sealed.seal
-        self.save(force_insert=True)
+        self.add()
 
     def _add_vote(self, decision: Decision, *, context: Context, rules: list[str]) -> Vote:
         voter = rows.found(get_user_model(), pk=context.actor.person_id)
@@ -307,7 +307,7 @@ class ApprovalRequest(LeanModel):
             client_address=context.request.client_address,
         )
         vote.mac = payloads.sign(vote.signed_content)
-        vote.save(force_insert=True)
+        vote.add()
         Vote.keep(self, vote)
         return vote
 
