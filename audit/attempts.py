@@ -134,7 +134,7 @@ class Attempt:
         """Build the record of the attempt as it stands."""
         context, actor, error = self.context, self.context.actor, self.error
         succeeded = self.status is Status.SUCCEEDED
-        return CommandRecord(
+        return CommandRecord.telling(
             command_id=context.command_id,
             attempt=context.attempt,
             message_type=self.command.message_type,
