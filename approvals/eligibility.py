@@ -47,6 +47,11 @@ def eligible_rules(
     return found
 
 
+def question(person_id: int) -> trips.Call:
+    """Give the statement by which `eligible_rules` finds the groups of a person."""
+    return trips.Call(_GROUPS, [person_id])
+
+
 def _own_groups(person_id: int, group_ids: set[int]) -> set[int]:
     groups = trips.ask(_GROUPS, [person_id])
     if not groups:

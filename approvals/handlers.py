@@ -2,9 +2,10 @@
 
 from uuid import UUID
 
+from django.contrib.auth import get_user_model
 from django.utils import timezone
 
-from approvals import execution, notifications, policies, tightening
+from approvals import eligibility, execution, notifications, policies, tightening
 from approvals.commands import (
     Approve,
     Deny,
@@ -35,7 +36,8 @@ from approvals.models import (
     TooLate,
     Vote,
 )
-from audit import rows
+from audit import rows, trips
+from audit.actors import Actor
 from audit.context import Context
 from audit.exceptions import Cancelled, FieldError, Invalid
 from audit.registry import handles
@@ -158,6 +160,18 @@ def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:
     What is decided here, and what is refused, belongs to the affair of the held command.
     """
     request = rows.locked(ApprovalRequest, pk=request_id)
+    trips.ask_ahead(
+        request.asking_for_held_record(),
+        Vote.asking_for_all_of(request),
+        *_asking_for_voter(context.actor),
+    )
     context.correlation_id = request.held_record().correlation_id
     Vote.keep(request)
     return request
+
+
+def _asking_for_voter(actor: Actor) -> list[trips.Call]:
+    if actor.kind != "user":
+        return []
+    person_id = int(actor.person_id)
+    return [eligibility.question(person_id), rows.reading(get_user_model(), pk=person_id)]

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.utils.module_loading import import_string
 
-from audit import permissions, rows, scopes
+from audit import permissions, rows, scopes, trips
 from audit.exceptions import Forbidden
 from audit.registry import credential
 
@@ -99,7 +99,11 @@ def actor_for_user(user: AbstractUser | AnonymousUser) -> Actor:
 @credential("user")
 def live_user(identifier: str) -> Actor | None:
     """Build the actor of a person who is still active."""
-    user = rows.find(get_user_model(), pk=identifier, is_active=True)
+    person = {"pk": int(identifier), "is_active": True}
+    trips.ask_ahead(
+        rows.reading(get_user_model(), **person), permissions.reading(user_id=person["pk"])
+    )
+    user = rows.find(get_user_model(), **person)
     return actor_for_user(user) if user else None
 
 

@@ -45,6 +45,11 @@ def named(ids: Iterable[int]) -> frozenset[str]:
     return frozenset([known[each] for each in wanted if each in known])
 
 
+def reading(*, user_id: int) -> trips.Call:
+    """Give the statement by which `read_ahead` finds what a person may do."""
+    return trips.Call(_IDS, [user_id])
+
+
 def read_ahead(user: Any) -> None:
     """Put what a person may do where Django's ModelBackend would keep it once it has asked.
 

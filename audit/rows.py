@@ -80,6 +80,12 @@ def lock(model: type[models.Model], **columns: Any) -> Call:
     return Call(selection.statement, _sought(selection, columns))
 
 
+def reading(model: type[models.Model], **columns: Any) -> Call:
+    """Give the statement by which `found`, `find` and `every` fetch the rows with these values."""
+    selection = _selection(model, tuple(columns), "")
+    return Call(selection.statement, _sought(selection, columns))
+
+
 def found(model: type[_Model], **columns: Any) -> _Model:
     """Fetch the row with these values.
 

@@ -24,6 +24,7 @@ __all__ = [
     "Row",
     "Statement",
     "ask",
+    "ask_ahead",
     "ending",
     "fetch",
     "note",
@@ -60,7 +61,7 @@ class Conversation:
     def __init__(self) -> None:
         self._outer = _conversation.get()
         self._unsaid: list[Call] = self._outer.turn() if self._outer else []
-        self._ahead: tuple[Call, list[Row]] | None = None
+        self._ahead: list[tuple[Call, list[Row]]] = []
         # Django's proxy to the connection costs a hundredth of a trip each time it is gone through.
         self._database = connections[DEFAULT_DB_ALIAS]
         self._savepoints = list(self._database.savepoint_ids)
@@ -84,23 +85,25 @@ class Conversation:
         return self._database.savepoint_ids == self._savepoints
 
     def say_later(self, *calls: Call) -> None:
-        """Have statements wait for the next one."""
+        """Have statements wait for the next one. What was told ahead may be otherwise then."""
         self._unsaid += calls
+        self._ahead = []
 
     def hear(self, call: Call, rows: list[Row]) -> None:
-        """Remember what a statement would be answered, if it is the next one."""
-        self._ahead = call, rows
+        """Remember what a statement would be answered, until anything else is said."""
+        self._ahead.append((call, rows))
 
     def told(self, call: Call) -> list[Row] | None:
         """Give the answer to a statement, if it came ahead."""
-        if self._ahead is None or self._ahead[0] != call:
-            return None
-        (_, rows), self._ahead = self._ahead, None
-        return rows
+        for place, (asked, rows) in enumerate(self._ahead):
+            if asked == call:
+                del self._ahead[place]
+                return rows
+        return None
 
     def turn(self) -> list[Call]:
         """Hand over what has to be said before anything else."""
-        calls, self._unsaid, self._ahead = self._unsaid, [], None
+        calls, self._unsaid, self._ahead = self._unsaid, [], []
         return calls
 
     def _say_first(self, execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
@@ -113,7 +116,6 @@ class Conversation:
             _carry(*calls)
         if not is_mark:
             return execute(sql, *rest)
-        self._ahead = None
         self.say_later(Call(Statement(sql)))
         return None
 
@@ -143,6 +145,14 @@ def ask(statement: Statement, values: Any) -> list[Row]:
     call, talk = Call(statement, values), _conversation.get()
     told = talk.told(call) if talk else None
     return send(call)[0] if told is None else told
+
+
+def ask_ahead(*calls: Call) -> None:
+    """Ask in one trip what is about to be asked one by one, by whoever needs it."""
+    talk = _conversation.get()
+    if talk:
+        for call, answer in zip(calls, send(*calls), strict=True):
+            talk.hear(call, answer)
 
 
 def note(statement: Statement) -> None:

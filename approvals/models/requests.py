@@ -23,7 +23,7 @@ from approvals.models.refusals import (
 )
 from approvals.models.states import State
 from approvals.models.votes import Decision, Vote
-from audit import rows
+from audit import rows, trips
 from audit.actors import Actor
 from audit.context import Context
 from audit.history import HistoricalRecords
@@ -177,7 +177,15 @@ class ApprovalRequest(LeanModel):
     @cached_property
     def _held_record(self) -> CommandRecord:
         # No record ever changes, so it is read once.
-        return rows.found(CommandRecord, command_id=self.command_id, status=Status.POSTPONED)
+        return rows.found(CommandRecord, **self._of_held_record)
+
+    def asking_for_held_record(self) -> trips.Call:
+        """Give the statement by which `held_record` finds it."""
+        return rows.reading(CommandRecord, **self._of_held_record)
+
+    @property
+    def _of_held_record(self) -> dict[str, Any]:
+        return {"command_id": self.command_id, "status": Status.POSTPONED}
 
     def command(self) -> Command:
         """Read the held command.

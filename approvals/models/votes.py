@@ -9,7 +9,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from approvals import payloads
-from audit import rows
+from audit import rows, trips
 from audit.models import Evidence
 from audit.rows import LeanModel
 
@@ -72,6 +72,11 @@ class Vote(LeanModel, Evidence):
         """Find every vote: those that were fetched with many requests, or those there are now."""
         fetched: Mapping[str, Iterable[Self]] = getattr(request, "_prefetched_objects_cache", {})
         return fetched["votes"] if "votes" in fetched else rows.every(cls, request=request.pk)
+
+    @classmethod
+    def asking_for_all_of(cls, request: models.Model) -> trips.Call:
+        """Give the statement by which `of` finds the votes there are now."""
+        return rows.reading(cls, request=request.pk)
 
     @classmethod
     def keep(cls, request: Any, *cast: Self) -> None:

@@ -89,7 +89,7 @@ def test_to_be_held_takes_eight(first_key, dana, acme, disabling_needs_two, cont
     assert traffic_of_dispatch(DisableApiKey(api_key_id=second.id), context) == Traffic(13, 8)
 
 
-def test_the_last_vote_with_all_that_it_releases_takes_fourteen(
+def test_the_last_vote_with_all_that_it_releases_takes_ten(
     first_key, disabling_needs_two, context, ann, bob, settings
 ):
     settings.EMAIL_BACKEND = NO_MAIL
@@ -97,7 +97,7 @@ def test_the_last_vote_with_all_that_it_releases_takes_fourteen(
     approved(request, ann)
     vote = Approve(approval_request_id=request.pk, digest=request.digest)
 
-    assert traffic_of_dispatch(vote, Context(actor=actor(bob))) == Traffic(26, 14)
+    assert traffic_of_dispatch(vote, Context(actor=actor(bob))) == Traffic(26, 10)
 
 
 def test_authentication_takes_one(first_key):

@@ -5,7 +5,7 @@ from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
 from apikeys.commands import DisableApiKey, EnableApiKey
-from apikeys.models import ApiKey
+from apikeys.models import ApiKey, Customer
 from audit import rows, trips
 from audit.bus import dispatch
 from audit.exceptions import Crashed, NotFound
@@ -13,6 +13,8 @@ from audit.models import CommandRecord
 from benchmarks.protocol import traffic_of
 from tests.books import all_but_records, assert_balanced
 from tests.probes import Broken, deed, locking, to
+
+NOBODY = uuid7()
 
 
 def history_of(api_key_id) -> list[bool]:
@@ -67,6 +69,21 @@ def disable_and_look_with_the_same_prepared_statement(command, context):
 
 
 @deed
+def ask_ahead_and_then_change(command, context):
+    api_key = rows.locked(ApiKey, pk=command.api_key_id)
+    trips.ask_ahead(rows.reading(ApiKey, pk=api_key.pk), rows.reading(Customer, pk=NOBODY))
+    api_key.disable()
+    assert not rows.found(ApiKey, pk=api_key.pk).is_enabled
+
+
+@deed
+def ask_ahead(command, context):
+    trips.ask_ahead(rows.reading(ApiKey, pk=command.api_key_id), rows.reading(Customer, pk=NOBODY))
+    assert rows.find(Customer, pk=NOBODY) is None
+    assert rows.found(ApiKey, pk=command.api_key_id).is_enabled
+
+
+@deed
 def lock_what_an_inner_command_has_changed(command, context):
     dispatch(DisableApiKey(api_key_id=command.api_key_id))
     rows.locked(ApiKey, pk=command.api_key_id).enable()
@@ -95,6 +112,19 @@ def test_a_handler_reads_what_it_has_written(first_key):
 
 def test_a_handler_reads_what_it_has_written_past_the_orm_too(first_key):
     dispatch(locking(disable_and_look_with_the_same_prepared_statement, first_key.id))
+
+    assert history_of(first_key.id) == [False]
+
+
+def test_what_was_asked_ahead_is_not_asked_again(first_key):
+    traffic = traffic_of(lambda: dispatch(to(ask_ahead, first_key.id)))
+
+    # The opening; the two questions; the record and COMMIT.
+    assert traffic.round_trips == 3
+
+
+def test_what_was_asked_ahead_of_a_change_is_asked_again_after_it(first_key):
+    dispatch(locking(ask_ahead_and_then_change, first_key.id))
 
     assert history_of(first_key.id) == [False]
 
