@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError
 
 from apikeys import allowances, usage
 from apikeys.allowances import Owed, Standing
@@ -221,7 +221,7 @@ def _find(digest: bytes, address: str | None) -> tuple[Owed | None, Candidate | 
 
 def _within_limits(values: dict[str, Any]) -> trips.Row | None:
     # Inside a transaction, it would be the commit of all the rest that waits for no disk.
-    may_take = values["cost"] and not connection.in_atomic_block
+    may_take = values["cost"] and not trips.database().in_atomic_block
     taken = trips.fetch(_TAKE_ONE, values) if may_take else None
     return taken[1:] if taken else trips.fetch(_WITHIN_LIMITS, values)
 

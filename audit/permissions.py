@@ -9,8 +9,6 @@ ids are never given again, and an id that a connection has not met yet has it re
 from collections.abc import Iterable
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections
-
 from audit import trips
 
 _NAMES = trips.Statement("""
@@ -61,7 +59,7 @@ def read_ahead(user: Any) -> None:
 
 
 def _known() -> dict[int, str]:
-    database = connections[DEFAULT_DB_ALIAS]
+    database = trips.database()
     database.ensure_connection()
     names: dict[int, str] = vars(database.connection).setdefault(_KEPT, {})
     return names

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, models
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, models
 from django.db.models import signals
 
 from audit import trips
@@ -119,7 +119,7 @@ def copied(instance: models.Model, *, into: type[models.Model], **values: Any) -
 
     Copied are the columns that both have, under a key that the database makes.
     """
-    change, database = _copy(type(instance), into, tuple(values)), connections[DEFAULT_DB_ALIAS]
+    change, database = _copy(type(instance), into, tuple(values)), trips.database()
     given = zip(change.fields, (*values.values(), instance.pk), strict=True)
     return Call(
         change.statement, [field.get_db_prep_value(value, database) for field, value in given]
@@ -140,7 +140,7 @@ def _fetch(model: type[_Model], columns: dict[str, Any], *, ending: str = "") ->
 
 
 def _sought(selection: _Selection, columns: dict[str, Any]) -> list[Any]:
-    database = connections[DEFAULT_DB_ALIAS]
+    database = trips.database()
     return [
         field.get_db_prep_value(value, database)
         for field, value in zip(selection.by, columns.values(), strict=True)
@@ -226,8 +226,7 @@ def _copy(model: type[models.Model], into: type[models.Model], names: tuple[str,
 
 
 def _values(instance: models.Model, fields: Iterable[Any], *, is_new: bool) -> list[Any]:
-    # The connection itself: to go through Django's proxy to it takes longer than the rest here.
-    database = connections[DEFAULT_DB_ALIAS]
+    database = trips.database()
     return [field.get_db_prep_save(field.pre_save(instance, is_new), database) for field in fields]
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import pq
 
 from audit.pipeline import Call, Row, Statement, exchange
@@ -25,6 +26,7 @@ __all__ = [
     "Statement",
     "ask",
     "ask_ahead",
+    "database",
     "ending",
     "fetch",
     "note",
@@ -62,18 +64,17 @@ class Conversation:
         self._outer = _conversation.get()
         self._unsaid: list[Call] = self._outer.turn() if self._outer else []
         self._ahead: list[tuple[Call, list[Row]]] = []
-        # Django's proxy to the connection costs a hundredth of a trip each time it is gone through.
-        self._database = connections[DEFAULT_DB_ALIAS]
-        self._savepoints = list(self._database.savepoint_ids)
+        self.database = connections[DEFAULT_DB_ALIAS]
+        self._savepoints = list(self.database.savepoint_ids)
         self._token: Token[Conversation | None] | None = None
 
     def __enter__(self) -> Self:
         self._token = _conversation.set(self)
-        self._database.execute_wrappers.append(self._say_first)
+        self.database.execute_wrappers.append(self._say_first)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._database.execute_wrappers.remove(self._say_first)
+        self.database.execute_wrappers.remove(self._say_first)
         if self._token:
             _conversation.reset(self._token)
         if self._outer:
@@ -82,7 +83,7 @@ class Conversation:
 
     def waits(self) -> bool:
         """Tell whether a statement may wait: not inside a savepoint, which may be rolled back."""
-        return self._database.savepoint_ids == self._savepoints
+        return self.database.savepoint_ids == self._savepoints
 
     def say_later(self, *calls: Call) -> None:
         """Have statements wait for the next one. What was told ahead may be otherwise then."""
@@ -133,6 +134,12 @@ def waiting(*, using: str | None = DEFAULT_DB_ALIAS) -> Conversation | None:
     return talk if talk and using in (None, DEFAULT_DB_ALIAS) and talk.waits() else None
 
 
+def database() -> BaseDatabaseWrapper:
+    """Find the connection, which a dispatch looks up once: it takes Django a microsecond."""
+    talk = _conversation.get()
+    return talk.database if talk else connections[DEFAULT_DB_ALIAS]
+
+
 def fetch(statement: Statement, values: Any = ()) -> Row | None:
     """Carry out one statement, and return its first row."""
     rows = send(Call(statement, values))[0]
@@ -157,9 +164,9 @@ def ask_ahead(*calls: Call) -> None:
 
 def note(statement: Statement) -> None:
     """Have Django count a statement among the queries."""
-    database = connections[DEFAULT_DB_ALIAS]
-    if database.queries_logged:
-        database.queries_log.append({"sql": statement.sql.decode(), "time": "0"})
+    connection = database()
+    if connection.queries_logged:
+        connection.queries_log.append({"sql": statement.sql.decode(), "time": "0"})
 
 
 def send(*calls: Call) -> list[list[Row]]:
@@ -174,17 +181,17 @@ def send(*calls: Call) -> list[list[Row]]:
 
 def ending() -> list[Call]:
     """COMMIT, if leaving Django's innermost block would be that; nothing inside another block."""
-    database = connections[DEFAULT_DB_ALIAS]
-    is_last = database.commit_on_exit and not database.savepoint_ids
-    return [COMMIT] if is_last and not database.needs_rollback else []
+    connection = database()
+    is_last = connection.commit_on_exit and not connection.savepoint_ids
+    return [COMMIT] if is_last and not connection.needs_rollback else []
 
 
 def _carry(*calls: Call) -> list[list[Row]]:
     """Send BEGIN first where Django has opened a transaction that the database does not know of."""
-    database = connections[DEFAULT_DB_ALIAS]
-    database.ensure_connection()
-    raw: Any = database.connection
-    with database.wrap_database_errors:
+    connection = database()
+    connection.ensure_connection()
+    raw: Any = connection.connection
+    with connection.wrap_database_errors:
         if raw.autocommit or raw.pgconn.transaction_status != pq.TransactionStatus.IDLE:
             return exchange(raw, calls)
         return exchange(raw, (BEGIN, *calls))[1:]
