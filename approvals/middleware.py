@@ -13,6 +13,7 @@ from audit.messages import Command, Subject
 from audit.middleware import Next
 from audit.openapi.operations import refuses_with
 from audit.outcomes import Outcome, Postponed
+from audit.trips import Call
 
 _QUEUE_UP = trips.Statement("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))")
 
@@ -72,15 +73,7 @@ def _pending_twin(command: Command, context: Context) -> Postponed | None:
     """
     if context.subject is None:
         return None
-    _queue_up(command.message_type, context.subject)
-    about = rows.every(
-        ApprovalRequest,
-        state=State.PENDING,
-        message_type=command.message_type,
-        subject_type=context.subject.type,
-        subject_id=context.subject.id,
-    )
-    now = timezone.now()
+    about, now = _pending(command.message_type, context.subject), timezone.now()
     open_ones = [request for request in about if request.approve_by > now]
     if not open_ones:
         return None
@@ -94,6 +87,16 @@ def _pending_twin(command: Command, context: Context) -> Postponed | None:
     raise AlreadyAskedFor(message)
 
 
-def _queue_up(message_type: str, subject: Subject) -> None:
-    """Wait for whoever asks for the same at this moment: there is no row yet to lock."""
-    trips.fetch(_QUEUE_UP, [f"{message_type} {subject}"])
+def _pending(message_type: str, subject: Subject) -> list[ApprovalRequest]:
+    """Find what is pending, once nobody asks for the same: there may be no row yet to lock."""
+    queue_up = Call(_QUEUE_UP, [f"{message_type} {subject}"])
+    about = rows.reading(
+        ApprovalRequest,
+        state=State.PENDING,
+        message_type=message_type,
+        subject_type=subject.type,
+        subject_id=subject.id,
+    )
+    # A statement sees what was committed when it began, which here is after the one before it.
+    _, found = trips.send(queue_up, about)
+    return [rows.loaded(ApprovalRequest, values) for values in found]
