@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 
 import psycopg
 from psycopg import generators, pq
-from psycopg.abc import PQGen
+from psycopg.abc import AdaptContext, PQGen
 from psycopg.adapt import PyFormat, Transformer
 
 Row: TypeAlias = tuple[Any, ...]
@@ -21,6 +21,7 @@ _COMMAND_OK, _FATAL_ERROR, _TUPLES_OK = (
     pq.ExecStatus.FATAL_ERROR,
     pq.ExecStatus.TUPLES_OK,
 )
+_TIMES: Any = psycopg.adapters.get_loader(psycopg.adapters.types["timestamptz"].oid, pq.Format.TEXT)
 _PARAMETER = re.compile(r"%(?:\((\w+)\))?s")
 _numbers = count(1)
 # Where a connection keeps its session, which so goes when the connection does.
@@ -68,7 +69,7 @@ class _Session:
 
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         self._raw, self._pgconn = raw, raw.pgconn
-        self._adaptation = Transformer(raw)
+        self._adaptation = Transformer(_with_quick_times(raw))
         self._prepared: set[bytes] = set()
 
     def exchange(self, calls: Sequence[Call]) -> list[list[Row]]:
@@ -147,6 +148,16 @@ class _Session:
             return []
         self._adaptation.set_pgresult(answer)
         return self._adaptation.load_rows(0, answer.ntuples, tuple)
+
+
+def _with_quick_times(raw: psycopg.Connection[Any]) -> AdaptContext:
+    """Adapt values as Django does, but for times: its loader is in Python, psycopg's is in C.
+
+    They read the same, for connections speak UTC; Django's takes 4 µs for each time.
+    """
+    cursor = raw.cursor()
+    cursor.adapters.register_loader("timestamptz", _TIMES)
+    return cursor
 
 
 def exchange(raw: Any, calls: Sequence[Call]) -> list[list[Row]]:
