@@ -131,13 +131,14 @@ def _in_slices(walk: Walk, edges: Sequence[datetime], *, share: float, slices: i
     # A burst that happens to lie in a slice must not make the page slow.
     most = None if is_exact else 5 * _SAMPLED // len(cut) + 100
     sql = f"""
-        SELECT slice.bar, count(*)
+        SELECT slice.bar, sum(counted.number)::int
         FROM unnest(%s::int[], %s::timestamptz[], %s::timestamptz[]) AS slice (bar, start, stop)
         CROSS JOIN {source.sql} CROSS JOIN LATERAL (
-            SELECT {"*" if walk.rest else ""} FROM audit_commandrecord AS each
-            WHERE {row.sql} AND received_at >= slice.start AND received_at < slice.stop LIMIT %s
-        ) AS each
-        WHERE {rest.sql} GROUP BY slice.bar
+            SELECT count(*) AS number FROM (
+                SELECT {"*" if walk.rest else ""} FROM audit_commandrecord AS each
+                WHERE {row.sql} AND received_at >= slice.start AND received_at < slice.stop LIMIT %s
+            ) AS each WHERE {rest.sql}
+        ) AS counted GROUP BY slice.bar
     """
     arrays = map(list, zip(*cut, strict=True))
     with connection.cursor() as cursor:

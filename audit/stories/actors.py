@@ -81,7 +81,7 @@ def actor_page(
     A person did what was done with the person's keys, too.
     """
     done = visible(_done_by(kind, identifier), reader)
-    credentials = _credentials(done)
+    credentials = _credentials(done, kind)
     if not credentials:
         return None
     label, person = _named(kind, identifier, credentials)
@@ -108,14 +108,17 @@ def _done_by(kind: str, identifier: str) -> QuerySet[CommandRecord]:
     return CommandRecord.objects.filter(actor_kind=kind, actor_id=identifier)
 
 
-def _credentials(done: QuerySet[CommandRecord]) -> list[Credential]:
-    """Tell as which the actor acted, the last one used first."""
-    newest = done.order_by("-position").values("position")[:LOOKED_AT]
-    ways = CommandRecord.objects.filter(position__in=newest)
-    ways = ways.order_by("actor_kind", "actor_id", "-position").distinct("actor_kind", "actor_id")
+def _credentials(done: QuerySet[CommandRecord], kind: str) -> list[Credential]:
+    """Tell as which the actor acted, the last one used first.
+
+    Who is no person acted as nothing but itself, so the newest attempt tells it all.
+    """
     columns = ("actor_kind", "actor_id", "actor_label", "actor_person", "received_at")
-    found = [Credential(*row) for row in ways.values_list(*columns)]
-    return sorted(found, key=lambda credential: credential.last_at, reverse=True)
+    looked_at = LOOKED_AT if kind == PERSON else 1
+    newest: dict[tuple[str, str], Credential] = {}
+    for row in done.order_by("-position").values_list(*columns)[:looked_at]:
+        newest.setdefault(row[:2], Credential(*row))
+    return sorted(newest.values(), key=lambda credential: credential.last_at, reverse=True)
 
 
 def _named(kind: str, identifier: str, credentials: list[Credential]) -> tuple[str, str]:
