@@ -24,6 +24,7 @@ from audit.exceptions import RolledBack
 from audit.models import CommandRecord, EventRecord, Status
 
 _FINAL = [status for status in Status if status.is_final]
+_OPEN = [status for status in Status if not status.is_final]
 # The parameters of a list, and what each looks at.
 _COLUMNS = {
     "type": "message_type__in",
@@ -62,7 +63,10 @@ def reaching(query: Mapping[str, Any]) -> list[Q]:
     if "status" not in query:
         return []
     later = CommandRecord.objects.filter(attempt__gt=1, status=query["status"])
-    return [Q(status=query["status"]), Q(command_id__in=later.values("command_id"))]
+    # Only what was open could come to it later. Unless told, PostgreSQL may go through the whole
+    # log for a status that no later attempt has: seven seconds of ten million records.
+    was_open = Q(status__in=_OPEN, command_id__in=later.values("command_id"))
+    return [Q(status=query["status"]), was_open]
 
 
 def events_matching(query: Mapping[str, Any]) -> QuerySet[EventRecord]:
