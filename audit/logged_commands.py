@@ -48,8 +48,8 @@ def matching(query: Mapping[str, Any]) -> QuerySet[CommandRecord]:
     if status is None or Status(status).is_final:
         return found
     # A command that is open there now; others came to it once, and have gone on since.
-    # Compared alone, PostgreSQL would expect one in two hundred to be so and sort all that ever came
-    # to it; of a value that is true or false it expects half, and goes from the newest on.
+    # Compared alone, PostgreSQL would expect one in two hundred to be so, and sort all that ever
+    # came to it; of a value that is true or false it expects half, and goes from the newest on.
     is_present = Coalesce(Exact(_present_status(), status), False, output_field=BooleanField())
     return found.filter(is_present)
 

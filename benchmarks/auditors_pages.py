@@ -61,10 +61,11 @@ def _searches() -> dict[str, _Address]:
         "search, customer": lambda each: _search(customer=each.record.tenant),
         "search, affair": lambda each: _search(correlation_id=str(each.record.correlation_id)),
         "search, common word": lambda _: _search(reason="rotation"),
-        "search, common word and status": lambda _: _search(reason="rotation", status="failed"),
+        # Common enough for a short log to have a page, or nearly so, of what is asked for.
+        "search, common word and status": lambda _: _search(reason="rotation", status="refused"),
         "search, rare word": lambda each: _search(reason=each.ticket),
         "search, type, status and channel": lambda _: _search(
-            message_type="apikeys.delete", status="refused", channel="admin"
+            message_type="apikeys.enable", status="refused", channel="v2"
         ),
         "search, actor and status": lambda each: _search(actor=each.actor, status="refused"),
         "search, actor and type": lambda each: _search(

@@ -3,6 +3,9 @@
 Of each 64 records three are one affair: a command that is held, its second attempt and the vote
 that released it; the newest in two hundred still wait. The other records are one command each, from
 5,000 actors of some customers, about 2,500 keys of each customer; most of each come from few.
+
+A short log is a young one, of fewer days and with fewer keys, so that a key, an hour and the last
+month fill a page of it as they do of a long one; and it has as many that wait as fill a page.
 """
 
 #: What is sent through which channel, what comes of it, and how much of all that is.
@@ -65,7 +68,7 @@ COMMANDS = """
     )
     WITH numbered AS (
         SELECT number, %(days)s::float8 * number / %(total)s AS day, number %% 64 = 0 AS is_held,
-            CASE WHEN number %% 64 < 3 AND number < 0.995 * %(total)s THEN number %% 64 ELSE -1 END
+            CASE WHEN number %% 64 < 3 AND number < %(waiting)s THEN number %% 64 ELSE -1 END
                 AS part
         FROM generate_series(%(first)s::bigint, %(last)s) AS number
     ),
@@ -78,8 +81,9 @@ COMMANDS = """
     ),
     subjects AS (
         SELECT chosen.*, actor.tenant,
-            md5(actor.customer || '-' || floor(2500 * power(made_chance(affair, 5), 2)))::uuid::text
-                AS api_key
+            md5(
+                actor.customer || '-' || floor(%(keys)s * power(made_chance(affair, 5), 2))
+            )::uuid::text AS api_key
         FROM chosen JOIN made_actor AS actor
             ON actor.n = floor(5000 * power(made_chance(affair, 2), 3))::int
     )
@@ -129,5 +133,10 @@ EVENTS = """
 """
 
 MOVE_ON = "SELECT setval('audit_position', max(position) + 2) FROM audit_commandrecord"
+
+SMALLEST = """
+    SELECT tenant FROM audit_commandrecord WHERE tenant <> ''
+    GROUP BY tenant HAVING count(*) > %s ORDER BY count(*), tenant LIMIT 1
+"""
 
 SIZE = "SELECT pg_size_pretty(pg_database_size(current_database()))"

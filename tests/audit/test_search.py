@@ -242,6 +242,7 @@ def test_what_is_too_much_to_count_is_estimated_and_says_so(log, owner, monkeypa
 
 def test_what_cannot_even_be_estimated_is_not_drawn(log, monkeypatch):
     monkeypatch.setattr(counting, "_MOST_WITH_WORDS", 1)
+    monkeypatch.setattr(counting, "_MOST_READ", -1)
     monkeypatch.setattr(counting, "_MOST_LOOKED_AT", -1)
     edges = [NOON - timedelta(days=100), NOON]
 
