@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
-from typing import NamedTuple
+from operator import itemgetter
+from typing import Any, NamedTuple
 
 from django.db import connection
 
@@ -31,8 +32,12 @@ _MOST_LANES_READ = 20
 _SAMPLED = 5_000
 _MOST_PROBES = 2_000
 # An estimate begins at no more places, if each bar has at least one in each lane.
-_MOST_SLICES = 1_300
-_SLICES = 6
+_MOST_SLICES = 800
+_SLICES = 4
+# Which lanes have most is told by a fifth of that, in slices of all the time that is shown.
+_SHARE_WEIGHED = 0.2
+_SLICES_WEIGHED = 12
+_NEARLY_ALL = 0.9
 _SLICES_LOOKED_AT = 4
 
 
@@ -140,27 +145,55 @@ def _lane_by_lane(walk: Walk, criteria: Criteria, edges: Sequence[datetime]) -> 
 def _in_slices(walk: Walk, edges: Sequence[datetime], *, share: float, slices: int) -> Activity:
     """Count a share of the time between edges, in evenly spread slices."""
     is_exact = share == 1.0
+    if not is_exact and len(walk.lanes) > 1:
+        walk, weight = _heaviest(walk, edges, share=share)
+        share *= weight
     affordable = max(1, _MOST_SLICES // (len(walk.lanes) * len(edges)))
     cut = list(_cut(edges, share=share, slices=1 if is_exact else min(slices, affordable)))
-    source, row, rest = walk.source(), walk.in_lane(), every(*walk.rest)
     # A burst that happens to lie in a slice must not make the page slow.
     most = None if is_exact else 5 * _SAMPLED // len(cut) + 100
+    found: dict[int, int] = dict(_count(walk, cut, most=most, by="slice.bar"))
+    counts = [round(found.get(bar, 0) / share) for bar in range(len(edges) - 1)]
+    return Activity(counts, is_exact=is_exact)
+
+
+def _heaviest(walk: Walk, edges: Sequence[datetime], *, share: float) -> tuple[Walk, float]:
+    """Keep the lanes that have nearly all there is, and tell how much of it that is.
+
+    Most commands succeed, so most lanes have next to nothing to count, and as many places to look.
+    """
+    cut = list(_cut((edges[0], edges[-1]), share=share * _SHARE_WEIGHED, slices=_SLICES_WEIGHED))
+    found = _count(walk, cut, most=_SAMPLED, by=", ".join(f"lane.{name}" for name in walk.columns))
+    heaviest = sorted(found, key=itemgetter(-1), reverse=True)
+    total, weight, lanes = sum(row[-1] for row in found), 0, []
+    for *lane, number in heaviest:
+        if weight >= _NEARLY_ALL * total:
+            break
+        weight += number
+        lanes.append(tuple(lane))
+    return (replace(walk, lanes=lanes), weight / total) if weight else (walk, 1.0)
+
+
+def _count(
+    walk: Walk, cut: Sequence[_Slice], *, most: int | None, by: str
+) -> list[tuple[Any, ...]]:
+    """Count what lies in slices, at most so many in each slice of each lane."""
+    source, row, rest = walk.source(), walk.in_lane(), every(*walk.rest)
     sql = f"""
-        SELECT slice.bar, sum(counted.number)::int
+        SELECT {by}, sum(counted.number)::int
         FROM unnest(%s::int[], %s::timestamptz[], %s::timestamptz[]) AS slice (bar, start, stop)
         CROSS JOIN {source.sql} CROSS JOIN LATERAL (
             SELECT count(*) AS number FROM (
                 SELECT {"*" if walk.rest else ""} FROM audit_commandrecord AS each
                 WHERE {row.sql} AND received_at >= slice.start AND received_at < slice.stop LIMIT %s
             ) AS each WHERE {rest.sql}
-        ) AS counted GROUP BY slice.bar
+        ) AS counted GROUP BY {by}
     """
     arrays = map(list, zip(*cut, strict=True))
     with connection.cursor() as cursor:
         cursor.execute(sql, [*arrays, *source.params, *row.params, most, *rest.params])
-        found = dict(cursor.fetchall())
-    counts = [round(found.get(bar, 0) / share) for bar in range(len(edges) - 1)]
-    return Activity(counts, is_exact=is_exact)
+        found: list[tuple[Any, ...]] = cursor.fetchall()
+    return found
 
 
 def _cut(edges: Sequence[datetime], *, share: float, slices: int) -> Iterator[_Slice]:

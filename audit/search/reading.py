@@ -112,7 +112,8 @@ def _common_words(stretch: Stretch, *, wanted: int) -> Places | None:
         places = _along_checking(walk, stretch, wanted=wanted, most=most)
         if len(places.found) >= wanted or places.edge is None:
             return places
-        if len(places.found) * following < wanted * most:
+        # Where so few of the nearest have them, looking at more would hardly make up a page.
+        if 2 * len(places.found) * following < wanted * most:
             return None
     return None
 
