@@ -207,8 +207,11 @@ class EventRecord(Record):
         verbose_name = "event"
         default_permissions = ("view",)
         constraints = (
+            # With the position, it tells the newest of a subject without a look at the rows.
             models.UniqueConstraint(
-                fields=("subject_type", "subject_id", "number"), name="audit_event_number_once"
+                fields=("subject_type", "subject_id", "number"),
+                include=("position",),
+                name="audit_event_number_once",
             ),
         )
         indexes = (
