@@ -25,6 +25,8 @@ _CUSTOMERS = 200
 _BATCH = 250_000
 _MOST_DAYS = 365
 _LEAST_A_DAY = 1_000
+_MOST_ACTORS = 5_000
+_LEAST_OF_AN_ACTOR = 20
 _MOST_KEYS = 2_500
 _LEAST_OF_A_KEY = 400
 _LEAST_WAITING = 6_400
@@ -111,6 +113,7 @@ class Log:
             "thresholds": [0.0, *(share / shares[-1] for share in shares[:-1])],
             "began": datetime.now(UTC) - timedelta(days=self.days),
             "days": self.days,
+            "actors": min(_MOST_ACTORS, self.records // _LEAST_OF_AN_ACTOR),
             "keys": min(_MOST_KEYS, self.records // _LEAST_OF_A_KEY),
             "waiting": self.records - max(_LEAST_WAITING, _SHARE_WAITING * self.records),
             "total": self.records,
@@ -118,7 +121,7 @@ class Log:
         }
         types, events, channels, _ = map(list, zip(*rows.KINDS, strict=True))
         kinds = {"types": types, "events": events, "channels": channels}
-        self._owner.execute(rows.TABLES, kinds | {"customers": self._customers()})
+        self._owner.execute(rows.TABLES, given | kinds | {"customers": self._customers()})
         with self._past_the_bus():
             for first in range(1, self.records + 1, _BATCH):
                 batch = {"first": first, "last": min(first + _BATCH - 1, self.records)}

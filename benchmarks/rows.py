@@ -4,7 +4,7 @@ Of each 64 records three are one affair: a command that is held, its second atte
 that released it; the newest in two hundred still wait. The other records are one command each, from
 5,000 actors of some customers, about 2,500 keys of each customer; most of each come from few.
 
-A short log is a young one, of fewer days and with fewer keys, so that a key, an hour and the last
+A short log is a young one, of fewer days, actors and keys, so that a key, an hour and the last
 month fill a page of it as they do of a long one; and it has as many that wait as fill a page.
 """
 
@@ -52,7 +52,7 @@ TABLES = """
         CASE n / 16 WHEN 0 THEN 0 ELSE floor(
             cardinality(%(customers)s::text[]) * power(made_chance(n / 16, 1), 3)
         )::int END AS customer
-    FROM generate_series(0, 4999) AS n;
+    FROM generate_series(0, %(actors)s - 1) AS n;
     ALTER TABLE made_actor ADD tenant text;
     UPDATE made_actor SET tenant = (%(customers)s::text[])[customer + 1];
     ANALYZE made_kind, made_word, made_actor
@@ -85,7 +85,7 @@ COMMANDS = """
                 actor.customer || '-' || floor(%(keys)s * power(made_chance(affair, 5), 2))
             )::uuid::text AS api_key
         FROM chosen JOIN made_actor AS actor
-            ON actor.n = floor(5000 * power(made_chance(affair, 2), 3))::int
+            ON actor.n = floor(%(actors)s * power(made_chance(affair, 2), 3))::int
     )
     SELECT %(behind)s + number * 2, made_id(CASE part WHEN 1 THEN affair ELSE number END, 0),
         CASE part WHEN 1 THEN 2 ELSE 1 END,
@@ -108,8 +108,9 @@ COMMANDS = """
         2000 + (4000 * fate)::int, 0
     FROM subjects JOIN made_kind AS kind ON kind.n = subjects.kind
     -- Whoever votes is a person.
-    JOIN made_actor AS actor ON actor.n = CASE part WHEN 2 THEN number %% 300 * 16
-        ELSE floor(5000 * power(made_chance(affair, 2), 3))::int END
+    JOIN made_actor AS actor ON actor.n = CASE part
+        WHEN 2 THEN number %% least(300, %(actors)s / 16) * 16
+        ELSE floor(%(actors)s * power(made_chance(affair, 2), 3))::int END
     JOIN made_word AS one ON one.n = floor(20000 * power(made_chance(number, 7), 6))::int
     JOIN made_word AS two ON two.n = floor(20000 * power(made_chance(number, 8), 3))::int
     JOIN made_word AS three ON three.n = floor(20000 * made_chance(number, 9))::int

@@ -29,11 +29,11 @@ _MOST_LOOKED_AT = 1_000
 _MOST_WITH_WORDS = 2_000
 _MOST_READ = 3_000
 _MOST_LANES_READ = 20
-_SAMPLED = 5_000
+_SAMPLED = 4_000
 _MOST_PROBES = 2_000
 # An estimate begins at no more places, if each bar has at least one in each lane.
-_MOST_SLICES = 800
-_SLICES = 4
+_MOST_SLICES = 500
+_SLICES = 3
 # Which lanes have most is told by a fifth of that, in slices of all the time that is shown.
 _SHARE_WEIGHED = 0.2
 _SLICES_WEIGHED = 12

@@ -74,11 +74,6 @@ def find_page(
     return Page(places=page, older=older, newer=newer, is_cut=is_cut)
 
 
-def newest(criteria: Criteria, *, most: int) -> list[Cursor]:
-    """Find where the newest are, and read none of them."""
-    return _look(Stretch(criteria, None, is_newer=False), wanted=most).found[:most]
-
-
 def _look(stretch: Stretch, *, wanted: int) -> Places:
     criteria = stretch.criteria
     if criteria.tenants is not None and not criteria.tenants:
