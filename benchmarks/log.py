@@ -24,7 +24,7 @@ from benchmarks.peers import Dispatcher
 _CUSTOMERS = 200
 _BATCH = 250_000
 _MOST_DAYS = 365
-_LEAST_A_DAY = 1_000
+_LEAST_A_DAY = 3_000
 _MOST_ACTORS = 5_000
 _LEAST_OF_AN_ACTOR = 20
 _MOST_KEYS = 2_500
