@@ -29,7 +29,7 @@ _MOST_LOOKED_AT = 1_000
 _MOST_WITH_WORDS = 2_000
 _MOST_READ = 3_000
 _MOST_LANES_READ = 20
-_SAMPLED = 4_000
+_SAMPLED = 3_000
 _MOST_PROBES = 2_000
 # An estimate begins at no more places, if each bar has at least one in each lane.
 _MOST_SLICES = 500
