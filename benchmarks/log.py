@@ -86,7 +86,7 @@ class Log:
 
     def __init__(self, records: int) -> None:
         self.records = records
-        self.days = min(_MOST_DAYS, records / _LEAST_A_DAY)
+        self.days = min(_MOST_DAYS, max(1, records // _LEAST_A_DAY))
         self._owner = connections["owner"].cursor()
 
     def is_made(self) -> bool:

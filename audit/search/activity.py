@@ -104,10 +104,11 @@ def _share(walk: Walk, expected: int) -> float:
 
 
 def counted(moments: Iterable[datetime], edges: Sequence[datetime]) -> Activity:
-    """Count moments that are known."""
+    """Count moments that are known; a clock ahead of ours may have stamped some beyond the last."""
     counts = [0] * (len(edges) - 1)
     for moment in moments:
-        counts[bisect_right(edges, moment) - 1] += 1
+        if edges[0] <= moment < edges[-1]:
+            counts[bisect_right(edges, moment) - 1] += 1
     return Activity(counts, is_exact=True)
 
 

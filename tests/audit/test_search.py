@@ -378,6 +378,15 @@ def test_a_bar_leads_to_what_it_counts(disabled_twice, acme, read):
         assert shown(read(f"/audit/{url}")) == number
 
 
+def test_what_a_clock_ahead_of_ours_has_stamped_is_listed_and_not_drawn(acme, read):
+    for hours in (1, 2, 3, -100):
+        record(minutes=hours * 60, tenant=str(acme.pk), channel="ahead")
+
+    content = read("/audit/?channel=ahead")
+
+    assert "All 4 that were found" in content
+
+
 def test_times_are_read_in_utc_and_a_day_at_the_end_counts_whole(acme, read):
     record(tenant=str(acme.pk), received_at=datetime(2026, 3, 1, 23, 30, tzinfo=UTC))
 
