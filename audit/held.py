@@ -11,7 +11,8 @@ from django.utils import timezone
 from audit.charts.ranks import Count, RankChart, rank_chart
 from audit.models import Status
 from audit.search.criteria import Criteria
-from audit.search.reading import newest
+from audit.search.stretches import during
+from audit.search.walks import every, walk_for
 from audit.words import span
 
 # The newest of those that were held are looked at.
@@ -71,7 +72,7 @@ def held(criteria: Criteria, *, links_to: LinksTo) -> Held:
 
     ``links_to`` finds what was held between two moments; None stands for no end.
     """
-    waits = _waits([place.position for place in newest(criteria, most=MOST)])
+    waits = _waits(criteria)
     waiting = [wait for wait in waits if wait.end is None]
     longest = max((wait.length for wait in waiting), default=timedelta(0))
     return Held(
@@ -83,19 +84,27 @@ def held(criteria: Criteria, *, links_to: LinksTo) -> Held:
     )
 
 
-def _waits(positions: Sequence[int]) -> list[_Wait]:
-    sql = """
+def _waits(criteria: Criteria) -> list[_Wait]:
+    walk = walk_for(criteria)
+    source, row = walk.source(), every(walk.in_lane(), during(criteria))
+    sql = f"""
+        WITH held AS MATERIALIZED (
+            SELECT found.* FROM {source.sql} CROSS JOIN LATERAL (
+                SELECT received_at, position, command_id, attempt FROM audit_commandrecord AS each
+                WHERE {row.sql} ORDER BY received_at DESC, position DESC LIMIT %s
+            ) AS found
+            ORDER BY received_at DESC, position DESC LIMIT %s
+        )
         SELECT held.received_at, later.status, later.received_at
-        FROM audit_commandrecord AS held LEFT JOIN LATERAL (
+        FROM held LEFT JOIN LATERAL (
             SELECT status, received_at FROM audit_commandrecord AS each
             WHERE each.command_id = held.command_id AND each.attempt > held.attempt
             ORDER BY attempt LIMIT 1
         ) AS later ON true
-        WHERE held.position = ANY(%s)
-    """
+    """  # noqa: S608  # put together from conditions of our own
     with connection.cursor() as cursor:
-        cursor.execute(sql, [list(positions)])
-        return [_Wait(*row) for row in cursor.fetchall()]
+        cursor.execute(sql, [*source.params, *row.params, MOST, MOST])
+        return [_Wait(*found) for found in cursor.fetchall()]
 
 
 def _ages(waiting: Sequence[_Wait], *, links_to: LinksTo) -> RankChart:

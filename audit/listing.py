@@ -43,6 +43,8 @@ __all__ = [
 
 MOST_RESULTS = 100
 USUAL_RESULTS = 25
+# Of so many times the rows of a page, those that are not wanted leave enough for it.
+_TIMES_WANTED = 2
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 
 _Row = TypeVar("_Row", bound=Model)
@@ -144,19 +146,42 @@ class Page(Generic[_Row]):
     cursor: str | None
 
 
-def page(rows: QuerySet[_Row], query: Mapping[str, Any], *, any_of: Sequence[Q] = ()) -> Page[_Row]:
+def page(
+    rows: QuerySet[_Row],
+    query: Mapping[str, Any],
+    *,
+    any_of: Sequence[Q] = (),
+    among: QuerySet[_Row] | None = None,
+) -> Page[_Row]:
     """Read the page that a checked query asks for.
 
     ``any_of`` are conditions of which a row has to meet one; each is looked for by an index of
-    its own. Joined by OR they would have PostgreSQL sort all that there is.
+    its own. Joined by OR they would have PostgreSQL sort all that there is. ``among`` are rows
+    whose order an index tells without a look at them, and which hardly ever are not wanted.
     """
     order: Order = query["order"]
     limit: int = query["limit"]
     if cursor := query.get("cursor"):
         rows = rows.filter(order.behind(cursor))
-    found = list(_first(rows, order, any_of=any_of, count=limit + 1))
+    found = None if among is None else _nearest(rows, among, query, any_of=any_of)
+    if found is None:
+        found = list(_first(rows, order, any_of=any_of, count=limit + 1))
     following = order.cursor(found[limit - 1]) if len(found) > limit else None
     return Page(rows=found[:limit], cursor=following)
+
+
+def _nearest(
+    rows: QuerySet[_Row], among: QuerySet[_Row], query: Mapping[str, Any], *, any_of: Sequence[Q]
+) -> list[_Row] | None:
+    """Look for a page among the nearest rows only; None if too many of those are not wanted."""
+    order, wanted = query["order"], query["limit"] + 1
+    if cursor := query.get("cursor"):
+        among = among.filter(order.behind(cursor))
+    nearest = among.order_by(*order.sorting()).values_list("pk", flat=True)
+    keys = list(nearest[: _TIMES_WANTED * wanted])
+    found = list(_first(rows.filter(pk__in=keys), order, any_of=any_of, count=wanted))
+    is_all = len(keys) < _TIMES_WANTED * wanted
+    return found if is_all or len(found) == wanted else None
 
 
 def both(some: Sequence[Q], others: Sequence[Q]) -> list[Q]:

@@ -166,6 +166,16 @@ class CommandRecord(Record):
             models.Index(
                 fields=("tenant", "received_at", "position"), name="audit_command_tenant_time"
             ),
+            models.Index(
+                fields=("status", "received_at", "position"),
+                condition=~models.Q(status="succeeded"),
+                name="audit_command_status_time",
+            ),
+            models.Index(
+                fields=("tenant", "status", "received_at", "position"),
+                condition=~models.Q(status="succeeded"),
+                name="audit_command_tenant_stat_time",
+            ),
             models.Index(fields=(*_KIND, "received_at", "position"), name="audit_command_kind"),
             models.Index(
                 fields=("tenant", *_KIND, "received_at", "position"),
@@ -209,12 +219,21 @@ class EventRecord(Record):
         verbose_name = "event"
         default_permissions = ("view",)
         constraints = (
+            # With the position, it tells the newest of a subject without a look at the rows.
             models.UniqueConstraint(
-                fields=("subject_type", "subject_id", "number"), name="audit_event_number_once"
+                fields=("subject_type", "subject_id", "number"),
+                include=("position",),
+                name="audit_event_number_once",
             ),
         )
         indexes = (
-            models.Index(fields=("epoch", "xid", "position"), name="audit_event_log_order"),
+            # Whoever follows the log for one tenant passes by the others' events without a look at
+            # the rows.
+            models.Index(
+                fields=("epoch", "xid", "position"),
+                include=("tenant",),
+                name="audit_event_order_tenant",
+            ),
             models.Index(fields=("correlation_id", "position"), name="audit_event_affair"),
             models.Index(fields=("command_id",), name="audit_event_command"),
             models.Index(fields=("tenant", "position"), name="audit_event_tenant"),

@@ -23,7 +23,16 @@ from benchmarks.peers import Dispatcher
 
 _CUSTOMERS = 200
 _BATCH = 250_000
-_DAYS = 365
+_MOST_DAYS = 365
+_LEAST_A_DAY = 3_000
+_MOST_ACTORS = 5_000
+_LEAST_OF_AN_ACTOR = 20
+_MOST_KEYS = 2_500
+_LEAST_OF_A_KEY = 400
+_LEAST_WAITING = 6_400
+_SHARE_WAITING = 0.005
+# As many records of one key or actor fill each page that is about it.
+_FULL_PAGE = 100
 _CHANGES = 2_000
 _TABLES: tuple[type[Record], ...] = (CommandRecord, EventRecord)
 _BUSY_KEY = "changed often"
@@ -38,6 +47,13 @@ class Example(NamedTuple):
     """What the record that was picked to be looked for is like."""
 
     record: CommandRecord
+
+    def fills_pages(self) -> bool:
+        """Tell whether there are enough other records of its subject, and of its actor."""
+        record, records = self.record, CommandRecord.objects.order_by()
+        of_subject = records.filter(subject_type=record.subject_type, subject_id=record.subject_id)
+        of_actor = records.filter(actor_kind=record.actor_kind, actor_id=record.actor_id)
+        return of_subject[_FULL_PAGE:].exists() and of_actor[_FULL_PAGE:].exists()
 
     @property
     def ticket(self) -> str:
@@ -70,6 +86,7 @@ class Log:
 
     def __init__(self, records: int) -> None:
         self.records = records
+        self.days = min(_MOST_DAYS, max(1, records // _LEAST_A_DAY))
         self._owner = connections["owner"].cursor()
 
     def is_made(self) -> bool:
@@ -94,14 +111,17 @@ class Log:
         shares = list(accumulate(share for *_, share in rows.KINDS))
         given = {
             "thresholds": [0.0, *(share / shares[-1] for share in shares[:-1])],
-            "began": datetime.now(UTC) - timedelta(days=_DAYS),
-            "days": _DAYS,
+            "began": datetime.now(UTC) - timedelta(days=self.days),
+            "days": self.days,
+            "actors": min(_MOST_ACTORS, self.records // _LEAST_OF_AN_ACTOR),
+            "keys": min(_MOST_KEYS, self.records // _LEAST_OF_A_KEY),
+            "waiting": self.records - max(_LEAST_WAITING, _SHARE_WAITING * self.records),
             "total": self.records,
             "behind": self._last_position(),
         }
         types, events, channels, _ = map(list, zip(*rows.KINDS, strict=True))
         kinds = {"types": types, "events": events, "channels": channels}
-        self._owner.execute(rows.TABLES, kinds | {"customers": self._customers()})
+        self._owner.execute(rows.TABLES, given | kinds | {"customers": self._customers()})
         with self._past_the_bus():
             for first in range(1, self.records + 1, _BATCH):
                 batch = {"first": first, "last": min(first + _BATCH - 1, self.records)}
@@ -148,22 +168,31 @@ class Log:
         return str(found)
 
     def auditors(self) -> dict[str, User]:
-        """Make three: who sees everything, the customer that has the most, and one with little."""
+        """Make three: who sees everything, the customer with the most, and one with little."""
         chosen = User.objects.filter(username__startswith="auditor")
         if not chosen.exists():
             self._make_auditor("auditor of every customer", "view_every_tenant")
-            for name, place in (("one customer", 0), ("a small customer", _CUSTOMERS // 2)):
+            seen = {"one customer": self._customers()[0], "a small customer": self._smallest()}
+            for name, customer in seen.items():
                 person = self._make_auditor(f"auditor of {name}")
-                customer_id = UUID(self._customers()[place])
-                dispatch(AddMember(customer_id=customer_id, user_id=person.pk))
+                dispatch(AddMember(customer_id=UUID(customer), user_id=person.pk))
         return {person.username: person for person in chosen.order_by("pk")}
 
     def examples(self, count: int) -> list[Example]:
-        """Pick records of the customer that has the most, spread over the year by chance."""
+        """Pick records of the customer that has the most, spread over time by chance.
+
+        Each is of a key and an actor that have enough to fill a page, whatever the log's size.
+        """
         chance = random.Random(count)  # noqa: S311  # which rows are measured, not a secret
-        began = datetime.now(UTC) - timedelta(days=_DAYS)
-        moments = [began + timedelta(days=_DAYS * chance.uniform(0.1, 0.9)) for _ in range(count)]
-        return [self._example_before(moment) for moment in moments]
+        began = datetime.now(UTC) - timedelta(days=self.days)
+        examples: list[Example] = []
+        while len(examples) < count:
+            example = self._example_before(
+                began + timedelta(days=self.days) * chance.uniform(0.1, 0.9)
+            )
+            if example.fills_pages():
+                examples.append(example)
+        return examples
 
     def busy_subject(self) -> str:
         """Name the key that was changed often."""
@@ -174,6 +203,12 @@ class Log:
             tenant=self._customers()[0], received_at__lt=moment, subject_type="api-key"
         )
         return Example(found.exclude(reason="").order_by("-received_at", "-position")[0])
+
+    def _smallest(self) -> str:
+        """Find the customer with the fewest records of those that fill a page."""
+        self._owner.execute(rows.SMALLEST, [_FULL_PAGE])
+        (found,) = self._owner.fetchone()
+        return str(found)
 
     def _last_position(self) -> int:
         self._owner.execute("SELECT last_value FROM audit_position")

@@ -3,6 +3,9 @@
 Of each 64 records three are one affair: a command that is held, its second attempt and the vote
 that released it; the newest in two hundred still wait. The other records are one command each, from
 5,000 actors of some customers, about 2,500 keys of each customer; most of each come from few.
+
+A short log is a young one, of fewer days, actors and keys, so that a key, an hour and the last
+month fill a page of it as they do of a long one; and it has as many that wait as fill a page.
 """
 
 #: What is sent through which channel, what comes of it, and how much of all that is.
@@ -49,7 +52,7 @@ TABLES = """
         CASE n / 16 WHEN 0 THEN 0 ELSE floor(
             cardinality(%(customers)s::text[]) * power(made_chance(n / 16, 1), 3)
         )::int END AS customer
-    FROM generate_series(0, 4999) AS n;
+    FROM generate_series(0, %(actors)s - 1) AS n;
     ALTER TABLE made_actor ADD tenant text;
     UPDATE made_actor SET tenant = (%(customers)s::text[])[customer + 1];
     ANALYZE made_kind, made_word, made_actor
@@ -65,7 +68,7 @@ COMMANDS = """
     )
     WITH numbered AS (
         SELECT number, %(days)s::float8 * number / %(total)s AS day, number %% 64 = 0 AS is_held,
-            CASE WHEN number %% 64 < 3 AND number < 0.995 * %(total)s THEN number %% 64 ELSE -1 END
+            CASE WHEN number %% 64 < 3 AND number < %(waiting)s THEN number %% 64 ELSE -1 END
                 AS part
         FROM generate_series(%(first)s::bigint, %(last)s) AS number
     ),
@@ -78,10 +81,11 @@ COMMANDS = """
     ),
     subjects AS (
         SELECT chosen.*, actor.tenant,
-            md5(actor.customer || '-' || floor(2500 * power(made_chance(affair, 5), 2)))::uuid::text
-                AS api_key
+            md5(
+                actor.customer || '-' || floor(%(keys)s * power(made_chance(affair, 5), 2))
+            )::uuid::text AS api_key
         FROM chosen JOIN made_actor AS actor
-            ON actor.n = floor(5000 * power(made_chance(affair, 2), 3))::int
+            ON actor.n = floor(%(actors)s * power(made_chance(affair, 2), 3))::int
     )
     SELECT %(behind)s + number * 2, made_id(CASE part WHEN 1 THEN affair ELSE number END, 0),
         CASE part WHEN 1 THEN 2 ELSE 1 END,
@@ -104,8 +108,9 @@ COMMANDS = """
         2000 + (4000 * fate)::int, 0
     FROM subjects JOIN made_kind AS kind ON kind.n = subjects.kind
     -- Whoever votes is a person.
-    JOIN made_actor AS actor ON actor.n = CASE part WHEN 2 THEN number %% 300 * 16
-        ELSE floor(5000 * power(made_chance(affair, 2), 3))::int END
+    JOIN made_actor AS actor ON actor.n = CASE part
+        WHEN 2 THEN number %% least(300, %(actors)s / 16) * 16
+        ELSE floor(%(actors)s * power(made_chance(affair, 2), 3))::int END
     JOIN made_word AS one ON one.n = floor(20000 * power(made_chance(number, 7), 6))::int
     JOIN made_word AS two ON two.n = floor(20000 * power(made_chance(number, 8), 3))::int
     JOIN made_word AS three ON three.n = floor(20000 * made_chance(number, 9))::int
@@ -129,5 +134,10 @@ EVENTS = """
 """
 
 MOVE_ON = "SELECT setval('audit_position', max(position) + 2) FROM audit_commandrecord"
+
+SMALLEST = """
+    SELECT tenant FROM audit_commandrecord WHERE tenant <> ''
+    GROUP BY tenant HAVING count(*) > %s ORDER BY count(*), tenant LIMIT 1
+"""
 
 SIZE = "SELECT pg_size_pretty(pg_database_size(current_database()))"

@@ -30,6 +30,10 @@ class Criteria:
         """Look in another stretch of time."""
         return replace(self, since=since, until=until)
 
+    def of_any_kind(self) -> Self:
+        """Look for commands of whatever kind."""
+        return replace(self, status="", message_type="", channel="")
+
     def kind(self) -> dict[str, str]:
         """Name the columns that tell what kind of command is looked for."""
         wanted = {

@@ -1,6 +1,7 @@
 """Reading what was looked for, a page at a time and newest first."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from django.db import connection
 
@@ -9,10 +10,11 @@ from audit.search import words
 from audit.search.criteria import Criteria
 from audit.search.cursors import Cursor
 from audit.search.stretches import Places, Stretch
-from audit.search.walks import Walk, every, walk_for
+from audit.search.walks import Walk, every, reason, walk_for
 
 # How many rows are looked at for what no index tells: few first, which is often enough.
 _LOOKS = (200, 1_000)
+_MOST_LANES_PASSED = 20
 _CHECKED = (
     "received_at, position, message_type, status, channel, actor_kind, actor_id, actor_label, "
     "reason"
@@ -72,27 +74,48 @@ def find_page(
     return Page(places=page, older=older, newer=newer, is_cut=is_cut)
 
 
-def newest(criteria: Criteria, *, most: int) -> list[Cursor]:
-    """Find where the newest are, and read none of them."""
-    return _look(Stretch(criteria, None, is_newer=False), wanted=most).found[:most]
-
-
 def _look(stretch: Stretch, *, wanted: int) -> Places:
     criteria = stretch.criteria
     if criteria.tenants is not None and not criteria.tenants:
         return Places([])
     if criteria.reason and not (criteria.correlation_id or criteria.subject):
-        return words.places(stretch, wanted=wanted)
+        return _common_words(stretch, wanted=wanted) or words.places(stretch, wanted=wanted)
     walk = walk_for(criteria)
     if not walk.lanes:
         return Places([])
     if not walk.rest:
         return _along(walk, stretch, wanted=wanted)
-    for looks in _LOOKS:
-        places = _along_checking(walk, stretch, wanted=wanted, looks=looks)
+    for most in _looks(walk, wanted=wanted):
+        places = _along_checking(walk, stretch, wanted=wanted, most=most)
         if len(places.found) >= wanted or places.edge is None:
             break
     return places
+
+
+def _common_words(stretch: Stretch, *, wanted: int) -> Places | None:
+    """Look for words among what else is looked for; None if they are too rare for that.
+
+    What many reasons have is found in passing. The index of words knows no order, so it would have
+    to read all that a day has of them.
+    """
+    walk = walk_for(replace(stretch.criteria, reason=""))
+    if not walk.lanes:
+        return Places([])
+    walk = replace(walk, rest=(*walk.rest, *reason(stretch.criteria)))
+    looks = _looks(walk, wanted=wanted) if len(walk.lanes) <= _MOST_LANES_PASSED else []
+    for most, following in pairwise([*looks, 0]):
+        places = _along_checking(walk, stretch, wanted=wanted, most=most)
+        if len(places.found) >= wanted or places.edge is None:
+            return places
+        # Where so few of the nearest have them, looking at more would hardly make up a page.
+        if 2 * len(places.found) * following < wanted * most:
+            return None
+    return None
+
+
+def _looks(walk: Walk, *, wanted: int) -> list[int]:
+    """Tell how many rows of each lane to look at, first and then; once if that is the same."""
+    return sorted({max(wanted, looks // len(walk.lanes)) for looks in _LOOKS})
 
 
 def _along(walk: Walk, stretch: Stretch, *, wanted: int) -> Places:
@@ -111,8 +134,8 @@ def _along(walk: Walk, stretch: Stretch, *, wanted: int) -> Places:
         return Places([Cursor(*found) for found in cursor.fetchall()])
 
 
-def _along_checking(walk: Walk, stretch: Stretch, *, wanted: int, looks: int) -> Places:
-    """Walk along an index and check what it does not tell, on about as many rows as ``looks``.
+def _along_checking(walk: Walk, stretch: Stretch, *, wanted: int, most: int) -> Places:
+    """Walk along an index and check what it does not tell, on at most so many rows of each lane.
 
     If a lane has more rows than that, nothing beyond its last one is taken from the other lanes
     either: what is found has no gaps.
@@ -141,7 +164,6 @@ def _along_checking(walk: Walk, stretch: Stretch, *, wanted: int, looks: int) ->
         ) AS found ON true
         ORDER BY found.{stretch.order.replace(", ", ", found.")}
     """
-    most = max(wanted, looks // len(walk.lanes))
     with connection.cursor() as cursor:
         cursor.execute(sql, [*source.params, *row.params, most, most, *rest.params, wanted])
         rows = cursor.fetchall()

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -28,13 +28,15 @@ class Walk:
     """Lanes to be walked side by side, and what they do not tell.
 
     ``inside`` is part of looking: rows that do not meet it are as if they were not there, because
-    whose they are is nobody else's business. ``rest`` is checked on what was looked at. ``told``
-    says once more what the lanes tell, for PostgreSQL to estimate how much there is in them.
+    whose they are is nobody else's business. ``indexed`` is told by the same index as the lanes.
+    ``rest`` is checked on what was looked at. ``told`` says once more what the lanes tell, for
+    PostgreSQL to estimate how much there is in them.
     """
 
     columns: tuple[str, ...] = ()
     lanes: Sequence[Lane] = ((),)
     inside: tuple[Condition, ...] = ()
+    indexed: tuple[Condition, ...] = ()
     rest: tuple[Condition, ...] = ()
     told: tuple[Condition, ...] = ()
 
@@ -50,7 +52,7 @@ class Walk:
     def in_lane(self) -> Condition:
         """Say which rows are in a lane."""
         same = [Condition(f"each.{name} = lane.{name}") for name in self.columns]
-        return every(*same, *self.inside)
+        return every(*same, *self.indexed, *self.inside)
 
 
 def every(*conditions: Condition) -> Condition:
@@ -161,6 +163,8 @@ def _along_kinds(criteria: Criteria) -> Walk:
     wanted = criteria.kind()
     if not wanted:
         return through_time(criteria)
+    if wanted.keys() == {"status"} and criteria.status != Status.SUCCEEDED:
+        return _along_status(criteria)
     first, starts = _first_columns(criteria)
     further = tuple(name for name in _KIND if name not in first)
     lanes = lanes_below(first, starts, further) if starts or not first else []
@@ -170,6 +174,12 @@ def _along_kinds(criteria: Criteria) -> Walk:
     places = [(columns.index(name), value) for name, value in wanted.items()]
     fitting = [lane for lane in lanes if all(lane[place] == value for place, value in places)]
     return Walk(columns=columns, lanes=fitting, told=(*own(criteria), *kind(criteria)))
+
+
+def _along_status(criteria: Criteria) -> Walk:
+    """Walk along an index of nothing but what did not succeed: one lane, or one of each tenant."""
+    walk = through_time(criteria.of_any_kind())
+    return replace(walk, indexed=kind(criteria), told=(*own(criteria), *kind(criteria)))
 
 
 def _first_columns(criteria: Criteria) -> tuple[tuple[str, ...], list[Lane]]:

@@ -30,6 +30,7 @@ MOST_DAYS = 64
 _GROWTH = 8
 # On how many rows that have the words is checked what else is looked for.
 _MOST_ROWS = 2_000
+_FAR_TOO_MANY = 4 * _MOST_ROWS
 
 
 class _Look(NamedTuple):
@@ -39,8 +40,11 @@ class _Look(NamedTuple):
     rows: int
 
 
-def places(stretch: Stretch, *, wanted: int) -> Places:
-    """Find the places nearest to where reading begins."""
+def places(stretch: Stretch, *, wanted: int, most_days: int = 0) -> Places:
+    """Find the places nearest to where reading begins.
+
+    Give up as soon as ``most_days`` seem to have far too many rows with the words to be read.
+    """
     found: list[Cursor] = []
     rows, days, step = 0, 1, 1 if stretch.is_newer else -1
     day = _first_day(stretch)
@@ -50,7 +54,7 @@ def places(stretch: Stretch, *, wanted: int) -> Places:
         edge = Cursor(_EPOCH + _DAY * (day if stretch.is_newer else day + 1), 0)
         if len(found) >= wanted or _is_outside(edge, stretch):
             return Places(found[:wanted])
-        if rows > _MOST_ROWS:
+        if rows > _MOST_ROWS or look.rows * most_days > _FAR_TOO_MANY * days:
             return Places(found, edge)
         days = min(days * _GROWTH, max(1, _MOST_ROWS * days // max(1, look.rows)))
     sign = ">=" if stretch.is_newer else "<"
@@ -66,7 +70,8 @@ def moments(criteria: Criteria, *, most: int) -> list[datetime] | None:
     since, until = criteria.since, criteria.until or timezone.now()
     if since is None or until - since > _DAY * MOST_DAYS:
         return None
-    found = places(Stretch(criteria, None, is_newer=False), wanted=most + 1)
+    stretch = Stretch(criteria, None, is_newer=False)
+    found = places(stretch, wanted=most + 1, most_days=(until - since) // _DAY)
     return None if found.edge or len(found.found) > most else [each.at for each in found.found]
 
 

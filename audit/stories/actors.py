@@ -81,7 +81,7 @@ def actor_page(
     A person did what was done with the person's keys, too.
     """
     done = visible(_done_by(kind, identifier), reader)
-    credentials = _credentials(done)
+    credentials, is_cut = _credentials(done, kind)
     if not credentials:
         return None
     label, person = _named(kind, identifier, credentials)
@@ -95,7 +95,7 @@ def actor_page(
         label=label,
         person=person,
         credentials=credentials,
-        is_cut=done.order_by("-position")[LOOKED_AT : LOOKED_AT + 1].exists(),
+        is_cut=is_cut,
         acted_as=acted_as,
         lines=bare_lines(page, actor=reader),
         older=older,
@@ -108,14 +108,27 @@ def _done_by(kind: str, identifier: str) -> QuerySet[CommandRecord]:
     return CommandRecord.objects.filter(actor_kind=kind, actor_id=identifier)
 
 
-def _credentials(done: QuerySet[CommandRecord]) -> list[Credential]:
-    """Tell as which the actor acted, the last one used first."""
-    newest = done.order_by("-position").values("position")[:LOOKED_AT]
-    ways = CommandRecord.objects.filter(position__in=newest)
-    ways = ways.order_by("actor_kind", "actor_id", "-position").distinct("actor_kind", "actor_id")
+class _Ways(NamedTuple):
+    credentials: list[Credential]
+    is_cut: bool
+
+
+def _credentials(done: QuerySet[CommandRecord], kind: str) -> _Ways:
+    """Tell as which the actor acted, the last one used first, and whether more were not looked at.
+
+    Who is no person acted as nothing but itself, so the newest attempt tells it all.
+    """
     columns = ("actor_kind", "actor_id", "actor_label", "actor_person", "received_at")
-    found = [Credential(*row) for row in ways.values_list(*columns)]
-    return sorted(found, key=lambda credential: credential.last_at, reverse=True)
+    newest = done.order_by("-position").values_list(*columns)
+    if kind != PERSON:
+        is_cut = done.order_by("-position")[LOOKED_AT : LOOKED_AT + 1].exists()
+        return _Ways([Credential(*row) for row in newest[:1]], is_cut)
+    rows = list(newest[: LOOKED_AT + 1])
+    last: dict[tuple[str, str], Credential] = {}
+    for row in rows[:LOOKED_AT]:
+        last.setdefault(row[:2], Credential(*row))
+    by_time = sorted(last.values(), key=lambda credential: credential.last_at, reverse=True)
+    return _Ways(by_time, is_cut=len(rows) > LOOKED_AT)
 
 
 def _named(kind: str, identifier: str, credentials: list[Credential]) -> tuple[str, str]:

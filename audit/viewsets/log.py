@@ -91,7 +91,8 @@ class CommandLogViewSet(ActorViewSet):
         """List commands, newest first, each as it stands."""
         query = CommandListQuery.of(request)
         any_of = both(visibility.commands_of(self.actor), logged_commands.reaching(query))
-        found = page(logged_commands.matching(query), query, any_of=any_of)
+        about = logged_commands.about(query, CommandRecord)
+        found = page(logged_commands.matching(query), query, any_of=any_of, among=about)
         attempts = logged_commands.attempts_of(found.rows)
         rows = [resources.command_in_list(attempts[each.command_id]) for each in found.rows]
         return Response(body(request, query, rows, cursor=found.cursor))
@@ -141,7 +142,8 @@ class EventViewSet(ActorViewSet):
         return Response(body(request, query, rows, cursor=found.cursor))
 
     def _newest(self, events: QuerySet[EventRecord], query: dict[str, Any]) -> Page[EventRecord]:
-        return page(events, query, any_of=visibility.events_of(self.actor))
+        about = logged_commands.about(query, EventRecord)
+        return page(events, query, any_of=visibility.events_of(self.actor), among=about)
 
     def _delivered(self, events: QuerySet[EventRecord], query: dict[str, Any]) -> Page[EventRecord]:
         """Read what comes next, and where to go on, also if nothing does by now.

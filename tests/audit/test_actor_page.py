@@ -154,4 +154,4 @@ def test_the_page_costs_the_same_however_much_was_done(acted, dana, act, iris, b
     for command in (DisableApiKey, EnableApiKey, DisableApiKey):
         act(dana, command(api_key_id=acted.id))
 
-    assert queries(client, page_of(dana)) == few == 9
+    assert queries(client, page_of(dana)) == few == 8

@@ -119,6 +119,18 @@ def test_filters_narrow_the_list_down(client, first_key, dana, acme, disabling_n
     assert waits in seen(f"received_before={moment}")
 
 
+def test_what_is_rare_of_a_subject_is_found_behind_all_the_rest(client, first_key, dana):
+    for _ in range(5):
+        dispatch(DisableApiKey(api_key_id=first_key.id), context=Context(actor=actor(dana)))
+        dispatch(EnableApiKey(api_key_id=first_key.id), context=Context(actor=actor(dana)))
+
+    found = listed(
+        client, f"subject=api-key:{first_key.id}&type=apikeys.create&limit=1", key=first_key
+    )
+
+    assert [row["type"] for row in found] == ["apikeys.create"]
+
+
 @pytest.mark.parametrize("status", ["succeeded", "postponed", "failed", "refused", "cancelled"])
 def test_the_status_looked_for_is_the_one_that_is_shown(
     status, client, first_key, dana, acme, disabling_needs_two, ann, bob

@@ -20,6 +20,7 @@ from audit.search.activity import activity
 from audit.search.criteria import Criteria
 from audit.search.cursors import Cursor
 from audit.search.reading import read_page
+from audit.search.stretches import Places
 from audit.views import search
 from tests.audit.records import NOON, record, unwritten
 from tests.conftest import completed
@@ -146,6 +147,40 @@ def test_pages_have_everything_that_a_look_at_each_row_finds(log, asked):
         assert newer == wanted[::-1]
 
 
+@pytest.mark.parametrize("asked", [each for each in LOOKED_FOR if "reason" in each], ids=str)
+def test_words_that_are_not_found_in_passing_are_told_by_their_index(log, asked, monkeypatch):
+    found_in_passing = [
+        [
+            row
+            for page in older_pages(Criteria(tenants=seen, **asked), size=4)
+            for row in page.records
+        ]
+        for seen in SEEN
+    ]
+    monkeypatch.setattr(reading, "_MOST_LANES_PASSED", -1)
+
+    found = [
+        [
+            row
+            for page in older_pages(Criteria(tenants=seen, **asked), size=4)
+            for row in page.records
+        ]
+        for seen in SEEN
+    ]
+
+    assert found == found_in_passing
+
+
+def test_rare_words_are_not_looked_for_in_passing_for_long(log, monkeypatch):
+    monkeypatch.setattr(reading, "_LOOKS", (2, 60))
+    looks = []
+    monkeypatch.setattr(words, "places", lambda *_, **__: looks.append("index") or Places([]))
+
+    read_page(Criteria(tenants=None, reason="zebra"), size=10)
+
+    assert looks == ["index"]
+
+
 @pytest.mark.parametrize(
     "asked",
     [
@@ -174,6 +209,7 @@ def test_a_search_that_looks_at_many_rows_goes_on_where_it_ended(log, asked, mon
 @pytest.mark.parametrize("turn", [older_pages, newer_pages])
 @pytest.mark.parametrize("hour", [0, 12, 23])
 def test_a_day_with_many_words_is_not_looked_at_again_and_again(monkeypatch, turn, hour):
+    monkeypatch.setattr(reading, "_MOST_LANES_PASSED", -1)
     monkeypatch.setattr(words, "_MOST_ROWS", 8)
     today = datetime.now(UTC).replace(hour=hour, minute=30, second=0, microsecond=0)
     monkeypatch.setattr("django.utils.timezone.now", lambda: today)
@@ -240,8 +276,37 @@ def test_what_is_too_much_to_count_is_estimated_and_says_so(log, owner, monkeypa
     assert len(numbers.counts) == len(edges) - 1
 
 
+def test_an_estimate_keeps_to_the_lanes_that_have_nearly_all(owner, monkeypatch):
+    CommandRecord.objects.bulk_create(
+        unwritten(minutes=minutes, status="succeeded" if minutes % 40 else "refused")
+        for minutes in range(4000)
+    )
+    owner.execute("ANALYZE audit_commandrecord")
+    monkeypatch.setattr(counting, "_MOST_COUNTED", 1_000)
+    monkeypatch.setattr(counting, "_SAMPLED", 2_000)
+    edges = [NOON - timedelta(minutes=minutes) for minutes in (4000, 3000, 2000, 1000, -1)]
+
+    numbers = activity(Criteria(tenants=None, message_type="apikeys.enable"), edges)
+
+    assert not numbers.is_exact
+    assert all(900 < number < 1100 for number in numbers.counts)
+
+
+@pytest.mark.parametrize("status", ["refused", "failed", "postponed"])
+def test_what_did_not_succeed_is_counted_by_one_lane(log, status, monkeypatch):
+    monkeypatch.setattr(counting, "_MOST_PROBES", 1)
+    edges = [NOON - timedelta(days=100), NOON + timedelta(days=1)]
+    for seen in SEEN:
+        criteria = Criteria(tenants=seen, status=status)
+
+        numbers = activity(criteria, edges)
+
+        assert numbers.counts == [sum(fits(row, criteria) for row in log)]
+
+
 def test_what_cannot_even_be_estimated_is_not_drawn(log, monkeypatch):
     monkeypatch.setattr(counting, "_MOST_WITH_WORDS", 1)
+    monkeypatch.setattr(counting, "_MOST_READ", -1)
     monkeypatch.setattr(counting, "_MOST_LOOKED_AT", -1)
     edges = [NOON - timedelta(days=100), NOON]
 
@@ -311,6 +376,15 @@ def test_a_bar_leads_to_what_it_counts(disabled_twice, acme, read):
     assert counted
     for url, number in counted.items():
         assert shown(read(f"/audit/{url}")) == number
+
+
+def test_what_a_clock_ahead_of_ours_has_stamped_is_listed_and_not_drawn(acme, read):
+    for hours in (1, 2, 3, -100):
+        record(minutes=hours * 60, tenant=str(acme.pk), channel="ahead")
+
+    content = read("/audit/?channel=ahead")
+
+    assert "All 4 that were found" in content
 
 
 def test_times_are_read_in_utc_and_a_day_at_the_end_counts_whole(acme, read):
