@@ -61,7 +61,7 @@ def _searches() -> dict[str, _Address]:
         "search, customer": lambda each: _search(customer=each.record.tenant),
         "search, affair": lambda each: _search(correlation_id=str(each.record.correlation_id)),
         "search, common word": lambda _: _search(reason="rotation"),
-        # Of whatever two or three things are asked for at once, a short log has to have a page too.
+        # Of what is asked for at once, a short log has a page too here; of the rare ones below not.
         "search, common word and status": lambda _: _search(reason="rotation", status="succeeded"),
         "search, rare word": lambda each: _search(reason=each.ticket),
         "search, type, status and channel": lambda _: _search(
@@ -70,6 +70,16 @@ def _searches() -> dict[str, _Address]:
         "search, actor and status": lambda each: _search(actor=each.actor, status="succeeded"),
         "search, actor and type": lambda each: _search(
             actor=each.actor, message_type="apikeys.update"
+        ),
+        "search, common word and rare status": lambda _: _search(
+            reason="rotation", status="failed"
+        ),
+        "search, rare type, status and channel": lambda _: _search(
+            message_type="apikeys.delete", status="refused", channel="admin"
+        ),
+        "search, actor and rare status": lambda each: _search(actor=each.actor, status="refused"),
+        "search, actor and rare type": lambda each: _search(
+            actor=each.actor, message_type="apikeys.rotate"
         ),
         "search, name and channel": lambda each: _search(actor=each.person, channel="admin"),
     }
