@@ -36,7 +36,7 @@ from approvals.models import (
     TooLate,
     Vote,
 )
-from audit import rows, trips
+from audit import affairs, rows, trips
 from audit.actors import Actor
 from audit.context import Context
 from audit.exceptions import Cancelled, FieldError, Invalid
@@ -161,7 +161,7 @@ def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:
     """
     request = rows.locked(ApprovalRequest, pk=request_id)
     trips.ask_ahead(
-        request.asking_for_held_record(),
+        affairs.asking_for_held(request.command_id),
         Vote.asking_for_all_of(request),
         *_asking_for_voter(context.actor),
     )

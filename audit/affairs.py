@@ -2,10 +2,11 @@
 
 from copy import copy
 from dataclasses import replace
+from uuid import UUID
 
 from django.utils import timezone
 
-from audit import trips
+from audit import rows, trips
 from audit.actors import Actor
 from audit.context import Context, RequestFacts
 from audit.exceptions import Cancelled
@@ -14,6 +15,16 @@ from audit.models import CommandRecord, Status
 _NEXT_ATTEMPT = trips.Statement(
     "SELECT max(attempt) + 1 FROM audit_commandrecord WHERE command_id = %s"
 )
+
+
+def held(command_id: UUID) -> CommandRecord:
+    """Find the record of the attempt at which a command was held."""
+    return rows.found(CommandRecord, command_id=command_id, status=Status.POSTPONED)
+
+
+def asking_for_held(command_id: UUID) -> trips.Call:
+    """Give the statement by which `held` finds it."""
+    return rows.reading(CommandRecord, command_id=command_id, status=Status.POSTPONED)
 
 
 def inherited(given: Context, parent: Context) -> Context:

@@ -23,12 +23,12 @@ from approvals.models.refusals import (
 )
 from approvals.models.states import State
 from approvals.models.votes import Decision, Vote
-from audit import rows, trips
+from audit import affairs, rows
 from audit.actors import Actor
 from audit.context import Context
 from audit.history import HistoricalRecords
 from audit.messages import Command, Subject
-from audit.models import CommandRecord, Status
+from audit.models import CommandRecord
 from audit.registry import subject
 from audit.rows import LeanModel
 
@@ -177,15 +177,7 @@ class ApprovalRequest(LeanModel):
     @cached_property
     def _held_record(self) -> CommandRecord:
         # No record ever changes, so it is read once.
-        return rows.found(CommandRecord, **self._of_held_record)
-
-    def asking_for_held_record(self) -> trips.Call:
-        """Give the statement by which `held_record` finds it."""
-        return rows.reading(CommandRecord, **self._of_held_record)
-
-    @property
-    def _of_held_record(self) -> dict[str, Any]:
-        return {"command_id": self.command_id, "status": Status.POSTPONED}
+        return affairs.held(self.command_id)
 
     def command(self) -> Command:
         """Read the held command.
