@@ -2,15 +2,17 @@
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.test import Client
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request
 
 _ERRORS = ("error", "assert")
+# A click does not wait for the page that it leads to, and a busy machine takes its time.
+_PATIENCE_MS = 10_000
 
 
 class Visitor:
@@ -53,8 +55,11 @@ class Visitor:
         self.page.get_by_role("button", name=re.compile(words)).first.click()
 
     def sees(self, words: str | re.Pattern[str]) -> bool:
-        """Tell whether something stands on the page, in plain sight."""
-        return self.page.get_by_text(words).first.is_visible()
+        """Tell whether something stands on the page, in plain sight, once that has come."""
+        place = self.page.get_by_text(words).first
+        with suppress(Error):
+            place.wait_for(timeout=_PATIENCE_MS)
+        return place.is_visible()
 
     def overflow(self) -> int:
         """Measure by how many pixels the page is wider than the window."""
