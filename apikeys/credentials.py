@@ -138,8 +138,7 @@ _WITHIN_LIMITS = trips.Statement(f"""
 # row of an address that has failed too often is for the statement above to judge. Its commit waits
 # for no disk: the table that it writes is not logged, but reading may have tidied up a page of one
 # that is, and then the commit of a request that read only took 600 µs instead of 300. What is known
-# of the verdict is not worked out again for the answer, and no function stands among the tables:
-# each takes a tenth of the time of the statement.
+# of the verdict is not worked out again for the answer, and no function stands among the tables.
 _TAKE_ONE = trips.Statement(f"""
     UPDATE apikeys_allowance AS present
     SET restored_at = greatest(present.restored_at, statement_timestamp()) + %(cost)s::interval

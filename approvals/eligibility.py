@@ -53,7 +53,7 @@ def question(person_id: int) -> trips.Call:
 
 
 def _own_groups(person_id: int, group_ids: set[int]) -> set[int]:
-    groups = trips.ask(_GROUPS, [person_id])
+    groups = trips.ask(*question(person_id))
     if not groups:
         raise NotActive
     return {group for (group,) in groups} & group_ids

@@ -48,19 +48,15 @@ class _Figures(NamedTuple):
 
 def main(records: int = 10_000_000, *, is_kept: bool = False) -> None:
     """Measure and print."""
-    figures = _measured(records, is_kept=is_kept)
+    figures = measured(records, is_kept=is_kept)
     head = f"{'queries':>8}{f'{_FEW:,}':>10}{f'{records:,}':>12}{'p95':>8}{'ratio':>8}"
     sys.stdout.write(f"\nDatabase ms of a page, medians of {_ROUNDS}\n{'':56}{head}\n")
     for name, (few, many) in figures.items():
         sys.stdout.write(_line(name, few, many))
 
 
-def measured(records: int) -> dict[str, "_Both"]:
+def measured(records: int, *, is_kept: bool = False) -> dict[str, "_Both"]:
     """Measure every page with few records in the log, and with so many."""
-    return _measured(records, is_kept=False)
-
-
-def _measured(records: int, *, is_kept: bool) -> dict[str, "_Both"]:
     few, many = _Side(_FEW, is_kept=False), _Side(records, is_kept=is_kept)
     try:
         return {name: _Both(few.figures(name), many.figures(name)) for name in many.names}
