@@ -291,6 +291,24 @@ def test_eight_writers_with_one_if_match_that_lock_nothing_do_not_pass_each_othe
         assert numbers(first_key.id) == list(range(1, number + 3))
 
 
+def test_eight_who_ask_for_the_same_where_nothing_is_locked_make_one_request(
+    crowd, approvers, dana, acme, security
+):
+    policy("tests.probe", group=security, quorum=1)
+    requester = actor_for_user(dana)
+
+    for _ in range(ROUNDS):
+        key = create_key(dana, acme, name="asked about")
+
+        def ask(key=key):
+            return dispatch(to(lock_nothing, key.id), context=Context(actor=requester))
+
+        answers = crowd.at_once(*[ask] * CROWD)
+
+        assert kinds(answers) == {Postponed: CROWD}, answers
+        assert ApprovalRequest.objects.filter(subject_id=str(key.id)).count() == 1
+
+
 def test_a_policy_that_changes_meanwhile_holds_all_that_each_version_of_it_holds(
     crowd, approvers, dana, acme, security
 ):
