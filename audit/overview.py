@@ -32,7 +32,7 @@ from audit.search.walks import every, through_time
 from audit.subjects import labels
 
 DAYS = 30
-_MOST_BY_ACTORS = 2_000
+_MOST_BY_ACTORS = 1_000
 _MOST_ACTORS = 8
 _MOST_OUTSIDE = 5
 _MOST_REVISIONS = 1_000

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db import connection
 
 from audit import bus
+from audit.arrays import array
 from audit.commands import EndExport, ExportRecords
 from audit.context import Context
 from audit.exports.extent import Extent
@@ -65,14 +66,14 @@ class Export:
             COPY (
                 SELECT {self.format.line}
                 FROM (SELECT * FROM audit_commandrecord
-                    WHERE position = ANY(%s) AND {there.sql}
+                    WHERE position = ANY(%s::bigint[]) AND {there.sql}
                     ORDER BY received_at, position) AS command
                 CROSS JOIN (SELECT %s::text AS address) AS log
             ) TO STDOUT WITH ({self.format.copied_as})
         """
         # COPY takes no parameters, so psycopg writes the values into it.
         operations: Any = connection.ops
-        whole = operations.compose_sql(sql, [positions, *there.params, self.source])
+        whole = operations.compose_sql(sql, [array(positions), *there.params, self.source])
         with connection.cursor() as cursor:
             with cursor.copy(whole) as copy:
                 text = b"".join(copy)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from audit.arrays import array
 from audit.search import words
 from audit.search.criteria import Criteria
 from audit.search.stretches import during
@@ -138,7 +139,7 @@ def _lane_by_lane(walk: Walk, criteria: Criteria, edges: Sequence[datetime]) -> 
         ) AS found GROUP BY 1
     """
     with connection.cursor() as cursor:
-        cursor.execute(sql, [list(edges), *source.params, *row.params])
+        cursor.execute(sql, [array(edges), *source.params, *row.params])
         found = dict(cursor.fetchall())
     return Activity([found.get(bar, 0) for bar in range(len(edges) - 1)], is_exact=True)
 
@@ -190,7 +191,7 @@ def _count(
             ) AS each WHERE {rest.sql}
         ) AS counted GROUP BY {by}
     """
-    arrays = map(list, zip(*cut, strict=True))
+    arrays = map(array, zip(*cut, strict=True))
     with connection.cursor() as cursor:
         cursor.execute(sql, [*arrays, *source.params, *row.params, most, *rest.params])
         found: list[tuple[Any, ...]] = cursor.fetchall()

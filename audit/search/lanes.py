@@ -10,6 +10,8 @@ from typing import Any
 
 from django.db import connection
 
+from audit.arrays import array
+
 Lane = tuple[str, ...]
 
 # More are not walked side by side: then going through the log by time alone is as good.
@@ -24,7 +26,7 @@ def lanes_below(
 
     None if they are too many.
     """
-    params: list[Any] = [*map(list, zip(*starts, strict=True)), MOST_LANES + 1]
+    params: list[Any] = [*map(array, zip(*starts, strict=True)), MOST_LANES + 1]
     with connection.cursor() as cursor:
         cursor.execute(_jumps(columns, further), params)
         found: list[Lane] = cursor.fetchall()

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
+from audit.arrays import array
 from audit.models import Status
 from audit.search.criteria import Criteria
 from audit.search.lanes import MOST_LANES, Lane, actors_named, lanes_below
@@ -46,7 +47,7 @@ class Walk:
             return Condition("(SELECT) AS lane")
         arrays = ", ".join(["%s::text[]"] * len(self.columns))
         names = ", ".join(self.columns)
-        values = tuple(map(list, zip(*self.lanes, strict=True))) or ([],) * len(self.columns)
+        values = tuple(map(array, zip(*self.lanes, strict=True))) or ("{}",) * len(self.columns)
         return Condition(f"unnest({arrays}) AS lane ({names})", values)
 
     def in_lane(self) -> Condition:
@@ -88,7 +89,7 @@ def own(criteria: Criteria) -> tuple[Condition, ...]:
     """Confine rows to the tenants that may be seen."""
     if criteria.tenants is None:
         return ()
-    return (Condition("each.tenant = ANY(%s)", (sorted(criteria.tenants),)),)
+    return (Condition("each.tenant = ANY(%s::text[])", (array(sorted(criteria.tenants)),)),)
 
 
 def kind(criteria: Criteria) -> tuple[Condition, ...]:
