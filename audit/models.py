@@ -135,12 +135,18 @@ class CommandRecord(Record):
         )
         indexes = (
             models.Index(fields=("epoch", "xid", "position"), name="audit_command_log_order"),
+            # What is included is checked without a look at rows that are all over the table.
             models.Index(
                 fields=("subject_type", "subject_id", "received_at", "position"),
-                name="audit_command_subject",
+                include=("tenant",),
+                name="audit_command_subject_time",
             ),
             models.Index(fields=("correlation_id", "position"), name="audit_command_affair"),
-            models.Index(fields=("tenant", "position"), name="audit_command_tenant"),
+            models.Index(
+                fields=("tenant", "position"),
+                include=("attempt", "channel"),
+                name="audit_command_tenant_channel",
+            ),
             models.Index(fields=("actor_kind", "actor_id", "position"), name="audit_command_actor"),
             models.Index(fields=("message_type", "position"), name="audit_command_type"),
             # What succeeds at once, as nearly everything does, is in none of these three.
@@ -183,7 +189,8 @@ class CommandRecord(Record):
             ),
             models.Index(
                 fields=("actor_kind", "actor_id", "tenant", "status", "received_at", "position"),
-                name="audit_command_actor_time",
+                include=("message_type", "channel"),
+                name="audit_command_actor_kind_time",
             ),
             models.Index(
                 Collate(Lower("actor_label"), "C"),
@@ -227,12 +234,10 @@ class EventRecord(Record):
             ),
         )
         indexes = (
-            # Whoever follows the log for one tenant passes by the others' events without a look at
-            # the rows.
+            # Who follows the log: all of it, or that of one tenant, however much others have.
+            models.Index(fields=("epoch", "xid", "position"), name="audit_event_log_order"),
             models.Index(
-                fields=("epoch", "xid", "position"),
-                include=("tenant",),
-                name="audit_event_order_tenant",
+                fields=("tenant", "epoch", "xid", "position"), name="audit_event_tenant_order"
             ),
             models.Index(fields=("correlation_id", "position"), name="audit_event_affair"),
             models.Index(fields=("command_id",), name="audit_event_command"),

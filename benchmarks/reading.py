@@ -9,13 +9,17 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 
+# What each row has once, in a page and in a list.
+_ROW = {"text/html": b"<time datetime=", "application/json": b'"correlation_id":'}
+
 
 class Reading(NamedTuple):
-    """What the database did for one page."""
+    """What the database did for one page, and how many records that shows."""
 
     queries: int
     milliseconds: float
     slowest_ms: float
+    rows: int
 
 
 class NotAnswered(Exception):
@@ -41,7 +45,11 @@ class Reader:
         if answer.status_code != HTTPStatus.OK:
             message = f"{path}: {answer.status_code}"
             raise NotAnswered(message)
-        return Reading(len(stopwatch.times), sum(stopwatch.times), max(stopwatch.times))
+        times, rows = (
+            stopwatch.times,
+            answer.content.count(_ROW[answer["Content-Type"].split(";")[0]]),
+        )
+        return Reading(len(times), sum(times), max(times), rows)
 
 
 class _Stopwatch:

@@ -15,10 +15,6 @@ from audit.search.walks import Walk, every, reason, walk_for
 # How many rows are looked at for what no index tells: few first, which is often enough.
 _LOOKS = (200, 1_000)
 _MOST_LANES_PASSED = 20
-_CHECKED = (
-    "received_at, position, message_type, status, channel, actor_kind, actor_id, actor_label, "
-    "reason"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +137,14 @@ def _along_checking(walk: Walk, stretch: Stretch, *, wanted: int, most: int) -> 
     either: what is found has no gaps.
     """
     source, row, rest = walk.source(), every(walk.in_lane(), stretch.condition()), every(*walk.rest)
+    # An index that has all of these is enough; the rows are all over the table.
+    checked = ", ".join(["received_at", "position", *rest.columns()])
     sign = "<=" if stretch.is_newer else ">="
     sql = f"""
         WITH looked_at AS MATERIALIZED (
             SELECT found.* FROM {source.sql} CROSS JOIN LATERAL (
                 SELECT *, row_number() OVER (ORDER BY {stretch.order}) AS nth FROM (
-                    SELECT {_CHECKED} FROM audit_commandrecord AS each
+                    SELECT {checked} FROM audit_commandrecord AS each
                     WHERE {row.sql} ORDER BY {stretch.order} LIMIT %s
                 ) AS nearest
             ) AS found

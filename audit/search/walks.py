@@ -14,6 +14,7 @@ from audit.search.criteria import Criteria
 from audit.search.lanes import MOST_LANES, Lane, actors_named, lanes_below
 
 _KIND = ("message_type", "status", "channel")
+_COLUMN = re.compile(r"\beach\.(\w+)")
 _KIND_AND_ID = re.compile(r"(?P<kind>[a-z_]+):(?P<id>.+)")
 
 
@@ -22,6 +23,10 @@ class Condition(NamedTuple):
 
     sql: str
     params: tuple[Any, ...] = ()
+
+    def columns(self) -> list[str]:
+        """Tell what it looks at."""
+        return sorted(set(_COLUMN.findall(self.sql)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,8 @@ _GOAL, _LEAST = 1.5, 2.0
 def pages(measuring: Measuring) -> list[Result]:
     """Have the middle one and the worst one of all pages stand for them."""
     figures = reading.measured(measuring.records)
-    ratios = {name: both.many.median / both.few.median for name, both in figures.items()}
+    ratios = {name: both.ratio for name, both in figures.items() if both.shows_as_much}
+    less = {name: both.ratio for name, both in figures.items() if not both.shows_as_much}
     worst = max(ratios, key=lambda name: ratios[name])
     slowest = max(figures, key=lambda name: figures[name].many.p95)
     what = f"records, events, subject pages, searches at {measuring.records:,} records"
@@ -24,7 +25,7 @@ def pages(measuring: Measuring) -> list[Result]:
             f"{what}: the middle page",
             statistics.median(ratios.values()),
             f"{within[_GOAL]} of {len(ratios)} pages take at most {_GOAL} times as long, "
-            f"{within[_LEAST]} at most {_LEAST} times.",
+            f"{within[_LEAST]} at most {_LEAST} times. {_of_those_with(less)}",
         ),
         _times(f"{what}: the worst page", ratios[worst], f"It is {worst}."),
         Result(
@@ -34,6 +35,16 @@ def pages(measuring: Measuring) -> list[Result]:
             note=f"{quick} of {len(figures)} are below; the slowest is {slowest}.",
         ),
     ]
+
+
+def _of_those_with(less: dict[str, float]) -> str:
+    if not less:
+        return ""
+    worst = max(less, key=lambda name: less[name])
+    return (
+        f"For {len(less)} more the short log has less to show, so only their p95 counts; full as "
+        f"they are in the long one, they take up to {less[worst]:.2f} times as long ({worst})."
+    )
 
 
 def _times(what: str, measured: float, note: str) -> Result:
