@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, TypeAlias, cast
 
 import psycopg
 from psycopg import generators, pq
-from psycopg.abc import AdaptContext, PQGen
+from psycopg.abc import PQGen
 from psycopg.adapt import PyFormat, Transformer
 
 Row: TypeAlias = tuple[Any, ...]
@@ -69,7 +69,7 @@ class _Session:
 
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         self._raw, self._pgconn = raw, raw.pgconn
-        self._adaptation = Transformer(_with_quick_times(raw))
+        self._adaptation = Transformer(with_quick_times(raw.cursor()))
         self._prepared: set[bytes] = set()
 
     def exchange(self, calls: Sequence[Call]) -> list[list[Row]]:
@@ -150,12 +150,12 @@ class _Session:
         return self._adaptation.load_rows(0, answer.ntuples, tuple)
 
 
-def _with_quick_times(raw: psycopg.Connection[Any]) -> AdaptContext:
-    """Adapt values as Django does, but for times: its loader is in Python, psycopg's is in C.
+def with_quick_times(cursor: Any) -> Any:
+    """Have a cursor adapt values as Django does, but for times: its loader is in Python.
 
-    They read the same, for connections speak UTC; Django's takes 4 µs for each time.
+    They read the same, for connections speak UTC; psycopg's is in C, and Django's takes 4 µs for
+    each time.
     """
-    cursor = raw.cursor()
     cursor.adapters.register_loader("timestamptz", _TIMES)
     return cursor
 

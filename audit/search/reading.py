@@ -6,6 +6,7 @@ from itertools import pairwise
 from django.db import connection
 
 from audit.models import CommandRecord
+from audit.pipeline import with_quick_times
 from audit.search import words
 from audit.search.criteria import Criteria
 from audit.search.cursors import Cursor
@@ -127,7 +128,7 @@ def _along(walk: Walk, stretch: Stretch, *, wanted: int) -> Places:
     """
     with connection.cursor() as cursor:
         cursor.execute(sql, [*source.params, *row.params, wanted, wanted])
-        return Places([Cursor(*found) for found in cursor.fetchall()])
+        return Places([Cursor(*found) for found in with_quick_times(cursor).fetchall()])
 
 
 def _along_checking(walk: Walk, stretch: Stretch, *, wanted: int, most: int) -> Places:
