@@ -53,11 +53,7 @@ class _Figures(NamedTuple):
 
 def main(records: int = 10_000_000, *, is_kept: bool = False) -> None:
     """Measure and print."""
-    figures = measured(records, is_kept=is_kept)
-    head = f"{'queries':>8}{f'{_FEW:,}':>10}{f'{records:,}':>12}{'p95':>8}{'ratio':>8}"
-    sys.stdout.write(f"\nDatabase ms of a page, medians of {_ROUNDS}\n{'':56}{head}\n")
-    for name, both in figures.items():
-        sys.stdout.write(_line(name, both))
+    sys.stdout.write(as_text(measured(records, is_kept=is_kept), records))
 
 
 def measured(records: int, *, is_kept: bool = False) -> dict[str, "_Both"]:
@@ -84,6 +80,13 @@ class _Both(NamedTuple):
     def shows_as_much(self) -> bool:
         """Whether few records fill the page as well as many do."""
         return self.many.rows - self.few.rows <= _HARDLY_FEWER
+
+
+def as_text(figures: dict[str, _Both], records: int) -> str:
+    """Write a line for each page."""
+    head = f"{'queries':>8}{f'{_FEW:,}':>10}{f'{records:,}':>12}{'p95':>8}{'ratio':>8}"
+    lines = [_line(name, both) for name, both in figures.items()]
+    return f"\nDatabase ms of a page, medians of {_ROUNDS}\n{'':56}{head}\n{''.join(lines)}"
 
 
 class _Side:
@@ -150,7 +153,7 @@ def _figures_of(read: "Callable[[Example], Reading]", examples: "list[Example]")
         return _Figures(0, 0, math.inf, math.inf)
     times = [reading.milliseconds for reading in readings]
     p95 = statistics.quantiles(times, n=20, method="inclusive")[-1]
-    rows = statistics.median(reading.rows for reading in readings)
+    rows = statistics.fmean(reading.rows for reading in readings)
     return _Figures(readings[-1].queries, rows, statistics.median(times), p95)
 
 

@@ -37,7 +37,7 @@ _MOST_SLICES = 500
 _SLICES = 3
 # Which lanes have most is told by a fifth of that, in slices of all the time that is shown.
 _SHARE_WEIGHED = 0.2
-_SLICES_WEIGHED = 8
+_SLICES_WEIGHED = 6
 _NEARLY_ALL = 0.9
 _SLICES_LOOKED_AT = 4
 

@@ -1,6 +1,7 @@
 """What pages and the API cost the database at very many records: what benchmarks.pages measures."""
 
 import statistics
+import sys
 
 from benchmarks import pages as reading
 from benchmarks.suite.measuring import Measuring
@@ -13,6 +14,7 @@ _GOAL, _LEAST = 1.5, 2.0
 def pages(measuring: Measuring) -> list[Result]:
     """Have the middle one and the worst one of all pages stand for them."""
     figures = reading.measured(measuring.records)
+    sys.stdout.write(reading.as_text(figures, measuring.records))
     ratios = {name: both.ratio for name, both in figures.items() if both.shows_as_much}
     less = {name: both.ratio for name, both in figures.items() if not both.shows_as_much}
     worst = max(ratios, key=lambda name: ratios[name])
