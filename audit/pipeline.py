@@ -69,7 +69,7 @@ class _Session:
 
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         self._raw, self._pgconn = raw, raw.pgconn
-        self._adaptation = Transformer(with_quick_times(raw.cursor()))
+        self._adaptation = Transformer(quick_times(raw.cursor()))
         self._prepared: set[bytes] = set()
 
     def exchange(self, calls: Sequence[Call]) -> list[list[Row]]:
@@ -150,7 +150,7 @@ class _Session:
         return self._adaptation.load_rows(0, answer.ntuples, tuple)
 
 
-def with_quick_times(cursor: Any) -> Any:
+def quick_times(cursor: Any) -> Any:
     """Have a cursor adapt values as Django does, but for times: its loader is in Python.
 
     They read the same, for connections speak UTC; psycopg's is in C, and Django's takes 4 µs for

@@ -45,11 +45,8 @@ class Reader:
         if answer.status_code != HTTPStatus.OK:
             message = f"{path}: {answer.status_code}"
             raise NotAnswered(message)
-        times, rows = (
-            stopwatch.times,
-            answer.content.count(_ROW[answer["Content-Type"].split(";")[0]]),
-        )
-        return Reading(len(times), sum(times), max(times), rows)
+        times, kind = stopwatch.times, answer["Content-Type"].partition(";")[0]
+        return Reading(len(times), sum(times), max(times), answer.content.count(_ROW[kind]))
 
 
 class _Stopwatch:

@@ -186,7 +186,7 @@ def _count(
         FROM unnest(%s::int[], %s::timestamptz[], %s::timestamptz[]) AS slice (bar, start, stop)
         CROSS JOIN {source.sql} CROSS JOIN LATERAL (
             SELECT count(*) AS number FROM (
-                SELECT {"*" if walk.rest else ""} FROM audit_commandrecord AS each
+                SELECT {", ".join(rest.columns())} FROM audit_commandrecord AS each
                 WHERE {row.sql} AND received_at >= slice.start AND received_at < slice.stop LIMIT %s
             ) AS each WHERE {rest.sql}
         ) AS counted GROUP BY {by}

@@ -6,7 +6,7 @@ from itertools import pairwise
 from django.db import connection
 
 from audit.models import CommandRecord
-from audit.pipeline import with_quick_times
+from audit.pipeline import quick_times
 from audit.search import words
 from audit.search.criteria import Criteria
 from audit.search.cursors import Cursor
@@ -126,9 +126,9 @@ def _along(walk: Walk, stretch: Stretch, *, wanted: int) -> Places:
         ) AS found
         ORDER BY {stretch.order} LIMIT %s
     """
-    with connection.cursor() as cursor:
+    with quick_times(connection.cursor()) as cursor:
         cursor.execute(sql, [*source.params, *row.params, wanted, wanted])
-        return Places([Cursor(*found) for found in with_quick_times(cursor).fetchall()])
+        return Places([Cursor(*found) for found in cursor.fetchall()])
 
 
 def _along_checking(walk: Walk, stretch: Stretch, *, wanted: int, most: int) -> Places:
@@ -163,7 +163,7 @@ def _along_checking(walk: Walk, stretch: Stretch, *, wanted: int, most: int) -> 
         ) AS found ON true
         ORDER BY found.{stretch.order.replace(", ", ", found.")}
     """
-    with connection.cursor() as cursor:
+    with quick_times(connection.cursor()) as cursor:
         cursor.execute(sql, [*source.params, *row.params, most, most, *rest.params, wanted])
         rows = cursor.fetchall()
     edge = None if rows[0][1] is None else Cursor(*rows[0][:2])

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from django.db import connection
 from django.utils import timezone
 
+from audit.pipeline import quick_times
 from audit.search.criteria import Criteria
 from audit.search.cursors import Cursor
 from audit.search.lanes import MOST_LANES
@@ -86,7 +87,7 @@ def _look(stretch: Stretch, beyond: Condition, days: Sequence[int], *, wanted: i
             WHERE {checked.sql} ORDER BY {stretch.order} LIMIT %s
         ) AS found ON true
     """
-    with connection.cursor() as cursor:
+    with quick_times(connection.cursor()) as cursor:
         cursor.execute(sql, [*looked_at.params, *checked.params, wanted])
         rows = cursor.fetchall()
     return _Look([Cursor(*row[1:]) for row in rows if row[1]], rows[0][0])
