@@ -6,14 +6,14 @@ import sys
 
 from django.core.management import execute_from_command_line
 
-from config import first_run
-from config.postgres_programs import ServerUnavailable
+from config.first_run import preparing
+from config.first_run.postgres_programs import ServerUnavailable
 
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
-        first_run.prepare()
+        preparing.prepare()
     except ServerUnavailable as error:
         sys.exit(str(error))
     execute_from_command_line(sys.argv)

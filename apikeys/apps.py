@@ -1,3 +1,5 @@
+from importlib import import_module
+
 from django.apps import AppConfig
 
 
@@ -7,3 +9,6 @@ class ApiKeysConfig(AppConfig):
     scope_resource = "keys"
     # Not part of `write`: who verifies secrets of others is a service made for that.
     explicit_scopes = {"verify_apikey": "verify"}
+
+    def ready(self) -> None:
+        import_module("apikeys.authentication.credentials")

@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from apikeys import limits
-from audit.exceptions import FieldError, Invalid
-from audit.messages import Command, SubjectOf, generated
+from apikeys.models import limits
+from audit.messages.classes import Command, SubjectOf, generated
+from audit.messages.exceptions import FieldError, Invalid
 
 
 @dataclass(frozen=True, kw_only=True)

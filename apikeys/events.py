@@ -5,8 +5,8 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from apikeys.limits import DEFAULT_SCOPES
-from audit.messages import Event, SubjectOf
+from apikeys.models.limits import DEFAULT_SCOPES
+from audit.messages.classes import Event, SubjectOf
 
 
 @dataclass(frozen=True, kw_only=True)

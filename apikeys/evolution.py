@@ -7,7 +7,7 @@ from apikeys.events import (
     ApiKeyEnabled,
     ApiKeyUpdated,
 )
-from audit.evolution import State, evolves
+from audit.tracking.folding import State, evolves
 
 
 @evolves(ApiKeyCreated, ApiKeyEnabled)

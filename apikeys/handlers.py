@@ -3,7 +3,7 @@
 from datetime import timedelta
 from uuid import UUID
 
-from apikeys import limits, rights
+from apikeys import rights
 from apikeys.commands import (
     AddMember,
     CreateApiKey,
@@ -26,11 +26,11 @@ from apikeys.events import (
     MemberAdded,
     SecretPickedUp,
 )
-from apikeys.models import ApiKey, Customer, Membership
-from apikeys.tokens import Token
-from audit import rows
-from audit.context import Context
-from audit.registry import checks, handles
+from apikeys.models import ApiKey, Customer, Membership, limits
+from apikeys.models.tokens import Token
+from audit.bus.context import Context
+from audit.bus.handling import checks, handles
+from audit.wire import rows
 
 # What a new key takes over from its command, as it is.
 _SAID = ("name", "description", "environment", "not_before", "expires_at")

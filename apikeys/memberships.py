@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib.auth.models import User
 
 from apikeys.models import Membership
-from audit import rows
+from audit.wire import rows
 
 
 def tenants_of_user(user: Any) -> list[str] | None:

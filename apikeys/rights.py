@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from django.contrib.auth import get_user_model
 
-from audit import scopes
-from audit.actors import SYSTEM, Actor
-from audit.exceptions import Forbidden
+from audit.actors import scopes
+from audit.actors.actors import SYSTEM, Actor
+from audit.messages.exceptions import Forbidden
 
 
 class BeyondOwnRights(Forbidden):

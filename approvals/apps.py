@@ -9,8 +9,9 @@ class ApprovalsConfig(AppConfig):
 
     def ready(self) -> None:
         import_module("approvals.checks")
-        import_module("approvals.pending")
-        import_module("approvals.policy_handlers")
-        import_module("approvals.people_handlers")
-        import_module("approvals.break_glass")
-        import_module("approvals.bootstrap")
+        import_module("approvals.decisions.handlers")
+        import_module("approvals.requests.pending")
+        import_module("approvals.policies.handlers")
+        import_module("approvals.people.handlers")
+        import_module("approvals.decisions.break_glass")
+        import_module("approvals.policies.bootstrap")

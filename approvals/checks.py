@@ -6,11 +6,11 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
-from approvals.middleware import hold_for_approval
+from approvals.decisions.holding import hold_for_approval
 from approvals.models import ApprovalRequest, Effect, Policy, State
-from approvals.policies import names_governing
-from audit import registry
-from audit.messages import Command, secret_fields
+from approvals.policies.evaluation import names_governing
+from audit.bus import handling as registry
+from audit.messages.classes import Command, secret_fields
 
 
 @register()

@@ -1,6 +1,6 @@
 """What events change in requests and policies, beside the columns named as their fields are."""
 
-from approvals.events import (
+from approvals.decisions.events import (
     ApprovalRequested,
     Denied,
     RequestExpired,
@@ -8,9 +8,9 @@ from approvals.events import (
     Withdrawn,
 )
 from approvals.models.states import State as RequestState
-from approvals.policy_commands import PolicyCreated, PolicyDisabled, PolicyEdited
-from audit.evolution import State, evolves
-from audit.messages import Event
+from approvals.policies.commands import PolicyCreated, PolicyDisabled, PolicyEdited
+from audit.messages.classes import Event
+from audit.tracking.folding import State, evolves
 
 _ENDS = {
     Denied: RequestState.DENIED,

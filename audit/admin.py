@@ -14,15 +14,15 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 from simple_history.admin import SimpleHistoryAdmin
 
-from audit import versions
-from audit.linked_rows import READS_LOG, LinkedRows, commands_url, record_links
-from audit.messages import Subject
-from audit.models import CommandRecord, EventRecord
-from audit.postponements import pending_on
-from audit.requests import actor_of_request
-from audit.views.access import not_shown
-from audit.views.recording import NotRecorded, record_view
-from audit.words import words
+from audit.bus.postponements import pending_on
+from audit.entry.requests import actor_of_request
+from audit.messages.classes import Subject
+from audit.models.records import CommandRecord, EventRecord
+from audit.pages import versions
+from audit.pages.access import not_shown
+from audit.pages.labels import words
+from audit.pages.linked_rows import READS_LOG, LinkedRows, commands_url, record_links
+from audit.pages.recording import NotRecorded, record_view
 
 # Few models: the links in the header and on the start page are enough.
 admin.site.enable_nav_sidebar = False

@@ -8,10 +8,10 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from audit import registry
-from audit.database import APPEND_ONLY, GUARD, append_only_tables, guarded_tables
-from audit.messages import codecs
-from audit.values import NotPlain
+from audit.bus import handling as registry
+from audit.messages.classes import codecs
+from audit.messages.values import NotPlain
+from audit.tracking.protection import APPEND_ONLY, GUARD, append_only_tables, guarded_tables
 
 
 @register()

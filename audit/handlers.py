@@ -2,7 +2,9 @@
 
 from django.utils import timezone
 
-from audit.commands import (
+from audit.bus.context import Context
+from audit.bus.handling import checks, handles
+from audit.log.commands import (
     BeginEpoch,
     EndExport,
     EpochBegun,
@@ -12,10 +14,8 @@ from audit.commands import (
     ExportRecords,
     ViewPage,
 )
-from audit.context import Context
-from audit.exceptions import Conflict, FieldError, Invalid
-from audit.models import Epoch
-from audit.registry import checks, handles
+from audit.messages.exceptions import Conflict, FieldError, Invalid
+from audit.models.records import Epoch
 
 
 class CannotWait(Conflict):

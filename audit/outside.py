@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
-from audit.attempts import Attempt
-from audit.context import Context, running
-from audit.messages import Command
-from audit.models import Epoch
-from audit.outcomes import Completed
+from audit.bus.attempts import Attempt
+from audit.bus.context import Context, running
+from audit.messages.classes import Command
+from audit.messages.outcomes import Completed
+from audit.models.records import Epoch
 
 
 @dataclass(frozen=True, kw_only=True)

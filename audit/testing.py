@@ -8,13 +8,13 @@ from typing import Any, Self
 
 import pytest
 
-from audit import registry
-from audit.bus import dispatch
-from audit.context import Context
-from audit.exceptions import CommandError
-from audit.messages import Command, Event
-from audit.models import CommandRecord, EventRecord
-from audit.outcomes import Outcome, Postponed
+from audit.bus import handling as registry
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
+from audit.messages.classes import Command, Event
+from audit.messages.exceptions import CommandError
+from audit.messages.outcomes import Outcome, Postponed
+from audit.models.records import CommandRecord, EventRecord
 
 
 class Scenario:

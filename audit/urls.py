@@ -1,15 +1,18 @@
 from django.urls import path
 
-from audit.views import actors, exports, overview, search, stories
+from audit.pages.exports.view import export
+from audit.pages.overview.view import overview
+from audit.pages.search.view import search
+from audit.pages.timelines import actor_view, views
 
 app_name = "audit"
 
 urlpatterns = [
-    path("", search.search, name="search"),
-    path("overview", overview.overview, name="overview"),
-    path("subjects/<str:subject_type>/<path:subject_id>", stories.subject, name="subject"),
-    path("affairs/<uuid:correlation_id>", stories.affair, name="affair"),
-    path("commands/<uuid:command_id>", stories.command, name="command"),
-    path("export", exports.export, name="export"),
-    path("actors/<str:kind>/<path:actor_id>", actors.actor, name="actor"),
+    path("", search, name="search"),
+    path("overview", overview, name="overview"),
+    path("subjects/<str:subject_type>/<path:subject_id>", views.subject, name="subject"),
+    path("affairs/<uuid:correlation_id>", views.affair, name="affair"),
+    path("commands/<uuid:command_id>", views.command, name="command"),
+    path("export", export, name="export"),
+    path("actors/<str:kind>/<path:actor_id>", actor_view.actor, name="actor"),
 ]

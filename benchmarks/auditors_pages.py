@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import TypeAlias
 from urllib.parse import urlencode
 
-from audit import feed
-from audit.models import EventRecord
-from audit.orders import Key, Order
+from audit.log import feed
+from audit.log.orders import Key, Order
+from audit.models.records import EventRecord
 from benchmarks.log import Example, Log
 from benchmarks.reading import Reader, Reading
 

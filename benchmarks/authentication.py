@@ -24,7 +24,7 @@ from django.db import connection, connections
 from django.test import override_settings
 
 from benchmarks import scratch
-from config import first_run
+from config.first_run import preparing
 
 if TYPE_CHECKING:
     from benchmarks.keyring import Keyring
@@ -44,7 +44,7 @@ Times = dict[str, list[float]]
 
 def main(rounds: int = 3000, keys: int = 1_000_000) -> None:
     """Measure and print."""
-    first_run.prepare()
+    preparing.prepare()
     # What is measured is how long it takes, not when it stops.
     with scratch.database(), override_settings(RATE_LIMIT_PER_KEY=_NO_END):
         logging.disable()
@@ -94,7 +94,7 @@ def _print_rate_limit(keyring: "Keyring", *, rounds: int) -> None:
 
 
 def _print_last_use(keyring: "Keyring") -> None:
-    from apikeys import usage  # noqa: PLC0415
+    from apikeys.authentication import usage  # noqa: PLC0415
 
     secret, note = keyring.secrets[0], usage.note
     kinds: dict[str, Callable[..., None]] = {
@@ -121,7 +121,7 @@ def _print_last_use(keyring: "Keyring") -> None:
 @contextmanager
 def _clients(secret: str) -> Iterator[Callable[[], float]]:
     """Start clients that send as fast as they can; what this yields counts them for a while."""
-    from apikeys.credentials import authenticate  # noqa: PLC0415
+    from apikeys.authentication.credentials import authenticate  # noqa: PLC0415
 
     counts, is_over, begin = [0] * _CLIENTS, False, Barrier(_CLIENTS + 1)
 
@@ -196,7 +196,7 @@ def _settle(*, database: str | None = None) -> None:
 
 
 def _asking(keyring: "Keyring") -> Work:
-    from apikeys.credentials import authenticate  # noqa: PLC0415
+    from apikeys.authentication.credentials import authenticate  # noqa: PLC0415
 
     turn = 0
 

@@ -9,8 +9,8 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 
 from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
-from apikeys.tokens import Token
-from audit.bus import dispatch
+from apikeys.models.tokens import Token
+from audit.bus.dispatch import dispatch
 from audit.outside import outside_command
 
 _BATCH = 20_000

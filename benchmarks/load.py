@@ -21,7 +21,7 @@ import django
 
 from benchmarks import clients, serving
 from benchmarks.suite import stage
-from config import first_run
+from config.first_run import preparing
 
 _MOST_MS = 50.0
 _FIRST_RATE, _FEWEST_RATE, _HALVINGS = 50.0, 5.0, 4
@@ -43,7 +43,7 @@ class Held(NamedTuple):
 def main() -> None:
     """Measure, print, and look at the books."""
     asked = _arguments()
-    first_run.prepare()
+    preparing.prepare()
     warnings.filterwarnings("ignore", message="No directory at")
     django.setup()
     with stage.staged() as on:
@@ -106,7 +106,7 @@ def _all_enabled(keys: list[str]) -> list[str]:
     # Models can be imported once Django is set up.
     from apikeys.commands import EnableApiKey  # noqa: PLC0415
     from apikeys.models import ApiKey  # noqa: PLC0415
-    from audit.bus import dispatch  # noqa: PLC0415
+    from audit.bus.dispatch import dispatch  # noqa: PLC0415
 
     for key in ApiKey.objects.filter(pk__in=keys, is_enabled=False):
         dispatch(EnableApiKey(api_key_id=key.pk))

@@ -15,9 +15,9 @@ from django.db.models import Index
 
 from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
 from apikeys.models import ApiKey, Customer
-from audit.bus import dispatch
-from audit.models import CommandRecord, EventRecord, Record
-from audit.search.cursors import Cursor
+from audit.bus.dispatch import dispatch
+from audit.log.search.cursors import Cursor
+from audit.models.records import CommandRecord, EventRecord, Record
 from benchmarks import rows
 from benchmarks.peers import Dispatcher
 

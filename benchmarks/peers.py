@@ -17,9 +17,9 @@ from apikeys.commands import (
     EnableApiKey,
 )
 from apikeys.models import ApiKey
-from audit.actors import Actor, actor_for_user
-from audit.bus import dispatch
-from audit.context import Context
+from audit.actors.actors import Actor, actor_for_user
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
 from benchmarks.protocol import Traffic, traffic_of
 
 

@@ -13,9 +13,11 @@ from uuid_utils.compat import uuid7
 
 from apikeys.commands import AddMember, CreateCustomer, DisableApiKey
 from apikeys.models import ApiKey
-from approvals import payloads, policies, subjects
 from approvals.models import ApprovalRequest, Decision, Policy, Rule, Vote
-from audit.bus import dispatch
+from approvals.policies import evaluation
+from approvals.sealing import payloads
+from approvals.sealing import values as subjects
+from audit.bus.dispatch import dispatch
 from audit.outside import outside_command
 from benchmarks.reading import Reader, Reading
 
@@ -38,7 +40,7 @@ class Cast:
             Rule.objects.create(policy=policy, group=self.security, quorum=2)
         rules = [self._rule(policy)]
         policy.current_rules = rules  # type: ignore[attr-defined]  # as judge() annotates it
-        self.requirements = policies.added_up([policy])
+        self.requirements = evaluation.added_up([policy])
 
     def make_requests(self, count: int) -> Iterator[int]:
         """Make keys and requests to disable them; yield how many there are so far."""

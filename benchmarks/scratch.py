@@ -7,7 +7,7 @@ import django
 from django.db import connections
 from django.test.utils import setup_databases, teardown_databases
 
-from config import first_run
+from config.first_run import preparing
 
 
 @contextmanager
@@ -17,7 +17,7 @@ def database(name: str = "countersign_benchmark", *, is_kept: bool = False) -> I
     One that is kept is taken as it is if it is there already, and left there afterwards. Any
     other is a fresh one.
     """
-    first_run.prepare()
+    preparing.prepare()
     django.setup()
     for alias in connections:
         connections[alias].settings_dict["TEST"]["NAME"] = name

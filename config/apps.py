@@ -1,6 +1,6 @@
 from django.apps import AppConfig
 
-from config import logs
+from config.site import logs
 
 
 class ConfigConfig(AppConfig):

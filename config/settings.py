@@ -8,7 +8,8 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from config import environment, logs, openapi
+from config import environment
+from config.site import logs, openapi
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = environment.path("DATA_DIR", default=BASE_DIR / ".data")
@@ -45,8 +46,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "config.deprecation.VersionOneMiddleware",
-    "apikeys.middleware.rate_limit_headers",
+    "config.site.deprecation.VersionOneMiddleware",
+    "apikeys.authentication.middleware.rate_limit_headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -55,8 +56,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "config.content_policy.ContentPolicyMiddleware",
-    "config.request_log.log_requests",
+    "config.site.content_policy.ContentPolicyMiddleware",
+    "config.site.request_log.log_requests",
 ]
 
 TEMPLATES = [
@@ -69,7 +70,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "approvals.waiting.waiting",
+                "approvals.pages.inbox.counter.waiting",
             ],
         },
     },
@@ -204,15 +205,15 @@ LOGGING = logs.settings(
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "apikeys.authentication.ApiKeyAuthentication",
+        "apikeys.authentication.bearer.ApiKeyAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PARSER_CLASSES": ["audit.parsers.StrictJSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["audit.rest.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "audit.negotiation.JSONNegotiation",
-    "DEFAULT_SCHEMA_CLASS": "audit.openapi.schema.OperationSchema",
-    "EXCEPTION_HANDLER": "audit.exception_handlers.problem_details",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "audit.rest.negotiation.JSONNegotiation",
+    "DEFAULT_SCHEMA_CLASS": "audit.rest.openapi.schema.OperationSchema",
+    "EXCEPTION_HANDLER": "audit.rest.exception_handlers.problem_details",
     "UNAUTHENTICATED_USER": None,
     # A parameter called “format” is one that nobody knows, like any other.
     "URL_FORMAT_OVERRIDE": None,
@@ -239,7 +240,10 @@ V1_SUNSET = environment.day("V1_SUNSET", default="2027-12-31")
 
 # Audit
 
-AUDIT_MIDDLEWARE = ["audit.middleware.authorize", "approvals.middleware.hold_for_approval"]
+AUDIT_MIDDLEWARE = [
+    "audit.bus.middleware.authorize",
+    "approvals.decisions.holding.hold_for_approval",
+]
 AUDIT_TENANTS_OF_USER = "apikeys.memberships.tenants_of_user"
 AUDIT_PEOPLE_OF_TENANT = "apikeys.memberships.people_of_tenant"
 AUDIT_FINGERPRINT_KEY = environment.key("FINGERPRINT_KEY")

@@ -5,17 +5,17 @@ from django.contrib.auth.views import PasswordResetCompleteView, PasswordResetCo
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-import apikeys.urls
-import approvals.urls
-from approvals.first_page import first_page
-from audit import error_pages
-from audit.viewsets import CommandLogViewSet, EventViewSet, WhoamiViewSet
-from config.deprecation import MIGRATION_PAGE, migration_page
-from config.reference import ReferenceViewSet, reference
+import apikeys.rest.urls
+import approvals.rest.urls
+from approvals.pages.inbox.first_page import first_page
+from audit.rest import error_pages
+from audit.rest.viewsets import CommandLogViewSet, EventViewSet, WhoamiViewSet
+from config.site.deprecation import MIGRATION_PAGE, migration_page
+from config.site.reference import ReferenceViewSet, reference
 
-handler400 = "audit.exception_handlers.bad_request"
-handler404 = "audit.exception_handlers.page_not_found"
-handler500 = "audit.exception_handlers.server_error"
+handler400 = "audit.rest.exception_handlers.bad_request"
+handler404 = "audit.rest.exception_handlers.page_not_found"
+handler500 = "audit.rest.exception_handlers.server_error"
 
 _api_v2 = [
     path("whoami", WhoamiViewSet.as_view({"get": "retrieve"}), name="whoami"),
@@ -28,8 +28,8 @@ _api_v2 = [
     path("events", EventViewSet.as_view({"get": "list"}), name="events"),
     path("openapi.json", ReferenceViewSet.as_view({"get": "retrieve"}), name="openapi"),
     path("docs", reference, name="reference"),
-    *apikeys.urls.v2,
-    *approvals.urls.v2,
+    *apikeys.rest.urls.v2,
+    *approvals.rest.urls.v2,
 ]
 
 urlpatterns = [
@@ -46,6 +46,6 @@ urlpatterns = [
     path(MIGRATION_PAGE, migration_page, name="from-v1-to-v2"),
     path("docs/errors", error_pages.index, name="errors"),
     path("docs/errors/<slug:name>", error_pages.error, name="error"),
-    path("api/v1/", include(apikeys.urls.v1)),
+    path("api/v1/", include(apikeys.rest.urls.v1)),
     path("api/v2/", include(_api_v2)),
 ]

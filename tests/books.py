@@ -4,7 +4,7 @@ from typing import Any
 
 from django.db import connection
 
-from audit.models import CommandRecord, EventRecord
+from audit.models.records import CommandRecord, EventRecord
 
 # Each finds rows that must not be there.
 _ERRORS = {

@@ -10,7 +10,7 @@ import jsonschema_rs
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from audit.openapi.headers import ANSWER_HEADERS
+from audit.rest.openapi.headers import ANSWER_HEADERS
 
 
 class Documented(NamedTuple):

@@ -11,16 +11,16 @@ from django.db import connections
 from django.test import Client
 from django.test.utils import setup_databases, teardown_databases
 
-from apikeys import usage
+from apikeys.authentication import usage
 from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
 from apikeys.models import ApiKey, Customer
-from approvals.bootstrap import Bootstrap
-from approvals.commands import Approve
+from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest, Policy, Rule
-from audit.actors import Actor, actor_for_user
-from audit.bus import dispatch
-from audit.context import Context
-from audit.outcomes import Completed, Postponed
+from approvals.policies.bootstrap import Bootstrap
+from audit.actors.actors import Actor, actor_for_user
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
+from audit.messages.outcomes import Completed, Postponed
 from audit.outside import outside_command
 from tests.wiping import wipe
 

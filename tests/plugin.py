@@ -3,9 +3,9 @@
 import os
 import tempfile
 
-from config import first_run
+from config.first_run import preparing
 
-first_run.prepare()
+preparing.prepare()
 
 # Pages must render without collected static files, of which whitenoise wants the directory.
 _static_root = tempfile.TemporaryDirectory(prefix="countersign-static-")

@@ -6,11 +6,11 @@ from typing import Any
 from uuid import UUID
 
 from apikeys.models import ApiKey
-from audit.context import Context
-from audit.messages import Command, Event, SubjectOf
-from audit.middleware import Next
-from audit.outcomes import Outcome
-from audit.registry import handles
+from audit.bus.context import Context
+from audit.bus.handling import handles
+from audit.bus.middleware import Next
+from audit.messages.classes import Command, Event, SubjectOf
+from audit.messages.outcomes import Outcome
 
 Deed = Callable[[Any, Context], Any]
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.utils import timezone
 from psycopg import sql
 
-from approvals.payloads import seal
+from approvals.sealing.payloads import seal
 
 _TABLE = sql.Identifier("approvals_approvalrequest")
 

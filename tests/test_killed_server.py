@@ -11,7 +11,7 @@ import pytest
 from django.db import connections
 
 from apikeys.models import ApiKey
-from audit.models import CommandRecord, EventRecord
+from audit.models.records import CommandRecord, EventRecord
 from tests.books import assert_balanced
 from tests.servers import free_port, serving
 from tests.threads import until

@@ -9,8 +9,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey, ApiKeySecret, Customer, Membership
 from approvals.models import ApprovalRequest, Policy, Rule, Vote
-from audit.bus import dispatch
-from audit.models import CommandRecord, EventRecord
+from audit.bus.dispatch import dispatch
+from audit.models.records import CommandRecord, EventRecord
 
 TRACKED = (ApiKey, ApiKeySecret, Customer, Membership, Policy, Rule, ApprovalRequest, Vote)
 METHODS = ("post", "put", "patch", "delete")

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from apikeys.commands import EnableApiKey
 from apikeys.models import AlreadyEnabled
-from approvals.commands import Approve
+from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest
-from audit.models import CommandRecord
+from audit.models.records import CommandRecord
 from tests.conftest import completed, policy
 from tests.http import call
 from tests.notes.handlers import NoteWritten, WriteNote

@@ -9,14 +9,14 @@ from django.test import Client
 
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey, ApiKeySecret
-from approvals.commands import Approve, Deny
+from approvals.decisions.commands import Approve, Deny
 from approvals.models import AlreadyDecided, ApprovalRequest, Policy, Rule, State
-from audit.actors import actor_for_user
-from audit.bus import dispatch
-from audit.context import Context
-from audit.exceptions import Crashed, PreconditionFailed
-from audit.models import CommandRecord, EventRecord, StreamHead
-from audit.outcomes import Completed, Postponed
+from audit.actors.actors import actor_for_user
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
+from audit.messages.exceptions import Crashed, PreconditionFailed
+from audit.messages.outcomes import Completed, Postponed
+from audit.models.records import CommandRecord, EventRecord, StreamHead
 from audit.outside import outside_command
 from tests.books import assert_balanced, attempts, numbers
 from tests.conftest import create_key, policy

@@ -16,8 +16,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from apikeys.commands import CreateApiKey, DisableApiKey
 from apikeys.models import Customer
 from approvals.models import Policy
-from audit.bus import dispatch
-from audit.context import Context
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
 from tests.conftest import actor, create_key, held, member, policy
 from tests.http import call
 

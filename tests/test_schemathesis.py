@@ -8,7 +8,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
 
-from audit.models import CommandRecord
+from audit.models.records import CommandRecord
 from tests.conftest import Key, create_key, member, policy
 from tests.http import call
 from tests.serving import serving

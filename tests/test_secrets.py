@@ -7,9 +7,9 @@ from django.contrib.admin.sites import site
 from django.urls import reverse
 
 from apikeys.models import ApiKeySecret
-from approvals.commands import Approve
+from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest
-from audit.models import CommandRecord, EventRecord
+from audit.models.records import CommandRecord, EventRecord
 from tests.conftest import completed
 from tests.http import call
 

@@ -12,7 +12,7 @@ from django.test import Client
 
 from apikeys.models import ApiKey
 from approvals.models import ApprovalRequest
-from audit.models import CommandRecord
+from audit.models.records import CommandRecord
 from tests.conftest import member
 from tests.http import call
 

@@ -7,7 +7,7 @@ class Allowance(models.Model):
     """When the whole allowance of a key, or of an address that failed, will be there again.
 
     Operational, and no evidence: the table is not logged, so a crash of the server empties it, and
-    everybody begins anew. See apikeys.allowances.
+    everybody begins anew. See apikeys.authentication.rate_limits.
     """
 
     id = models.TextField(primary_key=True)

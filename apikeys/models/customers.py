@@ -9,8 +9,8 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from apikeys.models.refusals import NameTaken, NotAMember
-from audit.history import HistoricalRecords
-from audit.registry import subject
+from audit.bus.handling import subject
+from audit.tracking.history import HistoricalRecords
 
 
 @subject("customer", tenant="id")

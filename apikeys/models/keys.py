@@ -9,8 +9,8 @@ from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from apikeys.limits import DEFAULT_SCOPES, LONGEST_DESCRIPTION, LONGEST_NAME, check_period
 from apikeys.models.customers import Customer
+from apikeys.models.limits import DEFAULT_SCOPES, LONGEST_DESCRIPTION, LONGEST_NAME, check_period
 from apikeys.models.refusals import (
     AlreadyDeleted,
     AlreadyDisabled,
@@ -20,11 +20,11 @@ from apikeys.models.refusals import (
     RotationUnderWay,
 )
 from apikeys.models.secrets import ApiKeySecret, PickUp, claim, database_clock
-from apikeys.tokens import Token
-from audit.actors import Actor
-from audit.history import HistoricalRecords
-from audit.registry import subject
-from audit.rows import LeanModel
+from apikeys.models.tokens import Token
+from audit.actors.actors import Actor
+from audit.bus.handling import subject
+from audit.tracking.history import HistoricalRecords
+from audit.wire.rows import LeanModel
 
 
 class Environment(models.TextChoices):

@@ -10,9 +10,9 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from apikeys.models.refusals import NotYours, PickUpExpired
-from audit.actors import Actor
-from audit.history import HistoricalRecords
-from audit.rows import LeanModel
+from audit.actors.actors import Actor
+from audit.tracking.history import HistoricalRecords
+from audit.wire.rows import LeanModel
 
 
 def database_clock() -> datetime:

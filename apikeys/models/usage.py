@@ -7,7 +7,8 @@ class ApiKeyUsage(models.Model):
     """The last use of a key, exact to a minute.
 
     Neither tracked nor in the key's own row: it says nothing that a key may or may not do, it is
-    written often, and the row of the key is what every request reads. See apikeys.usage.
+    written often, and the row of the key is what every request reads. See
+    apikeys.authentication.usage.
     """
 
     api_key = models.OneToOneField(

@@ -7,9 +7,9 @@ from django.contrib.auth.models import Group
 from django.db import models
 from uuid_utils.compat import uuid7
 
-from audit.exceptions import Conflict
-from audit.history import HistoricalRecords
-from audit.registry import subject
+from audit.bus.handling import subject
+from audit.messages.exceptions import Conflict
+from audit.tracking.history import HistoricalRecords
 
 
 class AlreadyDisabled(Conflict):

@@ -1,6 +1,6 @@
 """Why a request is not decided the way somebody wants."""
 
-from audit.exceptions import Conflict, Forbidden, PreconditionFailed
+from audit.messages.exceptions import Conflict, Forbidden, PreconditionFailed
 
 
 class AlreadyDecided(Conflict):

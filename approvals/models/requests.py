@@ -11,26 +11,20 @@ from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from approvals import payloads, subjects
-from approvals.eligibility import eligible_rules
-from approvals.models import deadlines, indexes
-from approvals.models.refusals import (
-    AlreadyDecided,
-    AlreadyVoted,
-    NothingToTakeBack,
-    SeenAnother,
-    TooLate,
-)
+from approvals.models import deadlines, indexes, refusals
+from approvals.models.eligibility import eligible_rules
 from approvals.models.states import State
 from approvals.models.votes import Decision, Vote
-from audit import affairs, rows
-from audit.actors import Actor
-from audit.context import Context
-from audit.history import HistoricalRecords
-from audit.messages import Command, Subject
-from audit.models import CommandRecord
-from audit.registry import subject
-from audit.rows import LeanModel
+from approvals.sealing import payloads, values
+from audit.actors.actors import Actor
+from audit.bus import cases
+from audit.bus.context import Context
+from audit.bus.handling import subject
+from audit.messages.classes import Command, Subject
+from audit.models.records import CommandRecord
+from audit.tracking.history import HistoricalRecords
+from audit.wire import rows
+from audit.wire.rows import LeanModel
 
 
 @subject("approval-request", tenant="tenant", route="approval-request")
@@ -105,7 +99,7 @@ class ApprovalRequest(LeanModel):
             subject_type=context.subject.type if context.subject else "",
             subject_id=context.subject.id if context.subject else "",
             subject_number=context.subject_number,
-            subject_values=subjects.present_values(context.subject),
+            subject_values=values.present_values(context.subject),
             requester_kind=context.actor.kind,
             requester_id=context.actor.id,
             requester_person=context.actor.person_id,
@@ -177,7 +171,7 @@ class ApprovalRequest(LeanModel):
     @cached_property
     def _held_record(self) -> CommandRecord:
         # No record ever changes, so it is read once.
-        return affairs.held(self.command_id)
+        return cases.held(self.command_id)
 
     def command(self) -> Command:
         """Read the held command.
@@ -205,10 +199,10 @@ class ApprovalRequest(LeanModel):
         """
         if self.state != State.PENDING:
             message = f"This request is {self.get_state_display().lower()} already. {self.outcome}"
-            raise AlreadyDecided(message.strip())
+            raise refusals.AlreadyDecided(message.strip())
         if now >= self.approve_by:
             message = f"This request could be decided until {self.approve_by:%Y-%m-%d %H:%M} UTC."
-            raise TooLate(message)
+            raise refusals.TooLate(message)
 
     def check_is_approver(self, actor: Actor) -> list[str]:
         """Refuse who has no say in this request; return the ids of the rules that ask for them.
@@ -227,7 +221,7 @@ class ApprovalRequest(LeanModel):
         """
         rules = self.check_is_approver(actor)
         if self.vote_of(actor) is not None:
-            raise AlreadyVoted
+            raise refusals.AlreadyVoted
         return rules
 
     def vote_of(self, actor: Actor) -> Vote | None:
@@ -245,7 +239,7 @@ class ApprovalRequest(LeanModel):
         self.check_pending(now=timezone.now())
         rules = self.check_may_vote(context.actor)
         if seen != self.digest:
-            raise SeenAnother
+            raise refusals.SeenAnother
         return self._add_vote(decision, context=context, rules=rules)
 
     def take_back(self, *, context: Context, seen: str) -> Vote:
@@ -257,9 +251,9 @@ class ApprovalRequest(LeanModel):
         self.check_pending(now=timezone.now())
         taken = self.vote_of(context.actor)
         if taken is None:
-            raise NothingToTakeBack
+            raise refusals.NothingToTakeBack
         if seen != self.digest:
-            raise SeenAnother
+            raise refusals.SeenAnother
         return self._add_vote(Decision.TAKE_BACK, context=context, rules=taken.rules)
 
     def settle(

@@ -8,10 +8,10 @@ from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from approvals import payloads
-from audit import rows, trips
-from audit.models import Evidence
-from audit.rows import LeanModel
+from approvals.sealing import payloads
+from audit.models.records import Evidence
+from audit.wire import pipeline, rows
+from audit.wire.rows import LeanModel
 
 
 class Decision(models.TextChoices):
@@ -74,7 +74,7 @@ class Vote(LeanModel, Evidence):
         return fetched["votes"] if "votes" in fetched else rows.every(cls, request=request.pk)
 
     @classmethod
-    def asking_for_all_of(cls, request: models.Model) -> trips.Call:
+    def asking_for_all_of(cls, request: models.Model) -> pipeline.Call:
         """Give the statement by which `of` finds the votes there are now."""
         return rows.reading(cls, request=request.pk)
 

@@ -19,7 +19,7 @@ from rest_framework.views import APIView
 from rest_framework_api_key.models import APIKey
 from rest_framework_api_key.permissions import HasAPIKey
 
-from apikeys.authentication import ApiKeyAuthentication
+from apikeys.authentication.bearer import ApiKeyAuthentication
 from benchmarks.keyring import Keyring
 
 _BATCH = 1000

@@ -7,8 +7,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apikeys.viewsets import ApiKeyViewSet
-from audit.actors import SYSTEM, Actor
+from apikeys.rest import ApiKeyViewSet
+from audit.actors.actors import SYSTEM, Actor
 
 
 class OpenKeyViewSet(ApiKeyViewSet):

@@ -12,12 +12,12 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.rivals.settings"
 
 import django
 
-from config import first_run
+from config.first_run import preparing
 
 
 def main() -> None:
     """Set Django up, which the rest can only be imported after."""
-    first_run.prepare()
+    preparing.prepare()
     # The files that pages refer to need not have been collected.
     warnings.filterwarnings("ignore", message="No directory at")
     django.setup()

@@ -7,11 +7,11 @@ from django.contrib.auth.models import Group, Permission, User
 
 from apikeys.commands import AddMember, DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
-from approvals.commands import Approve
+from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest, Policy, Rule
-from audit.actors import actor_for_user
-from audit.bus import dispatch
-from audit.context import Context
+from audit.actors.actors import actor_for_user
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
 from audit.outside import outside_command
 from benchmarks.suite.measuring import Measuring
 from benchmarks.suite.progress import Progress

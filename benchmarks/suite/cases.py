@@ -7,8 +7,8 @@ from django.core.handlers.wsgi import WSGIHandler
 
 from apikeys.commands import UpdateApiKey
 from apikeys.models import ApiKey
-from audit.bus import dispatch
-from audit.context import Context
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
 from benchmarks.peers import BarePsycopg, Dispatcher
 from benchmarks.suite.stage import Stage
 from benchmarks.suite.wsgi import application, send

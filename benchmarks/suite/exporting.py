@@ -79,11 +79,11 @@ def _work(pipe: Any, stage: Stage, name: str) -> None:
 
 
 def _export() -> None:
-    from audit.actors import SYSTEM  # noqa: PLC0415  # models
-    from audit.context import Context  # noqa: PLC0415
-    from audit.exports import sending  # noqa: PLC0415
-    from audit.exports.extent import Extent, Snapshot  # noqa: PLC0415
-    from audit.search.criteria import Criteria  # noqa: PLC0415
+    from audit.actors.actors import SYSTEM  # noqa: PLC0415  # models
+    from audit.bus.context import Context  # noqa: PLC0415
+    from audit.log.search.criteria import Criteria  # noqa: PLC0415
+    from audit.pages.exports import sending  # noqa: PLC0415
+    from audit.pages.exports.extent import Extent, Snapshot  # noqa: PLC0415
 
     export = sending.begin(
         Extent(criteria=Criteria(tenants=None), snapshot=Snapshot.now()),
@@ -99,7 +99,7 @@ def _export() -> None:
 def _copy() -> None:
     from django.db import connection  # noqa: PLC0415
 
-    from audit.exports import formats  # noqa: PLC0415
+    from audit.pages.exports import formats  # noqa: PLC0415
 
     connection.ensure_connection()
     tables = {

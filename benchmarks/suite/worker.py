@@ -6,12 +6,12 @@ import warnings
 import django
 
 from benchmarks.suite.stage import Stage, join
-from config import first_run
+from config.first_run import preparing
 
 
 def set_up(stage: Stage) -> None:
     """Make this process ready to work."""
-    first_run.prepare()
+    preparing.prepare()
     # The files that pages refer to need not have been collected.
     warnings.filterwarnings("ignore", message="No directory at")
     django.setup()

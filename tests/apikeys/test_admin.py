@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apikeys.commands import RotateApiKey
 from apikeys.models import ApiKey
-from apikeys.tokens import Token
+from apikeys.models.tokens import Token
 from audit.outside import outside_command
 from tests.conftest import actor, completed, create_key
 

@@ -10,9 +10,9 @@ from django.utils import timezone
 from apikeys.commands import CreateApiKey, UpdateApiKey
 from apikeys.events import ApiKeyCreated, ApiKeyUpdated
 from apikeys.models import ApiKey, NothingToChange
-from audit import registry
-from audit.exceptions import Invalid
-from audit.models import CommandRecord, EventRecord
+from audit.bus import handling as registry
+from audit.messages.exceptions import Invalid
+from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
 from audit.testing import recorded_events
 from tests.conftest import completed, create_key

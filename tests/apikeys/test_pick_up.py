@@ -9,10 +9,10 @@ from django.utils import timezone
 from apikeys.commands import PickUpSecret
 from apikeys.models import ApiKeySecret, NothingToPickUp, PickUp
 from approvals.models import ApprovalRequest
-from approvals.policy_commands import CreatePolicy
-from approvals.policy_handlers import check_policy
-from audit.exceptions import Invalid
-from audit.models import CommandRecord
+from approvals.policies.commands import CreatePolicy
+from approvals.policies.handlers import check_policy
+from audit.messages.exceptions import Invalid
+from audit.models.records import CommandRecord
 from audit.outside import outside_command
 from audit.testing import recorded_events
 from tests.books import assert_balanced

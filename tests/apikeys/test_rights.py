@@ -6,9 +6,9 @@ from apikeys.commands import CreateApiKey, PickUpSecret, RotateApiKey, UpdateApi
 from apikeys.models import ApiKey, ApiKeySecret, NotAMember
 from apikeys.rights import BeyondOwnRights, NotInYourName
 from approvals.models import ApprovalRequest
-from audit.actors import Actor
-from audit.context import Context
-from audit.models import CommandRecord
+from audit.actors.actors import Actor
+from audit.bus.context import Context
+from audit.models.records import CommandRecord
 from tests.books import all_but_records
 from tests.conftest import KEY_PERMISSIONS, actor, approved, create_key, member, policy
 from tests.http import call

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from apikeys.commands import DisableApiKey, RotateApiKey
 from apikeys.models import ApiKey, ApiKeySecret, RotationUnderWay
-from audit.models import CommandRecord
-from audit.outcomes import Completed
+from audit.messages.outcomes import Completed
+from audit.models.records import CommandRecord
 from audit.outside import outside_command
 from audit.testing import recorded_events
 from tests.books import assert_balanced

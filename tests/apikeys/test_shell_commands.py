@@ -7,7 +7,7 @@ from django.core.management import CommandError, call_command
 
 from apikeys.models import ApiKey, Customer
 from approvals.models import ApprovalRequest
-from audit.models import CommandRecord
+from audit.models.records import CommandRecord
 from tests.conftest import approved, member, policy
 from tests.http import call
 

@@ -5,7 +5,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apikeys.commands import DisableApiKey
 from approvals.models import ApprovalRequest
-from audit.bus import dispatch
+from audit.bus.dispatch import dispatch
 from tests.conftest import create_key
 from tests.http import call
 

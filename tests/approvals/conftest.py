@@ -4,10 +4,10 @@ import pytest
 from django.contrib.auth.models import User
 
 from apikeys.commands import DisableApiKey
-from approvals.commands import Approve, Deny, Retry, TakeBack
+from approvals.decisions.commands import Approve, Deny, Retry, TakeBack
 from approvals.models import ApprovalRequest
-from audit.bus import dispatch
-from audit.outcomes import Postponed
+from audit.bus.dispatch import dispatch
+from audit.messages.outcomes import Postponed
 from tests.approvals.asking import KEYS
 from tests.conftest import PASSWORD, completed, member
 from tests.http import call

@@ -54,19 +54,19 @@ from django.utils import timezone
 from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey
 from approvals.models import ApprovalRequest, Policy, TooNew, Vote
-from approvals.payloads import seal
-from approvals.people_commands import (
+from approvals.people.commands import (
     AddToGroup,
     RemoveFromGroup,
     RequirePasswordReset,
     SetUserActive,
 )
-from approvals.policy_commands import DisablePolicy, EditPolicy
-from audit.context import Context
-from audit.models import CommandRecord
-from audit.registry import live_actor
+from approvals.policies.commands import DisablePolicy, EditPolicy
+from approvals.sealing.payloads import seal
+from audit.bus.context import Context
+from audit.bus.handling import live_actor
+from audit.models.records import CommandRecord
 from tests.approvals.asking import address, decide
-from tests.approvals.test_membership_age import join, let_days_pass
+from tests.approvals.people.test_seniority import join, let_days_pass
 from tests.conftest import PASSWORD, approved, create_key, held, member, policy
 from tests.http import call
 from tests.tampering import tamper
@@ -204,7 +204,7 @@ def test_what_waits_keeps_its_requirements_whatever_becomes_of_the_policy(
 def test_no_setting_takes_the_gate_away_unnoticed(settings):
     assert [each for each in run_checks() if each.id == "approvals.E003"] == []
 
-    settings.AUDIT_MIDDLEWARE = ["audit.middleware.authorize"]
+    settings.AUDIT_MIDDLEWARE = ["audit.bus.middleware.authorize"]
 
     (found,) = [each for each in run_checks() if each.id == "approvals.E003"]
     assert "hold_for_approval" in found.msg

@@ -10,16 +10,16 @@ from django.db import DatabaseError, connection
 
 from apikeys.commands import CreateApiKey, DisableApiKey
 from apikeys.models import ApiKey, ApiKeySecret
-from apikeys.tokens import PATTERN
+from apikeys.models.tokens import PATTERN
 from approvals.models import ApprovalRequest, Vote
-from approvals.payloads import digest, seal
-from audit.bus import dispatch
-from audit.context import Context
-from audit.exceptions import CommandError
-from audit.models import CommandRecord, EventRecord
-from audit.outcomes import Postponed
+from approvals.sealing.payloads import digest, seal
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
+from audit.messages.exceptions import CommandError
+from audit.messages.outcomes import Postponed
+from audit.models.records import CommandRecord, EventRecord
+from tests.approvals.admin_pages import LIST, results, select
 from tests.approvals.asking import KEYS, REQUESTS, address, asks_for_many, decide
-from tests.approvals.pages import LIST, results, select
 from tests.books import all_but_records, assert_balanced
 from tests.conftest import actor, create_key, held, policy
 from tests.http import call

@@ -10,7 +10,7 @@ from django.urls import get_resolver
 from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey, ApiKeySecret, Customer, Membership
 from approvals.models import ApprovalRequest, Policy, Rule
-from approvals.people_forms import GROUP_VERBS, USER_VERBS
+from approvals.pages.people import GROUP_VERBS, USER_VERBS
 from tests.conftest import actor, create_key, held, policy
 from tests.http import call
 from tests.test_no_way_around import addresses
@@ -114,7 +114,7 @@ def test_without_the_policy_the_same_calls_do_it(cast, waiting, first_key, gate)
     sender, key = cast["key"]
     before = snapshot()
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr("approvals.policies._governing", lambda *_: [])
+        patched.setattr("approvals.policies.evaluation._governing", lambda *_: [])
         for method, path, body in api_calls(waiting, key=first_key, governed=gate.pk):
             call(sender, method, path, body, key=key)
 
@@ -184,7 +184,7 @@ def test_without_the_floor_the_same_forms_do_it(
     chosen = {"people": [ann, policy_owners[1]], "groups": [security], "outsider": dana}
     before = snapshot()
 
-    monkeypatch.setattr("approvals.policies.floor_for", lambda _: None)
+    monkeypatch.setattr("approvals.policies.evaluation.floor_for", lambda _: None)
     for path, form in forms(waiting, **chosen):
         sender.post(path, form)
 

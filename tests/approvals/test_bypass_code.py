@@ -8,14 +8,14 @@ from django.db import Error, transaction
 from apikeys.commands import DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
 from approvals.models import ApprovalRequest, Policy, Rule
-from approvals.people_commands import AddToGroup, SetSuperuser
-from approvals.policy_commands import DisablePolicy
-from audit import bus
-from audit.bus import dispatch, dispatch_all
-from audit.context import Context
-from audit.exceptions import ApprovalRequired, CommandError
-from audit.models import CommandRecord
-from audit.outcomes import Postponed
+from approvals.people.commands import AddToGroup, SetSuperuser
+from approvals.policies.commands import DisablePolicy
+from audit.bus import dispatch as bus
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch, dispatch_all
+from audit.messages.exceptions import ApprovalRequired, CommandError
+from audit.messages.outcomes import Postponed
+from audit.models.records import CommandRecord
 from tests.approvals.test_bypass import snapshot
 from tests.conftest import approved, completed, create_key, held, policy
 from tests.http import call

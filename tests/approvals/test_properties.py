@@ -15,17 +15,17 @@ from hypothesis import strategies as st
 
 from apikeys.commands import CreateCustomer, DisableApiKey
 from apikeys.models import ApiKey
-from approvals import payloads
-from approvals.commands import Approve, Deny, TakeBack
+from approvals.decisions.commands import Approve, Deny, TakeBack
 from approvals.models import ApprovalRequest, Policy, Rule
-from approvals.presentation import present
-from audit import registry
-from audit.actors import SYSTEM, actor_for_user
-from audit.bus import dispatch
-from audit.context import Context
-from audit.exceptions import CommandError, Invalid
-from audit.messages import Command, secret_fields
-from audit.models import CommandRecord
+from approvals.requests.presentation import present
+from approvals.sealing import payloads
+from audit.actors.actors import SYSTEM, actor_for_user
+from audit.bus import handling as registry
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
+from audit.messages.classes import Command, secret_fields
+from audit.messages.exceptions import CommandError, Invalid
+from audit.models.records import CommandRecord
 from audit.outside import outside_command
 from tests.conftest import KEY_PERMISSIONS, completed, create_key, member, policy
 from tests.tampering import let_time_pass

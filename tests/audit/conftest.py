@@ -3,10 +3,10 @@
 import pytest
 
 from apikeys.commands import DisableApiKey
-from approvals.commands import Approve
+from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest
-from audit.bus import dispatch
-from audit.exceptions import Conflict
+from audit.bus.dispatch import dispatch
+from audit.messages.exceptions import Conflict
 from tests.conftest import completed, create_key
 
 

@@ -7,9 +7,9 @@ from django.core.checks import run_checks
 from django.db import connection
 
 from approvals.models import Policy
-from audit import registry
+from audit.bus import handling as registry
 from audit.checks import check_role, check_triggers
-from audit.messages import Command
+from audit.messages.classes import Command
 from audit.outside import outside_command
 
 
@@ -31,7 +31,7 @@ def test_a_transaction_around_the_request_is_refused(settings):
 
 
 def test_middleware_that_cannot_be_imported_is_refused(settings):
-    settings.AUDIT_MIDDLEWARE = ["audit.middleware.no_such_thing"]
+    settings.AUDIT_MIDDLEWARE = ["audit.bus.middleware.no_such_thing"]
 
     assert "audit.E002" in problems()
 

@@ -8,12 +8,12 @@ from functools import partial
 
 import pytest
 
+from apikeys.authentication.credentials import actor_of_token
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
-from apikeys.credentials import actor_of_token
-from approvals.commands import Approve
-from audit.bus import dispatch
-from audit.context import Context
-from audit.exceptions import Conflict
+from approvals.decisions.commands import Approve
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
+from audit.messages.exceptions import Conflict
 from benchmarks.protocol import Traffic, traffic_of
 from tests.conftest import actor, approved, create_key, held
 from tests.http import call

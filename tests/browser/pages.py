@@ -12,10 +12,10 @@ from django.contrib.auth.models import Group, User
 from apikeys.commands import DeleteApiKey
 from apikeys.models import ApiKey, Customer
 from approvals.models import ApprovalRequest, Policy, State
-from audit.bus import dispatch
-from audit.context import Context
-from audit.models import CommandRecord, EventRecord
-from config.busy import words
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
+from audit.models.records import CommandRecord, EventRecord
+from config.demo.busy import texts
 
 _REQUESTS = "/admin/approvals/approvalrequest"
 _POLICIES = "/admin/approvals/policy"
@@ -181,7 +181,7 @@ def _policy() -> Policy:
 
 
 def _acme() -> Customer:
-    return Customer.objects.get(name=next(iter(words.PEOPLE)))
+    return Customer.objects.get(name=next(iter(texts.PEOPLE)))
 
 
 def _user(username: str) -> User:

@@ -5,7 +5,7 @@ from itertools import product
 import pytest
 from django.contrib.auth.models import User
 
-from config.busy import month
+from config.demo.busy import month
 from tests.browser import axe
 from tests.browser.pages import PLACES
 

@@ -10,14 +10,14 @@ from django.db import connection, connections
 
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
-from approvals.commands import Approve
+from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest
-from audit.actors import actor_for_user
-from audit.bus import dispatch, dispatch_all
-from audit.context import Context
-from audit.exceptions import ConnectionLost, Crashed, OutcomeUnknown
-from audit.models import CommandRecord
-from audit.outcomes import Completed
+from audit.actors.actors import actor_for_user
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch, dispatch_all
+from audit.messages.exceptions import ConnectionLost, Crashed, OutcomeUnknown
+from audit.messages.outcomes import Completed
+from audit.models.records import CommandRecord
 from tests.books import all_but_records, assert_balanced, attempts
 from tests.conftest import policy
 from tests.probes import deed, to

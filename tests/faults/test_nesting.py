@@ -6,12 +6,12 @@ import pytest
 
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.models import AlreadyDisabled, AlreadyEnabled, ApiKey
-from audit.actors import SYSTEM, actor_for_user
-from audit.bus import dispatch, dispatch_all
-from audit.context import Context
-from audit.exceptions import ApprovalRequired, Crashed
-from audit.models import CommandRecord
-from audit.outcomes import Completed
+from audit.actors.actors import SYSTEM, actor_for_user
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch, dispatch_all
+from audit.messages.exceptions import ApprovalRequired, Crashed
+from audit.messages.outcomes import Completed
+from audit.models.records import CommandRecord
 from tests.books import all_but_records, assert_balanced, attempts, numbers
 from tests.conftest import completed, create_key
 from tests.probes import Broken, deed, to

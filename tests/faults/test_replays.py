@@ -10,14 +10,14 @@ from psycopg.errors import DeadlockDetected
 
 from apikeys.commands import AddMember, DisableApiKey
 from apikeys.models import ApiKey, Membership
-from approvals.commands import Approve
+from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest
-from audit.actors import actor_for_user
-from audit.bus import dispatch
-from audit.context import Context
-from audit.exceptions import TimedOut
-from audit.models import CommandRecord
-from audit.outcomes import Completed, Postponed
+from audit.actors.actors import actor_for_user
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
+from audit.messages.exceptions import TimedOut
+from audit.messages.outcomes import Completed, Postponed
+from audit.models.records import CommandRecord
 from tests.books import assert_balanced, attempts, numbers
 from tests.conftest import create_key, policy
 from tests.probes import Broken, deed, to

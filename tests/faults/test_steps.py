@@ -5,11 +5,11 @@ from django.conf import settings as product_settings
 
 from apikeys.commands import AddMember, DisableApiKey
 from apikeys.models import ApiKey, Membership
-from audit.actors import SYSTEM
-from audit.bus import dispatch
-from audit.context import Context
-from audit.exceptions import Crashed, OutcomeUnknown
-from audit.models import CommandRecord
+from audit.actors.actors import SYSTEM
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
+from audit.messages.exceptions import Crashed, OutcomeUnknown
+from audit.models.records import CommandRecord
 from tests.books import all_but_records, assert_balanced, attempts
 from tests.probes import Broken, Probed, deed, to
 from tests.severed import refusing

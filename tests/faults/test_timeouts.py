@@ -4,8 +4,8 @@ import pytest
 from django.db import connection
 
 from apikeys.models import ApiKey
-from audit.bus import dispatch
-from audit.exceptions import TimedOut
+from audit.bus.dispatch import dispatch
+from audit.messages.exceptions import TimedOut
 from tests.books import all_but_records, attempts
 from tests.probes import deed, to
 

@@ -1,8 +1,8 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from audit.messages import Command, Event, SubjectOf, generated
-from audit.registry import handles
+from audit.bus.handling import handles
+from audit.messages.classes import Command, Event, SubjectOf, generated
 from tests.notes.models import Note
 
 

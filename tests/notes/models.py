@@ -1,7 +1,7 @@
 from django.db import models
 
-from audit.history import HistoricalRecords
-from audit.registry import subject
+from audit.bus.handling import subject
+from audit.tracking.history import HistoricalRecords
 
 
 @subject("note", tenant="tenant")

@@ -1,6 +1,6 @@
 from rest_framework import serializers
 
-from audit.viewsets import CommandInput, CommandViewSet
+from audit.rest.viewsets import CommandInput, CommandViewSet
 from tests.notes.handlers import WriteNote
 
 

@@ -9,8 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys.commands import CreateApiKey, PickUpSecret
 from apikeys.models import Customer
-from audit import scopes
-from audit.shell import carry_out, errors_told
+from audit.actors import scopes
+from audit.entry.shell import carry_out, errors_told
 
 
 class Command(BaseCommand):

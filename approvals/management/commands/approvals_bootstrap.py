@@ -5,8 +5,8 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandParser
 
-from approvals.bootstrap import Bootstrap
-from audit.shell import carry_out
+from approvals.policies.bootstrap import Bootstrap
+from audit.entry.shell import carry_out
 
 
 class Command(BaseCommand):

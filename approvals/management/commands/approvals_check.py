@@ -6,9 +6,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from approvals import matching, policies
 from approvals.models import ApprovalRequest, State
-from approvals.payloads import Unloadable
+from approvals.policies import evaluation
+from approvals.policies import slots as matching
+from approvals.sealing.payloads import Unloadable
 
 
 class Command(BaseCommand):
@@ -38,7 +39,7 @@ def _problems(request: ApprovalRequest) -> Iterator[str]:
         request.command()
     except Unloadable as problem:
         yield f"{name}: {problem.message}"
-    slots = policies.slots_for(request.requirements, without=request.requester_person)
+    slots = evaluation.slots_for(request.requirements, without=request.requester_person)
     if not matching.are_filled(slots):
         groups = ", ".join(f"{r['quorum']} of {r['group']}" for r in request.requirements["rules"])
         yield f"{name}: there are not enough people left to approve it, which takes {groups}."

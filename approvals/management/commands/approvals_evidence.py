@@ -6,7 +6,7 @@ from uuid import UUID
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from approvals import evidence
+from approvals.decisions import evidence
 from approvals.models import ApprovalRequest
 
 

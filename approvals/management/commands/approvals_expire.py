@@ -7,11 +7,11 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 from django.utils import timezone
 
-from approvals.commands import ExpireRequest
+from approvals.decisions.commands import ExpireRequest
 from approvals.models import ApprovalRequest, State
-from audit.bus import dispatch
-from audit.context import Context
-from audit.exceptions import CommandError
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
+from audit.messages.exceptions import CommandError
 
 
 class Command(BaseCommand):

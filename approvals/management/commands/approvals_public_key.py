@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from approvals import evidence_files
+from approvals.sealing import evidence_files
 
 
 class Command(BaseCommand):

@@ -7,11 +7,11 @@ from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from approvals.models import Effect
-from approvals.policy_commands import CreatePolicy
-from approvals.policy_handlers import check_policy
-from approvals.simulation import Draft, explain, simulate
-from audit.exceptions import Invalid
-from audit.models import CommandRecord
+from approvals.policies.commands import CreatePolicy
+from approvals.policies.handlers import check_policy
+from approvals.policies.simulation import Draft, explain, simulate
+from audit.messages.exceptions import Invalid
+from audit.models.records import CommandRecord
 
 _SHOWN = 10
 

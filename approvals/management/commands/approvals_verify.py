@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from approvals import evidence_files
+from approvals.sealing import evidence_files
 
 
 class Command(BaseCommand):

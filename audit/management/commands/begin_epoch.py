@@ -4,8 +4,8 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from audit.commands import BeginEpoch
-from audit.shell import carry_out
+from audit.entry.shell import carry_out
+from audit.log.commands import BeginEpoch
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from audit import registry
+from audit.bus import handling as registry
 
 
 class Command(BaseCommand):

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from django.core.management.commands.migrate import Command as MigrateCommand
 
-from audit.database import protect
+from audit.tracking.protection import protect
 
 
 class Command(MigrateCommand):

@@ -5,8 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from config import demo
-from config.busy import cast, month
+from config.demo import story
+from config.demo.busy import cast, month
 
 
 class Command(BaseCommand):
@@ -26,10 +26,10 @@ class Command(BaseCommand):
         """Load, or bring the address in the demo file up to date."""
         if busy:
             self._play()
-        if demo.is_loaded():
-            demo.refresh_address()
+        if story.is_loaded():
+            story.refresh_address()
         else:
-            demo.load()
+            story.load()
 
     def _play(self) -> None:
         if not settings.DEMO:

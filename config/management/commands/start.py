@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from config.banner import Demo, banner
-from config.web_server import NoAnswer, PortTaken, WebServer
+from config.first_run.banner import Demo, banner
+from config.site.web_server import NoAnswer, PortTaken, WebServer
 
 
 class Command(BaseCommand):

@@ -1,0 +1,153 @@
+"""What the fields of an API key may hold. The database keeps most of it too; here are the words."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from ipaddress import IPv6Network, ip_network
+from typing import Any
+
+from django.utils import timezone
+
+from audit.actors import scopes
+from audit.messages.exceptions import FieldError, Invalid
+from audit.messages.values import codec
+
+DEFAULT_SCOPES = (scopes.READ, scopes.WRITE)
+LONGEST_NAME = 100
+LONGEST_DESCRIPTION = 500
+MOST_NETWORKS = 20
+LARGEST_METADATA = 4096
+DEEPEST_METADATA = 5
+LONGEST_OVERLAP_SECONDS = 7 * 24 * 60 * 60
+_IPV4_MAPPED = IPv6Network("::ffff:0:0/96")
+
+
+def check_name(name: str) -> None:
+    """Refuse what nobody could call anything.
+
+    :raises Invalid: if it is blank or too long.
+    """
+    if not name.strip():
+        raise _invalid("name", "blank", "must not be blank")
+    _check_length("name", name, longest=LONGEST_NAME)
+
+
+def check_description(description: str) -> None:
+    """Refuse what its column would not take.
+
+    :raises Invalid: if it is too long.
+    """
+    _check_length("description", description, longest=LONGEST_DESCRIPTION)
+
+
+def normal_networks(networks: Sequence[str]) -> tuple[str, ...]:
+    """Bring networks into their one normal form, each of them once.
+
+    :raises Invalid: if there are too many, or one is no network in CIDR notation.
+    """
+    if len(networks) > MOST_NETWORKS:
+        words = f"must name {MOST_NETWORKS} networks at most"
+        raise _invalid("allowed_networks", "max_length", words)
+    normal = [_normal_network(text, place=place) for place, text in enumerate(networks)]
+    return tuple(dict.fromkeys(normal))
+
+
+def check_metadata(metadata: Mapping[str, Any]) -> None:
+    """Refuse metadata that would make every list of keys slow.
+
+    :raises Invalid: if it is too large or nested too deep.
+    """
+    if _depth(metadata) > DEEPEST_METADATA:
+        words = f"must be nested {DEEPEST_METADATA} levels deep at most"
+        raise _invalid("metadata", "too_deep", words)
+    text = json.dumps(codec(Any).dump(metadata), separators=(",", ":"), ensure_ascii=False)
+    if len(text.encode()) > LARGEST_METADATA:
+        words = f"must take {LARGEST_METADATA} bytes at most, as compact JSON"
+        raise _invalid("metadata", "too_large", words)
+
+
+def check_scopes(wanted: Iterable[str]) -> None:
+    """Refuse scopes that there are not, and a key without any, which could do nothing.
+
+    :raises Invalid: with one error for each.
+    """
+    errors = [
+        FieldError(f"scopes/{place}", "unknown", "is no scope")
+        for place, scope in enumerate(wanted)
+        if scope not in scopes.known()
+    ]
+    if not tuple(wanted):
+        errors.append(FieldError("scopes", "empty", "must name one scope at least"))
+    if errors:
+        raise Invalid(errors=errors)
+
+
+def check_period(not_before: datetime | None, expires_at: datetime | None) -> None:
+    """Refuse a key that would never be valid.
+
+    :raises Invalid: if it would expire before it is valid.
+    """
+    if not_before is not None and expires_at is not None and expires_at <= not_before:
+        raise _invalid("expires_at", "before_start", "must be later than not_before")
+
+
+def check_is_to_come(expires_at: datetime | None) -> None:
+    """Refuse a key that would have expired already.
+
+    :raises Invalid: if that time is over.
+    """
+    if expires_at is not None and expires_at <= timezone.now():
+        raise _invalid("expires_at", "past", "must be in the future")
+
+
+def check_overlap(overlap_seconds: int) -> None:
+    """Refuse an overlap that cannot be, or that would outlast its purpose.
+
+    :raises Invalid: if it is negative or longer than seven days.
+    """
+    if not 0 <= overlap_seconds <= LONGEST_OVERLAP_SECONDS:
+        words = f"must be between 0 and {LONGEST_OVERLAP_SECONDS} seconds, which are seven days"
+        raise _invalid("overlap_seconds", "out_of_range", words)
+
+
+def _check_length(field: str, value: str, *, longest: int) -> None:
+    if len(value) > longest:
+        raise _invalid(field, "max_length", f"must have {longest} characters at most")
+
+
+def _normal_network(text: str, *, place: int) -> str:
+    field = f"allowed_networks/{place}"
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        words = "must be a network in CIDR notation, such as 192.0.2.0/24 or 2001:db8::/32"
+        raise _invalid(field, "invalid", words) from None
+    if "%" in text or (isinstance(network, IPv6Network) and network.subnet_of(_IPV4_MAPPED)):
+        words = "must be written without a zone, and as IPv4 if it is that"
+        raise _invalid(field, "invalid", words)
+    if not _has_no_host_bits(text):
+        words = "must end in zeros behind its prefix length: 192.0.2.0/24, not 192.0.2.7/24"
+        raise _invalid(field, "host_bits", words)
+    return str(network)
+
+
+def _has_no_host_bits(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _depth(value: Any) -> int:
+    match value:
+        case dict():
+            return 1 + max(map(_depth, value.values()), default=0)
+        case list() | tuple():
+            return 1 + max(map(_depth, value), default=0)
+        case _:
+            return 0
+
+
+def _invalid(field: str, code: str, words: str) -> Invalid:
+    return Invalid(errors=[FieldError(field, code, words)])

@@ -1,0 +1,171 @@
+"""API keys, version 2."""
+
+from typing import Any
+from uuid import UUID
+
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apikeys.commands import (
+    CreateApiKey,
+    DeleteApiKey,
+    DisableApiKey,
+    EnableApiKey,
+    PickUpSecret,
+    RotateApiKey,
+    UpdateApiKey,
+)
+from apikeys.models import (
+    AlreadyDeleted,
+    AlreadyDisabled,
+    AlreadyEnabled,
+    NothingToChange,
+    NothingToPickUp,
+    NotYours,
+    PickUpExpired,
+    RotationUnderWay,
+)
+from apikeys.models.limits import DEFAULT_SCOPES
+from apikeys.rest.listing import ApiKeyListQuery, found_by
+from apikeys.rest.reading import KeyInContext, after, in_context, question, visible_key
+from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret, present, present_with_secret
+from apikeys.rest.serializers import CreateApiKeyInput, RotateApiKeyInput, UpdateApiKeyInput
+from apikeys.rights import BeyondOwnRights
+from audit.messages.exceptions import NotFound
+from audit.messages.outcomes import Completed
+from audit.rest.listing import body, page
+from audit.rest.openapi.operations import documented
+from audit.rest.viewsets import CommandViewSet
+from audit.wire.pipeline import Question
+
+_REVEALING = ("create", "rotate", "pick_up")
+
+
+class ApiKeyViewSet(CommandViewSet):
+    """API keys: the whole life of each."""
+
+    tag = "API keys"
+
+    @documented("list_api_keys", lists=ApiKeyResource, query=ApiKeyListQuery)
+    def list(self, request: Request) -> Response:
+        """List keys, the newest first."""
+        query = ApiKeyListQuery.of(request)
+        found = page(found_by(query, actor=self.actor), query)
+        shown = present(in_context(found.rows))
+        return Response(body(request, query, shown, cursor=found.cursor))
+
+    @documented("retrieve_api_key", gives=ApiKeyResource, always=("ETag",))
+    def retrieve(self, request: Request, api_key_id: UUID) -> Response:
+        """Show one key. Its ETag goes into If-Match of a write that must not meet another one."""
+        found = visible_key(self.actor, api_key_id)
+        (shown,) = present([found])
+        return Response(shown, headers={"ETag": etag(found)})
+
+    @documented(
+        "create_api_key",
+        takes=CreateApiKeyInput,
+        gives=ApiKeyWithSecret,
+        succeeds_with=status.HTTP_201_CREATED,
+        is_command=True,
+        raises=(BeyondOwnRights, NotFound),
+    )
+    def create(self, request: Request) -> Response:
+        """Create a key and show its secret, this once."""
+        return self.send(
+            CreateApiKey,
+            takes=CreateApiKeyInput,
+            succeeds_with=status.HTTP_201_CREATED,
+            scopes=DEFAULT_SCOPES,
+            **self.whose(),
+        )
+
+    @documented(
+        "update_api_key",
+        takes=UpdateApiKeyInput,
+        gives=ApiKeyResource,
+        is_command=True,
+        raises=(BeyondOwnRights, AlreadyDeleted, NothingToChange),
+    )
+    def partial_update(self, request: Request, api_key_id: UUID) -> Response:
+        """Change what a key is called, what it may do, or from where and until when it works."""
+        return self.send(UpdateApiKey, takes=UpdateApiKeyInput, api_key_id=api_key_id)
+
+    @documented(
+        "rotate_api_key",
+        takes=RotateApiKeyInput,
+        gives=ApiKeyWithSecret,
+        is_command=True,
+        raises=(BeyondOwnRights, AlreadyDeleted, RotationUnderWay),
+    )
+    def rotate(self, request: Request, api_key_id: UUID) -> Response:
+        """Make a new secret and show it, this once; the old one works for some time more."""
+        return self.send(RotateApiKey, takes=RotateApiKeyInput, api_key_id=api_key_id)
+
+    @documented(
+        "pick_up_secret",
+        gives=ApiKeyWithSecret,
+        succeeds_with=status.HTTP_201_CREATED,
+        is_command=True,
+        raises=(
+            BeyondOwnRights,
+            AlreadyDeleted,
+            NotYours,
+            NothingToPickUp,
+            PickUpExpired,
+            RotationUnderWay,
+        ),
+    )
+    def pick_up(self, request: Request, api_key_id: UUID) -> Response:
+        """Make the secret of what was approved and show it, this once, to whoever asked for it."""
+        return self.send(PickUpSecret, succeeds_with=status.HTTP_201_CREATED, api_key_id=api_key_id)
+
+    @documented(
+        "enable_api_key",
+        gives=ApiKeyResource,
+        is_command=True,
+        raises=(AlreadyEnabled, AlreadyDeleted),
+    )
+    def enable(self, request: Request, api_key_id: UUID) -> Response:
+        """Let a key authenticate again."""
+        return self.send(EnableApiKey, api_key_id=api_key_id)
+
+    @documented(
+        "disable_api_key",
+        gives=ApiKeyResource,
+        is_command=True,
+        raises=(AlreadyDisabled, AlreadyDeleted),
+    )
+    def disable(self, request: Request, api_key_id: UUID) -> Response:
+        """Turn a key away from its next request on."""
+        return self.send(DisableApiKey, api_key_id=api_key_id)
+
+    @documented("delete_api_key", gives=ApiKeyResource, is_command=True, raises=(AlreadyDeleted,))
+    def destroy(self, request: Request, api_key_id: UUID) -> Response:
+        """Delete a key for good; none of its secrets works any more."""
+        return self.send(DeleteApiKey, api_key_id=api_key_id)
+
+    def question(self, command: Any) -> Question:
+        """Ask for what surrounds the key."""
+        return question(command.api_key_id)
+
+    def represent(self, completed: Completed) -> Any:
+        """Present a key; where a secret was made, with that, which a repeat shows as null."""
+        found = after(self.asked, completed.result)
+        if self.action in _REVEALING:
+            return present_with_secret(found, secret=completed.secret)
+        (shown,) = present([found])
+        return shown
+
+    def whose(self) -> dict[str, Any]:
+        """Name the owner, who is the caller, and the customer if it is one; else the body does."""
+        tenant = self.actor.home_tenant()
+        return {
+            "owner_id": int(self.actor.person_id),
+            "customer_id": UUID(tenant) if tenant else None,
+        }
+
+
+def etag(found: KeyInContext) -> str:
+    """Write the number that a key is at as an ETag, for If-Match."""
+    return f'"{found.surroundings.number}"'

@@ -1,0 +1,122 @@
+"""API keys, version 1: the shapes and codes that existing clients know."""
+
+from typing import Any
+from uuid import UUID
+
+from django.http import Http404
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apikeys.commands import CreateApiKey, UpdateApiKey
+from apikeys.models import (
+    AlreadyDeleted,
+    AlreadyDisabled,
+    AlreadyEnabled,
+    NothingToChange,
+)
+from apikeys.rest.keys import ApiKeyViewSet, etag
+from apikeys.rest.listing import visible_to
+from apikeys.rest.reading import visible_key
+from apikeys.rest.resources import LegacyApiKey, LegacyApiKeyWithSecret, LegacyPostponed, legacy
+from apikeys.rest.serializers import LegacyCreateInput, LegacyRenameInput
+from apikeys.rights import BeyondOwnRights
+from audit.messages.exceptions import NotFound
+from audit.messages.outcomes import Completed, Postponed
+from audit.rest import exception_handlers
+from audit.rest.openapi.operations import documented
+from audit.rest.parsers import JSONParser
+from audit.rest.viewsets import ExceptionHandler
+
+
+class LegacyApiKeyViewSet(ApiKeyViewSet):
+    """API keys as version 1 knows them: a deleted one is none."""
+
+    channel = "v1"
+    refuses_misfits = False
+    parser_classes = (JSONParser,)
+
+    @documented("list_api_keys", gives=list[LegacyApiKey])
+    def list(self, request: Request) -> Response:
+        """List the caller's keys, newest first."""
+        keys = visible_to(self.actor).filter(deleted_at__isnull=True)
+        newest_first = keys.order_by("-created_at", "-pk")
+        return Response([legacy(api_key) for api_key in newest_first])
+
+    @documented("retrieve_api_key", gives=LegacyApiKey, always=("ETag",))
+    def retrieve(self, request: Request, api_key_id: UUID) -> Response:
+        """Show one key."""
+        found = visible_key(self.actor, api_key_id)
+        if found.api_key.deleted_at is not None:
+            raise Http404
+        return Response(legacy(found.api_key), headers={"ETag": etag(found)})
+
+    @documented(
+        "create_api_key",
+        takes=LegacyCreateInput,
+        gives=LegacyApiKeyWithSecret,
+        succeeds_with=status.HTTP_201_CREATED,
+        is_command=True,
+        raises=(BeyondOwnRights, NotFound),
+    )
+    def create(self, request: Request) -> Response:
+        """Create a key and show its secret, this once."""
+        return self.send(
+            CreateApiKey,
+            takes=LegacyCreateInput,
+            succeeds_with=status.HTTP_201_CREATED,
+            **self.whose(),
+        )
+
+    @documented(
+        "rename_api_key",
+        takes=LegacyRenameInput,
+        gives=LegacyApiKey,
+        is_command=True,
+        raises=(BeyondOwnRights, NothingToChange),
+    )
+    def partial_update(self, request: Request, api_key_id: UUID) -> Response:
+        """Rename a key."""
+        return self.send(UpdateApiKey, takes=LegacyRenameInput, api_key_id=api_key_id)
+
+    @documented("enable_api_key", gives=LegacyApiKey, is_command=True, raises=(AlreadyEnabled,))
+    def enable(self, request: Request, api_key_id: UUID) -> Response:
+        """Let a key authenticate again."""
+        return super().enable(request, api_key_id)
+
+    @documented("disable_api_key", gives=LegacyApiKey, is_command=True, raises=(AlreadyDisabled,))
+    def disable(self, request: Request, api_key_id: UUID) -> Response:
+        """Turn a key away from its next request on."""
+        return super().disable(request, api_key_id)
+
+    @documented("delete_api_key", gives=LegacyApiKey, is_command=True)
+    def destroy(self, request: Request, api_key_id: UUID) -> Response:
+        """Delete a key for good; none of its secrets works any more."""
+        return super().destroy(request, api_key_id)
+
+    def get_exception_handler(self) -> ExceptionHandler:
+        """Answer errors as v1 always did."""
+        return _plain
+
+    def represent(self, completed: Completed) -> Any:
+        """Present a key; after creating it, with the secret, which a repeat shows as null."""
+        key = legacy(completed.result)
+        return {**key, "secret": completed.secret} if self.action == "create" else key
+
+    def represent_postponed(  # type: ignore[override]  # another contract
+        self, postponed: Postponed
+    ) -> LegacyPostponed:
+        """Say what v1 has always said; for a key that does not exist yet, with its id."""
+        body: LegacyPostponed = {"status": "approval_flow_initiated"}
+        if self.action == "create":
+            body["id"] = str(postponed.result_id)
+        return body
+
+
+def _plain(error: Exception, context: dict[str, Any]) -> Response:
+    """Tell of a deleted key as of one that never was: v1 had rows that were gone when deleted."""
+    if not isinstance(error, AlreadyDeleted):
+        return exception_handlers.plain(error, context)
+    gone = NotFound(f"There is no api-key {context['kwargs']['api_key_id']}.")
+    gone.command_id = error.command_id
+    return exception_handlers.plain(gone, context)

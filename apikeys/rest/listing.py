@@ -1,0 +1,105 @@
+"""Which API keys a caller may see, and which of those it looks for."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from rest_framework import serializers
+
+from apikeys.models import ApiKey, Environment, State
+from apikeys.rest.resources import ApiKeyResource
+from audit.actors.actors import Actor
+from audit.rest.listing import Key, ListQuery, Order, WholeNumberField
+
+_CREATED = (Key("created_at", datetime), Key("pk", UUID))
+_NAMED = (Key("name", str), Key("pk", UUID))
+_LONGEST_SCOPE = 100
+_PRESENT = Q(deleted_at__isnull=True)
+_EXPIRED = Q(expires_at__lte=Now())
+_EARLY = Q(not_before__gt=Now())
+_SWITCHED_ON = _PRESENT & Q(is_enabled=True)
+# As ApiKey.state_at() has it, in its order. NULL is neither before nor after anything, so what may
+# be NULL is left out by naming what is there.
+_IN_STATE = {
+    State.DELETED: ~_PRESENT,
+    State.DISABLED: _PRESENT & Q(is_enabled=False),
+    State.EXPIRED: _SWITCHED_ON & _EXPIRED,
+    # What is not valid yet has not expired: a constraint keeps the two in order.
+    State.NOT_YET_VALID: _SWITCHED_ON & _EARLY,
+    State.ENABLED: _SWITCHED_ON
+    & (Q(expires_at__isnull=True) | Q(expires_at__gt=Now()))
+    & (Q(not_before__isnull=True) | Q(not_before__lte=Now())),
+}
+
+
+class ApiKeyListQuery(ListQuery):
+    """What may be asked of the list of keys."""
+
+    resource_fields = tuple(ApiKeyResource.__annotations__)
+    orders = (
+        Order("-created_at", *_CREATED),
+        Order("created_at", *_CREATED, is_ascending=True),
+        Order("name", *_NAMED, is_ascending=True),
+        Order("-name", *_NAMED),
+    )
+
+    state = serializers.ChoiceField(
+        choices=State.values, required=False, help_text="Deleted keys are listed by that only."
+    )
+    environment = serializers.ChoiceField(choices=Environment.values, required=False)
+    owner = WholeNumberField(
+        required=False, min_value=1, max_value=2**31 - 1, help_text="The id of a person."
+    )
+    scope = serializers.CharField(
+        required=False, max_length=_LONGEST_SCOPE, help_text="Keys that name this very scope."
+    )
+    search = serializers.CharField(
+        required=False, max_length=100, help_text="Part of the name, in any case."
+    )
+    created_after = serializers.DateTimeField(required=False)
+    created_before = serializers.DateTimeField(required=False)
+    last_used_after = serializers.DateTimeField(required=False)
+    last_used_before = serializers.DateTimeField(
+        required=False, help_text="Keys that were never used are not listed by this."
+    )
+
+
+def visible_to(actor: Actor) -> QuerySet[ApiKey]:
+    """Pick the keys of the customers that a caller acts for, deleted ones included.
+
+    :raises Forbidden: if that one may see no keys at all.
+    """
+    actor.require("apikeys.view_apikey")
+    keys = ApiKey.objects.all()
+    return keys if actor.tenants is None else keys.filter(customer_id__in=actor.tenants)
+
+
+def found_by(query: dict[str, Any], *, actor: Actor) -> QuerySet[ApiKey]:
+    """Pick the visible keys that fit a checked query; deleted ones only if it asks for them."""
+    return visible_to(actor).filter(*_conditions(query))
+
+
+def _conditions(query: dict[str, Any]) -> list[Q]:
+    state = query.get("state")
+    return [
+        _IN_STATE[State(state)] if state else _PRESENT,
+        *(
+            Q(**{lookup: [query[name]] if name == "scope" else query[name]})
+            for name, lookup in _LOOKUPS.items()
+            if name in query
+        ),
+    ]
+
+
+_LOOKUPS = {
+    "environment": "environment",
+    "owner": "owner_id",
+    "scope": "scopes__contains",
+    "search": "name__icontains",
+    "created_after": "created_at__gt",
+    "created_before": "created_at__lt",
+    "last_used_after": "usage__last_used_at__gt",
+    "last_used_before": "usage__last_used_at__lt",
+}

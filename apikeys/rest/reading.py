@@ -1,0 +1,172 @@
+"""Keys with all that is shown of them, in one prepared statement.
+
+The ORM takes four queries for one key, which was 3.6 ms of the 4.8 that reading it took over HTTP.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.db import connection
+from django.http import Http404
+
+from apikeys.models import ApiKey, ApiKeySecret, ApiKeyUsage, PickUp
+from audit.actors.actors import Actor
+from audit.bus.postponements import Pending, pending_sql, read_pending
+from audit.models.records import StreamHead
+from audit.wire import pipeline
+
+_FIELDS = ApiKey._meta.concrete_fields
+# How many columns come before those of the key itself.
+_AROUND = 8
+
+
+class LiveSecret(NamedTuple):
+    """A secret that works."""
+
+    id: str
+    created_at: datetime
+    not_after: datetime | None
+
+
+class AwaitedSecret(NamedTuple):
+    """Who may pick up the next secret, and until when."""
+
+    kind: str
+    id: str
+    label: str
+    until: datetime
+
+
+class Surroundings(NamedTuple):
+    """What is shown of a key and is not in its own row."""
+
+    owner: str
+    last_used_at: datetime | None
+    last_used_from: str | None
+    pick_up: AwaitedSecret | None
+    secrets: list[LiveSecret]
+    waiting: list[Pending]
+    #: The number that the key's stream is at.
+    number: int
+
+
+class KeyInContext(NamedTuple):
+    """A key as it stands, with its surroundings."""
+
+    api_key: ApiKey
+    surroundings: Surroundings
+
+
+def visible_key(actor: Actor, api_key_id: UUID) -> KeyInContext:
+    """Find one key of the customers that a caller acts for, also a deleted one.
+
+    :raises Forbidden: if that one may see no keys at all.
+    :raises Http404: if there is no such key, or it is somebody else's.
+    """
+    actor.require("apikeys.view_apikey")
+    row = pipeline.fetch(_statements().key, [api_key_id])
+    if row is None:
+        raise Http404
+    _, *around = row[:_AROUND]
+    api_key = _api_key(row[_AROUND:])
+    if not actor.may_see(str(api_key.customer_id)):
+        raise Http404
+    return KeyInContext(api_key, _surroundings(around))
+
+
+def in_context(api_keys: Iterable[ApiKey]) -> list[KeyInContext]:
+    """Add to keys, as they are, what surrounds them."""
+    keys = list(api_keys)
+    (rows,) = pipeline.send(_around(key.pk for key in keys))
+    found = {key_id: around for key_id, *around in rows}
+    return [KeyInContext(key, _surroundings(found[key.pk])) for key in keys]
+
+
+def question(api_key_id: UUID) -> pipeline.Question:
+    """Ask what will surround a key, once a command about it has taken effect."""
+    return pipeline.Question(_around([api_key_id]))
+
+
+def after(asked: pipeline.Question | None, api_key: ApiKey) -> KeyInContext:
+    """Add to a key what surrounds it, of which the answer may have come with that of COMMIT."""
+    if not (asked and asked.answer):
+        return in_context([api_key])[0]
+    _, *around = asked.answer[0]
+    return KeyInContext(api_key, _surroundings(around))
+
+
+def _around(api_key_ids: Iterable[UUID]) -> pipeline.Call:
+    # Written as an array here: psycopg looks at each element of a list to find out its type.
+    return pipeline.Call(_statements().surroundings, [f"{{{','.join(map(str, api_key_ids))}}}"])
+
+
+def _surroundings(row: Sequence[Any]) -> Surroundings:
+    owner, used_at, used_from, pick_up, secrets, waiting, number = row
+    return Surroundings(
+        owner=owner,
+        last_used_at=used_at,
+        last_used_from=used_from,
+        pick_up=_awaited(*pick_up) if pick_up else None,
+        secrets=[_live(*each) for each in secrets or ()],
+        waiting=read_pending(waiting),
+        number=number or 0,
+    )
+
+
+def _api_key(values: Sequence[Any]) -> ApiKey:
+    names = [field.attname for field in _FIELDS]
+    return ApiKey.from_db(connection.alias, names, list(map(_python_value, _FIELDS, values)))
+
+
+def _python_value(field: Any, value: Any) -> Any:
+    convert = getattr(field, "from_db_value", None)
+    return convert(value, None, connection) if convert else value
+
+
+def _awaited(kind: str, identifier: str, label: str, until: str) -> AwaitedSecret:
+    return AwaitedSecret(kind, identifier, label, datetime.fromisoformat(until))
+
+
+def _live(identifier: str, created_at: str, not_after: str | None) -> LiveSecret:
+    end = datetime.fromisoformat(not_after) if not_after else None
+    return LiveSecret(identifier, datetime.fromisoformat(created_at), end)
+
+
+class _Statements(NamedTuple):
+    """One for a key with what surrounds it, one for what surrounds many keys."""
+
+    key: pipeline.Statement
+    surroundings: pipeline.Statement
+
+
+@cache
+def _statements() -> _Statements:
+    """Write the statements, once the apps have told what they hold."""
+    waiting = pending_sql(subject_type="'api-key'", subject_id="api_key.id::text")
+    around = f"""
+        api_key.id, owner.username, usage.last_used_at, host(usage.last_used_from),
+        (SELECT json_build_array(actor_kind, actor_id, actor_label, until)
+            FROM {PickUp._meta.db_table} WHERE api_key_id = api_key.id),
+        (SELECT json_agg(json_build_array(id, created_at, not_after)
+                ORDER BY created_at DESC, id DESC)
+            FROM {ApiKeySecret._meta.db_table} WHERE api_key_id = api_key.id
+                AND (not_after IS NULL OR not_after > statement_timestamp())),
+        {waiting},
+        (SELECT number FROM {StreamHead._meta.db_table}
+            WHERE subject_type = 'api-key' AND subject_id = api_key.id::text)
+    """  # noqa: S608  # of the names of our own tables and columns
+    own = ", ".join(f"api_key.{field.column}" for field in _FIELDS)
+    tables = f"""
+        {ApiKey._meta.db_table} AS api_key
+        JOIN {get_user_model()._meta.db_table} AS owner ON owner.id = api_key.owner_id
+        LEFT JOIN {ApiKeyUsage._meta.db_table} AS usage ON usage.api_key_id = api_key.id
+    """
+    one, many = "api_key.id = %s::uuid", "api_key.id = ANY(%s::uuid[])"
+    return _Statements(
+        key=pipeline.Statement(f"SELECT {around}, {own} FROM {tables} WHERE {one}"),  # noqa: S608  # as above
+        surroundings=pipeline.Statement(f"SELECT {around} FROM {tables} WHERE {many}"),  # noqa: S608  # as above
+    )

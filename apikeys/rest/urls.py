@@ -1,0 +1,29 @@
+"""Where API keys are found. No address of the API ends in a slash."""
+
+from django.urls import URLPattern, path
+
+from apikeys.rest import ApiKeyViewSet, LegacyApiKeyViewSet
+from apikeys.rest.verification import VerificationViewSet
+
+_ITEM = "api-keys/<uuid:api_key_id>"
+
+
+def _routes(viewset: type[ApiKeyViewSet], version: str) -> list[URLPattern]:
+    item = viewset.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"})
+    return [
+        path(
+            "api-keys", viewset.as_view({"get": "list", "post": "create"}), name=f"{version}-keys"
+        ),
+        path(_ITEM, item, name=f"{version}-key"),
+        path(f"{_ITEM}/enable", viewset.as_view({"post": "enable"}), name=f"{version}-enable"),
+        path(f"{_ITEM}/disable", viewset.as_view({"post": "disable"}), name=f"{version}-disable"),
+    ]
+
+
+v1 = _routes(LegacyApiKeyViewSet, "v1")
+v2 = [
+    *_routes(ApiKeyViewSet, "v2"),
+    path("api-keys/verify", VerificationViewSet.as_view({"post": "create"}), name="v2-verify"),
+    path(f"{_ITEM}/rotate", ApiKeyViewSet.as_view({"post": "rotate"}), name="v2-rotate"),
+    path(f"{_ITEM}/secret", ApiKeyViewSet.as_view({"post": "pick_up"}), name="v2-secret"),
+]

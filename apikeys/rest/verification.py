@@ -1,0 +1,169 @@
+"""For other services that take our keys: whether a secret is good, and for what."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, TypedDict
+
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apikeys.authentication import usage
+from apikeys.authentication.credentials import BadCredential, Candidate, Verdict, candidate_of_token
+from apikeys.models import limits
+from apikeys.rest.serializers import ScopeField
+from audit.actors.actors import Actor
+from audit.actors.scopes import not_covered
+from audit.entry.requests import normal_address
+from audit.rest.bodies import refuse_misfits
+from audit.rest.openapi.operations import documented
+from audit.rest.viewsets import ActorViewSet
+
+_LONGEST_SECRET = 4096
+_MOST_SCOPES = 50
+_LONGEST_SCOPE = 100
+_LONGEST_ADDRESS = 45
+_DETAILS: Final = {
+    Verdict.MALFORMED: "No secret of ours looks like that.",
+    Verdict.UNKNOWN: "No key that you may see has this secret.",
+    Verdict.DELETED: "The key is deleted.",
+    Verdict.DISABLED: "The key is disabled.",
+    Verdict.EXPIRED: "The key has expired.",
+    Verdict.NOT_YET_VALID: "The key is not valid yet.",
+    Verdict.SECRET_EXPIRED: "The secret was replaced by another one, and its time is over.",
+    Verdict.OWNER_INACTIVE: "The owner of the key is not active.",
+    Verdict.OWNER_LEFT: "The owner of the key acts for its customer no more.",
+    Verdict.ADDRESS_REQUIRED: "The key is confined to networks: send the address of its user.",
+    Verdict.NETWORK_NOT_ALLOWED: "The key may not be used from this address.",
+    Verdict.INSUFFICIENT_SCOPE: "The key lacks one of the scopes.",
+    Verdict.VALID: "The secret is good.",
+}
+
+
+class VerifyInput(serializers.Serializer[Any]):
+    """What to verify. No error repeats what was sent: the secret may be in any field by mistake."""
+
+    secret = serializers.CharField(
+        max_length=_LONGEST_SECRET,
+        allow_blank=True,
+        write_only=True,
+        help_text="What the caller showed.",
+    )
+    scopes = serializers.ListField(
+        child=ScopeField(max_length=_LONGEST_SCOPE),
+        required=False,
+        allow_empty=False,
+        max_length=_MOST_SCOPES,
+        help_text="What the key has to include, all of it.",
+    )
+    address = serializers.CharField(
+        required=False, max_length=_LONGEST_ADDRESS, help_text="Where the caller called from."
+    )
+
+    def validate_scopes(self, wanted: list[str]) -> list[str]:
+        """Refuse scopes that there are not: asked for by mistake, no key would ever have them."""
+        limits.check_scopes(wanted)
+        return wanted
+
+    def validate_address(self, text: str) -> str:
+        """Bring the address into the form in which those of our own callers are."""
+        address = normal_address(text)
+        if address is None:
+            raise serializers.ValidationError("must be an IPv4 or IPv6 address")
+        return address
+
+
+class VerifiedOwner(TypedDict):
+    """Whom a key acts for."""
+
+    id: int
+    username: str
+
+
+class VerifiedKey(TypedDict):
+    """The key that a secret belongs to."""
+
+    id: str
+    name: str
+    environment: str
+    scopes: list[str]
+    customer_id: str
+    owner: VerifiedOwner
+    expires_at: datetime | None
+
+
+class Verification(TypedDict):
+    """Whether a secret is good, and if not, why."""
+
+    valid: bool
+    code: str
+    detail: str
+    key: VerifiedKey | None
+
+
+class VerificationViewSet(ActorViewSet):
+    """Verifies secrets for services that may."""
+
+    tag = "API keys"
+
+    @documented(
+        "verify_api_key",
+        takes=VerifyInput,
+        gives=Verification,
+        always=("Cache-Control",),
+    )
+    def create(self, request: Request) -> Response:
+        """Tell whether a secret is good, for these scopes and from this address.
+
+        It changes nothing but when the key was last used, so it is no command, and takes nothing
+        from the rate limit of the key: that one protects this API, and whoever asks has its own.
+        """
+        self.actor.require("apikeys.verify_apikey")
+        values = _read(request.data)
+        found = _verify(self.actor, **values)
+        return Response(found, headers={"Cache-Control": "no-store"})
+
+
+def _read(body: Any) -> dict[str, Any]:
+    serializer = VerifyInput(data=body)
+    refuse_misfits(serializer, body)
+    serializer.is_valid(raise_exception=True)
+    return dict(serializer.validated_data)
+
+
+def _verify(
+    actor: Actor, *, secret: str, scopes: Sequence[str] = (), address: str | None = None
+) -> Verification:
+    try:
+        candidate = candidate_of_token(secret, address=address)
+    except BadCredential as error:
+        return _verification(error.verdict)
+    if not actor.may_see(str(candidate.customer_id)):
+        return _verification(Verdict.UNKNOWN)
+    verdict = Verdict(candidate.verdict)
+    if verdict is Verdict.VALID and not_covered(scopes, candidate.scopes):
+        verdict = Verdict.INSUFFICIENT_SCOPE
+    if verdict is Verdict.VALID:
+        usage.note(candidate.id, address)
+    return _verification(verdict, candidate)
+
+
+def _verification(verdict: Verdict, candidate: Candidate | None = None) -> Verification:
+    return {
+        "valid": verdict is Verdict.VALID,
+        "code": verdict.value,
+        "detail": _DETAILS[verdict],
+        "key": _key(candidate) if candidate else None,
+    }
+
+
+def _key(candidate: Candidate) -> VerifiedKey:
+    return {
+        "id": str(candidate.id),
+        "name": candidate.name,
+        "environment": candidate.environment,
+        "scopes": candidate.scopes,
+        "customer_id": str(candidate.customer_id),
+        "owner": {"id": candidate.owner_id, "username": candidate.owner},
+        "expires_at": candidate.expires_at,
+    }

@@ -1,0 +1,196 @@
+"""Policies in the admin: to read them, to draft and try a change, and to propose it."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from approvals.models import Policy
+from approvals.pages import people
+from approvals.pages.policy import page as policy_page
+from approvals.pages.policy import preview as policy_preview
+from approvals.pages.policy.drafts import PolicyForm, initial_of, policy_as_said
+from approvals.pages.tenants import tenant_names
+from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
+from approvals.policies.simulation import explain
+from approvals.sealing import values
+from audit.admin import HistoryAdmin
+from audit.entry.requests import actor_of_request
+from audit.messages.classes import Subject
+from audit.pages.linked_rows import LinkedRows
+
+_SAFE = ("GET", "HEAD")
+
+
+class ExplainForm(forms.Form):
+    """A command to explain."""
+
+    command_id = forms.UUIDField(label="Command id")
+
+
+class _PolicyRows(LinkedRows):
+    """The policies of a page, each with the name of the tenant that it is for."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        tenants = {policy.tenant for policy in self.result_list}
+        names = tenant_names(tenants, actor=actor_of_request(request))
+        for policy in self.result_list:
+            policy.tenant_name = names[policy.tenant]
+
+
+@admin.register(Policy)
+class PolicyAdmin(HistoryAdmin):
+    subject_type = "policy"
+    list_display = (
+        "governs",
+        "for_whom",
+        "effect",
+        "condition",
+        "asks_for",
+        "is_enabled",
+        "version",
+    )
+    list_filter = ("is_enabled", "effect")
+    ordering = ("governs", "pk")
+    change_list_template = "approvals/policies.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:
+        """Leave out policies for tenants that are not one's to see."""
+        policies = super().get_queryset(request).prefetch_related("rules__group")
+        tenants = actor_of_request(request).tenants
+        if tenants is None:
+            return policies
+        return policies.filter(Q(tenant="") | Q(tenant__in=tenants))
+
+    def get_urls(self) -> list[URLPattern]:
+        view, name = self.admin_site.admin_view, "approvals_policy"
+        return [
+            path("new/", view(self.draft_view), name=f"{name}_new"),
+            path("explain/", view(self.explain_view), name=f"{name}_explain"),
+            path("<path:object_id>/edit/", view(self.draft_view), name=f"{name}_edit"),
+            path("<path:object_id>/disable/", view(self.disable_view), name=f"{name}_disable"),
+            *super().get_urls(),  # type: ignore[no-untyped-call]
+        ]
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return _PolicyRows
+
+    @admin.display(description="for", ordering="tenant")
+    def for_whom(self, policy: Any) -> str:
+        return str(policy.tenant_name)
+
+    @admin.display(description="asks for", empty_value="—")
+    def asks_for(self, policy: Policy) -> str:
+        return ", ".join(map(str, policy.present_rules()))
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show what a policy says, where it applies, what waits under it, and its versions."""
+        if request.method not in _SAFE:
+            return HttpResponseNotAllowed(_SAFE)
+        policy = self.visible(request, object_id)
+        page = policy_page.read(policy, actor=actor_of_request(request))
+        return self._page(request, "policy", title=str(policy).capitalize(), page=page)
+
+    def draft_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
+        """Draft a policy, see what it would change, and propose it.
+
+        The draft is in the address, so it can be sent to somebody; only a proposal is a POST.
+        """
+        policy = self._policy(request, object_id)
+        given = request.GET if "governs" in request.GET else None
+        initial = initial_of(policy) if policy else None
+        actor = actor_of_request(request)
+        form = PolicyForm(given, initial=initial, actor=actor, policy=policy)
+        title = f"Edit the {policy}" if policy else "New policy"
+        if given is None or "edit" in given or not form.is_valid():
+            return self._page(request, "policy_editor", title=title, form=form, policy=policy)
+        if request.method == "POST":
+            return self._propose(request, form.command(), policy=policy)
+        preview = policy_preview.preview(form.command(), policy=policy, actor=actor)
+        return self._page(
+            request, "policy_preview", title=title, preview=preview, policy=policy, form=form
+        )
+
+    def disable_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show what a policy has decided of late, and propose that it decides nothing more."""
+        policy = self.visible(request, object_id)
+        if request.method == "POST":
+            return self._propose(request, DisablePolicy(policy_id=policy.pk), policy=policy)
+        said, actor = policy_as_said(policy), actor_of_request(request)
+        preview = policy_preview.preview(said, policy=None, actor=actor)
+        return self._page(
+            request, "policy_disable", title=f"Disable the {policy}", preview=preview, policy=policy
+        )
+
+    def explain_view(self, request: HttpRequest) -> HttpResponse:
+        """Tell what each policy had to say of one command on record."""
+        self._policy(request, None)
+        form, record = ExplainForm(request.GET or None), None
+        if form.is_bound and form.is_valid():
+            records = policy_preview.visible_records(actor_of_request(request))
+            record = records.filter(**form.cleaned_data).first()
+            if record is None:
+                form.add_error("command_id", "There is no such command, or it is not yours to see.")
+        return self._page(
+            request,
+            "explain",
+            title="Explain a command",
+            form=form,
+            record=record,
+            explanations=explain(record) if record else [],
+        )
+
+    def _policy(self, request: HttpRequest, object_id: str | None) -> Policy | None:
+        if object_id is not None:
+            policy: Policy = self.visible(request, object_id)
+            return policy
+        if not self.has_view_permission(request):  # type: ignore[no-untyped-call]
+            raise PermissionDenied
+        return None
+
+    def _propose(
+        self,
+        request: HttpRequest,
+        command: CreatePolicy | EditPolicy | DisablePolicy,
+        *,
+        policy: Policy | None,
+    ) -> HttpResponse:
+        """Send a proposal, which is refused if the policy is no longer what was compared."""
+        seen = request.POST.get("seen", "")
+        told = people.send(
+            lambda: command,
+            label=str(policy) if policy else "",
+            request=request,
+            expected_number=int(seen) if policy and seen.isdecimal() else None,
+        )
+        self.message_user(request, told.message, told.level)
+        if policy is None:
+            return redirect("admin:approvals_policy_changelist")
+        return redirect("admin:approvals_policy_change", policy.pk)
+
+    def _page(self, request: HttpRequest, template: str, **content: Any) -> HttpResponse:
+        policy: Policy | None = content.get("policy")
+        context = {
+            "opts": self.opts,
+            "address": request.path,
+            "draft": request.GET.urlencode(),
+            "seen": values.present_number(Subject("policy", str(policy.pk))) if policy else "",
+            "longest_reason": people.LONGEST_REASON,
+            "policies_url": reverse("admin:approvals_policy_changelist"),
+        }
+        context = self.admin_site.each_context(request) | context | content
+        return TemplateResponse(request, f"approvals/{template}.html", context)

@@ -1,0 +1,128 @@
+"""Approval requests in the admin: the inbox, the page of a request, and the decisions."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
+
+from approvals.models import ApprovalRequest
+from approvals.pages import links
+from approvals.pages.inbox import bulk
+from approvals.pages.inbox import page as inbox
+from approvals.pages.request import decision
+from approvals.pages.request import page as request_page
+from approvals.requests import listing
+from approvals.requests.presentation import present
+from audit.admin import HistoryAdmin
+from audit.entry.requests import actor_of_request
+
+_SAFE = ("GET", "HEAD")
+_LIST = "admin:approvals_approvalrequest_changelist"
+
+
+@admin.register(ApprovalRequest)
+class ApprovalRequestAdmin(HistoryAdmin):
+    subject_type = "approval-request"
+    exclude = ("seal",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[ApprovalRequest]:
+        """Leave out what one may not see, by the rules of the API."""
+        return listing.visible_to(actor_of_request(request))
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add what decides."""
+        wrap, name = self.admin_site.admin_view, "approvals_approvalrequest"
+        return [
+            path("selected/", wrap(self.selected_view), name=f"{name}_selected"),
+            path("<path:object_id>/decide/", wrap(self.decide_view), name=f"{name}_decide"),
+            path("<path:object_id>/try/", wrap(self.try_view), name=f"{name}_try"),
+            *super().get_urls(),  # type: ignore[no-untyped-call]
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Show the inbox."""
+        if request.method not in _SAFE:
+            return HttpResponseNotAllowed(_SAFE)
+        self._check_may_view(request)
+        page = inbox.read(request.GET, actor=actor_of_request(request))
+        # It is counted on the way, so that the header need not ask again.
+        known = {} if page.waiting_for_me is None else {"waiting_for_me": page.waiting_for_me}
+        context = {"title": "Approval requests", "page": page, **known}
+        return self._page(request, "approvals/inbox.html", **context)
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Show one request, and what one may do about it."""
+        if request.method not in _SAFE:
+            return HttpResponseNotAllowed(_SAFE)
+        return self._request_page(request, object_id)
+
+    def try_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show one request with what it would come to now; nothing of that is kept."""
+        if request.method != "POST":
+            return redirect(links.request_url(self.visible(request, object_id).pk))
+        return self._request_page(request, object_id, is_tried=True)
+
+    def decide_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Take the decision that was made on the page of a request."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(("POST",))
+        actor = actor_of_request(request)
+        (presented,) = present([self.visible(request, object_id)], actor=actor)
+        decided = decision.decide(
+            presented,
+            verb=request.POST.get("decision", ""),
+            digest=request.POST.get("digest", ""),
+            request=request,
+        )
+        self.message_user(request, decided.message, decided.level)
+        page = links.request_url(presented.request.pk)
+        if decided.secret is None:
+            return redirect(page)
+        shown = {"title": "Shown this once", "secret": decided.secret, "back": page}
+        return self._page(request, "approvals/shown_once.html", **shown)
+
+    def selected_view(self, request: HttpRequest) -> HttpResponse:
+        """Ask once more before several requests are decided; then tell what came of each."""
+        if request.method not in (*_SAFE, "POST"):
+            return HttpResponseNotAllowed((*_SAFE, "POST"))
+        self._check_may_view(request)
+        given = request.POST if request.method == "POST" else request.GET
+        verb, actor = given.get("verb", ""), actor_of_request(request)
+        requests = bulk.selected(given.getlist("request"), actor=actor)
+        if verb not in bulk.VERBS or not requests:
+            self.message_user(request, "Select what you want to decide on.", messages.WARNING)
+            return redirect(_LIST)
+        if request.method == "POST":
+            context = bulk.outcome(requests, verb=verb, request=request)
+            return self._page(request, "approvals/selected_done.html", **context)
+        context = bulk.confirmation(requests, verb=verb, actor=actor)
+        return self._page(request, "approvals/selected.html", verb=verb, **context)
+
+    def _request_page(
+        self, request: HttpRequest, object_id: str, *, is_tried: bool = False
+    ) -> HttpResponse:
+        row = self.visible(request, object_id)
+        context = request_page.read(row, actor=actor_of_request(request), is_tried=is_tried)
+        title = context["asked"].sentence
+        return self._page(request, "approvals/request.html", title=title, **context)
+
+    def _check_may_view(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request):  # type: ignore[no-untyped-call]
+            raise PermissionDenied
+
+    def _page(self, request: HttpRequest, template: str, **context: Any) -> HttpResponse:
+        frame = self.admin_site.each_context(request) | {"opts": self.opts}
+        return TemplateResponse(request, template, frame | context)

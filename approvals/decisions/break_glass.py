@@ -1,0 +1,142 @@
+"""Breaking the glass: a held command carried out without its approvals, as loudly as can be."""
+
+from functools import partial
+
+import structlog
+from django.contrib.auth.models import User
+from django.core.mail import send_mail
+from django.db import transaction
+from django.utils import timezone
+
+from approvals.decisions import notifications
+from approvals.decisions.break_glass_commands import (
+    BREAK_GLASS,
+    BreakGlass,
+    BreakGlassReviewed,
+    GlassBroken,
+    ReviewBreakGlass,
+)
+from approvals.models import ApprovalRequest, NotAPerson, State
+from approvals.people import accounts
+from approvals.policies import built_in
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch, replay
+from audit.bus.handling import handles
+from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid
+from audit.messages.outcomes import Completed, Failed, Refused, ReplayOutcome
+from audit.models.records import EventRecord
+
+logger = structlog.get_logger(__name__)
+
+
+class NotGranted(Forbidden):
+    """Breaking the glass takes a permission granted by name: being superuser is not enough."""
+
+    remedy = "Ask for approval as usual, or have the permission granted by name."
+
+
+class UnderTheFloor(Forbidden):
+    """This guards the approvals themselves: nobody can break the glass on it."""
+
+    remedy = "Ask for the votes of the policy owners: there is no other way."
+
+
+class NotBroken(Conflict):
+    """Nobody broke the glass on this request."""
+
+
+@handles(BreakGlass)
+def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
+    _check_answerable(command, context)
+    request = ApprovalRequest.objects.select_for_update().get(pk=command.approval_request_id)
+    context.correlation_id = request.held_record().correlation_id
+    if built_in.is_under_floor(request.requirements):
+        raise UnderTheFloor
+    request.check_pending(now=timezone.now())
+    replayed = replay(
+        request.command(), held=request.held_record(), expected_number=request.subject_number
+    )
+    by = f"Broken glass by {context.actor.label}, ticket {command.ticket}: {context.reason}"
+    state, came_of_it = _ending(replayed)
+    request.settle(state, outcome=f"{by}. {came_of_it}")
+    context.emit(
+        GlassBroken(
+            approval_request_id=request.pk,
+            ticket=command.ticket,
+            state=request.state,
+            outcome=request.outcome,
+        )
+    )
+    # Held in its turn, whoever breaks the glass: where nobody could look at it, it is not broken.
+    dispatch(_review(request, command, context))
+    notifications.announce_change(request)
+    transaction.on_commit(partial(_alarm, request, context), robust=True)
+    return request
+
+
+@handles(ReviewBreakGlass)
+def review_break_glass(command: ReviewBreakGlass, context: Context) -> ApprovalRequest:
+    request = ApprovalRequest.objects.get(pk=command.approval_request_id)
+    broken = EventRecord.objects.filter(
+        subject_type="approval-request",
+        subject_id=str(request.pk),
+        message_type=GlassBroken.message_type,
+    )
+    if not broken.exists():
+        raise NotBroken
+    context.emit(BreakGlassReviewed(approval_request_id=request.pk))
+    return request
+
+
+def _check_answerable(command: BreakGlass, context: Context) -> None:
+    """Refuse who cannot answer for this, or does not say why.
+
+    :raises Forbidden: if it is no person, or one whom nobody granted this.
+    :raises Invalid: if the reason or the ticket is missing.
+    """
+    if context.actor.kind != "user":
+        raise NotAPerson("Only people break the glass, signed in as themselves.")
+    if not accounts.was_granted(int(context.actor.person_id), BREAK_GLASS):
+        raise NotGranted
+    given = {"reason": context.reason, "ticket": command.ticket}
+    missing = [
+        FieldError(name, "required", "is required to break the glass")
+        for name, text in given.items()
+        if not text.strip()
+    ]
+    if missing:
+        raise Invalid(errors=missing)
+
+
+def _ending(replayed: ReplayOutcome) -> tuple[State, str]:
+    match replayed:
+        case Completed():
+            return State.EXECUTED, "Carried out."
+        case Refused(error=error):
+            return State.REFUSED, f"Refused when carried out: {error.message}"
+        case Failed(error=error):
+            return State.FAILED, f"Failed when carried out: {error.message}"
+
+
+def _review(request: ApprovalRequest, command: BreakGlass, context: Context) -> ReviewBreakGlass:
+    return ReviewBreakGlass(
+        approval_request_id=request.pk,
+        broken_by=context.actor.label,
+        ticket=command.ticket,
+        what=f"{request.message_type} {request.subject_id}".strip(),
+    )
+
+
+def _alarm(request: ApprovalRequest, context: Context) -> None:
+    """Tell everybody whose approval was done without, and the owners of the policies."""
+    logger.error(
+        "glass broken",
+        approval_request_id=str(request.pk),
+        command_id=str(request.command_id),
+        by=context.actor.label,
+        outcome=request.outcome,
+    )
+    owners = User.objects.filter(groups__name=accounts.OWNERS, is_active=True)
+    told = {person.email for person in (*notifications.voters(request), *owners)}
+    for address in sorted(filter(None, told)):
+        send_mail("[Countersign] The glass was broken", request.outcome, None, [address])

@@ -1,0 +1,59 @@
+"""Breaking the glass: what can be asked, and what has happened."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from audit.messages.classes import Command, Event, SubjectOf
+
+BREAK_GLASS = "approvals.break_glass"
+_REQUEST = SubjectOf("approval-request", "approval_request_id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakGlass(Command):
+    """Carry a held command out now, without the approvals that it needs, and answer for it."""
+
+    message_type = "approvals.break_glass"
+    required_permission = BREAK_GLASS
+    subject = _REQUEST
+    sentence = "Break the glass on the {subject}, ticket {ticket}"
+
+    approval_request_id: UUID
+    ticket: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewBreakGlass(Command):
+    """Accept, afterwards, that somebody broke the glass."""
+
+    # Without a subject: that of the request moves on in the very command that asks for this.
+    message_type = "approvals.review_break_glass"
+    sentence = "Accept that {broken_by} broke the glass, ticket {ticket}: {what}"
+
+    approval_request_id: UUID
+    broken_by: str = ""
+    ticket: str = ""
+    what: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlassBroken(Event):
+    """A held command was carried out without the approvals that it needed."""
+
+    message_type = "approvals.glass_broken"
+    subject = _REQUEST
+
+    approval_request_id: UUID
+    ticket: str
+    state: str
+    outcome: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakGlassReviewed(Event):
+    """The owners of the policies accepted that the glass was broken."""
+
+    message_type = "approvals.break_glass_reviewed"
+    subject = _REQUEST
+
+    approval_request_id: UUID

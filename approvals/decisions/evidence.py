@@ -1,0 +1,130 @@
+"""Everything that shows how one request was decided, gathered for a signed file."""
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from approvals.decisions import execution
+from approvals.models import ApprovalRequest, Decision, Vote
+from approvals.sealing import evidence_files
+from approvals.sealing.payloads import Unloadable
+from audit.models.records import CommandRecord, EventRecord
+
+_REQUEST = (
+    "id",
+    "command_id",
+    "message_type",
+    "tenant",
+    "subject_type",
+    "subject_id",
+    "subject_number",
+    "subject_values",
+    "requester_kind",
+    "requester_id",
+    "requester_person",
+    "requester_label",
+    "channel",
+    "reason",
+    "requested_at",
+    "approve_by",
+    "execute_by",
+    "digest",
+    "seal",
+    "state",
+    "outcome",
+    "outcome_code",
+    "is_retriable",
+    "decided_at",
+)
+_VOTE = (
+    "number",
+    "voter_id",
+    "voter_label",
+    "decision",
+    "rules",
+    "digest",
+    "comment",
+    "authenticated_at",
+    "client_address",
+    "cast_at",
+    "mac",
+)
+# The fingerprint says nothing to anybody but the bus.
+_RECORD = tuple(
+    field.attname for field in CommandRecord._meta.concrete_fields if field.name != "fingerprint"
+)
+_EVENT = tuple(field.attname for field in EventRecord._meta.concrete_fields)
+
+
+def write(request: ApprovalRequest) -> bytes:
+    """Write the signed evidence of a request."""
+    return evidence_files.write(gather(request), seed=settings.APPROVALS_EVIDENCE_KEY)
+
+
+def gather(request: ApprovalRequest) -> dict[str, Any]:
+    """Collect the command, the policy as it was, each vote, and what the log tells of them."""
+    command, problem = _command(request)
+    records = records_of(request)
+    events = EventRecord.objects.filter(command_id__in={each.command_id for each in records})
+    standing = {
+        vote.pk
+        for vote in request.standing_votes()
+        if vote.decision != Decision.APPROVE or vote.digest == request.digest
+    }
+    votes = request.votes.order_by("cast_at", "pk")
+    return {
+        "made_at": timezone.now().isoformat(),
+        "request": _columns(request, _REQUEST),
+        "command": command,
+        "problem": problem,
+        "requirements": request.requirements,
+        "votes": [_vote(vote, counts=vote.pk in standing) for vote in votes],
+        "records": [_columns(each, _RECORD) for each in records],
+        "events": [_columns(each, _EVENT) for each in events.order_by("position")],
+    }
+
+
+def _command(request: ApprovalRequest) -> tuple[dict[str, Any] | None, str]:
+    try:
+        command = execution.opened(request)
+    except Unloadable as problem:
+        return None, problem.message
+    content = {
+        "message_type": command.message_type,
+        "schema_version": command.schema_version,
+        "values": command.as_json(),
+    }
+    return content, ""
+
+
+def records_of(request: ApprovalRequest) -> list[CommandRecord]:
+    """Find the attempts at the held command, and every command about the request."""
+    subject = {"subject_type": "approval-request", "subject_id": str(request.pk)}
+    # What raised a stricter request was about the one before it.
+    telling = EventRecord.objects.filter(**subject).values("command_id")
+    about = Q(**subject) | Q(command_id__in=telling)
+    records = CommandRecord.objects.filter(Q(command_id=request.command_id) | about)
+    return list(records.order_by("position"))
+
+
+def _vote(vote: Vote, *, counts: bool) -> dict[str, Any]:
+    return _columns(vote, _VOTE) | {"is_genuine": vote.is_genuine, "counts": counts}
+
+
+def _columns(row: Any, names: tuple[str, ...]) -> dict[str, Any]:
+    return {name: _plain(getattr(row, name)) for name in names}
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case None | bool() | int() | float() | dict() | list():
+            return value
+        case UUID():
+            return str(value)
+        case _ if hasattr(value, "isoformat"):
+            return value.isoformat()
+        case _:
+            return str(value)

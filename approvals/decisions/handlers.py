@@ -1,0 +1,180 @@
+"""The service layer of approvals: votes, what ends a request, and what tries it again."""
+
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+from django.utils import timezone
+
+from approvals.decisions import execution, notifications
+from approvals.decisions.commands import (
+    Approve,
+    Deny,
+    ExpireRequest,
+    Retry,
+    TakeBack,
+    TightenRequest,
+    Withdraw,
+)
+from approvals.decisions.events import (
+    Approved,
+    Denied,
+    RequestExpired,
+    RequestSuperseded,
+    VoteTakenBack,
+    Withdrawn,
+)
+from approvals.models import (
+    AlreadyDecided,
+    ApprovalRequest,
+    Decision,
+    NotEnoughApprovals,
+    NotTheRequester,
+    NotToBeRetried,
+    NotYetExpired,
+    SeenAnother,
+    State,
+    TooLate,
+    Vote,
+    eligibility,
+)
+from approvals.policies import evaluation, tightening
+from audit.actors.actors import Actor
+from audit.bus import cases
+from audit.bus.context import Context
+from audit.bus.handling import handles
+from audit.messages.exceptions import Cancelled, FieldError, Invalid
+from audit.wire import pipeline, rows
+
+
+class Denial(Cancelled):
+    """The request was denied."""
+
+    code = "denied"
+
+
+class Withdrawal(Cancelled):
+    """The request was withdrawn."""
+
+    code = "withdrawn"
+
+
+class Expiry(Cancelled):
+    """Nobody decided the request in time."""
+
+    code = "expired"
+
+
+@handles(Approve)
+def approve(command: Approve, context: Context) -> ApprovalRequest:
+    request = _locked(command.approval_request_id, context=context)
+    if request.options.get("approver_reason_required", False):
+        _check_reason(context, "say why you approve")
+    held_command = execution.opened(request)
+    request.cast(Decision.APPROVE, context=context, seen=command.digest)
+    context.emit(Approved(approval_request_id=request.pk, digest=command.digest))
+    if evaluation.is_satisfied(request):
+        execution.release(request, held_command, context=context)
+    return request
+
+
+@handles(Deny)
+def deny(command: Deny, context: Context) -> ApprovalRequest:
+    _check_reason(context, "say why you deny")
+    request = _locked(command.approval_request_id, context=context)
+    request.cast(Decision.DENY, context=context, seen=command.digest)
+    denial = Denial(f"Denied by {context.actor.label}: {context.reason}")
+    execution.call_off(request, State.DENIED, denial)
+    context.emit(Denied(approval_request_id=request.pk, digest=command.digest))
+    return request
+
+
+@handles(TakeBack)
+def take_back(command: TakeBack, context: Context) -> ApprovalRequest:
+    request = _locked(command.approval_request_id, context=context)
+    request.take_back(context=context, seen=command.digest)
+    context.emit(VoteTakenBack(approval_request_id=request.pk, digest=command.digest))
+    return request
+
+
+@handles(Withdraw)
+def withdraw(command: Withdraw, context: Context) -> ApprovalRequest:
+    request = _locked(command.approval_request_id, context=context)
+    request.check_pending(now=timezone.now())
+    if context.actor.person_id != request.requester_person:
+        raise NotTheRequester
+    if command.digest not in ("", request.digest):
+        raise SeenAnother
+    withdrawal = Withdrawal(f"Withdrawn by {context.actor.label}. {context.reason}".strip())
+    execution.call_off(request, State.WITHDRAWN, withdrawal)
+    context.emit(Withdrawn(approval_request_id=request.pk))
+    return request
+
+
+@handles(ExpireRequest)
+def expire_request(command: ExpireRequest, context: Context) -> ApprovalRequest:
+    request = _locked(command.approval_request_id, context=context)
+    if request.state != State.PENDING:
+        raise AlreadyDecided
+    if request.present_state != State.EXPIRED:
+        raise NotYetExpired
+    expiry = Expiry(f"Nobody decided this until {request.approve_by:%Y-%m-%d %H:%M} UTC.")
+    execution.call_off(request, State.EXPIRED, expiry)
+    context.emit(RequestExpired(approval_request_id=request.pk))
+    return request
+
+
+@handles(Retry)
+def retry(command: Retry, context: Context) -> ApprovalRequest:
+    request = _locked(command.approval_request_id, context=context)
+    if context.actor.person_id != request.requester_person:
+        request.check_is_approver(context.actor)
+    if not request.is_retriable:
+        raise NotToBeRetried
+    if request.execute_by and timezone.now() >= request.execute_by:
+        message = f"This could be carried out until {request.execute_by:%Y-%m-%d %H:%M} UTC."
+        raise TooLate(message)
+    if not evaluation.is_satisfied(request):
+        raise NotEnoughApprovals
+    execution.release_again(request, context=context)
+    return request
+
+
+@handles(TightenRequest)
+def tighten_request(command: TightenRequest, context: Context) -> ApprovalRequest:
+    request = _locked(command.approval_request_id, context=context)
+    request.check_pending(now=timezone.now())
+    held_command = execution.opened(request)
+    requirements = tightening.tightened(request, held_command, context=context)
+    successor = request.supersede(held_command, requirements=requirements)
+    context.emit(RequestSuperseded(approval_request_id=request.pk, successor_id=successor.pk))
+    notifications.announce_change(request)
+    execution.ask(successor, context=context)
+    return successor
+
+
+def _check_reason(context: Context, words: str) -> None:
+    if not context.reason.strip():
+        raise Invalid(errors=[FieldError("reason", "required", f"is required: {words}")])
+
+
+def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:
+    """Lock a request before anything is read of it: whoever votes at the same time has to wait.
+
+    What is decided here, and what is refused, belongs to the affair of the held command.
+    """
+    request = rows.locked(ApprovalRequest, pk=request_id)
+    pipeline.ask_ahead(
+        cases.asking_for_held(request.command_id),
+        Vote.asking_for_all_of(request),
+        *_asking_for_voter(context.actor),
+    )
+    context.correlation_id = request.held_record().correlation_id
+    Vote.keep(request)
+    return request
+
+
+def _asking_for_voter(actor: Actor) -> list[pipeline.Call]:
+    if actor.kind != "user":
+        return []
+    person_id = int(actor.person_id)
+    return [eligibility.question(person_id), rows.reading(get_user_model(), pk=person_id)]

@@ -1,0 +1,105 @@
+"""Where commands are held."""
+
+from typing import Any
+
+from django.utils import timezone
+
+from approvals.decisions import execution
+from approvals.models import ApprovalRequest, Effect, State
+from approvals.policies import built_in, conditions, evaluation
+from approvals.sealing import payloads
+from audit.bus import handling as registry
+from audit.bus.context import Context
+from audit.bus.middleware import Next
+from audit.messages.classes import Command, Subject
+from audit.messages.exceptions import Conflict, FieldError, Invalid
+from audit.messages.outcomes import Outcome, Postponed
+from audit.rest.openapi.operations import refuses_with
+from audit.wire import pipeline, rows
+from audit.wire.pipeline import Call
+
+_QUEUE_UP = pipeline.Statement("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))")
+
+
+class AlreadyAskedFor(Conflict):
+    """Somebody has asked for this already, and it waits for approval."""
+
+    remedy = "Follow the request that waits, which the detail names."
+
+
+@refuses_with(
+    AlreadyAskedFor,
+    conditions.ConditionFailed,
+    built_in.CameUnderTheFloor,
+    built_in.NoPolicyOwners,
+    evaluation.CannotBeHeld,
+    evaluation.ForbiddenByPolicy,
+    evaluation.Unsatisfiable,
+)
+def hold_for_approval(command: Command, context: Context, call_next: Next) -> Outcome:
+    """Hold a command that needs approval; let through what was approved or needs none.
+
+    :raises Forbidden: if a policy forbids the command, cannot be evaluated or cannot be met.
+    """
+    if context.is_replay:
+        built_in.check_replay(command, decision=context.decision or {})
+        return call_next(command, context)
+    verdict = evaluation.judge(command, context)
+    context.decision = verdict.decision
+    if verdict.effect is Effect.ALLOW:
+        return call_next(command, context)
+    context.decision["requirements"] = verdict.requirements
+    return _hold(command, context, verdict.requirements)
+
+
+def _hold(command: Command, context: Context, requirements: dict[str, Any]) -> Postponed:
+    registry.check(command, context)
+    options = requirements["options"]
+    if options["requester_reason_required"] and not context.reason.strip():
+        raise Invalid(errors=[FieldError("reason", "required", "is required by a policy")])
+    evaluation.check_can_be_held(
+        command, requirements=requirements, requester=context.actor.person_id
+    )
+    if options["one_open_request"]:
+        pending = _pending_twin(command, context)
+        if pending is not None:
+            return pending
+    request = ApprovalRequest.hold(command, context, requirements=requirements)
+    execution.ask(request, context=context)
+    return Postponed(command_id=context.command_id, result_id=request.subject_id or None)
+
+
+def _pending_twin(command: Command, context: Context) -> Postponed | None:
+    """Answer who asks again for what is pending with the same request.
+
+    :raises AlreadyAskedFor: if it is somebody else, or not quite the same, on that subject.
+    """
+    if context.subject is None:
+        return None
+    about, now = _pending(command.message_type, context.subject), timezone.now()
+    open_ones = [request for request in about if request.approve_by > now]
+    if not open_ones:
+        return None
+    pending = min(open_ones, key=lambda request: request.pk)
+    is_same = pending.digest == payloads.digest(command)
+    if is_same and pending.requester_person == context.actor.person_id:
+        return Postponed(
+            command_id=pending.command_id, result_id=pending.subject_id, is_repeat=True
+        )
+    message = f"{pending.requester_label} has asked for this already: {pending}."
+    raise AlreadyAskedFor(message)
+
+
+def _pending(message_type: str, subject: Subject) -> list[ApprovalRequest]:
+    """Find what is pending, once nobody asks for the same: there may be no row yet to lock."""
+    queue_up = Call(_QUEUE_UP, [f"{message_type} {subject}"])
+    about = rows.reading(
+        ApprovalRequest,
+        state=State.PENDING,
+        message_type=message_type,
+        subject_type=subject.type,
+        subject_id=subject.id,
+    )
+    # A statement sees what was committed when it began, which here is after the one before it.
+    _, found = pipeline.send(queue_up, about)
+    return [rows.loaded(ApprovalRequest, values) for values in found]

@@ -1,0 +1,251 @@
+"""The inbox: which requests stand on which of its tabs, in pages, with what one has to know."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+from uuid import UUID
+
+from django.db.models import Q, QuerySet
+from django.http import QueryDict
+from django.utils import timezone
+
+from approvals.models import ApprovalRequest
+from approvals.pages import links
+from approvals.pages.inbox.counter import waiting_words
+from approvals.pages.inbox.filter import InboxFilter, facts_of
+from approvals.requests import listing
+from approvals.requests.flags import conflicts_of
+from approvals.requests.presentation import Presented, present
+from audit.actors.actors import Actor
+from audit.bus import handling as registry
+from audit.messages.classes import Subject
+from audit.pages.labels import words
+from audit.pages.safe_text import one_line
+
+ROWS = 25
+_LONGEST_REASON = 160
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Tab(NamedTuple):
+    """A part of the inbox, and in what order it is read."""
+
+    title: str
+    find: Callable[[Actor], QuerySet[ApprovalRequest]]
+    moment: str
+    is_oldest_first: bool = False
+    nothing: str = ""
+
+
+def _watching(actor: Actor) -> QuerySet[ApprovalRequest]:
+    needing = listing.needing_vote_of(actor).values("pk")
+    return listing.pending_for(actor).exclude(pk__in=needing)
+
+
+NEEDS_ME = "needs"
+TABS = {
+    NEEDS_ME: Tab(
+        "Needs my decision",
+        listing.needing_vote_of,
+        "approve_by",
+        is_oldest_first=True,
+        nothing="Nothing waits for your decision.",
+    ),
+    "mine": Tab(
+        "Mine",
+        listing.asked_for_by,
+        "requested_at",
+        nothing="You have asked for nothing that needs approval.",
+    ),
+    "watching": Tab(
+        "Watching",
+        _watching,
+        "approve_by",
+        is_oldest_first=True,
+        nothing="Nothing else that you may see waits for approval.",
+    ),
+    "done": Tab(
+        "Done",
+        listing.decided_for,
+        "requested_at",
+        nothing="Nothing that you may see is decided yet.",
+    ),
+}
+
+
+class Link(NamedTuple):
+    """Where something leads, in words."""
+
+    words: str
+    url: str
+
+
+class TabLink(NamedTuple):
+    """A tab as it is shown."""
+
+    title: str
+    url: str
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A request on a list."""
+
+    presented: Presented
+    url: str
+    subject: Link
+    requester: Link
+    reason: str
+    outcome: str
+    conflicts: list[Link] = field(default_factory=list)
+
+    @property
+    def flags(self) -> list[str]:
+        """What is wrong with it, beside conflicts."""
+        return [*filter(None, [self.presented.problem]), *self.presented.flags]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inbox:
+    """One page of a tab."""
+
+    tab: str
+    tabs: list[TabLink]
+    form: InboxFilter
+    rows: list[Row]
+    first_url: str
+    next_url: str
+    select_url: str
+    nothing: str
+    order_words: str
+    is_narrowed: bool
+    may_select: bool
+    is_all_selected: bool
+    waiting_for_me: str | None
+
+
+def read(query: QueryDict, *, actor: Actor) -> Inbox:
+    """Read the page that an address asks for; what is no tab, filter or place, asks for nothing."""
+    name = query.get("tab", NEEDS_ME)
+    name = name if name in TABS else NEEDS_ME
+    tab = TABS[name]
+    everything = _ordered(tab.find(actor), tab=tab)
+    first = facts_of(everything)
+    form = InboxFilter(query, facts=first, now=timezone.now())
+    if name != "done":
+        form.without_state()
+    after = _read_place(query.get("after", ""))
+    is_narrowed = bool(form.changed_data)
+    if is_narrowed or after:
+        page = list(_behind(form.narrow(everything), tab=tab, after=after)[: ROWS + 1])
+    else:
+        page = _fetched([each.pk for each in first[: ROWS + 1]])
+    address = {"tab": name} | {each: form.data[each] for each in form.changed_data}
+    is_all_selected = "all" in query
+    place = {"after": query["after"]} if after else {}
+    other_selection = {} if is_all_selected else {"all": "yes"}
+    return Inbox(
+        tab=name,
+        tabs=[TabLink(each.title, f"?tab={key}", key == name) for key, each in TABS.items()],
+        form=form,
+        rows=rows_of(page[:ROWS], actor=actor),
+        first_url=f"?{urlencode(address)}" if after else "",
+        next_url=_next_url(address, page, tab=tab),
+        select_url=f"?{urlencode(address | place | other_selection)}",
+        nothing="Nothing here fits that." if is_narrowed else tab.nothing,
+        order_words="Soonest to run out first." if tab.is_oldest_first else "Newest first.",
+        is_narrowed=is_narrowed,
+        may_select=name == NEEDS_ME,
+        is_all_selected=is_all_selected,
+        waiting_for_me=waiting_words(len(first)) if name == NEEDS_ME else None,
+    )
+
+
+def _fetched(pks: list[UUID]) -> list[ApprovalRequest]:
+    """Fetch requests in the order that is known already: looking for them is what takes long."""
+    found = ApprovalRequest.objects.in_bulk(pks)
+    return [found[pk] for pk in pks if pk in found]
+
+
+def rows_of(requests: Sequence[ApprovalRequest], *, actor: Actor) -> list[Row]:
+    """Make rows of requests: at the same number of queries for many as for one."""
+    conflicts = conflicts_of(requests, actor=actor)
+    return [
+        Row(
+            presented=presented,
+            url=links.request_url(presented.request.pk),
+            subject=_subject(presented, actor=actor),
+            requester=_requester(presented.request, actor=actor),
+            reason=one_line(presented.request.reason, longest=_LONGEST_REASON),
+            outcome=one_line(presented.request.outcome, longest=_LONGEST_REASON),
+            conflicts=[_conflict(each) for each in conflicts.get(presented.request.pk, ())],
+        )
+        for presented in present(requests, actor=actor)
+    ]
+
+
+def _subject(presented: Presented, *, actor: Actor) -> Link:
+    """Lead to what a verified request is about."""
+    if presented.command is None:
+        return Link("", "")
+    subject = presented.command.subject_reference()
+    url = links.subject_url(subject, actor=actor, exists=presented.has_subject)
+    is_new = not presented.has_subject and presented.request.subject_values is None
+    return Link(_kind(subject) if subject and is_new else presented.label, url)
+
+
+def _requester(request: ApprovalRequest, *, actor: Actor) -> Link:
+    label = one_line(request.requester_label, longest=_LONGEST_REASON)
+    return Link(label, links.actor_url(request.requester_kind, request.requester_id, actor=actor))
+
+
+def _kind(subject: Subject) -> str:
+    """Name what is not there yet by what it would be."""
+    found = registry.subject_type(subject.type)
+    return f"a new {found.model._meta.verbose_name if found else subject.type}"
+
+
+def _conflict(other: ApprovalRequest) -> Link:
+    requester = one_line(other.requester_label, longest=_LONGEST_REASON)
+    return Link(
+        f"{words(other.message_type)}, asked for by {requester}", links.request_url(other.pk)
+    )
+
+
+def _ordered(found: QuerySet[ApprovalRequest], *, tab: Tab) -> QuerySet[ApprovalRequest]:
+    """Order requests as a tab does."""
+    sign = "" if tab.is_oldest_first else "-"
+    return found.order_by(f"{sign}{tab.moment}", f"{sign}pk")
+
+
+def _behind(
+    found: QuerySet[ApprovalRequest], *, tab: Tab, after: tuple[datetime, UUID] | None
+) -> QuerySet[ApprovalRequest]:
+    """Leave the requests behind a place of a tab."""
+    if after is None:
+        return found
+    moment, pk = after
+    further = "gt" if tab.is_oldest_first else "lt"
+    behind = Q(**{f"{tab.moment}__{further}": moment}) | Q(**{f"pk__{further}": pk})
+    # The second condition says no more than the first one does, but an index understands it.
+    return found.filter(behind, **{f"{tab.moment}__{further}e": moment})
+
+
+def _next_url(address: dict[str, Any], page: list[ApprovalRequest], *, tab: Tab) -> str:
+    if len(page) <= ROWS:
+        return ""
+    last = page[ROWS - 1]
+    microseconds = (getattr(last, tab.moment) - _EPOCH) // timedelta(microseconds=1)
+    return f"?{urlencode({**address, 'after': f'{microseconds}.{last.pk.hex}'})}"
+
+
+def _read_place(text: str) -> tuple[datetime, UUID] | None:
+    """Read where a page begins; what is none of ours is the beginning."""
+    microseconds, _, identifier = text.partition(".")
+    try:
+        return _EPOCH + timedelta(microseconds=int(microseconds)), UUID(hex=identifier)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,223 @@
+"""The form with which a policy is drafted: from the fields of a page to a command, and back."""
+
+from collections.abc import Iterator, Mapping
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib.auth.models import Group
+
+from approvals.models import Effect, Policy
+from approvals.pages.tenants import tenant_choices
+from approvals.policies import conditions
+from approvals.policies.commands import CreatePolicy, EditPolicy
+from approvals.policies.evaluation import names_governing
+from approvals.policies.handlers import check_policy
+from audit.actors.actors import Actor
+from audit.bus import handling as registry
+from audit.messages.exceptions import Invalid
+
+EFFECT_WORDS = {
+    Effect.REQUIRE_APPROVAL: "Hold it until people approve it",
+    Effect.FORBID: "Forbid it",
+    Effect.ALLOW: "Let it through",
+}
+_FEWEST_ROWS = 3
+_MOST_ROWS = 20
+_UNITS = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
+_LONGEST_CONDITION = 5_000
+_LONGEST_MESSAGE = 500
+
+
+class LengthWidget(forms.MultiWidget):
+    """A number, and what it counts."""
+
+    def __init__(self, *, label: str) -> None:
+        units = [(unit, unit) for unit in _UNITS if unit != "seconds"]
+        super().__init__(
+            [
+                forms.NumberInput(attrs={"min": 0, "aria-label": f"{label}: how many"}),
+                forms.Select(choices=units, attrs={"aria-label": f"{label}: of what"}),
+            ]
+        )
+
+    def decompress(self, value: timedelta | None) -> list[Any]:
+        """Split a length into the greatest unit that leaves nothing over."""
+        if not value:
+            return [None, "hours"]
+        seconds = int(value.total_seconds())
+        unit = next(each for each, size in _UNITS.items() if seconds % size == 0)
+        return [seconds // _UNITS[unit], unit]
+
+
+class LengthField(forms.MultiValueField):
+    """A length of time; None where it is left empty."""
+
+    def __init__(self, *, label: str, help_text: str) -> None:
+        units = [(unit, unit) for unit in _UNITS]
+        super().__init__(
+            [
+                forms.IntegerField(min_value=0, max_value=100_000, required=False),
+                forms.ChoiceField(choices=units, required=False),
+            ],
+            label=label,
+            help_text=help_text,
+            widget=LengthWidget(label=label),
+            required=False,
+            require_all_fields=False,
+        )
+
+    def compress(self, data_list: list[Any]) -> timedelta | None:
+        """Put the number and the unit together."""
+        number, unit = data_list or (None, "")
+        return timedelta(seconds=number * _UNITS[unit or "hours"]) if number else None
+
+
+class PolicyForm(forms.Form):
+    """What a policy is to say. Its rules are rows of a group and a quorum, one of them empty."""
+
+    governs = forms.CharField(
+        max_length=200,
+        help_text="A type of command, or a prefix such as apikeys.*",
+        widget=forms.TextInput(attrs={"list": "governed", "autocomplete": "off"}),
+    )
+    effect = forms.ChoiceField(
+        choices=list(EFFECT_WORDS.items()),
+        initial=Effect.REQUIRE_APPROVAL,
+        widget=forms.RadioSelect,
+    )
+    for_tenant = forms.ChoiceField(label="For", required=False)
+    condition = forms.CharField(
+        required=False,
+        max_length=_LONGEST_CONDITION,
+        widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "code"}),
+        help_text='CEL; empty is always met. Such as: actor.kind == "api_key"',
+    )
+    message = forms.CharField(
+        required=False,
+        max_length=_LONGEST_MESSAGE,
+        label="Message to whoever is refused",
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Only for a policy that forbids.",
+    )
+    requester_may_vote = forms.BooleanField(
+        required=False, label="Whoever asks may approve it as well"
+    )
+    requester_reason_required = forms.BooleanField(
+        required=False, label="Whoever asks has to say why"
+    )
+    approver_reason_required = forms.BooleanField(
+        required=False, label="Whoever approves has to say why"
+    )
+    one_open_request = forms.BooleanField(
+        required=False, initial=True, label="One open request for the same thing at a time"
+    )
+    minimum_membership = LengthField(
+        label="Approvers must have been in the group for",
+        help_text="Empty: no matter since when.",
+    )
+    approve_within = LengthField(label="Approve within", help_text="")
+    execute_within = LengthField(label="Carry out within", help_text="Empty: no limit.")
+
+    def __init__(self, *args: Any, actor: Actor, policy: Policy | None, **options: Any) -> None:
+        self.policy = policy
+        super().__init__(*args, **options)
+        usual = settings.APPROVALS_APPROVE_WITHIN.days
+        self.fields["approve_within"].help_text = f"Empty: the usual {usual} days."
+        self.fields["for_tenant"].choices = tenant_choices(actor)  # type: ignore[attr-defined]
+        groups = Group.objects.order_by("name")
+        for number in range(self._row_count()):
+            self.fields[f"group_{number}"] = forms.ModelChoiceField(
+                groups, required=False, label="Of the group", empty_label="no group"
+            )
+            self.fields[f"quorum_{number}"] = forms.IntegerField(
+                min_value=1, max_value=100, required=False, label="How many"
+            )
+
+    def clean(self) -> dict[str, Any]:
+        """Check the draft as it is checked when it is proposed."""
+        said: dict[str, Any] = super().clean() or {}
+        if self.errors:
+            return said
+        try:
+            check_policy(self.command())
+        except Invalid as error:
+            for problem in error.errors:
+                field = {"groups": "group_0", "quorums": "quorum_0"}.get(problem.field)
+                words = f"{problem.message[:1].upper()}{problem.message[1:]}."
+                self.add_error(field or problem.field, words)
+        return said
+
+    def command(self) -> CreatePolicy | EditPolicy:
+        """Build the command that the draft stands for.
+
+        :raises Invalid: if a value is not of its declared type.
+        """
+        rules = list(self._rules())
+        fields = {name: self.cleaned_data[name] for name in _PLAIN} | {
+            "minimum_membership": self.cleaned_data["minimum_membership"] or timedelta(),
+            "groups": tuple(group.pk for group, _ in rules),
+            "quorums": tuple(quorum for _, quorum in rules),
+        }
+        if self.policy is None:
+            return CreatePolicy(**fields)
+        return EditPolicy(policy_id=self.policy.pk, **fields)
+
+    def rows(self) -> Iterator[tuple[forms.BoundField, forms.BoundField]]:
+        """Give the fields of the rules, row by row."""
+        for number in range(self._row_count()):
+            yield self[f"group_{number}"], self[f"quorum_{number}"]
+
+    def governed(self) -> list[str]:
+        """Suggest what a policy can govern."""
+        types = [each.message_type for each in registry.command_classes()]
+        return [*types, *sorted({f"{each.rpartition('.')[0]}.*" for each in types})]
+
+    def names(self) -> list[str]:
+        """List what the condition can name, by what the policy is said to govern."""
+        governs = self["governs"].value() or ""
+        return conditions.names(
+            each for each in registry.command_classes() if governs in names_governing(each)
+        )
+
+    def _rules(self) -> Iterator[tuple[Group, int]]:
+        for number in range(self._row_count()):
+            group = self.cleaned_data.get(f"group_{number}")
+            if group:
+                yield group, self.cleaned_data.get(f"quorum_{number}") or 1
+
+    def _row_count(self) -> int:
+        given: Mapping[str, Any] = self.data if self.is_bound else self.initial
+        used = [number for number in range(_MOST_ROWS) if given.get(f"group_{number}")]
+        return max(_FEWEST_ROWS, max(used, default=0) + 2)
+
+
+_PLAIN = (
+    *("governs", "effect", "for_tenant", "condition", "message"),
+    *("requester_may_vote", "requester_reason_required", "approver_reason_required"),
+    *("one_open_request", "approve_within", "execute_within"),
+)
+
+
+def initial_of(policy: Policy) -> dict[str, Any]:
+    """Fill the form with what a policy says now."""
+    said = policy_as_said(policy)
+    rules = enumerate(zip(said.groups, said.quorums, strict=True))
+    filled = {name: getattr(said, name) for name in (*_PLAIN, "minimum_membership")}
+    for number, (group, quorum) in rules:
+        filled |= {f"group_{number}": group, f"quorum_{number}": quorum}
+    return filled
+
+
+def policy_as_said(policy: Policy) -> EditPolicy:
+    """Put what a policy says now into the command that would say it."""
+    rules = sorted(policy.present_rules(), key=lambda rule: rule.pk)
+    return EditPolicy(
+        policy_id=policy.pk,
+        for_tenant=policy.tenant,
+        minimum_membership=policy.minimum_membership,
+        groups=tuple(rule.group_id for rule in rules),
+        quorums=tuple(rule.quorum for rule in rules),
+        **{name: getattr(policy, name) for name in _PLAIN if name != "for_tenant"},
+    )

@@ -1,0 +1,247 @@
+"""The service layer of people and groups: each function carries one command out."""
+
+from functools import partial
+
+from django.contrib.auth.models import Group, User
+from django.core.mail import send_mail
+from django.db import transaction
+
+from approvals.people import accounts
+from approvals.people.accounts import OWNERS
+from approvals.people.commands import (
+    AddToGroup,
+    CreateGroup,
+    CreateUser,
+    DeleteGroup,
+    DeleteUser,
+    GrantGroupPermission,
+    GrantPermission,
+    RemoveFromGroup,
+    RenameGroup,
+    RequirePasswordReset,
+    RevokeGroupPermission,
+    RevokePermission,
+    SendPasswordLink,
+    SetStaff,
+    SetSuperuser,
+    SetUserActive,
+)
+from approvals.people.events import (
+    GroupCreated,
+    GroupDeleted,
+    GroupPermissionGranted,
+    GroupPermissionRevoked,
+    GroupRenamed,
+    MemberJoined,
+    MemberLeft,
+    PasswordLinkSent,
+    PasswordResetRequired,
+    PermissionGranted,
+    PermissionRevoked,
+    StaffSet,
+    SuperuserSet,
+    UserActivated,
+    UserCreated,
+    UserDeactivated,
+    UserDeleted,
+)
+from audit.bus.context import Context
+from audit.bus.handling import handles
+from audit.messages.classes import Event
+from audit.messages.exceptions import Conflict
+
+
+class NothingToChange(Conflict):
+    """That is so already."""
+
+
+class StillReferredTo(Conflict):
+    """Other rows tell of this, and would not outlive it."""
+
+
+class OwnersGoByTheirName(Conflict):
+    """The group Policy owners guards the policies under this name: it stays, and keeps it."""
+
+
+class NoAddress(Conflict):
+    """There is no e-mail address on file to send this to."""
+
+
+@handles(CreateUser)
+def create_user(command: CreateUser, context: Context) -> User:
+    user = accounts.new_user(username=command.username, email=command.email)
+    user.save(force_insert=True)
+    # At a replay the caller is gone, and the last approver is nobody to be shown this.
+    if not context.is_replay:
+        context.reveal(accounts.password_link(user))
+    context.emit(UserCreated(user_id=user.pk, username=user.username))
+    return user
+
+
+@handles(SendPasswordLink)
+def send_password_link(command: SendPasswordLink, context: Context) -> User:
+    user = _user(command.user_id)
+    if not user.email:
+        raise NoAddress
+    transaction.on_commit(partial(_send_link, user), robust=True)
+    context.emit(PasswordLinkSent(user_id=user.pk))
+    return user
+
+
+@handles(RequirePasswordReset)
+def require_password_reset(command: RequirePasswordReset, context: Context) -> User:
+    user = _user(command.user_id)
+    # Sessions carry a hash of the password: with another one they are over.
+    user.set_unusable_password()
+    user.save(update_fields=["password"])
+    context.emit(PasswordResetRequired(user_id=user.pk))
+    return user
+
+
+@handles(SetUserActive)
+def set_user_active(command: SetUserActive, context: Context) -> User:
+    told = UserActivated if command.is_active else UserDeactivated
+    return _set(
+        command.user_id, "is_active", command.is_active, told(user_id=command.user_id), context
+    )
+
+
+@handles(SetStaff)
+def set_staff(command: SetStaff, context: Context) -> User:
+    told = StaffSet(user_id=command.user_id, is_staff=command.is_staff)
+    return _set(command.user_id, "is_staff", command.is_staff, told, context)
+
+
+@handles(SetSuperuser)
+def set_superuser(command: SetSuperuser, context: Context) -> User:
+    told = SuperuserSet(user_id=command.user_id, is_superuser=command.is_superuser)
+    return _set(command.user_id, "is_superuser", command.is_superuser, told, context)
+
+
+@handles(DeleteUser)
+def delete_user(command: DeleteUser, context: Context) -> None:
+    user = _user(command.user_id)
+    keeping = accounts.rows_that_keep(user)
+    if keeping:
+        message = f"{', '.join(keeping)} tell of {user}: deactivate the account instead."
+        raise StillReferredTo(message)
+    user.delete()
+    context.emit(UserDeleted(user_id=command.user_id, username=user.username))
+
+
+@handles(GrantPermission)
+def grant_permission(command: GrantPermission, context: Context) -> User:
+    user, permission = _user(command.user_id), accounts.permission_named(command.permission)
+    if user.user_permissions.contains(permission):
+        raise NothingToChange
+    user.user_permissions.add(permission)
+    context.emit(PermissionGranted(user_id=user.pk, permission=command.permission))
+    return user
+
+
+@handles(RevokePermission)
+def revoke_permission(command: RevokePermission, context: Context) -> User:
+    user, permission = _user(command.user_id), accounts.permission_named(command.permission)
+    if not user.user_permissions.contains(permission):
+        raise NothingToChange
+    user.user_permissions.remove(permission)
+    context.emit(PermissionRevoked(user_id=user.pk, permission=command.permission))
+    return user
+
+
+@handles(GrantGroupPermission)
+def grant_group_permission(command: GrantGroupPermission, context: Context) -> Group:
+    group, permission = _group(command.group_id), accounts.permission_named(command.permission)
+    if group.permissions.contains(permission):
+        raise NothingToChange
+    group.permissions.add(permission)
+    context.emit(GroupPermissionGranted(group_id=group.pk, permission=command.permission))
+    return group
+
+
+@handles(RevokeGroupPermission)
+def revoke_group_permission(command: RevokeGroupPermission, context: Context) -> Group:
+    group, permission = _group(command.group_id), accounts.permission_named(command.permission)
+    if not group.permissions.contains(permission):
+        raise NothingToChange
+    group.permissions.remove(permission)
+    context.emit(GroupPermissionRevoked(group_id=group.pk, permission=command.permission))
+    return group
+
+
+@handles(CreateGroup)
+def create_group(command: CreateGroup, context: Context) -> Group:
+    group = accounts.new_group(command.group_name)
+    group.save(force_insert=True)
+    context.emit(GroupCreated(group_id=group.pk, group_name=group.name))
+    return group
+
+
+@handles(RenameGroup)
+def rename_group(command: RenameGroup, context: Context) -> Group:
+    group = _group(command.group_id)
+    if group.name == OWNERS:
+        raise OwnersGoByTheirName
+    accounts.rename(group, command.group_name)
+    context.emit(GroupRenamed(group_id=group.pk, group_name=group.name))
+    return group
+
+
+@handles(DeleteGroup)
+def delete_group(command: DeleteGroup, context: Context) -> None:
+    group = _group(command.group_id)
+    if group.name == OWNERS:
+        raise OwnersGoByTheirName
+    keeping = accounts.rows_that_keep(group)
+    if keeping:
+        message = f"{', '.join(keeping)} name the group {group}, now or in the past."
+        raise StillReferredTo(message)
+    group.delete()
+    context.emit(GroupDeleted(group_id=command.group_id, group_name=group.name))
+
+
+@handles(AddToGroup)
+def add_to_group(command: AddToGroup, context: Context) -> User:
+    user, group = _user(command.user_id), _group(command.group_id)
+    if user.groups.contains(group):
+        raise NothingToChange
+    user.groups.add(group)
+    context.emit(MemberJoined(group_id=group.pk, user_id=user.pk))
+    return user
+
+
+@handles(RemoveFromGroup)
+def remove_from_group(command: RemoveFromGroup, context: Context) -> User:
+    user, group = _user(command.user_id), _group(command.group_id)
+    if not user.groups.contains(group):
+        raise NothingToChange
+    user.groups.remove(group)
+    context.emit(MemberLeft(group_id=group.pk, user_id=user.pk))
+    return user
+
+
+def _user(user_id: int) -> User:
+    return User.objects.select_for_update().get(pk=user_id)
+
+
+def _group(group_id: int) -> Group:
+    return Group.objects.select_for_update().get(pk=group_id)
+
+
+def _set(user_id: int, name: str, value: object, told: Event, context: Context) -> User:
+    """Set a flag of a person's account, and tell so.
+
+    :raises NothingToChange: if it has that value.
+    """
+    user = _user(user_id)
+    if getattr(user, name) == value:
+        raise NothingToChange
+    setattr(user, name, value)
+    user.save(update_fields=[name])
+    context.emit(told)
+    return user
+
+
+def _send_link(user: User) -> None:
+    text = f"Set your password here: {accounts.password_link(user)}"
+    send_mail("[Countersign] Set your password", text, None, [user.email])

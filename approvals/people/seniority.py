@@ -1,0 +1,44 @@
+"""Since when people have been in the groups that they vote for."""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+
+from django.utils import timezone
+
+from approvals.people.events import MemberJoined, MemberLeft
+from audit.models.records import EventRecord
+
+_TYPES = (MemberJoined.message_type, MemberLeft.message_type)
+
+
+class Seniority:
+    """When each person joined each of these groups, in one query.
+
+    Whom no command put there has been there for no time that anybody could vouch for.
+    """
+
+    def __init__(self, group_ids: Collection[int]) -> None:
+        self._joined_at = _joined_at(group_ids) if group_ids else {}
+
+    def is_enough(self, person_id: int, group_id: int, *, minimum_s: int) -> bool:
+        """Tell whether somebody has been in a group for so many seconds; zero asks nothing."""
+        if not minimum_s:
+            return True
+        joined_at = self._joined_at.get((group_id, person_id))
+        return joined_at is not None and timezone.now() - joined_at >= timedelta(seconds=minimum_s)
+
+
+def _joined_at(group_ids: Collection[int]) -> Mapping[tuple[int, int], datetime]:
+    events = EventRecord.objects.filter(
+        subject_type="group",
+        subject_id__in=[str(group_id) for group_id in group_ids],
+        message_type__in=_TYPES,
+    )
+    joined_at = {}
+    for event in events.order_by("subject_id", "number"):
+        membership = (event.data["group_id"], event.data["user_id"])
+        if event.message_type == MemberJoined.message_type:
+            joined_at[membership] = event.occurred_at
+        else:
+            joined_at.pop(membership, None)
+    return joined_at

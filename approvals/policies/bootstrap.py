@@ -1,0 +1,111 @@
+"""The first owners of the policies: named once, by whoever has a shell, and on the record."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.contrib.auth.models import Group, User
+
+from approvals.people import accounts
+from approvals.people.accounts import OWNERS
+from approvals.people.events import GroupCreated, GroupPermissionGranted, MemberJoined
+from approvals.policies import handlers
+from approvals.policies.built_in import QUORUM
+from approvals.policies.commands import CreatePolicy
+from audit.bus.context import Context
+from audit.bus.handling import handles
+from audit.messages.classes import Command
+from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid
+
+LEAST_OWNERS = QUORUM + 1
+_POLICY_PARTS = 3
+# What owners need to read what they decide on, of whatever tenant it is, and to ask for changes.
+_PERMISSIONS = (
+    "approvals.manage_people",
+    "approvals.manage_policy",
+    "approvals.view_approvalrequest",
+    "approvals.view_policy",
+    "audit.view_every_tenant",
+    "auth.view_group",
+    "auth.view_user",
+)
+
+
+class AlreadyOwned(Conflict):
+    """Policy owners has people: from now on they decide who joins them."""
+
+
+class SystemOnly(Forbidden):
+    """Only manage.py approvals_bootstrap does this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bootstrap(Command):
+    """Name the first owners of the policies, and the first policies."""
+
+    # No row grants this permission: only the system itself has it.
+    message_type = "approvals.bootstrap"
+    required_permission = "approvals.bootstrap"
+    sentence = "Make {owners} the owners of the policies"
+
+    owners: tuple[str, ...]
+    policies: tuple[str, ...] = ()
+
+
+@handles(Bootstrap)
+def bootstrap(command: Bootstrap, context: Context) -> Group:
+    if context.actor.kind != "system":
+        raise SystemOnly
+    owners = _owners(command.owners)
+    group, is_new = Group.objects.get_or_create(name=OWNERS)
+    # Whoever bootstraps at the same time waits here, and finds the owners then.
+    Group.objects.select_for_update().get(pk=group.pk)
+    if group.user_set.filter(is_active=True).exists():
+        raise AlreadyOwned
+    # Who was put there and is not active must not come back as an owner.
+    group.user_set.clear()
+    if is_new:
+        context.emit(GroupCreated(group_id=group.pk, group_name=group.name))
+    _fill(group, owners, context)
+    for line in command.policies:
+        handlers.create_policy(_policy(line), context)
+    return group
+
+
+def _owners(usernames: Sequence[str]) -> list[User]:
+    found = User.objects.filter(username__in=usernames, is_active=True).order_by("pk")
+    missing = sorted(set(usernames) - {user.username for user in found})
+    if missing:
+        words = f"must be active people: {', '.join(missing)} are not"
+        raise Invalid(errors=[FieldError("owners", "unknown", words)])
+    if len(found) < LEAST_OWNERS:
+        words = f"must be {LEAST_OWNERS} people at least: {QUORUM} approve what another asks for"
+        raise Invalid(errors=[FieldError("owners", "too_few", words)])
+    return list(found)
+
+
+def _fill(group: Group, owners: Sequence[User], context: Context) -> None:
+    for name in _PERMISSIONS:
+        permission = accounts.permission_named(name)
+        if not group.permissions.contains(permission):
+            group.permissions.add(permission)
+            context.emit(GroupPermissionGranted(group_id=group.pk, permission=name))
+    group.user_set.add(*owners)
+    for owner in owners:
+        context.emit(MemberJoined(group_id=group.pk, user_id=owner.pk))
+
+
+def _policy(line: str) -> CreatePolicy:
+    """Read a policy written as ``apikeys.disable:Security:2``.
+
+    :raises Invalid: if it is written otherwise, or there is no such group.
+    """
+    parts = line.split(":")
+    if len(parts) != _POLICY_PARTS or not parts[2].isdecimal():
+        words = "must be written as message type, group and quorum: apikeys.disable:Security:2"
+        raise Invalid(errors=[FieldError("policies", "invalid", words)])
+    governs, name, quorum = parts
+    group = Group.objects.filter(name=name).first()
+    if group is None:
+        words = f"must name a group that is there: {name} is not"
+        raise Invalid(errors=[FieldError("policies", "unknown", words)])
+    return CreatePolicy(governs=governs, groups=(group.pk,), quorums=(int(quorum),))

@@ -1,0 +1,117 @@
+"""What can be asked of policies, and what has happened to them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+from uuid import UUID
+
+from django.contrib.auth.models import Group
+
+from audit.messages.classes import Command, Event, SubjectOf, generated
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PolicyFields:
+    """What a policy says. ``groups`` and ``quorums`` belong together, place by place."""
+
+    governs: str
+    effect: Literal["allow", "require_approval", "forbid"] = "require_approval"
+    for_tenant: str = ""
+    condition: str = ""
+    message: str = ""
+    groups: tuple[int, ...] = ()
+    quorums: tuple[int, ...] = ()
+    requester_may_vote: bool = False
+    requester_reason_required: bool = False
+    approver_reason_required: bool = False
+    minimum_membership: timedelta = timedelta()
+    approve_within: timedelta | None = None
+    execute_within: timedelta | None = None
+    one_open_request: bool = True
+
+    def _said(self) -> str:
+        """Say in words what a policy of these fields does."""
+        where = f"{self.governs} if {self.condition}" if self.condition else self.governs
+        match self.effect:
+            case "allow":
+                return f"let {where} through"
+            case "forbid":
+                return f"forbid {where}"
+        names = dict(Group.objects.filter(pk__in=self.groups).values_list("pk", "name"))
+        rules = zip(self.groups, self.quorums, strict=False)
+        asked = [f"{quorum} of {names.get(group, f'group {group}')}" for group, quorum in rules]
+        return f"have {' and '.join(asked) or 'nobody'} approve {where}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreatePolicy(_PolicyFields, Command):
+    """Have commands of a type allowed, forbidden, or held until people approve them."""
+
+    message_type = "approvals.create_policy"
+    required_permission = "approvals.manage_policy"
+    subject = SubjectOf("policy", "policy_id")
+    tenant_field = "for_tenant"
+
+    policy_id: UUID = generated()
+
+    def describe(self, subject_label: str) -> str:
+        """Name the groups as well."""
+        return f"Create a policy: {self._said()}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EditPolicy(_PolicyFields, Command):
+    """Change what a policy says from now on; what waits keeps what it was asked under."""
+
+    message_type = "approvals.edit_policy"
+    required_permission = "approvals.manage_policy"
+    subject = SubjectOf("policy", "policy_id")
+
+    policy_id: UUID
+
+    def describe(self, subject_label: str) -> str:
+        """Name the groups as well."""
+        return f"Change the {subject_label}: {self._said()}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DisablePolicy(Command):
+    """Have a policy govern nothing any more."""
+
+    message_type = "approvals.disable_policy"
+    required_permission = "approvals.manage_policy"
+    subject = SubjectOf("policy", "policy_id")
+    sentence = "Disable the {subject}"
+
+    policy_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyCreated(_PolicyFields, Event):
+    """A policy governs commands of a type."""
+
+    message_type = "approvals.policy_created"
+    subject = SubjectOf("policy", "policy_id")
+
+    policy_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyEdited(_PolicyFields, Event):
+    """A policy says something else from now on."""
+
+    message_type = "approvals.policy_edited"
+    subject = SubjectOf("policy", "policy_id")
+
+    policy_id: UUID
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyDisabled(Event):
+    """A policy governs nothing any more."""
+
+    message_type = "approvals.policy_disabled"
+    subject = SubjectOf("policy", "policy_id")
+
+    policy_id: UUID

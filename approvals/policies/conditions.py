@@ -1,0 +1,210 @@
+"""Conditions of policies: CEL over what is known of a command, checked before they are stored.
+
+Every member that a condition may name is declared as a variable of its own, ``subject.name``, with
+its type. So the compiler itself finds a mistyped member, which otherwise would be false for ever,
+and tells its place. Where there may be no value, the type is nullable.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from functools import lru_cache
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from cel_expr_python import cel
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from audit.bus import handling as registry
+from audit.bus.context import Context
+from audit.messages.classes import Command, secret_fields
+from audit.messages.exceptions import FieldError, Forbidden, Invalid
+
+_SCALARS: dict[Any, cel.Type] = {
+    bool: cel.Type.BOOL,
+    int: cel.Type.INT,
+    float: cel.Type.DOUBLE,
+    Decimal: cel.Type.DOUBLE,
+    str: cel.Type.STRING,
+    UUID: cel.Type.STRING,
+    datetime: cel.Type.TIMESTAMP,
+    date: cel.Type.TIMESTAMP,
+    timedelta: cel.Type.DURATION,
+}
+_NULLABLE: dict[Any, cel.Type] = {
+    bool: cel.Type("google.protobuf.BoolValue"),
+    int: cel.Type("google.protobuf.Int64Value"),
+    float: cel.Type("google.protobuf.DoubleValue"),
+    Decimal: cel.Type("google.protobuf.DoubleValue"),
+    str: cel.Type("google.protobuf.StringValue"),
+    UUID: cel.Type("google.protobuf.StringValue"),
+}
+# What a column holds. Lists and objects have no type that CEL could know at compile time.
+_KINDS: tuple[tuple[type | tuple[type, ...], type], ...] = (
+    (models.BooleanField, bool),
+    ((models.IntegerField, models.AutoField), int),
+    ((models.FloatField, models.DecimalField), float),
+    (models.DateTimeField, datetime),
+    (ArrayField, list),
+    (models.JSONField, dict),
+)
+_ACTOR = {"kind": str, "id": str, "label": str, "person_id": str}
+_CONTEXT = {"channel": str, "reason": str, "tenant": str, "client_address": str, "user_agent": str}
+
+
+class ConditionFailed(Forbidden):
+    """The condition of a policy could not be evaluated, so the command is refused."""
+
+    remedy = "Have the policy owners mend the condition of the policy."
+
+
+def check(condition: str, command_classes: Iterable[type[Command]]) -> None:
+    """Refuse a condition that does not fit every type that it is to govern.
+
+    :raises Invalid: with the place in the text, for an unknown member, a wrong type, a syntax
+        error, or a result that is no boolean.
+    """
+    for command_class in command_classes:
+        try:
+            result = cel.NewEnv(variables=_declared(command_class)).compile(condition)
+        except RuntimeError as error:
+            raise _bad(str(error), command_class) from error
+        if result.return_type() != cel.Type.BOOL:
+            raise _bad(f"gives {result.return_type().name()}, not true or false", command_class)
+
+
+def names(command_classes: Iterable[type[Command]]) -> list[str]:
+    """List what a condition can name that is to fit all of these types."""
+    declared = [set(_declared(each)) for each in command_classes]
+    return sorted(set.intersection(*declared)) if declared else []
+
+
+def is_met(condition: str, command: Command, context: Context) -> bool:
+    """Tell whether a condition holds for a command that is being dispatched.
+
+    :raises ConditionFailed: if it gives anything but true or false.
+    """
+    if not condition:
+        return True
+    asked_for = context.subject if "subject." in condition else None
+    subject = registry.subject_values(asked_for) if asked_for else {}
+    return evaluate(condition, values_of(command, _facts(context), subject))
+
+
+def evaluate(condition: str, values: Mapping[str, Any]) -> bool:
+    """Tell whether a condition holds for these values, each by its full name.
+
+    :raises ConditionFailed: if it gives anything but true or false.
+    """
+    types = tuple((name, _type_at_run_time(value)) for name, value in values.items())
+    result = _compiled(condition, types).eval(data=dict(values))
+    if result.type() != cel.Type.BOOL:
+        message = f"A policy's condition, {condition}, could not be evaluated: {result.value()}"
+        raise ConditionFailed(message)
+    return bool(result.value())
+
+
+def values_of(
+    command: Command, facts: Mapping[str, str], subject: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Name everything that a condition on this command may ask for; missing members are null."""
+    values: dict[str, Any] = {f"command.{name}": value for name, value in command.plain().items()}
+    values |= facts
+    names = _subject_types(type(command))
+    values |= {f"subject.{name}": subject.get(name) for name in names}
+    return {name: _native(value) for name, value in values.items()}
+
+
+@lru_cache(maxsize=1000)
+def _compiled(condition: str, types: tuple[tuple[str, str], ...]) -> cel.Expression:
+    # It was checked with its types when it was stored. Here a member may be null.
+    variables = {name: getattr(cel.Type, kind) for name, kind in types}
+    return cel.NewEnv(variables=variables).compile(condition)
+
+
+def _type_at_run_time(value: Any) -> str:
+    # CEL takes points in time and durations only where they are declared as such.
+    kinds = {datetime: "TIMESTAMP", timedelta: "DURATION"}
+    return kinds.get(type(value), "DYN")
+
+
+def _declared(command_class: type[Command]) -> dict[str, cel.Type]:
+    hints = get_type_hints(command_class)
+    declared = {
+        f"command.{name}": _type(hints[name])
+        for name in command_class.__dataclass_fields__
+        if name not in secret_fields(command_class)
+    }
+    declared |= {f"actor.{name}": _SCALARS[kind] for name, kind in _ACTOR.items()}
+    declared |= {f"context.{name}": _SCALARS[kind] for name, kind in _CONTEXT.items()}
+    return declared | {
+        f"subject.{name}": _NULLABLE.get(kind, cel.Type.DYN)
+        for name, kind in _subject_types(command_class).items()
+    }
+
+
+def _type(annotation: Any) -> cel.Type:
+    if annotation in _SCALARS:
+        return _SCALARS[annotation]
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Literal:
+        return cel.Type.STRING
+    if origin in (Union, UnionType) and NoneType in arguments:
+        (inner,) = (argument for argument in arguments if argument is not NoneType)
+        return _NULLABLE.get(inner, cel.Type.DYN)
+    if origin is tuple:
+        return cel.Type.List(_type(arguments[0]))
+    if origin is dict:
+        return cel.Type.Map(cel.Type.STRING, _type(arguments[1]))
+    return cel.Type.DYN
+
+
+def _subject_types(command_class: type[Command]) -> Mapping[str, type]:
+    found = command_class.subject and registry.subject_type(command_class.subject.type)
+    if not found:
+        return {}
+    return {name: _python_type(field) for name, field in registry.subject_fields(found).items()}
+
+
+def _python_type(field: Any) -> type:
+    target = field.target_field if field.is_relation else field
+    return next((kind for columns, kind in _KINDS if isinstance(target, columns)), str)
+
+
+def _facts(context: Context) -> dict[str, str]:
+    """Name what is known of who sends a command, through what and why."""
+    facts = {f"actor.{name}": getattr(context.actor, name) for name in _ACTOR}
+    return facts | {
+        "context.channel": context.channel,
+        "context.reason": context.reason,
+        "context.tenant": context.tenant,
+        "context.client_address": context.request.client_address or "",
+        "context.user_agent": context.request.user_agent,
+    }
+
+
+def _native(value: Any) -> Any:
+    """Turn a value into one that CEL has."""
+    match value:
+        case UUID():
+            return str(value)
+        case Decimal():
+            return float(value)
+        case date() if not isinstance(value, datetime):
+            return datetime.combine(value, time(), UTC)
+        case tuple() | list():
+            return [_native(item) for item in value]
+        case dict():
+            return {key: _native(item) for key, item in value.items()}
+        case _:
+            return value
+
+
+def _bad(words: str, command_class: type[Command]) -> Invalid:
+    place = words.replace("INVALID_ARGUMENT: ERROR: <input>:", "at ").replace(
+        "[INVALID_ARGUMENT]", ""
+    )
+    message = f"must fit {command_class.message_type}: {place.strip()}"
+    return Invalid(errors=[FieldError("condition", "condition", message)])

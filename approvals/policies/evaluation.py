@@ -1,0 +1,297 @@
+"""What decides: which policies govern a command, and whether a request meets them. Only reads."""
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from approvals.models import ApprovalRequest, Decision, Effect, Policy
+from approvals.people.seniority import Seniority
+from approvals.policies import conditions
+from approvals.policies import slots as matching
+from approvals.policies.built_in import floor_for
+from approvals.policies.slots import Slots
+from audit.bus.context import Context
+from audit.bus.handling import asked_at_opening, describes_policies
+from audit.messages.classes import Command, secret_fields
+from audit.messages.exceptions import Forbidden
+from audit.wire import pipeline, rows
+from audit.wire.arrays import array
+
+
+class CannotBeHeld(Forbidden):
+    """A policy governs this command, but it carries a secret, which may not be stored."""
+
+    remedy = "Have the policy owners leave this command out of the policy."
+
+
+class Unsatisfiable(Forbidden):
+    """A policy governs this command, and not enough people are there to approve it."""
+
+    remedy = "Have an administrator add people to the groups that the policy asks."
+
+
+class ForbiddenByPolicy(Forbidden):
+    """A policy forbids this."""
+
+    remedy = "Read the detail, in which the policy says why; its owners can change it."
+
+
+# Written out, for every command that is held begins here: to put it into SQL would take the ORM
+# four times as long as PostgreSQL takes to answer.
+_GOVERNING = pipeline.Statement(f"""
+    SELECT (
+        SELECT coalesce(jsonb_agg(jsonb_build_object('id', rule.id, 'group_id', group_id,
+            'group', asked.name, 'quorum', quorum) ORDER BY rule.id), '[]')::text
+        FROM approvals_rule AS rule JOIN auth_group AS asked ON asked.id = group_id
+        WHERE policy_id = policy.id AND NOT is_dropped
+    ), {rows.columns(Policy, of="policy")}
+    FROM approvals_policy AS policy
+    WHERE governs = ANY(%s) AND is_enabled AND tenant = ANY(%s) ORDER BY policy.id
+""")  # noqa: S608  # of the names of our own columns
+
+
+_MEMBERS = pipeline.Statement("""
+    SELECT belonging.group_id, person.id FROM auth_user_groups AS belonging
+    JOIN auth_user AS person ON person.id = belonging.user_id
+    WHERE person.is_active AND belonging.group_id = ANY(%s)
+""")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """What all matching policies together say about a command."""
+
+    effect: Effect
+    decision: dict[str, Any]
+    requirements: dict[str, Any]
+
+
+@asked_at_opening(
+    "is_governed", "EXISTS (SELECT FROM approvals_policy WHERE governs = ANY(%s) AND is_enabled)"
+)
+def names_to_look_for(command: Command) -> str:
+    """List the names under which a policy may govern a command, in an array of PostgreSQL."""
+    return _written(tuple(names_governing(type(command))))
+
+
+@cache
+def _written(names: tuple[str, ...]) -> str:
+    # Every dispatch has it: a list of three takes psycopg 8 µs to write.
+    return array(names)
+
+
+def names_governing(command_class: type[Command]) -> list[str]:
+    """List the message type, its aliases, for a policy outlives a rename, and their prefixes."""
+    names = [command_class.message_type, *command_class.aliases]
+    prefixes = {f"{name.rpartition('.')[0]}.*" for name in names if "." in name}
+    return [*names, *sorted(prefixes), "*"]
+
+
+def judge(command: Command, context: Context) -> Verdict:
+    """Ask every policy that may govern a command; all that match apply, and the strictest wins.
+
+    :raises ConditionFailed: if a condition cannot be evaluated.
+    :raises ForbiddenByPolicy: if a policy forbids the command.
+    """
+    governing = _governing(command, context) if context.facts["is_governed"] else []
+    asked = [policy for policy in governing if may_apply(policy.effect, type(command))]
+    matched = [policy for policy in asked if conditions.is_met(policy.condition, command, context)]
+    for policy in matched:
+        if policy.effect == Effect.FORBID:
+            raise ForbiddenByPolicy(policy.message or f"The {policy} forbids this.")
+    holding = [policy for policy in matched if policy.effect == Effect.REQUIRE_APPROVAL]
+    requirements = added_up(holding, floor=floor_for(command))
+    effect = Effect.REQUIRE_APPROVAL if requirements["rules"] else Effect.ALLOW
+    decision: dict[str, Any] = {"effect": effect.value}
+    if asked:
+        decision["policies"] = [_asked(policy, matched) for policy in asked]
+    return Verdict(effect=effect, decision=decision, requirements=requirements)
+
+
+def may_apply(effect: str, command_class: type[Command]) -> bool:
+    """Tell whether a policy of this effect has any say in commands of a type that it names.
+
+    The last step of something that was approved is not held once more.
+    """
+    return effect != Effect.REQUIRE_APPROVAL or not command_class.finishes_approved
+
+
+def added_up(policies: Sequence[Policy], *, floor: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Take the snapshot of what a request has to meet: rules add up, the strictest option wins.
+
+    Groups are kept by id; names are for people only.
+    """
+    given = floor or {"policies": [], "rules": []}
+    versions = [
+        {"id": str(policy.pk), "version": policy.version, "governs": policy.governs}
+        for policy in policies
+    ]
+    rules = [
+        rule | {"policy_id": str(policy.pk)}
+        for policy in policies
+        for rule in policy.current_rules  # type: ignore[attr-defined]  # annotated
+    ]
+    return {
+        "policies": [*given["policies"], *versions],
+        "rules": [*given["rules"], *rules],
+        "options": _strictest(policies) | given.get("options", {}),
+    }
+
+
+def check_can_be_held(command: Command, *, requirements: dict[str, Any], requester: str) -> None:
+    """Refuse what could be held but never released.
+
+    :raises CannotBeHeld: if the command has secret fields.
+    :raises Unsatisfiable: if the people who are there cannot meet the requirements.
+    """
+    if secret_fields(type(command)):
+        raise CannotBeHeld
+    slots = slots_for(requirements, without=requester)
+    filled = matching.fill(slots)
+    for slot, rule in zip(slots, requirements["rules"], strict=True):
+        if len(filled[slot.rule]) < slot.quorum:
+            governed = ", ".join(policy["governs"] for policy in requirements["policies"])
+            message = (
+                f"The policy on {governed} asks for {slot.quorum} approvals from {rule['group']}, "
+                f"where only {len(filled[slot.rule])} may approve this. "
+                "Ask an administrator to add people to the group."
+            )
+            raise Unsatisfiable(message)
+
+
+def slots_for(requirements: dict[str, Any], *, without: str = "") -> list[Slots]:
+    """Find the people who may fill each rule now; the requester may not, unless options say so."""
+    may_vote = requirements["options"].get("requester_may_vote", False)
+    members = members_of([rule["group_id"] for rule in requirements["rules"]])
+    return [
+        Slots(
+            rule["id"],
+            rule["quorum"],
+            {p for p in members[rule["group_id"]] if may_vote or str(p) != without},
+        )
+        for rule in requirements["rules"]
+    ]
+
+
+def members_of(groups: Collection[int]) -> dict[int, set[int]]:
+    """Find the active people of each group."""
+    members: dict[int, set[int]] = {group: set() for group in groups}
+    for group, person in pipeline.ask(_MEMBERS, [list(groups)]):
+        members[group].add(person)
+    return members
+
+
+def counted_voters(request: ApprovalRequest) -> dict[str, int]:
+    """Count, for each rule of a request, the people whose approval counts at this moment.
+
+    That needs a genuine vote on what the request asks for, from a person who is active and still
+    in the group; and one person counts for one rule.
+    """
+    return counted_voters_of([request])[request.pk]
+
+
+def counted_voters_of(requests: Iterable[ApprovalRequest]) -> dict[UUID, dict[str, int]]:
+    """Count the people of many requests, in one query beside those for the votes."""
+    listed = list(requests)
+    rules = [rule for request in listed for rule in request.requirements["rules"]]
+    members = members_of({rule["group_id"] for rule in rules})
+    particular = [request for request in listed if request.minimum_membership_s]
+    seniority = Seniority({group for request in particular for group in request.group_ids})
+    return {
+        request.pk: {
+            rule: len(people)
+            for rule, people in matching.fill(voted_slots(request, members, seniority)).items()
+        }
+        for request in listed
+    }
+
+
+def is_satisfied(request: ApprovalRequest) -> bool:
+    """Tell whether enough people approve a request at this moment."""
+    counted = counted_voters(request)
+    rules = request.requirements["rules"]
+    return bool(rules) and all(counted[rule["id"]] >= rule["quorum"] for rule in rules)
+
+
+@describes_policies
+def describe(command_class: type[Command]) -> str:
+    """Say what the policies on a type of command ask for."""
+    policies = Policy.objects.filter(governs__in=names_governing(command_class), is_enabled=True)
+    return "; ".join(
+        ", ".join(map(str, policy.present_rules())) or policy.effect
+        for policy in policies.prefetch_related("rules__group").order_by("pk")
+        if may_apply(policy.effect, command_class)
+    )
+
+
+def _governing(command: Command, context: Context) -> list[Policy]:
+    """Read policies and their rules in one statement, so that one version of each is seen."""
+    names = names_governing(type(command))
+    policies = []
+    for current_rules, *values in pipeline.ask(_GOVERNING, [names, ["", context.tenant]]):
+        policy: Any = rows.loaded(Policy, values)
+        policy.current_rules = json.loads(current_rules)
+        policies.append(policy)
+    return policies
+
+
+def _asked(policy: Policy, matched: Sequence[Policy]) -> dict[str, Any]:
+    return {
+        "id": str(policy.pk),
+        "version": policy.version,
+        "governs": policy.governs,
+        "effect": policy.effect,
+        "matched": policy in matched,
+    }
+
+
+def _strictest(policies: Sequence[Policy]) -> dict[str, Any]:
+    approve = [policy.approve_within for policy in policies if policy.approve_within]
+    execute = [policy.execute_within for policy in policies if policy.execute_within]
+    membership = max((policy.minimum_membership for policy in policies), default=timedelta())
+    within = min([*approve, settings.APPROVALS_APPROVE_WITHIN])
+    return {
+        "requester_may_vote": bool(policies) and all(p.requester_may_vote for p in policies),
+        "requester_reason_required": any(p.requester_reason_required for p in policies),
+        "approver_reason_required": any(p.approver_reason_required for p in policies),
+        "one_open_request": any(p.one_open_request for p in policies),
+        "minimum_membership_s": int(membership.total_seconds()),
+        "approve_within_s": int(within.total_seconds()),
+        "execute_within_s": int(min(execute).total_seconds()) if execute else None,
+    }
+
+
+def voted_slots(
+    request: ApprovalRequest, members: dict[int, set[int]], seniority: Seniority
+) -> list[Slots]:
+    """Find, for each rule of a request, the people whose approval could count for it now."""
+    voters, minimum_s = _approving_voters(request), request.minimum_membership_s
+    return [
+        Slots(
+            rule["id"],
+            rule["quorum"],
+            {
+                person
+                for person in voters & members[rule["group_id"]]
+                if seniority.is_enough(person, rule["group_id"], minimum_s=minimum_s)
+            },
+        )
+        for rule in request.requirements["rules"]
+    ]
+
+
+def _approving_voters(request: ApprovalRequest) -> set[int]:
+    may_vote = request.requirements["options"].get("requester_may_vote", False)
+    return {
+        vote.voter_id
+        for vote in request.standing_votes()
+        if vote.decision == Decision.APPROVE
+        and vote.digest == request.digest
+        and (may_vote or str(vote.voter_id) != request.requester_person)
+    }

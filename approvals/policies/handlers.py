@@ -1,0 +1,198 @@
+"""The service layer of policies: what is stored can be evaluated and met, or it is refused."""
+
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+
+from approvals.models import Effect, Policy, Rule
+from approvals.policies import conditions, evaluation
+from approvals.policies import slots as matching
+from approvals.policies.commands import (
+    CreatePolicy,
+    DisablePolicy,
+    EditPolicy,
+    PolicyCreated,
+    PolicyDisabled,
+    PolicyEdited,
+)
+from approvals.policies.slots import Slots
+from audit.bus import handling as registry
+from audit.bus.context import Context
+from audit.bus.handling import checks, handles
+from audit.messages.classes import Command, secret_fields
+from audit.messages.exceptions import FieldError, Invalid
+
+_SAID = tuple(
+    field.name
+    for field in fields(PolicyCreated)
+    if field.name not in ("policy_id", "groups", "quorums")
+)
+
+
+@handles(CreatePolicy)
+def create_policy(command: CreatePolicy, context: Context) -> Policy:
+    check_policy(command)
+    policy = Policy.objects.create(pk=command.policy_id, **_columns(command))
+    _add_rules(policy, command)
+    context.emit(PolicyCreated(policy_id=policy.pk, **_said(command)))
+    return policy
+
+
+@handles(EditPolicy)
+def edit_policy(command: EditPolicy, context: Context) -> Policy:
+    policy = Policy.objects.select_for_update().get(pk=command.policy_id)
+    check_policy(command)
+    policy.say(**_columns(command))
+    for rule in policy.rules.filter(is_dropped=False):
+        rule.drop()
+    _add_rules(policy, command)
+    context.emit(PolicyEdited(policy_id=policy.pk, version=policy.version, **_said(command)))
+    return policy
+
+
+@handles(DisablePolicy)
+def disable_policy(command: DisablePolicy, context: Context) -> Policy:
+    policy = Policy.objects.select_for_update().get(pk=command.policy_id)
+    policy.disable()
+    context.emit(PolicyDisabled(policy_id=policy.pk))
+    return policy
+
+
+@checks(CreatePolicy)
+def check_creation(command: CreatePolicy, context: Context) -> None:
+    """Refuse, before anybody is asked to approve it, a policy that would be refused then."""
+    check_policy(command)
+
+
+@checks(EditPolicy)
+def check_edit(command: EditPolicy, context: Context) -> None:
+    """Refuse what would be refused when it is carried out, before anybody has to approve it."""
+    Policy.objects.get(pk=command.policy_id)
+    check_policy(command)
+
+
+@checks(DisablePolicy)
+def check_is_enabled(command: DisablePolicy, context: Context) -> None:
+    """Refuse to disable what is disabled, or not there, before anybody has to approve it."""
+    Policy.objects.get(pk=command.policy_id).check_enabled()
+
+
+def check_policy(command: CreatePolicy | EditPolicy) -> None:
+    """Refuse a policy that could not be evaluated, or not be met by the people there are.
+
+    :raises Invalid: with every problem that was found at the first step that found one.
+    """
+    governed = _governed_by(command.governs, effect=command.effect)
+    _check_can_be_undone(command, governed)
+    if command.condition:
+        conditions.check(command.condition, governed)
+    if command.effect != Effect.REQUIRE_APPROVAL.value:
+        return
+    _check_can_be_held(governed)
+    _check_rules(command, governed)
+
+
+def _governed_by(governs: str, *, effect: str) -> list[type[Command]]:
+    """Find every command that a policy of this name and effect has a say in.
+
+    :raises Invalid: if there is none.
+    """
+    found = [
+        each for each in registry.command_classes() if governs in evaluation.names_governing(each)
+    ]
+    if not found:
+        words = f"must be a command type or a prefix such as apikeys.*, not {governs!r}"
+        raise Invalid(errors=[FieldError("governs", "unknown", words)])
+    governed = [each for each in found if evaluation.may_apply(effect, each)]
+    if not governed:
+        words = f"must not hold {governs}, the last step of what was approved before"
+        raise Invalid(errors=[FieldError("governs", "finishing", words)])
+    return governed
+
+
+def _check_can_be_undone(
+    command: CreatePolicy | EditPolicy, governed: Sequence[type[Command]]
+) -> None:
+    """Refuse what could stand in the way of its own end: the floor guards that already."""
+    if DisablePolicy not in governed:
+        return
+    if command.effect == Effect.FORBID.value:
+        words = "must not forbid changing policies: nobody could undo that"
+        raise Invalid(errors=[FieldError("effect", "irrevocable", words)])
+    if command.condition:
+        words = (
+            "must be empty where changing policies is governed: if it failed, nobody could undo it"
+        )
+        raise Invalid(errors=[FieldError("condition", "irrevocable", words)])
+
+
+def _check_can_be_held(governed: Sequence[type[Command]]) -> None:
+    secretive = [each.message_type for each in governed if secret_fields(each)]
+    if secretive:
+        words = f"must not hold {', '.join(secretive)}, which carries a secret"
+        raise Invalid(errors=[FieldError("governs", "secret", words)])
+
+
+def _check_rules(command: CreatePolicy | EditPolicy, governed: Sequence[type[Command]]) -> None:
+    """Refuse rules that live people cannot meet, whoever of them may ask and does.
+
+    :raises Invalid: naming the group that is short of people, and the requester that it is for.
+    """
+    if not command.groups or len(command.groups) != len(command.quorums):
+        raise Invalid(errors=[FieldError("groups", "invalid", "must name a quorum for each group")])
+    if min(command.quorums) < 1:
+        raise Invalid(errors=[FieldError("quorums", "invalid", "must be 1 at least")])
+    members = evaluation.members_of(command.groups)
+    _check_can_be_met(command, members, without=None)
+    if not command.requester_may_vote:
+        for requester in _possible_requesters(set().union(*members.values()), governed):
+            _check_can_be_met(command, members, without=requester)
+
+
+def _possible_requesters(people: set[int], governed: Sequence[type[Command]]) -> list[int]:
+    """Pick those of the approvers who may ask themselves, and then cannot vote."""
+    permissions = {each.required_permission for each in governed}
+    return [
+        user.pk
+        for user in get_user_model().objects.filter(pk__in=people).order_by("pk")
+        if any(permission is None or user.has_perm(permission) for permission in permissions)
+    ]
+
+
+def _check_can_be_met(
+    command: CreatePolicy | EditPolicy, members: dict[int, set[int]], *, without: int | None
+) -> None:
+    slots = [
+        Slots(str(place), quorum, members[group] - {without})
+        for place, (group, quorum) in enumerate(zip(command.groups, command.quorums, strict=True))
+    ]
+    filled = matching.fill(slots)
+    for place, slot in enumerate(slots):
+        if len(filled[slot.rule]) < slot.quorum:
+            raise _unsatisfiable(command.groups[place], slot.quorum, without)
+
+
+def _unsatisfiable(group_id: int, quorum: int, requester: int | None) -> Invalid:
+    group = Group.objects.get(pk=group_id)
+    words = f"must be met by live people: {group} cannot give {quorum} approvals"
+    if requester is not None:
+        words += f" when {get_user_model().objects.get(pk=requester)} is the one who asks"
+    return Invalid(errors=[FieldError("quorums", "unsatisfiable", words)])
+
+
+def _add_rules(policy: Policy, command: CreatePolicy | EditPolicy) -> None:
+    for group, quorum in zip(command.groups, command.quorums, strict=True):
+        Rule.objects.create(policy=policy, group=Group.objects.get(pk=group), quorum=quorum)
+
+
+def _columns(command: CreatePolicy | EditPolicy) -> dict[str, Any]:
+    said = {name: getattr(command, name) for name in _SAID if name != "for_tenant"}
+    return said | {"tenant": command.for_tenant}
+
+
+def _said(command: CreatePolicy | EditPolicy) -> dict[str, Any]:
+    names = (*_SAID, "groups", "quorums")
+    return {name: getattr(command, name) for name in names}

@@ -1,0 +1,97 @@
+"""Whom a request asks, as conditions of a query: by the same rules that votes go through.
+
+One statement tells how much waits for somebody, so that every page can say it.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import (
+    BooleanField,
+    DurationField,
+    Exists,
+    ExpressionWrapper,
+    Func,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    TextField,
+    Value,
+)
+from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.functions import Cast, JSONArray, JSONObject, Now
+
+from approvals.people.events import MemberJoined, MemberLeft
+from audit.models.records import EventRecord
+
+_MINIMUM = "requirements__options__minimum_membership_s"
+
+
+class _ContainsAny(Func):
+    """Whether a JSON value contains any of an array of others."""
+
+    template = "(%(expressions)s))"
+    arg_joiner = " @> ANY ("
+    output_field = BooleanField()
+
+
+class _Contains(Func):
+    """Whether a JSON value contains another one."""
+
+    template = "(%(expressions)s)"
+    arg_joiner = " @> "
+    output_field = BooleanField()
+
+
+def asks_group_of(person_id: int) -> Q:
+    """Match what asks for votes of a group that a person belongs to."""
+    # An array, because it is computed once and not for each of the 10,000 that may wait.
+    wanted = ArraySubquery(_groups(person_id).values("as_rule"))
+    return Q(_ContainsAny(KeyTransform("rules", "requirements"), wanted))
+
+
+def asks(person_id: int) -> Q:
+    """Match what asks for votes of a group that a person has belonged to for long enough."""
+    any_time_will_do = Q(**{f"{_MINIMUM}__isnull": True}) | Q(**{_MINIMUM: 0})
+    # Asked once, before any request is looked at: most people belong to no group.
+    belongs_to_any = Q(Exists(_groups(person_id)))
+    in_time = any_time_will_do | Q(Exists(_joined_in_time(person_id)))
+    return belongs_to_any & asks_group_of(person_id) & in_time
+
+
+def _groups(person_id: int) -> QuerySet[Any]:
+    as_rule = JSONArray(JSONObject(group_id="pk"))
+    return Group.objects.filter(user=person_id).annotate(as_rule=as_rule)
+
+
+def _joined_in_time(person_id: int) -> QuerySet[Any]:
+    """Find the groups that a request asks, and that a person joined early enough for it."""
+    requirements = OuterRef("requirements")
+    minimum_s = KeyTextTransform("minimum_membership_s", KeyTransform("options", requirements))
+    minimum = ExpressionWrapper(
+        Cast(minimum_s, IntegerField()) * Value(timedelta(seconds=1)),
+        output_field=DurationField(),
+    )
+    newest = EventRecord.objects.filter(
+        subject_type="group",
+        subject_id=Cast(OuterRef("pk"), TextField()),
+        message_type__in=(MemberJoined.message_type, MemberLeft.message_type),
+        data__user_id=person_id,
+    ).order_by("-number")
+    groups: QuerySet[Any] = (
+        _groups(person_id)
+        .annotate(
+            newest_type=Subquery(newest.values("message_type")[:1]),
+            newest_at=Subquery(newest.values("occurred_at")[:1]),
+        )
+        .filter(
+            _Contains(KeyTransform("rules", requirements), "as_rule"),
+            newest_type=MemberJoined.message_type,
+            newest_at__lte=Now() - minimum,
+        )
+    )
+    return groups

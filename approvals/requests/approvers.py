@@ -1,0 +1,236 @@
+"""Whose votes a request has, whose it could still have, and which ones have stopped counting."""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.utils.module_loading import import_string
+
+from approvals.models import ApprovalRequest, Decision, State, Vote
+from approvals.people.seniority import Seniority
+from approvals.policies import evaluation
+from approvals.policies import slots as matching
+from approvals.policies.slots import Slots
+from audit.pages.safe_text import many_lines
+
+_MOST_NAMES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """One rule of a request: whose votes count for it, and who could still cast one."""
+
+    group: str
+    quorum: int
+    counting: list[str]
+    open_to: list[str]
+    is_unsatisfiable: bool
+
+    @property
+    def missing(self) -> int:
+        """How many approvals are still to come."""
+        return max(self.quorum - len(self.counting), 0)
+
+    @property
+    def named(self) -> list[str]:
+        """Those of the people who could vote for whom there is room on a page."""
+        return self.open_to[:_MOST_NAMES]
+
+    @property
+    def unnamed(self) -> int:
+        """How many more there are."""
+        return len(self.open_to[_MOST_NAMES:])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CastVote:
+    """A vote with what it does now: ``standing`` says so in words."""
+
+    vote: Vote
+    standing: str
+    counts: bool
+
+    @property
+    def comment(self) -> str:
+        """Why, in the voter's words."""
+        return many_lines(self.vote.comment)
+
+
+class Electorate:
+    """The people of one request, read once: at most six queries, however many they are."""
+
+    def __init__(self, request: ApprovalRequest) -> None:
+        self._request = request
+        self._members = evaluation.members_of(request.group_ids)
+        self._seniority = _seniority(request)
+        self._voted = evaluation.voted_slots(request, self._members, self._seniority)
+        self._filled = matching.fill(self._voted)
+        self._open = self._slots_of_others() if request.present_state is State.PENDING else []
+        self._names = _names(self._everybody())
+
+    def needs(self) -> list[Need]:
+        """List the rules, in their order."""
+        is_open = self._request.present_state is State.PENDING
+        reachable = matching.fill(_united(self._voted, self._open)) if is_open else self._filled
+        others = {slot.rule: slot.people for slot in self._open}
+        return [
+            Need(
+                group=rule["group"],
+                quorum=rule["quorum"],
+                counting=self._named(self._filled[rule["id"]]),
+                open_to=self._named(others.get(rule["id"], ())),
+                is_unsatisfiable=is_open and len(reachable[rule["id"]]) < rule["quorum"],
+            )
+            for rule in self._request.requirements["rules"]
+        ]
+
+    def votes(self) -> list[CastVote]:
+        """List the votes as they were cast, each with whether it counts and why not."""
+        standing = {vote.pk for vote in self._request.standing_votes()}
+        cast = sorted(self._request.votes.all(), key=lambda vote: (vote.cast_at, vote.pk))
+        told = [(vote, self._why_not(vote, stands=vote.pk in standing)) for vote in cast]
+        return [
+            CastVote(
+                vote=vote,
+                standing=why_not or _says(vote, self._groups_filled_by(vote.voter_id)),
+                counts=not why_not and vote.decision != Decision.TAKE_BACK,
+            )
+            for vote, why_not in told
+        ]
+
+    def _why_not(self, vote: Vote, *, stands: bool) -> str:
+        """Say why a vote does not count, or no longer does; empty if it does."""
+        if not vote.is_genuine:
+            return "not genuine: does not count"
+        if vote.decision == Decision.TAKE_BACK:
+            return ""
+        if not stands:
+            return "taken back: does not count"
+        if vote.digest != self._request.digest:
+            return "given for something else: does not count"
+        if vote.decision == Decision.DENY or self._is_seated(vote.voter_id):
+            return ""
+        return f"stopped counting: {self._what_changed(vote)}"
+
+    def _what_changed(self, vote: Vote) -> str:
+        if vote.voter_id not in self._names:
+            return f"{vote.voter_label} is not active any more"
+        if not any(vote.voter_id in people for people in self._members.values()):
+            groups = ", ".join(rule["group"] for rule in self._request.requirements["rules"])
+            return f"{vote.voter_label} is not in {groups} any more"
+        return f"{vote.voter_label} may not approve this any more"
+
+    def _is_seated(self, person_id: int) -> bool:
+        return any(person_id in slot.people for slot in self._voted)
+
+    def _groups_filled_by(self, person_id: int) -> list[str]:
+        rules = self._request.requirements["rules"]
+        return [rule["group"] for rule in rules if person_id in self._filled[rule["id"]]]
+
+    def _slots_of_others(self) -> list[Slots]:
+        """Find for each rule the people who may approve now and have not voted."""
+        request = self._request
+        voted = {vote.voter_id for vote in request.standing_votes()}
+        seeing = people_seeing(request.tenant, among=set().union(*self._members.values()))
+        own = "" if request.options.get("requester_may_vote") else request.requester_person
+        return [
+            Slots(
+                rule["id"],
+                rule["quorum"],
+                {
+                    person
+                    for person in (self._members[rule["group_id"]] & seeing) - voted
+                    if str(person) != own and self._is_senior(person, rule["group_id"])
+                },
+            )
+            for rule in request.requirements["rules"]
+        ]
+
+    def _is_senior(self, person_id: int, group_id: int) -> bool:
+        minimum_s = self._request.minimum_membership_s
+        return self._seniority.is_enough(person_id, group_id, minimum_s=minimum_s)
+
+    def _everybody(self) -> set[int]:
+        voters = {vote.voter_id for vote in self._request.votes.all()}
+        return voters.union(*(slot.people for slot in (*self._voted, *self._open)))
+
+    def _named(self, people: Collection[int]) -> list[str]:
+        return sorted(self._names[person] for person in people if person in self._names)
+
+
+def missing_after(requests: Iterable[ApprovalRequest], *, person_id: int) -> Mapping[UUID, int]:
+    """Count the approvals that each request still lacks once a person has approved it.
+
+    For people who may vote; two queries, however many requests.
+    """
+    listed = list(requests)
+    groups = {group for request in listed for group in request.group_ids}
+    members = evaluation.members_of(groups)
+    seniority = Seniority(groups if any(each.minimum_membership_s for each in listed) else ())
+    return {
+        request.pk: _missing_with(person_id, request, members=members, seniority=seniority)
+        for request in listed
+    }
+
+
+def _missing_with(
+    person_id: int,
+    request: ApprovalRequest,
+    *,
+    members: dict[int, set[int]],
+    seniority: Seniority,
+) -> int:
+    voted = evaluation.voted_slots(request, members, seniority)
+    minimum_s = request.minimum_membership_s
+    own = [
+        Slots(rule["id"], rule["quorum"], {person_id} & members[rule["group_id"]])
+        for rule in request.requirements["rules"]
+        if seniority.is_enough(person_id, rule["group_id"], minimum_s=minimum_s)
+    ]
+    filled = matching.fill(_united(voted, own))
+    return sum(slot.quorum - len(filled[slot.rule]) for slot in voted)
+
+
+def people_seeing(tenant: str, *, among: Collection[int]) -> set[int]:
+    """Pick the people who may see what belongs to a tenant; what belongs to none, all may."""
+    if not tenant:
+        return set(among)
+    found: set[int] = import_string(settings.AUDIT_PEOPLE_OF_TENANT)(tenant, among=among)
+    return found
+
+
+def people_to_ask() -> list[str]:
+    """Name some of those who can ask for more people in a group."""
+    managing = get_user_model().objects.with_perm(
+        "approvals.manage_people", include_superusers=False
+    )
+    return list(managing.order_by("username").values_list("username", flat=True)[:_MOST_NAMES])
+
+
+def _seniority(request: ApprovalRequest) -> Seniority:
+    return Seniority(request.group_ids if request.minimum_membership_s else ())
+
+
+def _united(slots: Iterable[Slots], others: Iterable[Slots]) -> list[Slots]:
+    more: Mapping[str, Collection[int]] = {each.rule: each.people for each in others}
+    return [
+        Slots(slot.rule, slot.quorum, {*slot.people, *more.get(slot.rule, ())}) for slot in slots
+    ]
+
+
+def _names(people: Collection[int]) -> dict[int, str]:
+    """Name the active ones of some people."""
+    active = get_user_model().objects.filter(pk__in=people, is_active=True)
+    return {person.pk: str(person) for person in active}
+
+
+def _says(vote: Vote, groups: list[str]) -> str:
+    match vote.decision:
+        case Decision.APPROVE:
+            return f"counts for {', '.join(groups)}" if groups else "more than is needed"
+        case Decision.DENY:
+            return "ended the request"
+        case _:
+            return "undid the vote before"

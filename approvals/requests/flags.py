@@ -1,0 +1,65 @@
+"""What an approver should know before voting: what would stop a request though it is approved."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+from django.contrib.auth import get_user_model
+
+from approvals.models import ApprovalRequest, State
+from approvals.requests.listing import open_about
+from approvals.requests.staleness import staleness_of
+from audit.actors.actors import Actor
+from audit.bus import handling as registry
+from audit.messages.classes import Command
+
+_REQUESTER_GONE = "Who asked for this is no longer good."
+_REQUESTER_MAY_NOT = "Who asked for this may not do it any more."
+
+
+def flags_of(requests: Iterable[ApprovalRequest]) -> Mapping[UUID, list[str]]:
+    """Flag many requests: one query for the requesters, two for each type of subject."""
+    waiting = [each for each in requests if each.state == State.PENDING or each.is_retriable]
+    stale, gone = staleness_of(waiting), _inactive({each.requester_person for each in waiting})
+    return {
+        each.pk: [
+            *filter(None, [stale[each.pk]]),
+            *([_REQUESTER_GONE] if each.requester_person in gone else []),
+        ]
+        for each in waiting
+    }
+
+
+def conflicts_of(
+    requests: Iterable[ApprovalRequest], *, actor: Actor
+) -> Mapping[UUID, list[ApprovalRequest]]:
+    """Find the other open requests on the subjects of open ones, as far as one may see them."""
+    is_open = [each for each in requests if each.present_state is State.PENDING]
+    subjects = {each.subject_reference for each in is_open} - {None}
+    others = defaultdict(list)
+    for other in open_about(subjects, actor=actor) if subjects else ():
+        others[other.subject_reference].append(other)
+    return {
+        each.pk: [other for other in others[each.subject_reference] if other.pk != each.pk]
+        for each in is_open
+    }
+
+
+def requester_flags(request: ApprovalRequest, command: Command | None) -> list[str]:
+    """Flag one request by the credential that asked for it, and by what that may do now."""
+    if request.state != State.PENDING and not request.is_retriable:
+        return []
+    actor = registry.live_actor(request.requester_kind, request.requester_id)
+    if actor is None:
+        return [_REQUESTER_GONE]
+    if command is not None and not actor.may(command.required_permission):
+        return [_REQUESTER_MAY_NOT]
+    return []
+
+
+def _inactive(person_ids: Iterable[str]) -> set[str]:
+    asked = {person_id for person_id in person_ids if person_id}
+    if not asked:
+        return set()
+    active = get_user_model().objects.filter(pk__in=asked, is_active=True)
+    return asked - {str(pk) for pk in active.values_list("pk", flat=True)}

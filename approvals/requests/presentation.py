@@ -1,0 +1,232 @@
+"""Approval requests as approvers read them: what is asked for, how far it is, who may decide."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db.models import Model, prefetch_related_objects
+from django.utils import timezone
+from django.utils.timesince import timesince, timeuntil
+
+from approvals.models import ApprovalRequest, State
+from approvals.policies import evaluation
+from approvals.requests.approvers import missing_after
+from approvals.requests.flags import flags_of, requester_flags
+from approvals.requests.resubmission import check_may_be_raised_again
+from approvals.sealing.payloads import Unloadable
+from audit.actors.actors import Actor
+from audit.bus.handling import label_of
+from audit.messages.classes import Command, Subject
+from audit.messages.exceptions import CommandError
+from audit.pages.labels import fields
+from audit.pages.safe_text import one_line
+from audit.subjects.names import found
+
+_UNREADABLE = "A request that cannot be verified"
+_LONGEST_LABEL = 160
+_LONGEST_SENTENCE = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Requirement:
+    """One rule of a request, and how many of its people approve now."""
+
+    group_id: int
+    group: str
+    quorum: int
+    have: int
+
+    def __str__(self) -> str:
+        return f"{min(self.have, self.quorum)} of {self.quorum} {self.group}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Presented:
+    """A request with what its verified payload says.
+
+    If that cannot be verified, ``command`` is None, ``problem`` says why, and nothing of it is put
+    into words. ``flags`` say what would stop it even if it is approved. ``has_subject`` tells
+    whether what it is about is there, and the reader's to see.
+    """
+
+    request: ApprovalRequest
+    command: Command | None
+    problem: str
+    sentence: str
+    label: str
+    has_subject: bool
+    requirements: list[Requirement]
+    flags: list[str]
+    now: datetime
+
+    @property
+    def progress(self) -> str:
+        """How many of the approvals that it takes are there."""
+        return " · ".join(map(str, self.requirements))
+
+    @property
+    def age(self) -> str:
+        """How long ago it was asked for."""
+        return f"{timesince(self.request.requested_at, self.now, depth=1)} ago"
+
+    @property
+    def time_left(self) -> str:
+        """How long it can still be decided; empty if it is decided."""
+        if self.request.state != State.PENDING:
+            return ""
+        if self.request.approve_by <= self.now:
+            return "time is over"
+        return f"{timeuntil(self.request.approve_by, self.now, depth=1)} left"
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether little time is left, or none."""
+        return (self.request.approve_by - self.now).days < 1
+
+    @property
+    def short_digest(self) -> str:
+        """The first digits of the digest, as people compare them."""
+        return f"{self.request.digest[:4]}-{self.request.digest[4:8]}"
+
+    @property
+    def fields(self) -> list[tuple[str, str]]:
+        """What the command would do, value by value: what the digest covers."""
+        return fields(self.command.as_json()) if self.command else []
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ballot:
+    """What one person may do about a request now, and why no more than that.
+
+    ``consequence`` is what the last approval does, to be read after "Approve and".
+    """
+
+    obstacle: str
+    consequence: str
+    missing_after: int
+    may_approve: bool
+    may_deny: bool
+    may_withdraw: bool
+    may_take_back: bool
+    may_retry: bool
+    may_raise_again: bool
+    warnings: list[str]
+
+    @property
+    def approve_words(self) -> str:
+        """What the button says: the consequence."""
+        is_doomed = bool(self.warnings)
+        return approve_words(self.missing_after, self.consequence, is_doomed=is_doomed)
+
+
+def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presented]:
+    """Read requests for somebody: one query for votes, one for voters, one a subject type."""
+    requests = list(requests)
+    prefetch_related_objects(requests, "votes")
+    counted = evaluation.counted_voters_of(requests)
+    opened = [_open(request) for request in requests]
+    subjects = [command.subject_reference() for command, _ in opened if command]
+    rows = found(filter(None, subjects), actor=actor)
+    flags = flags_of(requests)
+    return [
+        Presented(
+            request=request,
+            command=command,
+            problem=problem,
+            sentence=_sentence(command, rows) if command else _UNREADABLE,
+            label=_label(command, rows) if command else "",
+            has_subject=command is not None and command.subject_reference() in rows,
+            requirements=_requirements(request, counted[request.pk]),
+            flags=flags.get(request.pk, []),
+            now=timezone.now(),
+        )
+        for request, (command, problem) in zip(requests, opened, strict=True)
+    ]
+
+
+def ballot(presented: Presented, *, actor: Actor) -> Ballot:
+    """Tell what somebody may do about a request, by the same checks that the votes go through."""
+    request = presented.request
+    undecided = _obstacle(lambda: request.check_pending(now=presented.now))
+    obstacle = undecided or _obstacle(lambda: request.check_may_vote(actor))
+    return Ballot(
+        obstacle=obstacle,
+        consequence=consequence(presented),
+        missing_after=0 if obstacle else _missing_after(request, actor),
+        may_approve=not obstacle and presented.command is not None,
+        may_deny=not obstacle,
+        may_withdraw=not undecided and actor.person_id == request.requester_person,
+        may_take_back=not undecided and request.vote_of(actor) is not None,
+        may_retry=request.is_retriable and _may_retry(request, actor),
+        may_raise_again=presented.command is not None and _may_raise_again(request, actor),
+        warnings=sorted({*presented.flags, *requester_flags(request, presented.command)}),
+    )
+
+
+def approve_words(missing_after: int, consequence: str, *, is_doomed: bool) -> str:
+    """Say what an approval does; also that it will not help, where that is known."""
+    if missing_after:
+        return f"Approve ({missing_after} more needed after you)"
+    if is_doomed:
+        return "Approve, although it will be refused as it stands: you are the last vote"
+    return f"Approve and {consequence} now: you are the last vote"
+
+
+def consequence(presented: Presented) -> str:
+    """Say what a request does, as a part of a sentence."""
+    return f"{presented.sentence[:1].lower()}{presented.sentence[1:]}"
+
+
+def _may_retry(request: ApprovalRequest, actor: Actor) -> bool:
+    is_own = actor.person_id == request.requester_person
+    return is_own or not _obstacle(lambda: request.check_is_approver(actor))
+
+
+def _may_raise_again(request: ApprovalRequest, actor: Actor) -> bool:
+    return not _obstacle(lambda: check_may_be_raised_again(request, actor=actor))
+
+
+def _open(request: ApprovalRequest) -> tuple[Command | None, str]:
+    try:
+        return request.command(), ""
+    except Unloadable as problem:
+        return None, problem.message
+
+
+def _sentence(command: Command, rows: Mapping[Subject, Model]) -> str:
+    return one_line(command.describe(_label(command, rows)), longest=_LONGEST_SENTENCE)
+
+
+def _label(command: Command, rows: Mapping[Subject, Model]) -> str:
+    """Name what a command is about; what is not there, or not the reader's to see, by its id."""
+    subject = command.subject_reference()
+    if subject is None:
+        return ""
+    row = rows.get(subject)
+    name = f"{subject.type} {subject.id}" if row is None else label_of(row)
+    return one_line(name, longest=_LONGEST_LABEL)
+
+
+def _requirements(request: ApprovalRequest, counted: dict[str, int]) -> list[Requirement]:
+    return [
+        Requirement(
+            group_id=rule["group_id"],
+            group=rule["group"],
+            quorum=rule["quorum"],
+            have=counted[rule["id"]],
+        )
+        for rule in request.requirements["rules"]
+    ]
+
+
+def _obstacle(check: Callable[[], Any]) -> str:
+    try:
+        check()
+    except CommandError as refusal:
+        return refusal.message
+    return ""
+
+
+def _missing_after(request: ApprovalRequest, actor: Actor) -> int:
+    return missing_after([request], person_id=int(actor.person_id))[request.pk]

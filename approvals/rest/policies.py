@@ -1,0 +1,144 @@
+"""Policies over HTTP: to read them, and to propose changes, which need approval themselves."""
+
+import re
+from datetime import timedelta
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.contrib.auth.models import Group
+from django.db.models import Prefetch, Q, QuerySet
+from django.shortcuts import get_object_or_404
+from rest_framework import serializers, status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from approvals.models import Effect, Policy, Rule
+from approvals.models.policies import AlreadyDisabled
+from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
+from approvals.rest import resources
+from audit.messages.exceptions import Forbidden, NotFound
+from audit.messages.outcomes import Completed
+from audit.rest.openapi.operations import documented
+from audit.rest.viewsets import CommandInput, CommandViewSet
+
+
+class GroupField(serializers.SlugRelatedField):
+    """A group of people, by its name."""
+
+    def to_internal_value(self, data: Any) -> Group:
+        """Find it. PostgreSQL knows no text with a NUL, and no group is called so."""
+        if isinstance(data, str) and "\x00" in data:
+            self.fail("does_not_exist", slug_name=self.slug_field, value=data)
+        group: Group = super().to_internal_value(data)
+        return group
+
+
+class RuleInput(serializers.Serializer[Any]):
+    """A group of people, by its name, and how many of them have to approve."""
+
+    group = GroupField(queryset=Group.objects.all(), slug_field="name")
+    quorum = serializers.IntegerField(min_value=1, max_value=100)
+
+
+class IsoDurationField(serializers.DurationField):
+    """A length of time as ISO 8601 has it, without years and months, whose length varies."""
+
+    _PATTERN = r"P(\d{1,5}D(T\d{1,5}[HMS])?|T\d{1,5}H(\d{1,5}M)?|T\d{1,5}[MS])"
+    json_schema: ClassVar = {"type": "string", "pattern": f"^{_PATTERN}$"}
+
+    def to_internal_value(self, value: Any) -> timedelta:
+        """Read it."""
+        if not re.fullmatch(self._PATTERN, str(value), re.ASCII):
+            self.fail("invalid", format="PT48H")
+        length: timedelta = super().to_internal_value(value)
+        return length
+
+
+class PolicyInput(CommandInput):
+    """What a policy is to say; the durations are ISO 8601, such as PT48H."""
+
+    governs = serializers.CharField(max_length=200)
+    effect = serializers.ChoiceField(choices=Effect.choices, default=Effect.REQUIRE_APPROVAL)
+    tenant = serializers.CharField(required=False, allow_null=True, max_length=100)
+    condition = serializers.CharField(required=False, allow_blank=True, max_length=5000)
+    message = serializers.CharField(required=False, allow_blank=True, max_length=500)
+    rules = RuleInput(many=True, required=False)
+    requester_may_vote = serializers.BooleanField(required=False)
+    requester_reason_required = serializers.BooleanField(required=False)
+    approver_reason_required = serializers.BooleanField(required=False)
+    minimum_membership = IsoDurationField(required=False)
+    approve_within = IsoDurationField(required=False, allow_null=True)
+    execute_within = IsoDurationField(required=False, allow_null=True)
+    one_open_request = serializers.BooleanField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Put what was said into the words of the command."""
+        rules = attrs.pop("rules", [])
+        tenant = attrs.pop("tenant", None)
+        return attrs | {
+            "for_tenant": tenant or "",
+            "groups": tuple(rule["group"].pk for rule in rules),
+            "quorums": tuple(rule["quorum"] for rule in rules),
+        }
+
+
+class PolicyViewSet(CommandViewSet):
+    """Policies. Every change is a command that two policy owners have to approve."""
+
+    tag = "policies"
+    field_names = {"for_tenant": "tenant", "groups": "rules", "quorums": "rules"}
+
+    @documented("list_policies", gives=resources.PolicyList)
+    def list(self, request: Request) -> Response:
+        """List policies by what they govern."""
+        policies = self._visible().order_by("governs", "pk")
+        return Response({"results": [resources.policy(policy) for policy in policies]})
+
+    @documented("retrieve_policy", gives=resources.PolicyResource)
+    def retrieve(self, request: Request, policy_id: UUID) -> Response:
+        """Show one policy."""
+        return Response(resources.policy(get_object_or_404(self._visible(), pk=policy_id)))
+
+    @documented(
+        "create_policy",
+        takes=PolicyInput,
+        gives=resources.PolicyResource,
+        succeeds_with=status.HTTP_201_CREATED,
+        is_command=True,
+        raises=(NotFound,),
+    )
+    def create(self, request: Request) -> Response:
+        """Propose a policy."""
+        created = status.HTTP_201_CREATED
+        return self.send(CreatePolicy, takes=PolicyInput, succeeds_with=created)
+
+    @documented(
+        "replace_policy", takes=PolicyInput, gives=resources.PolicyResource, is_command=True
+    )
+    def update(self, request: Request, policy_id: UUID) -> Response:
+        """Propose that a policy says something else from now on."""
+        return self.send(EditPolicy, takes=PolicyInput, policy_id=policy_id)
+
+    @documented(
+        "disable_policy",
+        gives=resources.PolicyResource,
+        is_command=True,
+        raises=(AlreadyDisabled,),
+    )
+    def disable(self, request: Request, policy_id: UUID) -> Response:
+        """Propose that a policy governs nothing any more."""
+        return self.send(DisablePolicy, policy_id=policy_id)
+
+    def represent(self, completed: Completed) -> resources.PolicyResource:
+        """Present the policy as it is now."""
+        return resources.policy(completed.result)
+
+    def _visible(self) -> QuerySet[Policy]:
+        actor = self.actor
+        if not actor.may("approvals.view_policy"):
+            raise Forbidden
+        rules = Rule.objects.select_related("group")
+        policies = Policy.objects.prefetch_related(Prefetch("rules", queryset=rules))
+        if actor.tenants is None:
+            return policies
+        return policies.filter(Q(tenant="") | Q(tenant__in=actor.tenants))

@@ -1,0 +1,213 @@
+"""Approval requests and policies over HTTP, version 2."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Literal, NotRequired, TypedDict
+from uuid import UUID
+
+from django.shortcuts import get_object_or_404
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from approvals.decisions.commands import Approve, Deny, Retry, TakeBack, Withdraw
+from approvals.models import ApprovalRequest
+from approvals.models.refusals import (
+    AlreadyDecided,
+    AlreadyVoted,
+    NotActive,
+    NotAnApprover,
+    NotAPerson,
+    NotEnoughApprovals,
+    NothingToTakeBack,
+    NotTheRequester,
+    NotToBeRaisedAgain,
+    NotToBeRetried,
+    OwnRequest,
+    SeenAnother,
+    TooLate,
+    TooNew,
+)
+from approvals.requests import listing
+from approvals.requests.presentation import present
+from approvals.requests.resubmission import raised_again
+from approvals.rest import resources
+from approvals.sealing.payloads import (
+    Altered,
+    ForbiddenContent,
+    TooLarge,
+    Unfitting,
+    UnknownCommand,
+)
+from audit.messages.outcomes import Completed
+from audit.rest.listing import body, page
+from audit.rest.openapi.operations import Method, documented
+from audit.rest.references import CommandReference
+from audit.rest.viewsets import LONGEST_REASON, CommandInput, CommandViewSet, status_url
+
+
+class CommentInput(CommandInput):
+    """A comment, which is the reason."""
+
+    # The documented way to do without an inherited field.
+    reason = None  # type: ignore[assignment]
+    comment = serializers.CharField(
+        source="reason",
+        required=False,
+        allow_blank=True,
+        max_length=LONGEST_REASON,
+        help_text="Why you do this.",
+    )
+
+
+class WithdrawInput(CommentInput):
+    """What comes with taking a request back."""
+
+    digest = serializers.CharField(
+        required=False, max_length=64, help_text="That of the request as you saw it, if you like."
+    )
+
+
+class VoteInput(CommentInput):
+    """What comes with an approval, or with taking a vote back."""
+
+    digest = serializers.CharField(max_length=64, help_text="That of the request as you saw it.")
+
+
+class DenyInput(VoteInput):
+    """What comes with a denial."""
+
+    comment = serializers.CharField(
+        source="reason", max_length=LONGEST_REASON, help_text="Why you deny it."
+    )
+
+
+class CarriedOut(TypedDict):
+    """What was asked for once more, and needed no approval this time."""
+
+    status: Literal["succeeded"]
+    command: CommandReference
+    secret: NotRequired[str]
+
+
+_VOTERS = (NotAPerson, NotActive, NotAnApprover, OwnRequest, TooNew)
+_VOTE = (*_VOTERS, AlreadyDecided, SeenAnother, TooLate)
+_PAYLOAD = (Altered, ForbiddenContent, TooLarge, Unfitting, UnknownCommand)
+
+
+def _decision(verb: str, *, takes: type[CommandInput], **facts: Any) -> Callable[[Method], Method]:
+    """Document a decision, which is answered with the request as it then stands."""
+    return documented(
+        f"{verb}_approval_request",
+        takes=takes,
+        gives=resources.ApprovalRequestResource,
+        is_command=True,
+        **facts,
+    )
+
+
+_vote = partial(_decision, is_for_people=True)
+
+
+class ApprovalRequestViewSet(CommandViewSet):
+    """Approval requests: to read, and to decide about by those who are signed in."""
+
+    tag = "approval requests"
+    field_names = {"reason": "comment"}
+
+    @documented(
+        "list_approval_requests",
+        lists=resources.ApprovalRequestInList,
+        query=listing.ApprovalRequestListQuery,
+    )
+    def list(self, request: Request) -> Response:
+        """List requests, newest first."""
+        query = listing.ApprovalRequestListQuery.of(request)
+        actor = self.actor
+        found = page(listing.found_by(query, actor=actor), query)
+        rows = [resources.approval_request_in_list(row) for row in present(found.rows, actor=actor)]
+        return Response(body(request, query, rows, cursor=found.cursor))
+
+    @documented(
+        "retrieve_approval_request", gives=resources.ApprovalRequestResource, always=("ETag",)
+    )
+    def retrieve(self, request: Request, approval_request_id: UUID) -> Response:
+        """Show one request. Its ETag is the digest that a decision has to name."""
+        found = get_object_or_404(listing.visible_to(self.actor), pk=approval_request_id)
+        return Response(self._detail(found), headers={"ETag": f'"{found.digest}"'})
+
+    @_vote("approve", takes=VoteInput, raises=(*_VOTE, AlreadyVoted, *_PAYLOAD))
+    def approve(self, request: Request, approval_request_id: UUID) -> Response:
+        """Approve what was asked for; the last approval that it takes carries it out."""
+        return self.send(Approve, takes=VoteInput, approval_request_id=approval_request_id)
+
+    @_vote("deny", takes=DenyInput, raises=(*_VOTE, AlreadyVoted))
+    def deny(self, request: Request, approval_request_id: UUID) -> Response:
+        """Deny what was asked for, and end the request."""
+        return self.send(Deny, takes=DenyInput, approval_request_id=approval_request_id)
+
+    @_vote(
+        "take_back",
+        takes=VoteInput,
+        raises=(AlreadyDecided, NothingToTakeBack, SeenAnother, TooLate),
+    )
+    def take_back(self, request: Request, approval_request_id: UUID) -> Response:
+        """Take one's own vote back while nothing is decided."""
+        return self.send(TakeBack, takes=VoteInput, approval_request_id=approval_request_id)
+
+    @_decision(
+        "withdraw",
+        takes=WithdrawInput,
+        raises=(AlreadyDecided, NotTheRequester, SeenAnother, TooLate),
+    )
+    def withdraw(self, request: Request, approval_request_id: UUID) -> Response:
+        """Withdraw what one asked for oneself."""
+        return self.send(Withdraw, takes=WithdrawInput, approval_request_id=approval_request_id)
+
+    @_decision(
+        "retry",
+        takes=CommentInput,
+        raises=(*_VOTERS, NotEnoughApprovals, NotToBeRetried, TooLate, *_PAYLOAD),
+    )
+    def retry(self, request: Request, approval_request_id: UUID) -> Response:
+        """Try again to carry out what was approved but failed in a way that may pass."""
+        return self.send(Retry, takes=CommentInput, approval_request_id=approval_request_id)
+
+    @documented(
+        "raise_approval_request_again",
+        takes=CommentInput,
+        gives=resources.ApprovalRequestResource | CarriedOut,
+        is_command=True,
+        raises=(NotTheRequester, NotToBeRaisedAgain, *_PAYLOAD),
+        sends_any=True,
+    )
+    def raise_again(self, request: Request, approval_request_id: UUID) -> Response:
+        """Ask once more for what came to nothing; it is held again where a policy says so."""
+        found = get_object_or_404(listing.visible_to(self.actor), pk=approval_request_id)
+        command = raised_again(found, actor=self.actor)
+        return self.send(type(command), takes=CommentInput, **command.plain())
+
+    def represent(self, completed: Completed) -> resources.ApprovalRequestResource | CarriedOut:
+        """Present the request as it stands after the decision; or what was asked for once more."""
+        match completed.result:
+            case ApprovalRequest() as decided:
+                return self._detail(decided)
+            case _:
+                return _carried_out(completed)
+
+    def _detail(self, request: ApprovalRequest) -> resources.ApprovalRequestResource:
+        actor = self.actor
+        (presented,) = present([request], actor=actor)
+        return resources.approval_request(presented, actor=actor)
+
+
+def _carried_out(completed: Completed) -> CarriedOut:
+    """Present a command of any kind, with what nobody is told a second time."""
+    command_id = completed.command_id
+    told: CarriedOut = {
+        "status": "succeeded",
+        "command": {"id": str(command_id), "url": status_url(command_id)},
+    }
+    if completed.secret:
+        told["secret"] = completed.secret
+    return told

@@ -1,0 +1,217 @@
+"""What approval requests and policies look like over HTTP."""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Annotated, TypeAlias, TypedDict
+
+from django.utils.duration import duration_iso_string
+
+from approvals.models import Decision, Effect, Policy, Rule, State, Vote
+from approvals.requests.pending import request_url
+from approvals.requests.presentation import Presented, ballot
+from audit.actors.actors import Actor
+from audit.rest.references import (
+    ActorReference,
+    Address,
+    CommandReference,
+    Reference,
+    Uuid,
+    one_of,
+    reference,
+)
+from audit.rest.viewsets import status_url
+
+Duration: TypeAlias = Annotated[str, "ISO 8601, as in PT48H."]
+
+
+class RequirementResource(TypedDict):
+    """A rule of a request: how many of a group it takes, and how many of them approve now."""
+
+    rule: str
+    group: str
+    needed: int
+    have: int
+
+
+class VoteResource(TypedDict):
+    """A vote. It no longer stands if it was taken back or its voter has voted again."""
+
+    voter: str
+    decision: Annotated[str, one_of(Decision.values)]
+    comment: str
+    cast_at: datetime
+    stands: bool
+
+
+class MyVote(TypedDict):
+    """Whether the caller may vote, and why not."""
+
+    may: bool
+    why: str
+
+
+class ApprovalRequestInList(TypedDict):
+    """A held command that waits for approval, or did."""
+
+    id: Uuid
+    url: Address
+    state: Annotated[str, one_of(State.values)]
+    what: Annotated[str | None, "What it would do; null if that cannot be verified."]
+    problem: Annotated[str | None, "Why it cannot be verified."]
+    warnings: Annotated[list[str], "What would stop it even if it is approved."]
+    type: Annotated[str, "The type of command, as in apikeys.disable."]
+    command: CommandReference
+    subject: Reference | None
+    tenant: str | None
+    requester: ActorReference
+    reason: str
+    channel: str
+    requested_at: datetime
+    approve_by: datetime
+    requirements: list[RequirementResource]
+    digest: Annotated[str, "Covers exactly what would be carried out."]
+
+
+class ApprovalRequestResource(ApprovalRequestInList):
+    """A request in full, with its votes and what the caller may do about it."""
+
+    votes: list[VoteResource]
+    my_vote: MyVote
+    outcome: str
+
+
+class RuleResource(TypedDict):
+    """A group of people, and how many of them have to approve."""
+
+    id: Uuid
+    group: str
+    quorum: int
+
+
+class PolicyResource(TypedDict):
+    """What is held, refused or let through, and who approves it."""
+
+    id: Uuid
+    governs: str
+    tenant: str | None
+    condition: str
+    effect: Annotated[str, one_of(Effect.values)]
+    message: str
+    rules: list[RuleResource]
+    requester_may_vote: bool
+    requester_reason_required: bool
+    approver_reason_required: bool
+    minimum_membership: Duration | None
+    approve_within: Duration | None
+    execute_within: Duration | None
+    one_open_request: bool
+    enabled: bool
+    version: int
+
+
+class PolicyList(TypedDict):
+    """The policies that the caller may see."""
+
+    results: list[PolicyResource]
+
+
+def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestResource:
+    """Present one request in full, with what the caller may do about it."""
+    request = presented.request
+    cast = sorted(request.votes.all(), key=lambda vote: vote.cast_at)
+    standing = {vote.pk for vote in request.standing_votes()}
+    mine = ballot(presented, actor=actor)
+    return {
+        **approval_request_in_list(presented),
+        "warnings": mine.warnings,
+        "votes": [_vote(vote, stands=vote.pk in standing) for vote in cast],
+        "my_vote": {"may": mine.may_deny, "why": mine.obstacle},
+        "outcome": request.outcome,
+    }
+
+
+def approval_request_in_list(presented: Presented) -> ApprovalRequestInList:
+    """Present one request among others. What cannot be verified is not put into a sentence."""
+    request = presented.request
+    return {
+        "id": str(request.pk),
+        "url": request_url(request),
+        "state": request.present_state,
+        "what": None if presented.problem else presented.sentence,
+        "problem": presented.problem or None,
+        "warnings": presented.flags,
+        "type": request.message_type,
+        "command": {"id": str(request.command_id), "url": status_url(request.command_id)},
+        "subject": reference(request.subject_type, request.subject_id),
+        "tenant": request.tenant or None,
+        "requester": {
+            "kind": request.requester_kind,
+            "id": request.requester_id,
+            "label": request.requester_label,
+        },
+        "reason": request.reason,
+        "channel": request.channel,
+        "requested_at": request.requested_at,
+        "approve_by": request.approve_by,
+        "requirements": _requirements(presented),
+        "digest": request.digest,
+    }
+
+
+def policy(found: Policy) -> PolicyResource:
+    """Present a policy, whose rules have been fetched with their groups."""
+    return {
+        "id": str(found.pk),
+        "governs": found.governs,
+        "tenant": found.tenant or None,
+        "condition": found.condition,
+        "effect": found.effect,
+        "message": found.message,
+        "rules": _rules(found.present_rules()),
+        "requester_may_vote": found.requester_may_vote,
+        "requester_reason_required": found.requester_reason_required,
+        "approver_reason_required": found.approver_reason_required,
+        "minimum_membership": _duration(found.minimum_membership),
+        "approve_within": _duration(found.approve_within),
+        "execute_within": _duration(found.execute_within),
+        "one_open_request": found.one_open_request,
+        "enabled": found.is_enabled,
+        "version": found.version,
+    }
+
+
+def _requirements(presented: Presented) -> list[RequirementResource]:
+    rules = presented.request.requirements["rules"]
+    return [
+        {
+            "rule": rule["id"],
+            "group": need.group,
+            "needed": need.quorum,
+            "have": min(need.have, need.quorum),
+        }
+        for rule, need in zip(rules, presented.requirements, strict=True)
+    ]
+
+
+def _vote(vote: Vote, *, stands: bool) -> VoteResource:
+    return {
+        "voter": vote.voter_label,
+        "decision": vote.decision,
+        "comment": vote.comment,
+        "cast_at": vote.cast_at,
+        # Not what was taken back, or followed by another vote of the same person.
+        "stands": stands,
+    }
+
+
+def _rules(rules: Iterable[Rule]) -> list[RuleResource]:
+    return [
+        {"id": str(rule.pk), "group": rule.group.name, "quorum": rule.quorum}
+        for rule in sorted(rules, key=lambda rule: rule.pk)
+        if not rule.is_dropped
+    ]
+
+
+def _duration(length: timedelta | None) -> str | None:
+    """Write a duration as ISO 8601 has it."""
+    return duration_iso_string(length) if length else None

@@ -1,0 +1,233 @@
+"""Held commands as bytes: sealed to the row they belong to, and opened with suspicion.
+
+A payload is the pickle of ``(message_type, schema_version, {field: plain value})``, never of a
+class: a pickled dataclass skips its checks and may restore by position, and a pickled model would
+overwrite newer data. This is the only module that loads a pickle.
+"""
+
+import hashlib
+import hmac
+import io
+import json
+import pickle
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+
+from audit.bus import handling as registry
+from audit.messages.classes import Command
+from audit.messages.exceptions import Conflict, Invalid
+from audit.messages.values import NotPlain, codec
+
+LARGEST_PAYLOAD = 64 * 1024
+_PROTOCOL = 4
+_ALLOWED = {
+    (kind.__module__, kind.__qualname__): kind
+    for kind in (UUID, Decimal, datetime, date, timedelta, timezone)
+}
+
+
+class Unloadable(Conflict):
+    """What was asked for cannot be read any more: it can be denied or withdrawn only."""
+
+
+class TooLarge(Unloadable):
+    """What was asked for is larger than any command can be."""
+
+
+class Altered(Unloadable):
+    """What was asked for has been altered since, or belongs to another request."""
+
+
+class ForbiddenContent(Unloadable):
+    """What was asked for holds something other than plain values."""
+
+
+class UnknownCommand(Unloadable):
+    """What was asked for is of a type that this version does not know."""
+
+
+class Unfitting(Unloadable):
+    """What was asked for does not fit the command as it is today."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Binding:
+    """The row that a payload belongs to: in any other row the seal is broken."""
+
+    request_id: str
+    command_id: str
+    requester_kind: str
+    requester_id: str
+    requester_person: str
+    subject_type: str
+    subject_id: str
+    subject_number: int
+    policy_digest: str
+    approve_by: str
+    # Later than the first payloads: while empty, they are not part of what is sealed.
+    execute_by: str = ""
+    subject_values: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A payload with its seal, which names the key that made it."""
+
+    payload: bytes
+    seal: str
+
+
+def seal(command: Command, binding: Binding) -> Sealed:
+    """Write a command down so that it can be carried out later, for this row only.
+
+    :raises Invalid: if it is too large to be held.
+    """
+    content = (command.message_type, command.schema_version, _plain(command.plain()))
+    payload = pickle.dumps(content, protocol=_PROTOCOL)
+    if len(payload) > LARGEST_PAYLOAD:
+        message = f"A command that needs approval may take {LARGEST_PAYLOAD} bytes at most."
+        raise Invalid(message)
+    # What could not be read back must not be held.
+    _content(payload)
+    return Sealed(payload, sign(_bound(payload, binding)))
+
+
+def unseal(sealed: Sealed, binding: Binding) -> Command:
+    """Read a held command back, lifted to the present version of its class.
+
+    :raises Unloadable: in words of its own for each way in which the payload can be wrong.
+    """
+    message_type, version, values = _verified(sealed, binding)
+    try:
+        command = registry.restore(message_type, version, values)
+    except registry.UnknownMessageType as error:
+        raise UnknownCommand from error
+    except Invalid as error:
+        raise Unfitting from error
+    if not isinstance(command, Command):
+        raise UnknownCommand
+    return command
+
+
+def sealed_digest(sealed: Sealed, binding: Binding) -> str:
+    """Compute the digest of what was sealed: what people approve, whatever its class becomes.
+
+    :raises Unloadable: if it cannot be read.
+    """
+    return _digest(sealed_content(sealed, binding))
+
+
+def sealed_content(sealed: Sealed, binding: Binding) -> bytes:
+    """Write what was sealed as canonical JSON: exactly the bytes that the digest covers.
+
+    :raises Unloadable: if it cannot be read.
+    """
+    message_type, version, values = _verified(sealed, binding)
+    try:
+        return canonical([message_type, version, _json(values)])
+    except NotPlain as error:
+        raise Unfitting from error
+
+
+def digest(command: Command) -> str:
+    """Compute SHA-256 over the canonical JSON of a command: what an approver approves."""
+    content = [command.message_type, command.schema_version, command.as_json()]
+    return _digest(canonical(content))
+
+
+def canonical(value: Any) -> bytes:
+    """Write JSON in the one form that the same value always has."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def sign(content: bytes) -> str:
+    """Compute HMAC-SHA256 under the newest key: the key's id, a colon, the hexadecimal MAC."""
+    key_id, key = next(iter(settings.APPROVALS_PAYLOAD_KEYS.items()))
+    return f"{key_id}:{_mac(key, content)}"
+
+
+def is_signed(content: bytes, signature: str) -> bool:
+    """Tell whether a signature was made over this content under one of our keys."""
+    key_id, _, mac = signature.partition(":")
+    key = settings.APPROVALS_PAYLOAD_KEYS.get(key_id)
+    return key is not None and hmac.compare_digest(_mac(key, content), mac)
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def _json(value: Any) -> Any:
+    """Write stored values as their command did, without its class, which may have changed."""
+    match value:
+        case dict():
+            return {key: _json(item) for key, item in value.items()}
+        case tuple():
+            return [_json(item) for item in value]
+        case None | bool() | int() | float() | str():
+            return value
+        case _:
+            kind: Any = type(value)
+            return codec(kind).dump(value)
+
+
+def _verified(sealed: Sealed, binding: Binding) -> tuple[str, int, dict[str, Any]]:
+    if len(sealed.payload) > LARGEST_PAYLOAD:
+        raise TooLarge
+    if not is_signed(_bound(sealed.payload, binding), sealed.seal):
+        raise Altered
+    return _content(sealed.payload)
+
+
+def _mac(key: bytes, content: bytes) -> str:
+    return hmac.digest(key, content, hashlib.sha256).hex()
+
+
+def _bound(payload: bytes, binding: Binding) -> bytes:
+    # The JSON of the binding holds no NUL, so no payload can pass for a part of it.
+    later = {"execute_by": binding.execute_by, "subject_values": binding.subject_values}
+    empty = {name for name, value in later.items() if not value}
+    bound = {name: value for name, value in asdict(binding).items() if name not in empty}
+    return canonical(bound) + b"\x00" + payload
+
+
+def _plain(value: Any) -> Any:
+    """Rebuild ids, because a UUID pickles whatever else its maker attached to it."""
+    match value:
+        case UUID():
+            return UUID(int=value.int)
+        case dict():
+            return {key: _plain(item) for key, item in value.items()}
+        case tuple():
+            return tuple(_plain(item) for item in value)
+        case _:
+            return value
+
+
+class _PlainValues(pickle.Unpickler):
+    """Loads plain values and nothing that could run code."""
+
+    def find_class(self, module: str, name: str) -> type:
+        try:
+            return _ALLOWED[module, name]
+        except KeyError:
+            raise ForbiddenContent from None
+
+
+def _content(payload: bytes) -> tuple[str, int, dict[str, Any]]:
+    try:
+        content = _PlainValues(io.BytesIO(payload)).load()
+    except ForbiddenContent:
+        raise
+    # A broken pickle raises whatever its opcodes run into.
+    except Exception as error:
+        raise Unfitting from error
+    match content:
+        case (str(message_type), int(version), dict(values)):
+            return message_type, version, values
+    raise Unfitting

@@ -1,0 +1,71 @@
+"""What held commands are about, as it stands now: the number, and the values that matter."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple, TypeAlias
+
+from audit.bus import handling as registry
+from audit.bus import store
+from audit.messages.classes import Subject
+from audit.models.records import StreamHead
+
+#: The values of a row as JSON, by column; None where there is no row.
+Values: TypeAlias = dict[str, Any] | None
+
+
+class Standing(NamedTuple):
+    """Where a subject stands: how many events it has had, and what it holds."""
+
+    number: int
+    values: Values
+
+
+def present_values(subject: Subject | None) -> Values:
+    """Read the present values of a subject, but for what its history leaves out."""
+    found = registry.subject_type(subject.type) if subject else None
+    instance = found.load(subject.id) if found and subject else None
+    return _plain(registry.subject_fields(found), instance) if found and instance else None
+
+
+def present_number(subject: Subject) -> int:
+    """Read how many events a subject has had."""
+    return store.present_number(subject)
+
+
+def standings(subjects: Iterable[Subject]) -> Mapping[Subject, Standing]:
+    """Read where many subjects stand: two queries for each type of them."""
+    identifiers: defaultdict[str, set[str]] = defaultdict(set)
+    for subject in subjects:
+        identifiers[subject.type].add(subject.id)
+    return {
+        Subject(type_name, identifier): standing
+        for type_name, wanted in identifiers.items()
+        for identifier, standing in _standings_of_type(type_name, wanted).items()
+    }
+
+
+def _standings_of_type(type_name: str, wanted: set[str]) -> dict[str, Standing]:
+    heads = StreamHead.objects.filter(subject_type=type_name, subject_id__in=wanted)
+    # The numbers come first: a row that changes in between is newer than its number, never older.
+    numbers = dict(heads.values_list("subject_id", "number"))
+    found, rows = registry.subject_type(type_name), {}
+    if found:
+        fields = registry.subject_fields(found)
+        instances = found.model._base_manager.filter(pk__in=wanted)
+        rows = {str(each.pk): _plain(fields, each) for each in instances}
+    return {each: Standing(numbers.get(each, 0), rows.get(each)) for each in wanted}
+
+
+def _plain(fields: Iterable[str], instance: Any) -> dict[str, Any]:
+    return as_values({name: getattr(instance, name) for name in fields})
+
+
+def as_values(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Write values as JSON: the same ones always in the same way, so that they can be compared."""
+    plain: dict[str, Any] = json.loads(json.dumps(content, default=_text))
+    return plain
+
+
+def _text(value: Any) -> str:
+    return bytes(value).hex() if isinstance(value, bytes | memoryview) else str(value)

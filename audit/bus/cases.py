@@ -1,0 +1,88 @@
+"""Contexts and records of commands that are part of another command's affair."""
+
+from copy import copy
+from dataclasses import replace
+from uuid import UUID
+
+from django.utils import timezone
+
+from audit.actors.actors import Actor
+from audit.bus.context import Context, RequestFacts
+from audit.messages.exceptions import Cancelled
+from audit.models.records import CommandRecord, Status
+from audit.wire import pipeline, rows
+
+_NEXT_ATTEMPT = pipeline.Statement(
+    "SELECT max(attempt) + 1 FROM audit_commandrecord WHERE command_id = %s"
+)
+
+
+def held(command_id: UUID) -> CommandRecord:
+    """Find the record of the attempt at which a command was held."""
+    return rows.found(CommandRecord, command_id=command_id, status=Status.POSTPONED)
+
+
+def asking_for_held(command_id: UUID) -> pipeline.Call:
+    """Give the statement by which `held` finds it."""
+    return rows.reading(CommandRecord, command_id=command_id, status=Status.POSTPONED)
+
+
+def inherited(given: Context, parent: Context) -> Context:
+    """Make a context part of the affair of the command that a dispatch runs inside."""
+    context = replace(given, idempotency_key=None)
+    if given is parent:
+        context.expected_number = None
+    context.correlation_id, context.causation_id = parent.correlation_id, parent.command_id
+    context.tenant = parent.tenant
+    return context
+
+
+def replayed(
+    held: CommandRecord, actor: Actor | None, *, expected_number: int, by: Context
+) -> Context:
+    """Rebuild the context in which a held command was sent, for the one who sent it."""
+    context = Context(
+        actor=actor or _actor_of_record(held),
+        channel=held.channel,
+        reason=held.reason,
+        request=RequestFacts(
+            request_id=held.request_id,
+            traceparent=held.traceparent,
+            client_address=held.client_address,
+            user_agent=held.user_agent,
+        ),
+        expected_number=expected_number,
+    )
+    context.command_id, context.correlation_id = held.command_id, held.correlation_id
+    context.causation_id = by.command_id
+    context.attempt = _next_attempt(held)
+    context.is_replay = True
+    context.decision, context.tenant = held.decision, held.tenant
+    return context
+
+
+def cancelled(held: CommandRecord, error: Cancelled, *, by: Context) -> CommandRecord:
+    """Build the record that says that a held command will never run."""
+    record = copy(held)
+    record.attempt = _next_attempt(held)
+    record.status = Status.CANCELLED
+    record.causation_id = by.command_id
+    # Who looks for what happened today must find what was called off today.
+    record.received_at, record.duration_us = timezone.now(), 0
+    record.error_code, record.error_message = error.code, error.message
+    return record
+
+
+def _actor_of_record(record: CommandRecord) -> Actor:
+    """Name the actor of a record, who may do nothing any more."""
+    return Actor(
+        kind=record.actor_kind,
+        id=record.actor_id,
+        label=record.actor_label,
+        person_id=record.actor_person,
+    )
+
+
+def _next_attempt(record: CommandRecord) -> int:
+    ((attempt,),) = pipeline.ask(_NEXT_ATTEMPT, [record.command_id])
+    return int(attempt)

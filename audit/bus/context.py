@@ -1,0 +1,86 @@
+"""Everything about one dispatch but the command itself."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from audit.actors.actors import SYSTEM, Actor
+from audit.messages.classes import Event, Subject
+from audit.wire.pipeline import Question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestFacts:
+    """What is worth remembering of the request that brought a command."""
+
+    request_id: str = ""
+    traceparent: str = ""
+    client_address: str | None = None
+    user_agent: str = ""
+
+
+@dataclass(slots=True, kw_only=True)
+class Context:
+    """Who sends a command, through what and why; and what the bus adds while it runs.
+
+    Callers give the first group of fields. The bus fills in the second one before middleware and
+    handler see the context.
+    """
+
+    actor: Actor = SYSTEM
+    channel: str = "shell"
+    reason: str = ""
+    request: RequestFacts = RequestFacts()
+    idempotency_key: str | None = None
+    expected_number: int | None = None
+    question: Question | None = field(default=None, repr=False)
+
+    command_id: UUID = field(init=False, default_factory=uuid7)
+    correlation_id: UUID = field(init=False)
+    causation_id: UUID | None = field(init=False, default=None)
+    attempt: int = field(init=False, default=1)
+    subject: Subject | None = field(init=False, default=None)
+    subject_number: int = field(init=False, default=0)
+    tenant: str = field(init=False, default="")
+    is_replay: bool = field(init=False, default=False)
+    is_batch: bool = field(init=False, default=False)
+    facts: dict[str, Any] = field(init=False, default_factory=dict)
+    decision: dict[str, Any] | None = field(init=False, default=None)
+    events: list[Event] = field(init=False, default_factory=list)
+    secret: str | None = field(init=False, default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        """Begin an affair of its own; the bus makes it part of another one where it is."""
+        self.correlation_id = self.command_id
+        self.tenant = self.actor.home_tenant()
+
+    def emit(self, event: Event) -> None:
+        """Tell what happened. The event is stored with the command, in the order of emission."""
+        self.events.append(event)
+
+    def reveal(self, secret: str) -> None:
+        """Hand a new secret to the caller, once: it goes into the outcome and nowhere else."""
+        self.secret = secret
+
+
+_running: ContextVar[Context | None] = ContextVar("audit_context", default=None)
+
+
+def current_context() -> Context | None:
+    """Find the context of the dispatch that this code runs inside, if it runs inside one."""
+    return _running.get()
+
+
+@contextmanager
+def running(context: Context | None) -> Iterator[None]:
+    """Make a context the current one. For the bus."""
+    token = _running.set(context)
+    try:
+        yield
+    finally:
+        _running.reset(token)

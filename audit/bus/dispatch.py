@@ -1,0 +1,337 @@
+"""The bus: the only way to change anything.
+
+A command runs inside one transaction with the record and the events that tell of it. What fails
+is rolled back first and recorded after that, in a transaction of its own, so every attempt is in
+the log, and the log never tells of an effect that is not there, or the other way round.
+"""
+
+import random
+import time
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
+from dataclasses import replace
+from typing import Any, NoReturn
+
+import structlog
+from django.db import Error, connection, transaction
+
+from audit.bus import (
+    cases,
+    failures,
+    idempotency,
+    middleware,
+    store,
+)
+from audit.bus import (
+    handling as registry,
+)
+from audit.bus.attempts import Attempt, refused_input
+from audit.bus.context import Context, current_context, running
+from audit.messages import exceptions
+from audit.messages.classes import Command
+from audit.messages.outcomes import (
+    Completed,
+    Failed,
+    Outcome,
+    Postponed,
+    Refused,
+    Rehearsal,
+    ReplayOutcome,
+)
+from audit.models.records import CommandRecord
+from audit.wire import pipeline
+from audit.wire.pipeline import Call, Conversation
+
+logger = structlog.get_logger(__name__)
+
+MOST_RETRIES = 3
+_RECONNECT_AFTER_SECONDS = (0.0, 0.1, 0.4, 1.0)
+
+# The attempts made in the outermost transaction that this code runs in, oldest first.
+_unit: ContextVar[list[Attempt] | None] = ContextVar("audit_unit", default=None)
+
+
+def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
+    """Carry a command out, or hold it until it is approved.
+
+    Inside a handler the command becomes part of the handler's transaction and affair, and the
+    context may be left out: actor, channel and reason are the same.
+
+    :raises Refused: if the command is turned down.
+    :raises Failed: if it failed; then nothing was changed.
+    """
+    parent = current_context()
+    if parent is None:
+        return _commit([Attempt(command, replace(context or Context()))])[0]
+    return _inside(Attempt(command, cases.inherited(context or parent, parent)))
+
+
+def dispatch_all(commands: Sequence[Command], *, context: Context) -> list[Outcome]:
+    """Carry out all of the commands in one transaction, or none of them, as one affair.
+
+    :raises ApprovalRequired: if one of them would be held.
+    :raises CommandError: what the first one to be turned down, or to fail, raised.
+    """
+    attempts: list[Attempt] = []
+    for command in commands:
+        given = replace(context, idempotency_key=None, expected_number=None)
+        given.is_batch = True
+        if attempts:
+            given.correlation_id = attempts[0].context.correlation_id
+        attempts.append(Attempt(command, given))
+    return _commit(attempts)
+
+
+def replay(command: Command, *, held: CommandRecord, expected_number: int) -> ReplayOutcome:
+    """Carry a held command out under its own id, inside the command that releases it.
+
+    It acts for whoever asked, if that one is still good and still allowed, and only if the subject
+    is at the number at which the command was held. The attempt is recorded in the outer
+    transaction, whatever comes of it; deadlocks and time-outs go to the outermost dispatch.
+    """
+    actor = registry.live_actor(held.actor_kind, held.actor_id)
+    attempt = Attempt(
+        command, cases.replayed(held, actor, expected_number=expected_number, by=_parent())
+    )
+    if actor is None:
+        return _settle_replay(attempt, _no_longer_good(held))
+    try:
+        with transaction.atomic():
+            # Deferred constraints would else fail at the outer COMMIT, and take the vote along.
+            outcome = _run(attempt, ending=lambda: [store.CHECK_CONSTRAINTS])
+    except Exception as error:
+        if failures.is_for_the_outermost(error):
+            raise
+        return _settle_replay(attempt, error)
+    if isinstance(outcome, Postponed):
+        message = f"{held.command_id} was held again when it was released"
+        raise TypeError(message)
+    return outcome
+
+
+def rehearse(
+    command: Command, *, held: CommandRecord, expected_number: int, look: Callable[[], Any]
+) -> Rehearsal:
+    """Tell what a replay would come to now, and undo all of it: nothing is recorded or sent.
+
+    ``look`` is called inside the transaction, before that is rolled back, to see what came of it.
+    """
+    actor = registry.live_actor(held.actor_kind, held.actor_id)
+    given = cases.replayed(held, actor, expected_number=expected_number, by=Context())
+    attempt = Attempt(command, given)
+    if actor is None:
+        return Rehearsal(outcome=_stopped(attempt, _no_longer_good(held)))
+    token = _unit.set([attempt])
+    try:
+        with transaction.atomic(durable=True):
+            rehearsal = _run_undone(attempt, look)
+            transaction.set_rollback(True)
+            return rehearsal
+    except Exception as error:
+        connection.close_if_unusable_or_obsolete()
+        return Rehearsal(outcome=_stopped(attempt, failures.command_error(error, attempt)))
+    finally:
+        _unit.reset(token)
+
+
+def cancel(held: CommandRecord, error: exceptions.Cancelled) -> None:
+    """Record, inside the command that calls a held command off, that it will never run."""
+    store.append(cases.cancelled(held, error, by=_parent()))
+
+
+def refuse_input(
+    command_class: type[Command], error: exceptions.Invalid, *, context: Context
+) -> NoReturn:
+    """Record input that no command could be built from, by names and codes only; then raise.
+
+    It does not use up the Idempotency-Key: the caller may mend the input and send it again.
+    """
+    record = refused_input(command_class, error, context=context)
+    store.settle([record])
+    error.command_id = record.command_id
+    raise error
+
+
+def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
+    """Run attempts in one outermost transaction; the whole of it again after a collision."""
+    unit: list[Attempt] = []
+    token = _unit.set(unit)
+    *others, last = attempts
+    try:
+        with transaction.atomic(durable=True):
+            return [*map(_run, others), _run(last, ending=pipeline.ending)]
+    except Exception as error:
+        if not failures.is_collision(error) or retries == MOST_RETRIES:
+            return _settle(attempts, unit, error)
+    finally:
+        _unit.reset(token)
+    # Whoever collided with us retries as well: not at the same moment.
+    time.sleep(random.uniform(0.001, 0.02))  # noqa: S311  # no secret
+    for attempt in attempts:
+        attempt.start_again(retries=retries + 1)
+    return _commit(attempts, retries=retries + 1)
+
+
+def _inside(attempt: Attempt) -> Outcome:
+    """Run an attempt inside the transaction of another command."""
+    try:
+        with transaction.atomic():
+            return _run(attempt)
+    except Exception as error:
+        if failures.is_for_the_outermost(error):
+            raise
+        _raise(_append_undone(attempt, error), error)
+
+
+def _run(attempt: Attempt, *, ending: Callable[[], Sequence[Call]] = list) -> Outcome:
+    """Take a command through the middleware to its handler, and append what came of it."""
+    unit = _unit.get()
+    if unit is None:
+        message = "a command can be replayed inside another command only"
+        raise RuntimeError(message)
+    unit.append(attempt)
+    with Conversation():
+        return _converse(attempt, unit, ending)
+
+
+def _converse(
+    attempt: Attempt, unit: list[Attempt], ending: Callable[[], Sequence[Call]]
+) -> Outcome:
+    context = attempt.context
+    opening = store.open_transaction(
+        attempt.command, command_id=context.command_id, twin=attempt.twin
+    )
+    if opening.twin_position is not None:
+        first = idempotency.first_record(attempt, position=opening.twin_position)
+        unit.remove(attempt)
+        repeated = idempotency.answer(attempt, first)
+        if repeated is not None:
+            return repeated
+        unit.append(attempt)
+    attempt.admit(opening)
+    outcome = _through_middleware(attempt.command, context)
+    if context.is_batch and isinstance(outcome, Postponed):
+        raise exceptions.ApprovalRequired
+    attempt.came_to(outcome)
+    after = ending()
+    store.append(
+        attempt.record(),
+        attempt.emitted(),
+        expected_number=context.expected_number,
+        after=after,
+        question=attempt.question if pipeline.COMMIT in after else None,
+    )
+    return outcome
+
+
+def _run_undone(attempt: Attempt, look: Callable[[], Any]) -> Rehearsal:
+    """Run an attempt without a record of it, inside a transaction that is rolled back."""
+    command, context = attempt.command, attempt.context
+    store.limit_transaction()
+    attempt.admit(store.open_transaction(command, command_id=context.command_id, twin=attempt.twin))
+    _through_middleware(command, context)
+    pipeline.send(store.CHECK_CONSTRAINTS)
+    # Neither the result nor a secret: the one is undone, and the other is nobody's to be shown.
+    return Rehearsal(
+        outcome=Completed(command_id=context.command_id),
+        event_types=tuple(event.message_type for event in context.events),
+        seen=look(),
+    )
+
+
+def _no_longer_good(held: CommandRecord) -> exceptions.Forbidden:
+    return exceptions.Forbidden(f"{held.actor_label}, who asked for this, is no longer good.")
+
+
+def _through_middleware(command: Command, context: Context) -> Outcome:
+    try:
+        with running(context):
+            return middleware.configured(_carry_out)(command, context)
+    except exceptions.Conflict as error:
+        # Whoever waited for a row finds there what the one before made of it. A caller who said
+        # what it expects is told that it has moved, as if that one had been quicker still.
+        if context.subject is None or context.expected_number is None:
+            raise
+        if store.has_moved(context.subject, expected_number=context.expected_number):
+            raise exceptions.PreconditionFailed from error
+        raise
+
+
+def _carry_out(command: Command, context: Context) -> Outcome:
+    handler = registry.handler(type(command))
+    if handler is None:
+        raise exceptions.Unregistered
+    result = handler(command, context)
+    return Completed(command_id=context.command_id, result=result, secret=context.secret)
+
+
+def _settle(attempts: Sequence[Attempt], unit: list[Attempt], error: Exception) -> list[Outcome]:
+    """Write down what was rolled back, then raise; or answer what is true where it was not."""
+    failing = next((attempt for attempt in reversed(attempts) if attempt in unit), None)
+    if failing is None and isinstance(error, Error):
+        # The database is not there, so nothing was begun.
+        raise failures.command_error(error, attempts[0]) from error
+    if failing is None:
+        raise error
+    failing.error = failures.command_error(error, failing)
+    for attempt in unit:
+        attempt.roll_back()
+    if dict(zip(map(id, unit), _write_down(unit, error), strict=True))[id(failing)]:
+        failures.log(failing)
+        _raise(failing.error, error)
+    return [idempotency.truth(attempt) for attempt in attempts]
+
+
+def _write_down(unit: list[Attempt], error: Exception) -> list[bool]:
+    for delay in _RECONNECT_AFTER_SECONDS:
+        time.sleep(delay)
+        connection.close_if_unusable_or_obsolete()
+        try:
+            return store.settle([attempt.record() for attempt in unit])
+        except Error as problem:
+            logger.warning("attempt not recorded yet", problem=type(problem).__name__)
+            connection.errors_occurred = True
+    failures.log(unit[0])
+    logger.critical("attempt not recorded", command_id=str(unit[0].context.command_id))
+    unknown = exceptions.OutcomeUnknown()
+    unknown.command_id = unit[0].context.command_id
+    raise unknown from error
+
+
+def _settle_replay(attempt: Attempt, error: Exception) -> ReplayOutcome:
+    unit = _unit.get()
+    if unit is not None and attempt not in unit:
+        unit.append(attempt)
+    return _stopped(attempt, _append_undone(attempt, error))
+
+
+def _stopped(attempt: Attempt, error: exceptions.Refused | exceptions.Failed) -> Refused | Failed:
+    command_id = attempt.context.command_id
+    if isinstance(error, exceptions.Refused):
+        return Refused(command_id=command_id, error=error)
+    return Failed(command_id=command_id, error=error)
+
+
+def _append_undone(attempt: Attempt, error: Exception) -> exceptions.Refused | exceptions.Failed:
+    """Append an attempt that was rolled back to its savepoint, and those made inside it."""
+    unit = _unit.get() or [attempt]
+    found = attempt.error = failures.command_error(error, attempt)
+    failures.log(attempt)
+    for undone in unit[unit.index(attempt) :]:
+        undone.roll_back()
+        store.append(undone.record())
+    return found
+
+
+def _parent() -> Context:
+    parent = current_context()
+    if parent is None:
+        message = "this is done inside a handler only"
+        raise RuntimeError(message)
+    return parent
+
+
+def _raise(found: exceptions.CommandError, error: Exception) -> NoReturn:
+    if found is error:
+        raise found
+    raise found from error

@@ -1,0 +1,86 @@
+"""What stopped a command, in the words of the log and of the caller."""
+
+import traceback
+
+import psycopg
+import structlog
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import Error
+
+from audit.bus.attempts import Attempt, not_found_message
+from audit.messages import exceptions
+
+logger = structlog.get_logger(__name__)
+
+_DEADLOCKS = frozenset({"40P01", "40001"})
+# A statement that is not prepared any more is prepared again, but by another transaction.
+_FORGOTTEN = frozenset({"26000"})
+_TIMEOUTS = frozenset({"57014", "55P03"})
+# The server ended the connection: an operator, a crash, a restart, or its patience with idlers.
+_ENDINGS = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03"})
+# Who comes second finds its command on record, when it runs again, and answers from there.
+_FIRST_COME = frozenset({"audit_command_attempt_once", "audit_command_idempotency_key_once"})
+
+
+def command_error(error: Exception, attempt: Attempt) -> exceptions.Refused | exceptions.Failed:
+    """Find the words for whatever stopped a command."""
+    found: exceptions.Refused | exceptions.Failed
+    if isinstance(error, exceptions.Refused | exceptions.Failed):
+        found = error
+    elif isinstance(error, ObjectDoesNotExist):
+        found = exceptions.NotFound(not_found_message(attempt.context))
+    else:
+        found = _failure(error)
+        found.__cause__ = error
+    found.command_id = attempt.context.command_id
+    return found
+
+
+def is_collision(error: BaseException) -> bool:
+    """Whether another transaction was in the way of this one, which may run again after it."""
+    if not isinstance(error, Error):
+        return False
+    return _sqlstate(error) in (_DEADLOCKS | _FORGOTTEN) or _constraint(error) in _FIRST_COME
+
+
+def is_for_the_outermost(error: BaseException) -> bool:
+    """Whether only the outermost dispatch can deal with an error, because no savepoint heals it."""
+    return is_collision(error) or _sqlstate(error) in _TIMEOUTS or _is_connection_lost(error)
+
+
+def log(attempt: Attempt) -> None:
+    """Log a failure that nobody foresaw; refusals are on record, and that is enough."""
+    error = attempt.error and attempt.error.__cause__
+    if error is None or not isinstance(attempt.error, exceptions.Failed):
+        return
+    logger.error(
+        "command failed",
+        command_id=str(attempt.context.command_id),
+        message_type=attempt.command.message_type,
+        traceback=attempt.redact("".join(traceback.format_exception(error))),
+    )
+
+
+def _failure(error: Exception) -> exceptions.Failed:
+    if is_collision(error):
+        return exceptions.Deadlocked()
+    if _sqlstate(error) in _TIMEOUTS:
+        return exceptions.TimedOut()
+    return exceptions.ConnectionLost() if _is_connection_lost(error) else exceptions.Crashed()
+
+
+def _is_connection_lost(error: BaseException) -> bool:
+    """Tell by the error, for Django has connected again before anybody could look."""
+    sqlstate = _sqlstate(error)
+    if sqlstate is None:
+        # It does not come from the server, so it is about the way there.
+        return isinstance(error.__cause__, psycopg.OperationalError)
+    return sqlstate.startswith("08") or sqlstate in _ENDINGS
+
+
+def _sqlstate(error: BaseException) -> str | None:
+    return getattr(error.__cause__, "sqlstate", None) if isinstance(error, Error) else None
+
+
+def _constraint(error: BaseException) -> str | None:
+    return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)

@@ -1,0 +1,119 @@
+"""What held commands wait for, as the app that holds them tells it.
+
+Audit holds nothing itself and knows nobody who does; like the registry, this is where such an app
+declares itself.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple, Protocol, TypeVar
+from uuid import UUID
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+
+from audit.messages.classes import Subject
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Need(NamedTuple):
+    """How many people of a group a held command takes, and how many of them approve by now."""
+
+    group: str
+    needed: int
+    have: int
+
+
+class Progress(NamedTuple):
+    """How far a held command is from being carried out; shown by the status resource."""
+
+    state: str
+    have: int
+    needed: int
+    approve_by: datetime | None
+    request_id: str
+    url: str = ""
+    subject_type: str = ""
+    needs: tuple[Need, ...] = ()
+
+
+class Pending(NamedTuple):
+    """A held command that waits for approval, as the resource that it is about tells of it."""
+
+    subject: Subject
+    request_id: str
+    url: str
+    command_id: str
+    message_type: str
+    approve_by: datetime
+
+
+class ReportsProgress(Protocol):
+    """Tells the progress of a held command, or None if it was never held."""
+
+    def __call__(self, command_id: UUID, /) -> Progress | None: ...
+
+
+class PendingSource(Protocol):
+    """Where held commands wait for approval.
+
+    It writes SQL, for whoever shows a resource asks for all that is shown of it in one statement.
+    """
+
+    def sql(self, *, subject_type: str, subject_id: str) -> str:
+        """Write an expression: an array as JSON of what waits on a subject, the oldest first.
+
+        The subject is given as two expressions. Null stands for nothing.
+        """
+
+    def pending(self, found: Mapping[str, Any], /) -> Pending:
+        """Read one element of that array."""
+
+
+_postponement: list[ReportsProgress] = []
+_pending: list[PendingSource] = []
+
+
+def postponement(function: _Function) -> _Function:
+    """Declare the function that reports the progress of held commands."""
+    if _postponement:
+        message = f"{_postponement[0]!r} reports on held commands already"
+        raise ImproperlyConfigured(message)
+    _postponement.append(function)
+    return function
+
+
+def pending(source: PendingSource) -> None:
+    """Declare where held commands wait."""
+    _pending.append(source)
+
+
+def progress(command_id: UUID) -> Progress | None:
+    """Tell how far a held command is, if anything can hold commands."""
+    return _postponement[0](command_id) if _postponement else None
+
+
+def pending_sql(*, subject_type: str, subject_id: str) -> str:
+    """Write an expression for all that waits on a subject; `read_pending` reads its value."""
+    arrays = (each.sql(subject_type=subject_type, subject_id=subject_id) for each in _pending)
+    return f"json_build_array({', '.join(arrays)})"
+
+
+def read_pending(found: Sequence[Sequence[Mapping[str, Any]] | None]) -> list[Pending]:
+    """Read the value of `pending_sql`."""
+    return [
+        source.pending(each)
+        for source, waiting in zip(_pending, found, strict=True)
+        for each in waiting or ()
+    ]
+
+
+def pending_on(subject: Subject) -> list[Pending]:
+    """Find what waits for approval on a subject."""
+    sql = pending_sql(subject_type="subject.type", subject_id="subject.id")
+    sql = f"SELECT {sql} FROM (VALUES (%s::text, %s::text)) AS subject (type, id)"  # noqa: S608  # of our own
+    with connection.cursor() as cursor:
+        cursor.execute(sql, subject)
+        (found,) = cursor.fetchone()
+    return read_pending(found)

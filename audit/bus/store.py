@@ -1,0 +1,271 @@
+"""The log's own SQL: opening a transaction, appending to it, settling what was rolled back."""
+
+import json
+from collections.abc import Iterable, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db import IntegrityError, connection, transaction
+from psycopg.types.json import Jsonb
+
+from audit.bus import handling as registry
+from audit.messages.classes import Command, Subject
+from audit.messages.exceptions import PreconditionFailed
+from audit.models.records import CommandRecord
+from audit.wire import pipeline, rows
+from audit.wire.pipeline import Call, Question, Row, Statement
+
+
+class Emitted(NamedTuple):
+    """What an event adds to the command that it comes from."""
+
+    id: UUID
+    subject_type: str
+    subject_id: str
+    message_type: str
+    schema_version: int
+    tenant: str
+    data: dict[str, Any]
+
+
+_COMMAND_COLUMNS = tuple(
+    field.attname
+    for field in CommandRecord._meta.concrete_fields
+    if field.attname not in ("position", "epoch", "xid")
+)
+_JSON_COLUMNS = frozenset({"data", "decision"})
+_COLUMNS_OF_EVENTS = (
+    "id uuid, subject_type text, subject_id text, message_type text, schema_version int, "
+    "tenant text, data jsonb"
+)
+_EPOCH = "(SELECT max(number) FROM audit_epoch)"
+_INSERT_COMMAND = f"""
+    INSERT INTO audit_commandrecord (epoch, {", ".join(_COMMAND_COLUMNS)})
+    VALUES ({_EPOCH}, {", ".join(["%s"] * len(_COMMAND_COLUMNS))})
+"""
+_APPEND_COMMAND = Statement(_INSERT_COMMAND)
+_SETTLE = Statement(f"{_INSERT_COMMAND} ON CONFLICT DO NOTHING RETURNING position")
+_NUMBER = Statement(
+    "SELECT number FROM audit_streamhead WHERE subject_type = %s AND subject_id = %s"
+)
+
+# One statement for the command, its events and their numbers. The stream heads are locked in the
+# order of their keys, so two commands about the same subjects cannot deadlock here, and they are
+# taken last, so they are held no longer than the commit takes. A head that is not at the number
+# that the caller expected is not updated, and then its events have no number, which their table
+# refuses: so a COMMIT that travels with this statement is not carried out.
+_COMMAND = f"""command AS ({_INSERT_COMMAND}
+        RETURNING epoch, command_id, attempt, correlation_id,
+            coalesce(causation_id, command_id) AS causation_id)"""
+_HEADS = "INSERT INTO audit_streamhead AS present (subject_type, subject_id, number)"
+_ADVANCE = """
+        ON CONFLICT (subject_type, subject_id)
+        DO UPDATE SET number = present.number + excluded.number
+        WHERE %s::bigint IS NULL
+            OR (present.subject_type, present.subject_id) <> (%s::text, %s::text)
+            OR present.number = %s::bigint
+        RETURNING subject_type, subject_id, number
+"""
+_EVENTS = f"""INSERT INTO audit_eventrecord (epoch, command_id, attempt, correlation_id,
+        causation_id, occurred_at, number, {", ".join(Emitted._fields)})
+    SELECT epoch, command_id, attempt, correlation_id, causation_id, clock_timestamp()"""
+_APPEND = Statement(f"""
+    WITH {_COMMAND},
+    emitted AS (
+        SELECT *,
+            row_number() OVER (PARTITION BY subject_type, subject_id ORDER BY place) AS step,
+            count(*) OVER (PARTITION BY subject_type, subject_id) AS steps
+        FROM ROWS FROM (jsonb_to_recordset(%s::jsonb) AS ({_COLUMNS_OF_EVENTS}))
+            WITH ORDINALITY AS given ({", ".join(Emitted._fields)}, place)
+    ),
+    head AS (
+        {_HEADS}
+        SELECT subject_type, subject_id, count(*) FROM emitted
+        GROUP BY subject_type, subject_id ORDER BY subject_type, subject_id
+        {_ADVANCE}
+    )
+    {_EVENTS}, number - steps + step, {", ".join(Emitted._fields)}
+    FROM command CROSS JOIN (emitted LEFT JOIN head USING (subject_type, subject_id))
+    ORDER BY place
+""")
+# Most commands emit one event, and to take it from a list would be a quarter of all this.
+_APPEND_ONE = Statement(f"""
+    WITH {_COMMAND},
+    given ({", ".join(Emitted._fields)}) AS (
+        VALUES (%s::uuid, %s, %s, %s, %s::int, %s, %s::jsonb)
+    ),
+    head AS ({_HEADS} SELECT subject_type, subject_id, 1 FROM given {_ADVANCE})
+    {_EVENTS}, (SELECT number FROM head), given.* FROM command CROSS JOIN given
+""")
+
+
+# Checks at once what the database would check at COMMIT.
+CHECK_CONSTRAINTS = Call(Statement("SET CONSTRAINTS ALL IMMEDIATE"))
+
+
+class Opening(NamedTuple):
+    """What a dispatch has to know before anything else; one row, one trip."""
+
+    xid: int
+    number: int
+    tenant: str | None
+    twin_position: int | None
+    facts: dict[str, Any]
+
+
+class Twin(NamedTuple):
+    """Whose Idempotency-Key to look for."""
+
+    actor_kind: str
+    actor_id: str
+    idempotency_key: str | None
+
+
+def open_transaction(command: Command, *, command_id: UUID, twin: Twin) -> Opening:
+    """Name the command to the database, and read the subject's number and tenant and the twin.
+
+    From here to the end of the transaction the tables that are guarded may be written.
+    """
+    subject = command.subject_reference()
+    statement, has_tenant = _opening(subject.type if subject else "")
+    questions = registry.opening_questions()
+    params: list[Any] = [subject.id] if subject and has_tenant else []
+    params += [question.parameter(command) for question in questions.values()]
+    params += [str(command_id), *(subject or ("", "")), *twin]
+    row = _locking(_lock(command), Call(statement, params))
+    xid, number, tenant, twin_position, *answers = row
+    facts = dict(zip(questions, answers, strict=True))
+    return Opening(xid, number or 0, tenant, twin_position, facts)
+
+
+def _locking(lock: Call | None, opening: Call) -> Row:
+    """Have the handler find its row locked, and read how things stand under that lock."""
+    if lock is None:
+        return pipeline.send(opening)[0][0]
+    locked, (row,) = pipeline.send(lock, opening)
+    if talk := pipeline.waiting():
+        talk.hear(lock, locked)
+    return row
+
+
+def _lock(command: Command) -> Call | None:
+    subject = command.subject_reference()
+    found = registry.subject_type(subject.type) if subject else None
+    if subject and found and command.subject and command.subject.is_locked:
+        return rows.lock(found.model, pk=subject.id)
+    return None
+
+
+def limit_transaction() -> None:
+    """Have what follows in this transaction give up soon: it must not keep others waiting."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '2s'")
+
+
+def append(
+    record: CommandRecord,
+    events: Sequence[Emitted] = (),
+    *,
+    expected_number: int | None = None,
+    after: Iterable[Call] = (),
+    question: Question | None = None,
+) -> None:
+    """Write a command record and its events inside the transaction of the command.
+
+    What comes ``after`` it takes the same trip, and so does the ``question``, last of all.
+
+    :raises PreconditionFailed: if the subject is no longer at ``expected_number``.
+    """
+    call = _appending(record, events, expected_number)
+    try:
+        *_, answer = pipeline.send(call, *after, *([question.call] if question else ()))
+    except IntegrityError as error:
+        if _lacks_number(error):
+            raise PreconditionFailed from error
+        raise
+    if question:
+        question.answer = answer
+
+
+def _appending(
+    record: CommandRecord, events: Sequence[Emitted], expected_number: int | None
+) -> Call:
+    told = _command_values(record)
+    expected = (expected_number, record.subject_type, record.subject_id, expected_number)
+    match events:
+        case []:
+            return Call(_APPEND_COMMAND, told)
+        case [event]:
+            return Call(_APPEND_ONE, [*told, *event[:-1], Jsonb(event.data), *expected])
+        case _:
+            return Call(
+                _APPEND,
+                [*told, Jsonb([event._asdict() for event in events], dumps=_as_json), *expected],
+            )
+
+
+def present_number(subject: Subject) -> int:
+    """Read how many events a subject has had."""
+    row = pipeline.fetch(_NUMBER, subject)
+    return row[0] if row else 0
+
+
+def has_moved(subject: Subject, *, expected_number: int) -> bool:
+    """Tell whether somebody has written to a subject since it was at ``expected_number``."""
+    return present_number(subject) != expected_number
+
+
+def settle(records: Iterable[CommandRecord]) -> list[bool]:
+    """Write down attempts that were rolled back, in a transaction of their own.
+
+    Returns for each whether it was written. It is not where the log already says what came of
+    the command: then that is the truth. An insert waits for a transaction under way that writes
+    the same key, so the answer holds even if that one's COMMIT is still being carried out.
+    """
+    calls = [Call(_SETTLE, _command_values(record)) for record in records]
+    with transaction.atomic(durable=True):
+        written = pipeline.send(*calls, *pipeline.ending())
+        return [bool(rows) for rows in written[: len(calls)]]
+
+
+def _command_values(record: CommandRecord) -> list[Any]:
+    return [
+        Jsonb(value) if name in _JSON_COLUMNS and value is not None else value
+        for name in _COMMAND_COLUMNS
+        for value in (getattr(record, name),)
+    ]
+
+
+def _as_json(events: list[dict[str, Any]]) -> str:
+    return json.dumps(events, default=str)
+
+
+def _lacks_number(error: IntegrityError) -> bool:
+    diagnosis = getattr(error.__cause__, "diag", None)
+    where = getattr(diagnosis, "table_name", ""), getattr(diagnosis, "column_name", "")
+    return where == ("audit_eventrecord", "number")
+
+
+@cache
+def _opening(subject_type: str) -> tuple[Statement, bool]:
+    found = registry.subject_type(subject_type)
+    tenant = "NULL::text"
+    if found and found.tenant_field:
+        meta: Any = found.model._meta
+        names = meta.get_field(found.tenant_field).column, meta.db_table, meta.pk.column
+        what, table, where = map(connection.ops.quote_name, names)
+        tenant = (
+            f"(SELECT {what}::text FROM {table} WHERE {where} = %s::{meta.pk.db_type(connection)})"
+        )
+    questions = "".join(f", {each.sql}" for each in registry.opening_questions().values())
+    sql = f"""
+        SELECT pg_current_xact_id()::text::bigint, number, {tenant}, twin{questions}
+        FROM set_config('audit.command_id', %s, true),
+            (SELECT (SELECT number FROM audit_streamhead
+                WHERE subject_type = %s AND subject_id = %s)) AS head (number),
+            (SELECT (SELECT position FROM audit_commandrecord
+                WHERE actor_kind = %s AND actor_id = %s AND idempotency_key = %s
+                    AND attempt = 1)) AS earlier (twin)
+    """
+    return Statement(sql), bool(found and found.tenant_field)

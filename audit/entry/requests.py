@@ -1,0 +1,91 @@
+"""What is remembered of an HTTP request, and who is signed in with it."""
+
+import ipaddress
+import unicodedata
+from functools import lru_cache
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from audit.actors.actors import Actor, actor_for_user
+from audit.bus.context import RequestFacts
+
+_LONGEST_ID = 200
+_LONGEST_USER_AGENT = 500
+_LINE_CHARACTERS = "\n\t"
+
+
+def request_facts(request: HttpRequest) -> RequestFacts:
+    """Take down who calls, from where and under which ids of the caller's own."""
+    return RequestFacts(
+        request_id=_line(request, "X-Request-Id", longest=_LONGEST_ID),
+        traceparent=_line(request, "traceparent", longest=_LONGEST_ID),
+        client_address=client_address(request),
+        user_agent=_line(request, "User-Agent", longest=_LONGEST_USER_AGENT),
+    )
+
+
+def clean_text(value: str, *, longest: int) -> str:
+    """Drop what PostgreSQL or a terminal cannot bear, and cut to the longest length in characters.
+
+    Dropped are lone surrogates and control characters, NUL among them; line breaks and tabs stay.
+    """
+    if value.isprintable():
+        # As nearly everything is: one look, in place of one at each character.
+        return value.strip()[:longest]
+    kept = [
+        character
+        for character in value.replace("\r\n", "\n").strip()
+        if character in _LINE_CHARACTERS or unicodedata.category(character) not in ("Cc", "Cs")
+    ]
+    return "".join(kept)[:longest]
+
+
+def header_text(value: str) -> str:
+    """Read as UTF-8 what WSGI hands over as Latin-1, unless it is not UTF-8 (PEP 3333)."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
+
+
+def client_address(request: HttpRequest) -> str | None:
+    """Tell where a request comes from, or None where that cannot be known.
+
+    Each of the TRUSTED_PROXIES appends the address that it was called from, so what the last of
+    them saw is that many places from the right; whatever is left of it, anybody can make up.
+    """
+    if not settings.TRUSTED_PROXIES:
+        return normal_address(request.META.get("REMOTE_ADDR", ""))
+    seen = request.headers.get("X-Forwarded-For", "").split(",")
+    if len(seen) < settings.TRUSTED_PROXIES:
+        return None
+    return normal_address(seen[-settings.TRUSTED_PROXIES])
+
+
+@lru_cache(maxsize=1024)
+def normal_address(text: str) -> str | None:
+    """Read an IP address and write it in its one normal form; None if it is none."""
+    try:
+        address = ipaddress.ip_address(text.strip())
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        # A zone, as in fe80::1%eth0, means something on the proxy only.
+        return None if address.scope_id else str(address.ipv4_mapped or address)
+    return str(address)
+
+
+def actor_of_request(request: HttpRequest) -> Actor:
+    """Build the actor that is signed in, once a request."""
+    known: Actor | None = vars(request).get("_countersign_actor")
+    if known is None:
+        known = actor_for_user(request.user)
+        # Kept on the request, for an admin page asks for it several times.
+        vars(request)["_countersign_actor"] = known
+    return known
+
+
+def _line(request: HttpRequest, name: str, *, longest: int) -> str:
+    text = header_text(request.headers.get(name, ""))
+    return clean_text(" ".join(text.split()), longest=longest)

@@ -1,0 +1,116 @@
+"""Questions to the log: which commands and events match, and how the commands stand."""
+
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from operator import attrgetter
+from typing import Any, TypeVar
+from uuid import UUID
+
+from django.db.models import (
+    BooleanField,
+    Case,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
+from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact
+
+from audit.messages.exceptions import RolledBack
+from audit.models.records import CommandRecord, EventRecord, Record, Status
+
+_Record = TypeVar("_Record", bound=Record)
+
+_FINAL = [status for status in Status if status.is_final]
+_OPEN = [status for status in Status if not status.is_final]
+# The parameters of a list, and what each looks at.
+_COLUMNS = {
+    "type": "message_type__in",
+    "command_id": "command_id",
+    "correlation_id": "correlation_id",
+    "channel": "channel",
+    "received_after": "received_at__gte",
+    "received_before": "received_at__lt",
+    "occurred_after": "occurred_at__gte",
+    "occurred_before": "occurred_at__lt",
+}
+
+
+def matching(query: Mapping[str, Any]) -> QuerySet[CommandRecord]:
+    """Find the first attempts of the commands that a checked query looks for."""
+    condition = _condition(query)
+    if "actor" in query:
+        condition &= Q(actor_kind=query["actor"][0], actor_id=query["actor"][1])
+    found = CommandRecord.objects.filter(condition, attempt=1)
+    status = query.get("status")
+    if status is None or Status(status).is_final:
+        return found
+    # A command that is open there now; others came to it once, and have gone on since.
+    # Compared alone, PostgreSQL would expect one in two hundred to be so, and sort all that ever
+    # came to it; of a value that is true or false it expects half, and goes from the newest on.
+    is_present = Coalesce(Exact(_present_status(), status), False, output_field=BooleanField())
+    return found.filter(is_present)
+
+
+def reaching(query: Mapping[str, Any]) -> list[Q]:
+    """List conditions of which a command meets one if it ever came to the status looked for.
+
+    Final is final, so for those it is the present one. At its first attempt or at a later one:
+    each is told by an index of its own.
+    """
+    if "status" not in query:
+        return []
+    later = CommandRecord.objects.filter(attempt__gt=1, status=query["status"])
+    # Only what was open could come to it later. Unless told, PostgreSQL may go through the whole
+    # log for a status that no later attempt has: seven seconds of ten million records.
+    was_open = Q(status__in=_OPEN, command_id__in=later.values("command_id"))
+    return [Q(status=query["status"]), was_open]
+
+
+def events_matching(query: Mapping[str, Any]) -> QuerySet[EventRecord]:
+    """Find the events that a checked query looks for."""
+    return EventRecord.objects.filter(_condition(query))
+
+
+def about(query: Mapping[str, Any], kind: type[_Record]) -> QuerySet[_Record] | None:
+    """Name all records about the subject that is looked for, if one is.
+
+    An index of each kind tells their positions: one of the commands in the order of time, one of
+    the events in the order of their numbers. Sorting thousands of positions that are read from it
+    takes a millisecond; to look at as many rows, all over the table, may take a hundred.
+    """
+    if "subject" not in query:
+        return None
+    subject = query["subject"]
+    return kind._default_manager.filter(subject_type=subject.type, subject_id=subject.id)
+
+
+def attempts_of(first: Iterable[CommandRecord]) -> dict[UUID, list[CommandRecord]]:
+    """Read all attempts at some commands, first to last, in one query."""
+    found = CommandRecord.objects.filter(command_id__in=[each.command_id for each in first])
+    ordered = found.defer("fingerprint", "data", "decision").order_by("command_id", "attempt")
+    return {key: list(group) for key, group in groupby(ordered, key=attrgetter("command_id"))}
+
+
+def _condition(query: Mapping[str, Any]) -> Q:
+    condition = Q(**{_COLUMNS[name]: query[name] for name in _COLUMNS if name in query})
+    if "subject" in query:
+        subject = query["subject"]
+        condition &= Q(subject_type=subject.type, subject_id=subject.id)
+    return condition
+
+
+def _present_status() -> Subquery:
+    """Read the status of the record that says where a command stands: see repeats.weight."""
+    weight = Case(
+        When(status__in=_FINAL, then=Value(2)),
+        When(error_code=RolledBack.code, then=Value(0)),
+        default=Value(1),
+        output_field=IntegerField(),
+    )
+    attempts = CommandRecord.objects.filter(command_id=OuterRef("command_id"))
+    return Subquery(attempts.order_by(weight.desc(), "-attempt").values("status")[:1])

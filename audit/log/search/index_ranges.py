@@ -1,0 +1,82 @@
+"""The lanes of the log: what values the leading columns of an index have.
+
+Within a lane an index of the log is in the order of time. So whatever the columns before the time
+tell apart is found newest first by walking all lanes side by side, and nothing has to be sorted or
+counted. Which lanes there are is read by jumping from one to the next, not by reading all rows.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from audit.wire.arrays import array
+
+Lane = tuple[str, ...]
+
+# More are not walked side by side: then going through the log by time alone is as good.
+MOST_LANES = 1000
+MOST_ACTORS = 50
+
+
+def lanes_below(
+    columns: tuple[str, ...], starts: Sequence[Lane], further: tuple[str, ...]
+) -> list[Lane] | None:
+    """Read which values the ``further`` columns of an index have below some of its first ones.
+
+    None if they are too many.
+    """
+    params: list[Any] = [*map(array, zip(*starts, strict=True)), MOST_LANES + 1]
+    with connection.cursor() as cursor:
+        cursor.execute(_jumps(columns, further), params)
+        found: list[Lane] = cursor.fetchall()
+    return found if len(found) <= MOST_LANES else None
+
+
+def actors_named(beginning: str) -> list[Lane] | None:
+    """Read kind and id of whoever ever had a name that begins so; None if they are too many."""
+    pattern = connection.ops.prep_for_like_query(beginning) + "%"
+    with connection.cursor() as cursor:
+        cursor.execute(_NAMES, {"pattern": pattern, "most": MOST_ACTORS + 1})
+        found = list(dict.fromkeys(cursor.fetchall()))
+    return found if len(found) <= MOST_ACTORS else None
+
+
+def _jumps(columns: tuple[str, ...], further: tuple[str, ...]) -> str:
+    known, names = ", ".join(columns), ", ".join(further)
+    given = f"unnest({', '.join(['%s::text[]'] * len(columns))})" if columns else "(SELECT)"
+    same = " AND ".join([f"each.{name} = lane.{name}" for name in columns] or ["true"])
+    kept = "".join(f"lane.{name}, " for name in columns)
+    nearest = f"SELECT {names} FROM audit_commandrecord AS each WHERE {same}"
+    present = ", ".join(f"lane.{name}" for name in further)
+    return f"""
+        WITH RECURSIVE lane AS (
+            SELECT {kept}{", ".join(f"first.{name}" for name in further)}
+            FROM {given} AS lane{f" ({known})" if columns else ""} CROSS JOIN LATERAL (
+                {nearest} ORDER BY {names} LIMIT 1
+            ) AS first
+            UNION ALL
+            SELECT {kept}{", ".join(f"next.{name}" for name in further)}
+            FROM lane CROSS JOIN LATERAL (
+                {nearest} AND ({names}) > ({present}) ORDER BY {names} LIMIT 1
+            ) AS next
+        )
+        SELECT * FROM lane LIMIT %s
+    """
+
+
+_NAME = 'lower(actor_label) COLLATE "C"'
+_NAMES = f"""
+    WITH RECURSIVE name AS (
+        (SELECT {_NAME} AS label, actor_kind, actor_id FROM audit_commandrecord
+        WHERE {_NAME} LIKE lower(%(pattern)s) ORDER BY 1, 2, 3 LIMIT 1)
+        UNION ALL
+        SELECT next.* FROM name CROSS JOIN LATERAL (
+            SELECT {_NAME} AS label, actor_kind, actor_id FROM audit_commandrecord
+            WHERE {_NAME} LIKE lower(%(pattern)s)
+                AND ({_NAME}, actor_kind, actor_id) > (name.label, name.actor_kind, name.actor_id)
+            ORDER BY 1, 2, 3 LIMIT 1
+        ) AS next
+    )
+    SELECT actor_kind, actor_id FROM name LIMIT %(most)s
+"""

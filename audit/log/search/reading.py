@@ -1,0 +1,176 @@
+"""Reading what was looked for, a page at a time and newest first."""
+
+from dataclasses import dataclass, replace
+from itertools import pairwise
+
+from django.db import connection
+
+from audit.log.search import full_text
+from audit.log.search.criteria import Criteria
+from audit.log.search.cursors import Cursor
+from audit.log.search.scans import Walk, every, reason, walk_for
+from audit.log.search.time_ranges import Places, Stretch
+from audit.models.records import CommandRecord
+from audit.wire.statements import quick_times
+
+# How many rows are looked at for what no index tells: few first, which is often enough.
+_LOOKS = (200, 1_000)
+_MOST_LANES_PASSED = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """Where the records of a page are, in the order of reading.
+
+    ``older`` and ``newer`` are where the next pages begin, None where there is none. If the page
+    ``is_cut``, not everything was looked at: there may be more between it and the next one.
+    """
+
+    places: list[Cursor]
+    older: Cursor | None
+    newer: Cursor | None
+    is_cut: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A page of records, newest first; the rest is as of its `Page`."""
+
+    records: list[CommandRecord]
+    older: Cursor | None
+    newer: Cursor | None
+    is_cut: bool
+
+    @property
+    def is_all(self) -> bool:
+        """Whether everything that was looked for is on this page."""
+        return self.older is None and self.newer is None
+
+
+def read_page(
+    criteria: Criteria, *, size: int, before: Cursor | None = None, after: Cursor | None = None
+) -> Found:
+    """Read the newest page, the one older than ``before``, or the one newer than ``after``."""
+    page = find_page(criteria, size=size, before=before, after=after)
+    records = _records(page.places)
+    return Found(records=records, older=page.older, newer=page.newer, is_cut=page.is_cut)
+
+
+def find_page(
+    criteria: Criteria, *, size: int, before: Cursor | None = None, after: Cursor | None = None
+) -> Page:
+    """Find where the records of a page are, and read none of them."""
+    stretch = Stretch(criteria, after or before, is_newer=after is not None)
+    places = _look(stretch, wanted=size + 1)
+    is_full = len(places.found) > size
+    page = places.found[:size]
+    further = page[-1] if is_full else places.edge
+    back = (page[0] if page else stretch.beyond) if stretch.beyond else None
+    older, newer = (back, further) if stretch.is_newer else (further, back)
+    is_cut = not is_full and places.edge is not None
+    return Page(places=page, older=older, newer=newer, is_cut=is_cut)
+
+
+def _look(stretch: Stretch, *, wanted: int) -> Places:
+    criteria = stretch.criteria
+    if criteria.tenants is not None and not criteria.tenants:
+        return Places([])
+    if criteria.reason and not (criteria.correlation_id or criteria.subject):
+        return _common_words(stretch, wanted=wanted) or full_text.places(stretch, wanted=wanted)
+    walk = walk_for(criteria)
+    if not walk.lanes:
+        return Places([])
+    if not walk.rest:
+        return _along(walk, stretch, wanted=wanted)
+    for most in _looks(walk, wanted=wanted):
+        places = _along_checking(walk, stretch, wanted=wanted, most=most)
+        if len(places.found) >= wanted or places.edge is None:
+            break
+    return places
+
+
+def _common_words(stretch: Stretch, *, wanted: int) -> Places | None:
+    """Look for words among what else is looked for; None if they are too rare for that.
+
+    What many reasons have is found in passing. The index of words knows no order, so it would have
+    to read all that a day has of them.
+    """
+    walk = walk_for(replace(stretch.criteria, reason=""))
+    if not walk.lanes:
+        return Places([])
+    walk = replace(walk, rest=(*walk.rest, *reason(stretch.criteria)))
+    looks = _looks(walk, wanted=wanted) if len(walk.lanes) <= _MOST_LANES_PASSED else []
+    for most, following in pairwise([*looks, 0]):
+        places = _along_checking(walk, stretch, wanted=wanted, most=most)
+        if len(places.found) >= wanted or places.edge is None:
+            return places
+        # Where so few of the nearest have them, looking at more would hardly make up a page.
+        if 2 * len(places.found) * following < wanted * most:
+            return None
+    return None
+
+
+def _looks(walk: Walk, *, wanted: int) -> list[int]:
+    """Tell how many rows of each lane to look at, first and then; once if that is the same."""
+    return sorted({max(wanted, looks // len(walk.lanes)) for looks in _LOOKS})
+
+
+def _along(walk: Walk, stretch: Stretch, *, wanted: int) -> Places:
+    """Walk along an index that tells everything."""
+    source, row = walk.source(), every(walk.in_lane(), stretch.condition())
+    sql = f"""
+        SELECT found.received_at, found.position
+        FROM {source.sql} CROSS JOIN LATERAL (
+            SELECT received_at, position FROM audit_commandrecord AS each
+            WHERE {row.sql} ORDER BY {stretch.order} LIMIT %s
+        ) AS found
+        ORDER BY {stretch.order} LIMIT %s
+    """
+    with quick_times(connection.cursor()) as cursor:
+        cursor.execute(sql, [*source.params, *row.params, wanted, wanted])
+        return Places([Cursor(*found) for found in cursor.fetchall()])
+
+
+def _along_checking(walk: Walk, stretch: Stretch, *, wanted: int, most: int) -> Places:
+    """Walk along an index and check what it does not tell, on at most so many rows of each lane.
+
+    If a lane has more rows than that, nothing beyond its last one is taken from the other lanes
+    either: what is found has no gaps.
+    """
+    source, row, rest = walk.source(), every(walk.in_lane(), stretch.condition()), every(*walk.rest)
+    # An index that has all of these is enough; the rows are all over the table.
+    checked = ", ".join(["received_at", "position", *rest.columns()])
+    sign = "<=" if stretch.is_newer else ">="
+    sql = f"""
+        WITH looked_at AS MATERIALIZED (
+            SELECT found.* FROM {source.sql} CROSS JOIN LATERAL (
+                SELECT *, row_number() OVER (ORDER BY {stretch.order}) AS nth FROM (
+                    SELECT {checked} FROM audit_commandrecord AS each
+                    WHERE {row.sql} ORDER BY {stretch.order} LIMIT %s
+                ) AS nearest
+            ) AS found
+        ),
+        edge AS (
+            SELECT received_at, position FROM looked_at WHERE nth = %s
+            ORDER BY {stretch.order} LIMIT 1
+        )
+        SELECT edge.received_at, edge.position, found.received_at, found.position
+        FROM (SELECT) AS anything LEFT JOIN edge ON true LEFT JOIN LATERAL (
+            SELECT received_at, position FROM looked_at AS each
+            WHERE {rest.sql} AND (edge.position IS NULL
+                OR (received_at, position) {sign} (edge.received_at, edge.position))
+            ORDER BY {stretch.order} LIMIT %s
+        ) AS found ON true
+        ORDER BY found.{stretch.order.replace(", ", ", found.")}
+    """
+    with quick_times(connection.cursor()) as cursor:
+        cursor.execute(sql, [*source.params, *row.params, most, most, *rest.params, wanted])
+        rows = cursor.fetchall()
+    edge = None if rows[0][1] is None else Cursor(*rows[0][:2])
+    return Places([Cursor(*row[2:]) for row in rows if row[3] is not None], edge)
+
+
+def _records(places: list[Cursor]) -> list[CommandRecord]:
+    records = CommandRecord.objects.filter(position__in=[place.position for place in places])
+    found = {each.position: each for each in records.defer("fingerprint", "data", "decision")}
+    return [found[place.position] for place in sorted(places, reverse=True)]

@@ -1,0 +1,51 @@
+"""Which part of the log's order to read, and what was found there."""
+
+from typing import NamedTuple
+
+from audit.log.search.criteria import Criteria
+from audit.log.search.cursors import Cursor
+from audit.log.search.scans import Condition, every
+
+
+class Stretch(NamedTuple):
+    """What is looked for on one side of a place, in the direction away from it."""
+
+    criteria: Criteria
+    beyond: Cursor | None
+    is_newer: bool
+
+    @property
+    def order(self) -> str:
+        """Write the order of reading in SQL."""
+        direction = "ASC" if self.is_newer else "DESC"
+        return f"received_at {direction}, position {direction}"
+
+    def condition(self) -> Condition:
+        """Say which rows are in it."""
+        criteria = self.criteria
+        conditions = [during(criteria)]
+        if self.beyond:
+            sign = ">" if self.is_newer else "<"
+            place = f"(each.received_at, each.position) {sign} (%s, %s)"
+            conditions.append(Condition(place, tuple(self.beyond)))
+        return every(*conditions)
+
+
+class Places(NamedTuple):
+    """Where records were found, in the order of reading, and how far was looked.
+
+    ``edge`` None is as far as there is anything.
+    """
+
+    found: list[Cursor]
+    edge: Cursor | None = None
+
+
+def during(criteria: Criteria) -> Condition:
+    """Say which rows are of the time that is looked at."""
+    conditions = []
+    if criteria.since:
+        conditions.append(Condition("each.received_at >= %s", (criteria.since,)))
+    if criteria.until:
+        conditions.append(Condition("each.received_at < %s", (criteria.until,)))
+    return every(*conditions)

@@ -1,0 +1,232 @@
+"""What is said on the bus: commands ask for something, events tell what happened."""
+
+from collections.abc import Callable
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, ClassVar, NamedTuple, Self, get_type_hints
+
+from django.core.exceptions import ImproperlyConfigured
+from uuid_utils.compat import uuid7
+
+from audit.bus import handling as registry
+from audit.messages.exceptions import FieldError, Invalid
+from audit.messages.values import Codec, codec
+
+REDACTED = "[redacted]"
+
+
+class Subject(NamedTuple):
+    """What a message is about. Its events, numbered 1, 2, 3 and so on, are its stream."""
+
+    type: str
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.type}:{self.id}"
+
+
+class SubjectOf(NamedTuple):
+    """Declares on a message class which field holds the id of its subject.
+
+    ``is_locked``: the handler first locks its row by `rows.locked`, so the bus may do that ahead.
+    """
+
+    type: str
+    id_field: str
+    is_locked: bool = False
+
+
+def secret(**options: Any) -> Any:
+    """Declare a field whose value no repr, record or payload may hold.
+
+    A command with such a field cannot be held for approval.
+    """
+    return field(repr=False, metadata={"secret": True}, **options)
+
+
+def generated(default_factory: Callable[[], Any] = uuid7) -> Any:
+    """Declare a field that the caller does not supply, such as the id of what is created.
+
+    It is left out of the fingerprint, so a repeat of the same request is told from another one.
+    """
+    return field(default_factory=default_factory, metadata={"generated": True})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """A command or an event: plain values under a name that outlives the class.
+
+    ``message_type`` is what is stored, so it never changes; after a rename the old name goes into
+    ``aliases``. ``schema_version`` goes up, and an upcaster is added, when the fields change.
+    """
+
+    # A field that has the name of one of these, or of a method, is refused.
+    message_type: ClassVar[str] = ""
+    schema_version: ClassVar[int] = 1
+    aliases: ClassVar[tuple[str, ...]] = ()
+    subject: ClassVar[SubjectOf | None] = None
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if not vars(cls).get("message_type"):
+            return
+        taken = cls.__annotations__.keys() & set(dir(Command))
+        if taken:
+            message = f"{cls.__qualname__} needs other names for the fields {', '.join(taken)}"
+            raise ImproperlyConfigured(message)
+        registry.add_message_class(cls)
+
+    def __post_init__(self) -> None:
+        """Bring every value into its normal form.
+
+        :raises Invalid: if a value is not of its declared type.
+        """
+        _set_values(self, {name: getattr(self, name) for name in codecs(type(self))}, "check")
+
+    @classmethod
+    def restore(cls, data: dict[str, Any]) -> Self:
+        """Build the message from stored data of the present schema version.
+
+        :raises Invalid: if a field is unknown, missing or of the wrong type.
+        """
+        declared = codecs(cls)
+        problems = [FieldError(name, "unknown", "is no field") for name in data.keys() - declared]
+        problems += [FieldError(f.name, "required", "is missing") for f in _missing(cls, data)]
+        if problems:
+            raise Invalid(errors=problems)
+        return cls(**_converted(cls, data, "load"))
+
+    def plain(self) -> dict[str, Any]:
+        """Every field with its value, secrets included: for the payload and the constructor."""
+        return {name: getattr(self, name) for name in codecs(type(self))}
+
+    def as_json(self) -> dict[str, Any]:
+        """Every field as JSON, secrets redacted: for records."""
+        secrets = secret_fields(type(self))
+        return {
+            name: REDACTED if name in secrets else declared.dump(getattr(self, name))
+            for name, declared in codecs(type(self)).items()
+        }
+
+    def subject_reference(self) -> Subject | None:
+        """Name what this message is about, if it is about one thing."""
+        if self.subject is None:
+            return None
+        return Subject(self.subject.type, str(getattr(self, self.subject.id_field)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command(Message):
+    """A request to do something. Its first docstring line is what approvers and customers read.
+
+    ``tenant_field`` names the field that holds the tenant where the subject does not exist yet.
+    ``sentence`` is what an approver reads; {subject} stands for the subject's label and any
+    field's name for its value. ``finishes_approved`` marks the last step of something that was
+    approved: policies do not hold it a second time, though they may still forbid it.
+    """
+
+    required_permission: ClassVar[str | None] = None
+    finishes_approved: ClassVar[bool] = False
+    tenant_field: ClassVar[str | None] = None
+    sentence: ClassVar[str] = ""
+
+    def named_tenant(self) -> str | None:
+        """Name the tenant that the command itself names, if it names one."""
+        return str(getattr(self, self.tenant_field)) if self.tenant_field else None
+
+    def proposed_values(self) -> dict[str, Any]:
+        """Say which columns of the subject would change, as far as the command itself tells."""
+        secrets = secret_fields(type(self))
+        return {name: value for name, value in self.plain().items() if name not in secrets}
+
+    def supplied(self) -> dict[str, Any]:
+        """Give what the caller asked for, as JSON, without generated fields but with secrets.
+
+        For the fingerprint only: never store it.
+        """
+        return {
+            f.name: codecs(type(self))[f.name].dump(getattr(self, f.name))
+            for f in fields(self)
+            if not f.metadata.get("generated")
+        }
+
+    def describe(self, subject_label: str) -> str:
+        """Say in one sentence what the command would do to the subject of that label."""
+        template = self.sentence or _default_sentence(type(self))
+        values = {name: str(value) for name, value in self.as_json().items()}
+        return template.format_map(values | {"subject": subject_label})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Event(Message):
+    """A fact. The handler emits it after the deed, so its name is always true."""
+
+
+class Shape(NamedTuple):
+    """What a message class declares, worked out once."""
+
+    codecs: dict[str, Codec]
+    secrets: frozenset[str]
+    generated: frozenset[str]
+
+
+def codecs(message_class: type[Message]) -> dict[str, Codec]:
+    """Find the codec of each declared field, in order of declaration.
+
+    :raises NotPlain: if a field is of a type that no message may hold.
+    """
+    return _shape(message_class).codecs
+
+
+def secret_fields(message_class: type[Message]) -> frozenset[str]:
+    """Name the fields declared ``secret()``."""
+    return _shape(message_class).secrets
+
+
+def generated_fields(message_class: type[Message]) -> frozenset[str]:
+    """Name the fields declared ``generated()``."""
+    return _shape(message_class).generated
+
+
+_shapes: dict[type[Message], Shape] = {}
+
+
+def _shape(message_class: type[Message]) -> Shape:
+    found = _shapes.get(message_class)
+    if found is None:
+        hints, declared = get_type_hints(message_class), fields(message_class)
+        found = _shapes[message_class] = Shape(
+            codecs={each.name: codec(hints[each.name]) for each in declared},
+            secrets=frozenset(each.name for each in declared if each.metadata.get("secret")),
+            generated=frozenset(each.name for each in declared if each.metadata.get("generated")),
+        )
+    return found
+
+
+def _set_values(message: Message, values: dict[str, Any], how: str) -> None:
+    for name, value in _converted(type(message), values, how).items():
+        object.__setattr__(message, name, value)
+
+
+def _converted(message_class: type[Message], values: dict[str, Any], how: str) -> dict[str, Any]:
+    converted, problems = {}, []
+    for name, value in values.items():
+        try:
+            converted[name] = getattr(codecs(message_class)[name], how)(value)
+        except ValueError as error:
+            problems.append(FieldError(name, "invalid", f"must be {error}"))
+    if problems:
+        raise Invalid(errors=problems)
+    return converted
+
+
+def _missing(message_class: type[Message], data: dict[str, Any]) -> list["Field[Any]"]:
+    return [
+        f
+        for f in fields(message_class)
+        if f.name not in data and f.default is MISSING and f.default_factory is MISSING
+    ]
+
+
+def _default_sentence(command_class: type[Command]) -> str:
+    doc = (command_class.__doc__ or command_class.__name__).strip().splitlines()[0].rstrip(".")
+    return f"{doc}: {{subject}}"

@@ -1,0 +1,282 @@
+"""Rows of the log: commands, events, and how far each stream is."""
+
+from functools import cache
+from typing import Any, Self
+
+from django.contrib.postgres.indexes import BrinIndex
+from django.db import models
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Collate, Lower
+
+
+class TransactionIdField(models.BigIntegerField):
+    """The id of the transaction that wrote a row: PostgreSQL's xid8."""
+
+    def db_type(self, connection: Any) -> str:
+        """Name the column type."""
+        return "xid8"
+
+    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> str | None:  # noqa: FBT001, FBT002  # Django calls it like this
+        """Send the number as text: PostgreSQL casts no integer to xid8."""
+        return None if value is None else str(value)
+
+    def from_db_value(self, value: Any, *_: Any) -> int | None:
+        """Read what psycopg, which does not know xid8, hands over as text."""
+        return None if value is None else int(value)
+
+
+class AppendOnly(models.Model):
+    """Rows that are written once: the application's role may only select and insert them."""
+
+    class Meta:
+        abstract = True
+
+
+class Evidence(AppendOnly):
+    """Rows that are written once, and only by a command."""
+
+    class Meta:
+        abstract = True
+
+
+class Record(AppendOnly):
+    """What the log keeps of a message, and where it stands in the log.
+
+    Following the log means reading by ``epoch``, ``xid`` and ``position`` and stopping before the
+    oldest transaction still under way; by position alone a reader would skip late commits.
+    """
+
+    position = models.BigIntegerField(
+        primary_key=True, db_default=RawSQL("nextval('audit_position')", ())
+    )
+    epoch = models.IntegerField(db_default=1)
+    xid = TransactionIdField(db_default=RawSQL("pg_current_xact_id()", ()))
+    command_id = models.UUIDField()
+    attempt = models.PositiveSmallIntegerField()
+    message_type = models.TextField()
+    schema_version = models.PositiveSmallIntegerField()
+    data = models.JSONField()
+    subject_type = models.TextField(blank=True)
+    subject_id = models.TextField(blank=True)
+    tenant = models.TextField(blank=True)
+    correlation_id = models.UUIDField()
+    causation_id = models.UUIDField(null=True)
+
+    class Meta:
+        abstract = True
+
+
+class Status(models.TextChoices):
+    """Where a command stands. Succeeded, refused and cancelled are final."""
+
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+    POSTPONED = "postponed"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the command can never run again."""
+        return self not in (Status.POSTPONED, Status.FAILED)
+
+
+_KIND = ("message_type", "status", "channel")
+
+
+class CommandRecord(Record):
+    """One settled attempt at a command."""
+
+    fingerprint = models.BinaryField()
+    actor_kind = models.TextField()
+    actor_id = models.TextField()
+    actor_person = models.TextField(blank=True)
+    actor_label = models.TextField()
+    channel = models.TextField()
+    reason = models.TextField(blank=True)
+    request_id = models.TextField(blank=True)
+    traceparent = models.TextField(blank=True)
+    # NULL is no key: it is equal to no other one.
+    idempotency_key = models.TextField(null=True)  # noqa: DJ001
+    client_address = models.GenericIPAddressField(null=True)
+    user_agent = models.TextField(blank=True)
+    status = models.TextField(choices=Status.choices)
+    error_code = models.TextField(blank=True)
+    error_message = models.TextField(blank=True)
+    result_type = models.TextField(blank=True)
+    result_id = models.TextField(blank=True)
+    received_at = models.DateTimeField()
+    duration_us = models.BigIntegerField()
+    retries = models.PositiveSmallIntegerField()
+    decision = models.JSONField(null=True)
+
+    class Meta:
+        verbose_name = "command"
+        default_permissions = ("view",)
+        permissions = (
+            ("view_every_tenant", "Can see what belongs to any customer"),
+            ("export_commandrecord", "Can export the log"),
+        )
+        constraints = (
+            models.UniqueConstraint(
+                fields=("command_id", "attempt"), name="audit_command_attempt_once"
+            ),
+            models.UniqueConstraint(
+                fields=("command_id",),
+                condition=models.Q(status__in=("succeeded", "refused", "cancelled")),
+                name="audit_command_final_once",
+            ),
+            models.UniqueConstraint(
+                fields=("actor_kind", "actor_id", "idempotency_key"),
+                condition=models.Q(attempt=1),
+                name="audit_command_idempotency_key_once",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status__in=Status.values), name="audit_command_status_known"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("epoch", "xid", "position"), name="audit_command_log_order"),
+            # What is included is checked without a look at rows that are all over the table.
+            models.Index(
+                fields=("subject_type", "subject_id", "received_at", "position"),
+                include=("tenant",),
+                name="audit_command_subject_time",
+            ),
+            models.Index(fields=("correlation_id", "position"), name="audit_command_affair"),
+            models.Index(
+                fields=("tenant", "position"),
+                include=("attempt", "channel"),
+                name="audit_command_tenant_channel",
+            ),
+            models.Index(fields=("actor_kind", "actor_id", "position"), name="audit_command_actor"),
+            models.Index(fields=("message_type", "position"), name="audit_command_type"),
+            # What succeeds at once, as nearly everything does, is in none of these three.
+            models.Index(
+                fields=("status", "position"),
+                condition=~models.Q(status="succeeded"),
+                name="audit_command_not_succeeded",
+            ),
+            models.Index(
+                fields=("tenant", "status", "position"),
+                condition=~models.Q(status="succeeded"),
+                name="audit_command_tenant_status",
+            ),
+            models.Index(
+                fields=("status", "command_id"),
+                condition=models.Q(attempt__gt=1),
+                name="audit_command_later_attempt",
+            ),
+            models.Index(fields=("actor_person", "position"), name="audit_command_person"),
+            # What the search goes along; audit/search tells how. Words in reasons have an index
+            # as well, which the migration makes: GIN over an expression, of rows with a reason.
+            models.Index(fields=("received_at", "position"), name="audit_command_time"),
+            models.Index(
+                fields=("tenant", "received_at", "position"), name="audit_command_tenant_time"
+            ),
+            models.Index(
+                fields=("status", "received_at", "position"),
+                condition=~models.Q(status="succeeded"),
+                name="audit_command_status_time",
+            ),
+            models.Index(
+                fields=("tenant", "status", "received_at", "position"),
+                condition=~models.Q(status="succeeded"),
+                name="audit_command_tenant_stat_time",
+            ),
+            models.Index(fields=(*_KIND, "received_at", "position"), name="audit_command_kind"),
+            models.Index(
+                fields=("tenant", *_KIND, "received_at", "position"),
+                name="audit_command_tenant_kind",
+            ),
+            models.Index(
+                fields=("actor_kind", "actor_id", "tenant", "status", "received_at", "position"),
+                include=("message_type", "channel"),
+                name="audit_command_actor_kind_time",
+            ),
+            models.Index(
+                Collate(Lower("actor_label"), "C"),
+                "actor_kind",
+                "actor_id",
+                name="audit_command_name",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.message_type} {self.command_id} · {self.status}"
+
+    @classmethod
+    def telling(cls, **told: Any) -> Self:
+        """Build a record of these columns, by their places: by name it takes 20 µs more."""
+        return cls(*(_blank_command() | told).values())
+
+
+@cache
+def _blank_command() -> dict[str, Any]:
+    """Give each column what it has where nothing is told of it."""
+    return {field.attname: field.get_default() for field in CommandRecord._meta.concrete_fields}
+
+
+class EventRecord(Record):
+    """One fact, in the stream of its subject."""
+
+    id = models.UUIDField(unique=True)
+    number = models.BigIntegerField()
+    occurred_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "event"
+        default_permissions = ("view",)
+        constraints = (
+            # With the position, it tells the newest of a subject without a look at the rows.
+            models.UniqueConstraint(
+                fields=("subject_type", "subject_id", "number"),
+                include=("position",),
+                name="audit_event_number_once",
+            ),
+        )
+        indexes = (
+            # Who follows the log: all of it, or that of one tenant, however much others have.
+            models.Index(fields=("epoch", "xid", "position"), name="audit_event_log_order"),
+            models.Index(
+                fields=("tenant", "epoch", "xid", "position"), name="audit_event_tenant_order"
+            ),
+            models.Index(fields=("correlation_id", "position"), name="audit_event_affair"),
+            models.Index(fields=("command_id",), name="audit_event_command"),
+            models.Index(fields=("tenant", "position"), name="audit_event_tenant"),
+            models.Index(fields=("message_type", "position"), name="audit_event_type"),
+            BrinIndex(fields=("occurred_at",), name="audit_event_occurred", autosummarize=True),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.message_type} · {self.subject_type}:{self.subject_id} #{self.number}"
+
+
+class StreamHead(models.Model):
+    """The number of the last event of each subject."""
+
+    pk = models.CompositePrimaryKey("subject_type", "subject_id")
+    subject_type = models.TextField()
+    subject_id = models.TextField()
+    number = models.BigIntegerField()
+
+    class Meta:
+        default_permissions = ()
+
+    def __str__(self) -> str:
+        return f"{self.subject_type}:{self.subject_id} #{self.number}"
+
+
+class Epoch(AppendOnly):
+    """A stretch of the log within one numbering of transactions; a restore begins the next."""
+
+    number = models.IntegerField(primary_key=True)
+    began_at = models.DateTimeField()
+    command_id = models.UUIDField(null=True)
+
+    class Meta:
+        default_permissions = ()
+        permissions = (("begin_epoch", "Can begin an epoch of the log after a restore"),)
+
+    def __str__(self) -> str:
+        return f"epoch {self.number}"

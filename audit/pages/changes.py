@@ -1,0 +1,147 @@
+"""What changed in rows, field by field, from the history that their tables keep."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.db.models import Model, OuterRef, QuerySet, Subquery
+
+from audit.pages.labels import shown
+
+_DELETED = "-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One field of a row, before and after. Where the row is new, nothing was before."""
+
+    field: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Revision:
+    """A history row, with what it changed in the row that it is the history of."""
+
+    row: Any
+    changes: list[Change]
+
+    @property
+    def key(self) -> str:
+        """The row that it is the history of."""
+        return str(_key(self.row))
+
+    @property
+    def at(self) -> datetime:
+        """When it was written, by the clock of the program."""
+        moment: datetime = self.row.history_date
+        return moment
+
+    @property
+    def command_id(self) -> UUID | None:
+        """The command that changed the row; None if none did."""
+        command_id: UUID | None = self.row.history_command_id
+        return command_id
+
+    @property
+    def words(self) -> str:
+        """What became of the row."""
+        return {"+": "row added", "~": "row changed", _DELETED: "row removed"}[
+            self.row.history_type
+        ]
+
+
+class Pointer(NamedTuple):
+    """A value that points to a row of another table, whose name says more than its id."""
+
+    model: type[Model]
+    key: Any
+
+
+def history_of(model: type[Model]) -> QuerySet[Any] | None:
+    """Query the history of a model, oldest first; None if it keeps none."""
+    name = getattr(model._meta, "simple_history_manager_attribute", None)
+    if name is None:
+        return None
+    rows: QuerySet[Any] = getattr(model, name).all()
+    return rows.order_by("history_date", "history_id")
+
+
+def revisions(rows: Sequence[Any]) -> list[Revision]:
+    """Compare history rows of one model, oldest first, each with the one before it.
+
+    The one before the first of each object is read along, so the oldest row on a page is compared
+    as well: one query, and one for each table that the changed fields point to.
+    """
+    previous = _rows_before(rows)
+    pairs = []
+    for row in rows:
+        pairs.append((previous.get(_key(row)), row))
+        previous[_key(row)] = row
+    changed = [change for pair in pairs for change in _differences(*pair)]
+    names = names_of((field, value) for field, *values in changed for value in values)
+    return [Revision(row=row, changes=list(_changes(before, row, names))) for before, row in pairs]
+
+
+def _key(row: Any) -> Any:
+    return getattr(row, row.instance_type._meta.pk.attname)
+
+
+def _rows_before(rows: Sequence[Any]) -> dict[Any, Any]:
+    """Find, for each object, the row before its oldest one among these."""
+    oldest: dict[Any, Any] = {}
+    for row in rows:
+        oldest.setdefault(_key(row), row)
+    begun = [row.pk for row in oldest.values() if row.history_type != "+"]
+    if not begun:
+        return {}
+    history, key = type(rows[0])._default_manager, rows[0].instance_type._meta.pk.attname
+    earlier = history.filter(
+        **{key: OuterRef(key)},
+        history_date__lte=OuterRef("history_date"),
+        history_id__lt=OuterRef("history_id"),
+    ).order_by("-history_date", "-history_id")
+    ids = history.filter(pk__in=begun).values(before=Subquery(earlier.values("pk")[:1]))
+    return {_key(row): row for row in history.filter(pk__in=ids)}
+
+
+def _changes(before: Any, row: Any, names: dict[Pointer, str]) -> Iterator[Change]:
+    for field, old, new in _differences(before, row):
+        yield Change(
+            field=str(field.verbose_name),
+            before=said(field, old, names) if before else "",
+            after=said(field, new, names),
+        )
+
+
+def _differences(before: Any, row: Any) -> Iterator[tuple[Any, Any, Any]]:
+    if row.history_type == _DELETED:
+        return
+    for field in row.tracked_fields:
+        old, new = getattr(before, field.attname, None), getattr(row, field.attname)
+        if old != new and not field.primary_key:
+            yield field, old, new
+
+
+def names_of(values: Iterable[tuple[Any, Any]]) -> dict[Pointer, str]:
+    """Name the rows that values of foreign keys point to: one query a table."""
+    keys: defaultdict[type[Model], set[Any]] = defaultdict(set)
+    for field, value in values:
+        if field.related_model and value is not None:
+            keys[field.related_model].add(value)
+    return {
+        Pointer(model, row.pk): str(row)
+        for model, wanted in keys.items()
+        for row in model._base_manager.filter(pk__in=wanted)
+    }
+
+
+def said(field: Any, value: Any, names: dict[Pointer, str]) -> str:
+    """Write the value of a column for people: by its name where it points to a row."""
+    if not field.related_model:
+        return shown(value)
+    return names.get(Pointer(field.related_model, value), shown(value))

@@ -1,0 +1,117 @@
+"""A map of days and hours, the warmer the more happened, as a template draws it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from audit.log.search.activity import Activity
+from audit.pages.charts.bars import Frame, Tick, in_words, stretch_in_words
+
+HOURS = 24
+_ROW = 15
+_GAP = 2
+_TOP = 16
+_LEFT = 13.0
+_WARMEST = 5
+
+
+class Cell(NamedTuple):
+    """One hour of one day."""
+
+    x: str
+    y: int
+    warmth: int
+    url: str
+    when: str
+    number: str
+
+
+class Row(NamedTuple):
+    """One day."""
+
+    label: str
+    y: int
+    cells: list[Cell]
+
+
+class Warmth(NamedTuple):
+    """What a color stands for."""
+
+    level: int
+    words: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeatMap:
+    """Days below each other, the newest first, with their hours from left to right."""
+
+    frame: Frame
+    rows: list[Row]
+    hours: list[Tick]
+    legend: list[Warmth]
+    total: str
+    is_exact: bool
+
+    cell_width = f"{(100 - _LEFT) / HOURS * 0.9:.3f}%"
+    cell_height = _ROW - _GAP
+    all_hours = tuple(f"{hour:02}" for hour in range(HOURS))
+
+    @property
+    def height(self) -> int:
+        """How high it is, with the hours on top."""
+        return _TOP + _ROW * len(self.rows)
+
+
+def heat_map(activity: Activity, days: Sequence[datetime], frame: Frame) -> HeatMap:
+    """Draw numbers, one for each hour of the days that lie between some midnights."""
+    counts, steps = activity.counts, _steps(max(activity.counts, default=0))
+    rows = []
+    for number, day in enumerate(reversed(days[:-1])):
+        first = (len(days) - 2 - number) * HOURS
+        y = _TOP + _ROW * number
+        hours = enumerate(counts[first : first + HOURS])
+        cells = [
+            Cell(
+                x=_x(hour),
+                y=y,
+                warmth=sum(count >= step for step in steps),
+                url=frame.links_to(*_hour(day, hour)),
+                when=stretch_in_words(*_hour(day, hour)),
+                number=in_words(count, is_exact=activity.is_exact),
+            )
+            for hour, count in hours
+        ]
+        rows.append(Row(f"{day:%a %d}", y + _ROW - 4, cells))
+    return HeatMap(
+        frame=frame,
+        rows=rows,
+        hours=[Tick(_x(hour), f"{hour:02}") for hour in range(0, HOURS, 3)],
+        legend=_legend(steps),
+        total=in_words(sum(counts), is_exact=activity.is_exact),
+        is_exact=activity.is_exact,
+    )
+
+
+def _hour(day: datetime, hour: int) -> tuple[datetime, datetime]:
+    start = day + timedelta(hours=hour)
+    return start, start + timedelta(hours=1)
+
+
+def _x(hour: int) -> str:
+    return f"{_LEFT + (100 - _LEFT) / HOURS * hour:.3f}%"
+
+
+def _steps(most: int) -> list[int]:
+    """Tell from which numbers on it is warmer: in even ratios, for quiet hours differ as well."""
+    steps = (round(max(most, 1) ** (level / _WARMEST)) for level in range(_WARMEST))
+    return sorted(set(steps))
+
+
+def _legend(steps: Sequence[int]) -> list[Warmth]:
+    ends = [*(step - 1 for step in steps[1:]), None]
+    legend = [Warmth(0, "none")]
+    for level, (start, end) in enumerate(zip(steps, ends, strict=True), start=1):
+        words = f"{start:,} or more" if end is None else f"{start:,} to {end:,}"
+        legend.append(Warmth(level, f"{start:,}" if start == end else words))
+    return legend

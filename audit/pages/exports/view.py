@@ -1,0 +1,102 @@
+"""Taking what a search finds away, as a file."""
+
+from django import forms
+from django.http import (
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    StreamingHttpResponse,
+)
+from django.urls import reverse
+from django.utils import timezone
+
+from audit.actors.actors import Actor
+from audit.bus.context import Context
+from audit.entry.requests import clean_text, request_facts
+from audit.log.search.activity import Activity
+from audit.messages.exceptions import CommandError
+from audit.pages.access import for_exporters, rendered
+from audit.pages.exports import sending
+from audit.pages.exports.extent import Extent, Snapshot
+from audit.pages.exports.formats import FORMATS
+from audit.pages.search.filters import CommandFilter
+from audit.rest.viewsets import LONGEST_REASON
+
+
+class ExportForm(forms.Form):
+    """What the file is to look like, and what it is for."""
+
+    format = forms.ChoiceField(choices=[(name, each.label) for name, each in FORMATS.items()])
+    reason = forms.CharField(
+        label="What it is for",
+        max_length=LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="Kept on record with the export, for good.",
+    )
+
+
+@for_exporters
+def export(request: HttpRequest, actor: Actor) -> HttpResponseBase:
+    """Ask what the file is for; then record that it leaves, and send it."""
+    search = CommandFilter(request.GET, reader=actor)
+    search.is_valid()
+    extent = Extent(criteria=search.criteria(), snapshot=Snapshot.now())
+    form = ExportForm(request.POST if request.method == "POST" else None)
+    if search.errors and form.is_bound:
+        form.add_error(None, "Something that is looked for cannot be read: mend the search first.")
+    if not form.is_valid():
+        return _form(request, form, search=search, extent=extent)
+    context = Context(
+        actor=actor,
+        channel="audit pages",
+        reason=clean_text(form.cleaned_data["reason"], longest=LONGEST_REASON),
+        request=request_facts(request),
+    )
+    try:
+        begun = sending.begin(
+            extent,
+            format_name=form.cleaned_data["format"],
+            search=search.query(),
+            source=request.build_absolute_uri(reverse("audit:search")),
+            context=context,
+        )
+    except CommandError as error:
+        form.add_error(None, error.message)
+        return _form(request, form, search=search, extent=extent)
+    return _file(begun)
+
+
+def _form(
+    request: HttpRequest, form: ExportForm, *, search: CommandFilter, extent: Extent
+) -> HttpResponse:
+    about = extent.about()
+    return rendered(
+        request,
+        "audit/export.html",
+        status=400 if form.is_bound else 200,
+        title="Export",
+        form=form,
+        chips=search.chips(),
+        query=search.query(),
+        about=f"{_total(about):,}" if about else "",
+        is_exact=about is not None and about.is_exact,
+        unreadable=[search[name].label for name in search.errors],
+    )
+
+
+def _total(about: Activity) -> int:
+    return sum(about.counts)
+
+
+def _file(export: sending.Export) -> StreamingHttpResponse:
+    made_at = f"{timezone.now():%Y%m%dT%H%M%SZ}"
+    name = f"audit-log-{made_at}.{export.format.extension}"
+    about = export.extent.about()
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}"',
+        "Rows-About": str(_total(about)) if about else "",
+        "Export-Id": str(export.export_id),
+    }
+    return StreamingHttpResponse(
+        export.content(), content_type=export.format.content_type, headers=headers
+    )

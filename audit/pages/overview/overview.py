@@ -1,0 +1,201 @@
+"""What happened in the last thirty days, at one glance; every number leads to what it counts."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from django.db import connection
+from django.db.models import Exists, OuterRef
+from django.urls import reverse
+from django.utils import timezone
+
+from audit.actors.actors import Actor
+from audit.bus import handling as registry
+from audit.bus.handling import SubjectType
+from audit.log.search.activity import activity, counted
+from audit.log.search.criteria import Criteria
+from audit.log.search.reading import Found, read_page
+from audit.log.search.scans import every, through_time
+from audit.log.search.time_ranges import during
+from audit.messages.classes import Subject
+from audit.models.records import CommandRecord, Status
+from audit.outside import ChangeOutsideCommand
+from audit.pages.changes import history_of
+from audit.pages.charts.bars import BarChart, Frame, LinksTo, bar_chart
+from audit.pages.charts.heat import HOURS, HeatMap, heat_map
+from audit.pages.charts.ranks import Count, RankChart, rank_chart
+from audit.pages.charts.scales import TimeScale, days
+from audit.pages.overview.approval_times import Held, held
+from audit.pages.times import written
+from audit.subjects.names import labels
+
+DAYS = 30
+_MOST_BY_ACTORS = 1_000
+_MOST_ACTORS = 8
+_MOST_OUTSIDE = 5
+_MOST_REVISIONS = 1_000
+
+
+class Doers(NamedTuple):
+    """Who sent the newest commands, and since when these are."""
+
+    chart: RankChart
+    number: str
+    since: datetime | None
+
+
+class _Doer(NamedTuple):
+    kind: str
+    id: str
+    label: str
+    number: int
+    all: int
+    since: datetime
+
+
+class Stray(NamedTuple):
+    """A change that is in no command of the log."""
+
+    subject: Subject
+    label: str
+    at: datetime
+
+
+class Outside(NamedTuple):
+    """Changes outside commands: those that are on record as such, and those that are not."""
+
+    found: Found
+    url: str
+    strays: list[Stray]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """Everything on the page."""
+
+    heat: HeatMap
+    refused: BarChart
+    failed: BarChart
+    held: Held
+    held_url: str
+    doers: Doers
+    outside: Outside
+
+
+def overview(reader: Actor) -> Overview:
+    """Look at what somebody may see."""
+    midnights = days(timezone.now(), number=DAYS)
+    criteria = Criteria(tenants=reader.tenants, since=midnights[0])
+    return Overview(
+        heat=_heat(criteria, midnights),
+        refused=_by_day(criteria, midnights, Status.REFUSED, mark="chart-bad"),
+        failed=_by_day(criteria, midnights, Status.FAILED, mark="chart-bad"),
+        held=_held(criteria),
+        held_url=_url(since=criteria.since, status=Status.POSTPONED),
+        doers=_doers(criteria),
+        outside=_outside(criteria, reader=reader),
+    )
+
+
+def _heat(criteria: Criteria, midnights: list[datetime]) -> HeatMap:
+    hours = [midnights[0] + timedelta(hours=each) for each in range(DAYS * HOURS + 1)]
+    numbers = activity(criteria, hours)
+    frame = Frame("hours", f"Commands in each hour of the last {DAYS} days", _links_to())
+    return heat_map(numbers or counted([], hours), midnights, frame)
+
+
+def _by_day(
+    criteria: Criteria, midnights: list[datetime], status: Status, *, mark: str
+) -> BarChart:
+    numbers = activity(replace(criteria, status=status), midnights) or counted([], midnights)
+    frame = Frame(status, status.label, _links_to(status=status), mark)
+    return bar_chart(numbers, TimeScale(midnights, "%d %b"), frame)
+
+
+def _held(criteria: Criteria) -> Held:
+    def links_to(since: datetime | None, until: datetime | None) -> str:
+        return _url(since=since or criteria.since, until=until, status=Status.POSTPONED)
+
+    return held(replace(criteria, status=Status.POSTPONED), links_to=links_to)
+
+
+def _doers(criteria: Criteria) -> Doers:
+    rows = _newest_by_actor(criteria)
+    since = rows[0].since if rows else None
+    counts = [
+        Count(row.label, row.number, _url(since=since, actor=f"{row.kind}:{row.id}"))
+        for row in rows
+    ]
+    chart = rank_chart(counts, name="actors", title="Who sent them")
+    return Doers(chart, f"{rows[0].all:,}" if rows else "0", since)
+
+
+def _newest_by_actor(criteria: Criteria) -> list[_Doer]:
+    if criteria.tenants is not None and not criteria.tenants:
+        return []
+    walk = through_time(criteria)
+    source, row = walk.source(), every(walk.in_lane(), during(criteria))
+    sql = f"""
+        WITH newest AS MATERIALIZED (
+            SELECT found.* FROM {source.sql} CROSS JOIN LATERAL (
+                SELECT received_at, position, actor_kind, actor_id, actor_label
+                FROM audit_commandrecord AS each
+                WHERE {row.sql} ORDER BY received_at DESC, position DESC LIMIT %s
+            ) AS found
+            ORDER BY received_at DESC, position DESC LIMIT %s
+        )
+        SELECT actor_kind, actor_id, max(actor_label), count(*),
+            (SELECT count(*) FROM newest), (SELECT min(received_at) FROM newest)
+        FROM newest GROUP BY actor_kind, actor_id ORDER BY count(*) DESC, 3 LIMIT %s
+    """  # noqa: S608  # put together from conditions of our own
+    limits = (_MOST_BY_ACTORS, _MOST_BY_ACTORS, _MOST_ACTORS)
+    with connection.cursor() as cursor:
+        cursor.execute(sql, [*source.params, *row.params, *limits])
+        return [_Doer(*found) for found in cursor.fetchall()]
+
+
+def _outside(criteria: Criteria, *, reader: Actor) -> Outside:
+    message_type = ChangeOutsideCommand.message_type
+    asked = replace(criteria, message_type=message_type)
+    return Outside(
+        found=read_page(asked, size=_MOST_OUTSIDE),
+        url=_url(since=criteria.since, message_type=message_type),
+        strays=_strays(reader),
+    )
+
+
+def _strays(reader: Actor) -> list[Stray]:
+    """Look at the newest changes of subjects of each type for those that no command made."""
+    found = [
+        (Subject(subject_type.name, str(key)), at)
+        for subject_type in registry.subject_types()
+        for key, at in _stray_rows(subject_type, reader)
+    ]
+    names = labels((subject for subject, _ in found), actor=reader)
+    strays = [Stray(subject, names[subject], at) for subject, at in found]
+    return sorted(strays, key=lambda stray: stray.at, reverse=True)
+
+
+def _stray_rows(subject_type: SubjectType, reader: Actor) -> Iterator[tuple[Any, datetime]]:
+    history = history_of(subject_type.model)
+    if history is None or (subject_type.tenant_field is None and reader.tenants is not None):
+        return
+    newest = history.order_by("-history_id").values("history_id")[:_MOST_REVISIONS]
+    on_record = CommandRecord.objects.filter(command_id=OuterRef("history_command_id"))
+    rows = history.filter(history_id__in=newest).exclude(Exists(on_record))
+    if subject_type.tenant_field and reader.tenants is not None:
+        rows = rows.filter(**{f"{subject_type.tenant_field}__in": reader.tenants})
+    key = subject_type.model._meta.pk.attname
+    yield from rows.values_list(key, "history_date").order_by("-history_id")[:_MOST_OUTSIDE]
+
+
+def _links_to(**asked: str) -> LinksTo:
+    return lambda since, until: _url(since=since, until=until, **asked)
+
+
+def _url(*, since: datetime | None, until: datetime | None = None, **asked: str) -> str:
+    ends = {"since": since, "until": until}
+    given = {name: written(moment) for name, moment in ends.items() if moment}
+    return f"{reverse('audit:search')}?{urlencode(given | asked)}"

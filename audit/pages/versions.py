@@ -1,0 +1,44 @@
+"""The versions of a row in the admin: what each changed, by which command, and its neighbors."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import Model
+from django.http import Http404
+
+from audit.actors.actors import Actor
+from audit.models.records import CommandRecord
+from audit.pages.changes import history_of, revisions
+from audit.pages.lines import visible
+
+_LOG_PERMISSION = "audit.view_commandrecord"
+_MOST_DIGITS = 18
+
+
+def find(row: Model, version_id: str) -> Any:
+    """Find a version of a row, with the ones before and after it.
+
+    :raises Http404: if it is none of this row.
+    """
+    history = history_of(type(row))
+    if history is None or not version_id.isdecimal() or len(version_id) > _MOST_DIGITS:
+        raise Http404
+    versions = history.filter(**{type(row)._meta.pk.attname: row.pk})
+    version = versions.filter(history_id=version_id).first()
+    if version is None:
+        raise Http404
+    version.older = versions.filter(history_id__lt=version.pk).order_by("-history_id").first()
+    version.newer = versions.filter(history_id__gt=version.pk).order_by("history_id").first()
+    return version
+
+
+def describe(versions: Iterable[Any], *, actor: Actor) -> None:
+    """Tell on each version, newest first, what it changed, and whether one may see its command."""
+    newest_first = list(versions)
+    for revision in revisions(newest_first[::-1]):
+        revision.row.revision = revision
+    ids = {version.history_command_id for version in newest_first if version.history_command_id}
+    records = visible(CommandRecord.objects.filter(command_id__in=ids), actor)
+    seen = set(records.values_list("command_id", flat=True)) if actor.may(_LOG_PERMISSION) else ()
+    for version in newest_first:
+        version.is_command_seen = version.history_command_id in seen

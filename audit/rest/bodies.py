@@ -1,0 +1,114 @@
+"""What a body must not hold: fields that are none, and values of another type than declared.
+
+A serializer drops the first without a word, and makes the best of the second: it reads 5 as "5",
+and "off" as false. Who is answered so finds out later.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from rest_framework import serializers
+
+from audit.messages.exceptions import FieldError, Invalid, escaped
+from audit.rest.exception_handlers import field_errors
+
+
+def refuse_misfits(serializer: serializers.Serializer[Any], body: Any) -> None:
+    """Refuse a body that does not fit its serializer to the letter, at any depth.
+
+    :raises Invalid: with one error for each field, also for what the serializer itself refuses.
+    """
+    misfits = list(_misfits(serializer, body, path=""))
+    if not misfits:
+        return
+    told = {misfit.field for misfit in misfits}
+    others = [error for error in _errors_of(serializer) if error.field not in told]
+    raise Invalid(errors=[*others, *misfits])
+
+
+def _errors_of(serializer: serializers.Serializer[Any]) -> Iterable[FieldError]:
+    try:
+        serializer.is_valid()
+    except Invalid as refusal:
+        # A rule of the domain, which the serializer asked.
+        return refusal.errors
+    return field_errors(serializer.errors)
+
+
+def _misfits(field: serializers.Field, value: Any, *, path: str) -> Iterator[FieldError]:
+    if value is None:
+        return
+    match field:
+        case serializers.Serializer():
+            yield from _in_object(field, value, path=path)
+        case serializers.ListSerializer() | serializers.ListField():
+            yield from _in_list(field, value, path=path)
+        case _:
+            fits, words = _fitting(field)
+            if not fits(value):
+                yield FieldError(path, "wrong_type", f"must be {words}")
+
+
+def _in_object(
+    serializer: serializers.Serializer[Any], body: Any, *, path: str
+) -> Iterator[FieldError]:
+    # What is no object at all, the serializer tells by itself.
+    if not isinstance(body, Mapping):
+        return
+    for name, value in body.items():
+        inner = f"{path}/{escaped(name)}".lstrip("/")
+        if name in serializer.fields:
+            yield from _misfits(serializer.fields[name], value, path=inner)
+        else:
+            yield FieldError(inner, "unknown", "is no field here")
+
+
+def _in_list(field: Any, values: Any, *, path: str) -> Iterator[FieldError]:
+    if not isinstance(values, list):
+        return
+    for place, value in enumerate(values):
+        yield from _misfits(field.child, value, path=f"{path}/{place}")
+
+
+def _is_anything(value: Any) -> bool:
+    return True
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_whole(value: Any) -> bool:
+    """Tell whether JSON Schema would call it an integer: 5.0 is one, true is not."""
+    return not isinstance(value, bool) and (
+        isinstance(value, int) or (isinstance(value, float) and value.is_integer())
+    )
+
+
+def _is_boolean(value: Any) -> bool:
+    return isinstance(value, bool)
+
+
+def _fitting(field: serializers.Field) -> tuple[Callable[[Any], bool], str]:
+    for kinds, fits, words in _TYPES:
+        if isinstance(field, kinds):
+            return fits, words
+    return _is_anything, ""
+
+
+_TYPES: tuple[tuple[Any, Callable[[Any], bool], str], ...] = (
+    (serializers.BooleanField, _is_boolean, "true or false"),
+    (serializers.IntegerField, _is_whole, "a whole number"),
+    (
+        (
+            serializers.CharField,
+            serializers.ChoiceField,
+            serializers.DateTimeField,
+            serializers.DurationField,
+            serializers.SlugRelatedField,
+            serializers.UUIDField,
+        ),
+        _is_text,
+        "text",
+    ),
+)

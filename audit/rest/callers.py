@@ -1,0 +1,30 @@
+"""What callers are told of themselves over HTTP."""
+
+from typing import Annotated, TypedDict
+
+from audit.actors.actors import Actor
+
+
+class Caller(TypedDict):
+    """Who is calling, for whom, and what that one may do."""
+
+    kind: str
+    id: str
+    label: str
+    person_id: str
+    tenants: Annotated[list[str] | None, "Null stands for every tenant."]
+    permissions: list[str]
+    scopes: Annotated[list[str] | None, "What a key is confined to; null for people."]
+
+
+def caller(who: Actor) -> Caller:
+    """Present the one who is calling."""
+    return {
+        "kind": who.kind,
+        "id": who.id,
+        "label": who.label,
+        "person_id": who.person_id,
+        "tenants": None if who.tenants is None else sorted(who.tenants),
+        "permissions": sorted(who.permissions),
+        "scopes": None if who.scopes is None else sorted(who.scopes),
+    }

@@ -1,0 +1,222 @@
+"""The one place where errors become HTTP: plain JSON for v1, problem details for v2."""
+
+import sys
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+import structlog
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+)
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
+from django.http.multipartparser import MultiPartParserError
+from django.views import defaults
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+from structlog.contextvars import get_contextvars
+
+from audit.messages.exceptions import CommandError, Failed, FieldError, Place, escaped
+from audit.rest import problems
+from audit.rest.parsers import BodyTooLarge
+from audit.rest.problems import FieldProblem, LegacyProblem, ProblemDetails
+
+logger = structlog.get_logger(__name__)
+
+PROBLEM = "application/problem+json"
+_RETRY_AFTER_SECONDS = "1"
+# One answer for every bad credential: what was wrong with it is in the log only.
+_UNAUTHENTICATED = "No valid credentials came with this request."
+_MALFORMED = "The request is malformed."
+
+
+class Problem:
+    """An error as HTTP tells it, whatever raised it."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.errors: list[FieldError] = []
+        self.headers: dict[str, str] = {}
+        match error:
+            case CommandError():
+                self._take_command_error(error)
+            case drf.NotAuthenticated() | drf.AuthenticationFailed():
+                self._take(HTTPStatus.UNAUTHORIZED, "unauthenticated", _UNAUTHENTICATED)
+                self.headers = {"WWW-Authenticate": "Bearer", "Vary": "Cookie"}
+            case drf.APIException():
+                self._take_api_exception(error)
+            case _:
+                self._take_any(error)
+
+    def plain(self) -> LegacyProblem:
+        """Write the body as v1 always did."""
+        body: LegacyProblem = {"detail": self.message, "code": self.code}
+        if self.errors:
+            body["errors"] = {error.field: error.message for error in self.errors}
+        return body
+
+    def details(self) -> ProblemDetails:
+        """Write the body as RFC 9457 has it."""
+        body: ProblemDetails = {
+            "type": problems.type_of(self.code),
+            "title": problems.title_of(self.code),
+            "status": self.status.value,
+            "detail": self.message,
+            "code": self.code,
+        }
+        if request_id := self._request_id():
+            body["request_id"] = request_id
+        if command_id := self.headers.get("Command-Id"):
+            body["command_id"] = command_id
+        if self.errors:
+            body["errors"] = list(map(_field_problem, self.errors))
+        return body
+
+    def _request_id(self) -> str | None:
+        """Name the request, but not where every answer has to be alike to the byte."""
+        if self.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS):
+            return None
+        # The log's own id, for the caller's is not in the log. A request that is turned down before
+        # it gets one is told one all the same.
+        return str(get_contextvars().get("request_id") or uuid4())
+
+    def _take(self, status: HTTPStatus, code: str, message: str) -> None:
+        self.status, self.code, self.message = status, code, message
+
+    def _take_command_error(self, error: CommandError) -> None:
+        self._take(problems.status_of(type(error)), error.code, error.message)
+        if isinstance(error.__cause__, drf.APIException):
+            cause = error.__cause__
+            self.status, self.code = HTTPStatus(cause.status_code), str(cause.default_code)
+        self.errors = list(error.errors)
+        if error.command_id:
+            self.headers["Command-Id"] = str(error.command_id)
+        if isinstance(error, Failed):
+            self.headers["Retry-After"] = _RETRY_AFTER_SECONDS
+
+    def _take_api_exception(self, error: drf.APIException) -> None:
+        status = HTTPStatus(error.status_code)
+        self._take(status, str(error.default_code), str(error.default_detail))
+        if isinstance(error, drf.ValidationError):
+            self.errors = list(field_errors(error.detail))
+            self.message = "; ".join(f"{e.field}: {e.message}" for e in self.errors)
+        elif isinstance(error.detail, drf.ErrorDetail):
+            self.message, self.code = str(error.detail), str(error.detail.code)
+        wait = getattr(error, "wait", None)
+        if wait:
+            self.headers["Retry-After"] = str(int(wait))
+
+    def _take_any(self, error: Exception | None) -> None:
+        match error:
+            case Http404():
+                self._take(HTTPStatus.NOT_FOUND, "not_found", "There is no such thing.")
+            case PermissionDenied():
+                self._take(HTTPStatus.FORBIDDEN, "forbidden", "You are not allowed to do this.")
+            case RequestDataTooBig():
+                self._take_api_exception(BodyTooLarge())
+            case SuspiciousOperation() | UnreadablePostError() | MultiPartParserError():
+                self._take(HTTPStatus.BAD_REQUEST, "bad_request", _MALFORMED)
+            case OperationalError() | InterfaceError():
+                message = "The database cannot be asked at the moment. Nothing was changed."
+                self._take(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", message)
+                self.headers["Retry-After"] = _RETRY_AFTER_SECONDS
+            case _:
+                message = "Something went wrong on our side."
+                self._take(HTTPStatus.INTERNAL_SERVER_ERROR, "error", message)
+
+
+def plain(error: Exception, context: dict[str, Any]) -> Response:
+    """Answer as v1 always did: plain JSON, and none but the old status codes for bad input."""
+    problem = _told(error, context)
+    if problem.status in (
+        HTTPStatus.LENGTH_REQUIRED,
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    ):
+        problem.status = HTTPStatus.BAD_REQUEST
+    return Response(problem.plain(), status=problem.status, headers=problem.headers)
+
+
+def problem_details(error: Exception, context: dict[str, Any]) -> Response:
+    """Answer with problem details."""
+    problem = _told(error, context)
+    return Response(
+        problem.details(),
+        status=problem.status,
+        headers=problem.headers,
+        content_type=PROBLEM,
+    )
+
+
+def field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
+    """Flatten what a serializer found wrong into one error a field, without any value."""
+    match detail:
+        case dict():
+            for name, inner in detail.items():
+                own = "" if name == "non_field_errors" else _join(path, escaped(name))
+                yield from field_errors(inner, own or path)
+        case list():
+            for place, inner in enumerate(detail):
+                is_message = isinstance(inner, drf.ErrorDetail)
+                yield from field_errors(inner, path if is_message else _join(path, str(place)))
+        case _:
+            yield FieldError(path, getattr(detail, "code", "invalid"), str(detail))
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer for addresses that are none: JSON below /api/, otherwise a page."""
+    if request.path.startswith("/api/"):
+        return _json(request, Http404())
+    return defaults.page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Answer for what nobody foresaw, and tell nothing of it."""
+    if request.path.startswith("/api/"):
+        # Django is dealing with the error that brought us here.
+        _, error, _ = sys.exc_info()
+        return _json(request, error if isinstance(error, OperationalError) else None)
+    return defaults.server_error(request)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer for requests that Django itself turns down."""
+    if request.path.startswith("/api/"):
+        return _json(request, exception)
+    return defaults.bad_request(request, exception)
+
+
+def _told(error: Exception, context: dict[str, Any]) -> Problem:
+    """Put an error that a view raised into words; in the log too, if nobody foresaw it."""
+    problem = Problem(error)
+    is_ours = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    if context and is_ours and not isinstance(error, CommandError | drf.APIException):
+        logger.error("request failed", exc_info=error)
+    return problem
+
+
+def _join(path: str, name: str) -> str:
+    return f"{path}/{name}" if path else name
+
+
+def _field_problem(error: FieldError) -> FieldProblem:
+    """Say where in the request it is: by an RFC 6901 pointer, in a body."""
+    name, code, detail, place = error
+    match place:
+        case Place.HEADER:
+            return {"header": name, "code": code, "detail": detail}
+        case Place.PARAMETER:
+            return {"parameter": name, "code": code, "detail": detail}
+        case _:
+            return {"pointer": f"/{name}" if name else "", "code": code, "detail": detail}
+
+
+def _json(request: HttpRequest, error: Exception | None) -> HttpResponse:
+    problem = Problem(error)
+    if request.path.startswith("/api/v1/"):
+        return JsonResponse(problem.plain(), status=problem.status, headers=problem.headers)
+    body = problem.details()
+    return JsonResponse(body, status=problem.status, headers=problem.headers, content_type=PROBLEM)

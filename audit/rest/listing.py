@@ -1,0 +1,253 @@
+"""Lists over HTTP: their parameters, checked by name, and pages that do not shift under a reader.
+
+A list declares what may be asked of it, and reads a page of a query set:
+
+    class ApiKeyListQuery(ListQuery):
+        resource_fields = ("id", "name", …)
+        orders = (Order("newest", Key("created_at", datetime), Key("pk", UUID)),)
+        state = serializers.ChoiceField(choices=State.values, required=False)
+
+    query = ApiKeyListQuery.of(request)
+    found = page(keys.filter(…), query)
+    return Response(body(request, query, map(as_json, found.rows), cursor=found.cursor))
+
+A page begins behind the last row of the one before it, found by comparing with its values, so it
+costs the same on the thousandth page, and what is written meanwhile shifts nothing.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Generic, TypeVar
+
+from django.db.models import Model, Q, QuerySet
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from audit.log.cursors import Values
+from audit.log.orders import Key, Order
+from audit.messages.exceptions import FieldError, Invalid, Place
+from audit.rest import exception_handlers
+
+__all__ = [
+    "Key",
+    "ListQuery",
+    "Order",
+    "Page",
+    "Parameters",
+    "WholeNumberField",
+    "body",
+    "both",
+    "page",
+]
+
+MOST_RESULTS = 100
+USUAL_RESULTS = 25
+# Of so many times the rows of a page, those that are not wanted leave enough for it.
+_TIMES_WANTED = 2
+_WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
+
+_Row = TypeVar("_Row", bound=Model)
+
+
+class FieldNamesField(serializers.Field):
+    """Names of a resource's fields, with commas between them."""
+
+    def __init__(self, names: Iterable[str], **options: Any) -> None:
+        super().__init__(**options)
+        self.names = tuple(names)
+        either = "|".join(self.names)
+        self.json_schema = {"type": "string", "pattern": f"^({either})(,({either}))*$"}
+
+    def to_internal_value(self, data: Any) -> frozenset[str]:
+        """Read the names."""
+        names = [name.strip() for name in str(data).split(",")]
+        unknown = [name for name in names if name not in self.names]
+        if unknown:
+            words = ", ".join(f"“{name}”" for name in unknown)
+            raise serializers.ValidationError(f"{words} is no field here", code="unknown")
+        return frozenset(names)
+
+    def to_representation(self, value: frozenset[str]) -> str:
+        """Write the names in the order of the resource."""
+        return ",".join(name for name in self.names if name in value)
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A number of things, in digits and nothing else."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Read it."""
+        if not _WHOLE_NUMBER.fullmatch(str(data)):
+            self.fail("invalid")
+        return int(data)
+
+
+class Parameters(serializers.Serializer[Any]):
+    """What may stand behind the question mark of an address."""
+
+    @classmethod
+    def of(cls, request: Request) -> dict[str, Any]:
+        """Check the parameters of a request and return them as values.
+
+        :raises Invalid: if one of them is none, is given twice or cannot be read: a misspelled
+            filter would show everything.
+        """
+        given = request.query_params
+        serializer = cls(data=given.dict())
+        _refuse(_unreadable(given.lists(), known=serializer.fields))
+        if not serializer.is_valid():
+            _refuse(exception_handlers.field_errors(serializer.errors))
+        return dict(serializer.validated_data)
+
+
+class ListQuery(Parameters):
+    """What may stand behind the question mark of a list's address; subclasses add their filters.
+
+    ``resource_fields`` are the names that ``fields`` may choose from, and of the ``orders`` the
+    first is the usual one.
+    """
+
+    resource_fields: ClassVar[tuple[str, ...]] = ()
+    orders: ClassVar[tuple[Order, ...]]
+
+    cursor = serializers.CharField(
+        required=False, max_length=2000, help_text="Where the page begins: follow `next` instead."
+    )
+    limit = WholeNumberField(
+        min_value=1, max_value=MOST_RESULTS, default=USUAL_RESULTS, help_text="How many to show."
+    )
+
+    def get_fields(self) -> dict[str, serializers.Field]:
+        """Add what depends on the list. Declared, ``fields`` would hide DRF's own property."""
+        own: dict[str, serializers.Field] = dict(super().get_fields())
+        names = [order.name for order in self.orders]
+        own["order"] = serializers.ChoiceField(choices=names, default=names[0])
+        if self.resource_fields:
+            help_text = "Show these fields only: names with commas between them."
+            own["fields"] = FieldNamesField(
+                self.resource_fields, required=False, help_text=help_text
+            )
+        return own
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Find the order by its name, and read the cursor by the order."""
+        order = next(each for each in self.orders if each.name == attrs["order"])
+        if "cursor" in attrs:
+            attrs["cursor"] = _read_cursor(order, attrs["cursor"])
+        return attrs | {"order": order}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page(Generic[_Row]):
+    """Some rows, and where the next page begins if there is one."""
+
+    rows: list[_Row]
+    cursor: str | None
+
+
+def page(
+    rows: QuerySet[_Row],
+    query: Mapping[str, Any],
+    *,
+    any_of: Sequence[Q] = (),
+    among: QuerySet[_Row] | None = None,
+) -> Page[_Row]:
+    """Read the page that a checked query asks for.
+
+    ``any_of`` are conditions of which a row has to meet one; each is looked for by an index of
+    its own. Joined by OR they would have PostgreSQL sort all that there is. ``among`` are rows
+    whose order an index tells without a look at them, and which hardly ever are not wanted.
+    """
+    order: Order = query["order"]
+    limit: int = query["limit"]
+    if cursor := query.get("cursor"):
+        rows = rows.filter(order.behind(cursor))
+    found = None if among is None else _nearest(rows, among, query, any_of=any_of)
+    if found is None:
+        found = list(_first(rows, order, any_of=any_of, count=limit + 1))
+    following = order.cursor(found[limit - 1]) if len(found) > limit else None
+    return Page(rows=found[:limit], cursor=following)
+
+
+def _nearest(
+    rows: QuerySet[_Row], among: QuerySet[_Row], query: Mapping[str, Any], *, any_of: Sequence[Q]
+) -> list[_Row] | None:
+    """Look for a page among the nearest rows only; None if too many of those are not wanted."""
+    order, wanted = query["order"], query["limit"] + 1
+    if cursor := query.get("cursor"):
+        among = among.filter(order.behind(cursor))
+    nearest = among.order_by(*order.sorting()).values_list("pk", flat=True)
+    keys = list(nearest[: _TIMES_WANTED * wanted])
+    found = list(_first(rows.filter(pk__in=keys), order, any_of=any_of, count=wanted))
+    is_all = len(keys) < _TIMES_WANTED * wanted
+    return found if is_all or len(found) == wanted else None
+
+
+def both(some: Sequence[Q], others: Sequence[Q]) -> list[Q]:
+    """Join two lists of conditions, of each of which a row has to meet one, into such a list."""
+    if not some or not others:
+        return [*some, *others]
+    return [first & second for first in some for second in others]
+
+
+def _first(
+    rows: QuerySet[_Row], order: Order, *, any_of: Sequence[Q], count: int
+) -> QuerySet[_Row]:
+    if any_of:
+        first, *others = [
+            rows.filter(each).order_by(*order.sorting()).values("pk")[:count] for each in any_of
+        ]
+        keys = first.union(*others) if others else first
+        rows = rows.model._default_manager.filter(pk__in=keys)
+    return rows.order_by(*order.sorting())[:count]
+
+
+def body(
+    request: Request,
+    query: Mapping[str, Any],
+    results: Iterable[Mapping[str, Any]],
+    *,
+    cursor: str | None,
+) -> dict[str, Any]:
+    """Present a page: its resources, no more of each than was asked for, and the next address."""
+    wanted: frozenset[str] | None = query.get("fields")
+    return {
+        "results": [
+            {name: value for name, value in each.items() if wanted is None or name in wanted}
+            for each in results
+        ],
+        "next": _address(request, cursor) if cursor else None,
+    }
+
+
+def _address(request: Request, cursor: str) -> str:
+    parameters = request.query_params.copy()
+    parameters["cursor"] = cursor
+    return f"{request.path}?{parameters.urlencode()}"
+
+
+def _refuse(errors: Iterable[FieldError]) -> None:
+    found = [error._replace(place=Place.PARAMETER) for error in errors]
+    if found:
+        raise Invalid(errors=found)
+
+
+def _unreadable(
+    given: Iterable[tuple[str, list[str]]], *, known: Iterable[str]
+) -> Iterable[FieldError]:
+    for name, values in given:
+        if name not in known:
+            yield FieldError(name, "unknown", "is no parameter here")
+        elif len(values) > 1:
+            yield FieldError(name, "repeated", "is given more than once")
+        elif "\x00" in values[0]:
+            yield FieldError(name, "invalid", "holds a NUL character")
+
+
+def _read_cursor(order: Order, text: str) -> Values:
+    try:
+        return order.read(text)
+    except ValueError:
+        words = "is none of ours for this order: follow “next” as it is"
+        raise serializers.ValidationError({"cursor": words}) from None

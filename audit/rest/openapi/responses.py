@@ -1,0 +1,138 @@
+"""The answers of an operation: what it gives, what it says of a held command, its problems."""
+
+from collections.abc import Collection
+from http import HTTPStatus
+from typing import Any, get_type_hints
+
+from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
+from rest_framework.response import Response
+
+from audit.rest.openapi.components import shared
+from audit.rest.openapi.headers import ANSWER_HEADERS, answer_headers
+from audit.rest.openapi.operations import Documentation
+from audit.rest.openapi.problems import problems
+from audit.rest.openapi.shapes import Schema, Shapes
+from audit.rest.problems import LegacyProblem, ProblemDetails
+
+_JSON = "application/json"
+_OF_CALLERS = ("RateLimit", "RateLimit-Policy")
+_OF_VERSION_ONE = ("Deprecation", "Link", "Sunset")
+# It is another one each time.
+_VARYING = "request_id"
+
+
+class Answers:
+    """Describes the answers of one operation of a viewset."""
+
+    def __init__(
+        self, registry: ComponentRegistry, documentation: Documentation, *, view: Any
+    ) -> None:
+        self._registry = registry
+        self._documentation = documentation
+        self._view = view
+        self._is_legacy = view.channel == "v1"
+
+    def by_status(self, *, has_body: bool, known: Collection[str]) -> Schema:
+        """Describe them all; ``known`` are the names of what the address itself says."""
+        answers = {self._documentation.succeeds_with: self._success()}
+        if self._documentation.is_command:
+            answers[HTTPStatus.ACCEPTED] = self._postponed()
+        if self._documentation.is_conditional:
+            answers[HTTPStatus.NOT_MODIFIED] = self._not_modified()
+        found = problems(self._documentation, view=self._view, has_body=has_body, known=known)
+        answers |= {status: self._problem(each) for status, each in found.items()}
+        return {str(int(status)): answers[status] for status in sorted(answers)}
+
+    def _success(self) -> Schema:
+        documentation = self._documentation
+        always, sometimes = set(documentation.always), set(documentation.sometimes)
+        if documentation.is_command:
+            always |= {"Command-Id"}
+            sometimes |= {"Idempotency-Replayed", "Cache-Control"}
+        return {
+            "description": HTTPStatus(documentation.succeeds_with).phrase,
+            "headers": self._headers(always=always, sometimes=sometimes),
+            "content": {_JSON: {"schema": self._given()}},
+        }
+
+    def _given(self) -> Schema:
+        documentation, shapes = self._documentation, Shapes(self._registry)
+        if documentation.lists is None:
+            return shapes.schema(documentation.gives)
+        is_sparse = bool(getattr(documentation.query, "resource_fields", ()))
+        build = shapes.sparse if is_sparse else shapes.schema
+        return _page(build(documentation.lists))
+
+    def _postponed(self) -> Schema:
+        shape = get_type_hints(self._view.represent_postponed)["return"]
+        return {
+            "description": "Held until enough people approve it",
+            "headers": self._headers(
+                always={"Command-Id", "Location"}, sometimes={"Idempotency-Replayed"}
+            ),
+            "content": {_JSON: {"schema": Shapes(self._registry).schema(shape)}},
+        }
+
+    def _not_modified(self) -> Schema:
+        headers = self._headers(
+            always=self._documentation.always, sometimes=self._documentation.sometimes
+        )
+        return {"description": "What you have is what there is", "headers": headers}
+
+    def _problem(self, answers: list[Response]) -> Schema:
+        """Describe the answers of one status, each by its code, with itself as the example."""
+        shape = LegacyProblem if self._is_legacy else ProblemDetails
+        content = {
+            "schema": Shapes(self._registry).schema(shape),
+            "examples": {answer.data["code"]: self._example(answer.data) for answer in answers},
+        }
+        phrase = HTTPStatus(answers[0].status_code).phrase
+        whole = {
+            "description": phrase,
+            "headers": self._problem_headers(answers),
+            "content": {answers[0].content_type or _JSON: content},
+        }
+        return shared(self._registry, ResolvedComponent.RESPONSE, self._name(phrase), whole)
+
+    def _name(self, phrase: str) -> str:
+        """Name what operations of one kind share."""
+        kind = "Command" if self._documentation.is_command else "Read"
+        version = "V1" if self._is_legacy else ""
+        return f"{phrase.title().replace(' ', '')}{kind}{version}"
+
+    def _example(self, problem: Schema) -> Schema:
+        """Refer to the example of its code, or show it here where its words are other ones."""
+        shown = {name: value for name, value in problem.items() if name != _VARYING}
+        name = f"v1-{shown['code']}" if self._is_legacy else shown["code"]
+        return shared(self._registry, ResolvedComponent.EXAMPLE, name, {"value": shown})
+
+    def _problem_headers(self, answers: list[Response]) -> Schema:
+        carried = [set(answer.headers) & set(ANSWER_HEADERS) for answer in answers]
+        sometimes = set.union(*carried)
+        if self._documentation.is_command:
+            # What was refused before it became a command has none.
+            sometimes.add("Command-Id")
+        return self._headers(always=set.intersection(*carried), sometimes=sometimes)
+
+    def _headers(self, *, always: Collection[str], sometimes: Collection[str]) -> Schema:
+        """Refer to the headers, and to those that every answer has."""
+        always, sometimes = {*always}, {*sometimes}
+        if self._documentation.needs_caller:
+            sometimes |= set(_OF_CALLERS)
+        if self._is_legacy:
+            always |= set(_OF_VERSION_ONE)
+        return answer_headers(self._registry, always=always, sometimes=sometimes)
+
+
+def _page(items: Schema) -> Schema:
+    following = {
+        "type": ["string", "null"],
+        "format": "uri-reference",
+        "description": "Where the next page is.",
+    }
+    return {
+        "type": "object",
+        "properties": {"results": {"type": "array", "items": items}, "next": following},
+        "required": ["results", "next"],
+        "additionalProperties": False,
+    }

@@ -1,0 +1,95 @@
+"""Parameters that several lists take."""
+
+import re
+from typing import Any, ClassVar
+
+from django.core.exceptions import ValidationError
+from django.db.models import UUIDField
+from rest_framework import serializers
+
+from audit.bus import handling as registry
+from audit.messages.classes import Command, Event, Message, Subject
+
+_UUID = "-".join(f"[0-9a-f]{{{length}}}" for length in (8, 4, 4, 4, 12))
+_ACTOR = re.compile(r"[a-z_]{1,50}:[!-9;-~]{1,200}")
+
+
+class SubjectField(serializers.Field):
+    """A subject as a parameter: ``api-key:018f…``."""
+
+    @property
+    def json_schema(self) -> dict[str, Any]:
+        """Describe it in the document of the API."""
+        either = "|".join(map(_pattern, registry.subject_types()))
+        return {"type": "string", "pattern": f"^({either})$"}
+
+    def to_internal_value(self, data: Any) -> Subject:
+        """Read it."""
+        name, _, identifier = str(data).partition(":")
+        subject_type = registry.subject_type(name)
+        if subject_type is None:
+            raise serializers.ValidationError("must be a type that we know, a colon and an id")
+        try:
+            return Subject(name, str(subject_type.model._meta.pk.to_python(identifier)))
+        except ValidationError:
+            raise serializers.ValidationError(f"must have the id of a {name}") from None
+
+    def to_representation(self, value: Subject) -> str:
+        """Write it."""
+        return str(value)
+
+
+class ActorField(serializers.Field):
+    """An actor as a parameter, by kind and id: ``user:7``."""
+
+    json_schema: ClassVar = {"type": "string", "pattern": f"^{_ACTOR.pattern}$"}
+
+    def to_internal_value(self, data: Any) -> tuple[str, str]:
+        """Read it."""
+        if not _ACTOR.fullmatch(str(data)):
+            raise serializers.ValidationError("must be a kind, a colon and an id, as in user:7")
+        kind, _, identifier = str(data).partition(":")
+        return kind, identifier
+
+    def to_representation(self, value: tuple[str, str]) -> str:
+        """Write it."""
+        return ":".join(value)
+
+
+class MessageTypeField(serializers.Field):
+    """A type of command as a parameter, by its present name or an old one."""
+
+    kind: type[Message] = Command
+    words = "must be a type of command, as in a list"
+
+    @property
+    def json_schema(self) -> dict[str, Any]:
+        """List the present names, for the document of the API."""
+        known = [each for each in registry.message_classes() if issubclass(each, self.kind)]
+        return {"type": "string", "enum": [each.message_type for each in known]}
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        """List all names of the type."""
+        try:
+            found = registry.message_class(str(data))
+        except registry.UnknownMessageType:
+            raise serializers.ValidationError(self.words) from None
+        if not issubclass(found, self.kind):
+            raise serializers.ValidationError(self.words)
+        return [found.message_type, *found.aliases]
+
+    def to_representation(self, value: list[str]) -> str:
+        """Write the present name."""
+        return value[0]
+
+
+class EventTypeField(MessageTypeField):
+    """A type of event as a parameter, by its present name or an old one."""
+
+    kind = Event
+    words = "must be a type of event, as in a list"
+
+
+def _pattern(subject_type: registry.SubjectType) -> str:
+    has_uuid = isinstance(subject_type.model._meta.pk, UUIDField)
+    return f"{subject_type.name}:{_UUID if has_uuid else '[0-9]{1,9}'}"

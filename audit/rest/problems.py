@@ -1,0 +1,214 @@
+"""Every problem that the API can answer with: what its code means, and what to do about it."""
+
+from collections.abc import Iterable, Iterator
+from http import HTTPStatus
+from typing import Annotated, Any, NamedTuple, NotRequired, TypedDict, TypeVar
+
+from rest_framework.exceptions import APIException
+
+from audit.messages.exceptions import (
+    Cancelled,
+    CommandError,
+    Conflict,
+    Crashed,
+    Failed,
+    Forbidden,
+    IdempotencyKeyReused,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    Refused,
+    Unregistered,
+)
+from audit.rest.references import Address, Uuid
+
+PAGES = "/docs/errors"
+_Error = TypeVar("_Error", bound=Exception)
+
+_STATUS = {
+    Invalid: HTTPStatus.BAD_REQUEST,
+    Forbidden: HTTPStatus.FORBIDDEN,
+    NotFound: HTTPStatus.NOT_FOUND,
+    Unregistered: HTTPStatus.NOT_FOUND,
+    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
+    IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Conflict: HTTPStatus.CONFLICT,
+    Cancelled: HTTPStatus.CONFLICT,
+    Refused: HTTPStatus.CONFLICT,
+    Crashed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    Failed: HTTPStatus.SERVICE_UNAVAILABLE,
+    CommandError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+
+
+class FieldProblem(TypedDict):
+    """What is wrong with one field of the request."""
+
+    pointer: NotRequired[Annotated[str, "Where in the body it is (RFC 6901)."]]
+    parameter: NotRequired[Annotated[str, "The parameter of the address."]]
+    header: NotRequired[str]
+    code: str
+    detail: str
+
+
+class ProblemDetails(TypedDict):
+    """Why a request came to nothing (RFC 9457)."""
+
+    type: Annotated[Address, "A page that says more."]
+    title: str
+    status: int
+    detail: str
+    code: Annotated[str, "Stable: tell problems apart by it, and be ready for new ones."]
+    request_id: NotRequired[str]
+    command_id: NotRequired[Uuid]
+    errors: NotRequired[list[FieldProblem]]
+
+
+class LegacyProblem(TypedDict):
+    """Why a request came to nothing, as version 1 says it."""
+
+    detail: str
+    code: str
+    errors: NotRequired[dict[str, str]]
+
+
+class Cause(NamedTuple):
+    """One way in which a problem comes about."""
+
+    code: str
+    status: HTTPStatus
+    meaning: str
+    remedy: str
+
+
+class ProblemPage(NamedTuple):
+    """All that is said about the problems of one code."""
+
+    code: str
+    title: str
+    path: str
+    causes: list[Cause]
+
+
+# What the framework finds wrong before any code of ours is asked.
+_OF_THE_FRAMEWORK = (
+    Cause(
+        "parse_error",
+        HTTPStatus.BAD_REQUEST,
+        "The body of the request is no JSON that can be read.",
+        "Send one JSON value in UTF-8, in which no name occurs twice in an object.",
+    ),
+    Cause(
+        "bad_request",
+        HTTPStatus.BAD_REQUEST,
+        "The request itself is malformed, such as its address or one of its headers.",
+        "Mend the request: the same one is refused every time.",
+    ),
+    Cause(
+        "unauthenticated",
+        HTTPStatus.UNAUTHORIZED,
+        "No valid credentials came with the request. It is not told what was wrong with them.",
+        "Send “Authorization: Bearer” and the secret of a key that is enabled and has not expired.",
+    ),
+    Cause(
+        "permission_denied",
+        HTTPStatus.FORBIDDEN,
+        "The request came with a session, but without the token that shows that you meant it.",
+        "Send the CSRF token of the session in X-CSRFToken, and the Referer over HTTPS.",
+    ),
+    Cause(
+        "not_found",
+        HTTPStatus.NOT_FOUND,
+        "There is nothing at this address, or it is not yours to see.",
+        "Compare the address with the documentation: none of the API ends in a slash.",
+    ),
+    Cause(
+        "method_not_allowed",
+        HTTPStatus.METHOD_NOT_ALLOWED,
+        "The address does not take this method.",
+        "Use one of the methods that the header Allow of the answer lists.",
+    ),
+    Cause(
+        "not_acceptable",
+        HTTPStatus.NOT_ACCEPTABLE,
+        "The header Accept asks for something else than JSON.",
+        "Accept application/json, and application/problem+json for errors; or leave it out.",
+    ),
+    Cause(
+        "unsupported_media_type",
+        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+        "The body is not said to be JSON in UTF-8.",
+        "Send “Content-Type: application/json”, and the body in UTF-8.",
+    ),
+    Cause(
+        "throttled",
+        HTTPStatus.TOO_MANY_REQUESTS,
+        "Too many requests came in a short time.",
+        "Wait for as many seconds as Retry-After says, and then send fewer.",
+    ),
+    Cause(
+        "error",
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "Something went wrong on our side that nobody foresaw.",
+        "Try again later; if it stays, tell us the request_id of the answer.",
+    ),
+    Cause(
+        "unavailable",
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "The database cannot be asked at the moment.",
+        "Try again after as many seconds as Retry-After says.",
+    ),
+)
+
+
+def type_of(code: str) -> str:
+    """Name the type of a problem: the address of its page, which never changes."""
+    return f"{PAGES}/{code.replace('_', '-')}"
+
+
+def title_of(code: str) -> str:
+    """Name a problem in words, the same every time."""
+    return code.replace("_", " ").capitalize()
+
+
+def status_of(kind: type[CommandError]) -> HTTPStatus:
+    """Tell the status of HTTP that an error is answered with."""
+    return next(_STATUS[each] for each in kind.__mro__ if each in _STATUS)
+
+
+def status_of_code(code: str) -> HTTPStatus:
+    """Tell the status of what a record keeps the code of; a refusal's if it is known no more."""
+    return next((each.status for each in _causes() if each.code == code), HTTPStatus.CONFLICT)
+
+
+def pages() -> dict[str, ProblemPage]:
+    """Describe every problem, by its code and in the order of the codes."""
+    found: dict[str, ProblemPage] = {}
+    for cause in sorted(_causes()):
+        blank = ProblemPage(cause.code, title_of(cause.code), type_of(cause.code), [])
+        found.setdefault(cause.code, blank).causes.append(cause)
+    return found
+
+
+def _causes() -> Iterator[Cause]:
+    yield from _OF_THE_FRAMEWORK
+    for kind in _with_subclasses(CommandError):
+        yield Cause(kind.code, status_of(kind), _sentence(kind), kind.remedy)
+    for error in _of_ours(APIException):
+        status = HTTPStatus(error.status_code)
+        yield Cause(str(error.default_code), status, _sentence(error), error.remedy)
+
+
+def _of_ours(kind: type[APIException]) -> Iterable[Any]:
+    """Find the framework's kind of errors that say what to do, as those do that are ours."""
+    return (each for each in _with_subclasses(kind) if hasattr(each, "remedy"))
+
+
+def _with_subclasses(kind: type[_Error]) -> Iterator[type[_Error]]:
+    yield kind
+    for child in kind.__subclasses__():
+        yield from _with_subclasses(child)
+
+
+def _sentence(kind: type[Exception]) -> str:
+    return (kind.__doc__ or "").strip().splitlines()[0]

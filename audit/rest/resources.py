@@ -1,0 +1,296 @@
+"""What the log looks like over HTTP."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Annotated, Any, TypedDict
+
+from audit.bus import handling as registry
+from audit.bus import postponements
+from audit.bus.idempotency import weight
+from audit.bus.postponements import Pending, Progress
+from audit.messages.exceptions import Failed
+from audit.messages.outcomes import Postponed
+from audit.models.records import CommandRecord, EventRecord, Status
+from audit.rest import problems
+from audit.rest.references import (
+    ActorReference,
+    Address,
+    CommandReference,
+    Reference,
+    Uuid,
+    address,
+    one_of,
+    reference,
+)
+
+
+class ResultReference(Reference):
+    """What a command made or changed, and where it is found if the API has it."""
+
+    url: Address | None
+
+
+class CommandProblem(TypedDict):
+    """Why a command did not take effect, as problem details tell it."""
+
+    type: Address
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+class ApprovalProgress(TypedDict):
+    """How far a held command is."""
+
+    request_id: Uuid
+    url: Address
+    state: str
+    have: int
+    needed: int
+    approve_by: datetime | None
+
+
+class EventResource(TypedDict):
+    """One fact, numbered within its subject."""
+
+    id: Uuid
+    type: Annotated[str, "The type of event, as in apikeys.disabled."]
+    subject: Reference | None
+    number: int
+    occurred_at: datetime
+    data: dict[str, Any]
+
+
+class EventInList(EventResource):
+    """One fact, with the command that brought it about."""
+
+    command: CommandReference
+    correlation_id: Uuid
+
+
+class AttemptResource(TypedDict):
+    """One attempt at a command, and what it came to."""
+
+    number: int
+    status: Annotated[str, one_of(Status.values)]
+    received_at: datetime
+    settled_at: datetime
+    duration_us: int
+    causation_id: Annotated[Uuid | None, "The command that this attempt was part of."]
+    error: CommandProblem | None
+
+
+class CommandInList(TypedDict):
+    """A command as it stands now."""
+
+    id: Uuid
+    url: Address
+    status: Annotated[str, one_of(Status.values)]
+    type: Annotated[str, "The type of command, as in apikeys.disable."]
+    subject: Reference | None
+    actor: ActorReference
+    channel: str
+    reason: str
+    received_at: Annotated[datetime, "When it came for the first time."]
+    settled_at: Annotated[datetime, "When the attempt that its status comes from was settled."]
+    duration_us: Annotated[int, "How long that attempt took, in microseconds."]
+    correlation_id: Uuid
+    result: ResultReference | None
+    error: CommandProblem | None
+
+
+class RequirementOfGroup(TypedDict):
+    """How many people of a group a held command takes, and how many of them approve by now."""
+
+    group: str
+    needed: int
+    have: int
+
+
+class RaisedRequest(TypedDict):
+    """The approval request that a held command waits with."""
+
+    id: Uuid
+    url: Address
+    approve_by: datetime | None
+    requirements: list[RequirementOfGroup]
+
+
+class PostponedCommand(TypedDict):
+    """A held command, in a body that nobody can mistake for the resource."""
+
+    status: Annotated[str, one_of([Status.POSTPONED.value])]
+    command: CommandReference
+    approval_request: RaisedRequest | None
+    resource: Annotated[Reference | None, "What it is about, which may not exist yet."]
+
+
+class PendingApproval(TypedDict):
+    """A held command about a resource."""
+
+    request_id: Uuid
+    url: Address
+    command_id: Uuid
+    type: Annotated[str, "The type of command, as in apikeys.disable."]
+    approve_by: datetime
+
+
+class CommandResource(CommandInList):
+    """A command in full: its approval, its events and its attempts."""
+
+    approval: ApprovalProgress | None
+    events: list[EventResource]
+    attempts: list[AttemptResource]
+
+
+def command(records: Sequence[CommandRecord], *, progress: Progress | None) -> CommandResource:
+    """Present a command by the records of all of its attempts, first to last."""
+    command_id = records[0].command_id
+    events = EventRecord.objects.filter(command_id=command_id).order_by("position")
+    return {
+        **command_in_list(records),
+        "approval": approval(progress),
+        "events": [_event(event) for event in events],
+        "attempts": [_attempt(record) for record in records],
+    }
+
+
+def command_in_list(records: Sequence[CommandRecord]) -> CommandInList:
+    """Present a command among others, by the records of all of its attempts, first to last."""
+    first, present = records[0], max(records, key=weight)
+    return {
+        **_command(first),
+        "status": present.status,
+        "type": first.message_type,
+        "subject": reference(first.subject_type, first.subject_id),
+        "actor": {"kind": first.actor_kind, "id": first.actor_id, "label": first.actor_label},
+        "channel": first.channel,
+        "reason": first.reason,
+        "received_at": first.received_at,
+        "settled_at": _settled_at(present),
+        "duration_us": present.duration_us,
+        "correlation_id": str(first.correlation_id),
+        "result": _result(present),
+        "error": _error(present),
+    }
+
+
+def event_in_list(event: EventRecord) -> EventInList:
+    """Present an event among others."""
+    return {
+        **_event(event),
+        "command": _command(event),
+        "correlation_id": str(event.correlation_id),
+    }
+
+
+def postponed(outcome: Postponed) -> PostponedCommand:
+    """Present a held command."""
+    progress = postponements.progress(outcome.command_id)
+    subject_type = progress.subject_type if progress else ""
+    return {
+        "status": Status.POSTPONED.value,
+        "command": _command(outcome),
+        "approval_request": _approval_request(progress),
+        # What the id stands for may not exist yet.
+        "resource": reference(subject_type, outcome.result_id or ""),
+    }
+
+
+def pending_approvals(waiting: Iterable[Pending]) -> list[PendingApproval]:
+    """Present what waits for approval on a subject."""
+    return list(map(_pending, waiting))
+
+
+def approval(progress: Progress | None) -> ApprovalProgress | None:
+    """Present how far a held command is."""
+    if progress is None:
+        return None
+    return {
+        "request_id": progress.request_id,
+        "url": progress.url,
+        "state": progress.state,
+        "have": progress.have,
+        "needed": progress.needed,
+        "approve_by": progress.approve_by,
+    }
+
+
+def _approval_request(progress: Progress | None) -> RaisedRequest | None:
+    if progress is None:
+        return None
+    return {
+        "id": progress.request_id,
+        "url": progress.url,
+        "approve_by": progress.approve_by,
+        "requirements": [
+            {"group": need.group, "needed": need.needed, "have": need.have}
+            for need in progress.needs
+        ],
+    }
+
+
+def _pending(waiting: Pending) -> PendingApproval:
+    return {
+        "request_id": waiting.request_id,
+        "url": waiting.url,
+        "command_id": waiting.command_id,
+        "type": waiting.message_type,
+        "approve_by": waiting.approve_by,
+    }
+
+
+def _command(known: CommandRecord | EventRecord | Postponed) -> CommandReference:
+    url = address("command-status", "command_id", known.command_id)
+    return {"id": str(known.command_id), "url": url}
+
+
+def _result(record: CommandRecord) -> ResultReference | None:
+    found = reference(record.result_type, record.result_id)
+    if found is None:
+        return None
+    subject_type = registry.subject_type(found["type"])
+    return {**found, "url": subject_type.url(found["id"]) if subject_type else None}
+
+
+def _error(record: CommandRecord) -> CommandProblem | None:
+    code = record.error_code
+    if not code:
+        return None
+    # What a failure's record says of its cause is for operators, in the log's own pages.
+    is_failure = record.status == Status.FAILED
+    return {
+        "type": problems.type_of(code),
+        "title": problems.title_of(code),
+        "status": problems.status_of_code(code).value,
+        "detail": Failed().message if is_failure else record.error_message,
+        "code": code,
+    }
+
+
+def _settled_at(record: CommandRecord) -> datetime:
+    return record.received_at + timedelta(microseconds=record.duration_us)
+
+
+def _event(event: EventRecord) -> EventResource:
+    return {
+        "id": str(event.id),
+        "type": event.message_type,
+        "subject": reference(event.subject_type, event.subject_id),
+        "number": event.number,
+        "occurred_at": event.occurred_at,
+        "data": event.data,
+    }
+
+
+def _attempt(record: CommandRecord) -> AttemptResource:
+    return {
+        "number": record.attempt,
+        "status": record.status,
+        "received_at": record.received_at,
+        "settled_at": _settled_at(record),
+        "duration_us": record.duration_us,
+        "causation_id": str(record.causation_id) if record.causation_id else None,
+        "error": _error(record),
+    }

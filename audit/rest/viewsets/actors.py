@@ -1,0 +1,53 @@
+"""Viewsets that know who is calling."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeAlias
+
+from django.http import HttpRequest
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.viewsets import ViewSet
+
+from audit.actors.actors import Actor
+from audit.entry.requests import actor_of_request
+from audit.rest import exception_handlers
+from audit.rest.callers import Caller, caller
+from audit.rest.openapi.operations import documented
+
+ExceptionHandler: TypeAlias = Callable[[Exception, dict[str, Any]], Response]
+
+
+class ActorViewSet(ViewSet):
+    """A viewset that knows who is calling. Version 2 is the default.
+
+    ``tag`` says what its operations are about, in the document of the API.
+    """
+
+    channel: ClassVar[str] = "v2"
+    tag: ClassVar[str] = ""
+
+    @property
+    def actor(self) -> Actor:
+        """Who is calling: the key that came with the request, or the person signed in."""
+        auth = self.request.auth
+        return auth if isinstance(auth, Actor) else actor_of_request(self.request._request)
+
+    def get_exception_handler(self) -> ExceptionHandler:
+        """Answer errors in the form of this version."""
+        return exception_handlers.problem_details
+
+    def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
+        """Tell the methods that the address takes, by ``Allow``, and nothing of our own code."""
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class WhoamiViewSet(ActorViewSet):
+    """Who one is."""
+
+    tag = "whoami"
+
+    @documented("whoami", gives=Caller)
+    def retrieve(self, request: Request) -> Response:
+        """Tell who is calling, for whom that one acts, and what that one may do."""
+        return Response(caller(self.actor))

@@ -1,0 +1,146 @@
+"""The way from HTTP to the bus: parse, dispatch one command, present one outcome."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from uuid import UUID
+
+from rest_framework import serializers, status
+from rest_framework.exceptions import APIException, ValidationError
+from rest_framework.response import Response
+
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch, refuse_input
+from audit.entry.requests import clean_text, header_text, request_facts
+from audit.messages.classes import Command
+from audit.messages.exceptions import FieldError, Invalid, Place
+from audit.messages.outcomes import Completed, Outcome, Postponed
+from audit.rest import exception_handlers, resources
+from audit.rest.bodies import refuse_misfits
+from audit.rest.parsers import refuse_chunks
+from audit.rest.references import address
+from audit.rest.viewsets.actors import ActorViewSet
+from audit.wire.pipeline import Question
+
+# No comma, by which web servers join a header that is sent twice.
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
+_ETAG = re.compile(r'"([0-9]{1,18})"')
+LONGEST_REASON = 1000
+
+
+class CommandInput(serializers.Serializer[Any]):
+    """What a body may hold beside the fields of the command."""
+
+    reason = serializers.CharField(
+        required=False, allow_blank=True, max_length=LONGEST_REASON, help_text="Why you do this."
+    )
+
+
+class CommandViewSet(ActorViewSet):
+    """A viewset whose writes are commands. Subclasses say how results are presented."""
+
+    refuses_misfits: ClassVar[bool] = True
+    #: What the command that is sent will be followed by.
+    asked: Question | None = None
+    #: What the body calls otherwise than the command does, by the command's name for it.
+    field_names: ClassVar[Mapping[str, str]] = {}
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """Have errors name the fields as the body does."""
+        if isinstance(exc, Invalid):
+            exc.rename_fields(self.field_names)
+        return super().handle_exception(exc)
+
+    def question(self, command: Command) -> Question | None:
+        """Name what `represent` will have to know, to be told with the answer of COMMIT."""
+        return None
+
+    def represent(self, completed: Completed) -> Any:
+        """Present what came of a command that was carried out."""
+        raise NotImplementedError
+
+    def represent_postponed(self, postponed: Postponed) -> resources.PostponedCommand:
+        """Present a command that is held."""
+        return resources.postponed(postponed)
+
+    def send(
+        self,
+        command_class: type[Command],
+        *,
+        takes: type[CommandInput] = CommandInput,
+        succeeds_with: int = status.HTTP_200_OK,
+        **known: Any,
+    ) -> Response:
+        """Build a command from the body and what the route knows, dispatch it and present it."""
+        context = Context(
+            actor=self.actor, channel=self.channel, request=request_facts(self.request._request)
+        )
+        try:
+            values = self._input(takes)
+            context.reason = self._reason(values.pop("reason", ""))
+            context.idempotency_key = self._idempotency_key()
+            context.expected_number = self._expected_number()
+            command = command_class(**{**known, **values})
+            context.question = self.asked = self.question(command)
+        except (Invalid, APIException) as error:
+            refuse_input(command_class, _invalid(error), context=context)
+        return self._answer(dispatch(command, context=context), succeeds_with=succeeds_with)
+
+    def _answer(self, outcome: Outcome, *, succeeds_with: int) -> Response:
+        headers = {"Command-Id": str(outcome.command_id)}
+        if outcome.is_repeat:
+            headers["Idempotency-Replayed"] = "true"
+        if isinstance(outcome, Completed):
+            if outcome.secret:
+                headers["Cache-Control"] = "no-store"
+            return Response(self.represent(outcome), status=succeeds_with, headers=headers)
+        headers["Location"] = status_url(outcome.command_id)
+        body = self.represent_postponed(outcome)
+        return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)
+
+    def _input(self, takes: type[CommandInput]) -> dict[str, Any]:
+        refuse_chunks(self.request)
+        # Most commands on one thing come without a body, and looking for its faults takes 200 µs.
+        if takes is CommandInput and self.request.data == {}:
+            return {}
+        serializer = takes(data=self.request.data)
+        if self.refuses_misfits:
+            refuse_misfits(serializer, self.request.data)
+        serializer.is_valid(raise_exception=True)
+        return dict(serializer.validated_data)
+
+    def _reason(self, from_body: str) -> str:
+        from_header = header_text(self.request.headers.get("Audit-Reason", ""))
+        return from_body or clean_text(from_header, longest=LONGEST_REASON)
+
+    def _idempotency_key(self) -> str | None:
+        key = self.request.headers.get("Idempotency-Key")
+        if key is None or _IDEMPOTENCY_KEY.fullmatch(key):
+            return key
+        words = "must be one, of 1 to 255 visible ASCII characters without spaces and commas"
+        raise Invalid(errors=[FieldError("Idempotency-Key", "invalid", words, Place.HEADER)])
+
+    def _expected_number(self) -> int | None:
+        etag = self.request.headers.get("If-Match")
+        if etag is None or etag == "*":
+            return None
+        if match := _ETAG.fullmatch(etag):
+            return int(match[1])
+        words = "must be an ETag as we gave it, with its quotes"
+        raise Invalid(errors=[FieldError("If-Match", "invalid", words, Place.HEADER)])
+
+
+def _invalid(error: Invalid | APIException) -> Invalid:
+    """Say in the words of the log what the framework found wrong; the framework's own are kept."""
+    if isinstance(error, Invalid):
+        return error
+    is_about_fields = isinstance(error, ValidationError)
+    found = list(exception_handlers.field_errors(error.detail)) if is_about_fields else []
+    invalid = Invalid("" if found else str(error.detail), errors=found)
+    invalid.__cause__ = error
+    return invalid
+
+
+def status_url(command_id: UUID) -> str:
+    """Tell where the status of a command is found."""
+    return address("command-status", "command_id", command_id)

@@ -1,0 +1,160 @@
+"""The log over HTTP: commands, how they stand, and events."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from django.db.models import QuerySet
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from audit.bus import postponements
+from audit.bus.idempotency import weight
+from audit.log import feed, queries, visibility
+from audit.log.polling import Crowded, wait_until_final
+from audit.messages.exceptions import NotFound
+from audit.models.records import CommandRecord, EventRecord, Status
+from audit.rest import resources
+from audit.rest.caching import conditional
+from audit.rest.listing import (
+    Key,
+    ListQuery,
+    Order,
+    Page,
+    Parameters,
+    WholeNumberField,
+    body,
+    both,
+    page,
+)
+from audit.rest.openapi.operations import documented
+from audit.rest.parameters import ActorField, EventTypeField, MessageTypeField, SubjectField
+from audit.rest.viewsets.actors import ActorViewSet
+
+LONGEST_WAIT_SECONDS = 30
+_RETRY_AFTER_SECONDS = "2"
+_NEWEST = Order("newest", Key("position", int))
+
+
+class CommandListQuery(ListQuery):
+    """What may be asked of the list of commands."""
+
+    resource_fields = tuple(resources.CommandInList.__annotations__)
+    orders = (_NEWEST,)
+
+    status = serializers.ChoiceField(choices=Status.values, required=False)
+    type = MessageTypeField(required=False)
+    subject = SubjectField(required=False)
+    actor = ActorField(required=False)
+    correlation_id = serializers.UUIDField(required=False)
+    channel = serializers.CharField(required=False, max_length=50)
+    received_after = serializers.DateTimeField(required=False)
+    received_before = serializers.DateTimeField(required=False)
+
+
+class EventListQuery(ListQuery):
+    """What may be asked of the list of events."""
+
+    resource_fields = tuple(resources.EventInList.__annotations__)
+    orders = (_NEWEST, feed.DELIVERY)
+
+    type = EventTypeField(required=False)
+    subject = SubjectField(required=False)
+    command_id = serializers.UUIDField(required=False)
+    correlation_id = serializers.UUIDField(required=False)
+    occurred_after = serializers.DateTimeField(required=False)
+    occurred_before = serializers.DateTimeField(required=False)
+
+
+class StatusParameters(Parameters):
+    """What may be asked of one command."""
+
+    wait = WholeNumberField(
+        min_value=0,
+        max_value=LONGEST_WAIT_SECONDS,
+        default=0,
+        help_text="Seconds to wait for the command to become final.",
+    )
+
+
+class CommandLogViewSet(ActorViewSet):
+    """Commands as the log has them."""
+
+    tag = "commands"
+
+    @documented("list_commands", lists=resources.CommandInList, query=CommandListQuery)
+    def list(self, request: Request) -> Response:
+        """List commands, newest first, each as it stands."""
+        query = CommandListQuery.of(request)
+        any_of = both(visibility.commands_of(self.actor), queries.reaching(query))
+        about = queries.about(query, CommandRecord)
+        found = page(queries.matching(query), query, any_of=any_of, among=about)
+        attempts = queries.attempts_of(found.rows)
+        rows = [resources.command_in_list(attempts[each.command_id]) for each in found.rows]
+        return Response(body(request, query, rows, cursor=found.cursor))
+
+    @documented(
+        "retrieve_command",
+        gives=resources.CommandResource,
+        query=StatusParameters,
+        is_conditional=True,
+        always=("Cache-Control", "ETag"),
+        sometimes=("Retry-After",),
+    )
+    def retrieve(self, request: Request, command_id: UUID) -> Response:
+        """Tell the status of a command, its approvals, its attempts and its events."""
+        seconds = StatusParameters.of(request)["wait"]
+        records, headers = self._attempts(command_id), {}
+        if seconds and not _is_final(records):
+            try:
+                wait_until_final(command_id, seconds=seconds)
+            except Crowded:
+                headers["Retry-After"] = _RETRY_AFTER_SECONDS
+            records = self._attempts(command_id)
+        shown = resources.command(records, progress=postponements.progress(command_id))
+        return conditional(request, shown, headers=headers)
+
+    def _attempts(self, command_id: UUID) -> Sequence[CommandRecord]:
+        records = list(CommandRecord.objects.filter(command_id=command_id).order_by("attempt"))
+        if not records or not visibility.may_read(self.actor, records[0]):
+            message = f"There is no command {command_id}."
+            raise NotFound(message)
+        return records
+
+
+class EventViewSet(ActorViewSet):
+    """Events as the log has them."""
+
+    tag = "events"
+
+    @documented("list_events", lists=resources.EventInList, query=EventListQuery)
+    def list(self, request: Request) -> Response:
+        """List events, newest first; or in the order of delivery, for those who follow the log."""
+        query = EventListQuery.of(request)
+        events = queries.events_matching(query)
+        read = self._delivered if query["order"] is feed.DELIVERY else self._newest
+        found = read(events, query)
+        rows = map(resources.event_in_list, found.rows)
+        return Response(body(request, query, rows, cursor=found.cursor))
+
+    def _newest(self, events: QuerySet[EventRecord], query: dict[str, Any]) -> Page[EventRecord]:
+        about = queries.about(query, EventRecord)
+        return page(events, query, any_of=visibility.events_of(self.actor), among=about)
+
+    def _delivered(self, events: QuerySet[EventRecord], query: dict[str, Any]) -> Page[EventRecord]:
+        """Read what comes next, and where to go on, also if nothing does by now.
+
+        A page that is not full has seen all that the horizon spans, so the next one begins there
+        at the latest: what matches no filter is not read again.
+        """
+        horizon = feed.horizon()
+        found = page(feed.settled(events), query, any_of=visibility.events_of(self.actor))
+        if found.cursor is not None:
+            return found
+        seen = [feed.Place(*query.get("cursor", ())), *map(feed.place_of, found.rows[-1:])]
+        return Page(rows=found.rows, cursor=feed.DELIVERY.cursor_at(max(horizon, *seen)))
+
+
+def _is_final(records: Sequence[CommandRecord]) -> bool:
+    return Status(max(records, key=weight).status).is_final

@@ -1,0 +1,65 @@
+"""The names of subjects, in bulk, for somebody who may see them."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+
+from audit.actors.actors import Actor
+from audit.bus import handling as registry
+from audit.bus.handling import SubjectType, label_of
+from audit.messages.classes import Subject
+
+
+def labels(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, str]:
+    """Name subjects: one query a type. What is not there, or not the actor's to see, has its id."""
+    wanted = set(subjects)
+    present = {subject: label_of(row) for subject, row in found(wanted, actor=actor).items()}
+    return {subject: f"{subject.type} {subject.id}" for subject in wanted} | present
+
+
+def found(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, Model]:
+    """Fetch those subjects that are there and that the actor may see: one query a type."""
+    identifiers: defaultdict[str, set[str]] = defaultdict(set)
+    for subject in subjects:
+        identifiers[subject.type].add(subject.id)
+    return {
+        Subject(type_name, str(row.pk)): row
+        for type_name, wanted in identifiers.items()
+        for row in _visible(registry.subject_type(type_name), wanted, actor=actor)
+    }
+
+
+def find(subject: Subject, *, actor: Actor) -> Model | None:
+    """Fetch a subject, if it is there and the actor may see it."""
+    return next(
+        iter(_visible(registry.subject_type(subject.type), {subject.id}, actor=actor)), None
+    )
+
+
+def _visible(
+    subject_type: SubjectType | None, identifiers: set[str], *, actor: Actor
+) -> Iterable[Model]:
+    if subject_type is None:
+        return ()
+    key = subject_type.model._meta.pk
+    rows = _with_relations(subject_type).filter(pk__in=_valid(identifiers, key))
+    if subject_type.tenant_field is None or actor.tenants is None:
+        return rows
+    return rows.filter(**{f"{subject_type.tenant_field}__in": actor.tenants})
+
+
+def _with_relations(subject_type: SubjectType) -> QuerySet[Model]:
+    # A label may name what the row points to.
+    return subject_type.model._base_manager.select_related()
+
+
+def _valid(identifiers: set[str], key: object) -> list[object]:
+    found = []
+    for identifier in identifiers:
+        try:
+            found.append(key.to_python(identifier))  # type: ignore[attr-defined]
+        except ValidationError:
+            continue
+    return found

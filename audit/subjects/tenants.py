@@ -1,0 +1,46 @@
+"""Whose data there is: which rows are tenants, the apps tell."""
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model, QuerySet
+
+from audit.actors.actors import Actor
+from audit.bus import handling as registry
+from audit.bus.handling import SubjectType, label_of
+
+# More are not listed to choose from.
+MOST_LISTED = 300
+
+
+def tenant_word() -> str:
+    """Name what a tenant is called here."""
+    found = tenant_type()
+    return str(found.model._meta.verbose_name) if found else "tenant"
+
+
+def tenant_choices(actor: Actor) -> list[tuple[str, str]]:
+    """List ids and names of the tenants that somebody may see; nothing if they are too many."""
+    found = tenant_type()
+    rows = list(_visible(found, actor)[: MOST_LISTED + 1]) if found else []
+    if len(rows) > MOST_LISTED:
+        return []
+    return sorted(((str(row.pk), label_of(row)) for row in rows), key=lambda choice: choice[1])
+
+
+def is_tenant(identifier: str, *, actor: Actor) -> bool:
+    """Tell whether there is a tenant with this id that somebody may see."""
+    found = tenant_type()
+    try:
+        return found is not None and _visible(found, actor).filter(pk=identifier).exists()
+    except (ValidationError, ValueError):
+        return False
+
+
+def tenant_type() -> SubjectType | None:
+    """Find the type of subject whose rows are tenants: they belong to themselves."""
+    types = registry.subject_types()
+    return next((each for each in types if each.tenant_field == each.model._meta.pk.attname), None)
+
+
+def _visible(subject_type: SubjectType, actor: Actor) -> QuerySet[Model]:
+    rows = subject_type.model._base_manager.all()
+    return rows if actor.tenants is None else rows.filter(pk__in=actor.tenants)

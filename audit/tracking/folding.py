@@ -1,0 +1,68 @@
+"""How events change what they are about, so that what it was can be told from its events alone.
+
+A field of an event that has the name of a column sets that column. What an event means beyond
+that, its app declares here.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, TypeVar
+
+from django.core.exceptions import ImproperlyConfigured
+
+from audit.bus import handling as registry
+from audit.messages.classes import Event, Message
+from audit.messages.exceptions import Invalid
+from audit.models.records import EventRecord
+
+#: Values by column.
+State: TypeAlias = dict[str, Any]
+_Evolve = TypeVar("_Evolve", bound=Callable[[State, Any], State])
+
+_evolutions: dict[type[Message], Callable[[State, Any], State]] = {}
+
+
+@dataclass(slots=True)
+class Folded:
+    """What events tell of a subject. ``unreadable`` are types that no class reads any more."""
+
+    state: State = field(default_factory=dict)
+    unreadable: set[str] = field(default_factory=set)
+
+
+def evolves(*event_classes: type[Event]) -> Callable[[_Evolve], _Evolve]:
+    """Declare what an event changes beside the columns that have the names of its fields.
+
+    The function takes the values so far and the event, and returns the values that are new.
+    """
+
+    def register(function: _Evolve) -> _Evolve:
+        for event_class in event_classes:
+            if _evolutions.setdefault(event_class, function) is not function:
+                message = f"what {event_class.__qualname__} changes is declared twice"
+                raise ImproperlyConfigured(message)
+        return function
+
+    return register
+
+
+def fold(records: Iterable[EventRecord], *, columns: Iterable[str]) -> Folded:
+    """Apply the events of a subject, in their order, to nothing.
+
+    What no event has told of is not in the result: it is unknown, not empty.
+    """
+    folded, known = Folded(), frozenset(columns)
+    for record in records:
+        try:
+            event = registry.restore(record.message_type, record.schema_version, record.data)
+        except (registry.UnknownMessageType, Invalid):
+            folded.unreadable.add(record.message_type)
+            continue
+        folded.state |= _told(folded.state, event, known)
+    return folded
+
+
+def _told(state: State, event: Message, columns: frozenset[str]) -> State:
+    evolve = _evolutions.get(type(event))
+    told = event.plain() | (evolve(state, event) if evolve else {})
+    return {name: value for name, value in told.items() if name in columns}

@@ -1,0 +1,86 @@
+"""What the database itself enforces: privileges of the serving role, and the triggers.
+
+``manage.py migrate`` applies this after every run, so a new table is never without it.
+"""
+
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth.models import Permission
+from django.contrib.contenttypes.models import ContentType
+from django.db import connections, models
+from psycopg import sql
+
+from audit.models.records import AppendOnly, Evidence
+from audit.tracking.history import tracked_models
+
+GUARD = "audit_guard"
+APPEND_ONLY = "audit_append_only"
+# Migrations make them. What a permission is called must not change while its name is known.
+_GIVEN = (Permission, ContentType)
+
+
+def protect(*, using: str) -> None:
+    """Grant the serving role what it may do, and attach the triggers. Runs as the owner."""
+    connection = connections[using]
+    present = set(connection.introspection.table_names())
+    in_use = [
+        model
+        for model in apps.get_models(include_auto_created=True)
+        if model._meta.db_table in present
+    ]
+    statements = [*_triggers(in_use), *_privileges(in_use)]
+    with connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+
+
+def guarded_tables() -> list[str]:
+    """Name the tables that may be written inside a command only."""
+    in_use = apps.get_models(include_auto_created=True)
+    evidence = [model for model in in_use if issubclass(model, Evidence)]
+    return [model._meta.db_table for model in (*tracked_models(in_use), *evidence)]
+
+
+def append_only_tables() -> list[str]:
+    """Name the tables whose rows nobody may change or remove."""
+    in_use = apps.get_models(include_auto_created=True)
+    return [model._meta.db_table for model in in_use if issubclass(model, AppendOnly)]
+
+
+def _triggers(in_use: list[type[models.Model]]) -> list[sql.Composed]:
+    present = {model._meta.db_table for model in in_use}
+    guard = "CREATE OR REPLACE TRIGGER {} BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE ON {} "
+    guard += "FOR EACH STATEMENT EXECUTE FUNCTION audit_require_command()"
+    append_only = "CREATE OR REPLACE TRIGGER {} BEFORE UPDATE OR DELETE OR TRUNCATE ON {} "
+    append_only += "FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse_change()"
+    return [
+        sql.SQL(template).format(sql.Identifier(name), sql.Identifier(table))
+        for template, name, tables in (
+            (guard, GUARD, guarded_tables()),
+            (append_only, APPEND_ONLY, append_only_tables()),
+        )
+        for table in tables
+        if table in present
+    ]
+
+
+def _privileges(in_use: list[type[models.Model]]) -> list[sql.Composed]:
+    role = settings.DATABASES["default"]["USER"]
+    if role == settings.DATABASES["owner"]["USER"]:
+        return []
+    grants = [("USAGE", "SEQUENCE audit_position"), ("SELECT", "TABLE django_migrations")]
+    grants += [(_needed(model), f'TABLE "{model._meta.db_table}"') for model in in_use]
+    return [
+        sql.SQL(f"{verb} {{}} ON {thing} {direction} {{}}").format(
+            sql.SQL(what), sql.Identifier(role)
+        )
+        for privileges, thing in grants
+        for verb, what, direction in (("REVOKE", "ALL", "FROM"), ("GRANT", privileges, "TO"))
+    ]
+
+
+def _needed(model: type[models.Model]) -> str:
+    if model in _GIVEN:
+        return "SELECT"
+    append_only = issubclass(model, AppendOnly)
+    return "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE"

@@ -1,0 +1,109 @@
+"""Who takes part: customers, the people and programs that act for them, one more approver."""
+
+from django.contrib.auth.models import User
+
+from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
+from apikeys.models import ApiKey, Customer
+from approvals.people.commands import AddToGroup, CreateUser, GrantPermission, SetStaff
+from audit.messages.outcomes import Completed
+from config.demo.busy import texts
+from config.demo.busy.decisions import ask_and_decide
+from config.demo.busy.stage import THE_SYSTEM, Firm, Stage
+
+# What lets somebody work with keys; a junior is granted the first ones only.
+_JUNIOR = ("view_apikey", "create_apikey")
+_SENIOR = (
+    *_JUNIOR,
+    *("update_apikey", "rotate_apikey", "enable_apikey", "disable_apikey", "delete_apikey"),
+)
+_APPROVER = (
+    "apikeys.view_apikey",
+    "approvals.view_approvalrequest",
+    "audit.view_every_tenant",
+)
+_NEW = "A new customer has signed"
+
+
+def is_there() -> bool:
+    """Tell whether the month was played, or begun."""
+    return Customer.objects.filter(name=texts.FIRMS[0]).exists()
+
+
+def gather(stage: Stage) -> None:
+    """Bring in the customers, Acme first, with their people and programs."""
+    for name in texts.PEOPLE:
+        stage.firms.append(_firm(stage, name))
+    for name in ("Globex", "Harbor Logistics"):
+        _join(stage, stage.firm(name), "iris")
+
+
+def hire_carol(stage: Stage) -> None:
+    """Have Olga bring Carol into Security: the owners of the policies have to approve that."""
+    olga = stage.approvers["olga"]
+    carol = _account(stage, "carol")
+    stage.send(SetStaff(user_id=carol.pk, is_staff=True), by=olga, reason="Carol starts on Monday")
+    for permission in _APPROVER:
+        grant = GrantPermission(user_id=carol.pk, permission=permission)
+        ask_and_decide(stage, grant, by=olga, reason="Carol will approve in Security")
+    join = AddToGroup(user_id=carol.pk, group_id=stage.group("Security").pk)
+    ask_and_decide(stage, join, by=olga, reason="Two approvers are too few in the holidays")
+    stage.approvers["carol"] = stage.person("carol", "admin")
+
+
+def hire(stage: Stage, firm: Firm, username: str) -> None:
+    """Give somebody an account, with which they act for a customer."""
+    _account(stage, username)
+    _join(stage, firm, username)
+    _grant(stage, username)
+
+
+def _firm(stage: Stage, name: str) -> Firm:
+    firm = Firm(customer=_customer(stage, name))
+    for username in texts.PEOPLE[name]:
+        if not User.objects.filter(username=username).exists():
+            hire(stage, firm, username)
+        speaker = stage.person(username, "v2")
+        firm.people[username] = speaker
+        if username in texts.JUNIORS:
+            firm.juniors.append(speaker)
+    _make_robots(stage, firm)
+    return firm
+
+
+def _customer(stage: Stage, name: str) -> Customer:
+    found = Customer.objects.filter(name=name).first()
+    if found is None:
+        stage.send(CreateCustomer(name=name), by=THE_SYSTEM, reason=_NEW)
+    return found or Customer.objects.get(name=name)
+
+
+def _account(stage: Stage, username: str) -> User:
+    email = f"{username}@countersign.example"
+    stage.send(CreateUser(username=username, email=email), by=stage.approvers["olga"], reason=_NEW)
+    return User.objects.get(username=username)
+
+
+def _join(stage: Stage, firm: Firm, username: str) -> None:
+    user = User.objects.get(username=username)
+    join = AddMember(customer_id=firm.customer.pk, user_id=user.pk)
+    stage.send(join, by=THE_SYSTEM, reason=f"Works with {firm.customer}")
+
+
+def _grant(stage: Stage, username: str) -> None:
+    user = User.objects.get(username=username)
+    for codename in _JUNIOR if username in texts.JUNIORS else _SENIOR:
+        grant = GrantPermission(user_id=user.pk, permission=f"apikeys.{codename}")
+        stage.send(grant, by=stage.approvers["olga"], reason="Handles the keys of the customer")
+
+
+def _make_robots(stage: Stage, firm: Firm) -> None:
+    owner = firm.seniors[0]
+    for number, name in enumerate(texts.ROBOTS[firm.customer.name]):
+        command = CreateApiKey(customer_id=firm.customer.pk, owner_id=int(owner.id), name=name)
+        outcome = stage.send(command, by=owner, reason="For the program of that name")
+        if isinstance(outcome, Completed):
+            firm.robots.append(stage.robot(command.api_key_id, "v2" if number else "v1"))
+    # The key that the banner of `make run` shows.
+    first = ApiKey.objects.filter(customer=firm.customer, name="first").first()
+    if first:
+        firm.robots.append(stage.robot(first.pk, "v1"))

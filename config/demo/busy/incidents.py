@@ -1,0 +1,206 @@
+"""What happens once in the month: new policies, repairs by hand, an outage, an emergency."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from functools import partial
+from uuid import UUID
+
+from django.db import connection
+
+from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
+from apikeys.models import ApiKey
+from approvals.decisions.break_glass_commands import BreakGlass
+from approvals.models import ApprovalRequest, Policy, State
+from approvals.people.commands import GrantPermission, SetUserActive
+from approvals.policies.commands import CreatePolicy, EditPolicy
+from audit.messages.classes import Command
+from audit.outside import outside_command
+from config.demo.busy import cast, texts
+from config.demo.busy.agenda import office_hours
+from config.demo.busy.decisions import approved, ask_and_decide, decide, denied
+from config.demo.busy.habits import some_key
+from config.demo.busy.stage import Stage
+
+_DURING_THE_OUTAGE = 14
+
+
+def plan(stage: Stage) -> None:
+    """Put everything out of the ordinary on the agenda, each at its part of the month."""
+    for share, incident in _INCIDENTS:
+        moment = office_hours(stage.agenda.part(share))
+        stage.agenda.at(moment, partial(incident, stage))
+    for number, why in enumerate(texts.WHY_BY_HAND):
+        moment = office_hours(stage.agenda.part(0.15 + 0.2 * number))
+        stage.agenda.at(moment, partial(_repair_by_hand, stage, why, number))
+
+
+def _ask_before_enabling(stage: Stage) -> None:
+    policy = CreatePolicy(
+        governs="apikeys.enable",
+        condition='context.channel == "v1"',
+        groups=(stage.group("Security").pk,),
+        quorums=(1,),
+    )
+    _propose(stage, policy, why="A leaked key was enabled again by a script on Tuesday")
+
+
+def _forbid_careless_names(stage: Stage) -> None:
+    policy = CreatePolicy(
+        governs="apikeys.create",
+        effect="forbid",
+        condition='command.name.startsWith("tmp")',
+        message="Name a key after what uses it: “tmp” tells nobody anything.",
+    )
+    _propose(stage, policy, why="Nobody could say what tmp-17 was for")
+
+
+def _ask_before_creating_at_lumen(stage: Stage) -> None:
+    policy = CreatePolicy(
+        governs="apikeys.create",
+        for_tenant=str(stage.firm("Lumen Clinics").customer.pk),
+        groups=(stage.group("Security").pk,),
+        quorums=(1,),
+        requester_reason_required=True,
+        approve_within=timedelta(days=2),
+    )
+    _propose(stage, policy, why="Health data: the contract with Lumen asks for it")
+
+
+def _ask_for_more_than_people_can_give(stage: Stage) -> None:
+    policy = Policy.objects.filter(governs="apikeys.enable", is_enabled=True).first()
+    if policy is None:
+        return
+    edited = EditPolicy(
+        policy_id=policy.pk,
+        governs=policy.governs,
+        groups=(stage.group("Security").pk,),
+        quorums=(1,),
+    )
+    why = "The same for every channel"
+    request = stage.ask(edited, by=stage.approvers["olga"], reason=why)
+    if request is not None:
+        decide(stage, request, stage.approvers["olga"], denied)
+
+
+def _propose(stage: Stage, command: Command, *, why: str) -> None:
+    ask_and_decide(stage, command, by=stage.approvers["olga"], reason=why)
+
+
+def _repair_by_hand(stage: Stage, why: str, number: int) -> None:
+    """Change a name in the database; every other time past the history as well."""
+    firm = stage.firms[number % len(stage.firms)]
+    api_key = some_key(stage, firm, is_enabled=True)
+    if api_key is None:
+        return
+    name = f"{api_key.name}-eu"
+    with outside_command(why):
+        if number % 2:
+            ApiKey.objects.filter(pk=api_key.pk).update(name=name)
+        else:
+            api_key.name = name
+            api_key.save(update_fields=["name"])
+
+
+def _outage(stage: Stage) -> None:
+    """Have somebody hold the rows for minutes, so that commands fail one after the other."""
+    start = stage.agenda.part(0.55)
+    for minute in range(_DURING_THE_OUTAGE):
+        moment = office_hours(start) + timedelta(minutes=minute, seconds=7 * minute)
+        stage.agenda.at(moment, partial(_fail, stage))
+
+
+def _fail(stage: Stage) -> None:
+    firm = stage.random.choice(stage.firms)
+    api_key = some_key(stage, firm, is_enabled=True)
+    if api_key is not None:
+        with _somebody_holds(api_key.pk):
+            command = EnableApiKey(api_key_id=api_key.pk)
+            speaker = stage.random.choice(firm.seniors)
+            stage.say(command, by=speaker, reason="Back after the maintenance")
+
+
+@contextmanager
+def _somebody_holds(api_key_id: UUID) -> Iterator[None]:
+    with closing(connection.copy()) as other:
+        other.set_autocommit(False)
+        with other.cursor() as holding:
+            holding.execute("SELECT FROM apikeys_apikey WHERE id = %s FOR UPDATE", [api_key_id])
+        _execute("SET lock_timeout = '20ms'")
+        yield
+        _execute("RESET lock_timeout")
+        other.rollback()
+
+
+def _execute(sql: str) -> None:
+    # With a cursor of its own: after a failure the connection may be another one.
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def _leave_before_the_answer(stage: Stage) -> None:
+    """Have Nico ask for a key at Lumen; he may no longer have one when it is approved."""
+    olga, firm = stage.approvers["olga"], stage.firm("Lumen Clinics")
+    cast.hire(stage, firm, "nico")
+    nico = stage.person("nico", "v2")
+    command = CreateApiKey(customer_id=firm.customer.pk, owner_id=int(nico.id), name="summer-study")
+    request = stage.ask(command, by=nico, reason="For my study of this summer")
+    leave = SetUserActive(user_id=int(nico.id), is_active=False)
+    stage.say(leave, by=olga, reason="Nico does not come after all")
+    if request is not None:
+        decide(stage, request, nico, approved)
+
+
+def _overtaken(stage: Stage) -> None:
+    """Ask to enable a key that a colleague has enabled when it is approved."""
+    firm = stage.firm("Acme")
+    api_key = some_key(stage, firm, is_enabled=False)
+    if api_key is None:
+        return
+    command = EnableApiKey(api_key_id=api_key.pk)
+    request = stage.ask(command, by=firm.robots[0], reason="The sale begins at noon")
+    if request is not None:
+        stage.say(command, by=firm.people["dana"], reason="Needed at once, and I may")
+        decide(stage, request, firm.robots[0], approved)
+
+
+def _let_bob_break_the_glass(stage: Stage) -> None:
+    bob = stage.approvers["bob"]
+    grant = GrantPermission(user_id=int(bob.id), permission="approvals.break_glass")
+    _propose(stage, grant, why="Bob is on call in October")
+
+
+def _break_the_glass(stage: Stage) -> None:
+    """Disable a leaked key without waiting; the owners look at it afterwards."""
+    firm, bob = stage.firm("Globex"), stage.approvers["bob"]
+    api_key = some_key(stage, firm, is_enabled=True)
+    if api_key is None:
+        return
+    leaked = DisableApiKey(api_key_id=api_key.pk)
+    request = stage.ask(leaked, by=firm.robots[0], reason="Leaked, and in use from abroad")
+    if request is not None:
+        command = BreakGlass(approval_request_id=request.pk, ticket="INC-2041")
+        stage.say(command, by=bob, reason="Money is leaving the account while we wait")
+        _review(stage)
+
+
+def _review(stage: Stage) -> None:
+    asked = ApprovalRequest.objects.filter(
+        message_type="approvals.review_break_glass", state=State.PENDING
+    )
+    for request in asked:
+        decide(stage, request, stage.approvers["bob"], approved)
+
+
+_INCIDENTS: tuple[tuple[float, Callable[[Stage], None]], ...] = (
+    (0.08, _ask_before_enabling),
+    (0.12, cast.hire_carol),
+    (0.28, _forbid_careless_names),
+    (0.33, _let_bob_break_the_glass),
+    (0.45, _ask_before_creating_at_lumen),
+    (0.54, _outage),
+    (0.6, _leave_before_the_answer),
+    (0.64, _overtaken),
+    (0.7, _break_the_glass),
+    (0.8, _ask_for_more_than_people_can_give),
+)

@@ -1,0 +1,93 @@
+"""Plays the month, from its first day to this moment, and tells how far it is."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from functools import partial
+
+from django.utils import timezone
+
+from audit.models.records import CommandRecord
+from config.demo import story
+from config.demo.busy import cast, habits, incidents, open_requests
+from config.demo.busy.agenda import Agenda
+from config.demo.busy.clock import clock_set_back
+from config.demo.busy.stage import Stage
+
+USUAL_DAYS = 30
+USUAL_PACE = 70
+_SEED = "countersign"
+# By the hour of the day in UTC, and by the day of the week from Monday on.
+_HOURS = (1, 1, 3, 1, 1, 2, 4, 12, 30, 44, 46, 38, 22, 30, 44, 42, 34, 22, 10, 6, 4, 3, 2, 1)
+_WEEKDAYS = (1.1, 1.0, 1.05, 1.0, 0.8, 0.15, 0.1)
+_SECONDS_BETWEEN_REPORTS = 2.0
+
+
+def play(
+    report: Callable[[str], None],
+    *,
+    days: int = USUAL_DAYS,
+    pace: int = USUAL_PACE,
+    end: datetime | None = None,
+) -> None:
+    """Play the days before the end, which is now, with about ``pace`` things done on each of them.
+
+    The cast of the story comes first where it is not there yet, and then as long ago as the month.
+    """
+    end = end or timezone.now() - timedelta(minutes=1)
+    agenda = Agenda(start=end - timedelta(days=days), end=end)
+    with clock_set_back() as clock, _quiet_logs():
+        clock.go_to(agenda.start - timedelta(hours=1))
+        if not story.is_loaded():
+            story.load()
+        stage = Stage(agenda, seed=_SEED)
+        cast.gather(stage)
+        _plan(stage, days=days, pace=pace)
+        for moment, step in _reported(agenda, report):
+            clock.go_to(moment)
+            step()
+
+
+def _plan(stage: Stage, *, days: int, pace: int) -> None:
+    incidents.plan(stage)
+    open_requests.plan(stage)
+    for number in range(days):
+        day = stage.agenda.start + timedelta(days=number)
+        busy = _WEEKDAYS[day.weekday()] * stage.random.uniform(0.8, 1.2)
+        for _ in range(round(pace * busy)):
+            stage.agenda.at(_moment_of(day, stage), partial(habits.do_something, stage))
+
+
+def _moment_of(day: datetime, stage: Stage) -> datetime:
+    (hour,) = stage.random.choices(range(24), weights=_HOURS)
+    seconds = stage.random.uniform(0, 3600)
+    moment = day.replace(hour=hour, minute=0, second=0) + timedelta(seconds=seconds)
+    # The first day begins in its middle.
+    return max(moment, stage.agenda.start + timedelta(seconds=seconds))
+
+
+def _reported(
+    agenda: Agenda, report: Callable[[str], None]
+) -> Iterator[tuple[datetime, Callable[[], None]]]:
+    """Tell at times which day it is, and how long the rest will take at this speed."""
+    began = told = time.monotonic()
+    for moment, step in agenda.in_order():
+        now = time.monotonic()
+        if now - told > _SECONDS_BETWEEN_REPORTS:
+            told, done = now, (moment - agenda.start) / (agenda.end - agenda.start)
+            left = (now - began) * (1 - done) / max(done, 0.01)
+            report(f"{moment:%A, %d %B}: {done:.0%} played, about {left:.0f} seconds left")
+        yield moment, step
+    report(f"{CommandRecord.objects.count():,} attempts at commands are on record.")
+
+
+@contextmanager
+def _quiet_logs() -> Iterator[None]:
+    """Keep the alarms of an outage that was staged away from whoever watches."""
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)

@@ -1,0 +1,171 @@
+"""A private PostgreSQL server for a first run, development and tests; started or joined.
+
+It listens on a Unix socket inside a 0700 directory, and on nothing else. All processes that use it
+hold one shared file lock. The kernel drops a process's hold however the process ends, so a
+`kill -9` leaves no wrong count behind: the server runs on, the next process adopts it, and the last
+one to leave stops it.
+"""
+
+import atexit
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from config.first_run import postgres_programs
+from config.first_run.postgres_cluster import PORT, Cluster
+from config.first_run.postgres_programs import Account, Programs, ServerUnavailable
+
+# Linux ends the path of a socket at 107 bytes, macOS at 103.
+LONGEST_SOCKET_PATH = 103
+# In a home that the server cannot use, the link to where its data are instead.
+ELSEWHERE = "elsewhere"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server: the directory of its socket."""
+
+    directory: Path
+
+    def url(self, *, user: str, database: str) -> str:
+        place = urlencode({"host": str(self.directory), "port": PORT}, quote_via=quote, safe="/")
+        return f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?{place}"
+
+
+@dataclass(frozen=True)
+class _Hold:
+    """The shared lock by which one process keeps the server of one home running."""
+
+    process: int
+    lock: int
+
+
+# A lock lasts as long as its file is open, so it must outlive the call that took it.
+_holds: dict[Path, _Hold] = {}
+
+
+def start(home: Path, *, max_connections: int = 150, fsync: bool = True) -> Server:
+    """Start the server whose data live in `home`, or join it if it runs.
+
+    The options count for who starts it, not for who joins. It stops when the last process that
+    called this has ended.
+
+    :raises ServerUnavailable: if no server can be run here; the message says what to do.
+    """
+    account = postgres_programs.account_for(home, home / ELSEWHERE)
+    programs = postgres_programs.find(account=account)
+    home = _usable_home(home.resolve(), account=account)
+    with _gate(home):
+        programs = postgres_programs.copied_within_reach(programs, home=home)
+        cluster = Cluster(data=home / f"data{programs.major()}", programs=programs)
+        _run(cluster, max_connections=max_connections, fsync=fsync)
+        _hold(home, cluster=cluster)
+    return Server(cluster.data)
+
+
+def make_directory(directory: Path) -> Path:
+    """Make `directory` and its parents, for us alone, and return it.
+
+    If we are root, the server's account must pass through; the data directory below lets in
+    nobody but that account.
+    """
+    for missing in reversed([directory, *directory.parents]):
+        if not missing.exists():
+            missing.mkdir(exist_ok=True)
+            missing.chmod(0o711 if os.geteuid() == 0 else 0o700)
+    return directory
+
+
+def _run(cluster: Cluster, *, max_connections: int, fsync: bool) -> None:
+    if not cluster.data.exists():
+        cluster.create()
+    if not cluster.is_ready():
+        cluster.start(max_connections=max_connections, fsync=fsync)
+
+
+def _usable_home(home: Path, *, account: Account | None) -> Path:
+    """Return `home` or, if the server cannot use it, a place elsewhere.
+
+    :raises ServerUnavailable: if neither can be used.
+    """
+    with suppress(OSError):
+        for place in _places_for(home):
+            if _fits_a_socket(place) and _enters(account, place=place):
+                return place
+    raise ServerUnavailable(
+        f"PostgreSQL cannot keep its data in {home}: the path is too long, or not ours to use. "
+        "Set DATA_DIR to another directory, or DATABASE_URL to a server of your own."
+    )
+
+
+def _places_for(home: Path) -> Iterator[Path]:
+    yield make_directory(home)
+    link = home / ELSEWHERE
+    if not link.is_symlink():
+        _link_to_a_new_place(link)
+    yield make_directory(link.readlink())
+
+
+def _link_to_a_new_place(link: Path) -> None:
+    """Choose a place for a home that is too deep, or behind a private directory.
+
+    It is not named after the home: a checkout made anew must not meet the data of the old one.
+    """
+    root = Path("/var/lib") if os.geteuid() == 0 else Path.home() / ".local" / "share"
+    # Another process may have linked its choice meanwhile, and then that one counts.
+    with suppress(FileExistsError):
+        link.symlink_to(root / "countersign" / secrets.token_hex(6))
+
+
+def _fits_a_socket(home: Path) -> bool:
+    return len(os.fsencode(home / "data99" / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET_PATH
+
+
+def _enters(account: Account | None, *, place: Path) -> bool:
+    if account is None:
+        return os.access(place, os.W_OK | os.X_OK)
+    return Programs(directory=Path("/bin"), account=account).reaches(place)
+
+
+@contextmanager
+def _gate(home: Path) -> Iterator[None]:
+    """Let one process at a time start or stop the server."""
+    gate = _open_private(home / "gate")
+    try:
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(gate)
+
+
+def _hold(home: Path, *, cluster: Cluster) -> None:
+    """Keep the server running for as long as this process lives. Must be called at the gate."""
+    held = _holds.get(home)
+    if held and held.process == os.getpid():
+        return
+    lock = _open_private(home / "lock")
+    fcntl.flock(lock, fcntl.LOCK_SH)
+    _holds[home] = _Hold(os.getpid(), lock)
+    atexit.register(_leave, home, cluster=cluster)
+
+
+def _leave(home: Path, *, cluster: Cluster) -> None:
+    """Stop the server if no other process holds it."""
+    hold = _holds[home]
+    # A forked child runs its parent's exit handlers, and the lock is the parent's.
+    if hold.process != os.getpid():
+        return
+    # The directory may have been removed, and then there is nothing left to stop; or the lock is
+    # held by others, and then the server is theirs.
+    with suppress(FileNotFoundError, BlockingIOError), _gate(home):
+        fcntl.flock(hold.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        cluster.stop()
+
+
+def _open_private(path: Path) -> int:
+    return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)

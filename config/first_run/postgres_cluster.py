@@ -1,0 +1,125 @@
+"""One PostgreSQL data directory: made, started, stopped, and rid of what a crash left behind."""
+
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from config.first_run.postgres_programs import Programs, ServerUnavailable
+
+PORT = 5432
+_BUILTIN_LOCALES_SINCE = 17
+START_SECONDS = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """A data directory, which also holds the socket, and the programs that fit it.
+
+    Every method but `is_ready` expects that no other process works on the same directory.
+    """
+
+    data: Path
+    programs: Programs
+
+    def create(self) -> None:
+        """Make the data directory aside and rename it, so that it is never half-made."""
+        _remove_drafts(self.data.parent)
+        draft = Path(tempfile.mkdtemp(prefix="new-", dir=self.data.parent))
+        if self.programs.account:
+            os.chown(draft, self.programs.account.uid, self.programs.account.gid)
+        self.programs.run("initdb", "--pgdata", draft, *_INITDB_OPTIONS, *self._provider())
+        draft.rename(self.data)
+
+    def start(self, *, max_connections: int, fsync: bool) -> None:
+        """Start the server, or wait for the one that is on its way up or down.
+
+        :raises ServerUnavailable: if it does not get ready; the message ends with its own log.
+        """
+        if self._awaited():
+            return
+        self._remove_stale_locks()
+        options = {
+            "port": PORT,
+            "listen_addresses": "",
+            "unix_socket_directories": ".",
+            "max_connections": max_connections,
+            "fsync": "on" if fsync else "off",
+        }
+        flags = " ".join(f"-c {name}={value}" for name, value in options.items())
+        try:
+            # From inside the directory, for pg_ctl hands its path to a shell.
+            self.programs.run("pg_ctl", *_PG_CTL_OPTIONS, "-o", flags, "start", cwd=self.data)
+        except ServerUnavailable as error:
+            raise ServerUnavailable(f"{error}\n{self._end_of_log()}") from error
+
+    def stop(self) -> None:
+        """Stop the server at once, whoever is connected; it may have stopped already."""
+        self.programs.succeeds("pg_ctl", "-D", ".", "-m", "fast", "stop", cwd=self.data)
+
+    def is_ready(self) -> bool:
+        return self.programs.succeeds(
+            "pg_isready", "-q", "-U", "postgres", "-h", self.data, "-p", str(PORT)
+        )
+
+    def _provider(self) -> list[str]:
+        # The built-in provider came with 17 and needs no locale from the system. Plain C would
+        # make full-text and trigram search drop every letter that is not ASCII.
+        return (
+            ["--locale-provider=builtin"] if self.programs.major() >= _BUILTIN_LOCALES_SINCE else []
+        )
+
+    def _awaited(self) -> bool:
+        """Wait while a server that does not answer yet still lives; tell whether it answers."""
+        end = time.monotonic() + START_SECONDS
+        while not self.is_ready():
+            if not self._has_process() or time.monotonic() > end:
+                return False
+            time.sleep(0.1)
+        return True
+
+    def _has_process(self) -> bool:
+        processes = Path("/proc").glob("[0-9]*")
+        return any(_is_server_of(self.data, process=process) for process in processes)
+
+    def _remove_stale_locks(self) -> None:
+        """Remove the lock files of a server that was killed.
+
+        They name a process id, which may be a zombie's or a stranger's by now, and PostgreSQL
+        then refuses to start. Where the system has no /proc we cannot know better than it.
+        """
+        if not Path("/proc/self/cwd").exists() or self._has_process():
+            return
+        for name in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):
+            (self.data / name).unlink(missing_ok=True)
+
+    def _end_of_log(self) -> str:
+        log = self.data / "server.log"
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        return "\n".join(lines[-20:])
+
+
+_INITDB_OPTIONS = (
+    "--username=postgres",
+    "--auth=trust",
+    "--encoding=UTF8",
+    "--locale=C.UTF-8",
+)
+_PG_CTL_OPTIONS = ("-D", ".", "-w", "-t", str(START_SECONDS), "-l", "server.log")
+
+
+def _remove_drafts(home: Path) -> None:
+    for draft in home.glob("new-*"):
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _is_server_of(data: Path, *, process: Path) -> bool:
+    """Tell whether `process`, an entry of /proc, is a PostgreSQL server that works in `data`."""
+    try:
+        works_there = (process / "cwd").samefile(data)
+        return works_there and (process / "comm").read_text().startswith("postgres")
+    except OSError:
+        # It has ended meanwhile, or belongs to somebody else, so it is not our server.
+        return False

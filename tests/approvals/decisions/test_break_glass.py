@@ -1,0 +1,190 @@
+"""Breaking the glass: at once, by somebody who answers for it, loudly, and reviewed afterwards."""
+
+import pytest
+import structlog.testing
+from django.contrib.auth.models import Permission, User
+
+from apikeys.commands import DisableApiKey
+from apikeys.models import ApiKey
+from approvals.decisions.break_glass import NotBroken, NotGranted, UnderTheFloor
+from approvals.decisions.break_glass_commands import BreakGlass, ReviewBreakGlass
+from approvals.models import AlreadyDecided, ApprovalRequest, NotAPerson, Policy
+from approvals.policies.commands import DisablePolicy
+from approvals.policies.evaluation import Unsatisfiable
+from audit.actors.actors import Actor
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
+from audit.messages.exceptions import Forbidden, Invalid
+from audit.models.records import CommandRecord, EventRecord
+from tests.conftest import approved, completed, held, member
+
+
+@pytest.fixture
+def fay(acme):
+    """Fay may break the glass, and approves nothing."""
+    permissions = ("break_glass", "view_approvalrequest")
+    return member("fay", acme, permissions=permissions, is_staff=True)
+
+
+@pytest.fixture
+def waiting(first_key, disabling_needs_two, policy_owners, dana, context_of):
+    """Dana's wish to disable her key, which waits for two of Security."""
+    command = DisableApiKey(api_key_id=first_key.id)
+    return held(command, context=context_of(dana, reason="Leaked"))
+
+
+def breaking(request, *, ticket="INC-17"):
+    return BreakGlass(approval_request_id=request.pk, ticket=ticket)
+
+
+def refuses(command, context, kind):
+    """Dispatch what must be turned down: the record says so and nothing else changes."""
+    before = EventRecord.objects.count()
+    with pytest.raises(kind) as refusal:
+        dispatch(command, context=context)
+    record = CommandRecord.objects.get(command_id=refusal.value.command_id)
+    assert (record.status, record.error_code) == ("refused", kind.code)
+    assert ApiKey.objects.get().is_enabled
+    assert set(ApprovalRequest.objects.values_list("state", flat=True)) == {"pending"}
+    assert EventRecord.objects.count() == before
+
+
+def test_it_carries_the_held_command_out_at_once_under_its_own_id(waiting, fay, context_of):
+    request = completed(breaking(waiting), context=context_of(fay, reason="Leak in progress"))
+
+    assert not ApiKey.objects.get().is_enabled
+    assert request.state == "executed"
+    said = "Broken glass by fay, ticket INC-17: Leak in progress. Carried out."
+    assert request.outcome == said
+    attempts = CommandRecord.objects.filter(command_id=waiting.command_id).order_by("attempt")
+    assert [each.status for each in attempts] == ["postponed", "succeeded"]
+    broken = CommandRecord.objects.get(message_type="approvals.break_glass")
+    assert (broken.actor_label, broken.reason) == ("fay", "Leak in progress")
+    event = EventRecord.objects.get(message_type="approvals.glass_broken")
+    assert (event.data["ticket"], event.data["state"]) == ("INC-17", "executed")
+    assert event.correlation_id == waiting.command_id
+
+
+def test_it_opens_a_review_that_two_owners_decide(waiting, fay, policy_owners, context_of):
+    completed(breaking(waiting), context=context_of(fay, reason="Leak in progress"))
+
+    review = ApprovalRequest.objects.get(message_type="approvals.review_break_glass")
+    assert (review.state, review.requester_label) == ("pending", "fay")
+    assert [rule["group"] for rule in review.requirements["rules"]] == ["Policy owners"]
+    assert "INC-17" in review.command().describe("")
+    assert approved(review, *policy_owners[:2]).state == "executed"
+    event = EventRecord.objects.get(message_type="approvals.break_glass_reviewed")
+    assert event.subject_id == str(waiting.pk)
+
+
+def test_it_is_loud(waiting, fay, ann, policy_owners, context_of, mailoutbox):
+    User.objects.filter(pk=ann.pk).update(email="ann@example.com")
+    User.objects.filter(username="olga").update(email="olga@example.com")
+
+    with structlog.testing.capture_logs() as lines:
+        completed(breaking(waiting), context=context_of(fay, reason="Leak in progress"))
+
+    (line,) = [line for line in lines if line["event"] == "glass broken"]
+    assert (line["log_level"], line["by"]) == ("error", "fay")
+    alarms = [mail for mail in mailoutbox if "glass was broken" in mail.subject]
+    assert sorted(mail.to for mail in alarms) == [["ann@example.com"], ["olga@example.com"]]
+    assert "Broken glass by fay, ticket INC-17: Leak in progress" in alarms[0].body
+
+
+@pytest.mark.parametrize(("reason", "ticket"), [("", "INC-17"), ("Leak", " "), (" ", "")])
+def test_it_takes_a_reason_and_a_ticket(reason, ticket, waiting, fay, context_of):
+    refuses(breaking(waiting, ticket=ticket), context_of(fay, reason=reason), Invalid)
+
+
+def test_being_superuser_is_not_enough(waiting, acme, context_of):
+    root = member("root", acme)
+    User.objects.filter(pk=root.pk).update(is_superuser=True)
+    context = context_of(User.objects.get(pk=root.pk), reason="I may do anything")
+
+    refuses(breaking(waiting), context, NotGranted)
+
+
+def test_a_permission_that_comes_with_a_group_is_granted_by_name(
+    waiting, security, acme, context_of
+):
+    security.permissions.add(Permission.objects.get(codename="break_glass"))
+    sam = member("sam", acme, groups=[security])
+
+    completed(breaking(waiting), context=context_of(sam, reason="Leak"))
+
+    assert not ApiKey.objects.get().is_enabled
+
+
+def test_an_approver_without_the_permission_does_not_break_it(waiting, ann, context_of):
+    refuses(breaking(waiting), context_of(ann, reason="Leak"), Forbidden)
+
+
+def test_neither_a_key_nor_the_system_breaks_it(waiting, fay, first_key):
+    key = Actor(
+        kind="api_key",
+        id=str(first_key.id),
+        label="a key of fay's",
+        person_id=str(fay.pk),
+        tenants=None,
+        permissions=frozenset({"approvals.break_glass"}),
+    )
+
+    refuses(breaking(waiting), Context(actor=key, reason="Leak"), NotAPerson)
+    refuses(breaking(waiting), Context(reason="Leak"), NotAPerson)
+
+
+def test_nobody_breaks_the_glass_on_what_guards_the_approvals(
+    disabling_needs_two, first_key, waiting, manager, fay, context_of
+):
+    weaken = held(
+        DisablePolicy(policy_id=Policy.objects.get().pk),
+        context=context_of(manager),
+    )
+
+    refuses(breaking(weaken), context_of(fay, reason="Hurry"), UnderTheFloor)
+
+
+def test_a_review_of_what_nobody_broke_comes_to_nothing(waiting, fay, policy_owners, context_of):
+    review = held(ReviewBreakGlass(approval_request_id=waiting.pk), context=context_of(fay))
+
+    assert approved(review, *policy_owners[:2]).state == "refused"
+    assert NotBroken.__doc__ in ApprovalRequest.objects.get(pk=review.pk).outcome
+
+
+def test_what_is_decided_is_not_broken(waiting, fay, ann, bob, context_of):
+    approved(waiting, ann, bob)
+
+    with pytest.raises(AlreadyDecided):
+        dispatch(breaking(waiting), context=context_of(fay, reason="Leak"))
+
+
+def test_without_owners_who_could_look_at_it_nobody_breaks_it(waiting, fay, context_of):
+    User.objects.filter(username__in=("olga", "otto")).update(is_active=False)
+
+    refuses(breaking(waiting), context_of(fay, reason="Leak"), Unsatisfiable)
+
+
+def test_it_is_broken_from_the_page_of_the_request(waiting, fay, ann, browser):
+    page = f"/admin/approvals/approvalrequest/{waiting.pk}/"
+    form = {"decision": "break_glass", "reason": "Leak in progress", "ticket": "INC-17"}
+
+    assert "Break the glass" in browser(fay).get(f"{page}change/").content.decode()
+    assert "Break the glass" not in browser(ann).get(f"{page}change/").content.decode()
+    answer = browser(fay).post(f"{page}decide/", form, follow=True)
+
+    assert not ApiKey.objects.get().is_enabled
+    (told,) = map(str, answer.context["messages"])
+    assert told == "Broken glass by fay, ticket INC-17: Leak in progress. Carried out."
+    assert "Break the glass" not in browser(fay).get(f"{page}change/").content.decode()
+
+
+def test_the_page_tells_a_superuser_why_not(waiting, acme, browser):
+    root = member("root", acme, is_staff=True)
+    User.objects.filter(pk=root.pk).update(is_superuser=True)
+    page = f"/admin/approvals/approvalrequest/{waiting.pk}/decide/"
+    form = {"decision": "break_glass", "reason": "I may do anything", "ticket": "INC-17"}
+
+    answer = browser(User.objects.get(pk=root.pk)).post(page, form, follow=True)
+
+    assert NotGranted.__doc__ in str(next(iter(answer.context["messages"])))
+    assert ApiKey.objects.get().is_enabled

@@ -1,0 +1,181 @@
+"""Notifications: to those who can vote and to who asked, after the commit, whatever fails."""
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail
+
+from apikeys.commands import CreateApiKey, DisableApiKey
+from apikeys.models import ApiKey
+from approvals.decisions.commands import Withdraw
+from audit.bus.dispatch import dispatch
+from audit.messages.exceptions import CommandError
+from tests.conftest import completed, member, policy
+from tests.probes import Broken, deed, to
+
+_heard = []
+
+
+def listen(notification):
+    """A hook as somebody might set it."""
+    _heard.append(notification)
+
+
+def fail(notification):
+    """A hook that does not work."""
+    raise Broken("in the hook")
+
+
+class BrokenBackend:
+    """A mail server that is not there."""
+
+    def __init__(self, **_):
+        pass
+
+    def __enter__(self):
+        raise OSError("no route to host")
+
+    def __exit__(self, *_):
+        """Never reached."""
+
+
+@pytest.fixture(autouse=True)
+def addresses(dana, ann, bob):
+    """Everybody has an address."""
+    for person in (dana, ann, bob):
+        User.objects.filter(pk=person.pk).update(email=f"{person.username}@example.com")
+    _heard.clear()
+
+
+def sent():
+    return sorted((*each.to, each.subject.split(":")[0]) for each in mail.outbox)
+
+
+def test_those_who_can_vote_are_told_when_it_is_asked_for(waiting):
+    assert sent() == [
+        ("ann@example.com", "[Countersign] Approval needed"),
+        ("bob@example.com", "[Countersign] Approval needed"),
+    ]
+
+
+def test_the_mail_says_what_and_who_and_why_and_where_to_read_it(waiting, settings):
+    body = mail.outbox[0].body
+
+    page = f"{settings.BASE_URL}/admin/approvals/approvalrequest/{waiting.pk}/change/"
+    for words in (f"Disable {ApiKey.objects.get()}", "dana", "Leaked", waiting.digest, page):
+        assert words in body
+    assert "decide/" not in body
+
+
+def test_the_link_is_a_page_that_decides_nothing(waiting, ann, browser):
+    link = mail.outbox[0].body.rpartition(" ")[2]
+
+    assert browser(ann).get(link).status_code == 200
+
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.votes.count()) == ("pending", 0)
+
+
+def test_who_cannot_vote_is_not_told(
+    hold, first_key, dana, acme, globex, security, disabling_needs_two, context_of
+):
+    dana.groups.add(security)
+    member("fred", globex, groups=[security])
+    gone = member("gone", acme, groups=[security])
+    member("mute", acme, groups=[security])
+    User.objects.filter(username="fred").update(email="fred@example.com")
+    User.objects.filter(pk=gone.pk).update(email="gone@example.com", is_active=False)
+
+    hold(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
+
+    assert [address for address, _ in sent()] == ["ann@example.com", "bob@example.com"]
+
+
+@pytest.mark.parametrize("end", ["executed", "denied", "withdrawn"])
+def test_who_asked_is_told_what_came_of_it(end, waiting, dana, ann, bob, approve, deny, context_of):
+    mail.outbox.clear()
+    match end:
+        case "executed":
+            approve(waiting, ann)
+            assert not mail.outbox
+            approve(waiting, bob)
+        case "denied":
+            deny(waiting, ann)
+        case "withdrawn":
+            completed(Withdraw(approval_request_id=waiting.pk), context=context_of(dana))
+
+    assert sent() == [("dana@example.com", f"[Countersign] {end.capitalize()}")]
+    waiting.refresh_from_db()
+    assert waiting.outcome in mail.outbox[0].body
+
+
+def test_a_hook_is_told_as_well(hold, first_key, dana, disabling_needs_two, context_of, settings):
+    settings.APPROVALS_NOTIFY = [f"{__name__}.listen"]
+
+    request = hold(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
+
+    (heard,) = _heard
+    assert (heard.request_id, heard.happened) == (request.pk, "asked")
+    assert len(heard.person_ids) == 2
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        {"APPROVALS_NOTIFY": [f"{__name__}.fail"]},
+        {"APPROVALS_NOTIFY": ["no.such_function"]},
+        {"EMAIL_BACKEND": f"{__name__}.BrokenBackend"},
+    ],
+)
+def test_what_cannot_be_told_fails_no_vote_and_is_logged(
+    broken, waiting, ann, bob, approve, settings, caplog
+):
+    for name, value in broken.items():
+        setattr(settings, name, value)
+    approve(waiting, ann)
+
+    assert approve(waiting, bob).state == "executed"
+
+    assert not ApiKey.objects.get().is_enabled
+    assert "Error calling" in caplog.text
+
+
+@deed
+def ask_and_fail(command, context):
+    dispatch(DisableApiKey(api_key_id=command.api_key_id))
+    raise Broken("after asking")
+
+
+def test_what_is_rolled_back_is_told_to_nobody(first_key, disabling_needs_two):
+    with pytest.raises(CommandError):
+        completed(to(ask_and_fail, first_key.id))
+
+    assert mail.outbox == []
+
+
+@deed
+def disable_and_break(command, context):
+    ApiKey.objects.get(pk=command.api_key_id).disable()
+    raise Broken("in the replay")
+
+
+def test_a_failure_is_told_to_who_asked(hold, first_key, dana, security, ann, context_of, approve):
+    policy("tests.probe", group=security, quorum=1)
+    request = hold(to(disable_and_break, first_key.id), context=context_of(dana))
+    mail.outbox.clear()
+
+    approve(request, ann)
+
+    assert sent() == [("dana@example.com", "[Countersign] Failed")]
+
+
+def test_names_cannot_add_headers_to_a_mail(hold, dana, acme, security, ann, context_of):
+    policy("apikeys.create", group=security, quorum=1)
+    name = "x\nBcc: everybody@example.com"
+    command = CreateApiKey(customer_id=acme.pk, owner_id=dana.pk, name=name)
+
+    hold(command, context=context_of(dana))
+
+    for message in mail.outbox:
+        assert message.bcc == []
+        assert "\n" not in message.subject
+    assert len(mail.outbox) == 2

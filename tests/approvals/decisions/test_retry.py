@@ -1,0 +1,179 @@
+"""Retry: what failed in a way that may pass is tried again, by the same checks and votes."""
+
+import logging
+
+import pytest
+
+from apikeys.models import ApiKey
+from approvals.models import (
+    AlreadyDecided,
+    NotAnApprover,
+    NotEnoughApprovals,
+    NotToBeRetried,
+    TooLate,
+    Vote,
+)
+from audit.messages.exceptions import Failed, TimedOut
+from tests.books import assert_balanced, attempts
+from tests.conftest import member, policy
+from tests.probes import Broken, deed, to
+from tests.tampering import let_time_pass, tamper
+
+_outages = []
+
+
+class Unrecoverable(Failed):
+    """This can never work."""
+
+
+@deed
+def rename_unless_there_is_an_outage(command, context):
+    ApiKey.objects.filter(pk=command.api_key_id).update(name="renamed")
+    if _outages:
+        raise _outages[0]
+
+
+@pytest.fixture(params=[Broken("down"), TimedOut()], ids=["crashed", "timeout"])
+def failed(request, hold, first_key, dana, security, ann, bob, context_of, approve):
+    """What was approved by two and failed when it was carried out; now it would succeed."""
+    policy("tests.probe", group=security, quorum=2)
+    command = to(rename_unless_there_is_an_outage, first_key.id)
+    asked = hold(command, context=context_of(dana))
+    approve(asked, ann)
+    _outages[:] = [request.param]
+    failed = approve(asked, bob)
+    _outages.clear()
+    assert (failed.state, failed.outcome_code, failed.is_retriable) == ("failed", "error", True)
+    return failed
+
+
+def test_it_is_carried_out_without_new_votes(failed, dana, retry):
+    request = retry(failed, dana)
+
+    assert (request.state, request.is_retriable) == ("executed", False)
+    assert ApiKey.objects.get().name == "renamed"
+    statuses = [status for _, status, _ in attempts(failed.command_id)]
+    assert statuses == ["postponed", "failed", "succeeded"]
+    assert Vote.objects.count() == 2
+    assert_balanced()
+
+
+def test_an_approver_may_try_again_as_well(failed, ann, retry):
+    assert retry(failed, ann).state == "executed"
+
+
+def test_nobody_else_may(failed, acme, retry):
+    with pytest.raises(NotAnApprover):
+        retry(failed, member("otto", acme))
+
+
+def test_it_may_fail_again_and_again(failed, dana, retry):
+    _outages[:] = [Broken("still down")]
+    assert retry(failed, dana).state == "failed"
+    assert retry(failed, dana).state == "failed"
+    _outages.clear()
+
+    assert retry(failed, dana).state == "executed"
+    assert len(attempts(failed.command_id)) == 5
+    assert_balanced()
+
+
+def test_it_succeeds_once_only(failed, dana, retry):
+    retry(failed, dana)
+
+    with pytest.raises(NotToBeRetried):
+        retry(failed, dana)
+
+
+def test_the_votes_are_counted_again(failed, dana, ann, security, retry):
+    ann.groups.remove(security)
+
+    with pytest.raises(NotEnoughApprovals):
+        retry(failed, dana)
+
+    failed.refresh_from_db()
+    assert (failed.state, failed.is_retriable) == ("failed", True)
+
+
+def test_the_requester_is_checked_again(failed, dana, ann, retry):
+    dana.is_active = False
+    dana.save()
+
+    request = retry(failed, ann)
+
+    assert (request.state, request.outcome_code) == ("refused", "forbidden")
+    assert ApiKey.objects.get().name == "first"
+
+
+@deed
+def rename_it_meanwhile(command, context):
+    ApiKey.objects.filter(pk=command.api_key_id).update(name="another")
+
+
+def test_the_subject_is_compared_again(failed, first_key, dana, ann, bob, hold, approve, retry):
+    change = hold(to(rename_it_meanwhile, first_key.id))
+    for person in (ann, bob):
+        approve(change, person)
+
+    request = retry(failed, dana)
+
+    assert (request.state, request.outcome_code) == ("refused", "stale")
+
+
+def test_after_the_time_to_execute_nothing_is_tried_again(failed, dana, retry, owner):
+    let_time_pass(owner, failed, column="execute_by")
+
+    with pytest.raises(TooLate):
+        retry(failed, dana)
+
+
+def test_what_failed_takes_no_more_votes(failed, approve, acme, security):
+    with pytest.raises(AlreadyDecided):
+        approve(failed, member("carol", acme, groups=[security]))
+
+
+def test_what_waits_is_not_tried_again(waiting, dana, retry):
+    with pytest.raises(NotToBeRetried):
+        retry(waiting, dana)
+
+
+def test_what_was_altered_meanwhile_has_failed_for_good_and_raises_the_alarm(
+    failed, dana, retry, owner, caplog
+):
+    tamper(owner, failed, payload=b"\x80\x04N.")
+
+    with caplog.at_level(logging.CRITICAL):
+        request = retry(failed, dana)
+
+    assert (request.state, request.outcome_code) == ("failed", "integrity")
+    assert not request.is_retriable
+    assert attempts(failed.command_id)[-1][1:] == ("cancelled", "unloadable")
+    assert "held command cannot be loaded" in caplog.text
+    assert ApiKey.objects.get().name == "first"
+    assert_balanced()
+
+
+def test_a_failure_that_does_not_pass_is_final(
+    hold, first_key, dana, security, ann, context_of, approve, retry
+):
+    policy("tests.probe", group=security, quorum=1)
+    command = to(rename_unless_there_is_an_outage, first_key.id)
+    _outages[:] = [Unrecoverable()]
+
+    request = approve(hold(command, context=context_of(dana)), ann)
+
+    _outages.clear()
+    assert (request.state, request.is_retriable) == ("failed", False)
+    with pytest.raises(NotToBeRetried):
+        retry(request, dana)
+
+
+def test_the_page_offers_to_try_again(failed, ann, browser):
+    client = browser(ann)
+    page = f"/admin/approvals/approvalrequest/{failed.pk}"
+    assert 'value="retry"' in client.get(f"{page}/change/").content.decode()
+
+    client.post(f"{page}/decide/", {"decision": "retry"})
+
+    failed.refresh_from_db()
+    assert failed.state == "executed"

@@ -1,0 +1,94 @@
+"""What one sees first: approvers their inbox, everybody the count of what needs them."""
+
+import re
+
+import pytest
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from approvals.pages.inbox.counter import waiting as for_the_header
+from tests.approvals.admin_pages import LIST, decide
+from tests.approvals.asking import asks_for_many
+from tests.conftest import actor, member
+
+
+@pytest.fixture
+def ask_for_many(waiting, dana, acme, context_of):
+    """Have Dana ask for that many more keys to be disabled."""
+    return lambda count: asks_for_many(dana, acme, context_of, count=count)
+
+
+def count_in_header(client, path=LIST):
+    found = re.search(r'Approvals <span class="count">(\d+\+?)', client.get(path).content.decode())
+    return found[1] if found else ""
+
+
+def test_the_header_counts_what_needs_me_with_one_query(waiting, ask_for_many, ann, browser, rf):
+    ask_for_many(1)
+    client = browser(ann)
+    assert count_in_header(client) == "2"
+    assert count_in_header(client, "/admin/apikeys/apikey/") == "2"
+    request = rf.get("/")
+    request.user = User.objects.get(pk=ann.pk)
+    given = for_the_header(request)["waiting_for_me"]
+    request._countersign_actor = actor(ann)
+
+    with CaptureQueriesContext(connection) as captured:
+        assert str(given) == "2"
+
+    assert len(captured) == 1
+
+
+def test_the_header_counts_no_further_than_it_has_room_for(
+    waiting, ask_for_many, ann, browser, monkeypatch
+):
+    ask_for_many(2)
+    monkeypatch.setattr("approvals.pages.inbox.counter._FURTHEST", 2)
+
+    assert count_in_header(browser(ann)) == "2+"
+
+
+def test_nothing_to_decide_is_no_count(waiting, ann, iris, dana, browser):
+    client = browser(ann)
+    decide(client, waiting, "approve")
+
+    assert count_in_header(client) == ""
+    assert count_in_header(browser(iris)) == ""
+    assert count_in_header(browser(iris), "/audit/") == ""
+
+
+def test_the_answer_to_a_form_is_not_counted_on(waiting, ann, browser):
+    tried = browser(ann).post(f"{LIST}{waiting.pk}/try/")
+
+    assert 'Approvals <span class="count">' not in tried.content.decode()
+
+
+def test_the_audit_pages_have_the_count_as_well(waiting, ann, browser):
+    ann.user_permissions.add(Permission.objects.get(codename="view_commandrecord"))
+
+    assert count_in_header(browser(ann), "/audit/") == "1"
+
+
+def test_approvers_begin_with_their_inbox(waiting, ann, browser):
+    answer = browser(ann).get("/admin/")
+
+    assert (answer.status_code, answer["Location"]) == (302, LIST)
+    overview = browser(ann).get("/admin/?overview")
+    assert overview.status_code == 200
+    assert ">Approval requests</a>" in overview.content.decode()
+
+
+def test_others_begin_with_what_there_is(waiting, iris, browser, client):
+    content = browser(iris).get("/admin/").content.decode()
+
+    assert ">Audit log</a>" in content
+    assert ">People</a>" not in content
+    assert client.get("/admin/")["Location"].startswith("/admin/login/")
+
+
+def test_who_may_see_no_requests_sees_no_inbox(waiting, acme, browser):
+    nobody = member("nora", acme, is_staff=True)
+
+    assert browser(nobody).get(LIST).status_code == 403
+    assert browser(nobody).get("/admin/").status_code == 200

@@ -1,0 +1,309 @@
+"""The inbox: what needs my decision, what I asked for, what I may watch, and what is done."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from apikeys.authentication.credentials import live_api_key
+from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
+from approvals.pages.inbox import page as inbox
+from approvals.people.commands import AddToGroup
+from approvals.requests.listing import needing_vote_of
+from approvals.requests.presentation import ballot, present
+from audit.bus.context import Context
+from tests.approvals.admin_pages import LIST, ask, decide, let_in, listed, page
+from tests.approvals.asking import asks_for_many
+from tests.conftest import actor, completed, create_key, held, member, policy
+from tests.probes import change_the_name, to
+from tests.tampering import let_time_pass, tamper
+
+TABS = ("needs", "mine", "watching", "done")
+
+
+@pytest.fixture
+def ask_for_many(waiting, dana, acme, context_of):
+    """Have Dana ask for that many more keys to be disabled."""
+    return lambda count: asks_for_many(dana, acme, context_of, count=count)
+
+
+def tabs_with(client, request):
+    """On which tabs a request stands."""
+    return [tab for tab in TABS if str(request.pk) in rows(client, tab=tab)]
+
+
+def rows(client, **query):
+    """The requests on a page, in their order."""
+    return in_rows(listed(client, **query))
+
+
+def in_rows(content):
+    return re.findall(rf'data-label="What">\s*<a href="{LIST}([0-9a-f-]+)/change/"><bdi>', content)
+
+
+def test_what_i_can_vote_on_is_on_the_first_tab_until_i_have(waiting, ann, bob, browser):
+    client = browser(ann)
+    assert tabs_with(client, waiting) == ["needs"]
+
+    decide(client, waiting, "approve")
+
+    assert tabs_with(client, waiting) == ["watching"]
+    decide(client, waiting, "take_back")
+    assert tabs_with(client, waiting) == ["needs"]
+    decide(browser(bob), waiting, "deny", reason="Still in use")
+    assert tabs_with(client, waiting) == ["done"]
+
+
+def test_what_i_asked_for_is_mine_and_needs_others(waiting, dana, security, browser):
+    dana.groups.add(security)
+    let_in(dana)
+
+    assert tabs_with(browser(dana), waiting) == ["mine", "watching"]
+
+
+def test_who_belongs_to_no_group_watches(waiting, iris, browser):
+    client = browser(iris)
+
+    assert tabs_with(client, waiting) == ["watching"]
+    assert "Nothing waits for your decision." in listed(client)
+
+
+def test_what_needs_me_is_exactly_what_my_vote_would_count_for(
+    first_key, acme, dana, ann, bob, iris, gus, security, context_of, browser
+):
+    """Whoever looks and whatever was asked for, the list and the vote go by the same rules."""
+    joined, legal = newly_joined("june", acme, security), Group.objects.create(name="Legal")
+    policy("apikeys.disable", group=security, quorum=2)
+    waiting = ask(first_key, dana, context_of)
+    policy("apikeys.create", group=legal, quorum=1, requester_may_vote=True)
+    policy("apikeys.enable", group=security, quorum=1, minimum_membership=timedelta(days=1))
+    for person in (dana, ann):
+        person.groups.add(legal)
+        person.user_permissions.add(
+            *Permission.objects.filter(codename__in=("create_apikey", "view_approvalrequest"))
+        )
+    gus.groups.add(security, legal)
+    created = [
+        held(CreateApiKey(customer_id=acme.pk, owner_id=who.pk, name="k"), context=context_of(who))
+        for who in map(fresh, (dana, ann))
+    ]
+    enabled = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    decide(browser(bob), waiting, "approve")
+    everything = [waiting, *created, enabled]
+
+    needed = {}
+    for person in (dana, ann, bob, iris, gus, joined):
+        who = actor(person)
+        visible = [each for each in everything if who.may_see(each.tenant)]
+        needed[person.username] = set(needing_vote_of(who))
+        assert needed[person.username] == {
+            each.request
+            for each in present(visible, actor=who)
+            if not ballot(each, actor=who).obstacle
+        }
+
+    assert needed["ann"] == {waiting, *created}
+    assert needed["dana"] == set(created)
+    assert needed["bob"] == needed["iris"] == needed["gus"] == set()
+    assert needed["june"] == {waiting}
+
+
+def test_who_joined_long_enough_ago_is_asked(acme, dana, security, context_of, owner, first_key):
+    june, kim = (newly_joined(name, acme, security) for name in ("june", "kim"))
+    policy("apikeys.disable", group=security, quorum=1, minimum_membership=timedelta(days=1))
+    age_memberships(owner, of=june)
+
+    request = ask(first_key, dana, context_of)
+
+    assert set(needing_vote_of(actor(june))) == {request}
+    assert set(needing_vote_of(actor(kim))) == set()
+
+
+def test_the_rows_tell_who_asks_through_what_and_why(
+    hold, first_key, dana, acme, disabling_needs_two, ann, browser, client
+):
+    other = create_key(dana, acme, name="other")
+    context = Context(actor=live_api_key(str(first_key.id)), channel="v2", reason="It leaked")
+    hold(DisableApiKey(api_key_id=other.id), context=context)
+
+    content = listed(browser(ann))
+
+    assert "dana, with key “first”" in content
+    assert ", through v2" in content
+    assert '<q class="why">It leaked</q>' in content
+    assert f'href="/admin/apikeys/apikey/{other.id}/change/"' in content
+    assert re.search(r"asked \d+.minutes? ago", content)
+    assert '<span class="rule">0 of 2 Security</span>' in content
+
+
+def test_each_rule_has_its_own_progress(waiting, first_key, dana, acme, context_of, ann, browser):
+    lea = member("lea", acme, groups=[Group.objects.create(name="Legal")])
+    policy("apikeys.enable", group=lea.groups.get(), quorum=1)
+    policy("apikeys.enable", group=Group.objects.get(name="Security"), quorum=1)
+    held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
+
+    content = listed(browser(ann), type="apikeys.enable")
+
+    assert '<span class="rule">0 of 1 Legal</span><span class="rule">0 of 1 Security</span>' in (
+        content
+    )
+
+
+def test_flags_say_what_is_wrong_and_conflicts_lead_to_each_other(
+    waiting, first_key, dana, ann, security, context_of, browser
+):
+    policy("apikeys.enable", group=security, quorum=1)
+    other = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    completed(to(change_the_name, first_key.id))
+    User.objects.filter(pk=dana.pk).update(is_active=False)
+
+    content = listed(browser(ann))
+
+    assert content.count("Changed since this was asked for: name.") == 2
+    assert content.count("Who asked for this is no longer good.") == 2
+    assert content.count("Conflicts with another open request") == 2
+    for request, words in ((waiting, "Disable API key"), (other, "Enable API key")):
+        assert f'<a href="{LIST}{request.pk}/change/"><bdi>{words}, asked for by dana' in content
+
+
+def test_what_belongs_to_others_is_no_conflict_that_one_is_told_of(
+    waiting, first_key, dana, ann, security, context_of, browser, owner
+):
+    policy("apikeys.enable", group=security, quorum=1)
+    other = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    tamper(owner, other, tenant="01900000-0000-7000-8000-000000000000")
+
+    assert "Conflicts" not in listed(browser(ann))
+
+
+def test_a_request_that_does_not_verify_is_put_into_no_sentence(waiting, ann, browser, owner):
+    tamper(owner, waiting, payload=b"\x80\x04N.")
+
+    content = listed(browser(ann))
+
+    assert "A request that cannot be verified" in content
+    assert "What was asked for has been altered since" in content
+    assert "Disable API key" not in content.partition("<tbody>")[2]
+
+
+def test_facets_narrow_the_tab_down(waiting, first_key, dana, ann, security, context_of, browser):
+    policy("apikeys.enable", group=security, quorum=1)
+    other = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana, reason="Back"))
+    client = browser(ann)
+    both = {str(waiting.pk), str(other.pk)}
+
+    assert set(rows(client)) == both
+    assert rows(client, type="apikeys.enable") == [str(other.pk)]
+    assert set(rows(client, group=security.pk)) == both
+    assert set(rows(client, age="day")) == both
+    assert rows(client, q="leak") == [str(waiting.pk)]
+    assert set(rows(client, q=f"api-key:{first_key.id}")) == both
+    assert rows(client, q="nothing like it") == []
+    assert "Nothing here fits that." in listed(client, q="nothing like it")
+    for unreadable in ({"type": "x"}, {"group": "x"}, {"age": "x"}, {"after": "x"}, {"tab": "x"}):
+        assert set(rows(client, **unreadable)) == both
+
+
+def test_facets_say_how_often_each_occurs(waiting, ask_for_many, ann, browser):
+    ask_for_many(2)
+
+    content = listed(browser(ann))
+
+    for choice in ("Disable API key (3)", "Security (3)", "less than a day ago (3)"):
+        assert f">{choice}</option>" in content
+
+
+def test_what_runs_out_first_comes_first_and_pages_follow_without_gap(
+    waiting, ask_for_many, ann, browser, monkeypatch
+):
+    monkeypatch.setattr(inbox, "ROWS", 2)
+    everything = [waiting, *ask_for_many(4)]
+    client, address, seen = browser(ann), LIST, []
+
+    while address:
+        content = client.get(address).content.decode()
+        seen += in_rows(content)
+        following = re.search(r'href="(\?[^"]+)" rel="next"', content)
+        address = LIST + following[1].replace("&amp;", "&") if following else ""
+
+    in_order = sorted(everything, key=lambda each: (each.approve_by, each.pk))
+    assert seen == [str(each.pk) for each in in_order]
+
+
+def test_what_is_done_comes_newest_first(waiting, ask_for_many, ann, browser):
+    everything, client = [waiting, *ask_for_many(2)], browser(ann)
+    for each in everything:
+        decide(client, each, "deny", reason="Still in use")
+
+    assert rows(client, tab="done") == [str(each.pk) for each in reversed(everything)]
+    assert "Denied by ann: Still in use" in listed(client, tab="done")
+
+
+@pytest.mark.parametrize(
+    ("tab", "reader", "expected"),
+    [("needs", "ann", 14), ("mine", "dana", 15), ("watching", "iris", 15), ("done", "ann", 11)],
+)
+def test_each_tab_costs_as_much_for_many_as_for_one(
+    tab, reader, expected, waiting, ask_for_many, dana, ann, bob, iris, browser
+):
+    let_in(dana)
+    everything = [waiting, *ask_for_many(3)]
+    if tab == "done":
+        for each in everything:
+            decide(browser(bob), each, "deny", reason="Still in use")
+    client = browser({"ann": ann, "dana": dana, "iris": iris}[reader])
+    client.get(LIST)
+    one, cost = {"tab": tab, "q": str(waiting.subject_id)}, []
+
+    for query in (one, {"tab": tab}):
+        with CaptureQueriesContext(connection) as captured:
+            seen = len(rows(client, **query))
+        cost.append((seen, len(captured)))
+
+    assert cost == [(1, expected), (4, expected)]
+
+
+def test_what_belongs_to_no_customer_is_shown_to_those_whom_it_asks(
+    policy_owners, manager, ann, browser, context_of
+):
+    olga = policy_owners[0]
+    olga.user_permissions.add(Permission.objects.get(codename="view_approvalrequest"))
+    command = AddToGroup(user_id=ann.pk, group_id=Group.objects.get(name="Policy owners").pk)
+    request = held(command, context=context_of(manager))
+
+    assert tabs_with(browser(olga), request) == ["needs"]
+    assert tabs_with(browser(ann), request) == []
+    assert "Needs my decision" in listed(browser(olga))
+    assert str(request.pk) in page(browser(olga), request)
+
+
+def test_what_is_late_is_done(waiting, ann, browser, owner):
+    let_time_pass(owner, waiting)
+
+    assert tabs_with(browser(ann), waiting) == ["done"]
+
+
+def newly_joined(name, customer, group):
+    """Somebody whom a command has made a member just now."""
+    person = member(name, customer, permissions=("view_approvalrequest",))
+    completed(AddToGroup(user_id=person.pk, group_id=group.pk))
+    return person
+
+
+def fresh(person):
+    """A person without what was remembered of its permissions."""
+    return User.objects.get(pk=person.pk)
+
+
+def age_memberships(owner, *, of):
+    with owner.transaction():
+        owner.execute("ALTER TABLE audit_eventrecord DISABLE TRIGGER USER")
+        owner.execute(
+            "UPDATE audit_eventrecord SET occurred_at = occurred_at - interval '2 days'"
+            " WHERE message_type = 'approvals.member_joined' AND data->'user_id' = %s::jsonb",
+            [str(of.pk)],
+        )
+        owner.execute("ALTER TABLE audit_eventrecord ENABLE TRIGGER USER")

@@ -1,0 +1,61 @@
+"""Why a request needs approval: the policies as they were, what met them, and today."""
+
+from django.contrib.auth.models import Permission
+
+from approvals.models import Policy, Rule
+from audit.outside import outside_command
+from tests.approvals.admin_pages import (
+    ask,
+    page,
+    section,
+)
+from tests.conftest import policy
+
+
+def test_the_condition_that_matched_is_shown_with_the_values_that_met_it(
+    first_key, dana, ann, bob, security, context_of, browser
+):
+    condition = 'context.channel == "v1" && subject.is_enabled && actor.kind == "user"'
+    policy("apikeys.disable", group=security, quorum=1, condition=condition)
+    request = ask(first_key, dana, context_of)
+
+    said = section(page(browser(ann), request), "grounds")
+
+    assert "Policy on apikeys.disable , version 1 · unchanged" in said.replace(", v", " , v")
+    assert condition in said
+    assert "context.channel v1 subject.is_enabled yes actor.kind user" in said
+    assert "The policies of today ask for the same." in said
+
+
+def test_what_the_policies_ask_for_by_now_is_told(waiting, ann, security, browser):
+    with outside_command("An edit of a policy for a test"):
+        Rule.objects.update(quorum=1)
+        Policy.objects.get().say(condition='context.channel == "v1"')
+
+    said = section(page(browser(ann), waiting), "grounds")
+
+    assert "version 2 by now" in said
+    assert "It has no condition" in said
+    assert "Security: 2 approvals when this was asked for, 1 today." in said
+
+
+def test_a_policy_that_is_gone_or_forbids_by_now_is_told(waiting, ann, browser):
+    with outside_command("An edit of a policy for a test"):
+        Policy.objects.get().disable()
+    said = section(page(browser(ann), waiting), "grounds")
+    assert "disabled by now" in said
+    assert "Today no policy would hold it" in said
+
+    with outside_command("Another policy for a test"):
+        Policy.objects.create(governs="apikeys.*", effect="forbid", message="Nothing today.")
+    said = section(page(browser(ann), waiting), "grounds")
+    assert "Today it could not be asked for: Nothing today." in said
+
+
+def test_policies_are_linked_for_those_who_may_see_them(waiting, ann, browser):
+    address = f"/admin/approvals/policy/{Policy.objects.get().pk}/change/"
+    assert address not in page(browser(ann), waiting)
+
+    ann.user_permissions.add(Permission.objects.get(codename="view_policy"))
+
+    assert address in page(browser(ann), waiting)

@@ -1,0 +1,148 @@
+"""What surrounds a request: other requests and commands, its clocks, what has happened."""
+
+import re
+from datetime import timedelta
+
+from django.contrib.auth.models import Permission, User
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from apikeys.commands import CreateCustomer, EnableApiKey
+from audit.models.records import CommandRecord
+from audit.outside import outside_command
+from tests.approvals.admin_pages import (
+    LIST,
+    ask,
+    decide,
+    page,
+    section,
+)
+from tests.approvals.asking import asks_for_many
+from tests.conftest import held, member, policy
+
+
+def test_the_context_tells_what_else_goes_on(
+    waiting, first_key, dana, acme, ann, security, context_of, browser
+):
+    policy("apikeys.enable", group=security, quorum=1)
+    other = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    elsewhere = asks_for_many(dana, acme, context_of, count=6)
+    decide(browser(ann), elsewhere[-1], "deny", reason="No")
+
+    content = page(browser(ann), waiting)
+
+    assert f'<a href="{LIST}{other.pk}/change/"><bdi>Enable API key' in content
+    assert "Enable API key “first”" in section(content, "open-ones")
+    earlier = section(content, "earlier")
+    assert earlier.count("API key") == 5
+    assert "denied" in earlier
+    assert "Enable API key postponed dana" in section(content, "commands")
+    assert "Create API key succeeded dana" in section(content, "commands")
+
+
+def test_commands_on_the_subject_are_for_those_who_may_see_it(waiting, acme, browser):
+    viewer = member("vera", acme, permissions=("view_approvalrequest",), is_staff=True)
+
+    content = page(browser(viewer), waiting)
+
+    assert '<h2 id="commands">' not in content
+    assert 'href="/admin/apikeys/' not in content
+    assert 'href="/audit/' not in content
+
+
+def test_requests_of_other_customers_stay_out_of_the_context(
+    waiting, dana, globex, ann, context_of, browser
+):
+    with outside_command("Dana acts for Globex as well"):
+        globex.membership_set.create(user=dana)
+    fresh = User.objects.get(pk=dana.pk)
+    (theirs,) = asks_for_many(fresh, globex, context_of, count=1)
+
+    assert str(theirs.pk) not in page(browser(ann), waiting)
+
+
+def test_the_clocks_are_words_with_their_times(
+    first_key, dana, ann, bob, security, context_of, browser
+):
+    within = {"approve_within": timedelta(hours=5), "execute_within": timedelta(days=3)}
+    policy("apikeys.disable", group=security, quorum=2, **within)
+    request = ask(first_key, dana, context_of)
+
+    said = section(page(browser(ann), request), "decision")
+
+    assert re.search(r"asked for \d+.minutes? ago", said)
+    assert re.search(r"approve by 4.hours, \d+.minutes? left", said)
+    assert re.search(r"carry out by 2.days, 23.hours left", said)
+    assert '<span class="urgent">4' in page(browser(ann), request)
+
+
+def test_the_timeline_tells_each_step_in_its_order(waiting, ann, bob, iris, browser):
+    decide(browser(ann), waiting, "approve", reason="Confirmed")
+    decide(browser(ann), waiting, "take_back")
+    decide(browser(ann), waiting, "approve")
+    decide(browser(bob), waiting, "approve", reason="Agreed")
+    decide(browser(bob), waiting, "approve")
+
+    answer = browser(iris).get(f"{LIST}{waiting.pk}/change/")
+
+    steps = [(step.words, step.actor) for step in answer.context["timeline"]]
+    assert steps == [
+        ("Asked for", "dana"),
+        ("Approved", "ann"),
+        ("Took the vote back", "ann"),
+        ("Approved", "ann"),
+        ("Approved", "bob"),
+        ("Carried out", "dana"),
+        ("Approve: refused", "bob"),
+    ]
+    for command_id in CommandRecord.objects.filter(
+        message_type__in=("approvals.approve", "approvals.take_back", "apikeys.disable")
+    ).values_list("command_id", flat=True):
+        assert f"/audit/commands/{command_id}" in answer.content.decode()
+    assert "/audit/commands/" not in page(browser(ann), waiting)
+
+
+def test_what_has_no_customer_yet_shows_what_it_makes(
+    dana, security, ann, bob, context_of, browser
+):
+    policy("apikeys.create_customer", group=security, quorum=1)
+    dana.user_permissions.add(Permission.objects.get(codename="create_customer"))
+    maker = User.objects.get(pk=dana.pk)
+    request = held(CreateCustomer(name="Initech"), context=context_of(maker))
+
+    content = page(browser(User.objects.create_superuser("root")), request)
+
+    assert "name Initech" in section(content, "changes")
+
+
+def test_the_page_is_framed_by_nobody(waiting, ann, browser):
+    answer = browser(ann).get(f"{LIST}{waiting.pk}/change/")
+
+    assert answer["X-Frame-Options"] == "DENY"
+    assert "frame-ancestors 'none'" in answer["Content-Security-Policy"]
+    assert not re.search(
+        r"<style|\sstyle=|<script(?![^>]* src=)|\son[a-z]+=", answer.content.decode()
+    )
+
+
+def test_the_page_costs_as_much_with_much_around_it(
+    waiting, dana, acme, ann, bob, security, context_of, browser, iris
+):
+    client = browser(ann)
+    asks_for_many(dana, acme, context_of, count=1)
+    for verb in ("approve", "take_back"):
+        decide(browser(bob), waiting, verb)
+    client.get(LIST)
+    cost = []
+
+    for _ in range(2):
+        with CaptureQueriesContext(connection) as captured:
+            page(client, waiting)
+        cost.append(len(captured))
+        asks_for_many(dana, acme, context_of, count=4)
+        for name in ("kim", "lea", "max"):
+            member(f"{name}{len(cost)}", acme, groups=[security])
+        for verb in ("approve", "take_back", "approve"):
+            decide(browser(bob), waiting, verb)
+
+    assert cost == [41, 41]

@@ -1,0 +1,77 @@
+"""Policies over HTTP: what is proposed waits for two owners, like everything under the floor."""
+
+import pytest
+
+from approvals.models import ApprovalRequest, Policy
+from audit.models.records import CommandRecord
+from tests.conftest import approved, policy
+from tests.http import call
+
+POLICIES = "/api/v2/policies"
+
+
+@pytest.fixture
+def proposal(security, ann, bob):
+    return {
+        "governs": "apikeys.disable",
+        "condition": 'actor.kind == "api_key"',
+        "rules": [{"group": "Security", "quorum": 2}],
+        "approve_within": "PT48H",
+    }
+
+
+def test_a_policy_is_proposed_approved_and_shown(proposal, manager, policy_owners, browser):
+    answer = call(browser(manager), "POST", POLICIES, proposal)
+
+    assert answer.status_code == 202
+    assert not Policy.objects.exists()
+    for owner in policy_owners[:2]:
+        approved(ApprovalRequest.objects.get(), owner)
+    made = Policy.objects.get()
+    shown = call(browser(policy_owners[0]), "GET", f"{POLICIES}/{made.pk}").json()
+    assert shown["condition"] == proposal["condition"]
+    assert [(rule["group"], rule["quorum"]) for rule in shown["rules"]] == [("Security", 2)]
+
+
+def test_an_edit_and_the_end_of_a_policy_wait_as_well(
+    proposal, manager, policy_owners, browser, security, ann, bob
+):
+    made = policy("apikeys.disable", group=security, quorum=1)
+
+    edit = call(browser(manager), "PUT", f"{POLICIES}/{made.pk}", proposal)
+    end = call(browser(manager), "DELETE", f"{POLICIES}/{made.pk}")
+
+    assert (edit.status_code, end.status_code) == (202, 202)
+    for owner in policy_owners[:2]:
+        approved(ApprovalRequest.objects.get(message_type="approvals.edit_policy"), owner)
+    made.refresh_from_db()
+    assert (made.version, made.rules.get(is_dropped=False).quorum) == (2, 2)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"condition": "subject.typo"}, "condition"),
+        ({"governs": "no.such.command"}, "governs"),
+        ({"rules": [{"group": "Nobody", "quorum": 1}]}, "rules/0/group"),
+        ({"rules": [{"group": "Security", "quorum": 3}]}, "rules"),
+        ({"effect": "shrug"}, "effect"),
+        ({"approve_within": "soon"}, "approve_within"),
+    ],
+)
+def test_a_bad_proposal_is_refused_by_field_before_anybody_is_bothered(
+    proposal, manager, policy_owners, browser, change, field
+):
+    answer = call(browser(manager), "POST", POLICIES, proposal | change)
+
+    assert answer.status_code == 400, answer.content
+    assert [error["pointer"] for error in answer.json()["errors"]] == [f"/{field}"]
+    assert not ApprovalRequest.objects.exists()
+    assert CommandRecord.objects.get(command_id=answer["Command-Id"]).status == "refused"
+
+
+def test_who_may_not_manage_policies_proposes_nothing(proposal, dana, policy_owners, browser):
+    answer = call(browser(dana), "POST", POLICIES, proposal)
+
+    assert answer.status_code == 403
+    assert not ApprovalRequest.objects.exists()

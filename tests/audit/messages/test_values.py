@@ -1,0 +1,101 @@
+"""Plain values: each declared type has one normal form, one JSON form, and a way back."""
+
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from functools import reduce
+from typing import Any, Literal
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from audit.messages.values import NotPlain, codec
+from audit.models.records import Status
+
+STORABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
+JSON_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats(-1, 1) | STORABLE,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(STORABLE, inner, max_size=2),
+    max_leaves=5,
+)
+ANNOTATIONS: list[tuple[Any, Any]] = [
+    (bool, st.booleans()),
+    (int, st.integers(-(2**63) + 1, 2**63 - 1)),
+    (float, st.floats(allow_nan=False, allow_infinity=False)),
+    (str, STORABLE),
+    (UUID, st.uuids()),
+    (Decimal, st.decimals(allow_nan=False, allow_infinity=False)),
+    (datetime, st.datetimes(timezones=st.just(UTC))),
+    (date, st.dates()),
+    (timedelta, st.timedeltas()),
+    (Literal["live", "test"], st.sampled_from(["live", "test"])),
+    (str | None, st.none() | STORABLE),
+    (tuple[UUID, ...], st.lists(st.uuids()).map(tuple)),
+    (dict[str, int], st.dictionaries(STORABLE, st.integers(0, 9))),
+    (Any, JSON_VALUES),
+    (dict[str, Any], st.dictionaries(STORABLE, JSON_VALUES)),
+]
+
+
+@given(st.data())
+def test_every_value_survives_the_trip_through_json(data):
+    annotation, values = data.draw(st.sampled_from(ANNOTATIONS))
+    value = codec(annotation).check(data.draw(values))
+
+    assert codec(annotation).load(codec(annotation).dump(value)) == value
+    assert codec(annotation).load(value) == value
+
+
+def test_a_choice_of_an_enumeration_becomes_the_plain_value():
+    checked = codec(Literal["succeeded", "failed"]).check(Status.FAILED)
+
+    assert type(checked) is str
+
+
+def test_a_date_and_time_becomes_utc():
+    noon_in_paris = datetime(2026, 7, 1, 12, tzinfo=timezone(timedelta(hours=2)))
+
+    assert codec(datetime).check(noon_in_paris) == datetime(2026, 7, 1, 10, tzinfo=UTC)
+    assert codec(datetime).check(noon_in_paris).tzinfo is UTC
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value", "words"),
+    [
+        (int, True, "a whole number"),
+        (int, 2**63, "64 bits"),
+        (str, b"bytes", "text"),
+        (str, "NUL \x00", "without NUL"),
+        (str, "half a \ud800 pair", "valid Unicode"),
+        (float, float("nan"), "finite"),
+        (Decimal, Decimal("Infinity"), "finite"),
+        (datetime, datetime(2026, 7, 1, 12), "offset from UTC"),  # noqa: DTZ001
+        (date, datetime(2026, 7, 1, tzinfo=UTC), "a date"),
+        (UUID, "no-uuid", "a UUID"),
+        (Literal["live", "test"], "prod", "one of live, test"),
+        (tuple[int, ...], "123", "a list"),
+        (dict[str, int], [], "an object"),
+        (Any, {1: "x"}, "text"),
+        (Any, ["NUL \x00"], "without NUL"),
+        (Any, [float("inf")], "finite"),
+        (Any, {"id": UUID(int=1)}, "what JSON can say"),
+        (Any, reduce(lambda inner, _: [inner], range(33), 0), "32 levels"),
+    ],
+)
+def test_a_wrong_value_is_refused_in_words(annotation, value, words):
+    with pytest.raises(ValueError, match=words):
+        codec(annotation).check(value)
+
+
+def test_a_list_in_json_is_kept_so_that_nobody_can_change_it():
+    checked = codec(dict[str, Any]).check({"teams": ["a", {"b": [1]}]})
+
+    assert checked == {"teams": ("a", {"b": (1,)})}
+    assert codec(dict[str, Any]).dump(checked) == {"teams": ["a", {"b": [1]}]}
+
+
+@pytest.mark.parametrize("annotation", [object, list[int], tuple[int, str], dict[int, str], type])
+def test_a_type_that_is_no_plain_value_is_refused(annotation):
+    with pytest.raises(NotPlain):
+        codec(annotation)

@@ -1,0 +1,242 @@
+"""The page of an affair: a tree of steps in time, and a picture of it."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from apikeys.commands import DisableApiKey, EnableApiKey
+from approvals.decisions.commands import Deny
+from audit.bus.context import Context, RequestFacts
+from audit.bus.dispatch import dispatch, dispatch_all
+from audit.models.records import CommandRecord
+from audit.pages.labels import span
+from audit.pages.timelines import cases
+from audit.pages.timelines.chart import LABELS, timeline
+from audit.pages.timelines.steps import Step
+from tests.audit.reading import queries
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+def affair_of(request):
+    return f"/audit/affairs/{request.command_id}"
+
+
+def steps(content):
+    """How far in each step of the table stands, and what it says."""
+    found = re.findall(r'class="depth-(\d)"><a href="[^"]+">(.*?)</a>', content)
+    return [(int(depth), words) for depth, words in found]
+
+
+def svg(content):
+    """The picture, which has to be XML."""
+    return ET.fromstring(
+        content[content.index('<svg class="timeline') :].split("</svg>")[0] + "</svg>"
+    )
+
+
+def step(kind="command", *, at, took=timedelta(milliseconds=5), **fields):
+    facts = {"label": kind, "words": kind, "note": "", "url": "/", "until": at + took} | fields
+    return Step(kind=kind, at=at, **facts)
+
+
+def test_an_affair_is_told_as_a_tree_from_the_request_to_the_history(disabled, read):
+    content = read(affair_of(disabled))
+
+    assert steps(content) == [
+        (0, "Disable API key: asked for, held until approved"),
+        (1, "History: approval-request row added"),
+        (1, "Approval requested"),
+        (1, "Approve: carried out"),
+        (2, "Approved"),
+        (1, "Approve: carried out"),
+        (2, "Disable API key: carried out"),
+        (3, "History: api-key row changed"),
+        (3, "API key disabled"),
+        (2, "History: approval-request row changed"),
+        (2, "Approved"),
+        (2, "Settled"),
+    ]
+
+
+def test_a_request_from_outside_is_the_first_step(first_key, dana, context_of, read):
+    facts = RequestFacts(request_id="r-1", client_address="203.0.113.7")
+    context = context_of(dana, channel="v1", request=facts)
+    outcome = dispatch(DisableApiKey(api_key_id=first_key.id), context=context)
+
+    content = read(f"/audit/affairs/{outcome.command_id}")
+
+    assert steps(content)[:2] == [
+        (0, "Request through v1"),
+        (1, "Disable API key: carried out"),
+    ]
+    assert "dana, from 203.0.113.7, request id r-1" in content
+
+
+def test_each_step_tells_how_long_it_took_and_how_long_it_was_held(disabled, read):
+    content = read(affair_of(disabled))
+
+    held = CommandRecord.objects.get(command_id=disabled.command_id, attempt=1)
+    row = content.split("held until approved</a>")[1].split("</tr>")[0]
+    took, waited = re.findall(r'class="number">(.*?)</td>', row)
+    assert took == span(timedelta(microseconds=held.duration_us))
+    assert waited.endswith((" ms", " s"))
+
+
+def test_a_step_tells_who_why_and_what_changed(disabled, read):
+    content = read(affair_of(disabled))
+
+    assert "“Leaked”" in content
+    assert "“ann agrees”" in content
+    assert "<del>yes</del> → <ins>no</ins>" in content
+    assert "21 fields" in content
+
+
+def test_every_step_is_a_link_in_the_picture_with_a_title(disabled, read):
+    content = read(affair_of(disabled))
+
+    links = list(svg(content).iter("a"))
+    assert len(links) == len(steps(content))
+    assert all(link.find("title").text and link.get("href") for link in links)
+    assert f"/audit/commands/{disabled.command_id}#attempt-2" in [
+        each.get("href") for each in links
+    ]
+
+
+def test_links_to_steps_lead_somewhere(disabled, read, iris, browser):
+    client = browser(iris)
+
+    for link in svg(read(affair_of(disabled))).iter("a"):
+        path, _, anchor = link.get("href").partition("#")
+        page = client.get(path)
+        assert page.status_code == 200
+        assert not anchor or f'id="{anchor}"' in page.content.decode()
+
+
+def test_large_affairs_are_cut_with_words(disabled, read, monkeypatch):
+    monkeypatch.setattr(cases, "MOST_COMMANDS", 2)
+    monkeypatch.setattr(cases, "MOST_DRAWN", 3)
+
+    content = read(affair_of(disabled))
+
+    assert "This affair has more than 2 attempts at commands. The first 2 of them" in content
+    assert "The picture has the first 3 of 5 steps; the table has all of them." in content
+
+
+def test_batches_are_one_affair(first_key, dana, read, context_of):
+    commands = [each(api_key_id=first_key.id) for each in (DisableApiKey, EnableApiKey)]
+    first, _ = dispatch_all(commands, context=context_of(dana))
+
+    content = read(f"/audit/affairs/{first.command_id}")
+
+    assert [words for depth, words in steps(content) if depth == 0] == [
+        "Disable API key: carried out"
+    ]
+    assert "Enable API key: carried out" in content
+
+
+def test_what_was_called_off_is_told_with_its_end(asked, ann, act, read):
+    act(ann, Deny(approval_request_id=asked.pk, digest=asked.digest), reason="Still in use")
+
+    assert (2, "Disable API key: called off") in steps(read(affair_of(asked)))
+
+
+def test_nobody_sees_an_affair_of_others(globex_key, iris, browser, gus):
+    record = CommandRecord.objects.get(subject_id=str(globex_key.id))
+
+    assert browser(iris).get(f"/audit/affairs/{record.correlation_id}").status_code == 404
+
+
+def test_what_is_not_ones_to_see_is_left_out_of_an_affair(
+    first_key, globex_key, dana, globex, read, context_of
+):
+    both = Context(actor=context_of(dana).actor, channel="v2")
+    both.actor = type(both.actor)(
+        kind="user",
+        id=str(dana.pk),
+        label="dana",
+        person_id=str(dana.pk),
+        tenants=None,
+        permissions=both.actor.permissions,
+    )
+    commands = [DisableApiKey(api_key_id=key.id) for key in (first_key, globex_key)]
+    first, _ = dispatch_all(commands, context=both)
+
+    content = read(f"/audit/affairs/{first.command_id}")
+
+    assert str(first_key.id) in content
+    assert str(globex_key.id) not in content
+    assert "globex" not in content.lower()
+
+
+def test_an_affair_costs_the_same_however_long_it_is(first_key, dana, context_of, iris, browser):
+    client = browser(iris)
+    off, on = (each(api_key_id=first_key.id) for each in (DisableApiKey, EnableApiKey))
+    few, _ = dispatch_all([off, on], context=context_of(dana))
+    many, *_ = dispatch_all([off, on] * 20, context=context_of(dana))
+
+    pages = [queries(client, f"/audit/affairs/{each.command_id}") for each in (few, many)]
+
+    assert pages == [11, 11]
+
+
+def test_the_axis_is_to_scale_within_a_burst_and_breaks_in_a_wait():
+    hour = timedelta(hours=1)
+    first, inner, late = (
+        step(at=NOON, took=timedelta(milliseconds=10)),
+        step("event", at=NOON + timedelta(milliseconds=5), until=None),
+        step(at=NOON + hour, took=timedelta(milliseconds=10)),
+    )
+
+    picture = timeline([first, inner, late])
+
+    start, end = picture.bursts
+    (wait,) = picture.waits
+    assert wait.lasted == "59 min 59 s"
+    assert start.left + start.width < wait.middle < end.left
+    assert picture.marks[0].x == start.left > LABELS
+    assert picture.marks[1].x == pytest.approx(start.left + start.width / 2)
+    assert picture.marks[2].x == end.left
+    assert picture.width > end.left + end.width
+
+
+def test_a_held_command_is_drawn_until_it_was_settled():
+    held = step(at=NOON, held_until=NOON + timedelta(hours=1))
+    settled = step(at=NOON + timedelta(hours=1))
+
+    picture = timeline([held, settled])
+
+    assert picture.marks[0].held_to == picture.marks[1].x
+    assert picture.marks[0].figure == "held 59 min 59 s"
+
+
+def test_every_held_command_of_an_affair_is_held_until_its_own_end(disabled, read):
+    content = read(affair_of(disabled))
+
+    postponed = content.split("held until approved</a>")[1].split("</tr>")[0]
+    carried_out = content.split("Disable API key: carried out</a>")[1].split("</tr>")[0]
+    assert re.findall(r'class="number">(.*?)</td>', postponed)[1]
+    assert not re.findall(r'class="number">(.*?)</td>', carried_out)[1]
+
+
+def test_one_step_alone_can_be_drawn():
+    picture = timeline([step("event", at=NOON, until=None)])
+
+    assert picture.marks[0].x == picture.bursts[0].left
+
+
+@pytest.mark.parametrize(
+    ("duration", "words"),
+    [
+        (timedelta(microseconds=850), "0.8 ms"),
+        (timedelta(milliseconds=12), "12.0 ms"),
+        (timedelta(seconds=1.5), "1.5 s"),
+        (timedelta(seconds=61), "1 min 1 s"),
+        (timedelta(hours=2, minutes=13, seconds=5), "2 h 13 min"),
+        (timedelta(days=3, hours=4), "3 d 4 h"),
+    ],
+)
+def test_durations_are_told_in_words(duration, words):
+    assert span(duration) == words

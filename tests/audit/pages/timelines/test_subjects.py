@@ -1,0 +1,382 @@
+"""The page of a subject: what happened to it, and what it was at a moment."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from django.db import connection, transaction
+from uuid_utils.compat import uuid7
+
+from apikeys.commands import (
+    DeleteApiKey,
+    DisableApiKey,
+    EnableApiKey,
+    RotateApiKey,
+    UpdateApiKey,
+)
+from apikeys.models import ApiKey
+from approvals.decisions.commands import Approve, Deny
+from approvals.models import OwnRequest
+from audit.messages.exceptions import Conflict
+from audit.models.records import CommandRecord, EventRecord
+from audit.outside import outside_command
+from audit.pages.timelines import point_in_time, subjects
+from tests.audit.reading import headlines, queries, story_of
+from tests.conftest import create_key
+
+DISAGREE = "Its events, its history and its row do not agree."
+SPRING = datetime(2027, 3, 20, tzinfo=UTC)
+
+
+def value(content, field):
+    """What the page says a field held, by the history and by the events."""
+    row = re.search(rf">{field}</th>(.*?)</tr>", content, re.DOTALL)[1]
+    return [re.sub(r"<[^>]+>", "", cell).strip() for cell in row.split("</td>")[:2]]
+
+
+def change_by_hand(key_id, **fields):
+    """Change a key with its history, under a command id, but by no command."""
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('audit.command_id', 'none', true)")
+        key = ApiKey.objects.get(pk=key_id)
+        for name, new in fields.items():
+            setattr(key, name, new)
+        key.save()
+
+
+def test_a_story_tells_all_that_happened_in_order(disabled, first_key, dana, act, read):
+    act(dana, EnableApiKey(api_key_id=first_key.id), channel="v2", reason="False alarm")
+
+    content = read(story_of(first_key.id))
+
+    assert headlines(content) == [
+        "API key created",
+        "Disable API key: asked for, held until approved",
+        "Approved",
+        "Approved, settled",
+        "API key disabled",
+        "API key enabled",
+    ]
+
+
+def test_a_line_tells_who_why_through_what_and_what_changed(disabled, first_key, read):
+    content = read(story_of(first_key.id))
+    line = content.split("API key disabled</strong>")[1].split("</article>")[0]
+
+    replay = CommandRecord.objects.get(command_id=disabled.command_id, attempt=2)
+    for words in (
+        "succeeded",
+        "dana</a>",
+        "through v1, took ",
+        "released by bob&#x27;s “Approve”",
+        "Leaked",
+        '<span class="field">is enabled</span> <del>yes</del> → <ins>no</ins>',
+        f"/audit/commands/{replay.command_id}",
+        f"/audit/commands/{replay.causation_id}",
+        f"/audit/affairs/{replay.correlation_id}",
+        "apikeys.disable v1, attempt 2",
+        "apikeys.disabled v1, number 2 of api-key",
+    ):
+        assert words in line, words
+
+
+def test_a_story_tells_of_what_came_to_nothing(asked, dana, ann, act, read):
+    with pytest.raises(OwnRequest):
+        act(dana, Approve(approval_request_id=asked.pk, digest=asked.digest))
+    denial = Deny(approval_request_id=asked.pk, digest=asked.digest)
+    act(ann, denial, reason="Still in use")
+    with pytest.raises(Conflict):
+        act(dana, EnableApiKey(api_key_id=UUID(asked.subject_id)))
+
+    content = read(story_of(asked.subject_id))
+
+    assert headlines(content) == [
+        "API key created",
+        "Disable API key: asked for, held until approved",
+        "Approve: refused",
+        "Denied",
+        "Disable API key: called off",
+        "Enable API key: refused",
+    ]
+    assert "You asked for this yourself" in content
+    assert "called off by ann&#x27;s “Deny”" in content
+    assert "is already enabled." in content
+
+
+def test_a_story_tells_of_changes_by_hand(first_key, read):
+    with outside_command("Renamed, ticket OPS-9"):
+        key = ApiKey.objects.get()
+        key.name = "renamed"
+        key.save()
+
+    content = read(story_of(first_key.id))
+
+    assert headlines(content)[1:] == ["Change outside command: carried out"]
+    assert "Renamed, ticket OPS-9" in content
+    assert '<span class="field">name</span> <del>first</del> → <ins>renamed</ins>' in content
+
+
+def test_a_story_is_paged_and_each_change_is_told_once(disabled, dana, act, read, monkeypatch):
+    monkeypatch.setattr(subjects, "STORY_LINES", 2)
+    act(dana, EnableApiKey(api_key_id=UUID(disabled.subject_id)))
+    story = story_of(disabled.subject_id)
+    url, told, changes = story, [], 0
+
+    while url:
+        content = read(url)
+        told = headlines(content) + told
+        changes += content.count('<span class="field">is enabled</span>')
+        older = re.search(r'href="(\?before=\d+)#story"', content)
+        url = older and story + older[1]
+
+    assert sorted(told) == sorted(
+        [
+            "API key created",
+            "Disable API key: asked for, held until approved",
+            "Approved",
+            "Approved, settled",
+            "API key disabled",
+            "API key enabled",
+        ]
+    )
+    assert changes == 3
+
+
+@pytest.mark.parametrize("path", ["api-key/zero", "nothing/1", "api-key/%00", "a/b/c", "policy/1"])
+def test_subjects_that_are_none_are_not_found(iris, browser, path):
+    assert browser(iris).get(f"/audit/subjects/{path}").status_code == 404
+
+
+def test_a_story_marks_what_was_changed_outside_every_other_command(first_key, read):
+    with outside_command("Renamed, ticket OPS-9"):
+        key = ApiKey.objects.get()
+        key.name = "renamed"
+        key.save()
+
+    content = read(story_of(first_key.id))
+
+    assert "1 change on this page was made outside every other command." in content
+    line = content.split("Change outside command: carried out")[1].split("</article>")[0]
+    assert "outside every other command" in line
+
+
+def test_the_record_of_a_change_by_hand_is_no_link_for_who_may_not_see_it(first_key, read):
+    with outside_command("Renamed, ticket OPS-9"):
+        key = ApiKey.objects.get()
+        key.name = "renamed"
+        key.save()
+
+    content = read(story_of(first_key.id))
+
+    record = CommandRecord.objects.get(channel="outside")
+    assert record.tenant == ""
+    assert str(record.command_id) not in content
+
+
+def test_a_story_marks_what_no_command_on_record_changed(first_key, act, dana, read):
+    change_by_hand(first_key.id, name="renamed")
+    act(dana, DisableApiKey(api_key_id=first_key.id))
+
+    content = read(story_of(first_key.id))
+
+    assert headlines(content) == [
+        "API key created",
+        "Changed outside any command: row changed",
+        "API key disabled",
+    ]
+    stray = content.split("Changed outside any command")[1].split("</article>")[0]
+    assert "not in the log" in stray
+    assert "<del>first</del> → <ins>renamed</ins>" in stray
+    assert DISAGREE in content
+
+
+def test_a_change_under_the_id_of_no_command_is_marked_as_well(first_key, read):
+    made_up = uuid7()
+    change_by_hand(first_key.id, name="renamed")
+    with connection.cursor() as cursor:
+        cursor.execute("BEGIN")
+        cursor.execute("SELECT set_config('audit.command_id', 'none', true)")
+        cursor.execute(
+            "INSERT INTO apikeys_historicalapikey SELECT (jsonb_populate_record(h,"
+            " jsonb_build_object('history_id', history_id + 1000, 'name', 'again',"
+            " 'history_command_id', %s::text))).*"
+            " FROM apikeys_historicalapikey AS h ORDER BY history_id DESC LIMIT 1",
+            [str(made_up)],
+        )
+        cursor.execute("COMMIT")
+
+    content = read(story_of(first_key.id))
+
+    assert f"under command {made_up}, which is not on record" in content
+
+
+def test_strays_are_told_on_one_page_each(first_key, act, dana, read, monkeypatch):
+    monkeypatch.setattr(subjects, "STORY_LINES", 1)
+    for name in ("one", "two"):
+        change_by_hand(first_key.id, name=name)
+        act(dana, DisableApiKey(api_key_id=first_key.id))
+        act(dana, EnableApiKey(api_key_id=first_key.id))
+    url, told = story_of(first_key.id), []
+
+    while url:
+        content = read(url)
+        told += re.findall("<ins>(one|two)</ins>", content)
+        older = re.search(r'href="(\?before=\d+)#story"', content)
+        url = older and story_of(first_key.id) + older[1]
+
+    assert told == ["two", "one"]
+
+
+def test_the_last_line_of_a_page_tells_what_was_before(first_key, act, dana, read, monkeypatch):
+    monkeypatch.setattr(subjects, "STORY_LINES", 1)
+    monkeypatch.setattr(subjects, "_SLACK", timedelta())
+    act(dana, DisableApiKey(api_key_id=first_key.id))
+
+    content = read(story_of(first_key.id))
+
+    assert headlines(content) == ["API key disabled"]
+    assert "<del>yes</del> → <ins>no</ins>" in content
+
+
+def test_a_subject_is_shown_as_it_is_now(first_key, act, dana, read):
+    act(dana, DisableApiKey(api_key_id=first_key.id))
+
+    content = read(story_of(first_key.id))
+
+    assert "What it is now" in content
+    assert value(content, "is enabled") == ["no", "the same"]
+    assert value(content, "customer") == ["Acme", "the same"]
+    assert value(content, "owner") == ["dana", "the same"]
+    assert value(content, "prefix")[1] == "they do not tell"
+    assert DISAGREE not in content
+
+
+def test_a_subject_is_shown_as_it_was_at_a_moment(first_key, act, dana, read):
+    created = EventRecord.objects.get(message_type="apikeys.created").occurred_at
+    act(dana, DisableApiKey(api_key_id=first_key.id))
+
+    content = read(story_of(first_key.id), {"at": created.isoformat()})
+
+    assert f"What it was at {created:%Y-%m-%d %H:%M:%S} UTC" in content
+    assert value(content, "is enabled") == ["yes", "the same"]
+    assert DISAGREE not in content
+
+
+def test_whatever_is_done_to_a_key_its_events_and_its_history_tell_the_same(acme, act, dana, read):
+    key_id = create_key(dana, acme, name="first", metadata={"tags": ["a", {"b": [1]}]}).id
+    changed = {"name": "ci", "scopes": ("keys:read",), "metadata": {"tags": [["c"]]}}
+    limits = {"not_before": SPRING, "expires_at": SPRING + timedelta(days=90)}
+    networks = ("192.0.2.0/24",)
+    act(dana, UpdateApiKey(api_key_id=key_id, **changed, **limits, allowed_networks=networks))
+    act(dana, UpdateApiKey(api_key_id=key_id, cleared=("expires_at",)))
+    act(dana, RotateApiKey(api_key_id=key_id, overlap_seconds=60))
+    act(dana, DeleteApiKey(api_key_id=key_id))
+
+    content = read(story_of(key_id))
+
+    assert DISAGREE not in content
+    for field in ("name", "scopes", "not before", "expires at", "metadata", "is enabled"):
+        assert value(content, field)[1] == "the same", field
+    for field in ("prefix", "created at", "deleted at"):
+        assert value(content, field)[1] == "they do not tell", field
+    for told in EventRecord.objects.all():
+        assert DISAGREE not in read(story_of(key_id), {"at": told.occurred_at.isoformat()})
+
+
+def test_a_moment_amid_a_command_is_no_disagreement(first_key, act, dana, read):
+    act(dana, DisableApiKey(api_key_id=first_key.id))
+    row = ApiKey.history.latest("history_id")
+    event = EventRecord.objects.get(message_type="apikeys.disabled")
+    assert row.history_date < event.occurred_at
+
+    for moment in (row.history_date, event.occurred_at):
+        content = read(story_of(first_key.id), {"at": moment.isoformat()})
+        assert value(content, "is enabled") == ["no", "the same"]
+        assert DISAGREE not in content
+
+
+def test_before_its_first_event_a_subject_did_not_exist(first_key, read):
+    before = ApiKey.objects.get().created_at - timedelta(hours=1)
+
+    content = read(story_of(first_key.id), {"at": before.isoformat()})
+
+    assert "It did not exist then, by its history." in content
+    assert DISAGREE not in content
+
+
+@pytest.mark.parametrize("at", ["yesterday", "2026-13-01T00:00", "\x00"])
+def test_a_moment_that_is_none_is_told_so(first_key, read, at):
+    content = read(story_of(first_key.id), {"at": at})
+
+    assert "Write a date, or a date and a time" in content
+    assert "What it is now" in content
+
+
+def test_history_that_no_event_tells_of_is_shown_loud(first_key, read):
+    with outside_command("Disabled by hand"):
+        key = ApiKey.objects.get()
+        key.is_enabled = False
+        key.save()
+
+    content = read(story_of(first_key.id))
+
+    assert DISAGREE in content
+    assert value(content, "is enabled") == ["no", "yes"]
+
+
+def test_a_row_that_its_history_does_not_tell_of_is_shown_loud(first_key, read):
+    with outside_command("Past its history"):
+        ApiKey.objects.update(name="hidden")
+
+    content = read(story_of(first_key.id))
+
+    assert DISAGREE in content
+    assert value(content, "name") == ["first but its row has hidden", "the same"]
+
+
+def test_events_that_nobody_can_read_any_more_are_named(first_key, read, owner):
+    owner.execute("ALTER TABLE audit_eventrecord DISABLE TRIGGER ALL")
+    owner.execute("UPDATE audit_eventrecord SET message_type = 'apikeys.of_old'")
+    owner.execute("ALTER TABLE audit_eventrecord ENABLE TRIGGER ALL")
+
+    content = read(story_of(first_key.id))
+
+    assert "Some of its events cannot be read any more, and are left out: apikeys.of_old" in content
+
+
+def test_a_stream_too_long_to_fold_is_told_so(first_key, act, dana, read, monkeypatch):
+    monkeypatch.setattr(point_in_time, "MOST_FOLDED", 1)
+    act(dana, DisableApiKey(api_key_id=first_key.id))
+
+    content = read(story_of(first_key.id))
+
+    assert "It has more events than are read for a page" in content
+    assert value(content, "is enabled") == ["no", "they do not tell"]
+
+
+def test_requests_and_policies_are_told_by_their_events_as_well(
+    disabled, policy_owners, browser, iris
+):
+    client = browser(iris)
+
+    content = client.get(f"/audit/subjects/approval-request/{disabled.pk}").content.decode()
+
+    assert value(content, "state") == ["executed", "the same"]
+    assert DISAGREE not in content
+
+
+def test_nobody_reads_the_story_of_anothers_subject(globex_key, iris, browser):
+    assert browser(iris).get(story_of(globex_key.id)).status_code == 404
+    assert browser(iris).get(story_of(globex_key.id), {"at": "2026-01-01"}).status_code == 404
+
+
+def test_a_story_costs_the_same_however_long_it_is(first_key, act, dana, iris, browser):
+    client, url = browser(iris), story_of(first_key.id)
+    act(dana, DisableApiKey(api_key_id=first_key.id))
+    few = queries(client, url)
+    for command in (EnableApiKey, DisableApiKey, EnableApiKey):
+        act(dana, command(api_key_id=first_key.id))
+
+    assert queries(client, url) == few == 16

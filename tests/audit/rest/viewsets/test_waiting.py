@@ -1,0 +1,127 @@
+"""Waiting over HTTP for a command to become final."""
+
+import threading
+import time
+
+import pytest
+from django.db import connection
+from django.test import Client
+
+from apikeys.commands import DisableApiKey
+from audit.bus.context import Context
+from tests.conftest import actor, approved, create_key, held
+from tests.http import call
+from tests.threads import Crowd, until
+
+COMMANDS = "/api/v2/commands"
+
+
+@pytest.fixture
+def request_(first_key, dana, acme, disabling_needs_two):
+    """Dana asks to disable another key: two of Security have to approve."""
+    other = create_key(dana, acme, name="other")
+    return held(DisableApiKey(api_key_id=other.id), context=Context(actor=actor(dana)))
+
+
+@pytest.fixture
+def get(request_, first_key):
+    """Ask for the command, with these parameters; tells also how long that took."""
+
+    def ask(query=""):
+        started = time.monotonic()
+        path = f"{COMMANDS}/{request_.command_id}?{query}"
+        answer = call(Client(), "GET", path, key=first_key)
+        return answer, time.monotonic() - started
+
+    return ask
+
+
+def is_waited_for():
+    """Whether a session of this database has looked for a final record and is idle since."""
+    sql = """
+        SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
+            AND pid <> pg_backend_pid() AND query LIKE '%audit_commandrecord%status%IN%'
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchone()[0] > 0
+
+
+def test_what_is_final_is_told_at_once(get, request_, ann, bob):
+    approved(request_, ann, bob)
+
+    answer, seconds = get("wait=30")
+
+    assert (answer.json()["status"], "Retry-After" in answer) == ("succeeded", False)
+    assert seconds < 5
+
+
+def test_what_is_still_held_is_told_when_the_time_is_over(get):
+    answer, seconds = get("wait=1")
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "postponed")
+    assert 1 <= seconds < 5
+
+
+def test_what_becomes_final_meanwhile_is_told_then(get, request_, ann, bob):
+    with Crowd(1) as crowd:
+        waiting = crowd.start(lambda: get("wait=30"))
+        until(is_waited_for)
+        approved(request_, ann, bob)
+        answer, seconds = waiting.result()
+
+    assert answer.json()["status"] == "succeeded"
+    assert [each["status"] for each in answer.json()["attempts"]] == ["postponed", "succeeded"]
+    assert seconds < 15
+
+
+def test_no_transaction_is_open_while_somebody_waits(get):
+    sql = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL
+            AND state <> 'active'
+    """
+    with Crowd(1) as crowd:
+        waiting = crowd.start(lambda: get("wait=2"))
+        until(is_waited_for)
+        seen = []
+        while not waiting.done():
+            with connection.cursor() as cursor:
+                cursor.execute(sql)
+                seen += cursor.fetchone()
+        assert waiting.result()[0].status_code == 200
+
+    assert seen
+    assert set(seen) == {0}
+
+
+def test_more_than_may_wait_are_answered_at_once(get, request_, settings, ann, bob):
+    settings.MAX_WAITERS = 1
+    with Crowd(1) as crowd:
+        waiting = crowd.start(lambda: get("wait=30"))
+        until(is_waited_for)
+        answer, seconds = get("wait=30")
+        approved(request_, ann, bob)
+        assert waiting.result()[0].json()["status"] == "succeeded"
+
+    assert (answer.status_code, answer.json()["status"]) == (200, "postponed")
+    assert answer["Retry-After"] == "2"
+    assert seconds < 5
+
+
+def test_a_place_to_wait_is_free_again_afterwards(get, settings):
+    settings.MAX_WAITERS = 1
+
+    answers = [get("wait=1")[0] for _ in range(2)]
+
+    assert ["Retry-After" in answer for answer in answers] == [False, False]
+    assert threading.active_count() < 10
+
+
+@pytest.mark.parametrize("wait", ["-1", "31", "1.5", "1.0", "ten", "", "%00", "1&wait=2"])
+def test_anything_but_0_to_30_whole_seconds_is_refused(get, wait):
+    answer, seconds = get(f"wait={wait}")
+
+    assert answer.status_code == 400, answer.content
+    assert [error["parameter"] for error in answer.json()["errors"]] == ["wait"]
+    assert seconds < 5

@@ -1,0 +1,268 @@
+"""What travels together: all of it or nothing, whatever comes in between."""
+
+import pytest
+from django.db import connection, transaction
+from uuid_utils.compat import uuid7
+
+from apikeys.commands import DisableApiKey, EnableApiKey
+from apikeys.models import ApiKey, Customer
+from audit.bus.dispatch import dispatch
+from audit.messages.exceptions import Crashed, NotFound
+from audit.models.records import CommandRecord
+from audit.wire import pipeline, rows
+from benchmarks.protocol import traffic_of
+from tests.books import all_but_records, assert_balanced
+from tests.probes import Broken, deed, locking, to
+
+NOBODY = uuid7()
+
+
+def history_of(api_key_id) -> list[bool]:
+    """Whether the key was enabled, change by change, after its creation."""
+    changes = ApiKey.history.filter(id=api_key_id).order_by("history_id")
+    return [row.is_enabled for row in changes][1:]
+
+
+@deed
+def disable_and_enable(command, context):
+    api_key = ApiKey.objects.get(pk=command.api_key_id)
+    api_key.disable()
+    api_key.enable()
+
+
+@deed
+def disable_for_a_moment(command, context):
+    with pytest.raises(Broken), transaction.atomic():
+        disable_and_break(command, context)
+
+
+@deed
+def disable_around_an_enabling(command, context):
+    ApiKey.objects.get(pk=command.api_key_id).disable()
+    dispatch(EnableApiKey(api_key_id=command.api_key_id))
+    disable_and_enable(command, context)
+
+
+@deed
+def disable_around_what_fails(command, context):
+    with pytest.raises(Crashed):
+        dispatch(to(disable_and_break, command.api_key_id))
+
+
+@deed
+def disable_and_break(command, context):
+    ApiKey.objects.get(pk=command.api_key_id).disable()
+    raise Broken("after the change")
+
+
+@deed
+def disable_and_look(command, context):
+    rows.locked(ApiKey, pk=command.api_key_id).disable()
+    assert not ApiKey.objects.get(pk=command.api_key_id).is_enabled
+    assert history_of(command.api_key_id) == [False]
+
+
+@deed
+def disable_and_look_with_the_same_prepared_statement(command, context):
+    rows.locked(ApiKey, pk=command.api_key_id).disable()
+    assert not rows.locked(ApiKey, pk=command.api_key_id).is_enabled
+
+
+@deed
+def ask_ahead_and_then_change(command, context):
+    api_key = rows.locked(ApiKey, pk=command.api_key_id)
+    pipeline.ask_ahead(rows.reading(ApiKey, pk=api_key.pk), rows.reading(Customer, pk=NOBODY))
+    api_key.disable()
+    assert not rows.found(ApiKey, pk=api_key.pk).is_enabled
+
+
+@deed
+def ask_ahead(command, context):
+    pipeline.ask_ahead(
+        rows.reading(ApiKey, pk=command.api_key_id), rows.reading(Customer, pk=NOBODY)
+    )
+    assert rows.find(Customer, pk=NOBODY) is None
+    assert rows.found(ApiKey, pk=command.api_key_id).is_enabled
+
+
+@deed
+def lock_what_an_inner_command_has_changed(command, context):
+    dispatch(DisableApiKey(api_key_id=command.api_key_id))
+    rows.locked(ApiKey, pk=command.api_key_id).enable()
+
+
+@deed
+def change_what_was_locked_in_a_savepoint(command, context):
+    with transaction.atomic():
+        api_key = rows.locked(ApiKey, pk=command.api_key_id)
+        transaction.set_rollback(True)
+    api_key.disable()
+
+
+@deed
+def give_it_a_name_that_the_database_refuses(command, context):
+    api_key = rows.locked(ApiKey, pk=command.api_key_id)
+    api_key.prefix = None
+    api_key.save(update_fields=["prefix"])
+
+
+def test_a_handler_reads_what_it_has_written(first_key):
+    dispatch(locking(disable_and_look, first_key.id))
+
+    assert history_of(first_key.id) == [False]
+
+
+def test_a_handler_reads_what_it_has_written_past_the_orm_too(first_key):
+    dispatch(locking(disable_and_look_with_the_same_prepared_statement, first_key.id))
+
+    assert history_of(first_key.id) == [False]
+
+
+def test_what_was_asked_ahead_is_not_asked_again(first_key):
+    traffic = traffic_of(lambda: dispatch(to(ask_ahead, first_key.id)))
+
+    # The opening; the two questions; the record and COMMIT.
+    assert traffic.round_trips == 3
+
+
+def test_what_was_asked_ahead_of_a_change_is_asked_again_after_it(first_key):
+    dispatch(locking(ask_ahead_and_then_change, first_key.id))
+
+    assert history_of(first_key.id) == [False]
+
+
+def test_what_was_locked_ahead_is_read_anew_after_an_inner_command(first_key):
+    dispatch(locking(lock_what_an_inner_command_has_changed, first_key.id))
+
+    assert history_of(first_key.id) == [False, True]
+
+
+def test_a_change_under_a_lock_that_was_given_up_is_made_at_once(first_key):
+    traffic = traffic_of(
+        lambda: dispatch(locking(change_what_was_locked_in_a_savepoint, first_key.id))
+    )
+
+    # The opening; SAVEPOINT and the lock; ROLLBACK; RELEASE and the UPDATE; the record and COMMIT.
+    assert traffic.round_trips == 5
+    assert history_of(first_key.id) == [False]
+
+
+def test_a_change_that_the_database_refuses_at_the_end_is_undone_and_recorded(first_key):
+    before = all_but_records()
+
+    with pytest.raises(Crashed) as refused:
+        dispatch(locking(give_it_a_name_that_the_database_refuses, first_key.id))
+
+    assert all_but_records() == before
+    assert CommandRecord.objects.get(command_id=refused.value.command_id).status == "failed"
+
+
+@deed
+def begin_and_break(command, context):
+    with pytest.raises(Broken), transaction.atomic():
+        raise Broken("before anything was said")
+    with transaction.atomic():
+        ApiKey.objects.get(pk=command.api_key_id).disable()
+
+
+@deed
+def dispatch_what_is_refused_before_it_is_said(command, context):
+    with pytest.raises(NotFound):
+        dispatch(DisableApiKey(api_key_id=uuid7()))
+    rows.locked(ApiKey, pk=command.api_key_id).disable()
+
+
+def test_a_savepoint_that_nothing_was_said_in_can_be_rolled_back(first_key):
+    dispatch(to(begin_and_break, first_key.id))
+
+    assert history_of(first_key.id) == [False]
+
+
+def test_an_inner_command_that_is_refused_at_once_leaves_the_outer_one_as_it_was(first_key):
+    dispatch(locking(dispatch_what_is_refused_before_it_is_said, first_key.id))
+
+    assert history_of(first_key.id) == [False]
+
+
+def test_two_changes_of_one_row_are_two_rows_of_history(first_key):
+    dispatch(to(disable_and_enable, first_key.id))
+
+    assert history_of(first_key.id) == [False, True]
+    assert_balanced()
+
+
+def test_what_is_undone_in_a_handlers_savepoint_has_no_history(first_key):
+    dispatch(to(disable_for_a_moment, first_key.id))
+
+    assert history_of(first_key.id) == []
+    assert_balanced()
+
+
+def test_history_stands_in_the_order_of_the_changes_also_around_an_inner_command(first_key):
+    dispatch(to(disable_around_an_enabling, first_key.id))
+
+    assert history_of(first_key.id) == [False, True, False, True]
+    assert_balanced()
+
+
+def test_an_inner_command_that_fails_takes_its_history_along(first_key):
+    dispatch(to(disable_around_what_fails, first_key.id))
+
+    assert history_of(first_key.id) == []
+    assert_balanced()
+
+
+def test_what_a_session_has_forgotten_is_prepared_anew(first_key):
+    dispatch(DisableApiKey(api_key_id=first_key.id))
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+
+    outcome = dispatch(EnableApiKey(api_key_id=first_key.id))
+
+    assert CommandRecord.objects.get(command_id=outcome.command_id).retries == 1
+    assert_balanced()
+
+
+def test_it_works_where_nothing_may_be_prepared(first_key):
+    connection.ensure_connection()
+    connection.connection.prepare_threshold = None
+    try:
+        dispatch(DisableApiKey(api_key_id=first_key.id))
+    finally:
+        connection.close()
+
+    assert history_of(first_key.id) == [False]
+    assert_balanced()
+
+
+def test_every_statement_of_a_dispatch_is_prepared(first_key):
+    for command_class in (DisableApiKey, EnableApiKey) * 4:
+        dispatch(command_class(api_key_id=first_key.id))
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT statement, generic_plans + custom_plans FROM pg_prepared_statements")
+        used = {sql.split()[0] for sql, times in cursor.fetchall() if times >= 8}
+
+    # The opening and the row lock, the UPDATE, the history row, the record with its event.
+    assert used == {"SELECT", "UPDATE", "INSERT", "WITH"}
+
+
+def test_commit_goes_along_only_where_django_would_commit(first_key):
+    before, outer = all_but_records(), transaction.atomic()
+    # As Django's TestCase has it, so that it can undo what a test has done.
+    outer._from_testcase = True
+
+    with outer:
+        dispatch(DisableApiKey(api_key_id=first_key.id))
+        transaction.set_rollback(True)
+
+    assert all_but_records() == before
+
+
+def test_what_follows_a_failure_is_not_carried_out(first_key):
+    failing = pipeline.Call(pipeline.Statement("SELECT 1 / %s::int"), [0])
+
+    with pytest.raises(Exception, match="division by zero"), transaction.atomic():
+        pipeline.send(failing, pipeline.COMMIT)
+
+    assert pipeline.fetch(pipeline.Statement("SELECT %s::int"), [1]) == (1,)

@@ -1,0 +1,146 @@
+"""What a fresh machine is given, and that nothing is taken from one that has its own."""
+
+import base64
+import stat
+
+import psycopg
+import pytest
+
+SCRIPT = """
+import json, os
+from config.first_run import preparing
+preparing.prepare()
+print(json.dumps(dict(os.environ)))
+"""
+SECRETS = ("SECRET_KEY", "PAYLOAD_KEYS", "FINGERPRINT_KEY", "EVIDENCE_KEY")
+
+
+@pytest.fixture(scope="module")
+def prepared(lasting_process, lasting_home):
+    """Return the environments of four processes that met an empty directory at once."""
+    processes = [lasting_process(SCRIPT, DATA_DIR=str(lasting_home)) for _ in range(4)]
+    return [process.told() for process in processes]
+
+
+@pytest.fixture
+def owner(prepared):
+    with psycopg.connect(prepared[0]["MIGRATION_DATABASE_URL"]) as connection:
+        yield connection
+
+
+@pytest.fixture
+def application(prepared):
+    with psycopg.connect(prepared[0]["DATABASE_URL"]) as connection:
+        yield connection
+
+
+@pytest.mark.parametrize("name", [*SECRETS, "DATABASE_URL", "MIGRATION_DATABASE_URL"])
+def test_processes_that_start_at_once_agree(prepared, name):
+    assert len({environment[name] for environment in prepared}) == 1
+
+
+def test_secrets_are_long_and_random(prepared):
+    environment = prepared[0]
+
+    key_id, _, payload_key = environment["PAYLOAD_KEYS"].partition(":")
+
+    assert len(environment["SECRET_KEY"]) >= 50
+    assert key_id == "k1"
+    assert len(base64.b64decode(payload_key, validate=True)) == 32
+    assert len(base64.b64decode(environment["FINGERPRINT_KEY"], validate=True)) == 32
+
+
+def test_secrets_are_kept_for_the_next_run_where_only_we_can_read_them(
+    prepared, lasting_home, process
+):
+    kept = lasting_home / "environment"
+
+    again = process(SCRIPT, DATA_DIR=str(lasting_home)).told()
+
+    assert stat.S_IMODE(kept.stat().st_mode) == 0o600
+    assert [again[name] for name in SECRETS] == [prepared[0][name] for name in SECRETS]
+
+
+def test_a_checkout_that_lacks_a_secret_gets_it_once_and_keeps_the_others(
+    prepared, lasting_home, process
+):
+    kept = lasting_home / "environment"
+    before = kept.read_text()
+    kept.write_text("".join(line for line in before.splitlines(True) if "EVIDENCE" not in line))
+
+    first = process(SCRIPT, DATA_DIR=str(lasting_home)).told()
+    again = process(SCRIPT, DATA_DIR=str(lasting_home)).told()
+
+    kept.write_text(before)
+    (lasting_home / "environment-2").unlink()
+    assert first["EVIDENCE_KEY"] == again["EVIDENCE_KEY"] != prepared[0]["EVIDENCE_KEY"]
+    assert first["SECRET_KEY"] == prepared[0]["SECRET_KEY"]
+
+
+def test_what_the_environment_says_is_kept(prepared, lasting_home, process):
+    environment = process(
+        SCRIPT, DATA_DIR=str(lasting_home), HTTPS="true", SECRET_KEY="mine"
+    ).told()
+
+    assert environment["HTTPS"] == "true"
+    assert environment["SECRET_KEY"] == "mine"
+
+
+def test_development_defaults_stay_on_this_machine_and_never_debug(prepared):
+    environment = prepared[0]
+
+    assert environment["ALLOWED_HOSTS"] == "localhost,127.0.0.1,[::1]"
+    assert environment["HTTPS"] == "false"
+    assert "DEBUG" not in environment
+
+
+def test_variables_of_another_server_are_dropped(lasting_home, prepared, process):
+    environment = process(SCRIPT, DATA_DIR=str(lasting_home), PGSERVICE="elsewhere").told()
+
+    assert "PGSERVICE" not in environment
+
+
+def test_no_role_of_ours_is_a_superuser_or_makes_roles(owner):
+    roles = owner.execute(
+        "SELECT rolname, rolcanlogin, rolcreatedb, rolsuper, rolcreaterole, rolreplication,"
+        " rolbypassrls FROM pg_roles WHERE rolname LIKE 'countersign%' ORDER BY rolname"
+    ).fetchall()
+
+    assert roles == [
+        ("countersign_app", True, False, False, False, False, False),
+        ("countersign_owner", True, True, False, False, False, False),
+    ]
+
+
+def test_the_owner_can_make_tables(owner):
+    owner.execute("CREATE TABLE made ()")
+
+    owner.rollback()
+
+
+def test_the_application_cannot_make_tables(application):
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        application.execute("CREATE TABLE made ()")
+
+
+def test_a_database_url_means_that_nothing_is_done(process, home):
+    environment = process(SCRIPT, DATA_DIR=str(home), DATABASE_URL="postgresql://x@/y").told()
+
+    assert environment["DATABASE_URL"] == "postgresql://x@/y"
+    assert not set(SECRETS) & set(environment)
+    assert list(home.iterdir()) == []
+
+
+def test_importing_the_settings_starts_nothing(process, home):
+    error = process("import config.settings", DATA_DIR=str(home)).leave()
+
+    assert "SECRET_KEY is missing" in error
+    assert list(home.iterdir()) == []
+
+
+def test_a_directory_that_cannot_be_used_is_refused_with_the_ways_out(process, home):
+    (home / "file").touch()
+
+    error = process(SCRIPT, DATA_DIR=str(home / "file" / "below")).leave()
+
+    assert "Set DATA_DIR to a directory of your own, or DATABASE_URL" in error
