@@ -1,0 +1,12 @@
+"""Approvals: commands that are held until enough people approve them.
+
+- ``admin``: approval requests, policies and people in the Django admin
+- ``pages``: what the admin shows: the inbox, a request, a policy
+- ``rest``: approval requests and policies over HTTP
+- ``decisions``: holding a command, votes, execution, break-glass and evidence
+- ``requests``: open requests: lists, eligible approvers, warnings and staleness
+- ``policies``: which policies govern a command, and whether a request meets them
+- ``models``: policies, requests and votes
+- ``people``: accounts and groups, changed by commands
+- ``sealing``: signed payloads and evidence files
+"""

@@ -9,7 +9,8 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from approvals.decisions.holding import hold_for_approval
 from approvals.models import ApprovalRequest, Effect, Policy, State
 from approvals.policies.evaluation import names_governing
-from audit.bus import handling as registry
+from audit.bus import handling
+from audit.messages import catalog
 from audit.messages.classes import Command, secret_fields
 
 
@@ -33,7 +34,7 @@ def check_stored_types(databases: Sequence[str] | None = None, **_: Any) -> list
 
 def _policies() -> Iterator[CheckMessage]:
     for policy in Policy.objects.filter(is_enabled=True):
-        governed = [c for c in registry.command_classes() if policy.governs in names_governing(c)]
+        governed = [c for c in handling.command_classes() if policy.governs in names_governing(c)]
         if not governed:
             yield Error(f"The {policy} governs no command.", hint=_HINT, id=_UNKNOWN)
         elif policy.effect == Effect.REQUIRE_APPROVAL and any(map(secret_fields, governed)):
@@ -55,6 +56,6 @@ _HINT = "Was a command renamed? Keep its old message_type in its aliases."
 
 def _is_command(message_type: str) -> bool:
     try:
-        return issubclass(registry.message_class(message_type), Command)
-    except registry.UnknownMessageType:
+        return issubclass(catalog.message_class(message_type), Command)
+    except catalog.UnknownMessageType:
         return False

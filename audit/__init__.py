@@ -1,0 +1,14 @@
+"""The audit log: every command and its events, recorded in the transaction that executes it.
+
+- ``pages``: the auditors' pages, and admin base classes
+- ``rest``: viewsets, errors, lists and the OpenAPI document for a REST API on the bus
+- ``tracking``: history rows, event folding and the database triggers
+- ``entry``: contexts of commands from HTTP requests and the shell
+- ``bus``: dispatch of one command in one transaction
+- ``log``: reading the records: search, feed, visibility and status
+- ``subjects``: what messages are about: types, labels and tenants
+- ``actors``: who acts, with which permissions and scopes
+- ``messages``: commands, events, their values, outcomes and errors
+- ``models``: the records
+- ``wire``: how statements are sent to PostgreSQL
+"""

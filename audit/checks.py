@@ -8,7 +8,8 @@ from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 from django.utils.module_loading import import_string
 
-from audit.bus import handling as registry
+from audit.bus import handling
+from audit.messages import catalog
 from audit.messages.classes import codecs
 from audit.messages.values import NotPlain
 from audit.tracking.protection import APPEND_ONLY, GUARD, append_only_tables, guarded_tables
@@ -41,8 +42,8 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
 @register()
 def check_messages(**_: Any) -> list[CheckMessage]:
     """Messages hold plain values, and commands require permissions that can be given."""
-    problems = [problem for each in registry.message_classes() for problem in _fields(each)]
-    for command_class in registry.command_classes():
+    problems = [problem for each in catalog.message_classes() for problem in _fields(each)]
+    for command_class in handling.command_classes():
         permission = command_class.required_permission
         if permission is not None and permission.count(".") != 1:
             message = f"{command_class.message_type} requires {permission!r}: use app.codename."

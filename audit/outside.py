@@ -2,22 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from audit.bus.attempts import Attempt
 from audit.bus.context import Context, running
-from audit.messages.classes import Command
+from audit.log.commands import ChangeOutsideCommand
 from audit.messages.outcomes import Completed
 from audit.models.records import Epoch
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChangeOutsideCommand(Command):
-    """Change data by hand, outside every other command."""
-
-    message_type = "audit.change_outside_command"
 
 
 @contextmanager

@@ -8,9 +8,9 @@ from typing import Any, Self
 
 import pytest
 
-from audit.bus import handling as registry
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
+from audit.messages import catalog
 from audit.messages.classes import Command, Event
 from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Outcome, Postponed
@@ -59,7 +59,7 @@ class Scenario:
 def recorded_events(outcome: Outcome) -> Sequence[Any]:
     """Read the events of a command back from the log."""
     records = EventRecord.objects.filter(command_id=outcome.command_id).order_by("position")
-    return [registry.restore(e.message_type, e.schema_version, e.data) for e in records]
+    return [catalog.restore(e.message_type, e.schema_version, e.data) for e in records]
 
 
 @pytest.fixture

@@ -241,7 +241,7 @@ V1_SUNSET = environment.day("V1_SUNSET", default="2027-12-31")
 # Audit
 
 AUDIT_MIDDLEWARE = [
-    "audit.bus.middleware.authorize",
+    "audit.bus.authorization.authorize",
     "approvals.decisions.holding.hold_for_approval",
 ]
 AUDIT_TENANTS_OF_USER = "apikeys.memberships.tenants_of_user"

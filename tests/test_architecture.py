@@ -2,19 +2,15 @@
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from audit.bus import handling as registry
+from audit.messages import catalog
+from tests.structure import APPS, ROOT, cycles, file_imports, folder_imports, product_files
 
-ROOT = Path(__file__).parent.parent
-APPS = ("config", "apikeys", "approvals", "audit")
-
-
-def product_files() -> list[Path]:
-    found = (path for app in APPS for path in (ROOT / app).rglob("*.py"))
-    return sorted(path for path in found if "migrations" not in path.parts)
+MOST_MODULES = 12
 
 
 @pytest.mark.parametrize("path", product_files(), ids=lambda path: str(path.relative_to(ROOT)))
@@ -46,7 +42,7 @@ def test_only_the_bus_catches_every_exception():
 
 
 def test_every_command_says_what_it_does_and_every_module_what_it_is():
-    for message_class in registry.message_classes():
+    for message_class in catalog.message_classes():
         assert message_class.__doc__, message_class
     for path in product_files():
         if path.name in ("models.py", "admin.py", "urls.py", "apps.py", "__init__.py"):
@@ -63,3 +59,54 @@ def test_pages_have_no_inline_script_or_style():
 def test_the_words_of_others_are_not_used():
     for path in product_files():
         assert not re.search(r"\b(reviewer|rejected)\b", path.read_text(), re.IGNORECASE), path
+
+
+def test_no_folder_has_more_than_twelve_modules():
+    sizes = Counter(path.parent for path in product_files() if path.name != "__init__.py")
+
+    assert {folder for folder, size in sizes.items() if size > MOST_MODULES} == set()
+
+
+def test_no_file_imports_itself_through_others():
+    assert cycles(file_imports()) == []
+
+
+def test_no_folder_imports_itself_through_others():
+    assert cycles(folder_imports()) == []
+
+
+def test_a_cycle_is_found():
+    assert cycles({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == [["b", "c"]]
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_the_root_docstring_of_an_app_lists_its_sub_packages(app):
+    named = re.findall(
+        r"^- ``(\w+)``: ", ast.get_docstring(_parsed(ROOT / app / "__init__.py")), re.MULTILINE
+    )
+
+    assert sorted(named) == sorted(_sub_packages(ROOT / app))
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_the_folders_of_the_tests_are_those_of_the_source(app):
+    tested = {path.parent.relative_to(ROOT / "tests") for path in _tests(app)}
+
+    assert {str(folder) for folder in tested if not (ROOT / folder).is_dir()} == set()
+
+
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text())
+
+
+def _sub_packages(app: Path) -> list[str]:
+    looked_up_by_django = ("management", "migrations")
+    return [
+        path.parent.name
+        for path in app.glob("*/__init__.py")
+        if path.parent.name not in looked_up_by_django
+    ]
+
+
+def _tests(app: str) -> list[Path]:
+    return list((ROOT / "tests" / app).rglob("test_*.py"))

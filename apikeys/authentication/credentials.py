@@ -16,7 +16,7 @@ from apikeys.authentication.rate_limits import Owed, Standing
 from apikeys.models.tokens import NoToken, Token
 from audit.actors import permissions
 from audit.actors.actors import Actor
-from audit.bus.handling import credential
+from audit.actors.credentials import credential
 from audit.wire import pipeline
 
 

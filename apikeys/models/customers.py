@@ -9,7 +9,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from apikeys.models.refusals import NameTaken, NotAMember
-from audit.bus.handling import subject
+from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
 
 

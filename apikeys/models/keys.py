@@ -22,7 +22,7 @@ from apikeys.models.refusals import (
 from apikeys.models.secrets import ApiKeySecret, PickUp, claim, database_clock
 from apikeys.models.tokens import Token
 from audit.actors.actors import Actor
-from audit.bus.handling import subject
+from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
 from audit.wire.rows import LeanModel
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.utils import timezone
 
 from audit.actors import scopes
+from audit.bus.authorization import known_scopes
 from audit.messages.exceptions import FieldError, Invalid
 from audit.messages.values import codec
 
@@ -74,7 +75,7 @@ def check_scopes(wanted: Iterable[str]) -> None:
     errors = [
         FieldError(f"scopes/{place}", "unknown", "is no scope")
         for place, scope in enumerate(wanted)
-        if scope not in scopes.known()
+        if scope not in known_scopes()
     ]
     if not tuple(wanted):
         errors.append(FieldError("scopes", "empty", "must name one scope at least"))

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from apikeys.models import Environment, limits
-from audit.actors import scopes
+from audit.bus.authorization import known_scopes
 from audit.rest.viewsets import CommandInput
 
 # Far more than there are; what is no scope is told by name.
@@ -21,7 +21,7 @@ class ScopeField(serializers.CharField):
     @property
     def json_schema(self) -> dict[str, Any]:
         """List them, for the document of the API."""
-        return {"type": "string", "enum": sorted(scopes.known())}
+        return {"type": "string", "enum": sorted(known_scopes())}
 
 
 class _KeyInput(CommandInput):

@@ -18,9 +18,9 @@ from django.urls import URLPattern, path, reverse
 from approvals.pages import people as people_forms
 from approvals.pages.people import LONGEST_REASON, Verb
 from approvals.people.commands import MANAGE_PEOPLE
-from audit.admin import ReadOnlyAdmin
 from audit.entry.requests import actor_of_request
 from audit.messages.classes import Command
+from audit.pages.admin import ReadOnlyAdmin
 
 # Django's own pages are found later than ours, unless they are there already.
 import_module("django.contrib.auth.admin")

@@ -21,9 +21,9 @@ from approvals.pages.tenants import tenant_names
 from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
 from approvals.policies.simulation import explain
 from approvals.sealing import values
-from audit.admin import HistoryAdmin
 from audit.entry.requests import actor_of_request
 from audit.messages.classes import Subject
+from audit.pages.admin import HistoryAdmin
 from audit.pages.linked_rows import LinkedRows
 
 _SAFE = ("GET", "HEAD")

@@ -18,8 +18,8 @@ from approvals.pages.request import decision
 from approvals.pages.request import page as request_page
 from approvals.requests import listing
 from approvals.requests.presentation import present
-from audit.admin import HistoryAdmin
 from audit.entry.requests import actor_of_request
+from audit.pages.admin import HistoryAdmin
 
 _SAFE = ("GET", "HEAD")
 _LIST = "admin:approvals_approvalrequest_changelist"

@@ -9,16 +9,11 @@ from django.db import transaction
 from django.utils import timezone
 
 from approvals.decisions import notifications
-from approvals.decisions.break_glass_commands import (
-    BREAK_GLASS,
-    BreakGlass,
-    BreakGlassReviewed,
-    GlassBroken,
-    ReviewBreakGlass,
-)
+from approvals.decisions.break_glass_commands import BREAK_GLASS, BreakGlass, GlassBroken
 from approvals.models import ApprovalRequest, NotAPerson, State
 from approvals.people import accounts
 from approvals.policies import built_in
+from approvals.policies.commands import BreakGlassReviewed, ReviewBreakGlass
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, replay
 from audit.bus.handling import handles

@@ -23,20 +23,6 @@ class BreakGlass(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReviewBreakGlass(Command):
-    """Accept, afterwards, that somebody broke the glass."""
-
-    # Without a subject: that of the request moves on in the very command that asks for this.
-    message_type = "approvals.review_break_glass"
-    sentence = "Accept that {broken_by} broke the glass, ticket {ticket}: {what}"
-
-    approval_request_id: UUID
-    broken_by: str = ""
-    ticket: str = ""
-    what: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
 class GlassBroken(Event):
     """A held command was carried out without the approvals that it needed."""
 
@@ -47,13 +33,3 @@ class GlassBroken(Event):
     ticket: str
     state: str
     outcome: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class BreakGlassReviewed(Event):
-    """The owners of the policies accepted that the glass was broken."""
-
-    message_type = "approvals.break_glass_reviewed"
-    subject = _REQUEST
-
-    approval_request_id: UUID

@@ -8,7 +8,7 @@ from approvals.decisions import execution
 from approvals.models import ApprovalRequest, Effect, State
 from approvals.policies import built_in, conditions, evaluation
 from approvals.sealing import payloads
-from audit.bus import handling as registry
+from audit.bus import handling
 from audit.bus.context import Context
 from audit.bus.middleware import Next
 from audit.messages.classes import Command, Subject
@@ -53,7 +53,7 @@ def hold_for_approval(command: Command, context: Context, call_next: Next) -> Ou
 
 
 def _hold(command: Command, context: Context, requirements: dict[str, Any]) -> Postponed:
-    registry.check(command, context)
+    handling.check(command, context)
     options = requirements["options"]
     if options["requester_reason_required"] and not context.reason.strip():
         raise Invalid(errors=[FieldError("reason", "required", "is required by a policy")])

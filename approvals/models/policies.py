@@ -7,8 +7,8 @@ from django.contrib.auth.models import Group
 from django.db import models
 from uuid_utils.compat import uuid7
 
-from audit.bus.handling import subject
 from audit.messages.exceptions import Conflict
+from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
 
 

@@ -19,9 +19,9 @@ from approvals.sealing import payloads, values
 from audit.actors.actors import Actor
 from audit.bus import cases
 from audit.bus.context import Context
-from audit.bus.handling import subject
 from audit.messages.classes import Command, Subject
 from audit.models.records import CommandRecord
+from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
 from audit.wire import rows
 from audit.wire.rows import LeanModel

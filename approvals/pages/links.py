@@ -5,15 +5,25 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.urls import reverse
+from django.utils.html import format_html
 
+from approvals.models import ApprovalRequest
 from audit.actors.actors import Actor
-from audit.bus import handling as registry
 from audit.messages.classes import Subject
+from audit.subjects import types
 
 
 def request_url(request_id: UUID) -> str:
     """Tell where the page of a request is."""
     return reverse("admin:approvals_approvalrequest_change", args=[request_id])
+
+
+def waiting(sentence: str, held: ApprovalRequest) -> str:
+    """Say who has to approve what somebody has asked for, with a link to the request."""
+    groups = ", ".join(dict.fromkeys(rule["group"] for rule in held.requirements["rules"]))
+    page = reverse("admin:approvals_approvalrequest_change", args=[held.pk])
+    text = '{}. Waiting for approval by {}: <a href="{}">the request</a>'
+    return format_html(text, sentence, groups, page)
 
 
 def command_url(command_id: UUID, *, actor: Actor) -> str:
@@ -52,7 +62,7 @@ def may_read_log(actor: Actor) -> bool:
 
 def may_see_kind(subject_type: str, *, actor: Actor) -> bool:
     """Tell whether somebody may see subjects of a type in the admin."""
-    found = registry.subject_type(subject_type)
+    found = types.subject_type(subject_type)
     if found is None:
         return False
     options = found.model._meta
@@ -67,7 +77,7 @@ def policy_urls(policy_ids: Collection[str], *, actor: Actor) -> Mapping[str, st
 
 
 def _admin_url(subject: Subject) -> str:
-    found = registry.subject_type(subject.type)
+    found = types.subject_type(subject.type)
     if found is None or not admin.site.is_registered(found.model):
         return ""
     options = found.model._meta

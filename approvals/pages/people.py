@@ -7,7 +7,7 @@ from django.contrib.messages import constants as levels
 from django.http import HttpRequest, QueryDict
 
 from approvals.models import ApprovalRequest
-from approvals.pages.request.decision import waiting
+from approvals.pages.links import waiting
 from approvals.people.commands import (
     AddToGroup,
     CreateGroup,
@@ -28,10 +28,11 @@ from approvals.people.commands import (
 )
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
-from audit.entry.requests import actor_of_request, clean_text, request_facts
+from audit.entry.requests import actor_of_request, request_facts
 from audit.messages.classes import Command
 from audit.messages.exceptions import CommandError, FieldError, Invalid
 from audit.messages.outcomes import Postponed
+from audit.messages.text import clean_text
 
 LONGEST_REASON = 1000
 _LONGEST_FIELD = 254

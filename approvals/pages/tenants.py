@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from audit.actors.actors import Actor
-from audit.bus.handling import label_of
 from audit.messages.classes import Subject
 from audit.subjects.names import labels
 from audit.subjects.tenants import tenant_type
+from audit.subjects.types import label_of
 
 EVERYBODY = "everybody"
 

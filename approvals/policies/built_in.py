@@ -10,8 +10,6 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 
-from approvals.decisions.break_glass_commands import ReviewBreakGlass
-from approvals.people import accounts
 from approvals.people.accounts import OWNERS
 from approvals.people.commands import (
     AddToGroup,
@@ -30,7 +28,8 @@ from approvals.people.commands import (
     SetSuperuser,
     SetUserActive,
 )
-from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
+from approvals.policies import power
+from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy, ReviewBreakGlass
 from audit.messages.classes import Command
 from audit.messages.exceptions import Conflict, Forbidden
 
@@ -88,18 +87,18 @@ def _always(_: Command) -> bool:
 
 
 def _touches_person(command: Any) -> bool:
-    return accounts.is_approver(command.user_id) or accounts.is_powerful(command.user_id)
+    return power.is_approver(command.user_id) or power.is_powerful(command.user_id)
 
 
 def _touches_group(command: Any) -> bool:
-    return accounts.are_used([command.group_id])
+    return power.are_used([command.group_id])
 
 
 def _moves_power(command: Any) -> bool:
     return (
         _touches_group(command)
-        or accounts.has_guarded_permission(command.group_id)
-        or accounts.is_approver(command.user_id)
+        or power.has_guarded_permission(command.group_id)
+        or power.is_approver(command.user_id)
     )
 
 
@@ -118,18 +117,14 @@ _QUESTIONS: dict[type[Command], Callable[[Any], bool]] = {
     SetStaff: _touches_person,
     RequirePasswordReset: _touches_person,
     SendPasswordLink: _touches_person,
-    GrantPermission: lambda c: accounts.is_guarded_permission(c.permission) or _touches_person(c),
-    RevokePermission: lambda c: accounts.is_guarded_permission(c.permission) or _touches_person(c),
-    GrantGroupPermission: lambda c: (
-        accounts.is_guarded_permission(c.permission) or _touches_group(c)
-    ),
-    RevokeGroupPermission: lambda c: (
-        accounts.is_guarded_permission(c.permission) or _touches_group(c)
-    ),
+    GrantPermission: lambda c: power.is_guarded_permission(c.permission) or _touches_person(c),
+    RevokePermission: lambda c: power.is_guarded_permission(c.permission) or _touches_person(c),
+    GrantGroupPermission: lambda c: power.is_guarded_permission(c.permission) or _touches_group(c),
+    RevokeGroupPermission: lambda c: power.is_guarded_permission(c.permission) or _touches_group(c),
     AddToGroup: _moves_power,
     RemoveFromGroup: _moves_power,
     # A group that takes the owners' name would take their place.
     CreateGroup: _names_owners,
     RenameGroup: lambda c: _names_owners(c) or _touches_group(c),
-    DeleteGroup: lambda c: _touches_group(c) or accounts.has_guarded_permission(c.group_id),
+    DeleteGroup: lambda c: _touches_group(c) or power.has_guarded_permission(c.group_id),
 }

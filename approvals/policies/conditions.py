@@ -17,10 +17,10 @@ from cel_expr_python import cel
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 
-from audit.bus import handling as registry
 from audit.bus.context import Context
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import FieldError, Forbidden, Invalid
+from audit.subjects import types
 
 _SCALARS: dict[Any, cel.Type] = {
     bool: cel.Type.BOOL,
@@ -89,7 +89,7 @@ def is_met(condition: str, command: Command, context: Context) -> bool:
     if not condition:
         return True
     asked_for = context.subject if "subject." in condition else None
-    subject = registry.subject_values(asked_for) if asked_for else {}
+    subject = types.subject_values(asked_for) if asked_for else {}
     return evaluate(condition, values_of(command, _facts(context), subject))
 
 
@@ -162,10 +162,10 @@ def _type(annotation: Any) -> cel.Type:
 
 
 def _subject_types(command_class: type[Command]) -> Mapping[str, type]:
-    found = command_class.subject and registry.subject_type(command_class.subject.type)
+    found = command_class.subject and types.subject_type(command_class.subject.type)
     if not found:
         return {}
-    return {name: _python_type(field) for name, field in registry.subject_fields(found).items()}
+    return {name: _python_type(field) for name, field in types.subject_fields(found).items()}
 
 
 def _python_type(field: Any) -> type:

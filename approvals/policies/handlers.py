@@ -19,7 +19,7 @@ from approvals.policies.commands import (
     PolicyEdited,
 )
 from approvals.policies.slots import Slots
-from audit.bus import handling as registry
+from audit.bus import handling
 from audit.bus.context import Context
 from audit.bus.handling import checks, handles
 from audit.messages.classes import Command, secret_fields
@@ -101,7 +101,7 @@ def _governed_by(governs: str, *, effect: str) -> list[type[Command]]:
     :raises Invalid: if there is none.
     """
     found = [
-        each for each in registry.command_classes() if governs in evaluation.names_governing(each)
+        each for each in handling.command_classes() if governs in evaluation.names_governing(each)
     ]
     if not found:
         words = f"must be a command type or a prefix such as apikeys.*, not {governs!r}"

@@ -11,10 +11,11 @@ from approvals.policies import conditions, evaluation
 from approvals.policies import slots as matching
 from approvals.policies.conditions import ConditionFailed
 from approvals.policies.slots import Slots
-from audit.bus import handling as registry
+from audit.messages import catalog
 from audit.messages.classes import Command
 from audit.messages.exceptions import Invalid
 from audit.models.records import CommandRecord
+from audit.subjects import types
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +66,7 @@ class Past:
 
     def of(self, record: CommandRecord) -> dict[str, Any]:
         """Read the values of the subject of a command, from its history."""
-        found: Any = registry.subject_type(record.subject_type)
+        found: Any = types.subject_type(record.subject_type)
         if found is None or not hasattr(found.model, "history"):
             return {}
         if found.name not in self._versions:
@@ -74,7 +75,7 @@ class Past:
         then = bisect_right(versions, record.received_at, key=lambda row: row.history_date)
         if not then:
             return {}
-        return {name: getattr(versions[then - 1], name) for name in registry.subject_fields(found)}
+        return {name: getattr(versions[then - 1], name) for name in types.subject_fields(found)}
 
     def _read(self, found: Any) -> dict[str, list[Any]]:
         key = found.model._meta.pk.attname
@@ -93,7 +94,7 @@ def simulate(draft: Draft, records: Iterable[CommandRecord]) -> Simulation:
         simulation.looked_at += 1
         try:
             unmet = first_unmet(draft, record, past=past)
-        except (ConditionFailed, Invalid, registry.UnknownMessageType) as error:
+        except (ConditionFailed, Invalid, catalog.UnknownMessageType) as error:
             simulation.not_evaluable.append((record, str(error)))
             continue
         if not unmet:
@@ -120,7 +121,7 @@ def first_unmet(policy: Draft | Policy, record: CommandRecord, *, past: Past) ->
 
     :raises ConditionFailed: if the condition cannot be evaluated.
     """
-    command_class: Any = registry.message_class(record.message_type)
+    command_class: Any = catalog.message_class(record.message_type)
     if policy.governs not in evaluation.names_governing(command_class):
         return f"it governs {policy.governs}, not {record.message_type}"
     if not evaluation.may_apply(policy.effect, command_class):
@@ -153,9 +154,9 @@ def values_then(record: CommandRecord) -> dict[str, Any]:
 
 
 def _values(record: CommandRecord, subject: dict[str, Any]) -> dict[str, Any]:
-    command = registry.restore(record.message_type, record.schema_version, record.data)
+    command = catalog.restore(record.message_type, record.schema_version, record.data)
     if not isinstance(command, Command):
-        raise registry.UnknownMessageType(record.message_type)
+        raise catalog.UnknownMessageType(record.message_type)
     facts = {
         "actor.kind": record.actor_kind,
         "actor.id": record.actor_id,

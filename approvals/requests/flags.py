@@ -9,8 +9,8 @@ from django.contrib.auth import get_user_model
 from approvals.models import ApprovalRequest, State
 from approvals.requests.listing import open_about
 from approvals.requests.staleness import staleness_of
+from audit.actors import credentials
 from audit.actors.actors import Actor
-from audit.bus import handling as registry
 from audit.messages.classes import Command
 
 _REQUESTER_GONE = "Who asked for this is no longer good."
@@ -49,7 +49,7 @@ def requester_flags(request: ApprovalRequest, command: Command | None) -> list[s
     """Flag one request by the credential that asked for it, and by what that may do now."""
     if request.state != State.PENDING and not request.is_retriable:
         return []
-    actor = registry.live_actor(request.requester_kind, request.requester_id)
+    actor = credentials.live_actor(request.requester_kind, request.requester_id)
     if actor is None:
         return [_REQUESTER_GONE]
     if command is not None and not actor.may(command.required_permission):

@@ -16,12 +16,12 @@ from approvals.requests.flags import flags_of, requester_flags
 from approvals.requests.resubmission import check_may_be_raised_again
 from approvals.sealing.payloads import Unloadable
 from audit.actors.actors import Actor
-from audit.bus.handling import label_of
 from audit.messages.classes import Command, Subject
 from audit.messages.exceptions import CommandError
 from audit.pages.labels import fields
 from audit.pages.safe_text import one_line
 from audit.subjects.names import found
+from audit.subjects.types import label_of
 
 _UNREADABLE = "A request that cannot be verified"
 _LONGEST_LABEL = 160

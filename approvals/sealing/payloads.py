@@ -18,7 +18,7 @@ from uuid import UUID
 
 from django.conf import settings
 
-from audit.bus import handling as registry
+from audit.messages import catalog
 from audit.messages.classes import Command
 from audit.messages.exceptions import Conflict, Invalid
 from audit.messages.values import NotPlain, codec
@@ -104,8 +104,8 @@ def unseal(sealed: Sealed, binding: Binding) -> Command:
     """
     message_type, version, values = _verified(sealed, binding)
     try:
-        command = registry.restore(message_type, version, values)
-    except registry.UnknownMessageType as error:
+        command = catalog.restore(message_type, version, values)
+    except catalog.UnknownMessageType as error:
         raise UnknownCommand from error
     except Invalid as error:
         raise Unfitting from error

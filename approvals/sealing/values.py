@@ -5,10 +5,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from audit.bus import handling as registry
 from audit.bus import store
 from audit.messages.classes import Subject
 from audit.models.records import StreamHead
+from audit.subjects import types
 
 #: The values of a row as JSON, by column; None where there is no row.
 Values: TypeAlias = dict[str, Any] | None
@@ -23,9 +23,9 @@ class Standing(NamedTuple):
 
 def present_values(subject: Subject | None) -> Values:
     """Read the present values of a subject, but for what its history leaves out."""
-    found = registry.subject_type(subject.type) if subject else None
+    found = types.subject_type(subject.type) if subject else None
     instance = found.load(subject.id) if found and subject else None
-    return _plain(registry.subject_fields(found), instance) if found and instance else None
+    return _plain(types.subject_fields(found), instance) if found and instance else None
 
 
 def present_number(subject: Subject) -> int:
@@ -49,9 +49,9 @@ def _standings_of_type(type_name: str, wanted: set[str]) -> dict[str, Standing]:
     heads = StreamHead.objects.filter(subject_type=type_name, subject_id__in=wanted)
     # The numbers come first: a row that changes in between is newer than its number, never older.
     numbers = dict(heads.values_list("subject_id", "number"))
-    found, rows = registry.subject_type(type_name), {}
+    found, rows = types.subject_type(type_name), {}
     if found:
-        fields = registry.subject_fields(found)
+        fields = types.subject_fields(found)
         instances = found.model._base_manager.filter(pk__in=wanted)
         rows = {str(each.pk): _plain(fields, each) for each in instances}
     return {each: Standing(numbers.get(each, 0), rows.get(each)) for each in wanted}

@@ -4,14 +4,11 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.utils.module_loading import import_string
 
 from audit.actors import permissions, scopes
-from audit.bus.handling import credential
 from audit.messages.exceptions import Forbidden
-from audit.wire import pipeline, rows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,20 +92,3 @@ def actor_for_user(user: AbstractUser | AnonymousUser) -> Actor:
         tenants=None if tenants is None else frozenset(tenants),
         permissions=frozenset(user.get_all_permissions()),
     )
-
-
-@credential("user")
-def live_user(identifier: str) -> Actor | None:
-    """Build the actor of a person who is still active."""
-    person = {"pk": int(identifier), "is_active": True}
-    pipeline.ask_ahead(
-        rows.reading(get_user_model(), **person), permissions.reading(user_id=person["pk"])
-    )
-    user = rows.find(get_user_model(), **person)
-    return actor_for_user(user) if user else None
-
-
-@credential("system")
-def live_system(identifier: str) -> Actor | None:
-    """Build the actor of the system, which is always there."""
-    return SYSTEM if identifier == SYSTEM.id else None

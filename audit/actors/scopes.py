@@ -10,15 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.apps import apps
 
-from audit.bus import handling as registry
 from audit.messages.exceptions import Forbidden
-
-if TYPE_CHECKING:
-    from audit.messages.classes import Command
 
 READ = "read"
 WRITE = "write"
@@ -46,22 +42,10 @@ def needed_for(permission: str) -> frozenset[str]:
     return frozenset({verb, f"{_resource(label)}:{verb}"})
 
 
-def needed_by(command_class: type[Command]) -> frozenset[str]:
-    """Name the scopes any of which lets a command be sent.
-
-    Whoever sends a command writes, also where it takes no permission.
-    """
-    if command_class.required_permission:
-        return needed_for(command_class.required_permission)
-    return _needed_to_write(command_class.message_type.partition(".")[0])
-
-
-def known() -> frozenset[str]:
-    """Name every scope there is."""
-    labels = {each.message_type.partition(".")[0] for each in registry.command_classes()}
-    of_resources = {f"{_resource(label)}:{verb}" for label in labels for verb in (READ, WRITE)}
-    explicit = {f"{_resource(label)}:{verb}" for label in labels for verb in _explicit_verbs(label)}
-    return frozenset({READ, WRITE} | of_resources | explicit)
+def of_app(label: str) -> frozenset[str]:
+    """Return every scope of one app's resource."""
+    verbs = (READ, WRITE, *_explicit(label).values())
+    return frozenset(f"{_resource(label)}:{verb}" for verb in verbs)
 
 
 def not_covered(wanted: Iterable[str], held: Collection[str]) -> list[str]:
@@ -75,7 +59,8 @@ def _including(scope: str) -> set[str]:
 
 
 @cache
-def _needed_to_write(label: str) -> frozenset[str]:
+def needed_to_write(label: str) -> frozenset[str]:
+    """Return the scopes any of which lets a command of an app be sent."""
     return frozenset({WRITE, f"{_resource(label)}:{WRITE}"})
 
 
@@ -85,10 +70,6 @@ def _resource(label: str) -> str:
 
 def _explicit(label: str) -> dict[str, str]:
     return getattr(_app(label), "explicit_scopes", {})
-
-
-def _explicit_verbs(label: str) -> Iterable[str]:
-    return _explicit(label).values()
 
 
 def _app(label: str) -> Any:

@@ -12,10 +12,8 @@ from django.conf import settings
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from audit.bus import handling as registry
 from audit.bus.context import Context
 from audit.bus.store import Emitted, Opening, Twin
-from audit.entry.requests import clean_text
 from audit.messages.classes import Command, Event, secret_fields
 from audit.messages.exceptions import (
     CommandError,
@@ -27,7 +25,9 @@ from audit.messages.exceptions import (
 )
 from audit.messages.exceptions import Refused as RefusedError
 from audit.messages.outcomes import Outcome, Postponed
+from audit.messages.text import clean_text
 from audit.models.records import CommandRecord, Status
+from audit.subjects import types
 from audit.wire.pipeline import Question
 
 _LONGEST_MESSAGE = 1000
@@ -85,7 +85,7 @@ class Attempt:
             raise NotFound(not_found_message(context))
         if touched:
             context.tenant = touched[0]
-        elif context.subject and registry.subject_type(context.subject.type):
+        elif context.subject and types.subject_type(context.subject.type):
             # What belongs to no tenant, such as a policy, is not the actor's tenant's either.
             context.tenant = ""
         if context.expected_number not in (None, opening.number):

@@ -15,15 +15,14 @@ from typing import Any, NoReturn
 import structlog
 from django.db import Error, connection, transaction
 
+from audit.actors import credentials
 from audit.bus import (
     cases,
     failures,
+    handling,
     idempotency,
     middleware,
     store,
-)
-from audit.bus import (
-    handling as registry,
 )
 from audit.bus.attempts import Attempt, refused_input
 from audit.bus.context import Context, current_context, running
@@ -89,7 +88,7 @@ def replay(command: Command, *, held: CommandRecord, expected_number: int) -> Re
     is at the number at which the command was held. The attempt is recorded in the outer
     transaction, whatever comes of it; deadlocks and time-outs go to the outermost dispatch.
     """
-    actor = registry.live_actor(held.actor_kind, held.actor_id)
+    actor = credentials.live_actor(held.actor_kind, held.actor_id)
     attempt = Attempt(
         command, cases.replayed(held, actor, expected_number=expected_number, by=_parent())
     )
@@ -116,7 +115,7 @@ def rehearse(
 
     ``look`` is called inside the transaction, before that is rolled back, to see what came of it.
     """
-    actor = registry.live_actor(held.actor_kind, held.actor_id)
+    actor = credentials.live_actor(held.actor_kind, held.actor_id)
     given = cases.replayed(held, actor, expected_number=expected_number, by=Context())
     attempt = Attempt(command, given)
     if actor is None:
@@ -258,7 +257,7 @@ def _through_middleware(command: Command, context: Context) -> Outcome:
 
 
 def _carry_out(command: Command, context: Context) -> Outcome:
-    handler = registry.handler(type(command))
+    handler = handling.handler(type(command))
     if handler is None:
         raise exceptions.Unregistered
     result = handler(command, context)

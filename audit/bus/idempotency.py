@@ -4,14 +4,15 @@ import hmac
 from dataclasses import replace
 from uuid import UUID
 
-from audit.bus import handling as registry
 from audit.bus.attempts import Attempt
+from audit.log.status import present_record
 from audit.messages.classes import Command, codecs, generated_fields
 from audit.messages.exceptions import Failed as FailedError
-from audit.messages.exceptions import IdempotencyKeyReused, RolledBack, SameAsEarlier
+from audit.messages.exceptions import IdempotencyKeyReused, SameAsEarlier
 from audit.messages.exceptions import Refused as RefusedError
 from audit.messages.outcomes import Completed, Outcome, Postponed
 from audit.models.records import CommandRecord, Status
+from audit.subjects import types
 
 
 def first_record(attempt: Attempt, *, position: int) -> CommandRecord:
@@ -57,26 +58,6 @@ def truth(attempt: Attempt) -> Outcome:
     return _outcome(present_record(first.command_id))
 
 
-def present_record(command_id: UUID) -> CommandRecord:
-    """Find the record that says where a command stands: a final one, else the last one.
-
-    :raises CommandRecord.DoesNotExist: if there is no such command.
-    """
-    records = list(CommandRecord.objects.filter(command_id=command_id))
-    if not records:
-        raise CommandRecord.DoesNotExist
-    return max(records, key=weight)
-
-
-def weight(record: CommandRecord) -> tuple[bool, bool, int]:
-    """Order the attempts at a command by how much they say of where it stands.
-
-    What was rolled back together with the command around it says nothing: it may be replayed.
-    """
-    is_void = record.error_code == RolledBack.code
-    return Status(record.status).is_final, not is_void, record.attempt
-
-
 def _same(attempt: Attempt, first: CommandRecord) -> CommandRecord:
     if not hmac.compare_digest(attempt.fingerprint, bytes(first.fingerprint)):
         attempt.context.idempotency_key = None
@@ -88,7 +69,7 @@ def _outcome(present: CommandRecord) -> Outcome:
     if present.error_code == SameAsEarlier.code and present.decision:
         return _outcome(present_record(UUID(present.decision["same_as"])))
     if present.status == Status.SUCCEEDED:
-        subject_type = registry.subject_type(present.result_type)
+        subject_type = types.subject_type(present.result_type)
         result = subject_type.load(present.result_id) if subject_type else None
         return Completed(command_id=present.command_id, result=result, is_repeat=True)
     if present.status == Status.POSTPONED:

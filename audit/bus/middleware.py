@@ -7,7 +7,6 @@ from typing import Protocol, TypeAlias
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from audit.actors import scopes
 from audit.bus.context import Context
 from audit.messages.classes import Command
 from audit.messages.outcomes import Outcome
@@ -32,14 +31,6 @@ def compose(middleware: Sequence[Middleware], innermost: Next) -> Next:
 def configured(innermost: Next) -> Next:
     """Nest the middleware that AUDIT_MIDDLEWARE names around the innermost step."""
     return _configured(tuple(settings.AUDIT_MIDDLEWARE), innermost)
-
-
-def authorize(command: Command, context: Context, call_next: Next) -> Outcome:
-    """Let a command through only if its actor has the permission and the scope that it requires."""
-    if command.required_permission is not None:
-        context.actor.require(command.required_permission)
-    context.actor.require_any_scope(scopes.needed_by(type(command)))
-    return call_next(command, context)
 
 
 @cache

@@ -9,10 +9,11 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 from psycopg.types.json import Jsonb
 
-from audit.bus import handling as registry
+from audit.bus import handling
 from audit.messages.classes import Command, Subject
 from audit.messages.exceptions import PreconditionFailed
 from audit.models.records import CommandRecord
+from audit.subjects import types
 from audit.wire import pipeline, rows
 from audit.wire.pipeline import Call, Question, Row, Statement
 
@@ -129,7 +130,7 @@ def open_transaction(command: Command, *, command_id: UUID, twin: Twin) -> Openi
     """
     subject = command.subject_reference()
     statement, has_tenant = _opening(subject.type if subject else "")
-    questions = registry.opening_questions()
+    questions = handling.opening_questions()
     params: list[Any] = [subject.id] if subject and has_tenant else []
     params += [question.parameter(command) for question in questions.values()]
     params += [str(command_id), *(subject or ("", "")), *twin]
@@ -151,7 +152,7 @@ def _locking(lock: Call | None, opening: Call) -> Row:
 
 def _lock(command: Command) -> Call | None:
     subject = command.subject_reference()
-    found = registry.subject_type(subject.type) if subject else None
+    found = types.subject_type(subject.type) if subject else None
     if subject and found and command.subject and command.subject.is_locked:
         return rows.lock(found.model, pk=subject.id)
     return None
@@ -249,7 +250,7 @@ def _lacks_number(error: IntegrityError) -> bool:
 
 @cache
 def _opening(subject_type: str) -> tuple[Statement, bool]:
-    found = registry.subject_type(subject_type)
+    found = types.subject_type(subject_type)
     tenant = "NULL::text"
     if found and found.tenant_field:
         meta: Any = found.model._meta
@@ -258,7 +259,7 @@ def _opening(subject_type: str) -> tuple[Statement, bool]:
         tenant = (
             f"(SELECT {what}::text FROM {table} WHERE {where} = %s::{meta.pk.db_type(connection)})"
         )
-    questions = "".join(f", {each.sql}" for each in registry.opening_questions().values())
+    questions = "".join(f", {each.sql}" for each in handling.opening_questions().values())
     sql = f"""
         SELECT pg_current_xact_id()::text::bigint, number, {tenant}, twin{questions}
         FROM set_config('audit.command_id', %s, true),

@@ -1,7 +1,6 @@
 """What is remembered of an HTTP request, and who is signed in with it."""
 
 import ipaddress
-import unicodedata
 from functools import lru_cache
 
 from django.conf import settings
@@ -9,10 +8,10 @@ from django.http import HttpRequest
 
 from audit.actors.actors import Actor, actor_for_user
 from audit.bus.context import RequestFacts
+from audit.messages.text import clean_text, header_text
 
 _LONGEST_ID = 200
 _LONGEST_USER_AGENT = 500
-_LINE_CHARACTERS = "\n\t"
 
 
 def request_facts(request: HttpRequest) -> RequestFacts:
@@ -23,30 +22,6 @@ def request_facts(request: HttpRequest) -> RequestFacts:
         client_address=client_address(request),
         user_agent=_line(request, "User-Agent", longest=_LONGEST_USER_AGENT),
     )
-
-
-def clean_text(value: str, *, longest: int) -> str:
-    """Drop what PostgreSQL or a terminal cannot bear, and cut to the longest length in characters.
-
-    Dropped are lone surrogates and control characters, NUL among them; line breaks and tabs stay.
-    """
-    if value.isprintable():
-        # As nearly everything is: one look, in place of one at each character.
-        return value.strip()[:longest]
-    kept = [
-        character
-        for character in value.replace("\r\n", "\n").strip()
-        if character in _LINE_CHARACTERS or unicodedata.category(character) not in ("Cc", "Cs")
-    ]
-    return "".join(kept)[:longest]
-
-
-def header_text(value: str) -> str:
-    """Read as UTF-8 what WSGI hands over as Latin-1, unless it is not UTF-8 (PEP 3333)."""
-    try:
-        return value.encode("latin-1").decode()
-    except UnicodeError:
-        return value
 
 
 def client_address(request: HttpRequest) -> str | None:

@@ -104,3 +104,10 @@ class ViewPage(Command):
     method: str
     path: str
     query: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangeOutsideCommand(Command):
+    """Change data by hand, outside every other command."""
+
+    message_type = "audit.change_outside_command"

@@ -105,7 +105,7 @@ def _condition(query: Mapping[str, Any]) -> Q:
 
 
 def _present_status() -> Subquery:
-    """Read the status of the record that says where a command stands: see repeats.weight."""
+    """Read the current status of a command: see audit.log.status."""
     weight = Case(
         When(status__in=_FINAL, then=Value(2)),
         When(error_code=RolledBack.code, then=Value(0)),

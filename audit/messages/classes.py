@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple, Self, get_type_hints
 from django.core.exceptions import ImproperlyConfigured
 from uuid_utils.compat import uuid7
 
-from audit.bus import handling as registry
+from audit.messages.declarations import declare
 from audit.messages.exceptions import FieldError, Invalid
 from audit.messages.values import Codec, codec
 
@@ -51,6 +51,10 @@ def generated(default_factory: Callable[[], Any] = uuid7) -> Any:
     return field(default_factory=default_factory, metadata={"generated": True})
 
 
+# By stored name and by alias; see audit.messages.catalog.
+declared_messages: dict[str, type["Message"]] = {}
+
+
 @dataclass(frozen=True, kw_only=True)
 class Message:
     """A command or an event: plain values under a name that outlives the class.
@@ -73,7 +77,8 @@ class Message:
         if taken:
             message = f"{cls.__qualname__} needs other names for the fields {', '.join(taken)}"
             raise ImproperlyConfigured(message)
-        registry.add_message_class(cls)
+        for name in (cls.message_type, *cls.aliases):
+            declare(declared_messages, name, cls, what="message type")
 
     def __post_init__(self) -> None:
         """Bring every value into its normal form.

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from audit.bus import handling as registry
+from audit.messages import catalog
 from audit.messages.classes import Command
 from audit.messages.exceptions import Invalid
 from audit.models.records import CommandRecord, Status
@@ -34,8 +34,8 @@ def words(message_type: str) -> str:
     stays what it is.
     """
     try:
-        message_class = registry.message_class(message_type)
-    except registry.UnknownMessageType:
+        message_class = catalog.message_class(message_type)
+    except catalog.UnknownMessageType:
         return message_type
     acronyms = {each.lower(): each for each in _ACRONYM.findall(message_class.__doc__ or "")}
     parts = [part.lower() for part in _PARTS_OF_A_NAME.findall(message_class.__name__)]
@@ -51,8 +51,8 @@ def status_words(status: str) -> str:
 def sentence(record: CommandRecord, *, label: str) -> str:
     """Say what a recorded command asked for; empty if this version cannot read it any more."""
     try:
-        message = registry.restore(record.message_type, record.schema_version, record.data)
-    except (registry.UnknownMessageType, Invalid):
+        message = catalog.restore(record.message_type, record.schema_version, record.data)
+    except (catalog.UnknownMessageType, Invalid):
         return ""
     return message.describe(label) if isinstance(message, Command) else ""
 

@@ -10,9 +10,9 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from audit.actors.actors import Actor
+from audit.log.commands import ChangeOutsideCommand
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, EventRecord, Record, Status
-from audit.outside import ChangeOutsideCommand
 from audit.pages.changes import Change
 from audit.pages.labels import fields, shown, span, status_words, words
 from audit.subjects.names import labels

@@ -6,9 +6,10 @@ from django.http import HttpRequest
 from audit.actors.actors import Actor
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
-from audit.entry.requests import clean_text, request_facts
+from audit.entry.requests import request_facts
 from audit.log.commands import ViewPage
 from audit.messages.exceptions import CommandError
+from audit.messages.text import clean_text
 
 _LONGEST = 2_000
 

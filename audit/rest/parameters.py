@@ -7,8 +7,9 @@ from django.core.exceptions import ValidationError
 from django.db.models import UUIDField
 from rest_framework import serializers
 
-from audit.bus import handling as registry
+from audit.messages import catalog
 from audit.messages.classes import Command, Event, Message, Subject
+from audit.subjects import types
 
 _UUID = "-".join(f"[0-9a-f]{{{length}}}" for length in (8, 4, 4, 4, 12))
 _ACTOR = re.compile(r"[a-z_]{1,50}:[!-9;-~]{1,200}")
@@ -20,13 +21,13 @@ class SubjectField(serializers.Field):
     @property
     def json_schema(self) -> dict[str, Any]:
         """Describe it in the document of the API."""
-        either = "|".join(map(_pattern, registry.subject_types()))
+        either = "|".join(map(_pattern, types.subject_types()))
         return {"type": "string", "pattern": f"^({either})$"}
 
     def to_internal_value(self, data: Any) -> Subject:
         """Read it."""
         name, _, identifier = str(data).partition(":")
-        subject_type = registry.subject_type(name)
+        subject_type = types.subject_type(name)
         if subject_type is None:
             raise serializers.ValidationError("must be a type that we know, a colon and an id")
         try:
@@ -65,14 +66,14 @@ class MessageTypeField(serializers.Field):
     @property
     def json_schema(self) -> dict[str, Any]:
         """List the present names, for the document of the API."""
-        known = [each for each in registry.message_classes() if issubclass(each, self.kind)]
+        known = [each for each in catalog.message_classes() if issubclass(each, self.kind)]
         return {"type": "string", "enum": [each.message_type for each in known]}
 
     def to_internal_value(self, data: Any) -> list[str]:
         """List all names of the type."""
         try:
-            found = registry.message_class(str(data))
-        except registry.UnknownMessageType:
+            found = catalog.message_class(str(data))
+        except catalog.UnknownMessageType:
             raise serializers.ValidationError(self.words) from None
         if not issubclass(found, self.kind):
             raise serializers.ValidationError(self.words)
@@ -90,6 +91,6 @@ class EventTypeField(MessageTypeField):
     words = "must be a type of event, as in a list"
 
 
-def _pattern(subject_type: registry.SubjectType) -> str:
+def _pattern(subject_type: types.SubjectType) -> str:
     has_uuid = isinstance(subject_type.model._meta.pk, UUIDField)
     return f"{subject_type.name}:{_UUID if has_uuid else '[0-9]{1,9}'}"

@@ -4,10 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Annotated, Any, TypedDict
 
-from audit.bus import handling as registry
 from audit.bus import postponements
-from audit.bus.idempotency import weight
 from audit.bus.postponements import Pending, Progress
+from audit.log.status import weight
 from audit.messages.exceptions import Failed
 from audit.messages.outcomes import Postponed
 from audit.models.records import CommandRecord, EventRecord, Status
@@ -22,6 +21,7 @@ from audit.rest.references import (
     one_of,
     reference,
 )
+from audit.subjects import types
 
 
 class ResultReference(Reference):
@@ -250,7 +250,7 @@ def _result(record: CommandRecord) -> ResultReference | None:
     found = reference(record.result_type, record.result_id)
     if found is None:
         return None
-    subject_type = registry.subject_type(found["type"])
+    subject_type = types.subject_type(found["type"])
     return {**found, "url": subject_type.url(found["id"]) if subject_type else None}
 
 

@@ -7,9 +7,9 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 
 from audit.actors.actors import Actor
-from audit.bus import handling as registry
-from audit.bus.handling import SubjectType, label_of
 from audit.messages.classes import Subject
+from audit.subjects import types
+from audit.subjects.types import SubjectType, label_of
 
 
 def labels(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, str]:
@@ -27,15 +27,13 @@ def found(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, Model]:
     return {
         Subject(type_name, str(row.pk)): row
         for type_name, wanted in identifiers.items()
-        for row in _visible(registry.subject_type(type_name), wanted, actor=actor)
+        for row in _visible(types.subject_type(type_name), wanted, actor=actor)
     }
 
 
 def find(subject: Subject, *, actor: Actor) -> Model | None:
     """Fetch a subject, if it is there and the actor may see it."""
-    return next(
-        iter(_visible(registry.subject_type(subject.type), {subject.id}, actor=actor)), None
-    )
+    return next(iter(_visible(types.subject_type(subject.type), {subject.id}, actor=actor)), None)
 
 
 def _visible(

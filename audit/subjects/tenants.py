@@ -4,8 +4,8 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
 
 from audit.actors.actors import Actor
-from audit.bus import handling as registry
-from audit.bus.handling import SubjectType, label_of
+from audit.subjects import types
+from audit.subjects.types import SubjectType, label_of
 
 # More are not listed to choose from.
 MOST_LISTED = 300
@@ -37,8 +37,10 @@ def is_tenant(identifier: str, *, actor: Actor) -> bool:
 
 def tenant_type() -> SubjectType | None:
     """Find the type of subject whose rows are tenants: they belong to themselves."""
-    types = registry.subject_types()
-    return next((each for each in types if each.tenant_field == each.model._meta.pk.attname), None)
+    declared = types.subject_types()
+    return next(
+        (each for each in declared if each.tenant_field == each.model._meta.pk.attname), None
+    )
 
 
 def _visible(subject_type: SubjectType, actor: Actor) -> QuerySet[Model]:

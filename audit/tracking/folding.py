@@ -10,7 +10,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 
-from audit.bus import handling as registry
+from audit.messages import catalog
 from audit.messages.classes import Event, Message
 from audit.messages.exceptions import Invalid
 from audit.models.records import EventRecord
@@ -54,8 +54,8 @@ def fold(records: Iterable[EventRecord], *, columns: Iterable[str]) -> Folded:
     folded, known = Folded(), frozenset(columns)
     for record in records:
         try:
-            event = registry.restore(record.message_type, record.schema_version, record.data)
-        except (registry.UnknownMessageType, Invalid):
+            event = catalog.restore(record.message_type, record.schema_version, record.data)
+        except (catalog.UnknownMessageType, Invalid):
             folded.unreadable.add(record.message_type)
             continue
         folded.state |= _told(folded.state, event, known)

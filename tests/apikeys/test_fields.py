@@ -10,7 +10,7 @@ from django.utils import timezone
 from apikeys.commands import CreateApiKey, UpdateApiKey
 from apikeys.events import ApiKeyCreated, ApiKeyUpdated
 from apikeys.models import ApiKey, NothingToChange
-from audit.bus import handling as registry
+from audit.messages import catalog
 from audit.messages.exceptions import Invalid
 from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
@@ -238,7 +238,7 @@ def test_a_key_of_version_1_is_renamed_and_nothing_else(client, first_key):
 def test_a_creation_stored_before_there_were_these_fields_is_still_read():
     stored = {"api_key_id": ID, "customer_id": CUSTOMER, "owner_id": 7, "name": "ci"}
 
-    command = registry.restore("apikeys.create", 1, stored)
+    command = catalog.restore("apikeys.create", 1, stored)
 
     assert command == CreateApiKey(api_key_id=command.api_key_id, customer_id=command.customer_id,
                                    owner_id=7, name="ci")  # fmt: skip
@@ -250,7 +250,7 @@ def test_a_created_event_stored_before_there_were_these_fields_is_still_read():
     stored = {"api_key_id": ID, "customer_id": CUSTOMER, "owner_id": 7, "name": "ci",
               "has_secret": True}  # fmt: skip
 
-    event = registry.restore("apikeys.created", 1, stored)
+    event = catalog.restore("apikeys.created", 1, stored)
 
     assert isinstance(event, ApiKeyCreated)
     assert (event.scopes, event.environment, event.metadata) == (("read", "write"), "live", {})

@@ -62,8 +62,8 @@ from approvals.people.commands import (
 )
 from approvals.policies.commands import DisablePolicy, EditPolicy
 from approvals.sealing.payloads import seal
+from audit.actors.credentials import live_actor
 from audit.bus.context import Context
-from audit.bus.handling import live_actor
 from audit.models.records import CommandRecord
 from tests.approvals.asking import address, decide
 from tests.approvals.people.test_seniority import join, let_days_pass
@@ -204,7 +204,7 @@ def test_what_waits_keeps_its_requirements_whatever_becomes_of_the_policy(
 def test_no_setting_takes_the_gate_away_unnoticed(settings):
     assert [each for each in run_checks() if each.id == "approvals.E003"] == []
 
-    settings.AUDIT_MIDDLEWARE = ["audit.bus.middleware.authorize"]
+    settings.AUDIT_MIDDLEWARE = ["audit.bus.authorization.authorize"]
 
     (found,) = [each for each in run_checks() if each.id == "approvals.E003"]
     assert "hold_for_approval" in found.msg

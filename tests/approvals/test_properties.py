@@ -20,7 +20,7 @@ from approvals.models import ApprovalRequest, Policy, Rule
 from approvals.requests.presentation import present
 from approvals.sealing import payloads
 from audit.actors.actors import SYSTEM, actor_for_user
-from audit.bus import handling as registry
+from audit.bus import handling
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.classes import Command, secret_fields
@@ -59,7 +59,7 @@ BY_FIELD = {
 }
 HOLDABLE = [
     command_class
-    for command_class in registry.command_classes()
+    for command_class in handling.command_classes()
     if not secret_fields(command_class) and not command_class.message_type.startswith("test")
 ]
 

@@ -8,9 +8,9 @@ import pytest
 from apikeys.commands import DisableApiKey, EnableApiKey, RotateApiKey
 from apikeys.models import ApiKey
 from approvals.models import Policy
-from audit.admin import HistoryAdmin
 from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
+from audit.pages.admin import HistoryAdmin
 from tests.audit.reading import queries
 from tests.conftest import AUDITOR_PERMISSIONS, completed, create_key, held, member
 

@@ -7,8 +7,8 @@ from django.core.checks import run_checks
 from django.db import connection
 
 from approvals.models import Policy
-from audit.bus import handling as registry
 from audit.checks import check_role, check_triggers
+from audit.messages import classes
 from audit.messages.classes import Command
 from audit.outside import outside_command
 
@@ -45,7 +45,7 @@ def test_a_field_that_is_no_plain_value_is_refused():
     try:
         assert "audit.E003" in problems()
     finally:
-        del registry._message_classes["test.bad_field"]
+        del classes.declared_messages["test.bad_field"]
 
 
 @pytest.mark.parametrize("table", ["apikeys_apikey", "audit_commandrecord"])

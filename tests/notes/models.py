@@ -1,6 +1,6 @@
 from django.db import models
 
-from audit.bus.handling import subject
+from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
 
 

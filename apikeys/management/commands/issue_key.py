@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys.commands import CreateApiKey, PickUpSecret
 from apikeys.models import Customer
-from audit.actors import scopes
+from audit.bus.authorization import known_scopes
 from audit.entry.shell import carry_out, errors_told
 
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
             "--scope",
             action="append",
             metavar="SCOPE",
-            help=f"What it may do; once for each: {', '.join(sorted(scopes.known()))}. "
+            help=f"What it may do; once for each: {', '.join(sorted(known_scopes()))}. "
             "Unless told, read and write.",
         )
         parser.add_argument(

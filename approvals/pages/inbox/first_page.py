@@ -4,7 +4,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from approvals.people.accounts import is_approver
+from approvals.policies.power import is_approver
 from audit.entry.requests import actor_of_request
 
 

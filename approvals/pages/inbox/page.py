@@ -19,10 +19,10 @@ from approvals.requests import listing
 from approvals.requests.flags import conflicts_of
 from approvals.requests.presentation import Presented, present
 from audit.actors.actors import Actor
-from audit.bus import handling as registry
 from audit.messages.classes import Subject
 from audit.pages.labels import words
 from audit.pages.safe_text import one_line
+from audit.subjects import types
 
 ROWS = 25
 _LONGEST_REASON = 160
@@ -204,7 +204,7 @@ def _requester(request: ApprovalRequest, *, actor: Actor) -> Link:
 
 def _kind(subject: Subject) -> str:
     """Name what is not there yet by what it would be."""
-    found = registry.subject_type(subject.type)
+    found = types.subject_type(subject.type)
     return f"a new {found.model._meta.verbose_name if found else subject.type}"
 
 

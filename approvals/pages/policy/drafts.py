@@ -15,7 +15,7 @@ from approvals.policies.commands import CreatePolicy, EditPolicy
 from approvals.policies.evaluation import names_governing
 from approvals.policies.handlers import check_policy
 from audit.actors.actors import Actor
-from audit.bus import handling as registry
+from audit.bus import handling
 from audit.messages.exceptions import Invalid
 
 EFFECT_WORDS = {
@@ -171,14 +171,14 @@ class PolicyForm(forms.Form):
 
     def governed(self) -> list[str]:
         """Suggest what a policy can govern."""
-        types = [each.message_type for each in registry.command_classes()]
+        types = [each.message_type for each in handling.command_classes()]
         return [*types, *sorted({f"{each.rpartition('.')[0]}.*" for each in types})]
 
     def names(self) -> list[str]:
         """List what the condition can name, by what the policy is said to govern."""
         governs = self["governs"].value() or ""
         return conditions.names(
-            each for each in registry.command_classes() if governs in names_governing(each)
+            each for each in handling.command_classes() if governs in names_governing(each)
         )
 
     def _rules(self) -> Iterator[tuple[Group, int]]:

@@ -16,7 +16,7 @@ from approvals.policies import evaluation
 from approvals.requests import listing
 from approvals.requests.presentation import Presented, present
 from audit.actors.actors import Actor
-from audit.bus import handling as registry
+from audit.bus import handling
 from audit.pages import versions
 from audit.pages.labels import words
 
@@ -90,7 +90,7 @@ def _governed(policy: Policy, *, actor: Actor) -> list[GovernedType]:
             message_type=each.message_type,
             log_url=_log_url(each.message_type, actor=actor),
         )
-        for each in registry.command_classes()
+        for each in handling.command_classes()
         if policy.governs in evaluation.names_governing(each)
     ]
 

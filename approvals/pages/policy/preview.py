@@ -19,7 +19,7 @@ from approvals.policies.built_in import QUORUM
 from approvals.policies.commands import CreatePolicy, EditPolicy
 from approvals.policies.simulation import Draft, Simulation, simulate
 from audit.actors.actors import Actor
-from audit.bus import handling as registry
+from audit.bus import handling
 from audit.models.records import CommandRecord
 from audit.pages.labels import words
 
@@ -179,7 +179,7 @@ def _types(names: Iterable[str]) -> list[str]:
     wanted = set(names)
     return [
         stored
-        for each in registry.command_classes()
+        for each in handling.command_classes()
         if wanted & set(evaluation.names_governing(each))
         for stored in (each.message_type, *each.aliases)
     ]

@@ -5,21 +5,21 @@ from dataclasses import dataclass
 
 from django.contrib.messages import constants as levels
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
 
 from approvals.decisions.break_glass_commands import BreakGlass
 from approvals.decisions.commands import Approve, Deny, Retry, TakeBack, TightenRequest, Withdraw
 from approvals.models import ApprovalRequest, State
+from approvals.pages.links import waiting
 from approvals.requests.presentation import Presented, present
 from approvals.requests.resubmission import raised_again
 from audit.actors.actors import Actor
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
-from audit.entry.requests import actor_of_request, clean_text, request_facts
+from audit.entry.requests import actor_of_request, request_facts
 from audit.messages.classes import Command
 from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Completed, Outcome, Postponed
+from audit.messages.text import clean_text
 
 LONGEST_REASON = 1000
 _LONGEST_TICKET = 100
@@ -77,14 +77,6 @@ def decide(presented: Presented, *, verb: str, digest: str, request: HttpRequest
     if not isinstance(outcome, Completed):
         return _held(presented)
     return _done(presented, command, outcome, actor=actor)
-
-
-def waiting(sentence: str, held: ApprovalRequest) -> str:
-    """Say who has to approve what somebody has asked for, with a link to the request."""
-    groups = ", ".join(dict.fromkeys(rule["group"] for rule in held.requirements["rules"]))
-    page = reverse("admin:approvals_approvalrequest_change", args=[held.pk])
-    text = '{}. Waiting for approval by {}: <a href="{}">the request</a>'
-    return format_html(text, sentence, groups, page)
 
 
 def _raised(presented: Presented, outcome: Outcome) -> Decided:

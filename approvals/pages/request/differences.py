@@ -10,10 +10,10 @@ from django.db.models import DateTimeField
 from approvals.models import ApprovalRequest
 from approvals.sealing import values
 from approvals.sealing.values import Values
-from audit.bus import handling as registry
 from audit.messages.classes import Command
 from audit.pages.labels import shown
 from audit.pages.safe_text import many_lines, one_line
+from audit.subjects import types
 
 _LONGEST = 120
 
@@ -78,10 +78,10 @@ def differences(
     was tried, it is what came of that.
     """
     subject = command.subject_reference()
-    found = registry.subject_type(subject.type) if subject else None
+    found = types.subject_type(subject.type) if subject else None
     if subject is None or found is None:
         return None
-    fields = registry.subject_fields(found)
+    fields = types.subject_fields(found)
     now, asked = values.present_values(subject), request.subject_values
     proposed = _said(command, fields) if tried_values is None else tried_values
     names = _Names(fields, filter(None, (now, asked, proposed)))

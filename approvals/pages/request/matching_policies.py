@@ -14,8 +14,8 @@ from approvals.policies import tightening
 from approvals.policies.built_in import FLOOR
 from approvals.policies.simulation import values_then
 from audit.actors.actors import Actor
-from audit.bus import handling as registry
 from audit.bus.context import Context
+from audit.messages import catalog
 from audit.messages.classes import Command
 from audit.messages.exceptions import CommandError, Invalid
 from audit.models.records import CommandRecord
@@ -107,7 +107,7 @@ def _today(version: int, policy: Policy | None) -> str:
 def _values(held: CommandRecord) -> dict[str, Any]:
     try:
         return values_then(held)
-    except (registry.UnknownMessageType, Invalid):
+    except (catalog.UnknownMessageType, Invalid):
         return {}
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from audit.bus import handling as registry
+from audit.bus import handling
 
 
 class Command(BaseCommand):
@@ -15,7 +15,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Print one line a command, in columns."""
         rows: list[tuple[str, ...]] = [("COMMAND", "HANDLER", "PERMISSION", "SUBJECT", "POLICY")]
-        rows += [_row(command_class) for command_class in registry.command_classes()]
+        rows += [_row(command_class) for command_class in handling.command_classes()]
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         for row in rows:
             cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -23,11 +23,11 @@ class Command(BaseCommand):
 
 
 def _row(command_class: Any) -> tuple[str, ...]:
-    handler: Any = registry.handler(command_class)
+    handler: Any = handling.handler(command_class)
     return (
         command_class.message_type,
         f"{handler.__module__}.{handler.__qualname__}",
         command_class.required_permission or "-",
         command_class.subject.type if command_class.subject else "-",
-        registry.governance(command_class) or "-",
+        handling.governance(command_class) or "-",
     )

@@ -12,9 +12,10 @@ from django.utils import timezone
 
 from audit.actors.actors import Actor
 from audit.bus.context import Context
-from audit.entry.requests import clean_text, request_facts
+from audit.entry.requests import request_facts
 from audit.log.search.activity import Activity
 from audit.messages.exceptions import CommandError
+from audit.messages.text import clean_text
 from audit.pages.access import for_exporters, rendered
 from audit.pages.exports import sending
 from audit.pages.exports.extent import Extent, Snapshot

@@ -12,8 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit.actors.actors import Actor
-from audit.bus import handling as registry
-from audit.bus.handling import SubjectType
+from audit.log.commands import ChangeOutsideCommand
 from audit.log.search.activity import activity, counted
 from audit.log.search.criteria import Criteria
 from audit.log.search.reading import Found, read_page
@@ -21,7 +20,6 @@ from audit.log.search.scans import every, through_time
 from audit.log.search.time_ranges import during
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, Status
-from audit.outside import ChangeOutsideCommand
 from audit.pages.changes import history_of
 from audit.pages.charts.bars import BarChart, Frame, LinksTo, bar_chart
 from audit.pages.charts.heat import HOURS, HeatMap, heat_map
@@ -29,7 +27,9 @@ from audit.pages.charts.ranks import Count, RankChart, rank_chart
 from audit.pages.charts.scales import TimeScale, days
 from audit.pages.overview.approval_times import Held, held
 from audit.pages.times import written
+from audit.subjects import types
 from audit.subjects.names import labels
+from audit.subjects.types import SubjectType
 
 DAYS = 30
 _MOST_BY_ACTORS = 1_000
@@ -170,7 +170,7 @@ def _strays(reader: Actor) -> list[Stray]:
     """Look at the newest changes of subjects of each type for those that no command made."""
     found = [
         (Subject(subject_type.name, str(key)), at)
-        for subject_type in registry.subject_types()
+        for subject_type in types.subject_types()
         for key, at in _stray_rows(subject_type, reader)
     ]
     names = labels((subject for subject, _ in found), actor=reader)

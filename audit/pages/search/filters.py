@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from django import forms
 
 from audit.actors.actors import Actor
-from audit.bus import handling as registry
+from audit.bus import handling
 from audit.log.search.criteria import Criteria
 from audit.log.search.cursors import Cursor
 from audit.models.records import Status
@@ -76,7 +76,7 @@ class CommandFilter(forms.Form):
         super().__init__(data, label_suffix="")
         self.reader = reader
         self._offered: dict[str, list[tuple[str, str]]] = {}
-        known = [each.message_type for each in registry.command_classes()]
+        known = [each.message_type for each in handling.command_classes()]
         types = [(each, words(each)) for each in known]
         asked = self.data.get("message_type", "")
         if _MESSAGE_TYPE.fullmatch(asked) and asked not in known:

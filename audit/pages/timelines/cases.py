@@ -7,7 +7,6 @@ from datetime import timedelta
 from uuid import UUID
 
 from audit.actors.actors import Actor
-from audit.bus import handling as registry
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord
 from audit.pages.changes import Revision, history_of, revisions
@@ -15,6 +14,7 @@ from audit.pages.labels import span
 from audit.pages.lines import Line, arrange, full_lines, visible
 from audit.pages.timelines.chart import Timeline, timeline
 from audit.pages.timelines.steps import Step, tree, walk
+from audit.subjects import types
 from audit.subjects.names import found
 
 MOST_COMMANDS = 500
@@ -96,7 +96,7 @@ def _revisions(lines: Sequence[Line], *, actor: Actor) -> dict[Subject, list[Rev
 
 
 def _of_type(type_name: str, identifiers: set[str], lines: Sequence[Line]) -> list[Revision]:
-    subject_type = registry.subject_type(type_name)
+    subject_type = types.subject_type(type_name)
     history = history_of(subject_type.model) if subject_type else None
     if subject_type is None or history is None:
         return []

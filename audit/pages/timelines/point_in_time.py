@@ -8,10 +8,10 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 
-from audit.bus import handling as registry
 from audit.messages.classes import Subject
 from audit.models.records import EventRecord
 from audit.pages.changes import history_of, names_of, said
+from audit.subjects import types
 from audit.tracking.folding import Folded, fold
 
 MOST_FOLDED = 20_000
@@ -53,14 +53,14 @@ class Moment:
 
 def moment(subject: Subject, instance: Model, *, at: datetime | None) -> Moment | None:
     """Tell what a subject was: three or four queries. None for one that keeps no history."""
-    subject_type = registry.subject_type(subject.type)
+    subject_type = types.subject_type(subject.type)
     history = history_of(type(instance))
     if subject_type is None or history is None:
         return None
     rows = history.filter(**{type(instance)._meta.pk.attname: instance.pk})
     events = EventRecord.objects.filter(subject_type=subject.type, subject_id=subject.id)
     row, events = _standing(rows, events, at=at)
-    columns = registry.subject_fields(subject_type)
+    columns = types.subject_fields(subject_type)
     read = list(events.order_by("number")[: MOST_FOLDED + 1])
     is_folded = len(read) <= MOST_FOLDED
     folded = fold(read, columns=columns) if is_folded else Folded()

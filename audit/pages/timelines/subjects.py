@@ -10,13 +10,13 @@ from uuid import UUID
 from django.db.models import Model, Q, QuerySet
 
 from audit.actors.actors import Actor
-from audit.bus.handling import label_of
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.pages.changes import Revision, history_of, revisions
 from audit.pages.lines import Line, arrange, full_lines, in_order, visible, window
 from audit.pages.timelines.point_in_time import Moment, moment
 from audit.subjects.names import find, labels
+from audit.subjects.types import label_of
 
 STORY_LINES = 100
 MOST_REVISIONS = 1_000

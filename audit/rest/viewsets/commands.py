@@ -11,10 +11,11 @@ from rest_framework.response import Response
 
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, refuse_input
-from audit.entry.requests import clean_text, header_text, request_facts
+from audit.entry.requests import request_facts
 from audit.messages.classes import Command
 from audit.messages.exceptions import FieldError, Invalid, Place
 from audit.messages.outcomes import Completed, Outcome, Postponed
+from audit.messages.text import clean_text, header_text
 from audit.rest import exception_handlers, resources
 from audit.rest.bodies import refuse_misfits
 from audit.rest.parsers import refuse_chunks

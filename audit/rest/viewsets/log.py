@@ -10,9 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.bus import postponements
-from audit.bus.idempotency import weight
 from audit.log import feed, queries, visibility
 from audit.log.polling import Crowded, wait_until_final
+from audit.log.status import weight
 from audit.messages.exceptions import NotFound
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.rest import resources

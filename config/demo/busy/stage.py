@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from apikeys.models import Customer
 from approvals.models import ApprovalRequest
+from audit.actors import credentials
 from audit.actors.actors import SYSTEM
-from audit.bus import handling as registry
 from audit.bus.context import Context, RequestFacts
 from audit.bus.dispatch import dispatch
 from audit.messages.classes import Command
@@ -74,7 +74,7 @@ class Stage:
 
     def say(self, command: Command, *, by: Speaker, reason: str = "") -> Outcome | None:
         """Send a command; None if it is turned down, or the sender is no longer good."""
-        if registry.live_actor(by.kind, by.id) is None:
+        if credentials.live_actor(by.kind, by.id) is None:
             return None
         with suppress(CommandError):
             return self.send(command, by=by, reason=reason)
@@ -89,7 +89,7 @@ class Stage:
 
     def context(self, by: Speaker, *, reason: str = "") -> Context:
         """Make the context of what somebody sends."""
-        actor = registry.live_actor(by.kind, by.id)
+        actor = credentials.live_actor(by.kind, by.id)
         if actor is None:
             message = f"{by.kind} {by.id} is no longer good"
             raise RuntimeError(message)

@@ -9,7 +9,7 @@ from django.utils import timezone
 from apikeys.commands import DeleteApiKey, UpdateApiKey
 from apikeys.models import ApiKey
 from approvals.models import ApprovalRequest
-from audit.bus.handling import live_actor
+from audit.actors.credentials import live_actor
 from audit.outside import outside_command
 from tests.conftest import approved, completed, create_key, policy
 from tests.http import call

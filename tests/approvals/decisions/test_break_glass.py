@@ -7,9 +7,9 @@ from django.contrib.auth.models import Permission, User
 from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey
 from approvals.decisions.break_glass import NotBroken, NotGranted, UnderTheFloor
-from approvals.decisions.break_glass_commands import BreakGlass, ReviewBreakGlass
+from approvals.decisions.break_glass_commands import BreakGlass
 from approvals.models import AlreadyDecided, ApprovalRequest, NotAPerson, Policy
-from approvals.policies.commands import DisablePolicy
+from approvals.policies.commands import DisablePolicy, ReviewBreakGlass
 from approvals.policies.evaluation import Unsatisfiable
 from audit.actors.actors import Actor
 from audit.bus.context import Context

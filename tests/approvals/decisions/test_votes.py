@@ -25,10 +25,10 @@ from approvals.models import (
 from approvals.policies.commands import CreatePolicy
 from approvals.policies.evaluation import CannotBeHeld, Unsatisfiable
 from approvals.sealing.payloads import Altered, sign
-from audit.bus import handling as registry
+from audit.actors.credentials import live_actor
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, dispatch_all
-from audit.bus.handling import live_actor
+from audit.messages import catalog
 from audit.messages.classes import Command, secret
 from audit.messages.exceptions import ApprovalRequired, Invalid, NotFound
 from audit.messages.outcomes import Postponed
@@ -106,7 +106,7 @@ def test_a_command_that_gained_a_field_while_it_waited_is_carried_out(
     request_to_disable, ann, bob, context_of, monkeypatch
 ):
     monkeypatch.setattr(DisableApiKey, "schema_version", 2)
-    monkeypatch.setitem(registry._upcasters, ("apikeys.disable", 1), dict)
+    monkeypatch.setitem(catalog._upcasters, ("apikeys.disable", 1), dict)
 
     for approver in (ann, bob):
         completed(approval(request_to_disable), context=context_of(approver))

@@ -30,7 +30,7 @@ from approvals.people.handlers import (
     OwnersGoByTheirName,
     StillReferredTo,
 )
-from audit.bus import handling as registry
+from audit.bus import handling
 from audit.bus.dispatch import dispatch
 from audit.messages.classes import secret_fields
 from audit.messages.exceptions import Forbidden, Invalid, NotFound
@@ -118,7 +118,7 @@ def test_a_name_that_will_not_do_is_refused(username, dana, manager, context_of)
 
 def test_no_command_on_people_carries_a_secret():
     own = [
-        each for each in registry.command_classes() if each.message_type.startswith("approvals.")
+        each for each in handling.command_classes() if each.message_type.startswith("approvals.")
     ]
 
     assert len(own) > 15

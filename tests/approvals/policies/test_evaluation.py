@@ -12,9 +12,9 @@ from approvals.policies.commands import CreatePolicy
 from approvals.policies.conditions import ConditionFailed
 from approvals.policies.evaluation import ForbiddenByPolicy, Unsatisfiable, names_governing
 from approvals.policies.handlers import check_policy
+from audit.actors.credentials import live_actor
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
-from audit.bus.handling import live_actor
 from audit.messages.exceptions import Invalid
 from audit.messages.outcomes import Completed, Postponed
 from audit.models.records import CommandRecord

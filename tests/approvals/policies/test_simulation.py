@@ -8,9 +8,9 @@ from django.core.management import CommandError, call_command
 
 from apikeys.commands import DisableApiKey, EnableApiKey
 from approvals.policies.simulation import Draft, _criteria, simulate
+from audit.actors.credentials import live_actor
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
-from audit.bus.handling import live_actor
 from audit.models.records import CommandRecord
 from tests.conftest import create_key, policy
 

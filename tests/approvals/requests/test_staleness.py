@@ -8,8 +8,8 @@ from apikeys.commands import CreateApiKey, DisableApiKey
 from apikeys.models import ApiKey
 from approvals.requests.staleness import staleness
 from approvals.sealing.payloads import Altered
+from audit.actors.credentials import live_actor
 from audit.bus.context import Context
-from audit.bus.handling import live_actor
 from audit.models.records import CommandRecord
 from tests.books import assert_balanced, attempts
 from tests.conftest import completed, create_key, policy

@@ -13,7 +13,7 @@ import pytest
 
 from approvals.sealing import payloads
 from approvals.sealing.payloads import Binding, Sealed
-from audit.bus import handling as registry
+from audit.messages import catalog
 from audit.messages.classes import Command
 from audit.messages.exceptions import Invalid
 
@@ -72,12 +72,12 @@ GOLDEN = Sealed(
 GOLDEN_DIGEST = "5252782730f44e9a637fd38a75374abc7850e3b810751f6177a3b5ef9d17606c"
 
 
-@registry.upcasts("test.every_type", from_version=1)
+@catalog.upcasts("test.every_type", from_version=1)
 def add_a_choice(data):
     return {**data, "a_choice": "test"}
 
 
-@registry.upcasts("test.every_type", from_version=2)
+@catalog.upcasts("test.every_type", from_version=2)
 def rename_the_text(data):
     return {"a_text": data.pop("text"), **data}
 

@@ -4,7 +4,8 @@ import pytest
 from django.test import RequestFactory
 
 from audit.bus.context import RequestFacts
-from audit.entry.requests import clean_text, request_facts
+from audit.entry.requests import request_facts
+from audit.messages.text import clean_text
 
 
 def facts(**meta):

@@ -6,7 +6,8 @@ from uuid import UUID, uuid4
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from audit.bus import handling as registry
+from audit.bus import handling
+from audit.messages import catalog
 from audit.messages.classes import Command, Event, Subject, SubjectOf, generated, secret
 from audit.messages.exceptions import Invalid
 
@@ -27,7 +28,7 @@ class PaintShed(Command):
     door_code: str = secret(default="")
 
 
-@registry.upcasts("test.paint_shed", from_version=1)
+@catalog.upcasts("test.paint_shed", from_version=1)
 def name_the_color(data):
     return {"color": data.pop("colour"), **data}
 
@@ -63,28 +64,28 @@ def test_every_wrong_field_is_named_at_once():
 def test_stored_data_of_an_old_version_is_lifted():
     stored = {"shed_id": str(uuid4()), "colour": "red", "coats": 2, "door_code": ""}
 
-    command = registry.restore("test.paint_shed", 1, stored)
+    command = catalog.restore("test.paint_shed", 1, stored)
 
     assert (command.color, command.coats) == ("red", 2)
 
 
 def test_a_renamed_command_is_found_under_its_old_name():
-    assert registry.message_class("test.paint_bike_shed") is PaintShed
+    assert catalog.message_class("test.paint_bike_shed") is PaintShed
 
 
 def test_a_field_that_is_unknown_or_missing_is_refused():
     with pytest.raises(Invalid) as refusal:
-        registry.restore("test.paint_shed", 2, {"paint": "red"})
+        catalog.restore("test.paint_shed", 2, {"paint": "red"})
 
     codes = {error.field: error.code for error in refusal.value.errors}
     assert codes == {"paint": "unknown", "color": "required"}
 
 
 def test_an_unknown_name_and_a_missing_upcaster_are_refused():
-    with pytest.raises(registry.UnknownMessageType):
-        registry.restore("test.never_heard_of", 1, {})
-    with pytest.raises(registry.UnknownMessageType, match="no upcaster"):
-        registry.restore("test.paint_shed", 0, {})
+    with pytest.raises(catalog.UnknownMessageType):
+        catalog.restore("test.never_heard_of", 1, {})
+    with pytest.raises(catalog.UnknownMessageType, match="no upcaster"):
+        catalog.restore("test.paint_shed", 0, {})
 
 
 def test_a_name_is_declared_once():
@@ -96,10 +97,10 @@ def test_a_name_is_declared_once():
 
 
 def test_a_command_has_one_handler():
-    registry.handles(PaintShed)(_first)
+    handling.handles(PaintShed)(_first)
 
     with pytest.raises(ImproperlyConfigured, match="twice"):
-        registry.handles(PaintShed)(_second)
+        handling.handles(PaintShed)(_second)
 
 
 def _first(command, context):

@@ -1,0 +1,65 @@
+"""Power over approvals: the people, groups and permissions that the built-in policy guards."""
+
+from collections.abc import Collection
+
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import Q
+
+from approvals.models import ApprovalRequest, Rule, State
+from approvals.people.accounts import OWNERS
+
+# Whoever has one of these could undo what approvals are for.
+_POWERS = ("manage_policy", "manage_people", "break_glass")
+_GUARDED_APPS = ("approvals", "audit")
+
+
+def are_used(group_ids: Collection[int]) -> bool:
+    """Tell whether one of the groups decides something.
+
+    It does where an enabled policy or a pending request counts on it, and where it owns policies.
+    """
+    return (
+        Group.objects.filter(pk__in=group_ids, name=OWNERS).exists()
+        or Rule.objects.filter(
+            group_id__in=group_ids, is_dropped=False, policy__is_enabled=True
+        ).exists()
+        or any(map(_is_waited_for, group_ids))
+    )
+
+
+def is_approver(user_id: int) -> bool:
+    """Tell whether a person, active or not, is in a group that decides something."""
+    groups = Group.objects.filter(user__pk=user_id).values_list("pk", flat=True)
+    return are_used(list(groups))
+
+
+def is_powerful(user_id: int) -> bool:
+    """Tell whether a person, if active, could undo what approvals are for."""
+    powers = Permission.objects.filter(content_type__app_label="approvals", codename__in=_POWERS)
+    return (
+        User.objects.filter(pk=user_id)
+        .filter(
+            Q(is_superuser=True)
+            | Q(user_permissions__in=powers)
+            | Q(groups__permissions__in=powers)
+        )
+        .exists()
+    )
+
+
+def is_guarded_permission(permission: str) -> bool:
+    """Tell whether a permission is one of approvals or of the audit log."""
+    return permission.partition(".")[0] in _GUARDED_APPS
+
+
+def has_guarded_permission(group_id: int) -> bool:
+    """Tell whether a group hands such a permission to its people."""
+    return Permission.objects.filter(
+        group=group_id, content_type__app_label__in=_GUARDED_APPS
+    ).exists()
+
+
+def _is_waited_for(group_id: int) -> bool:
+    return ApprovalRequest.objects.filter(
+        state=State.PENDING, requirements__rules__contains=[{"group_id": group_id}]
+    ).exists()

@@ -1,0 +1,32 @@
+"""Authorization: the permission and the scopes that a command needs."""
+
+from audit.actors import scopes
+from audit.bus import handling
+from audit.bus.context import Context
+from audit.bus.middleware import Next
+from audit.messages.classes import Command
+from audit.messages.outcomes import Outcome
+
+
+def authorize(command: Command, context: Context, call_next: Next) -> Outcome:
+    """Let a command through only if its actor has the permission and the scope that it requires."""
+    if command.required_permission is not None:
+        context.actor.require(command.required_permission)
+    context.actor.require_any_scope(scopes_for(type(command)))
+    return call_next(command, context)
+
+
+def scopes_for(command_class: type[Command]) -> frozenset[str]:
+    """Return the scopes any of which lets a command be sent.
+
+    Sending a command is writing, even if the command requires no permission.
+    """
+    if command_class.required_permission:
+        return scopes.needed_for(command_class.required_permission)
+    return scopes.needed_to_write(command_class.message_type.partition(".")[0])
+
+
+def known_scopes() -> frozenset[str]:
+    """Return every scope that a credential can have."""
+    labels = {each.message_type.partition(".")[0] for each in handling.command_classes()}
+    return frozenset({scopes.READ, scopes.WRITE}).union(*map(scopes.of_app, labels))

@@ -1,0 +1,62 @@
+"""The catalog of message types: their classes by stored name, and their upcasters."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from audit.messages.classes import Message, declared_messages
+from audit.messages.declarations import declare
+
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class UnknownMessageType(LookupError):
+    """No message class has this name or alias."""
+
+
+_upcasters: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = {}
+
+
+def upcasts(message_type: str, *, from_version: int) -> Callable[[_Function], _Function]:
+    """Declare how stored data of one schema version becomes that of the next.
+
+    The function takes and returns a dict of field names and values. It sees stored JSON and
+    stored payloads, so it may move and add values but not look at their Python types.
+    """
+
+    def register(function: _Function) -> _Function:
+        declare(_upcasters, (message_type, from_version), function, what="upcaster")
+        return function
+
+    return register
+
+
+def message_class(name: str) -> type[Message]:
+    """Find the class of a stored message type.
+
+    :raises UnknownMessageType: if no class has that name or alias.
+    """
+    try:
+        return declared_messages[name]
+    except KeyError:
+        raise UnknownMessageType(name) from None
+
+
+def message_classes() -> list[type[Message]]:
+    """Every message class, by name."""
+    return sorted(set(declared_messages.values()), key=lambda each: each.message_type)
+
+
+def restore(name: str, version: int, data: dict[str, Any]) -> Message:
+    """Build a message from what was stored, lifted to the present schema version.
+
+    :raises UnknownMessageType: if no class has that name or alias.
+    :raises Invalid: if the lifted data does not fit the class.
+    """
+    found = message_class(name)
+    for step in range(version, found.schema_version):
+        upcast = _upcasters.get((found.message_type, step))
+        if upcast is None:
+            message = f"no upcaster lifts {found.message_type} from version {step}"
+            raise UnknownMessageType(message)
+        data = upcast(dict(data))
+    return found.restore(data)

@@ -1,0 +1,16 @@
+"""Declarations: what the modules of apps make known when they are imported."""
+
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+
+def declare(table: dict[Any, Any], key: Any, value: Any, *, what: str) -> None:
+    """Enter a value under its key.
+
+    :raises ImproperlyConfigured: if another value is declared under the key.
+    """
+    present = table.setdefault(key, value)
+    if present is not value:
+        message = f"{what} {key!r} is declared twice: {present!r} and {value!r}"
+        raise ImproperlyConfigured(message)
