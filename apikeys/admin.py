@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apikeys.models import ApiKey, ApiKeySecret, Customer, Membership, PickUp
-from audit.pages.admin import HistoryAdmin, ReadOnlyAdmin
+from audit.pages import HistoryAdmin, ReadOnlyAdmin
 
 
 @admin.register(Customer)

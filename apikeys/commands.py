@@ -7,8 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from apikeys.models import limits
-from audit.messages.classes import Command, SubjectOf, generated
-from audit.messages.exceptions import FieldError, Invalid
+from audit.domain import Command, FieldError, Invalid, SubjectOf, generated
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from apikeys.models.limits import DEFAULT_SCOPES
-from audit.messages.classes import Event, SubjectOf
+from audit.domain import Event, SubjectOf
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from apikeys.events import (
     ApiKeyEnabled,
     ApiKeyUpdated,
 )
-from audit.tracking.folding import State, evolves
+from audit.domain import State, evolves
 
 
 @evolves(ApiKeyCreated, ApiKeyEnabled)

@@ -28,8 +28,7 @@ from apikeys.events import (
 )
 from apikeys.models import ApiKey, Customer, Membership, limits
 from apikeys.models.tokens import Token
-from audit.bus.context import Context
-from audit.bus.handling import checks, handles
+from audit.domain import Context, checks, handles
 from audit.wire import rows
 
 # What a new key takes over from its command, as it is.

@@ -4,9 +4,7 @@ from collections.abc import Iterable
 
 from django.contrib.auth import get_user_model
 
-from audit.actors import scopes
-from audit.actors.actors import SYSTEM, Actor
-from audit.messages.exceptions import Forbidden
+from audit.domain import SYSTEM, Actor, Forbidden, scopes_needed_for, scopes_not_covered
 
 
 class BeyondOwnRights(Forbidden):
@@ -38,9 +36,9 @@ def check_not_beyond(actor: Actor, *, owner_id: int, key_scopes: Iterable[str]) 
     if actor.kind == SYSTEM.kind:
         return
     wanted = frozenset(key_scopes)
-    beyond = [] if actor.scopes is None else scopes.not_covered(wanted, actor.scopes)
+    beyond = [] if actor.scopes is None else scopes_not_covered(wanted, actor.scopes)
     for permission in sorted(_permissions_of(owner_id, actor)):
-        if wanted & scopes.needed_for(permission) and not actor.may(permission):
+        if wanted & scopes_needed_for(permission) and not actor.may(permission):
             beyond.append(permission)
     if beyond:
         message = f"The key may do what you may not: {', '.join(beyond)}."

@@ -16,6 +16,8 @@ from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Outcome, Postponed
 from audit.models.records import CommandRecord, EventRecord
 
+__all__ = ["assert_recorded", "given"]
+
 
 class Scenario:
     """One story in three sentences. ``context`` says who acts; without it, the system does."""

@@ -14,9 +14,7 @@ from django.db import DatabaseError
 from apikeys.authentication import rate_limits, usage
 from apikeys.authentication.rate_limits import Owed, Standing
 from apikeys.models.tokens import NoToken, Token
-from audit.actors import permissions
-from audit.actors.actors import Actor
-from audit.actors.credentials import credential
+from audit.domain import Actor, credential, permission_ids_sql, permission_names
 from audit.wire import pipeline
 
 
@@ -69,7 +67,7 @@ class Candidate(NamedTuple):
             label=f"{self.owner}, with key “{self.name}” ({self.prefix}…)",
             person_id=str(self.owner_id),
             tenants=frozenset({str(self.customer_id)}),
-            permissions=permissions.named(self.permission_ids),
+            permissions=permission_names(self.permission_ids),
             scopes=frozenset(self.scopes),
         )
 
@@ -88,7 +86,7 @@ def _statement(*, found_by: str, networks: str = "") -> str:
         SELECT api_key.id, api_key.name, api_key.prefix, api_key.environment, api_key.customer_id,
             api_key.scopes, api_key.expires_at, owner.id AS owner_id,
             owner.username AS owner,
-            {permissions.ids_sql("owner")} AS permission_ids,
+            {permission_ids_sql("owner")} AS permission_ids,
             CASE
                 WHEN api_key.deleted_at IS NOT NULL THEN 'deleted'
                 WHEN NOT api_key.is_enabled THEN 'disabled'

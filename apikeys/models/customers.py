@@ -9,8 +9,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from apikeys.models.refusals import NameTaken, NotAMember
-from audit.subjects.types import subject
-from audit.tracking.history import HistoricalRecords
+from audit.domain import HistoricalRecords, subject
 
 
 @subject("customer", tenant="id")

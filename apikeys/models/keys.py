@@ -21,9 +21,7 @@ from apikeys.models.refusals import (
 )
 from apikeys.models.secrets import ApiKeySecret, PickUp, claim, database_clock
 from apikeys.models.tokens import Token
-from audit.actors.actors import Actor
-from audit.subjects.types import subject
-from audit.tracking.history import HistoricalRecords
+from audit.domain import Actor, HistoricalRecords, subject
 from audit.wire.rows import LeanModel
 
 

@@ -8,12 +8,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from audit.actors import scopes
-from audit.bus.authorization import known_scopes
-from audit.messages.exceptions import FieldError, Invalid
-from audit.messages.values import codec
+from audit.domain import READ, WRITE, FieldError, Invalid, codec, known_scopes
 
-DEFAULT_SCOPES = (scopes.READ, scopes.WRITE)
+DEFAULT_SCOPES = (READ, WRITE)
 LONGEST_NAME = 100
 LONGEST_DESCRIPTION = 500
 MOST_NETWORKS = 20

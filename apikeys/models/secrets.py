@@ -10,8 +10,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from apikeys.models.refusals import NotYours, PickUpExpired
-from audit.actors.actors import Actor
-from audit.tracking.history import HistoricalRecords
+from audit.domain import Actor, HistoricalRecords
 from audit.wire.rows import LeanModel
 
 

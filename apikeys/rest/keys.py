@@ -32,11 +32,8 @@ from apikeys.rest.reading import KeyInContext, after, in_context, question, visi
 from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret, present, present_with_secret
 from apikeys.rest.serializers import CreateApiKeyInput, RotateApiKeyInput, UpdateApiKeyInput
 from apikeys.rights import BeyondOwnRights
-from audit.messages.exceptions import NotFound
-from audit.messages.outcomes import Completed
-from audit.rest.listing import body, page
-from audit.rest.openapi.operations import documented
-from audit.rest.viewsets import CommandViewSet
+from audit.domain import Completed, NotFound
+from audit.rest import CommandViewSet, body, documented, page
 from audit.wire.pipeline import Question
 
 _REVEALING = ("create", "rotate", "pick_up")

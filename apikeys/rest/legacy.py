@@ -21,12 +21,8 @@ from apikeys.rest.reading import visible_key
 from apikeys.rest.resources import LegacyApiKey, LegacyApiKeyWithSecret, LegacyPostponed, legacy
 from apikeys.rest.serializers import LegacyCreateInput, LegacyRenameInput
 from apikeys.rights import BeyondOwnRights
-from audit.messages.exceptions import NotFound
-from audit.messages.outcomes import Completed, Postponed
-from audit.rest import exception_handlers
-from audit.rest.openapi.operations import documented
-from audit.rest.parsers import JSONParser
-from audit.rest.viewsets import ExceptionHandler
+from audit.domain import Completed, NotFound, Postponed
+from audit.rest import ExceptionHandler, JSONParser, documented, plain
 
 
 class LegacyApiKeyViewSet(ApiKeyViewSet):
@@ -116,7 +112,7 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
 def _plain(error: Exception, context: dict[str, Any]) -> Response:
     """Tell of a deleted key as of one that never was: v1 had rows that were gone when deleted."""
     if not isinstance(error, AlreadyDeleted):
-        return exception_handlers.plain(error, context)
+        return plain(error, context)
     gone = NotFound(f"There is no api-key {context['kwargs']['api_key_id']}.")
     gone.command_id = error.command_id
-    return exception_handlers.plain(gone, context)
+    return plain(gone, context)

@@ -10,8 +10,8 @@ from rest_framework import serializers
 
 from apikeys.models import ApiKey, Environment, State
 from apikeys.rest.resources import ApiKeyResource
-from audit.actors.actors import Actor
-from audit.rest.listing import Key, ListQuery, Order, WholeNumberField
+from audit.domain import Actor
+from audit.rest import Key, ListQuery, Order, WholeNumberField
 
 _CREATED = (Key("created_at", datetime), Key("pk", UUID))
 _NAMED = (Key("name", str), Key("pk", UUID))

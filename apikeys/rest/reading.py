@@ -14,9 +14,7 @@ from django.db import connection
 from django.http import Http404
 
 from apikeys.models import ApiKey, ApiKeySecret, ApiKeyUsage, PickUp
-from audit.actors.actors import Actor
-from audit.bus.postponements import Pending, pending_sql, read_pending
-from audit.models.records import StreamHead
+from audit.domain import Actor, Pending, pending_sql, read_pending, stream_number_sql
 from audit.wire import pipeline
 
 _FIELDS = ApiKey._meta.concrete_fields
@@ -147,6 +145,7 @@ class _Statements(NamedTuple):
 def _statements() -> _Statements:
     """Write the statements, once the apps have told what they hold."""
     waiting = pending_sql(subject_type="'api-key'", subject_id="api_key.id::text")
+    number = stream_number_sql(subject_type="'api-key'", subject_id="api_key.id::text")
     around = f"""
         api_key.id, owner.username, usage.last_used_at, host(usage.last_used_from),
         (SELECT json_build_array(actor_kind, actor_id, actor_label, until)
@@ -156,8 +155,7 @@ def _statements() -> _Statements:
             FROM {ApiKeySecret._meta.db_table} WHERE api_key_id = api_key.id
                 AND (not_after IS NULL OR not_after > statement_timestamp())),
         {waiting},
-        (SELECT number FROM {StreamHead._meta.db_table}
-            WHERE subject_type = 'api-key' AND subject_id = api_key.id::text)
+        {number}
     """  # noqa: S608  # of the names of our own tables and columns
     own = ", ".join(f"api_key.{field.column}" for field in _FIELDS)
     tables = f"""

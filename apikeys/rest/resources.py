@@ -8,8 +8,15 @@ from django.utils import timezone
 
 from apikeys.models import ApiKey, Environment, State
 from apikeys.rest.reading import AwaitedSecret, KeyInContext, LiveSecret
-from audit.rest import resources
-from audit.rest.references import ActorReference, Address, Uuid, address, one_of
+from audit.rest import (
+    ActorReference,
+    Address,
+    PendingApproval,
+    Uuid,
+    address,
+    one_of,
+    present_pending,
+)
 
 _SHOWN_ONCE = (
     "The secret was shown once, in the first answer to this request. If it is lost, "
@@ -62,9 +69,7 @@ class ApiKeyResource(TypedDict):
     last_used_from: str | None
     secrets: Annotated[list[SecretResource], "Those that work, the newest first."]
     pick_up: PickUpResource | None
-    pending_approvals: Annotated[
-        list[resources.PendingApproval], "What waits for approval on the key."
-    ]
+    pending_approvals: Annotated[list[PendingApproval], "What waits for approval on the key."]
 
 
 class ApiKeyWithSecret(ApiKeyResource):
@@ -144,7 +149,7 @@ def _api_key(key: KeyInContext, now: datetime) -> ApiKeyResource:
         "last_used_from": around.last_used_from,
         "secrets": [_secret(each) for each in around.secrets],
         "pick_up": _pick_up(around.pick_up) if around.pick_up else None,
-        "pending_approvals": resources.pending_approvals(around.waiting),
+        "pending_approvals": present_pending(around.waiting),
     }
 
 

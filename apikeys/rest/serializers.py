@@ -5,8 +5,8 @@ from typing import Any
 from rest_framework import serializers
 
 from apikeys.models import Environment, limits
-from audit.bus.authorization import known_scopes
-from audit.rest.viewsets import CommandInput
+from audit.domain import known_scopes
+from audit.rest import CommandInput
 
 # Far more than there are; what is no scope is told by name.
 _MOST_SCOPES = 100

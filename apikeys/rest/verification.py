@@ -12,12 +12,8 @@ from apikeys.authentication import usage
 from apikeys.authentication.credentials import BadCredential, Candidate, Verdict, candidate_of_token
 from apikeys.models import limits
 from apikeys.rest.serializers import ScopeField
-from audit.actors.actors import Actor
-from audit.actors.scopes import not_covered
-from audit.entry.requests import normal_address
-from audit.rest.bodies import refuse_misfits
-from audit.rest.openapi.operations import documented
-from audit.rest.viewsets import ActorViewSet
+from audit.domain import Actor, normal_address, scopes_not_covered
+from audit.rest import ActorViewSet, documented, refuse_misfits
 
 _LONGEST_SECRET = 4096
 _MOST_SCOPES = 50
@@ -141,7 +137,7 @@ def _verify(
     if not actor.may_see(str(candidate.customer_id)):
         return _verification(Verdict.UNKNOWN)
     verdict = Verdict(candidate.verdict)
-    if verdict is Verdict.VALID and not_covered(scopes, candidate.scopes):
+    if verdict is Verdict.VALID and scopes_not_covered(scopes, candidate.scopes):
         verdict = Verdict.INSUFFICIENT_SCOPE
     if verdict is Verdict.VALID:
         usage.note(candidate.id, address)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypedDict
 from audit.bus import postponements
 from audit.bus.postponements import Pending, Progress
 from audit.log.status import weight
+from audit.messages.classes import Subject
 from audit.messages.exceptions import Failed
 from audit.messages.outcomes import Postponed
 from audit.models.records import CommandRecord, EventRecord, Status
@@ -198,8 +199,14 @@ def postponed(outcome: Postponed) -> PostponedCommand:
     }
 
 
-def pending_approvals(waiting: Iterable[Pending]) -> list[PendingApproval]:
-    """Present what waits for approval on a subject."""
+def pending_approvals(subjects: Iterable[Subject]) -> dict[Subject, list[PendingApproval]]:
+    """Return what waits for approval on each subject, in one query."""
+    found = postponements.pending_by_subject(subjects)
+    return {subject: present_pending(waiting) for subject, waiting in found.items()}
+
+
+def present_pending(waiting: Iterable[Pending]) -> list[PendingApproval]:
+    """Present the held commands that wait on one subject."""
     return list(map(_pending, waiting))
 
 

@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys.commands import AddMember, CreateCustomer
-from audit.entry.shell import carry_all_out
+from audit.domain import carry_all_out
 
 
 class Command(BaseCommand):

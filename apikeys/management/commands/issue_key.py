@@ -9,8 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys.commands import CreateApiKey, PickUpSecret
 from apikeys.models import Customer
-from audit.bus.authorization import known_scopes
-from audit.entry.shell import carry_out, errors_told
+from audit.domain import carry_out, errors_told, known_scopes
 
 
 class Command(BaseCommand):
