@@ -3,6 +3,8 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand
+from django.db import ProgrammingError
+from psycopg.errors import UndefinedTable
 
 from audit.bus import handling
 
@@ -29,5 +31,15 @@ def _row(command_class: Any) -> tuple[str, ...]:
         f"{handler.__module__}.{handler.__qualname__}",
         command_class.required_permission or "-",
         command_class.subject.type if command_class.subject else "-",
-        handling.governance(command_class) or "-",
+        _governance(command_class) or "-",
     )
+
+
+def _governance(command_class: Any) -> str:
+    try:
+        return handling.governance(command_class)
+    except ProgrammingError as error:
+        # Before the first migrate there are no tables, hence no policies.
+        if not isinstance(error.__cause__, UndefinedTable):
+            raise
+        return ""
