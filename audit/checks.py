@@ -3,11 +3,14 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_permission_codename
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 from django.utils.module_loading import import_string
 
+from audit import discovery
 from audit.bus import handling
 from audit.messages import catalog
 from audit.messages.classes import codecs
@@ -45,10 +48,43 @@ def check_messages(**_: Any) -> list[CheckMessage]:
     problems = [problem for each in catalog.message_classes() for problem in _fields(each)]
     for command_class in handling.command_classes():
         permission = command_class.required_permission
-        if permission is not None and permission.count(".") != 1:
+        if permission is not None and not _is_well_formed(permission):
             message = f"{command_class.message_type} requires {permission!r}: use app.codename."
             problems.append(Error(message, id="audit.E004"))
     return problems
+
+
+@register()
+def check_discovery(**_: Any) -> list[CheckMessage]:
+    """Every handler, credential and event folding is in a module that is imported."""
+    return [
+        Error(
+            f"{each.module} uses @{', @'.join(each.decorators)}, but nothing imports it.",
+            hint=f"Add {each.module.removeprefix(each.app + '.')!r} to `declares` in the "
+            f"AppConfig of {each.app}.",
+            id="audit.E007",
+        )
+        for each in discovery.undiscovered()
+    ]
+
+
+@register()
+def check_permissions(**_: Any) -> list[CheckMessage]:
+    """Every required permission can be granted, or is in an app's ``system_permissions``.
+
+    Permissions are rows, but ``migrate`` makes them from the models: this needs no database.
+    """
+    declared = set(_declared_permissions())
+    return [
+        Error(
+            f"{each.message_type} requires {each.required_permission!r}, which no model declares.",
+            hint="Add it to `permissions` in the Meta of a model, or to `system_permissions` in "
+            "the AppConfig if only the system may have it.",
+            id="audit.E008",
+        )
+        for each in handling.command_classes()
+        if _is_well_formed(each.required_permission) and each.required_permission not in declared
+    ]
 
 
 @register(Tags.database)
@@ -90,6 +126,20 @@ def check_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMe
 
 
 _MIGRATE = "Run manage.py migrate: it attaches the triggers."
+
+
+def _is_well_formed(permission: str | None) -> bool:
+    return permission is not None and permission.count(".") == 1
+
+
+def _declared_permissions() -> Iterator[str]:
+    for app in apps.get_app_configs():
+        yield from (f"{app.label}.{each}" for each in getattr(app, "system_permissions", ()))
+    for model in apps.get_models():
+        options = model._meta
+        builtin = (get_permission_codename(each, options) for each in options.default_permissions)
+        for codename in (*builtin, *(codename for codename, _ in options.permissions)):
+            yield f"{options.app_label}.{codename}"
 
 
 def _is_function(name: str) -> bool:
