@@ -1,4 +1,4 @@
-"""Declarations: what the modules of apps make known when they are imported."""
+"""Declarations: tables that the modules of apps fill when they are imported."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def declare(table: dict[Any, Any], key: Any, value: Any, *, what: str) -> None:
-    """Enter a value under its key.
+    """Add a value under its key.
 
-    :raises ImproperlyConfigured: if another value is declared under the key.
+    :raises ImproperlyConfigured: if the key already has another value.
     """
     present = table.setdefault(key, value)
     if present is not value:
