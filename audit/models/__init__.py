@@ -1,4 +1,4 @@
-"""Rows of the log."""
+"""The models of the log."""
 
 from audit.models.records import (
     AppendOnly,
