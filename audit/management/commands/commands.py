@@ -1,4 +1,4 @@
-"""Print every command that there is."""
+"""The management command that lists the commands of all apps."""
 
 from typing import Any
 
@@ -8,12 +8,11 @@ from audit.bus import handling
 
 
 class Command(BaseCommand):
-    """Print every command type with what handles it, what it requires and what governs it."""
+    """A table of every command type, with handler, permission, subject and policy."""
 
     help = "Print every command type with its handler, permission, subject and policy."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print one line a command, in columns."""
         rows: list[tuple[str, ...]] = [("COMMAND", "HANDLER", "PERMISSION", "SUBJECT", "POLICY")]
         rows += [_row(command_class) for command_class in handling.command_classes()]
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
