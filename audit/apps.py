@@ -9,7 +9,7 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit log"
 
     def ready(self) -> None:
-        """Import the modules in which apps declare handlers, credentials and event folding."""
+        """Have every app declare its commands, events, handlers and credentials."""
         import_module("audit.checks")
         import_module("audit.outside")
         autodiscover_modules("handlers", "credentials", "evolution")

@@ -44,7 +44,7 @@ def named(ids: Iterable[int]) -> frozenset[str]:
 
 
 def reading(*, user_id: int) -> pipeline.Call:
-    """Return the statement by which `read_ahead` reads a user's permissions."""
+    """Give the statement by which `read_ahead` finds what a person may do."""
     return pipeline.Call(_IDS, [user_id])
 
 
@@ -55,7 +55,7 @@ def read_ahead(user: Any) -> None:
     """
     if user.pk is not None and not hasattr(user, "_perm_cache"):
         rows = pipeline.ask(*reading(user_id=user.pk))
-        user._perm_cache = set(named(rows[0][0] if rows else ()))  # noqa: SLF001  # Django's cache
+        user._perm_cache = set(named(rows[0][0] if rows else ()))  # noqa: SLF001  # that is the place
 
 
 def _known() -> dict[int, str]:

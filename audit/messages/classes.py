@@ -25,10 +25,9 @@ class Subject(NamedTuple):
 
 
 class SubjectOf(NamedTuple):
-    """The declaration, on a message class, of the field that holds the id of its subject.
+    """Declares on a message class which field holds the id of its subject.
 
-    ``is_locked``: the handler begins by locking the row with `rows.locked`, so the bus may send
-    that query in advance.
+    ``is_locked``: the handler first locks its row by `rows.locked`, so the bus may do that ahead.
     """
 
     type: str

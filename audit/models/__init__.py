@@ -1,4 +1,4 @@
-"""The models of the log."""
+"""Rows of the log."""
 
 from audit.models.records import (
     AppendOnly,

@@ -199,7 +199,7 @@ def postponed(outcome: Postponed) -> PostponedCommand:
 
 
 def pending_approvals(waiting: Iterable[Pending]) -> list[PendingApproval]:
-    """Return the held commands on a subject."""
+    """Present what waits for approval on a subject."""
     return list(map(_pending, waiting))
 
 

@@ -104,7 +104,7 @@ def kind(criteria: Criteria) -> tuple[Condition, ...]:
 
 
 def affair(criteria: Criteria) -> tuple[Condition, ...]:
-    """Return the condition on the case."""
+    """Check to which affair a row belongs."""
     if criteria.correlation_id is None:
         return ()
     return (Condition("each.correlation_id = %s", (criteria.correlation_id,)),)

@@ -9,11 +9,12 @@ from audit.log.commands import BeginEpoch
 
 
 class Command(BaseCommand):
-    """A command to run once after restoring a dump, before the application serves again."""
+    """Run once after a dump was restored, before the application serves again."""
 
     help = "Begin a new epoch of the log: transactions are numbered anew after a restore."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        """Ask for the reason."""
         parser.add_argument("--reason", required=True, help="Why, for the record.")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -8,7 +8,7 @@ from audit.bus import handling
 
 
 class Command(BaseCommand):
-    """A table of every command type, with handler, permission, subject and policy."""
+    """Print every command type with what handles it, what it requires and what governs it."""
 
     help = "Print every command type with its handler, permission, subject and policy."
 

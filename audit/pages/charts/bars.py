@@ -86,7 +86,7 @@ class BarChart:
 
 
 def bar_chart(activity: Activity, scale: TimeScale, frame: Frame) -> BarChart:
-    """Build a chart with one bar for each time range of the scale."""
+    """Draw numbers, one for each stretch of the scale."""
     plot = _Plot(scale, ceiling(max(activity.counts, default=0) or 1), frame, activity.is_exact)
     stretches = zip(pairwise(scale.edges), activity.counts, strict=True)
     return BarChart(
@@ -100,7 +100,7 @@ def bar_chart(activity: Activity, scale: TimeScale, frame: Frame) -> BarChart:
 
 
 def in_words(number: int, *, is_exact: bool) -> str:
-    """Return a number as text; an estimate is rounded and marked as one."""
+    """Write a number; an estimate is not written as if it were exact."""
     return f"{number:,}" if is_exact or not number else f"about {rounded(number):,}"
 
 

@@ -64,7 +64,7 @@ class HeatMap:
 
 
 def heat_map(activity: Activity, days: Sequence[datetime], frame: Frame) -> HeatMap:
-    """Build a map of hourly numbers. ``days`` are the midnights around the days."""
+    """Draw numbers, one for each hour of the days that lie between some midnights."""
     counts, steps = activity.counts, _steps(max(activity.counts, default=0))
     rows = []
     for number, day in enumerate(reversed(days[:-1])):

@@ -62,7 +62,7 @@ def ceiling(number: int) -> int:
 
 
 def rounded(number: int) -> int:
-    """Round to two digits, the precision of an estimate."""
+    """Round to two figures, which is as much as an estimate is worth."""
     return round(number, 2 - len(str(number)))
 
 

@@ -41,9 +41,9 @@ class CommandViewSet(ActorViewSet):
     """A viewset whose writes are commands. Subclasses define the representation of results."""
 
     refuses_misfits: ClassVar[bool] = True
-    #: The query that `represent` needs, for the command that is being sent.
+    #: What the command that is sent will be followed by.
     asked: Question | None = None
-    #: Names in the body that differ from the command's, by the command's name.
+    #: What the body calls otherwise than the command does, by the command's name for it.
     field_names: ClassVar[Mapping[str, str]] = {}
 
     def handle_exception(self, exc: Exception) -> Response:
@@ -53,7 +53,7 @@ class CommandViewSet(ActorViewSet):
         return super().handle_exception(exc)
 
     def question(self, command: Command) -> Question | None:
-        """Return the query that `represent` needs, to be sent in the round trip of COMMIT."""
+        """Name what `represent` will have to know, to be told with the answer of COMMIT."""
         return None
 
     def represent(self, completed: Completed) -> Any:
