@@ -33,6 +33,7 @@ def outside_command(reason: str, *, using: str = DEFAULT_DB_ALIAS) -> Iterator[N
         record = attempt.record()
         record.epoch = Epoch.objects.using(using).latest("number").number
         record.save(using=using, force_insert=True)
+        # An outer transaction, such as that of a migration, goes on without permission to write.
         _name_command("", using=using)
 
 

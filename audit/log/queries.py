@@ -77,7 +77,7 @@ def events_matching(query: Mapping[str, Any]) -> QuerySet[EventRecord]:
 
 
 def about(query: Mapping[str, Any], kind: type[_Record]) -> QuerySet[_Record] | None:
-    """Return all records on the subject in a query, or None if it has none.
+    """Return all records on the subject in a query, or None if it has no subject.
 
     An index returns their positions: of commands in order of time, of events in order of their
     numbers. Sorting thousands of positions from an index takes a millisecond; reading as many rows,

@@ -113,7 +113,7 @@ class Message:
         }
 
     def subject_reference(self) -> Subject | None:
-        """Return the subject, or None if the class declares none."""
+        """Return the subject, or None if the class has no subject."""
         if self.subject is None:
             return None
         return Subject(self.subject.type, str(getattr(self, self.subject.id_field)))

@@ -10,7 +10,7 @@ def declare(table: dict[Any, Any], key: Any, value: Any, *, what: str) -> None:
 
     :raises ImproperlyConfigured: if the key already has another value.
     """
-    present = table.setdefault(key, value)
-    if present is not value:
-        message = f"{what} {key!r} is declared twice: {present!r} and {value!r}"
+    declared = table.setdefault(key, value)
+    if declared is not value:
+        message = f"{what} {key!r} is declared twice: {declared!r} and {value!r}"
         raise ImproperlyConfigured(message)

@@ -193,7 +193,7 @@ def postponed(outcome: Postponed) -> PostponedCommand:
         "status": Status.POSTPONED.value,
         "command": _command(outcome),
         "approval_request": _approval_request(progress),
-        # What the id stands for may not exist yet.
+        # It may not exist yet.
         "resource": reference(subject_type, outcome.result_id or ""),
     }
 

@@ -57,11 +57,11 @@ def fold(records: Iterable[EventRecord], *, columns: Iterable[str]) -> Folded:
         except (catalog.UnknownMessageType, Invalid):
             folded.unreadable.add(record.message_type)
             continue
-        folded.state |= _told(folded.state, event, known)
+        folded.state |= _changes(folded.state, event, known)
     return folded
 
 
-def _told(state: State, event: Message, columns: frozenset[str]) -> State:
+def _changes(state: State, event: Message, columns: frozenset[str]) -> State:
     evolve = _evolutions.get(type(event))
-    told = event.plain() | (evolve(state, event) if evolve else {})
-    return {name: value for name, value in told.items() if name in columns}
+    changes = event.plain() | (evolve(state, event) if evolve else {})
+    return {name: value for name, value in changes.items() if name in columns}

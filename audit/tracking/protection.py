@@ -15,8 +15,8 @@ from audit.tracking.history import tracked_models
 
 GUARD = "audit_guard"
 APPEND_ONLY = "audit_append_only"
-# Written by migrations only: connections cache the names of permissions.
-_GIVEN = (Permission, ContentType)
+# Never changed by the serving role, so that connections can cache the names of permissions.
+_WRITTEN_BY_MIGRATIONS = (Permission, ContentType)
 
 
 def protect(*, using: str) -> None:
@@ -80,7 +80,7 @@ def _privileges(in_use: list[type[models.Model]]) -> list[sql.Composed]:
 
 
 def _needed(model: type[models.Model]) -> str:
-    if model in _GIVEN:
+    if model in _WRITTEN_BY_MIGRATIONS:
         return "SELECT"
     append_only = issubclass(model, AppendOnly)
     return "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE"

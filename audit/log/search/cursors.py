@@ -9,7 +9,7 @@ _FURTHEST = 2**63 - 1
 
 
 class Cursor(NamedTuple):
-    """A record's place in the order of pages: by time and, where that is equal, by position."""
+    """A record's place in the order of pages: by time, then by position."""
 
     at: datetime
     position: int

@@ -30,7 +30,7 @@ LONGEST_REASON = 1000
 
 
 class CommandInput(serializers.Serializer[Any]):
-    """What a body may hold beside the fields of the command."""
+    """The fields that the body of every command may have."""
 
     reason = serializers.CharField(
         required=False, allow_blank=True, max_length=LONGEST_REASON, help_text="Why you do this."
