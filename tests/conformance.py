@@ -72,7 +72,6 @@ def documented(method: str, path: str) -> Documented | None:
 
 @cache
 def addresses() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
-    """Return the documented URLs."""
     return [
         (re.compile(re.sub(r"\{\w+\}", "[0-9a-f-]{36}", path)), methods)
         for path, methods in document()["paths"].items()
@@ -96,5 +95,4 @@ def resolved(found: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def document() -> dict[str, Any]:
-    """Return the document as committed."""
     return json.loads((settings.BASE_DIR / "docs/openapi.json").read_text())

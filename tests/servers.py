@@ -23,7 +23,6 @@ def environment(**extra: str) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Return a port that is not in use."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return taken.getsockname()[1]
 

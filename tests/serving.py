@@ -48,13 +48,11 @@ def database_url() -> str:
 
 
 def free_port() -> int:
-    """Return a port that is not in use."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return taken.getsockname()[1]
 
 
 def listens(port: int) -> bool:
-    """Return True if the server accepts connections."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False

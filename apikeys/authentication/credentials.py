@@ -62,7 +62,6 @@ class Candidate(NamedTuple):
     verdict: str
 
     def actor(self) -> Actor:
-        """Return the key as an actor."""
         return Actor(
             kind="api_key",
             id=str(self.id),

@@ -195,7 +195,6 @@ def failed_attempts() -> Limit | None:
 
 
 def are_limited() -> bool:
-    """Return True if there is any limit."""
     return bool(settings.RATE_LIMIT_PER_KEY or settings.RATE_LIMIT_FAILED_ATTEMPTS)
 
 

@@ -79,7 +79,6 @@ class Notebook:
         self._writer: Thread | None = None
 
     def note(self, api_key_id: UUID, address: str | None) -> None:
-        """Note that a key was used just now."""
         if len(self._uses) < MOST_NOTES or api_key_id.int in self._uses:
             self._uses[api_key_id.int] = Use(time.time(), address)
         elif not self._has_dropped:

@@ -95,7 +95,6 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
         return super().destroy(request, api_key_id)
 
     def get_exception_handler(self) -> ExceptionHandler:
-        """Return version 1's exception handler."""
         return _plain
 
     def represent(self, completed: Completed) -> Any:

@@ -55,8 +55,6 @@ class Surroundings(NamedTuple):
 
 
 class KeyInContext(NamedTuple):
-    """A key with its surroundings."""
-
     api_key: ApiKey
     surroundings: Surroundings
 

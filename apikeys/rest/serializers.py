@@ -51,7 +51,6 @@ class _KeyInput(CommandInput):
     )
 
     def validate_scopes(self, wanted: list[str]) -> list[str]:
-        """Check that all scopes are known."""
         limits.check_scopes(wanted)
         return wanted
 

@@ -186,7 +186,6 @@ def _facts(context: Context) -> dict[str, str]:
 
 
 def _native(value: Any) -> Any:
-    """Return the value as a type that CEL supports."""
     match value:
         case UUID():
             return str(value)

@@ -40,8 +40,6 @@ class _ContainsAny(Func):
 
 
 class _Contains(Func):
-    """The condition that a JSON value contains another one."""
-
     template = "(%(expressions)s)"
     arg_joiner = " @> "
     output_field = BooleanField()

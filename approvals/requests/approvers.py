@@ -30,7 +30,6 @@ class Need:
 
     @property
     def missing(self) -> int:
-        """The number of approvals still missing."""
         return max(self.quorum - len(self.counting), 0)
 
     @property
@@ -54,7 +53,6 @@ class CastVote:
 
     @property
     def comment(self) -> str:
-        """The reason, in the voter's words."""
         return many_lines(self.vote.comment)
 
 

@@ -213,5 +213,4 @@ def _rules(rules: Iterable[Rule]) -> list[RuleResource]:
 
 
 def _duration(length: timedelta | None) -> str | None:
-    """Return the duration in ISO 8601, or None if it is zero or missing."""
     return duration_iso_string(length) if length else None

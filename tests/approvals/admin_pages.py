@@ -72,7 +72,6 @@ def attempt(client, request):
 
 
 def text(content):
-    """Return the text of a page, without markup."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", content)).split())
 
 

@@ -53,5 +53,4 @@ def queries(client, path):
 
 
 def in_json(moment):
-    """Return a time in the format of the API."""
     return moment.isoformat().replace("+00:00", "Z")

@@ -31,7 +31,6 @@ class Visitor:
         return answer.status
 
     def signs_in(self, username: str, password: str) -> None:
-        """Sign in through the form."""
         self.opens("/admin/login/?next=/admin/")
         self.page.get_by_label("Username").fill(username)
         self.page.get_by_label("Password").fill(password)

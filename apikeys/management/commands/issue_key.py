@@ -45,7 +45,6 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="First set-up", help="Why, for the record.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Dispatch the command as the system."""
         with errors_told():
             command = _picking_up(options) if options["pick_up"] else _creating(options)
         completed = carry_out(command, reason=options["reason"])

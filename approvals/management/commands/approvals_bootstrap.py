@@ -28,7 +28,6 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="First set-up", help="Why, for the record.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Dispatch the command as the system."""
         command = Bootstrap(owners=tuple(options["owner"]), policies=tuple(options["policy"]))
         completed = carry_out(command, reason=options["reason"])
         self.stdout.write(f"The policies have owners, by command {completed.command_id}.")

@@ -94,12 +94,10 @@ def approve_now(stage: Stage, request: ApprovalRequest, *voters: str) -> None:
 
 
 def carry_out_now(stage: Stage, request: ApprovalRequest) -> None:
-    """Approve a request as Ann and Bob, at once."""
     approve_now(stage, request, "ann", "bob")
 
 
 def deny_now(stage: Stage, request: ApprovalRequest) -> None:
-    """Deny a request as Bob, at once."""
     _deny(stage, request, stage.approvers["bob"])
 
 

@@ -51,7 +51,6 @@ def create_key(stage: Stage, firm: Firm) -> None:
 
 
 def enable_key(stage: Stage, firm: Firm) -> None:
-    """Enable a disabled key."""
     api_key = some_key(stage, firm, is_enabled=False)
     if api_key is None:
         return create_key(stage, firm)
@@ -60,7 +59,6 @@ def enable_key(stage: Stage, firm: Firm) -> None:
 
 
 def disable_key(stage: Stage, firm: Firm) -> None:
-    """Send a command to disable a key."""
     api_key = some_key(stage, firm, is_enabled=True)
     if api_key is None:
         return

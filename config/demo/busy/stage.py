@@ -115,7 +115,6 @@ class Stage:
         return Speaker("user", str(user.pk), channel, address, self.pick(agents))
 
     def robot(self, api_key_id: UUID, channel: str) -> Speaker:
-        """Return a sender that uses an API key."""
         agent = self.pick(texts.USER_AGENTS[channel])
         address = f"203.0.113.{self.random.randrange(10, 250)}"
         return Speaker("api_key", str(api_key_id), channel, address, agent)
