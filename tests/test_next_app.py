@@ -17,7 +17,7 @@ _BLOCK = re.compile(r"^`([\w./]+)`\n\n```(python|diff)\n(.*?)^```$", re.MULTILIN
 BLOCKS = _BLOCK.findall(PAGE)
 COMMANDS = re.findall(r"^python manage\.py (\w+.*)$", PAGE, re.MULTILINE)
 COPIED = ("config", "apikeys", "approvals", "audit", "templates", "docs", "tests")
-# No part of the program, or made by running it.
+# The page needs none of these.
 LEFT_OUT = shutil.ignore_patterns("__pycache__", "browser", "screenshots")
 
 
@@ -37,7 +37,7 @@ def project(tmp_path_factory):
 
 
 def patched(text, diff):
-    """Apply the hunks of a diff, of which each has to match one place exactly."""
+    """Return the text with the hunks of a diff applied; each must match exactly one place."""
     for hunk in diff.split("@@\n"):
         lines = hunk.splitlines(keepends=True)
         before = "".join(line[1:] or "\n" for line in lines if line[0] in " -")
@@ -48,7 +48,7 @@ def patched(text, diff):
 
 
 def run(project, *arguments, **environment):
-    """Run Python in the copy; what is wrong with it fails the test."""
+    """Run Python in the copy and return its output; fail the test if it fails."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=project,
@@ -62,7 +62,7 @@ def run(project, *arguments, **environment):
 
 
 def without_tables(variable):
-    """Name a database of the same server and role that has no tables of ours."""
+    """Return the URL of a database without tables, on the same server and with the same role."""
     return urlsplit(os.environ[variable])._replace(path="/postgres").geturl()
 
 

@@ -1,4 +1,4 @@
-"""Discovery: what an app declares is imported, and what is not imported is named."""
+"""Discovery: declared modules are imported, and a check names the ones that are not."""
 
 import sys
 
@@ -22,7 +22,7 @@ class {name}(Command):
 def {verb}(command, context):
     return None
 """
-# Nothing imports these: each would fail if it were.
+# These must not be imported: each ends with an error.
 ALIASED = "from audit.domain import handles as carries_out\n@carries_out(X)\ndef f(): ...\nraise"
 BY_MODULE = "from audit.bus import handling\n@handling.handles(X)\ndef f(): ...\nraise"
 WHOLE = "import audit.domain\n@audit.domain.evolves(X)\ndef f(): ...\nraise"
@@ -34,7 +34,7 @@ MENTIONED = "from audit.domain import handles\nhandles = '@handles(X)'\nraise"
 
 @pytest.fixture
 def install(tmp_path, monkeypatch):
-    """Install an app that has these files, and forget it after the test."""
+    """Install an app with these files, and remove it after the test."""
     monkeypatch.syspath_prepend(tmp_path)
 
     def make(files, *, config="class ParcelsConfig(AppConfig):\n    name = 'parcels'"):

@@ -1,6 +1,7 @@
 """The modules of audit that apps import: what is in them, and that apps import nothing else."""
 
 import ast
+import tomllib
 from importlib import import_module
 from pathlib import Path
 
@@ -138,6 +139,18 @@ def test_a_domain_app_imports_only_the_public_api(app):
     of_audit = {name for name in imported if name.split(".")[0] == "audit"}
     assert of_audit - FOR_NOW <= PUBLIC.keys()
     assert not {name for name in imported if name.split(".")[0] == "approvals"}
+
+
+def test_the_import_contract_protects_every_other_module_of_audit():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    contracts = settings["tool"]["importlinter"]["contracts"]
+    (contract,) = (each for each in contracts if each["id"] == "public-api")
+    modules = {f"audit.{path.stem}" for path in (ROOT / "audit").glob("*.py")}
+    modules |= {f"audit.{path.parent.name}" for path in (ROOT / "audit").glob("*/__init__.py")}
+
+    protected = {name.removesuffix(".*") for name in contract["protected_modules"]}
+    of_migrations = {"audit.__init__", "audit.migrations"}
+    assert protected == modules - of_migrations - {"audit.domain", "audit.testing"}
 
 
 def _product_files(folder: Path) -> list[Path]:
