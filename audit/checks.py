@@ -56,7 +56,7 @@ def check_messages(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_discovery(**_: Any) -> list[CheckMessage]:
-    """Every handler, credential and event folding is in a module that is imported."""
+    """Check that each module with a handler, credential or event folding is imported."""
     return [
         Error(
             f"{each.module} uses @{', @'.join(each.decorators)}, but nothing imports it.",
@@ -70,9 +70,9 @@ def check_discovery(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_permissions(**_: Any) -> list[CheckMessage]:
-    """Every required permission can be granted, or is in an app's ``system_permissions``.
+    """Check that a model or ``system_permissions`` of an app declares each required permission.
 
-    Permissions are rows, but ``migrate`` makes them from the models: this needs no database.
+    Permissions are rows, but ``migrate`` creates them from the models: no database is needed.
     """
     declared = set(_declared_permissions())
     return [
