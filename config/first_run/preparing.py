@@ -21,7 +21,7 @@ _FIXED_SETTINGS = {
 
 
 def prepare_command_line() -> None:
-    """Prepare as `prepare` does, and stop in order on signals.
+    """Prepare as `prepare` does, with orderly stops on signals and a directory for e-mails.
 
     :raises ServerUnavailable: if there is no DATABASE_URL and no server can be started.
     """
@@ -29,6 +29,10 @@ def prepare_command_line() -> None:
         return
     stopping.raise_on_signals(signal.SIGTERM, signal.SIGHUP)
     prepare()
+    if not os.environ.get("EMAIL_HOST"):
+        mail = Path(os.environ.get("EMAIL_FILE_PATH") or Path(os.environ["DATA_DIR"]) / "mail")
+        mail.mkdir(mode=0o700, exist_ok=True)
+        os.environ["EMAIL_FILE_PATH"] = str(mail.resolve())
 
 
 def prepare() -> None:

@@ -26,7 +26,9 @@ class Command(BaseCommand):
             stopping.raise_on_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
             self._prepare()
             with server.running() as process:
-                self._tell(banner(_demo(), base_url=settings.BASE_URL))
+                self._tell(
+                    banner(_demo(), base_url=settings.BASE_URL, mail=settings.EMAIL_FILE_PATH)
+                )
                 raise CommandError(f"The web server ended by itself, with {process.wait()}.")
         except stopping.Stopped as stopped:
             # After another signal, such as SIGHUP, there may be no terminal to write to.
