@@ -31,7 +31,7 @@ def prepare_command_line() -> None:
     prepare()
     if not os.environ.get("EMAIL_HOST"):
         mail = Path(os.environ.get("EMAIL_FILE_PATH") or Path(os.environ["DATA_DIR"]) / "mail")
-        mail.mkdir(mode=0o700, exist_ok=True)
+        mail.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.environ["EMAIL_FILE_PATH"] = str(mail.resolve())
 
 
