@@ -7,7 +7,7 @@ class ApiKeysConfig(AppConfig):
     name = "apikeys"
     verbose_name = "API keys"
     scope_resource = "keys"
-    # Not part of `write`: who verifies secrets of others is a service made for that.
+    # Not part of `write`: only services made for the purpose verify the secrets of others.
     explicit_scopes = {"verify_apikey": "verify"}
 
     def ready(self) -> None:

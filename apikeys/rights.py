@@ -1,4 +1,4 @@
-"""That nobody hands out more than they have: rights of a key are those of its scopes and owner."""
+"""Escalation checks: a key, by its scopes and owner, may not exceed the rights of the actor."""
 
 from collections.abc import Iterable
 
@@ -22,7 +22,7 @@ class NotInYourName(Forbidden):
 
 
 def check_owner(actor: Actor, *, owner_id: int) -> None:
-    """Refuse to make a key that acts for somebody else. The system sets up what others use.
+    """Check that the key acts for the actor itself. The system may create keys for others.
 
     :raises NotInYourName: if the owner is another person.
     """
@@ -31,9 +31,9 @@ def check_owner(actor: Actor, *, owner_id: int) -> None:
 
 
 def check_not_beyond(actor: Actor, *, owner_id: int, key_scopes: Iterable[str]) -> None:
-    """Refuse to hand out, through a key, what the actor itself may not do.
+    """Check that the key could do nothing that the actor may not.
 
-    :raises BeyondOwnRights: naming the scopes and permissions that are too much.
+    :raises BeyondOwnRights: naming the scopes and permissions that the actor lacks.
     """
     if actor.kind == SYSTEM.kind:
         return
@@ -51,6 +51,6 @@ def _permissions_of(owner_id: int, actor: Actor) -> frozenset[str]:
     if str(owner_id) == actor.person_id:
         return actor.permissions
     owner = get_user_model().objects.get(pk=owner_id)
-    # Whoever is not active may become so again, and with that person all that the key may do.
+    # An inactive owner may become active again, and with that all rights of the key.
     owner.is_active = True
     return frozenset(owner.get_all_permissions())

@@ -1,4 +1,4 @@
-"""System checks: what must hold before the program serves."""
+"""System checks: requirements on settings, messages, triggers and the serving role."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ from audit.tracking.protection import APPEND_ONLY, GUARD, append_only_tables, gu
 
 @register()
 def check_transactions(**_: Any) -> list[CheckMessage]:
-    """Refuse a transaction around the request: a dispatch is one of its own."""
+    """Check that no request runs in a transaction: a dispatch opens its own."""
     return [
         Error(
             f"ATOMIC_REQUESTS is on for {alias!r}: the record of a refused command would be lost.",
@@ -31,7 +31,7 @@ def check_transactions(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_middleware(**_: Any) -> list[CheckMessage]:
-    """Every middleware can be imported and called."""
+    """Check that every middleware can be imported and called."""
     return [
         Error(f"AUDIT_MIDDLEWARE names {name!r}, which is no function.", id="audit.E002")
         for name in settings.AUDIT_MIDDLEWARE
@@ -41,7 +41,7 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_messages(**_: Any) -> list[CheckMessage]:
-    """Messages hold plain values, and commands require permissions that can be given."""
+    """Check that messages have supported types, and that permissions have the form app.codename."""
     problems = [problem for each in catalog.message_classes() for problem in _fields(each)]
     for command_class in handling.command_classes():
         permission = command_class.required_permission
@@ -53,7 +53,7 @@ def check_messages(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Every guarded and every append-only table has its trigger."""
+    """Check that every guarded and every append-only table has its trigger."""
     if not databases or "default" not in databases:
         return []
     with connections["default"].cursor() as cursor:
@@ -74,7 +74,7 @@ def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[Che
 
 @register(Tags.database, deploy=True)
 def check_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Refuse to serve as a role that owns the records, or is superuser."""
+    """Check that the serving role neither owns the records nor could bypass their protection."""
     if not databases or "default" not in databases:
         return []
     with connections["default"].cursor() as cursor:

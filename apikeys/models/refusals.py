@@ -1,4 +1,4 @@
-"""Why a command on an API key does not fit the state that the key is in."""
+"""Refusals of commands by the state of an API key."""
 
 from audit.messages.exceptions import Conflict, Forbidden
 

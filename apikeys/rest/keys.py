@@ -1,4 +1,4 @@
-"""API keys, version 2."""
+"""The API key endpoints of version 2."""
 
 from typing import Any
 from uuid import UUID
@@ -146,11 +146,11 @@ class ApiKeyViewSet(CommandViewSet):
         return self.send(DeleteApiKey, api_key_id=api_key_id)
 
     def question(self, command: Any) -> Question:
-        """Ask for what surrounds the key."""
+        """Return the query for the data around the key."""
         return question(command.api_key_id)
 
     def represent(self, completed: Completed) -> Any:
-        """Present a key; where a secret was made, with that, which a repeat shows as null."""
+        """Return the key; if a secret was made, with the secret, which is null on a repeat."""
         found = after(self.asked, completed.result)
         if self.action in _REVEALING:
             return present_with_secret(found, secret=completed.secret)
@@ -158,7 +158,7 @@ class ApiKeyViewSet(CommandViewSet):
         return shown
 
     def whose(self) -> dict[str, Any]:
-        """Name the owner, who is the caller, and the customer if it is one; else the body does."""
+        """Return the caller as owner, and its customer if it has exactly one."""
         tenant = self.actor.home_tenant()
         return {
             "owner_id": int(self.actor.person_id),
@@ -167,5 +167,5 @@ class ApiKeyViewSet(CommandViewSet):
 
 
 def etag(found: KeyInContext) -> str:
-    """Write the number that a key is at as an ETag, for If-Match."""
+    """Return the key's stream number as an ETag, for If-Match."""
     return f'"{found.surroundings.number}"'

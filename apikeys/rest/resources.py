@@ -1,4 +1,4 @@
-"""What API keys look like over HTTP. No secret is ever part of a key."""
+"""JSON shapes of API keys. No secret is ever part of a key."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -98,20 +98,20 @@ class LegacyPostponed(TypedDict):
 
 
 def present(keys: Iterable[KeyInContext]) -> list[ApiKeyResource]:
-    """Present keys, each with its secrets that work and with what waits for approval on it."""
+    """Return the JSON of keys, with their working secrets and pending approvals."""
     now = timezone.now()
     return [_api_key(each, now) for each in keys]
 
 
 def present_with_secret(key: KeyInContext, *, secret: str | None) -> ApiKeyWithSecret:
-    """Present a key with its new secret, or say how to get one where it was shown before."""
+    """Return the JSON of a key with its new secret, or a note if the secret was shown before."""
     (shown,) = present([key])
     note = None if secret else _SHOWN_ONCE.format(url=shown["url"])
     return {**shown, "secret": secret, "secret_note": note}
 
 
 def legacy(api_key: ApiKey) -> LegacyApiKey:
-    """Present a key as version 1 does."""
+    """Return the JSON of a key in version 1."""
     return {
         "id": str(api_key.pk),
         "name": api_key.name,

@@ -1,4 +1,4 @@
-"""For other services that take our keys: whether a secret is good, and for what."""
+"""Verification of secrets, for other services that accept Countersign's keys."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -61,12 +61,12 @@ class VerifyInput(serializers.Serializer[Any]):
     )
 
     def validate_scopes(self, wanted: list[str]) -> list[str]:
-        """Refuse scopes that there are not: asked for by mistake, no key would ever have them."""
+        """Check that all scopes are known: no key could ever have an unknown one."""
         limits.check_scopes(wanted)
         return wanted
 
     def validate_address(self, text: str) -> str:
-        """Bring the address into the form in which those of our own callers are."""
+        """Return the IP address in the form in which callers' own addresses are stored."""
         address = normal_address(text)
         if address is None:
             raise serializers.ValidationError("must be an IPv4 or IPv6 address")
@@ -102,7 +102,7 @@ class Verification(TypedDict):
 
 
 class VerificationViewSet(ActorViewSet):
-    """Verifies secrets for services that may."""
+    """The endpoint that verifies secrets for authorized services."""
 
     tag = "API keys"
 

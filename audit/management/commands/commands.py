@@ -1,4 +1,4 @@
-"""Print every command that there is."""
+"""The management command that lists the commands of all apps."""
 
 from typing import Any
 
@@ -13,7 +13,6 @@ class Command(BaseCommand):
     help = "Print every command type with its handler, permission, subject and policy."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print one line a command, in columns."""
         rows: list[tuple[str, ...]] = [("COMMAND", "HANDLER", "PERMISSION", "SUBJECT", "POLICY")]
         rows += [_row(command_class) for command_class in handling.command_classes()]
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
