@@ -267,7 +267,10 @@ EMAIL_PORT = environment.number("EMAIL_PORT", default=587, least=1)
 EMAIL_HOST_USER = environment.text("EMAIL_HOST_USER", default="")
 EMAIL_HOST_PASSWORD = environment.text("EMAIL_HOST_PASSWORD", default="")
 EMAIL_USE_TLS = environment.flag("EMAIL_USE_TLS", default=True)
-EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'dummy'}.EmailBackend"
+# Where e-mails are written as files while there is none.
+EMAIL_FILE_PATH = "" if EMAIL_HOST else environment.text("EMAIL_FILE_PATH", default="")
+_EMAIL_DELIVERY = "smtp" if EMAIL_HOST else "filebased" if EMAIL_FILE_PATH else "dummy"
+EMAIL_BACKEND = f"django.core.mail.backends.{_EMAIL_DELIVERY}.EmailBackend"
 # E-mail is sent while the voter waits for the response.
 EMAIL_TIMEOUT = 5
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", default="countersign@localhost")

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from errno import EADDRINUSE
 from pathlib import Path
 
+from config.first_run import stopping
+
 ANSWER_SECONDS = 60
 STOP_SECONDS = 10
 
@@ -54,14 +56,20 @@ class WebServer:
 
         :raises NoAnswer: if there is none in time, or the server exits.
         """
-        # A session of its own, so that Ctrl-C reaches only this process, which then stops things in
-        # order.
-        process = subprocess.Popen(self._command(), cwd=self.directory, start_new_session=True)
+        process = None
         try:
+            # A signal during Popen would raise after the fork and before the assignment.
+            with stopping.held_back():
+                process = self._start()
             self._await_answer(process)
             yield process
         finally:
-            _stop(process)
+            if process:
+                _stop(process)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # A session of its own: Ctrl-C reaches this process only, which then stops all in order.
+        return subprocess.Popen(self._command(), cwd=self.directory, start_new_session=True)
 
     def _command(self) -> list[str]:
         return [
@@ -94,8 +102,7 @@ class WebServer:
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
     # A second Ctrl-C must not leave some of the servers running.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    stopping.ignore_signals()
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(STOP_SECONDS)

@@ -106,7 +106,7 @@ def delete_key(stage: Stage, firm: Firm) -> None:
 
 def pick_up_secret(stage: Stage, firm: Firm) -> None:
     """Pick up the secret of a key that had to be approved."""
-    waiting = PickUp.objects.filter(api_key__customer=firm.customer).order_by("until", "pk")
+    waiting = PickUp.objects.filter(api_key__in=stage.keys_of(firm)).order_by("until", "pk")
     for pick_up in waiting[:1]:
         for speaker in (*firm.people.values(), *firm.robots):
             if (speaker.kind, speaker.id) == (pick_up.actor_kind, pick_up.actor_id):
@@ -183,9 +183,8 @@ def anybody(stage: Stage, firm: Firm) -> Speaker:
 
 def some_key(stage: Stage, firm: Firm, *, is_enabled: bool) -> ApiKey | None:
     """Choose a key of a customer, except deleted keys and those that its services use."""
-    there = ApiKey.objects.filter(customer=firm.customer, deleted_at=None)
-    found = there.filter(is_enabled=is_enabled)
-    keys = list(found.exclude(pk__in=firm.kept).order_by("created_at", "pk"))
+    found = stage.keys_of(firm).filter(deleted_at=None, is_enabled=is_enabled)
+    keys = list(found.order_by("created_at", "pk"))
     return stage.random.choice(keys) if keys else None
 
 

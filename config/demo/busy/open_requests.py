@@ -117,16 +117,16 @@ def _ask_to_disable(
     stage: Stage, firm: Firm, speaker: Speaker, *, why: str
 ) -> ApprovalRequest | None:
     """Request to disable the first key without a pending request."""
-    api_key = _free_keys(firm, is_enabled=True).first()
+    api_key = _free_keys(stage, firm, is_enabled=True).first()
     if api_key is None:
         create_key(stage, firm)
-        api_key = _free_keys(firm, is_enabled=True).get()
+        api_key = _free_keys(stage, firm, is_enabled=True).get()
     return stage.ask(DisableApiKey(api_key_id=api_key.pk), by=speaker, reason=why)
 
 
 def _disabled_key(stage: Stage, firm: Firm) -> UUID:
     """Return a disabled key without a pending request; disable one if there is no such key."""
-    api_key = _free_keys(firm, is_enabled=False).first()
+    api_key = _free_keys(stage, firm, is_enabled=False).first()
     if api_key is not None:
         return api_key.pk
     request = _ask_to_disable(stage, firm, firm.seniors[0], why="Not used for ninety days")
@@ -137,9 +137,8 @@ def _disabled_key(stage: Stage, firm: Firm) -> UUID:
     return UUID(request.subject_id)
 
 
-def _free_keys(firm: Firm, *, is_enabled: bool) -> QuerySet[ApiKey]:
+def _free_keys(stage: Stage, firm: Firm, *, is_enabled: bool) -> QuerySet[ApiKey]:
     waiting = ApprovalRequest.objects.filter(state=State.PENDING, subject_type="api-key")
     asked = [UUID(each) for each in waiting.values_list("subject_id", flat=True)]
-    there = ApiKey.objects.filter(customer=firm.customer, deleted_at=None)
-    keys = there.filter(is_enabled=is_enabled)
-    return keys.exclude(pk__in=[*firm.kept, *asked]).order_by("created_at", "pk")
+    keys = stage.keys_of(firm).filter(deleted_at=None, is_enabled=is_enabled)
+    return keys.exclude(pk__in=asked).order_by("created_at", "pk")

@@ -10,9 +10,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from apikeys.models import Customer
+from apikeys.models import ApiKey, Customer
 from approvals.models import ApprovalRequest
 from audit.actors import credentials
 from audit.actors.actors import SYSTEM
@@ -70,6 +71,7 @@ class Stage:
         self.random = random.Random(seed)  # noqa: S311  # no secret
         self.agenda = agenda
         self.firms: list[Firm] = []
+        self._earlier_keys = frozenset(ApiKey.objects.values_list("pk", flat=True))
         self.approvers = {name: self.person(name, "admin") for name in ("ann", "bob", "olga")}
 
     def say(self, command: Command, *, by: Speaker, reason: str = "") -> Outcome | None:
@@ -133,6 +135,15 @@ class Stage:
 
     def firm(self, name: str) -> Firm:
         return next(firm for firm in self.firms if firm.customer.name == name)
+
+    def keys_of(self, firm: Firm) -> QuerySet[ApiKey]:
+        """Return the keys that were made in the month, without those that programs go by.
+
+        All others are left alone: those from before the month, and those that the person at the
+        keyboard makes while it is played, which are dated after its end.
+        """
+        made = ApiKey.objects.filter(customer=firm.customer, created_at__lt=self.agenda.end)
+        return made.exclude(pk__in=[*self._earlier_keys, *firm.kept])
 
     def group(self, name: str) -> Group:
         return Group.objects.get(name=name)
