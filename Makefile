@@ -28,7 +28,7 @@ endef
 export NO_ENVIRONMENT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test matrix screenshots bench load check openapi lock format clean dev
+.PHONY: help run test matrix soak screenshots bench load check openapi lock format clean dev
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,12 @@ test: dev ## Run the tests
 
 matrix: dev ## Look at every page in every combination of looks, width and JavaScript
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m matrix tests/browser
+
+soak: dev ## Repeat races, crashes and random requests for hours: make soak RACE_ROUNDS=20000
+	RACE_ROUNDS="$${RACE_ROUNDS:-5000}" SCHEMATHESIS_SECONDS="$${SCHEMATHESIS_SECONDS:-3600}" \
+		$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 tests/faults tests/test_races.py \
+		tests/test_killed_server.py tests/test_two_processes.py tests/test_schemathesis.py \
+		tests/apikeys/test_rotation.py tests/approvals/test_acceptance_requests.py
 
 screenshots: dev ## Take the pictures in docs/screenshots anew
 	$(BIN)/python -m tests.browser.screenshots
