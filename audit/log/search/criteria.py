@@ -26,6 +26,11 @@ class Criteria:
     correlation_id: UUID | None = None
     reason: str = ""
 
+    @property
+    def goes_by_words(self) -> bool:
+        """Whether nothing narrower than words of the reason is looked for."""
+        return bool(self.reason) and not (self.correlation_id or self.subject)
+
     def within(self, since: datetime | None, until: datetime | None) -> Self:
         """Look in another stretch of time."""
         return replace(self, since=since, until=until)

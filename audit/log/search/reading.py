@@ -75,7 +75,7 @@ def _look(stretch: Stretch, *, wanted: int) -> Places:
     criteria = stretch.criteria
     if criteria.tenants is not None and not criteria.tenants:
         return Places([])
-    if criteria.reason and not (criteria.correlation_id or criteria.subject):
+    if criteria.goes_by_words:
         return _common_words(stretch, wanted=wanted) or full_text.places(stretch, wanted=wanted)
     walk = walk_for(criteria)
     if not walk.lanes:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from audit.actors.actors import Actor
 from audit.bus.context import Context
 from audit.entry.requests import request_facts
-from audit.log.search.activity import Activity
+from audit.log.search.activity import MOST
 from audit.messages.exceptions import CommandError
 from audit.messages.text import clean_text
 from audit.pages.access import for_exporters, rendered
@@ -70,7 +70,7 @@ def export(request: HttpRequest, actor: Actor) -> HttpResponseBase:
 def _form(
     request: HttpRequest, form: ExportForm, *, search: CommandFilter, extent: Extent
 ) -> HttpResponse:
-    about = extent.about()
+    total = extent.total()
     return rendered(
         request,
         "audit/export.html",
@@ -79,23 +79,19 @@ def _form(
         form=form,
         chips=search.chips(),
         query=search.query(),
-        about=f"{_total(about):,}" if about else "",
-        is_exact=about is not None and about.is_exact,
+        total="" if total is None else f"{total:,}",
+        most_counted=f"{MOST:,}",
         unreadable=[search[name].label for name in search.errors],
     )
-
-
-def _total(about: Activity) -> int:
-    return sum(about.counts)
 
 
 def _file(export: sending.Export) -> StreamingHttpResponse:
     made_at = f"{timezone.now():%Y%m%dT%H%M%SZ}"
     name = f"audit-log-{made_at}.{export.format.extension}"
-    about = export.extent.about()
+    total = export.extent.total()
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',
-        "Rows-About": str(_total(about)) if about else "",
+        "Rows-About": "" if total is None else str(total),
         "Export-Id": str(export.export_id),
     }
     return StreamingHttpResponse(

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from audit.actors.actors import Actor
 from audit.log.commands import ChangeOutsideCommand
-from audit.log.search.activity import activity, counted
+from audit.log.search.activity import activity
 from audit.log.search.criteria import Criteria
 from audit.log.search.reading import Found, read_page
 from audit.log.search.scans import every, through_time
@@ -75,9 +75,9 @@ class Outside(NamedTuple):
 class Overview:
     """Everything on the page."""
 
-    heat: HeatMap
-    refused: BarChart
-    failed: BarChart
+    heat: HeatMap | None
+    refused: BarChart | None
+    failed: BarChart | None
     held: Held
     held_url: str
     doers: Doers
@@ -99,19 +99,19 @@ def overview(reader: Actor) -> Overview:
     )
 
 
-def _heat(criteria: Criteria, midnights: list[datetime]) -> HeatMap:
+def _heat(criteria: Criteria, midnights: list[datetime]) -> HeatMap | None:
     hours = [midnights[0] + timedelta(hours=each) for each in range(DAYS * HOURS + 1)]
     numbers = activity(criteria, hours)
     frame = Frame("hours", f"Commands in each hour of the last {DAYS} days", _links_to())
-    return heat_map(numbers or counted([], hours), midnights, frame)
+    return None if numbers is None else heat_map(numbers, midnights, frame)
 
 
 def _by_day(
     criteria: Criteria, midnights: list[datetime], status: Status, *, mark: str
-) -> BarChart:
-    numbers = activity(replace(criteria, status=status), midnights) or counted([], midnights)
+) -> BarChart | None:
+    numbers = activity(replace(criteria, status=status), midnights)
     frame = Frame(status, status.label, _links_to(status=status), mark)
-    return bar_chart(numbers, TimeScale(midnights, "%d %b"), frame)
+    return None if numbers is None else bar_chart(numbers, TimeScale(midnights, "%d %b"), frame)
 
 
 def _held(criteria: Criteria) -> Held:
