@@ -372,4 +372,4 @@ def test_asking_for_an_export_costs_the_same_however_much_is_in_it(
     few = queries(client, "/audit/export")
     completed(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
 
-    assert queries(client, "/audit/export") == few == 10
+    assert queries(client, "/audit/export") == few == 9
