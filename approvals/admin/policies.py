@@ -65,10 +65,7 @@ class PolicyAdmin(HistoryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:
         """Leave out policies for tenants that are not one's to see."""
         policies = super().get_queryset(request).prefetch_related("rules__group")
-        tenants = actor_of_request(request).tenants
-        if tenants is None:
-            return policies
-        return policies.filter(Q(tenant="") | Q(tenant__in=tenants))
+        return actor_of_request(request).confine(policies, also=Q(tenant=""))
 
     def get_urls(self) -> list[URLPattern]:
         view, name = self.admin_site.admin_view, "approvals_policy"

@@ -31,7 +31,7 @@ def events_of(who: Actor) -> list[Q]:
 
 
 def _is_confined(who: Actor) -> bool:
-    return who.tenants is not None or not _reads_of_others(who)
+    return who.is_confined or not _reads_of_others(who)
 
 
 def _reads_of_others(who: Actor) -> bool:

@@ -45,10 +45,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave out what belongs to tenants that are not one's to see."""
         rows = super().get_queryset(request)
-        tenants = actor_of_request(request).tenants
-        if self.tenant_field is None or tenants is None:
+        if self.tenant_field is None:
             return rows
-        return rows.filter(**{f"{self.tenant_field}__in": tenants})
+        return actor_of_request(request).confine(rows, self.tenant_field)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -21,7 +21,7 @@ _MOST_WITH_WORDS = 2_000
 def activity(criteria: Criteria, edges: Sequence[datetime]) -> list[int] | None:
     """Count between each edge and the next one; None if more than `MOST` would have to be read."""
     criteria = criteria.within(edges[0], edges[-1])
-    if criteria.tenants is not None and not criteria.tenants:
+    if criteria.sees_nothing:
         return counted([], edges)
     if criteria.goes_by_words:
         return _with_words(criteria, edges)

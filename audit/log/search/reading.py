@@ -73,7 +73,7 @@ def find_page(
 
 def _look(stretch: Stretch, *, wanted: int) -> Places:
     criteria = stretch.criteria
-    if criteria.tenants is not None and not criteria.tenants:
+    if criteria.sees_nothing:
         return Places([])
     if criteria.goes_by_words:
         return _common_words(stretch, wanted=wanted) or full_text.places(stretch, wanted=wanted)

@@ -87,7 +87,7 @@ class Overview:
 def overview(reader: Actor) -> Overview:
     """Look at what somebody may see."""
     midnights = days(timezone.now(), number=DAYS)
-    criteria = Criteria(tenants=reader.tenants, since=midnights[0])
+    criteria = Criteria.seen_by(reader, since=midnights[0])
     return Overview(
         heat=_heat(criteria, midnights),
         refused=_by_day(criteria, midnights, Status.REFUSED, mark="chart-bad"),
@@ -133,7 +133,7 @@ def _doers(criteria: Criteria) -> Doers:
 
 
 def _newest_by_actor(criteria: Criteria) -> list[_Doer]:
-    if criteria.tenants is not None and not criteria.tenants:
+    if criteria.sees_nothing:
         return []
     walk = through_time(criteria)
     source, row = walk.source(), every(walk.in_lane(), during(criteria))
@@ -180,13 +180,13 @@ def _strays(reader: Actor) -> list[Stray]:
 
 def _stray_rows(subject_type: SubjectType, reader: Actor) -> Iterator[tuple[Any, datetime]]:
     history = history_of(subject_type.model)
-    if history is None or (subject_type.tenant_field is None and reader.tenants is not None):
+    field = subject_type.tenant_field
+    if history is None or (field is None and reader.is_confined):
         return
     newest = history.order_by("-history_id").values("history_id")[:_MOST_REVISIONS]
     on_record = CommandRecord.objects.filter(command_id=OuterRef("history_command_id"))
     rows = history.filter(history_id__in=newest).exclude(Exists(on_record))
-    if subject_type.tenant_field and reader.tenants is not None:
-        rows = rows.filter(**{f"{subject_type.tenant_field}__in": reader.tenants})
+    rows = reader.confine(rows, field) if field else rows
     key = subject_type.model._meta.pk.attname
     yield from rows.values_list(key, "history_date").order_by("-history_id")[:_MOST_OUTSIDE]
 
