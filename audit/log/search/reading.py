@@ -7,9 +7,8 @@ from django.db import connection
 
 from audit.log.search import full_text
 from audit.log.search.criteria import Criteria
-from audit.log.search.cursors import Cursor
 from audit.log.search.scans import Walk, every, reason, walk_for
-from audit.log.search.time_ranges import Places, Stretch
+from audit.log.search.time_ranges import Cursor, Places, Stretch
 from audit.models.records import CommandRecord
 from audit.wire.statements import quick_times
 

@@ -1,10 +1,31 @@
 """Which part of the log's order to read, and what was found there."""
 
-from typing import NamedTuple
+from datetime import datetime
+from typing import NamedTuple, Self
 
+from audit.log.orders import Key, Order
 from audit.log.search.criteria import Criteria
-from audit.log.search.cursors import Cursor
 from audit.log.search.scans import Condition, every
+
+_ORDER = Order("search", Key("received_at", datetime), Key("position", int))
+
+
+class Cursor(NamedTuple):
+    """A record's place in the order of pages: by time and, where that is equal, by position."""
+
+    at: datetime
+    position: int
+
+    def __str__(self) -> str:
+        return _ORDER.cursor_at(self)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read a cursor back.
+
+        :raises ValueError: if it is not a valid one.
+        """
+        return cls(*_ORDER.read(text))  # type: ignore[arg-type]  # of the kinds in the order
 
 
 class Stretch(NamedTuple):

@@ -9,9 +9,9 @@ from django.utils import timezone
 
 from audit.log.search.activity import activity, oldest
 from audit.log.search.criteria import Criteria
-from audit.log.search.cursors import Cursor
 from audit.log.search.reading import find_page
 from audit.log.search.scans import Condition
+from audit.log.search.time_ranges import Cursor
 from audit.models.records import Epoch
 
 #: How many records are read at once: some megabytes of text.

@@ -9,7 +9,7 @@ from django import forms
 from audit.actors.actors import Actor
 from audit.bus import handling
 from audit.log.search.criteria import Criteria
-from audit.log.search.cursors import Cursor
+from audit.log.search.time_ranges import Cursor
 from audit.models.records import Status
 from audit.pages.labels import words
 from audit.pages.times import EndInput, MomentField

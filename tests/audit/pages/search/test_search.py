@@ -17,9 +17,8 @@ from audit.log.search import activity as counting
 from audit.log.search import full_text, reading
 from audit.log.search.activity import activity
 from audit.log.search.criteria import Criteria
-from audit.log.search.cursors import Cursor
 from audit.log.search.reading import read_page
-from audit.log.search.time_ranges import Places
+from audit.log.search.time_ranges import Cursor, Places
 from audit.models.records import CommandRecord
 from audit.pages.search import view
 from tests.audit.records import NOON, record, unwritten
