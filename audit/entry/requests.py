@@ -1,4 +1,4 @@
-"""What is remembered of an HTTP request, and who is signed in with it."""
+"""Contexts of HTTP requests: who sends a command, from where and why."""
 
 import ipaddress
 from functools import lru_cache
@@ -7,20 +7,30 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from audit.actors.actors import Actor, actor_for_user
-from audit.bus.context import RequestFacts
+from audit.bus.context import Context, RequestFacts
 from audit.messages.text import clean_text, header_text
 
+#: The longest reason that is recorded, in characters.
+LONGEST_REASON = 1000
 _LONGEST_ID = 200
 _LONGEST_USER_AGENT = 500
 
 
-def request_facts(request: HttpRequest) -> RequestFacts:
-    """Take down who calls, from where and under which ids of the caller's own."""
-    return RequestFacts(
-        request_id=_line(request, "X-Request-Id", longest=_LONGEST_ID),
-        traceparent=_line(request, "traceparent", longest=_LONGEST_ID),
-        client_address=client_address(request),
-        user_agent=_line(request, "User-Agent", longest=_LONGEST_USER_AGENT),
+def context_of(
+    request: HttpRequest,
+    *,
+    channel: str,
+    actor: Actor | None = None,
+    reason: str = "",
+    expected_number: int | None = None,
+) -> Context:
+    """Return the context of a command that a request asks for; without ``actor``, of its user."""
+    return Context(
+        actor=actor or actor_of_request(request),
+        channel=channel,
+        reason=clean_text(reason, longest=LONGEST_REASON),
+        request=_request_facts(request),
+        expected_number=expected_number,
     )
 
 
@@ -59,6 +69,15 @@ def actor_of_request(request: HttpRequest) -> Actor:
         # Kept on the request, for an admin page asks for it several times.
         vars(request)["_countersign_actor"] = known
     return known
+
+
+def _request_facts(request: HttpRequest) -> RequestFacts:
+    return RequestFacts(
+        request_id=_line(request, "X-Request-Id", longest=_LONGEST_ID),
+        traceparent=_line(request, "traceparent", longest=_LONGEST_ID),
+        client_address=client_address(request),
+        user_agent=_line(request, "User-Agent", longest=_LONGEST_USER_AGENT),
+    )
 
 
 def _line(request: HttpRequest, name: str, *, longest: int) -> str:

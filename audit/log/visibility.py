@@ -6,7 +6,8 @@ from audit.actors import scopes
 from audit.actors.actors import Actor
 from audit.models.records import CommandRecord
 
-_PERMISSION = "audit.view_commandrecord"
+#: The permission to read the log of others.
+VIEW_LOG = "audit.view_commandrecord"
 # With more tenants than that, one look at all of them beats one look at each.
 _MOST_LOOKS = 10
 
@@ -36,7 +37,7 @@ def _is_confined(who: Actor) -> bool:
 
 def _reads_of_others(who: Actor) -> bool:
     """Tell whether the actor reads more than what it did itself: people do, a key by its scopes."""
-    return who.has_any_scope(scopes.needed_for(_PERMISSION))
+    return who.has_any_scope(scopes.needed_for(VIEW_LOG))
 
 
 def _of_tenants(who: Actor) -> list[Q]:

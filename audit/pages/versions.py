@@ -7,11 +7,10 @@ from django.db.models import Model
 from django.http import Http404
 
 from audit.actors.actors import Actor
+from audit.log.visibility import VIEW_LOG
 from audit.models.records import CommandRecord
 from audit.pages.changes import history_of, revisions
-from audit.pages.lines import visible
 
-_LOG_PERMISSION = "audit.view_commandrecord"
 _MOST_DIGITS = 18
 
 

@@ -11,17 +11,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit.actors.actors import Actor
-from audit.bus.context import Context
-from audit.entry.requests import request_facts
+from audit.entry.requests import LONGEST_REASON, context_of
 from audit.log.search.activity import MOST
 from audit.messages.exceptions import CommandError
-from audit.messages.text import clean_text
 from audit.pages.access import for_exporters, rendered
 from audit.pages.exports import sending
 from audit.pages.exports.extent import Extent, Snapshot
 from audit.pages.exports.formats import FORMATS
 from audit.pages.search.filters import CommandFilter
-from audit.rest.viewsets import LONGEST_REASON
 
 
 class ExportForm(forms.Form):
@@ -47,12 +44,8 @@ def export(request: HttpRequest, actor: Actor) -> HttpResponseBase:
         form.add_error(None, "Something that is looked for cannot be read: mend the search first.")
     if not form.is_valid():
         return _form(request, form, search=search, extent=extent)
-    context = Context(
-        actor=actor,
-        channel="audit pages",
-        reason=clean_text(form.cleaned_data["reason"], longest=LONGEST_REASON),
-        request=request_facts(request),
-    )
+    reason = form.cleaned_data["reason"]
+    context = context_of(request, channel="audit pages", reason=reason)
     try:
         begun = sending.begin(
             extent,
