@@ -29,8 +29,18 @@ def context_of(
         actor=actor or actor_of_request(request),
         channel=channel,
         reason=clean_text(reason, longest=LONGEST_REASON),
-        request=_request_facts(request),
+        request=request_facts(request),
         expected_number=expected_number,
+    )
+
+
+def request_facts(request: HttpRequest) -> RequestFacts:
+    """Return who calls, from where and under which ids of the caller's own."""
+    return RequestFacts(
+        request_id=_line(request, "X-Request-Id", longest=_LONGEST_ID),
+        traceparent=_line(request, "traceparent", longest=_LONGEST_ID),
+        client_address=client_address(request),
+        user_agent=_line(request, "User-Agent", longest=_LONGEST_USER_AGENT),
     )
 
 
@@ -69,15 +79,6 @@ def actor_of_request(request: HttpRequest) -> Actor:
         # Kept on the request, for an admin page asks for it several times.
         vars(request)["_countersign_actor"] = known
     return known
-
-
-def _request_facts(request: HttpRequest) -> RequestFacts:
-    return RequestFacts(
-        request_id=_line(request, "X-Request-Id", longest=_LONGEST_ID),
-        traceparent=_line(request, "traceparent", longest=_LONGEST_ID),
-        client_address=client_address(request),
-        user_agent=_line(request, "User-Agent", longest=_LONGEST_USER_AGENT),
-    )
 
 
 def _line(request: HttpRequest, name: str, *, longest: int) -> str:

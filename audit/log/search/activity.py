@@ -73,7 +73,7 @@ def _count(walk: Walk, criteria: Criteria, edges: Sequence[datetime]) -> list[in
     sql = f"""
         WITH looked_at AS MATERIALIZED (
             SELECT found.* FROM {source.sql} CROSS JOIN LATERAL (
-                SELECT {", ".join({"received_at", *rest.columns()})}
+                SELECT {", ".join(sorted({"received_at", *rest.columns()}))}
                 FROM audit_commandrecord AS each WHERE {row.sql}
                 ORDER BY received_at DESC, position DESC LIMIT %s
             ) AS found LIMIT %s

@@ -16,8 +16,8 @@ from audit.log.commands import ChangeOutsideCommand
 from audit.log.search.activity import activity
 from audit.log.search.criteria import Criteria
 from audit.log.search.reading import Found, read_page
-from audit.log.search.scans import every, through_time
-from audit.log.search.time_ranges import during
+from audit.log.search.scans import through_time
+from audit.log.search.time_ranges import newest
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, Status
 from audit.pages.changes import history_of
@@ -135,25 +135,17 @@ def _doers(criteria: Criteria) -> Doers:
 def _newest_by_actor(criteria: Criteria) -> list[_Doer]:
     if criteria.sees_nothing:
         return []
-    walk = through_time(criteria)
-    source, row = walk.source(), every(walk.in_lane(), during(criteria))
+    columns = "received_at, position, actor_kind, actor_id, actor_label"
+    found = newest(through_time(criteria), criteria, columns=columns, most=_MOST_BY_ACTORS)
     sql = f"""
-        WITH newest AS MATERIALIZED (
-            SELECT found.* FROM {source.sql} CROSS JOIN LATERAL (
-                SELECT received_at, position, actor_kind, actor_id, actor_label
-                FROM audit_commandrecord AS each
-                WHERE {row.sql} ORDER BY received_at DESC, position DESC LIMIT %s
-            ) AS found
-            ORDER BY received_at DESC, position DESC LIMIT %s
-        )
+        WITH newest AS MATERIALIZED ({found.sql})
         SELECT actor_kind, actor_id, max(actor_label), count(*),
             (SELECT count(*) FROM newest), (SELECT min(received_at) FROM newest)
         FROM newest GROUP BY actor_kind, actor_id ORDER BY count(*) DESC, 3 LIMIT %s
     """  # noqa: S608  # put together from conditions of our own
-    limits = (_MOST_BY_ACTORS, _MOST_BY_ACTORS, _MOST_ACTORS)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*source.params, *row.params, *limits])
-        return [_Doer(*found) for found in cursor.fetchall()]
+        cursor.execute(sql, [*found.params, _MOST_ACTORS])
+        return [_Doer(*row) for row in cursor.fetchall()]
 
 
 def _outside(criteria: Criteria, *, reader: Actor) -> Outside:
