@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from audit.models.records import CommandRecord, EventRecord
-from audit.pages.admin import ReadOnlyAdmin, shown_time, unless_recorded
+from audit.pages.access import record_or_refuse
+from audit.pages.admin import ReadOnlyAdmin, shown_time
 from audit.pages.labels import words
 from audit.pages.linked_rows import record_links
 
@@ -43,7 +44,7 @@ class RecordAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Record the view of the list, if the settings require it."""
-        return unless_recorded(request) or super().changelist_view(request, extra_context)
+        return record_or_refuse(request) or super().changelist_view(request, extra_context)
 
     def change_view(
         self,
@@ -53,8 +54,8 @@ class RecordAdmin(ReadOnlyAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Record the view of the row, if the settings require it."""
-        shown = unless_recorded(request)
-        return shown or super().change_view(request, object_id, form_url, extra_context)
+        refusal = record_or_refuse(request)
+        return refusal or super().change_view(request, object_id, form_url, extra_context)
 
     @admin.display(description="what")
     def words(self, record: CommandRecord | EventRecord) -> str:

@@ -72,8 +72,7 @@ def visible_to(actor: Actor) -> QuerySet[ApiKey]:
     :raises Forbidden: if the caller may not see keys at all.
     """
     actor.require("apikeys.view_apikey")
-    keys = ApiKey.objects.all()
-    return keys if actor.tenants is None else keys.filter(customer_id__in=actor.tenants)
+    return actor.confine(ApiKey.objects.all(), "customer_id")
 
 
 def found_by(query: dict[str, Any], *, actor: Actor) -> QuerySet[ApiKey]:

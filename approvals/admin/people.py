@@ -16,9 +16,9 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from approvals.pages import people as people_forms
-from approvals.pages.people import LONGEST_REASON, Verb
+from approvals.pages.people import Verb
 from approvals.people.commands import MANAGE_PEOPLE
-from audit.entry.requests import actor_of_request
+from audit.entry.requests import LONGEST_REASON, actor_of_request
 from audit.messages.classes import Command
 from audit.pages.admin import ReadOnlyAdmin
 

@@ -65,10 +65,8 @@ def visible_to(actor: Actor) -> QuerySet[ApprovalRequest]:
     requests = ApprovalRequest.objects.all()
     if not actor.may("approvals.view_approvalrequest"):
         return requests.filter(_own(actor))
-    if actor.tenants is None:
-        return requests
     asked = Q(tenant="") & _asking(actor)
-    return requests.filter(_own(actor) | Q(tenant__in=actor.tenants) | asked)
+    return actor.confine(requests, also=_own(actor) | asked)
 
 
 def needing_vote_of(actor: Actor) -> QuerySet[ApprovalRequest]:

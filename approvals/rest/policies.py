@@ -137,6 +137,4 @@ class PolicyViewSet(CommandViewSet):
             raise Forbidden
         rules = Rule.objects.select_related("group")
         policies = Policy.objects.prefetch_related(Prefetch("rules", queryset=rules))
-        if actor.tenants is None:
-            return policies
-        return policies.filter(Q(tenant="") | Q(tenant__in=actor.tenants))
+        return actor.confine(policies, also=Q(tenant=""))

@@ -39,11 +39,12 @@ from approvals.sealing.payloads import (
     Unfitting,
     UnknownCommand,
 )
+from audit.entry.requests import LONGEST_REASON
 from audit.messages.outcomes import Completed
 from audit.rest.listing import body, page
 from audit.rest.openapi.operations import Method, documented
 from audit.rest.references import CommandReference
-from audit.rest.viewsets import LONGEST_REASON, CommandInput, CommandViewSet, status_url
+from audit.rest.viewsets import CommandInput, CommandViewSet, status_url
 
 
 class CommentInput(CommandInput):

@@ -2,13 +2,17 @@
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.db.models import Model, Q, QuerySet
 from django.utils.module_loading import import_string
 
 from audit.actors import permissions, scopes
 from audit.messages.exceptions import Forbidden
+
+_Row = TypeVar("_Row", bound=Model)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +62,30 @@ class Actor:
         """Return True if the actor is unrestricted or holds one of the scopes."""
         return self.scopes is None or not self.scopes.isdisjoint(needed)
 
+    @property
+    def is_confined(self) -> bool:
+        """Whether there are tenants that the actor may not see."""
+        return self.tenants is not None
+
+    @property
+    def sees_several_tenants(self) -> bool:
+        """Whether a choice between tenants makes sense for the actor."""
+        return self.tenants is None or len(self.tenants) > 1
+
     def may_see(self, tenant: str) -> bool:
         """Return True if the actor may see the tenant's data."""
         return self.tenants is None or tenant in self.tenants
+
+    def confine(
+        self, rows: QuerySet[_Row], field: str = "tenant", *, also: Q | None = None
+    ) -> QuerySet[_Row]:
+        """Return the rows of the tenants that the actor may see, and those that ``also`` matches.
+
+        Every query of rows that belong to tenants goes through here; a test holds that.
+        """
+        if self.tenants is None:
+            return rows
+        return rows.filter((also or Q()) | Q(**{f"{field}__in": self.tenants}))
 
     def home_tenant(self) -> str:
         """Return the actor's tenant if it has exactly one, else an empty string."""

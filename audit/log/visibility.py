@@ -6,7 +6,8 @@ from audit.actors import scopes
 from audit.actors.actors import Actor
 from audit.models.records import CommandRecord
 
-_PERMISSION = "audit.view_commandrecord"
+#: The permission to read the log of others.
+VIEW_LOG = "audit.view_commandrecord"
 # With more tenants, one query for all is faster than one query for each.
 _MOST_LOOKS = 10
 
@@ -31,12 +32,12 @@ def events_of(who: Actor) -> list[Q]:
 
 
 def _is_confined(who: Actor) -> bool:
-    return who.tenants is not None or not _reads_of_others(who)
+    return who.is_confined or not _reads_of_others(who)
 
 
 def _reads_of_others(who: Actor) -> bool:
     """Return True if the actor may read commands of others: users do, keys need the scope."""
-    return who.has_any_scope(scopes.needed_for(_PERMISSION))
+    return who.has_any_scope(scopes.needed_for(VIEW_LOG))
 
 
 def _of_tenants(who: Actor) -> list[Q]:

@@ -58,7 +58,9 @@ class ProblemDetails(TypedDict):
     title: str
     status: int
     detail: str
-    code: Annotated[str, "Stable: tell problems apart by it, and be ready for new ones."]
+    code: Annotated[
+        str, f"Stable; new ones may be added. Explained at {PAGES}/, with - for _, as in type."
+    ]
     request_id: NotRequired[str]
     command_id: NotRequired[Uuid]
     errors: NotRequired[list[FieldProblem]]

@@ -43,9 +43,8 @@ def _visible(
         return ()
     key = subject_type.model._meta.pk
     rows = _with_relations(subject_type).filter(pk__in=_valid(identifiers, key))
-    if subject_type.tenant_field is None or actor.tenants is None:
-        return rows
-    return rows.filter(**{f"{subject_type.tenant_field}__in": actor.tenants})
+    field = subject_type.tenant_field
+    return actor.confine(rows, field) if field else rows
 
 
 def _with_relations(subject_type: SubjectType) -> QuerySet[Model]:

@@ -44,5 +44,4 @@ def tenant_type() -> SubjectType | None:
 
 
 def _visible(subject_type: SubjectType, actor: Actor) -> QuerySet[Model]:
-    rows = subject_type.model._base_manager.all()
-    return rows if actor.tenants is None else rows.filter(pk__in=actor.tenants)
+    return actor.confine(subject_type.model._base_manager.all(), "pk")

@@ -14,7 +14,7 @@ from approvals.requests import listing
 from approvals.requests.approvers import missing_after
 from approvals.requests.presentation import Presented, approve_words, ballot, consequence, present
 from audit.actors.actors import Actor
-from audit.entry.requests import actor_of_request
+from audit.entry.requests import LONGEST_REASON, actor_of_request
 from audit.pages.safe_text import one_line
 
 VERBS = {"approve": "Approve", "deny": "Deny"}
@@ -56,7 +56,7 @@ def confirmation(requests: Sequence[ApprovalRequest], *, verb: str, actor: Actor
         "decidable": decidable,
         "decision_words": f"{decidable} of the {len(listed)} selected can be decided by you",
         "button_words": f"{words} {decidable} now",
-        "longest_reason": decision.LONGEST_REASON,
+        "longest_reason": LONGEST_REASON,
     }
 
 

@@ -110,8 +110,7 @@ def preview(command: CreatePolicy | EditPolicy, *, policy: Policy | None, actor:
 
 def visible_records(actor: Actor) -> QuerySet[CommandRecord]:
     """Find the first attempts at commands that somebody may see, newest first."""
-    records = CommandRecord.objects.filter(attempt=1).order_by("-position")
-    return records if actor.tenants is None else records.filter(tenant__in=actor.tenants)
+    return actor.confine(CommandRecord.objects.filter(attempt=1).order_by("-position"))
 
 
 def said_in_words(command: CreatePolicy | EditPolicy, *, actor: Actor) -> dict[str, str]:

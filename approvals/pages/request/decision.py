@@ -1,27 +1,25 @@
 """Decisions that come from a page: from its form to a command, and from the outcome to words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from django.contrib.messages import constants as levels
 from django.http import HttpRequest
 
 from approvals.decisions.break_glass_commands import BreakGlass
 from approvals.decisions.commands import Approve, Deny, Retry, TakeBack, TightenRequest, Withdraw
-from approvals.models import ApprovalRequest, State
+from approvals.models import State
+from approvals.pages.feedback import Feedback, feedback_on
 from approvals.pages.links import waiting
 from approvals.requests.presentation import Presented, present
 from approvals.requests.resubmission import raised_again
 from audit.actors.actors import Actor
-from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
-from audit.entry.requests import actor_of_request, request_facts
+from audit.entry.requests import context_of
 from audit.messages.classes import Command
 from audit.messages.exceptions import CommandError
-from audit.messages.outcomes import Completed, Outcome, Postponed
+from audit.messages.outcomes import Completed
 from audit.messages.text import clean_text
 
-LONGEST_REASON = 1000
 _LONGEST_TICKET = 100
 
 _ON_WHAT_WAS_SEEN: Mapping[str, type[Approve] | type[Deny] | type[TakeBack]] = {
@@ -37,66 +35,38 @@ _OTHERS: Mapping[str, type[Retry] | type[TightenRequest] | type[Withdraw]] = {
 _UNSEEN = "Open the list again, then decide: what you saw of this did not come with the decision."
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
-    """What to tell whoever decided, as one of Django's messages; and a secret to show this once."""
-
-    message: str
-    level: int
-    secret: str | None = None
-
-    @property
-    def is_done(self) -> bool:
-        """Whether the decision was taken down."""
-        return self.level != levels.ERROR
-
-
-def decide(presented: Presented, *, verb: str, digest: str, request: HttpRequest) -> Decided:
+def decide(presented: Presented, *, verb: str, digest: str, request: HttpRequest) -> Feedback:
     """Send what somebody decided about a request, and say what came of it."""
-    actor = actor_of_request(request)
-    context = Context(
-        actor=actor,
-        channel="admin",
-        reason=clean_text(request.POST.get("reason", ""), longest=LONGEST_REASON),
-        request=request_facts(request),
-    )
+    context = context_of(request, channel="admin", reason=request.POST.get("reason", ""))
     try:
         if verb == "raise_again":
-            again = raised_again(presented.request, actor=actor)
-            return _raised(presented, dispatch(again, context=context))
+            again = raised_again(presented.request, actor=context.actor)
+            return feedback_on(dispatch(again, context=context), presented.sentence)
         command = (
             _break_glass(presented, request)
             if verb == "break_glass"
             else _command(presented, verb=verb, digest=digest)
         )
         if command is None:
-            return Decided(message=f"{presented.sentence}: {_UNSEEN}", level=levels.ERROR)
+            return Feedback(f"{presented.sentence}: {_UNSEEN}", levels.ERROR)
         outcome = dispatch(command, context=context)
     except CommandError as error:
-        return Decided(message=f"{presented.sentence}: {error.message}", level=levels.ERROR)
+        return Feedback(f"{presented.sentence}: {error.message}", levels.ERROR)
     if not isinstance(outcome, Completed):
         return _held(presented)
-    return _done(presented, command, outcome, actor=actor)
+    return _done(presented, command, outcome, actor=context.actor)
 
 
-def _raised(presented: Presented, outcome: Outcome) -> Decided:
-    if isinstance(outcome, Postponed):
-        held = ApprovalRequest.of_command(outcome.command_id).get()
-        return Decided(message=waiting(presented.sentence, held), level=levels.WARNING)
-    message = f"{presented.sentence}: done."
-    return Decided(message=message, level=levels.SUCCESS, secret=outcome.secret)
-
-
-def _done(presented: Presented, command: Command, outcome: Completed, *, actor: Actor) -> Decided:
+def _done(presented: Presented, command: Command, outcome: Completed, *, actor: Actor) -> Feedback:
     match command:
         case BreakGlass():
-            return Decided(message=outcome.result.outcome, level=levels.WARNING)
+            return Feedback(outcome.result.outcome, levels.WARNING)
         case TakeBack():
             message = f"Your vote is taken back: {presented.sentence}."
-            return Decided(message=message, level=levels.SUCCESS)
+            return Feedback(message, levels.SUCCESS)
         case TightenRequest():
             message = waiting(f"Asks for more now: {presented.sentence}", outcome.result)
-            return Decided(message=message, level=levels.SUCCESS)
+            return Feedback(message, levels.SUCCESS)
         case _:
             return _decided(outcome, actor=actor)
 
@@ -115,7 +85,7 @@ def _command(presented: Presented, *, verb: str, digest: str) -> Command | None:
     return other(approval_request_id=request_id) if other else None
 
 
-def _decided(outcome: Completed, *, actor: Actor) -> Decided:
+def _decided(outcome: Completed, *, actor: Actor) -> Feedback:
     (now,) = present([outcome.result], actor=actor)
     match now.request.state:
         case State.PENDING:
@@ -126,11 +96,11 @@ def _decided(outcome: Completed, *, actor: Actor) -> Decided:
             message = f"{now.request.get_state_display()}: {now.sentence}."
         case _:
             message = f"{now.sentence}: {now.request.outcome}"
-            return Decided(message=message, level=levels.WARNING)
-    return Decided(message=message, level=levels.SUCCESS)
+            return Feedback(message, levels.WARNING)
+    return Feedback(message, levels.SUCCESS)
 
 
-def _held(presented: Presented) -> Decided:
+def _held(presented: Presented) -> Feedback:
     """Answer for a policy on the decision itself."""
     message = f"{presented.sentence}: your decision was taken down and needs approval itself."
-    return Decided(message=message, level=levels.WARNING)
+    return Feedback(message, levels.WARNING)

@@ -9,7 +9,6 @@ from django.utils.timesince import timesince, timeuntil
 from approvals.decisions.rehearsal import rehearse
 from approvals.models import ApprovalRequest, State
 from approvals.pages import links
-from approvals.pages.request import decision
 from approvals.pages.request.differences import differences
 from approvals.pages.request.matching_policies import difference_to_today, grounds
 from approvals.pages.request.related_activity import surroundings
@@ -18,6 +17,7 @@ from approvals.requests.approvers import Electorate, people_to_ask
 from approvals.requests.presentation import Ballot, Presented, ballot, present
 from approvals.sealing import payloads
 from audit.actors.actors import Actor
+from audit.entry.requests import LONGEST_REASON
 from audit.models.records import CommandRecord, Status
 from audit.pages.safe_text import many_lines, one_line
 
@@ -51,7 +51,7 @@ def read(request: ApprovalRequest, *, actor: Actor, is_tried: bool = False) -> d
         "to_ask": people_to_ask() if any(need.is_unsatisfiable for need in needs) else [],
         "around": surroundings(presented, actor=actor),
         "timeline": timeline(request, actor=actor),
-        "longest_reason": decision.LONGEST_REASON,
+        "longest_reason": LONGEST_REASON,
         "requester": one_line(request.requester_label, longest=_LONGEST),
         "requester_url": links.actor_url(request.requester_kind, request.requester_id, actor=actor),
         "credential": request.requester_kind.replace("_", " "),

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Self
+from typing import Any, Self
 from uuid import UUID
+
+from audit.actors.actors import Actor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +27,22 @@ class Criteria:
     subject: str = ""
     correlation_id: UUID | None = None
     reason: str = ""
+
+    @classmethod
+    def seen_by(cls, reader: Actor, *, customer: str | None = None, **wanted: Any) -> Self:
+        """Confine a search to the tenants of the reader, or to one customer among them."""
+        tenants = frozenset({customer}) if customer else reader.tenants
+        return cls(tenants=tenants, **wanted)
+
+    @property
+    def sees_nothing(self) -> bool:
+        """Whether there is no tenant whose commands may be found."""
+        return self.tenants is not None and not self.tenants
+
+    @property
+    def goes_by_words(self) -> bool:
+        """Whether nothing narrower than words of the reason is looked for."""
+        return bool(self.reason) and not (self.correlation_id or self.subject)
 
     def within(self, since: datetime | None, until: datetime | None) -> Self:
         """Return the same criteria for another time range."""

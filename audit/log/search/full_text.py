@@ -12,10 +12,9 @@ from django.db import connection
 from django.utils import timezone
 
 from audit.log.search.criteria import Criteria
-from audit.log.search.cursors import Cursor
 from audit.log.search.index_ranges import MOST_LANES
 from audit.log.search.scans import Condition, actor, every, kind, own
-from audit.log.search.time_ranges import Places, Stretch
+from audit.log.search.time_ranges import Cursor, Places, Stretch
 from audit.wire.statements import quick_times
 
 # The expression of the index that a migration created: the two must be identical.

@@ -7,9 +7,8 @@ from django.db import connection
 
 from audit.log.search import full_text
 from audit.log.search.criteria import Criteria
-from audit.log.search.cursors import Cursor
 from audit.log.search.scans import Walk, every, reason, walk_for
-from audit.log.search.time_ranges import Places, Stretch
+from audit.log.search.time_ranges import Cursor, Places, Stretch
 from audit.models.records import CommandRecord
 from audit.wire.statements import quick_times
 
@@ -73,9 +72,9 @@ def find_page(
 
 def _look(stretch: Stretch, *, wanted: int) -> Places:
     criteria = stretch.criteria
-    if criteria.tenants is not None and not criteria.tenants:
+    if criteria.sees_nothing:
         return Places([])
-    if criteria.reason and not (criteria.correlation_id or criteria.subject):
+    if criteria.goes_by_words:
         return _common_words(stretch, wanted=wanted) or full_text.places(stretch, wanted=wanted)
     walk = walk_for(criteria)
     if not walk.lanes:

@@ -35,8 +35,7 @@ class Walk:
 
     ``inside`` is part of looking: rows that do not meet it are as if they were not there, because
     whose they are is nobody else's business. ``indexed`` is told by the same index as the lanes.
-    ``rest`` is checked on what was looked at. ``told`` says once more what the lanes tell, for
-    PostgreSQL to estimate how much there is in them.
+    ``rest`` is checked on what was looked at.
     """
 
     columns: tuple[str, ...] = ()
@@ -44,7 +43,6 @@ class Walk:
     inside: tuple[Condition, ...] = ()
     indexed: tuple[Condition, ...] = ()
     rest: tuple[Condition, ...] = ()
-    told: tuple[Condition, ...] = ()
 
     def source(self) -> Condition:
         """Return the FROM item that yields the lanes."""
@@ -71,7 +69,7 @@ def walk_for(criteria: Criteria) -> Walk:
     """Return the scan by the most selective criterion."""
     if criteria.correlation_id:
         rest = (*kind(criteria), *actor(criteria), *reason(criteria))
-        return Walk(inside=(*affair(criteria), *own(criteria)), rest=rest, told=affair(criteria))
+        return Walk(inside=(*affair(criteria), *own(criteria)), rest=rest)
     if criteria.subject:
         return _along_subjects(criteria)
     if criteria.actor:
@@ -81,13 +79,12 @@ def walk_for(criteria: Criteria) -> Walk:
 
 def through_time(criteria: Criteria) -> Walk:
     """Go through everything there is, by time, and check what is looked for row by row."""
-    told = own(criteria)
     rest = (*kind(criteria), *actor(criteria), *affair(criteria), *subject(criteria))
     rest += reason(criteria)
     if criteria.tenants is None or len(criteria.tenants) > MOST_LANES:
-        return Walk(inside=told, rest=rest, told=told)
+        return Walk(inside=own(criteria), rest=rest)
     lanes = [(tenant,) for tenant in criteria.tenants]
-    return Walk(columns=("tenant",), lanes=lanes, rest=rest, told=told)
+    return Walk(columns=("tenant",), lanes=lanes, rest=rest)
 
 
 def own(criteria: Criteria) -> tuple[Condition, ...]:
@@ -135,13 +132,11 @@ def subject(criteria: Criteria) -> tuple[Condition, ...]:
 
 
 def _along_subjects(criteria: Criteria) -> Walk:
-    lanes = subjects_of(criteria.subject)
     return Walk(
         columns=("subject_type", "subject_id"),
-        lanes=lanes,
+        lanes=subjects_of(criteria.subject),
         inside=own(criteria),
         rest=(*kind(criteria), *actor(criteria), *reason(criteria)),
-        told=_by_id("subject_id", lanes),
     )
 
 
@@ -159,8 +154,7 @@ def _along_actors(criteria: Criteria) -> Walk:
         return through_time(criteria)
     lanes = [lane for lane in lanes if lane[3] == (criteria.status or lane[3])]
     rest = [each for each in kind(criteria) if not each.sql.startswith("each.status ")]
-    told = _by_id("actor_id", actors)
-    return Walk(columns=columns, lanes=lanes, rest=tuple(rest), told=told)
+    return Walk(columns=columns, lanes=lanes, rest=tuple(rest))
 
 
 def _along_kinds(criteria: Criteria) -> Walk:
@@ -177,13 +171,13 @@ def _along_kinds(criteria: Criteria) -> Walk:
     columns = (*first, *further)
     places = [(columns.index(name), value) for name, value in wanted.items()]
     fitting = [lane for lane in lanes if all(lane[place] == value for place, value in places)]
-    return Walk(columns=columns, lanes=fitting, told=(*own(criteria), *kind(criteria)))
+    return Walk(columns=columns, lanes=fitting)
 
 
 def _along_status(criteria: Criteria) -> Walk:
     """Scan the partial index of what did not succeed: one lane, or one for each tenant."""
     walk = through_time(criteria.of_any_kind())
-    return replace(walk, indexed=kind(criteria), told=(*own(criteria), *kind(criteria)))
+    return replace(walk, indexed=kind(criteria))
 
 
 def _first_columns(criteria: Criteria) -> tuple[tuple[str, ...], list[Lane]]:
@@ -213,14 +207,6 @@ def subjects_of(text: str) -> list[Lane]:
         return [(subject_type, identifier)]
     types = lanes_below((), [], ("subject_type",)) or []
     return [(name, identifier) for (name,) in types]
-
-
-def _by_id(column: str, lanes: Sequence[Lane]) -> tuple[Condition, ...]:
-    """Say what lanes tell by the ids alone.
-
-    PostgreSQL takes kind and id for independent of each other, and would expect too few.
-    """
-    return (_any_of((column,), [lane[1:2] for lane in lanes]),)
 
 
 def _any_of(columns: tuple[str, ...], lanes: Sequence[Lane]) -> Condition:

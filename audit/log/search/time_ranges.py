@@ -1,10 +1,31 @@
 """Time ranges: the part of the log to read, and the places found there."""
 
-from typing import NamedTuple
+from datetime import datetime
+from typing import NamedTuple, Self
 
+from audit.log.orders import Key, Order
 from audit.log.search.criteria import Criteria
-from audit.log.search.cursors import Cursor
-from audit.log.search.scans import Condition, every
+from audit.log.search.scans import Condition, Walk, every
+
+_ORDER = Order("search", Key("received_at", datetime), Key("position", int))
+
+
+class Cursor(NamedTuple):
+    """A record's place in the order of pages: by time and, where that is equal, by position."""
+
+    at: datetime
+    position: int
+
+    def __str__(self) -> str:
+        return _ORDER.cursor_at(self)
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Read a cursor back.
+
+        :raises ValueError: if it is not a valid one.
+        """
+        return cls(*_ORDER.read(text))  # type: ignore[arg-type]  # of the kinds in the order
 
 
 class Stretch(NamedTuple):
@@ -49,3 +70,15 @@ def during(criteria: Criteria) -> Condition:
     if criteria.until:
         conditions.append(Condition("each.received_at < %s", (criteria.until,)))
     return every(*conditions)
+
+
+def newest(walk: Walk, criteria: Criteria, *, columns: str, most: int) -> Condition:
+    """Select columns of the newest rows of a walk, the time and position among them."""
+    source, row = walk.source(), every(walk.in_lane(), during(criteria))
+    order = "ORDER BY received_at DESC, position DESC LIMIT %s"
+    sql = f"""
+        SELECT found.* FROM {source.sql} CROSS JOIN LATERAL (
+            SELECT {columns} FROM audit_commandrecord AS each WHERE {row.sql} {order}
+        ) AS found {order}
+    """
+    return Condition(sql, (*source.params, *row.params, most, most))

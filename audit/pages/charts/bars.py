@@ -4,14 +4,13 @@ Horizontal positions are in percent, so a chart fills the available width, and i
 normal size.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import NamedTuple
 
-from audit.log.search.activity import Activity
-from audit.pages.charts.scales import TimeScale, ceiling, rounded
+from audit.pages.charts.scales import TimeScale, ceiling
 
 HEIGHT = 96
 _TOP = 14
@@ -55,7 +54,6 @@ class _Plot(NamedTuple):
     scale: TimeScale
     highest: int
     frame: Frame
-    is_exact: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +65,6 @@ class BarChart:
     times: list[Tick]
     heights: list[Tick]
     total: str
-    is_exact: bool
 
     @property
     def height(self) -> int:
@@ -85,23 +82,17 @@ class BarChart:
         return self.height + 18
 
 
-def bar_chart(activity: Activity, scale: TimeScale, frame: Frame) -> BarChart:
+def bar_chart(counts: Sequence[int], scale: TimeScale, frame: Frame) -> BarChart:
     """Draw numbers, one for each stretch of the scale."""
-    plot = _Plot(scale, ceiling(max(activity.counts, default=0) or 1), frame, activity.is_exact)
-    stretches = zip(pairwise(scale.edges), activity.counts, strict=True)
+    plot = _Plot(scale, ceiling(max(counts, default=0) or 1), frame)
+    stretches = zip(pairwise(scale.edges), counts, strict=True)
     return BarChart(
         frame=frame,
         bars=[_bar(start, end, count, plot=plot) for (start, end), count in stretches],
         times=_times(scale),
-        heights=[Tick(f"{_TOP}", in_words(plot.highest, is_exact=True))],
-        total=in_words(sum(activity.counts), is_exact=activity.is_exact),
-        is_exact=activity.is_exact,
+        heights=[Tick(f"{_TOP}", f"{plot.highest:,}")],
+        total=f"{sum(counts):,}",
     )
-
-
-def in_words(number: int, *, is_exact: bool) -> str:
-    """Write a number; an estimate is not written as if it were exact."""
-    return f"{number:,}" if is_exact or not number else f"about {rounded(number):,}"
 
 
 def stretch_in_words(start: datetime, end: datetime) -> str:
@@ -125,7 +116,7 @@ def _bar(start: datetime, end: datetime, count: int, *, plot: _Plot) -> Bar:
         height=f"{height:.1f}",
         url=plot.frame.links_to(start, end),
         when=stretch_in_words(start, end),
-        number=in_words(count, is_exact=plot.is_exact),
+        number=f"{count:,}",
         is_empty=not count,
     )
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from audit.log.search.activity import Activity
-from audit.pages.charts.bars import Frame, Tick, in_words, stretch_in_words
+from audit.pages.charts.bars import Frame, Tick, stretch_in_words
 
 HOURS = 24
 _ROW = 15
@@ -51,7 +50,6 @@ class HeatMap:
     hours: list[Tick]
     legend: list[Warmth]
     total: str
-    is_exact: bool
 
     cell_width = f"{(100 - _LEFT) / HOURS * 0.9:.3f}%"
     cell_height = _ROW - _GAP
@@ -63,10 +61,9 @@ class HeatMap:
         return _TOP + _ROW * len(self.rows)
 
 
-def heat_map(activity: Activity, days: Sequence[datetime], frame: Frame) -> HeatMap:
+def heat_map(counts: Sequence[int], days: Sequence[datetime], frame: Frame) -> HeatMap:
     """Draw numbers, one for each hour of the days that lie between some midnights."""
-    counts, steps = activity.counts, _steps(max(activity.counts, default=0))
-    rows = []
+    steps, rows = _steps(max(counts, default=0)), []
     for number, day in enumerate(reversed(days[:-1])):
         first = (len(days) - 2 - number) * HOURS
         y = _TOP + _ROW * number
@@ -78,7 +75,7 @@ def heat_map(activity: Activity, days: Sequence[datetime], frame: Frame) -> Heat
                 warmth=sum(count >= step for step in steps),
                 url=frame.links_to(*_hour(day, hour)),
                 when=stretch_in_words(*_hour(day, hour)),
-                number=in_words(count, is_exact=activity.is_exact),
+                number=f"{count:,}",
             )
             for hour, count in hours
         ]
@@ -88,8 +85,7 @@ def heat_map(activity: Activity, days: Sequence[datetime], frame: Frame) -> Heat
         rows=rows,
         hours=[Tick(_x(hour), f"{hour:02}") for hour in range(0, HOURS, 3)],
         legend=_legend(steps),
-        total=in_words(sum(counts), is_exact=activity.is_exact),
-        is_exact=activity.is_exact,
+        total=f"{sum(counts):,}",
     )
 
 

@@ -61,11 +61,6 @@ def ceiling(number: int) -> int:
     return next(each for each in rounds if each >= number)
 
 
-def rounded(number: int) -> int:
-    """Round to two figures, which is as much as an estimate is worth."""
-    return round(number, 2 - len(str(number)))
-
-
 def _rounds(since: datetime, until: datetime, *, step: timedelta) -> Iterator[datetime]:
     rest = step - (since - _ORIGIN) % step
     # Adding beyond the end could overflow the calendar.

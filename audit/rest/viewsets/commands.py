@@ -9,9 +9,8 @@ from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 
-from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, refuse_input
-from audit.entry.requests import request_facts
+from audit.entry.requests import LONGEST_REASON, context_of
 from audit.messages.classes import Command
 from audit.messages.exceptions import FieldError, Invalid, Place
 from audit.messages.outcomes import Completed, Outcome, Postponed
@@ -26,7 +25,6 @@ from audit.wire.pipeline import Question
 # No comma: web servers join repeated headers by commas.
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
 _ETAG = re.compile(r'"([0-9]{1,18})"')
-LONGEST_REASON = 1000
 
 
 class CommandInput(serializers.Serializer[Any]):
@@ -76,9 +74,7 @@ class CommandViewSet(ActorViewSet):
 
         Invalid input is recorded as a refused command.
         """
-        context = Context(
-            actor=self.actor, channel=self.channel, request=request_facts(self.request._request)
-        )
+        context = context_of(self.request._request, channel=self.channel, actor=self.actor)
         try:
             values = self._input(takes)
             context.reason = self._reason(values.pop("reason", ""))
