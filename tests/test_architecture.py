@@ -28,6 +28,16 @@ def test_only_payloads_loads_a_pickle():
     assert loads == ["approvals/sealing/payloads.py"]
 
 
+def test_only_the_release_of_a_request_replays_a_held_command():
+    replaying = [
+        path.relative_to(ROOT).as_posix()
+        for path in product_files()
+        if re.search(r"(?<!def )\breplay\(", path.read_text())
+    ]
+
+    assert replaying == ["approvals/decisions/execution.py"]
+
+
 def test_only_the_bus_catches_every_exception():
     catching = {
         path.relative_to(ROOT).as_posix()
