@@ -10,14 +10,14 @@ from approvals.decisions.break_glass_commands import BreakGlass
 from approvals.decisions.commands import Approve, Deny, Retry, TakeBack, TightenRequest, Withdraw
 from approvals.models import ApprovalRequest, State
 from approvals.pages.links import waiting
-from approvals.requests.presentation import Presented, present
+from approvals.requests.presentation import present, sentence_of
 from approvals.requests.resubmission import raised_again
 from audit.actors.actors import Actor
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.entry.requests import actor_of_request, request_facts
 from audit.messages.classes import Command
-from audit.messages.exceptions import CommandError
+from audit.messages.exceptions import CommandError, Invalid
 from audit.messages.outcomes import Completed, Outcome, Postponed
 from audit.messages.text import clean_text
 
@@ -39,20 +39,25 @@ _UNSEEN = "Open the list again, then decide: what you saw of this did not come w
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decided:
-    """What to tell whoever decided, as one of Django's messages; and a secret to show this once."""
+    """The result of a decision, as one of Django's messages; and a secret to show this once."""
 
+    sentence: str = ""
     message: str
     level: int
     secret: str | None = None
 
     @property
     def is_done(self) -> bool:
-        """Whether the decision was taken down."""
+        """Whether the decision took effect."""
         return self.level != levels.ERROR
 
 
-def decide(presented: Presented, *, verb: str, digest: str, request: HttpRequest) -> Decided:
-    """Send what somebody decided about a request, and say what came of it."""
+def decide(asked: ApprovalRequest, *, verb: str, digest: str, request: HttpRequest) -> Decided:
+    """Dispatch the decision on a request, and return its result.
+
+    The payload is not opened here: the handler verifies it under the lock, and the sentence comes
+    with the outcome.
+    """
     actor = actor_of_request(request)
     context = Context(
         actor=actor,
@@ -61,76 +66,66 @@ def decide(presented: Presented, *, verb: str, digest: str, request: HttpRequest
         request=request_facts(request),
     )
     try:
-        if verb == "raise_again":
-            again = raised_again(presented.request, actor=actor)
-            return _raised(presented, dispatch(again, context=context))
-        command = (
-            _break_glass(presented, request)
-            if verb == "break_glass"
-            else _command(presented, verb=verb, digest=digest)
-        )
-        if command is None:
-            return Decided(message=f"{presented.sentence}: {_UNSEEN}", level=levels.ERROR)
+        command = _command(asked, verb=verb, digest=digest, request=request, actor=actor)
         outcome = dispatch(command, context=context)
     except CommandError as error:
-        return Decided(message=f"{presented.sentence}: {error.message}", level=levels.ERROR)
-    if not isinstance(outcome, Completed):
-        return _held(presented)
-    return _done(presented, command, outcome, actor=actor)
+        sentence = sentence_of(asked, actor=actor)
+        return Decided(
+            sentence=sentence, message=f"{sentence}: {error.message}", level=levels.ERROR
+        )
+    if verb == "raise_again":
+        return _raised(sentence_of(asked, actor=actor), outcome)
+    if isinstance(outcome, Completed):
+        return _done(command, outcome, actor=actor)
+    # A policy governs the decision itself.
+    sentence = sentence_of(asked, actor=actor)
+    message = f"{sentence}: your decision was taken down and needs approval itself."
+    return Decided(sentence=sentence, message=message, level=levels.WARNING)
 
 
-def _raised(presented: Presented, outcome: Outcome) -> Decided:
+def _command(
+    asked: ApprovalRequest, *, verb: str, digest: str, request: HttpRequest, actor: Actor
+) -> Command:
+    """Return the command of a decision.
+
+    :raises CommandError: if the decision is unknown or incomplete.
+    """
+    if verb == "raise_again":
+        return raised_again(asked, actor=actor)
+    if verb == "break_glass":
+        ticket = clean_text(request.POST.get("ticket", ""), longest=_LONGEST_TICKET)
+        return BreakGlass(approval_request_id=asked.pk, ticket=ticket)
+    if verb in _OTHERS:
+        return _OTHERS[verb](approval_request_id=asked.pk)
+    if verb in _ON_WHAT_WAS_SEEN and digest:
+        return _ON_WHAT_WAS_SEEN[verb](approval_request_id=asked.pk, digest=digest)
+    raise Invalid(_UNSEEN)
+
+
+def _raised(sentence: str, outcome: Outcome) -> Decided:
     if isinstance(outcome, Postponed):
         held = ApprovalRequest.of_command(outcome.command_id).get()
-        return Decided(message=waiting(presented.sentence, held), level=levels.WARNING)
-    message = f"{presented.sentence}: done."
-    return Decided(message=message, level=levels.SUCCESS, secret=outcome.secret)
+        return Decided(message=waiting(sentence, held), level=levels.WARNING)
+    return Decided(message=f"{sentence}: done.", level=levels.SUCCESS, secret=outcome.secret)
 
 
-def _done(presented: Presented, command: Command, outcome: Completed, *, actor: Actor) -> Decided:
-    match command:
-        case BreakGlass():
-            return Decided(message=outcome.result.outcome, level=levels.WARNING)
-        case TakeBack():
-            message = f"Your vote is taken back: {presented.sentence}."
-            return Decided(message=message, level=levels.SUCCESS)
-        case TightenRequest():
-            message = waiting(f"Asks for more now: {presented.sentence}", outcome.result)
-            return Decided(message=message, level=levels.SUCCESS)
+def _done(command: Command, outcome: Completed, *, actor: Actor) -> Decided:
+    row: ApprovalRequest = outcome.result
+    if isinstance(command, BreakGlass):
+        return Decided(message=row.outcome, level=levels.WARNING)
+    sentence, level = sentence_of(row, actor=actor), levels.SUCCESS
+    match command, row.state:
+        case TakeBack(), _:
+            message = f"Your vote is taken back: {sentence}."
+        case TightenRequest(), _:
+            message = waiting(f"Asks for more now: {sentence}", row)
+        case _, State.PENDING:
+            (now,) = present([row], actor=actor)
+            message = f"Approved: {now.progress}. {sentence}."
+        case _, State.EXECUTED:
+            message = f"Approved and carried out: {sentence}."
+        case _, State.DENIED | State.WITHDRAWN:
+            message = f"{row.get_state_display()}: {sentence}."
         case _:
-            return _decided(outcome, actor=actor)
-
-
-def _break_glass(presented: Presented, request: HttpRequest) -> Command:
-    ticket = clean_text(request.POST.get("ticket", ""), longest=_LONGEST_TICKET)
-    return BreakGlass(approval_request_id=presented.request.pk, ticket=ticket)
-
-
-def _command(presented: Presented, *, verb: str, digest: str) -> Command | None:
-    request_id = presented.request.pk
-    if verb in _ON_WHAT_WAS_SEEN:
-        seen = _ON_WHAT_WAS_SEEN[verb]
-        return seen(approval_request_id=request_id, digest=digest) if digest else None
-    other = _OTHERS.get(verb)
-    return other(approval_request_id=request_id) if other else None
-
-
-def _decided(outcome: Completed, *, actor: Actor) -> Decided:
-    (now,) = present([outcome.result], actor=actor)
-    match now.request.state:
-        case State.PENDING:
-            message = f"Approved: {now.progress}. {now.sentence}."
-        case State.EXECUTED:
-            message = f"Approved and carried out: {now.sentence}."
-        case State.DENIED | State.WITHDRAWN:
-            message = f"{now.request.get_state_display()}: {now.sentence}."
-        case _:
-            message = f"{now.sentence}: {now.request.outcome}"
-            return Decided(message=message, level=levels.WARNING)
-    return Decided(message=message, level=levels.SUCCESS)
-
-
-def _held(presented: Presented) -> Decided:
-    """Answer for a policy on the decision itself."""
-    message = f"{presented.sentence}: your decision was taken down and needs approval itself."
-    return Decided(message=message, level=levels.WARNING)
+            message, level = f"{sentence}: {row.outcome}", levels.WARNING
+    return Decided(sentence=sentence, message=message, level=level)

@@ -240,7 +240,7 @@ _outages = []
 
 
 @deed
-def rename_unless_there_is_an_outage(command, context):
+def rename_in_an_emergency(command, context):
     ApiKey.objects.filter(pk=command.api_key_id).update(name="renamed")
     if _outages:
         raise _outages[0]
@@ -251,7 +251,7 @@ def test_after_a_temporary_failure_it_is_broken_again(
     error, first_key, dana, security, ann, fay, policy_owners, context_of
 ):
     policy("tests.probe", group=security, quorum=1)
-    command = to(rename_unless_there_is_an_outage, first_key.id)
+    command = to(rename_in_an_emergency, first_key.id)
     waiting = held(command, context=context_of(dana))
 
     _outages[:] = [error]
