@@ -92,7 +92,7 @@ class PolicyForm(forms.Form):
         required=False,
         max_length=_LONGEST_CONDITION,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "code"}),
-        help_text='CEL; empty is always met. Such as: actor.kind == "api_key"',
+        help_text=f"CEL; empty is always met. Such as: {conditions.EXAMPLE}",
     )
     message = forms.CharField(
         required=False,

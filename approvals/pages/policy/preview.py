@@ -17,7 +17,7 @@ from approvals.people.accounts import OWNERS
 from approvals.policies import evaluation
 from approvals.policies.built_in import QUORUM
 from approvals.policies.commands import CreatePolicy, EditPolicy
-from approvals.policies.simulation import Draft, Simulation, simulate
+from approvals.policies.simulation import Simulation, simulate
 from audit.actors.actors import Actor
 from audit.bus import handling
 from audit.models.records import CommandRecord
@@ -100,8 +100,8 @@ def preview(command: CreatePolicy | EditPolicy, *, policy: Policy | None, actor:
         rows=[Row(name, before_words[name], after_words[name]) for name in after_words],
         verb=_VERBS[Effect(command.effect)],
         types=sorted({words(each) for each in _types({command.governs})}),
-        drafted=simulate(_draft(command), records),
-        present=simulate(_draft(before), records) if before and is_in_force else None,
+        drafted=simulate(command, records),
+        present=simulate(before, records) if before and is_in_force else None,
         since=records[-1].received_at if records else None,
         electorate=electorate_of(command),
         owners=_names(Group.objects.filter(name=OWNERS), without=actor.person_id),
@@ -160,18 +160,6 @@ def length_in_words(length: timedelta | None) -> str:
     unit, size = next(each for each in _UNITS.items() if seconds % each[1] == 0)
     count = seconds // size
     return f"{count} {unit}{'' if count == 1 else 's'}"
-
-
-def _draft(command: CreatePolicy | EditPolicy) -> Draft:
-    return Draft(
-        governs=command.governs,
-        effect=command.effect,
-        condition=command.condition,
-        tenant=command.for_tenant,
-        groups=command.groups,
-        quorums=command.quorums,
-        requester_may_vote=command.requester_may_vote,
-    )
 
 
 def _types(names: Iterable[str]) -> list[str]:
