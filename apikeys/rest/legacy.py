@@ -8,16 +8,21 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys.commands import CreateApiKey, UpdateApiKey
+from apikeys.commands import (
+    CreateApiKey,
+    DeleteApiKey,
+    DisableApiKey,
+    EnableApiKey,
+    UpdateApiKey,
+)
 from apikeys.models import (
     AlreadyDeleted,
     AlreadyDisabled,
     AlreadyEnabled,
     NothingToChange,
 )
-from apikeys.rest.keys import ApiKeyViewSet, etag
 from apikeys.rest.listing import visible_to
-from apikeys.rest.reading import visible_key
+from apikeys.rest.reading import etag, visible_key, whose
 from apikeys.rest.resources import LegacyApiKey, LegacyApiKeyWithSecret, LegacyPostponed, legacy
 from apikeys.rest.serializers import LegacyCreateInput, LegacyRenameInput
 from apikeys.rights import BeyondOwnRights
@@ -26,13 +31,15 @@ from audit.messages.outcomes import Completed, Postponed
 from audit.rest import exception_handlers
 from audit.rest.openapi.operations import documented
 from audit.rest.parsers import JSONParser
-from audit.rest.viewsets import ExceptionHandler
+from audit.rest.viewsets import CommandViewSet, ExceptionHandler
 
 
-class LegacyApiKeyViewSet(ApiKeyViewSet):
+class LegacyApiKeyViewSet(CommandViewSet):
     """API keys as version 1 knows them: a deleted one is none."""
 
+    tag = "API keys"
     channel = "v1"
+    postponed_shape = LegacyPostponed
     refuses_misfits = False
     parser_classes = (JSONParser,)
 
@@ -65,7 +72,7 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
             CreateApiKey,
             takes=LegacyCreateInput,
             succeeds_with=status.HTTP_201_CREATED,
-            **self.whose(),
+            **whose(self.actor),
         )
 
     @documented(
@@ -82,17 +89,17 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
     @documented("enable_api_key", gives=LegacyApiKey, is_command=True, raises=(AlreadyEnabled,))
     def enable(self, request: Request, api_key_id: UUID) -> Response:
         """Let a key authenticate again."""
-        return super().enable(request, api_key_id)
+        return self.send(EnableApiKey, api_key_id=api_key_id)
 
     @documented("disable_api_key", gives=LegacyApiKey, is_command=True, raises=(AlreadyDisabled,))
     def disable(self, request: Request, api_key_id: UUID) -> Response:
         """Turn a key away from its next request on."""
-        return super().disable(request, api_key_id)
+        return self.send(DisableApiKey, api_key_id=api_key_id)
 
     @documented("delete_api_key", gives=LegacyApiKey, is_command=True)
     def destroy(self, request: Request, api_key_id: UUID) -> Response:
         """Delete a key for good; none of its secrets works any more."""
-        return super().destroy(request, api_key_id)
+        return self.send(DeleteApiKey, api_key_id=api_key_id)
 
     def get_exception_handler(self) -> ExceptionHandler:
         """Answer errors as v1 always did."""
@@ -103,9 +110,7 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
         key = legacy(completed.result)
         return {**key, "secret": completed.secret} if self.action == "create" else key
 
-    def represent_postponed(  # type: ignore[override]  # another contract
-        self, postponed: Postponed
-    ) -> LegacyPostponed:
+    def represent_postponed(self, postponed: Postponed) -> LegacyPostponed:
         """Say what v1 has always said; for a key that does not exist yet, with its id."""
         body: LegacyPostponed = {"status": "approval_flow_initiated"}
         if self.action == "create":

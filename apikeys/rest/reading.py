@@ -86,6 +86,17 @@ def in_context(api_keys: Iterable[ApiKey]) -> list[KeyInContext]:
     return [KeyInContext(key, _surroundings(found[key.pk])) for key in keys]
 
 
+def etag(found: KeyInContext) -> str:
+    """Write the number that a key is at as an ETag, for If-Match."""
+    return f'"{found.surroundings.number}"'
+
+
+def whose(actor: Actor) -> dict[str, Any]:
+    """Name the owner, who is the caller, and the customer if it is one; else the body does."""
+    tenant = actor.home_tenant()
+    return {"owner_id": int(actor.person_id), "customer_id": UUID(tenant) if tenant else None}
+
+
 def question(api_key_id: UUID) -> pipeline.Question:
     """Ask what will surround a key, once a command about it has taken effect."""
     return pipeline.Question(_around([api_key_id]))

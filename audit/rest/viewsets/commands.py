@@ -41,6 +41,8 @@ class CommandViewSet(ActorViewSet):
     """A viewset whose writes are commands. Subclasses say how results are presented."""
 
     refuses_misfits: ClassVar[bool] = True
+    #: The shape of what `represent_postponed` returns, for the OpenAPI document.
+    postponed_shape: ClassVar[Any] = resources.PostponedCommand
     #: What the command that is sent will be followed by.
     asked: Question | None = None
     #: What the body calls otherwise than the command does, by the command's name for it.
@@ -60,7 +62,7 @@ class CommandViewSet(ActorViewSet):
         """Present what came of a command that was carried out."""
         raise NotImplementedError
 
-    def represent_postponed(self, postponed: Postponed) -> resources.PostponedCommand:
+    def represent_postponed(self, postponed: Postponed) -> Mapping[str, Any]:
         """Present a command that is held."""
         return resources.postponed(postponed)
 
