@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from apikeys.models import limits
+from apikeys.models import ApiKey, limits
 from audit.messages.classes import Command, SubjectOf, generated
 from audit.messages.exceptions import FieldError, Invalid
 
@@ -38,7 +38,25 @@ class AddMember(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateApiKey(Command):
+class ApiKeyFields:
+    """The fields of a new key, in the command and in the event. A new field needs a default."""
+
+    api_key_id: UUID
+    customer_id: UUID
+    owner_id: int
+    name: str
+    # Later than the first stored messages: each has the value that those stood for.
+    description: str = ""
+    environment: Literal["live", "test"] = "live"
+    scopes: tuple[str, ...] = limits.DEFAULT_SCOPES
+    allowed_networks: tuple[str, ...] = ()
+    not_before: datetime | None = None
+    expires_at: datetime | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateApiKey(ApiKeyFields, Command):
     """Create an API key and hand out its secret, once."""
 
     message_type = "apikeys.create"
@@ -48,17 +66,6 @@ class CreateApiKey(Command):
     sentence = "Create the API key “{name}”"
 
     api_key_id: UUID = generated()
-    customer_id: UUID
-    owner_id: int
-    name: str
-    # Later than the first stored commands: each has the value that those stood for.
-    description: str = ""
-    environment: Literal["live", "test"] = "live"
-    scopes: tuple[str, ...] = limits.DEFAULT_SCOPES
-    allowed_networks: tuple[str, ...] = ()
-    not_before: datetime | None = None
-    expires_at: datetime | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Bring every value into its normal form, and refuse what no key may hold.
@@ -73,6 +80,10 @@ class CreateApiKey(Command):
         networks = limits.normal_networks(self.allowed_networks)
         object.__setattr__(self, "allowed_networks", networks)
         object.__setattr__(self, "scopes", tuple(dict.fromkeys(self.scopes)))
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of the new key, each with its value."""
+        return _columns(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,16 +127,9 @@ class UpdateApiKey(Command):
         self._check_is_clear()
 
     def changes(self) -> dict[str, Any]:
-        """Name the columns that are to change, each with its new value."""
-        values = {name: self.plain()[name] for name in _CHANGEABLE}
-        columns = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in values.items()
-            if value is not None
-        }
-        if self.metadata is not None:
-            columns["metadata"] = self.as_json()["metadata"]
-        return columns | dict.fromkeys(self.cleared)
+        """Return the columns that are to change, each with its new value."""
+        named = {name: value for name, value in _columns(self).items() if value is not None}
+        return named | dict.fromkeys(self.cleared)
 
     def proposed_values(self) -> dict[str, Any]:
         """Leave out the fields that stay as they are."""
@@ -215,15 +219,22 @@ class DisableApiKey(Command):
     api_key_id: UUID
 
 
-_CHANGEABLE = (
-    "name",
-    "description",
-    "scopes",
-    "allowed_networks",
-    "not_before",
-    "expires_at",
-    "metadata",
-)
+# Derived, so that a field which a command takes cannot be left out of the row.
+_COLUMNS = frozenset(column.attname for column in ApiKey._meta.concrete_fields)
+
+
+def _columns(command: Command) -> dict[str, Any]:
+    """Return the fields of a command that are columns of a key, each as the column holds it."""
+    told = command.as_json()
+    return {
+        name: list(value)
+        if isinstance(value, tuple)
+        else told[name]
+        if isinstance(value, dict)
+        else value
+        for name, value in command.plain().items()
+        if name in _COLUMNS
+    }
 
 
 def _told(name: str, value: Any) -> str:

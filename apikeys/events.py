@@ -1,11 +1,11 @@
 """What has happened to customers and API keys."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
-from apikeys.models.limits import DEFAULT_SCOPES
+from apikeys.commands import ApiKeyFields
 from audit.messages.classes import Event, SubjectOf
 
 
@@ -32,25 +32,13 @@ class MemberAdded(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApiKeyCreated(Event):
+class ApiKeyCreated(ApiKeyFields, Event):
     """An API key was created."""
 
     message_type = "apikeys.created"
     subject = SubjectOf("api-key", "api_key_id")
 
-    api_key_id: UUID
-    customer_id: UUID
-    owner_id: int
-    name: str
     has_secret: bool
-    # Later than the first stored events: each has the value that those stood for.
-    description: str = ""
-    environment: Literal["live", "test"] = "live"
-    scopes: tuple[str, ...] = DEFAULT_SCOPES
-    allowed_networks: tuple[str, ...] = ()
-    not_before: datetime | None = None
-    expires_at: datetime | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,9 +32,6 @@ from audit.bus.context import Context
 from audit.bus.handling import checks, handles
 from audit.wire import rows
 
-# What a new key takes over from its command, as it is.
-_SAID = ("name", "description", "environment", "not_before", "expires_at")
-
 
 @handles(CreateCustomer)
 def create_customer(command: CreateCustomer, context: Context) -> Customer:
@@ -61,13 +58,8 @@ def create_api_key(command: CreateApiKey, context: Context) -> ApiKey:
     token = None if context.is_replay else Token.generate(command.environment)
     api_key = ApiKey.objects.create(
         pk=command.api_key_id,
-        customer_id=command.customer_id,
-        owner_id=command.owner_id,
         prefix=token.prefix if token else "",
-        scopes=list(command.scopes),
-        allowed_networks=list(command.allowed_networks),
-        metadata=command.as_json()["metadata"],
-        **{name: getattr(command, name) for name in _SAID},
+        **command.columns(),
     )
     if token:
         api_key.secrets.create(digest=token.digest)
