@@ -12,6 +12,13 @@ from audit.messages.exceptions import FieldError, Invalid
 
 
 @dataclass(frozen=True, kw_only=True)
+class _OnKey(Command):
+    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
+
+    api_key_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class CreateCustomer(Command):
     """Create a customer."""
 
@@ -87,7 +94,7 @@ class CreateApiKey(ApiKeyFields, Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class UpdateApiKey(Command):
+class UpdateApiKey(_OnKey):
     """Change what an API key is called, what it may do, or from where and until when it works.
 
     None leaves a field as it is; ``cleared`` names the times that are to be none.
@@ -95,9 +102,7 @@ class UpdateApiKey(Command):
 
     message_type = "apikeys.update"
     required_permission = "apikeys.update_apikey"
-    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
 
-    api_key_id: UUID
     name: str | None = None
     description: str | None = None
     scopes: tuple[str, ...] | None = None
@@ -151,15 +156,13 @@ class UpdateApiKey(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RotateApiKey(Command):
+class RotateApiKey(_OnKey):
     """Give an API key a new secret, and let the old one work for some time more."""
 
     message_type = "apikeys.rotate"
     required_permission = "apikeys.rotate_apikey"
-    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
     sentence = "Rotate {subject}; the old secret works for {overlap_seconds} seconds more"
 
-    api_key_id: UUID
     overlap_seconds: int
 
     def __post_init__(self) -> None:
@@ -172,51 +175,39 @@ class RotateApiKey(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PickUpSecret(Command):
+class PickUpSecret(_OnKey):
     """Make and show the secret of an API key that was approved, to whoever asked for it."""
 
     message_type = "apikeys.pick_up"
-    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
     sentence = "Pick up the secret of {subject}"
     finishes_approved = True
 
-    api_key_id: UUID
-
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteApiKey(Command):
+class DeleteApiKey(_OnKey):
     """Delete an API key for good. None of its secrets works any more."""
 
     message_type = "apikeys.delete"
     required_permission = "apikeys.delete_apikey"
-    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
     sentence = "Delete {subject} for good"
-
-    api_key_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnableApiKey(Command):
+class EnableApiKey(_OnKey):
     """Let an API key authenticate again."""
 
     message_type = "apikeys.enable"
     required_permission = "apikeys.enable_apikey"
-    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
     sentence = "Enable {subject}"
-
-    api_key_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class DisableApiKey(Command):
+class DisableApiKey(_OnKey):
     """Turn an API key away from its next request on."""
 
     message_type = "apikeys.disable"
     required_permission = "apikeys.disable_apikey"
-    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
     sentence = "Disable {subject}"
-
-    api_key_id: UUID
 
 
 # Derived, so that a field which a command takes cannot be left out of the row.

@@ -10,6 +10,13 @@ from audit.messages.classes import Event, SubjectOf
 
 
 @dataclass(frozen=True, kw_only=True)
+class _OfKey(Event):
+    subject = SubjectOf("api-key", "api_key_id")
+
+    api_key_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class CustomerCreated(Event):
     """A customer was created."""
 
@@ -42,65 +49,50 @@ class ApiKeyCreated(ApiKeyFields, Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApiKeyUpdated(Event):
+class ApiKeyUpdated(_OfKey):
     """An API key was changed. ``changes`` holds the new values, and null for what is no more."""
 
     message_type = "apikeys.updated"
-    subject = SubjectOf("api-key", "api_key_id")
 
-    api_key_id: UUID
     changes: dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApiKeyRotated(Event):
+class ApiKeyRotated(_OfKey):
     """An API key has a new secret, or its requester may pick one up: then nothing has ended yet."""
 
     message_type = "apikeys.rotated"
-    subject = SubjectOf("api-key", "api_key_id")
 
-    api_key_id: UUID
     overlap_seconds: int
     has_secret: bool
     former_ends_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class SecretPickedUp(Event):
+class SecretPickedUp(_OfKey):
     """The requester picked up the secret of an API key."""
 
     message_type = "apikeys.picked_up"
-    subject = SubjectOf("api-key", "api_key_id")
 
-    api_key_id: UUID
     former_ends_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApiKeyDeleted(Event):
+class ApiKeyDeleted(_OfKey):
     """An API key was deleted for good."""
 
     message_type = "apikeys.deleted"
-    subject = SubjectOf("api-key", "api_key_id")
-
-    api_key_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApiKeyEnabled(Event):
+class ApiKeyEnabled(_OfKey):
     """An API key authenticates again."""
 
     message_type = "apikeys.enabled"
-    subject = SubjectOf("api-key", "api_key_id")
-
-    api_key_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApiKeyDisabled(Event):
+class ApiKeyDisabled(_OfKey):
     """An API key is turned away."""
 
     message_type = "apikeys.disabled"
-    subject = SubjectOf("api-key", "api_key_id")
-
-    api_key_id: UUID
