@@ -1,6 +1,4 @@
-"""People and groups as approvals see them: who counts as an approver, since when, and by what."""
-
-from datetime import datetime
+"""People and groups as approvals see them: who counts as an approver, and by what."""
 
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission, User
@@ -11,9 +9,7 @@ from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from approvals.people.events import MemberJoined, MemberLeft
 from audit.messages.exceptions import FieldError, Invalid
-from audit.models.records import EventRecord
 from audit.subjects.types import subject
 
 OWNERS = "Policy owners"
@@ -21,22 +17,6 @@ OWNERS = "Policy owners"
 # They keep no history of their own, and the password is no one's to see or compare.
 subject("user", shown=("id", "username", "email", "is_active", "is_staff", "is_superuser"))(User)
 subject("group", shown=("id", "name"))(Group)
-
-
-def member_since(user_id: int, group_id: int) -> datetime | None:
-    """Tell since when a person has been in a group; None if no command has put them there."""
-    newest = (
-        EventRecord.objects.filter(
-            subject_type="group",
-            subject_id=str(group_id),
-            message_type__in=(MemberJoined.message_type, MemberLeft.message_type),
-            data__user_id=user_id,
-        )
-        .order_by("-number")
-        .first()
-    )
-    joined = newest is not None and newest.message_type == MemberJoined.message_type
-    return newest.occurred_at if newest and joined else None
 
 
 def was_granted(user_id: int, permission: str) -> bool:

@@ -20,11 +20,15 @@ class Seniority:
     def __init__(self, group_ids: Collection[int]) -> None:
         self._joined_at = _joined_at(group_ids) if group_ids else {}
 
+    def since(self, person_id: int, group_id: int) -> datetime | None:
+        """Return since when a person has been in a group; None if no command put them there."""
+        return self._joined_at.get((group_id, person_id))
+
     def is_enough(self, person_id: int, group_id: int, *, minimum_s: int) -> bool:
         """Tell whether somebody has been in a group for so many seconds; zero asks nothing."""
         if not minimum_s:
             return True
-        joined_at = self._joined_at.get((group_id, person_id))
+        joined_at = self.since(person_id, group_id)
         return joined_at is not None and timezone.now() - joined_at >= timedelta(seconds=minimum_s)
 
 

@@ -1,6 +1,7 @@
 """The form with which a policy is drafted: from the fields of a page to a command, and back."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
@@ -30,6 +31,13 @@ _LONGEST_CONDITION = 5_000
 _LONGEST_MESSAGE = 500
 
 
+def in_greatest_unit(length: timedelta) -> tuple[int, str]:
+    """Return a length in the greatest unit that leaves nothing over."""
+    seconds = int(length.total_seconds())
+    unit = next(each for each, size in _UNITS.items() if seconds % size == 0)
+    return seconds // _UNITS[unit], unit
+
+
 class LengthWidget(forms.MultiWidget):
     """A number, and what it counts."""
 
@@ -46,9 +54,7 @@ class LengthWidget(forms.MultiWidget):
         """Split a length into the greatest unit that leaves nothing over."""
         if not value:
             return [None, "hours"]
-        seconds = int(value.total_seconds())
-        unit = next(each for each, size in _UNITS.items() if seconds % size == 0)
-        return [seconds // _UNITS[unit], unit]
+        return list(in_greatest_unit(value))
 
 
 class LengthField(forms.MultiValueField):
@@ -155,14 +161,14 @@ class PolicyForm(forms.Form):
         :raises Invalid: if a value is not of its declared type.
         """
         rules = list(self._rules())
-        fields = {name: self.cleaned_data[name] for name in _PLAIN} | {
+        given = {name: self.cleaned_data[name] for name in _PLAIN} | {
             "minimum_membership": self.cleaned_data["minimum_membership"] or timedelta(),
             "groups": tuple(group.pk for group, _ in rules),
             "quorums": tuple(quorum for _, quorum in rules),
         }
         if self.policy is None:
-            return CreatePolicy(**fields)
-        return EditPolicy(policy_id=self.policy.pk, **fields)
+            return CreatePolicy(**given)
+        return EditPolicy(policy_id=self.policy.pk, **given)
 
     def rows(self) -> Iterator[tuple[forms.BoundField, forms.BoundField]]:
         """Give the fields of the rules, row by row."""
@@ -193,10 +199,11 @@ class PolicyForm(forms.Form):
         return max(_FEWEST_ROWS, max(used, default=0) + 2)
 
 
-_PLAIN = (
-    *("governs", "effect", "for_tenant", "condition", "message"),
-    *("requester_may_vote", "requester_reason_required", "approver_reason_required"),
-    *("one_open_request", "approve_within", "execute_within"),
+# The fields of the command that the form has under the same name and as the same value.
+_PLAIN = tuple(
+    each.name
+    for each in fields(EditPolicy)
+    if each.name not in ("policy_id", "groups", "quorums", "minimum_membership")
 )
 
 

@@ -11,7 +11,7 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 
 from approvals.models import Effect, Policy
-from approvals.pages.policy.drafts import EFFECT_WORDS, policy_as_said
+from approvals.pages.policy.drafts import EFFECT_WORDS, in_greatest_unit, policy_as_said
 from approvals.pages.tenants import tenant_names
 from approvals.people.accounts import OWNERS
 from approvals.policies import evaluation
@@ -30,7 +30,6 @@ _VERBS = {
     Effect.REQUIRE_APPROVAL: "held for approval",
     Effect.FORBID: "forbidden",
 }
-_UNITS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 
 
 class Row(NamedTuple):
@@ -154,12 +153,10 @@ def electorate_of(command: CreatePolicy | EditPolicy) -> list[Electorate]:
 
 def length_in_words(length: timedelta | None) -> str:
     """Write a length in the greatest unit that leaves nothing over; nothing for none."""
-    seconds = int(length.total_seconds()) if length else 0
-    if not seconds:
+    if not length:
         return ""
-    unit, size = next(each for each in _UNITS.items() if seconds % each[1] == 0)
-    count = seconds // size
-    return f"{count} {unit}{'' if count == 1 else 's'}"
+    count, units = in_greatest_unit(length)
+    return f"{count} {units.removesuffix('s') if count == 1 else units}"
 
 
 def _types(names: Iterable[str]) -> list[str]:
