@@ -31,6 +31,10 @@ class Seniority:
         joined_at = self.since(person_id, group_id)
         return joined_at is not None and timezone.now() - joined_at >= timedelta(seconds=minimum_s)
 
+    def senior(self, people: Collection[int], group_id: int, *, minimum_s: int) -> set[int]:
+        """Return those of some people who have been in a group for that many seconds."""
+        return {each for each in people if self.is_enough(each, group_id, minimum_s=minimum_s)}
+
 
 def _joined_at(group_ids: Collection[int]) -> Mapping[tuple[int, int], datetime]:
     events = EventRecord.objects.filter(

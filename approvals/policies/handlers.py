@@ -17,7 +17,6 @@ from approvals.policies.commands import (
     PolicyDisabled,
     PolicyEdited,
 )
-from audit.bus import handling
 from audit.bus.context import Context
 from audit.bus.handling import checks, handles
 from audit.messages.classes import Command, secret_fields
@@ -92,9 +91,7 @@ def _governed_by(governs: str, *, effect: str) -> list[type[Command]]:
 
     :raises Invalid: if there is none.
     """
-    found = [
-        each for each in handling.command_classes() if governs in evaluation.names_governing(each)
-    ]
+    found = evaluation.governed_by(governs)
     if not found:
         words = f"must be a command type or a prefix such as apikeys.*, not {governs!r}"
         raise Invalid(errors=[FieldError("governs", "unknown", words)])

@@ -13,7 +13,7 @@ from approvals.models import Effect, Policy
 from approvals.pages.tenants import tenant_choices
 from approvals.policies import conditions
 from approvals.policies.commands import CreatePolicy, EditPolicy
-from approvals.policies.evaluation import names_governing
+from approvals.policies.evaluation import governed_by
 from approvals.policies.handlers import check_policy
 from audit.actors.actors import Actor
 from audit.bus import handling
@@ -183,9 +183,7 @@ class PolicyForm(forms.Form):
     def names(self) -> list[str]:
         """List what the condition can name, by what the policy is said to govern."""
         governs = self["governs"].value() or ""
-        return conditions.names(
-            each for each in handling.command_classes() if governs in names_governing(each)
-        )
+        return conditions.names(governed_by(governs))
 
     def _rules(self) -> Iterator[tuple[Group, int]]:
         for number in range(self._row_count()):

@@ -19,7 +19,6 @@ from approvals.policies.built_in import QUORUM
 from approvals.policies.commands import CreatePolicy, EditPolicy
 from approvals.policies.simulation import Simulation, simulate
 from audit.actors.actors import Actor
-from audit.bus import handling
 from audit.models.records import CommandRecord
 from audit.pages.labels import words
 
@@ -161,13 +160,8 @@ def length_in_words(length: timedelta | None) -> str:
 
 def _types(names: Iterable[str]) -> list[str]:
     """List every stored type that one of these names governs."""
-    wanted = set(names)
-    return [
-        stored
-        for each in handling.command_classes()
-        if wanted & set(evaluation.names_governing(each))
-        for stored in (each.message_type, *each.aliases)
-    ]
+    governed = evaluation.governed_by(*names)
+    return [stored for each in governed for stored in (each.message_type, *each.aliases)]
 
 
 def _names(groups: QuerySet[Group], *, without: str) -> list[str]:
