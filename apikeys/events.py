@@ -1,4 +1,4 @@
-"""What has happened to customers and API keys."""
+"""Events of customers and API keys."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from apikeys.commands import ApiKeyFields
-from audit.messages.classes import Event, SubjectOf
+from audit.domain import Event, SubjectOf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class ApiKeyCreated(ApiKeyFields, Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyUpdated(_OfKey):
-    """An API key was changed. ``changes`` holds the new values, and null for what is no more."""
+    """An API key was changed. ``changes`` holds the new values, null for a cleared one."""
 
     message_type = "apikeys.updated"
 
@@ -59,7 +59,7 @@ class ApiKeyUpdated(_OfKey):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyRotated(_OfKey):
-    """An API key has a new secret, or its requester may pick one up: then nothing has ended yet."""
+    """An API key has a new secret, or its requester may pick one up; then the old one works on."""
 
     message_type = "apikeys.rotated"
 
@@ -79,7 +79,7 @@ class SecretPickedUp(_OfKey):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyDeleted(_OfKey):
-    """An API key was deleted for good."""
+    """An API key was deleted permanently."""
 
     message_type = "apikeys.deleted"
 
@@ -93,6 +93,6 @@ class ApiKeyEnabled(_OfKey):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyDisabled(_OfKey):
-    """An API key is turned away."""
+    """An API key no longer authenticates."""
 
     message_type = "apikeys.disabled"

@@ -1,10 +1,10 @@
-"""Where API keys are found. No address of the API ends in a slash."""
+"""URLs of API keys. No URL of the API ends in a slash."""
 
 from django.urls import URLPattern, path
 
 from apikeys.rest import ApiKeyViewSet, LegacyApiKeyViewSet
 from apikeys.rest.verification import VerificationViewSet
-from audit.rest.viewsets import CommandViewSet
+from audit.rest import CommandViewSet
 
 _ITEM = "api-keys/<uuid:api_key_id>"
 

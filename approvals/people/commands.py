@@ -1,4 +1,4 @@
-"""What can be asked of people, groups and what they may do. No command carries a password."""
+"""Commands on people, groups and their permissions. No command contains a password."""
 
 from dataclasses import dataclass
 
@@ -175,7 +175,6 @@ class AddToGroup(_OnUser):
     group_id: int
 
     def describe(self, subject_label: str) -> str:
-        """Name the group as well."""
         return f"Add {subject_label} to {_group_label(self.group_id)}"
 
 
@@ -189,5 +188,4 @@ class RemoveFromGroup(_OnUser):
     group_id: int
 
     def describe(self, subject_label: str) -> str:
-        """Name the group as well."""
         return f"Remove {subject_label} from {_group_label(self.group_id)}"

@@ -1,4 +1,4 @@
-"""What has happened to people and groups, and to what they may do."""
+"""Events of people, groups and their permissions."""
 
 from dataclasses import dataclass
 
@@ -51,14 +51,14 @@ class UserActivated(_OfUser):
 
 @dataclass(frozen=True, kw_only=True)
 class UserDeactivated(_OfUser):
-    """A person's account is not active any more."""
+    """A person's account was deactivated."""
 
     message_type = "approvals.user_deactivated"
 
 
 @dataclass(frozen=True, kw_only=True)
 class UserDeleted(_OfUser):
-    """A person's account is gone."""
+    """A person's account was deleted."""
 
     message_type = "approvals.user_deleted"
 
@@ -67,7 +67,7 @@ class UserDeleted(_OfUser):
 
 @dataclass(frozen=True, kw_only=True)
 class StaffSet(_OfUser):
-    """A person may enter the admin pages, or may not any more."""
+    """A person may now enter the admin pages, or no longer."""
 
     message_type = "approvals.staff_set"
 
@@ -76,7 +76,7 @@ class StaffSet(_OfUser):
 
 @dataclass(frozen=True, kw_only=True)
 class SuperuserSet(_OfUser):
-    """A person has every permission there is, or has not any more."""
+    """A person now has every permission, or no longer."""
 
     message_type = "approvals.superuser_set"
 
@@ -121,7 +121,7 @@ class GroupPermissionRevoked(_OfGroup):
 
 @dataclass(frozen=True, kw_only=True)
 class GroupCreated(_OfGroup):
-    """There is a group."""
+    """A group was created."""
 
     message_type = "approvals.group_created"
 
@@ -130,7 +130,7 @@ class GroupCreated(_OfGroup):
 
 @dataclass(frozen=True, kw_only=True)
 class GroupRenamed(_OfGroup):
-    """A group has another name."""
+    """A group was renamed."""
 
     message_type = "approvals.group_renamed"
 
@@ -139,7 +139,7 @@ class GroupRenamed(_OfGroup):
 
 @dataclass(frozen=True, kw_only=True)
 class GroupDeleted(_OfGroup):
-    """A group is gone."""
+    """A group was deleted."""
 
     message_type = "approvals.group_deleted"
 
@@ -148,7 +148,7 @@ class GroupDeleted(_OfGroup):
 
 @dataclass(frozen=True, kw_only=True)
 class MemberJoined(_OfGroup):
-    """A person is a member of a group from now on."""
+    """A person became a member of a group."""
 
     message_type = "approvals.member_joined"
 
@@ -157,7 +157,7 @@ class MemberJoined(_OfGroup):
 
 @dataclass(frozen=True, kw_only=True)
 class MemberLeft(_OfGroup):
-    """A person is a member of a group no more."""
+    """A person is no longer a member of a group."""
 
     message_type = "approvals.member_left"
 

@@ -1,8 +1,8 @@
-"""Conditions of policies: CEL over what is known of a command, checked before they are stored.
+"""Conditions of policies: CEL over the data of a command, checked before they are stored.
 
-Every member that a condition may name is declared as a variable of its own, ``subject.name``, with
-its type. So the compiler itself finds a mistyped member, which otherwise would be false for ever,
-and tells its place. Where there may be no value, the type is nullable.
+Every member that a condition may name is declared as a separate variable, ``subject.name``, with
+its type. So the compiler itself reports a mistyped member, which would otherwise always be false,
+and its position. If a value may be missing, the type is nullable.
 """
 
 import re
@@ -45,7 +45,7 @@ _NULLABLE: dict[Any, cel.Type] = {
     str: cel.Type("google.protobuf.StringValue"),
     UUID: cel.Type("google.protobuf.StringValue"),
 }
-# What a column holds. Lists and objects have no type that CEL could know at compile time.
+# Python types of columns. Lists and objects have no type that CEL could know at compile time.
 _KINDS: tuple[tuple[type | tuple[type, ...], type], ...] = (
     (models.BooleanField, bool),
     ((models.IntegerField, models.AutoField), int),
@@ -78,10 +78,10 @@ class ConditionFailed(Forbidden):
 
 
 def check(condition: str, command_classes: Iterable[type[Command]]) -> None:
-    """Refuse a condition that does not fit every type that it is to govern.
+    """Check that a condition compiles for every command type that it is to govern.
 
-    :raises Invalid: with the place in the text, for an unknown member, a wrong type, a syntax
-        error, or a result that is no boolean.
+    :raises Invalid: with the position in the text, for an unknown member, a wrong type, a
+        syntax error, or a result that is not a boolean.
     """
     for command_class in command_classes:
         try:
@@ -93,15 +93,15 @@ def check(condition: str, command_classes: Iterable[type[Command]]) -> None:
 
 
 def names(command_classes: Iterable[type[Command]]) -> list[str]:
-    """List what a condition can name that is to fit all of these types."""
+    """Return the names that a condition for all of these types may use."""
     declared = [set(_declared(each)) for each in command_classes]
     return sorted(set.intersection(*declared)) if declared else []
 
 
 def is_met(condition: str, command: Command, context: Context) -> bool:
-    """Tell whether a condition holds for a command that is being dispatched.
+    """Return True if the condition holds for a command that is being dispatched.
 
-    :raises ConditionFailed: if it gives anything but true or false.
+    :raises ConditionFailed: if the result is not a boolean.
     """
     if not condition:
         return True
@@ -111,9 +111,9 @@ def is_met(condition: str, command: Command, context: Context) -> bool:
 
 
 def evaluate(condition: str, values: Mapping[str, Any]) -> bool:
-    """Tell whether a condition holds for these values, each by its full name.
+    """Return True if the condition holds for these values, each by its full name.
 
-    :raises ConditionFailed: if it gives anything but true or false.
+    :raises ConditionFailed: if the result is not a boolean.
     """
     types = tuple((name, _type_at_run_time(value)) for name, value in values.items())
     result = _compiled(condition, types).eval(data=dict(values))
@@ -141,7 +141,7 @@ def facts_of(source: Context | CommandRecord) -> dict[str, str]:
 def values_of(
     command: Command, source: Context | CommandRecord, subject: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the value of every name that a condition may use; missing members are null."""
+    """Return all values that a condition on this command may use; missing members are null."""
     values: dict[str, Any] = {f"command.{name}": value for name, value in command.plain().items()}
     values |= facts_of(source)
     names = _subject_types(type(command))
@@ -160,9 +160,9 @@ def members(condition: str) -> list[str]:
 
 
 def criteria(condition: str) -> list[str]:
-    """Split a condition at the ``&&`` that stand outside of every bracket and string.
+    """Return the parts of a condition between its top-level ``&&``, outside brackets and strings.
 
-    An ``||`` there binds less than any ``&&``: then the whole condition is one criterion.
+    A top-level ``||`` binds less than any ``&&``: then the whole condition is one criterion.
     """
     places = list(_top_level_operators(condition))
     if any(operator == "||" for _, operator in places):
@@ -174,7 +174,7 @@ def criteria(condition: str) -> list[str]:
 
 @lru_cache(maxsize=1000)
 def _compiled(condition: str, types: tuple[tuple[str, str], ...]) -> cel.Expression:
-    # It was checked with its types when it was stored. Here a member may be null.
+    # Types were checked when the condition was stored. Here a member may be null.
     variables = {name: getattr(cel.Type, kind) for name, kind in types}
     return cel.NewEnv(variables=variables).compile(condition)
 
@@ -194,7 +194,7 @@ def _top_level_operators(condition: str) -> Iterator[tuple[int, str]]:
 
 
 def _type_at_run_time(value: Any) -> str:
-    # CEL takes points in time and durations only where they are declared as such.
+    # CEL accepts times and durations only where they are declared as such.
     kinds = {datetime: "TIMESTAMP", timedelta: "DURATION"}
     return kinds.get(type(value), "DYN")
 
@@ -242,7 +242,6 @@ def _python_type(field: Any) -> type:
 
 
 def _native(value: Any) -> Any:
-    """Turn a value into one that CEL has."""
     match value:
         case UUID():
             return str(value)

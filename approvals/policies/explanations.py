@@ -39,7 +39,7 @@ class Explanation:
 
 
 class Past:
-    """What the subjects of commands were when these arrived: one query a type, once it is asked."""
+    """Past values of the commands' subjects: one query for each type, on first use."""
 
     def __init__(self, records: Iterable[CommandRecord]) -> None:
         self._asked: defaultdict[str, set[str]] = defaultdict(set)
@@ -48,7 +48,7 @@ class Past:
         self._versions: dict[str, dict[str, list[Any]]] = {}
 
     def of(self, record: CommandRecord) -> dict[str, Any]:
-        """Read the values of the subject of a command, from its history."""
+        """Return the values of a command's subject when the command arrived, from its history."""
         found: Any = types.subject_type(record.subject_type)
         if found is None or not hasattr(found.model, "history"):
             return {}

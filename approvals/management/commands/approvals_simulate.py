@@ -1,4 +1,4 @@
-"""Try a policy on the commands on record, before it is proposed; or explain one command."""
+"""Simulation of a policy before it is proposed, or explanation of one command."""
 
 from typing import Any
 from uuid import UUID
@@ -18,12 +18,11 @@ _SHOWN = 10
 
 
 class Command(BaseCommand):
-    """Run a draft over the last commands, or explain what the policies said of one."""
+    """A run of a draft over the last commands, or an explanation of the policies on one."""
 
     help = "Tell what a draft policy would have held, or explain one command (--explain ID)."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take a draft, or a command."""
         parser.add_argument("--governs", help="A message type, or a prefix such as apikeys.*")
         parser.add_argument("--condition", default="", help="CEL")
         parser.add_argument("--effect", choices=Effect.values, default=Effect.REQUIRE_APPROVAL)
@@ -33,7 +32,6 @@ class Command(BaseCommand):
         parser.add_argument("--explain", type=UUID, metavar="COMMAND_ID")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Simulate or explain."""
         if options["explain"]:
             self._explain(options["explain"])
         elif options["governs"]:
