@@ -31,9 +31,6 @@ from apikeys.models.tokens import Token
 from audit.domain import Context, checks, handles
 from audit.wire import rows
 
-# Fields that a new key copies unchanged from its command.
-_SAID = ("name", "description", "environment", "not_before", "expires_at")
-
 
 @handles(CreateCustomer)
 def create_customer(command: CreateCustomer, context: Context) -> Customer:
@@ -60,13 +57,8 @@ def create_api_key(command: CreateApiKey, context: Context) -> ApiKey:
     token = None if context.is_replay else Token.generate(command.environment)
     api_key = ApiKey.objects.create(
         pk=command.api_key_id,
-        customer_id=command.customer_id,
-        owner_id=command.owner_id,
         prefix=token.prefix if token else "",
-        scopes=list(command.scopes),
-        allowed_networks=list(command.allowed_networks),
-        metadata=command.as_json()["metadata"],
-        **{name: getattr(command, name) for name in _SAID},
+        **command.columns(),
     )
     if token:
         api_key.secrets.create(digest=token.digest)

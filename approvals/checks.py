@@ -8,8 +8,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 from approvals.decisions.holding import hold_for_approval
 from approvals.models import ApprovalRequest, Effect, Policy, State
-from approvals.policies.evaluation import names_governing
-from audit.bus import handling
+from approvals.policies.evaluation import governed_by
 from audit.messages import catalog
 from audit.messages.classes import Command, secret_fields
 
@@ -34,7 +33,7 @@ def check_stored_types(databases: Sequence[str] | None = None, **_: Any) -> list
 
 def _policies() -> Iterator[CheckMessage]:
     for policy in Policy.objects.filter(is_enabled=True):
-        governed = [c for c in handling.command_classes() if policy.governs in names_governing(c)]
+        governed = governed_by(policy.governs)
         if not governed:
             yield Error(f"The {policy} governs no command.", hint=_HINT, id=_UNKNOWN)
         elif policy.effect == Effect.REQUIRE_APPROVAL and any(map(secret_fields, governed)):

@@ -28,7 +28,7 @@ from apikeys.models import (
 )
 from apikeys.models.limits import DEFAULT_SCOPES
 from apikeys.rest.listing import ApiKeyListQuery, found_by
-from apikeys.rest.reading import KeyInContext, after, in_context, question, visible_key
+from apikeys.rest.reading import after, etag, in_context, question, visible_key, whose
 from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret, present, present_with_secret
 from apikeys.rest.serializers import CreateApiKeyInput, RotateApiKeyInput, UpdateApiKeyInput
 from apikeys.rights import BeyondOwnRights
@@ -74,7 +74,7 @@ class ApiKeyViewSet(CommandViewSet):
             takes=CreateApiKeyInput,
             succeeds_with=status.HTTP_201_CREATED,
             scopes=DEFAULT_SCOPES,
-            **self.whose(),
+            **whose(self.actor),
         )
 
     @documented(
@@ -153,16 +153,3 @@ class ApiKeyViewSet(CommandViewSet):
             return present_with_secret(found, secret=completed.secret)
         (shown,) = present([found])
         return shown
-
-    def whose(self) -> dict[str, Any]:
-        """Return the caller as owner, and its customer if it has exactly one."""
-        tenant = self.actor.home_tenant()
-        return {
-            "owner_id": int(self.actor.person_id),
-            "customer_id": UUID(tenant) if tenant else None,
-        }
-
-
-def etag(found: KeyInContext) -> str:
-    """Return the key's stream number as an ETag, for If-Match."""
-    return f'"{found.surroundings.number}"'

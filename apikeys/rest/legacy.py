@@ -8,27 +8,34 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys.commands import CreateApiKey, UpdateApiKey
+from apikeys.commands import (
+    CreateApiKey,
+    DeleteApiKey,
+    DisableApiKey,
+    EnableApiKey,
+    UpdateApiKey,
+)
 from apikeys.models import (
     AlreadyDeleted,
     AlreadyDisabled,
     AlreadyEnabled,
     NothingToChange,
 )
-from apikeys.rest.keys import ApiKeyViewSet, etag
 from apikeys.rest.listing import visible_to
-from apikeys.rest.reading import visible_key
+from apikeys.rest.reading import etag, visible_key, whose
 from apikeys.rest.resources import LegacyApiKey, LegacyApiKeyWithSecret, LegacyPostponed, legacy
 from apikeys.rest.serializers import LegacyCreateInput, LegacyRenameInput
 from apikeys.rights import BeyondOwnRights
 from audit.domain import Completed, NotFound, Postponed
-from audit.rest import ExceptionHandler, JSONParser, documented, plain
+from audit.rest import CommandViewSet, ExceptionHandler, JSONParser, documented, plain
 
 
-class LegacyApiKeyViewSet(ApiKeyViewSet):
+class LegacyApiKeyViewSet(CommandViewSet):
     """API keys as version 1 knows them: a deleted one is none."""
 
+    tag = "API keys"
     channel = "v1"
+    postponed_shape = LegacyPostponed
     refuses_misfits = False
     parser_classes = (JSONParser,)
 
@@ -61,7 +68,7 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
             CreateApiKey,
             takes=LegacyCreateInput,
             succeeds_with=status.HTTP_201_CREATED,
-            **self.whose(),
+            **whose(self.actor),
         )
 
     @documented(
@@ -78,17 +85,17 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
     @documented("enable_api_key", gives=LegacyApiKey, is_command=True, raises=(AlreadyEnabled,))
     def enable(self, request: Request, api_key_id: UUID) -> Response:
         """Let a key authenticate again."""
-        return super().enable(request, api_key_id)
+        return self.send(EnableApiKey, api_key_id=api_key_id)
 
     @documented("disable_api_key", gives=LegacyApiKey, is_command=True, raises=(AlreadyDisabled,))
     def disable(self, request: Request, api_key_id: UUID) -> Response:
         """Turn a key away from its next request on."""
-        return super().disable(request, api_key_id)
+        return self.send(DisableApiKey, api_key_id=api_key_id)
 
     @documented("delete_api_key", gives=LegacyApiKey, is_command=True)
     def destroy(self, request: Request, api_key_id: UUID) -> Response:
         """Delete a key for good; none of its secrets works any more."""
-        return super().destroy(request, api_key_id)
+        return self.send(DeleteApiKey, api_key_id=api_key_id)
 
     def get_exception_handler(self) -> ExceptionHandler:
         return _plain
@@ -98,9 +105,7 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
         key = legacy(completed.result)
         return {**key, "secret": completed.secret} if self.action == "create" else key
 
-    def represent_postponed(  # type: ignore[override]  # another contract
-        self, postponed: Postponed
-    ) -> LegacyPostponed:
+    def represent_postponed(self, postponed: Postponed) -> LegacyPostponed:
         """Return version 1's body for a held command; for a creation, with the future key's id."""
         body: LegacyPostponed = {"status": "approval_flow_initiated"}
         if self.action == "create":

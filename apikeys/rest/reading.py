@@ -82,6 +82,17 @@ def in_context(api_keys: Iterable[ApiKey]) -> list[KeyInContext]:
     return [KeyInContext(key, _surroundings(found[key.pk])) for key in keys]
 
 
+def etag(found: KeyInContext) -> str:
+    """Return the stream number of a key as an ETag, for If-Match."""
+    return f'"{found.surroundings.number}"'
+
+
+def whose(actor: Actor) -> dict[str, Any]:
+    """Return the caller as owner, and its customer if it has exactly one."""
+    tenant = actor.home_tenant()
+    return {"owner_id": int(actor.person_id), "customer_id": UUID(tenant) if tenant else None}
+
+
 def question(api_key_id: UUID) -> pipeline.Question:
     """Return the query for the surroundings of a key, to run once a command has taken effect."""
     return pipeline.Question(_around([api_key_id]))

@@ -12,7 +12,6 @@ from audit.rest import CommandInput
 _MOST_SCOPES = 100
 _LONGEST_SCOPE = 100
 _LONGEST_NETWORK = 100
-_CLEARABLE = ("not_before", "expires_at")
 
 
 class ScopeField(serializers.CharField):
@@ -90,7 +89,7 @@ class UpdateApiKeyInput(_KeyInput):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Distinguish cleared fields from omitted ones, which commands both write as None."""
-        cleared = tuple(name for name in _CLEARABLE if name in attrs and attrs[name] is None)
+        cleared = tuple(name for name, value in attrs.items() if value is None)
         return attrs | {"cleared": cleared}
 
 

@@ -19,7 +19,7 @@ from approvals.pages.policy import preview as policy_preview
 from approvals.pages.policy.drafts import PolicyForm, initial_of, policy_as_said
 from approvals.pages.tenants import tenant_names
 from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
-from approvals.policies.simulation import explain
+from approvals.policies.explanations import explain_all
 from approvals.sealing import values
 from audit.entry.requests import LONGEST_REASON, actor_of_request
 from audit.messages.classes import Subject
@@ -148,7 +148,7 @@ class PolicyAdmin(HistoryAdmin):
             title="Explain a command",
             form=form,
             record=record,
-            explanations=explain(record) if record else [],
+            explanations=explain_all(record) if record else [],
         )
 
     def _policy(self, request: HttpRequest, object_id: str | None) -> Policy | None:

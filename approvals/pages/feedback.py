@@ -15,6 +15,7 @@ class Feedback(NamedTuple):
     message: str
     level: int
     secret: str | None = None
+    sentence: str = ""
 
     @property
     def is_done(self) -> bool:

@@ -1,6 +1,4 @@
-"""People and groups in approvals: accounts, memberships and granted permissions."""
-
-from datetime import datetime
+"""People and groups in approvals: accounts and granted permissions."""
 
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission, User
@@ -11,9 +9,7 @@ from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from approvals.people.events import MemberJoined, MemberLeft
 from audit.messages.exceptions import FieldError, Invalid
-from audit.models.records import EventRecord
 from audit.subjects.types import subject
 
 OWNERS = "Policy owners"
@@ -21,22 +17,6 @@ OWNERS = "Policy owners"
 # Tracked without history rows; the password is never shown or compared.
 subject("user", shown=("id", "username", "email", "is_active", "is_staff", "is_superuser"))(User)
 subject("group", shown=("id", "name"))(Group)
-
-
-def member_since(user_id: int, group_id: int) -> datetime | None:
-    """Return the time since which a user has been in a group; None if no command added them."""
-    newest = (
-        EventRecord.objects.filter(
-            subject_type="group",
-            subject_id=str(group_id),
-            message_type__in=(MemberJoined.message_type, MemberLeft.message_type),
-            data__user_id=user_id,
-        )
-        .order_by("-number")
-        .first()
-    )
-    joined = newest is not None and newest.message_type == MemberJoined.message_type
-    return newest.occurred_at if newest and joined else None
 
 
 def was_granted(user_id: int, permission: str) -> bool:

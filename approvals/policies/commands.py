@@ -1,12 +1,14 @@
 """Commands and events of policies."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.contrib.auth.models import Group
 
+from approvals.policies.slots import Slots
 from audit.messages.classes import Command, Event, SubjectOf, generated
 
 
@@ -28,6 +30,19 @@ class _PolicyFields:
     approve_within: timedelta | None = None
     execute_within: timedelta | None = None
     one_open_request: bool = True
+
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of a policy that says this."""
+        others = ("groups", "quorums", "for_tenant")
+        names = [each.name for each in fields(_PolicyFields) if each.name not in others]
+        return {name: getattr(self, name) for name in names} | {"tenant": self.for_tenant}
+
+    def slots(self, members: Mapping[int, set[int]], *, without: int | None) -> list[Slots]:
+        """Return for each rule the people who may meet it, without the requester."""
+        return [
+            Slots(str(place), quorum, members[group] - {without})
+            for place, (group, quorum) in enumerate(zip(self.groups, self.quorums, strict=True))
+        ]
 
     def _said(self) -> str:
         """Return a phrase for what a policy of these fields does."""

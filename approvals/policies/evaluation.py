@@ -17,7 +17,7 @@ from approvals.policies import slots as matching
 from approvals.policies.built_in import floor_for
 from approvals.policies.slots import Slots
 from audit.bus.context import Context
-from audit.bus.handling import asked_at_opening, describes_policies
+from audit.bus.handling import asked_at_opening, command_classes, describes_policies
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import Forbidden
 from audit.wire import pipeline, rows
@@ -91,6 +91,12 @@ def names_governing(command_class: type[Command]) -> list[str]:
     names = [command_class.message_type, *command_class.aliases]
     prefixes = {f"{name.rpartition('.')[0]}.*" for name in names if "." in name}
     return [*names, *sorted(prefixes), "*"]
+
+
+def governed_by(*names: str) -> list[type[Command]]:
+    """Return every class of commands that a policy on one of these names governs."""
+    wanted = set(names)
+    return [each for each in command_classes() if wanted & set(names_governing(each))]
 
 
 def judge(command: Command, context: Context) -> Verdict:
@@ -167,16 +173,11 @@ def check_can_be_held(command: Command, *, requirements: dict[str, Any], request
 
 def slots_for(requirements: dict[str, Any], *, without: str = "") -> list[Slots]:
     """Return the people who may fill each rule now; the requester only if the options allow it."""
-    may_vote = requirements["options"].get("requester_may_vote", False)
-    members = members_of([rule["group_id"] for rule in requirements["rules"]])
-    return [
-        Slots(
-            rule["id"],
-            rule["quorum"],
-            {p for p in members[rule["group_id"]] if may_vote or str(p) != without},
-        )
-        for rule in requirements["rules"]
-    ]
+    rules, may_vote = requirements["rules"], requirements["options"].get("requester_may_vote")
+    members = members_of([rule["group_id"] for rule in rules])
+    return matching.slots_of(
+        rules, lambda group: {p for p in members[group] if may_vote or str(p) != without}
+    )
 
 
 def members_of(groups: Collection[int]) -> dict[int, set[int]]:
@@ -272,18 +273,10 @@ def voted_slots(
 ) -> list[Slots]:
     """Return, for each rule of a request, the people whose approval could count for it now."""
     voters, minimum_s = _approving_voters(request), request.minimum_membership_s
-    return [
-        Slots(
-            rule["id"],
-            rule["quorum"],
-            {
-                person
-                for person in voters & members[rule["group_id"]]
-                if seniority.is_enough(person, rule["group_id"], minimum_s=minimum_s)
-            },
-        )
-        for rule in request.requirements["rules"]
-    ]
+    return matching.slots_of(
+        request.requirements["rules"],
+        lambda group: seniority.senior(voters & members[group], group, minimum_s=minimum_s),
+    )
 
 
 def _approving_voters(request: ApprovalRequest) -> set[int]:

@@ -1,7 +1,6 @@
 """Handlers of policy commands, with the checks that a policy can be evaluated and met."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -18,24 +17,16 @@ from approvals.policies.commands import (
     PolicyDisabled,
     PolicyEdited,
 )
-from approvals.policies.slots import Slots
-from audit.bus import handling
 from audit.bus.context import Context
 from audit.bus.handling import checks, handles
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import FieldError, Invalid
 
-_SAID = tuple(
-    field.name
-    for field in fields(PolicyCreated)
-    if field.name not in ("policy_id", "groups", "quorums")
-)
-
 
 @handles(CreatePolicy)
 def create_policy(command: CreatePolicy, context: Context) -> Policy:
     check_policy(command)
-    policy = Policy.objects.create(pk=command.policy_id, **_columns(command))
+    policy = Policy.objects.create(pk=command.policy_id, **command.columns())
     _add_rules(policy, command)
     context.emit(PolicyCreated(policy_id=policy.pk, **_said(command)))
     return policy
@@ -45,7 +36,7 @@ def create_policy(command: CreatePolicy, context: Context) -> Policy:
 def edit_policy(command: EditPolicy, context: Context) -> Policy:
     policy = Policy.objects.select_for_update().get(pk=command.policy_id)
     check_policy(command)
-    policy.say(**_columns(command))
+    policy.say(**command.columns())
     for rule in policy.rules.filter(is_dropped=False):
         rule.drop()
     _add_rules(policy, command)
@@ -100,9 +91,7 @@ def _governed_by(governs: str, *, effect: str) -> list[type[Command]]:
 
     :raises Invalid: if there is no such type.
     """
-    found = [
-        each for each in handling.command_classes() if governs in evaluation.names_governing(each)
-    ]
+    found = evaluation.governed_by(governs)
     if not found:
         words = f"must be a command type or a prefix such as apikeys.*, not {governs!r}"
         raise Invalid(errors=[FieldError("governs", "unknown", words)])
@@ -165,10 +154,7 @@ def _possible_requesters(people: set[int], governed: Sequence[type[Command]]) ->
 def _check_can_be_met(
     command: CreatePolicy | EditPolicy, members: dict[int, set[int]], *, without: int | None
 ) -> None:
-    slots = [
-        Slots(str(place), quorum, members[group] - {without})
-        for place, (group, quorum) in enumerate(zip(command.groups, command.quorums, strict=True))
-    ]
+    slots = command.slots(members, without=without)
     filled = matching.fill(slots)
     for place, slot in enumerate(slots):
         if len(filled[slot.rule]) < slot.quorum:
@@ -188,11 +174,5 @@ def _add_rules(policy: Policy, command: CreatePolicy | EditPolicy) -> None:
         Rule.objects.create(policy=policy, group=Group.objects.get(pk=group), quorum=quorum)
 
 
-def _columns(command: CreatePolicy | EditPolicy) -> dict[str, Any]:
-    said = {name: getattr(command, name) for name in _SAID if name != "for_tenant"}
-    return said | {"tenant": command.for_tenant}
-
-
 def _said(command: CreatePolicy | EditPolicy) -> dict[str, Any]:
-    names = (*_SAID, "groups", "quorums")
-    return {name: getattr(command, name) for name in names}
+    return {name: value for name, value in command.plain().items() if name != "policy_id"}

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -132,23 +133,13 @@ class Electorate:
         request = self._request
         voted = {vote.voter_id for vote in request.standing_votes()}
         seeing = people_seeing(request.tenant, among=set().union(*self._members.values()))
-        own = "" if request.options.get("requester_may_vote") else request.requester_person
-        return [
-            Slots(
-                rule["id"],
-                rule["quorum"],
-                {
-                    person
-                    for person in (self._members[rule["group_id"]] & seeing) - voted
-                    if str(person) != own and self._is_senior(person, rule["group_id"])
-                },
-            )
-            for rule in request.requirements["rules"]
-        ]
-
-    def _is_senior(self, person_id: int, group_id: int) -> bool:
-        minimum_s = self._request.minimum_membership_s
-        return self._seniority.is_enough(person_id, group_id, minimum_s=minimum_s)
+        if not request.options.get("requester_may_vote"):
+            seeing = seeing - {int(request.requester_person or 0)}
+        senior = partial(self._seniority.senior, minimum_s=request.minimum_membership_s)
+        return matching.slots_of(
+            request.requirements["rules"],
+            lambda group: senior((self._members[group] & seeing) - voted, group),
+        )
 
     def _everybody(self) -> set[int]:
         voters = {vote.voter_id for vote in self._request.votes.all()}
@@ -181,12 +172,10 @@ def _missing_with(
     seniority: Seniority,
 ) -> int:
     voted = evaluation.voted_slots(request, members, seniority)
-    minimum_s = request.minimum_membership_s
-    own = [
-        Slots(rule["id"], rule["quorum"], {person_id} & members[rule["group_id"]])
-        for rule in request.requirements["rules"]
-        if seniority.is_enough(person_id, rule["group_id"], minimum_s=minimum_s)
-    ]
+    senior = partial(seniority.senior, minimum_s=request.minimum_membership_s)
+    own = matching.slots_of(
+        request.requirements["rules"], lambda group: senior({person_id} & members[group], group)
+    )
     filled = matching.fill(_united(voted, own))
     return sum(slot.quorum - len(filled[slot.rule]) for slot in voted)
 

@@ -2,7 +2,6 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -10,46 +9,13 @@ from uuid import UUID
 
 from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
-from rest_framework import serializers
 
 from approvals.models import ApprovalRequest, Decision, State, Vote
 from approvals.requests.approver_filters import asks, asks_group_of
 from audit.actors.actors import Actor
 from audit.messages.classes import Subject
-from audit.rest.listing import Key, ListQuery, Order
-from audit.rest.parameters import MessageTypeField, SubjectField
 
 _NOTHING = Q(pk__in=())
-
-
-class ApprovalRequestListQuery(ListQuery):
-    """Query parameters of the list of requests."""
-
-    resource_fields = (
-        "id",
-        "url",
-        "state",
-        "what",
-        "problem",
-        "warnings",
-        "type",
-        "command",
-        "subject",
-        "tenant",
-        "requester",
-        "reason",
-        "channel",
-        "requested_at",
-        "approve_by",
-        "requirements",
-        "digest",
-    )
-    orders = (Order("newest", Key("requested_at", datetime), Key("pk", UUID)),)
-
-    view = serializers.ChoiceField(choices=("all", "mine", "needs_my_vote"), default="all")
-    state = serializers.ChoiceField(choices=State.values, required=False)
-    type = MessageTypeField(required=False)
-    subject = SubjectField(required=False)
 
 
 def found_by(query: dict[str, Any], *, actor: Actor) -> QuerySet[ApprovalRequest]:

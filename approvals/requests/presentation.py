@@ -126,15 +126,14 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
     prefetch_related_objects(requests, "votes")
     counted = evaluation.counted_voters_of(requests)
     opened = [_open(request) for request in requests]
-    subjects = [command.subject_reference() for command, _ in opened if command]
-    rows = found(filter(None, subjects), actor=actor)
+    rows = _subjects((command for command, _ in opened), actor=actor)
     flags = flags_of(requests)
     return [
         Presented(
             request=request,
             command=command,
             problem=problem,
-            sentence=_sentence(command, rows) if command else _UNREADABLE,
+            sentence=_sentence(command, rows),
             label=_label(command, rows) if command else "",
             has_subject=command is not None and command.subject_reference() in rows,
             requirements=_requirements(request, counted[request.pk]),
@@ -143,6 +142,12 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
         )
         for request, (command, problem) in zip(requests, opened, strict=True)
     ]
+
+
+def sentence_of(request: ApprovalRequest, *, actor: Actor) -> str:
+    """Return what a request asks for, in one sentence."""
+    command, _ = _open(request)
+    return _sentence(command, _subjects([command], actor=actor))
 
 
 def ballot(presented: Presented, *, actor: Actor) -> Ballot:
@@ -194,7 +199,14 @@ def _open(request: ApprovalRequest) -> tuple[Command | None, str]:
         return None, problem.message
 
 
-def _sentence(command: Command, rows: Mapping[Subject, Model]) -> str:
+def _subjects(commands: Iterable[Command | None], *, actor: Actor) -> Mapping[Subject, Model]:
+    subjects = (command.subject_reference() for command in commands if command)
+    return found(filter(None, subjects), actor=actor)
+
+
+def _sentence(command: Command | None, rows: Mapping[Subject, Model]) -> str:
+    if command is None:
+        return _UNREADABLE
     return one_line(command.describe(_label(command, rows)), longest=_LONGEST_SENTENCE)
 
 

@@ -1,6 +1,7 @@
 """The approval request endpoints."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any, Literal, NotRequired, TypedDict
 from uuid import UUID
@@ -11,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals.decisions.commands import Approve, Deny, Retry, TakeBack, Withdraw
-from approvals.models import ApprovalRequest
+from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import (
     AlreadyDecided,
     AlreadyVoted,
@@ -41,10 +42,23 @@ from approvals.sealing.payloads import (
 )
 from audit.entry.requests import LONGEST_REASON
 from audit.messages.outcomes import Completed
-from audit.rest.listing import body, page
+from audit.rest.listing import Key, ListQuery, Order, body, page
 from audit.rest.openapi.operations import Method, documented
+from audit.rest.parameters import MessageTypeField, SubjectField
 from audit.rest.references import CommandReference
 from audit.rest.viewsets import CommandInput, CommandViewSet, status_url
+
+
+class ApprovalRequestListQuery(ListQuery):
+    """What may be asked of the list of requests."""
+
+    resource_fields = tuple(resources.ApprovalRequestInList.__annotations__)
+    orders = (Order("newest", Key("requested_at", datetime), Key("pk", UUID)),)
+
+    view = serializers.ChoiceField(choices=("all", "mine", "needs_my_vote"), default="all")
+    state = serializers.ChoiceField(choices=State.values, required=False)
+    type = MessageTypeField(required=False)
+    subject = SubjectField(required=False)
 
 
 class CommentInput(CommandInput):
@@ -119,11 +133,11 @@ class ApprovalRequestViewSet(CommandViewSet):
     @documented(
         "list_approval_requests",
         lists=resources.ApprovalRequestInList,
-        query=listing.ApprovalRequestListQuery,
+        query=ApprovalRequestListQuery,
     )
     def list(self, request: Request) -> Response:
         """List requests, newest first."""
-        query = listing.ApprovalRequestListQuery.of(request)
+        query = ApprovalRequestListQuery.of(request)
         actor = self.actor
         found = page(listing.found_by(query, actor=actor), query)
         rows = [resources.approval_request_in_list(row) for row in present(found.rows, actor=actor)]

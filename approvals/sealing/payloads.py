@@ -13,6 +13,7 @@ import pickle
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -82,6 +83,48 @@ class Sealed:
     seal: str
 
 
+@dataclass(frozen=True)
+class Unsealed:
+    """What a verified payload holds."""
+
+    message_type: str
+    schema_version: int
+    values: dict[str, Any]
+
+    @cached_property
+    def content(self) -> bytes:
+        """What was sealed as canonical JSON: exactly the bytes that the digest covers.
+
+        :raises Unfitting: if it cannot be written so.
+        """
+        try:
+            return canonical([self.message_type, self.schema_version, _json(self.values)])
+        except NotPlain as error:
+            raise Unfitting from error
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of what was sealed: what people approve, whatever its class becomes."""
+        return _digest(self.content)
+
+    @cached_property
+    def command(self) -> Command:
+        """The held command, lifted to the present version of its class.
+
+        :raises UnknownCommand: if its type is not that of a command.
+        :raises Unfitting: if its values do not fit its class.
+        """
+        try:
+            command = catalog.restore(self.message_type, self.schema_version, self.values)
+        except catalog.UnknownMessageType as error:
+            raise UnknownCommand from error
+        except Invalid as error:
+            raise Unfitting from error
+        if not isinstance(command, Command):
+            raise UnknownCommand
+        return command
+
+
 def seal(command: Command, binding: Binding) -> Sealed:
     """Serialize a command for later execution, bound to this row.
 
@@ -97,41 +140,16 @@ def seal(command: Command, binding: Binding) -> Sealed:
     return Sealed(payload, sign(_bound(payload, binding)))
 
 
-def unseal(sealed: Sealed, binding: Binding) -> Command:
-    """Read a held command back, lifted to the present version of its class.
+def unseal(sealed: Sealed, binding: Binding) -> Unsealed:
+    """Return what a payload holds, once its seal is verified.
 
-    :raises Unloadable: in words of its own for each way in which the payload can be wrong.
+    :raises Unloadable: if it is not what was sealed for this row, or holds more than plain values.
     """
-    message_type, version, values = _verified(sealed, binding)
-    try:
-        command = catalog.restore(message_type, version, values)
-    except catalog.UnknownMessageType as error:
-        raise UnknownCommand from error
-    except Invalid as error:
-        raise Unfitting from error
-    if not isinstance(command, Command):
-        raise UnknownCommand
-    return command
-
-
-def sealed_digest(sealed: Sealed, binding: Binding) -> str:
-    """Compute the digest of what was sealed: what people approve, whatever its class becomes.
-
-    :raises Unloadable: if it cannot be read.
-    """
-    return _digest(sealed_content(sealed, binding))
-
-
-def sealed_content(sealed: Sealed, binding: Binding) -> bytes:
-    """Write what was sealed as canonical JSON: exactly the bytes that the digest covers.
-
-    :raises Unloadable: if it cannot be read.
-    """
-    message_type, version, values = _verified(sealed, binding)
-    try:
-        return canonical([message_type, version, _json(values)])
-    except NotPlain as error:
-        raise Unfitting from error
+    if len(sealed.payload) > LARGEST_PAYLOAD:
+        raise TooLarge
+    if not is_signed(_bound(sealed.payload, binding), sealed.seal):
+        raise Altered
+    return Unsealed(*_content(sealed.payload))
 
 
 def digest(command: Command) -> str:
@@ -174,14 +192,6 @@ def _json(value: Any) -> Any:
         case _:
             kind: Any = type(value)
             return codec(kind).dump(value)
-
-
-def _verified(sealed: Sealed, binding: Binding) -> tuple[str, int, dict[str, Any]]:
-    if len(sealed.payload) > LARGEST_PAYLOAD:
-        raise TooLarge
-    if not is_signed(_bound(sealed.payload, binding), sealed.seal):
-        raise Altered
-    return _content(sealed.payload)
 
 
 def _mac(key: bytes, content: bytes) -> str:

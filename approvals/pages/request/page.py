@@ -15,7 +15,6 @@ from approvals.pages.request.related_activity import surroundings
 from approvals.pages.request.timeline import timeline
 from approvals.requests.approvers import Electorate, people_to_ask
 from approvals.requests.presentation import Ballot, Presented, ballot, present
-from approvals.sealing import payloads
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON
 from audit.models.records import CommandRecord, Status
@@ -85,8 +84,7 @@ def _of_payload(
         return {}
     tried = rehearse(request, command) if is_tried else None
     subject = command.subject_reference()
-    sealed = payloads.Sealed(bytes(request.payload), request.seal)
-    content = payloads.sealed_content(sealed, request.binding).decode()
+    content = request.unsealed().content.decode()
     legible = many_lines(content)
     return {
         "tried": tried,

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from http import HTTPStatus
-from typing import Any, get_type_hints
+from typing import Any
 
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 from rest_framework.response import Response
@@ -62,7 +62,7 @@ class Answers:
         return _page(build(documentation.lists))
 
     def _postponed(self) -> Schema:
-        shape = get_type_hints(self._view.represent_postponed)["return"]
+        shape = self._view.postponed_shape
         return {
             "description": "Held until enough people approve it",
             "headers": self._headers(

@@ -39,6 +39,8 @@ class CommandViewSet(ActorViewSet):
     """A viewset whose writes are commands. Subclasses define the representation of results."""
 
     refuses_misfits: ClassVar[bool] = True
+    #: The shape of what `represent_postponed` returns, for the OpenAPI document.
+    postponed_shape: ClassVar[Any] = resources.PostponedCommand
     #: What the command that is sent will be followed by.
     asked: Question | None = None
     #: What the body calls otherwise than the command does, by the command's name for it.
@@ -58,7 +60,7 @@ class CommandViewSet(ActorViewSet):
         """Return the response body for an executed command."""
         raise NotImplementedError
 
-    def represent_postponed(self, postponed: Postponed) -> resources.PostponedCommand:
+    def represent_postponed(self, postponed: Postponed) -> Mapping[str, Any]:
         """Return the response body for a held command."""
         return resources.postponed(postponed)
 
