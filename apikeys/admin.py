@@ -50,7 +50,7 @@ class SecretInline(PartOfKey):
 class PickUpInline(PartOfKey):
     model = PickUp
     fields = ("actor_label", "until", "overlap")
-    verbose_name_plural = "waits to be picked up"
+    verbose_name_plural = "waiting to be picked up"
 
 
 @admin.register(Membership)
@@ -79,7 +79,7 @@ class ApiKeyAdmin(HistoryAdmin):
     inlines = (SecretInline, PickUpInline)
 
     def get_inlines(self, request: HttpRequest, obj: ApiKey | None) -> Any:
-        """Leave out the table of what waits to be picked up where nothing does."""
+        """Leave out the table of what waiting to be picked up where nothing does."""
         waits = PickUp.objects.filter(api_key=obj).exists()
         return self.inlines if waits else (SecretInline,)
 

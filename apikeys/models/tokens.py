@@ -24,7 +24,7 @@ _SHOWN_LENGTH = len("cs_live_") + 4
 
 
 class NoToken(ValueError):
-    """This is no token of ours."""
+    """This is not a token of this service."""
 
 
 @dataclass(frozen=True, slots=True)

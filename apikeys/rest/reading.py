@@ -33,7 +33,7 @@ class LiveSecret(NamedTuple):
 
 
 class AwaitedSecret(NamedTuple):
-    """Who may pick up the next secret, and until when."""
+    """The actor who may pick up the next secret, and the deadline."""
 
     kind: str
     id: str

@@ -115,7 +115,7 @@ class ByCommandAdmin(ReadOnlyAdmin):
         if told.secret is None:
             return redirect(self._url("changelist"))
         context = {
-            "title": "Shown this once",
+            "title": "Shown once",
             "secret": told.secret,
             "is_password_link": True,
             "back": self._url("changelist"),
@@ -181,7 +181,7 @@ class UserAdmin(ByCommandAdmin):
         own = {"name": "group", "options": groups, "verbs": self._verbs("join", "leave")}
         return [own, *super().choices()]
 
-    @admin.display(description="permissions of their own", empty_value="—")
+    @admin.display(description="own permissions", empty_value="—")
     def permissions(self, user: User) -> str:
         named = user.user_permissions.values_list("content_type__app_label", "codename")
         return ", ".join(sorted(f"{app}.{code}" for app, code in named))
@@ -196,7 +196,7 @@ class UserAdmin(ByCommandAdmin):
         """Ask for it of each, one by one."""
         self._ask_of_each(request, queryset, "deactivate")
 
-    @admin.action(description="Require a new password of selected", permissions=["manage"])
+    @admin.action(description="Require a new password for selected", permissions=["manage"])
     def reset_selected(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Ask for it of each, one by one."""
         self._ask_of_each(request, queryset, "reset")

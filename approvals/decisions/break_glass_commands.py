@@ -11,12 +11,12 @@ _REQUEST = SubjectOf("approval-request", "approval_request_id")
 
 @dataclass(frozen=True, kw_only=True)
 class BreakGlass(Command):
-    """Carry a held command out now, without the approvals that it needs, and answer for it."""
+    """Execute a held command now, without its approvals, subject to a later review."""
 
     message_type = "approvals.break_glass"
     required_permission = BREAK_GLASS
     subject = _REQUEST
-    sentence = "Break the glass on the {subject}, ticket {ticket}"
+    sentence = "Use break-glass on the {subject}, ticket {ticket}"
 
     approval_request_id: UUID
     ticket: str

@@ -8,7 +8,7 @@ from audit.messages.classes import Command, SubjectOf
 
 @dataclass(frozen=True, kw_only=True)
 class Approve(Command):
-    """Approve what a request asks for. ``digest`` is that of what the approver has seen."""
+    """Approve a request. ``digest`` is that of the content that the approver saw."""
 
     message_type = "approvals.approve"
     subject = SubjectOf("approval-request", "approval_request_id", is_locked=True)
@@ -20,7 +20,7 @@ class Approve(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Deny(Command):
-    """Deny what a request asks for, and say why. One denial ends the request."""
+    """Deny a request, with a reason. One denial ends the request."""
 
     message_type = "approvals.deny"
     subject = SubjectOf("approval-request", "approval_request_id", is_locked=True)
@@ -32,7 +32,7 @@ class Deny(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Withdraw(Command):
-    """Take back what one asked for, before it is decided. An empty digest stands for any."""
+    """Withdraw one's own request before it is decided. An empty digest matches any."""
 
     message_type = "approvals.withdraw"
     subject = SubjectOf("approval-request", "approval_request_id", is_locked=True)
@@ -44,7 +44,7 @@ class Withdraw(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class TakeBack(Command):
-    """Take back one's vote on a request that is not decided yet; one may then vote again."""
+    """Take back a vote on an undecided request; its voter may then vote again."""
 
     message_type = "approvals.take_back"
     subject = SubjectOf("approval-request", "approval_request_id", is_locked=True)
@@ -56,35 +56,35 @@ class TakeBack(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class ExpireRequest(Command):
-    """Write down that nobody decided a request in time. Only the system itself does this."""
+    """Mark an overdue request as expired. Only the system does this."""
 
     message_type = "approvals.expire"
     # No such permission can be given to anybody.
     required_permission = "approvals.expire_request"
     subject = SubjectOf("approval-request", "approval_request_id", is_locked=True)
-    sentence = "Let the {subject} expire"
+    sentence = "Mark the {subject} as expired"
 
     approval_request_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
 class TightenRequest(Command):
-    """Have an open request ask for what the policies ask for by now as well, never for less."""
+    """Add today's policy requirements to an open request, never reducing them."""
 
     message_type = "approvals.tighten"
     required_permission = "approvals.manage_policy"
     subject = SubjectOf("approval-request", "approval_request_id", is_locked=True)
-    sentence = "Ask for more approvals of the {subject} if its policies do by now"
+    sentence = "Apply today's stricter policies to the {subject}"
 
     approval_request_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
 class Retry(Command):
-    """Try again to carry out what was approved but failed in a way that may pass."""
+    """Execute an approved command again after a temporary failure."""
 
     message_type = "approvals.retry"
     subject = SubjectOf("approval-request", "approval_request_id", is_locked=True)
-    sentence = "Try again what the {subject} asked for"
+    sentence = "Retry the command of the {subject}"
 
     approval_request_id: UUID

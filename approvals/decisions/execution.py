@@ -35,13 +35,13 @@ _TRANSIENT = (TimedOut, Deadlocked, ConnectionLost, Crashed)
 
 
 class ApprovedTooLate(Cancelled):
-    """Enough people approved, but the time to carry it out was over."""
+    """Enough people approved, but the time for execution had expired."""
 
     code = "too_late"
 
 
 class NotLoaded(Cancelled):
-    """What was approved cannot be read any more, so it will never be carried out."""
+    """The approved command is no longer readable, so it will not be executed."""
 
     code = "unloadable"
 
@@ -88,7 +88,7 @@ def ask(request: ApprovalRequest, *, context: Context) -> None:
 def release(request: ApprovalRequest, held_command: Command, *, context: Context) -> None:
     """Replay the held command in the transaction of the vote that was the last one needed."""
     if request.execute_by and timezone.now() >= request.execute_by:
-        message = f"It could be carried out until {request.execute_by:%Y-%m-%d %H:%M} UTC."
+        message = f"It could be executed until {request.execute_by:%Y-%m-%d %H:%M} UTC."
         error = ApprovedTooLate(f"Approved, but too late. {message}")
         call_off(request, State.REFUSED, error, outcome_code="conflict")
         _tell(request, context)
@@ -150,12 +150,12 @@ def _tell(request: ApprovalRequest, context: Context) -> None:
 def _ending(replayed: ReplayOutcome) -> _Ending:
     match replayed:
         case Completed():
-            return _Ending(State.EXECUTED, "Approved and carried out.")
+            return _Ending(State.EXECUTED, "Approved and executed.")
         case Refused(error=error):
-            outcome = f"Approved, but refused when carried out: {error.message}"
+            outcome = f"Approved, but refused on execution: {error.message}"
             return _Ending(State.REFUSED, outcome, _kind(error))
         case Failed(error=error):
-            outcome = f"Approved, but failed when carried out: {error.message}"
+            outcome = f"Approved, but failed on execution: {error.message}"
             is_transient = isinstance(error, _TRANSIENT)
             return _Ending(State.FAILED, outcome, "error", is_retriable=is_transient)
 

@@ -18,7 +18,7 @@ def _group_label(group_id: int) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class CreateUser(Command):
-    """Create a person's account, who sets a password through a link that is shown once."""
+    """Create a user account, with a password link that is shown once."""
 
     message_type = "approvals.create_user"
     required_permission = MANAGE_PEOPLE
@@ -30,19 +30,19 @@ class CreateUser(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class SendPasswordLink(Command):
-    """Send a person, at the address on file, a link to set a password with."""
+    """E-mail a password link to the user's address on file."""
 
     message_type = "approvals.send_password_link"
     required_permission = MANAGE_PEOPLE
     subject = _USER
-    sentence = "Send {subject} a link to set a password with"
+    sentence = "Send {subject} a password link"
 
     user_id: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequirePasswordReset(Command):
-    """Make a person's password unusable, which also ends every session of theirs."""
+    """Make a user's password unusable, and end all sessions of the user."""
 
     message_type = "approvals.require_password_reset"
     required_permission = MANAGE_PEOPLE
@@ -54,7 +54,7 @@ class RequirePasswordReset(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class SetUserActive(Command):
-    """Activate or deactivate a person's account."""
+    """Activate or deactivate a user account."""
 
     message_type = "approvals.set_user_active"
     required_permission = MANAGE_PEOPLE
@@ -67,7 +67,7 @@ class SetUserActive(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteUser(Command):
-    """Delete the account of a person of whom nothing else tells."""
+    """Delete a user account that no other record refers to."""
 
     message_type = "approvals.delete_user"
     required_permission = MANAGE_PEOPLE
@@ -79,12 +79,12 @@ class DeleteUser(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class SetStaff(Command):
-    """Let a person into the admin pages, or not."""
+    """Grant or revoke access to the admin pages."""
 
     message_type = "approvals.set_staff"
     required_permission = MANAGE_PEOPLE
     subject = _USER
-    sentence = "Let {subject} into the admin pages: {is_staff}"
+    sentence = "Set admin access of {subject}: {is_staff}"
 
     user_id: int
     is_staff: bool
@@ -92,12 +92,12 @@ class SetStaff(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class SetSuperuser(Command):
-    """Give a person every permission there is, or take that back."""
+    """Grant or revoke superuser status."""
 
     message_type = "approvals.set_superuser"
     required_permission = MANAGE_PEOPLE
     subject = _USER
-    sentence = "Give {subject} every permission there is: {is_superuser}"
+    sentence = "Set superuser status of {subject}: {is_superuser}"
 
     user_id: int
     is_superuser: bool
@@ -105,7 +105,7 @@ class SetSuperuser(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class GrantPermission(Command):
-    """Grant a person a permission, named as in ``apikeys.disable_apikey``."""
+    """Grant a user a permission, such as ``apikeys.disable_apikey``."""
 
     message_type = "approvals.grant_permission"
     required_permission = MANAGE_PEOPLE
@@ -118,12 +118,12 @@ class GrantPermission(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class RevokePermission(Command):
-    """Revoke a permission that a person was granted."""
+    """Revoke a permission from a user."""
 
     message_type = "approvals.revoke_permission"
     required_permission = MANAGE_PEOPLE
     subject = _USER
-    sentence = "Revoke the permission {permission} of {subject}"
+    sentence = "Revoke the permission {permission} from {subject}"
 
     user_id: int
     permission: str
@@ -131,7 +131,7 @@ class RevokePermission(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class GrantGroupPermission(Command):
-    """Grant the people of a group a permission."""
+    """Grant a group a permission."""
 
     message_type = "approvals.grant_group_permission"
     required_permission = MANAGE_PEOPLE
@@ -144,12 +144,12 @@ class GrantGroupPermission(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class RevokeGroupPermission(Command):
-    """Revoke a permission that the people of a group were granted."""
+    """Revoke a permission from a group."""
 
     message_type = "approvals.revoke_group_permission"
     required_permission = MANAGE_PEOPLE
     subject = _GROUP
-    sentence = "Revoke the permission {permission} of the group {subject}"
+    sentence = "Revoke the permission {permission} from the group {subject}"
 
     group_id: int
     permission: str
@@ -157,7 +157,7 @@ class RevokeGroupPermission(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class CreateGroup(Command):
-    """Create a group of people."""
+    """Create a group."""
 
     message_type = "approvals.create_group"
     required_permission = MANAGE_PEOPLE
@@ -168,7 +168,7 @@ class CreateGroup(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class RenameGroup(Command):
-    """Give a group another name."""
+    """Rename a group."""
 
     message_type = "approvals.rename_group"
     required_permission = MANAGE_PEOPLE
@@ -181,7 +181,7 @@ class RenameGroup(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteGroup(Command):
-    """Delete a group that no policy names."""
+    """Delete a group that no policy refers to."""
 
     message_type = "approvals.delete_group"
     required_permission = MANAGE_PEOPLE
@@ -193,7 +193,7 @@ class DeleteGroup(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class AddToGroup(Command):
-    """Make a person a member of a group."""
+    """Add a user to a group."""
 
     message_type = "approvals.add_to_group"
     required_permission = MANAGE_PEOPLE
@@ -210,7 +210,7 @@ class AddToGroup(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class RemoveFromGroup(Command):
-    """End a person's membership of a group."""
+    """Remove a user from a group."""
 
     message_type = "approvals.remove_from_group"
     required_permission = MANAGE_PEOPLE

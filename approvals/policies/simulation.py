@@ -125,7 +125,7 @@ def first_unmet(policy: Draft | Policy, record: CommandRecord, *, past: Past) ->
     if policy.governs not in evaluation.names_governing(command_class):
         return f"it governs {policy.governs}, not {record.message_type}"
     if not evaluation.may_apply(policy.effect, command_class):
-        return "the command is the last step of what was approved before"
+        return "the command is the last step of an earlier approval"
     if policy.tenant not in ("", record.tenant):
         return "it is for another tenant"
     if not policy.condition:

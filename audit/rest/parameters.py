@@ -29,11 +29,11 @@ class SubjectField(serializers.Field):
         name, _, identifier = str(data).partition(":")
         subject_type = types.subject_type(name)
         if subject_type is None:
-            raise serializers.ValidationError("must be a type that we know, a colon and an id")
+            raise serializers.ValidationError("must be a known type, a colon and an id")
         try:
             return Subject(name, str(subject_type.model._meta.pk.to_python(identifier)))
         except ValidationError:
-            raise serializers.ValidationError(f"must have the id of a {name}") from None
+            raise serializers.ValidationError(f"must have a valid {name} id") from None
 
     def to_representation(self, value: Subject) -> str:
         """Write it."""
@@ -48,7 +48,7 @@ class ActorField(serializers.Field):
     def to_internal_value(self, data: Any) -> tuple[str, str]:
         """Read it."""
         if not _ACTOR.fullmatch(str(data)):
-            raise serializers.ValidationError("must be a kind, a colon and an id, as in user:7")
+            raise serializers.ValidationError("must be a kind, a colon and an id, such as user:7")
         kind, _, identifier = str(data).partition(":")
         return kind, identifier
 
@@ -61,7 +61,7 @@ class MessageTypeField(serializers.Field):
     """A type of command as a parameter, by its present name or an old one."""
 
     kind: type[Message] = Command
-    words = "must be a type of command, as in a list"
+    words = "must be a known command type"
 
     @property
     def json_schema(self) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class EventTypeField(MessageTypeField):
     """A type of event as a parameter, by its present name or an old one."""
 
     kind = Event
-    words = "must be a type of event, as in a list"
+    words = "must be a known event type"
 
 
 def _pattern(subject_type: types.SubjectType) -> str:

@@ -17,7 +17,7 @@ OLDEST_MAJOR = 15
 
 
 class ServerUnavailable(RuntimeError):
-    """No PostgreSQL server can be started here; the message says why and what to do instead."""
+    """No PostgreSQL server can be started here; the message has the reason and a remedy."""
 
 
 @dataclass(frozen=True)

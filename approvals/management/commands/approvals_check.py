@@ -13,9 +13,9 @@ from approvals.sealing.payloads import Unloadable
 
 
 class Command(BaseCommand):
-    """Load every open request with the code at hand, and count the people who could approve it."""
+    """Load every open request with the current code, and count its eligible approvers."""
 
-    help = "Fail if an open approval request cannot be loaded, or no longer be approved."
+    help = "Fail if an open approval request cannot be loaded, or can no longer be approved."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Name each that cannot."""
@@ -42,4 +42,4 @@ def _problems(request: ApprovalRequest) -> Iterator[str]:
     slots = evaluation.slots_for(request.requirements, without=request.requester_person)
     if not matching.are_filled(slots):
         groups = ", ".join(f"{r['quorum']} of {r['group']}" for r in request.requirements["rules"])
-        yield f"{name}: there are not enough people left to approve it, which takes {groups}."
+        yield f"{name}: too few people can approve it, which requires {groups}."

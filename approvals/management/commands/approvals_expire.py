@@ -15,9 +15,9 @@ from audit.messages.exceptions import CommandError
 
 
 class Command(BaseCommand):
-    """Run it now and then: what is late counts as expired with or without it."""
+    """Run it periodically: overdue requests count as expired with or without it."""
 
-    help = "Write down which approval requests nobody decided in time, each on its own."
+    help = "Mark overdue approval requests as expired, each in its own transaction."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Expire each as the system; what somebody is deciding at this moment is left to them."""

@@ -9,7 +9,7 @@ from approvals.sealing import evidence_files
 
 
 class Command(BaseCommand):
-    """Find any byte of a file of evidence that is not as it was signed."""
+    """Detect any change to a signed evidence file."""
 
     help = "Check the signed evidence of an approval request, without a database."
     requires_system_checks = ()
@@ -18,7 +18,7 @@ class Command(BaseCommand):
         """Ask which file, and under whose key."""
         parser.add_argument("file", type=Path)
         parser.add_argument(
-            "--public-key", help="The key that was published; without it, compare it yourself."
+            "--public-key", help="The published key; without it, compare the printed key yourself."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,4 +37,4 @@ class Command(BaseCommand):
         self.stdout.write(f"State: {request['state']}. {request['outcome']}".strip())
         self.stdout.write(f"Signed with {verified.public_key}")
         if options["public_key"] is None:
-            self.stdout.write("Compare this key with the one that was published.")
+            self.stdout.write("Compare this key with the published one.")

@@ -51,26 +51,26 @@ TABS = {
         listing.needing_vote_of,
         "approve_by",
         is_oldest_first=True,
-        nothing="Nothing waits for your decision.",
+        nothing="No requests need your decision.",
     ),
     "mine": Tab(
         "Mine",
         listing.asked_for_by,
         "requested_at",
-        nothing="You have asked for nothing that needs approval.",
+        nothing="You have no requests.",
     ),
     "watching": Tab(
         "Watching",
         _watching,
         "approve_by",
         is_oldest_first=True,
-        nothing="Nothing else that you may see waits for approval.",
+        nothing="No other requests are waiting for approval.",
     ),
     "done": Tab(
         "Done",
         listing.decided_for,
         "requested_at",
-        nothing="Nothing that you may see is decided yet.",
+        nothing="No requests are decided yet.",
     ),
 }
 
@@ -155,8 +155,8 @@ def read(query: QueryDict, *, actor: Actor) -> Inbox:
         first_url=f"?{urlencode(address)}" if after else "",
         next_url=_next_url(address, page, tab=tab),
         select_url=f"?{urlencode(address | place | other_selection)}",
-        nothing="Nothing here fits that." if is_narrowed else tab.nothing,
-        order_words="Soonest to run out first." if tab.is_oldest_first else "Newest first.",
+        nothing="No requests match." if is_narrowed else tab.nothing,
+        order_words="Expiring soonest first." if tab.is_oldest_first else "Newest first.",
         is_narrowed=is_narrowed,
         may_select=name == NEEDS_ME,
         is_all_selected=is_all_selected,
@@ -211,7 +211,7 @@ def _kind(subject: Subject) -> str:
 def _conflict(other: ApprovalRequest) -> Link:
     requester = one_line(other.requester_label, longest=_LONGEST_REASON)
     return Link(
-        f"{words(other.message_type)}, asked for by {requester}", links.request_url(other.pk)
+        f"{words(other.message_type)}, requested by {requester}", links.request_url(other.pk)
     )
 
 

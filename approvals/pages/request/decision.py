@@ -34,7 +34,7 @@ _OTHERS: Mapping[str, type[Retry] | type[TightenRequest] | type[Withdraw]] = {
     "tighten": TightenRequest,
     "withdraw": Withdraw,
 }
-_UNSEEN = "Open the list again, then decide: what you saw of this did not come with the decision."
+_UNSEEN = "The decision came without the digest that you saw: open the list again, then decide."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,10 +92,12 @@ def _done(presented: Presented, command: Command, outcome: Completed, *, actor: 
         case BreakGlass():
             return Decided(message=outcome.result.outcome, level=levels.WARNING)
         case TakeBack():
-            message = f"Your vote is taken back: {presented.sentence}."
+            message = f"Vote taken back: {presented.sentence}."
             return Decided(message=message, level=levels.SUCCESS)
         case TightenRequest():
-            message = waiting(f"Asks for more now: {presented.sentence}", outcome.result)
+            message = waiting(
+                f"Replaced by a stricter request: {presented.sentence}", outcome.result
+            )
             return Decided(message=message, level=levels.SUCCESS)
         case _:
             return _decided(outcome, actor=actor)
@@ -121,7 +123,7 @@ def _decided(outcome: Completed, *, actor: Actor) -> Decided:
         case State.PENDING:
             message = f"Approved: {now.progress}. {now.sentence}."
         case State.EXECUTED:
-            message = f"Approved and carried out: {now.sentence}."
+            message = f"Approved and executed: {now.sentence}."
         case State.DENIED | State.WITHDRAWN:
             message = f"{now.request.get_state_display()}: {now.sentence}."
         case _:
@@ -132,5 +134,5 @@ def _decided(outcome: Completed, *, actor: Actor) -> Decided:
 
 def _held(presented: Presented) -> Decided:
     """Answer for a policy on the decision itself."""
-    message = f"{presented.sentence}: your decision was taken down and needs approval itself."
+    message = f"{presented.sentence}: your decision is recorded and needs approval itself."
     return Decided(message=message, level=levels.WARNING)

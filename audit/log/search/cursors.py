@@ -25,7 +25,7 @@ class Cursor(NamedTuple):
         """
         written = _WRITTEN.fullmatch(text)
         if written is None or int(written["position"]) > _FURTHEST:
-            message = "no place in the log"
+            message = "not a place in the log"
             raise ValueError(message)
         at = datetime.fromisoformat(written["at"]).replace(tzinfo=UTC)
         return cls(at, int(written["position"]))

@@ -77,7 +77,7 @@ class Answers:
         headers = self._headers(
             always=self._documentation.always, sometimes=self._documentation.sometimes
         )
-        return {"description": "What you have is what there is", "headers": headers}
+        return {"description": "Not modified", "headers": headers}
 
     def _problem(self, answers: list[Response]) -> Schema:
         """Describe the answers of one status, each by its code, with itself as the example."""
@@ -128,7 +128,7 @@ def _page(items: Schema) -> Schema:
     following = {
         "type": ["string", "null"],
         "format": "uri-reference",
-        "description": "Where the next page is.",
+        "description": "The URL of the next page.",
     }
     return {
         "type": "object",

@@ -33,7 +33,7 @@ class CommandInput(serializers.Serializer[Any]):
     """What a body may hold beside the fields of the command."""
 
     reason = serializers.CharField(
-        required=False, allow_blank=True, max_length=LONGEST_REASON, help_text="Why you do this."
+        required=False, allow_blank=True, max_length=LONGEST_REASON, help_text="The reason."
     )
 
 
@@ -118,7 +118,9 @@ class CommandViewSet(ActorViewSet):
         key = self.request.headers.get("Idempotency-Key")
         if key is None or _IDEMPOTENCY_KEY.fullmatch(key):
             return key
-        words = "must be one, of 1 to 255 visible ASCII characters without spaces and commas"
+        words = (
+            "must be a single key of 1 to 255 visible ASCII characters, without spaces and commas"
+        )
         raise Invalid(errors=[FieldError("Idempotency-Key", "invalid", words, Place.HEADER)])
 
     def _expected_number(self) -> int | None:

@@ -15,7 +15,7 @@ from config.site.web_server import NoAnswer, PortTaken, WebServer
 class Command(BaseCommand):
     """Migrate, load the demo cast, serve, and say where to click."""
 
-    help = "Start Countersign with a demo cast on this machine; Ctrl-C stops all of it."
+    help = "Start Countersign with demo data on this machine; Ctrl-C stops everything."
 
     def handle(self, *args: object, **options: object) -> None:
         _refuse_other_databases()
@@ -26,13 +26,13 @@ class Command(BaseCommand):
             self._prepare()
             with server.running() as process:
                 self._tell(banner(_demo(), base_url=settings.BASE_URL))
-                raise CommandError(f"The web server ended by itself, with {process.wait()}.")
+                raise CommandError(f"The web server exited unexpectedly, with {process.wait()}.")
         except KeyboardInterrupt:
             self._tell("Stopped.")
         except PortTaken as error:
             raise CommandError(_port_taken(server)) from error
         except NoAnswer as error:
-            raise CommandError("The web server did not start; its own words are above.") from error
+            raise CommandError("The web server did not start; its messages are above.") from error
 
     def _prepare(self) -> None:
         self._tell("Preparing the database and the pages ...")

@@ -112,7 +112,7 @@ def test_it_warns_of_what_would_stop_it_before_anybody_votes(asked, ann, dana, b
 
     for told in (detail, listed):
         (warning,) = told["warnings"]
-        assert "asked for this" in warning
+        assert "of the requester is no longer valid" in warning
 
 
 def test_it_tells_why_one_may_not_vote(asked, ann, otto, dana, browser, client, first_key):
