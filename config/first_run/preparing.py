@@ -47,7 +47,7 @@ def _base() -> Path:
             return base
     raise ServerUnavailable(
         f"{base} belongs to another account, or cannot be written to. Set DATA_DIR to a directory "
-        "of your own, or DATABASE_URL to a server of your own."
+        "of your own, or DATABASE_URL to your own server."
     )
 
 

@@ -34,8 +34,8 @@ class Command(BaseCommand):
     def _play(self) -> None:
         if not settings.DEMO:
             raise CommandError(
-                "--busy makes up people and what they did, so it runs only where DEMO=true says "
-                "that this database may hold the demo."
+                "--busy creates made-up people and activity, so it requires DEMO=true, "
+                "which allows demo data in this database."
             )
         if cast.is_there():
             self._tell("The busy month already exists.")

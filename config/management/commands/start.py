@@ -55,7 +55,7 @@ def _refuse_other_databases() -> None:
         raise CommandError(
             "start loads demo accounts, so it runs only on the embedded database. With a "
             "DATABASE_URL, run `manage.py migrate` and serve config.wsgi:application; or set "
-            "DEMO=true if this database may hold the demo."
+            "DEMO=true to allow demo data in this database."
         )
 
 
@@ -83,6 +83,6 @@ def _demo() -> Demo:
 
 def _port_taken(server: WebServer) -> str:
     return (
-        f"Port {server.port} is taken, perhaps by a Countersign that already runs: stop what "
+        f"Port {server.port} is taken, perhaps by another Countersign: stop the process that "
         f"listens there, or choose another port with: PORT={server.port + 1} make run"
     )

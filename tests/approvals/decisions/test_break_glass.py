@@ -86,9 +86,9 @@ def test_it_is_loud(waiting, fay, ann, policy_owners, context_of, mailoutbox):
 
     (line,) = [line for line in lines if line["event"] == "break-glass used"]
     assert (line["log_level"], line["by"]) == ("error", "fay")
-    alarms = [mail for mail in mailoutbox if "glass was broken" in mail.subject]
+    alarms = [mail for mail in mailoutbox if "Break-glass was used" in mail.subject]
     assert sorted(mail.to for mail in alarms) == [["ann@example.com"], ["olga@example.com"]]
-    assert "Broken glass by fay, ticket INC-17: Leak in progress" in alarms[0].body
+    assert "Break-glass by fay, ticket INC-17: Leak in progress" in alarms[0].body
 
 
 @pytest.mark.parametrize(("reason", "ticket"), [("", "INC-17"), ("Leak", " "), (" ", "")])

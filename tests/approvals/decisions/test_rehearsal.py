@@ -40,7 +40,7 @@ def test_trying_says_what_would_come_of_it_and_shows_the_values(waiting, ann, br
 
     said = section(answer.content.decode(), "works")
     assert "It would succeed now: API key disabled." in said
-    assert "Tried as dana" in said
+    assert "Run as dana" in said
     enabled = rows_of(answer.context)["is enabled"]
     assert (enabled.now.short, enabled.proposed.short, enabled.would_change) == ("yes", "no", True)
     assert not rows_of(answer.context)["name"].would_change
@@ -95,7 +95,7 @@ def test_trying_acts_as_the_requester_who_has_to_be_good(waiting, dana, ann, bro
 
     User.objects.filter(pk=dana.pk).update(is_active=False)
     assert (
-        "It would be refused now: dana, who asked for this, is no longer good."
+        "It would be refused now: The requester, dana, is no longer valid."
         in attempt(client, waiting).content.decode()
     )
 

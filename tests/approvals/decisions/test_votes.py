@@ -251,7 +251,7 @@ def test_a_credential_that_is_no_longer_good_is_refused_at_the_replay(
 
     request = ApprovalRequest.objects.get()
     assert (request.state, ApiKey.objects.get().is_enabled) == ("refused", True)
-    assert "no longer good" in request.outcome
+    assert "no longer valid" in request.outcome
 
 
 @deed

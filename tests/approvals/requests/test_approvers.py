@@ -44,7 +44,7 @@ def test_a_vote_that_stopped_counting_says_why(waiting, ann, bob, acme, security
     decide(browser(bob), waiting, "approve")
     bob.groups.remove(security)
     said = section(page(browser(ann), waiting), "needed")
-    assert "no longer counts: bob is not in Security any more" in said
+    assert "no longer counts: bob is no longer in Security" in said
 
     User.objects.filter(pk=bob.pk).update(is_active=False)
     said = section(page(browser(ann), waiting), "needed")

@@ -125,7 +125,7 @@ def test_it_tells_why_one_may_not_vote(asked, ann, otto, dana, browser, client, 
 
     assert "voted" in why(browser(ann))
     assert "do not belong to Security" in why(browser(otto))
-    assert "yourself" in why(browser(dana))
+    assert "You or a key of yours" in why(browser(dana))
     assert "signed in" in why(client, key=first_key)
 
 

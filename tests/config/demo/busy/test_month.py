@@ -85,7 +85,7 @@ def test_what_waits_at_the_end_is_of_every_kind(told):
     flags = " ".join(flag for flags in flags_of(waiting).values() for flag in flags)
     reasons = set(waiting.values_list("reason", flat=True))
 
-    assert "no longer good" in flags
+    assert "no longer valid" in flags
     assert "Changed since the request" in flags
     assert {"The yearly report needs it next week", "The auditors ask why we approve"} <= reasons
     assert waiting.filter(votes__voter__username="ann").exists()
