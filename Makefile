@@ -6,6 +6,27 @@ BENCH := .venv-bench
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-options --extra first-run
 
+# Without ensurepip, `python -m venv` fails and leaves an environment that has Python, but not pip.
+define make_environment
+	test -x $(1)/bin/pip || { \
+		rm -rf $(1); \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' && $(PYTHON) -m venv $(1) || { \
+			rm -rf $(1); \
+			echo "$$NO_ENVIRONMENT" >&2; \
+			exit 1; \
+		}; \
+	}
+endef
+define NO_ENVIRONMENT
+
+There is no virtual environment, and $(PYTHON) cannot make one. Countersign needs Python 3.11 or
+later with the modules venv and ensurepip:
+
+  Debian, Ubuntu    apt install python3-venv
+  another Python    make PYTHON=python3.12 $(MAKECMDGOALS)
+endef
+export NO_ENVIRONMENT
+
 .DEFAULT_GOAL := help
 .PHONY: help run test matrix screenshots bench load check openapi lock format clean dev
 
@@ -55,7 +76,7 @@ dev: $(VENV)/installed-dev
 
 # Each stamp says when its requirements were last installed.
 $(VENV)/installed: requirements.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(call make_environment,$(VENV))
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
@@ -64,7 +85,7 @@ $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	touch $@
 
 $(BENCH)/installed: requirements.txt benchmarks/rivals/requirements.txt
-	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@$(call make_environment,$(BENCH))
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check \
 		-r requirements.txt -r benchmarks/rivals/requirements.txt
 	touch $@

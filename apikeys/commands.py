@@ -1,4 +1,4 @@
-"""What can be asked for: customers, their people, and the life of an API key."""
+"""Commands of customers, their members and API keys."""
 
 import json
 from dataclasses import dataclass, field
@@ -7,8 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from apikeys.models import limits
-from audit.messages.classes import Command, SubjectOf, generated
-from audit.messages.exceptions import FieldError, Invalid
+from audit.domain import Command, FieldError, Invalid, SubjectOf, generated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +50,7 @@ class CreateApiKey(Command):
     customer_id: UUID
     owner_id: int
     name: str
-    # Later than the first stored commands: each has the value that those stood for.
+    # Newer than the first stored commands: each default is what those commands meant.
     description: str = ""
     environment: Literal["live", "test"] = "live"
     scopes: tuple[str, ...] = limits.DEFAULT_SCOPES
@@ -61,7 +60,7 @@ class CreateApiKey(Command):
     metadata: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Bring every value into its normal form, and refuse what no key may hold.
+        """Normalize every value and check that a key may hold it.
 
         :raises Invalid: if a value is of the wrong type, too large or contradicts another one.
         """
@@ -97,10 +96,10 @@ class UpdateApiKey(Command):
     cleared: tuple[Literal["not_before", "expires_at"], ...] = ()
 
     def __post_init__(self) -> None:
-        """Bring every value into its normal form, and refuse what no key may hold.
+        """Normalize every value and check that a key may hold it.
 
-        :raises Invalid: if a value is of the wrong type or too large, contradicts another one, or
-            nothing is named.
+        :raises Invalid: if a value is of the wrong type, too large or contradicts another one,
+            or nothing changes.
         """
         super().__post_init__()
         if self.name is not None:
@@ -116,7 +115,7 @@ class UpdateApiKey(Command):
         self._check_is_clear()
 
     def changes(self) -> dict[str, Any]:
-        """Name the columns that are to change, each with its new value."""
+        """Return the new value of each column that changes."""
         values = {name: self.plain()[name] for name in _CHANGEABLE}
         columns = {
             name: list(value) if isinstance(value, tuple) else value
@@ -128,11 +127,11 @@ class UpdateApiKey(Command):
         return columns | dict.fromkeys(self.cleared)
 
     def proposed_values(self) -> dict[str, Any]:
-        """Leave out the fields that stay as they are."""
+        """Return only the fields that change."""
         return self.changes()
 
     def describe(self, subject_label: str) -> str:
-        """Say in one sentence what is to change, and to what."""
+        """Return one sentence with the changes and their subject."""
         told = [_told(name, value) for name, value in self.changes().items()]
         return f"Change {subject_label}: {'; '.join(told)}"
 
@@ -159,7 +158,7 @@ class RotateApiKey(Command):
     overlap_seconds: int
 
     def __post_init__(self) -> None:
-        """Refuse an overlap that cannot be.
+        """Check the overlap.
 
         :raises Invalid: if it is negative or longer than seven days.
         """

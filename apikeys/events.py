@@ -1,4 +1,4 @@
-"""What has happened to customers and API keys."""
+"""Events of customers and API keys."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -6,7 +6,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from apikeys.models.limits import DEFAULT_SCOPES
-from audit.messages.classes import Event, SubjectOf
+from audit.domain import Event, SubjectOf
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +43,7 @@ class ApiKeyCreated(Event):
     owner_id: int
     name: str
     has_secret: bool
-    # Later than the first stored events: each has the value that those stood for.
+    # Newer than the first stored events: each default is what those events meant.
     description: str = ""
     environment: Literal["live", "test"] = "live"
     scopes: tuple[str, ...] = DEFAULT_SCOPES
@@ -55,7 +55,7 @@ class ApiKeyCreated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyUpdated(Event):
-    """An API key was changed. ``changes`` holds the new values, and null for what is no more."""
+    """An API key was changed. ``changes`` holds the new values, null for a cleared one."""
 
     message_type = "apikeys.updated"
     subject = SubjectOf("api-key", "api_key_id")
@@ -66,7 +66,7 @@ class ApiKeyUpdated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyRotated(Event):
-    """An API key has a new secret, or its requester may pick one up: then nothing has ended yet."""
+    """An API key has a new secret, or its requester may pick one up; then the old one works on."""
 
     message_type = "apikeys.rotated"
     subject = SubjectOf("api-key", "api_key_id")
@@ -90,7 +90,7 @@ class SecretPickedUp(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyDeleted(Event):
-    """An API key was deleted for good."""
+    """An API key was deleted permanently."""
 
     message_type = "apikeys.deleted"
     subject = SubjectOf("api-key", "api_key_id")
@@ -110,7 +110,7 @@ class ApiKeyEnabled(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKeyDisabled(Event):
-    """An API key is turned away."""
+    """An API key no longer authenticates."""
 
     message_type = "apikeys.disabled"
     subject = SubjectOf("api-key", "api_key_id")

@@ -1,4 +1,4 @@
-"""System checks: what is stored can be understood by the code at hand."""
+"""System checks: approvals are in the settings, and stored commands have a class."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from audit.messages.classes import Command, secret_fields
 
 @register()
 def check_gate(**_: Any) -> list[CheckMessage]:
-    """Refuse settings that leave the gate out: what is held is decided by policies alone."""
+    """Check that the settings include the approval middleware: otherwise nothing is held."""
     gate = f"{hold_for_approval.__module__}.{hold_for_approval.__name__}"
     if gate in settings.AUDIT_MIDDLEWARE:
         return []
@@ -26,7 +26,7 @@ def check_gate(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_stored_types(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Refuse to start where a policy or a pending request is about a command that nobody knows."""
+    """Check that every policy and pending request is about a known type of command."""
     if not databases or "default" not in databases:
         return []
     return [*_policies(), *_pending_requests()]

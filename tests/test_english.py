@@ -20,6 +20,8 @@ FROZEN = (
     "audit.export_broken_off",
     # The name of an account of the operating system.
     "postgres or nobody",
+    # An example of what not to write.
+    'instead of pronouns ("whoever")',
 )
 # Each expression, and what to write instead.
 WORDS = {
@@ -97,7 +99,7 @@ def templates() -> list[Path]:
 
 
 def pages() -> list[Path]:
-    return [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def name(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""API keys, version 2."""
+"""The API key endpoints of version 2."""
 
 from typing import Any
 from uuid import UUID
@@ -32,11 +32,8 @@ from apikeys.rest.reading import KeyInContext, after, in_context, question, visi
 from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret, present, present_with_secret
 from apikeys.rest.serializers import CreateApiKeyInput, RotateApiKeyInput, UpdateApiKeyInput
 from apikeys.rights import BeyondOwnRights
-from audit.messages.exceptions import NotFound
-from audit.messages.outcomes import Completed
-from audit.rest.listing import body, page
-from audit.rest.openapi.operations import documented
-from audit.rest.viewsets import CommandViewSet
+from audit.domain import Completed, NotFound
+from audit.rest import CommandViewSet, body, documented, page
 from audit.wire.pipeline import Question
 
 _REVEALING = ("create", "rotate", "pick_up")
@@ -146,11 +143,11 @@ class ApiKeyViewSet(CommandViewSet):
         return self.send(DeleteApiKey, api_key_id=api_key_id)
 
     def question(self, command: Any) -> Question:
-        """Ask for what surrounds the key."""
+        """Return the query for the data around the key."""
         return question(command.api_key_id)
 
     def represent(self, completed: Completed) -> Any:
-        """Present a key; where a secret was made, with that, which a repeat shows as null."""
+        """Return the key; if a secret was made, with the secret, which is null on a repeat."""
         found = after(self.asked, completed.result)
         if self.action in _REVEALING:
             return present_with_secret(found, secret=completed.secret)
@@ -158,7 +155,7 @@ class ApiKeyViewSet(CommandViewSet):
         return shown
 
     def whose(self) -> dict[str, Any]:
-        """Name the owner, who is the caller, and the customer if it is one; else the body does."""
+        """Return the caller as owner, and its customer if it has exactly one."""
         tenant = self.actor.home_tenant()
         return {
             "owner_id": int(self.actor.person_id),
@@ -167,5 +164,5 @@ class ApiKeyViewSet(CommandViewSet):
 
 
 def etag(found: KeyInContext) -> str:
-    """Write the number that a key is at as an ETag, for If-Match."""
+    """Return the key's stream number as an ETag, for If-Match."""
     return f'"{found.surroundings.number}"'

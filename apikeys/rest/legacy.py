@@ -1,4 +1,4 @@
-"""API keys, version 1: the shapes and codes that existing clients know."""
+"""The API key endpoints of version 1, with the shapes and codes that its clients expect."""
 
 from typing import Any
 from uuid import UUID
@@ -21,12 +21,8 @@ from apikeys.rest.reading import visible_key
 from apikeys.rest.resources import LegacyApiKey, LegacyApiKeyWithSecret, LegacyPostponed, legacy
 from apikeys.rest.serializers import LegacyCreateInput, LegacyRenameInput
 from apikeys.rights import BeyondOwnRights
-from audit.messages.exceptions import NotFound
-from audit.messages.outcomes import Completed, Postponed
-from audit.rest import exception_handlers
-from audit.rest.openapi.operations import documented
-from audit.rest.parsers import JSONParser
-from audit.rest.viewsets import ExceptionHandler
+from audit.domain import Completed, NotFound, Postponed
+from audit.rest import ExceptionHandler, JSONParser, documented, plain
 
 
 class LegacyApiKeyViewSet(ApiKeyViewSet):
@@ -95,18 +91,17 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
         return super().destroy(request, api_key_id)
 
     def get_exception_handler(self) -> ExceptionHandler:
-        """Answer errors as v1 always did."""
         return _plain
 
     def represent(self, completed: Completed) -> Any:
-        """Present a key; after creating it, with the secret, which a repeat shows as null."""
+        """Return the key; after creation with its secret, which is null on a repeat."""
         key = legacy(completed.result)
         return {**key, "secret": completed.secret} if self.action == "create" else key
 
     def represent_postponed(  # type: ignore[override]  # another contract
         self, postponed: Postponed
     ) -> LegacyPostponed:
-        """Say what v1 has always said; for a key that does not exist yet, with its id."""
+        """Return version 1's body for a held command; for a creation, with the future key's id."""
         body: LegacyPostponed = {"status": "approval_flow_initiated"}
         if self.action == "create":
             body["id"] = str(postponed.result_id)
@@ -114,9 +109,9 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
 
 
 def _plain(error: Exception, context: dict[str, Any]) -> Response:
-    """Tell of a deleted key as of one that never was: v1 had rows that were gone when deleted."""
+    """Report a deleted key as one that never existed: version 1 used to delete the rows."""
     if not isinstance(error, AlreadyDeleted):
-        return exception_handlers.plain(error, context)
+        return plain(error, context)
     gone = NotFound(f"There is no api-key {context['kwargs']['api_key_id']}.")
     gone.command_id = error.command_id
-    return exception_handlers.plain(gone, context)
+    return plain(gone, context)

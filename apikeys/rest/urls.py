@@ -1,4 +1,4 @@
-"""Where API keys are found. No address of the API ends in a slash."""
+"""URLs of API keys. No URL of the API ends in a slash."""
 
 from django.urls import URLPattern, path
 

@@ -1,4 +1,4 @@
-"""What can be asked of people, groups and what they may do. No command carries a password."""
+"""Commands on people, groups and their permissions. No command contains a password."""
 
 from dataclasses import dataclass
 
@@ -204,7 +204,6 @@ class AddToGroup(Command):
     group_id: int
 
     def describe(self, subject_label: str) -> str:
-        """Name the group as well."""
         return f"Add {subject_label} to {_group_label(self.group_id)}"
 
 
@@ -221,5 +220,4 @@ class RemoveFromGroup(Command):
     group_id: int
 
     def describe(self, subject_label: str) -> str:
-        """Name the group as well."""
         return f"Remove {subject_label} from {_group_label(self.group_id)}"

@@ -1,4 +1,4 @@
-"""What has happened to people and groups, and to what they may do."""
+"""Events of people, groups and their permissions."""
 
 from dataclasses import dataclass
 
@@ -51,7 +51,7 @@ class UserActivated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class UserDeactivated(Event):
-    """A person's account is not active any more."""
+    """A person's account was deactivated."""
 
     message_type = "approvals.user_deactivated"
     subject = _USER
@@ -61,7 +61,7 @@ class UserDeactivated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class UserDeleted(Event):
-    """A person's account is gone."""
+    """A person's account was deleted."""
 
     message_type = "approvals.user_deleted"
     subject = _USER
@@ -72,7 +72,7 @@ class UserDeleted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class StaffSet(Event):
-    """A person may enter the admin pages, or may not any more."""
+    """A person may now enter the admin pages, or no longer."""
 
     message_type = "approvals.staff_set"
     subject = _USER
@@ -83,7 +83,7 @@ class StaffSet(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SuperuserSet(Event):
-    """A person has every permission there is, or has not any more."""
+    """A person now has every permission, or no longer."""
 
     message_type = "approvals.superuser_set"
     subject = _USER
@@ -138,7 +138,7 @@ class GroupPermissionRevoked(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class GroupCreated(Event):
-    """There is a group."""
+    """A group was created."""
 
     message_type = "approvals.group_created"
     subject = _GROUP
@@ -149,7 +149,7 @@ class GroupCreated(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class GroupRenamed(Event):
-    """A group has another name."""
+    """A group was renamed."""
 
     message_type = "approvals.group_renamed"
     subject = _GROUP
@@ -160,7 +160,7 @@ class GroupRenamed(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class GroupDeleted(Event):
-    """A group is gone."""
+    """A group was deleted."""
 
     message_type = "approvals.group_deleted"
     subject = _GROUP
@@ -171,7 +171,7 @@ class GroupDeleted(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class MemberJoined(Event):
-    """A person is a member of a group from now on."""
+    """A person became a member of a group."""
 
     message_type = "approvals.member_joined"
     subject = _GROUP
@@ -182,7 +182,7 @@ class MemberJoined(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class MemberLeft(Event):
-    """A person is a member of a group no more."""
+    """A person is no longer a member of a group."""
 
     message_type = "approvals.member_left"
     subject = _GROUP

@@ -1,4 +1,4 @@
-"""The service layer of people and groups: each function carries one command out."""
+"""Handlers of commands on people and groups."""
 
 from functools import partial
 
@@ -80,7 +80,7 @@ class NoAddress(Conflict):
 def create_user(command: CreateUser, context: Context) -> User:
     user = accounts.new_user(username=command.username, email=command.email)
     user.save(force_insert=True)
-    # At a replay the caller is gone, and the last approver is nobody to be shown this.
+    # At a replay the caller is gone, and the last approver must not see the link.
     if not context.is_replay:
         context.reveal(accounts.password_link(user))
     context.emit(UserCreated(user_id=user.pk, username=user.username))
@@ -100,7 +100,7 @@ def send_password_link(command: SendPasswordLink, context: Context) -> User:
 @handles(RequirePasswordReset)
 def require_password_reset(command: RequirePasswordReset, context: Context) -> User:
     user = _user(command.user_id)
-    # Sessions carry a hash of the password: with another one they are over.
+    # Sessions contain a hash of the password: a new password ends them.
     user.set_unusable_password()
     user.save(update_fields=["password"])
     context.emit(PasswordResetRequired(user_id=user.pk))
@@ -238,9 +238,9 @@ def _group(group_id: int) -> Group:
 
 
 def _set(user_id: int, name: str, value: object, told: Event, context: Context) -> User:
-    """Set a flag of a person's account, and tell so.
+    """Set a flag of a user's account, and emit its event.
 
-    :raises NothingToChange: if it has that value.
+    :raises NothingToChange: if it already has that value.
     """
     user = _user(user_id)
     if getattr(user, name) == value:

@@ -1,4 +1,4 @@
-"""Since when people have been in the groups that they vote for."""
+"""Seniority: how long people have been in the groups that they vote for."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
@@ -12,16 +12,16 @@ _TYPES = (MemberJoined.message_type, MemberLeft.message_type)
 
 
 class Seniority:
-    """When each person joined each of these groups, in one query.
+    """The time when each person joined each of these groups, read in one query.
 
-    Whom no command put there has been there for no time that anybody could vouch for.
+    A membership that no command created has no known time and counts as no seniority.
     """
 
     def __init__(self, group_ids: Collection[int]) -> None:
         self._joined_at = _joined_at(group_ids) if group_ids else {}
 
     def is_enough(self, person_id: int, group_id: int, *, minimum_s: int) -> bool:
-        """Tell whether somebody has been in a group for so many seconds; zero asks nothing."""
+        """Return True if the minimum is zero or the person has been in the group that long."""
         if not minimum_s:
             return True
         joined_at = self._joined_at.get((group_id, person_id))

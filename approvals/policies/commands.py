@@ -1,4 +1,4 @@
-"""What can be asked of policies, and what has happened to them."""
+"""Commands and events of policies."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -12,7 +12,7 @@ from audit.messages.classes import Command, Event, SubjectOf, generated
 
 @dataclass(frozen=True, kw_only=True)
 class _PolicyFields:
-    """What a policy says. ``groups`` and ``quorums`` belong together, place by place."""
+    """The content of a policy. ``groups`` and ``quorums`` correspond by index."""
 
     governs: str
     effect: Literal["allow", "require_approval", "forbid"] = "require_approval"
@@ -30,7 +30,7 @@ class _PolicyFields:
     one_open_request: bool = True
 
     def _said(self) -> str:
-        """Say in words what a policy of these fields does."""
+        """Return a phrase for what a policy of these fields does."""
         where = f"{self.governs} if {self.condition}" if self.condition else self.governs
         match self.effect:
             case "allow":
@@ -55,7 +55,6 @@ class CreatePolicy(_PolicyFields, Command):
     policy_id: UUID = generated()
 
     def describe(self, subject_label: str) -> str:
-        """Name the groups as well."""
         return f"Create a policy: {self._said()}"
 
 
@@ -70,8 +69,7 @@ class EditPolicy(_PolicyFields, Command):
     policy_id: UUID
 
     def describe(self, subject_label: str) -> str:
-        """Name the groups as well."""
-        return f"Edit the {subject_label}: {self._said()}"
+        return f"Change the {subject_label}: {self._said()}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +96,7 @@ class PolicyCreated(_PolicyFields, Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyEdited(_PolicyFields, Event):
-    """A policy says something else from now on."""
+    """A policy was edited."""
 
     message_type = "approvals.policy_edited"
     subject = SubjectOf("policy", "policy_id")
@@ -109,7 +107,7 @@ class PolicyEdited(_PolicyFields, Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyDisabled(Event):
-    """A policy governs nothing any more."""
+    """A policy was disabled."""
 
     message_type = "approvals.policy_disabled"
     subject = SubjectOf("policy", "policy_id")
@@ -121,7 +119,7 @@ class PolicyDisabled(Event):
 class ReviewBreakGlass(Command):
     """Accept a past use of break-glass."""
 
-    # Without a subject: that of the request moves on in the very command that asks for this.
+    # No subject: that of the request moves on in the same command that sends this one.
     message_type = "approvals.review_break_glass"
     sentence = "Accept the use of break-glass by {broken_by}, ticket {ticket}: {what}"
 
@@ -133,7 +131,7 @@ class ReviewBreakGlass(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class BreakGlassReviewed(Event):
-    """The owners of the policies accepted that the glass was broken."""
+    """The policy owners accepted a use of break-glass."""
 
     message_type = "approvals.break_glass_reviewed"
     subject = SubjectOf("approval-request", "approval_request_id")

@@ -1,8 +1,8 @@
-"""Conditions of policies: CEL over what is known of a command, checked before they are stored.
+"""Conditions of policies: CEL over the data of a command, checked before they are stored.
 
-Every member that a condition may name is declared as a variable of its own, ``subject.name``, with
-its type. So the compiler itself finds a mistyped member, which otherwise would be false for ever,
-and tells its place. Where there may be no value, the type is nullable.
+Every member that a condition may name is declared as a separate variable, ``subject.name``, with
+its type. So the compiler itself reports a mistyped member, which would otherwise always be false,
+and its position. If a value may be missing, the type is nullable.
 """
 
 from collections.abc import Iterable, Mapping
@@ -41,7 +41,7 @@ _NULLABLE: dict[Any, cel.Type] = {
     str: cel.Type("google.protobuf.StringValue"),
     UUID: cel.Type("google.protobuf.StringValue"),
 }
-# What a column holds. Lists and objects have no type that CEL could know at compile time.
+# Python types of columns. Lists and objects have no type that CEL could know at compile time.
 _KINDS: tuple[tuple[type | tuple[type, ...], type], ...] = (
     (models.BooleanField, bool),
     ((models.IntegerField, models.AutoField), int),
@@ -61,10 +61,10 @@ class ConditionFailed(Forbidden):
 
 
 def check(condition: str, command_classes: Iterable[type[Command]]) -> None:
-    """Refuse a condition that does not fit every type that it is to govern.
+    """Check that a condition compiles for every command type that it is to govern.
 
-    :raises Invalid: with the place in the text, for an unknown member, a wrong type, a syntax
-        error, or a result that is no boolean.
+    :raises Invalid: with the position in the text, for an unknown member, a wrong type, a
+        syntax error, or a result that is not a boolean.
     """
     for command_class in command_classes:
         try:
@@ -76,15 +76,15 @@ def check(condition: str, command_classes: Iterable[type[Command]]) -> None:
 
 
 def names(command_classes: Iterable[type[Command]]) -> list[str]:
-    """List what a condition can name that is to fit all of these types."""
+    """Return the names that a condition for all of these types may use."""
     declared = [set(_declared(each)) for each in command_classes]
     return sorted(set.intersection(*declared)) if declared else []
 
 
 def is_met(condition: str, command: Command, context: Context) -> bool:
-    """Tell whether a condition holds for a command that is being dispatched.
+    """Return True if the condition holds for a command that is being dispatched.
 
-    :raises ConditionFailed: if it gives anything but true or false.
+    :raises ConditionFailed: if the result is not a boolean.
     """
     if not condition:
         return True
@@ -94,9 +94,9 @@ def is_met(condition: str, command: Command, context: Context) -> bool:
 
 
 def evaluate(condition: str, values: Mapping[str, Any]) -> bool:
-    """Tell whether a condition holds for these values, each by its full name.
+    """Return True if the condition holds for these values, each by its full name.
 
-    :raises ConditionFailed: if it gives anything but true or false.
+    :raises ConditionFailed: if the result is not a boolean.
     """
     types = tuple((name, _type_at_run_time(value)) for name, value in values.items())
     result = _compiled(condition, types).eval(data=dict(values))
@@ -109,7 +109,7 @@ def evaluate(condition: str, values: Mapping[str, Any]) -> bool:
 def values_of(
     command: Command, facts: Mapping[str, str], subject: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Name everything that a condition on this command may ask for; missing members are null."""
+    """Return all values that a condition on this command may use; missing members are null."""
     values: dict[str, Any] = {f"command.{name}": value for name, value in command.plain().items()}
     values |= facts
     names = _subject_types(type(command))
@@ -119,13 +119,13 @@ def values_of(
 
 @lru_cache(maxsize=1000)
 def _compiled(condition: str, types: tuple[tuple[str, str], ...]) -> cel.Expression:
-    # It was checked with its types when it was stored. Here a member may be null.
+    # Types were checked when the condition was stored. Here a member may be null.
     variables = {name: getattr(cel.Type, kind) for name, kind in types}
     return cel.NewEnv(variables=variables).compile(condition)
 
 
 def _type_at_run_time(value: Any) -> str:
-    # CEL takes points in time and durations only where they are declared as such.
+    # CEL accepts times and durations only where they are declared as such.
     kinds = {datetime: "TIMESTAMP", timedelta: "DURATION"}
     return kinds.get(type(value), "DYN")
 
@@ -174,7 +174,7 @@ def _python_type(field: Any) -> type:
 
 
 def _facts(context: Context) -> dict[str, str]:
-    """Name what is known of who sends a command, through what and why."""
+    """Return the facts about a command's sender and channel, and its reason."""
     facts = {f"actor.{name}": getattr(context.actor, name) for name in _ACTOR}
     return facts | {
         "context.channel": context.channel,
@@ -186,7 +186,6 @@ def _facts(context: Context) -> dict[str, str]:
 
 
 def _native(value: Any) -> Any:
-    """Turn a value into one that CEL has."""
     match value:
         case UUID():
             return str(value)

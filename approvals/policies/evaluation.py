@@ -1,4 +1,4 @@
-"""What decides: which policies govern a command, and whether a request meets them. Only reads."""
+"""Policy evaluation: which policies govern a command, and whether a request meets them."""
 
 import json
 from collections.abc import Collection, Iterable, Sequence
@@ -42,8 +42,8 @@ class ForbiddenByPolicy(Forbidden):
     remedy = "Read the detail for the policy's message; the policy owners can change the policy."
 
 
-# Written out, for every command that is held begins here: to put it into SQL would take the ORM
-# four times as long as PostgreSQL takes to answer.
+# Written as SQL because every held command starts here: the ORM would take four times as long to
+# generate the SQL as PostgreSQL takes to execute it.
 _GOVERNING = pipeline.Statement(f"""
     SELECT (
         SELECT coalesce(jsonb_agg(jsonb_build_object('id', rule.id, 'group_id', group_id,
@@ -65,7 +65,7 @@ _MEMBERS = pipeline.Statement("""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What all matching policies together say about a command."""
+    """The combined result of all matching policies for a command."""
 
     effect: Effect
     decision: dict[str, Any]
@@ -76,25 +76,25 @@ class Verdict:
     "is_governed", "EXISTS (SELECT FROM approvals_policy WHERE governs = ANY(%s) AND is_enabled)"
 )
 def names_to_look_for(command: Command) -> str:
-    """List the names under which a policy may govern a command, in an array of PostgreSQL."""
+    """Return the names under which a policy may govern a command, as a PostgreSQL array."""
     return _written(tuple(names_governing(type(command))))
 
 
 @cache
 def _written(names: tuple[str, ...]) -> str:
-    # Every dispatch has it: a list of three takes psycopg 8 µs to write.
+    # Cached for every dispatch: psycopg takes 8 µs to adapt a list of three.
     return array(names)
 
 
 def names_governing(command_class: type[Command]) -> list[str]:
-    """List the message type, its aliases, for a policy outlives a rename, and their prefixes."""
+    """Return the message type, its aliases, since a policy outlives a rename, and prefixes."""
     names = [command_class.message_type, *command_class.aliases]
     prefixes = {f"{name.rpartition('.')[0]}.*" for name in names if "." in name}
     return [*names, *sorted(prefixes), "*"]
 
 
 def judge(command: Command, context: Context) -> Verdict:
-    """Ask every policy that may govern a command; all that match apply, and the strictest wins.
+    """Evaluate every policy that may govern a command; all matches apply, and the strictest wins.
 
     :raises ConditionFailed: if a condition cannot be evaluated.
     :raises ForbiddenByPolicy: if a policy forbids the command.
@@ -115,17 +115,17 @@ def judge(command: Command, context: Context) -> Verdict:
 
 
 def may_apply(effect: str, command_class: type[Command]) -> bool:
-    """Tell whether a policy of this effect has any say in commands of a type that it names.
+    """Return True if a policy of this effect can apply to a type of command that it names.
 
-    The last step of something that was approved is not held once more.
+    The last step of an approved command is not held again.
     """
     return effect != Effect.REQUIRE_APPROVAL or not command_class.finishes_approved
 
 
 def added_up(policies: Sequence[Policy], *, floor: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Take the snapshot of what a request has to meet: rules add up, the strictest option wins.
+    """Return the requirements of a request: rules add up, and the strictest option wins.
 
-    Groups are kept by id; names are for people only.
+    Groups are identified by id; names are for display only.
     """
     given = floor or {"policies": [], "rules": []}
     versions = [
@@ -145,10 +145,10 @@ def added_up(policies: Sequence[Policy], *, floor: dict[str, Any] | None = None)
 
 
 def check_can_be_held(command: Command, *, requirements: dict[str, Any], requester: str) -> None:
-    """Refuse what could be held but never released.
+    """Check that a command can be held and then approved.
 
     :raises CannotBeHeld: if the command has secret fields.
-    :raises Unsatisfiable: if the people who are there cannot meet the requirements.
+    :raises Unsatisfiable: if the current approvers cannot meet the requirements.
     """
     if secret_fields(type(command)):
         raise CannotBeHeld
@@ -166,7 +166,7 @@ def check_can_be_held(command: Command, *, requirements: dict[str, Any], request
 
 
 def slots_for(requirements: dict[str, Any], *, without: str = "") -> list[Slots]:
-    """Find the people who may fill each rule now; the requester may not, unless options say so."""
+    """Return the people who may fill each rule now; the requester only if the options allow it."""
     may_vote = requirements["options"].get("requester_may_vote", False)
     members = members_of([rule["group_id"] for rule in requirements["rules"]])
     return [
@@ -180,7 +180,7 @@ def slots_for(requirements: dict[str, Any], *, without: str = "") -> list[Slots]
 
 
 def members_of(groups: Collection[int]) -> dict[int, set[int]]:
-    """Find the active people of each group."""
+    """Return the active members of each group."""
     members: dict[int, set[int]] = {group: set() for group in groups}
     for group, person in pipeline.ask(_MEMBERS, [list(groups)]):
         members[group].add(person)
@@ -188,16 +188,16 @@ def members_of(groups: Collection[int]) -> dict[int, set[int]]:
 
 
 def counted_voters(request: ApprovalRequest) -> dict[str, int]:
-    """Count, for each rule of a request, the people whose approval counts at this moment.
+    """Return, for each rule of a request, the number of people whose approval counts now.
 
-    That needs a genuine vote on what the request asks for, from a person who is active and still
-    in the group; and one person counts for one rule.
+    An approval counts if the vote is genuine and on the request's digest, and its voter is active
+    and still in the group; each person counts for one rule.
     """
     return counted_voters_of([request])[request.pk]
 
 
 def counted_voters_of(requests: Iterable[ApprovalRequest]) -> dict[UUID, dict[str, int]]:
-    """Count the people of many requests, in one query beside those for the votes."""
+    """Return the counts of many requests, in one query besides those for the votes."""
     listed = list(requests)
     rules = [rule for request in listed for rule in request.requirements["rules"]]
     members = members_of({rule["group_id"] for rule in rules})
@@ -213,7 +213,7 @@ def counted_voters_of(requests: Iterable[ApprovalRequest]) -> dict[UUID, dict[st
 
 
 def is_satisfied(request: ApprovalRequest) -> bool:
-    """Tell whether enough people approve a request at this moment."""
+    """Return True if enough people approve a request now."""
     counted = counted_voters(request)
     rules = request.requirements["rules"]
     return bool(rules) and all(counted[rule["id"]] >= rule["quorum"] for rule in rules)
@@ -221,7 +221,7 @@ def is_satisfied(request: ApprovalRequest) -> bool:
 
 @describes_policies
 def describe(command_class: type[Command]) -> str:
-    """Say what the policies on a type of command ask for."""
+    """Return the requirements of the policies on a type of command, as text."""
     policies = Policy.objects.filter(governs__in=names_governing(command_class), is_enabled=True)
     return "; ".join(
         ", ".join(map(str, policy.present_rules())) or policy.effect
@@ -231,7 +231,7 @@ def describe(command_class: type[Command]) -> str:
 
 
 def _governing(command: Command, context: Context) -> list[Policy]:
-    """Read policies and their rules in one statement, so that one version of each is seen."""
+    """Return policies with their rules, read in one statement so that their versions match."""
     names = names_governing(type(command))
     policies = []
     for current_rules, *values in pipeline.ask(_GOVERNING, [names, ["", context.tenant]]):
@@ -270,7 +270,7 @@ def _strictest(policies: Sequence[Policy]) -> dict[str, Any]:
 def voted_slots(
     request: ApprovalRequest, members: dict[int, set[int]], seniority: Seniority
 ) -> list[Slots]:
-    """Find, for each rule of a request, the people whose approval could count for it now."""
+    """Return, for each rule of a request, the people whose approval could count for it now."""
     voters, minimum_s = _approving_voters(request), request.minimum_membership_s
     return [
         Slots(

@@ -1,4 +1,4 @@
-"""The service layer of policies: what is stored can be evaluated and met, or it is refused."""
+"""Handlers of policy commands, with the checks that a policy can be evaluated and met."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -63,27 +63,27 @@ def disable_policy(command: DisablePolicy, context: Context) -> Policy:
 
 @checks(CreatePolicy)
 def check_creation(command: CreatePolicy, context: Context) -> None:
-    """Refuse, before anybody is asked to approve it, a policy that would be refused then."""
+    """Refuse early what would be refused on execution, before anyone has to approve it."""
     check_policy(command)
 
 
 @checks(EditPolicy)
 def check_edit(command: EditPolicy, context: Context) -> None:
-    """Refuse what would be refused when it is carried out, before anybody has to approve it."""
+    """Refuse early what would be refused on execution, before anyone has to approve it."""
     Policy.objects.get(pk=command.policy_id)
     check_policy(command)
 
 
 @checks(DisablePolicy)
 def check_is_enabled(command: DisablePolicy, context: Context) -> None:
-    """Refuse to disable what is disabled, or not there, before anybody has to approve it."""
+    """Refuse early to disable a missing or disabled policy, before anyone has to approve it."""
     Policy.objects.get(pk=command.policy_id).check_enabled()
 
 
 def check_policy(command: CreatePolicy | EditPolicy) -> None:
-    """Refuse a policy that could not be evaluated, or not be met by the people there are.
+    """Check that a policy can be evaluated, and met by the current approvers.
 
-    :raises Invalid: with every problem that was found at the first step that found one.
+    :raises Invalid: with all problems of the first step that finds any.
     """
     governed = _governed_by(command.governs, effect=command.effect)
     _check_can_be_undone(command, governed)
@@ -96,9 +96,9 @@ def check_policy(command: CreatePolicy | EditPolicy) -> None:
 
 
 def _governed_by(governs: str, *, effect: str) -> list[type[Command]]:
-    """Find every command that a policy of this name and effect has a say in.
+    """Return every command type to which a policy of this name and effect can apply.
 
-    :raises Invalid: if there is none.
+    :raises Invalid: if there is no such type.
     """
     found = [
         each for each in handling.command_classes() if governs in evaluation.names_governing(each)
@@ -116,7 +116,7 @@ def _governed_by(governs: str, *, effect: str) -> list[type[Command]]:
 def _check_can_be_undone(
     command: CreatePolicy | EditPolicy, governed: Sequence[type[Command]]
 ) -> None:
-    """Refuse what could stand in the way of its own end: the floor guards that already."""
+    """Refuse a policy that could prevent its own removal: removal is already guarded."""
     if DisablePolicy not in governed:
         return
     if command.effect == Effect.FORBID.value:
@@ -137,9 +137,9 @@ def _check_can_be_held(governed: Sequence[type[Command]]) -> None:
 
 
 def _check_rules(command: CreatePolicy | EditPolicy, governed: Sequence[type[Command]]) -> None:
-    """Refuse rules that live people cannot meet, whoever of them may ask and does.
+    """Check that active people can meet the rules, whichever approver is the requester.
 
-    :raises Invalid: naming the group that is short of people, and the requester that it is for.
+    :raises Invalid: naming the group that lacks people, and for which requester.
     """
     if not command.groups or len(command.groups) != len(command.quorums):
         raise Invalid(errors=[FieldError("groups", "invalid", "must name a quorum for each group")])
@@ -153,7 +153,7 @@ def _check_rules(command: CreatePolicy | EditPolicy, governed: Sequence[type[Com
 
 
 def _possible_requesters(people: set[int], governed: Sequence[type[Command]]) -> list[int]:
-    """Pick those of the approvers who may ask themselves, and then cannot vote."""
+    """Return the approvers who may send such commands themselves, and then cannot vote."""
     permissions = {each.required_permission for each in governed}
     return [
         user.pk

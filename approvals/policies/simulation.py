@@ -1,4 +1,4 @@
-"""What a policy would have done: a draft tried on the commands on record, or one explained."""
+"""Policy simulation: a draft run over recorded commands, or the policies on one explained."""
 
 from bisect import bisect_right
 from collections import Counter, defaultdict
@@ -20,7 +20,7 @@ from audit.subjects import types
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A policy that is not stored, or not yet."""
+    """A policy that is not stored."""
 
     governs: str
     effect: str = Effect.REQUIRE_APPROVAL
@@ -33,7 +33,7 @@ class Draft:
 
 @dataclass(slots=True)
 class Simulation:
-    """What came of running a draft over recorded commands."""
+    """The result of running a draft over recorded commands."""
 
     looked_at: int = 0
     matched: list[CommandRecord] = field(default_factory=list)
@@ -42,13 +42,13 @@ class Simulation:
 
     @property
     def by_requester(self) -> list[tuple[str, int]]:
-        """How many commands of each actor it would have met, most first."""
+        """The number of matching commands of each actor, highest first."""
         return Counter(record.actor_label for record in self.matched).most_common()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Explanation:
-    """What one policy had to say of one command; ``unmet`` is the first criterion that was not."""
+    """The result of one policy for one command; ``unmet`` is the first criterion that failed."""
 
     policy: Policy
     is_decisive: bool
@@ -56,7 +56,7 @@ class Explanation:
 
 
 class Past:
-    """What the subjects of commands were when these arrived: one query a type, once it is asked."""
+    """Past values of the commands' subjects: one query for each type, on first use."""
 
     def __init__(self, records: Iterable[CommandRecord]) -> None:
         self._asked: defaultdict[str, set[str]] = defaultdict(set)
@@ -65,7 +65,7 @@ class Past:
         self._versions: dict[str, dict[str, list[Any]]] = {}
 
     def of(self, record: CommandRecord) -> dict[str, Any]:
-        """Read the values of the subject of a command, from its history."""
+        """Return the values of a command's subject when the command arrived, from its history."""
         found: Any = types.subject_type(record.subject_type)
         if found is None or not hasattr(found.model, "history"):
             return {}
@@ -105,7 +105,7 @@ def simulate(draft: Draft, records: Iterable[CommandRecord]) -> Simulation:
 
 
 def explain(record: CommandRecord) -> list[Explanation]:
-    """Tell of each enabled policy whether it matches a recorded command, and if not, why not."""
+    """Return for each enabled policy whether it matches a recorded command, and if not, why."""
     decisive = {
         each["id"] for each in (record.decision or {}).get("policies", []) if each.get("matched")
     }
@@ -117,7 +117,7 @@ def explain(record: CommandRecord) -> list[Explanation]:
 
 
 def first_unmet(policy: Draft | Policy, record: CommandRecord, *, past: Past) -> str:
-    """Name the first criterion of a policy that a recorded command does not meet; or nothing.
+    """Return the first criterion of a policy that a recorded command does not meet, or "".
 
     :raises ConditionFailed: if the condition cannot be evaluated.
     """
@@ -145,9 +145,9 @@ def _unmet_or_failed(policy: Policy, record: CommandRecord) -> str:
 
 
 def values_then(record: CommandRecord) -> dict[str, Any]:
-    """Name everything that a condition could have asked for when a recorded command arrived.
+    """Return all values that a condition could have used when a recorded command arrived.
 
-    :raises UnknownMessageType: if no class has its type any more.
+    :raises UnknownMessageType: if its type no longer has a class.
     :raises Invalid: if it does not fit its class.
     """
     return _values(record, Past([record]).of(record))
@@ -181,9 +181,9 @@ def _can_be_met(draft: Draft, record: CommandRecord, members: dict[int, set[int]
 
 
 def _criteria(condition: str) -> list[str]:
-    """Split a condition at the ``&&`` that stand outside of every bracket and string.
+    """Return the parts of a condition between its top-level ``&&``, outside brackets and strings.
 
-    An ``||`` there binds less than any ``&&``: then the whole condition is one criterion.
+    A top-level ``||`` binds less than any ``&&``: then the whole condition is one criterion.
     """
     places = list(_top_level_operators(condition))
     if any(operator == "||" for _, operator in places):

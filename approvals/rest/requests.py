@@ -1,4 +1,4 @@
-"""Approval requests and policies over HTTP, version 2."""
+"""The approval request endpoints."""
 
 from collections.abc import Callable
 from functools import partial
@@ -49,7 +49,7 @@ from audit.rest.viewsets import LONGEST_REASON, CommandInput, CommandViewSet, st
 class CommentInput(CommandInput):
     """A comment, which is the reason."""
 
-    # The documented way to do without an inherited field.
+    # The documented way to remove an inherited field.
     reason = None  # type: ignore[assignment]
     comment = serializers.CharField(
         source="reason",
@@ -100,7 +100,7 @@ _PAYLOAD = (Altered, ForbiddenContent, TooLarge, Unfitting, UnknownCommand)
 
 
 def _decision(verb: str, *, takes: type[CommandInput], **facts: Any) -> Callable[[Method], Method]:
-    """Document a decision, which is answered with the request as it then stands."""
+    """Document a decision, which returns the updated request."""
     return documented(
         f"{verb}_approval_request",
         takes=takes,
@@ -192,7 +192,7 @@ class ApprovalRequestViewSet(CommandViewSet):
         return self.send(type(command), takes=CommentInput, **command.plain())
 
     def represent(self, completed: Completed) -> resources.ApprovalRequestResource | CarriedOut:
-        """Present the request as it stands after the decision; or what was asked for once more."""
+        """Return the updated request, or the outcome of a resubmitted command."""
         match completed.result:
             case ApprovalRequest() as decided:
                 return self._detail(decided)
@@ -206,7 +206,7 @@ class ApprovalRequestViewSet(CommandViewSet):
 
 
 def _carried_out(completed: Completed) -> CarriedOut:
-    """Present a command of any kind, with what nobody is told a second time."""
+    """Return the outcome of a command of any type, with its secret, which is shown only once."""
     command_id = completed.command_id
     told: CarriedOut = {
         "status": "succeeded",

@@ -1,4 +1,4 @@
-"""Issue an API key, and write its secret to standard output."""
+"""Creation of an API key, with its secret on standard output."""
 
 from datetime import datetime
 from typing import Any
@@ -9,17 +9,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys.commands import CreateApiKey, PickUpSecret
 from apikeys.models import Customer
-from audit.bus.authorization import known_scopes
-from audit.entry.shell import carry_out, errors_told
+from audit.domain import carry_out, errors_told, known_scopes
 
 
 class Command(BaseCommand):
-    """Standard output gets only the secret, once; everything else goes to standard error."""
+    """A command that writes only the secret to standard output, and all else to standard error."""
 
     help = "Issue an API key. Its secret goes to standard output, once."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Ask whose key it is and what it may do."""
         parser.add_argument("--customer", metavar="NAME", help="The customer of the key.")
         parser.add_argument(
             "--owner", metavar="USERNAME", help="The user on whose behalf the key acts."
@@ -54,7 +52,6 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Dispatch the command as the system."""
         with errors_told():
             command = _picking_up(options) if options["pick_up"] else _creating(options)
         completed = carry_out(command, reason=options["reason"])

@@ -1,4 +1,4 @@
-"""Try a policy on the commands on record, before it is proposed; or explain one command."""
+"""Simulation of a policy before it is proposed, or explanation of one command."""
 
 from typing import Any
 from uuid import UUID
@@ -17,12 +17,11 @@ _SHOWN = 10
 
 
 class Command(BaseCommand):
-    """Evaluate a draft policy on recent commands, or explain the policies' verdict on one."""
+    """A run of a draft over the last commands, or an explanation of the policies on one."""
 
     help = "Simulate a draft policy on logged commands, or explain one command (--explain ID)."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take a draft, or a command."""
         parser.add_argument("--governs", help="A message type, or a prefix such as apikeys.*")
         parser.add_argument("--condition", default="", help="CEL")
         parser.add_argument("--effect", choices=Effect.values, default=Effect.REQUIRE_APPROVAL)
@@ -32,7 +31,6 @@ class Command(BaseCommand):
         parser.add_argument("--explain", type=UUID, metavar="COMMAND_ID")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Simulate or explain."""
         if options["explain"]:
             self._explain(options["explain"])
         elif options["governs"]:

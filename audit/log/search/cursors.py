@@ -1,4 +1,4 @@
-"""Places in the log, as they stand in the addresses of pages."""
+"""Cursors of the search: places in the log, as written in URLs of pages."""
 
 import re
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ _FURTHEST = 2**63 - 1
 
 
 class Cursor(NamedTuple):
-    """A record's place in the order of pages: by time and, where that is equal, by position."""
+    """A record's place in the order of pages: by time, then by position."""
 
     at: datetime
     position: int
@@ -19,9 +19,9 @@ class Cursor(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> Self:
-        """Read what was written.
+        """Return the cursor that a text contains.
 
-        :raises ValueError: if that is no place.
+        :raises ValueError: if the text is not a cursor.
         """
         written = _WRITTEN.fullmatch(text)
         if written is None or int(written["position"]) > _FURTHEST:

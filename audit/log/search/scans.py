@@ -1,4 +1,4 @@
-"""The ways through the log: along which index to go for what is looked for."""
+"""Index scans: the choice of the index for the criteria of a search."""
 
 import re
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ _KIND_AND_ID = re.compile(r"(?P<kind>[a-z_]+):(?P<id>.+)")
 
 
 class Condition(NamedTuple):
-    """A piece of SQL about a row that is called ``each``."""
+    """An SQL condition on a row with the alias ``each``."""
 
     sql: str
     params: tuple[Any, ...] = ()
 
     def columns(self) -> list[str]:
-        """Tell what it looks at."""
+        """Return the columns of the row that the condition uses."""
         return sorted(set(_COLUMN.findall(self.sql)))
 
 
@@ -47,7 +47,7 @@ class Walk:
     told: tuple[Condition, ...] = ()
 
     def source(self) -> Condition:
-        """Name what the lanes are selected from."""
+        """Return the FROM item that yields the lanes."""
         if not self.columns:
             return Condition("(SELECT) AS lane")
         arrays = ", ".join(["%s::text[]"] * len(self.columns))
@@ -56,19 +56,19 @@ class Walk:
         return Condition(f"unnest({arrays}) AS lane ({names})", values)
 
     def in_lane(self) -> Condition:
-        """Say which rows are in a lane."""
+        """Return the condition for the rows of a lane."""
         same = [Condition(f"each.{name} = lane.{name}") for name in self.columns]
         return every(*same, *self.indexed, *self.inside)
 
 
 def every(*conditions: Condition) -> Condition:
-    """Join conditions."""
+    """Join conditions with AND."""
     sql = " AND ".join([each.sql for each in conditions] or ["true"])
     return Condition(sql, tuple(value for each in conditions for value in each.params))
 
 
 def walk_for(criteria: Criteria) -> Walk:
-    """Choose the way: along the narrowest thing that is looked for."""
+    """Return the scan by the most selective criterion."""
     if criteria.correlation_id:
         rest = (*kind(criteria), *actor(criteria), *reason(criteria))
         return Walk(inside=(*case(criteria), *own(criteria)), rest=rest, told=case(criteria))
@@ -91,14 +91,14 @@ def through_time(criteria: Criteria) -> Walk:
 
 
 def own(criteria: Criteria) -> tuple[Condition, ...]:
-    """Confine rows to the tenants that may be seen."""
+    """Return the condition for the tenants whose commands may be found."""
     if criteria.tenants is None:
         return ()
     return (Condition("each.tenant = ANY(%s::text[])", (array(sorted(criteria.tenants)),)),)
 
 
 def kind(criteria: Criteria) -> tuple[Condition, ...]:
-    """Check what kind of command a row tells of."""
+    """Return the conditions on type, status and channel."""
     wanted = criteria.kind().items()
     return tuple(Condition(f"each.{column} = %s", (value,)) for column, value in wanted)
 
@@ -111,7 +111,6 @@ def case(criteria: Criteria) -> tuple[Condition, ...]:
 
 
 def actor(criteria: Criteria) -> tuple[Condition, ...]:
-    """Check who acted."""
     if not criteria.actor:
         return ()
     actors = actors_of(criteria.actor)
@@ -122,7 +121,7 @@ def actor(criteria: Criteria) -> tuple[Condition, ...]:
 
 
 def reason(criteria: Criteria) -> tuple[Condition, ...]:
-    """Check that a reason has all the words."""
+    """Return the condition that the reason contains all the words."""
     if not criteria.reason:
         return ()
     has = "to_tsvector('simple', each.reason) @@ plainto_tsquery('simple', %s)"
@@ -130,7 +129,6 @@ def reason(criteria: Criteria) -> tuple[Condition, ...]:
 
 
 def subject(criteria: Criteria) -> tuple[Condition, ...]:
-    """Check what a command was about."""
     if not criteria.subject:
         return ()
     return (_any_of(("subject_type", "subject_id"), subjects_of(criteria.subject)),)
@@ -183,13 +181,13 @@ def _along_kinds(criteria: Criteria) -> Walk:
 
 
 def _along_status(criteria: Criteria) -> Walk:
-    """Walk along an index of nothing but what did not succeed: one lane, or one of each tenant."""
+    """Scan the partial index of what did not succeed: one lane, or one for each tenant."""
     walk = through_time(criteria.of_any_kind())
     return replace(walk, indexed=kind(criteria), told=(*own(criteria), *kind(criteria)))
 
 
 def _first_columns(criteria: Criteria) -> tuple[tuple[str, ...], list[Lane]]:
-    """Tell from which values on the lanes have to be looked up."""
+    """Return the known leading columns and their values, from which the lanes are read."""
     columns: tuple[str, ...] = ()
     starts: list[Lane] = [()]
     if criteria.tenants is not None:
@@ -203,13 +201,13 @@ def _first_columns(criteria: Criteria) -> tuple[tuple[str, ...], list[Lane]]:
 
 
 def actors_of(text: str) -> list[Lane] | None:
-    """Tell whom a text names, as kind and id; None if they are too many to be listed."""
+    """Return kind and id of the actors that a text matches; None if they are too many."""
     exact = _KIND_AND_ID.fullmatch(text)
     return [(exact["kind"], exact["id"])] if exact else actors_named(text)
 
 
 def subjects_of(text: str) -> list[Lane]:
-    """Tell which subjects a text names: one, or one of each type that the log knows."""
+    """Return the subjects that a text matches: one, or one of each type in the log."""
     subject_type, _, identifier = text.rpartition(":")
     if subject_type:
         return [(subject_type, identifier)]

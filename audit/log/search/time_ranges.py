@@ -1,4 +1,4 @@
-"""Which part of the log's order to read, and what was found there."""
+"""Time ranges: the part of the log to read, and the places found there."""
 
 from typing import NamedTuple
 
@@ -8,7 +8,7 @@ from audit.log.search.scans import Condition, every
 
 
 class Stretch(NamedTuple):
-    """What is looked for on one side of a place, in the direction away from it."""
+    """The criteria of a search, the place where reading begins, and its direction."""
 
     criteria: Criteria
     beyond: Cursor | None
@@ -16,12 +16,12 @@ class Stretch(NamedTuple):
 
     @property
     def order(self) -> str:
-        """Write the order of reading in SQL."""
+        """The order of reading, in SQL."""
         direction = "ASC" if self.is_newer else "DESC"
         return f"received_at {direction}, position {direction}"
 
     def condition(self) -> Condition:
-        """Say which rows are in it."""
+        """Return the condition for the rows of the time range."""
         criteria = self.criteria
         conditions = [during(criteria)]
         if self.beyond:
@@ -32,9 +32,9 @@ class Stretch(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Where records were found, in the order of reading, and how far was looked.
+    """The places of found records, in reading order, and how far was searched.
 
-    ``edge`` None is as far as there is anything.
+    ``edge`` None means to the end.
     """
 
     found: list[Cursor]
@@ -42,7 +42,7 @@ class Places(NamedTuple):
 
 
 def during(criteria: Criteria) -> Condition:
-    """Say which rows are of the time that is looked at."""
+    """Return the condition on the time."""
     conditions = []
     if criteria.since:
         conditions.append(Condition("each.received_at >= %s", (criteria.since,)))

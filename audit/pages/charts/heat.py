@@ -1,4 +1,4 @@
-"""A map of days and hours, the warmer the more happened, as a template draws it."""
+"""Heat maps of activity by day and hour, prepared for a template."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -36,7 +36,7 @@ class Row(NamedTuple):
 
 
 class Warmth(NamedTuple):
-    """What a color stands for."""
+    """A color of the legend, and the numbers that it stands for."""
 
     level: int
     words: str
@@ -44,7 +44,7 @@ class Warmth(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeatMap:
-    """Days below each other, the newest first, with their hours from left to right."""
+    """A heat map: one row per day, the newest first, with the hours from left to right."""
 
     frame: Frame
     rows: list[Row]
@@ -59,7 +59,7 @@ class HeatMap:
 
     @property
     def height(self) -> int:
-        """How high it is, with the hours on top."""
+        """The height of the map, including the labels of the hours."""
         return _TOP + _ROW * len(self.rows)
 
 
@@ -103,7 +103,7 @@ def _x(hour: int) -> str:
 
 
 def _steps(most: int) -> list[int]:
-    """Tell from which numbers on it is warmer: in even ratios, for quiet hours differ as well."""
+    """Return the lower limits of the levels, in even ratios, so that quiet hours differ, too."""
     steps = (round(max(most, 1) ** (level / _WARMEST)) for level in range(_WARMEST))
     return sorted(set(steps))
 

@@ -108,7 +108,7 @@ def test_a_busy_month_is_kept_out_of_a_database_of_your_own(settings):
     settings.DEMO = False
     before = CommandRecord.objects.count()
 
-    with pytest.raises(CommandError, match="only where DEMO=true"):
+    with pytest.raises(CommandError, match="it requires DEMO=true"):
         call_command("demo", busy=True)
 
     assert CommandRecord.objects.count() == before
