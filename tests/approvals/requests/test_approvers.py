@@ -49,7 +49,7 @@ def test_a_vote_that_stopped_counting_says_why(waiting, ann, bob, acme, security
     User.objects.filter(pk=bob.pk).update(is_active=False)
     said = section(page(browser(ann), waiting), "needed")
     assert "no longer counts: bob is no longer active" in said
-    assert "Security 0 of 2 nobody yet" in said
+    assert "Security 0 of 2 no one yet" in said
 
 
 def test_a_vote_taken_back_is_told_and_does_not_count(waiting, ann, bob, browser):

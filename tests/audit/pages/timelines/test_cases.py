@@ -122,7 +122,7 @@ def test_large_cases_are_cut_with_words(disabled, read, monkeypatch):
     content = read(case_of(disabled))
 
     assert "This case has more than 2 command attempts. The first 2" in content
-    assert "The picture has the first 3 of 5 steps; the table has all of them." in content
+    assert "The chart shows the first 3 of 5 steps; the table has all of them." in content
 
 
 def test_batches_are_one_case(first_key, dana, read, context_of):

@@ -100,7 +100,7 @@ def test_a_second_month_is_not_played(told, settings, tmp_path):
 
     call_command("demo", busy=True, stdout=out)
 
-    assert "there already" in out.getvalue()
+    assert "already exists" in out.getvalue()
     assert CommandRecord.objects.count() == before
 
 
