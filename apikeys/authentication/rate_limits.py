@@ -231,7 +231,7 @@ def go_on_without(error: DatabaseError) -> None:
 
     :raises LimiterFailed: if they do not.
     """
-    logger.error("rate limits cannot be told", why=type(error.__cause__ or error).__name__)
+    logger.error("rate limits cannot be checked", why=type(error.__cause__ or error).__name__)
     if not settings.RATE_LIMIT_FAILS_OPEN:
         raise LimiterFailed from error
 

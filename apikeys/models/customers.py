@@ -66,5 +66,5 @@ class Membership(models.Model):
         if not cls.objects.filter(user_id=user_id, customer_id=customer_id).exists():
             user = get_user_model().objects.filter(pk=user_id).first()
             who = str(user) if user else f"User {user_id}"
-            message = f"{who} does not act for this customer, as the owner of a key has to."
+            message = f"{who} is not a member of this customer, as the owner of a key must be."
             raise NotAMember(message)

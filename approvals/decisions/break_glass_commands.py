@@ -4,19 +4,19 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from approvals.decisions.events import OfRequest
-from audit.messages.classes import Command, SubjectOf
+from audit.messages.classes import Command
 
 BREAK_GLASS = "approvals.break_glass"
 
 
 @dataclass(frozen=True, kw_only=True)
 class BreakGlass(Command):
-    """Carry a held command out now, without the approvals that it needs, and answer for it."""
+    """Execute a held command now, without its approvals, subject to a later review."""
 
     message_type = "approvals.break_glass"
     required_permission = BREAK_GLASS
     subject = SubjectOf("approval-request", "approval_request_id")
-    sentence = "Break the glass on the {subject}, ticket {ticket}"
+    sentence = "Use break-glass on the {subject}, ticket {ticket}"
 
     approval_request_id: UUID
     ticket: str

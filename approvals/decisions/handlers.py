@@ -59,7 +59,7 @@ class Withdrawal(Cancelled):
 
 
 class Expiry(Cancelled):
-    """Nobody decided the request in time."""
+    """The request was not decided in time."""
 
     code = "expired"
 
@@ -68,7 +68,7 @@ class Expiry(Cancelled):
 def approve(command: Approve, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     if request.options.get("approver_reason_required", False):
-        _check_reason(context, "say why you approve")
+        _check_reason(context, "give a reason for approving")
     held_command = execution.opened(request)
     request.cast(Decision.APPROVE, context=context, seen=command.digest)
     context.emit(Approved(approval_request_id=request.pk, digest=command.digest))
@@ -79,7 +79,7 @@ def approve(command: Approve, context: Context) -> ApprovalRequest:
 
 @handles(Deny)
 def deny(command: Deny, context: Context) -> ApprovalRequest:
-    _check_reason(context, "say why you deny")
+    _check_reason(context, "give a reason for denying")
     request = _locked(command.approval_request_id, context=context)
     request.cast(Decision.DENY, context=context, seen=command.digest)
     denial = Denial(f"Denied by {context.actor.label}: {context.reason}")
@@ -117,7 +117,7 @@ def expire_request(command: ExpireRequest, context: Context) -> ApprovalRequest:
         raise AlreadyDecided
     if request.present_state != State.EXPIRED:
         raise NotYetExpired
-    expiry = Expiry(f"Nobody decided this until {request.approve_by:%Y-%m-%d %H:%M} UTC.")
+    expiry = Expiry(f"No decision was made by {request.approve_by:%Y-%m-%d %H:%M} UTC.")
     execution.call_off(request, State.EXPIRED, expiry)
     context.emit(RequestExpired(approval_request_id=request.pk))
     return request
@@ -131,7 +131,7 @@ def retry(command: Retry, context: Context) -> ApprovalRequest:
     if not request.is_retriable:
         raise NotToBeRetried
     if request.execute_by and timezone.now() >= request.execute_by:
-        message = f"This could be carried out until {request.execute_by:%Y-%m-%d %H:%M} UTC."
+        message = f"This could be executed until {request.execute_by:%Y-%m-%d %H:%M} UTC."
         raise TooLate(message)
     if not evaluation.is_satisfied(request):
         raise NotEnoughApprovals
@@ -160,7 +160,7 @@ def _check_reason(context: Context, words: str) -> None:
 def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:
     """Lock a request before anything is read of it: whoever votes at the same time has to wait.
 
-    What is decided here, and what is refused, belongs to the affair of the held command.
+    What is decided here, and what is refused, belongs to the case of the held command.
     """
     request = rows.locked(ApprovalRequest, pk=request_id)
     pipeline.ask_ahead(

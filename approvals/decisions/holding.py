@@ -22,9 +22,10 @@ _QUEUE_UP = pipeline.Statement("SELECT pg_advisory_xact_lock(hashtextextended(%s
 
 
 class AlreadyAskedFor(Conflict):
-    """Somebody has asked for this already, and it waits for approval."""
+    """The same command is already waiting for approval."""
 
-    remedy = "Follow the request that waits, which the detail names."
+    title = "Already requested"
+    remedy = "Follow the waiting request that the detail names."
 
 
 @refuses_with(
@@ -86,7 +87,7 @@ def _pending_twin(command: Command, context: Context) -> Postponed | None:
         return Postponed(
             command_id=pending.command_id, result_id=pending.subject_id, is_repeat=True
         )
-    message = f"{pending.requester_label} has asked for this already: {pending}."
+    message = f"{pending.requester_label} has already requested this: {pending}."
     raise AlreadyAskedFor(message)
 
 

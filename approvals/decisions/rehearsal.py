@@ -40,8 +40,8 @@ def rehearse(request: ApprovalRequest, command: Command) -> Tried:
     )
     match rehearsed.outcome:
         case Completed():
-            happened = ", ".join(map(words, rehearsed.event_types)) or "nothing would be told of it"
-            said = f"It would be carried out now: {happened}."
+            happened = ", ".join(map(words, rehearsed.event_types)) or "no events"
+            said = f"It would succeed now: {happened}."
         case Refused(error=error):
             said = f"It would be refused now: {error.message}"
         case Failed(error=error):

@@ -13,7 +13,7 @@ from audit.tracking.history import HistoricalRecords
 
 
 class AlreadyDisabled(Conflict):
-    """The policy is disabled already."""
+    """The policy is already disabled."""
 
 
 class Effect(models.TextChoices):

@@ -199,7 +199,7 @@ class ApprovalRequest(LeanModel):
         :raises TooLate: if its time is over.
         """
         if self.state != State.PENDING:
-            message = f"This request is {self.get_state_display().lower()} already. {self.outcome}"
+            message = f"This request is already {self.get_state_display().lower()}. {self.outcome}"
             raise refusals.AlreadyDecided(message.strip())
         if now >= self.approve_by:
             message = f"This request could be decided until {self.approve_by:%Y-%m-%d %H:%M} UTC."
@@ -273,7 +273,7 @@ class ApprovalRequest(LeanModel):
         successor.approve_by = min(self.approve_by, deadlines.approve_by(options, now=now))
         ends = (self.execute_by, deadlines.execute_by(options, now=now))
         successor.execute_by = min(filter(None, ends), default=None)
-        self.settle(State.SUPERSEDED, outcome=f"More is asked for by now: see {successor}.")
+        self.settle(State.SUPERSEDED, outcome=f"Replaced by a stricter request: {successor}.")
         successor.add_sealed(command)
         return successor
 

@@ -32,9 +32,9 @@ def command_url(command_id: UUID, *, actor: Actor) -> str:
     return reverse("audit:command", args=[command_id]) if may_read_log(actor) else ""
 
 
-def affair_url(correlation_id: UUID, *, actor: Actor) -> str:
-    """Tell where auditors read about a whole affair; nothing for others."""
-    return reverse("audit:affair", args=[correlation_id]) if may_read_log(actor) else ""
+def case_url(correlation_id: UUID, *, actor: Actor) -> str:
+    """Tell where auditors read about a whole case; nothing for others."""
+    return reverse("audit:case", args=[correlation_id]) if may_read_log(actor) else ""
 
 
 def actor_url(kind: str, identifier: str, *, actor: Actor) -> str:

@@ -25,21 +25,21 @@ from audit.wire.arrays import array
 
 
 class CannotBeHeld(Forbidden):
-    """A policy governs this command, but it carries a secret, which may not be stored."""
+    """A policy governs this command, but it has a secret, which may not be stored."""
 
-    remedy = "Have the policy owners leave this command out of the policy."
+    remedy = "Ask the policy owners to exclude this command from the policy."
 
 
 class Unsatisfiable(Forbidden):
-    """A policy governs this command, and not enough people are there to approve it."""
+    """A policy requires more approvals than there are people who may approve."""
 
-    remedy = "Have an administrator add people to the groups that the policy asks."
+    remedy = "Ask an administrator to add people to the policy's groups."
 
 
 class ForbiddenByPolicy(Forbidden):
     """A policy forbids this."""
 
-    remedy = "Read the detail, in which the policy says why; its owners can change it."
+    remedy = "Read the detail for the policy's message; the policy owners can change the policy."
 
 
 # Written as SQL because every held command starts here: the ORM would take four times as long to
@@ -164,7 +164,7 @@ def check_can_be_held(command: Command, *, requirements: dict[str, Any], request
         if len(filled[slot.rule]) < slot.quorum:
             governed = ", ".join(policy["governs"] for policy in requirements["policies"])
             message = (
-                f"The policy on {governed} asks for {slot.quorum} approvals from {rule['group']}, "
+                f"The policy on {governed} requires {slot.quorum} approvals from {rule['group']}, "
                 f"where only {len(filled[slot.rule])} may approve this. "
                 "Ask an administrator to add people to the group."
             )

@@ -108,18 +108,18 @@ class Electorate:
         if not stands:
             return "taken back: does not count"
         if vote.digest != self._request.digest:
-            return "given for something else: does not count"
+            return "given for other content: does not count"
         if vote.decision == Decision.DENY or self._is_seated(vote.voter_id):
             return ""
-        return f"stopped counting: {self._what_changed(vote)}"
+        return f"no longer counts: {self._what_changed(vote)}"
 
     def _what_changed(self, vote: Vote) -> str:
         if vote.voter_id not in self._names:
-            return f"{vote.voter_label} is not active any more"
+            return f"{vote.voter_label} is no longer active"
         if not any(vote.voter_id in people for people in self._members.values()):
             groups = ", ".join(rule["group"] for rule in self._request.requirements["rules"])
-            return f"{vote.voter_label} is not in {groups} any more"
-        return f"{vote.voter_label} may not approve this any more"
+            return f"{vote.voter_label} is no longer in {groups}"
+        return f"{vote.voter_label} may no longer approve this"
 
     def _is_seated(self, person_id: int) -> bool:
         return any(person_id in slot.people for slot in self._voted)
@@ -216,8 +216,8 @@ def _names(people: Collection[int]) -> dict[int, str]:
 def _says(vote: Vote, groups: list[str]) -> str:
     match vote.decision:
         case Decision.APPROVE:
-            return f"counts for {', '.join(groups)}" if groups else "more than is needed"
+            return f"counts for {', '.join(groups)}" if groups else "not needed"
         case Decision.DENY:
             return "ended the request"
         case _:
-            return "undid the vote before"
+            return "took back the previous vote"

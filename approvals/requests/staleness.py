@@ -43,11 +43,11 @@ def _difference(request: ApprovalRequest, present: Standing) -> str:
     if present.number == request.subject_number or now == before:
         return ""
     if before is None:
-        return "Somebody has made it since this was asked for."
+        return "It has been created since the request."
     if now is None:
-        return "It is not there any more."
+        return "It no longer exists."
     names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    return f"Changed since this was asked for: {', '.join(_words(name) for name in names)}."
+    return f"Changed since the request: {', '.join(_words(name) for name in names)}."
 
 
 def _asked(request: ApprovalRequest) -> Values:

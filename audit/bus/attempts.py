@@ -123,7 +123,7 @@ class Attempt:
                 **(self.context.decision or {}),
                 "same_as": str(outcome.command_id),
             }
-            self.error = SameAsEarlier(f"This was asked for already: {outcome.command_id}.")
+            self.error = SameAsEarlier(f"This was already requested: {outcome.command_id}.")
 
     def roll_back(self) -> None:
         """Tell that the transaction around this attempt was undone."""

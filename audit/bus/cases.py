@@ -1,4 +1,4 @@
-"""Contexts and records of commands that are part of another command's affair."""
+"""Contexts and records of commands that are part of another command's case."""
 
 from copy import copy
 from dataclasses import replace
@@ -28,7 +28,7 @@ def asking_for_held(command_id: UUID) -> pipeline.Call:
 
 
 def inherited(given: Context, parent: Context) -> Context:
-    """Make a context part of the affair of the command that a dispatch runs inside."""
+    """Make a context part of the case of the command that a dispatch runs inside."""
     context = replace(given, idempotency_key=None)
     if given is parent:
         context.expected_number = None

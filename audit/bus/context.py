@@ -55,7 +55,7 @@ class Context:
     secret: str | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Begin an affair of its own; the bus makes it part of another one where it is."""
+        """Begin a case of its own; the bus makes it part of another one where it is."""
         self.correlation_id = self.command_id
         self.tenant = self.actor.home_tenant()
 

@@ -53,7 +53,7 @@ _unit: ContextVar[list[Attempt] | None] = ContextVar("audit_unit", default=None)
 def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
     """Carry a command out, or hold it until it is approved.
 
-    Inside a handler the command becomes part of the handler's transaction and affair, and the
+    Inside a handler the command becomes part of the handler's transaction and case, and the
     context may be left out: actor, channel and reason are the same.
 
     :raises Refused: if the command is turned down.
@@ -66,7 +66,7 @@ def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
 
 
 def dispatch_all(commands: Sequence[Command], *, context: Context) -> list[Outcome]:
-    """Carry out all of the commands in one transaction, or none of them, as one affair.
+    """Carry out all of the commands in one transaction, or none of them, as one case.
 
     :raises ApprovalRequired: if one of them would be held.
     :raises CommandError: what the first one to be turned down, or to fail, raised.
@@ -186,7 +186,7 @@ def _run(attempt: Attempt, *, ending: Callable[[], Sequence[Call]] = list) -> Ou
     """Take a command through the middleware to its handler, and append what came of it."""
     unit = _unit.get()
     if unit is None:
-        message = "a command can be replayed inside another command only"
+        message = "a command can be replayed only inside another command"
         raise RuntimeError(message)
     unit.append(attempt)
     with Conversation():
@@ -239,7 +239,7 @@ def _run_undone(attempt: Attempt, look: Callable[[], Any]) -> Rehearsal:
 
 
 def _no_longer_good(held: CommandRecord) -> exceptions.Forbidden:
-    return exceptions.Forbidden(f"{held.actor_label}, who asked for this, is no longer good.")
+    return exceptions.Forbidden(f"The requester, {held.actor_label}, is no longer valid.")
 
 
 def _through_middleware(command: Command, context: Context) -> Outcome:
@@ -325,7 +325,7 @@ def _append_undone(attempt: Attempt, error: Exception) -> exceptions.Refused | e
 def _parent() -> Context:
     parent = current_context()
     if parent is None:
-        message = "this is done inside a handler only"
+        message = "this is possible only inside a handler"
         raise RuntimeError(message)
     return parent
 

@@ -94,7 +94,9 @@ class Message:
         :raises Invalid: if a field is unknown, missing or of the wrong type.
         """
         declared = codecs(cls)
-        problems = [FieldError(name, "unknown", "is no field") for name in data.keys() - declared]
+        problems = [
+            FieldError(name, "unknown", "is not a field") for name in data.keys() - declared
+        ]
         problems += [FieldError(f.name, "required", "is missing") for f in _missing(cls, data)]
         if problems:
             raise Invalid(errors=problems)

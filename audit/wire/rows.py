@@ -171,7 +171,7 @@ def _write(instance: models.Model, statement: Statement, values: list[Any]) -> N
         pipeline.note(statement)
         locked_in.say_later(Call(statement, values))
     elif not pipeline.ask(statement, values):
-        message = f"{instance!r} is not there any more"
+        message = f"{instance!r} no longer exists"
         raise DatabaseError(message)
 
 

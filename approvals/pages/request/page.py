@@ -71,7 +71,7 @@ def _of_record(held: CommandRecord | None, *, actor: Actor) -> dict[str, Any]:
         "held": held,
         "user_agent": one_line(held.user_agent, longest=_LONGEST),
         "command_url": links.command_url(held.command_id, actor=actor),
-        "affair_url": links.affair_url(held.correlation_id, actor=actor),
+        "case_url": links.case_url(held.correlation_id, actor=actor),
     }
 
 
@@ -116,7 +116,7 @@ def _clocks(presented: Presented) -> list[Clock]:
     request, now = presented.request, presented.now
     is_pending = request.state == State.PENDING
     clocks = [
-        Clock(name="asked for", at=request.requested_at, words=presented.age),
+        Clock(name="requested", at=request.requested_at, words=presented.age),
         Clock(
             name="approve by",
             at=request.approve_by,
@@ -133,9 +133,11 @@ def _clocks(presented: Presented) -> list[Clock]:
 
 def _carry_out_by(request: ApprovalRequest, now: datetime) -> Clock:
     if request.execute_by is None:
-        return Clock(name="carry out by", at=None, words="no limit: at once when it is approved")
+        return Clock(
+            name="execute by", at=None, words="no limit: executed as soon as it is approved"
+        )
     return Clock(
-        name="carry out by",
+        name="execute by",
         at=request.execute_by,
         words=_distance(request.execute_by, now) if _is_open(request) else "",
         is_urgent=_is_open(request) and (request.execute_by - now).days < 1,
@@ -144,7 +146,7 @@ def _carry_out_by(request: ApprovalRequest, now: datetime) -> Clock:
 
 def _distance(moment: datetime, now: datetime) -> str:
     if moment <= now:
-        return f"over for {timesince(moment, now, depth=1)}"
+        return f"overdue by {timesince(moment, now, depth=1)}"
     return f"{timeuntil(moment, now, depth=2)} left"
 
 

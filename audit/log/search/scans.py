@@ -69,7 +69,7 @@ def walk_for(criteria: Criteria) -> Walk:
     """Return the scan by the most selective criterion."""
     if criteria.correlation_id:
         rest = (*kind(criteria), *actor(criteria), *reason(criteria))
-        return Walk(inside=(*affair(criteria), *own(criteria)), rest=rest)
+        return Walk(inside=(*case(criteria), *own(criteria)), rest=rest)
     if criteria.subject:
         return _along_subjects(criteria)
     if criteria.actor:
@@ -79,7 +79,7 @@ def walk_for(criteria: Criteria) -> Walk:
 
 def through_time(criteria: Criteria) -> Walk:
     """Go through everything there is, by time, and check what is looked for row by row."""
-    rest = (*kind(criteria), *actor(criteria), *affair(criteria), *subject(criteria))
+    rest = (*kind(criteria), *actor(criteria), *case(criteria), *subject(criteria))
     rest += reason(criteria)
     if criteria.tenants is None or len(criteria.tenants) > MOST_LANES:
         return Walk(inside=own(criteria), rest=rest)
@@ -100,8 +100,8 @@ def kind(criteria: Criteria) -> tuple[Condition, ...]:
     return tuple(Condition(f"each.{column} = %s", (value,)) for column, value in wanted)
 
 
-def affair(criteria: Criteria) -> tuple[Condition, ...]:
-    """Check to which affair a row belongs."""
+def case(criteria: Criteria) -> tuple[Condition, ...]:
+    """Check to which case a row belongs."""
     if criteria.correlation_id is None:
         return ()
     return (Condition("each.correlation_id = %s", (criteria.correlation_id,)),)

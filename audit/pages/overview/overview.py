@@ -102,7 +102,7 @@ def overview(reader: Actor) -> Overview:
 def _heat(criteria: Criteria, midnights: list[datetime]) -> HeatMap | None:
     hours = [midnights[0] + timedelta(hours=each) for each in range(DAYS * HOURS + 1)]
     numbers = activity(criteria, hours)
-    frame = Frame("hours", f"Commands in each hour of the last {DAYS} days", _links_to())
+    frame = Frame("hours", f"Commands per hour, last {DAYS} days", _links_to())
     return None if numbers is None else heat_map(numbers, midnights, frame)
 
 
@@ -128,7 +128,7 @@ def _doers(criteria: Criteria) -> Doers:
         Count(row.label, row.number, _url(since=since, actor=f"{row.kind}:{row.id}"))
         for row in rows
     ]
-    chart = rank_chart(counts, name="actors", title="Who sent them")
+    chart = rank_chart(counts, name="actors", title="Commands by actor")
     return Doers(chart, f"{rows[0].all:,}" if rows else "0", since)
 
 

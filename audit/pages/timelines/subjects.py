@@ -20,7 +20,7 @@ from audit.subjects.types import label_of
 
 STORY_LINES = 100
 MOST_REVISIONS = 1_000
-_MOST_AFFAIRS = 2 * STORY_LINES
+_MOST_CASES = 2 * STORY_LINES
 # What brought something about is written behind it, but in the same transaction.
 _CLOSE = 1_000
 _FURTHEST = 2**63 - 1
@@ -93,12 +93,12 @@ class _Page:
 def story(
     subject: Subject, *, actor: Actor, before: int | None, at: datetime | None
 ) -> Story | None:
-    """Read what happened to a subject, and in the affairs that it was part of.
+    """Read what happened to a subject, and in the cases that it was part of.
 
     None if there is nothing that the actor may see.
     """
     instance = find(subject, actor=actor)
-    about = _of_affairs_about(subject, actor=actor, before=before)
+    about = _of_cases_about(subject, actor=actor, before=before)
     records, older = window(about, before=before, size=STORY_LINES)
     page = _Page(records=records, older=older, before=before)
     if instance is None and not records:
@@ -115,13 +115,13 @@ def story(
     )
 
 
-def _of_affairs_about(
+def _of_cases_about(
     subject: Subject, *, actor: Actor, before: int | None
 ) -> QuerySet[CommandRecord]:
-    """Find the records of the affairs that the subject was lately part of.
+    """Find the records of the cases that the subject was lately part of.
 
-    Left out is only what happened in an affair, not to the subject, after so much else that the
-    affair is not among the latest. To read all affairs of a subject takes seconds if it has
+    Left out is only what happened in a case, not to the subject, after so much else that the
+    case is not among the latest. To read all cases of a subject takes seconds if it has
     changed fifty thousand times.
     """
     about = Q(subject_type=subject.type, subject_id=subject.id)
@@ -130,10 +130,10 @@ def _of_affairs_about(
     commands = actor.confine(CommandRecord.objects.filter(about))
     events = actor.confine(EventRecord.objects.filter(about))
     latest = commands.order_by("-received_at", "-position").values("correlation_id")
-    affairs = latest[:_MOST_AFFAIRS].union(
-        events.order_by("-number").values("correlation_id")[:_MOST_AFFAIRS]
+    cases = latest[:_MOST_CASES].union(
+        events.order_by("-number").values("correlation_id")[:_MOST_CASES]
     )
-    return actor.confine(CommandRecord.objects.filter(correlation_id__in=affairs))
+    return actor.confine(CommandRecord.objects.filter(correlation_id__in=cases))
 
 
 def _entries(page: _Page, revised: Sequence[Revision], *, actor: Actor) -> list[Entry]:

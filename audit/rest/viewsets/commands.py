@@ -31,7 +31,7 @@ class CommandInput(serializers.Serializer[Any]):
     """The fields that the body of every command may have."""
 
     reason = serializers.CharField(
-        required=False, allow_blank=True, max_length=LONGEST_REASON, help_text="Why you do this."
+        required=False, allow_blank=True, max_length=LONGEST_REASON, help_text="The reason."
     )
 
 
@@ -119,7 +119,9 @@ class CommandViewSet(ActorViewSet):
         key = self.request.headers.get("Idempotency-Key")
         if key is None or _IDEMPOTENCY_KEY.fullmatch(key):
             return key
-        words = "must be one, of 1 to 255 visible ASCII characters without spaces and commas"
+        words = (
+            "must be a single key of 1 to 255 visible ASCII characters, without spaces and commas"
+        )
         raise Invalid(errors=[FieldError("Idempotency-Key", "invalid", words, Place.HEADER)])
 
     def _expected_number(self) -> int | None:

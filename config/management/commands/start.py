@@ -16,7 +16,7 @@ from config.site.web_server import NoAnswer, PortTaken, WebServer
 class Command(BaseCommand):
     """Migrate, load the demo cast, serve, and say where to click."""
 
-    help = "Start Countersign with a demo cast on this machine; Ctrl-C stops all of it."
+    help = "Start Countersign with demo data on this machine; Ctrl-C stops everything."
 
     def handle(self, *args: object, **options: object) -> None:
         _refuse_other_databases()
@@ -29,7 +29,7 @@ class Command(BaseCommand):
                 self._tell(
                     banner(_demo(), base_url=settings.BASE_URL, mail=settings.EMAIL_FILE_PATH)
                 )
-                raise CommandError(f"The web server ended by itself, with {process.wait()}.")
+                raise CommandError(f"The web server exited unexpectedly, with {process.wait()}.")
         except stopping.Stopped as stopped:
             # After another signal, such as SIGHUP, there may be no terminal to write to.
             if stopped.number == signal.SIGINT:
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         except PortTaken as error:
             raise CommandError(_port_taken(server)) from error
         except NoAnswer as error:
-            raise CommandError("The web server did not start; its own words are above.") from error
+            raise CommandError("The web server did not start; its messages are above.") from error
 
     def _prepare(self) -> None:
         self._tell("Preparing the database and the pages ...")
@@ -63,7 +63,7 @@ def _refuse_other_databases() -> None:
         raise CommandError(
             "start loads demo accounts, so it runs only on the embedded database. With a "
             "DATABASE_URL, run `manage.py migrate` and serve config.wsgi:application; or set "
-            "DEMO=true if this database may hold the demo."
+            "DEMO=true to allow demo data in this database."
         )
 
 
@@ -84,6 +84,6 @@ def _demo() -> Demo:
 
 def _port_taken(server: WebServer) -> str:
     return (
-        f"Port {server.port} is taken, perhaps by a Countersign that already runs: stop what "
+        f"Port {server.port} is taken, perhaps by another Countersign: stop the process that "
         f"listens there, or choose another port with: PORT={server.port + 1} make run"
     )

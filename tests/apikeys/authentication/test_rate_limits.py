@@ -116,7 +116,7 @@ def test_version_1_says_it_in_plain_json(client, first_key, limits):
 
     assert (refused.status_code, refused["Content-Type"]) == (429, "application/json")
     assert refused.json() == {
-        "detail": "Too many requests: wait for as many seconds as Retry-After says.",
+        "detail": "Too many requests: wait Retry-After seconds.",
         "code": "rate_limited",
     }
     assert refused["Retry-After"] == "3600"
