@@ -84,7 +84,7 @@ class UpdateApiKey(Command):
 
     message_type = "apikeys.update"
     required_permission = "apikeys.update_apikey"
-    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
+    subject = SubjectOf("api-key", "api_key_id")
 
     api_key_id: UUID
     name: str | None = None
@@ -152,7 +152,7 @@ class RotateApiKey(Command):
 
     message_type = "apikeys.rotate"
     required_permission = "apikeys.rotate_apikey"
-    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
+    subject = SubjectOf("api-key", "api_key_id")
     sentence = "Rotate {subject}; the old secret works for {overlap_seconds} seconds more"
 
     api_key_id: UUID
@@ -172,7 +172,7 @@ class PickUpSecret(Command):
     """Make and show the secret of an API key that was approved, to whoever asked for it."""
 
     message_type = "apikeys.pick_up"
-    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
+    subject = SubjectOf("api-key", "api_key_id")
     sentence = "Pick up the secret of {subject}"
     finishes_approved = True
 
@@ -185,7 +185,7 @@ class DeleteApiKey(Command):
 
     message_type = "apikeys.delete"
     required_permission = "apikeys.delete_apikey"
-    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
+    subject = SubjectOf("api-key", "api_key_id")
     sentence = "Delete {subject} for good"
 
     api_key_id: UUID
@@ -197,7 +197,7 @@ class EnableApiKey(Command):
 
     message_type = "apikeys.enable"
     required_permission = "apikeys.enable_apikey"
-    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
+    subject = SubjectOf("api-key", "api_key_id")
     sentence = "Enable {subject}"
 
     api_key_id: UUID
@@ -209,7 +209,7 @@ class DisableApiKey(Command):
 
     message_type = "apikeys.disable"
     required_permission = "apikeys.disable_apikey"
-    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
+    subject = SubjectOf("api-key", "api_key_id")
     sentence = "Disable {subject}"
 
     api_key_id: UUID

@@ -127,6 +127,9 @@ DATABASES: dict[str, dict[str, Any]] = {
     },
 }
 
+# How the statements of commands reach PostgreSQL: in pipelines, or one by one.
+AUDIT_WIRE = environment.choice("AUDIT_WIRE", among=("pipelined", "plain"))
+
 # People and their browsers
 
 AUTH_PASSWORD_VALIDATORS = [

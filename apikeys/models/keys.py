@@ -22,9 +22,9 @@ from apikeys.models.refusals import (
 from apikeys.models.secrets import ApiKeySecret, PickUp, claim, database_clock
 from apikeys.models.tokens import Token
 from audit.actors.actors import Actor
+from audit.models import LeanModel
 from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
-from audit.wire.rows import LeanModel
 
 
 class Environment(models.TextChoices):

@@ -1,7 +1,7 @@
 """The secrets of API keys: how long each is good, and who may still pick one up."""
 
 from datetime import datetime, timedelta
-from typing import Self
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import connection, models
@@ -11,8 +11,8 @@ from uuid_utils.compat import uuid7
 
 from apikeys.models.refusals import NotYours, PickUpExpired
 from audit.actors.actors import Actor
+from audit.models import LeanManager, LeanModel
 from audit.tracking.history import HistoricalRecords
-from audit.wire.rows import LeanModel
 
 
 def database_clock() -> datetime:
@@ -33,6 +33,9 @@ class LiveSecrets(models.QuerySet["ApiKeySecret"]):
         return self.filter(is_live).defer("digest").order_by("-created_at", "-pk")
 
 
+SecretManager = LeanManager.from_queryset(LiveSecrets)
+
+
 class ApiKeySecret(LeanModel):
     """The digest of one secret of a key, and how long it is good."""
 
@@ -42,7 +45,7 @@ class ApiKeySecret(LeanModel):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     not_after = models.DateTimeField(null=True)
 
-    objects = LiveSecrets.as_manager()
+    objects: ClassVar = SecretManager()
     history = HistoricalRecords(excluded_fields=("digest",))
 
     class Meta:

@@ -1,5 +1,6 @@
 """API keys, version 2."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +29,7 @@ from apikeys.models import (
 )
 from apikeys.models.limits import DEFAULT_SCOPES
 from apikeys.rest.listing import ApiKeyListQuery, found_by
-from apikeys.rest.reading import KeyInContext, after, in_context, question, visible_key
+from apikeys.rest.reading import KeyInContext, in_context, prefetched, visible_key
 from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret, present, present_with_secret
 from apikeys.rest.serializers import CreateApiKeyInput, RotateApiKeyInput, UpdateApiKeyInput
 from apikeys.rights import BeyondOwnRights
@@ -37,7 +38,6 @@ from audit.messages.outcomes import Completed
 from audit.rest.listing import body, page
 from audit.rest.openapi.operations import documented
 from audit.rest.viewsets import CommandViewSet
-from audit.wire.pipeline import Question
 
 _REVEALING = ("create", "rotate", "pick_up")
 
@@ -145,13 +145,13 @@ class ApiKeyViewSet(CommandViewSet):
         """Delete a key for good; none of its secrets works any more."""
         return self.send(DeleteApiKey, api_key_id=api_key_id)
 
-    def question(self, command: Any) -> Question:
-        """Ask for what surrounds the key."""
-        return question(command.api_key_id)
+    def prefetched(self, command: Any) -> AbstractContextManager[None]:
+        """Read the surroundings of the key with the COMMIT of the command."""
+        return prefetched(command.api_key_id)
 
     def represent(self, completed: Completed) -> Any:
         """Present a key; where a secret was made, with that, which a repeat shows as null."""
-        found = after(self.asked, completed.result)
+        (found,) = in_context([completed.result])
         if self.action in _REVEALING:
             return present_with_secret(found, secret=completed.secret)
         (shown,) = present([found])

@@ -4,6 +4,7 @@ The ORM takes four queries for one key, which was 3.6 ms of the 4.8 that reading
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -16,8 +17,7 @@ from django.http import Http404
 from apikeys.models import ApiKey, ApiKeySecret, ApiKeyUsage, PickUp
 from audit.actors.actors import Actor
 from audit.bus.postponements import Pending, pending_sql, read_pending
-from audit.models.records import StreamHead
-from audit.wire import pipeline
+from audit.models import PreparedQuery, StreamHead
 
 _FIELDS = ApiKey._meta.concrete_fields
 # How many columns come before those of the key itself.
@@ -68,7 +68,7 @@ def visible_key(actor: Actor, api_key_id: UUID) -> KeyInContext:
     :raises Http404: if there is no such key, or it is somebody else's.
     """
     actor.require("apikeys.view_apikey")
-    row = pipeline.fetch(_statements().key, [api_key_id])
+    row = _queries().key.first([api_key_id])
     if row is None:
         raise Http404
     _, *around = row[:_AROUND]
@@ -81,27 +81,19 @@ def visible_key(actor: Actor, api_key_id: UUID) -> KeyInContext:
 def in_context(api_keys: Iterable[ApiKey]) -> list[KeyInContext]:
     """Add to keys, as they are, what surrounds them."""
     keys = list(api_keys)
-    (rows,) = pipeline.send(_around(key.pk for key in keys))
+    rows = _queries().surroundings.rows(_array(key.pk for key in keys))
     found = {key_id: around for key_id, *around in rows}
     return [KeyInContext(key, _surroundings(found[key.pk])) for key in keys]
 
 
-def question(api_key_id: UUID) -> pipeline.Question:
-    """Ask what will surround a key, once a command about it has taken effect."""
-    return pipeline.Question(_around([api_key_id]))
+def prefetched(api_key_id: UUID) -> AbstractContextManager[None]:
+    """Return the context within which a command reads the surroundings of a key with its COMMIT."""
+    return _queries().surroundings.prefetched_after_commit(_array([api_key_id]))
 
 
-def after(asked: pipeline.Question | None, api_key: ApiKey) -> KeyInContext:
-    """Add to a key what surrounds it, of which the answer may have come with that of COMMIT."""
-    if not (asked and asked.answer):
-        return in_context([api_key])[0]
-    _, *around = asked.answer[0]
-    return KeyInContext(api_key, _surroundings(around))
-
-
-def _around(api_key_ids: Iterable[UUID]) -> pipeline.Call:
-    # Written as an array here: psycopg looks at each element of a list to find out its type.
-    return pipeline.Call(_statements().surroundings, [f"{{{','.join(map(str, api_key_ids))}}}"])
+def _array(api_key_ids: Iterable[UUID]) -> list[str]:
+    # As text, because psycopg inspects each element of a list to find its type.
+    return [f"{{{','.join(map(str, api_key_ids))}}}"]
 
 
 def _surroundings(row: Sequence[Any]) -> Surroundings:
@@ -136,16 +128,16 @@ def _live(identifier: str, created_at: str, not_after: str | None) -> LiveSecret
     return LiveSecret(identifier, datetime.fromisoformat(created_at), end)
 
 
-class _Statements(NamedTuple):
+class _Queries(NamedTuple):
     """One for a key with what surrounds it, one for what surrounds many keys."""
 
-    key: pipeline.Statement
-    surroundings: pipeline.Statement
+    key: PreparedQuery
+    surroundings: PreparedQuery
 
 
 @cache
-def _statements() -> _Statements:
-    """Write the statements, once the apps have told what they hold."""
+def _queries() -> _Queries:
+    """Write the queries, once the apps have declared where held commands wait."""
     waiting = pending_sql(subject_type="'api-key'", subject_id="api_key.id::text")
     around = f"""
         api_key.id, owner.username, usage.last_used_at, host(usage.last_used_from),
@@ -166,7 +158,7 @@ def _statements() -> _Statements:
         LEFT JOIN {ApiKeyUsage._meta.db_table} AS usage ON usage.api_key_id = api_key.id
     """
     one, many = "api_key.id = %s::uuid", "api_key.id = ANY(%s::uuid[])"
-    return _Statements(
-        key=pipeline.Statement(f"SELECT {around}, {own} FROM {tables} WHERE {one}"),  # noqa: S608  # as above
-        surroundings=pipeline.Statement(f"SELECT {around} FROM {tables} WHERE {many}"),  # noqa: S608  # as above
+    return _Queries(
+        key=PreparedQuery(f"SELECT {around}, {own} FROM {tables} WHERE {one}"),  # noqa: S608  # as above
+        surroundings=PreparedQuery(f"SELECT {around} FROM {tables} WHERE {many}"),  # noqa: S608  # as above
     )

@@ -86,8 +86,8 @@ class HistoricalRecords(StockHistoricalRecords):
         listens.
         """
         context = current_context()
-        talk = pipeline.waiting(using=using)
-        if context is None or talk is None or history_type == _DELETED:
+        deferring = pipeline.deferring(using=using)
+        if context is None or deferring is None or history_type == _DELETED:
             super().create_historical_record(instance, history_type, using=using)
             return
         facts = {
@@ -97,7 +97,7 @@ class HistoricalRecords(StockHistoricalRecords):
             "history_user_id": "",
         }
         copy = rows.copied(instance, into=_history_of(type(instance)), **facts, **_stamps(context))
-        talk.say_later(copy)
+        deferring.enqueue(copy)
 
     def copy_fields(self, model: type[models.Model]) -> dict[str, Any]:
         """Copy the fields without their indexes: history is read by object, with one index."""
