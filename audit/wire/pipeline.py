@@ -196,9 +196,9 @@ def prefetched_after_commit(call: Call) -> Iterator[None]:
 
 
 def log_query(statement: Statement) -> None:
-    """Add a statement to Django's log of queries. A plain one is already there."""
+    """Add a statement to Django's log of queries."""
     connection = database()
-    if connection.queries_logged and not _is_plain():
+    if connection.queries_logged:
         connection.queries_log.append({"sql": statement.sql.decode(), "time": "0"})
 
 

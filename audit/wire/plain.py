@@ -14,6 +14,8 @@ def exchange(database: BaseDatabaseWrapper, calls: Iterable[Call]) -> list[list[
 
 
 def _rows(database: BaseDatabaseWrapper, call: Call) -> list[Row]:
-    with database.cursor() as cursor:
+    database.ensure_connection()
+    # A cursor that does not log: `pipeline.log_query` does, for the same statements in both modes.
+    with database.make_cursor(database.create_cursor()) as cursor:
         cursor.execute(call.statement.template, call.values or None)
         return cast(list[Row], cursor.fetchall()) if cursor.description else []
