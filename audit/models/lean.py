@@ -13,7 +13,8 @@ _Model = TypeVar("_Model", bound=models.Model)
 class LeanManager(models.Manager[_Model]):
     """A manager that reads and locks single rows by prepared statements.
 
-    The columns are named as in the model, or ``pk``, and are compared for equality.
+    The columns are named as in the model, or ``pk``, and are compared for equality. No other filter
+    applies, not even that of a related manager.
     """
 
     def locked(self, **columns: Any) -> _Model:
