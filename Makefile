@@ -6,8 +6,29 @@ BENCH := .venv-bench
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-options --extra first-run
 
+# Without ensurepip, `python -m venv` fails and leaves an environment that has Python, but not pip.
+define make_environment
+	test -x $(1)/bin/pip || { \
+		rm -rf $(1); \
+		$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' && $(PYTHON) -m venv $(1) || { \
+			rm -rf $(1); \
+			echo "$$NO_ENVIRONMENT" >&2; \
+			exit 1; \
+		}; \
+	}
+endef
+define NO_ENVIRONMENT
+
+There is no virtual environment, and $(PYTHON) cannot make one. Countersign needs Python 3.11 or
+later with the modules venv and ensurepip:
+
+  Debian, Ubuntu    apt install python3-venv
+  another Python    make PYTHON=python3.12 $(MAKECMDGOALS)
+endef
+export NO_ENVIRONMENT
+
 .DEFAULT_GOAL := help
-.PHONY: help run test matrix screenshots bench compare load check openapi lock format clean dev
+.PHONY: help run test matrix soak screenshots bench compare load check openapi lock format clean dev
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +41,12 @@ test: dev ## Run the tests
 
 matrix: dev ## Look at every page in every combination of looks, width and JavaScript
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m matrix tests/browser
+
+soak: dev ## Repeat races, crashes and random requests for hours: make soak RACE_ROUNDS=20000
+	RACE_ROUNDS="$${RACE_ROUNDS:-5000}" SCHEMATHESIS_SECONDS="$${SCHEMATHESIS_SECONDS:-3600}" \
+		$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 tests/faults tests/test_races.py \
+		tests/test_killed_server.py tests/test_two_processes.py tests/test_schemathesis.py \
+		tests/apikeys/test_rotation.py tests/approvals/test_acceptance_requests.py
 
 screenshots: dev ## Take the pictures in docs/screenshots anew
 	$(BIN)/python -m tests.browser.screenshots
@@ -58,7 +85,7 @@ dev: $(VENV)/installed-dev
 
 # Each stamp says when its requirements were last installed.
 $(VENV)/installed: requirements.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(call make_environment,$(VENV))
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@
 
@@ -67,7 +94,7 @@ $(VENV)/installed-dev: requirements-dev.txt $(VENV)/installed
 	touch $@
 
 $(BENCH)/installed: requirements.txt benchmarks/rivals/requirements.txt
-	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@$(call make_environment,$(BENCH))
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check \
 		-r requirements.txt -r benchmarks/rivals/requirements.txt
 	touch $@

@@ -13,9 +13,11 @@ from config.first_run.postgres_programs import ServerUnavailable
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     try:
-        preparing.prepare()
+        preparing.prepare_command_line()
     except ServerUnavailable as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
     execute_from_command_line(sys.argv)
 
 

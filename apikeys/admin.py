@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apikeys.models import ApiKey, ApiKeySecret, Customer, Membership, PickUp
-from audit.pages.admin import HistoryAdmin, ReadOnlyAdmin
+from audit.pages import HistoryAdmin, ReadOnlyAdmin
 
 
 @admin.register(Customer)
@@ -20,7 +20,7 @@ class CustomerAdmin(HistoryAdmin):
 
 
 class PartOfKey(admin.TabularInline):
-    """Shows what belongs to a key to whoever may see the key, and changes nothing."""
+    """A read-only part of a key's page, for every user who may see the key."""
 
     extra = 0
 
@@ -28,7 +28,7 @@ class PartOfKey(admin.TabularInline):
         return self.fields or ()
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        # The page of the key has asked for the permission to see the key.
+        # The key's page has already checked the permission to see the key.
         return True
 
     def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
@@ -79,12 +79,12 @@ class ApiKeyAdmin(HistoryAdmin):
     inlines = (SecretInline, PickUpInline)
 
     def get_inlines(self, request: HttpRequest, obj: ApiKey | None) -> Any:
-        """Leave out the table of what waits to be picked up where nothing does."""
+        """Leave out the pick-up table if no secret waits."""
         waits = PickUp.objects.filter(api_key=obj).exists()
         return self.inlines if waits else (SecretInline,)
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        """Begin with what follows from the others."""
+        """Put the derived state first."""
         return ["state", *super().get_fields(request, obj)]
 
     @admin.display(description="state")

@@ -1,4 +1,4 @@
-"""What can be asked for: customers, their people, and the life of an API key."""
+"""Commands of customers, their members and API keys."""
 
 import json
 from dataclasses import dataclass, field
@@ -6,9 +6,15 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from apikeys.models import limits
-from audit.messages.classes import Command, SubjectOf, generated
-from audit.messages.exceptions import FieldError, Invalid
+from apikeys.models import ApiKey, limits
+from audit.domain import Command, FieldError, Invalid, SubjectOf, generated
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OnKey(Command):
+    subject = SubjectOf("api-key", "api_key_id")
+
+    api_key_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +44,25 @@ class AddMember(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreateApiKey(Command):
+class ApiKeyFields:
+    """The fields of a new key, in the command and in the event. A new field needs a default."""
+
+    api_key_id: UUID
+    customer_id: UUID
+    owner_id: int
+    name: str
+    # Newer than the first stored messages: each default is what those messages meant.
+    description: str = ""
+    environment: Literal["live", "test"] = "live"
+    scopes: tuple[str, ...] = limits.DEFAULT_SCOPES
+    allowed_networks: tuple[str, ...] = ()
+    not_before: datetime | None = None
+    expires_at: datetime | None = None
+    metadata: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreateApiKey(ApiKeyFields, Command):
     """Create an API key and hand out its secret, once."""
 
     message_type = "apikeys.create"
@@ -48,20 +72,9 @@ class CreateApiKey(Command):
     sentence = "Create the API key “{name}”"
 
     api_key_id: UUID = generated()
-    customer_id: UUID
-    owner_id: int
-    name: str
-    # Later than the first stored commands: each has the value that those stood for.
-    description: str = ""
-    environment: Literal["live", "test"] = "live"
-    scopes: tuple[str, ...] = limits.DEFAULT_SCOPES
-    allowed_networks: tuple[str, ...] = ()
-    not_before: datetime | None = None
-    expires_at: datetime | None = None
-    metadata: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Bring every value into its normal form, and refuse what no key may hold.
+        """Normalize every value and check that a key may hold it.
 
         :raises Invalid: if a value is of the wrong type, too large or contradicts another one.
         """
@@ -74,9 +87,13 @@ class CreateApiKey(Command):
         object.__setattr__(self, "allowed_networks", networks)
         object.__setattr__(self, "scopes", tuple(dict.fromkeys(self.scopes)))
 
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of the new key, each with its value."""
+        return _columns(self)
+
 
 @dataclass(frozen=True, kw_only=True)
-class UpdateApiKey(Command):
+class UpdateApiKey(_OnKey):
     """Change what an API key is called, what it may do, or from where and until when it works.
 
     None leaves a field as it is; ``cleared`` names the times that are to be none.
@@ -84,9 +101,7 @@ class UpdateApiKey(Command):
 
     message_type = "apikeys.update"
     required_permission = "apikeys.update_apikey"
-    subject = SubjectOf("api-key", "api_key_id")
 
-    api_key_id: UUID
     name: str | None = None
     description: str | None = None
     scopes: tuple[str, ...] | None = None
@@ -97,10 +112,10 @@ class UpdateApiKey(Command):
     cleared: tuple[Literal["not_before", "expires_at"], ...] = ()
 
     def __post_init__(self) -> None:
-        """Bring every value into its normal form, and refuse what no key may hold.
+        """Normalize every value and check that a key may hold it.
 
-        :raises Invalid: if a value is of the wrong type or too large, contradicts another one, or
-            nothing is named.
+        :raises Invalid: if a value is of the wrong type, too large or contradicts another one,
+            or nothing changes.
         """
         super().__post_init__()
         if self.name is not None:
@@ -116,23 +131,16 @@ class UpdateApiKey(Command):
         self._check_is_clear()
 
     def changes(self) -> dict[str, Any]:
-        """Name the columns that are to change, each with its new value."""
-        values = {name: self.plain()[name] for name in _CHANGEABLE}
-        columns = {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in values.items()
-            if value is not None
-        }
-        if self.metadata is not None:
-            columns["metadata"] = self.as_json()["metadata"]
-        return columns | dict.fromkeys(self.cleared)
+        """Return the new value of each column that changes."""
+        named = {name: value for name, value in _columns(self).items() if value is not None}
+        return named | dict.fromkeys(self.cleared)
 
     def proposed_values(self) -> dict[str, Any]:
-        """Leave out the fields that stay as they are."""
+        """Return only the fields that change."""
         return self.changes()
 
     def describe(self, subject_label: str) -> str:
-        """Say in one sentence what is to change, and to what."""
+        """Return one sentence with the changes and their subject."""
         told = [_told(name, value) for name, value in self.changes().items()]
         return f"Change {subject_label}: {'; '.join(told)}"
 
@@ -147,19 +155,17 @@ class UpdateApiKey(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RotateApiKey(Command):
+class RotateApiKey(_OnKey):
     """Give an API key a new secret, and let the old one work for some time more."""
 
     message_type = "apikeys.rotate"
     required_permission = "apikeys.rotate_apikey"
-    subject = SubjectOf("api-key", "api_key_id")
     sentence = "Rotate {subject}; the old secret works for {overlap_seconds} seconds more"
 
-    api_key_id: UUID
     overlap_seconds: int
 
     def __post_init__(self) -> None:
-        """Refuse an overlap that cannot be.
+        """Check the overlap.
 
         :raises Invalid: if it is negative or longer than seven days.
         """
@@ -168,62 +174,57 @@ class RotateApiKey(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PickUpSecret(Command):
+class PickUpSecret(_OnKey):
     """Make and show the secret of an API key that was approved, to whoever asked for it."""
 
     message_type = "apikeys.pick_up"
-    subject = SubjectOf("api-key", "api_key_id")
     sentence = "Pick up the secret of {subject}"
     finishes_approved = True
 
-    api_key_id: UUID
-
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteApiKey(Command):
+class DeleteApiKey(_OnKey):
     """Delete an API key for good. None of its secrets works any more."""
 
     message_type = "apikeys.delete"
     required_permission = "apikeys.delete_apikey"
-    subject = SubjectOf("api-key", "api_key_id")
     sentence = "Delete {subject} for good"
-
-    api_key_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnableApiKey(Command):
+class EnableApiKey(_OnKey):
     """Let an API key authenticate again."""
 
     message_type = "apikeys.enable"
     required_permission = "apikeys.enable_apikey"
-    subject = SubjectOf("api-key", "api_key_id")
     sentence = "Enable {subject}"
-
-    api_key_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class DisableApiKey(Command):
+class DisableApiKey(_OnKey):
     """Turn an API key away from its next request on."""
 
     message_type = "apikeys.disable"
     required_permission = "apikeys.disable_apikey"
-    subject = SubjectOf("api-key", "api_key_id")
     sentence = "Disable {subject}"
 
-    api_key_id: UUID
+
+# Derived, so that a field which a command takes cannot be left out of the row.
+_COLUMNS = frozenset(column.attname for column in ApiKey._meta.concrete_fields)
 
 
-_CHANGEABLE = (
-    "name",
-    "description",
-    "scopes",
-    "allowed_networks",
-    "not_before",
-    "expires_at",
-    "metadata",
-)
+def _columns(command: Command) -> dict[str, Any]:
+    """Return the fields of a command that are columns of a key, each as the column holds it."""
+    told = command.as_json()
+    return {
+        name: list(value)
+        if isinstance(value, tuple)
+        else told[name]
+        if isinstance(value, dict)
+        else value
+        for name, value in command.plain().items()
+        if name in _COLUMNS
+    }
 
 
 def _told(name: str, value: Any) -> str:

@@ -1,4 +1,4 @@
-"""What events change in an API key, beside the columns that have the names of their fields."""
+"""Folding of API key events, for columns that do not have the name of an event field."""
 
 from apikeys.events import (
     ApiKeyCreated,
@@ -7,16 +7,16 @@ from apikeys.events import (
     ApiKeyEnabled,
     ApiKeyUpdated,
 )
-from audit.tracking.folding import State, evolves
+from audit.domain import State, evolves
 
 
 @evolves(ApiKeyCreated, ApiKeyEnabled)
-def let_in(key: State, event: ApiKeyCreated | ApiKeyEnabled) -> State:
+def enable(key: State, event: ApiKeyCreated | ApiKeyEnabled) -> State:
     return {"is_enabled": True}
 
 
 @evolves(ApiKeyDisabled, ApiKeyDeleted)
-def turn_away(key: State, event: ApiKeyDisabled | ApiKeyDeleted) -> State:
+def disable(key: State, event: ApiKeyDisabled | ApiKeyDeleted) -> State:
     return {"is_enabled": False}
 
 

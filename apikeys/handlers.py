@@ -1,4 +1,4 @@
-"""The service layer: each function carries one command out."""
+"""Handlers of customer and API key commands."""
 
 from datetime import timedelta
 
@@ -27,11 +27,7 @@ from apikeys.events import (
 )
 from apikeys.models import ApiKey, Customer, Membership, limits
 from apikeys.models.tokens import Token
-from audit.bus.context import Context
-from audit.bus.handling import checks, handles
-
-# What a new key takes over from its command, as it is.
-_SAID = ("name", "description", "environment", "not_before", "expires_at")
+from audit.domain import Context, checks, handles
 
 
 @handles(CreateCustomer)
@@ -54,18 +50,13 @@ def add_member(command: AddMember, context: Context) -> Customer:
 @handles(CreateApiKey)
 def create_api_key(command: CreateApiKey, context: Context) -> ApiKey:
     check_creation(command, context)
-    # When a held creation is replayed, its caller is gone: nobody would see the secret but the
-    # last approver. The key waits without one until its requester picks it up.
+    # When a held creation is replayed, its caller is gone: only the last approver would see the
+    # secret. The key waits without one until its requester picks it up.
     token = None if context.is_replay else Token.generate(command.environment)
     api_key = ApiKey.objects.create(
         pk=command.api_key_id,
-        customer_id=command.customer_id,
-        owner_id=command.owner_id,
         prefix=token.prefix if token else "",
-        scopes=list(command.scopes),
-        allowed_networks=list(command.allowed_networks),
-        metadata=command.as_json()["metadata"],
-        **{name: getattr(command, name) for name in _SAID},
+        **command.columns(),
     )
     if token:
         api_key.secrets.create(digest=token.digest)
@@ -78,10 +69,10 @@ def create_api_key(command: CreateApiKey, context: Context) -> ApiKey:
 
 @checks(CreateApiKey)
 def check_creation(command: CreateApiKey, context: Context) -> None:
-    """Refuse a key that could never be used, or that would do more than whoever asks for it.
+    """Check that the key could be used, and has no more rights than its creator.
 
-    :raises Invalid: if a scope is none, or the key would have expired already.
-    :raises NotInYourName: if it is to act for somebody else.
+    :raises Invalid: if a scope is unknown, or the key would already be expired.
+    :raises NotInYourName: if the key would act for another person.
     :raises NotAMember: if its owner does not act for the customer.
     :raises BeyondOwnRights: if it could do what its creator may not.
     """
@@ -105,16 +96,16 @@ def update_api_key(command: UpdateApiKey, context: Context) -> ApiKey:
 
 @checks(UpdateApiKey)
 def check_update(command: UpdateApiKey, context: Context) -> None:
-    """Refuse what would be refused when it is carried out, before anybody has to approve it."""
+    """Refuse early what would be refused on execution, before anyone has to approve it."""
     _check_update(ApiKey.objects.found(pk=command.api_key_id), command, context)
 
 
 def _check_update(api_key: ApiKey, command: UpdateApiKey, context: Context) -> None:
-    """Refuse to touch, or to make, a key that may do more than whoever asks for it.
+    """Check the key, before and after the change, against the actor's rights.
 
-    :raises AlreadyDeleted: if it is.
-    :raises Invalid: if a scope is none, or the key would have expired already.
-    :raises BeyondOwnRights: if it can, or could then, do what the actor may not.
+    :raises AlreadyDeleted: if the key is deleted.
+    :raises Invalid: if a scope is unknown, or the key would already be expired.
+    :raises BeyondOwnRights: if it can, or then could, do what the actor may not.
     """
     api_key.check_not_deleted()
     if command.scopes is not None:
@@ -130,7 +121,7 @@ def rotate_api_key(command: RotateApiKey, context: Context) -> ApiKey:
     _check_rights(api_key, context)
     overlap, former_ends_at = timedelta(seconds=command.overlap_seconds), None
     if context.is_replay:
-        # As at creation; and the old secret goes on working until there is a new one.
+        # As at creation. The old secret works until there is a new one.
         api_key.await_pick_up(context.actor, overlap=overlap)
     else:
         token = Token.generate(api_key.environment)
@@ -149,7 +140,7 @@ def rotate_api_key(command: RotateApiKey, context: Context) -> ApiKey:
 
 @checks(RotateApiKey)
 def check_rotation(command: RotateApiKey, context: Context) -> None:
-    """Refuse what would be refused when it is carried out, before anybody has to approve it."""
+    """Refuse early what would be refused on execution, before anyone has to approve it."""
     _check_rights(ApiKey.objects.found(pk=command.api_key_id), context)
 
 
@@ -192,12 +183,12 @@ def delete_api_key(command: DeleteApiKey, context: Context) -> ApiKey:
 
 @checks(EnableApiKey, DisableApiKey, DeleteApiKey)
 def check_is_there(command: EnableApiKey | DisableApiKey | DeleteApiKey, context: Context) -> None:
-    """Refuse what is asked of a deleted key, before anybody has to approve it."""
+    """Refuse commands on a deleted key early, before anyone has to approve them."""
     ApiKey.objects.found(pk=command.api_key_id).check_not_deleted()
 
 
 def _check_rights(api_key: ApiKey, context: Context) -> None:
-    """Refuse to hand out a secret of a key that may do more than whoever would get it.
+    """Check that the actor may have a secret of the key.
 
     :raises AlreadyDeleted: if the key is deleted.
     :raises BeyondOwnRights: if it can do what the actor may not.

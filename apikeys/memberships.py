@@ -1,4 +1,4 @@
-"""Whom people act for."""
+"""Customer membership."""
 
 from collections.abc import Collection
 from typing import Any
@@ -10,14 +10,14 @@ from apikeys.models import Membership
 
 
 def tenants_of_user(user: Any) -> list[str] | None:
-    """List the tenants whose data a person may see; None for every tenant there is."""
+    """Return the ids of the tenants whose data the user may see; None for all tenants."""
     if user.has_perm("audit.view_every_tenant"):
         return None
     return [str(membership.customer_id) for membership in Membership.objects.every(user=user.pk)]
 
 
 def people_of_tenant(tenant: str, *, among: Collection[int]) -> set[int]:
-    """Pick the active people who may see the data of a tenant: two queries, however many."""
+    """Return the active users, among these, who may see the tenant's data: always two queries."""
     people = User.objects.filter(pk__in=among, is_active=True)
     members = people.filter(membership__customer=UUID(tenant))
     seeing_all = User.objects.with_perm("audit.view_every_tenant").filter(pk__in=among)

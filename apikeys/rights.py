@@ -1,12 +1,10 @@
-"""That nobody hands out more than they have: rights of a key are those of its scopes and owner."""
+"""Escalation checks: a key, by its scopes and owner, may not exceed the rights of the actor."""
 
 from collections.abc import Iterable
 
 from django.contrib.auth import get_user_model
 
-from audit.actors import scopes
-from audit.actors.actors import SYSTEM, Actor
-from audit.messages.exceptions import Forbidden
+from audit.domain import SYSTEM, Actor, Forbidden, scopes_needed_for, scopes_not_covered
 
 
 class BeyondOwnRights(Forbidden):
@@ -22,7 +20,7 @@ class NotInYourName(Forbidden):
 
 
 def check_owner(actor: Actor, *, owner_id: int) -> None:
-    """Refuse to make a key that acts for somebody else. The system sets up what others use.
+    """Check that the key acts for the actor itself. The system may create keys for others.
 
     :raises NotInYourName: if the owner is another person.
     """
@@ -31,16 +29,16 @@ def check_owner(actor: Actor, *, owner_id: int) -> None:
 
 
 def check_not_beyond(actor: Actor, *, owner_id: int, key_scopes: Iterable[str]) -> None:
-    """Refuse to hand out, through a key, what the actor itself may not do.
+    """Check that the key could do nothing that the actor may not.
 
-    :raises BeyondOwnRights: naming the scopes and permissions that are too much.
+    :raises BeyondOwnRights: naming the scopes and permissions that the actor lacks.
     """
     if actor.kind == SYSTEM.kind:
         return
     wanted = frozenset(key_scopes)
-    beyond = [] if actor.scopes is None else scopes.not_covered(wanted, actor.scopes)
+    beyond = [] if actor.scopes is None else scopes_not_covered(wanted, actor.scopes)
     for permission in sorted(_permissions_of(owner_id, actor)):
-        if wanted & scopes.needed_for(permission) and not actor.may(permission):
+        if wanted & scopes_needed_for(permission) and not actor.may(permission):
             beyond.append(permission)
     if beyond:
         message = f"The key may do what you may not: {', '.join(beyond)}."
@@ -51,6 +49,6 @@ def _permissions_of(owner_id: int, actor: Actor) -> frozenset[str]:
     if str(owner_id) == actor.person_id:
         return actor.permissions
     owner = get_user_model().objects.get(pk=owner_id)
-    # Whoever is not active may become so again, and with that person all that the key may do.
+    # An inactive owner may become active again, and with that all rights of the key.
     owner.is_active = True
     return frozenset(owner.get_all_permissions())

@@ -6,12 +6,17 @@ from django.apps import AppConfig
 class ApprovalsConfig(AppConfig):
     name = "approvals"
     verbose_name = "Approvals"
+    declares = (
+        "decisions.break_glass",
+        "decisions.handlers",
+        "evolution",
+        "people.handlers",
+        "policies.bootstrap",
+        "policies.handlers",
+        "requests.pending",
+    )
+    # The system alone has them, so no model declares them and they cannot be granted.
+    system_permissions = frozenset({"bootstrap", "expire_request"})
 
     def ready(self) -> None:
         import_module("approvals.checks")
-        import_module("approvals.decisions.handlers")
-        import_module("approvals.requests.pending")
-        import_module("approvals.policies.handlers")
-        import_module("approvals.people.handlers")
-        import_module("approvals.decisions.break_glass")
-        import_module("approvals.policies.bootstrap")

@@ -1,4 +1,4 @@
-"""System checks: what is stored can be understood by the code at hand."""
+"""System checks: approvals are in the settings, and stored commands have a class."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -8,15 +8,14 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 from approvals.decisions.holding import hold_for_approval
 from approvals.models import ApprovalRequest, Effect, Policy, State
-from approvals.policies.evaluation import names_governing
-from audit.bus import handling
+from approvals.policies.evaluation import governed_by
 from audit.messages import catalog
 from audit.messages.classes import Command, secret_fields
 
 
 @register()
 def check_gate(**_: Any) -> list[CheckMessage]:
-    """Refuse settings that leave the gate out: what is held is decided by policies alone."""
+    """Check that the settings include the approval middleware: otherwise nothing is held."""
     gate = f"{hold_for_approval.__module__}.{hold_for_approval.__name__}"
     if gate in settings.AUDIT_MIDDLEWARE:
         return []
@@ -26,7 +25,7 @@ def check_gate(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_stored_types(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Refuse to start where a policy or a pending request is about a command that nobody knows."""
+    """Check that every policy and pending request is about a known type of command."""
     if not databases or "default" not in databases:
         return []
     return [*_policies(), *_pending_requests()]
@@ -34,7 +33,7 @@ def check_stored_types(databases: Sequence[str] | None = None, **_: Any) -> list
 
 def _policies() -> Iterator[CheckMessage]:
     for policy in Policy.objects.filter(is_enabled=True):
-        governed = [c for c in handling.command_classes() if policy.governs in names_governing(c)]
+        governed = governed_by(policy.governs)
         if not governed:
             yield Error(f"The {policy} governs no command.", hint=_HINT, id=_UNKNOWN)
         elif policy.effect == Effect.REQUIRE_APPROVAL and any(map(secret_fields, governed)):

@@ -1,4 +1,4 @@
-"""What events change in requests and policies, beside the columns named as their fields are."""
+"""Folding of approval events, for columns that do not have the name of an event field."""
 
 from approvals.decisions.events import (
     ApprovalRequested,

@@ -11,4 +11,7 @@
 - ``messages``: commands, events, their values, outcomes and errors
 - ``models``: the records
 - ``wire``: how statements are sent to PostgreSQL
+
+A domain app imports from four modules: ``audit.domain``, ``audit.rest``, ``audit.pages`` and
+``audit.testing``.
 """

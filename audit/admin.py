@@ -9,18 +9,19 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from audit.models.records import CommandRecord, EventRecord
-from audit.pages.admin import ReadOnlyAdmin, shown_time, unless_recorded
+from audit.pages.access import record_or_refuse
+from audit.pages.admin import ReadOnlyAdmin, shown_time
 from audit.pages.labels import words
 from audit.pages.linked_rows import record_links
 
-# Few models: the links in the header and on the start page are enough.
+# With few models, the links in the header and on the start page are enough.
 admin.site.enable_nav_sidebar = False
 admin.site.site_url = None
 admin.site.index_title = "Overview"
 
 
 class NewestOnly(Paginator):
-    """Counts no further than anybody pages, for the log has no end."""
+    """A paginator with a limited count: counting the whole log would take too long."""
 
     furthest = 5_000
 
@@ -32,7 +33,7 @@ class NewestOnly(Paginator):
 
 
 class RecordAdmin(ReadOnlyAdmin):
-    """Shows a part of the log."""
+    """A read-only list of records."""
 
     tenant_field = "tenant"
     ordering: ClassVar[tuple[str, ...]] = ("-position",)
@@ -42,8 +43,8 @@ class RecordAdmin(ReadOnlyAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Record that the list is read, where the settings ask for it."""
-        return unless_recorded(request) or super().changelist_view(request, extra_context)
+        """Record the view of the list, if the settings require it."""
+        return record_or_refuse(request) or super().changelist_view(request, extra_context)
 
     def change_view(
         self,
@@ -52,13 +53,12 @@ class RecordAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Record that the row is read, where the settings ask for it."""
-        shown = unless_recorded(request)
-        return shown or super().change_view(request, object_id, form_url, extra_context)
+        """Record the view of the row, if the settings require it."""
+        refusal = record_or_refuse(request)
+        return refusal or super().change_view(request, object_id, form_url, extra_context)
 
     @admin.display(description="what")
     def words(self, record: CommandRecord | EventRecord) -> str:
-        """Say what the message type means."""
         return words(record.message_type)
 
     @admin.display(description="about")
@@ -70,7 +70,7 @@ class RecordAdmin(ReadOnlyAdmin):
 class CommandRecordAdmin(RecordAdmin):
     list_display = ("words", "received", "state", "who", "channel", "about", "reason", "leads_to")
     list_filter = ("status", "channel")
-    # An index of each tenant's commands goes by time, and then by position.
+    # The order of the indexes by time, for each tenant and for all.
     ordering = ("-received_at", "-position")
     search_fields = ("=subject_id", "actor_label")
 

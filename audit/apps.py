@@ -1,15 +1,16 @@
 from importlib import import_module
 
 from django.apps import AppConfig
-from django.utils.module_loading import autodiscover_modules
+
+from audit import discovery
 
 
 class AuditConfig(AppConfig):
     name = "audit"
     verbose_name = "Audit log"
+    declares = ("handlers", "actors.credentials", "outside")
 
     def ready(self) -> None:
-        """Have every app declare its commands, events, handlers and credentials."""
+        """Import the checks, and the modules in which the apps declare handlers and the like."""
         import_module("audit.checks")
-        import_module("audit.outside")
-        autodiscover_modules("handlers", "credentials", "evolution")
+        discovery.import_declarations()

@@ -1,13 +1,16 @@
-"""System checks: what must hold before the program serves."""
+"""System checks: requirements on settings, messages, triggers and the serving role."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_permission_codename
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
 from django.utils.module_loading import import_string
 
+from audit import discovery
 from audit.bus import handling
 from audit.messages import catalog
 from audit.messages.classes import codecs
@@ -17,7 +20,7 @@ from audit.tracking.protection import APPEND_ONLY, GUARD, append_only_tables, gu
 
 @register()
 def check_transactions(**_: Any) -> list[CheckMessage]:
-    """Refuse a transaction around the request: a dispatch is one of its own."""
+    """Check that no request runs in a transaction: a dispatch opens its own."""
     return [
         Error(
             f"ATOMIC_REQUESTS is on for {alias!r}: the record of a refused command would be lost.",
@@ -31,7 +34,7 @@ def check_transactions(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_middleware(**_: Any) -> list[CheckMessage]:
-    """Every middleware can be imported and called."""
+    """Check that every middleware can be imported and called."""
     return [
         Error(f"AUDIT_MIDDLEWARE names {name!r}, which is no function.", id="audit.E002")
         for name in settings.AUDIT_MIDDLEWARE
@@ -41,19 +44,52 @@ def check_middleware(**_: Any) -> list[CheckMessage]:
 
 @register()
 def check_messages(**_: Any) -> list[CheckMessage]:
-    """Messages hold plain values, and commands require permissions that can be given."""
+    """Check that messages have supported types, and that permissions have the form app.codename."""
     problems = [problem for each in catalog.message_classes() for problem in _fields(each)]
     for command_class in handling.command_classes():
         permission = command_class.required_permission
-        if permission is not None and permission.count(".") != 1:
+        if permission is not None and not _is_well_formed(permission):
             message = f"{command_class.message_type} requires {permission!r}: use app.codename."
             problems.append(Error(message, id="audit.E004"))
     return problems
 
 
+@register()
+def check_discovery(**_: Any) -> list[CheckMessage]:
+    """Check that each module with a handler, credential or event folding is imported."""
+    return [
+        Error(
+            f"{each.module} uses @{', @'.join(each.decorators)}, but nothing imports it.",
+            hint=f"Add {each.module.removeprefix(each.app + '.')!r} to `declares` in the "
+            f"AppConfig of {each.app}.",
+            id="audit.E007",
+        )
+        for each in discovery.undiscovered()
+    ]
+
+
+@register()
+def check_permissions(**_: Any) -> list[CheckMessage]:
+    """Check that a model or ``system_permissions`` of an app declares each required permission.
+
+    Permissions are rows, but ``migrate`` creates them from the models: no database is needed.
+    """
+    declared = set(_declared_permissions())
+    return [
+        Error(
+            f"{each.message_type} requires {each.required_permission!r}, which no model declares.",
+            hint="Add it to `permissions` in the Meta of a model, or to `system_permissions` in "
+            "the AppConfig if only the system may have it.",
+            id="audit.E008",
+        )
+        for each in handling.command_classes()
+        if _is_well_formed(each.required_permission) and each.required_permission not in declared
+    ]
+
+
 @register(Tags.database)
 def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Every guarded and every append-only table has its trigger."""
+    """Check that every guarded and every append-only table has its trigger."""
     if not databases or "default" not in databases:
         return []
     with connections["default"].cursor() as cursor:
@@ -74,7 +110,7 @@ def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[Che
 
 @register(Tags.database, deploy=True)
 def check_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Refuse to serve as a role that owns the records, or is superuser."""
+    """Check that the serving role neither owns the records nor could bypass their protection."""
     if not databases or "default" not in databases:
         return []
     with connections["default"].cursor() as cursor:
@@ -90,6 +126,20 @@ def check_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMe
 
 
 _MIGRATE = "Run manage.py migrate: it attaches the triggers."
+
+
+def _is_well_formed(permission: str | None) -> bool:
+    return permission is not None and permission.count(".") == 1
+
+
+def _declared_permissions() -> Iterator[str]:
+    for app in apps.get_app_configs():
+        yield from (f"{app.label}.{each}" for each in getattr(app, "system_permissions", ()))
+    for model in apps.get_models():
+        options = model._meta
+        builtin = (get_permission_codename(each, options) for each in options.default_permissions)
+        for codename in (*builtin, *(codename for codename, _ in options.permissions)):
+            yield f"{options.app_label}.{codename}"
 
 
 def _is_function(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The service layer of the log itself."""
+"""The handlers of the log's own commands."""
 
 from django.utils import timezone
 
@@ -42,19 +42,19 @@ def export_records(command: ExportRecords, context: Context) -> None:
 
 @handles(EndExport)
 def end_export(command: EndExport, context: Context) -> None:
-    told = Exported if command.is_complete else ExportBrokenOff
-    context.emit(told(export_id=command.export_id, rows=command.rows, sha256=command.sha256))
+    event_class = Exported if command.is_complete else ExportBrokenOff
+    context.emit(event_class(export_id=command.export_id, rows=command.rows, sha256=command.sha256))
 
 
 @handles(ViewPage)
 def view_page(command: ViewPage, context: Context) -> None:
-    """Do nothing: what was read is on record by now."""
+    """Do nothing: the record of the command is its only effect."""
 
 
 @checks(ExportRecords, EndExport, ViewPage)
 def check_is_not_held(command: ExportRecords | EndExport | ViewPage, *_: object) -> None:
-    """Refuse to wait for approval: nobody would be there any more to get the file or the page.
+    """Refuse to be held: after approval there would be no request to send the file or page to.
 
-    :raises CannotWait: always, for this is called where a command is about to be held.
+    :raises CannotWait: always, because it is called only when a command is about to be held.
     """
     raise CannotWait

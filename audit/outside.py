@@ -1,4 +1,4 @@
-"""The one way around the bus: for fixtures, data migrations and operators, and on the record."""
+"""Direct database changes: for fixtures, data migrations and operators, and recorded."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from audit.models.records import Epoch
 
 @contextmanager
 def outside_command(reason: str, *, using: str = DEFAULT_DB_ALIAS) -> Iterator[None]:
-    """Let this block write to guarded tables. Who runs it answers for it; the record says why.
+    """Allow the block to write to guarded tables, and record a command with the reason.
 
     The block and its record commit together. Inside a migration, pass the alias that it runs on.
 
@@ -33,6 +33,7 @@ def outside_command(reason: str, *, using: str = DEFAULT_DB_ALIAS) -> Iterator[N
         record = attempt.record()
         record.epoch = Epoch.objects.using(using).latest("number").number
         record.save(using=using, force_insert=True)
+        # An outer transaction, such as that of a migration, goes on without permission to write.
         _name_command("", using=using)
 
 

@@ -1,6 +1,6 @@
-"""Fixtures for the tests of any app on the bus: given these commands, when this one, then events.
+"""Fixtures for tests of apps on the bus: given commands, when a command, then events.
 
-Load them with ``pytest_plugins = ["audit.testing"]``; they want a database that commits.
+Load them with ``pytest_plugins = ["audit.testing"]``; they need a database that commits.
 """
 
 from collections.abc import Sequence
@@ -16,22 +16,24 @@ from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Outcome, Postponed
 from audit.models.records import CommandRecord, EventRecord
 
+__all__ = ["assert_recorded", "given"]
+
 
 class Scenario:
-    """One story in three sentences. ``context`` says who acts; without it, the system does."""
+    """A test in three steps. ``context`` contains the actor; the default is the system."""
 
     def __init__(self) -> None:
         self.outcome: Outcome | None = None
         self.error: CommandError | None = None
 
     def given(self, *commands: Command, context: Context | None = None) -> Self:
-        """Carry out what has happened before."""
+        """Dispatch the commands that come before the tested one."""
         for command in commands:
             dispatch(command, context=context)
         return self
 
     def when(self, command: Command, *, context: Context | None = None) -> Self:
-        """Dispatch the command that the story is about, and keep what comes of it."""
+        """Dispatch the tested command, and keep its outcome or error."""
         try:
             self.outcome = dispatch(command, context=context)
         except CommandError as error:
@@ -39,7 +41,7 @@ class Scenario:
         return self
 
     def then(self, *events: Event) -> None:
-        """Expect exactly these events of it, in this order."""
+        """Assert that the command emitted exactly these events, in this order."""
         if self.error:
             raise self.error
         assert self.outcome, "there was no when()"
@@ -57,20 +59,20 @@ class Scenario:
 
 
 def recorded_events(outcome: Outcome) -> Sequence[Any]:
-    """Read the events of a command back from the log."""
+    """Return the events of a command, restored from the log."""
     records = EventRecord.objects.filter(command_id=outcome.command_id).order_by("position")
     return [catalog.restore(e.message_type, e.schema_version, e.data) for e in records]
 
 
 @pytest.fixture
 def given() -> Any:
-    """Begin a scenario: ``given(*commands).when(command).then(*events)``."""
+    """Return the start of a scenario: ``given(*commands).when(command).then(*events)``."""
     return Scenario().given
 
 
 @pytest.fixture
 def assert_recorded() -> Any:
-    """Assert that the log has one record of a command type with these columns, and return it."""
+    """Return a function that asserts one record of a type with these columns, and returns it."""
 
     def check(command_class: type[Command], **columns: Any) -> CommandRecord:
         found = CommandRecord.objects.filter(message_type=command_class.message_type, **columns)

@@ -16,7 +16,7 @@ from django.db.models import Index
 from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
 from apikeys.models import ApiKey, Customer
 from audit.bus.dispatch import dispatch
-from audit.log.search.cursors import Cursor
+from audit.log.search.time_ranges import Cursor
 from audit.models.records import CommandRecord, EventRecord, Record
 from benchmarks import rows
 from benchmarks.peers import Dispatcher

@@ -1,6 +1,6 @@
-"""Settings read from the environment: typed, and refused early in words that say what to write.
+"""Settings from the environment: typed, and checked early with errors that say what to write.
 
-No message repeats a value, for it may be a secret. An empty value counts as none.
+No message repeats a value, because it may be a secret. An empty value counts as missing.
 """
 
 import base64
@@ -27,7 +27,7 @@ _HOW_TO_MAKE_A_KEY = "openssl rand -base64 32"
 
 
 class Database(TypedDict):
-    """The part of a Django database's settings that a URL tells."""
+    """The part of a Django database's settings that a URL contains."""
 
     ENGINE: str
     NAME: str
@@ -39,7 +39,7 @@ class Database(TypedDict):
 
 
 class Limit(NamedTuple):
-    """So many requests in so many seconds."""
+    """A rate limit: a number of requests in a number of seconds."""
 
     requests: int
     seconds: int
@@ -64,9 +64,9 @@ def first(*names: str) -> str:
 
 
 def flag(name: str, *, default: bool) -> bool:
-    """Return a yes or no.
+    """Return a boolean.
 
-    :raises ImproperlyConfigured: if it is neither.
+    :raises ImproperlyConfigured: if it is not one.
     """
     value = text(name, default=str(default)).lower()
     if value not in _FLAGS:
@@ -77,7 +77,7 @@ def flag(name: str, *, default: bool) -> bool:
 def number(name: str, *, default: int, least: int = 0) -> int:
     """Return a whole number.
 
-    :raises ImproperlyConfigured: if it is none, or below `least`.
+    :raises ImproperlyConfigured: if it is not one, or below `least`.
     """
     value = text(name, default=str(default))
     if not re.fullmatch(r"[0-9]{1,12}", value) or int(value) < least:
@@ -90,7 +90,7 @@ def number(name: str, *, default: int, least: int = 0) -> int:
 def day(name: str, *, default: str) -> date:
     """Return a date.
 
-    :raises ImproperlyConfigured: if it is none.
+    :raises ImproperlyConfigured: if it is not one.
     """
     value = text(name, default=default)
     try:
@@ -104,9 +104,9 @@ def day(name: str, *, default: str) -> date:
 def limit(name: str, *, default: str) -> Limit | None:
     """Return a limit, written as `requests/seconds`; None for `none`.
 
-    An empty value stands for the default, as everywhere: nobody turns a limit off by accident.
+    An empty value means the default, as everywhere: no limit is turned off by accident.
 
-    :raises ImproperlyConfigured: if it is no limit, or one of nothing.
+    :raises ImproperlyConfigured: if it is not a limit, or allows no requests.
     """
     value = text(name, default=default)
     if value == "none":
@@ -121,9 +121,9 @@ def limit(name: str, *, default: str) -> Limit | None:
 
 
 def choice(name: str, *, among: tuple[str, ...]) -> str:
-    """Return one of the values in `among`, the first if there is none.
+    """Return one of the values in `among`, by default the first.
 
-    :raises ImproperlyConfigured: if it is another.
+    :raises ImproperlyConfigured: if it is another value.
     """
     value = text(name, default=among[0])
     if value not in among:
@@ -167,7 +167,7 @@ def seed(name: str) -> bytes:
 def keys(name: str) -> dict[str, bytes]:
     """Return keys by id, in the order in which they are written: the newest first.
 
-    Written as `id:base64,id:base64`, so that a new key can sign while an old one still verifies.
+    The format is `id:base64,id:base64`, so that a new key can sign while an old one still verifies.
 
     :raises ImproperlyConfigured: if one is malformed or short, or an id is used twice.
     """
@@ -184,7 +184,7 @@ def keys(name: str) -> dict[str, bytes]:
 
 
 def database(name: str) -> Database:
-    """Return the Django settings of a database given by a URL, which libpq itself takes apart.
+    """Return the Django settings of a database given by a URL, which libpq parses.
 
     A socket is written `postgresql://user@/database?host=/its/directory&port=5432`; all other
     parameters, such as `sslmode`, become OPTIONS.
@@ -214,7 +214,7 @@ def _url_parts(url: str, *, name: str) -> dict[str, str]:
     try:
         parts = {part: str(value) for part, value in conninfo_to_dict(url).items()}
     except psycopg.Error:
-        # libpq's own words quote the part that it stumbled over, which may be the password.
+        # libpq's message quotes the part that it could not parse, which may be the password.
         raise refusal from None
     if not parts.get("dbname") or not re.fullmatch(r"[0-9,]*", parts.get("port", "")):
         raise refusal

@@ -1,7 +1,7 @@
-"""Django's settings, all of them read from the environment; docs/settings.md explains each.
+"""Django's settings, all read from the environment; docs/settings.md explains each.
 
-Importing this starts nothing. On a machine without any setting, manage.py has config.first_run
-fill the environment first.
+Importing this module starts nothing. Without any setting, manage.py first lets config.first_run
+fill the environment.
 """
 
 from datetime import timedelta
@@ -25,7 +25,7 @@ ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Ours come first, so that our templates and commands win over those of the packages.
+# Our apps come first, so that their templates and commands override those of the packages.
 INSTALLED_APPS = [
     "config",
     "apikeys",
@@ -76,31 +76,32 @@ TEMPLATES = [
     },
 ]
 
-# The web server that `manage.py start` runs
+# The web server of `manage.py start`
 
 WEB_HOST = environment.text("HOST", default="127.0.0.1")
 WEB_PORT = environment.number("PORT", default=8000, least=1)
 WEB_WORKERS = environment.number("WEB_WORKERS", default=2, least=1)
 WEB_THREADS = environment.number("WEB_THREADS", default=4, least=1)
-# How many requests of a process may wait for a command to become final.
+# How many requests per process may wait for a command to become final.
 MAX_WAITERS = environment.number("MAX_WAITERS", default=max(1, WEB_THREADS // 2), least=0)
 BASE_URL = environment.text("BASE_URL", default=f"http://{WEB_HOST}:{WEB_PORT}")
 
-# Databases: one, seen by two roles. "default" serves and may not change a record; "owner" migrates.
+# One database, two roles: "default" serves and cannot change records; "owner" migrates.
 
 _APPLICATION = environment.database("DATABASE_URL")
 _STATEMENT_TIMEOUT = environment.number("STATEMENT_TIMEOUT_MS", default=15_000)
 _LOCK_TIMEOUT = environment.number("LOCK_TIMEOUT_MS", default=5_000)
-# Without JIT: compiling a query of ours takes many times as long as carrying it out. So does
-# planning: what is prepared is written to have one plan, which is good for all parameters.
+# No JIT: compiling one of our queries takes many times as long as executing it. Generic plans,
+# because planning does too: each prepared statement is written so that one plan suits all
+# parameters.
 _SESSION_SETTINGS = (
     f"-c statement_timeout={_STATEMENT_TIMEOUT} "
     f"-c lock_timeout={_LOCK_TIMEOUT} "
     "-c idle_in_transaction_session_timeout=60000 "
     "-c jit=off -c plan_cache_mode=force_generic_plan"
 )
-# Django's own value, None, makes psycopg ignore `prepare=True` too. With a threshold that is never
-# reached, exactly those statements are prepared that ask for it.
+# Django's default, None, makes psycopg ignore `prepare=True` too. With a threshold that is never
+# reached, only statements that ask for it are prepared.
 _PREPARE_THRESHOLD = (
     1_000_000_000 if environment.flag("DATABASE_PREPARED_STATEMENTS", default=True) else None
 )
@@ -117,7 +118,7 @@ DATABASES: dict[str, dict[str, Any]] = {
             "options": f"{_APPLICATION['OPTIONS'].get('options', '')} {_SESSION_SETTINGS}".strip(),
             "prepare_threshold": _PREPARE_THRESHOLD,
         },
-        # Tests create their database as its owner, and look at it as the application does.
+        # Tests create their database as its owner, and read it as the application does.
         "TEST": {"MIRROR": "owner"},
     },
     "owner": {
@@ -130,7 +131,7 @@ DATABASES: dict[str, dict[str, Any]] = {
 # How the statements of commands reach PostgreSQL: in pipelines, or one by one.
 AUDIT_WIRE = environment.choice("AUDIT_WIRE", among=("pipelined", "plain"))
 
-# People and their browsers
+# Users and their browsers
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
@@ -163,7 +164,7 @@ CONTENT_SECURITY_POLICY = {
     },
 }
 
-# HTTPS, unless the environment says otherwise
+# HTTPS, on by default
 
 HTTPS = environment.flag("HTTPS", default=True)
 TRUSTED_PROXIES = environment.number("TRUSTED_PROXIES", default=0)
@@ -173,7 +174,7 @@ CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
-# Without a proxy in front, anybody could send this header and have HTTP taken for HTTPS.
+# Without a proxy in front, any client could send this header and make HTTP pass for HTTPS.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if TRUSTED_PROXIES else None
 
 # Static files
@@ -218,27 +219,27 @@ REST_FRAMEWORK = {
     "DEFAULT_SCHEMA_CLASS": "audit.rest.openapi.schema.OperationSchema",
     "EXCEPTION_HANDLER": "audit.rest.exception_handlers.problem_details",
     "UNAUTHENTICATED_USER": None,
-    # A parameter called “format” is one that nobody knows, like any other.
+    # So that a parameter called “format” is unknown, like any other.
     "URL_FORMAT_OVERRIDE": None,
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = openapi.settings()
-# The largest body that the API takes, in bytes.
+# The largest request body, in bytes.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 
-# Seconds between two writes of when keys were last used.
+# Seconds between two writes of the times when keys were last used.
 USAGE_FLUSH_SECONDS = environment.number("USAGE_FLUSH_SECONDS", default=5, least=1)
-# How many requests a key may send, and how many bad secrets an address, in how many seconds.
+# Requests per key, and invalid secrets per IP address, each as requests/seconds.
 RATE_LIMIT_PER_KEY = environment.limit("RATE_LIMIT_PER_KEY", default="6000/60")
 RATE_LIMIT_FAILED_ATTEMPTS = environment.limit("RATE_LIMIT_FAILED_ATTEMPTS", default="30/60")
 RATE_LIMIT_FAILS_OPEN = environment.flag("RATE_LIMIT_FAILS_OPEN", default=False)
 
-# How long after its approval a secret may be picked up.
+# How long a secret can be picked up after its approval.
 APIKEYS_PICK_UP_WITHIN = timedelta(
     hours=environment.number("PICK_UP_WITHIN_HOURS", default=72, least=1)
 )
 
-# When version 1 ends, as its answers tell.
+# The end of version 1, sent in its responses.
 V1_SUNSET = environment.day("V1_SUNSET", default="2027-12-31")
 
 # Audit
@@ -259,18 +260,21 @@ APPROVALS_APPROVE_WITHIN = timedelta(
     days=environment.number("APPROVE_WITHIN_DAYS", default=7, least=1)
 )
 APPROVALS_EVIDENCE_KEY = environment.seed("EVIDENCE_KEY")
-# Functions that are told of requests and what becomes of them, beside the e-mails.
+# Functions that are called for every request and its outcome, in addition to e-mails.
 APPROVALS_NOTIFY = environment.listing("APPROVALS_NOTIFY", default="")
 
-# E-mail, once there is a server for it
+# E-mail, if a server is set
 
 EMAIL_HOST = environment.text("EMAIL_HOST", default="")
 EMAIL_PORT = environment.number("EMAIL_PORT", default=587, least=1)
 EMAIL_HOST_USER = environment.text("EMAIL_HOST_USER", default="")
 EMAIL_HOST_PASSWORD = environment.text("EMAIL_HOST_PASSWORD", default="")
 EMAIL_USE_TLS = environment.flag("EMAIL_USE_TLS", default=True)
-EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_HOST else 'dummy'}.EmailBackend"
-# It is sent while whoever voted waits for the answer.
+# Where e-mails are written as files while there is none.
+EMAIL_FILE_PATH = "" if EMAIL_HOST else environment.text("EMAIL_FILE_PATH", default="")
+_EMAIL_DELIVERY = "smtp" if EMAIL_HOST else "filebased" if EMAIL_FILE_PATH else "dummy"
+EMAIL_BACKEND = f"django.core.mail.backends.{_EMAIL_DELIVERY}.EmailBackend"
+# E-mail is sent while the voter waits for the response.
 EMAIL_TIMEOUT = 5
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", default="countersign@localhost")
 

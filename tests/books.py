@@ -1,4 +1,4 @@
-"""What the books say, and what must be so in them whatever happened."""
+"""Consistency checks of the database that must hold after every command."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from django.db import connection
 
 from audit.models.records import CommandRecord, EventRecord
 
-# Each finds rows that must not be there.
+# Each query finds rows that must not exist.
 _ERRORS = {
     "events without the record of a command that took effect": """
         SELECT command_id, message_type FROM audit_eventrecord AS event WHERE NOT EXISTS (
@@ -83,26 +83,26 @@ _CHANGED_BY_COMMANDS = (
 
 
 def assert_balanced() -> None:
-    """Domain, history, records and events tell the same."""
+    """Assert that domain rows, history, records and events agree."""
     found = {what: rows for what, sql in _ERRORS.items() if (rows := _rows(sql))}
     assert not found, found
 
 
 def all_but_records() -> dict[str, Any]:
-    """Everything that a command may change, to compare it before and after."""
+    """Return the rows that a command may change, for comparison before and after."""
     return {
         table: sorted(map(repr, _rows(f"SELECT * FROM {table}"))) for table in _CHANGED_BY_COMMANDS
     }
 
 
 def attempts(command_id: Any) -> list[tuple[int, str, str]]:
-    """The attempts at a command: number, status, code of the error."""
+    """Return the number, status and error code of each attempt at a command."""
     records = CommandRecord.objects.filter(command_id=command_id).order_by("attempt")
     return list(records.values_list("attempt", "status", "error_code"))
 
 
 def numbers(subject_id: Any) -> list[int]:
-    """The numbers of a subject's events, in the order in which they were written."""
+    """Return the numbers of a subject's events, in order."""
     events = EventRecord.objects.filter(subject_id=str(subject_id)).order_by("number")
     return list(events.values_list("number", flat=True))
 

@@ -1,4 +1,4 @@
-"""Holds every answer that a test gets from the API against docs/openapi.json."""
+"""Conformance check of every API response in a test against docs/openapi.json."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from audit.rest.openapi.headers import ANSWER_HEADERS
 
 
 class Documented(NamedTuple):
-    """What the document says of one method at one address."""
+    """The documentation of one method at one URL."""
 
     name: str
     answers: dict[str, Any]
@@ -23,7 +23,7 @@ class Documented(NamedTuple):
 def holds_to_the_document(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Fail the test whose request is answered otherwise than the document has it."""
+    """Fail the test if the response to its request does not conform to the document."""
 
     def respond(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -36,13 +36,14 @@ def holds_to_the_document(
 
 
 def check(operation: Documented, response: HttpResponse, *, has_body: bool) -> None:
-    """Compare one answer with what is said of its status."""
+    """Assert that a response conforms to the documentation of its status."""
     status = str(response.status_code)
     assert status in operation.answers, f"{operation.name} answers {status}, not documented"
     answer = resolved(operation.answers[status])
     _check_headers(f"{operation.name} {status}", answer.get("headers", {}), response)
     if has_body and response.content:
-        _check_body(f"{operation.name} {status}", answer["content"], response)
+        codes = codes_in(answer["description"])
+        _check_body(f"{operation.name} {status}", answer["content"], response, codes=codes)
 
 
 def _check_headers(name: str, told: dict[str, Any], response: HttpResponse) -> None:
@@ -52,17 +53,23 @@ def _check_headers(name: str, told: dict[str, Any], response: HttpResponse) -> N
     assert always <= carried, f"{name} lacks {always - carried}"
 
 
-def _check_body(name: str, content: dict[str, Any], response: HttpResponse) -> None:
+def _check_body(
+    name: str, content: dict[str, Any], response: HttpResponse, *, codes: list[str]
+) -> None:
     media_type = response["Content-Type"].partition(";")[0]
     assert media_type in content, f"{name} comes as {media_type}, not documented"
     body = json.loads(response.content)
     validator(json.dumps(content[media_type]["schema"])).validate(body)
-    examples = content[media_type].get("examples")
-    assert examples is None or body["code"] in examples, f"{name} tells of {body['code']}"
+    assert not codes or body["code"] in codes, f"{name} tells of {body['code']}"
+
+
+def codes_in(description: str) -> list[str]:
+    """List the codes of problems that the description of an answer names."""
+    return re.findall(r"`(\w+)`", description)
 
 
 def documented(method: str, path: str) -> Documented | None:
-    """Find what is said of a method at an address; HEAD is GET without the body."""
+    """Return the documentation of a method at a URL; HEAD is GET without the body."""
     for pattern, methods in addresses():
         operation = methods.get("get" if method == "HEAD" else method.lower())
         if operation and pattern.fullmatch(path):
@@ -72,7 +79,6 @@ def documented(method: str, path: str) -> Documented | None:
 
 @cache
 def addresses() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
-    """List the documented addresses."""
     return [
         (re.compile(re.sub(r"\{\w+\}", "[0-9a-f-]{36}", path)), methods)
         for path, methods in document()["paths"].items()
@@ -81,20 +87,20 @@ def addresses() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
 
 @cache
 def validator(schema: str) -> jsonschema_rs.Draft202012Validator:
-    """Build the validator of a schema that may refer to the components."""
+    """Return the validator of a schema that may refer to the components."""
     whole = {**json.loads(schema), "components": document()["components"]}
     return jsonschema_rs.Draft202012Validator(whole, validate_formats=True)
 
 
 def resolved(found: dict[str, Any]) -> dict[str, Any]:
-    """Follow a reference to a component."""
+    """Return the component behind a reference."""
     if "$ref" not in found:
         return found
     _, _, kind, name = found["$ref"].split("/")
-    return document()["components"][kind][name]
+    # A description beside the reference stands for that of the component.
+    return document()["components"][kind][name] | found
 
 
 @cache
 def document() -> dict[str, Any]:
-    """Read the document as it is committed."""
     return json.loads((settings.BASE_DIR / "docs/openapi.json").read_text())

@@ -1,4 +1,4 @@
-"""The database that every test gets, and the cast."""
+"""The test database, and the cast."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -34,7 +34,7 @@ pipelined_only = pytest.mark.skipif(
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Say in one line why browser tests were skipped, and how to have them run."""
+    """Show in one line why browser tests were skipped, and how to run them."""
     skipped = terminalreporter.stats.get("skipped", ())
     reasons = {each.longrepr[2] for each in skipped if each.nodeid.startswith("tests/browser/")}
     for reason in sorted(reasons):
@@ -43,7 +43,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_test_environment: None, django_db_blocker: Any) -> Iterator[None]:
-    """Make the test database as its owner; "default" looks at the same one as the application."""
+    """Create the test database as its owner; "default" uses the same one as the application."""
     with django_db_blocker.unblock():
         databases = setup_databases(verbosity=0, interactive=False)
     yield
@@ -69,70 +69,70 @@ def owner(django_db_setup: None, django_db_blocker: Any) -> Iterator[psycopg.Con
 
 @pytest.fixture(autouse=True)
 def clean_database(transactional_db: None, owner: psycopg.Connection) -> Iterator[None]:
-    """Real transactions in every test; whatever it committed is gone after it."""
+    """Real transactions in every test; all committed rows are deleted after it."""
     yield
-    # What is noted would otherwise be written once the process ends, and with it the database.
+    # Otherwise the notes would be written at process exit, when the database is gone.
     usage.flush()
     wipe(owner)
 
 
 @pytest.fixture
 def acme() -> Customer:
-    """The customer whose keys the stories are about."""
+    """The customer of most tests."""
     return completed(CreateCustomer(name="Acme"))
 
 
 @pytest.fixture
 def globex() -> Customer:
-    """Another customer, who must see nothing of Acme's."""
+    """Another customer, whose users must see nothing of Acme's."""
     return completed(CreateCustomer(name="Globex"))
 
 
 @pytest.fixture
 def dana(acme: Customer) -> User:
-    """Acts for Acme: may do everything with API keys."""
+    """Acts for Acme, with every permission on API keys."""
     return member("dana", acme, permissions=KEY_PERMISSIONS)
 
 
 @pytest.fixture
 def gus(globex: Customer) -> User:
-    """Acts for Globex, with the same permissions that Dana has."""
+    """Acts for Globex, with the same permissions as Dana."""
     return member("gus", globex, permissions=KEY_PERMISSIONS)
 
 
 @pytest.fixture
 def security() -> Group:
-    """The people who approve."""
+    """The group of approvers."""
     return Group.objects.create(name="Security")
 
 
 @pytest.fixture
 def ann(acme: Customer, security: Group) -> User:
-    """Belongs to Security, so may approve what a policy asks Security for."""
+    """A member of Security, so may approve where a policy requires Security."""
     return member("ann", acme, groups=[security], permissions=APPROVER_PERMISSIONS, is_staff=True)
 
 
 @pytest.fixture
 def bob(acme: Customer, security: Group) -> User:
-    """Belongs to Security as well."""
+    """Another member of Security."""
     return member("bob", acme, groups=[security], permissions=APPROVER_PERMISSIONS, is_staff=True)
 
 
 @pytest.fixture
 def iris(acme: Customer) -> User:
-    """Audits Acme: sees everything of it and may change nothing."""
+    """An auditor of Acme: sees all its data and may change nothing."""
     return member("iris", acme, permissions=AUDITOR_PERMISSIONS, is_staff=True)
 
 
 @pytest.fixture
 def disabling_needs_two(security: Group, ann: User, bob: User) -> None:
-    """The policy of the story: two of Security approve before a key is disabled."""
+    """The policy that two of Security approve before a key is disabled."""
     policy("apikeys.disable", group=security, quorum=2)
 
 
 @pytest.fixture
 def policy_owners(acme: Customer) -> list[User]:
-    """Olga, Otto and Petra own the policies: two of them approve what could undo approvals."""
+    """Olga, Otto and Petra, the policy owners: two of them approve what could undo approvals."""
     people = [member(name, acme, is_staff=True) for name in ("olga", "otto", "petra")]
     completed(Bootstrap(owners=("olga", "otto", "petra")))
     return people
@@ -140,7 +140,7 @@ def policy_owners(acme: Customer) -> list[User]:
 
 @pytest.fixture
 def manager(acme: Customer) -> User:
-    """Mia may ask for changes of people and policies, and approves nothing."""
+    """Mia, who may request changes to people and policies, and approves nothing."""
     permissions = ("manage_people", "manage_policy", "view_user", "view_group")
     return member("mia", acme, permissions=permissions, is_staff=True)
 
@@ -173,7 +173,7 @@ AUDITOR_PERMISSIONS = (
 
 
 class Key:
-    """An API key as its user has it."""
+    """An API key with its secret, as its user has it."""
 
     def __init__(self, api_key: ApiKey, secret: str) -> None:
         self.id, self.row, self.secret = api_key.pk, api_key, secret
@@ -181,21 +181,21 @@ class Key:
 
 
 def completed(command: Any, *, context: Context | None = None) -> Any:
-    """Dispatch a command that must be carried out at once, and return its result."""
+    """Dispatch a command that must complete, and return its result."""
     outcome = dispatch(command, context=context)
     assert isinstance(outcome, Completed)
     return outcome.result
 
 
 def held(command: Any, *, context: Context | None = None) -> ApprovalRequest:
-    """Dispatch a command that must be held, and return the request that it waits with."""
+    """Dispatch a command that must be held, and return its approval request."""
     outcome = dispatch(command, context=context)
     assert isinstance(outcome, Postponed)
     return ApprovalRequest.objects.get(command_id=outcome.command_id)
 
 
 def approved(request: ApprovalRequest, *people: User) -> ApprovalRequest:
-    """Have people approve a request, one after the other, and return what it is then."""
+    """Approve a request as each person in turn, and return the updated request."""
     for person in people:
         vote = Approve(approval_request_id=request.pk, digest=request.digest)
         completed(vote, context=Context(actor=actor(person)))
@@ -203,7 +203,7 @@ def approved(request: ApprovalRequest, *people: User) -> ApprovalRequest:
 
 
 def policy(governs: str, *, group: Group, quorum: int, **fields: Any) -> Policy:
-    """Make a policy past the floor policy, for tests that are about something else."""
+    """Create a policy without the built-in policy's approval, for tests of other things."""
     fields = {"effect": "require_approval", **fields}
     with outside_command("A policy for a test"):
         made = Policy.objects.create(governs=governs, **fields)
@@ -219,7 +219,7 @@ def member(
     permissions: tuple[str, ...] = (),
     is_staff: bool = False,
 ) -> User:
-    """Make a person who acts for a customer."""
+    """Create a user who acts for a customer."""
     user = User.objects.create_user(name, password=PASSWORD, is_staff=is_staff)
     user.groups.set(groups or [])
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
@@ -228,7 +228,7 @@ def member(
 
 
 def create_key(owner: User, customer: Customer, *, name: str, **fields: Any) -> Key:
-    """Make a key of a person's."""
+    """Create a key owned by the user."""
     command = CreateApiKey(customer_id=customer.pk, owner_id=owner.pk, name=name, **fields)
     outcome = dispatch(command, context=Context(actor=actor_for_user(owner)))
     assert isinstance(outcome, Completed)
@@ -238,7 +238,7 @@ def create_key(owner: User, customer: Customer, *, name: str, **fields: Any) -> 
 
 @pytest.fixture
 def context_of() -> Callable[..., Context]:
-    """Make a context of a person's, as an entry point would."""
+    """A function that returns a context for a user, like an entry point."""
 
     def make(user: User, **facts: Any) -> Context:
         return Context(actor=actor_for_user(user), **facts)
@@ -248,7 +248,7 @@ def context_of() -> Callable[..., Context]:
 
 @pytest.fixture
 def browser() -> Callable[[User], Client]:
-    """A client signed in as a person."""
+    """A function that returns a client signed in as a user."""
 
     def sign_in(user: User) -> Client:
         client = Client()
@@ -259,5 +259,5 @@ def browser() -> Callable[[User], Client]:
 
 
 def actor(user: User) -> Actor:
-    """The actor that a person is now."""
+    """Return the user's current actor."""
     return actor_for_user(User.objects.get(pk=user.pk))

@@ -1,4 +1,4 @@
-"""Calling the API as a program does."""
+"""Requests to the API, as a client sends them."""
 
 import json
 from typing import Any
@@ -9,7 +9,7 @@ from django.test import Client
 def call(
     client: Client, method: str, path: str, body: Any = None, *, key: Any = None, **headers: Any
 ) -> Any:
-    """Send JSON with a key's secret, or with the secret itself."""
+    """Send JSON with a key's secret, or with a given secret."""
     names = {name.replace("_", "-"): str(value) for name, value in headers.items()}
     if key is not None:
         names["Authorization"] = f"Bearer {key if isinstance(key, str) else key.secret}"

@@ -1,4 +1,4 @@
-"""What must be so before pytest-django reads the settings: an environment and a database."""
+"""The environment and database that pytest-django needs before it reads the settings."""
 
 import os
 import tempfile
@@ -7,10 +7,10 @@ from config.first_run import preparing
 
 preparing.prepare()
 
-# Pages must render without collected static files, of which whitenoise wants the directory.
+# Pages must render without collected static files; whitenoise requires the directory.
 _static_root = tempfile.TemporaryDirectory(prefix="countersign-static-")
 os.environ["STATIC_ROOT"] = _static_root.name
 os.environ["STATIC_MANIFEST"] = "false"
 
-# No test runs as long: those that are about it write down themselves what was noted.
+# Longer than any test: tests of last use flush the notes themselves.
 os.environ["USAGE_FLUSH_SECONDS"] = str(24 * 60 * 60)

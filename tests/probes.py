@@ -1,4 +1,4 @@
-"""Commands whose handlers do what a test says, and middleware that fails."""
+"""Commands whose handlers run a function of the test, and middleware that fails."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ _deeds: dict[str, Deed] = {}
 
 
 class Broken(Exception):
-    """What the tests raise where something is to go wrong."""
+    """The exception that tests raise to simulate a failure."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,33 +66,33 @@ def probe(command: Probe, context: Context) -> Any:
 
 
 def deed(function: Deed) -> Deed:
-    """Make a function one that a probe can ask for, by its name."""
+    """Register a function that a probe can name."""
     _deeds[function.__name__] = function
     return function
 
 
 def to(function: Deed, api_key_id: UUID) -> Probe:
-    """Build the command that does a deed."""
+    """Return the command that runs a deed."""
     return Probe(api_key_id=api_key_id, deed=function.__name__)
 
 
 def locking(function: Deed, api_key_id: UUID) -> LockingProbe:
-    """Build the command that does a deed whose first statement locks the key."""
+    """Return the command that runs a deed after its first statement has locked the key."""
     return LockingProbe(api_key_id=api_key_id, deed=function.__name__)
 
 
 def break_before(command: Command, context: Context, call_next: Next) -> Outcome:
-    """Middleware that fails on the way in."""
+    """Raise before the rest of the middleware runs."""
     raise Broken("on the way in")
 
 
 def break_after(command: Command, context: Context, call_next: Next) -> Outcome:
-    """Middleware that fails on the way out."""
+    """Raise after the rest of the middleware has run."""
     call_next(command, context)
     raise Broken("on the way out")
 
 
 @deed
 def change_the_name(command: Probe, context: Context) -> None:
-    """Give the key another name, past all that would tell of it."""
+    """Rename the key in the database, without history or events."""
     ApiKey.objects.filter(pk=command.api_key_id).update(name="renamed")

@@ -1,4 +1,4 @@
-"""The real server on the test database, and other processes that act on it."""
+"""The real server on the test database, and other processes that use it."""
 
 import os
 import socket
@@ -16,21 +16,20 @@ from tests.threads import until
 
 
 def environment(**extra: str) -> dict[str, str]:
-    """The environment of a process that is to work on the test database."""
+    """Return the environment of a process that is to use the test database."""
     url = urlsplit(os.environ["DATABASE_URL"])
     database = connections["default"].settings_dict["NAME"]
     return os.environ | {"DATABASE_URL": urlunsplit(url._replace(path=f"/{database}"))} | extra
 
 
 def free_port() -> int:
-    """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return taken.getsockname()[1]
 
 
 @contextmanager
 def serving(port: int, *, workers: int = 1, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Serve in a process group of its own, until the block is left."""
+    """Serve in a separate process group until the block is left."""
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "granian", "--interface", "wsgi", "--log-level", "warning"),

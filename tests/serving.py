@@ -1,4 +1,4 @@
-"""The real web server, on the database of the tests."""
+"""The real web server, on the test database."""
 
 import os
 import signal
@@ -17,7 +17,7 @@ from tests.threads import until
 
 @contextmanager
 def serving(**environment: str) -> Iterator[str]:
-    """Serve in a process group of its own; yield the address, without a slash at its end."""
+    """Serve in a separate process group; yield the base URL, without a trailing slash."""
     port = free_port()
     process = subprocess.Popen(
         [
@@ -41,20 +41,18 @@ def serving(**environment: str) -> Iterator[str]:
 
 
 def database_url() -> str:
-    """Name the database of this run of the tests, as the application sees it."""
+    """Return the URL of this run's database, for the application's role."""
     url = urlsplit(os.environ["DATABASE_URL"])
     name = connections["default"].settings_dict["NAME"]
     return urlunsplit(url._replace(path=f"/{name}"))
 
 
 def free_port() -> int:
-    """Find a port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return taken.getsockname()[1]
 
 
 def listens(port: int) -> bool:
-    """Whether the server has begun to serve."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False

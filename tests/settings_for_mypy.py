@@ -1,4 +1,4 @@
-"""The settings under a made-up environment, for mypy's Django plugin, which imports them."""
+"""The settings with a made-up environment, for mypy's Django plugin, which imports them."""
 
 import os
 

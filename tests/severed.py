@@ -1,4 +1,4 @@
-"""Ways to break the database under the application: a wire to cut, and triggers that refuse."""
+"""Simulated database failures: a proxy that cuts the connection, and triggers that refuse rows."""
 
 import socket
 import struct
@@ -14,7 +14,7 @@ import psycopg
 from tests.threads import until
 
 _PORT = 5432
-# As a query of its own, and as the last statement of a pipeline.
+# As a separate query, and as the last statement of a pipeline.
 _COMMITS = (b"COMMIT\0", b"\0COMMIT\0\0\0")
 _SYNC = b"S"
 _READY_FOR_QUERY = b"Z"
@@ -25,17 +25,17 @@ _WAITING = """
 
 
 class Cut(Enum):
-    """Where the wire is cut, seen from the application's next COMMIT."""
+    """The point at which the connection is cut, relative to the application's next COMMIT."""
 
-    BEFORE_COMMIT = auto()  # the server never hears of it
-    DURING_COMMIT = auto()  # the application is gone while the server is at it
-    AFTER_COMMIT = auto()  # the server has done it, and its answer is lost
+    BEFORE_COMMIT = auto()  # the server never receives it
+    DURING_COMMIT = auto()  # the application disconnects while the server executes it
+    AFTER_COMMIT = auto()  # the server has executed it, and its response is lost
 
 
 class Wire:
-    """Stands between the application and PostgreSQL, and can be cut at the next COMMIT.
+    """A proxy between the application and PostgreSQL that can cut the connection at a COMMIT.
 
-    It listens on a Unix socket in ``directory``, where libpq never encrypts. What is sent there:
+    It listens on a Unix socket in ``directory``, where libpq never encrypts. The protocol:
     https://www.postgresql.org/docs/current/protocol-message-formats.html
     """
 
@@ -60,14 +60,14 @@ class Wire:
         meanwhile: Callable[[], object] = lambda: None,
         stays_down: bool = False,
     ) -> None:
-        """Cut the wire at the next COMMIT, when it has come and ``meanwhile`` has happened.
+        """Cut the connection at the next COMMIT, once it has arrived and ``meanwhile`` has run.
 
-        If the wire stays down, nobody can connect after that.
+        If the proxy stays down, nothing can connect after that.
         """
         self._cut, self._meanwhile, self._stays_down = where, meanwhile, stays_down
 
     def close(self) -> None:
-        """End it all. Whoever is connected must have left."""
+        """Stop the proxy. All clients must have disconnected."""
         self._stop_listening()
         for thread in self._threads:
             thread.join(10)
@@ -78,7 +78,7 @@ class Wire:
         self._listener.close()
 
     def _accept(self) -> None:
-        # It ends with an error when listening stops.
+        # Fails once the listener is closed.
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
@@ -122,7 +122,7 @@ class Wire:
 def refusing(
     owner: psycopg.Connection, table: str, *, when: str = "true", at_commit: bool = False
 ) -> AbstractContextManager[None]:
-    """Have the database refuse such rows of a table."""
+    """Make the database refuse matching rows of a table, until the block is left."""
     deed = "RAISE EXCEPTION 'the test refuses %', TG_TABLE_NAME"
     return _trigger(owner, table, deed, when=when, at_commit=at_commit)
 
@@ -131,7 +131,7 @@ def refusing(
 def pausing(
     owner: psycopg.Connection, table: str, *, when: str = "true", at_commit: bool = False
 ) -> Iterator[Callable[[], object]]:
-    """Have whoever writes such rows of a table wait, until what this yields is called."""
+    """Block writers of matching rows of a table, until the yielded function is called."""
     deed = "PERFORM pg_advisory_xact_lock_shared(1)"
     with _trigger(owner, table, deed, when=when, at_commit=at_commit):
         owner.execute("SELECT pg_advisory_lock(1)")
@@ -145,7 +145,7 @@ def pausing(
 def _trigger(
     owner: psycopg.Connection, table: str, deed: str, *, when: str, at_commit: bool
 ) -> Iterator[None]:
-    """Add a trigger, as only the owner of the tables can."""
+    """Add a trigger, which only the owner of the tables can."""
     kind = "CONSTRAINT TRIGGER" if at_commit else "TRIGGER"
     timing = "DEFERRABLE INITIALLY DEFERRED" if at_commit else ""
     owner.execute(
@@ -163,10 +163,10 @@ def _trigger(
 
 
 def until_blocked(owner: psycopg.Connection, *, how_many: int) -> None:
-    """Come back once so many connections to the database wait for a lock."""
+    """Return once so many connections to the database wait for a lock."""
 
     def are_blocked() -> bool:
-        # Within a transaction, the server would go on telling what it told first.
+        # Within a transaction, the server would repeat its first snapshot.
         owner.execute("SELECT pg_stat_clear_snapshot()")
         return owner.execute(_WAITING).fetchone() >= (how_many,)
 
@@ -182,7 +182,7 @@ def _connect(host: str, port: int) -> socket.socket:
 
 
 def _relay_answers(server: socket.socket, client: socket.socket, is_muted: Event) -> None:
-    """Relay until the server ends or, when muted, until it has carried out what it was at."""
+    """Relay until the server ends or, when muted, until it has executed the current statement."""
     with suppress(OSError):
         while message := _message(server):
             if not is_muted.is_set():
@@ -193,7 +193,7 @@ def _relay_answers(server: socket.socket, client: socket.socket, is_muted: Event
 
 
 def _to_the_sync(client: socket.socket) -> bytes:
-    """Receive what makes the server carry out the last statement of a pipeline."""
+    """Return the messages up to the Sync that executes the last statement of a pipeline."""
     received = b""
     while not (message := _message(client)).startswith(_SYNC):
         received += message
@@ -201,13 +201,13 @@ def _to_the_sync(client: socket.socket) -> bytes:
 
 
 def _message(sender: socket.socket) -> bytes:
-    """Receive one message, a byte of type and the length before it; nothing at the end."""
+    """Return one message, which starts with its type and length; empty at the end."""
     head = _exactly(sender, 5)
     return _exactly(sender, _length(head[1:]), head) if head else b""
 
 
 def _length(head: bytes) -> int:
-    """What is to come of a message: its length counts itself."""
+    """Return the rest of a message's length, which counts its own four bytes."""
     return int(struct.unpack("!i", head)[0]) - 4
 
 

@@ -11,7 +11,7 @@ APPS = ("config", "apikeys", "approvals", "audit")
 
 
 def product_files():
-    """Return every Python file of the product but the migrations, sorted."""
+    """Return every Python file of the product except the migrations, sorted."""
     found = (path for app in APPS for path in (ROOT / app).rglob("*.py"))
     return sorted(path for path in found if "migrations" not in path.parts)
 

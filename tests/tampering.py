@@ -1,4 +1,4 @@
-"""What nobody can do to a request through the application: the owner of the database does it."""
+"""Changes to requests that the application's role cannot make: as the owner of the database."""
 
 from datetime import timedelta
 
@@ -11,7 +11,7 @@ _TABLE = sql.Identifier("approvals_approvalrequest")
 
 
 def tamper(owner, request, **columns):
-    """Write into the row of a request, past the triggers that forbid it."""
+    """Change columns of a request, with the triggers that forbid it disabled."""
     changes = sql.SQL(", ").join(
         sql.SQL("{} = %s").format(sql.Identifier(name)) for name in columns
     )
@@ -24,7 +24,7 @@ def tamper(owner, request, **columns):
 
 
 def let_time_pass(owner, request, *, column="approve_by"):
-    """Make one of the times of a request lie in the past, under a seal that is valid."""
+    """Move one of a request's times into the past, under a valid seal."""
     command = request.command()
     setattr(request, column, timezone.now() - timedelta(seconds=1))
     sealed = seal(command, request.binding)

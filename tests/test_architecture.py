@@ -28,6 +28,30 @@ def test_only_payloads_loads_a_pickle():
     assert loads == ["approvals/sealing/payloads.py"]
 
 
+def test_only_conditions_knows_the_syntax_of_cel():
+    """Names with a dot, operators between criteria, and the compiler itself."""
+    syntax = re.compile(
+        r"""\bcel_expr_python\b|["'](subject|command|actor|context)\.|"&&"|"\|\|\""""
+    )
+    knowing = {
+        path.relative_to(ROOT).as_posix()
+        for path in product_files()
+        if path.is_relative_to(ROOT / "approvals") and syntax.search(path.read_text())
+    }
+
+    assert knowing == {"approvals/policies/conditions.py"}
+
+
+def test_only_the_release_of_a_request_replays_a_held_command():
+    replaying = [
+        path.relative_to(ROOT).as_posix()
+        for path in product_files()
+        if re.search(r"(?<!def )\breplay\(", path.read_text())
+    ]
+
+    assert replaying == ["approvals/decisions/execution.py"]
+
+
 def test_only_the_bus_catches_every_exception():
     catching = {
         path.relative_to(ROOT).as_posix()

@@ -1,4 +1,4 @@
-"""Threads that act at the same moment, each with a database connection of its own."""
+"""Concurrent threads, each with its own database connection."""
 
 import os
 import time
@@ -10,13 +10,13 @@ from typing import Any, Self
 
 from django.db import connection, connections
 
-#: How often each race is run. One run proves little; .ci/run asks for more than a developer does.
+#: The number of runs of each race: a single run proves little, and .ci/run uses more by default.
 ROUNDS = int(os.environ.get("RACE_ROUNDS", "20"))
 _PATIENCE_SECONDS = 60
 
 
 class Crowd:
-    """As many threads as actions are to happen at once. They stay from round to round."""
+    """As many threads as concurrent actions. They stay from round to round."""
 
     def __init__(self, size: int) -> None:
         self._executor = ThreadPoolExecutor(max_workers=size)
@@ -35,18 +35,18 @@ class Crowd:
         self._executor.shutdown()
 
     def at_once(self, *actions: Callable[[], Any]) -> list[Any]:
-        """Do all of it at the same moment; return what each action returned or raised."""
+        """Run all actions at the same time; return what each one returned or raised."""
         barrier = Barrier(len(actions))
         futures = [self._executor.submit(_act, action, barrier) for action in actions]
         return [future.result(_PATIENCE_SECONDS) for future in futures]
 
     def start(self, action: Callable[[], Any]) -> "Future[Any]":
-        """Begin one action and go on; its future holds what it returned or raised."""
+        """Start one action without waiting; its future holds what it returned or raised."""
         return self._executor.submit(_act, action, Barrier(1))
 
 
 def until(is_so: Callable[[], bool]) -> None:
-    """Wait for what no event tells of, such as a lock inside the database."""
+    """Poll until a condition without an event is true, such as a lock in the database."""
     end = time.monotonic() + _PATIENCE_SECONDS
     while not is_so():
         assert time.monotonic() < end, is_so
@@ -55,10 +55,10 @@ def until(is_so: Callable[[], bool]) -> None:
 
 def _act(action: Callable[[], Any], barrier: Barrier) -> Any:
     connection.ensure_connection()
-    # It also keeps a thread from taking two actions of one round.
+    # The barrier also keeps a thread from taking two actions of one round.
     barrier.wait(_PATIENCE_SECONDS)
     try:
         return action()
-    # What was raised is what the test looks at.
+    # The test checks the exception.
     except Exception as error:  # noqa: BLE001
         return error

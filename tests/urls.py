@@ -1,4 +1,4 @@
-"""The product's addresses, and those of the second domain app."""
+"""The product's URLs, and those of the second domain app."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""How a test's rows are removed: as the owner, past the triggers that the tests are about."""
+"""Deletion of a test's rows: as the owner, with the triggers under test disabled."""
 
 import psycopg
 
@@ -39,7 +39,7 @@ END $$
 
 
 def wipe(owner: psycopg.Connection) -> None:
-    """Delete the rows of every table but those that a migration filled."""
+    """Delete the rows of every table except those that a migration filled."""
     tables = "'{" + ",".join(_KEPT) + "}'::text[]"
     owner.execute((_WIPE % tables).encode())
     if owner.execute("SELECT max(number) > 1 FROM audit_epoch").fetchone() == (True,):

@@ -1,4 +1,4 @@
-"""Who a request comes from, by the secret in its Authorization header."""
+"""Bearer authentication: the actor behind the secret in the Authorization header."""
 
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,8 +11,7 @@ from rest_framework.request import Request
 from apikeys.authentication.credentials import Authentication, BadCredential, authenticate
 from apikeys.authentication.middleware import remember
 from apikeys.authentication.rate_limits import LimiterFailed, LimitReached
-from audit.actors.actors import Actor
-from audit.entry.requests import client_address
+from audit.domain import Actor, client_address
 
 logger = structlog.get_logger(__name__)
 
@@ -44,23 +43,23 @@ class RateLimitUnknown(APIException):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """What stands in for Django's user when a key is calling."""
+    """The stand-in for Django's user on requests with a key."""
 
     actor: Actor
     is_authenticated: bool = True
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """Takes ``Authorization: Bearer cs_live_…``, or ``cs_test_…``."""
+    """Authentication by ``Authorization: Bearer cs_live_…`` or ``cs_test_…``."""
 
     refuses_with = (RateLimited, RateLimitUnknown)
 
     def authenticate(self, request: Request) -> tuple[Principal, Actor] | None:
-        """Find the actor, if this is our scheme; every bad secret gets the same answer.
+        """Return the actor if the scheme is Bearer; every invalid secret gets the same response.
 
-        :raises AuthenticationFailed: if the secret is not good now.
-        :raises RateLimited: if it, or what comes from this address, is used too often.
-        :raises RateLimitUnknown: if that cannot be told.
+        :raises AuthenticationFailed: if the secret is not valid now.
+        :raises RateLimited: if the key calls, or the IP address fails, too often.
+        :raises RateLimitUnknown: if the limits cannot be checked.
         """
         scheme, _, token = get_authorization_header(request).partition(b" ")
         if scheme.lower() != b"bearer":
@@ -70,7 +69,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         return Principal(found.actor), found.actor
 
     def authenticate_header(self, request: Request) -> str:
-        """Name the scheme in the answer to whoever came without it."""
+        """Return the scheme, for the response to requests without credentials."""
         return "Bearer"
 
 

@@ -1,6 +1,6 @@
-"""Whom the secrets of API keys stand for: one query tells, and whether they are good now.
+"""Credentials of API keys: one query finds a secret's key and whether it is valid now.
 
-All clocks are the database's, so a secret ends at the same moment for every worker.
+Every comparison uses the database's clock, so a secret ends at the same time for all workers.
 """
 
 from dataclasses import dataclass
@@ -14,14 +14,17 @@ from django.db import DatabaseError, connection
 from apikeys.authentication import rate_limits, usage
 from apikeys.authentication.rate_limits import Owed, Standing
 from apikeys.models.tokens import NoToken, Token
-from audit.actors import permissions
-from audit.actors.actors import Actor
-from audit.actors.credentials import credential
-from audit.models import PreparedQuery
+from audit.domain import (
+    Actor,
+    PreparedQuery,
+    credential,
+    permission_ids_sql,
+    permission_names,
+)
 
 
 class Verdict(StrEnum):
-    """What is wrong with a secret, if anything; the first that applies, in this order."""
+    """The verdict on a secret: the first problem that applies, in this order, or valid."""
 
     MALFORMED = "malformed"
     UNKNOWN = "unknown"
@@ -39,7 +42,7 @@ class Verdict(StrEnum):
 
 
 class BadCredential(Exception):
-    """A credential is not good; the reason is for the log, never for the caller."""
+    """A credential is invalid; the reason is for the log, never for the caller."""
 
     def __init__(self, verdict: Verdict) -> None:
         super().__init__(verdict.value)
@@ -47,7 +50,7 @@ class BadCredential(Exception):
 
 
 class Candidate(NamedTuple):
-    """The key that a secret belongs to, with whether it is good and what it may do."""
+    """The key that a secret belongs to, with its verdict and its rights."""
 
     id: UUID
     name: str
@@ -62,33 +65,32 @@ class Candidate(NamedTuple):
     verdict: str
 
     def actor(self) -> Actor:
-        """Build the actor that the key is."""
         return Actor(
             kind="api_key",
             id=str(self.id),
             label=f"{self.owner}, with key “{self.name}” ({self.prefix}…)",
             person_id=str(self.owner_id),
             tenants=frozenset({str(self.customer_id)}),
-            permissions=permissions.named(self.permission_ids),
+            permissions=permission_names(self.permission_ids),
             scopes=frozenset(self.scopes),
         )
 
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """Who calls, and how that one stands with the rate limit, if there is one."""
+    """An authenticated caller, with its standing against the rate limit, if there is one."""
 
     actor: Actor
     standing: Standing | None
 
 
 def _statement(*, found_by: str, networks: str = "") -> str:
-    """Write the query for a key, with the verdict on it; only a request comes from a network."""
+    """Return the query for a key and its verdict; networks are checked for requests only."""
     return f"""
         SELECT api_key.id, api_key.name, api_key.prefix, api_key.environment, api_key.customer_id,
             api_key.scopes, api_key.expires_at, owner.id AS owner_id,
             owner.username AS owner,
-            {permissions.ids_sql("owner")} AS permission_ids,
+            {permission_ids_sql("owner")} AS permission_ids,
             CASE
                 WHEN api_key.deleted_at IS NOT NULL THEN 'deleted'
                 WHEN NOT api_key.is_enabled THEN 'disabled'
@@ -134,12 +136,12 @@ _WITHIN_LIMITS = PreparedQuery(f"""
     LEFT JOIN standing ON TRUE
     LEFT JOIN taken ON TRUE
 """)  # noqa: S608  # put together from our own parts
-# What nearly every request needs, in a third less time than the statement above, which knows all
-# that can be wrong: a good key that has called before, and has a request left, gives one up. The
-# row of an address that has failed too often is for the statement above to judge. Its commit waits
-# for no disk: the table that it writes is not logged, but reading may have tidied up a page of one
-# that is, and then the commit of a request that read only took 600 µs instead of 300. What is known
-# of the verdict is not worked out again for the answer, and no function stands among the tables.
+# The fast path of nearly every request, in a third less time than the statement above, which covers
+# all errors: a valid key that has called before and has a request left takes one. If the IP address
+# has failed too often, the statement above decides. The commit does not wait for the disk: the
+# table is unlogged, but a read may have pruned a page of a logged table, and then the commit of a
+# read-only request took 600 µs instead of 300. The verdict is known here, so it is not computed
+# again for the result, and FROM contains no function.
 _TAKE_ONE = PreparedQuery(f"""
     UPDATE apikeys_allowance AS present
     SET restored_at = greatest(present.restored_at, statement_timestamp()) + %(cost)s::interval
@@ -156,11 +158,13 @@ _TAKE_ONE = PreparedQuery(f"""
 
 
 def authenticate(text: str, *, address: str | None) -> Authentication:
-    """Find who a secret stands for, sent from this address: one query, none for what is no token.
+    """Return the caller behind a secret sent from this IP address, with at most one query.
 
-    :raises BadCredential: if it is not good now, or not from there.
+    A malformed token needs no query.
+
+    :raises BadCredential: if it is not valid now, or not from this address.
     :raises LimitReached: if the key has called, or the address has failed, too often.
-    :raises LimiterFailed: if that cannot be told, and the settings say not to go on without.
+    :raises LimiterFailed: if limits cannot be checked, and the settings do not allow to go on.
     """
     owed, candidate = _find(_digest(text), address)
     if owed:
@@ -174,14 +178,14 @@ def authenticate(text: str, *, address: str | None) -> Authentication:
 
 
 def actor_of_token(text: str, *, address: str | None) -> Actor:
-    """Find who a secret stands for, as `authenticate` does."""
+    """Return the actor behind a secret, as `authenticate` does."""
     return authenticate(text, address=address).actor
 
 
 def candidate_of_token(text: str, *, address: str | None) -> Candidate:
-    """Find the key of a secret, good or not, as if sent from this address. Nothing is counted.
+    """Return the key of a secret, valid or not, as if sent from this IP address; count nothing.
 
-    :raises BadCredential: if it is no token, or none of a key of ours.
+    :raises BadCredential: if it is not a token, or no key has it.
     """
     row = _BY_DIGEST.first({"digest": _digest(text), "address": address})
     if row is None:
@@ -191,9 +195,9 @@ def candidate_of_token(text: str, *, address: str | None) -> Candidate:
 
 @credential("api_key")
 def live_api_key(identifier: str) -> Actor | None:
-    """Find who a key stands for, if it is still good.
+    """Return the key's current actor, or None if the key is no longer valid.
 
-    Networks are no question here: what waited for approval was sent from where it was allowed.
+    Networks are not checked: a held command was sent from an allowed one.
     """
     row = _BY_ID.first({"id": identifier})
     candidate = Candidate(*row) if row else None
@@ -208,7 +212,7 @@ def _digest(text: str) -> bytes:
 
 
 def _find(digest: bytes, address: str | None) -> tuple[Owed | None, Candidate | None]:
-    """Find the key and, where there are limits, take one request from its allowance with it."""
+    """Find the key and, if there are limits, take one request from its allowance."""
     values = {"digest": digest, "address": address}
     if rate_limits.are_limited():
         try:
@@ -220,13 +224,13 @@ def _find(digest: bytes, address: str | None) -> tuple[Owed | None, Candidate | 
 
 
 def _within_limits(values: dict[str, Any]) -> tuple[Any, ...] | None:
-    # Inside a transaction, it would be the commit of all the rest that waits for no disk.
+    # Inside a transaction, the whole transaction would commit without waiting for the disk.
     may_take = values["cost"] and not connection.in_atomic_block
     taken = _TAKE_ONE.first(values) if may_take else None
     return taken[1:] if taken else _WITHIN_LIMITS.first(values)
 
 
 def _split(row: tuple[Any, ...] | None) -> tuple[Owed, Candidate | None]:
-    """Take apart what comes in any case, and the key, which may not be there."""
+    """Split a row into the amounts owed and the key, which may be missing."""
     owed, key = (row or ())[:3], (row or ())[3:]
     return Owed(*owed), Candidate(*key) if key[0] else None

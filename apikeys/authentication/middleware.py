@@ -1,4 +1,4 @@
-"""What Django adds to every answer that a key gets: how it stands with its rate limit."""
+"""Rate limit headers on every response to a key."""
 
 from collections.abc import Callable
 
@@ -10,14 +10,14 @@ _KEPT_AS = "_countersign_rate_limit"
 
 
 def remember(request: HttpRequest, standing: Standing | None) -> None:
-    """Keep on the request what its answer will tell of the limit."""
+    """Store the standing on the request, for the headers of its response."""
     vars(request)[_KEPT_AS] = standing
 
 
 def rate_limit_headers(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Tell the limit with every answer to a key, whatever the answer is."""
+    """Add the rate limit headers to every response to a key, whatever its status."""
 
     def respond(request: HttpRequest) -> HttpResponse:
         response = get_response(request)

@@ -1,9 +1,9 @@
-"""How often a key may call, and how often an address may fail to show a good one.
+"""Rate limits: requests per key, and failed authentications per IP address.
 
-Both are counted by GCRA, the generic cell rate algorithm (ITU-T I.371): a limit of 6000 requests
-a minute gives one back every 10 milliseconds, and all that one row says of a key is when the whole
-of its allowance will be there again. It needs no window and no second row, and one statement both
-asks and takes, so that no two processes give away the same request.
+Both are counted by GCRA, the generic cell rate algorithm (ITU-T I.371): a limit of 6000 requests a
+minute restores one every 10 milliseconds, and the only value stored per key is the time when its
+whole allowance is restored. It needs no window and no second row, and one statement both checks and
+takes, so two processes cannot spend the same request.
 """
 
 import ipaddress
@@ -19,17 +19,17 @@ from django.db import DatabaseError, connection
 
 logger = structlog.get_logger(__name__)
 
-# Who holds an IPv6 address mostly holds the rest of its /64 too.
+# The holder of an IPv6 address mostly holds the rest of its /64 too.
 _IPV6_NETWORK = 64
 
-#: What a statement adds that finds a `candidate`, with its id and verdict.
-#: `blocked`: the address has failed too often, and owes so many seconds. Whoever has used the key
-#: from there within a day is let through: one broken client must not lock out the good ones that
-#: share its address.
-#: `standing`: so many seconds the candidate owed before this request.
-#: `taken`: one request, of a good candidate that has one left, which now owes so many seconds. Who
-#: has none left is told by `standing`, without a write; the condition at the end is for those who
-#: come at the same moment.
+#: Common table expressions for a statement that finds a `candidate`, with its id and verdict.
+#: `blocked`: the IP address has failed too often, with the seconds it owes. Keys used from there
+#: within a day are still allowed: one broken client must not lock out valid keys behind the same
+#: address.
+#: `standing`: the seconds that the candidate owed before this request.
+#: `taken`: one request, taken by a valid candidate that has one left, with the seconds it owes now.
+#: A candidate without one left is found by `standing`, without a write; the condition at the end is
+#: for concurrent requests.
 COMMON_TABLES = """
     failing AS (
         SELECT extract(epoch FROM restored_at - statement_timestamp())::float8 AS owed
@@ -63,7 +63,7 @@ COMMON_TABLES = """
         RETURNING extract(epoch FROM restored_at - statement_timestamp())::float8 AS owed
     )
 """
-# An address owes no more than its whole limit: once it stops failing, that is how long it waits.
+# An IP address owes at most its whole limit: the longest wait after its last failure.
 _COUNT_FAILURE = """
     INSERT INTO apikeys_allowance AS present (id, restored_at)
     VALUES (%(row)s, statement_timestamp() + %(cost)s)
@@ -71,7 +71,7 @@ _COUNT_FAILURE = """
         greatest(present.restored_at, statement_timestamp()) + %(cost)s,
         statement_timestamp() + %(period)s)
 """
-# A row whose time has come says what no row says.
+# An expired row means the same as no row.
 _SWEEP = """
     DELETE FROM apikeys_allowance WHERE id IN (
         SELECT id FROM apikeys_allowance WHERE restored_at < now() FOR UPDATE SKIP LOCKED)
@@ -80,41 +80,37 @@ _SWEEP = """
 
 @dataclass(frozen=True)
 class Limit:
-    """So many requests in so many seconds."""
-
     requests: int
     seconds: int
 
     @cached_property
     def period(self) -> timedelta:
-        """How long it takes until all are given back."""
+        """The time until the whole limit is restored."""
         return timedelta(seconds=self.seconds)
 
     @cached_property
     def cost(self) -> timedelta:
-        """How long it takes until one is given back."""
+        """The time until one request is restored."""
         return self.period / self.requests
 
     @cached_property
     def room(self) -> timedelta:
-        """How much may be owed for one more to pass."""
+        """The most that may be owed while one more request is allowed."""
         return self.period - self.cost
 
-    # Every request sends these two. To adapt a timedelta anew each time takes 3 µs.
+    # Sent with every request as text: adapting a timedelta each time takes 3 µs.
     @cached_property
     def cost_in_sql(self) -> str:
-        """The cost as PostgreSQL reads an interval."""
         return f"{self.cost.total_seconds():.6f} seconds"
 
     @cached_property
     def room_in_sql(self) -> str:
-        """The room as PostgreSQL reads an interval."""
         return f"{self.room.total_seconds():.6f} seconds"
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What is left of a limit: the fields of draft-ietf-httpapi-ratelimit-headers-10."""
+    """The rest of a limit: the fields of draft-ietf-httpapi-ratelimit-headers-10."""
 
     policy: str
     limit: Limit
@@ -123,19 +119,19 @@ class Standing:
 
     @classmethod
     def after(cls, policy: str, limit: Limit, *, owed: float) -> Self:
-        """Tell what is left where so many seconds are owed; it is whole after as many."""
-        # The sliver makes up for what the division loses.
+        """Return the standing for the seconds owed; the limit is whole again after as many."""
+        # The epsilon offsets the rounding error of the division.
         remaining = int((limit.seconds - owed) / limit.cost.total_seconds() + 1e-6)
         return cls(policy, limit, max(remaining, 0), max(math.ceil(owed), 0))
 
     @classmethod
     def used_up(cls, policy: str, limit: Limit, *, owed: float | None) -> Self:
-        """Tell when the next one will pass; the draft wants Retry-After to tell the same time."""
+        """Return the standing of a used-up limit; its seconds must equal Retry-After."""
         wait = 0.0 if owed is None else owed - limit.room.total_seconds()
         return cls(policy, limit, 0, max(math.ceil(wait), 1))
 
     def headers(self) -> dict[str, str]:
-        """Write it as the two fields."""
+        """Return the two header fields."""
         return {
             "RateLimit-Policy": f'"{self.policy}";q={self.limit.requests};w={self.limit.seconds}',
             "RateLimit": f'"{self.policy}";r={self.remaining};t={self.seconds}',
@@ -143,7 +139,7 @@ class Standing:
 
 
 class LimitReached(Exception):
-    """A key, or an address that kept failing, has used up what it may."""
+    """A key, or an IP address with too many failures, has used up its limit."""
 
     def __init__(self, standing: Standing) -> None:
         super().__init__(f"limit reached: {standing.policy}")
@@ -151,18 +147,18 @@ class LimitReached(Exception):
 
 
 class LimiterFailed(Exception):
-    """Whether a limit is reached cannot be told, and the settings say not to go on without."""
+    """Limits cannot be checked, and the settings do not allow to go on without."""
 
 
 class Owed(NamedTuple):
-    """What `COMMON_TABLES` found, in seconds; None where there is nothing, or nothing allowed."""
+    """The results of `COMMON_TABLES`, in seconds; None if there is no row or no request left."""
 
     blocked: float | None
     standing: float | None
     taken: float | None
 
     def check_address(self) -> None:
-        """Turn away an address that has failed too often.
+        """Check that the IP address has not failed too often.
 
         :raises LimitReached: if it has.
         """
@@ -171,9 +167,9 @@ class Owed(NamedTuple):
             raise LimitReached(Standing.used_up("address", limit, owed=self.blocked))
 
     def check_key(self) -> Standing | None:
-        """Tell how a good key stands after this request, if it is limited.
+        """Return the standing of a valid key after this request, or None without a limit.
 
-        :raises LimitReached: if there was none left.
+        :raises LimitReached: if no request was left.
         """
         limit = per_key()
         if limit is None:
@@ -189,22 +185,21 @@ def _limit(found: tuple[int, int] | None) -> Limit | None:
 
 
 def per_key() -> Limit | None:
-    """Return the limit of each key, if there is one."""
+    """Return the limit of each key, or None."""
     return _limit(settings.RATE_LIMIT_PER_KEY)
 
 
 def failed_attempts() -> Limit | None:
-    """Return the limit of each address for secrets that are not good, if there is one."""
+    """Return the limit of invalid secrets per IP address, or None."""
     return _limit(settings.RATE_LIMIT_FAILED_ATTEMPTS)
 
 
 def are_limited() -> bool:
-    """Tell whether there is any limit."""
     return bool(settings.RATE_LIMIT_PER_KEY or settings.RATE_LIMIT_FAILED_ATTEMPTS)
 
 
 def parameters(address: str | None) -> dict[str, Any]:
-    """Return what `COMMON_TABLES` asks for; of a limit that is off it asks nothing."""
+    """Return the parameters of `COMMON_TABLES`; None for those of a limit that is off."""
     key, failures = per_key(), failed_attempts()
     return {
         "cost": key and key.cost_in_sql,
@@ -216,9 +211,9 @@ def parameters(address: str | None) -> dict[str, Any]:
 
 
 def count_failure(address: str | None) -> None:
-    """Count one secret that was not good against the address that it came from.
+    """Count an invalid secret against its IP address.
 
-    :raises LimiterFailed: if it cannot be counted, as `go_on_without` has it.
+    :raises LimiterFailed: if it cannot be counted, on the terms of `go_on_without`.
     """
     limit, row = failed_attempts(), _row_of(address)
     if limit is None or row is None:
@@ -232,7 +227,7 @@ def count_failure(address: str | None) -> None:
 
 
 def go_on_without(error: DatabaseError) -> None:
-    """Let pass what cannot be limited, if the settings say so.
+    """Log the failure and allow the request, if the settings say so.
 
     :raises LimiterFailed: if they do not.
     """
@@ -242,7 +237,7 @@ def go_on_without(error: DatabaseError) -> None:
 
 
 def sweep() -> None:
-    """Remove the rows of those whose allowance is whole again."""
+    """Delete the rows of allowances that are whole again."""
     try:
         with connection.cursor() as cursor:
             cursor.execute(_SWEEP)

@@ -1,11 +1,10 @@
-"""When keys were last used, and from where: noted in memory, written down in batches.
+"""Last use of keys: noted in memory, written to the database in batches.
 
-Nothing else of ours outlives a request, and here that is the point. A request must neither wait
-for this write nor fail with it, and a busy key would have hundreds of them a second. So each
-process keeps one notebook, in which authentication writes down a key's last use and overwrites
-the one before. A thread writes the notes to the database every USAGE_FLUSH_SECONDS, in one
-statement; what cannot be written stays noted. The process writes once more as it ends. It is not
-a command, and has no history: what is written here says nothing that a key may or may not do.
+This is the only data that outlives a request, on purpose: a request must neither wait for this
+write nor fail with it, and a busy key would cause hundreds of writes a second. Each process keeps
+one notebook, in which authentication overwrites a key's last use. A thread writes the notes every
+USAGE_FLUSH_SECONDS, in one statement; notes that cannot be written stay. The process writes once
+more as it exits. This is not a command and has no history, because it affects no right of a key.
 """
 
 import time
@@ -24,15 +23,16 @@ from apikeys.authentication import rate_limits
 
 logger = structlog.get_logger(__name__)
 
-#: How many keys are noted between two writes; more are used again before long.
+#: The maximum number of keys noted between two writes.
 MOST_NOTES = 10_000
 _SECONDS_BETWEEN_SWEEPS = 600
-# Before the logging module ends, whose own priority is lower.
+# Earlier than the logging module's exit handler, whose priority is lower.
 _EXIT_PRIORITY = 100
 
-# A use is written if the one before is a minute old. That is asked twice: of what is there at the
-# beginning, because ON CONFLICT would lock, so write to, a row that it then leaves as it is; and of
-# what another process has just written. All write in the order of the ids, so none deadlocks.
+# A use is written if the last one is at least a minute old. This is checked twice: against the rows
+# at the start, because ON CONFLICT locks, so writes, even a row that it then leaves unchanged; and
+# against what another process has just written. All processes write in id order, so they cannot
+# deadlock.
 _WRITE = """
     WITH noted AS (
         SELECT * FROM unnest(%s::uuid[], %s::timestamptz[], %s::text[]::inet[])
@@ -66,10 +66,10 @@ class Use(NamedTuple):
 
 
 class Notebook:
-    """The uses of keys that one process has yet to write down, by the key's id as a number.
+    """The uses of keys that this process has not written yet, by the key's id as a number.
 
-    Noting takes no lock, for every request does it: with one, eight threads on one key lost four
-    percent of their throughput. What Python does to a dict of numbers it does at one stroke.
+    Noting takes no lock, because every request does it: with a lock, eight threads on one key lost
+    four percent of their throughput. Operations on a dict with integer keys are atomic in Python.
     """
 
     def __init__(self) -> None:
@@ -79,7 +79,6 @@ class Notebook:
         self._writer: Thread | None = None
 
     def note(self, api_key_id: UUID, address: str | None) -> None:
-        """Keep in mind that a key was used just now."""
         if len(self._uses) < MOST_NOTES or api_key_id.int in self._uses:
             self._uses[api_key_id.int] = Use(time.time(), address)
         elif not self._has_dropped:
@@ -89,8 +88,8 @@ class Notebook:
             self._begin()
 
     def flush(self) -> None:
-        """Write down what is noted; if that fails, it stays noted."""
-        # Whoever comes second, at the end of the process, must wait for the first one's write.
+        """Write the notes; if that fails, they stay."""
+        # The second flush, at process exit, must wait for the first one to finish.
         with self._writing:
             uses = self._uses.copy()
             if not uses:
@@ -110,7 +109,7 @@ class Notebook:
             )
 
     def _forget(self, written: dict[int, Use]) -> None:
-        """Drop what is written, but not the uses that were noted meanwhile."""
+        """Remove the notes that were written, except those replaced in the meantime."""
         for number, use in written.items():
             present = self._uses.pop(number)
             if present is not use:
@@ -118,12 +117,12 @@ class Notebook:
         self._has_dropped = False
 
     def _begin(self) -> None:
-        """Start writing at the first use, for a thread would not survive the server's fork."""
+        """Start the writer at the first use: a thread would not survive the server's fork."""
         with self._beginning:
             if self._writer is not None:
                 return
             self._writer = Thread(target=self._write_regularly, name="last-used", daemon=True)
-        # A process that ends can start no thread; it still writes, below.
+        # An exiting process cannot start a thread; it still writes, below.
         with suppress(RuntimeError):
             self._writer.start()
         # Not atexit: the workers of granian are forked by multiprocessing, which skips it.
@@ -137,12 +136,12 @@ class Notebook:
             if time.monotonic() - swept_at > _SECONDS_BETWEEN_SWEEPS:
                 rate_limits.sweep()
                 swept_at = time.monotonic()
-            # Between two writes, none of the database's connections stands idle for this.
+            # So that the thread holds no idle connection between two writes.
             connection.close()
 
 
 def _write(uses: dict[int, Use]) -> list[tuple[UUID, str | None, str | None]]:
-    """Write, and return the keys whose address is another one than before, with both."""
+    """Write the uses; return the keys whose IP address has changed, with the old and new one."""
     ids = [UUID(int=number) for number in uses]
     times = [datetime.fromtimestamp(use.at, tz=UTC) for use in uses.values()]
     with connection.cursor() as cursor:

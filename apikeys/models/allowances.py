@@ -1,13 +1,13 @@
-"""What rate limits leave to whom."""
+"""Allowances: the state of rate limits."""
 
 from django.db import models
 
 
 class Allowance(models.Model):
-    """When the whole allowance of a key, or of an address that failed, will be there again.
+    """The time when the allowance of a key, or of an IP address that failed, is whole again.
 
-    Operational, and no evidence: the table is not logged, so a crash of the server empties it, and
-    everybody begins anew. See apikeys.authentication.rate_limits.
+    Operational data, not evidence: the table is unlogged, so a server crash empties it and all
+    limits start over. See apikeys.authentication.rate_limits.
     """
 
     id = models.TextField(primary_key=True)

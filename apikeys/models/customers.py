@@ -10,14 +10,12 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from apikeys.models.refusals import NameTaken, NotAMember
-from audit.models import LeanManager
-from audit.subjects.types import subject
-from audit.tracking.history import HistoricalRecords
+from audit.domain import HistoricalRecords, LeanManager, subject
 
 
 @subject("customer", tenant="id")
 class Customer(models.Model):
-    """A tenant: whoever the keys, and what is done with them, belong to."""
+    """A tenant: the owner of keys and of the records about them."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     name = models.CharField(max_length=100, unique=True)
@@ -34,9 +32,9 @@ class Customer(models.Model):
 
     @classmethod
     def check_is_free(cls, name: str) -> None:
-        """Refuse a second customer of the same name.
+        """Check that no customer has this name.
 
-        :raises NameTaken: if there is one.
+        :raises NameTaken: if one has.
         """
         if cls.objects.filter(name=name).exists():
             raise NameTaken
@@ -63,9 +61,9 @@ class Membership(models.Model):
 
     @classmethod
     def check_acts_for(cls, user_id: int, customer_id: UUID) -> None:
-        """Refuse a person who does not act for a customer: a key of theirs would never work.
+        """Check that the user acts for the customer: otherwise a key of theirs would never work.
 
-        :raises NotAMember: if that is so.
+        :raises NotAMember: if not.
         """
         if not cls.objects.filter(user_id=user_id, customer_id=customer_id).exists():
             user = get_user_model().objects.filter(pk=user_id).first()

@@ -1,4 +1,4 @@
-"""API keys, and the life of each."""
+"""API keys and their states."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -21,21 +21,18 @@ from apikeys.models.refusals import (
 )
 from apikeys.models.secrets import ApiKeySecret, PickUp, claim, database_clock
 from apikeys.models.tokens import Token
-from audit.actors.actors import Actor
-from audit.models import LeanModel
-from audit.subjects.types import subject
-from audit.tracking.history import HistoricalRecords
+from audit.domain import Actor, HistoricalRecords, LeanModel, subject
 
 
 class Environment(models.TextChoices):
-    """What a key is for; its secrets begin with it."""
+    """The environment of a key; its secrets contain the name."""
 
     LIVE = "live"
     TEST = "test"
 
 
 class State(models.TextChoices):
-    """Whether a key authenticates, and if not, why not."""
+    """The state of a key: whether it authenticates, and if not, the reason."""
 
     ENABLED = "enabled"
     DISABLED = "disabled"
@@ -45,13 +42,13 @@ class State(models.TextChoices):
 
 
 def default_scopes() -> list[str]:
-    """Give a key what every key could do before there were scopes."""
+    """Return the rights that every key had before there were scopes."""
     return list(DEFAULT_SCOPES)
 
 
 @subject("api-key", tenant="customer_id", route="v2-key")
 class ApiKey(LeanModel):
-    """What lets a program of a customer use the API, on behalf of its owner."""
+    """A credential for a customer's service to use the API, on behalf of its owner."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT)
@@ -104,11 +101,11 @@ class ApiKey(LeanModel):
         return f"API key “{self.name}” ({self.prefix or 'no secret yet'}…)"
 
     def subject_label(self) -> str:
-        """Name the key for somebody who sees many customers."""
+        """Return the key's name with its customer, for readers who see many customers."""
         return f"{self} of {self.customer}"
 
     def state_at(self, moment: datetime) -> State:
-        """Tell whether the key authenticates at a moment, by what it is now."""
+        """Return the state that the key, as it is now, has at the given time."""
         if self.deleted_at is not None:
             return State.DELETED
         if not self.is_enabled:
@@ -120,7 +117,7 @@ class ApiKey(LeanModel):
         return State.ENABLED
 
     def check_not_deleted(self) -> None:
-        """Refuse whatever is asked of a deleted key.
+        """Check that the key is not deleted.
 
         :raises AlreadyDeleted: if it is.
         """
@@ -131,7 +128,7 @@ class ApiKey(LeanModel):
     def enable(self) -> None:
         """Let the key authenticate again.
 
-        :raises AlreadyEnabled: if it does.
+        :raises AlreadyEnabled: if it is enabled.
         """
         self.check_not_deleted()
         if self.is_enabled:
@@ -141,9 +138,9 @@ class ApiKey(LeanModel):
         self.save(update_fields=["is_enabled"])
 
     def disable(self) -> None:
-        """Turn the key away from its next request on.
+        """Refuse the key from its next request on.
 
-        :raises AlreadyDisabled: if it is.
+        :raises AlreadyDisabled: if it is disabled.
         """
         self.check_not_deleted()
         if not self.is_enabled:
@@ -153,9 +150,9 @@ class ApiKey(LeanModel):
         self.save(update_fields=["is_enabled"])
 
     def change(self, values: dict[str, Any]) -> list[str]:
-        """Take on new values, and return the names of those that differ.
+        """Set new values; return the names of those that differ.
 
-        :raises NothingToChange: if none does.
+        :raises NothingToChange: if all are the same.
         :raises Invalid: if the key would expire before it is valid.
         """
         self.check_not_deleted()
@@ -170,12 +167,12 @@ class ApiKey(LeanModel):
         return changed
 
     def rotate(self, token: Token, *, overlap: timedelta) -> datetime | None:
-        """Make a token the current secret; return when the one before it ends, if there is one.
+        """Make a token the current secret; return the time when the former one ends, if any.
 
-        With an overlap the former secret works for that long, and not a second longer, for
-        authentication compares with the same clock. Without one, all others end now.
+        With an overlap the former secret works for exactly that long, because authentication uses
+        the same clock. Without one, all other secrets end now.
 
-        :raises RotationUnderWay: if there would be three secrets that work.
+        :raises RotationUnderWay: if three secrets would work at once.
         """
         self.check_not_deleted()
         now = database_clock()
@@ -191,9 +188,9 @@ class ApiKey(LeanModel):
         return now + overlap if former else None
 
     def await_pick_up(self, actor: Actor, *, overlap: timedelta = timedelta()) -> PickUp:
-        """Note who may pick up the next secret. Until then the present ones stay as they are.
+        """Record who may pick up the next secret. Until then the current secrets stay unchanged.
 
-        What somebody else could have picked up before is superseded.
+        An earlier claim is replaced.
         """
         self.check_not_deleted()
         pick_up, _ = PickUp.objects.update_or_create(
@@ -202,9 +199,9 @@ class ApiKey(LeanModel):
         return pick_up
 
     def awaited_pick_up(self) -> PickUp:
-        """Find who may pick up the next secret.
+        """Return the claim to the next secret.
 
-        :raises NothingToPickUp: if none waits.
+        :raises NothingToPickUp: if there is no claim.
         """
         self.check_not_deleted()
         pick_up = PickUp.objects.filter(api_key=self).first()
@@ -214,7 +211,7 @@ class ApiKey(LeanModel):
         return pick_up
 
     def mark_deleted(self) -> None:
-        """Delete the key for good: it stays for the record, and none of its secrets works."""
+        """Mark the key as deleted, permanently: the row stays, and all its secrets end now."""
         self.check_not_deleted()
         now = database_clock()
         for secret in self.secrets.live():

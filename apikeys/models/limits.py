@@ -1,4 +1,4 @@
-"""What the fields of an API key may hold. The database keeps most of it too; here are the words."""
+"""Limits on the fields of API keys. The database enforces most of them too; these add messages."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,12 +8,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from audit.actors import scopes
-from audit.bus.authorization import known_scopes
-from audit.messages.exceptions import FieldError, Invalid
-from audit.messages.values import codec
+from audit.domain import READ, WRITE, FieldError, Invalid, codec, known_scopes
 
-DEFAULT_SCOPES = (scopes.READ, scopes.WRITE)
+DEFAULT_SCOPES = (READ, WRITE)
 LONGEST_NAME = 100
 LONGEST_DESCRIPTION = 500
 MOST_NETWORKS = 20
@@ -24,7 +21,7 @@ _IPV4_MAPPED = IPv6Network("::ffff:0:0/96")
 
 
 def check_name(name: str) -> None:
-    """Refuse what nobody could call anything.
+    """Check the name of a key.
 
     :raises Invalid: if it is blank or too long.
     """
@@ -34,7 +31,7 @@ def check_name(name: str) -> None:
 
 
 def check_description(description: str) -> None:
-    """Refuse what its column would not take.
+    """Check the description of a key.
 
     :raises Invalid: if it is too long.
     """
@@ -42,9 +39,9 @@ def check_description(description: str) -> None:
 
 
 def normal_networks(networks: Sequence[str]) -> tuple[str, ...]:
-    """Bring networks into their one normal form, each of them once.
+    """Return the networks in canonical form, without duplicates.
 
-    :raises Invalid: if there are too many, or one is no network in CIDR notation.
+    :raises Invalid: if there are too many, or one is not a network in CIDR notation.
     """
     if len(networks) > MOST_NETWORKS:
         words = f"must name {MOST_NETWORKS} networks at most"
@@ -54,7 +51,7 @@ def normal_networks(networks: Sequence[str]) -> tuple[str, ...]:
 
 
 def check_metadata(metadata: Mapping[str, Any]) -> None:
-    """Refuse metadata that would make every list of keys slow.
+    """Check the metadata of a key: large metadata would slow down every list of keys.
 
     :raises Invalid: if it is too large or nested too deep.
     """
@@ -68,9 +65,9 @@ def check_metadata(metadata: Mapping[str, Any]) -> None:
 
 
 def check_scopes(wanted: Iterable[str]) -> None:
-    """Refuse scopes that there are not, and a key without any, which could do nothing.
+    """Check that all scopes are known, and that there is at least one.
 
-    :raises Invalid: with one error for each.
+    :raises Invalid: with one error for each problem.
     """
     errors = [
         FieldError(f"scopes/{place}", "unknown", "is no scope")
@@ -84,7 +81,7 @@ def check_scopes(wanted: Iterable[str]) -> None:
 
 
 def check_period(not_before: datetime | None, expires_at: datetime | None) -> None:
-    """Refuse a key that would never be valid.
+    """Check that the key would ever be valid.
 
     :raises Invalid: if it would expire before it is valid.
     """
@@ -93,16 +90,16 @@ def check_period(not_before: datetime | None, expires_at: datetime | None) -> No
 
 
 def check_is_to_come(expires_at: datetime | None) -> None:
-    """Refuse a key that would have expired already.
+    """Check that the expiry time is in the future.
 
-    :raises Invalid: if that time is over.
+    :raises Invalid: if it has passed.
     """
     if expires_at is not None and expires_at <= timezone.now():
         raise _invalid("expires_at", "past", "must be in the future")
 
 
 def check_overlap(overlap_seconds: int) -> None:
-    """Refuse an overlap that cannot be, or that would outlast its purpose.
+    """Check the overlap of a rotation.
 
     :raises Invalid: if it is negative or longer than seven days.
     """

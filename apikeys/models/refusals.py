@@ -1,6 +1,6 @@
-"""Why a command on an API key does not fit the state that the key is in."""
+"""Refusals of commands by the state of an API key."""
 
-from audit.messages.exceptions import Conflict, Forbidden
+from audit.domain import Conflict, Forbidden
 
 
 class NameTaken(Conflict):

@@ -1,4 +1,4 @@
-"""The secrets of API keys: how long each is good, and who may still pick one up."""
+"""The secrets of API keys: how long each is valid, and who may still pick one up."""
 
 from datetime import datetime, timedelta
 from typing import ClassVar, Self
@@ -10,13 +10,11 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from apikeys.models.refusals import NotYours, PickUpExpired
-from audit.actors.actors import Actor
-from audit.models import LeanManager, LeanModel
-from audit.tracking.history import HistoricalRecords
+from audit.domain import Actor, HistoricalRecords, LeanManager, LeanModel
 
 
 def database_clock() -> datetime:
-    """Read the clock by which authentication decides, for the workers' own ones differ."""
+    """Return the time of the database, which authentication uses: workers' clocks differ."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT statement_timestamp()")
         (now,) = cursor.fetchone()
@@ -25,10 +23,10 @@ def database_clock() -> datetime:
 
 
 class LiveSecrets(models.QuerySet["ApiKeySecret"]):
-    """Secrets, of which one may want those that still work."""
+    """Secrets, with a filter for those that work."""
 
     def live(self) -> Self:
-        """Pick those that work, the newest first, without their digests."""
+        """Return the secrets that work, the newest first, without their digests."""
         is_live = models.Q(not_after__isnull=True) | models.Q(not_after__gt=Now())
         return self.filter(is_live).defer("digest").order_by("-created_at", "-pk")
 
@@ -37,7 +35,7 @@ SecretManager = LeanManager.from_queryset(LiveSecrets)
 
 
 class ApiKeySecret(LeanModel):
-    """The digest of one secret of a key, and how long it is good."""
+    """The digest of one secret of a key, and the end of its validity."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     api_key = models.ForeignKey("apikeys.ApiKey", on_delete=models.PROTECT, related_name="secrets")
@@ -66,17 +64,17 @@ class ApiKeySecret(LeanModel):
         return f"<ApiKeySecret {self.id}>"
 
     def end_at(self, moment: datetime) -> None:
-        """Have the secret work no longer than this."""
+        """Let the secret work until then and no longer."""
         self.not_after = moment
         self.save(update_fields=["not_after"])
 
 
 class PickUp(models.Model):
-    """A secret that was approved and is not made yet: who may have it, and until when.
+    """An approved secret that is not generated yet: who may pick it up, and until when.
 
-    It has a table of its own, for it comes and goes while the key stays: its rows are few, its
-    history tells who was to have a secret and who took it, and no history row of a key has to
-    carry five columns that are nearly always empty.
+    It has its own table because it is short-lived: there are few rows, their history shows who
+    could pick up a secret and who did, and history rows of keys do not carry five columns that are
+    nearly always empty.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -105,11 +103,11 @@ class PickUp(models.Model):
         return f"a secret for {self.actor_label} until {self.until:%Y-%m-%d %H:%M} UTC"
 
     def check_is_for(self, actor: Actor) -> None:
-        """Refuse everybody but who asked, and that one after its time.
+        """Check that the actor made the claim, and that it has not expired.
 
-        Another key of the same person is another credential, which may be in other hands.
+        Another key of the same person is a different credential, possibly held by someone else.
 
-        :raises NotYours: if it is somebody else.
+        :raises NotYours: if another actor made the claim.
         :raises PickUpExpired: if it is too late.
         """
         is_same = (actor.kind, actor.id) == (self.actor_kind, self.actor_id)
@@ -125,7 +123,7 @@ class PickUp(models.Model):
 
 
 def claim(actor: Actor, *, overlap: timedelta) -> dict[str, object]:
-    """Say who may pick up a secret, from now on for as long as the settings allow."""
+    """Return the fields of a claim by the actor, which lasts as long as the settings allow."""
     return {
         "actor_kind": actor.kind,
         "actor_id": actor.id,

@@ -1,11 +1,11 @@
-"""Tokens, the secrets of API keys: how they look, and what may be shown and stored of them.
+"""Tokens, the secrets of API keys: their format, and the parts that may be shown and stored.
 
-A token reads ``cs_live_`` or ``cs_test_``, 27 random characters and 6 of checksum, all base62:
+A token is ``cs_live_`` or ``cs_test_``, 27 random characters and a checksum of 6, all base62:
 
     cs_(live|test)_[0-9A-Za-z]{33}
 
-27 characters of base62 are 160 bits. The checksum is the CRC-32 of what stands before it, so
-mistyped and made-up tokens are told without a question to the database, also by secret scanners.
+27 characters of base62 are 160 bits. The checksum is the CRC-32 of the text before it, so mistyped
+and made-up tokens are recognized without a database query, also by secret scanners.
 """
 
 import hashlib
@@ -24,27 +24,27 @@ _SHOWN_LENGTH = len("cs_live_") + 4
 
 
 class NoToken(ValueError):
-    """This is no token of ours."""
+    """The text is not a token."""
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A secret, with what may be shown and what may be stored of it."""
+    """A secret, with the parts of it that may be shown and stored."""
 
     text: str = field(repr=False)
 
     @classmethod
     def generate(cls, environment: str = "live") -> Self:
-        """Make a new one from the operating system's randomness."""
+        """Return a new token from the operating system's random source."""
         body = f"cs_{environment}_"
         body += "".join(secrets.choice(_ALPHABET) for _ in range(_RANDOM_LENGTH))
         return cls(body + _checksum(body))
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Take what a caller sent.
+        """Return the token that a caller sent.
 
-        :raises NoToken: if no token of ours looks like that.
+        :raises NoToken: if the text is not a token.
         """
         if not PATTERN.fullmatch(text):
             raise NoToken("malformed")
@@ -55,12 +55,12 @@ class Token:
 
     @property
     def digest(self) -> bytes:
-        """SHA-256, which is enough for 160 random bits (OWASP ASVS 5.0, 6.5.2)."""
+        """The SHA-256 digest, which is enough for 160 random bits (OWASP ASVS 5.0, 6.5.2)."""
         return hashlib.sha256(self.text.encode()).digest()
 
     @property
     def prefix(self) -> str:
-        """The first characters, by which people tell their keys apart."""
+        """The first characters, by which users distinguish their keys."""
         return self.text[:_SHOWN_LENGTH]
 
 

@@ -1,4 +1,4 @@
-"""When each key was last used."""
+"""Last use of each key."""
 
 from django.db import models
 
@@ -6,9 +6,8 @@ from django.db import models
 class ApiKeyUsage(models.Model):
     """The last use of a key, exact to a minute.
 
-    Neither tracked nor in the key's own row: it says nothing that a key may or may not do, it is
-    written often, and the row of the key is what every request reads. See
-    apikeys.authentication.usage.
+    Untracked, because it affects no right of the key, and not in the key's own row, because it is
+    written often while every request reads that row. See apikeys.authentication.usage.
     """
 
     api_key = models.OneToOneField(

@@ -1,4 +1,4 @@
-"""API keys, version 2."""
+"""The API key endpoints of version 2."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -29,15 +29,12 @@ from apikeys.models import (
 )
 from apikeys.models.limits import DEFAULT_SCOPES
 from apikeys.rest.listing import ApiKeyListQuery, found_by
-from apikeys.rest.reading import KeyInContext, in_context, prefetched, visible_key
+from apikeys.rest.reading import etag, in_context, prefetched, visible_key, whose
 from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret, present, present_with_secret
 from apikeys.rest.serializers import CreateApiKeyInput, RotateApiKeyInput, UpdateApiKeyInput
 from apikeys.rights import BeyondOwnRights
-from audit.messages.exceptions import NotFound
-from audit.messages.outcomes import Completed
-from audit.rest.listing import body, page
-from audit.rest.openapi.operations import documented
-from audit.rest.viewsets import CommandViewSet
+from audit.domain import Completed, NotFound
+from audit.rest import CommandViewSet, body, documented, page
 
 _REVEALING = ("create", "rotate", "pick_up")
 
@@ -77,7 +74,7 @@ class ApiKeyViewSet(CommandViewSet):
             takes=CreateApiKeyInput,
             succeeds_with=status.HTTP_201_CREATED,
             scopes=DEFAULT_SCOPES,
-            **self.whose(),
+            **whose(self.actor),
         )
 
     @documented(
@@ -150,22 +147,9 @@ class ApiKeyViewSet(CommandViewSet):
         return prefetched(command.api_key_id)
 
     def represent(self, completed: Completed) -> Any:
-        """Present a key; where a secret was made, with that, which a repeat shows as null."""
+        """Return the key; if a secret was made, with the secret, which is null on a repeat."""
         (found,) = in_context([completed.result])
         if self.action in _REVEALING:
             return present_with_secret(found, secret=completed.secret)
         (shown,) = present([found])
         return shown
-
-    def whose(self) -> dict[str, Any]:
-        """Name the owner, who is the caller, and the customer if it is one; else the body does."""
-        tenant = self.actor.home_tenant()
-        return {
-            "owner_id": int(self.actor.person_id),
-            "customer_id": UUID(tenant) if tenant else None,
-        }
-
-
-def etag(found: KeyInContext) -> str:
-    """Write the number that a key is at as an ETag, for If-Match."""
-    return f'"{found.surroundings.number}"'

@@ -1,4 +1,4 @@
-"""API keys, version 1: the shapes and codes that existing clients know."""
+"""The API key endpoints of version 1, with the shapes and codes that its clients expect."""
 
 from typing import Any
 from uuid import UUID
@@ -8,31 +8,34 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys.commands import CreateApiKey, UpdateApiKey
+from apikeys.commands import (
+    CreateApiKey,
+    DeleteApiKey,
+    DisableApiKey,
+    EnableApiKey,
+    UpdateApiKey,
+)
 from apikeys.models import (
     AlreadyDeleted,
     AlreadyDisabled,
     AlreadyEnabled,
     NothingToChange,
 )
-from apikeys.rest.keys import ApiKeyViewSet, etag
 from apikeys.rest.listing import visible_to
-from apikeys.rest.reading import visible_key
+from apikeys.rest.reading import etag, visible_key, whose
 from apikeys.rest.resources import LegacyApiKey, LegacyApiKeyWithSecret, LegacyPostponed, legacy
 from apikeys.rest.serializers import LegacyCreateInput, LegacyRenameInput
 from apikeys.rights import BeyondOwnRights
-from audit.messages.exceptions import NotFound
-from audit.messages.outcomes import Completed, Postponed
-from audit.rest import exception_handlers
-from audit.rest.openapi.operations import documented
-from audit.rest.parsers import JSONParser
-from audit.rest.viewsets import ExceptionHandler
+from audit.domain import Completed, NotFound, Postponed
+from audit.rest import CommandViewSet, ExceptionHandler, JSONParser, documented, plain
 
 
-class LegacyApiKeyViewSet(ApiKeyViewSet):
+class LegacyApiKeyViewSet(CommandViewSet):
     """API keys as version 1 knows them: a deleted one is none."""
 
+    tag = "API keys"
     channel = "v1"
+    postponed_shape = LegacyPostponed
     refuses_misfits = False
     parser_classes = (JSONParser,)
 
@@ -65,7 +68,7 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
             CreateApiKey,
             takes=LegacyCreateInput,
             succeeds_with=status.HTTP_201_CREATED,
-            **self.whose(),
+            **whose(self.actor),
         )
 
     @documented(
@@ -82,31 +85,28 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
     @documented("enable_api_key", gives=LegacyApiKey, is_command=True, raises=(AlreadyEnabled,))
     def enable(self, request: Request, api_key_id: UUID) -> Response:
         """Let a key authenticate again."""
-        return super().enable(request, api_key_id)
+        return self.send(EnableApiKey, api_key_id=api_key_id)
 
     @documented("disable_api_key", gives=LegacyApiKey, is_command=True, raises=(AlreadyDisabled,))
     def disable(self, request: Request, api_key_id: UUID) -> Response:
         """Turn a key away from its next request on."""
-        return super().disable(request, api_key_id)
+        return self.send(DisableApiKey, api_key_id=api_key_id)
 
     @documented("delete_api_key", gives=LegacyApiKey, is_command=True)
     def destroy(self, request: Request, api_key_id: UUID) -> Response:
         """Delete a key for good; none of its secrets works any more."""
-        return super().destroy(request, api_key_id)
+        return self.send(DeleteApiKey, api_key_id=api_key_id)
 
     def get_exception_handler(self) -> ExceptionHandler:
-        """Answer errors as v1 always did."""
         return _plain
 
     def represent(self, completed: Completed) -> Any:
-        """Present a key; after creating it, with the secret, which a repeat shows as null."""
+        """Return the key; after creation with its secret, which is null on a repeat."""
         key = legacy(completed.result)
         return {**key, "secret": completed.secret} if self.action == "create" else key
 
-    def represent_postponed(  # type: ignore[override]  # another contract
-        self, postponed: Postponed
-    ) -> LegacyPostponed:
-        """Say what v1 has always said; for a key that does not exist yet, with its id."""
+    def represent_postponed(self, postponed: Postponed) -> LegacyPostponed:
+        """Return version 1's body for a held command; for a creation, with the future key's id."""
         body: LegacyPostponed = {"status": "approval_flow_initiated"}
         if self.action == "create":
             body["id"] = str(postponed.result_id)
@@ -114,9 +114,9 @@ class LegacyApiKeyViewSet(ApiKeyViewSet):
 
 
 def _plain(error: Exception, context: dict[str, Any]) -> Response:
-    """Tell of a deleted key as of one that never was: v1 had rows that were gone when deleted."""
+    """Report a deleted key as one that never existed: version 1 used to delete the rows."""
     if not isinstance(error, AlreadyDeleted):
-        return exception_handlers.plain(error, context)
+        return plain(error, context)
     gone = NotFound(f"There is no api-key {context['kwargs']['api_key_id']}.")
     gone.command_id = error.command_id
-    return exception_handlers.plain(gone, context)
+    return plain(gone, context)

@@ -1,4 +1,4 @@
-"""Which API keys a caller may see, and which of those it looks for."""
+"""Queries for the API keys that a caller may see."""
 
 from datetime import datetime
 from typing import Any
@@ -10,8 +10,8 @@ from rest_framework import serializers
 
 from apikeys.models import ApiKey, Environment, State
 from apikeys.rest.resources import ApiKeyResource
-from audit.actors.actors import Actor
-from audit.rest.listing import Key, ListQuery, Order, WholeNumberField
+from audit.domain import Actor
+from audit.rest import Key, ListQuery, Order, WholeNumberField
 
 _CREATED = (Key("created_at", datetime), Key("pk", UUID))
 _NAMED = (Key("name", str), Key("pk", UUID))
@@ -20,13 +20,13 @@ _PRESENT = Q(deleted_at__isnull=True)
 _EXPIRED = Q(expires_at__lte=Now())
 _EARLY = Q(not_before__gt=Now())
 _SWITCHED_ON = _PRESENT & Q(is_enabled=True)
-# As ApiKey.state_at() has it, in its order. NULL is neither before nor after anything, so what may
-# be NULL is left out by naming what is there.
+# The same as ApiKey.state_at(), in its order. A comparison with NULL is never true, so every
+# nullable column is checked for NULL explicitly.
 _IN_STATE = {
     State.DELETED: ~_PRESENT,
     State.DISABLED: _PRESENT & Q(is_enabled=False),
     State.EXPIRED: _SWITCHED_ON & _EXPIRED,
-    # What is not valid yet has not expired: a constraint keeps the two in order.
+    # A key that is not valid yet cannot have expired: a constraint orders the two times.
     State.NOT_YET_VALID: _SWITCHED_ON & _EARLY,
     State.ENABLED: _SWITCHED_ON
     & (Q(expires_at__isnull=True) | Q(expires_at__gt=Now()))
@@ -35,7 +35,7 @@ _IN_STATE = {
 
 
 class ApiKeyListQuery(ListQuery):
-    """What may be asked of the list of keys."""
+    """Query parameters of the list of keys."""
 
     resource_fields = tuple(ApiKeyResource.__annotations__)
     orders = (
@@ -67,17 +67,16 @@ class ApiKeyListQuery(ListQuery):
 
 
 def visible_to(actor: Actor) -> QuerySet[ApiKey]:
-    """Pick the keys of the customers that a caller acts for, deleted ones included.
+    """Return the keys of the customers that the caller acts for, including deleted ones.
 
-    :raises Forbidden: if that one may see no keys at all.
+    :raises Forbidden: if the caller may not see keys at all.
     """
     actor.require("apikeys.view_apikey")
-    keys = ApiKey.objects.all()
-    return keys if actor.tenants is None else keys.filter(customer_id__in=actor.tenants)
+    return actor.confine(ApiKey.objects.all(), "customer_id")
 
 
 def found_by(query: dict[str, Any], *, actor: Actor) -> QuerySet[ApiKey]:
-    """Pick the visible keys that fit a checked query; deleted ones only if it asks for them."""
+    """Return the visible keys that match a validated query; deleted ones only on request."""
     return visible_to(actor).filter(*_conditions(query))
 
 

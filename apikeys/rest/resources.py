@@ -1,4 +1,4 @@
-"""What API keys look like over HTTP. No secret is ever part of a key."""
+"""JSON shapes of API keys. No secret is ever part of a key."""
 
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,8 +8,15 @@ from django.utils import timezone
 
 from apikeys.models import ApiKey, Environment, State
 from apikeys.rest.reading import AwaitedSecret, KeyInContext, LiveSecret
-from audit.rest import resources
-from audit.rest.references import ActorReference, Address, Uuid, address, one_of
+from audit.rest import (
+    ActorReference,
+    Address,
+    PendingApproval,
+    Uuid,
+    address,
+    one_of,
+    present_pending,
+)
 
 _SHOWN_ONCE = (
     "The secret was shown once, in the first answer to this request. If it is lost, "
@@ -62,9 +69,7 @@ class ApiKeyResource(TypedDict):
     last_used_from: str | None
     secrets: Annotated[list[SecretResource], "Those that work, the newest first."]
     pick_up: PickUpResource | None
-    pending_approvals: Annotated[
-        list[resources.PendingApproval], "What waits for approval on the key."
-    ]
+    pending_approvals: Annotated[list[PendingApproval], "What waits for approval on the key."]
 
 
 class ApiKeyWithSecret(ApiKeyResource):
@@ -98,20 +103,20 @@ class LegacyPostponed(TypedDict):
 
 
 def present(keys: Iterable[KeyInContext]) -> list[ApiKeyResource]:
-    """Present keys, each with its secrets that work and with what waits for approval on it."""
+    """Return the JSON of keys, with their working secrets and pending approvals."""
     now = timezone.now()
     return [_api_key(each, now) for each in keys]
 
 
 def present_with_secret(key: KeyInContext, *, secret: str | None) -> ApiKeyWithSecret:
-    """Present a key with its new secret, or say how to get one where it was shown before."""
+    """Return the JSON of a key with its new secret, or a note if the secret was shown before."""
     (shown,) = present([key])
     note = None if secret else _SHOWN_ONCE.format(url=shown["url"])
     return {**shown, "secret": secret, "secret_note": note}
 
 
 def legacy(api_key: ApiKey) -> LegacyApiKey:
-    """Present a key as version 1 does."""
+    """Return the JSON of a key in version 1."""
     return {
         "id": str(api_key.pk),
         "name": api_key.name,
@@ -144,7 +149,7 @@ def _api_key(key: KeyInContext, now: datetime) -> ApiKeyResource:
         "last_used_from": around.last_used_from,
         "secrets": [_secret(each) for each in around.secrets],
         "pick_up": _pick_up(around.pick_up) if around.pick_up else None,
-        "pending_approvals": resources.pending_approvals(around.waiting),
+        "pending_approvals": present_pending(around.waiting),
     }
 
 

@@ -1,31 +1,30 @@
-"""What callers say of API keys."""
+"""Request bodies about API keys."""
 
 from typing import Any
 
 from rest_framework import serializers
 
 from apikeys.models import Environment, limits
-from audit.bus.authorization import known_scopes
-from audit.rest.viewsets import CommandInput
+from audit.domain import known_scopes
+from audit.rest import CommandInput
 
-# Far more than there are; what is no scope is told by name.
+# Far more than exist; unknown scopes are reported by name.
 _MOST_SCOPES = 100
 _LONGEST_SCOPE = 100
 _LONGEST_NETWORK = 100
-_CLEARABLE = ("not_before", "expires_at")
 
 
 class ScopeField(serializers.CharField):
-    """A scope of those that there are."""
+    """A known scope."""
 
     @property
     def json_schema(self) -> dict[str, Any]:
-        """List them, for the document of the API."""
+        """The schema with all known scopes, for the OpenAPI document."""
         return {"type": "string", "enum": sorted(known_scopes())}
 
 
 class _KeyInput(CommandInput):
-    """The fields that both creating and updating take."""
+    """The fields common to creation and update."""
 
     description = serializers.CharField(
         required=False,
@@ -51,7 +50,6 @@ class _KeyInput(CommandInput):
     )
 
     def validate_scopes(self, wanted: list[str]) -> list[str]:
-        """Refuse scopes that there are not."""
         limits.check_scopes(wanted)
         return wanted
 
@@ -90,8 +88,8 @@ class UpdateApiKeyInput(_KeyInput):
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Tell what is to be cleared from what is left out, which commands write as None."""
-        cleared = tuple(name for name in _CLEARABLE if name in attrs and attrs[name] is None)
+        """Distinguish cleared fields from omitted ones, which commands both write as None."""
+        cleared = tuple(name for name, value in attrs.items() if value is None)
         return attrs | {"cleared": cleared}
 
 

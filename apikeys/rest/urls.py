@@ -1,14 +1,15 @@
-"""Where API keys are found. No address of the API ends in a slash."""
+"""URLs of API keys. No URL of the API ends in a slash."""
 
 from django.urls import URLPattern, path
 
 from apikeys.rest import ApiKeyViewSet, LegacyApiKeyViewSet
 from apikeys.rest.verification import VerificationViewSet
+from audit.rest import CommandViewSet
 
 _ITEM = "api-keys/<uuid:api_key_id>"
 
 
-def _routes(viewset: type[ApiKeyViewSet], version: str) -> list[URLPattern]:
+def _routes(viewset: type[CommandViewSet], version: str) -> list[URLPattern]:
     item = viewset.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"})
     return [
         path(

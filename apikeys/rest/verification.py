@@ -1,4 +1,4 @@
-"""For other services that take our keys: whether a secret is good, and for what."""
+"""Verification of secrets, for other services that accept Countersign's keys."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,12 +12,8 @@ from apikeys.authentication import usage
 from apikeys.authentication.credentials import BadCredential, Candidate, Verdict, candidate_of_token
 from apikeys.models import limits
 from apikeys.rest.serializers import ScopeField
-from audit.actors.actors import Actor
-from audit.actors.scopes import not_covered
-from audit.entry.requests import normal_address
-from audit.rest.bodies import refuse_misfits
-from audit.rest.openapi.operations import documented
-from audit.rest.viewsets import ActorViewSet
+from audit.domain import Actor, normal_address, scopes_not_covered
+from audit.rest import ActorViewSet, documented, refuse_misfits
 
 _LONGEST_SECRET = 4096
 _MOST_SCOPES = 50
@@ -61,12 +57,12 @@ class VerifyInput(serializers.Serializer[Any]):
     )
 
     def validate_scopes(self, wanted: list[str]) -> list[str]:
-        """Refuse scopes that there are not: asked for by mistake, no key would ever have them."""
+        """Check that all scopes are known: no key could ever have an unknown one."""
         limits.check_scopes(wanted)
         return wanted
 
     def validate_address(self, text: str) -> str:
-        """Bring the address into the form in which those of our own callers are."""
+        """Return the IP address in the form in which callers' own addresses are stored."""
         address = normal_address(text)
         if address is None:
             raise serializers.ValidationError("must be an IPv4 or IPv6 address")
@@ -102,7 +98,7 @@ class Verification(TypedDict):
 
 
 class VerificationViewSet(ActorViewSet):
-    """Verifies secrets for services that may."""
+    """The endpoint that verifies secrets for authorized services."""
 
     tag = "API keys"
 
@@ -141,7 +137,7 @@ def _verify(
     if not actor.may_see(str(candidate.customer_id)):
         return _verification(Verdict.UNKNOWN)
     verdict = Verdict(candidate.verdict)
-    if verdict is Verdict.VALID and not_covered(scopes, candidate.scopes):
+    if verdict is Verdict.VALID and scopes_not_covered(scopes, candidate.scopes):
         verdict = Verdict.INSUFFICIENT_SCOPE
     if verdict is Verdict.VALID:
         usage.note(candidate.id, address)

@@ -9,16 +9,16 @@ from django import forms
 from django.contrib import admin
 from django.contrib.admin.helpers import ActionForm
 from django.contrib.auth.models import Group, Permission, User
-from django.db.models import Count, Model, QuerySet
+from django.db.models import Count, Manager, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from approvals.pages import people as people_forms
-from approvals.pages.people import LONGEST_REASON, Verb
+from approvals.pages.people import Verb
 from approvals.people.commands import MANAGE_PEOPLE
-from audit.entry.requests import actor_of_request
+from audit.entry.requests import LONGEST_REASON, actor_of_request
 from audit.messages.classes import Command
 from audit.pages.admin import ReadOnlyAdmin
 
@@ -26,6 +26,10 @@ from audit.pages.admin import ReadOnlyAdmin
 import_module("django.contrib.auth.admin")
 admin.site.unregister(User)
 admin.site.unregister(Group)
+
+
+# What needs something to be chosen or written as well.
+_CHOOSING = ("join", "leave", "grant", "revoke", "rename")
 
 
 class ReasonActionForm(ActionForm):
@@ -87,7 +91,7 @@ class ByCommandAdmin(ReadOnlyAdmin):
             "subject_type": self.subject_type,
             "may_manage": self.has_manage_permission(request),
             "ask_url": self._url("ask", object_id),
-            "plain_verbs": self._verbs_without(("join", "leave", "grant", "revoke", "rename")),
+            "plain_verbs": self._verbs(*(name for name in self.verbs if name not in _CHOOSING)),
             "choices": self.choices(),
             "longest_reason": LONGEST_REASON,
         }
@@ -123,21 +127,16 @@ class ByCommandAdmin(ReadOnlyAdmin):
         context = self.admin_site.each_context(request) | context
         return TemplateResponse(request, "approvals/shown_once.html", context)
 
-    def create(self, form: QueryDict) -> Command:
+    @staticmethod
+    def create(form: QueryDict) -> Command:
         """Build the command that makes one more."""
         raise NotImplementedError
 
     def choices(self) -> list[dict[str, Any]]:
         """List what can be chosen on the page of a row, each with its buttons."""
-        permissions = Permission.objects.values_list("content_type__app_label", "codename")
-        named = [(f"{app}.{code}",) * 2 for app, code in permissions]
-        return [
-            {
-                "name": "permission",
-                "options": sorted(named),
-                "verbs": self._verbs("grant", "revoke"),
-            }
-        ]
+        options = [(name, name) for name in _names(Permission.objects)]
+        verbs = self._verbs("grant", "revoke")
+        return [{"name": "permission", "options": options, "verbs": verbs}]
 
     def _ask(self, request: HttpRequest, row: Model, verb: Verb) -> None:
         build = partial(verb.build, row.pk, request.POST)
@@ -147,9 +146,6 @@ class ByCommandAdmin(ReadOnlyAdmin):
     def _verbs(self, *names: str) -> list[tuple[str, str]]:
         return [(name, self.verbs[name].words) for name in names]
 
-    def _verbs_without(self, names: tuple[str, ...]) -> list[tuple[str, str]]:
-        return self._verbs(*(name for name in self.verbs if name not in names))
-
     def _url(self, page: str, *arguments: Any) -> str:
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
         return reverse(name, args=arguments)
@@ -158,6 +154,7 @@ class ByCommandAdmin(ReadOnlyAdmin):
 @admin.register(User)
 class UserAdmin(ByCommandAdmin):
     verbs = people_forms.USER_VERBS
+    create = staticmethod(people_forms.create_user)
     create_fields = (("username", "User name"), ("email", "E-mail address"))
     subject_type = "user"
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
@@ -171,10 +168,6 @@ class UserAdmin(ByCommandAdmin):
         flags = ("is_active", "is_staff", "is_superuser")
         return ["username", "email", *flags, "groups", "permissions", "last_login", "date_joined"]
 
-    def create(self, form: QueryDict) -> Command:
-        """Build the command that makes an account."""
-        return people_forms.create_user(form)
-
     def choices(self) -> list[dict[str, Any]]:
         """Add the groups."""
         groups = list(Group.objects.order_by("name", "pk").values_list("pk", "name"))
@@ -183,8 +176,7 @@ class UserAdmin(ByCommandAdmin):
 
     @admin.display(description="permissions of their own", empty_value="—")
     def permissions(self, user: User) -> str:
-        named = user.user_permissions.values_list("content_type__app_label", "codename")
-        return ", ".join(sorted(f"{app}.{code}" for app, code in named))
+        return ", ".join(_names(user.user_permissions))
 
     @admin.action(description="Activate selected", permissions=["manage"])
     def activate_selected(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -209,6 +201,7 @@ class UserAdmin(ByCommandAdmin):
 @admin.register(Group)
 class GroupAdmin(ByCommandAdmin):
     verbs = people_forms.GROUP_VERBS
+    create = staticmethod(people_forms.create_group)
     create_fields = (("name", "Name"),)
     subject_type = "group"
     list_display = ("name", "people")
@@ -223,10 +216,6 @@ class GroupAdmin(ByCommandAdmin):
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Name what may be seen of a group."""
         return ["name", "members", "handed_out"]
-
-    def create(self, form: QueryDict) -> Command:
-        """Build the command that makes a group."""
-        return people_forms.create_group(form)
 
     def choices(self) -> list[dict[str, Any]]:
         """Add the people."""
@@ -256,5 +245,9 @@ class GroupAdmin(ByCommandAdmin):
 
     @admin.display(description="permissions", empty_value="—")
     def handed_out(self, group: Group) -> str:
-        named = group.permissions.values_list("content_type__app_label", "codename")
-        return ", ".join(sorted(f"{app}.{code}" for app, code in named))
+        return ", ".join(_names(group.permissions))
+
+
+def _names(permissions: Manager[Permission]) -> list[str]:
+    named = permissions.values_list("content_type__app_label", "codename")
+    return sorted(f"{app}.{code}" for app, code in named)

@@ -19,9 +19,9 @@ from approvals.pages.policy import preview as policy_preview
 from approvals.pages.policy.drafts import PolicyForm, initial_of, policy_as_said
 from approvals.pages.tenants import tenant_names
 from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
-from approvals.policies.simulation import explain
+from approvals.policies.explanations import explain_all
 from approvals.sealing import values
-from audit.entry.requests import actor_of_request
+from audit.entry.requests import LONGEST_REASON, actor_of_request
 from audit.messages.classes import Subject
 from audit.pages.admin import HistoryAdmin
 from audit.pages.linked_rows import LinkedRows
@@ -65,10 +65,7 @@ class PolicyAdmin(HistoryAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:
         """Leave out policies for tenants that are not one's to see."""
         policies = super().get_queryset(request).prefetch_related("rules__group")
-        tenants = actor_of_request(request).tenants
-        if tenants is None:
-            return policies
-        return policies.filter(Q(tenant="") | Q(tenant__in=tenants))
+        return actor_of_request(request).confine(policies, also=Q(tenant=""))
 
     def get_urls(self) -> list[URLPattern]:
         view, name = self.admin_site.admin_view, "approvals_policy"
@@ -151,7 +148,7 @@ class PolicyAdmin(HistoryAdmin):
             title="Explain a command",
             form=form,
             record=record,
-            explanations=explain(record) if record else [],
+            explanations=explain_all(record) if record else [],
         )
 
     def _policy(self, request: HttpRequest, object_id: str | None) -> Policy | None:
@@ -189,7 +186,7 @@ class PolicyAdmin(HistoryAdmin):
             "address": request.path,
             "draft": request.GET.urlencode(),
             "seen": values.present_number(Subject("policy", str(policy.pk))) if policy else "",
-            "longest_reason": people.LONGEST_REASON,
+            "longest_reason": LONGEST_REASON,
             "policies_url": reverse("admin:approvals_policy_changelist"),
         }
         context = self.admin_site.each_context(request) | context | content

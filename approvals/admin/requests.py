@@ -17,7 +17,6 @@ from approvals.pages.inbox import page as inbox
 from approvals.pages.request import decision
 from approvals.pages.request import page as request_page
 from approvals.requests import listing
-from approvals.requests.presentation import present
 from audit.entry.requests import actor_of_request
 from audit.pages.admin import HistoryAdmin
 
@@ -79,16 +78,15 @@ class ApprovalRequestAdmin(HistoryAdmin):
         """Take the decision that was made on the page of a request."""
         if request.method != "POST":
             return HttpResponseNotAllowed(("POST",))
-        actor = actor_of_request(request)
-        (presented,) = present([self.visible(request, object_id)], actor=actor)
+        row = self.visible(request, object_id)
         decided = decision.decide(
-            presented,
+            row,
             verb=request.POST.get("decision", ""),
             digest=request.POST.get("digest", ""),
             request=request,
         )
         self.message_user(request, decided.message, decided.level)
-        page = links.request_url(presented.request.pk)
+        page = links.request_url(row.pk)
         if decided.secret is None:
             return redirect(page)
         shown = {"title": "Shown this once", "secret": decided.secret, "back": page}

@@ -8,17 +8,16 @@ from django.core.mail import send_mail
 from django.db import transaction
 from django.utils import timezone
 
-from approvals.decisions import notifications
+from approvals.decisions import execution, notifications
 from approvals.decisions.break_glass_commands import BREAK_GLASS, BreakGlass, GlassBroken
-from approvals.models import ApprovalRequest, NotAPerson, State
+from approvals.models import ApprovalRequest, NotAPerson
 from approvals.people import accounts
 from approvals.policies import built_in
 from approvals.policies.commands import BreakGlassReviewed, ReviewBreakGlass
 from audit.bus.context import Context
-from audit.bus.dispatch import dispatch, replay
+from audit.bus.dispatch import dispatch
 from audit.bus.handling import handles
 from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid
-from audit.messages.outcomes import Completed, Failed, Refused, ReplayOutcome
 from audit.models.records import EventRecord
 
 logger = structlog.get_logger(__name__)
@@ -47,13 +46,10 @@ def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
     context.correlation_id = request.held_record().correlation_id
     if built_in.is_under_floor(request.requirements):
         raise UnderTheFloor
-    request.check_pending(now=timezone.now())
-    replayed = replay(
-        request.command(), held=request.held_record(), expected_number=request.subject_number
-    )
+    if not request.is_retriable:
+        request.check_pending(now=timezone.now())
     by = f"Broken glass by {context.actor.label}, ticket {command.ticket}: {context.reason}"
-    state, came_of_it = _ending(replayed)
-    request.settle(state, outcome=f"{by}. {came_of_it}")
+    execution.release(request, execution.opened(request), context=context, by=by)
     context.emit(
         GlassBroken(
             approval_request_id=request.pk,
@@ -64,7 +60,6 @@ def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
     )
     # Held in its turn, whoever breaks the glass: where nobody could look at it, it is not broken.
     dispatch(_review(request, command, context))
-    notifications.announce_change(request)
     transaction.on_commit(partial(_alarm, request, context), robust=True)
     return request
 
@@ -101,16 +96,6 @@ def _check_answerable(command: BreakGlass, context: Context) -> None:
     ]
     if missing:
         raise Invalid(errors=missing)
-
-
-def _ending(replayed: ReplayOutcome) -> tuple[State, str]:
-    match replayed:
-        case Completed():
-            return State.EXECUTED, "Carried out."
-        case Refused(error=error):
-            return State.REFUSED, f"Refused when carried out: {error.message}"
-        case Failed(error=error):
-            return State.FAILED, f"Failed when carried out: {error.message}"
 
 
 def _review(request: ApprovalRequest, command: BreakGlass, context: Context) -> ReviewBreakGlass:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from audit.messages.classes import Command, Event, SubjectOf
+from approvals.decisions.events import OfRequest
+from audit.messages.classes import Command, SubjectOf
 
 BREAK_GLASS = "approvals.break_glass"
-_REQUEST = SubjectOf("approval-request", "approval_request_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,7 +15,7 @@ class BreakGlass(Command):
 
     message_type = "approvals.break_glass"
     required_permission = BREAK_GLASS
-    subject = _REQUEST
+    subject = SubjectOf("approval-request", "approval_request_id")
     sentence = "Break the glass on the {subject}, ticket {ticket}"
 
     approval_request_id: UUID
@@ -23,13 +23,11 @@ class BreakGlass(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class GlassBroken(Event):
+class GlassBroken(OfRequest):
     """A held command was carried out without the approvals that it needed."""
 
     message_type = "approvals.glass_broken"
-    subject = _REQUEST
 
-    approval_request_id: UUID
     ticket: str
     state: str
     outcome: str

@@ -7,90 +7,79 @@ from audit.messages.classes import Event, SubjectOf
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApprovalRequested(Event):
-    """A command is held until it is approved."""
-
-    message_type = "approvals.requested"
+class OfRequest(Event):
     subject = SubjectOf("approval-request", "approval_request_id")
 
     approval_request_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApprovalRequested(OfRequest):
+    """A command is held until it is approved."""
+
+    message_type = "approvals.requested"
+
     command_id: UUID
     command_type: str
     digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Approved(Event):
+class Approved(OfRequest):
     """A person approved a request."""
 
     message_type = "approvals.approved"
-    subject = SubjectOf("approval-request", "approval_request_id")
 
-    approval_request_id: UUID
     digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Denied(Event):
+class Denied(OfRequest):
     """A person denied a request, which ended it."""
 
     message_type = "approvals.denied"
-    subject = SubjectOf("approval-request", "approval_request_id")
 
-    approval_request_id: UUID
     digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class Withdrawn(Event):
+class Withdrawn(OfRequest):
     """Who asked took it back."""
 
     message_type = "approvals.withdrawn"
-    subject = SubjectOf("approval-request", "approval_request_id")
-
-    approval_request_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class VoteTakenBack(Event):
+class VoteTakenBack(OfRequest):
     """A person took back a vote."""
 
     message_type = "approvals.vote_taken_back"
-    subject = SubjectOf("approval-request", "approval_request_id")
 
-    approval_request_id: UUID
     digest: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequestExpired(Event):
+class RequestExpired(OfRequest):
     """Nobody decided a request in time."""
 
     message_type = "approvals.expired"
-    subject = SubjectOf("approval-request", "approval_request_id")
-
-    approval_request_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequestSuperseded(Event):
+class RequestSuperseded(OfRequest):
     """A request gave way to a stricter one of the same command, which begins without votes."""
 
     message_type = "approvals.superseded"
-    subject = SubjectOf("approval-request", "approval_request_id")
 
-    approval_request_id: UUID
     successor_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settled(Event):
+class Settled(OfRequest):
     """Enough people approved, and the held command was replayed, with this outcome."""
 
     message_type = "approvals.settled"
-    subject = SubjectOf("approval-request", "approval_request_id")
 
-    approval_request_id: UUID
     state: str
     outcome: str
     outcome_code: str = ""

@@ -1,10 +1,11 @@
 """Everything that shows how one request was decided, gathered for a signed file."""
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Model, Q
 from django.utils import timezone
 
 from approvals.decisions import execution
@@ -13,50 +14,18 @@ from approvals.sealing import evidence_files
 from approvals.sealing.payloads import Unloadable
 from audit.models.records import CommandRecord, EventRecord
 
-_REQUEST = (
-    "id",
-    "command_id",
-    "message_type",
-    "tenant",
-    "subject_type",
-    "subject_id",
-    "subject_number",
-    "subject_values",
-    "requester_kind",
-    "requester_id",
-    "requester_person",
-    "requester_label",
-    "channel",
-    "reason",
-    "requested_at",
-    "approve_by",
-    "execute_by",
-    "digest",
-    "seal",
-    "state",
-    "outcome",
-    "outcome_code",
-    "is_retriable",
-    "decided_at",
-)
-_VOTE = (
-    "number",
-    "voter_id",
-    "voter_label",
-    "decision",
-    "rules",
-    "digest",
-    "comment",
-    "authenticated_at",
-    "client_address",
-    "cast_at",
-    "mac",
-)
+
+def _names(model: type[Model], *, without: Collection[str] = ()) -> tuple[str, ...]:
+    columns = (column.attname for column in model._meta.concrete_fields)
+    return tuple(name for name in columns if name not in without)
+
+
+# The command and the requirements are told on their own.
+_REQUEST = _names(ApprovalRequest, without=("payload", "requirements"))
+_VOTE = _names(Vote, without=("id", "request_id"))
 # The fingerprint says nothing to anybody but the bus.
-_RECORD = tuple(
-    field.attname for field in CommandRecord._meta.concrete_fields if field.name != "fingerprint"
-)
-_EVENT = tuple(field.attname for field in EventRecord._meta.concrete_fields)
+_RECORD = _names(CommandRecord, without=("fingerprint",))
+_EVENT = _names(EventRecord)
 
 
 def write(request: ApprovalRequest) -> bytes:

@@ -85,17 +85,21 @@ def ask(request: ApprovalRequest, *, context: Context) -> None:
     )
 
 
-def release(request: ApprovalRequest, held_command: Command, *, context: Context) -> None:
-    """Replay the held command in the transaction of the vote that was the last one needed."""
+def release(
+    request: ApprovalRequest, held_command: Command, *, context: Context, by: str = ""
+) -> None:
+    """Replay the held command in the transaction of the decision that releases it.
+
+    ``by`` names who answers for it without approvals; empty if enough people approved.
+    """
     if request.execute_by and timezone.now() >= request.execute_by:
         message = f"It could be carried out until {request.execute_by:%Y-%m-%d %H:%M} UTC."
-        error = ApprovedTooLate(f"Approved, but too late. {message}")
+        error = ApprovedTooLate(_outcome(f"too late. {message}", by=by))
         call_off(request, State.REFUSED, error, outcome_code="conflict")
-        _tell(request, context)
-        return
-    expected_number = staleness.number_to_expect(request)
-    replayed = replay(held_command, held=released(request), expected_number=expected_number)
-    _end(request, _ending(replayed))
+    else:
+        expected_number = staleness.number_to_expect(request)
+        replayed = replay(held_command, held=released(request), expected_number=expected_number)
+        _end(request, _ending(replayed, by=by))
     _tell(request, context)
 
 
@@ -147,17 +151,22 @@ def _tell(request: ApprovalRequest, context: Context) -> None:
     )
 
 
-def _ending(replayed: ReplayOutcome) -> _Ending:
+def _ending(replayed: ReplayOutcome, *, by: str) -> _Ending:
     match replayed:
         case Completed():
-            return _Ending(State.EXECUTED, "Approved and carried out.")
+            words = f"{by}. Carried out." if by else "Approved and carried out."
+            return _Ending(State.EXECUTED, words)
         case Refused(error=error):
-            outcome = f"Approved, but refused when carried out: {error.message}"
+            outcome = _outcome(f"refused when carried out: {error.message}", by=by)
             return _Ending(State.REFUSED, outcome, _kind(error))
         case Failed(error=error):
-            outcome = f"Approved, but failed when carried out: {error.message}"
+            outcome = _outcome(f"failed when carried out: {error.message}", by=by)
             is_transient = isinstance(error, _TRANSIENT)
             return _Ending(State.FAILED, outcome, "error", is_retriable=is_transient)
+
+
+def _outcome(words: str, *, by: str) -> str:
+    return f"{by}. {words[0].upper()}{words[1:]}" if by else f"Approved, but {words}"
 
 
 def _kind(error: RefusedError) -> str:

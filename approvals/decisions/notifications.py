@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from approvals.models import ApprovalRequest, State
-from approvals.requests import presentation
+from approvals.requests.presentation import sentence_of
 from audit.actors.actors import SYSTEM
 
 _ASKED = "asked"
@@ -66,13 +66,13 @@ class Notification:
 def announce_request(request: ApprovalRequest) -> None:
     """Tell those who can vote that something waits for them, once it is committed."""
     if _is_heard():
-        _on_commit(partial(_tell_approvers, request.pk))
+        _on_commit(partial(_tell_approvers, request))
 
 
 def announce_change(request: ApprovalRequest) -> None:
     """Tell the person who asked that the request is in another state, once it is committed."""
     if _is_heard():
-        _on_commit(partial(_tell_requester, request.pk, request.state))
+        _on_commit(partial(_tell_requester, request, request.state))
 
 
 def voters(request: ApprovalRequest) -> list[AbstractUser]:
@@ -89,13 +89,11 @@ def _is_heard() -> bool:
     return bool(settings.APPROVALS_NOTIFY) or settings.EMAIL_BACKEND != _NOWHERE
 
 
-def _tell_approvers(request_id: UUID) -> None:
-    request = ApprovalRequest.objects.get(pk=request_id)
+def _tell_approvers(request: ApprovalRequest) -> None:
     _tell(request, happened=_ASKED, people=voters(request))
 
 
-def _tell_requester(request_id: UUID, state: str) -> None:
-    request = ApprovalRequest.objects.get(pk=request_id)
+def _tell_requester(request: ApprovalRequest, state: str) -> None:
     person_id = int(request.requester_person or 0)
     person = get_user_model().objects.filter(pk=person_id, is_active=True)
     _tell(request, happened=state, people=person)
@@ -127,13 +125,12 @@ def _send(notification: Notification, addresses: list[str]) -> None:
 def _notification(
     request: ApprovalRequest, *, happened: str, people: Iterable[AbstractUser]
 ) -> Notification:
-    (presented,) = presentation.present([request], actor=SYSTEM)
     page = reverse("admin:approvals_approvalrequest_change", args=[request.pk])
     return Notification(
         request_id=request.pk,
         command_id=request.command_id,
         happened=happened,
-        sentence=presented.sentence,
+        sentence=sentence_of(request, actor=SYSTEM),
         requester=request.requester_label,
         reason=request.reason,
         outcome="" if happened == _ASKED else request.outcome,

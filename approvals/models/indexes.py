@@ -1,6 +1,8 @@
-"""How requests are found quickly: by the inbox, by person and by subject."""
+"""The indexes of requests, for the inbox, by person and by subject; and their constraints."""
 
 from django.db import models
+
+from approvals.models.states import State
 
 _IS_PENDING = models.Q(state="pending")
 
@@ -28,4 +30,19 @@ OF_REQUESTS = (
         fields=("requester_person", "-requested_at", "-id"), name="approvals_request_person"
     ),
     models.Index(fields=("-requested_at", "-id"), name="approvals_request_newest"),
+)
+
+CONSTRAINTS_OF_REQUESTS = (
+    models.CheckConstraint(
+        condition=models.Q(state__in=State.values), name="approvals_request_state_known"
+    ),
+    models.CheckConstraint(
+        condition=models.Q(is_retriable=False) | models.Q(state="failed"),
+        name="approvals_request_retriable_failed",
+    ),
+    models.UniqueConstraint(
+        fields=("command_id",),
+        condition=~models.Q(state="superseded"),
+        name="approvals_request_command_once",
+    ),
 )

@@ -65,22 +65,11 @@ class ApprovalRequest(LeanModel):
     objects: ClassVar[RequestManager[Self]] = RequestManager()
     history = HistoricalRecords(excluded_fields=("payload", "seal"))
 
+    _verified: tuple[object, payloads.Unsealed] | None = None
+
     class Meta:
         default_permissions = ("view",)
-        constraints = (
-            models.CheckConstraint(
-                condition=models.Q(state__in=State.values), name="approvals_request_state_known"
-            ),
-            models.CheckConstraint(
-                condition=models.Q(is_retriable=False) | models.Q(state="failed"),
-                name="approvals_request_retriable_failed",
-            ),
-            models.UniqueConstraint(
-                fields=("command_id",),
-                condition=~models.Q(state="superseded"),
-                name="approvals_request_command_once",
-            ),
-        )
+        constraints = indexes.CONSTRAINTS_OF_REQUESTS
         indexes = indexes.OF_REQUESTS
 
     def __str__(self) -> str:
@@ -132,6 +121,7 @@ class ApprovalRequest(LeanModel):
             subject_type=self.subject_type,
             subject_id=self.subject_id,
             subject_number=self.subject_number,
+            # Not a digest but all requirements in hexadecimal: the sealed format cannot change.
             policy_digest=payloads.canonical(self.requirements).hex(),
             approve_by=self.approve_by.isoformat(),
             execute_by=self.execute_by.isoformat() if self.execute_by else "",
@@ -152,8 +142,7 @@ class ApprovalRequest(LeanModel):
     @property
     def options(self) -> dict[str, Any]:
         """What the policies asked for beside the rules."""
-        options: dict[str, Any] = self.requirements.get("options", {})
-        return options
+        return dict(self.requirements.get("options", {}))
 
     @property
     def group_ids(self) -> set[int]:
@@ -175,14 +164,26 @@ class ApprovalRequest(LeanModel):
         return cases.held(self.command_id)
 
     def command(self) -> Command:
-        """Read the held command.
+        """Return the held command.
+
+        :raises Unloadable: if the payload is not what was sealed for this row.
+        """
+        return self.unsealed().command
+
+    def unsealed(self) -> payloads.Unsealed:
+        """Return the content of the payload, once its seal and its digest are verified.
 
         :raises Unloadable: if the payload is not what was sealed for this row.
         """
         sealed = payloads.Sealed(bytes(self.payload), self.seal)
-        if payloads.sealed_digest(sealed, self.binding) != self.digest:
-            raise payloads.Altered
-        return payloads.unseal(sealed, self.binding)
+        content = (sealed, self.binding, self.digest)
+        # It is opened once, unless something changed of what was verified.
+        if self._verified is None or self._verified[0] != content:
+            unsealed = payloads.unseal(sealed, self.binding)
+            if unsealed.digest != self.digest:
+                raise payloads.Altered
+            self._verified = (content, unsealed)
+        return self._verified[1]
 
     def standing_votes(self) -> list[Vote]:
         """Find the votes that count for something: of each person the newest genuine one."""

@@ -9,6 +9,7 @@ from django.utils.html import format_html
 
 from approvals.models import ApprovalRequest
 from audit.actors.actors import Actor
+from audit.log.visibility import VIEW_LOG
 from audit.messages.classes import Subject
 from audit.subjects import types
 
@@ -57,7 +58,7 @@ def subject_url(subject: Subject | None, *, actor: Actor, exists: bool) -> str:
 
 def may_read_log(actor: Actor) -> bool:
     """Tell whether somebody is an auditor."""
-    return actor.may("audit.view_commandrecord")
+    return actor.may(VIEW_LOG)
 
 
 def may_see_kind(subject_type: str, *, actor: Actor) -> bool:

@@ -6,8 +6,7 @@ from typing import NamedTuple
 from django.contrib.messages import constants as levels
 from django.http import HttpRequest, QueryDict
 
-from approvals.models import ApprovalRequest
-from approvals.pages.links import waiting
+from approvals.pages.feedback import Feedback, feedback_on
 from approvals.people.commands import (
     AddToGroup,
     CreateGroup,
@@ -26,15 +25,12 @@ from approvals.people.commands import (
     SetSuperuser,
     SetUserActive,
 )
-from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
-from audit.entry.requests import actor_of_request, request_facts
+from audit.entry.requests import context_of
 from audit.messages.classes import Command
 from audit.messages.exceptions import CommandError, FieldError, Invalid
-from audit.messages.outcomes import Postponed
 from audit.messages.text import clean_text
 
-LONGEST_REASON = 1000
 _LONGEST_FIELD = 254
 
 
@@ -43,14 +39,6 @@ class Verb(NamedTuple):
 
     words: str
     build: Callable[[int, QueryDict], Command]
-
-
-class Told(NamedTuple):
-    """What came of a command, as one of Django's messages; and a secret to show this once."""
-
-    message: str
-    level: int
-    secret: str | None = None
 
 
 USER_VERBS: Mapping[str, Verb] = {
@@ -118,29 +106,20 @@ def send(
     label: str,
     request: HttpRequest,
     expected_number: int | None = None,
-) -> Told:
+) -> Feedback:
     """Dispatch what a form asks for, and say in words what came of it.
 
     With ``expected_number`` it is refused if the subject is no longer at that number.
     """
-    context = Context(
-        actor=actor_of_request(request),
-        channel="admin",
-        reason=clean_text(request.POST.get("reason", ""), longest=LONGEST_REASON),
-        request=request_facts(request),
-        expected_number=expected_number,
-    )
+    reason = request.POST.get("reason", "")
+    context = context_of(request, channel="admin", reason=reason, expected_number=expected_number)
     try:
         command = build()
         outcome = dispatch(command, context=context)
     except CommandError as error:
-        return Told(f"{label}: {error.message}", levels.ERROR)
+        return Feedback(f"{label}: {error.message}", levels.ERROR)
     subject = command.subject_reference()
-    sentence = command.describe(label if subject else "")
-    if isinstance(outcome, Postponed):
-        held = ApprovalRequest.of_command(outcome.command_id).get()
-        return Told(waiting(sentence, held), levels.WARNING)
-    return Told(f"{sentence}: done.", levels.SUCCESS, outcome.secret)
+    return feedback_on(outcome, command.describe(label if subject else ""))
 
 
 def _text(form: QueryDict, name: str) -> str:

@@ -14,9 +14,7 @@ EVERYBODY = "everybody"
 def tenant_choices(actor: Actor) -> list[tuple[str, str]]:
     """List the tenants that somebody may see, and first of all everybody."""
     found = tenant_type()
-    rows = found.model._base_manager.all() if found else ()
-    if found and actor.tenants is not None:
-        rows = found.model._base_manager.filter(pk__in=actor.tenants)
+    rows = actor.confine(found.model._base_manager.all(), "pk") if found else ()
     choices = [(str(row.pk), label_of(row)) for row in rows]
     return [("", EVERYBODY), *sorted(choices, key=lambda choice: choice[1])]
 

@@ -1,6 +1,4 @@
-"""People and groups as approvals see them: who counts as an approver, since when, and by what."""
-
-from datetime import datetime
+"""People and groups in approvals: accounts and granted permissions."""
 
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission, User
@@ -11,36 +9,18 @@ from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
-from approvals.people.events import MemberJoined, MemberLeft
 from audit.messages.exceptions import FieldError, Invalid
-from audit.models.records import EventRecord
 from audit.subjects.types import subject
 
 OWNERS = "Policy owners"
 
-# They keep no history of their own, and the password is no one's to see or compare.
+# Tracked without history rows; the password is never shown or compared.
 subject("user", shown=("id", "username", "email", "is_active", "is_staff", "is_superuser"))(User)
 subject("group", shown=("id", "name"))(Group)
 
 
-def member_since(user_id: int, group_id: int) -> datetime | None:
-    """Tell since when a person has been in a group; None if no command has put them there."""
-    newest = (
-        EventRecord.objects.filter(
-            subject_type="group",
-            subject_id=str(group_id),
-            message_type__in=(MemberJoined.message_type, MemberLeft.message_type),
-            data__user_id=user_id,
-        )
-        .order_by("-number")
-        .first()
-    )
-    joined = newest is not None and newest.message_type == MemberJoined.message_type
-    return newest.occurred_at if newest and joined else None
-
-
 def was_granted(user_id: int, permission: str) -> bool:
-    """Tell whether somebody granted a person a permission: being superuser does not count."""
+    """Return True if the user was granted the permission; superuser status does not count."""
     app_label, _, codename = permission.partition(".")
     return (
         Permission.objects.filter(content_type__app_label=app_label, codename=codename)
@@ -50,9 +30,9 @@ def was_granted(user_id: int, permission: str) -> bool:
 
 
 def permission_named(name: str) -> Permission:
-    """Find a permission by its name, as in ``apikeys.disable_apikey``.
+    """Return the permission with this name, such as ``apikeys.disable_apikey``.
 
-    :raises Invalid: if there is none.
+    :raises Invalid: if there is no such permission.
     """
     app_label, _, codename = name.partition(".")
     found = Permission.objects.filter(content_type__app_label=app_label, codename=codename).first()
@@ -63,9 +43,9 @@ def permission_named(name: str) -> Permission:
 
 
 def new_user(*, username: str, email: str) -> User:
-    """Build a person's account, without a password that anybody could know.
+    """Return an unsaved account with an unusable password.
 
-    :raises Invalid: if the name or the address will not do.
+    :raises Invalid: if the username or the e-mail address is invalid.
     """
     user = User(username=username, email=email)
     user.set_unusable_password()
@@ -74,9 +54,9 @@ def new_user(*, username: str, email: str) -> User:
 
 
 def new_group(name: str) -> Group:
-    """Build a group.
+    """Return an unsaved group.
 
-    :raises Invalid: if the name is taken, or is none.
+    :raises Invalid: if the name is taken or invalid.
     """
     group = Group(name=name)
     _check_valid(group)
@@ -84,9 +64,9 @@ def new_group(name: str) -> Group:
 
 
 def rename(group: Group, name: str) -> None:
-    """Give a group another name.
+    """Rename a group.
 
-    :raises Invalid: if the name is taken, or is none.
+    :raises Invalid: if the name is taken or invalid.
     """
     group.name = name
     _check_valid(group)
@@ -94,7 +74,7 @@ def rename(group: Group, name: str) -> None:
 
 
 def rows_that_keep(row: User | Group) -> list[str]:
-    """Name the kinds of rows that refer to a person or group, and do not outlive them."""
+    """Return the kinds of rows that refer to a user or group and prevent its deletion."""
     return [
         str(related.related_model._meta.verbose_name_plural)
         for related in row._meta.related_objects
@@ -104,7 +84,7 @@ def rows_that_keep(row: User | Group) -> list[str]:
 
 
 def password_link(user: User) -> str:
-    """Make a link with which a person can set a password, once and for some days."""
+    """Return a link to set a password, which is valid once and for some days."""
     identifier = urlsafe_base64_encode(force_bytes(user.pk))
     token = default_token_generator.make_token(user)
     return settings.BASE_URL + reverse("password_reset_confirm", args=[identifier, token])

@@ -1,4 +1,4 @@
-"""What can be asked of people, groups and what they may do. No command carries a password."""
+"""Commands on people, groups and their permissions. No command contains a password."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,27 @@ from django.contrib.auth.models import Group
 from audit.messages.classes import Command, SubjectOf
 
 MANAGE_PEOPLE = "approvals.manage_people"
-_USER = SubjectOf("user", "user_id")
-_GROUP = SubjectOf("group", "group_id")
 
 
 def _group_label(group_id: int) -> str:
     name = Group.objects.filter(pk=group_id).values_list("name", flat=True).first()
     return f"{name} (group {group_id})" if name else f"group {group_id}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OnUser(Command):
+    required_permission = MANAGE_PEOPLE
+    subject = SubjectOf("user", "user_id")
+
+    user_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OnGroup(Command):
+    required_permission = MANAGE_PEOPLE
+    subject = SubjectOf("group", "group_id")
+
+    group_id: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,129 +43,96 @@ class CreateUser(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SendPasswordLink(Command):
+class SendPasswordLink(_OnUser):
     """Send a person, at the address on file, a link to set a password with."""
 
     message_type = "approvals.send_password_link"
-    required_permission = MANAGE_PEOPLE
-    subject = _USER
     sentence = "Send {subject} a link to set a password with"
-
-    user_id: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequirePasswordReset(Command):
+class RequirePasswordReset(_OnUser):
     """Make a person's password unusable, which also ends every session of theirs."""
 
     message_type = "approvals.require_password_reset"
-    required_permission = MANAGE_PEOPLE
-    subject = _USER
     sentence = "Make the password of {subject} unusable and end their sessions"
-
-    user_id: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetUserActive(Command):
+class SetUserActive(_OnUser):
     """Activate or deactivate a person's account."""
 
     message_type = "approvals.set_user_active"
-    required_permission = MANAGE_PEOPLE
-    subject = _USER
     sentence = "Set {subject} active: {is_active}"
 
-    user_id: int
     is_active: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteUser(Command):
+class DeleteUser(_OnUser):
     """Delete the account of a person of whom nothing else tells."""
 
     message_type = "approvals.delete_user"
-    required_permission = MANAGE_PEOPLE
-    subject = _USER
     sentence = "Delete the user {subject}"
-
-    user_id: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetStaff(Command):
+class SetStaff(_OnUser):
     """Let a person into the admin pages, or not."""
 
     message_type = "approvals.set_staff"
-    required_permission = MANAGE_PEOPLE
-    subject = _USER
     sentence = "Let {subject} into the admin pages: {is_staff}"
 
-    user_id: int
     is_staff: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetSuperuser(Command):
+class SetSuperuser(_OnUser):
     """Give a person every permission there is, or take that back."""
 
     message_type = "approvals.set_superuser"
-    required_permission = MANAGE_PEOPLE
-    subject = _USER
     sentence = "Give {subject} every permission there is: {is_superuser}"
 
-    user_id: int
     is_superuser: bool
 
 
 @dataclass(frozen=True, kw_only=True)
-class GrantPermission(Command):
+class GrantPermission(_OnUser):
     """Grant a person a permission, named as in ``apikeys.disable_apikey``."""
 
     message_type = "approvals.grant_permission"
-    required_permission = MANAGE_PEOPLE
-    subject = _USER
     sentence = "Grant {subject} the permission {permission}"
 
-    user_id: int
     permission: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class RevokePermission(Command):
+class RevokePermission(_OnUser):
     """Revoke a permission that a person was granted."""
 
     message_type = "approvals.revoke_permission"
-    required_permission = MANAGE_PEOPLE
-    subject = _USER
     sentence = "Revoke the permission {permission} of {subject}"
 
-    user_id: int
     permission: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class GrantGroupPermission(Command):
+class GrantGroupPermission(_OnGroup):
     """Grant the people of a group a permission."""
 
     message_type = "approvals.grant_group_permission"
-    required_permission = MANAGE_PEOPLE
-    subject = _GROUP
     sentence = "Grant the group {subject} the permission {permission}"
 
-    group_id: int
     permission: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class RevokeGroupPermission(Command):
+class RevokeGroupPermission(_OnGroup):
     """Revoke a permission that the people of a group were granted."""
 
     message_type = "approvals.revoke_group_permission"
-    required_permission = MANAGE_PEOPLE
-    subject = _GROUP
     sentence = "Revoke the permission {permission} of the group {subject}"
 
-    group_id: int
     permission: str
 
 
@@ -167,59 +148,44 @@ class CreateGroup(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RenameGroup(Command):
+class RenameGroup(_OnGroup):
     """Give a group another name."""
 
     message_type = "approvals.rename_group"
-    required_permission = MANAGE_PEOPLE
-    subject = _GROUP
     sentence = "Rename the group {subject} to {group_name}"
 
-    group_id: int
     group_name: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteGroup(Command):
+class DeleteGroup(_OnGroup):
     """Delete a group that no policy names."""
 
     message_type = "approvals.delete_group"
-    required_permission = MANAGE_PEOPLE
-    subject = _GROUP
     sentence = "Delete the group {subject}"
-
-    group_id: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddToGroup(Command):
+class AddToGroup(_OnUser):
     """Make a person a member of a group."""
 
     message_type = "approvals.add_to_group"
-    required_permission = MANAGE_PEOPLE
-    subject = _USER
     sentence = "Add {subject} to {group_id}"
 
-    user_id: int
     group_id: int
 
     def describe(self, subject_label: str) -> str:
-        """Name the group as well."""
         return f"Add {subject_label} to {_group_label(self.group_id)}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemoveFromGroup(Command):
+class RemoveFromGroup(_OnUser):
     """End a person's membership of a group."""
 
     message_type = "approvals.remove_from_group"
-    required_permission = MANAGE_PEOPLE
-    subject = _USER
     sentence = "Remove {subject} from {group_id}"
 
-    user_id: int
     group_id: int
 
     def describe(self, subject_label: str) -> str:
-        """Name the group as well."""
         return f"Remove {subject_label} from {_group_label(self.group_id)}"

@@ -1,8 +1,9 @@
-"""The service layer of people and groups: each function carries one command out."""
+"""Handlers of commands on people and groups."""
 
 from functools import partial
+from typing import Any
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
 from django.core.mail import send_mail
 from django.db import transaction
 
@@ -71,7 +72,7 @@ class NoAddress(Conflict):
 def create_user(command: CreateUser, context: Context) -> User:
     user = accounts.new_user(username=command.username, email=command.email)
     user.save(force_insert=True)
-    # At a replay the caller is gone, and the last approver is nobody to be shown this.
+    # At a replay the caller is gone, and the last approver must not see the link.
     if not context.is_replay:
         context.reveal(accounts.password_link(user))
     context.emit(UserCreated(user_id=user.pk, username=user.username))
@@ -91,7 +92,7 @@ def send_password_link(command: SendPasswordLink, context: Context) -> User:
 @handles(RequirePasswordReset)
 def require_password_reset(command: RequirePasswordReset, context: Context) -> User:
     user = _user(command.user_id)
-    # Sessions carry a hash of the password: with another one they are over.
+    # Sessions contain a hash of the password: a new password ends them.
     user.set_unusable_password()
     user.save(update_fields=["password"])
     context.emit(PasswordResetRequired(user_id=user.pk))
@@ -131,41 +132,33 @@ def delete_user(command: DeleteUser, context: Context) -> None:
 
 @handles(GrantPermission)
 def grant_permission(command: GrantPermission, context: Context) -> User:
-    user, permission = _user(command.user_id), accounts.permission_named(command.permission)
-    if user.user_permissions.contains(permission):
-        raise NothingToChange
-    user.user_permissions.add(permission)
-    context.emit(PermissionGranted(user_id=user.pk, permission=command.permission))
+    user = _user(command.user_id)
+    told = PermissionGranted(user_id=user.pk, permission=command.permission)
+    _change(user.user_permissions, accounts.permission_named(command.permission), told, context)
     return user
 
 
 @handles(RevokePermission)
 def revoke_permission(command: RevokePermission, context: Context) -> User:
-    user, permission = _user(command.user_id), accounts.permission_named(command.permission)
-    if not user.user_permissions.contains(permission):
-        raise NothingToChange
-    user.user_permissions.remove(permission)
-    context.emit(PermissionRevoked(user_id=user.pk, permission=command.permission))
+    user = _user(command.user_id)
+    told = PermissionRevoked(user_id=user.pk, permission=command.permission)
+    _change(user.user_permissions, accounts.permission_named(command.permission), told, context)
     return user
 
 
 @handles(GrantGroupPermission)
 def grant_group_permission(command: GrantGroupPermission, context: Context) -> Group:
-    group, permission = _group(command.group_id), accounts.permission_named(command.permission)
-    if group.permissions.contains(permission):
-        raise NothingToChange
-    group.permissions.add(permission)
-    context.emit(GroupPermissionGranted(group_id=group.pk, permission=command.permission))
+    group = _group(command.group_id)
+    told = GroupPermissionGranted(group_id=group.pk, permission=command.permission)
+    _change(group.permissions, accounts.permission_named(command.permission), told, context)
     return group
 
 
 @handles(RevokeGroupPermission)
 def revoke_group_permission(command: RevokeGroupPermission, context: Context) -> Group:
-    group, permission = _group(command.group_id), accounts.permission_named(command.permission)
-    if not group.permissions.contains(permission):
-        raise NothingToChange
-    group.permissions.remove(permission)
-    context.emit(GroupPermissionRevoked(group_id=group.pk, permission=command.permission))
+    group = _group(command.group_id)
+    told = GroupPermissionRevoked(group_id=group.pk, permission=command.permission)
+    _change(group.permissions, accounts.permission_named(command.permission), told, context)
     return group
 
 
@@ -203,20 +196,14 @@ def delete_group(command: DeleteGroup, context: Context) -> None:
 @handles(AddToGroup)
 def add_to_group(command: AddToGroup, context: Context) -> User:
     user, group = _user(command.user_id), _group(command.group_id)
-    if user.groups.contains(group):
-        raise NothingToChange
-    user.groups.add(group)
-    context.emit(MemberJoined(group_id=group.pk, user_id=user.pk))
+    _change(user.groups, group, MemberJoined(group_id=group.pk, user_id=user.pk), context)
     return user
 
 
 @handles(RemoveFromGroup)
 def remove_from_group(command: RemoveFromGroup, context: Context) -> User:
     user, group = _user(command.user_id), _group(command.group_id)
-    if not user.groups.contains(group):
-        raise NothingToChange
-    user.groups.remove(group)
-    context.emit(MemberLeft(group_id=group.pk, user_id=user.pk))
+    _change(user.groups, group, MemberLeft(group_id=group.pk, user_id=user.pk), context)
     return user
 
 
@@ -228,10 +215,22 @@ def _group(group_id: int) -> Group:
     return Group.objects.select_for_update().get(pk=group_id)
 
 
-def _set(user_id: int, name: str, value: object, told: Event, context: Context) -> User:
-    """Set a flag of a person's account, and tell so.
+def _change(related: Any, row: Group | Permission, told: Event, context: Context) -> None:
+    """Add a row to the related rows of a person or group, or remove it, and emit the event.
 
-    :raises NothingToChange: if it has that value.
+    :raises NothingToChange: if it is there already, or is not there.
+    """
+    is_added = isinstance(told, PermissionGranted | GroupPermissionGranted | MemberJoined)
+    if related.contains(row) == is_added:
+        raise NothingToChange
+    (related.add if is_added else related.remove)(row)
+    context.emit(told)
+
+
+def _set(user_id: int, name: str, value: object, told: Event, context: Context) -> User:
+    """Set a flag of a user's account, and emit its event.
+
+    :raises NothingToChange: if it already has that value.
     """
     user = _user(user_id)
     if getattr(user, name) == value:

@@ -1,4 +1,4 @@
-"""Since when people have been in the groups that they vote for."""
+"""Seniority: how long people have been in the groups that they vote for."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
@@ -12,20 +12,28 @@ _TYPES = (MemberJoined.message_type, MemberLeft.message_type)
 
 
 class Seniority:
-    """When each person joined each of these groups, in one query.
+    """The time when each person joined each of these groups, read in one query.
 
-    Whom no command put there has been there for no time that anybody could vouch for.
+    A membership that no command created has no known time and counts as no seniority.
     """
 
     def __init__(self, group_ids: Collection[int]) -> None:
         self._joined_at = _joined_at(group_ids) if group_ids else {}
 
+    def since(self, person_id: int, group_id: int) -> datetime | None:
+        """Return since when a person has been in a group; None if no command put them there."""
+        return self._joined_at.get((group_id, person_id))
+
     def is_enough(self, person_id: int, group_id: int, *, minimum_s: int) -> bool:
-        """Tell whether somebody has been in a group for so many seconds; zero asks nothing."""
+        """Return True if the minimum is zero or the person has been in the group that long."""
         if not minimum_s:
             return True
-        joined_at = self._joined_at.get((group_id, person_id))
+        joined_at = self.since(person_id, group_id)
         return joined_at is not None and timezone.now() - joined_at >= timedelta(seconds=minimum_s)
+
+    def senior(self, people: Collection[int], group_id: int, *, minimum_s: int) -> set[int]:
+        """Return those of some people who have been in a group for that many seconds."""
+        return {each for each in people if self.is_enough(each, group_id, minimum_s=minimum_s)}
 
 
 def _joined_at(group_ids: Collection[int]) -> Mapping[tuple[int, int], datetime]:

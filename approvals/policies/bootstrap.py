@@ -1,4 +1,4 @@
-"""The first owners of the policies: named once, by whoever has a shell, and on the record."""
+"""Bootstrap of the policy owners: once, from a shell, as a recorded command."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid
 
 LEAST_OWNERS = QUORUM + 1
 _POLICY_PARTS = 3
-# What owners need to read what they decide on, of whatever tenant it is, and to ask for changes.
+# Permissions to read every request that owners decide on, for any tenant, and to propose changes.
 _PERMISSIONS = (
     "approvals.manage_people",
     "approvals.manage_policy",
@@ -42,7 +42,7 @@ class SystemOnly(Forbidden):
 class Bootstrap(Command):
     """Name the first owners of the policies, and the first policies."""
 
-    # No row grants this permission: only the system itself has it.
+    # No row grants this permission: only the system has it.
     message_type = "approvals.bootstrap"
     required_permission = "approvals.bootstrap"
     sentence = "Make {owners} the owners of the policies"
@@ -57,11 +57,11 @@ def bootstrap(command: Bootstrap, context: Context) -> Group:
         raise SystemOnly
     owners = _owners(command.owners)
     group, is_new = Group.objects.get_or_create(name=OWNERS)
-    # Whoever bootstraps at the same time waits here, and finds the owners then.
+    # A concurrent bootstrap waits here, and then finds the owners.
     Group.objects.select_for_update().get(pk=group.pk)
     if group.user_set.filter(is_active=True).exists():
         raise AlreadyOwned
-    # Who was put there and is not active must not come back as an owner.
+    # Inactive members must not return as owners.
     group.user_set.clear()
     if is_new:
         context.emit(GroupCreated(group_id=group.pk, group_name=group.name))
@@ -95,9 +95,9 @@ def _fill(group: Group, owners: Sequence[User], context: Context) -> None:
 
 
 def _policy(line: str) -> CreatePolicy:
-    """Read a policy written as ``apikeys.disable:Security:2``.
+    """Return a policy written as ``apikeys.disable:Security:2``.
 
-    :raises Invalid: if it is written otherwise, or there is no such group.
+    :raises Invalid: if it is malformed, or the group does not exist.
     """
     parts = line.split(":")
     if len(parts) != _POLICY_PARTS or not parts[2].isdecimal():

@@ -1,8 +1,9 @@
-"""The policy that guards policies and people: code, not a row, so that nobody can edit it away.
+"""The built-in policy for policies and people: code instead of a row, so it cannot be edited away.
 
-Two people of *Policy owners*, other than whoever asks, approve what could undo approvals: changing
-a policy, who counts as an approver, and who may do so. No setting turns it off, and it holds for
-the system as well. The first owners are named by ``manage.py approvals_bootstrap``.
+Two *Policy owners* other than the requester must approve commands that could undo approvals:
+changes to policies, to the set of approvers, and to the right to make such changes. No setting
+turns this off, and it applies to the system too. ``manage.py approvals_bootstrap`` names the first
+owners.
 """
 
 from collections.abc import Callable
@@ -48,9 +49,9 @@ class CameUnderTheFloor(Conflict):
 
 
 def floor_for(command: Command) -> dict[str, Any] | None:
-    """Say what a command has to meet whatever the policies say; None for what is not governed.
+    """Return the requirements of the built-in policy for a command; None if it does not apply.
 
-    :raises NoPolicyOwners: if there is no group that could approve it.
+    :raises NoPolicyOwners: if no group could approve the command.
     """
     touches = _QUESTIONS.get(type(command))
     if touches is None or not touches(command):
@@ -62,15 +63,15 @@ def floor_for(command: Command) -> dict[str, Any] | None:
     return {
         "policies": [{"id": FLOOR, "version": 1, "governs": command.message_type}],
         "rules": [{"id": FLOOR, **rule}],
-        # Whatever other policies say: who asks for this does not approve it.
+        # Whatever other policies say, the requester may not approve this.
         "options": {"requester_may_vote": False},
     }
 
 
 def check_replay(command: Command, *, decision: dict[str, Any]) -> None:
-    """Refuse what has come under the floor since it was held, and was approved by others only.
+    """Check that a command to which the built-in policy now applies was held under it.
 
-    :raises CameUnderTheFloor: if it was held for the sake of other policies alone.
+    :raises CameUnderTheFloor: if it was held under other policies only.
     """
     requirements = decision.get("requirements", {"policies": []})
     if floor_for(command) is not None and not is_under_floor(requirements):
@@ -78,7 +79,7 @@ def check_replay(command: Command, *, decision: dict[str, Any]) -> None:
 
 
 def is_under_floor(requirements: dict[str, Any]) -> bool:
-    """Tell whether the floor is among what a request has to meet."""
+    """Return True if the built-in policy is among a request's requirements."""
     return any(policy["id"] == FLOOR for policy in requirements["policies"])
 
 
@@ -123,7 +124,7 @@ _QUESTIONS: dict[type[Command], Callable[[Any], bool]] = {
     RevokeGroupPermission: lambda c: power.is_guarded_permission(c.permission) or _touches_group(c),
     AddToGroup: _moves_power,
     RemoveFromGroup: _moves_power,
-    # A group that takes the owners' name would take their place.
+    # A group with the owners' name would replace them.
     CreateGroup: _names_owners,
     RenameGroup: lambda c: _names_owners(c) or _touches_group(c),
     DeleteGroup: lambda c: _touches_group(c) or power.has_guarded_permission(c.group_id),

@@ -1,18 +1,20 @@
-"""What can be asked of policies, and what has happened to them."""
+"""Commands and events of policies."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from django.contrib.auth.models import Group
 
+from approvals.policies.slots import Slots
 from audit.messages.classes import Command, Event, SubjectOf, generated
 
 
 @dataclass(frozen=True, kw_only=True)
 class _PolicyFields:
-    """What a policy says. ``groups`` and ``quorums`` belong together, place by place."""
+    """The content of a policy. ``groups`` and ``quorums`` correspond by index."""
 
     governs: str
     effect: Literal["allow", "require_approval", "forbid"] = "require_approval"
@@ -29,8 +31,21 @@ class _PolicyFields:
     execute_within: timedelta | None = None
     one_open_request: bool = True
 
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of a policy that says this."""
+        others = ("groups", "quorums", "for_tenant")
+        names = [each.name for each in fields(_PolicyFields) if each.name not in others]
+        return {name: getattr(self, name) for name in names} | {"tenant": self.for_tenant}
+
+    def slots(self, members: Mapping[int, set[int]], *, without: int | None) -> list[Slots]:
+        """Return for each rule the people who may meet it, without the requester."""
+        return [
+            Slots(str(place), quorum, members[group] - {without})
+            for place, (group, quorum) in enumerate(zip(self.groups, self.quorums, strict=True))
+        ]
+
     def _said(self) -> str:
-        """Say in words what a policy of these fields does."""
+        """Return a phrase for what a policy of these fields does."""
         where = f"{self.governs} if {self.condition}" if self.condition else self.governs
         match self.effect:
             case "allow":
@@ -55,7 +70,6 @@ class CreatePolicy(_PolicyFields, Command):
     policy_id: UUID = generated()
 
     def describe(self, subject_label: str) -> str:
-        """Name the groups as well."""
         return f"Create a policy: {self._said()}"
 
 
@@ -70,7 +84,6 @@ class EditPolicy(_PolicyFields, Command):
     policy_id: UUID
 
     def describe(self, subject_label: str) -> str:
-        """Name the groups as well."""
         return f"Change the {subject_label}: {self._said()}"
 
 
@@ -98,7 +111,7 @@ class PolicyCreated(_PolicyFields, Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyEdited(_PolicyFields, Event):
-    """A policy says something else from now on."""
+    """A policy was edited."""
 
     message_type = "approvals.policy_edited"
     subject = SubjectOf("policy", "policy_id")
@@ -109,7 +122,7 @@ class PolicyEdited(_PolicyFields, Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyDisabled(Event):
-    """A policy governs nothing any more."""
+    """A policy was disabled."""
 
     message_type = "approvals.policy_disabled"
     subject = SubjectOf("policy", "policy_id")
@@ -121,7 +134,7 @@ class PolicyDisabled(Event):
 class ReviewBreakGlass(Command):
     """Accept, afterwards, that somebody broke the glass."""
 
-    # Without a subject: that of the request moves on in the very command that asks for this.
+    # No subject: that of the request moves on in the same command that sends this one.
     message_type = "approvals.review_break_glass"
     sentence = "Accept that {broken_by} broke the glass, ticket {ticket}: {what}"
 
@@ -133,7 +146,7 @@ class ReviewBreakGlass(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class BreakGlassReviewed(Event):
-    """The owners of the policies accepted that the glass was broken."""
+    """The policy owners accepted a use of break-glass."""
 
     message_type = "approvals.break_glass_reviewed"
     subject = SubjectOf("approval-request", "approval_request_id")

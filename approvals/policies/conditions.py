@@ -1,14 +1,16 @@
-"""Conditions of policies: CEL over what is known of a command, checked before they are stored.
+"""Conditions of policies: CEL over the data of a command, checked before they are stored.
 
-Every member that a condition may name is declared as a variable of its own, ``subject.name``, with
-its type. So the compiler itself finds a mistyped member, which otherwise would be false for ever,
-and tells its place. Where there may be no value, the type is nullable.
+Every member that a condition may name is declared as a separate variable, ``subject.name``, with
+its type. So the compiler itself reports a mistyped member, which would otherwise always be false,
+and its position. If a value may be missing, the type is nullable.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -20,8 +22,10 @@ from django.db import models
 from audit.bus.context import Context
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import FieldError, Forbidden, Invalid
+from audit.models.records import CommandRecord
 from audit.subjects import types
 
+EXAMPLE = 'actor.kind == "api_key"'
 _SCALARS: dict[Any, cel.Type] = {
     bool: cel.Type.BOOL,
     int: cel.Type.INT,
@@ -41,7 +45,7 @@ _NULLABLE: dict[Any, cel.Type] = {
     str: cel.Type("google.protobuf.StringValue"),
     UUID: cel.Type("google.protobuf.StringValue"),
 }
-# What a column holds. Lists and objects have no type that CEL could know at compile time.
+# Python types of columns. Lists and objects have no type that CEL could know at compile time.
 _KINDS: tuple[tuple[type | tuple[type, ...], type], ...] = (
     (models.BooleanField, bool),
     ((models.IntegerField, models.AutoField), int),
@@ -50,8 +54,21 @@ _KINDS: tuple[tuple[type | tuple[type, ...], type], ...] = (
     (ArrayField, list),
     (models.JSONField, dict),
 )
-_ACTOR = {"kind": str, "id": str, "label": str, "person_id": str}
-_CONTEXT = {"channel": str, "reason": str, "tenant": str, "client_address": str, "user_agent": str}
+# Each name that a condition may use beside the fields of a command and its subject: where its value
+# is in a context, and in the record of a command. All are strings.
+_FACTS = {
+    "actor.kind": ("actor.kind", "actor_kind"),
+    "actor.id": ("actor.id", "actor_id"),
+    "actor.label": ("actor.label", "actor_label"),
+    "actor.person_id": ("actor.person_id", "actor_person"),
+    "context.channel": ("channel", "channel"),
+    "context.reason": ("reason", "reason"),
+    "context.tenant": ("tenant", "tenant"),
+    "context.client_address": ("request.client_address", "client_address"),
+    "context.user_agent": ("request.user_agent", "user_agent"),
+}
+_MEMBER = re.compile(r"\b(?:command|actor|context|subject)\.\w+")
+_SUBJECT = re.compile(r"\bsubject\s*\.")
 
 
 class ConditionFailed(Forbidden):
@@ -61,10 +78,10 @@ class ConditionFailed(Forbidden):
 
 
 def check(condition: str, command_classes: Iterable[type[Command]]) -> None:
-    """Refuse a condition that does not fit every type that it is to govern.
+    """Check that a condition compiles for every command type that it is to govern.
 
-    :raises Invalid: with the place in the text, for an unknown member, a wrong type, a syntax
-        error, or a result that is no boolean.
+    :raises Invalid: with the position in the text, for an unknown member, a wrong type, a
+        syntax error, or a result that is not a boolean.
     """
     for command_class in command_classes:
         try:
@@ -76,27 +93,27 @@ def check(condition: str, command_classes: Iterable[type[Command]]) -> None:
 
 
 def names(command_classes: Iterable[type[Command]]) -> list[str]:
-    """List what a condition can name that is to fit all of these types."""
+    """Return the names that a condition for all of these types may use."""
     declared = [set(_declared(each)) for each in command_classes]
     return sorted(set.intersection(*declared)) if declared else []
 
 
 def is_met(condition: str, command: Command, context: Context) -> bool:
-    """Tell whether a condition holds for a command that is being dispatched.
+    """Return True if the condition holds for a command that is being dispatched.
 
-    :raises ConditionFailed: if it gives anything but true or false.
+    :raises ConditionFailed: if the result is not a boolean.
     """
     if not condition:
         return True
-    asked_for = context.subject if "subject." in condition else None
+    asked_for = context.subject if needs_subject(condition) else None
     subject = types.subject_values(asked_for) if asked_for else {}
-    return evaluate(condition, values_of(command, _facts(context), subject))
+    return evaluate(condition, values_of(command, context, subject))
 
 
 def evaluate(condition: str, values: Mapping[str, Any]) -> bool:
-    """Tell whether a condition holds for these values, each by its full name.
+    """Return True if the condition holds for these values, each by its full name.
 
-    :raises ConditionFailed: if it gives anything but true or false.
+    :raises ConditionFailed: if the result is not a boolean.
     """
     types = tuple((name, _type_at_run_time(value)) for name, value in values.items())
     result = _compiled(condition, types).eval(data=dict(values))
@@ -106,26 +123,78 @@ def evaluate(condition: str, values: Mapping[str, Any]) -> bool:
     return bool(result.value())
 
 
+def first_unmet(condition: str, values: Mapping[str, Any]) -> str:
+    """Return the first criterion of a condition that does not hold; empty if all do.
+
+    :raises ConditionFailed: if it gives anything but true or false.
+    """
+    unmet = (each for each in criteria(condition) if each and not evaluate(each, values))
+    return next(unmet, "")
+
+
+def facts_of(source: Context | CommandRecord) -> dict[str, str]:
+    """Return what is known of who sends a command, by which channel and why, by name."""
+    place = int(isinstance(source, CommandRecord))
+    return {name: attrgetter(places[place])(source) or "" for name, places in _FACTS.items()}
+
+
 def values_of(
-    command: Command, facts: Mapping[str, str], subject: Mapping[str, Any]
+    command: Command, source: Context | CommandRecord, subject: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Name everything that a condition on this command may ask for; missing members are null."""
+    """Return all values that a condition on this command may use; missing members are null."""
     values: dict[str, Any] = {f"command.{name}": value for name, value in command.plain().items()}
-    values |= facts
+    values |= facts_of(source)
     names = _subject_types(type(command))
     values |= {f"subject.{name}": subject.get(name) for name in names}
     return {name: _native(value) for name, value in values.items()}
 
 
+def needs_subject(condition: str) -> bool:
+    """Return True if a condition names values of the subject."""
+    return bool(_SUBJECT.search(condition))
+
+
+def members(condition: str) -> list[str]:
+    """Return the names that a condition uses, each once, in its order."""
+    return list(dict.fromkeys(_MEMBER.findall(condition)))
+
+
+def criteria(condition: str) -> list[str]:
+    """Return the parts of a condition between its top-level ``&&``, outside brackets and strings.
+
+    A top-level ``||`` binds less than any ``&&``: then the whole condition is one criterion.
+    """
+    places = list(_top_level_operators(condition))
+    if any(operator == "||" for _, operator in places):
+        return [condition]
+    starts = [0, *(place + 2 for place, _ in places)]
+    ends = [*(place for place, _ in places), len(condition)]
+    return [condition[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+
+
 @lru_cache(maxsize=1000)
 def _compiled(condition: str, types: tuple[tuple[str, str], ...]) -> cel.Expression:
-    # It was checked with its types when it was stored. Here a member may be null.
+    # Types were checked when the condition was stored. Here a member may be null.
     variables = {name: getattr(cel.Type, kind) for name, kind in types}
     return cel.NewEnv(variables=variables).compile(condition)
 
 
+def _top_level_operators(condition: str) -> Iterator[tuple[int, str]]:
+    depth, quote = 0, ""
+    for place, character in enumerate(condition):
+        if quote:
+            is_end = character == quote and condition[place - 1] != "\\"
+            quote = "" if is_end else quote
+        elif character in "\"'":
+            quote = character
+        elif character in "()[]{}":
+            depth += 1 if character in "([{" else -1
+        elif not depth and condition[place : place + 2] in ("&&", "||"):
+            yield place, condition[place : place + 2]
+
+
 def _type_at_run_time(value: Any) -> str:
-    # CEL takes points in time and durations only where they are declared as such.
+    # CEL accepts times and durations only where they are declared as such.
     kinds = {datetime: "TIMESTAMP", timedelta: "DURATION"}
     return kinds.get(type(value), "DYN")
 
@@ -137,8 +206,7 @@ def _declared(command_class: type[Command]) -> dict[str, cel.Type]:
         for name in command_class.__dataclass_fields__
         if name not in secret_fields(command_class)
     }
-    declared |= {f"actor.{name}": _SCALARS[kind] for name, kind in _ACTOR.items()}
-    declared |= {f"context.{name}": _SCALARS[kind] for name, kind in _CONTEXT.items()}
+    declared |= dict.fromkeys(_FACTS, cel.Type.STRING)
     return declared | {
         f"subject.{name}": _NULLABLE.get(kind, cel.Type.DYN)
         for name, kind in _subject_types(command_class).items()
@@ -173,20 +241,7 @@ def _python_type(field: Any) -> type:
     return next((kind for columns, kind in _KINDS if isinstance(target, columns)), str)
 
 
-def _facts(context: Context) -> dict[str, str]:
-    """Name what is known of who sends a command, through what and why."""
-    facts = {f"actor.{name}": getattr(context.actor, name) for name in _ACTOR}
-    return facts | {
-        "context.channel": context.channel,
-        "context.reason": context.reason,
-        "context.tenant": context.tenant,
-        "context.client_address": context.request.client_address or "",
-        "context.user_agent": context.request.user_agent,
-    }
-
-
 def _native(value: Any) -> Any:
-    """Turn a value into one that CEL has."""
     match value:
         case UUID():
             return str(value)

@@ -1,4 +1,4 @@
-"""What decides: which policies govern a command, and whether a request meets them. Only reads."""
+"""Policy evaluation: which policies govern a command, and whether a request meets them."""
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from approvals.policies import slots as matching
 from approvals.policies.built_in import floor_for
 from approvals.policies.slots import Slots
 from audit.bus.context import Context
-from audit.bus.handling import asked_at_opening, describes_policies
+from audit.bus.handling import asked_at_opening, command_classes, describes_policies
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import Forbidden
 
@@ -41,7 +41,7 @@ class ForbiddenByPolicy(Forbidden):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What all matching policies together say about a command."""
+    """The combined result of all matching policies for a command."""
 
     effect: Effect
     decision: dict[str, Any]
@@ -55,14 +55,20 @@ def names_to_look_for(command: Command) -> str:
 
 
 def names_governing(command_class: type[Command]) -> list[str]:
-    """List the message type, its aliases, for a policy outlives a rename, and their prefixes."""
+    """Return the message type, its aliases, since a policy outlives a rename, and prefixes."""
     names = [command_class.message_type, *command_class.aliases]
     prefixes = {f"{name.rpartition('.')[0]}.*" for name in names if "." in name}
     return [*names, *sorted(prefixes), "*"]
 
 
+def governed_by(*names: str) -> list[type[Command]]:
+    """Return every class of commands that a policy on one of these names governs."""
+    wanted = set(names)
+    return [each for each in command_classes() if wanted & set(names_governing(each))]
+
+
 def judge(command: Command, context: Context) -> Verdict:
-    """Ask every policy that may govern a command; all that match apply, and the strictest wins.
+    """Evaluate every policy that may govern a command; all matches apply, and the strictest wins.
 
     :raises ConditionFailed: if a condition cannot be evaluated.
     :raises ForbiddenByPolicy: if a policy forbids the command.
@@ -83,17 +89,17 @@ def judge(command: Command, context: Context) -> Verdict:
 
 
 def may_apply(effect: str, command_class: type[Command]) -> bool:
-    """Tell whether a policy of this effect has any say in commands of a type that it names.
+    """Return True if a policy of this effect can apply to a type of command that it names.
 
-    The last step of something that was approved is not held once more.
+    The last step of an approved command is not held again.
     """
     return effect != Effect.REQUIRE_APPROVAL or not command_class.finishes_approved
 
 
 def added_up(policies: Sequence[Policy], *, floor: dict[str, Any] | None = None) -> dict[str, Any]:
-    """Take the snapshot of what a request has to meet: rules add up, the strictest option wins.
+    """Return the requirements of a request: rules add up, and the strictest option wins.
 
-    Groups are kept by id; names are for people only.
+    Groups are identified by id; names are for display only.
     """
     given = floor or {"policies": [], "rules": []}
     versions = [
@@ -113,10 +119,10 @@ def added_up(policies: Sequence[Policy], *, floor: dict[str, Any] | None = None)
 
 
 def check_can_be_held(command: Command, *, requirements: dict[str, Any], requester: str) -> None:
-    """Refuse what could be held but never released.
+    """Check that a command can be held and then approved.
 
     :raises CannotBeHeld: if the command has secret fields.
-    :raises Unsatisfiable: if the people who are there cannot meet the requirements.
+    :raises Unsatisfiable: if the current approvers cannot meet the requirements.
     """
     if secret_fields(type(command)):
         raise CannotBeHeld
@@ -134,21 +140,16 @@ def check_can_be_held(command: Command, *, requirements: dict[str, Any], request
 
 
 def slots_for(requirements: dict[str, Any], *, without: str = "") -> list[Slots]:
-    """Find the people who may fill each rule now; the requester may not, unless options say so."""
-    may_vote = requirements["options"].get("requester_may_vote", False)
-    members = members_of([rule["group_id"] for rule in requirements["rules"]])
-    return [
-        Slots(
-            rule["id"],
-            rule["quorum"],
-            {p for p in members[rule["group_id"]] if may_vote or str(p) != without},
-        )
-        for rule in requirements["rules"]
-    ]
+    """Return the people who may fill each rule now; the requester only if the options allow it."""
+    rules, may_vote = requirements["rules"], requirements["options"].get("requester_may_vote")
+    members = members_of([rule["group_id"] for rule in rules])
+    return matching.slots_of(
+        rules, lambda group: {p for p in members[group] if may_vote or str(p) != without}
+    )
 
 
 def members_of(groups: Collection[int]) -> dict[int, set[int]]:
-    """Find the active people of each group."""
+    """Return the active members of each group."""
     members: dict[int, set[int]] = {group: set() for group in groups}
     for group, person in eligibility.active_members(groups):
         members[group].add(person)
@@ -156,16 +157,16 @@ def members_of(groups: Collection[int]) -> dict[int, set[int]]:
 
 
 def counted_voters(request: ApprovalRequest) -> dict[str, int]:
-    """Count, for each rule of a request, the people whose approval counts at this moment.
+    """Return, for each rule of a request, the number of people whose approval counts now.
 
-    That needs a genuine vote on what the request asks for, from a person who is active and still
-    in the group; and one person counts for one rule.
+    An approval counts if the vote is genuine and on the request's digest, and its voter is active
+    and still in the group; each person counts for one rule.
     """
     return counted_voters_of([request])[request.pk]
 
 
 def counted_voters_of(requests: Iterable[ApprovalRequest]) -> dict[UUID, dict[str, int]]:
-    """Count the people of many requests, in one query beside those for the votes."""
+    """Return the counts of many requests, in one query besides those for the votes."""
     listed = list(requests)
     rules = [rule for request in listed for rule in request.requirements["rules"]]
     members = members_of({rule["group_id"] for rule in rules})
@@ -181,7 +182,7 @@ def counted_voters_of(requests: Iterable[ApprovalRequest]) -> dict[UUID, dict[st
 
 
 def is_satisfied(request: ApprovalRequest) -> bool:
-    """Tell whether enough people approve a request at this moment."""
+    """Return True if enough people approve a request now."""
     counted = counted_voters(request)
     rules = request.requirements["rules"]
     return bool(rules) and all(counted[rule["id"]] >= rule["quorum"] for rule in rules)
@@ -189,7 +190,7 @@ def is_satisfied(request: ApprovalRequest) -> bool:
 
 @describes_policies
 def describe(command_class: type[Command]) -> str:
-    """Say what the policies on a type of command ask for."""
+    """Return the requirements of the policies on a type of command, as text."""
     policies = Policy.objects.filter(governs__in=names_governing(command_class), is_enabled=True)
     return "; ".join(
         ", ".join(map(str, policy.present_rules())) or policy.effect
@@ -231,20 +232,12 @@ def _strictest(policies: Sequence[Policy]) -> dict[str, Any]:
 def voted_slots(
     request: ApprovalRequest, members: dict[int, set[int]], seniority: Seniority
 ) -> list[Slots]:
-    """Find, for each rule of a request, the people whose approval could count for it now."""
+    """Return, for each rule of a request, the people whose approval could count for it now."""
     voters, minimum_s = _approving_voters(request), request.minimum_membership_s
-    return [
-        Slots(
-            rule["id"],
-            rule["quorum"],
-            {
-                person
-                for person in voters & members[rule["group_id"]]
-                if seniority.is_enough(person, rule["group_id"], minimum_s=minimum_s)
-            },
-        )
-        for rule in request.requirements["rules"]
-    ]
+    return matching.slots_of(
+        request.requirements["rules"],
+        lambda group: seniority.senior(voters & members[group], group, minimum_s=minimum_s),
+    )
 
 
 def _approving_voters(request: ApprovalRequest) -> set[int]:

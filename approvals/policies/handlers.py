@@ -1,7 +1,6 @@
-"""The service layer of policies: what is stored can be evaluated and met, or it is refused."""
+"""Handlers of policy commands, with the checks that a policy can be evaluated and met."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -18,24 +17,16 @@ from approvals.policies.commands import (
     PolicyDisabled,
     PolicyEdited,
 )
-from approvals.policies.slots import Slots
-from audit.bus import handling
 from audit.bus.context import Context
 from audit.bus.handling import checks, handles
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import FieldError, Invalid
 
-_SAID = tuple(
-    field.name
-    for field in fields(PolicyCreated)
-    if field.name not in ("policy_id", "groups", "quorums")
-)
-
 
 @handles(CreatePolicy)
 def create_policy(command: CreatePolicy, context: Context) -> Policy:
     check_policy(command)
-    policy = Policy.objects.create(pk=command.policy_id, **_columns(command))
+    policy = Policy.objects.create(pk=command.policy_id, **command.columns())
     _add_rules(policy, command)
     context.emit(PolicyCreated(policy_id=policy.pk, **_said(command)))
     return policy
@@ -45,7 +36,7 @@ def create_policy(command: CreatePolicy, context: Context) -> Policy:
 def edit_policy(command: EditPolicy, context: Context) -> Policy:
     policy = Policy.objects.select_for_update().get(pk=command.policy_id)
     check_policy(command)
-    policy.say(**_columns(command))
+    policy.say(**command.columns())
     for rule in policy.rules.filter(is_dropped=False):
         rule.drop()
     _add_rules(policy, command)
@@ -63,27 +54,27 @@ def disable_policy(command: DisablePolicy, context: Context) -> Policy:
 
 @checks(CreatePolicy)
 def check_creation(command: CreatePolicy, context: Context) -> None:
-    """Refuse, before anybody is asked to approve it, a policy that would be refused then."""
+    """Refuse early what would be refused on execution, before anyone has to approve it."""
     check_policy(command)
 
 
 @checks(EditPolicy)
 def check_edit(command: EditPolicy, context: Context) -> None:
-    """Refuse what would be refused when it is carried out, before anybody has to approve it."""
+    """Refuse early what would be refused on execution, before anyone has to approve it."""
     Policy.objects.get(pk=command.policy_id)
     check_policy(command)
 
 
 @checks(DisablePolicy)
 def check_is_enabled(command: DisablePolicy, context: Context) -> None:
-    """Refuse to disable what is disabled, or not there, before anybody has to approve it."""
+    """Refuse early to disable a missing or disabled policy, before anyone has to approve it."""
     Policy.objects.get(pk=command.policy_id).check_enabled()
 
 
 def check_policy(command: CreatePolicy | EditPolicy) -> None:
-    """Refuse a policy that could not be evaluated, or not be met by the people there are.
+    """Check that a policy can be evaluated, and met by the current approvers.
 
-    :raises Invalid: with every problem that was found at the first step that found one.
+    :raises Invalid: with all problems of the first step that finds any.
     """
     governed = _governed_by(command.governs, effect=command.effect)
     _check_can_be_undone(command, governed)
@@ -96,13 +87,11 @@ def check_policy(command: CreatePolicy | EditPolicy) -> None:
 
 
 def _governed_by(governs: str, *, effect: str) -> list[type[Command]]:
-    """Find every command that a policy of this name and effect has a say in.
+    """Return every command type to which a policy of this name and effect can apply.
 
-    :raises Invalid: if there is none.
+    :raises Invalid: if there is no such type.
     """
-    found = [
-        each for each in handling.command_classes() if governs in evaluation.names_governing(each)
-    ]
+    found = evaluation.governed_by(governs)
     if not found:
         words = f"must be a command type or a prefix such as apikeys.*, not {governs!r}"
         raise Invalid(errors=[FieldError("governs", "unknown", words)])
@@ -116,7 +105,7 @@ def _governed_by(governs: str, *, effect: str) -> list[type[Command]]:
 def _check_can_be_undone(
     command: CreatePolicy | EditPolicy, governed: Sequence[type[Command]]
 ) -> None:
-    """Refuse what could stand in the way of its own end: the floor guards that already."""
+    """Refuse a policy that could prevent its own removal: removal is already guarded."""
     if DisablePolicy not in governed:
         return
     if command.effect == Effect.FORBID.value:
@@ -137,9 +126,9 @@ def _check_can_be_held(governed: Sequence[type[Command]]) -> None:
 
 
 def _check_rules(command: CreatePolicy | EditPolicy, governed: Sequence[type[Command]]) -> None:
-    """Refuse rules that live people cannot meet, whoever of them may ask and does.
+    """Check that active people can meet the rules, whichever approver is the requester.
 
-    :raises Invalid: naming the group that is short of people, and the requester that it is for.
+    :raises Invalid: naming the group that lacks people, and for which requester.
     """
     if not command.groups or len(command.groups) != len(command.quorums):
         raise Invalid(errors=[FieldError("groups", "invalid", "must name a quorum for each group")])
@@ -153,7 +142,7 @@ def _check_rules(command: CreatePolicy | EditPolicy, governed: Sequence[type[Com
 
 
 def _possible_requesters(people: set[int], governed: Sequence[type[Command]]) -> list[int]:
-    """Pick those of the approvers who may ask themselves, and then cannot vote."""
+    """Return the approvers who may send such commands themselves, and then cannot vote."""
     permissions = {each.required_permission for each in governed}
     return [
         user.pk
@@ -165,10 +154,7 @@ def _possible_requesters(people: set[int], governed: Sequence[type[Command]]) ->
 def _check_can_be_met(
     command: CreatePolicy | EditPolicy, members: dict[int, set[int]], *, without: int | None
 ) -> None:
-    slots = [
-        Slots(str(place), quorum, members[group] - {without})
-        for place, (group, quorum) in enumerate(zip(command.groups, command.quorums, strict=True))
-    ]
+    slots = command.slots(members, without=without)
     filled = matching.fill(slots)
     for place, slot in enumerate(slots):
         if len(filled[slot.rule]) < slot.quorum:
@@ -188,11 +174,5 @@ def _add_rules(policy: Policy, command: CreatePolicy | EditPolicy) -> None:
         Rule.objects.create(policy=policy, group=Group.objects.get(pk=group), quorum=quorum)
 
 
-def _columns(command: CreatePolicy | EditPolicy) -> dict[str, Any]:
-    said = {name: getattr(command, name) for name in _SAID if name != "for_tenant"}
-    return said | {"tenant": command.for_tenant}
-
-
 def _said(command: CreatePolicy | EditPolicy) -> dict[str, Any]:
-    names = (*_SAID, "groups", "quorums")
-    return {name: getattr(command, name) for name in names}
+    return {name: value for name, value in command.plain().items() if name != "policy_id"}

@@ -8,15 +8,15 @@ from django.db.models import Q
 from approvals.models import ApprovalRequest, Rule, State
 from approvals.people.accounts import OWNERS
 
-# Whoever has one of these could undo what approvals are for.
+# Each of these permissions allows its holder to undo approvals.
 _POWERS = ("manage_policy", "manage_people", "break_glass")
 _GUARDED_APPS = ("approvals", "audit")
 
 
 def are_used(group_ids: Collection[int]) -> bool:
-    """Tell whether one of the groups decides something.
+    """Return True if one of the groups decides something.
 
-    It does where an enabled policy or a pending request counts on it, and where it owns policies.
+    A group does if it is *Policy owners*, or an enabled policy or a pending request depends on it.
     """
     return (
         Group.objects.filter(pk__in=group_ids, name=OWNERS).exists()
@@ -28,13 +28,13 @@ def are_used(group_ids: Collection[int]) -> bool:
 
 
 def is_approver(user_id: int) -> bool:
-    """Tell whether a person, active or not, is in a group that decides something."""
+    """Return True if a user, active or not, is in a group that decides something."""
     groups = Group.objects.filter(user__pk=user_id).values_list("pk", flat=True)
     return are_used(list(groups))
 
 
 def is_powerful(user_id: int) -> bool:
-    """Tell whether a person, if active, could undo what approvals are for."""
+    """Return True if a user, once active, could undo approvals."""
     powers = Permission.objects.filter(content_type__app_label="approvals", codename__in=_POWERS)
     return (
         User.objects.filter(pk=user_id)
@@ -48,12 +48,12 @@ def is_powerful(user_id: int) -> bool:
 
 
 def is_guarded_permission(permission: str) -> bool:
-    """Tell whether a permission is one of approvals or of the audit log."""
+    """Return True if the permission belongs to approvals or the audit log."""
     return permission.partition(".")[0] in _GUARDED_APPS
 
 
 def has_guarded_permission(group_id: int) -> bool:
-    """Tell whether a group hands such a permission to its people."""
+    """Return True if the group grants such a permission."""
     return Permission.objects.filter(
         group=group_id, content_type__app_label__in=_GUARDED_APPS
     ).exists()

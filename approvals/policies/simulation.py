@@ -1,207 +1,64 @@
-"""What a policy would have done: a draft tried on the commands on record, or one explained."""
+"""Simulation: what a draft of a policy would have done with the commands on record."""
 
-from bisect import bisect_right
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 from approvals.models import Effect, Policy
-from approvals.policies import conditions, evaluation
+from approvals.policies import evaluation
 from approvals.policies import slots as matching
-from approvals.policies.conditions import ConditionFailed
-from approvals.policies.slots import Slots
-from audit.messages import catalog
-from audit.messages.classes import Command
-from audit.messages.exceptions import Invalid
+from approvals.policies.commands import CreatePolicy, EditPolicy
+from approvals.policies.explanations import Explanation, Past, explain
 from audit.models.records import CommandRecord
-from audit.subjects import types
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """A policy that is not stored, or not yet."""
-
-    governs: str
-    effect: str = Effect.REQUIRE_APPROVAL
-    condition: str = ""
-    tenant: str = ""
-    groups: Sequence[int] = ()
-    quorums: Sequence[int] = ()
-    requester_may_vote: bool = False
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Simulation:
-    """What came of running a draft over recorded commands."""
+    """The explanations of a draft for recorded commands.
 
-    looked_at: int = 0
-    matched: list[CommandRecord] = field(default_factory=list)
+    ``unsatisfiable`` are those that it matches, but the people of today could not have approved.
+    """
+
+    explanations: list[Explanation]
     unsatisfiable: list[CommandRecord] = field(default_factory=list)
-    not_evaluable: list[tuple[CommandRecord, str]] = field(default_factory=list)
+
+    @property
+    def looked_at(self) -> int:
+        """How many commands it was run over."""
+        return len(self.explanations)
+
+    @property
+    def matched(self) -> list[CommandRecord]:
+        """The commands that it matches."""
+        return [each.record for each in self.explanations if not each.unmet]
+
+    @property
+    def not_evaluable(self) -> list[tuple[CommandRecord, str]]:
+        """The commands for which its condition cannot be evaluated, each with the reason."""
+        failed = (each for each in self.explanations if not each.is_evaluable)
+        return [(each.record, each.unmet) for each in failed]
 
     @property
     def by_requester(self) -> list[tuple[str, int]]:
-        """How many commands of each actor it would have met, most first."""
+        """How many commands of each actor it matches, most first."""
         return Counter(record.actor_label for record in self.matched).most_common()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
-    """What one policy had to say of one command; ``unmet`` is the first criterion that was not."""
-
-    policy: Policy
-    is_decisive: bool
-    unmet: str
-
-
-class Past:
-    """What the subjects of commands were when these arrived: one query a type, once it is asked."""
-
-    def __init__(self, records: Iterable[CommandRecord]) -> None:
-        self._asked: defaultdict[str, set[str]] = defaultdict(set)
-        for record in records:
-            self._asked[record.subject_type].add(record.subject_id)
-        self._versions: dict[str, dict[str, list[Any]]] = {}
-
-    def of(self, record: CommandRecord) -> dict[str, Any]:
-        """Read the values of the subject of a command, from its history."""
-        found: Any = types.subject_type(record.subject_type)
-        if found is None or not hasattr(found.model, "history"):
-            return {}
-        if found.name not in self._versions:
-            self._versions[found.name] = self._read(found)
-        versions = self._versions[found.name].get(record.subject_id, [])
-        then = bisect_right(versions, record.received_at, key=lambda row: row.history_date)
-        if not then:
-            return {}
-        return {name: getattr(versions[then - 1], name) for name in types.subject_fields(found)}
-
-    def _read(self, found: Any) -> dict[str, list[Any]]:
-        key = found.model._meta.pk.attname
-        rows = found.model.history.filter(**{f"{key}__in": self._asked[found.name]})
-        versions: defaultdict[str, list[Any]] = defaultdict(list)
-        for row in rows.order_by("history_date", "history_id"):
-            versions[str(getattr(row, key))].append(row)
-        return versions
-
-
-def simulate(draft: Draft, records: Iterable[CommandRecord]) -> Simulation:
+def simulate(draft: CreatePolicy | EditPolicy, records: Iterable[CommandRecord]) -> Simulation:
     """Run a draft over first attempts at commands, with the values that their subjects had then."""
-    simulation, looked_at = Simulation(), list(records)
-    members, past = evaluation.members_of(draft.groups), Past(looked_at)
-    for record in looked_at:
-        simulation.looked_at += 1
-        try:
-            unmet = first_unmet(draft, record, past=past)
-        except (ConditionFailed, Invalid, catalog.UnknownMessageType) as error:
-            simulation.not_evaluable.append((record, str(error)))
-            continue
-        if not unmet:
-            simulation.matched.append(record)
-            if draft.effect == Effect.REQUIRE_APPROVAL and not _can_be_met(draft, record, members):
-                simulation.unsatisfiable.append(record)
+    looked_at = list(records)
+    past, policy = Past(looked_at), Policy(**draft.columns())
+    simulation = Simulation([explain(policy, record, past=past) for record in looked_at])
+    if draft.effect == Effect.REQUIRE_APPROVAL.value:
+        members = evaluation.members_of(draft.groups)
+        simulation.unsatisfiable.extend(
+            record for record in simulation.matched if not _can_be_met(draft, record, members)
+        )
     return simulation
 
 
-def explain(record: CommandRecord) -> list[Explanation]:
-    """Tell of each enabled policy whether it matches a recorded command, and if not, why not."""
-    decisive = {
-        each["id"] for each in (record.decision or {}).get("policies", []) if each.get("matched")
-    }
-    return [
-        Explanation(policy=policy, is_decisive=str(policy.pk) in decisive, unmet=unmet)
-        for policy in Policy.objects.filter(is_enabled=True).order_by("governs", "pk")
-        for unmet in (_unmet_or_failed(policy, record),)
-    ]
-
-
-def first_unmet(policy: Draft | Policy, record: CommandRecord, *, past: Past) -> str:
-    """Name the first criterion of a policy that a recorded command does not meet; or nothing.
-
-    :raises ConditionFailed: if the condition cannot be evaluated.
-    """
-    command_class: Any = catalog.message_class(record.message_type)
-    if policy.governs not in evaluation.names_governing(command_class):
-        return f"it governs {policy.governs}, not {record.message_type}"
-    if not evaluation.may_apply(policy.effect, command_class):
-        return "the command is the last step of what was approved before"
-    if policy.tenant not in ("", record.tenant):
-        return "it is for another tenant"
-    if not policy.condition:
-        return ""
-    values = _values(record, past.of(record) if "subject." in policy.condition else {})
-    for criterion in _criteria(policy.condition):
-        if not conditions.evaluate(criterion, values):
-            return f"not: {criterion}"
-    return ""
-
-
-def _unmet_or_failed(policy: Policy, record: CommandRecord) -> str:
-    try:
-        return first_unmet(policy, record, past=Past([record]))
-    except (ConditionFailed, Invalid) as error:
-        return str(error)
-
-
-def values_then(record: CommandRecord) -> dict[str, Any]:
-    """Name everything that a condition could have asked for when a recorded command arrived.
-
-    :raises UnknownMessageType: if no class has its type any more.
-    :raises Invalid: if it does not fit its class.
-    """
-    return _values(record, Past([record]).of(record))
-
-
-def _values(record: CommandRecord, subject: dict[str, Any]) -> dict[str, Any]:
-    command = catalog.restore(record.message_type, record.schema_version, record.data)
-    if not isinstance(command, Command):
-        raise catalog.UnknownMessageType(record.message_type)
-    facts = {
-        "actor.kind": record.actor_kind,
-        "actor.id": record.actor_id,
-        "actor.label": record.actor_label,
-        "actor.person_id": record.actor_person,
-        "context.channel": record.channel,
-        "context.reason": record.reason,
-        "context.tenant": record.tenant,
-        "context.client_address": record.client_address or "",
-        "context.user_agent": record.user_agent,
-    }
-    return conditions.values_of(command, facts, subject)
-
-
-def _can_be_met(draft: Draft, record: CommandRecord, members: dict[int, set[int]]) -> bool:
-    without = set() if draft.requester_may_vote else {int(record.actor_person or 0)}
-    slots = [
-        Slots(str(place), quorum, members[group] - without)
-        for place, (group, quorum) in enumerate(zip(draft.groups, draft.quorums, strict=True))
-    ]
-    return matching.are_filled(slots)
-
-
-def _criteria(condition: str) -> list[str]:
-    """Split a condition at the ``&&`` that stand outside of every bracket and string.
-
-    An ``||`` there binds less than any ``&&``: then the whole condition is one criterion.
-    """
-    places = list(_top_level_operators(condition))
-    if any(operator == "||" for _, operator in places):
-        return [condition]
-    starts = [0, *(place + 2 for place, _ in places)]
-    ends = [*(place for place, _ in places), len(condition)]
-    return [condition[start:end].strip() for start, end in zip(starts, ends, strict=True)]
-
-
-def _top_level_operators(condition: str) -> Iterator[tuple[int, str]]:
-    depth, quote = 0, ""
-    for place, character in enumerate(condition):
-        if quote:
-            is_end = character == quote and condition[place - 1] != "\\"
-            quote = "" if is_end else quote
-        elif character in "\"'":
-            quote = character
-        elif character in "()[]{}":
-            depth += 1 if character in "([{" else -1
-        elif not depth and condition[place : place + 2] in ("&&", "||"):
-            yield place, condition[place : place + 2]
+def _can_be_met(
+    draft: CreatePolicy | EditPolicy, record: CommandRecord, members: dict[int, set[int]]
+) -> bool:
+    without = None if draft.requester_may_vote else int(record.actor_person or 0)
+    return matching.are_filled(draft.slots(members, without=without))

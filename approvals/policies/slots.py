@@ -1,32 +1,36 @@
-"""Who fills which slot: one person counts for one rule only, and nobody is booked on the wrong one.
+"""Assignment of approvers to rules: each person counts for one rule, and as many as possible count.
 
-Counting greedily, somebody who fits two rules may be booked on the one that others could have
-filled. A maximum matching never does that (augmenting paths; H. W. Kuhn, The Hungarian Method for
-the Assignment Problem, 1955).
+A greedy assignment may put a person who fits two rules on the one that others could have filled. A
+maximum matching never does that (augmenting paths; H. W. Kuhn, The Hungarian Method for the
+Assignment Problem, 1955).
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 
 class Slots(NamedTuple):
-    """A rule, how many people it takes, and the people who may be among them."""
+    """A rule, its quorum, and the people who may count for it."""
 
     rule: str
     quorum: int
     people: Collection[int]
 
 
-def fill(rules: Sequence[Slots]) -> Mapping[str, set[int]]:
-    """Assign as many people as possible to the rules, each to one.
+def slots_of(
+    rules: Iterable[Mapping[str, Any]], people_of: Callable[[int], Collection[int]]
+) -> list[Slots]:
+    """Return the slots of the rules of a request, given the people of each group."""
+    return [Slots(rule["id"], rule["quorum"], people_of(rule["group_id"])) for rule in rules]
 
-    Returns for each rule the people who fill its slots.
-    """
+
+def fill(rules: Sequence[Slots]) -> Mapping[str, set[int]]:
+    """Return for each rule the people who fill its slots: as many as possible, each in one rule."""
     slots = [(rule, number) for rule in rules for number in range(rule.quorum)]
     holders: dict[int, int] = {}
 
     def seat(slot: int, tried: set[int]) -> bool:
-        """Find somebody for a slot, moving those who can go elsewhere."""
+        """Return True if a person was found for the slot, after moving others if needed."""
         for person in sorted(slots[slot][0].people):
             if person not in tried:
                 tried.add(person)
@@ -44,6 +48,6 @@ def fill(rules: Sequence[Slots]) -> Mapping[str, set[int]]:
 
 
 def are_filled(rules: Sequence[Slots]) -> bool:
-    """Tell whether every rule has its quorum."""
+    """Return True if every rule has its quorum."""
     filled = fill(rules)
     return bool(rules) and all(len(filled[rule.rule]) >= rule.quorum for rule in rules)

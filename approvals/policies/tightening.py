@@ -1,4 +1,4 @@
-"""What an open request has to meet once the policies of today are added to it: never less."""
+"""Requirements of an open request with today's policies added: never fewer than before."""
 
 from collections import Counter
 from typing import Any
@@ -18,11 +18,11 @@ _MOST = ("approve_within_s", "execute_within_s")
 
 
 def tightened(request: ApprovalRequest, command: Command, *, context: Context) -> dict[str, Any]:
-    """Add what the policies and the floor ask for now to what a request asks for.
+    """Return the requirements of a request with those of today's policies added.
 
-    :raises NothingToTighten: if that comes to nothing more.
-    :raises Forbidden: if a policy forbids the command by now, cannot be evaluated, or if the people
-        who are there cannot meet all of it: then the request stays what it is.
+    :raises NothingToTighten: if nothing is added.
+    :raises Forbidden: if a policy now forbids the command or cannot be evaluated, or if the
+        current approvers cannot meet all requirements: then the request stays unchanged.
     """
     verdict = verdict_of_today(request, command, by=context)
     asked = request.requirements
@@ -34,15 +34,15 @@ def tightened(request: ApprovalRequest, command: Command, *, context: Context) -
 
 
 def verdict_of_today(request: ApprovalRequest, command: Command, *, by: Context) -> Verdict:
-    """Ask the policies and the floor of today about what a request asks for.
+    """Return the verdict of today's policies on the command of a request.
 
-    :raises Forbidden: if a policy forbids the command by now, or cannot be evaluated.
+    :raises Forbidden: if a policy now forbids the command, or cannot be evaluated.
     """
     return evaluation.judge(command, _as_asked(request, command, by=by))
 
 
 def people_asked(requirements: dict[str, Any]) -> Counter[int]:
-    """Count how many people of each group it takes: one person fills one rule only."""
+    """Return the number of people required from each group: a person fills one rule only."""
     counted: Counter[int] = Counter()
     for rule in requirements["rules"]:
         counted[rule["group_id"]] += rule["quorum"]
@@ -50,20 +50,20 @@ def people_asked(requirements: dict[str, Any]) -> Counter[int]:
 
 
 def _as_asked(request: ApprovalRequest, command: Command, *, by: Context) -> Context:
-    """Rebuild the context in which the command was sent; its subject is as it is now."""
+    """Rebuild the context in which the command was sent; its subject is in its current state."""
     number = request.subject_number
     context = cases.replayed(request.held_record(), None, expected_number=number, by=by)
     context.subject, context.subject_number = command.subject_reference(), number
-    # No statement has asked: the policies are looked for.
+    # The opening statement did not run here, so look for policies.
     context.facts = {"is_governed": True}
     return context
 
 
 def _is_more(now: dict[str, Any], asked: dict[str, Any]) -> bool:
-    """Tell whether something is asked for now that was not.
+    """Return True if the current requirements exceed the earlier ones.
 
-    What comes under the floor is, even if its owners are asked already: it would not be carried
-    out without.
+    The built-in policy always does when it is new, even if its owners are required already: the
+    command would be refused on execution without it.
     """
     before = people_asked(asked)
     return (
@@ -74,7 +74,7 @@ def _is_more(now: dict[str, Any], asked: dict[str, Any]) -> bool:
 
 
 def _united(asked: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """Unite two snapshots: of each group the rules that ask for more of its people."""
+    """Return two snapshots united: for each group, the rules that require more of its people."""
     before, after = people_asked(asked), people_asked(now)
     new_versions = [each for each in now["policies"] if each not in asked["policies"]]
     kept = [each for each in asked["rules"] if before[each["group_id"]] >= after[each["group_id"]]]
@@ -87,7 +87,7 @@ def _united(asked: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
 
 
 def _options(asked: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """Take the stricter of each option; one that a snapshot lacks asks for nothing."""
+    """Return the stricter of each option; an option missing from a snapshot requires nothing."""
     pair = (asked.get("options", {}), now.get("options", {}))
     most = {name: [each[name] for each in pair if each.get(name) is not None] for name in _MOST}
     return {

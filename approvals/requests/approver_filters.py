@@ -1,6 +1,6 @@
-"""Whom a request asks, as conditions of a query: by the same rules that votes go through.
+"""Query conditions for the approvers of a request, by the same rules as votes.
 
-One statement tells how much waits for somebody, so that every page can say it.
+One statement counts the requests that wait for a person, so every page can show the number.
 """
 
 from datetime import timedelta
@@ -32,7 +32,7 @@ _MINIMUM = "requirements__options__minimum_membership_s"
 
 
 class _ContainsAny(Func):
-    """Whether a JSON value contains any of an array of others."""
+    """The condition that a JSON value contains any of an array of others."""
 
     template = "(%(expressions)s))"
     arg_joiner = " @> ANY ("
@@ -40,24 +40,22 @@ class _ContainsAny(Func):
 
 
 class _Contains(Func):
-    """Whether a JSON value contains another one."""
-
     template = "(%(expressions)s)"
     arg_joiner = " @> "
     output_field = BooleanField()
 
 
 def asks_group_of(person_id: int) -> Q:
-    """Match what asks for votes of a group that a person belongs to."""
-    # An array, because it is computed once and not for each of the 10,000 that may wait.
+    """Match requests for votes of a group that the person belongs to."""
+    # An array, because it is computed once instead of for each of 10,000 pending requests.
     wanted = ArraySubquery(_groups(person_id).values("as_rule"))
     return Q(_ContainsAny(KeyTransform("rules", "requirements"), wanted))
 
 
 def asks(person_id: int) -> Q:
-    """Match what asks for votes of a group that a person has belonged to for long enough."""
+    """Match requests for votes of a group that the person has belonged to for long enough."""
     any_time_will_do = Q(**{f"{_MINIMUM}__isnull": True}) | Q(**{_MINIMUM: 0})
-    # Asked once, before any request is looked at: most people belong to no group.
+    # Evaluated once, before any request is read: most people belong to no group.
     belongs_to_any = Q(Exists(_groups(person_id)))
     in_time = any_time_will_do | Q(Exists(_joined_in_time(person_id)))
     return belongs_to_any & asks_group_of(person_id) & in_time
@@ -69,7 +67,7 @@ def _groups(person_id: int) -> QuerySet[Any]:
 
 
 def _joined_in_time(person_id: int) -> QuerySet[Any]:
-    """Find the groups that a request asks, and that a person joined early enough for it."""
+    """Return the groups of a request's rules that the person joined early enough for it."""
     requirements = OuterRef("requirements")
     minimum_s = KeyTextTransform("minimum_membership_s", KeyTransform("options", requirements))
     minimum = ExpressionWrapper(

@@ -1,7 +1,8 @@
-"""Whose votes a request has, whose it could still have, and which ones have stopped counting."""
+"""Approvers of a request: those who voted, those who still can, and votes that no longer count."""
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from django.conf import settings
@@ -20,7 +21,7 @@ _MOST_NAMES = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """One rule of a request: whose votes count for it, and who could still cast one."""
+    """A rule of a request, the people whose votes count for it, and those who can still vote."""
 
     group: str
     quorum: int
@@ -30,23 +31,22 @@ class Need:
 
     @property
     def missing(self) -> int:
-        """How many approvals are still to come."""
         return max(self.quorum - len(self.counting), 0)
 
     @property
     def named(self) -> list[str]:
-        """Those of the people who could vote for whom there is room on a page."""
+        """The people who can still vote, as many as fit on a page."""
         return self.open_to[:_MOST_NAMES]
 
     @property
     def unnamed(self) -> int:
-        """How many more there are."""
+        """The number of the other people who can still vote."""
         return len(self.open_to[_MOST_NAMES:])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CastVote:
-    """A vote with what it does now: ``standing`` says so in words."""
+    """A vote with its current effect, which ``standing`` describes."""
 
     vote: Vote
     standing: str
@@ -54,12 +54,11 @@ class CastVote:
 
     @property
     def comment(self) -> str:
-        """Why, in the voter's words."""
         return many_lines(self.vote.comment)
 
 
 class Electorate:
-    """The people of one request, read once: at most six queries, however many they are."""
+    """The eligible approvers of one request, read once: at most six queries, for any number."""
 
     def __init__(self, request: ApprovalRequest) -> None:
         self._request = request
@@ -71,7 +70,7 @@ class Electorate:
         self._names = _names(self._everybody())
 
     def needs(self) -> list[Need]:
-        """List the rules, in their order."""
+        """Return the needs of the rules, in their order."""
         is_open = self._request.present_state is State.PENDING
         reachable = matching.fill(_united(self._voted, self._open)) if is_open else self._filled
         others = {slot.rule: slot.people for slot in self._open}
@@ -87,7 +86,7 @@ class Electorate:
         ]
 
     def votes(self) -> list[CastVote]:
-        """List the votes as they were cast, each with whether it counts and why not."""
+        """Return the votes in the order in which they were cast, each with its current effect."""
         standing = {vote.pk for vote in self._request.standing_votes()}
         cast = sorted(self._request.votes.all(), key=lambda vote: (vote.cast_at, vote.pk))
         told = [(vote, self._why_not(vote, stands=vote.pk in standing)) for vote in cast]
@@ -101,7 +100,7 @@ class Electorate:
         ]
 
     def _why_not(self, vote: Vote, *, stands: bool) -> str:
-        """Say why a vote does not count, or no longer does; empty if it does."""
+        """Return the reason why a vote does not count; empty if it does."""
         if not vote.is_genuine:
             return "not genuine: does not count"
         if vote.decision == Decision.TAKE_BACK:
@@ -130,27 +129,17 @@ class Electorate:
         return [rule["group"] for rule in rules if person_id in self._filled[rule["id"]]]
 
     def _slots_of_others(self) -> list[Slots]:
-        """Find for each rule the people who may approve now and have not voted."""
+        """Return for each rule the people who may approve now and have not voted."""
         request = self._request
         voted = {vote.voter_id for vote in request.standing_votes()}
         seeing = people_seeing(request.tenant, among=set().union(*self._members.values()))
-        own = "" if request.options.get("requester_may_vote") else request.requester_person
-        return [
-            Slots(
-                rule["id"],
-                rule["quorum"],
-                {
-                    person
-                    for person in (self._members[rule["group_id"]] & seeing) - voted
-                    if str(person) != own and self._is_senior(person, rule["group_id"])
-                },
-            )
-            for rule in request.requirements["rules"]
-        ]
-
-    def _is_senior(self, person_id: int, group_id: int) -> bool:
-        minimum_s = self._request.minimum_membership_s
-        return self._seniority.is_enough(person_id, group_id, minimum_s=minimum_s)
+        if not request.options.get("requester_may_vote"):
+            seeing = seeing - {int(request.requester_person or 0)}
+        senior = partial(self._seniority.senior, minimum_s=request.minimum_membership_s)
+        return matching.slots_of(
+            request.requirements["rules"],
+            lambda group: senior((self._members[group] & seeing) - voted, group),
+        )
 
     def _everybody(self) -> set[int]:
         voters = {vote.voter_id for vote in self._request.votes.all()}
@@ -161,9 +150,9 @@ class Electorate:
 
 
 def missing_after(requests: Iterable[ApprovalRequest], *, person_id: int) -> Mapping[UUID, int]:
-    """Count the approvals that each request still lacks once a person has approved it.
+    """Return the number of approvals that each request still lacks once the person has approved it.
 
-    For people who may vote; two queries, however many requests.
+    For people who may vote; two queries for any number of requests.
     """
     listed = list(requests)
     groups = {group for request in listed for group in request.group_ids}
@@ -183,18 +172,16 @@ def _missing_with(
     seniority: Seniority,
 ) -> int:
     voted = evaluation.voted_slots(request, members, seniority)
-    minimum_s = request.minimum_membership_s
-    own = [
-        Slots(rule["id"], rule["quorum"], {person_id} & members[rule["group_id"]])
-        for rule in request.requirements["rules"]
-        if seniority.is_enough(person_id, rule["group_id"], minimum_s=minimum_s)
-    ]
+    senior = partial(seniority.senior, minimum_s=request.minimum_membership_s)
+    own = matching.slots_of(
+        request.requirements["rules"], lambda group: senior({person_id} & members[group], group)
+    )
     filled = matching.fill(_united(voted, own))
     return sum(slot.quorum - len(filled[slot.rule]) for slot in voted)
 
 
 def people_seeing(tenant: str, *, among: Collection[int]) -> set[int]:
-    """Pick the people who may see what belongs to a tenant; what belongs to none, all may."""
+    """Return the people who may see the tenant's data; everyone may see data of no tenant."""
     if not tenant:
         return set(among)
     found: set[int] = import_string(settings.AUDIT_PEOPLE_OF_TENANT)(tenant, among=among)
@@ -202,7 +189,7 @@ def people_seeing(tenant: str, *, among: Collection[int]) -> set[int]:
 
 
 def people_to_ask() -> list[str]:
-    """Name some of those who can ask for more people in a group."""
+    """Return the usernames of some people who may add people to groups."""
     managing = get_user_model().objects.with_perm(
         "approvals.manage_people", include_superusers=False
     )
@@ -221,7 +208,7 @@ def _united(slots: Iterable[Slots], others: Iterable[Slots]) -> list[Slots]:
 
 
 def _names(people: Collection[int]) -> dict[int, str]:
-    """Name the active ones of some people."""
+    """Return the names of the active people among these."""
     active = get_user_model().objects.filter(pk__in=people, is_active=True)
     return {person.pk: str(person) for person in active}
 

@@ -1,4 +1,4 @@
-"""What an approver should know before voting: what would stop a request though it is approved."""
+"""Warnings before a vote: what would make a request fail even if it is approved."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,7 @@ _REQUESTER_MAY_NOT = "Who asked for this may not do it any more."
 
 
 def flags_of(requests: Iterable[ApprovalRequest]) -> Mapping[UUID, list[str]]:
-    """Flag many requests: one query for the requesters, two for each type of subject."""
+    """Return the flags of many requests: one query for requesters, two for each subject type."""
     waiting = [each for each in requests if each.state == State.PENDING or each.is_retriable]
     stale, gone = staleness_of(waiting), _inactive({each.requester_person for each in waiting})
     return {
@@ -33,7 +33,7 @@ def flags_of(requests: Iterable[ApprovalRequest]) -> Mapping[UUID, list[str]]:
 def conflicts_of(
     requests: Iterable[ApprovalRequest], *, actor: Actor
 ) -> Mapping[UUID, list[ApprovalRequest]]:
-    """Find the other open requests on the subjects of open ones, as far as one may see them."""
+    """Return the other open requests, visible to the actor, on the subjects of open ones."""
     is_open = [each for each in requests if each.present_state is State.PENDING]
     subjects = {each.subject_reference for each in is_open} - {None}
     others = defaultdict(list)
@@ -46,7 +46,7 @@ def conflicts_of(
 
 
 def requester_flags(request: ApprovalRequest, command: Command | None) -> list[str]:
-    """Flag one request by the credential that asked for it, and by what that may do now."""
+    """Return the flags of one request's credential and its current permissions."""
     if request.state != State.PENDING and not request.is_retriable:
         return []
     actor = credentials.live_actor(request.requester_kind, request.requester_id)

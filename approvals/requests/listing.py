@@ -1,8 +1,7 @@
-"""Which approval requests a caller may see, and which of those it looks for."""
+"""Queries for the approval requests that a caller may see."""
 
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
 from functools import reduce
 from operator import or_
 from typing import Any
@@ -10,69 +9,34 @@ from uuid import UUID
 
 from django.db.models import F, Max, Q, QuerySet
 from django.utils import timezone
-from rest_framework import serializers
 
 from approvals.models import ApprovalRequest, Decision, State, Vote
 from approvals.requests.approver_filters import asks, asks_group_of
 from audit.actors.actors import Actor
 from audit.messages.classes import Subject
-from audit.rest.listing import Key, ListQuery, Order
-from audit.rest.parameters import MessageTypeField, SubjectField
 
 _NOTHING = Q(pk__in=())
 
 
-class ApprovalRequestListQuery(ListQuery):
-    """What may be asked of the list of requests."""
-
-    resource_fields = (
-        "id",
-        "url",
-        "state",
-        "what",
-        "problem",
-        "warnings",
-        "type",
-        "command",
-        "subject",
-        "tenant",
-        "requester",
-        "reason",
-        "channel",
-        "requested_at",
-        "approve_by",
-        "requirements",
-        "digest",
-    )
-    orders = (Order("newest", Key("requested_at", datetime), Key("pk", UUID)),)
-
-    view = serializers.ChoiceField(choices=("all", "mine", "needs_my_vote"), default="all")
-    state = serializers.ChoiceField(choices=State.values, required=False)
-    type = MessageTypeField(required=False)
-    subject = SubjectField(required=False)
-
-
 def found_by(query: dict[str, Any], *, actor: Actor) -> QuerySet[ApprovalRequest]:
-    """Find what a checked query looks for."""
+    """Return the requests that match a validated query."""
     return _of_view(query["view"], actor=actor).filter(_matching(query))
 
 
 def visible_to(actor: Actor) -> QuerySet[ApprovalRequest]:
-    """Find the requests that an actor may see: its own, and with the permission its tenants'.
+    """Return the requests that the actor may see: its own, and with the permission its tenants'.
 
-    What belongs to no tenant is seen by those who see every tenant, and by those whom it asks.
+    A request without a tenant is visible to users who see every tenant, and to its approvers.
     """
     requests = ApprovalRequest.objects.all()
     if not actor.may("approvals.view_approvalrequest"):
         return requests.filter(_own(actor))
-    if actor.tenants is None:
-        return requests
     asked = Q(tenant="") & _asking(actor)
-    return requests.filter(_own(actor) | Q(tenant__in=actor.tenants) | asked)
+    return actor.confine(requests, also=_own(actor) | asked)
 
 
 def needing_vote_of(actor: Actor) -> QuerySet[ApprovalRequest]:
-    """Find the pending requests on which this person's vote would count, by the rules of votes."""
+    """Return the pending requests on which the user's vote would count, by the rules of votes."""
     if actor.kind != "user":
         return ApprovalRequest.objects.none()
     person_id = int(actor.person_id)
@@ -89,22 +53,22 @@ def needing_vote_of(actor: Actor) -> QuerySet[ApprovalRequest]:
 
 
 def pending_for(actor: Actor) -> QuerySet[ApprovalRequest]:
-    """Find what can still be decided among what an actor may see."""
+    """Return the visible requests that can still be decided."""
     return visible_to(actor).filter(in_state(State.PENDING))
 
 
 def decided_for(actor: Actor) -> QuerySet[ApprovalRequest]:
-    """Find what can no longer be decided among what an actor may see."""
+    """Return the visible requests that can no longer be decided."""
     return visible_to(actor).exclude(in_state(State.PENDING))
 
 
 def asked_for_by(actor: Actor) -> QuerySet[ApprovalRequest]:
-    """Find what an actor asked for: a person also by a key, a key by itself only."""
+    """Return the actor's own requests: a user's include those by keys, a key's only its own."""
     return ApprovalRequest.objects.filter(_own(actor))
 
 
 def open_about(subjects: Iterable[Subject | None], *, actor: Actor) -> list[ApprovalRequest]:
-    """Find what can still be decided about some subjects, oldest first."""
+    """Return the visible requests on these subjects that can still be decided, oldest first."""
     identifiers: defaultdict[str, list[str]] = defaultdict(list)
     for subject in filter(None, subjects):
         identifiers[subject.type].append(subject.id)
@@ -114,9 +78,9 @@ def open_about(subjects: Iterable[Subject | None], *, actor: Actor) -> list[Appr
 
 
 def _voted_on(person: int) -> QuerySet[Vote, UUID]:
-    """Find the requests on which a vote of a person stands: the newest is no take-back.
+    """Return the ids of requests with a current vote of the person, newer than any take-back.
 
-    Asked once, from one index in its order: not for each of the 10,000 that may wait.
+    Evaluated once, from one index in its order, instead of for each of 10,000 pending requests.
     """
     newest_taken_back = Max("number", filter=Q(decision=Decision.TAKE_BACK))
     of_person = Vote.objects.filter(voter_id=person).values("request")
@@ -136,14 +100,14 @@ def _of_view(view: str, *, actor: Actor) -> QuerySet[ApprovalRequest]:
 
 
 def _own(actor: Actor) -> Q:
-    """Match what the actor asked for: a person also by a key, a key by itself only."""
+    """Match the actor's own requests: a user's include those by keys, a key's only its own."""
     if actor.kind == "user":
         return Q(requester_person=actor.person_id)
     return Q(requester_kind=actor.kind, requester_id=actor.id)
 
 
 def _asking(actor: Actor) -> Q:
-    """Match what asks for votes of a group that the person belongs to."""
+    """Match requests for votes of a group that the person belongs to."""
     return asks_group_of(int(actor.person_id)) if actor.kind == "user" else _NOTHING
 
 
@@ -158,7 +122,7 @@ def _matching(query: dict[str, Any]) -> Q:
 
 
 def in_state(state: str) -> Q:
-    """Match what is in a state at this moment: pending requests expire by themselves."""
+    """Match requests that are in a state now: overdue pending requests count as expired."""
     is_over = Q(approve_by__lte=timezone.now())
     match state:
         case State.PENDING:

@@ -1,4 +1,4 @@
-"""What waits for approval, as other resources tell of it."""
+"""Pending approval requests, as other resources show them."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,13 +16,12 @@ _TABLE = ApprovalRequest._meta.db_table
 
 
 def request_url(request: ApprovalRequest) -> str:
-    """Tell where a request is found."""
     return reverse("approval-request", kwargs={"approval_request_id": request.pk})
 
 
 @postponement
 def progress(command_id: UUID) -> Progress | None:
-    """Tell how many of the needed approvals a held command has."""
+    """Return the progress of a held command towards its approvals, or None."""
     request = ApprovalRequest.of_command(command_id).first()
     if request is None:
         return None
@@ -47,7 +46,7 @@ class PendingRequests:
     """The requests that can still be approved."""
 
     def sql(self, *, subject_type: str, subject_id: str) -> str:
-        """Write an expression for those about a subject, with what `pending` reads."""
+        """Return an SQL expression for those on a subject, with the columns for `pending`."""
         columns = "id, command_id, message_type, subject_type, subject_id, approve_by"
         return f"""(
             SELECT json_agg(request ORDER BY requested_at, request.id) FROM (
@@ -57,7 +56,7 @@ class PendingRequests:
             ) AS request)"""  # noqa: S608  # of our own names
 
     def pending(self, found: Mapping[str, Any]) -> Pending:
-        """Read one of them."""
+        """Return one of them from a JSON row."""
         return Pending(
             subject=Subject(found["subject_type"], found["subject_id"]),
             request_id=found["id"],

@@ -1,4 +1,4 @@
-"""Approval requests as approvers read them: what is asked for, how far it is, who may decide."""
+"""Approval requests as approvers see them: the command, the progress, and who may decide."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ _LONGEST_SENTENCE = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Requirement:
-    """One rule of a request, and how many of its people approve now."""
+    """One rule of a request, and the number of its approvals that count now."""
 
     group_id: int
     group: str
@@ -43,11 +43,11 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presented:
-    """A request with what its verified payload says.
+    """A request with the content of its verified payload.
 
-    If that cannot be verified, ``command`` is None, ``problem`` says why, and nothing of it is put
-    into words. ``flags`` say what would stop it even if it is approved. ``has_subject`` tells
-    whether what it is about is there, and the reader's to see.
+    If the payload cannot be verified, ``command`` is None, ``problem`` says why, and no text is
+    made of its content. ``flags`` say what would make it fail even if approved. ``has_subject`` is
+    True if the subject exists and the reader may see it.
     """
 
     request: ApprovalRequest
@@ -62,17 +62,17 @@ class Presented:
 
     @property
     def progress(self) -> str:
-        """How many of the approvals that it takes are there."""
+        """The approvals so far, out of those required."""
         return " · ".join(map(str, self.requirements))
 
     @property
     def age(self) -> str:
-        """How long ago it was asked for."""
+        """The time since the request."""
         return f"{timesince(self.request.requested_at, self.now, depth=1)} ago"
 
     @property
     def time_left(self) -> str:
-        """How long it can still be decided; empty if it is decided."""
+        """The time left to decide; empty once it is decided."""
         if self.request.state != State.PENDING:
             return ""
         if self.request.approve_by <= self.now:
@@ -81,25 +81,25 @@ class Presented:
 
     @property
     def is_urgent(self) -> bool:
-        """Whether little time is left, or none."""
+        """True if less than a day is left."""
         return (self.request.approve_by - self.now).days < 1
 
     @property
     def short_digest(self) -> str:
-        """The first digits of the digest, as people compare them."""
+        """The first digits of the digest, for comparison by people."""
         return f"{self.request.digest[:4]}-{self.request.digest[4:8]}"
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """What the command would do, value by value: what the digest covers."""
+        """The command's fields and values, which the digest covers."""
         return fields(self.command.as_json()) if self.command else []
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ballot:
-    """What one person may do about a request now, and why no more than that.
+    """What one person may do about a request now, and what prevents a vote.
 
-    ``consequence`` is what the last approval does, to be read after "Approve and".
+    ``consequence`` is the effect of the last approval, to be read after "Approve and".
     """
 
     obstacle: str
@@ -115,26 +115,25 @@ class Ballot:
 
     @property
     def approve_words(self) -> str:
-        """What the button says: the consequence."""
+        """The text of the button: the consequence."""
         is_doomed = bool(self.warnings)
         return approve_words(self.missing_after, self.consequence, is_doomed=is_doomed)
 
 
 def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presented]:
-    """Read requests for somebody: one query for votes, one for voters, one a subject type."""
+    """Return requests as the actor sees them; only subject types increase the number of queries."""
     requests = list(requests)
     prefetch_related_objects(requests, "votes")
     counted = evaluation.counted_voters_of(requests)
     opened = [_open(request) for request in requests]
-    subjects = [command.subject_reference() for command, _ in opened if command]
-    rows = found(filter(None, subjects), actor=actor)
+    rows = _subjects((command for command, _ in opened), actor=actor)
     flags = flags_of(requests)
     return [
         Presented(
             request=request,
             command=command,
             problem=problem,
-            sentence=_sentence(command, rows) if command else _UNREADABLE,
+            sentence=_sentence(command, rows),
             label=_label(command, rows) if command else "",
             has_subject=command is not None and command.subject_reference() in rows,
             requirements=_requirements(request, counted[request.pk]),
@@ -145,8 +144,14 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
     ]
 
 
+def sentence_of(request: ApprovalRequest, *, actor: Actor) -> str:
+    """Return what a request asks for, in one sentence."""
+    command, _ = _open(request)
+    return _sentence(command, _subjects([command], actor=actor))
+
+
 def ballot(presented: Presented, *, actor: Actor) -> Ballot:
-    """Tell what somebody may do about a request, by the same checks that the votes go through."""
+    """Return what the actor may do about a request, by the same checks as votes."""
     request = presented.request
     undecided = _obstacle(lambda: request.check_pending(now=presented.now))
     obstacle = undecided or _obstacle(lambda: request.check_may_vote(actor))
@@ -165,7 +170,7 @@ def ballot(presented: Presented, *, actor: Actor) -> Ballot:
 
 
 def approve_words(missing_after: int, consequence: str, *, is_doomed: bool) -> str:
-    """Say what an approval does; also that it will not help, where that is known."""
+    """Return the text of the approve button, with a warning if the approval would not help."""
     if missing_after:
         return f"Approve ({missing_after} more needed after you)"
     if is_doomed:
@@ -174,7 +179,7 @@ def approve_words(missing_after: int, consequence: str, *, is_doomed: bool) -> s
 
 
 def consequence(presented: Presented) -> str:
-    """Say what a request does, as a part of a sentence."""
+    """Return what a request does, as a part of a sentence."""
     return f"{presented.sentence[:1].lower()}{presented.sentence[1:]}"
 
 
@@ -194,12 +199,19 @@ def _open(request: ApprovalRequest) -> tuple[Command | None, str]:
         return None, problem.message
 
 
-def _sentence(command: Command, rows: Mapping[Subject, Model]) -> str:
+def _subjects(commands: Iterable[Command | None], *, actor: Actor) -> Mapping[Subject, Model]:
+    subjects = (command.subject_reference() for command in commands if command)
+    return found(filter(None, subjects), actor=actor)
+
+
+def _sentence(command: Command | None, rows: Mapping[Subject, Model]) -> str:
+    if command is None:
+        return _UNREADABLE
     return one_line(command.describe(_label(command, rows)), longest=_LONGEST_SENTENCE)
 
 
 def _label(command: Command, rows: Mapping[Subject, Model]) -> str:
-    """Name what a command is about; what is not there, or not the reader's to see, by its id."""
+    """Return the label of a command's subject; its id if it is missing or not visible."""
     subject = command.subject_reference()
     if subject is None:
         return ""

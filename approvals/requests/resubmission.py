@@ -1,4 +1,4 @@
-"""Asking once more for what came to nothing."""
+"""Resubmission of unsuccessful requests."""
 
 from approvals.models import ApprovalRequest, NotTheRequester, NotToBeRaisedAgain, State
 from audit.actors.actors import Actor
@@ -8,10 +8,10 @@ _CAME_TO_NOTHING = (State.REFUSED, State.FAILED, State.EXPIRED, State.DENIED)
 
 
 def check_may_be_raised_again(request: ApprovalRequest, *, actor: Actor) -> None:
-    """Refuse to ask again for what may still come, or has come, and for what others asked for.
+    """Check that the actor made the request and it was refused, failed, expired or denied.
 
-    :raises NotTheRequester: if it was somebody else who asked.
-    :raises NotToBeRaisedAgain: if the request did not come to nothing.
+    :raises NotTheRequester: if another actor made the request.
+    :raises NotToBeRaisedAgain: if it is in another state.
     """
     if not actor.person_id or actor.person_id != request.requester_person:
         raise NotTheRequester
@@ -20,9 +20,9 @@ def check_may_be_raised_again(request: ApprovalRequest, *, actor: Actor) -> None
 
 
 def raised_again(request: ApprovalRequest, *, actor: Actor) -> Command:
-    """Build what a request asked for once more; what it would make gets an id of its own.
+    """Return the requested command again, with new generated ids.
 
-    :raises CommandError: if it is not to be raised again, or cannot be read any more.
+    :raises CommandError: if it cannot be resubmitted, or is no longer readable.
     """
     check_may_be_raised_again(request, actor=actor)
     command = request.command()

@@ -1,4 +1,4 @@
-"""Whether what a request is about is still what it was when somebody asked."""
+"""Staleness: whether the subject of a request has changed since the request."""
 
 from collections.abc import Iterable, Mapping
 from uuid import UUID
@@ -9,12 +9,12 @@ from approvals.sealing.values import Standing, Values
 
 
 def staleness(request: ApprovalRequest) -> str:
-    """Say what has changed since a request was made; empty if nothing has that matters."""
+    """Return what has changed since the request; empty if nothing relevant has."""
     return staleness_of([request])[request.pk]
 
 
 def staleness_of(requests: Iterable[ApprovalRequest]) -> Mapping[UUID, str]:
-    """Say of many requests what has changed: two queries for each type of subject."""
+    """Return for each request what has changed, in two queries for each type of subject."""
     listed = {request: request.subject_reference for request in requests}
     present = subjects.standings(filter(None, listed.values()))
     return {
@@ -24,10 +24,10 @@ def staleness_of(requests: Iterable[ApprovalRequest]) -> Mapping[UUID, str]:
 
 
 def number_to_expect(request: ApprovalRequest) -> int:
-    """Tell at which number the subject has to be when the held command is carried out.
+    """Return the number that the subject must have when the held command is executed.
 
-    It is the present one if the values are what they were. The number is read first, so whoever
-    changes the subject after that has moved it past the number that is returned.
+    It is the current number if the values are unchanged. The number is read first, so a change in
+    between moves the subject past the returned number.
     """
     subject = request.subject_reference
     if subject is None:

@@ -1,4 +1,4 @@
-"""Policies over HTTP: to read them, and to propose changes, which need approval themselves."""
+"""The policy endpoints: reading, and proposing changes, which need approval themselves."""
 
 import re
 from datetime import timedelta
@@ -26,7 +26,7 @@ class GroupField(serializers.SlugRelatedField):
     """A group of people, by its name."""
 
     def to_internal_value(self, data: Any) -> Group:
-        """Find it. PostgreSQL knows no text with a NUL, and no group is called so."""
+        """Return the group. PostgreSQL text cannot contain NUL, so no group has such a name."""
         if isinstance(data, str) and "\x00" in data:
             self.fail("does_not_exist", slug_name=self.slug_field, value=data)
         group: Group = super().to_internal_value(data)
@@ -41,13 +41,12 @@ class RuleInput(serializers.Serializer[Any]):
 
 
 class IsoDurationField(serializers.DurationField):
-    """A length of time as ISO 8601 has it, without years and months, whose length varies."""
+    """An ISO 8601 duration without years and months, whose length varies."""
 
     _PATTERN = r"P(\d{1,5}D(T\d{1,5}[HMS])?|T\d{1,5}H(\d{1,5}M)?|T\d{1,5}[MS])"
     json_schema: ClassVar = {"type": "string", "pattern": f"^{_PATTERN}$"}
 
     def to_internal_value(self, value: Any) -> timedelta:
-        """Read it."""
         if not re.fullmatch(self._PATTERN, str(value), re.ASCII):
             self.fail("invalid", format="PT48H")
         length: timedelta = super().to_internal_value(value)
@@ -72,7 +71,7 @@ class PolicyInput(CommandInput):
     one_open_request = serializers.BooleanField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Put what was said into the words of the command."""
+        """Return the values under the names of the command's fields."""
         rules = attrs.pop("rules", [])
         tenant = attrs.pop("tenant", None)
         return attrs | {
@@ -130,7 +129,6 @@ class PolicyViewSet(CommandViewSet):
         return self.send(DisablePolicy, policy_id=policy_id)
 
     def represent(self, completed: Completed) -> resources.PolicyResource:
-        """Present the policy as it is now."""
         return resources.policy(completed.result)
 
     def _visible(self) -> QuerySet[Policy]:
@@ -139,6 +137,4 @@ class PolicyViewSet(CommandViewSet):
             raise Forbidden
         rules = Rule.objects.select_related("group")
         policies = Policy.objects.prefetch_related(Prefetch("rules", queryset=rules))
-        if actor.tenants is None:
-            return policies
-        return policies.filter(Q(tenant="") | Q(tenant__in=actor.tenants))
+        return actor.confine(policies, also=Q(tenant=""))

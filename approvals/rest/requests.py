@@ -1,6 +1,7 @@
-"""Approval requests and policies over HTTP, version 2."""
+"""The approval request endpoints."""
 
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any, Literal, NotRequired, TypedDict
 from uuid import UUID
@@ -11,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals.decisions.commands import Approve, Deny, Retry, TakeBack, Withdraw
-from approvals.models import ApprovalRequest
+from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import (
     AlreadyDecided,
     AlreadyVoted,
@@ -39,17 +40,31 @@ from approvals.sealing.payloads import (
     Unfitting,
     UnknownCommand,
 )
+from audit.entry.requests import LONGEST_REASON
 from audit.messages.outcomes import Completed
-from audit.rest.listing import body, page
+from audit.rest.listing import Key, ListQuery, Order, body, page
 from audit.rest.openapi.operations import Method, documented
+from audit.rest.parameters import MessageTypeField, SubjectField
 from audit.rest.references import CommandReference
-from audit.rest.viewsets import LONGEST_REASON, CommandInput, CommandViewSet, status_url
+from audit.rest.viewsets import CommandInput, CommandViewSet, status_url
+
+
+class ApprovalRequestListQuery(ListQuery):
+    """What may be asked of the list of requests."""
+
+    resource_fields = tuple(resources.ApprovalRequestInList.__annotations__)
+    orders = (Order("newest", Key("requested_at", datetime), Key("pk", UUID)),)
+
+    view = serializers.ChoiceField(choices=("all", "mine", "needs_my_vote"), default="all")
+    state = serializers.ChoiceField(choices=State.values, required=False)
+    type = MessageTypeField(required=False)
+    subject = SubjectField(required=False)
 
 
 class CommentInput(CommandInput):
     """A comment, which is the reason."""
 
-    # The documented way to do without an inherited field.
+    # The documented way to remove an inherited field.
     reason = None  # type: ignore[assignment]
     comment = serializers.CharField(
         source="reason",
@@ -96,7 +111,7 @@ _PAYLOAD = (Altered, ForbiddenContent, TooLarge, Unfitting, UnknownCommand)
 
 
 def _decision(verb: str, *, takes: type[CommandInput], **facts: Any) -> Callable[[Method], Method]:
-    """Document a decision, which is answered with the request as it then stands."""
+    """Document a decision, which returns the updated request."""
     return documented(
         f"{verb}_approval_request",
         takes=takes,
@@ -118,11 +133,11 @@ class ApprovalRequestViewSet(CommandViewSet):
     @documented(
         "list_approval_requests",
         lists=resources.ApprovalRequestInList,
-        query=listing.ApprovalRequestListQuery,
+        query=ApprovalRequestListQuery,
     )
     def list(self, request: Request) -> Response:
         """List requests, newest first."""
-        query = listing.ApprovalRequestListQuery.of(request)
+        query = ApprovalRequestListQuery.of(request)
         actor = self.actor
         found = page(listing.found_by(query, actor=actor), query)
         rows = [resources.approval_request_in_list(row) for row in present(found.rows, actor=actor)]
@@ -188,7 +203,7 @@ class ApprovalRequestViewSet(CommandViewSet):
         return self.send(type(command), takes=CommentInput, **command.plain())
 
     def represent(self, completed: Completed) -> resources.ApprovalRequestResource | CarriedOut:
-        """Present the request as it stands after the decision; or what was asked for once more."""
+        """Return the updated request, or the outcome of a resubmitted command."""
         match completed.result:
             case ApprovalRequest() as decided:
                 return self._detail(decided)
@@ -202,7 +217,7 @@ class ApprovalRequestViewSet(CommandViewSet):
 
 
 def _carried_out(completed: Completed) -> CarriedOut:
-    """Present a command of any kind, with what nobody is told a second time."""
+    """Return the outcome of a command of any type, with its secret, which is shown only once."""
     command_id = completed.command_id
     told: CarriedOut = {
         "status": "succeeded",

@@ -1,4 +1,4 @@
-"""What approval requests and policies look like over HTTP."""
+"""JSON shapes of approval requests and policies."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -116,7 +116,7 @@ class PolicyList(TypedDict):
 
 
 def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestResource:
-    """Present one request in full, with what the caller may do about it."""
+    """Return the JSON of one request in full, with what the caller may do about it."""
     request = presented.request
     cast = sorted(request.votes.all(), key=lambda vote: vote.cast_at)
     standing = {vote.pk for vote in request.standing_votes()}
@@ -131,7 +131,7 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
 
 
 def approval_request_in_list(presented: Presented) -> ApprovalRequestInList:
-    """Present one request among others. What cannot be verified is not put into a sentence."""
+    """Return the JSON of a request in a list. Unverified content is not put into a sentence."""
     request = presented.request
     return {
         "id": str(request.pk),
@@ -159,7 +159,7 @@ def approval_request_in_list(presented: Presented) -> ApprovalRequestInList:
 
 
 def policy(found: Policy) -> PolicyResource:
-    """Present a policy, whose rules have been fetched with their groups."""
+    """Return the JSON of a policy, whose rules and groups are already fetched."""
     return {
         "id": str(found.pk),
         "governs": found.governs,
@@ -199,7 +199,7 @@ def _vote(vote: Vote, *, stands: bool) -> VoteResource:
         "decision": vote.decision,
         "comment": vote.comment,
         "cast_at": vote.cast_at,
-        # Not what was taken back, or followed by another vote of the same person.
+        # False if the vote was taken back, or followed by another vote of the same person.
         "stands": stands,
     }
 
@@ -213,5 +213,4 @@ def _rules(rules: Iterable[Rule]) -> list[RuleResource]:
 
 
 def _duration(length: timedelta | None) -> str | None:
-    """Write a duration as ISO 8601 has it."""
     return duration_iso_string(length) if length else None

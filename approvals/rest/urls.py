@@ -1,4 +1,4 @@
-"""Where approval requests and policies are found. No address of the API ends in a slash."""
+"""URLs of approval requests and policies. No URL of the API ends in a slash."""
 
 from django.urls import path
 

@@ -1,7 +1,7 @@
-"""Evidence as a file: written in one form only, signed with Ed25519 (RFC 8032), checked offline.
+"""Evidence files: JSON in one exact form, signed with Ed25519 (RFC 8032), verified offline.
 
-This needs neither the database nor the settings, so that an auditor can check a file with the
-public key alone.
+This needs neither the database nor the settings, so an auditor can verify a file with only the
+public key.
 """
 
 import base64
@@ -18,37 +18,37 @@ FORMAT = "countersign-evidence/1"
 
 
 class NotGenuine(Exception):
-    """The file is not what was signed."""
+    """The file is not the one that was signed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verified:
-    """What a genuine file tells, and whose signature it bears."""
+    """The content of a genuine file, and the public key of its signature."""
 
     evidence: dict[str, Any]
     public_key: str
 
 
 def write(evidence: dict[str, Any], *, seed: bytes) -> bytes:
-    """Sign evidence with the key of this seed, and write it as a file."""
+    """Return evidence as a file, signed with the key of this seed."""
     content = {"format": FORMAT, "evidence": evidence, "public_key": public_key(seed)}
     signature = Ed25519PrivateKey.from_private_bytes(seed).sign(_signed(content))
     return _written(content | {"signature": base64.b64encode(signature).decode()})
 
 
 def public_key(seed: bytes) -> str:
-    """Give the public key that belongs to a seed, in base64."""
+    """Return the public key of a seed, in base64."""
     key = Ed25519PrivateKey.from_private_bytes(seed).public_key()
     return base64.b64encode(key.public_bytes_raw()).decode()
 
 
 def verify(file: bytes, *, expected_key: str | None) -> Verified:
-    """Check that a file is, to the byte, what was signed; under the key that one expects.
+    """Check that a file is exactly what was signed, and with the expected key.
 
-    Without an expected key this tells only that nobody altered the file who lacks the key that
-    the file itself names: compare that with the one that was published.
+    Without an expected key this only proves that the file was signed with the key that it names:
+    compare that key with the published one.
 
-    :raises NotGenuine: in words that say what is wrong.
+    :raises NotGenuine: with a message that says what is wrong.
     """
     content = _read(file)
     signature, key = str(content.pop("signature")), str(content["public_key"])
@@ -71,7 +71,7 @@ def verify(file: bytes, *, expected_key: str | None) -> Verified:
 
 
 def digest_of(command: dict[str, Any]) -> str:
-    """Compute the digest of a command as written here: what each approver approved."""
+    """Return the digest of a command as written here: what each approver approved."""
     content = [command["message_type"], command["schema_version"], command["values"]]
     return hashlib.sha256(_canonical(content)).hexdigest()
 
@@ -89,7 +89,7 @@ def _read(file: bytes) -> dict[str, Any]:
     if content["format"] != FORMAT:
         message = f"it is of a format that this version does not know; this one knows {FORMAT}"
         raise NotGenuine(message)
-    # Spaces, escapes and repeated names say the same to JSON, but nobody signed them.
+    # Spaces, escapes and repeated names make no difference to JSON, but they were not signed.
     if _written(content) != file:
         message = "it is not written the way it was signed"
         raise NotGenuine(message)
@@ -97,7 +97,7 @@ def _read(file: bytes) -> dict[str, Any]:
 
 
 def _check_digests(evidence: dict[str, Any]) -> None:
-    """Check that what was voted on is what the command says, as the signer claims."""
+    """Check that the command and every counted vote have the digest of the request."""
     command, digest = evidence["command"], evidence["request"]["digest"]
     if command is not None and digest_of(command) != digest:
         message = "the digest of the request is not that of its command"
@@ -108,7 +108,7 @@ def _check_digests(evidence: dict[str, Any]) -> None:
 
 
 def _decoded(text: str) -> bytes:
-    """Decode base64 of which there is only one way to write it."""
+    """Decode base64; refuse any spelling except the canonical one."""
     try:
         decoded = base64.b64decode(text, validate=True)
     except binascii.Error as error:

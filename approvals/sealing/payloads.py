@@ -1,4 +1,4 @@
-"""Held commands as bytes: sealed to the row they belong to, and opened with suspicion.
+"""Serialized held commands: sealed to their row, and verified before they are loaded.
 
 A payload is the pickle of ``(message_type, schema_version, {field: plain value})``, never of a
 class: a pickled dataclass skips its checks and may restore by position, and a pickled model would
@@ -13,6 +13,7 @@ import pickle
 from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 from uuid import UUID
 
@@ -57,7 +58,7 @@ class Unfitting(Unloadable):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Binding:
-    """The row that a payload belongs to: in any other row the seal is broken."""
+    """The row that a payload belongs to: in any other row the seal is invalid."""
 
     request_id: str
     command_id: str
@@ -69,21 +70,63 @@ class Binding:
     subject_number: int
     policy_digest: str
     approve_by: str
-    # Later than the first payloads: while empty, they are not part of what is sealed.
+    # Newer than the first payloads: empty ones are not part of the sealed content.
     execute_by: str = ""
     subject_values: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A payload with its seal, which names the key that made it."""
+    """A payload with its seal, which names the key that signed it."""
 
     payload: bytes
     seal: str
 
 
+@dataclass(frozen=True)
+class Unsealed:
+    """What a verified payload holds."""
+
+    message_type: str
+    schema_version: int
+    values: dict[str, Any]
+
+    @cached_property
+    def content(self) -> bytes:
+        """What was sealed as canonical JSON: exactly the bytes that the digest covers.
+
+        :raises Unfitting: if it cannot be written so.
+        """
+        try:
+            return canonical([self.message_type, self.schema_version, _json(self.values)])
+        except NotPlain as error:
+            raise Unfitting from error
+
+    @cached_property
+    def digest(self) -> str:
+        """The digest of what was sealed: what people approve, whatever its class becomes."""
+        return _digest(self.content)
+
+    @cached_property
+    def command(self) -> Command:
+        """The held command, lifted to the present version of its class.
+
+        :raises UnknownCommand: if its type is not that of a command.
+        :raises Unfitting: if its values do not fit its class.
+        """
+        try:
+            command = catalog.restore(self.message_type, self.schema_version, self.values)
+        except catalog.UnknownMessageType as error:
+            raise UnknownCommand from error
+        except Invalid as error:
+            raise Unfitting from error
+        if not isinstance(command, Command):
+            raise UnknownCommand
+        return command
+
+
 def seal(command: Command, binding: Binding) -> Sealed:
-    """Write a command down so that it can be carried out later, for this row only.
+    """Serialize a command for later execution, bound to this row.
 
     :raises Invalid: if it is too large to be held.
     """
@@ -92,67 +135,42 @@ def seal(command: Command, binding: Binding) -> Sealed:
     if len(payload) > LARGEST_PAYLOAD:
         message = f"A command that needs approval may take {LARGEST_PAYLOAD} bytes at most."
         raise Invalid(message)
-    # What could not be read back must not be held.
+    # A command that cannot be loaded again must not be held.
     _content(payload)
     return Sealed(payload, sign(_bound(payload, binding)))
 
 
-def unseal(sealed: Sealed, binding: Binding) -> Command:
-    """Read a held command back, lifted to the present version of its class.
+def unseal(sealed: Sealed, binding: Binding) -> Unsealed:
+    """Return what a payload holds, once its seal is verified.
 
-    :raises Unloadable: in words of its own for each way in which the payload can be wrong.
+    :raises Unloadable: if it is not what was sealed for this row, or holds more than plain values.
     """
-    message_type, version, values = _verified(sealed, binding)
-    try:
-        command = catalog.restore(message_type, version, values)
-    except catalog.UnknownMessageType as error:
-        raise UnknownCommand from error
-    except Invalid as error:
-        raise Unfitting from error
-    if not isinstance(command, Command):
-        raise UnknownCommand
-    return command
-
-
-def sealed_digest(sealed: Sealed, binding: Binding) -> str:
-    """Compute the digest of what was sealed: what people approve, whatever its class becomes.
-
-    :raises Unloadable: if it cannot be read.
-    """
-    return _digest(sealed_content(sealed, binding))
-
-
-def sealed_content(sealed: Sealed, binding: Binding) -> bytes:
-    """Write what was sealed as canonical JSON: exactly the bytes that the digest covers.
-
-    :raises Unloadable: if it cannot be read.
-    """
-    message_type, version, values = _verified(sealed, binding)
-    try:
-        return canonical([message_type, version, _json(values)])
-    except NotPlain as error:
-        raise Unfitting from error
+    if len(sealed.payload) > LARGEST_PAYLOAD:
+        raise TooLarge
+    if not is_signed(_bound(sealed.payload, binding), sealed.seal):
+        raise Altered
+    return Unsealed(*_content(sealed.payload))
 
 
 def digest(command: Command) -> str:
-    """Compute SHA-256 over the canonical JSON of a command: what an approver approves."""
+    """Return the SHA-256 of a command's canonical JSON: what an approver approves."""
     content = [command.message_type, command.schema_version, command.as_json()]
     return _digest(canonical(content))
 
 
 def canonical(value: Any) -> bytes:
-    """Write JSON in the one form that the same value always has."""
+    """Return the canonical JSON of a value: equal values always give the same bytes."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def sign(content: bytes) -> str:
-    """Compute HMAC-SHA256 under the newest key: the key's id, a colon, the hexadecimal MAC."""
+    """Return the HMAC-SHA256 under the newest key, as the key's id, a colon and hexadecimal."""
     key_id, key = next(iter(settings.APPROVALS_PAYLOAD_KEYS.items()))
     return f"{key_id}:{_mac(key, content)}"
 
 
 def is_signed(content: bytes, signature: str) -> bool:
-    """Tell whether a signature was made over this content under one of our keys."""
+    """Return True if the signature was made over this content with one of the keys."""
     key_id, _, mac = signature.partition(":")
     key = settings.APPROVALS_PAYLOAD_KEYS.get(key_id)
     return key is not None and hmac.compare_digest(_mac(key, content), mac)
@@ -163,7 +181,7 @@ def _digest(content: bytes) -> str:
 
 
 def _json(value: Any) -> Any:
-    """Write stored values as their command did, without its class, which may have changed."""
+    """Return stored values in the form of the command's JSON, without using its current class."""
     match value:
         case dict():
             return {key: _json(item) for key, item in value.items()}
@@ -176,20 +194,12 @@ def _json(value: Any) -> Any:
             return codec(kind).dump(value)
 
 
-def _verified(sealed: Sealed, binding: Binding) -> tuple[str, int, dict[str, Any]]:
-    if len(sealed.payload) > LARGEST_PAYLOAD:
-        raise TooLarge
-    if not is_signed(_bound(sealed.payload, binding), sealed.seal):
-        raise Altered
-    return _content(sealed.payload)
-
-
 def _mac(key: bytes, content: bytes) -> str:
     return hmac.digest(key, content, hashlib.sha256).hex()
 
 
 def _bound(payload: bytes, binding: Binding) -> bytes:
-    # The JSON of the binding holds no NUL, so no payload can pass for a part of it.
+    # The JSON of the binding contains no NUL, so no payload can pass for a part of it.
     later = {"execute_by": binding.execute_by, "subject_values": binding.subject_values}
     empty = {name for name, value in later.items() if not value}
     bound = {name: value for name, value in asdict(binding).items() if name not in empty}
@@ -197,7 +207,7 @@ def _bound(payload: bytes, binding: Binding) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """Rebuild ids, because a UUID pickles whatever else its maker attached to it."""
+    """Rebuild UUIDs, because pickling one includes any attribute that was set on it."""
     match value:
         case UUID():
             return UUID(int=value.int)
@@ -210,7 +220,7 @@ def _plain(value: Any) -> Any:
 
 
 class _PlainValues(pickle.Unpickler):
-    """Loads plain values and nothing that could run code."""
+    """An unpickler that loads plain values and nothing that could run code."""
 
     def find_class(self, module: str, name: str) -> type:
         try:
@@ -224,7 +234,7 @@ def _content(payload: bytes) -> tuple[str, int, dict[str, Any]]:
         content = _PlainValues(io.BytesIO(payload)).load()
     except ForbiddenContent:
         raise
-    # A broken pickle raises whatever its opcodes run into.
+    # A broken pickle can raise any exception.
     except Exception as error:
         raise Unfitting from error
     match content:

@@ -1,4 +1,4 @@
-"""What held commands are about, as it stands now: the number, and the values that matter."""
+"""Current state of the subjects of held commands: their numbers, and the values that matter."""
 
 import json
 from collections import defaultdict
@@ -15,26 +15,26 @@ Values: TypeAlias = dict[str, Any] | None
 
 
 class Standing(NamedTuple):
-    """Where a subject stands: how many events it has had, and what it holds."""
+    """The current state of a subject: its number of events, and its values."""
 
     number: int
     values: Values
 
 
 def present_values(subject: Subject | None) -> Values:
-    """Read the present values of a subject, but for what its history leaves out."""
+    """Return the current values of a subject, except those that its history excludes."""
     found = types.subject_type(subject.type) if subject else None
     instance = found.load(subject.id) if found and subject else None
     return _plain(types.subject_fields(found), instance) if found and instance else None
 
 
 def present_number(subject: Subject) -> int:
-    """Read how many events a subject has had."""
+    """Return the number of events of a subject."""
     return store.present_number(subject)
 
 
 def standings(subjects: Iterable[Subject]) -> Mapping[Subject, Standing]:
-    """Read where many subjects stand: two queries for each type of them."""
+    """Return the current state of many subjects, in two queries for each type."""
     identifiers: defaultdict[str, set[str]] = defaultdict(set)
     for subject in subjects:
         identifiers[subject.type].add(subject.id)
@@ -47,7 +47,8 @@ def standings(subjects: Iterable[Subject]) -> Mapping[Subject, Standing]:
 
 def _standings_of_type(type_name: str, wanted: set[str]) -> dict[str, Standing]:
     heads = StreamHead.objects.filter(subject_type=type_name, subject_id__in=wanted)
-    # The numbers come first: a row that changes in between is newer than its number, never older.
+    # The numbers are read first: a row that changes in between is newer than its number, never
+    # older.
     numbers = dict(heads.values_list("subject_id", "number"))
     found, rows = types.subject_type(type_name), {}
     if found:
@@ -62,7 +63,7 @@ def _plain(fields: Iterable[str], instance: Any) -> dict[str, Any]:
 
 
 def as_values(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Write values as JSON: the same ones always in the same way, so that they can be compared."""
+    """Return values as JSON types, always in the same form, so that they can be compared."""
     plain: dict[str, Any] = json.loads(json.dumps(content, default=_text))
     return plain
 

@@ -1,25 +1,28 @@
-"""Who does things: a user, an API key or the system itself."""
+"""Actors: users, API keys and the system."""
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from django.conf import settings
 from django.contrib.auth.models import AbstractUser, AnonymousUser
+from django.db.models import Model, Q, QuerySet
 from django.utils.module_loading import import_string
 
 from audit.actors import permissions, scopes
 from audit.messages.exceptions import Forbidden
 
+_Row = TypeVar("_Row", bound=Model)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Who acts, and what that one may do at this moment.
+    """The user, key or system that sends a command, with its current rights.
 
-    ``kind`` is user, api_key, system, or whatever an app calls its own credentials. ``id`` is also
-    the id of the credential that the actor came with, so kind and id are enough to ask later
-    whether it is still good. ``person_id`` is the user behind it: for a key, its owner.
-    ``tenants`` None stands for every tenant. ``scopes`` None confines to nothing: people and the
-    system are as good as their permissions.
+    ``kind`` is user, api_key, system or an app's name for its own credentials. ``id`` is also the
+    id of the actor's credential, so kind and id are enough to check later whether it is still
+    valid. ``person_id`` is the user behind it: for a key, its owner. ``tenants`` None stands for
+    every tenant. ``scopes`` None is no restriction: users and the system have only permissions.
     """
 
     kind: str
@@ -31,16 +34,16 @@ class Actor:
     scopes: frozenset[str] | None = None
 
     def may(self, permission: str | None) -> bool:
-        """Tell whether the actor has a permission and the scope to use it; None needs neither."""
+        """Return True if the actor has the permission and a scope for it, or if it is None."""
         if permission is None:
             return True
         return permission in self.permissions and self.has_any_scope(scopes.needed_for(permission))
 
     def require(self, permission: str) -> None:
-        """Refuse whoever may not.
+        """Require the permission.
 
         :raises Forbidden: if the actor lacks the permission.
-        :raises InsufficientScope: if only the credential that it came with does.
+        :raises InsufficientScope: if only the actor's credential lacks it.
         """
         if permission not in self.permissions:
             message = f"{self.label} lacks the permission {permission}."
@@ -48,28 +51,49 @@ class Actor:
         self.require_any_scope(scopes.needed_for(permission))
 
     def require_any_scope(self, needed: Collection[str]) -> None:
-        """Refuse a credential that is confined to other things.
+        """Require at least one of the scopes.
 
-        :raises InsufficientScope: if it has none of the scopes.
+        :raises InsufficientScope: if the credential has no such scope.
         """
         if not self.has_any_scope(needed):
             raise scopes.InsufficientScope.lacking(needed)
 
     def has_any_scope(self, needed: Collection[str]) -> bool:
-        """Tell whether the actor is confined to nothing, or has one of the scopes."""
+        """Return True if the actor is unrestricted or holds one of the scopes."""
         return self.scopes is None or not self.scopes.isdisjoint(needed)
 
+    @property
+    def is_confined(self) -> bool:
+        """Whether there are tenants that the actor may not see."""
+        return self.tenants is not None
+
+    @property
+    def sees_several_tenants(self) -> bool:
+        """Whether a choice between tenants makes sense for the actor."""
+        return self.tenants is None or len(self.tenants) > 1
+
     def may_see(self, tenant: str) -> bool:
-        """Tell whether what belongs to a tenant is this actor's to see."""
+        """Return True if the actor may see the tenant's data."""
         return self.tenants is None or tenant in self.tenants
 
+    def confine(
+        self, rows: QuerySet[_Row], field: str = "tenant", *, also: Q | None = None
+    ) -> QuerySet[_Row]:
+        """Return the rows of the tenants that the actor may see, and those that ``also`` matches.
+
+        Every query of rows that belong to tenants goes through here; a test holds that.
+        """
+        if self.tenants is None:
+            return rows
+        return rows.filter((also or Q()) | Q(**{f"{field}__in": self.tenants}))
+
     def home_tenant(self) -> str:
-        """Name the tenant that the actor belongs to, where it is but one; otherwise nothing."""
+        """Return the actor's tenant if it has exactly one, else an empty string."""
         return next(iter(self.tenants)) if self.tenants and len(self.tenants) == 1 else ""
 
 
 class _EveryPermission(frozenset[str]):
-    """The permissions of the system itself."""
+    """The permissions of the system: it has all."""
 
     def __contains__(self, permission: object) -> bool:
         return True
@@ -81,7 +105,7 @@ SYSTEM = Actor(
 
 
 def actor_for_user(user: AbstractUser | AnonymousUser) -> Actor:
-    """Build the actor that a signed-in person is. Costs up to two queries."""
+    """Build the actor for a user. Costs up to two queries."""
     permissions.read_ahead(user)
     tenants: Iterable[str] | None = import_string(settings.AUDIT_TENANTS_OF_USER)(user)
     return Actor(

@@ -1,4 +1,4 @@
-"""Credentials: who a stored credential stands for now."""
+"""Credentials: the current actor for a stored kind and id."""
 
 from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
@@ -14,7 +14,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class LoadsActor(Protocol):
-    """Tells who a credential stands for now, or None if it is no longer good."""
+    """A function that returns a credential's current actor, or None if it is no longer valid."""
 
     def __call__(self, identifier: str, /) -> Actor | None: ...
 
@@ -23,7 +23,7 @@ _credentials: dict[str, LoadsActor] = {}
 
 
 def credential(kind: str) -> Callable[[_Function], _Function]:
-    """Declare the function that tells whom a credential of this kind stands for now."""
+    """Declare the function that returns the current actor of credentials of this kind."""
 
     def register(function: _Function) -> _Function:
         declare(_credentials, kind, function, what="credential")
@@ -33,14 +33,14 @@ def credential(kind: str) -> Callable[[_Function], _Function]:
 
 
 def live_actor(kind: str, identifier: str) -> Actor | None:
-    """Tell who the credential stands for now, or None if it is not good, or of no known kind."""
+    """Return the credential's current actor, or None if it is invalid or of an unknown kind."""
     load = _credentials.get(kind)
     return load(identifier) if load else None
 
 
 @credential("user")
 def live_user(identifier: str) -> Actor | None:
-    """Build the actor of a person who is still active."""
+    """Return the actor of a user, or None if the user is not active."""
     person = {"pk": int(identifier), "is_active": True}
     pipeline.prefetch(
         rows.selection(get_user_model(), **person), permissions.selection(user_id=person["pk"])
@@ -51,5 +51,5 @@ def live_user(identifier: str) -> Actor | None:
 
 @credential("system")
 def live_system(identifier: str) -> Actor | None:
-    """Build the actor of the system, which is always there."""
+    """Return the actor of the system, or None for any id except its own."""
     return SYSTEM if identifier == SYSTEM.id else None

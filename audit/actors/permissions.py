@@ -1,9 +1,9 @@
-"""What a person may do, by one prepared statement where Django asks two that it compiles anew.
+"""Permissions of users, by one prepared statement; Django compiles and sends two each time.
 
-Every request asks for that, so a statement lists the ids of what somebody has; what each of them is
-called, a connection reads once. To join the names anew took a quarter of that statement.
-A name cannot become outdated: the serving role may not change what permissions are called, their
-ids are never given again, and an id that a connection has not met yet has it read all names anew.
+Every request needs them, so the statement returns only ids, and each connection reads the names
+once: joining the names took a quarter of the statement's time. A cached name cannot be outdated:
+the serving role may not change names of permissions, ids are never reused, and an unknown id makes
+the connection read all names again.
 """
 
 from collections.abc import Iterable
@@ -16,12 +16,12 @@ _NAMES = pipeline.Statement("""
     FROM auth_permission AS permission
     JOIN django_content_type AS content_type ON content_type.id = permission.content_type_id
 """)
-# Where a connection keeps the names, which so go when the connection does.
+# The attribute of the connection that caches the names, so that they end with it.
 _KEPT = "_countersign_permission_names"
 
 
 def ids_sql(user: str) -> str:
-    """Write in SQL the ids of what a user may do, as an array; ``user`` names the user's row."""
+    """Return SQL for the array of ids of a user's permissions; ``user`` is the row's alias."""
     return f"""ARRAY(
         SELECT permission_id FROM auth_user_user_permissions WHERE user_id = {user}.id
         UNION ALL
@@ -36,7 +36,7 @@ _IDS = pipeline.Statement(f"SELECT {ids_sql('person')} FROM auth_user AS person 
 
 
 def named(ids: Iterable[int]) -> frozenset[str]:
-    """Name permissions, as ``app.codename``."""
+    """Return the names of permissions, as ``app.codename``."""
     wanted, known = frozenset(ids), _known()
     if not known.keys() >= wanted:
         known.update(pipeline.send(pipeline.Call(_NAMES))[0])
@@ -49,9 +49,9 @@ def selection(*, user_id: int) -> pipeline.Call:
 
 
 def read_ahead(user: Any) -> None:
-    """Put what a person may do where Django's ModelBackend would keep it once it has asked.
+    """Read a user's permissions into the attribute in which Django's ModelBackend caches them.
 
-    Who is not active has no permissions all the same: the backend looks at that first.
+    An inactive user still has no permissions: the backend checks that first.
     """
     if user.pk is not None and not hasattr(user, "_perm_cache"):
         rows = pipeline.execute(*selection(user_id=user.pk))

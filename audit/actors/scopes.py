@@ -1,9 +1,9 @@
-"""Scopes: what a credential is confined to, whatever the person behind it may do.
+"""Scopes: the restrictions of a credential, on top of the permissions of its owner.
 
-``read`` and ``write`` are for everything, ``keys:read`` and ``keys:write`` for one resource. An
-app names its resource by ``scope_resource`` in its AppConfig, else by its label. What it lists
-there in ``explicit_scopes``, by permission, no other scope includes: ``verify_apikey`` needs
-``keys:verify``.
+``read`` and ``write`` cover everything, ``keys:read`` and ``keys:write`` one resource. An app sets
+the name of its resource by ``scope_resource`` in its AppConfig; the default is the app's label.
+``explicit_scopes`` there maps permissions to scopes that no other scope includes:
+``verify_apikey`` needs ``keys:verify``.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ class InsufficientScope(Forbidden):
 
     @classmethod
     def lacking(cls, needed: Collection[str]) -> InsufficientScope:
-        """Name the scopes any of which would do."""
+        """Build the error for a credential that needs one of these scopes."""
         return cls(f"This needs the scope {' or '.join(sorted(needed))}.")
 
 
 @cache
 def needed_for(permission: str) -> frozenset[str]:
-    """Name the scopes any of which lets a permission be used."""
+    """Return the scopes of which any one is enough to use the permission."""
     label, _, codename = permission.partition(".")
     explicit = _explicit(label).get(codename)
     if explicit:
@@ -43,13 +43,13 @@ def needed_for(permission: str) -> frozenset[str]:
 
 
 def of_app(label: str) -> frozenset[str]:
-    """Return every scope of one app's resource."""
+    """Return every scope of an app's resource."""
     verbs = (READ, WRITE, *_explicit(label).values())
     return frozenset(f"{_resource(label)}:{verb}" for verb in verbs)
 
 
 def not_covered(wanted: Iterable[str], held: Collection[str]) -> list[str]:
-    """Pick the scopes that reach further than those that are held."""
+    """Return the wanted scopes that the held ones do not include."""
     return sorted(scope for scope in set(wanted) if not _including(scope) & set(held))
 
 
@@ -60,7 +60,7 @@ def _including(scope: str) -> set[str]:
 
 @cache
 def needed_to_write(label: str) -> frozenset[str]:
-    """Return the scopes any of which lets a command of an app be sent."""
+    """Return the scopes of which any one is enough to send an app's commands."""
     return frozenset({WRITE, f"{_resource(label)}:{WRITE}"})
 
 
@@ -73,5 +73,5 @@ def _explicit(label: str) -> dict[str, str]:
 
 
 def _app(label: str) -> Any:
-    # Message types may begin with a name that is no app's, as those of the tests do.
+    # The first part of a message type need not be an app, as in the tests.
     return apps.app_configs.get(label)

@@ -4,7 +4,7 @@ Audit holds nothing itself and knows nobody who does; like the registry, this is
 declares itself.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
@@ -110,10 +110,16 @@ def read_pending(found: Sequence[Sequence[Mapping[str, Any]] | None]) -> list[Pe
 
 
 def pending_on(subject: Subject) -> list[Pending]:
-    """Find what waits for approval on a subject."""
+    """Return the held commands that wait for approval on a subject."""
+    return pending_by_subject([subject])[subject]
+
+
+def pending_by_subject(subjects: Iterable[Subject]) -> dict[Subject, list[Pending]]:
+    """Return the held commands that wait for approval on each subject, in one query."""
+    wanted = list(subjects)
     sql = pending_sql(subject_type="subject.type", subject_id="subject.id")
-    sql = f"SELECT {sql} FROM (VALUES (%s::text, %s::text)) AS subject (type, id)"  # noqa: S608  # of our own
+    sql = f"SELECT type, id, {sql} FROM unnest(%s::text[], %s::text[]) AS subject (type, id)"  # noqa: S608  # of our own
     with connection.cursor() as cursor:
-        cursor.execute(sql, subject)
-        (found,) = cursor.fetchone()
-    return read_pending(found)
+        cursor.execute(sql, [[each.type for each in wanted], [each.id for each in wanted]])
+        rows = cursor.fetchall()
+    return {Subject(type_name, key): read_pending(found) for type_name, key, found in rows}

@@ -1,4 +1,4 @@
-"""What is remembered of an HTTP request, and who is signed in with it."""
+"""Contexts of HTTP requests: who sends a command, from where and why."""
 
 import ipaddress
 from functools import lru_cache
@@ -7,15 +7,35 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from audit.actors.actors import Actor, actor_for_user
-from audit.bus.context import RequestFacts
+from audit.bus.context import Context, RequestFacts
 from audit.messages.text import clean_text, header_text
 
+#: The longest reason that is recorded, in characters.
+LONGEST_REASON = 1000
 _LONGEST_ID = 200
 _LONGEST_USER_AGENT = 500
 
 
+def context_of(
+    request: HttpRequest,
+    *,
+    channel: str,
+    actor: Actor | None = None,
+    reason: str = "",
+    expected_number: int | None = None,
+) -> Context:
+    """Return the context of a command that a request asks for; without ``actor``, of its user."""
+    return Context(
+        actor=actor or actor_of_request(request),
+        channel=channel,
+        reason=clean_text(reason, longest=LONGEST_REASON),
+        request=request_facts(request),
+        expected_number=expected_number,
+    )
+
+
 def request_facts(request: HttpRequest) -> RequestFacts:
-    """Take down who calls, from where and under which ids of the caller's own."""
+    """Return who calls, from where and under which ids of the caller's own."""
     return RequestFacts(
         request_id=_line(request, "X-Request-Id", longest=_LONGEST_ID),
         traceparent=_line(request, "traceparent", longest=_LONGEST_ID),

@@ -1,4 +1,4 @@
-"""What can be asked of the log itself."""
+"""The commands and events of the log itself."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -17,7 +17,7 @@ class BeginEpoch(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class EpochBegun(Event):
-    """Transactions are numbered anew from here on."""
+    """A new epoch of the log began: the numbering of transactions starts over."""
 
     message_type = "audit.epoch_begun"
     subject = SubjectOf("epoch", "number")
@@ -29,8 +29,8 @@ class EpochBegun(Event):
 class ExportRecords(Command):
     """Take a part of the log out of the program, as a file.
 
-    ``search`` is the query string that picks the part, and ``snapshot`` the state of the database
-    that it is picked from: together they say exactly which records leave.
+    ``search`` is the query string that selects the part, and ``snapshot`` the PostgreSQL snapshot
+    that it is read from: together they determine exactly which records are exported.
     """
 
     message_type = "audit.export"
@@ -46,7 +46,7 @@ class ExportRecords(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportBegun(Event):
-    """A part of the log is on its way out; nothing of it has left yet."""
+    """An export began; nothing has been sent yet."""
 
     message_type = "audit.export_begun"
     subject = SubjectOf("export", "export_id")
@@ -70,7 +70,7 @@ class EndExport(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class Exported(Event):
-    """All of an export has been sent."""
+    """An export was sent completely."""
 
     message_type = "audit.exported"
     subject = SubjectOf("export", "export_id")
@@ -82,7 +82,7 @@ class Exported(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportBrokenOff(Event):
-    """An export has ended before all of it was sent."""
+    """An export ended before it was sent completely."""
 
     message_type = "audit.export_broken_off"
     subject = SubjectOf("export", "export_id")
@@ -96,7 +96,7 @@ class ExportBrokenOff(Event):
 class ViewPage(Command):
     """Read a page of the log. ``query`` is what was looked for.
 
-    The page itself asks for the permission that it needs.
+    The page itself checks the permission that it requires.
     """
 
     message_type = "audit.view_page"

@@ -1,4 +1,4 @@
-"""Cursors: where a page of a list ended, as text that means nothing to whoever hands it back."""
+"""Cursors of lists: the place where a page ended, as opaque text."""
 
 import base64
 import json
@@ -14,15 +14,15 @@ _BIGGEST = 2**63 - 1
 
 
 def write(values: Sequence[Any], *, order: str) -> str:
-    """Write a cursor of an order."""
+    """Return the cursor for a place in an order."""
     content = json.dumps([order, *map(_plain, values)], ensure_ascii=False, separators=(",", ":"))
     return base64.urlsafe_b64encode(content.encode()).decode().rstrip("=")
 
 
 def read(text: str, *, order: str, kinds: Sequence[type]) -> Values:
-    """Read a cursor back into values, each of its kind and fit for the database.
+    """Return the values of a cursor, each of its kind and valid in the database.
 
-    :raises ValueError: if it is none of ours, or belongs to another order.
+    :raises ValueError: if it is not a cursor of this order.
     """
     name, *values = _parse(text)
     if name != order:
@@ -66,7 +66,7 @@ def _read_moment(value: Any) -> datetime:
 
 
 def _read_number(value: Any) -> int:
-    # A bool is an int to Python, and none to PostgreSQL.
+    # A bool is an int in Python, but not in PostgreSQL.
     if type(value) is not int or not -_BIGGEST <= value <= _BIGGEST:
         raise ValueError(value)
     return value
@@ -75,7 +75,7 @@ def _read_number(value: Any) -> int:
 def _read_text(value: Any) -> str:
     if not isinstance(value, str) or "\x00" in value:
         raise ValueError(value)
-    # A lone surrogate is no text to PostgreSQL.
+    # Raises for a lone surrogate, which PostgreSQL does not accept.
     value.encode()
     return value
 

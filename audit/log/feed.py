@@ -1,4 +1,4 @@
-"""Following the log: everything, in the order of delivery, and nothing skipped."""
+"""The log feed: every record, in delivery order, without gaps."""
 
 from typing import NamedTuple, TypeVar
 
@@ -21,7 +21,7 @@ DELIVERY = Order(
 
 
 class Place(NamedTuple):
-    """Where a reader of the log stands: behind the record with these three numbers."""
+    """The place of a reader of the log: after the record with these three numbers."""
 
     epoch: int = 0
     xid: int = 0
@@ -29,12 +29,12 @@ class Place(NamedTuple):
 
 
 def settled(records: QuerySet[_Record]) -> QuerySet[_Record]:
-    """Leave out what a reader may not see yet.
+    """Return only the records that readers may see now.
 
-    Positions are given before a transaction commits, so a reader that followed them would skip
-    whatever commits late. Reading stops before the oldest transaction that is still under way;
-    one that stays open for long holds its readers back, but never the writers. This is the order
-    of delivery, not of cause and effect: within one subject, go by the number.
+    Positions are assigned before a transaction commits, so a reader that followed positions would
+    skip late commits. Reading stops before the oldest transaction in progress: a transaction that
+    stays open delays readers, but never writers. This is the order of delivery, not of causation:
+    within one subject, use the number.
     """
     snapshot = Func(function="pg_current_snapshot", output_field=TextField())
     oldest = Func(snapshot, function="pg_snapshot_xmin", output_field=TransactionIdField())
@@ -44,20 +44,20 @@ def settled(records: QuerySet[_Record]) -> QuerySet[_Record]:
 
 
 def read_after(kind: type[_Record], place: Place, *, limit: int) -> list[_Record]:
-    """Read what comes next for a reader, which goes on behind the last record that it got."""
+    """Return the next records after a reader's place, at most ``limit``."""
     following = settled(kind._default_manager.filter(DELIVERY.behind(place)))
     return list(following.order_by(*DELIVERY.sorting())[:limit])
 
 
 def place_of(record: Record) -> Place:
-    """Where a reader stands once it has dealt with a record."""
+    """Return the place of a reader that has processed a record."""
     return Place(record.epoch, record.xid, record.position)
 
 
 def horizon() -> Place:
-    """Where a reader stands that has seen all there is to see now.
+    """Return the place of a reader that has seen every record that is visible now.
 
-    Ask before reading: what a later statement may not see yet is behind this place.
+    Call it before reading: records that a later statement may not see yet are after this place.
     """
     sql = "SELECT max(number), pg_snapshot_xmin(pg_current_snapshot())::text FROM audit_epoch"
     with connection.cursor() as cursor:

@@ -1,4 +1,4 @@
-"""Orders that lists can be read in, a page at a time, each page behind the last row of another."""
+"""Orders of lists for keyset pagination: a page begins after the last row of another."""
 
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
@@ -13,7 +13,7 @@ from audit.log.cursors import Values
 class Key(NamedTuple):
     """A column or annotation that a list is sorted by: a datetime, UUID, int or str.
 
-    ``field`` is needed where the database's type cannot be told from the value.
+    ``field`` is needed if the type in the database does not follow from the value.
     """
 
     column: str
@@ -22,15 +22,15 @@ class Key(NamedTuple):
 
     @property
     def path(self) -> str:
-        """Where a row has it, also behind a relation."""
+        """The attribute of a row, with dots for relations."""
         return self.column.replace("__", ".")
 
 
 class Order:
-    """An order of a list: by these columns or annotations, of which the last one is unique.
+    """An order of a list: by columns or annotations, of which the last one is unique.
 
-    All of them go the same way, for PostgreSQL compares rows of values by one index scan. Where
-    the first may be NULL, say so by ``nulls_last``: those rows come last.
+    All have the same direction, because PostgreSQL compares row values by one index scan. If the
+    first may be NULL, set ``nulls_last``: those rows come last.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class Order:
         self._nulls_last = nulls_last
 
     def read(self, cursor: str) -> Values:
-        """Read a cursor of this order.
+        """Return the values of a cursor.
 
-        :raises ValueError: if it is none of ours, or belongs to another order.
+        :raises ValueError: if it is not a cursor of this order.
         """
         values = cursors.read(cursor, order=self.name, kinds=[key.kind for key in self.keys])
         if (values[0] is None and not self._nulls_last) or None in values[1:]:
@@ -52,15 +52,15 @@ class Order:
         return values
 
     def cursor(self, row: Model) -> str:
-        """Write down where a row stands in this order."""
+        """Return the cursor of a row's place."""
         return self.cursor_at([attrgetter(key.path)(row) for key in self.keys])
 
     def cursor_at(self, values: Sequence[Any]) -> str:
-        """Write down a place that need not be that of a row."""
+        """Return the cursor of any place."""
         return cursors.write(values, order=self.name)
 
     def behind(self, values: Sequence[Any]) -> Q:
-        """Match what comes after these values."""
+        """Return the condition for the rows after these values."""
         if values[0] is None:
             rest = self._comparison(self.keys[1:], values[1:])
             return Q(rest, **{f"{self.keys[0].column}__isnull": True})
@@ -70,7 +70,7 @@ class Order:
         return later
 
     def sorting(self) -> list[OrderBy]:
-        """Sort by this order."""
+        """Return the arguments for ``order_by``."""
         nulls_last = True if self._nulls_last else None
         return [
             OrderBy(F(key.column), descending=not self._is_ascending, nulls_last=nulls_last)
@@ -89,5 +89,5 @@ class Order:
 
 
 def _row(parts: Iterable[Any]) -> Func:
-    # It is a row of values of any types; Django wants to hear of one.
+    # The row has no single type, but Django requires an output field.
     return Func(*parts, function="", output_field=BooleanField())

@@ -1,4 +1,4 @@
-"""Waiting for a command to become final, by no more requests than the web server can spare."""
+"""Long polling: waiting for a command's final status, within the web server's capacity."""
 
 import time
 from collections.abc import Iterator
@@ -15,11 +15,11 @@ _FINAL = [status for status in Status if status.is_final]
 
 
 class Crowded(Exception):
-    """As many requests wait already as may."""
+    """The maximum number of requests is already waiting."""
 
 
 class WaitingRoom:
-    """The requests of this process that wait: each keeps a thread from serving others."""
+    """The number of waiting requests in this process: each of them blocks a thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -27,9 +27,9 @@ class WaitingRoom:
 
     @contextmanager
     def entered(self, *, most: int) -> Iterator[None]:
-        """Wait inside the block.
+        """Count the block as a waiting request.
 
-        :raises Crowded: if so many are inside already.
+        :raises Crowded: if ``most`` are already waiting.
         """
         with self._lock:
             if self._waiting >= most:
@@ -42,17 +42,17 @@ class WaitingRoom:
                 self._waiting -= 1
 
 
-# Of the process, for so are the threads that it counts.
+# Per process, like the threads that it counts.
 _room = WaitingRoom()
 
 
 def wait_until_final(command_id: UUID, *, seconds: float) -> None:
-    """Return when a command is final, or when the time is over.
+    """Return when a command is final, or after ``seconds``.
 
-    It looks again and again, by one index, outside of any transaction: a connection that listens
-    for notifications would be one more for each who waits.
+    It polls one index, outside a transaction: listening for notifications would take another
+    connection for each waiting request.
 
-    :raises Crowded: if too many wait already.
+    :raises Crowded: if too many requests are already waiting.
     """
     end = time.monotonic() + seconds
     with _room.entered(most=settings.MAX_WAITERS):

@@ -1,4 +1,4 @@
-"""Questions to the log: which commands and events match, and how the commands stand."""
+"""Queries of the log: matching commands and events, and the commands' current status."""
 
 from collections.abc import Iterable, Mapping
 from itertools import groupby
@@ -27,7 +27,7 @@ _Record = TypeVar("_Record", bound=Record)
 
 _FINAL = [status for status in Status if status.is_final]
 _OPEN = [status for status in Status if not status.is_final]
-# The parameters of a list, and what each looks at.
+# The lookup for each parameter of a list.
 _COLUMNS = {
     "type": "message_type__in",
     "command_id": "command_id",
@@ -41,7 +41,7 @@ _COLUMNS = {
 
 
 def matching(query: Mapping[str, Any]) -> QuerySet[CommandRecord]:
-    """Find the first attempts of the commands that a checked query looks for."""
+    """Return the first attempts of the commands that match a checked query."""
     condition = _condition(query)
     if "actor" in query:
         condition &= Q(actor_kind=query["actor"][0], actor_id=query["actor"][1])
@@ -49,39 +49,39 @@ def matching(query: Mapping[str, Any]) -> QuerySet[CommandRecord]:
     status = query.get("status")
     if status is None or Status(status).is_final:
         return found
-    # A command that is open there now; others came to it once, and have gone on since.
-    # Compared alone, PostgreSQL would expect one in two hundred to be so, and sort all that ever
-    # came to it; of a value that is true or false it expects half, and goes from the newest on.
+    # Only commands that are open with this status now; others had it once and were settled since.
+    # For a plain comparison PostgreSQL expects that one row in 200 matches, and sorts all that ever
+    # had the status; for a boolean value it expects half, and scans from the newest on.
     is_present = Coalesce(Exact(_present_status(), status), False, output_field=BooleanField())
     return found.filter(is_present)
 
 
 def reaching(query: Mapping[str, Any]) -> list[Q]:
-    """List conditions of which a command meets one if it ever came to the status looked for.
+    """Return conditions to OR, for commands that ever had the status; empty without a status.
 
-    Final is final, so for those it is the present one. At its first attempt or at a later one:
-    each is told by an index of its own.
+    A final status is also the current one. The first attempt and later ones have a condition each,
+    because each has an index of its own.
     """
     if "status" not in query:
         return []
     later = CommandRecord.objects.filter(attempt__gt=1, status=query["status"])
-    # Only what was open could come to it later. Unless told, PostgreSQL may go through the whole
-    # log for a status that no later attempt has: seven seconds of ten million records.
+    # Only an open command can have later attempts. Without this condition PostgreSQL may scan the
+    # whole log for a status that no later attempt has: seven seconds for ten million records.
     was_open = Q(status__in=_OPEN, command_id__in=later.values("command_id"))
     return [Q(status=query["status"]), was_open]
 
 
 def events_matching(query: Mapping[str, Any]) -> QuerySet[EventRecord]:
-    """Find the events that a checked query looks for."""
+    """Return the events that match a checked query."""
     return EventRecord.objects.filter(_condition(query))
 
 
 def about(query: Mapping[str, Any], kind: type[_Record]) -> QuerySet[_Record] | None:
-    """Name all records about the subject that is looked for, if one is.
+    """Return all records on the subject in a query, or None if it has no subject.
 
-    An index of each kind tells their positions: one of the commands in the order of time, one of
-    the events in the order of their numbers. Sorting thousands of positions that are read from it
-    takes a millisecond; to look at as many rows, all over the table, may take a hundred.
+    An index returns their positions: of commands in order of time, of events in order of their
+    numbers. Sorting thousands of positions from an index takes a millisecond; reading as many rows,
+    scattered over the table, may take a hundred.
     """
     if "subject" not in query:
         return None
@@ -90,7 +90,7 @@ def about(query: Mapping[str, Any], kind: type[_Record]) -> QuerySet[_Record] | 
 
 
 def attempts_of(first: Iterable[CommandRecord]) -> dict[UUID, list[CommandRecord]]:
-    """Read all attempts at some commands, first to last, in one query."""
+    """Return all attempts at some commands, by command id and first to last, in one query."""
     found = CommandRecord.objects.filter(command_id__in=[each.command_id for each in first])
     ordered = found.defer("fingerprint", "data", "decision").order_by("command_id", "attempt")
     return {key: list(group) for key, group in groupby(ordered, key=attrgetter("command_id"))}
@@ -105,7 +105,7 @@ def _condition(query: Mapping[str, Any]) -> Q:
 
 
 def _present_status() -> Subquery:
-    """Read the current status of a command: see audit.log.status."""
+    """Return a subquery for the current status of a command, as audit.log.status defines it."""
     weight = Case(
         When(status__in=_FINAL, then=Value(2)),
         When(error_code=RolledBack.code, then=Value(0)),

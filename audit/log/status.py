@@ -7,7 +7,7 @@ from audit.models.records import CommandRecord, Status
 
 
 def present_record(command_id: UUID) -> CommandRecord:
-    """Find the record that says where a command stands: a final one, else the last one.
+    """Return the record with a command's current status: the one with the greatest `weight`.
 
     :raises CommandRecord.DoesNotExist: if there is no such command.
     """
@@ -18,9 +18,9 @@ def present_record(command_id: UUID) -> CommandRecord:
 
 
 def weight(record: CommandRecord) -> tuple[bool, bool, int]:
-    """Order the attempts at a command by how much they say of where it stands.
+    """Return a sort key: the greatest attempt at a command has its current status.
 
-    What was rolled back together with the command around it says nothing: it may be replayed.
+    An attempt that was rolled back with its outer command counts least: it may be replayed.
     """
     is_void = record.error_code == RolledBack.code
     return Status(record.status).is_final, not is_void, record.attempt

@@ -1,4 +1,4 @@
-"""Which commands and events of the log a caller of the API may see."""
+"""Visibility of commands and events to callers of the API."""
 
 from django.db.models import Q
 
@@ -6,37 +6,38 @@ from audit.actors import scopes
 from audit.actors.actors import Actor
 from audit.models.records import CommandRecord
 
-_PERMISSION = "audit.view_commandrecord"
-# With more tenants than that, one look at all of them beats one look at each.
+#: The permission to read the log of others.
+VIEW_LOG = "audit.view_commandrecord"
+# With more tenants, one query for all is faster than one query for each.
 _MOST_LOOKS = 10
 
 
 def may_read(who: Actor, record: CommandRecord) -> bool:
-    """Tell whether a command is the actor's own, or belongs to a tenant whose log it may read."""
+    """Return True if a command is the actor's own, or of a tenant whose log it may read."""
     is_own = (record.actor_kind, record.actor_id) == (who.kind, who.id)
     return is_own or (_reads_of_others(who) and who.may_see(record.tenant))
 
 
 def commands_of(who: Actor) -> list[Q]:
-    """List conditions of which a command meets one if the actor may see it; none if it sees all."""
+    """Return conditions to OR, for the commands that the actor may see; empty if it sees all."""
     own = Q(actor_kind=who.kind, actor_id=who.id)
     return [own, *_of_tenants(who)] if _is_confined(who) else []
 
 
 def events_of(who: Actor) -> list[Q]:
-    """List conditions of which an event meets one if the actor may see it; none if it sees all."""
+    """Return conditions to OR, for the events that the actor may see; empty if it sees all."""
     own = CommandRecord.objects.filter(actor_kind=who.kind, actor_id=who.id)
     of_own = Q(command_id__in=own.values("command_id"))
     return [of_own, *_of_tenants(who)] if _is_confined(who) else []
 
 
 def _is_confined(who: Actor) -> bool:
-    return who.tenants is not None or not _reads_of_others(who)
+    return who.is_confined or not _reads_of_others(who)
 
 
 def _reads_of_others(who: Actor) -> bool:
-    """Tell whether the actor reads more than what it did itself: people do, a key by its scopes."""
-    return who.has_any_scope(scopes.needed_for(_PERMISSION))
+    """Return True if the actor may read commands of others: users do, keys need the scope."""
+    return who.has_any_scope(scopes.needed_for(VIEW_LOG))
 
 
 def _of_tenants(who: Actor) -> list[Q]:

@@ -17,10 +17,10 @@ _upcasters: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = 
 
 
 def upcasts(message_type: str, *, from_version: int) -> Callable[[_Function], _Function]:
-    """Declare how stored data of one schema version becomes that of the next.
+    """Declare the conversion of stored data from one schema version to the next.
 
     The function takes and returns a dict of field names and values. It sees stored JSON and
-    stored payloads, so it may move and add values but not look at their Python types.
+    stored payloads, so it may move and add values but not rely on their Python types.
     """
 
     def register(function: _Function) -> _Function:
@@ -31,7 +31,7 @@ def upcasts(message_type: str, *, from_version: int) -> Callable[[_Function], _F
 
 
 def message_class(name: str) -> type[Message]:
-    """Find the class of a stored message type.
+    """Return the class of a stored message type.
 
     :raises UnknownMessageType: if no class has that name or alias.
     """
@@ -42,14 +42,14 @@ def message_class(name: str) -> type[Message]:
 
 
 def message_classes() -> list[type[Message]]:
-    """Every message class, by name."""
+    """Return every message class, sorted by name."""
     return sorted(set(declared_messages.values()), key=lambda each: each.message_type)
 
 
 def restore(name: str, version: int, data: dict[str, Any]) -> Message:
-    """Build a message from what was stored, lifted to the present schema version.
+    """Build a message from stored data, lifted to the current schema version.
 
-    :raises UnknownMessageType: if no class has that name or alias.
+    :raises UnknownMessageType: if no class has that name or alias, or an upcaster is missing.
     :raises Invalid: if the lifted data does not fit the class.
     """
     found = message_class(name)

@@ -1,4 +1,4 @@
-"""What is said on the bus: commands ask for something, events tell what happened."""
+"""Messages: commands, which request a change, and events, which record one."""
 
 from collections.abc import Callable
 from dataclasses import MISSING, Field, dataclass, field, fields
@@ -32,7 +32,7 @@ class SubjectOf(NamedTuple):
 
 
 def secret(**options: Any) -> Any:
-    """Declare a field whose value no repr, record or payload may hold.
+    """Declare a field whose value must not appear in any repr, record or payload.
 
     A command with such a field cannot be held for approval.
     """
@@ -42,7 +42,7 @@ def secret(**options: Any) -> Any:
 def generated(default_factory: Callable[[], Any] = uuid7) -> Any:
     """Declare a field that the caller does not supply, such as the id of what is created.
 
-    It is left out of the fingerprint, so a repeat of the same request is told from another one.
+    The fingerprint omits it, so a repeat of a request has the same fingerprint.
     """
     return field(default_factory=default_factory, metadata={"generated": True})
 
@@ -55,11 +55,11 @@ declared_messages: dict[str, type["Message"]] = {}
 class Message:
     """A command or an event: plain values under a name that outlives the class.
 
-    ``message_type`` is what is stored, so it never changes; after a rename the old name goes into
+    ``message_type`` is stored, so it never changes; after a rename the old name goes into
     ``aliases``. ``schema_version`` goes up, and an upcaster is added, when the fields change.
     """
 
-    # A field that has the name of one of these, or of a method, is refused.
+    # A field must not have the name of one of these, or of a method.
     message_type: ClassVar[str] = ""
     schema_version: ClassVar[int] = 1
     aliases: ClassVar[tuple[str, ...]] = ()
@@ -77,7 +77,7 @@ class Message:
             declare(declared_messages, name, cls, what="message type")
 
     def __post_init__(self) -> None:
-        """Bring every value into its normal form.
+        """Normalize every value.
 
         :raises Invalid: if a value is not of its declared type.
         """
@@ -85,7 +85,7 @@ class Message:
 
     @classmethod
     def restore(cls, data: dict[str, Any]) -> Self:
-        """Build the message from stored data of the present schema version.
+        """Build the message from stored data of the current schema version.
 
         :raises Invalid: if a field is unknown, missing or of the wrong type.
         """
@@ -97,11 +97,11 @@ class Message:
         return cls(**_converted(cls, data, "load"))
 
     def plain(self) -> dict[str, Any]:
-        """Every field with its value, secrets included: for the payload and the constructor."""
+        """Return every field's value, secrets included: for the payload and the constructor."""
         return {name: getattr(self, name) for name in codecs(type(self))}
 
     def as_json(self) -> dict[str, Any]:
-        """Every field as JSON, secrets redacted: for records."""
+        """Return every field as JSON, secrets redacted: for records."""
         secrets = secret_fields(type(self))
         return {
             name: REDACTED if name in secrets else declared.dump(getattr(self, name))
@@ -109,7 +109,7 @@ class Message:
         }
 
     def subject_reference(self) -> Subject | None:
-        """Name what this message is about, if it is about one thing."""
+        """Return the subject, or None if the class has no subject."""
         if self.subject is None:
             return None
         return Subject(self.subject.type, str(getattr(self, self.subject.id_field)))
@@ -119,10 +119,10 @@ class Message:
 class Command(Message):
     """A request to do something. Its first docstring line is what approvers and customers read.
 
-    ``tenant_field`` names the field that holds the tenant where the subject does not exist yet.
-    ``sentence`` is what an approver reads; {subject} stands for the subject's label and any
-    field's name for its value. ``finishes_approved`` marks the last step of something that was
-    approved: policies do not hold it a second time, though they may still forbid it.
+    ``tenant_field`` names the field that holds the tenant while the subject does not exist yet.
+    ``sentence`` is the text that an approver reads; {subject} stands for the subject's label, and
+    the name of a field in braces for its value. ``finishes_approved`` marks the last step of an
+    approved operation: policies do not hold it again, but may still forbid it.
     """
 
     required_permission: ClassVar[str | None] = None
@@ -131,16 +131,16 @@ class Command(Message):
     sentence: ClassVar[str] = ""
 
     def named_tenant(self) -> str | None:
-        """Name the tenant that the command itself names, if it names one."""
+        """Return the value of ``tenant_field``, or None if there is no such field."""
         return str(getattr(self, self.tenant_field)) if self.tenant_field else None
 
     def proposed_values(self) -> dict[str, Any]:
-        """Say which columns of the subject would change, as far as the command itself tells."""
+        """Return the new values of the subject's columns, as far as the command has them."""
         secrets = secret_fields(type(self))
         return {name: value for name, value in self.plain().items() if name not in secrets}
 
     def supplied(self) -> dict[str, Any]:
-        """Give what the caller asked for, as JSON, without generated fields but with secrets.
+        """Return the fields that the caller supplied, as JSON, including secrets.
 
         For the fingerprint only: never store it.
         """
@@ -151,7 +151,7 @@ class Command(Message):
         }
 
     def describe(self, subject_label: str) -> str:
-        """Say in one sentence what the command would do to the subject of that label."""
+        """Return a sentence that describes the command's effect on the subject with that label."""
         template = self.sentence or _default_sentence(type(self))
         values = {name: str(value) for name, value in self.as_json().items()}
         return template.format_map(values | {"subject": subject_label})
@@ -159,11 +159,11 @@ class Command(Message):
 
 @dataclass(frozen=True, kw_only=True)
 class Event(Message):
-    """A fact. The handler emits it after the deed, so its name is always true."""
+    """A fact. The handler emits it after the change, so its name is always true."""
 
 
 class Shape(NamedTuple):
-    """What a message class declares, worked out once."""
+    """The declared fields of a message class, computed once."""
 
     codecs: dict[str, Codec]
     secrets: frozenset[str]
@@ -171,20 +171,20 @@ class Shape(NamedTuple):
 
 
 def codecs(message_class: type[Message]) -> dict[str, Codec]:
-    """Find the codec of each declared field, in order of declaration.
+    """Return the codec of each declared field, in order of declaration.
 
-    :raises NotPlain: if a field is of a type that no message may hold.
+    :raises NotPlain: if a field has a type that messages do not support.
     """
     return _shape(message_class).codecs
 
 
 def secret_fields(message_class: type[Message]) -> frozenset[str]:
-    """Name the fields declared ``secret()``."""
+    """Return the names of the fields declared ``secret()``."""
     return _shape(message_class).secrets
 
 
 def generated_fields(message_class: type[Message]) -> frozenset[str]:
-    """Name the fields declared ``generated()``."""
+    """Return the names of the fields declared ``generated()``."""
     return _shape(message_class).generated
 
 

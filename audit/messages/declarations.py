@@ -1,4 +1,4 @@
-"""Declarations: what the modules of apps make known when they are imported."""
+"""Declarations: tables that the modules of apps fill when they are imported."""
 
 from typing import Any
 
@@ -6,11 +6,11 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def declare(table: dict[Any, Any], key: Any, value: Any, *, what: str) -> None:
-    """Enter a value under its key.
+    """Add a value under its key.
 
-    :raises ImproperlyConfigured: if another value is declared under the key.
+    :raises ImproperlyConfigured: if the key already has another value.
     """
-    present = table.setdefault(key, value)
-    if present is not value:
-        message = f"{what} {key!r} is declared twice: {present!r} and {value!r}"
+    declared = table.setdefault(key, value)
+    if declared is not value:
+        message = f"{what} {key!r} is declared twice: {declared!r} and {value!r}"
         raise ImproperlyConfigured(message)

@@ -1,13 +1,13 @@
-"""Why a command was not carried out. Each class is one answer, whatever the caller came through.
+"""Reasons why a command was not executed. Each class is one error, the same in every channel.
 
 CommandError
-├── Refused          the command is turned down; final
+├── Refused          the command is refused; final
 │   ├── Invalid, Forbidden, NotFound, Conflict
 │   ├── PreconditionFailed, IdempotencyKeyReused
 │   └── Unregistered, ApprovalRequired, Cancelled
-└── Failed           something broke; nothing was changed; may be tried again
+└── Failed           an error in execution; nothing was changed; may be retried
     ├── TimedOut, Deadlocked, ConnectionLost, RolledBack, Crashed
-    └── OutcomeUnknown   the one case in which something may have changed
+    └── OutcomeUnknown   the only error after which something may have changed
 """
 
 import re
@@ -20,7 +20,7 @@ _Kind = TypeVar("_Kind", bound="CommandError")
 
 
 class Place(StrEnum):
-    """The part of a request that a field is in, by the word for it in problem details."""
+    """The part of a request that a field is in; the values are the names in problem details."""
 
     BODY = "pointer"
     PARAMETER = "parameter"
@@ -28,10 +28,9 @@ class Place(StrEnum):
 
 
 class FieldError(NamedTuple):
-    """One field of a request and what is wrong with it. Never holds the value.
+    """One field of a request and the error in it, without the field's value.
 
-    Inside of a body the field is a path: names and indexes with slashes between them, escaped as
-    RFC 6901 has it.
+    In a body the field is a path: names and indexes separated by slashes, escaped as in RFC 6901.
     """
 
     field: str
@@ -41,16 +40,16 @@ class FieldError(NamedTuple):
 
 
 def escaped(name: object) -> str:
-    """Write the name of a field as part of a path."""
+    """Return the name of a field, escaped for a path."""
     return str(name).replace("~", "~0").replace("/", "~1")
 
 
 class CommandError(Exception):
     """A command did not take effect.
 
-    A subclass's docstring is its default message, and its name in snake_case its code, so
-    declaring an error is two lines. The bus sets ``command_id``. ``remedy`` tells a caller what to
-    do, in a sentence; a subclass says it again where its kind's is not the best advice.
+    The first line of a subclass's docstring is its default message, and its name in snake_case is
+    its code. The bus sets ``command_id``. ``remedy`` is a sentence that tells the caller what to
+    do; a subclass overrides it if the inherited one is not the best advice.
     """
 
     code: ClassVar[str] = "command_error"
@@ -69,7 +68,7 @@ class CommandError(Exception):
 
     @classmethod
     def from_record(cls, code: str, message: str) -> Self:
-        """Build the error that a record tells of; of this class if the code is known no more."""
+        """Build the recorded error; of this class if its code is no longer known."""
         return next((kind for kind in _subclasses(cls) if kind.code == code), cls)(message)
 
 
@@ -88,7 +87,7 @@ class Invalid(Refused):
         super().__init__(message or _joined(errors), errors=errors)
 
     def rename_fields(self, names: Mapping[str, str]) -> None:
-        """Call fields of the command as the caller does, where that is otherwise."""
+        """Replace names of the command's fields with those that the caller uses."""
         is_made_of_errors = self.message == _joined(self.errors)
         self.errors = tuple(
             error._replace(field=names.get(error.field, error.field)) for error in self.errors

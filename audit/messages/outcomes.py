@@ -1,4 +1,4 @@
-"""What came of a command. Refusals and failures are exceptions, but for a replay's."""
+"""Outcomes of commands. Refusals and failures are exceptions, except in a replay."""
 
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -10,7 +10,7 @@ from audit.messages.exceptions import Refused as RefusedError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """The command took effect. ``secret`` is shown to the caller now or never."""
+    """The command took effect. ``secret`` is shown to the caller once and not stored."""
 
     command_id: UUID
     result: Any = None
@@ -29,7 +29,7 @@ class Postponed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Refused:
-    """A replayed command was turned down; it is settled."""
+    """A replayed command was refused; that is final."""
 
     command_id: UUID
     error: RefusedError
@@ -37,7 +37,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
-    """A replayed command failed; it may be tried again."""
+    """A replayed command failed; it may be retried."""
 
     command_id: UUID
     error: FailedError
@@ -45,7 +45,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """What a replay would come to now. ``seen`` is what was looked at before all was undone."""
+    """The outcome of a replay that was rolled back. ``seen`` is data read before the rollback."""
 
     outcome: "ReplayOutcome"
     event_types: tuple[str, ...] = ()

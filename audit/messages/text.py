@@ -1,4 +1,4 @@
-"""Text as it may be stored: without characters that PostgreSQL or a terminal cannot handle."""
+"""Storable text: without characters that PostgreSQL or a terminal cannot handle."""
 
 import unicodedata
 
@@ -6,12 +6,12 @@ _LINE_CHARACTERS = "\n\t"
 
 
 def clean_text(value: str, *, longest: int) -> str:
-    """Drop what PostgreSQL or a terminal cannot bear, and cut to the longest length in characters.
+    """Drop characters that PostgreSQL or a terminal cannot handle; truncate to ``longest``.
 
-    Dropped are lone surrogates and control characters, NUL among them; line breaks and tabs stay.
+    These are lone surrogates and control characters, including NUL; line breaks and tabs stay.
     """
     if value.isprintable():
-        # As nearly everything is: one look, in place of one at each character.
+        # The common case: one check instead of one for each character.
         return value.strip()[:longest]
     kept = [
         character
@@ -22,7 +22,7 @@ def clean_text(value: str, *, longest: int) -> str:
 
 
 def header_text(value: str) -> str:
-    """Read as UTF-8 what WSGI hands over as Latin-1, unless it is not UTF-8 (PEP 3333)."""
+    """Decode a header, which WSGI passes as Latin-1 (PEP 3333), as UTF-8 if it is valid UTF-8."""
     try:
         return value.encode("latin-1").decode()
     except UnicodeError:

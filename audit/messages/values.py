@@ -1,4 +1,4 @@
-"""Plain values: what a message may hold, and how it is checked, written as JSON and read back."""
+"""Plain values: the types that messages may contain, with their checks and JSON forms."""
 
 import math
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from uuid import UUID
 _MICROSECOND = timedelta(microseconds=1)
 # PostgreSQL's numeric, which jsonb uses, ends far above this; JavaScript clients end far below.
 _LARGEST_INTEGER = 2**63 - 1
-# Far more than anybody writes, and far less than what Python's stack holds.
+# Far deeper than real data, and far shallower than Python's recursion limit.
 _DEEPEST_JSON = 32
 
 
@@ -23,11 +23,11 @@ class NotPlain(TypeError):
 
 @dataclass(frozen=True, slots=True)
 class Codec:
-    """How values of one declared type are treated.
+    """The functions for values of one declared type.
 
-    ``check`` returns the value in its one normal form, or raises ValueError with words that can
-    stand after "must be"; ``dump`` gives the JSON form; ``load`` takes the JSON form or the value
-    itself, because stored JSON and stored payloads go through the same upcasters.
+    ``check`` returns the normalized value, or raises ValueError with a text that fits after
+    "must be"; ``dump`` returns the JSON form; ``load`` accepts the JSON form or the value itself,
+    because stored JSON and stored payloads go through the same upcasters.
     """
 
     check: Callable[[Any], Any]
@@ -37,9 +37,9 @@ class Codec:
 
 @cache
 def codec(annotation: Any) -> Codec:
-    """Find the codec of a declared field type.
+    """Return the codec of a declared field type.
 
-    :raises NotPlain: if the type is none that a message may hold.
+    :raises NotPlain: if messages do not support the type.
     """
     if annotation is Any:
         return _JSON
@@ -73,7 +73,7 @@ def _scalar(
     parse: Callable[[Any], Any] | None = None,
 ) -> Codec:
     def checked(value: Any) -> Any:
-        # An exact match: True is no number, and a datetime is no date.
+        # An exact match, because bool is a subclass of int, and datetime of date.
         if type(value) is not kind:
             raise ValueError(words)
         return check(value)
@@ -92,8 +92,8 @@ def _scalar(
 def _storable_text(value: Any) -> str:
     if not isinstance(value, str):
         message = "text"
-        raise ValueError(message)  # the caller turns ValueError into words
-    # A subclass, such as a choice of Django's, becomes the text that it is.
+        raise ValueError(message)  # the message class turns ValueError into a field error
+    # A subclass, such as a member of Django's TextChoices, becomes a plain str.
     text: str = str.__str__(value)
     if "\x00" in text:
         message = "text without NUL characters"
@@ -139,7 +139,7 @@ def _literal(choices: tuple[Any, ...]) -> Codec:
     def check(value: Any) -> Any:
         if value not in choices:
             raise ValueError("one of " + ", ".join(map(str, choices)))
-        # The declared one: what is equal to it may be an enumeration's member.
+        # The declared choice: the value may be an equal member of an enumeration.
         return choices[choices.index(value)]
 
     return Codec(check=check, dump=_unchanged, load=check)
@@ -149,7 +149,7 @@ def _sequence(inner: Codec) -> Codec:
     def each(function: Callable[[Any], Any], value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list | tuple):
             message = "a list"
-            raise ValueError(message)  # the caller turns ValueError into words
+            raise ValueError(message)  # the message class turns ValueError into a field error
         return tuple(function(item) for item in value)
 
     return Codec(
@@ -163,7 +163,7 @@ def _mapping(inner: Codec) -> Codec:
     def each(function: Callable[[Any], Any], value: Any) -> dict[str, Any]:
         if not isinstance(value, dict):
             message = "an object"
-            raise ValueError(message)  # the caller turns ValueError into words
+            raise ValueError(message)  # the message class turns ValueError into a field error
         return {_SCALARS[str].check(key): function(item) for key, item in value.items()}
 
     return Codec(
@@ -174,7 +174,7 @@ def _mapping(inner: Codec) -> Codec:
 
 
 def _json_value(value: Any, *, levels: int = _DEEPEST_JSON) -> Any:
-    """Check a value that is declared as Any: whatever JSON can say, with tuples as its lists."""
+    """Check a value declared as Any: any JSON value; lists become tuples."""
     if not levels:
         message = f"nested at most {_DEEPEST_JSON} levels deep"
         raise ValueError(message)
@@ -196,7 +196,7 @@ def _json_value(value: Any, *, levels: int = _DEEPEST_JSON) -> Any:
 
 
 def _scalar_of(value: Any) -> Codec:
-    # A subclass of str, such as a choice of Django's, is text as well.
+    # A subclass of str, such as a member of Django's TextChoices, has no codec of its own.
     return _SCALARS[str] if isinstance(value, str) else _SCALARS[type(value)]
 
 

@@ -1,4 +1,4 @@
-"""Rows of the log: commands, events, and how far each stream is."""
+"""Rows of the log: commands, events, the last number of each stream, and epochs."""
 
 from functools import cache
 from typing import Any, Self
@@ -13,15 +13,14 @@ class TransactionIdField(models.BigIntegerField):
     """The id of the transaction that wrote a row: PostgreSQL's xid8."""
 
     def db_type(self, connection: Any) -> str:
-        """Name the column type."""
         return "xid8"
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> str | None:  # noqa: FBT001, FBT002  # Django calls it like this
-        """Send the number as text: PostgreSQL casts no integer to xid8."""
+        """Return the number as text: PostgreSQL has no cast from integer to xid8."""
         return None if value is None else str(value)
 
     def from_db_value(self, value: Any, *_: Any) -> int | None:
-        """Read what psycopg, which does not know xid8, hands over as text."""
+        """Return the number, which psycopg passes as text because it does not know xid8."""
         return None if value is None else int(value)
 
 
@@ -40,10 +39,10 @@ class Evidence(AppendOnly):
 
 
 class Record(AppendOnly):
-    """What the log keeps of a message, and where it stands in the log.
+    """A stored message and its place in the log.
 
-    Following the log means reading by ``epoch``, ``xid`` and ``position`` and stopping before the
-    oldest transaction still under way; by position alone a reader would skip late commits.
+    To follow the log, read by ``epoch``, ``xid`` and ``position`` and stop before the oldest
+    transaction in progress; by position alone a reader would skip late commits.
     """
 
     position = models.BigIntegerField(
@@ -67,7 +66,7 @@ class Record(AppendOnly):
 
 
 class Status(models.TextChoices):
-    """Where a command stands. Succeeded, refused and cancelled are final."""
+    """The status of an attempt. Succeeded, refused and cancelled are final."""
 
     SUCCEEDED = "succeeded"
     REFUSED = "refused"
@@ -77,7 +76,7 @@ class Status(models.TextChoices):
 
     @property
     def is_final(self) -> bool:
-        """Whether the command can never run again."""
+        """True if the command can never run again."""
         return self not in (Status.POSTPONED, Status.FAILED)
 
 
@@ -96,7 +95,7 @@ class CommandRecord(Record):
     reason = models.TextField(blank=True)
     request_id = models.TextField(blank=True)
     traceparent = models.TextField(blank=True)
-    # NULL is no key: it is equal to no other one.
+    # NULL, not "", means no key: NULLs are distinct in the unique constraint.
     idempotency_key = models.TextField(null=True)  # noqa: DJ001
     client_address = models.GenericIPAddressField(null=True)
     user_agent = models.TextField(blank=True)
@@ -137,7 +136,7 @@ class CommandRecord(Record):
         )
         indexes = (
             models.Index(fields=("epoch", "xid", "position"), name="audit_command_log_order"),
-            # What is included is checked without a look at rows that are all over the table.
+            # An included column is checked in the index; the rows are scattered over the table.
             models.Index(
                 fields=("subject_type", "subject_id", "received_at", "position"),
                 include=("tenant",),
@@ -151,7 +150,7 @@ class CommandRecord(Record):
             ),
             models.Index(fields=("actor_kind", "actor_id", "position"), name="audit_command_actor"),
             models.Index(fields=("message_type", "position"), name="audit_command_type"),
-            # What succeeds at once, as nearly everything does, is in none of these three.
+            # Small: a success at the first attempt, the common case, is in none of these three.
             models.Index(
                 fields=("status", "position"),
                 condition=~models.Q(status="succeeded"),
@@ -168,8 +167,8 @@ class CommandRecord(Record):
                 name="audit_command_later_attempt",
             ),
             models.Index(fields=("actor_person", "position"), name="audit_command_person"),
-            # What the search goes along; audit/search tells how. Words in reasons have an index
-            # as well, which the migration makes: GIN over an expression, of rows with a reason.
+            # The index ranges that audit.log.search scans. Words in reasons have an index as well,
+            # created by a migration: GIN over an expression, of rows with a reason.
             models.Index(fields=("received_at", "position"), name="audit_command_time"),
             models.Index(
                 fields=("tenant", "received_at", "position"), name="audit_command_tenant_time"
@@ -207,13 +206,12 @@ class CommandRecord(Record):
 
     @classmethod
     def telling(cls, **told: Any) -> Self:
-        """Build a record of these columns, by their places: by name it takes 20 µs more."""
+        """Build a record from columns, as positional arguments: keywords take 20 µs more."""
         return cls(*(_blank_command() | told).values())
 
 
 @cache
 def _blank_command() -> dict[str, Any]:
-    """Give each column what it has where nothing is told of it."""
     return {field.attname: field.get_default() for field in CommandRecord._meta.concrete_fields}
 
 
@@ -228,7 +226,7 @@ class EventRecord(Record):
         verbose_name = "event"
         default_permissions = ("view",)
         constraints = (
-            # With the position, it tells the newest of a subject without a look at the rows.
+            # With the position, it finds the newest events of a subject without reading rows.
             models.UniqueConstraint(
                 fields=("subject_type", "subject_id", "number"),
                 include=("position",),
@@ -236,7 +234,7 @@ class EventRecord(Record):
             ),
         )
         indexes = (
-            # Who follows the log: all of it, or that of one tenant, however much others have.
+            # For readers that follow the log, or only one tenant's part of it.
             models.Index(fields=("epoch", "xid", "position"), name="audit_event_log_order"),
             models.Index(
                 fields=("tenant", "epoch", "xid", "position"), name="audit_event_tenant_order"
@@ -253,7 +251,7 @@ class EventRecord(Record):
 
 
 class StreamHead(models.Model):
-    """The number of the last event of each subject."""
+    """The number of the last event of a subject."""
 
     pk = models.CompositePrimaryKey("subject_type", "subject_id")
     subject_type = models.TextField()
@@ -268,7 +266,7 @@ class StreamHead(models.Model):
 
 
 class Epoch(AppendOnly):
-    """A stretch of the log within one numbering of transactions; a restore begins the next."""
+    """A part of the log with one numbering of transactions; a restore begins the next."""
 
     number = models.IntegerField(primary_key=True)
     began_at = models.DateTimeField()

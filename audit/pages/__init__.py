@@ -1,0 +1,17 @@
+"""The public API for the pages of an app: admin classes, and texts that are safe to show."""
+
+from audit.pages.admin import HistoryAdmin, ReadOnlyAdmin
+from audit.pages.labels import fields, shown, words
+from audit.pages.linked_rows import LinkedRows
+from audit.pages.safe_text import many_lines, one_line
+
+__all__ = [
+    "HistoryAdmin",
+    "LinkedRows",
+    "ReadOnlyAdmin",
+    "fields",
+    "many_lines",
+    "one_line",
+    "shown",
+    "words",
+]

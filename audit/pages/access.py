@@ -14,9 +14,10 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from audit.actors.actors import Actor
 from audit.entry.requests import actor_of_request
-from audit.pages.recording import NotRecorded, record_view
+from audit.log.visibility import VIEW_LOG
+from audit.messages.exceptions import CommandError
+from audit.pages.recording import record_view
 
-PERMISSION = "audit.view_commandrecord"
 EXPORT_PERMISSION = "audit.export_commandrecord"
 
 _Parameters = ParamSpec("_Parameters")
@@ -26,7 +27,7 @@ _View: TypeAlias = Callable[Concatenate[HttpRequest, _Parameters], HttpResponseB
 
 def for_auditors(page: _Page[_Parameters]) -> _View[_Parameters]:
     """Let in who may read the log; tell others why they may not."""
-    return require_safe(_guarded(page, permission=PERMISSION))
+    return require_safe(_guarded(page, permission=VIEW_LOG))
 
 
 def for_exporters(page: _Page[_Parameters]) -> _View[_Parameters]:
@@ -44,9 +45,13 @@ def rendered(
     return render(request, template, frame | context, status=status)
 
 
-def not_shown(request: HttpRequest) -> HttpResponse:
-    """Answer that a page could not be recorded, and is not shown therefore."""
-    return rendered(request, "audit/not_recorded.html", status=503, title="Not shown")
+def record_or_refuse(request: HttpRequest) -> HttpResponse | None:
+    """Record that a page of the log is opened; return a refusal if that fails."""
+    try:
+        record_view(request)
+    except CommandError:
+        return rendered(request, "audit/not_recorded.html", status=503, title="Not shown")
+    return None
 
 
 def _guarded(page: _Page[_Parameters], *, permission: str) -> _View[_Parameters]:
@@ -55,13 +60,10 @@ def _guarded(page: _Page[_Parameters], *, permission: str) -> _View[_Parameters]
         request: HttpRequest, /, *args: _Parameters.args, **kwargs: _Parameters.kwargs
     ) -> HttpResponseBase:
         actor = actor_of_request(request)
-        for needed in (PERMISSION, permission):
+        for needed in (VIEW_LOG, permission):
             _check(actor, needed)
-        try:
-            record_view(request, actor)
-        except NotRecorded:
-            return not_shown(request)
-        return page(request, actor, *args, **kwargs)
+        refusal = record_or_refuse(request)
+        return refusal or page(request, actor, *args, **kwargs)
 
     guarded: _View[_Parameters] = never_cache(login_required(view))
     return guarded
@@ -69,7 +71,7 @@ def _guarded(page: _Page[_Parameters], *, permission: str) -> _View[_Parameters]
 
 def _check(actor: Actor, permission: str) -> None:
     if not actor.may(permission):
-        what = "read" if permission == PERMISSION else "export"
+        what = "read" if permission == VIEW_LOG else "export"
         raise PermissionDenied(
             f"You are signed in as {actor.label}, who may not {what} the audit log. "
             f"An administrator can give you the permission {permission}."

@@ -15,11 +15,11 @@ from simple_history.admin import SimpleHistoryAdmin
 
 from audit.bus.postponements import pending_on
 from audit.entry.requests import actor_of_request
+from audit.log.visibility import VIEW_LOG
 from audit.messages.classes import Subject
 from audit.pages import versions
-from audit.pages.access import not_shown
-from audit.pages.linked_rows import READS_LOG, LinkedRows, commands_url
-from audit.pages.recording import NotRecorded, record_view
+from audit.pages.access import record_or_refuse
+from audit.pages.linked_rows import LinkedRows, commands_url
 
 _SAFE = ("GET", "HEAD")
 
@@ -45,10 +45,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave out what belongs to tenants that are not one's to see."""
         rows = super().get_queryset(request)
-        tenants = actor_of_request(request).tenants
-        if self.tenant_field is None or tenants is None:
+        if self.tenant_field is None:
             return rows
-        return rows.filter(**{f"{self.tenant_field}__in": tenants})
+        return actor_of_request(request).confine(rows, self.tenant_field)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -128,7 +127,7 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
     def get_list_display(self, request: HttpRequest) -> Any:
         """Let auditors go on from each row to the log."""
         columns = super().get_list_display(request)
-        return [*columns, "log"] if actor_of_request(request).may(READS_LOG) else columns
+        return [*columns, "log"] if actor_of_request(request).may(VIEW_LOG) else columns
 
     @admin.display(description="audit log")
     def log(self, row: Any) -> str:
@@ -141,8 +140,8 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
         if request.method not in _SAFE:
             return HttpResponseNotAllowed(_SAFE)
         self.visible(request, object_id)
-        if answer := unless_recorded(request):
-            return answer
+        if refusal := record_or_refuse(request):
+            return refusal
         context = {"subject_type": self.subject_type} | (extra_context or {})
         page: HttpResponse = super().history_view(  # type: ignore[no-untyped-call]
             request, object_id, context
@@ -160,8 +159,8 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
         if request.method not in _SAFE:
             return HttpResponseNotAllowed(_SAFE)
         row = self.visible(request, object_id)
-        if answer := unless_recorded(request):
-            return answer
+        if refusal := record_or_refuse(request):
+            return refusal
         version = versions.find(row, version_id)
         versions.describe([version], actor=actor_of_request(request))
         context = {"version": version, "subject_type": self.subject_type} | (extra_context or {})
@@ -189,12 +188,3 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
 
     def has_change_history_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-
-def unless_recorded(request: HttpRequest) -> HttpResponse | None:
-    """Record that a page of the log is opened; the answer, if that cannot be done."""
-    try:
-        record_view(request, actor_of_request(request))
-    except NotRecorded:
-        return not_shown(request)
-    return None

@@ -4,7 +4,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TypeVar
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -12,12 +11,10 @@ from django.db.models import QuerySet
 from audit.actors.actors import Actor
 from audit.log.commands import ChangeOutsideCommand
 from audit.messages.classes import Subject
-from audit.models.records import CommandRecord, EventRecord, Record, Status
+from audit.models.records import CommandRecord, EventRecord, Status
 from audit.pages.changes import Change
 from audit.pages.labels import fields, shown, span, status_words, words
 from audit.subjects.names import labels
-
-_RecordType = TypeVar("_RecordType", bound=Record)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,11 +102,6 @@ class Line:
         return f"released by {by}" if self.record.attempt > 1 else f"part of {by}"
 
 
-def visible(records: QuerySet[_RecordType], actor: Actor) -> QuerySet[_RecordType]:
-    """Leave out what belongs to tenants that are not the actor's to see."""
-    return records if actor.tenants is None else records.filter(tenant__in=actor.tenants)
-
-
 def window(
     records: QuerySet[CommandRecord], *, before: int | None, size: int
 ) -> tuple[list[CommandRecord], int | None]:
@@ -185,7 +177,7 @@ def _facts(
     command_ids: Sequence[UUID], *, actor: Actor
 ) -> defaultdict[tuple[UUID, int], list[Fact]]:
     found: defaultdict[tuple[UUID, int], list[Fact]] = defaultdict(list)
-    events = visible(EventRecord.objects.filter(command_id__in=command_ids), actor)
+    events = actor.confine(EventRecord.objects.filter(command_id__in=command_ids))
     for event in events.order_by("position"):
         fact = Fact(record=event, words=words(event.message_type))
         found[event.command_id, event.attempt].append(fact)
@@ -196,6 +188,6 @@ def _causes(records: Sequence[CommandRecord], *, actor: Actor) -> dict[UUID | No
     causes: dict[UUID | None, CommandRecord] = {each.command_id: each for each in records}
     missing = {each.causation_id for each in records if each.causation_id} - causes.keys()
     if missing:
-        found = visible(CommandRecord.objects.filter(command_id__in=missing), actor)
+        found = actor.confine(CommandRecord.objects.filter(command_id__in=missing))
         causes |= {each.command_id: each for each in found.order_by("attempt")}
     return causes

@@ -11,11 +11,10 @@ from django.utils.html import format_html
 
 from audit.actors.actors import Actor
 from audit.entry.requests import actor_of_request
+from audit.log.visibility import VIEW_LOG
 from audit.messages.classes import Subject
 from audit.models.records import Record
 from audit.subjects.names import labels
-
-READS_LOG = "audit.view_commandrecord"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +61,7 @@ class LinkedRows(ChangeList):
             Leads(
                 subject=subject,
                 label=names.get(subject, "") if subject else "",
-                reads_log=actor.may(READS_LOG),
+                reads_log=actor.may(VIEW_LOG),
             )
             for subject in subjects
         ]

@@ -1,30 +1,23 @@
-"""Keeping on record who read what of the log, where the settings ask for it."""
+"""Records of who read what of the log, where the settings ask for them."""
 
 from django.conf import settings
 from django.http import HttpRequest
 
-from audit.actors.actors import Actor
-from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
-from audit.entry.requests import request_facts
+from audit.entry.requests import context_of
 from audit.log.commands import ViewPage
-from audit.messages.exceptions import CommandError
 from audit.messages.text import clean_text
 
 _LONGEST = 2_000
 
 
-class NotRecorded(Exception):
-    """That a page is read could not be recorded, so it must not be shown."""
+def record_view(request: HttpRequest) -> None:
+    """Record that a page is opened, before anything of it is read.
 
+    The query is kept as it was written: whom an auditor looked for is what such a record is for,
+    and the names and ids in it are ones that the log has anyway.
 
-def record_view(request: HttpRequest, actor: Actor) -> None:
-    """Record that an actor opens a page, before anything of it is read.
-
-    What was looked for is kept as it was written: whom an auditor looked for is what such a
-    record is for, and the names and ids in it are ones that the log has anyway.
-
-    :raises NotRecorded: if the record cannot be written, for whatever reason.
+    :raises CommandError: if the record cannot be written, so that the page must not be shown.
     """
     if not settings.AUDIT_RECORD_PAGE_VIEWS:
         return
@@ -33,8 +26,4 @@ def record_view(request: HttpRequest, actor: Actor) -> None:
         path=clean_text(request.path, longest=_LONGEST),
         query=clean_text(request.META.get("QUERY_STRING", ""), longest=_LONGEST),
     )
-    context = Context(actor=actor, channel="audit pages", request=request_facts(request))
-    try:
-        dispatch(command, context=context)
-    except CommandError as error:
-        raise NotRecorded from error
+    dispatch(command, context=context_of(request, channel="audit pages"))

@@ -7,11 +7,10 @@ from django.db.models import Model
 from django.http import Http404
 
 from audit.actors.actors import Actor
+from audit.log.visibility import VIEW_LOG
 from audit.models.records import CommandRecord
 from audit.pages.changes import history_of, revisions
-from audit.pages.lines import visible
 
-_LOG_PERMISSION = "audit.view_commandrecord"
 _MOST_DIGITS = 18
 
 
@@ -38,7 +37,7 @@ def describe(versions: Iterable[Any], *, actor: Actor) -> None:
     for revision in revisions(newest_first[::-1]):
         revision.row.revision = revision
     ids = {version.history_command_id for version in newest_first if version.history_command_id}
-    records = visible(CommandRecord.objects.filter(command_id__in=ids), actor)
-    seen = set(records.values_list("command_id", flat=True)) if actor.may(_LOG_PERMISSION) else ()
+    records = actor.confine(CommandRecord.objects.filter(command_id__in=ids))
+    seen = set(records.values_list("command_id", flat=True)) if actor.may(VIEW_LOG) else ()
     for version in newest_first:
         version.is_command_seen = version.history_command_id in seen

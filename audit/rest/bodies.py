@@ -1,7 +1,7 @@
-"""What a body must not hold: fields that are none, and values of another type than declared.
+"""Strict request bodies: no unknown fields, no values of other types than declared.
 
-A serializer drops the first without a word, and makes the best of the second: it reads 5 as "5",
-and "off" as false. Who is answered so finds out later.
+A serializer silently drops the first and converts the second: it reads 5 as "5", and "off" as
+false. The caller would notice too late.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,9 +14,10 @@ from audit.rest.exception_handlers import field_errors
 
 
 def refuse_misfits(serializer: serializers.Serializer[Any], body: Any) -> None:
-    """Refuse a body that does not fit its serializer to the letter, at any depth.
+    """Check that a body has only known fields and declared types, at any depth.
 
-    :raises Invalid: with one error for each field, also for what the serializer itself refuses.
+    :raises Invalid: if it does not, with one error for each field, including the errors of the
+        serializer itself.
     """
     misfits = list(_misfits(serializer, body, path=""))
     if not misfits:
@@ -30,7 +31,7 @@ def _errors_of(serializer: serializers.Serializer[Any]) -> Iterable[FieldError]:
     try:
         serializer.is_valid()
     except Invalid as refusal:
-        # A rule of the domain, which the serializer asked.
+        # From a check of the domain that the serializer calls.
         return refusal.errors
     return field_errors(serializer.errors)
 
@@ -52,7 +53,7 @@ def _misfits(field: serializers.Field, value: Any, *, path: str) -> Iterator[Fie
 def _in_object(
     serializer: serializers.Serializer[Any], body: Any, *, path: str
 ) -> Iterator[FieldError]:
-    # What is no object at all, the serializer tells by itself.
+    # The serializer itself refuses a value that is not an object.
     if not isinstance(body, Mapping):
         return
     for name, value in body.items():
@@ -79,7 +80,7 @@ def _is_text(value: Any) -> bool:
 
 
 def _is_whole(value: Any) -> bool:
-    """Tell whether JSON Schema would call it an integer: 5.0 is one, true is not."""
+    """Return True for an integer in the sense of JSON Schema: 5.0 is one, true is not."""
     return not isinstance(value, bool) and (
         isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     )

@@ -1,4 +1,4 @@
-"""What callers are told of themselves over HTTP."""
+"""The HTTP representation of the caller."""
 
 from typing import Annotated, TypedDict
 
@@ -18,7 +18,7 @@ class Caller(TypedDict):
 
 
 def caller(who: Actor) -> Caller:
-    """Present the one who is calling."""
+    """Return the representation of an actor."""
     return {
         "kind": who.kind,
         "id": who.id,

@@ -1,4 +1,4 @@
-"""The pages that the types of problems lead to, for anybody."""
+"""Public pages that document the types of problems."""
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -9,13 +9,13 @@ from audit.rest import problems
 
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
-    """List every problem that the API can answer with."""
+    """Show every problem that the API can return."""
     return render(request, "audit/errors.html", {"pages": problems.pages().values()})
 
 
 @require_safe
 def error(request: HttpRequest, name: str) -> HttpResponse:
-    """Tell what a problem means, and what to do about it."""
+    """Show the meaning of a problem and its remedy."""
     page = problems.pages().get(name.replace("-", "_"))
     if page is None or page.path != request.path:
         raise Http404

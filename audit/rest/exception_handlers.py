@@ -1,4 +1,4 @@
-"""The one place where errors become HTTP: plain JSON for v1, problem details for v2."""
+"""Conversion of errors to HTTP responses: plain JSON for v1, problem details for v2."""
 
 import sys
 from collections.abc import Iterator
@@ -29,13 +29,13 @@ logger = structlog.get_logger(__name__)
 
 PROBLEM = "application/problem+json"
 _RETRY_AFTER_SECONDS = "1"
-# One answer for every bad credential: what was wrong with it is in the log only.
+# One response for every invalid credential: only the log has the reason.
 _UNAUTHENTICATED = "No valid credentials came with this request."
 _MALFORMED = "The request is malformed."
 
 
 class Problem:
-    """An error as HTTP tells it, whatever raised it."""
+    """The status, code, message and headers of an error's response."""
 
     def __init__(self, error: Exception | None) -> None:
         self.errors: list[FieldError] = []
@@ -52,14 +52,14 @@ class Problem:
                 self._take_any(error)
 
     def plain(self) -> LegacyProblem:
-        """Write the body as v1 always did."""
+        """Return the body in the format of version 1."""
         body: LegacyProblem = {"detail": self.message, "code": self.code}
         if self.errors:
             body["errors"] = {error.field: error.message for error in self.errors}
         return body
 
     def details(self) -> ProblemDetails:
-        """Write the body as RFC 9457 has it."""
+        """Return the body in the format of RFC 9457."""
         body: ProblemDetails = {
             "type": problems.type_of(self.code),
             "title": problems.title_of(self.code),
@@ -76,11 +76,11 @@ class Problem:
         return body
 
     def _request_id(self) -> str | None:
-        """Name the request, but not where every answer has to be alike to the byte."""
+        """Return the id of the request; None where every response must be identical."""
         if self.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS):
             return None
-        # The log's own id, for the caller's is not in the log. A request that is turned down before
-        # it gets one is told one all the same.
+        # Our own id, because the application log does not contain the caller's. A request that is
+        # refused before it gets an id gets a new one here.
         return str(get_contextvars().get("request_id") or uuid4())
 
     def _take(self, status: HTTPStatus, code: str, message: str) -> None:
@@ -129,7 +129,7 @@ class Problem:
 
 
 def plain(error: Exception, context: dict[str, Any]) -> Response:
-    """Answer as v1 always did: plain JSON, and none but the old status codes for bad input."""
+    """Return plain JSON for version 1, with only its old status codes for invalid input."""
     problem = _told(error, context)
     if problem.status in (
         HTTPStatus.LENGTH_REQUIRED,
@@ -141,7 +141,7 @@ def plain(error: Exception, context: dict[str, Any]) -> Response:
 
 
 def problem_details(error: Exception, context: dict[str, Any]) -> Response:
-    """Answer with problem details."""
+    """Return problem details."""
     problem = _told(error, context)
     return Response(
         problem.details(),
@@ -152,7 +152,7 @@ def problem_details(error: Exception, context: dict[str, Any]) -> Response:
 
 
 def field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
-    """Flatten what a serializer found wrong into one error a field, without any value."""
+    """Yield one error per field from the errors of a serializer, without any value."""
     match detail:
         case dict():
             for name, inner in detail.items():
@@ -167,30 +167,30 @@ def field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer for addresses that are none: JSON below /api/, otherwise a page."""
+    """Return the 404 response for an unknown URL: JSON below /api/, otherwise a page."""
     if request.path.startswith("/api/"):
         return _json(request, Http404())
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Answer for what nobody foresaw, and tell nothing of it."""
+    """Return the response for an unexpected error, without details of it."""
     if request.path.startswith("/api/"):
-        # Django is dealing with the error that brought us here.
+        # Django calls this in the except block of the error.
         _, error, _ = sys.exc_info()
         return _json(request, error if isinstance(error, OperationalError) else None)
     return defaults.server_error(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Answer for requests that Django itself turns down."""
+    """Return the response for requests that Django itself refuses."""
     if request.path.startswith("/api/"):
         return _json(request, exception)
     return defaults.bad_request(request, exception)
 
 
 def _told(error: Exception, context: dict[str, Any]) -> Problem:
-    """Put an error that a view raised into words; in the log too, if nobody foresaw it."""
+    """Build the problem for a view's error, and log the error if it is unexpected."""
     problem = Problem(error)
     is_ours = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     if context and is_ours and not isinstance(error, CommandError | drf.APIException):
@@ -203,7 +203,7 @@ def _join(path: str, name: str) -> str:
 
 
 def _field_problem(error: FieldError) -> FieldProblem:
-    """Say where in the request it is: by an RFC 6901 pointer, in a body."""
+    """Return the error with its place in the request: in a body, by an RFC 6901 pointer."""
     name, code, detail, place = error
     match place:
         case Place.HEADER:

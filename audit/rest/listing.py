@@ -1,6 +1,6 @@
-"""Lists over HTTP: their parameters, checked by name, and pages that do not shift under a reader.
+"""Lists over HTTP: their checked parameters, and stable pages.
 
-A list declares what may be asked of it, and reads a page of a query set:
+A list declares its parameters, and reads a page of a query set:
 
     class ApiKeyListQuery(ListQuery):
         resource_fields = ("id", "name", …)
@@ -11,8 +11,8 @@ A list declares what may be asked of it, and reads a page of a query set:
     found = page(keys.filter(…), query)
     return Response(body(request, query, map(as_json, found.rows), cursor=found.cursor))
 
-A page begins behind the last row of the one before it, found by comparing with its values, so it
-costs the same on the thousandth page, and what is written meanwhile shifts nothing.
+A page begins after the last row of the previous page, by comparison with that row's values. So the
+thousandth page costs no more than the first, and new rows do not shift the pages.
 """
 
 import re
@@ -43,7 +43,7 @@ __all__ = [
 
 MOST_RESULTS = 100
 USUAL_RESULTS = 25
-# Of so many times the rows of a page, those that are not wanted leave enough for it.
+# Candidates read per row of a page: enough, since nearly all of them match.
 _TIMES_WANTED = 2
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,18}")
 
@@ -51,7 +51,7 @@ _Row = TypeVar("_Row", bound=Model)
 
 
 class FieldNamesField(serializers.Field):
-    """Names of a resource's fields, with commas between them."""
+    """Names of a resource's fields, separated by commas."""
 
     def __init__(self, names: Iterable[str], **options: Any) -> None:
         super().__init__(**options)
@@ -60,7 +60,10 @@ class FieldNamesField(serializers.Field):
         self.json_schema = {"type": "string", "pattern": f"^({either})(,({either}))*$"}
 
     def to_internal_value(self, data: Any) -> frozenset[str]:
-        """Read the names."""
+        """Return the names.
+
+        :raises ValidationError: if a name is unknown.
+        """
         names = [name.strip() for name in str(data).split(",")]
         unknown = [name for name in names if name not in self.names]
         if unknown:
@@ -69,29 +72,28 @@ class FieldNamesField(serializers.Field):
         return frozenset(names)
 
     def to_representation(self, value: frozenset[str]) -> str:
-        """Write the names in the order of the resource."""
+        """Return the names in the order of the resource, separated by commas."""
         return ",".join(name for name in self.names if name in value)
 
 
 class WholeNumberField(serializers.IntegerField):
-    """A number of things, in digits and nothing else."""
+    """A whole number that contains only digits."""
 
     def to_internal_value(self, data: Any) -> int:
-        """Read it."""
         if not _WHOLE_NUMBER.fullmatch(str(data)):
             self.fail("invalid")
         return int(data)
 
 
 class Parameters(serializers.Serializer[Any]):
-    """What may stand behind the question mark of an address."""
+    """The query parameters of a URL."""
 
     @classmethod
     def of(cls, request: Request) -> dict[str, Any]:
-        """Check the parameters of a request and return them as values.
+        """Return the checked parameters of a request.
 
-        :raises Invalid: if one of them is none, is given twice or cannot be read: a misspelled
-            filter would show everything.
+        :raises Invalid: if a parameter is unknown, repeated or invalid. Otherwise a misspelled
+            filter would return everything.
         """
         given = request.query_params
         serializer = cls(data=given.dict())
@@ -102,10 +104,10 @@ class Parameters(serializers.Serializer[Any]):
 
 
 class ListQuery(Parameters):
-    """What may stand behind the question mark of a list's address; subclasses add their filters.
+    """The query parameters of a list; subclasses add their filters.
 
-    ``resource_fields`` are the names that ``fields`` may choose from, and of the ``orders`` the
-    first is the usual one.
+    ``resource_fields`` are the names that ``fields`` may contain. The first of the ``orders`` is
+    the default.
     """
 
     resource_fields: ClassVar[tuple[str, ...]] = ()
@@ -119,7 +121,7 @@ class ListQuery(Parameters):
     )
 
     def get_fields(self) -> dict[str, serializers.Field]:
-        """Add what depends on the list. Declared, ``fields`` would hide DRF's own property."""
+        """Add fields that depend on the list. Declared, ``fields`` would hide DRF's property."""
         own: dict[str, serializers.Field] = dict(super().get_fields())
         names = [order.name for order in self.orders]
         own["order"] = serializers.ChoiceField(choices=names, default=names[0])
@@ -131,7 +133,7 @@ class ListQuery(Parameters):
         return own
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """Find the order by its name, and read the cursor by the order."""
+        """Replace the name of the order by the order, and read the cursor."""
         order = next(each for each in self.orders if each.name == attrs["order"])
         if "cursor" in attrs:
             attrs["cursor"] = _read_cursor(order, attrs["cursor"])
@@ -140,7 +142,7 @@ class ListQuery(Parameters):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[_Row]):
-    """Some rows, and where the next page begins if there is one."""
+    """The rows of a page, and the cursor of the next page, or None on the last."""
 
     rows: list[_Row]
     cursor: str | None
@@ -153,11 +155,11 @@ def page(
     any_of: Sequence[Q] = (),
     among: QuerySet[_Row] | None = None,
 ) -> Page[_Row]:
-    """Read the page that a checked query asks for.
+    """Return the page for a checked query.
 
-    ``any_of`` are conditions of which a row has to meet one; each is looked for by an index of
-    its own. Joined by OR they would have PostgreSQL sort all that there is. ``among`` are rows
-    whose order an index tells without a look at them, and which hardly ever are not wanted.
+    A row must meet one of the conditions ``any_of``. Each has a query and an index of its own:
+    joined by OR, PostgreSQL would sort every row. ``among`` are candidates that an index returns
+    in order without reading rows; nearly all of them should match.
     """
     order: Order = query["order"]
     limit: int = query["limit"]
@@ -173,7 +175,7 @@ def page(
 def _nearest(
     rows: QuerySet[_Row], among: QuerySet[_Row], query: Mapping[str, Any], *, any_of: Sequence[Q]
 ) -> list[_Row] | None:
-    """Look for a page among the nearest rows only; None if too many of those are not wanted."""
+    """Return the rows from the nearest candidates only; None if too few of those match."""
     order, wanted = query["order"], query["limit"] + 1
     if cursor := query.get("cursor"):
         among = among.filter(order.behind(cursor))
@@ -185,7 +187,7 @@ def _nearest(
 
 
 def both(some: Sequence[Q], others: Sequence[Q]) -> list[Q]:
-    """Join two lists of conditions, of each of which a row has to meet one, into such a list."""
+    """Combine two lists of alternative conditions into one: a row must meet one of each."""
     if not some or not others:
         return [*some, *others]
     return [first & second for first in some for second in others]
@@ -210,7 +212,7 @@ def body(
     *,
     cursor: str | None,
 ) -> dict[str, Any]:
-    """Present a page: its resources, no more of each than was asked for, and the next address."""
+    """Return the body of a page: the resources, with the requested fields, and the next URL."""
     wanted: frozenset[str] | None = query.get("fields")
     return {
         "results": [

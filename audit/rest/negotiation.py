@@ -1,4 +1,4 @@
-"""Which form an answer has: the only one that there is, unless the caller wants another."""
+"""Content negotiation, with a shortcut for JSON."""
 
 from collections.abc import Iterable
 
@@ -10,7 +10,7 @@ _TAKES_JSON = ("*/*", "application/json")
 
 
 class JSONNegotiation(DefaultContentNegotiation):
-    """The framework's own, which weighs media types for 30 µs where there is nothing to choose."""
+    """The framework's negotiation; a shortcut saves 30 µs if there is only one renderer."""
 
     def select_renderer(
         self,
@@ -18,7 +18,7 @@ class JSONNegotiation(DefaultContentNegotiation):
         renderers: Iterable[BaseRenderer],
         format_suffix: str | None = None,
     ) -> tuple[BaseRenderer, str]:
-        """Choose the renderer, and the media type that it writes."""
+        """Return the renderer and its media type."""
         first, *others = renderers
         accepted = request.META.get("HTTP_ACCEPT", "*/*")
         if accepted in _TAKES_JSON and not others and format_suffix is None:

@@ -1,4 +1,4 @@
-"""Parameters that several lists take."""
+"""Query parameters that several lists share."""
 
 import re
 from typing import Any, ClassVar
@@ -16,16 +16,19 @@ _ACTOR = re.compile(r"[a-z_]{1,50}:[!-9;-~]{1,200}")
 
 
 class SubjectField(serializers.Field):
-    """A subject as a parameter: ``api-key:018f…``."""
+    """A subject, by type and id: ``api-key:018f…``."""
 
     @property
     def json_schema(self) -> dict[str, Any]:
-        """Describe it in the document of the API."""
+        """The schema for the OpenAPI document."""
         either = "|".join(map(_pattern, types.subject_types()))
         return {"type": "string", "pattern": f"^({either})$"}
 
     def to_internal_value(self, data: Any) -> Subject:
-        """Read it."""
+        """Return the subject.
+
+        :raises ValidationError: if the type or the id is invalid.
+        """
         name, _, identifier = str(data).partition(":")
         subject_type = types.subject_type(name)
         if subject_type is None:
@@ -36,41 +39,45 @@ class SubjectField(serializers.Field):
             raise serializers.ValidationError(f"must have the id of a {name}") from None
 
     def to_representation(self, value: Subject) -> str:
-        """Write it."""
         return str(value)
 
 
 class ActorField(serializers.Field):
-    """An actor as a parameter, by kind and id: ``user:7``."""
+    """An actor, by kind and id: ``user:7``."""
 
     json_schema: ClassVar = {"type": "string", "pattern": f"^{_ACTOR.pattern}$"}
 
     def to_internal_value(self, data: Any) -> tuple[str, str]:
-        """Read it."""
+        """Return kind and id.
+
+        :raises ValidationError: if the text is not an actor.
+        """
         if not _ACTOR.fullmatch(str(data)):
             raise serializers.ValidationError("must be a kind, a colon and an id, as in user:7")
         kind, _, identifier = str(data).partition(":")
         return kind, identifier
 
     def to_representation(self, value: tuple[str, str]) -> str:
-        """Write it."""
         return ":".join(value)
 
 
 class MessageTypeField(serializers.Field):
-    """A type of command as a parameter, by its present name or an old one."""
+    """A type of command, by its current name or an alias."""
 
     kind: type[Message] = Command
     words = "must be a type of command, as in a list"
 
     @property
     def json_schema(self) -> dict[str, Any]:
-        """List the present names, for the document of the API."""
+        """The schema for the OpenAPI document: the current names."""
         known = [each for each in catalog.message_classes() if issubclass(each, self.kind)]
         return {"type": "string", "enum": [each.message_type for each in known]}
 
     def to_internal_value(self, data: Any) -> list[str]:
-        """List all names of the type."""
+        """Return the current name of the type and its aliases.
+
+        :raises ValidationError: if there is no such type of this kind of message.
+        """
         try:
             found = catalog.message_class(str(data))
         except catalog.UnknownMessageType:
@@ -80,12 +87,11 @@ class MessageTypeField(serializers.Field):
         return [found.message_type, *found.aliases]
 
     def to_representation(self, value: list[str]) -> str:
-        """Write the present name."""
         return value[0]
 
 
 class EventTypeField(MessageTypeField):
-    """A type of event as a parameter, by its present name or an old one."""
+    """A type of event, by its current name or an alias."""
 
     kind = Event
     words = "must be a type of event, as in a list"

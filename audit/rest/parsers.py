@@ -1,4 +1,4 @@
-"""Reading request bodies: JSON, strictly, and not more of it than we want to hold."""
+"""Parsers of request bodies: strict JSON, of limited size."""
 
 import json
 import math
@@ -14,7 +14,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.request import Request
 
 _DEEPEST = 32
-# What JSON may write for half of a surrogate pair, which is no text in UTF-8 or PostgreSQL.
+# The JSON escape of a surrogate. Without its pair it is not valid in UTF-8 or PostgreSQL.
 _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
@@ -37,7 +37,7 @@ class LengthRequired(APIException):
 
 
 class JSONParser(BaseParser):
-    """Takes what RFC 8259 calls JSON: UTF-8, and no NaN or Infinity."""
+    """A parser of JSON as defined by RFC 8259: UTF-8, without NaN or Infinity."""
 
     media_type = "application/json"
 
@@ -47,10 +47,10 @@ class JSONParser(BaseParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Parse the body; an empty one is an empty object.
+        """Return the parsed body; an empty body is an empty object.
 
         :raises BodyTooLarge: if it is longer than DATA_UPLOAD_MAX_MEMORY_SIZE.
-        :raises ParseError: if it is no JSON, or not all of it came.
+        :raises ParseError: if it is not JSON, or incomplete.
         """
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
         body = stream.read(limit + 1)
@@ -63,22 +63,22 @@ class JSONParser(BaseParser):
         except UnicodeDecodeError as error:
             message = "The body is not valid UTF-8."
             raise ParseError(message) from error
-        # Python's parser counts levels and digits, and gives up with these.
+        # Python's parser raises these for too many levels or digits, too.
         except (ValueError, RecursionError) as error:
             message = "The body is not valid JSON."
             raise ParseError(message) from error
 
     def load(self, text: str) -> Any:
-        """Read the text of a body.
+        """Return the parsed text of a body.
 
-        :raises ValueError: if it is no JSON.
+        :raises ValueError: if it is not JSON.
         :raises RecursionError: if it is nested too deep for Python.
         """
         return json.loads(text, parse_constant=_refuse_constant)
 
 
 class StrictJSONParser(JSONParser):
-    """Takes I-JSON (RFC 7493): what every program reads alike, and every database can keep."""
+    """A parser of I-JSON (RFC 7493): every client and database reads it in the same way."""
 
     def parse(
         self,
@@ -86,11 +86,11 @@ class StrictJSONParser(JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> Any:
-        """Parse the body.
+        """Return the parsed body.
 
-        :raises UnsupportedMediaType: if it is said to be in another charset than UTF-8.
+        :raises UnsupportedMediaType: if its charset is stated and is not UTF-8.
         :raises BodyTooLarge: if it is longer than DATA_UPLOAD_MAX_MEMORY_SIZE.
-        :raises ParseError: if it is no JSON, or could be read in more than one way.
+        :raises ParseError: if it is not JSON, or ambiguous.
         """
         if _charset(media_type or "") not in (None, "utf-8", "utf8"):
             message = "A body has to be in UTF-8."
@@ -98,9 +98,9 @@ class StrictJSONParser(JSONParser):
         return super().parse(stream, media_type, parser_context)
 
     def load(self, text: str) -> Any:
-        """Read the text of a body.
+        """Return the parsed text of a body.
 
-        :raises ParseError: if it is JSON, but a trap.
+        :raises ParseError: if it is JSON but not I-JSON, or nested too deep.
         """
         found = json.loads(
             text,
@@ -115,9 +115,9 @@ class StrictJSONParser(JSONParser):
 
 
 def refuse_chunks(request: Request) -> None:
-    """Refuse a body of no stated length, which the framework takes for none at all.
+    """Refuse a body without a Content-Length, which the framework reads as an empty body.
 
-    :raises LengthRequired: if the request has one.
+    :raises LengthRequired: if the request has a Transfer-Encoding.
     """
     if "Transfer-Encoding" in request.headers:
         raise LengthRequired
@@ -126,7 +126,7 @@ def refuse_chunks(request: Request) -> None:
 def _refuse_cut(body: bytes, context: Mapping[str, Any]) -> None:
     request: Request | None = context.get("request")
     stated = request.META.get("CONTENT_LENGTH") if request else None
-    # What a lost connection left of a body may well be JSON, and mean something else.
+    # A body that a lost connection cut off may be valid JSON with another meaning.
     if stated and len(body) < int(stated):
         message = "The body ended before its Content-Length."
         raise ParseError(message)

@@ -1,4 +1,4 @@
-"""Every problem that the API can answer with: what its code means, and what to do about it."""
+"""Every problem that the API can return, with its status, meaning and remedy."""
 
 from collections.abc import Iterable, Iterator
 from http import HTTPStatus
@@ -58,7 +58,9 @@ class ProblemDetails(TypedDict):
     title: str
     status: int
     detail: str
-    code: Annotated[str, "Stable: tell problems apart by it, and be ready for new ones."]
+    code: Annotated[
+        str, f"Stable; new ones may be added. Explained at {PAGES}/, with - for _, as in type."
+    ]
     request_id: NotRequired[str]
     command_id: NotRequired[Uuid]
     errors: NotRequired[list[FieldProblem]]
@@ -73,7 +75,7 @@ class LegacyProblem(TypedDict):
 
 
 class Cause(NamedTuple):
-    """One way in which a problem comes about."""
+    """One error that a problem's code stands for."""
 
     code: str
     status: HTTPStatus
@@ -82,7 +84,7 @@ class Cause(NamedTuple):
 
 
 class ProblemPage(NamedTuple):
-    """All that is said about the problems of one code."""
+    """The documentation of one problem code."""
 
     code: str
     title: str
@@ -90,7 +92,7 @@ class ProblemPage(NamedTuple):
     causes: list[Cause]
 
 
-# What the framework finds wrong before any code of ours is asked.
+# Errors that the framework raises before our code runs.
 _OF_THE_FRAMEWORK = (
     Cause(
         "parse_error",
@@ -162,27 +164,27 @@ _OF_THE_FRAMEWORK = (
 
 
 def type_of(code: str) -> str:
-    """Name the type of a problem: the address of its page, which never changes."""
+    """Return the type of a problem: the URL of its page, which never changes."""
     return f"{PAGES}/{code.replace('_', '-')}"
 
 
 def title_of(code: str) -> str:
-    """Name a problem in words, the same every time."""
+    """Return the title of a problem, derived from its code."""
     return code.replace("_", " ").capitalize()
 
 
 def status_of(kind: type[CommandError]) -> HTTPStatus:
-    """Tell the status of HTTP that an error is answered with."""
+    """Return the HTTP status for a class of errors."""
     return next(_STATUS[each] for each in kind.__mro__ if each in _STATUS)
 
 
 def status_of_code(code: str) -> HTTPStatus:
-    """Tell the status of what a record keeps the code of; a refusal's if it is known no more."""
+    """Return the HTTP status for a recorded code; a refusal's if it is no longer known."""
     return next((each.status for each in _causes() if each.code == code), HTTPStatus.CONFLICT)
 
 
 def pages() -> dict[str, ProblemPage]:
-    """Describe every problem, by its code and in the order of the codes."""
+    """Return every problem's page, by code and sorted by it."""
     found: dict[str, ProblemPage] = {}
     for cause in sorted(_causes()):
         blank = ProblemPage(cause.code, title_of(cause.code), type_of(cause.code), [])
@@ -200,7 +202,7 @@ def _causes() -> Iterator[Cause]:
 
 
 def _of_ours(kind: type[APIException]) -> Iterable[Any]:
-    """Find the framework's kind of errors that say what to do, as those do that are ours."""
+    """Return our own subclasses of a class of the framework: only those have a remedy."""
     return (each for each in _with_subclasses(kind) if hasattr(each, "remedy"))
 
 

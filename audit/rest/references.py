@@ -1,4 +1,4 @@
-"""What resources say of their values, and how they refer to what is not part of them."""
+"""JSON Schema keywords for fields, and references to other resources."""
 
 from collections.abc import Hashable, Iterable
 from functools import cache
@@ -7,19 +7,19 @@ from uuid import UUID
 
 from django.urls import reverse
 
-# Stands for any id in an address.
+# A placeholder for the id in a URL.
 _ANY = str(UUID(int=0))
 
 
 class Keyword(NamedTuple):
-    """Says of a field's values, by a keyword of JSON Schema, more than their type does."""
+    """A JSON Schema keyword that restricts a field beyond its type."""
 
     name: str
     value: Hashable
 
 
 def one_of(values: Iterable[str]) -> Keyword:
-    """Say that the field has one of these values."""
+    """Return the keyword for a field that has one of these values."""
     return Keyword("enum", tuple(values))
 
 
@@ -50,12 +50,12 @@ class CommandReference(TypedDict):
 
 
 def reference(kind: str, identifier: str) -> Reference | None:
-    """Refer to a subject, if there is one."""
+    """Return a reference to a subject, or None if ``kind`` is empty."""
     return {"type": kind, "id": identifier} if kind else None
 
 
 def address(route: str, parameter: str, identifier: UUID) -> str:
-    """Tell where a route has what this id stands for: as `reverse` does, which takes 20 µs."""
+    """Return the URL of a route for an id, like `reverse`, which takes 20 µs."""
     return _pattern(route, parameter).replace(_ANY, str(identifier))
 
 

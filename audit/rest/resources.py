@@ -1,4 +1,4 @@
-"""What the log looks like over HTTP."""
+"""The HTTP representations of commands and events."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypedDict
 from audit.bus import postponements
 from audit.bus.postponements import Pending, Progress
 from audit.log.status import weight
+from audit.messages.classes import Subject
 from audit.messages.exceptions import Failed
 from audit.messages.outcomes import Postponed
 from audit.models.records import CommandRecord, EventRecord, Status
@@ -145,7 +146,7 @@ class CommandResource(CommandInList):
 
 
 def command(records: Sequence[CommandRecord], *, progress: Progress | None) -> CommandResource:
-    """Present a command by the records of all of its attempts, first to last."""
+    """Return a command in full, from the records of all its attempts, first to last."""
     command_id = records[0].command_id
     events = EventRecord.objects.filter(command_id=command_id).order_by("position")
     return {
@@ -157,7 +158,7 @@ def command(records: Sequence[CommandRecord], *, progress: Progress | None) -> C
 
 
 def command_in_list(records: Sequence[CommandRecord]) -> CommandInList:
-    """Present a command among others, by the records of all of its attempts, first to last."""
+    """Return a command for a list, from the records of all its attempts, first to last."""
     first, present = records[0], max(records, key=weight)
     return {
         **_command(first),
@@ -177,7 +178,7 @@ def command_in_list(records: Sequence[CommandRecord]) -> CommandInList:
 
 
 def event_in_list(event: EventRecord) -> EventInList:
-    """Present an event among others."""
+    """Return an event for a list."""
     return {
         **_event(event),
         "command": _command(event),
@@ -186,25 +187,31 @@ def event_in_list(event: EventRecord) -> EventInList:
 
 
 def postponed(outcome: Postponed) -> PostponedCommand:
-    """Present a held command."""
+    """Return the response body for a held command."""
     progress = postponements.progress(outcome.command_id)
     subject_type = progress.subject_type if progress else ""
     return {
         "status": Status.POSTPONED.value,
         "command": _command(outcome),
         "approval_request": _approval_request(progress),
-        # What the id stands for may not exist yet.
+        # It may not exist yet.
         "resource": reference(subject_type, outcome.result_id or ""),
     }
 
 
-def pending_approvals(waiting: Iterable[Pending]) -> list[PendingApproval]:
-    """Present what waits for approval on a subject."""
+def pending_approvals(subjects: Iterable[Subject]) -> dict[Subject, list[PendingApproval]]:
+    """Return what waits for approval on each subject, in one query."""
+    found = postponements.pending_by_subject(subjects)
+    return {subject: present_pending(waiting) for subject, waiting in found.items()}
+
+
+def present_pending(waiting: Iterable[Pending]) -> list[PendingApproval]:
+    """Present the held commands that wait on one subject."""
     return list(map(_pending, waiting))
 
 
 def approval(progress: Progress | None) -> ApprovalProgress | None:
-    """Present how far a held command is."""
+    """Return the approval progress of a held command, or None without an approval request."""
     if progress is None:
         return None
     return {
@@ -258,7 +265,7 @@ def _error(record: CommandRecord) -> CommandProblem | None:
     code = record.error_code
     if not code:
         return None
-    # What a failure's record says of its cause is for operators, in the log's own pages.
+    # The recorded cause of a failure is for operators only: the log's pages show it.
     is_failure = record.status == Status.FAILED
     return {
         "type": problems.type_of(code),

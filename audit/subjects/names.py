@@ -1,4 +1,4 @@
-"""The names of subjects, in bulk, for somebody who may see them."""
+"""Subjects by reference: their labels and rows, as far as the actor may see them."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,14 +13,14 @@ from audit.subjects.types import SubjectType, label_of
 
 
 def labels(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, str]:
-    """Name subjects: one query a type. What is not there, or not the actor's to see, has its id."""
+    """Return labels, by one query per type; type and id of what is missing or not visible."""
     wanted = set(subjects)
     present = {subject: label_of(row) for subject, row in found(wanted, actor=actor).items()}
     return {subject: f"{subject.type} {subject.id}" for subject in wanted} | present
 
 
 def found(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, Model]:
-    """Fetch those subjects that are there and that the actor may see: one query a type."""
+    """Return the existing subjects that the actor may see, by one query per type."""
     identifiers: defaultdict[str, set[str]] = defaultdict(set)
     for subject in subjects:
         identifiers[subject.type].add(subject.id)
@@ -32,7 +32,7 @@ def found(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, Model]:
 
 
 def find(subject: Subject, *, actor: Actor) -> Model | None:
-    """Fetch a subject, if it is there and the actor may see it."""
+    """Return a subject's row, or None if it does not exist or the actor may not see it."""
     return next(iter(_visible(types.subject_type(subject.type), {subject.id}, actor=actor)), None)
 
 
@@ -43,13 +43,12 @@ def _visible(
         return ()
     key = subject_type.model._meta.pk
     rows = _with_relations(subject_type).filter(pk__in=_valid(identifiers, key))
-    if subject_type.tenant_field is None or actor.tenants is None:
-        return rows
-    return rows.filter(**{f"{subject_type.tenant_field}__in": actor.tenants})
+    field = subject_type.tenant_field
+    return actor.confine(rows, field) if field else rows
 
 
 def _with_relations(subject_type: SubjectType) -> QuerySet[Model]:
-    # A label may name what the row points to.
+    # Labels may include related rows.
     return subject_type.model._base_manager.select_related()
 
 

@@ -1,4 +1,4 @@
-"""Whose data there is: which rows are tenants, the apps tell."""
+"""Tenants: the rows that own data, as declared by the apps."""
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model, QuerySet
@@ -7,18 +7,18 @@ from audit.actors.actors import Actor
 from audit.subjects import types
 from audit.subjects.types import SubjectType, label_of
 
-# More are not listed to choose from.
+# With more tenants, no choices are offered.
 MOST_LISTED = 300
 
 
 def tenant_word() -> str:
-    """Name what a tenant is called here."""
+    """Return the word for a tenant: the verbose name of the model of tenants."""
     found = tenant_type()
     return str(found.model._meta.verbose_name) if found else "tenant"
 
 
 def tenant_choices(actor: Actor) -> list[tuple[str, str]]:
-    """List ids and names of the tenants that somebody may see; nothing if they are too many."""
+    """Return ids and names of the tenants that the actor may see; empty if they are too many."""
     found = tenant_type()
     rows = list(_visible(found, actor)[: MOST_LISTED + 1]) if found else []
     if len(rows) > MOST_LISTED:
@@ -27,7 +27,7 @@ def tenant_choices(actor: Actor) -> list[tuple[str, str]]:
 
 
 def is_tenant(identifier: str, *, actor: Actor) -> bool:
-    """Tell whether there is a tenant with this id that somebody may see."""
+    """Return True if there is a tenant with this id that the actor may see."""
     found = tenant_type()
     try:
         return found is not None and _visible(found, actor).filter(pk=identifier).exists()
@@ -36,7 +36,7 @@ def is_tenant(identifier: str, *, actor: Actor) -> bool:
 
 
 def tenant_type() -> SubjectType | None:
-    """Find the type of subject whose rows are tenants: they belong to themselves."""
+    """Return the subject type whose rows are tenants: its tenant field is its primary key."""
     declared = types.subject_types()
     return next(
         (each for each in declared if each.tenant_field == each.model._meta.pk.attname), None
@@ -44,5 +44,4 @@ def tenant_type() -> SubjectType | None:
 
 
 def _visible(subject_type: SubjectType, actor: Actor) -> QuerySet[Model]:
-    rows = subject_type.model._base_manager.all()
-    return rows if actor.tenants is None else rows.filter(pk__in=actor.tenants)
+    return actor.confine(subject_type.model._base_manager.all(), "pk")

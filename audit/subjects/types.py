@@ -1,4 +1,4 @@
-"""Subject types: how the apps declare what messages are about."""
+"""Subject types: the models that messages can be about, as declared by the apps."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
@@ -14,7 +14,7 @@ _ModelClass = TypeVar("_ModelClass", bound=type[Model])
 
 
 class SubjectType(NamedTuple):
-    """How subjects of one type are found, named, compared and confined to a tenant."""
+    """A model whose rows are subjects, with its tenant, fields to show and route in the API."""
 
     name: str
     model: type[Model]
@@ -23,21 +23,20 @@ class SubjectType(NamedTuple):
     route: str | None = None
 
     def load(self, identifier: str) -> Model | None:
-        """Fetch the row, or None if there is none."""
         return rows.find(self.model, pk=identifier)
 
     def url(self, identifier: str) -> str | None:
-        """Tell where the API has the row, if it does."""
+        """Return the URL of the row in the API, or None if the API does not include it."""
         return reverse(self.route, args=[identifier]) if self.route else None
 
     def label(self, identifier: str) -> str:
-        """Name the row for people; its id where it does not exist yet, or any more."""
+        """Return the row's label; type and id if it does not exist."""
         instance = self.load(identifier)
         return f"{self.name} {identifier}" if instance is None else label_of(instance)
 
 
 def label_of(instance: Model) -> str:
-    """Name a subject for people: by its ``subject_label`` method if it has one."""
+    """Return the result of the row's ``subject_label`` method, else of ``__str__``."""
     label = getattr(instance, "subject_label", instance.__str__)
     return str(label())
 
@@ -52,10 +51,10 @@ def subject(
     shown: tuple[str, ...] | None = None,
     route: str | None = None,
 ) -> Callable[[_ModelClass], _ModelClass]:
-    """Declare a model as a type of subject. ``tenant`` names its column that holds the tenant.
+    """Declare a model as a subject type. ``tenant`` is its column with the id of the tenant.
 
-    ``shown`` names the columns that may be shown and compared, for a model without a history.
-    ``route`` names the address in the API that takes its id and nothing else.
+    ``shown`` are the columns that may be shown and compared, instead of those in its history.
+    ``route`` is the name of the API URL whose only argument is the id.
     """
 
     def register(model: _ModelClass) -> _ModelClass:
@@ -67,19 +66,20 @@ def subject(
 
 
 def subject_type(name: str) -> SubjectType | None:
-    """Find how subjects of this type are treated; None for a type that has no table."""
+    """Return the subject type, or None if no model is declared for it."""
     return _subjects.get(name)
 
 
 def subject_types() -> list[SubjectType]:
-    """Every type of subject that has a table, by name."""
+    """Return every declared subject type, sorted by name."""
     return [_subjects[name] for name in sorted(_subjects)]
 
 
 def subject_fields(subject_type: SubjectType) -> dict[str, Any]:
-    """Name the fields of a type of subject that may be shown and compared, with their columns.
+    """Return the fields that may be shown and compared, by column.
 
-    These are the ones that its history keeps: what is secret is excluded there.
+    Without ``shown``, these are the fields in its history, which excludes secrets; without a
+    history, all fields.
     """
     model = subject_type.model
     if subject_type.shown is not None:
@@ -91,7 +91,7 @@ def subject_fields(subject_type: SubjectType) -> dict[str, Any]:
 
 
 def subject_values(reference: Subject) -> dict[str, Any]:
-    """Read the present values of a subject, by column; nothing where there is none."""
+    """Return the current values of a subject, by column; empty if it does not exist."""
     found = subject_type(reference.type)
     instance = found.load(reference.id) if found else None
     if found is None or instance is None:

@@ -1,7 +1,6 @@
-"""How events change what they are about, so that what it was can be told from its events alone.
+"""Event folding: how events change their subject, so that its state follows from them alone.
 
-A field of an event that has the name of a column sets that column. What an event means beyond
-that, its app declares here.
+An event's field with the name of a column sets that column. Apps declare other changes here.
 """
 
 from collections.abc import Callable, Iterable
@@ -24,16 +23,16 @@ _evolutions: dict[type[Message], Callable[[State, Any], State]] = {}
 
 @dataclass(slots=True)
 class Folded:
-    """What events tell of a subject. ``unreadable`` are types that no class reads any more."""
+    """A subject's state, from its events. ``unreadable`` are types that could not be restored."""
 
     state: State = field(default_factory=dict)
     unreadable: set[str] = field(default_factory=set)
 
 
 def evolves(*event_classes: type[Event]) -> Callable[[_Evolve], _Evolve]:
-    """Declare what an event changes beside the columns that have the names of its fields.
+    """Declare changes by an event to other columns than those with the names of its fields.
 
-    The function takes the values so far and the event, and returns the values that are new.
+    The function takes the state so far and the event, and returns the new values, by column.
     """
 
     def register(function: _Evolve) -> _Evolve:
@@ -47,9 +46,9 @@ def evolves(*event_classes: type[Event]) -> Callable[[_Evolve], _Evolve]:
 
 
 def fold(records: Iterable[EventRecord], *, columns: Iterable[str]) -> Folded:
-    """Apply the events of a subject, in their order, to nothing.
+    """Apply the events of a subject, in their order, to an empty state.
 
-    What no event has told of is not in the result: it is unknown, not empty.
+    Columns that no event has set are missing in the result: they are unknown, not empty.
     """
     folded, known = Folded(), frozenset(columns)
     for record in records:
@@ -58,11 +57,11 @@ def fold(records: Iterable[EventRecord], *, columns: Iterable[str]) -> Folded:
         except (catalog.UnknownMessageType, Invalid):
             folded.unreadable.add(record.message_type)
             continue
-        folded.state |= _told(folded.state, event, known)
+        folded.state |= _changes(folded.state, event, known)
     return folded
 
 
-def _told(state: State, event: Message, columns: frozenset[str]) -> State:
+def _changes(state: State, event: Message, columns: frozenset[str]) -> State:
     evolve = _evolutions.get(type(event))
-    told = event.plain() | (evolve(state, event) if evolve else {})
-    return {name: value for name, value in told.items() if name in columns}
+    changes = event.plain() | (evolve(state, event) if evolve else {})
+    return {name: value for name, value in changes.items() if name in columns}

@@ -16,7 +16,7 @@ _DELETED = "-"
 
 
 class HistoryRow(Evidence):
-    """Who made a change, by which command. No foreign keys: the labels outlive their rows."""
+    """The command and the actor of a change. No foreign keys: the labels outlive their rows."""
 
     history_command_id = models.UUIDField(null=True)
     history_actor_kind = models.TextField(blank=True)
@@ -28,7 +28,7 @@ class HistoryRow(Evidence):
 
 
 def _stamp(row: Any, context: Context | None) -> None:
-    """Note the command that makes the change. Simple-history calls it the setter of its user."""
+    """Set the command's columns. Simple-history calls this as the setter of its user."""
     for name, value in _stamps(context).items() if context else ():
         setattr(row, name, value)
 
@@ -47,7 +47,7 @@ def _label(row: Any) -> str:
 
 
 class HistoricalRecords(StockHistoricalRecords):
-    """The one way in which our models keep history. A model that has it is a tracked model.
+    """The history of a tracked model.
 
     A trigger refuses every write to the table of a tracked model outside a command.
     """
@@ -63,7 +63,7 @@ class HistoricalRecords(StockHistoricalRecords):
         )
 
     def get_history_user(self, instance: models.Model) -> Context | None:
-        """Hand the running command to ``_stamp``, without any query."""
+        """Return the running command's context, for ``_stamp``, instead of a user."""
         return current_context()
 
     def get_change_reason_for_object(
@@ -72,18 +72,17 @@ class HistoricalRecords(StockHistoricalRecords):
         history_type: str,
         using: str | None,
     ) -> str:
-        """Take the reason from the command."""
         context = current_context()
         return context.reason if context else ""
 
     def create_historical_record(
         self, instance: models.Model, history_type: str, using: str | None = None
     ) -> None:
-        """Have the row travel with the command record, where a dispatch can take it along.
+        """Enqueue the row, to be sent with the command record, if a dispatch has a pipeline.
 
-        The database copies it then from the row that was changed, as that stands: to build a model
-        of it here took 70 µs more. Its signals are not sent: it is not there yet, and nobody
-        listens.
+        The database copies it from the changed row: building a model here took 70 µs more. A
+        deletion is written at once, while there is a row to copy. Simple-history's signals are not
+        sent: the history row does not exist yet, and they have no receivers.
         """
         context = current_context()
         deferring = pipeline.deferring(using=using)
@@ -100,14 +99,14 @@ class HistoricalRecords(StockHistoricalRecords):
         deferring.enqueue(copy)
 
     def copy_fields(self, model: type[models.Model]) -> dict[str, Any]:
-        """Copy the fields without their indexes: history is read by object, with one index."""
+        """Return the fields without their indexes: history is read by object, with one index."""
         fields: dict[str, Any] = super().copy_fields(model)
         for field in fields.values():
             field.db_index = False
         return fields
 
     def get_meta_options(self, model: type[models.Model]) -> dict[str, Any]:
-        """Give the table the one index that serves an object with tens of thousands of rows."""
+        """Add the index by object and date, which stays fast with tens of thousands of rows."""
         key, table = model._meta.pk, model._meta.db_table
         options: dict[str, Any] = super().get_meta_options(model)
         return options | {
@@ -123,13 +122,13 @@ class HistoricalRecords(StockHistoricalRecords):
 
 @cache
 def _history_of(model: type[models.Model]) -> type[models.Model]:
-    """Find the model of the history rows: the manager's descriptor makes a class each time."""
+    """Return the history model, cached: the manager's descriptor builds a class each time."""
     found: type[models.Model] = get_history_model_for_model(model)
     return found
 
 
 def tracked_models(models_in_use: list[type[models.Model]]) -> list[type[models.Model]]:
-    """Pick the models that may change inside a command only."""
+    """Return the models that only a command may change."""
     return [
         model for model in models_in_use if hasattr(model._meta, "simple_history_manager_attribute")
     ]

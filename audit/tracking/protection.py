@@ -1,6 +1,6 @@
-"""What the database itself enforces: privileges of the serving role, and the triggers.
+"""Database protection: privileges of the serving role, and the triggers.
 
-``manage.py migrate`` applies this after every run, so a new table is never without it.
+``manage.py migrate`` applies it after every run, so every new table is protected.
 """
 
 from django.apps import apps
@@ -15,12 +15,12 @@ from audit.tracking.history import tracked_models
 
 GUARD = "audit_guard"
 APPEND_ONLY = "audit_append_only"
-# Migrations make them. What a permission is called must not change while its name is known.
-_GIVEN = (Permission, ContentType)
+# Never changed by the serving role, so that connections can cache the names of permissions.
+_WRITTEN_BY_MIGRATIONS = (Permission, ContentType)
 
 
 def protect(*, using: str) -> None:
-    """Grant the serving role what it may do, and attach the triggers. Runs as the owner."""
+    """Grant the serving role its privileges, and attach the triggers. Run it as the owner."""
     connection = connections[using]
     present = set(connection.introspection.table_names())
     in_use = [
@@ -35,14 +35,14 @@ def protect(*, using: str) -> None:
 
 
 def guarded_tables() -> list[str]:
-    """Name the tables that may be written inside a command only."""
+    """Return the tables that only a command may write."""
     in_use = apps.get_models(include_auto_created=True)
     evidence = [model for model in in_use if issubclass(model, Evidence)]
     return [model._meta.db_table for model in (*tracked_models(in_use), *evidence)]
 
 
 def append_only_tables() -> list[str]:
-    """Name the tables whose rows nobody may change or remove."""
+    """Return the tables whose rows are never changed or removed."""
     in_use = apps.get_models(include_auto_created=True)
     return [model._meta.db_table for model in in_use if issubclass(model, AppendOnly)]
 
@@ -80,7 +80,7 @@ def _privileges(in_use: list[type[models.Model]]) -> list[sql.Composed]:
 
 
 def _needed(model: type[models.Model]) -> str:
-    if model in _GIVEN:
+    if model in _WRITTEN_BY_MIGRATIONS:
         return "SELECT"
     append_only = issubclass(model, AppendOnly)
     return "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE"

@@ -78,7 +78,7 @@ def load() -> None:
 
 
 def refresh_address() -> None:
-    """Have the demo file name the address that is served now."""
+    """Write the address that is served now into the demo file."""
     facts = json.loads(demo_file().read_text())
     _write({**facts, "base_url": settings.BASE_URL})
 
@@ -86,7 +86,9 @@ def refresh_address() -> None:
 def _person(
     name: str, passwords: dict[str, str], permissions: tuple[str, ...], *, is_staff: bool = False
 ) -> User:
-    user = User.objects.create_user(name, password=passwords[name], is_staff=is_staff)
+    user = User.objects.create_user(
+        name, f"{name}@countersign.example", passwords[name], is_staff=is_staff
+    )
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     return user
 

@@ -10,7 +10,7 @@ Countersign is running at {base_url}
            {base_url}/audit/          every command, for auditors
 
 {logins}
-
+{mail_line}
   Or play the story from a second terminal:
 
     KEY='{api_key}'
@@ -62,13 +62,19 @@ class Demo(TypedDict):
     api_key: str
 
 
-def banner(demo: Demo, *, base_url: str) -> str:
+def banner(demo: Demo, *, base_url: str, mail: str) -> str:
     return _TEXT.format(
         base_url=base_url,
         logins="\n".join(_login_lines(demo)),
+        mail_line=_mail_line(mail),
         api_key=demo["api_key"],
         **_SED,
     )
+
+
+def _mail_line(mail: str) -> str:
+    """Return where e-mails go if they go to files; nothing if a server sends them."""
+    return f"\n  E-mails  are written to files in {mail}\n" if mail else ""
 
 
 def _login_lines(demo: Demo) -> list[str]:

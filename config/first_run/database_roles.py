@@ -35,8 +35,10 @@ def _ensure_role(connection: psycopg.Connection, *, name: str, abilities: sql.SQ
 def _ensure_database(connection: psycopg.Connection) -> None:
     found = connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).fetchall()
     if not found:
-        for statement in _MAKE_DATABASE:
-            connection.execute(statement)
+        connection.execute(_CREATE_DATABASE)
+    # CREATE DATABASE runs in no transaction: a start that was stopped may have come no further.
+    for statement in _LIMIT_ACCESS:
+        connection.execute(statement)
 
 
 _NAMES = {
@@ -44,8 +46,8 @@ _NAMES = {
     "owner": sql.Identifier(OWNER),
     "application": sql.Identifier(APPLICATION),
 }
-_MAKE_DATABASE = (
-    sql.SQL("CREATE DATABASE {database} OWNER {owner}").format(**_NAMES),
+_CREATE_DATABASE = sql.SQL("CREATE DATABASE {database} OWNER {owner}").format(**_NAMES)
+_LIMIT_ACCESS = (
     sql.SQL("REVOKE ALL ON DATABASE {database} FROM PUBLIC").format(**_NAMES),
     sql.SQL("GRANT CONNECT ON DATABASE {database} TO {application}").format(**_NAMES),
 )

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
-from config.first_run import postgres_programs
+from config.first_run import postgres_programs, stopping
 from config.first_run.postgres_cluster import PORT, Cluster
 from config.first_run.postgres_programs import Account, Programs, ServerUnavailable
 
@@ -60,7 +60,8 @@ def start(home: Path, *, max_connections: int = 150, fsync: bool = True) -> Serv
     account = postgres_programs.account_for(home, home / ELSEWHERE)
     programs = postgres_programs.find(account=account)
     home = _usable_home(home.resolve(), account=account)
-    with _gate(home):
+    # A server that is started but not held yet would outlive a process that is stopped now.
+    with _gate(home), stopping.held_back():
         programs = postgres_programs.copied_within_reach(programs, home=home)
         cluster = Cluster(data=home / f"data{programs.major()}", programs=programs)
         _run(cluster, max_connections=max_connections, fsync=fsync)
@@ -160,6 +161,7 @@ def _leave(home: Path, *, cluster: Cluster) -> None:
     # A forked child runs its parent's exit handlers, and the lock is the parent's.
     if hold.process != os.getpid():
         return
+    stopping.ignore_signals()
     # The directory may have been removed, and then there is nothing left to stop; or the lock is
     # held by others, and then the server is theirs.
     with suppress(FileNotFoundError, BlockingIOError), _gate(home):

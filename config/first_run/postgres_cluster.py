@@ -53,6 +53,8 @@ class Cluster:
             # From inside the directory, for pg_ctl hands its path to a shell.
             self.programs.run("pg_ctl", *_PG_CTL_OPTIONS, "-o", flags, "start", cwd=self.data)
         except ServerUnavailable as error:
+            # It may still be on its way up, after the time-out of pg_ctl.
+            self.stop()
             raise ServerUnavailable(f"{error}\n{self._end_of_log()}") from error
 
     def stop(self) -> None:

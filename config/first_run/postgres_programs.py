@@ -79,6 +79,8 @@ class Programs:
                     stdin=subprocess.DEVNULL,
                     stdout=output,
                     stderr=subprocess.STDOUT,
+                    # Ctrl-C is for us to handle: it must not interrupt a start of the server.
+                    start_new_session=True,
                     user=self.account.uid if self.account else None,
                     group=self.account.gid if self.account else None,
                     extra_groups=[] if self.account else None,

@@ -3,11 +3,12 @@
 import base64
 import os
 import secrets
+import signal
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from config.first_run import database_roles, embedded_postgres
+from config.first_run import database_roles, embedded_postgres, stopping
 from config.first_run.database_roles import APPLICATION, DATABASE, OWNER
 from config.first_run.postgres_programs import ServerUnavailable
 
@@ -17,6 +18,21 @@ _FIXED_SETTINGS = {
     "DEMO": "true",
     "LOG_FORMAT": "console",
 }
+
+
+def prepare_command_line() -> None:
+    """Prepare as `prepare` does, with orderly stops on signals and a directory for e-mails.
+
+    :raises ServerUnavailable: if there is no DATABASE_URL and no server can be started.
+    """
+    if os.environ.get("DATABASE_URL"):
+        return
+    stopping.raise_on_signals(signal.SIGTERM, signal.SIGHUP)
+    prepare()
+    if not os.environ.get("EMAIL_HOST"):
+        mail = Path(os.environ.get("EMAIL_FILE_PATH") or Path(os.environ["DATA_DIR"]) / "mail")
+        mail.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.environ["EMAIL_FILE_PATH"] = str(mail.resolve())
 
 
 def prepare() -> None:

@@ -1,4 +1,4 @@
-"""The Content-Security-Policy of an answer, written once and not for every answer."""
+"""The Content-Security-Policy header, built once instead of for every response."""
 
 from collections.abc import Callable
 
@@ -8,12 +8,12 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-# What the decorators of django-csp leave on an answer whose policy is another one.
+# Attributes that django-csp's decorators set on a response with another policy.
 _MARKS = ("_csp_exempt", "_csp_config", "_csp_update", "_csp_replace")
 
 
 class ContentPolicyMiddleware(CSPMiddleware):
-    """Django-csp's middleware, which puts the same policy together anew for 57 µs an answer."""
+    """Django-csp's middleware, without rebuilding the policy for 57 µs on every response."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         super().__init__(get_response)
@@ -22,7 +22,7 @@ class ContentPolicyMiddleware(CSPMiddleware):
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        """Set the usual policy, unless the view has one of its own, or Django's debug page none."""
+        """Set the usual policy, unless the view has its own or Django's debug page needs none."""
         if settings.DEBUG or any(mark in vars(response) for mark in _MARKS):
             return super().process_response(request, response)
         response.headers.setdefault(HEADER, self._usual)

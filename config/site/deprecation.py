@@ -1,4 +1,4 @@
-"""Version 1 tells its callers that it will end, when, and how to move on."""
+"""Deprecation headers of version 1: when it ends, and how to migrate."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, time
@@ -7,13 +7,13 @@ from django.conf import settings
 from django.http import FileResponse, HttpRequest, HttpResponse
 from django.utils.http import http_date
 
-#: Version 2 was there from this day on.
+#: The release date of version 2.
 DEPRECATED_ON = date(2026, 11, 23)
 MIGRATION_PAGE = "docs/from-v1-to-v2.md"
 
 
 class VersionOneMiddleware:
-    """Adds to every answer of version 1 what RFC 9745 and RFC 8594 have for that."""
+    """Middleware that adds the headers of RFC 9745 and RFC 8594 to responses of version 1."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -33,7 +33,7 @@ class VersionOneMiddleware:
 
 
 def migration_page(request: HttpRequest) -> FileResponse:
-    """Show the page that the headers point to, as text."""
+    """Return the page that the headers link to, as text."""
     page = (settings.BASE_DIR / MIGRATION_PAGE).open("rb")
     return FileResponse(page, content_type="text/markdown; charset=utf-8")
 

@@ -1,4 +1,4 @@
-"""Log lines on standard error, one JSON object each, with nothing that a caller sent but paths."""
+"""Log lines on standard error, one JSON object each, with no data from callers except paths."""
 
 import logging
 from typing import Any
@@ -8,7 +8,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 
 def configure() -> None:
-    """Send structlog's own loggers through the same handler as everybody else's."""
+    """Send structlog's own loggers through the same handler as all others."""
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -21,7 +21,7 @@ def configure() -> None:
 
 
 def settings(*, layout: str, level: str) -> dict[str, Any]:
-    """Return Django's LOGGING for a layout, `json` or `console`, and the least level to show."""
+    """Return Django's LOGGING for a layout, `json` or `console`, and a minimum level."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -39,14 +39,14 @@ def settings(*, layout: str, level: str) -> dict[str, Any]:
         "root": {"handlers": ["stderr"], "level": level},
         "loggers": {
             "django": {"handlers": [], "level": "NOTSET"},
-            # Each request has its own line already, with its status.
+            # request_log already logs each request with its status.
             "django.request": {"level": "ERROR"},
         },
     }
 
 
 def _without_callers_data(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Drop headers and query strings: they are the caller's, and may hold what is secret."""
+    """Drop headers and query strings: they come from callers and may contain secrets."""
     event.pop("user_agent", None)
     if isinstance(event.get("request"), str):
         event["request"] = event["request"].partition("?")[0]
@@ -61,7 +61,7 @@ _SHARED: list[Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     _without_callers_data,
 ]
-# Plain tracebacks in both: structlog's richer ones show local variables, secrets included.
+# Plain tracebacks in both: structlog's rich ones show local variables, including secrets.
 _RENDERERS: dict[str, list[Processor]] = {
     "json": [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
     "console": [

@@ -1,4 +1,4 @@
-"""What the document of the API says of the whole."""
+"""General settings of the OpenAPI document."""
 
 from typing import Any
 
@@ -33,7 +33,6 @@ _SECURITY_SCHEMES = {
 
 
 def settings() -> dict[str, Any]:
-    """Return the settings of drf-spectacular."""
     return {
         "OAS_VERSION": "3.1.0",
         "TITLE": "Countersign",

@@ -1,4 +1,4 @@
-"""The reference of the API: its document, and the page that shows it."""
+"""The API reference: the OpenAPI document, and the page that shows it."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ _FIVE_MINUTES = "public, max-age=300"
 
 
 class ReferenceViewSet(ActorViewSet):
-    """The document of the API, for everybody."""
+    """The OpenAPI document, for everyone."""
 
     tag = "reference"
     authentication_classes = ()
@@ -43,5 +43,5 @@ class ReferenceViewSet(ActorViewSet):
 @require_safe
 @csp_replace({"style-src": [SELF], "img-src": [SELF, "data:"]})
 def reference(request: HttpRequest) -> HttpResponse:
-    """Show the document with Swagger UI, from files of our own."""
+    """Show the document with Swagger UI, served from local files."""
     return render(request, "reference.html")

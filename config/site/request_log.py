@@ -1,7 +1,7 @@
-"""One line a request, when it is answered; and an id that all lines of the request share.
+"""Request logging: one line per request after the response, and an id shared by all its lines.
 
-It is what django-structlog does, for 30 instead of 160 µs: that one works out the address and the
-person twice, and logs the beginning of a request too.
+It does what django-structlog does, in 30 instead of 160 µs: django-structlog works out the IP
+address and the user twice, and also logs the start of each request.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,7 +23,7 @@ _BY_CLASS = {4: logger.warning, 5: logger.error}
 def log_requests(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Log each request with its path, and no more of what the caller sent."""
+    """Log each request with its path, and nothing else that the caller sent."""
 
     def respond(request: HttpRequest) -> HttpResponse:
         known = {"request_id": str(uuid4()), "ip": client_address(request)}
@@ -49,7 +49,7 @@ def _log(request: HttpRequest, response: HttpResponse) -> None:
 
 
 def _user_id(request: HttpRequest) -> Any:
-    """Name who is signed in, if anybody asked: this line is no reason to fetch a session."""
+    """Return the id of the signed-in user, but never load a session for this line."""
     session = getattr(request, "session", None)
     if session is None or not session.accessed:
         return None
@@ -57,6 +57,6 @@ def _user_id(request: HttpRequest) -> Any:
 
 
 def _within(known: dict[str, Any], chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Send what is sent later with the id of its request, too."""
+    """Yield the chunks with the request's id bound, for log lines during streaming."""
     with bound_contextvars(**known):
         yield from chunks

@@ -1,4 +1,4 @@
-"""The web server of `manage.py start`: granian, in a process group of its own."""
+"""The web server of `manage.py start`: granian, in its own process group."""
 
 import http.client
 import os
@@ -13,21 +13,23 @@ from dataclasses import dataclass
 from errno import EADDRINUSE
 from pathlib import Path
 
+from config.first_run import stopping
+
 ANSWER_SECONDS = 60
 STOP_SECONDS = 10
 
 
 class PortTaken(Exception):
-    """Another program listens on the port."""
+    """Another process listens on the port."""
 
 
 class NoAnswer(Exception):
-    """The web server ended, or took too long, before it answered a request."""
+    """The web server exited or timed out before its first response."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WebServer:
-    """What to serve, where, and with how many hands."""
+    """The parameters of the web server."""
 
     directory: Path
     host: str
@@ -36,9 +38,9 @@ class WebServer:
     threads: int
 
     def refuse_taken_port(self) -> None:
-        """Find out before any work is done whether the port is free.
+        """Check that the port is free, before any work is done.
 
-        :raises PortTaken: if another program listens there.
+        :raises PortTaken: if another process listens on it.
         """
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
         try:
@@ -50,17 +52,24 @@ class WebServer:
 
     @contextmanager
     def running(self) -> Iterator[subprocess.Popen[bytes]]:
-        """Serve until the block is left; enter it once the server answers.
+        """Serve until the block is left; enter it at the first response.
 
-        :raises NoAnswer: if it does not.
+        :raises NoAnswer: if there is none in time, or the server exits.
         """
-        # A session of its own, so that Ctrl-C reaches us alone and we end things in order.
-        process = subprocess.Popen(self._command(), cwd=self.directory, start_new_session=True)
+        process = None
         try:
+            # A signal during Popen would raise after the fork and before the assignment.
+            with stopping.held_back():
+                process = self._start()
             self._await_answer(process)
             yield process
         finally:
-            _stop(process)
+            if process:
+                _stop(process)
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # A session of its own: Ctrl-C reaches this process only, which then stops all in order.
+        return subprocess.Popen(self._command(), cwd=self.directory, start_new_session=True)
 
     def _command(self) -> list[str]:
         return [
@@ -78,7 +87,7 @@ class WebServer:
             time.sleep(0.1)
 
     def _answers(self) -> bool:
-        """Tell whether a request gets an answer, whatever it says."""
+        """Return True if the server responds, with any status."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
         connection = http.client.HTTPConnection(host, self.port, timeout=2)
         try:
@@ -92,13 +101,12 @@ class WebServer:
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    # A second Ctrl-C must not leave half of the servers running.
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    # A second Ctrl-C must not leave some of the servers running.
+    stopping.ignore_signals()
     process.terminate()
     with suppress(subprocess.TimeoutExpired):
         process.wait(STOP_SECONDS)
-    # The workers, should they have outlived their parent.
+    # The workers, in case they outlived their parent.
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

@@ -1,5 +1,6 @@
 """The fields of a key: what each takes, how it is changed, and what stored messages make of it."""
 
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from functools import reduce
 
@@ -10,6 +11,7 @@ from django.utils import timezone
 from apikeys.commands import CreateApiKey, UpdateApiKey
 from apikeys.events import ApiKeyCreated, ApiKeyUpdated
 from apikeys.models import ApiKey, NothingToChange
+from apikeys.rest.serializers import CreateApiKeyInput, UpdateApiKeyInput
 from audit.messages import catalog
 from audit.messages.exceptions import Invalid
 from audit.models.records import CommandRecord, EventRecord
@@ -282,3 +284,18 @@ def test_the_stored_form_of_a_creation_is_pinned(dana, acme, context_of):
 def _outcome(answer):
     """Stand in for the outcome, which the events are found by."""
     return CommandRecord.objects.get(command_id=answer["Command-Id"])
+
+
+def test_every_field_of_a_command_is_a_column_and_every_input_a_field():
+    columns = {column.attname for column in ApiKey._meta.concrete_fields}
+    created, updated, told = map(_names, (CreateApiKey, UpdateApiKey, ApiKeyCreated))
+
+    assert created - {"api_key_id"} <= columns
+    assert updated - {"api_key_id", "cleared"} <= columns
+    assert told - {"has_secret"} == created
+    assert set(CreateApiKeyInput().fields) - {"reason"} <= created
+    assert set(UpdateApiKeyInput().fields) - {"reason"} == updated - {"api_key_id", "cleared"}
+
+
+def _names(message_class):
+    return {each.name for each in fields(message_class)}

@@ -1,4 +1,4 @@
-"""Reading and deciding in the admin, for the tests of its pages."""
+"""Requests to the admin's approval pages."""
 
 import html
 import re
@@ -16,26 +16,26 @@ SELECTED = f"{LIST}selected/"
 
 
 def ask(key, user, context_of, *, reason="Leaked"):
-    """Have a person ask for a key to be disabled, and return the request."""
+    """Send a command to disable a key as the user, and return its request."""
     context = context_of(user, channel="v1", reason=reason)
     outcome = dispatch(DisableApiKey(api_key_id=key.id), context=context)
     return ApprovalRequest.objects.get(command_id=outcome.command_id)
 
 
 def confirm(client, verb, *requests):
-    """Select rows of the list, and open the page that asks once more."""
+    """Select rows of the list, and open the confirmation page."""
     return client.get(SELECTED, {"verb": verb, "request": [str(each.pk) for each in requests]})
 
 
 def select(client, verb, *requests, reason="", digests=None):
-    """Decide on selected requests, as the form of that page does."""
+    """Decide on the selected requests, as the form of the confirmation page does."""
     seen = {f"digest-{each.pk}": each.digest for each in requests} if digests is None else digests
     chosen = [str(each.pk) for each in requests]
     return client.post(SELECTED, {"verb": verb, "reason": reason, "request": chosen, **seen})
 
 
 def results(response):
-    """What the table says of each."""
+    """Return the message of each row of the results."""
     assert response.status_code == 200
     return [each.message for each in response.context["results"]]
 
@@ -58,26 +58,25 @@ def page(client, request):
 
 
 def listed(client, **query):
-    """The page of the inbox that an address asks for."""
+    """Return the HTML of the inbox for this query."""
     answer = client.get(LIST, query)
     assert answer.status_code == 200
     return answer.content.decode()
 
 
 def attempt(client, request):
-    """Try what a request asks for, as the button does."""
+    """Rehearse the command of a request, as the button does."""
     answer = client.post(f"{LIST}{request.pk}/try/")
     assert answer.status_code == 200
     return answer
 
 
 def text(content):
-    """What a page says, without its markup."""
     return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", content)).split())
 
 
 def section(content, identifier):
-    """One section of the page, by the id of its heading, as it reads."""
+    """Return the text of one section of a page, by the id of its heading."""
     return text(content.partition(f'<h2 id="{identifier}">')[2].partition("</section>")[0])
 
 
@@ -91,6 +90,6 @@ def sequences(owner):
 
 
 def let_in(person):
-    """Let a person into the admin, to see requests."""
+    """Let a user enter the admin and see requests."""
     person.user_permissions.add(Permission.objects.get(codename="view_approvalrequest"))
     User.objects.filter(pk=person.pk).update(is_staff=True)

@@ -1,4 +1,4 @@
-"""Asking, reading and deciding over HTTP, for the tests of the API."""
+"""Requests to the approvals API."""
 
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -29,7 +29,7 @@ def ids(answer):
 
 
 def asks_for_many(user, customer, context_of, *, count):
-    """Have a person ask for one key after the other to be disabled."""
+    """Send commands to disable one new key after another as the user; return the requests."""
     asked = []
     for number in range(count):
         key = create_key(user, customer, name=f"key {number}")
@@ -39,7 +39,7 @@ def asks_for_many(user, customer, context_of, *, count):
 
 
 def tamper(owner, assignment, value):
-    """Change every request as only the owner of the database can."""
+    """Change every request, which only the owner of the database can."""
     with owner.transaction():
         owner.execute("ALTER TABLE approvals_approvalrequest DISABLE TRIGGER USER")
         owner.execute(f"UPDATE approvals_approvalrequest SET {assignment}", [value])
@@ -53,5 +53,4 @@ def queries(client, path):
 
 
 def in_json(moment):
-    """Write a moment as the API does."""
     return moment.isoformat().replace("+00:00", "Z")

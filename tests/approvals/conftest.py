@@ -1,4 +1,4 @@
-"""What waits for approval, and more people around it."""
+"""Pending requests, and more people."""
 
 import pytest
 from django.contrib.auth.models import User
@@ -15,7 +15,7 @@ from tests.http import call
 
 @pytest.fixture
 def held(client, first_key, disabling_needs_two):
-    """The answer to Dana's key, which asks to be disabled: two of Security have to approve."""
+    """The response to Dana's request to disable her key: two of Security have to approve."""
     path = f"{KEYS}/{first_key.id}/disable"
     return call(client, "POST", path, {"reason": "Leaked"}, key=first_key)
 
@@ -28,7 +28,7 @@ def asked(held):
 
 @pytest.fixture
 def root():
-    """May do everything that permissions give, and belongs to no group."""
+    """A superuser who belongs to no group."""
     return User.objects.create_superuser("root", password=PASSWORD)
 
 
@@ -40,7 +40,7 @@ def otto(acme):
 
 @pytest.fixture
 def hold():
-    """Have a command held, and return its request."""
+    """A function that dispatches a command that must be held, and returns its request."""
 
     def send(command, *, context=None):
         outcome = dispatch(command, context=context)
@@ -52,14 +52,14 @@ def hold():
 
 @pytest.fixture
 def waiting(hold, first_key, dana, disabling_needs_two, context_of):
-    """Dana asks to disable her first key; two of Security have to approve."""
+    """Dana's request to disable her first key: two of Security have to approve."""
     context = context_of(dana, channel="v1", reason="Leaked")
     return hold(DisableApiKey(api_key_id=first_key.id), context=context)
 
 
 @pytest.fixture
 def approve(context_of):
-    """Approve a request as a person."""
+    """A function that approves a request as a user."""
 
     def send(asked, person, **facts):
         command = Approve(approval_request_id=asked.pk, digest=asked.digest)
@@ -70,7 +70,7 @@ def approve(context_of):
 
 @pytest.fixture
 def deny(context_of):
-    """Deny a request as a person."""
+    """A function that denies a request as a user."""
     return lambda request, person: completed(
         Deny(approval_request_id=request.pk, digest=request.digest),
         context=context_of(person, reason="Still in use"),
@@ -79,7 +79,7 @@ def deny(context_of):
 
 @pytest.fixture
 def take_back(context_of):
-    """Take back the vote of a person."""
+    """A function that takes back a user's vote."""
     return lambda request, person: completed(
         TakeBack(approval_request_id=request.pk, digest=request.digest),
         context=context_of(person),
@@ -88,7 +88,7 @@ def take_back(context_of):
 
 @pytest.fixture
 def retry(context_of):
-    """Try a request that failed again, as a person."""
+    """A function that retries a failed request as a user."""
     return lambda request, person: completed(
         Retry(approval_request_id=request.pk), context=context_of(person)
     )

@@ -1,4 +1,4 @@
-"""What the tests of auditors' pages begin with."""
+"""The starting points of tests of the audit pages."""
 
 import pytest
 
@@ -12,13 +12,13 @@ from tests.conftest import completed, create_key
 
 @pytest.fixture
 def globex_key(gus, globex):
-    """A key of Globex, which nobody of Acme may see."""
+    """A key of Globex, which no user of Acme may see."""
     return create_key(gus, globex, name="globex-main")
 
 
 @pytest.fixture
 def asked(first_key, dana, disabling_needs_two, context_of):
-    """Dana asks to disable her first key; two of Security have to approve."""
+    """Dana's request to disable her first key: two of Security have to approve."""
     context = context_of(dana, channel="v1", reason="Leaked")
     outcome = dispatch(DisableApiKey(api_key_id=first_key.id), context=context)
     return ApprovalRequest.objects.get(command_id=outcome.command_id)
@@ -26,7 +26,7 @@ def asked(first_key, dana, disabling_needs_two, context_of):
 
 @pytest.fixture
 def disabled(asked, ann, bob, context_of):
-    """Ann and Bob approved, so the key is disabled."""
+    """The request after Ann and Bob approved it, so the key is disabled."""
     for person in (ann, bob):
         context = context_of(person, channel="admin", reason=f"{person} agrees")
         completed(Approve(approval_request_id=asked.pk, digest=asked.digest), context=context)
@@ -35,7 +35,7 @@ def disabled(asked, ann, bob, context_of):
 
 @pytest.fixture
 def disabled_twice(first_key, dana, context_of):
-    """A key that was disabled, and was to be disabled again."""
+    """A disabled key, with a refused second attempt to disable it."""
     command = DisableApiKey(api_key_id=first_key.id)
     completed(command, context=context_of(dana, channel="v2", reason="Rotation"))
     with pytest.raises(Conflict):
@@ -45,12 +45,12 @@ def disabled_twice(first_key, dana, context_of):
 
 @pytest.fixture
 def act(context_of):
-    """Have a person do something."""
+    """A function that dispatches a command as a user."""
     return lambda user, command, **facts: dispatch(command, context=context_of(user, **facts))
 
 
 @pytest.fixture
 def read(iris, browser):
-    """Read a page as Iris does."""
+    """A function that reads a page as Iris."""
     client = browser(iris)
     return lambda url, query=None: client.get(url, query).content.decode()

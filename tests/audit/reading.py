@@ -1,4 +1,4 @@
-"""Reading auditors' pages."""
+"""Reading of the audit pages."""
 
 import re
 
@@ -11,7 +11,7 @@ def story_of(key_id):
 
 
 def headlines(content):
-    """The lines of a story, in order."""
+    """Return the headlines of a timeline, in order."""
     return re.findall(r'<strong class="line-words">(.*?)</strong>', content)
 
 

@@ -1,4 +1,4 @@
-"""Records that are written past the bus, for tests of reading: at any time, about anything."""
+"""Records written without the bus, for tests of reading: at any time, about anything."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,19 +7,19 @@ from uuid_utils.compat import uuid7
 
 from audit.models.records import CommandRecord
 
-# A search for words begins with the last days.
+# A search for words starts with the last days.
 NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - timedelta(days=1)
 
 
 def record(*, minutes: float = 0, **fields: Any) -> CommandRecord:
-    """Write a record of something that happened so long before yesterday's noon."""
+    """Write a record of a command this long before yesterday's noon."""
     made = unwritten(minutes=minutes, **fields)
     made.save(force_insert=True)
     return made
 
 
 def unwritten(*, minutes: float = 0, **fields: Any) -> CommandRecord:
-    """Make a record without writing it."""
+    """Return a record without writing it."""
     command_id = uuid7()
     given = {
         "command_id": command_id,

@@ -7,6 +7,7 @@ from django.core.checks import run_checks
 from django.db import connection
 
 from approvals.models import Policy
+from audit.bus import handling
 from audit.checks import check_role, check_triggers
 from audit.messages import classes
 from audit.messages.classes import Command
@@ -46,6 +47,34 @@ def test_a_field_that_is_no_plain_value_is_refused():
         assert "audit.E003" in problems()
     finally:
         del classes.declared_messages["test.bad_field"]
+
+
+@pytest.mark.parametrize(
+    ("permission", "problem"),
+    [
+        ("apikeys.enable_apikey", None),
+        ("apikeys.view_apikey", None),
+        ("approvals.bootstrap", None),
+        ("apikeys.no_such_permission", "audit.E008"),
+        ("nowhere.enable_apikey", "audit.E008"),
+        ("enable_apikey", "audit.E004"),
+    ],
+)
+def test_a_permission_that_no_model_declares_is_refused(permission, problem):
+    @dataclass(frozen=True, kw_only=True)
+    class Guarded(Command):
+        message_type = "test.guarded"
+        required_permission = permission
+
+    @handling.handles(Guarded)
+    def keep_guard(command, context):
+        """Do nothing."""
+
+    try:
+        assert problems() == ({problem} if problem else set())
+    finally:
+        del classes.declared_messages["test.guarded"]
+        del handling._handlers[Guarded]
 
 
 @pytest.mark.parametrize("table", ["apikeys_apikey", "audit_commandrecord"])

@@ -1,7 +1,7 @@
-"""axe-core, which looks for what people with a disability would stumble over on a page.
+"""axe-core, which finds accessibility problems on a page.
 
-It comes from npm in the version that package-lock.json pins by its hash, into a folder of its own,
-and is never part of this repository.
+It is installed from npm, in the version that package-lock.json pins by its hash, into a separate
+folder, and is never part of this repository.
 """
 
 import shutil
@@ -24,7 +24,7 @@ _GRAVE = ("serious", "critical")
 
 
 def installed(directory: Path) -> str | None:
-    """Return the source of axe-core; None where there is no npm to install it with."""
+    """Return the source of axe-core; None without npm to install it."""
     source = directory / "node_modules" / "axe-core" / "axe.min.js"
     if not source.exists():
         npm = shutil.which("npm")
@@ -35,8 +35,8 @@ def installed(directory: Path) -> str | None:
 
 
 def grave_violations(page: Page, source: str) -> list[str]:
-    """Say in a line each what is serious or critical on a page."""
-    # Evaluated from outside: the page's own policy lets no script in that is not its own.
+    """Return a line for each serious or critical problem on a page."""
+    # Evaluated from outside: the page's policy allows no other scripts than its own.
     page.evaluate(source)
     found: list[dict[str, Any]] = page.evaluate(_RUN)
     return [

@@ -1,4 +1,4 @@
-"""Where a Chromium is found, and what to say where there is none."""
+"""Search for an installed Chromium, and the message without one."""
 
 import os
 import shutil
@@ -11,12 +11,12 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable
 
 
 def installed() -> str | None:
-    """Find a browser that somebody has installed; CHROMIUM names one before all others."""
+    """Return the path of an installed browser; CHROMIUM takes precedence."""
     named = os.environ.get("CHROMIUM")
     return named or next(filter(None, map(shutil.which, _NAMES)), None)
 
 
 def find(playwright: Playwright) -> str | None:
-    """Find a browser, at last the one that Playwright has downloaded for itself."""
+    """Return the path of a browser; the one that Playwright has downloaded comes last."""
     own = playwright.chromium.executable_path
     return installed() or (own if Path(own).exists() else None)

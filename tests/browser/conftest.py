@@ -1,4 +1,4 @@
-"""A browser, and a server for it that serves what the tests have put into the database."""
+"""A browser, and a server that serves the test database."""
 
 import os
 from contextlib import ExitStack
@@ -14,14 +14,14 @@ from tests.browser.visitors import visiting
 
 @pytest.fixture(scope="module")
 def chrome():
-    """A Chromium without a window, started once a module."""
+    """A headless Chromium, started once for each module."""
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         # Playwright keeps an event loop in this thread, in which Django would refuse to query.
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         path = chromium.find(playwright)
         if path is None:
             _go_without(chromium.HOW_TO_GET_ONE)
-        # As root, in a container, Chromium has no sandbox to go into.
+        # Running as root in a container, Chromium has no sandbox.
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         with playwright.chromium.launch(executable_path=path, args=arguments) as browser:
             yield browser
@@ -29,7 +29,7 @@ def chrome():
 
 @pytest.fixture
 def visitor(chrome, live_server):
-    """Open a window for somebody; every complaint of the browser fails the test."""
+    """A function that opens a window; every error in the browser fails the test."""
     with ExitStack() as stack:
         yield lambda **options: stack.enter_context(visiting(chrome, live_server.url, **options))
 
@@ -44,7 +44,7 @@ def axe_source():
 
 
 def _go_without(how_to_get_it):
-    """Skip the test, but in CI, which has to have everything."""
+    """Skip the test, except in CI, which must have everything."""
     if os.environ.get("BROWSER_TESTS") == "required":
         pytest.fail(how_to_get_it)
     pytest.skip(how_to_get_it)

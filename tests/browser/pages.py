@@ -1,6 +1,6 @@
-"""Every page that the browser tests look at: one line each, with who looks at it.
+"""Every page that the browser tests check: one line each, with its visitor.
 
-A new page gets its line here, and is checked in every combination from then on.
+A new page gets its line here, and is then checked in every combination.
 """
 
 from collections.abc import Callable
@@ -27,7 +27,7 @@ _LEFT = "Replaced by customs-feed"
 
 
 class Place(NamedTuple):
-    """A page: its name, who looks at it, where it is, and the status of its answer."""
+    """A page: its name, its visitor, its path, and the expected status."""
 
     name: str
     who: str | None
@@ -119,19 +119,19 @@ PLACES = (
 
 
 def _request(state: str = State.PENDING, *, page: str = "change", **asked: str) -> str:
-    """Find the newest request of a kind."""
+    """Return the path of the newest matching request."""
     found = ApprovalRequest.objects.filter(state=state, **asked).latest("requested_at")
     return f"{_REQUESTS}/{found.pk}/{page}/"
 
 
 def _selected(verb: str) -> str:
-    """Select what waits for Ann."""
+    """Return a query that selects the pending requests."""
     waiting = ApprovalRequest.objects.filter(state=State.PENDING, message_type="apikeys.disable")
     return urlencode([("verb", verb), *(("request", each.pk) for each in waiting)])
 
 
 def _draft(**fields: str) -> str:
-    """Draft a policy on disabling keys that asks for one of Security."""
+    """Return the query of a draft policy that requires one of Security to disable keys."""
     asked = {"group_0": _group().pk, "quorum_0": 1, "one_open_request": "on"}
     drafted = {"governs": "apikeys.disable", "effect": "require_approval"}
     return urlencode(drafted | asked | fields)
@@ -143,7 +143,7 @@ def _newest_version(place: str, model: Any, **of: Any) -> str:
 
 
 def _past() -> str:
-    """Ask for the moment at which the key was made."""
+    """Return a query for the time at which the key was created."""
     return urlencode({"at": _key().created_at.strftime("%Y-%m-%dT%H:%M:%S")})
 
 
@@ -153,7 +153,7 @@ def _record(name: str, model: type[CommandRecord] | type[EventRecord]) -> str:
 
 
 def _held() -> str:
-    """Name a command of Acme's that was held and carried out."""
+    """Return the id of a command of Acme's that was held and executed."""
     carried_out = CommandRecord.objects.filter(
         attempt=2, status="succeeded", tenant=str(_acme().pk)
     )
@@ -161,13 +161,13 @@ def _held() -> str:
 
 
 def _key() -> ApiKey:
-    """Find the key of Acme's that most has happened to."""
+    """Return the key of the newest executed command."""
     subject_id = CommandRecord.objects.get(command_id=_held(), attempt=2).subject_id
     return ApiKey.objects.get(pk=subject_id)
 
 
 def _deleted_key() -> ApiKey:
-    """Find a key of Acme's that was deleted; where there is none, delete one."""
+    """Return a deleted key of Acme's; delete one if there is no such key."""
     of_acme = ApiKey.objects.filter(customer=_acme())
     found = of_acme.filter(deleted_at__isnull=False).first()
     if found is None:

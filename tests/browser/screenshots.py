@@ -1,6 +1,6 @@
-"""Pictures of the main pages for docs/screenshots, of a busy month that is played for them.
+"""Screenshots of the main pages for docs/screenshots, taken in a busy demo month.
 
-Run as ``make screenshots``. It starts a server of its own, on data of its own, and leaves neither.
+Run as ``make screenshots``. It starts its own server on its own data, and removes both.
 """
 
 import json
@@ -29,7 +29,7 @@ _REQUESTS = "/admin/approvals/approvalrequest/"
 
 
 class Picture(NamedTuple):
-    """A picture: its name, whose screen it is, and how that person gets there."""
+    """A screenshot: its name, its visitor, and the steps to the page."""
 
     name: str
     who: str
@@ -44,7 +44,7 @@ def _open(path: str) -> Callable[[Page], None]:
 
 
 def _follow(path: str, *links: str) -> Callable[[Page], None]:
-    """Open a page and follow links by the beginnings of their words."""
+    """Return a function that opens a page and follows links, each by the start of its text."""
 
     def visit(page: Page) -> None:
         page.goto(path)
@@ -63,7 +63,7 @@ def _preview_a_policy(page: Page) -> None:
 
 def _look_into_an_affair(page: Page) -> None:
     page.goto("/audit/?status=succeeded&message_type=apikeys.disable")
-    # Further down than what the month ends with, which all happens at once.
+    # Further down than the end of the month, whose commands are all sent at once.
     page.get_by_role("link", name=re.compile("^Disable API key")).nth(8).click()
     page.get_by_role("link", name=re.compile("affair")).first.click()
 
@@ -80,14 +80,14 @@ def _be_the_last_vote(page: Page) -> None:
 
 
 def _read_a_story(page: Page) -> None:
-    """See what a key was when somebody asked for the first thing about it."""
+    """Show the state of a key at the time of the first command about it."""
     _follow("/audit/?status=succeeded&message_type=apikeys.disable", "^API key “")(page)
     asked_at = page.locator("article.line time").nth(1).get_attribute("datetime")
     page.goto(f"{page.url}?at={quote(asked_at or '')}")
 
 
 def _read_history(page: Page) -> None:
-    """Read the history, in the admin, of a key that much has happened to."""
+    """Show the history, in the admin, of a key that has changed often."""
     _follow("/audit/?status=succeeded&message_type=apikeys.rotate", "^API key “")(page)
     key_id = page.url.rpartition("/")[2]
     page.goto(f"/admin/apikeys/apikey/{key_id}/history/")
@@ -137,7 +137,7 @@ def _take(picture: Picture, browser: Browser, demo: dict) -> None:
 
 
 def _fewer_colors(file: Path) -> int:
-    """Store a picture with a palette, as calm pages need but few colors; return its size."""
+    """Store a screenshot with a palette, which is enough for plain pages; return its size."""
     with Image.open(file) as picture:
         picture.convert("RGB").quantize(128, dither=Image.Dither.NONE).save(file, optimize=True)
     return file.stat().st_size

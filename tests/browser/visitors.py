@@ -1,4 +1,4 @@
-"""People in front of a browser. What goes wrong on a page is remembered and fails the test."""
+"""Browser windows for users. Errors on a page are collected and fail the test."""
 
 import re
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request
 
 _ERRORS = ("error", "assert")
-# A click does not wait for the page that it leads to, and a busy machine takes its time.
+# A click does not wait for the page that it leads to, and a busy machine is slow.
 _PATIENCE_MS = 10_000
 
 
 class Visitor:
-    """One person with one page, and whatever the browser has complained about."""
+    """One user with one page, and the errors that the browser has reported."""
 
     def __init__(self, page: Page, base_url: str) -> None:
         self.page, self.complaints, self._base_url = page, [], base_url
@@ -25,13 +25,12 @@ class Visitor:
         page.on("requestfailed", self._missed)
 
     def opens(self, path: str) -> int:
-        """Go to an address of ours, and return the status of the answer."""
+        """Open a path, and return the status of the response."""
         answer = self.page.goto(f"{self._base_url}{path}")
         assert answer is not None
         return answer.status
 
     def signs_in(self, username: str, password: str) -> None:
-        """Sign in through the form, as people do."""
         self.opens("/admin/login/?next=/admin/")
         self.page.get_by_label("Username").fill(username)
         self.page.get_by_label("Password").fill(password)
@@ -46,42 +45,43 @@ class Visitor:
         self.page.context.add_cookies([cookie | {"url": self._base_url}])
 
     def follows(self, *links: str) -> None:
-        """Follow links one after the other, each by an expression that its words fit."""
+        """Follow links in turn, each by a regular expression for its text."""
         for words in links:
             self.page.get_by_role("link", name=re.compile(words)).first.click()
 
     def presses(self, words: str) -> None:
-        """Press the button whose words fit an expression."""
+        """Press the button whose text matches a regular expression."""
         self.page.get_by_role("button", name=re.compile(words)).first.click()
 
     def sees(self, words: str | re.Pattern[str]) -> bool:
-        """Tell whether something stands on the page, in plain sight, once that has come."""
+        """Return True if the text is visible on the page, after waiting for it."""
         place = self.page.get_by_text(words).first
         with suppress(Error):
             place.wait_for(timeout=_PATIENCE_MS)
         return place.is_visible()
 
     def overflow(self) -> int:
-        """Measure by how many pixels the page is wider than the window."""
+        """Return how many pixels the page is wider than the window."""
         width: int = self.page.evaluate(
             "document.documentElement.scrollWidth - document.documentElement.clientWidth"
         )
         return width
 
     def _missed(self, request: Request) -> None:
-        # Who leaves a page early leaves its icon unread. What the policy forbids is told as "csp".
+        # Leaving a page early aborts the request for its icon. Requests blocked by the policy fail
+        # with "csp".
         if request.failure != "net::ERR_ABORTED":
             self.complaints.append(f"failed: {request.url}: {request.failure}")
 
     def _said(self, message: ConsoleMessage) -> None:
-        # Violations of the Content-Security-Policy are told here as well, as errors.
+        # Violations of the Content-Security-Policy also arrive here, as errors.
         if message.type in _ERRORS:
             self.complaints.append(f"{self.page.url}: {message.text}")
 
 
 @contextmanager
 def visiting(browser: Browser, base_url: str, **options: Any) -> Iterator[Visitor]:
-    """Open a window of its own for somebody; ``options`` are those of Playwright's contexts."""
+    """Open a separate window; ``options`` are those of Playwright's contexts."""
     with browser.new_context(**options) as window:
         visitor = Visitor(window.new_page(), base_url)
         yield visitor

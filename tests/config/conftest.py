@@ -20,7 +20,7 @@ OURS = (
 
 
 class Process:
-    """Another Python process: it runs a script, tells one JSON value, and lives until told."""
+    """Another Python process: it runs a script, prints one JSON value, and waits for its end."""
 
     def __init__(self, script, **environment):
         self._process = subprocess.Popen(
@@ -39,7 +39,7 @@ class Process:
         return json.loads(line)
 
     def leave(self):
-        """Let the process come to its end; return what it wrote to standard error."""
+        """Let the process end; return its standard error."""
         if not self._process.stdin.closed:
             self._error = self._process.communicate()[1]
         return self._error
@@ -50,7 +50,7 @@ class Process:
 
 
 def _fresh_environment():
-    """Return the environment without what tests.plugin put there: a fresh machine has none."""
+    """Return the environment without the variables of tests.plugin, as on a fresh machine."""
     return {name: value for name, value in os.environ.items() if name not in OURS}
 
 
@@ -67,7 +67,7 @@ def _processes():
 
 
 def _home():
-    """Make a directory below which a server can run: as root, its account must pass through."""
+    """Create a directory for a server; as root, the server's account must be able to enter it."""
     directory = Path(tempfile.mkdtemp(prefix="cs-"))
     directory.chmod(0o711 if os.geteuid() == 0 else 0o700)
     yield directory
@@ -76,18 +76,18 @@ def _home():
 
 @pytest.fixture(autouse=True)
 def clean_database():
-    """Spare these tests the application's database, which none of them touches."""
+    """Override the fixture: these tests do not touch the application's database."""
 
 
 @pytest.fixture
 def process(home):
-    """Start other processes; they end before their directory goes, or their server would stay."""
+    """A function that starts processes; they end before their directory is removed."""
     yield from _processes()
 
 
 @pytest.fixture(scope="module")
 def lasting_process(lasting_home):
-    """Start processes that last for a whole module."""
+    """A function that starts processes that last for a whole module."""
     yield from _processes()
 
 

@@ -1,7 +1,9 @@
 """`manage.py start`: one command to a running demo, and one key to end all of it."""
 
+import json
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import urllib.request
@@ -59,6 +61,22 @@ def test_start_serves_what_its_banner_names_and_stops_all_of_it(started, home):
         socket.create_connection(("127.0.0.1", int(started.base_url.rpartition(":")[2])))
 
 
+def test_e_mails_about_approvals_are_files_that_the_banner_names(started, home):
+    mail = home / "mail"
+    dana = json.loads((home / "demo.json").read_text())["api_key"]
+    made = json.loads(post(f"{started.base_url}/api/v2/api-keys", {"name": "ci"}, key=dana))
+
+    post(f"{started.base_url}/api/v2/api-keys/{made['id']}/disable", {}, key=dana)
+
+    sent = "".join(file.read_text("utf-8") for file in mail.iterdir())
+    assert str(mail) in started.banner
+    assert stat.S_IMODE(mail.stat().st_mode) == 0o700
+    assert "To: ann@countersign.example" in sent
+    assert "To: bob@countersign.example" in sent
+    assert "“ci”" in sent
+    assert f"{started.base_url}/admin/approvals/approvalrequest/" in sent
+
+
 def test_a_taken_port_is_told_with_the_way_out(settings, taken_port):
     settings.DEMO = True
     settings.WEB_PORT = taken_port
@@ -72,3 +90,10 @@ def test_the_demo_is_kept_out_of_a_database_of_your_own(settings):
 
     with pytest.raises(CommandError, match="runs only on the embedded database"):
         call_command("start")
+
+
+def post(url, body, *, key):
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    request = urllib.request.Request(url, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request) as answer:
+        return answer.read()

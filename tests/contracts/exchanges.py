@@ -1,9 +1,9 @@
-"""Recorded request/answer pairs: what is sent, and what came back to the byte.
+"""Recorded pairs of requests and responses, compared to the byte.
 
-Each file holds a story of exchanges. What differs from run to run (ids, times, secrets) stands in
-it as a placeholder, ``<id:1>`` for the first id that came up; everything else is compared to the
-byte. An exchange without an answer is recorded at its first run; no run ever changes one that has
-an answer.
+Each file holds a sequence of exchanges. Values that differ from run to run (ids, times, secrets)
+are replaced by placeholders, such as ``<id:1>`` for the first id; everything else is compared to
+the byte. An exchange without a response is recorded at its first run; no run ever changes one that
+has a response.
 """
 
 import json
@@ -14,7 +14,7 @@ from typing import Any
 
 from django.test import Client
 
-# A header is part of the contract once it is here. Others may come and go.
+# A listed header is part of the contract. Others may come and go.
 HEADERS = (
     "Cache-Control",
     "Command-Id",
@@ -36,16 +36,16 @@ _PLACEHOLDER = re.compile(r"<(?:secret|prefix|id|time|key):[a-z0-9-]+>")
 
 @dataclass
 class Names:
-    """The placeholders of a story, with what they stand for in this run."""
+    """The placeholders of a sequence, with their values in this run."""
 
     values: dict[str, str] = field(default_factory=dict)
 
     def hide(self, text: str) -> str:
-        """Put placeholders in the place of what differs from run to run."""
+        """Replace values that differ from run to run by placeholders."""
         return _VARIABLE.sub(self._placeholder, text)
 
     def fill(self, text: str) -> str:
-        """Put what they stand for in the place of placeholders."""
+        """Replace placeholders by their values."""
         return _PLACEHOLDER.sub(lambda match: self.values[match[0]], text)
 
     def _placeholder(self, match: re.Match[str]) -> str:
@@ -59,7 +59,7 @@ class Names:
 
 
 def play(path: Path, *, client: Client, names: Names) -> None:
-    """Send every request of a story; compare each answer, or record it where there is none."""
+    """Send every request of a file; compare each response, or record it if there is none."""
     recorded = json.loads(path.read_text())
     exchanges = [_played(exchange, client=client, names=names) for exchange in recorded]
     if exchanges != recorded:
@@ -84,7 +84,7 @@ def _send(request: dict[str, Any], *, client: Client, names: Names) -> Any:
 
 
 def _shown(response: Any, names: Names) -> dict[str, Any]:
-    # The body first: the lowest numbers are for what a story goes on with.
+    # The body first: the lowest numbers are for values that later requests use.
     body = names.hide(response.content.decode())
     headers = {name: response[name] for name in HEADERS if name in response}
     return {

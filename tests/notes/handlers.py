@@ -1,8 +1,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from audit.bus.handling import handles
-from audit.messages.classes import Command, Event, SubjectOf, generated
+from audit.domain import Command, Event, SubjectOf, generated, handles
 from tests.notes.models import Note
 
 

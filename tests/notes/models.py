@@ -1,7 +1,6 @@
 from django.db import models
 
-from audit.subjects.types import subject
-from audit.tracking.history import HistoricalRecords
+from audit.domain import HistoricalRecords, subject
 
 
 @subject("note", tenant="tenant")

@@ -1,6 +1,6 @@
 from rest_framework import serializers
 
-from audit.rest.viewsets import CommandInput, CommandViewSet
+from audit.rest import CommandInput, CommandViewSet
 from tests.notes.handlers import WriteNote
 
 

@@ -1,4 +1,4 @@
-"""Create a customer, and name the people who act for it."""
+"""Creation of a customer with its members."""
 
 from typing import Any
 
@@ -6,16 +6,15 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys.commands import AddMember, CreateCustomer
-from audit.entry.shell import carry_all_out
+from audit.domain import carry_all_out
 
 
 class Command(BaseCommand):
-    """The first step after an installation; the key that comes next is ``issue_key``'s."""
+    """The first step after an installation; ``issue_key`` then creates the key."""
 
     help = "Create a customer, and name the people who act for it."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Ask for the name and the people."""
         parser.add_argument("name", help="What the customer is called.")
         parser.add_argument(
             "--member",

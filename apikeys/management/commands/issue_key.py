@@ -1,4 +1,4 @@
-"""Issue an API key, and write its secret to standard output."""
+"""Creation of an API key, with its secret on standard output."""
 
 from datetime import datetime
 from typing import Any
@@ -9,17 +9,15 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys.commands import CreateApiKey, PickUpSecret
 from apikeys.models import Customer
-from audit.bus.authorization import known_scopes
-from audit.entry.shell import carry_out, errors_told
+from audit.domain import carry_out, errors_told, known_scopes
 
 
 class Command(BaseCommand):
-    """Standard output gets the secret alone, once; everything else goes to standard error."""
+    """A command that writes only the secret to standard output, and all else to standard error."""
 
     help = "Issue an API key. Its secret goes to standard output, this once."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Ask whose key it is and what it may do."""
         parser.add_argument("--customer", metavar="NAME", help="Whose key it is.")
         parser.add_argument("--owner", metavar="USERNAME", help="On whose behalf it acts.")
         parser.add_argument("--name", help="What people call it.")
@@ -46,7 +44,6 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="First set-up", help="Why, for the record.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Dispatch the command as the system."""
         with errors_told():
             command = _picking_up(options) if options["pick_up"] else _creating(options)
         completed = carry_out(command, reason=options["reason"])

@@ -1,4 +1,4 @@
-"""Name the first owners of the policies."""
+"""Bootstrap of the policy owners."""
 
 from typing import Any
 
@@ -10,12 +10,11 @@ from audit.entry.shell import carry_out
 
 
 class Command(BaseCommand):
-    """Run once, at the first set-up: later the owners themselves decide who joins them."""
+    """To be run once, at the first set-up: later the owners themselves decide who joins them."""
 
     help = "Name the first owners of the policies, three at least, and the first policies."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Ask who, and what for."""
         parser.add_argument(
             "--owner", action="append", required=True, metavar="USERNAME", help="One of them."
         )
@@ -29,7 +28,6 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="First set-up", help="Why, for the record.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Dispatch the command as the system."""
         command = Bootstrap(owners=tuple(options["owner"]), policies=tuple(options["policy"]))
         completed = carry_out(command, reason=options["reason"])
         self.stdout.write(f"The policies have owners, by command {completed.command_id}.")

@@ -1,4 +1,4 @@
-"""Check, before a deployment serves, that what waits for approval can still be approved."""
+"""Check before a deployment that pending requests can still be approved."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -13,12 +13,15 @@ from approvals.sealing.payloads import Unloadable
 
 
 class Command(BaseCommand):
-    """Load every open request with the code at hand, and count the people who could approve it."""
+    """A check that loads every open request with this code, and counts its possible approvers."""
 
     help = "Fail if an open approval request cannot be loaded, or no longer be approved."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Name each that cannot."""
+        """Write each problem to standard error.
+
+        :raises CommandError: if there is one.
+        """
         problems = [each for request in _open() for each in _problems(request)]
         for problem in problems:
             self.stderr.write(problem)

@@ -1,4 +1,4 @@
-"""Write the signed evidence of a request."""
+"""Export of the signed evidence of a request."""
 
 from pathlib import Path
 from typing import Any
@@ -11,17 +11,19 @@ from approvals.models import ApprovalRequest
 
 
 class Command(BaseCommand):
-    """Write one JSON file that shows how a request was decided, signed with EVIDENCE_KEY."""
+    """Export of one JSON file that shows how a request was decided, signed with EVIDENCE_KEY."""
 
     help = "Write the signed evidence of an approval request; manage.py approvals_verify checks it."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Ask which request, and where to."""
         parser.add_argument("request_id", type=UUID)
         parser.add_argument("--out", type=Path, help="The file; standard output without it.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Gather, sign and write."""
+        """Gather, sign and write the evidence.
+
+        :raises CommandError: if the request does not exist.
+        """
         request = ApprovalRequest.objects.filter(pk=options["request_id"]).first()
         if request is None:
             message = f"There is no approval request {options['request_id']}."

@@ -1,4 +1,4 @@
-"""Write down which requests have expired."""
+"""Expiry of overdue requests."""
 
 from typing import Any
 from uuid import UUID
@@ -15,18 +15,18 @@ from audit.messages.exceptions import CommandError
 
 
 class Command(BaseCommand):
-    """Run it now and then: what is late counts as expired with or without it."""
+    """A periodic job: overdue requests count as expired with or without it."""
 
     help = "Write down which approval requests nobody decided in time, each on its own."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Expire each as the system; what somebody is deciding at this moment is left to them."""
+        """Expire each request as the system, except those that an approver is just deciding."""
         expired = sum(_is_expired(request_id) for request_id in _late())
         self.stdout.write(f"{expired} expired.")
 
 
 def _late() -> list[UUID]:
-    """Find what is late and not locked; the locks that this takes are given up at once."""
+    """Return overdue requests that are not locked; this releases its own locks at once."""
     late = ApprovalRequest.objects.filter(state=State.PENDING, approve_by__lte=timezone.now())
     with transaction.atomic():
         free = late.select_for_update(skip_locked=True).order_by("approve_by", "pk")
@@ -38,6 +38,6 @@ def _is_expired(request_id: UUID) -> bool:
     try:
         dispatch(command, context=Context(channel="management"))
     except CommandError:
-        # It is on record why; the others are to expire all the same.
+        # The refusal is logged; the other requests still have to expire.
         return False
     return True

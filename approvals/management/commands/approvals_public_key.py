@@ -1,4 +1,4 @@
-"""Print the key by which others check our evidence."""
+"""Output of the public key that verifies evidence files."""
 
 from typing import Any
 
@@ -9,11 +9,10 @@ from approvals.sealing import evidence_files
 
 
 class Command(BaseCommand):
-    """Publish what this prints where an auditor finds it without asking this machine."""
+    """Publish the output where an auditor finds it without access to this machine."""
 
     help = "Print the public key of EVIDENCE_KEY, in base64: it verifies what that key signed."
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Print it and nothing else."""
         self.stdout.write(evidence_files.public_key(settings.APPROVALS_EVIDENCE_KEY))

@@ -1,4 +1,4 @@
-"""Try a policy on the commands on record, before it is proposed; or explain one command."""
+"""Simulation of a policy before it is proposed, or explanation of one command."""
 
 from typing import Any
 from uuid import UUID
@@ -8,8 +8,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from approvals.models import Effect
 from approvals.policies.commands import CreatePolicy
+from approvals.policies.explanations import explain_all
 from approvals.policies.handlers import check_policy
-from approvals.policies.simulation import Draft, explain, simulate
+from approvals.policies.simulation import simulate
 from audit.messages.exceptions import Invalid
 from audit.models.records import CommandRecord
 
@@ -17,12 +18,11 @@ _SHOWN = 10
 
 
 class Command(BaseCommand):
-    """Run a draft over the last commands, or explain what the policies said of one."""
+    """A run of a draft over the last commands, or an explanation of the policies on one."""
 
     help = "Tell what a draft policy would have held, or explain one command (--explain ID)."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Take a draft, or a command."""
         parser.add_argument("--governs", help="A message type, or a prefix such as apikeys.*")
         parser.add_argument("--condition", default="", help="CEL")
         parser.add_argument("--effect", choices=Effect.values, default=Effect.REQUIRE_APPROVAL)
@@ -32,7 +32,6 @@ class Command(BaseCommand):
         parser.add_argument("--explain", type=UUID, metavar="COMMAND_ID")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Simulate or explain."""
         if options["explain"]:
             self._explain(options["explain"])
         elif options["governs"]:
@@ -41,7 +40,7 @@ class Command(BaseCommand):
             message = "Say what the draft governs, with --governs, or which command to --explain."
             raise CommandError(message)
 
-    def _simulate(self, draft: Draft, *, last: int) -> None:
+    def _simulate(self, draft: CreatePolicy, *, last: int) -> None:
         records = CommandRecord.objects.filter(attempt=1).order_by("-position")[:last]
         result = simulate(draft, records.iterator())
         verb = {"allow": "allowed", "forbid": "forbidden"}.get(draft.effect, "held")
@@ -61,33 +60,26 @@ class Command(BaseCommand):
             raise CommandError(message)
         decided = (record.decision or {}).get("effect", "no policy was asked")
         self.stdout.write(f"{record}: {decided}")
-        for each in explain(record):
+        for each in explain_all(record):
             mark = "decided" if each.is_decisive else "matches" if not each.unmet else "no match"
             self.stdout.write(f"  {mark:8}  {each.policy}  {each.unmet}".rstrip())
 
 
-def _draft(options: dict[str, Any]) -> Draft:
+def _draft(options: dict[str, Any]) -> CreatePolicy:
     rules = [_rule(text) for text in options["rule"]]
-    groups, quorums = tuple(group for group, _ in rules), tuple(quorum for _, quorum in rules)
-    command = CreatePolicy(
+    draft = CreatePolicy(
         governs=options["governs"],
         effect=options["effect"],
         condition=options["condition"],
-        groups=groups,
-        quorums=quorums,
+        for_tenant=options["tenant"],
+        groups=tuple(group for group, _ in rules),
+        quorums=tuple(quorum for _, quorum in rules),
     )
     try:
-        check_policy(command)
+        check_policy(draft)
     except Invalid as error:
         raise CommandError(str(error)) from error
-    return Draft(
-        governs=options["governs"],
-        effect=options["effect"],
-        condition=options["condition"],
-        tenant=options["tenant"],
-        groups=groups,
-        quorums=quorums,
-    )
+    return draft
 
 
 def _rule(text: str) -> tuple[int, int]:

@@ -1,4 +1,4 @@
-"""Check a file of evidence, without a database."""
+"""Verification of an evidence file, without a database."""
 
 from pathlib import Path
 from typing import Any
@@ -9,20 +9,22 @@ from approvals.sealing import evidence_files
 
 
 class Command(BaseCommand):
-    """Find any byte of a file of evidence that is not as it was signed."""
+    """Verification of an evidence file: any changed byte is detected."""
 
     help = "Check the signed evidence of an approval request, without a database."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Ask which file, and under whose key."""
         parser.add_argument("file", type=Path)
         parser.add_argument(
             "--public-key", help="The key that was published; without it, compare it yourself."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Verify, and say what the file tells."""
+        """Verify the file and show a summary.
+
+        :raises CommandError: if it cannot be read or is not genuine.
+        """
         try:
             content = options["file"].read_bytes()
             verified = evidence_files.verify(content, expected_key=options["public_key"])

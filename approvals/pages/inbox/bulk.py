@@ -14,7 +14,7 @@ from approvals.requests import listing
 from approvals.requests.approvers import missing_after
 from approvals.requests.presentation import Presented, approve_words, ballot, consequence, present
 from audit.actors.actors import Actor
-from audit.entry.requests import actor_of_request
+from audit.entry.requests import LONGEST_REASON
 from audit.pages.safe_text import one_line
 
 VERBS = {"approve": "Approve", "deny": "Deny"}
@@ -56,7 +56,7 @@ def confirmation(requests: Sequence[ApprovalRequest], *, verb: str, actor: Actor
         "decidable": decidable,
         "decision_words": f"{decidable} of the {len(listed)} selected can be decided by you",
         "button_words": f"{words} {decidable} now",
-        "longest_reason": decision.LONGEST_REASON,
+        "longest_reason": LONGEST_REASON,
     }
 
 
@@ -99,10 +99,7 @@ def candidates(requests: Sequence[ApprovalRequest], *, verb: str, actor: Actor) 
 
 def decide(requests: Sequence[ApprovalRequest], *, verb: str, request: HttpRequest) -> list[Result]:
     """Decide each request in a transaction of its own, on the digest that came with it."""
-    return [
-        _decide(presented, verb=verb, request=request)
-        for presented in present(requests, actor=actor_of_request(request))
-    ]
+    return [_decide(each, verb=verb, request=request) for each in requests]
 
 
 def selected(identifiers: Sequence[str], *, actor: Actor) -> list[ApprovalRequest]:
@@ -127,12 +124,12 @@ def _consequence(presented: Presented, *, verb: str, missing: int) -> str:
     return approve_words(missing, consequence(presented), is_doomed=bool(presented.flags))
 
 
-def _decide(presented: Presented, *, verb: str, request: HttpRequest) -> Result:
-    digest = request.POST.get(f"digest-{presented.request.pk}", "")
-    decided = decision.decide(presented, verb=verb, digest=digest, request=request)
+def _decide(asked: ApprovalRequest, *, verb: str, request: HttpRequest) -> Result:
+    digest = request.POST.get(f"digest-{asked.pk}", "")
+    decided = decision.decide(asked, verb=verb, digest=digest, request=request)
     return Result(
-        sentence=presented.sentence,
-        url=links.request_url(presented.request.pk),
+        sentence=decided.sentence,
+        url=links.request_url(asked.pk),
         message=decided.message,
         is_done=decided.is_done,
     )

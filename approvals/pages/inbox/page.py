@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 from uuid import UUID
@@ -19,6 +19,8 @@ from approvals.requests import listing
 from approvals.requests.flags import conflicts_of
 from approvals.requests.presentation import Presented, present
 from audit.actors.actors import Actor
+from audit.log.cursors import Values
+from audit.log.orders import Key, Order
 from audit.messages.classes import Subject
 from audit.pages.labels import words
 from audit.pages.safe_text import one_line
@@ -26,7 +28,6 @@ from audit.subjects import types
 
 ROWS = 25
 _LONGEST_REASON = 160
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Tab(NamedTuple):
@@ -34,9 +35,16 @@ class Tab(NamedTuple):
 
     title: str
     find: Callable[[Actor], QuerySet[ApprovalRequest]]
-    moment: str
-    is_oldest_first: bool = False
-    nothing: str = ""
+    order: Order
+    order_words: str
+    nothing: str
+
+
+_NEWEST = Order("newest", Key("requested_at", datetime), Key("pk", UUID)), "Newest first."
+_SOONEST = (
+    Order("soonest", Key("approve_by", datetime), Key("pk", UUID), is_ascending=True),
+    "Soonest to run out first.",
+)
 
 
 def _watching(actor: Actor) -> QuerySet[ApprovalRequest]:
@@ -49,27 +57,25 @@ TABS = {
     NEEDS_ME: Tab(
         "Needs my decision",
         listing.needing_vote_of,
-        "approve_by",
-        is_oldest_first=True,
+        *_SOONEST,
         nothing="Nothing waits for your decision.",
     ),
     "mine": Tab(
         "Mine",
         listing.asked_for_by,
-        "requested_at",
+        *_NEWEST,
         nothing="You have asked for nothing that needs approval.",
     ),
     "watching": Tab(
         "Watching",
         _watching,
-        "approve_by",
-        is_oldest_first=True,
+        *_SOONEST,
         nothing="Nothing else that you may see waits for approval.",
     ),
     "done": Tab(
         "Done",
         listing.decided_for,
-        "requested_at",
+        *_NEWEST,
         nothing="Nothing that you may see is decided yet.",
     ),
 }
@@ -132,15 +138,16 @@ def read(query: QueryDict, *, actor: Actor) -> Inbox:
     name = query.get("tab", NEEDS_ME)
     name = name if name in TABS else NEEDS_ME
     tab = TABS[name]
-    everything = _ordered(tab.find(actor), tab=tab)
+    everything = tab.find(actor).order_by(*tab.order.sorting())
     first = facts_of(everything)
     form = InboxFilter(query, facts=first, now=timezone.now())
     if name != "done":
         form.without_state()
-    after = _read_place(query.get("after", ""))
+    after = _place(query.get("after", ""), tab.order)
     is_narrowed = bool(form.changed_data)
     if is_narrowed or after:
-        page = list(_behind(form.narrow(everything), tab=tab, after=after)[: ROWS + 1])
+        behind = tab.order.behind(after) if after else Q()
+        page = list(form.narrow(everything).filter(behind)[: ROWS + 1])
     else:
         page = _fetched([each.pk for each in first[: ROWS + 1]])
     address = {"tab": name} | {each: form.data[each] for each in form.changed_data}
@@ -156,7 +163,7 @@ def read(query: QueryDict, *, actor: Actor) -> Inbox:
         next_url=_next_url(address, page, tab=tab),
         select_url=f"?{urlencode(address | place | other_selection)}",
         nothing="Nothing here fits that." if is_narrowed else tab.nothing,
-        order_words="Soonest to run out first." if tab.is_oldest_first else "Newest first.",
+        order_words=tab.order_words,
         is_narrowed=is_narrowed,
         may_select=name == NEEDS_ME,
         is_all_selected=is_all_selected,
@@ -215,37 +222,15 @@ def _conflict(other: ApprovalRequest) -> Link:
     )
 
 
-def _ordered(found: QuerySet[ApprovalRequest], *, tab: Tab) -> QuerySet[ApprovalRequest]:
-    """Order requests as a tab does."""
-    sign = "" if tab.is_oldest_first else "-"
-    return found.order_by(f"{sign}{tab.moment}", f"{sign}pk")
-
-
-def _behind(
-    found: QuerySet[ApprovalRequest], *, tab: Tab, after: tuple[datetime, UUID] | None
-) -> QuerySet[ApprovalRequest]:
-    """Leave the requests behind a place of a tab."""
-    if after is None:
-        return found
-    moment, pk = after
-    further = "gt" if tab.is_oldest_first else "lt"
-    behind = Q(**{f"{tab.moment}__{further}": moment}) | Q(**{f"pk__{further}": pk})
-    # The second condition says no more than the first one does, but an index understands it.
-    return found.filter(behind, **{f"{tab.moment}__{further}e": moment})
-
-
 def _next_url(address: dict[str, Any], page: list[ApprovalRequest], *, tab: Tab) -> str:
     if len(page) <= ROWS:
         return ""
-    last = page[ROWS - 1]
-    microseconds = (getattr(last, tab.moment) - _EPOCH) // timedelta(microseconds=1)
-    return f"?{urlencode({**address, 'after': f'{microseconds}.{last.pk.hex}'})}"
+    return f"?{urlencode({**address, 'after': tab.order.cursor(page[ROWS - 1])})}"
 
 
-def _read_place(text: str) -> tuple[datetime, UUID] | None:
-    """Read where a page begins; what is none of ours is the beginning."""
-    microseconds, _, identifier = text.partition(".")
+def _place(cursor: str, order: Order) -> Values | None:
+    """Read where a page begins; an invalid cursor is the beginning."""
     try:
-        return _EPOCH + timedelta(microseconds=int(microseconds)), UUID(hex=identifier)
-    except (ValueError, OverflowError):
+        return order.read(cursor)
+    except ValueError:
         return None

@@ -1,6 +1,7 @@
 """The form with which a policy is drafted: from the fields of a page to a command, and back."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from approvals.models import Effect, Policy
 from approvals.pages.tenants import tenant_choices
 from approvals.policies import conditions
 from approvals.policies.commands import CreatePolicy, EditPolicy
-from approvals.policies.evaluation import names_governing
+from approvals.policies.evaluation import governed_by
 from approvals.policies.handlers import check_policy
 from audit.actors.actors import Actor
 from audit.bus import handling
@@ -28,6 +29,13 @@ _MOST_ROWS = 20
 _UNITS = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
 _LONGEST_CONDITION = 5_000
 _LONGEST_MESSAGE = 500
+
+
+def in_greatest_unit(length: timedelta) -> tuple[int, str]:
+    """Return a length in the greatest unit that leaves nothing over."""
+    seconds = int(length.total_seconds())
+    unit = next(each for each, size in _UNITS.items() if seconds % size == 0)
+    return seconds // _UNITS[unit], unit
 
 
 class LengthWidget(forms.MultiWidget):
@@ -46,9 +54,7 @@ class LengthWidget(forms.MultiWidget):
         """Split a length into the greatest unit that leaves nothing over."""
         if not value:
             return [None, "hours"]
-        seconds = int(value.total_seconds())
-        unit = next(each for each, size in _UNITS.items() if seconds % size == 0)
-        return [seconds // _UNITS[unit], unit]
+        return list(in_greatest_unit(value))
 
 
 class LengthField(forms.MultiValueField):
@@ -92,7 +98,7 @@ class PolicyForm(forms.Form):
         required=False,
         max_length=_LONGEST_CONDITION,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "code"}),
-        help_text='CEL; empty is always met. Such as: actor.kind == "api_key"',
+        help_text=f"CEL; empty is always met. Such as: {conditions.EXAMPLE}",
     )
     message = forms.CharField(
         required=False,
@@ -155,14 +161,14 @@ class PolicyForm(forms.Form):
         :raises Invalid: if a value is not of its declared type.
         """
         rules = list(self._rules())
-        fields = {name: self.cleaned_data[name] for name in _PLAIN} | {
+        given = {name: self.cleaned_data[name] for name in _PLAIN} | {
             "minimum_membership": self.cleaned_data["minimum_membership"] or timedelta(),
             "groups": tuple(group.pk for group, _ in rules),
             "quorums": tuple(quorum for _, quorum in rules),
         }
         if self.policy is None:
-            return CreatePolicy(**fields)
-        return EditPolicy(policy_id=self.policy.pk, **fields)
+            return CreatePolicy(**given)
+        return EditPolicy(policy_id=self.policy.pk, **given)
 
     def rows(self) -> Iterator[tuple[forms.BoundField, forms.BoundField]]:
         """Give the fields of the rules, row by row."""
@@ -177,9 +183,7 @@ class PolicyForm(forms.Form):
     def names(self) -> list[str]:
         """List what the condition can name, by what the policy is said to govern."""
         governs = self["governs"].value() or ""
-        return conditions.names(
-            each for each in handling.command_classes() if governs in names_governing(each)
-        )
+        return conditions.names(governed_by(governs))
 
     def _rules(self) -> Iterator[tuple[Group, int]]:
         for number in range(self._row_count()):
@@ -193,10 +197,11 @@ class PolicyForm(forms.Form):
         return max(_FEWEST_ROWS, max(used, default=0) + 2)
 
 
-_PLAIN = (
-    *("governs", "effect", "for_tenant", "condition", "message"),
-    *("requester_may_vote", "requester_reason_required", "approver_reason_required"),
-    *("one_open_request", "approve_within", "execute_within"),
+# The fields of the command that the form has under the same name and as the same value.
+_PLAIN = tuple(
+    each.name
+    for each in fields(EditPolicy)
+    if each.name not in ("policy_id", "groups", "quorums", "minimum_membership")
 )
 
 

@@ -16,20 +16,11 @@ from approvals.policies import evaluation
 from approvals.requests import listing
 from approvals.requests.presentation import Presented, present
 from audit.actors.actors import Actor
-from audit.bus import handling
 from audit.pages import versions
 from audit.pages.labels import words
 
 _MOST_WAITING = 20
 _MOST_VERSIONS = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Waiting:
-    """A request that has to do with a policy."""
-
-    presented: Presented
-    url: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +40,8 @@ class PolicyPage:
     said: list[tuple[str, str]]
     electorate: list[Electorate]
     governed: list[GovernedType]
-    proposals: list[Waiting]
-    waiting: list[Waiting]
+    proposals: list[Presented]
+    waiting: list[Presented]
     versions: list[Any]
     may_change: bool
 
@@ -76,8 +67,8 @@ def read(policy: Policy, *, actor: Actor) -> PolicyPage:
         said=list(said_in_words(command, actor=actor).items()),
         electorate=electorate_of(command),
         governed=_governed(policy, actor=actor),
-        proposals=_waiting(proposed, actor=actor),
-        waiting=_waiting(under, actor=actor),
+        proposals=_newest(proposed, actor=actor),
+        waiting=_newest(under, actor=actor),
         versions=newest,
         may_change=actor.may("approvals.manage_policy") and policy.is_enabled,
     )
@@ -90,8 +81,7 @@ def _governed(policy: Policy, *, actor: Actor) -> list[GovernedType]:
             message_type=each.message_type,
             log_url=_log_url(each.message_type, actor=actor),
         )
-        for each in handling.command_classes()
-        if policy.governs in evaluation.names_governing(each)
+        for each in evaluation.governed_by(policy.governs)
     ]
 
 
@@ -101,9 +91,5 @@ def _log_url(message_type: str, *, actor: Actor) -> str:
     return f"{reverse('audit:search')}?{query}" if links.may_read_log(actor) else ""
 
 
-def _waiting(requests: QuerySet[ApprovalRequest], *, actor: Actor) -> list[Waiting]:
-    newest = requests.order_by("-requested_at", "-pk")[:_MOST_WAITING]
-    return [
-        Waiting(presented=each, url=links.request_url(each.request.pk))
-        for each in present(newest, actor=actor)
-    ]
+def _newest(requests: QuerySet[ApprovalRequest], *, actor: Actor) -> list[Presented]:
+    return present(requests.order_by("-requested_at", "-pk")[:_MOST_WAITING], actor=actor)

@@ -11,15 +11,14 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 
 from approvals.models import Effect, Policy
-from approvals.pages.policy.drafts import EFFECT_WORDS, policy_as_said
+from approvals.pages.policy.drafts import EFFECT_WORDS, in_greatest_unit, policy_as_said
 from approvals.pages.tenants import tenant_names
 from approvals.people.accounts import OWNERS
 from approvals.policies import evaluation
 from approvals.policies.built_in import QUORUM
 from approvals.policies.commands import CreatePolicy, EditPolicy
-from approvals.policies.simulation import Draft, Simulation, simulate
+from approvals.policies.simulation import Simulation, simulate
 from audit.actors.actors import Actor
-from audit.bus import handling
 from audit.models.records import CommandRecord
 from audit.pages.labels import words
 
@@ -30,7 +29,6 @@ _VERBS = {
     Effect.REQUIRE_APPROVAL: "held for approval",
     Effect.FORBID: "forbidden",
 }
-_UNITS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 
 
 class Row(NamedTuple):
@@ -100,8 +98,8 @@ def preview(command: CreatePolicy | EditPolicy, *, policy: Policy | None, actor:
         rows=[Row(name, before_words[name], after_words[name]) for name in after_words],
         verb=_VERBS[Effect(command.effect)],
         types=sorted({words(each) for each in _types({command.governs})}),
-        drafted=simulate(_draft(command), records),
-        present=simulate(_draft(before), records) if before and is_in_force else None,
+        drafted=simulate(command, records),
+        present=simulate(before, records) if before and is_in_force else None,
         since=records[-1].received_at if records else None,
         electorate=electorate_of(command),
         owners=_names(Group.objects.filter(name=OWNERS), without=actor.person_id),
@@ -110,8 +108,7 @@ def preview(command: CreatePolicy | EditPolicy, *, policy: Policy | None, actor:
 
 def visible_records(actor: Actor) -> QuerySet[CommandRecord]:
     """Find the first attempts at commands that somebody may see, newest first."""
-    records = CommandRecord.objects.filter(attempt=1).order_by("-position")
-    return records if actor.tenants is None else records.filter(tenant__in=actor.tenants)
+    return actor.confine(CommandRecord.objects.filter(attempt=1).order_by("-position"))
 
 
 def said_in_words(command: CreatePolicy | EditPolicy, *, actor: Actor) -> dict[str, str]:
@@ -154,35 +151,16 @@ def electorate_of(command: CreatePolicy | EditPolicy) -> list[Electorate]:
 
 def length_in_words(length: timedelta | None) -> str:
     """Write a length in the greatest unit that leaves nothing over; nothing for none."""
-    seconds = int(length.total_seconds()) if length else 0
-    if not seconds:
+    if not length:
         return ""
-    unit, size = next(each for each in _UNITS.items() if seconds % each[1] == 0)
-    count = seconds // size
-    return f"{count} {unit}{'' if count == 1 else 's'}"
-
-
-def _draft(command: CreatePolicy | EditPolicy) -> Draft:
-    return Draft(
-        governs=command.governs,
-        effect=command.effect,
-        condition=command.condition,
-        tenant=command.for_tenant,
-        groups=command.groups,
-        quorums=command.quorums,
-        requester_may_vote=command.requester_may_vote,
-    )
+    count, units = in_greatest_unit(length)
+    return f"{count} {units.removesuffix('s') if count == 1 else units}"
 
 
 def _types(names: Iterable[str]) -> list[str]:
     """List every stored type that one of these names governs."""
-    wanted = set(names)
-    return [
-        stored
-        for each in handling.command_classes()
-        if wanted & set(evaluation.names_governing(each))
-        for stored in (each.message_type, *each.aliases)
-    ]
+    governed = evaluation.governed_by(*names)
+    return [stored for each in governed for stored in (each.message_type, *each.aliases)]
 
 
 def _names(groups: QuerySet[Group], *, without: str) -> list[str]:

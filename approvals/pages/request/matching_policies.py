@@ -1,10 +1,8 @@
 """Why a request needs approval: the policies as they were, what made them match, and today."""
 
-import re
-from dataclasses import dataclass
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import Q
 
@@ -12,50 +10,46 @@ from approvals.models import ApprovalRequest, Effect, Policy
 from approvals.pages import links
 from approvals.policies import tightening
 from approvals.policies.built_in import FLOOR
-from approvals.policies.simulation import values_then
+from approvals.policies.explanations import Explanation, Past, explain
 from audit.actors.actors import Actor
 from audit.bus.context import Context
-from audit.messages import catalog
 from audit.messages.classes import Command
-from audit.messages.exceptions import CommandError, Invalid
+from audit.messages.exceptions import CommandError
 from audit.models.records import CommandRecord
 from audit.pages.labels import shown
 from audit.pages.safe_text import one_line
 
-_MEMBER = re.compile(r"\b(?:command|actor|context|subject)\.\w+")
 _LONGEST_VALUE = 120
 _FLOOR_WORDS = "what could undo approvals needs two of Policy owners; it is code, not a setting"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ground:
-    """One policy as it was, with the values that met its condition, and what it is today."""
+class Ground(NamedTuple):
+    """One policy as it was, why it matched, and what it is today."""
 
-    governs: str
-    version: int
+    explanation: Explanation
     url: str
-    condition: str
-    values: list[tuple[str, str]]
     today: str
+
+    @property
+    def values(self) -> list[tuple[str, str]]:
+        """The values that met its condition, as text."""
+        return [
+            (name, one_line(shown(value), longest=_LONGEST_VALUE))
+            for name, value in self.explanation.values.items()
+        ]
 
 
 def grounds(request: ApprovalRequest, held: CommandRecord, *, actor: Actor) -> list[Ground]:
-    """List the policies that a request is held for."""
+    """Return the policies that a request is held for."""
     asked = request.requirements["policies"]
     stored = [each for each in asked if each["id"] != FLOOR]
     then, now = _as_they_were(stored), _as_they_are(stored)
-    values = _values(held)
-    urls = links.policy_urls([each["id"] for each in stored], actor=actor)
+    urls, past = links.policy_urls([each["id"] for each in stored], actor=actor), Past([held])
     return [
         Ground(
-            governs=each["governs"],
-            version=each["version"],
+            explanation=explain(then.get(each["id"]) or _unknown(each), held, past=past),
             url=urls.get(each["id"], ""),
-            condition=then.get(each["id"], ""),
-            values=_named_in(then.get(each["id"], ""), values),
-            today=_FLOOR_WORDS
-            if each["id"] == FLOOR
-            else _today(each["version"], now.get(each["id"])),
+            today=_today(each, now.get(each["id"])),
         )
         for each in asked
     ]
@@ -86,11 +80,11 @@ def _compared(asked: dict[str, Any], today: dict[str, Any]) -> list[str]:
     return differing
 
 
-def _as_they_were(asked: list[dict[str, Any]]) -> dict[str, str]:
+def _as_they_were(asked: list[dict[str, Any]]) -> dict[str, Policy]:
     versions = [Q(id=each["id"], version=each["version"]) for each in asked]
     history: Any = Policy.history
     rows = history.filter(reduce(or_, versions, Q(pk__in=())))
-    return {str(row.id): row.condition for row in rows}
+    return {str(row.id): row for row in rows}
 
 
 def _as_they_are(asked: list[dict[str, Any]]) -> dict[str, Policy]:
@@ -98,24 +92,15 @@ def _as_they_are(asked: list[dict[str, Any]]) -> dict[str, Policy]:
     return {str(policy.pk): policy for policy in found}
 
 
-def _today(version: int, policy: Policy | None) -> str:
+def _unknown(asked: dict[str, Any]) -> Policy:
+    """Return a policy of which the request alone is known, such as the built-in one."""
+    return Policy(governs=asked["governs"], version=asked["version"])
+
+
+def _today(asked: dict[str, Any], policy: Policy | None) -> str:
+    if asked["id"] == FLOOR:
+        return _FLOOR_WORDS
     if policy is None or not policy.is_enabled:
         return "disabled by now"
-    return "unchanged" if policy.version == version else f"version {policy.version} by now"
-
-
-def _values(held: CommandRecord) -> dict[str, Any]:
-    try:
-        return values_then(held)
-    except (catalog.UnknownMessageType, Invalid):
-        return {}
-
-
-def _named_in(condition: str, values: dict[str, Any]) -> list[tuple[str, str]]:
-    """Pick the values that a condition asks for, each once, in its order."""
-    named = dict.fromkeys(_MEMBER.findall(condition))
-    return [
-        (name, one_line(shown(values[name]), longest=_LONGEST_VALUE))
-        for name in named
-        if name in values
-    ]
+    unchanged = policy.version == asked["version"]
+    return "unchanged" if unchanged else f"version {policy.version} by now"

@@ -9,15 +9,14 @@ from django.utils.timesince import timesince, timeuntil
 from approvals.decisions.rehearsal import rehearse
 from approvals.models import ApprovalRequest, State
 from approvals.pages import links
-from approvals.pages.request import decision
 from approvals.pages.request.differences import differences
 from approvals.pages.request.matching_policies import difference_to_today, grounds
 from approvals.pages.request.related_activity import surroundings
 from approvals.pages.request.timeline import timeline
 from approvals.requests.approvers import Electorate, people_to_ask
 from approvals.requests.presentation import Ballot, Presented, ballot, present
-from approvals.sealing import payloads
 from audit.actors.actors import Actor
+from audit.entry.requests import LONGEST_REASON
 from audit.models.records import CommandRecord, Status
 from audit.pages.safe_text import many_lines, one_line
 
@@ -51,7 +50,7 @@ def read(request: ApprovalRequest, *, actor: Actor, is_tried: bool = False) -> d
         "to_ask": people_to_ask() if any(need.is_unsatisfiable for need in needs) else [],
         "around": surroundings(presented, actor=actor),
         "timeline": timeline(request, actor=actor),
-        "longest_reason": decision.LONGEST_REASON,
+        "longest_reason": LONGEST_REASON,
         "requester": one_line(request.requester_label, longest=_LONGEST),
         "requester_url": links.actor_url(request.requester_kind, request.requester_id, actor=actor),
         "credential": request.requester_kind.replace("_", " "),
@@ -85,8 +84,7 @@ def _of_payload(
         return {}
     tried = rehearse(request, command) if is_tried else None
     subject = command.subject_reference()
-    sealed = payloads.Sealed(bytes(request.payload), request.seal)
-    content = payloads.sealed_content(sealed, request.binding).decode()
+    content = request.unsealed().content.decode()
     legible = many_lines(content)
     return {
         "tried": tried,

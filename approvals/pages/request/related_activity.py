@@ -81,8 +81,6 @@ def _commands(request: ApprovalRequest, *, actor: Actor) -> list[Earlier]:
         return []
     about = {"subject_type": request.subject_type, "subject_id": request.subject_id}
     records = CommandRecord.objects.filter(**about).exclude(command_id=request.command_id)
-    if actor.tenants is not None:
-        records = records.filter(tenant__in=actor.tenants)
     return [
         Earlier(
             words=words(record.message_type),
@@ -92,7 +90,7 @@ def _commands(request: ApprovalRequest, *, actor: Actor) -> list[Earlier]:
             actor_url=links.actor_url(record.actor_kind, record.actor_id, actor=actor),
             received_at=record.received_at,
         )
-        for record in records.order_by("-position")[:_MOST]
+        for record in actor.confine(records).order_by("-position")[:_MOST]
     ]
 
 

@@ -1,7 +1,7 @@
-"""Finding words in the reasons: along an index that knows which rows have them, but no order.
+"""Full-text search in the reasons, by an index that has no order.
 
-A row stands in that index with the words of its reason, with its tenant and with its day. So a
-common word is looked for on a few days at a time, and a rare one on all of them at once.
+The index contains the words of a row's reason, its tenant and its day. So a common word is searched
+on a few days at a time, and a rare one on all days at once.
 """
 
 from collections.abc import Sequence
@@ -12,13 +12,12 @@ from django.db import connection
 from django.utils import timezone
 
 from audit.log.search.criteria import Criteria
-from audit.log.search.cursors import Cursor
 from audit.log.search.index_ranges import MOST_LANES
 from audit.log.search.scans import Condition, actor, every, kind, own
-from audit.log.search.time_ranges import Places, Stretch
+from audit.log.search.time_ranges import Cursor, Places, Stretch
 from audit.wire.statements import quick_times
 
-# The expression that a migration has made an index of: both have to be the same.
+# The expression of the index that a migration created: the two must be identical.
 _INDEXED = (
     "(to_tsvector('simple', each.reason) || array_to_tsvector(ARRAY['tenant ' || each.tenant,"
     " 'day ' || floor(extract(epoch FROM each.received_at AT TIME ZONE 'UTC') / 86400)::int::text"
@@ -26,25 +25,25 @@ _INDEXED = (
 )
 _DAY = timedelta(days=1)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Where a word is rare for that long, all that is left has few enough of it.
+# A word that is rare in this many days is searched in all remaining days at once.
 MOST_DAYS = 64
 _GROWTH = 8
-# On how many rows that have the words is checked what else is looked for.
+# The maximum number of rows with the words on which the other criteria are checked.
 _MOST_ROWS = 2_000
 _FAR_TOO_MANY = 4 * _MOST_ROWS
 
 
 class _Look(NamedTuple):
-    """What was found, in the order of reading, and how many rows had the words."""
+    """The places that one query found, in reading order, and how many rows had the words."""
 
     found: list[Cursor]
     rows: int
 
 
 def places(stretch: Stretch, *, wanted: int, most_days: int = 0) -> Places:
-    """Find the places nearest to where reading begins.
+    """Return the matching places nearest to the start of reading.
 
-    Give up as soon as ``most_days`` seem to have far too many rows with the words to be read.
+    Stop early if ``most_days`` are likely to have far too many rows with the words.
     """
     found: list[Cursor] = []
     rows, days, step = 0, 1, 1 if stretch.is_newer else -1
@@ -64,9 +63,9 @@ def places(stretch: Stretch, *, wanted: int, most_days: int = 0) -> Places:
 
 
 def moments(criteria: Criteria, *, most: int) -> list[datetime] | None:
-    """Read when everything that is looked for was received.
+    """Return the times at which all matching commands were received.
 
-    None if it is more than ``most``, or if so long a time is looked at that it may be.
+    None if they are more than ``most``, or if the time range is too long to know.
     """
     since, until = criteria.since, criteria.until or timezone.now()
     if since is None or until - since > _DAY * MOST_DAYS:
@@ -94,7 +93,7 @@ def _look(stretch: Stretch, beyond: Condition, days: Sequence[int], *, wanted: i
 
 
 def _looked_at(criteria: Criteria, days: Sequence[int]) -> Condition:
-    """Select what has the words, on some days or, without any, on all of them."""
+    """Return the query for rows with the words, on some days or, if empty, on all days."""
     tenants = criteria.tenants if criteria.tenants and len(criteria.tenants) <= MOST_LANES else ()
     labels = [[f"tenant {each}" for each in tenants], [f"day {each}" for each in days]]
     wanted = "plainto_tsquery('simple', %s)" + " && %s::tsquery" * sum(map(bool, labels))
@@ -112,7 +111,7 @@ def _checked(stretch: Stretch) -> Condition:
 
 
 def _any_of(labels: Sequence[str]) -> str:
-    """Write a query for any of some labels, each of them quoted."""
+    """Return a text search query for any of the labels, each of them quoted."""
     quoted = (each.replace("\\", "\\\\").replace("'", "''") for each in labels)
     return " | ".join(f"'{each}'" for each in quoted)
 
@@ -124,7 +123,7 @@ def _first_day(stretch: Stretch) -> int:
         return _day_of(min(_end(), max(each for each in starts if each)))
     days = [_day_before(each) for each in (criteria.until, _end()) if each]
     if place:
-        # Where a look ended there is no record, and starting on its day would end there again.
+        # Position 0 is the edge of an earlier query, without a record: the day before is next.
         days.append(_day_of(place.at) if place.position else _day_before(place.at))
     return max(min(days), 0)
 
@@ -134,18 +133,18 @@ def _day_of(at: datetime) -> int:
 
 
 def _day_before(at: datetime) -> int:
-    """Tell the day of the moments just before one, which at midnight is another."""
+    """Return the day just before a time: at midnight, the previous day."""
     return -((_EPOCH - at) // _DAY) - 1
 
 
 def _end() -> datetime:
-    """Tell how far the log goes: a clock ahead of ours may have stamped some of the newest."""
+    """Return a time after the newest records: a clock ahead of ours may have stamped some."""
     return timezone.now() + timedelta(hours=1)
 
 
 def _is_outside(edge: Cursor, stretch: Stretch) -> bool:
     criteria = stretch.criteria
     if stretch.is_newer:
-        # Further than the end would be a place whose next page began before it, and ended there.
+        # An edge beyond the end would be a place whose next page begins before it, and ends there.
         return edge.at >= min(criteria.until or _end(), _end())
     return edge.at <= max(criteria.since or _EPOCH, _EPOCH)

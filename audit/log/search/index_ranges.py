@@ -1,8 +1,8 @@
-"""The lanes of the log: what values the leading columns of an index have.
+"""Index ranges ("lanes"): the existing values of the leading columns of an index.
 
-Within a lane an index of the log is in the order of time. So whatever the columns before the time
-tell apart is found newest first by walking all lanes side by side, and nothing has to be sorted or
-counted. Which lanes there are is read by jumping from one to the next, not by reading all rows.
+Within a lane an index is in order of time. So the newest rows of several lanes are among the first
+rows of each, and nothing else is read, sorted or counted. The lanes themselves are read by a loose
+index scan, which jumps from one to the next.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from audit.wire.arrays import array
 
 Lane = tuple[str, ...]
 
-# More are not walked side by side: then going through the log by time alone is as good.
+# With more lanes, a scan of the whole log in order of time is as good.
 MOST_LANES = 1000
 MOST_ACTORS = 50
 
@@ -22,9 +22,9 @@ MOST_ACTORS = 50
 def lanes_below(
     columns: tuple[str, ...], starts: Sequence[Lane], further: tuple[str, ...]
 ) -> list[Lane] | None:
-    """Read which values the ``further`` columns of an index have below some of its first ones.
+    """Return the lanes that begin with ``starts``, extended by the ``further`` columns of an index.
 
-    None if they are too many.
+    None if they are more than `MOST_LANES`.
     """
     params: list[Any] = [*map(array, zip(*starts, strict=True)), MOST_LANES + 1]
     with connection.cursor() as cursor:
@@ -34,7 +34,7 @@ def lanes_below(
 
 
 def actors_named(beginning: str) -> list[Lane] | None:
-    """Read kind and id of whoever ever had a name that begins so; None if they are too many."""
+    """Return kind and id of actors who ever had a name that begins so; None if too many."""
     pattern = connection.ops.prep_for_like_query(beginning) + "%"
     with connection.cursor() as cursor:
         cursor.execute(_NAMES, {"pattern": pattern, "most": MOST_ACTORS + 1})

@@ -1,4 +1,4 @@
-"""Reading what was looked for, a page at a time and newest first."""
+"""Pages of search results, newest first."""
 
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -7,23 +7,22 @@ from django.db import connection
 
 from audit.log.search import full_text
 from audit.log.search.criteria import Criteria
-from audit.log.search.cursors import Cursor
 from audit.log.search.scans import Walk, every, reason, walk_for
-from audit.log.search.time_ranges import Places, Stretch
+from audit.log.search.time_ranges import Cursor, Places, Stretch
 from audit.models.records import CommandRecord
 from audit.wire.statements import quick_times
 
-# How many rows are looked at for what no index tells: few first, which is often enough.
+# The numbers of rows on which criteria without an index are checked: the first often suffices.
 _LOOKS = (200, 1_000)
 _MOST_LANES_PASSED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """Where the records of a page are, in the order of reading.
+    """The places of the records of a page, in reading order.
 
-    ``older`` and ``newer`` are where the next pages begin, None where there is none. If the page
-    ``is_cut``, not everything was looked at: there may be more between it and the next one.
+    ``older`` and ``newer`` are the starts of the next pages, or None. If the page ``is_cut``, the
+    search stopped early: there may be more records beyond it.
     """
 
     places: list[Cursor]
@@ -34,7 +33,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """A page of records, newest first; the rest is as of its `Page`."""
+    """A page of records, newest first; the other fields are those of its `Page`."""
 
     records: list[CommandRecord]
     older: Cursor | None
@@ -43,14 +42,14 @@ class Found:
 
     @property
     def is_all(self) -> bool:
-        """Whether everything that was looked for is on this page."""
+        """True if the page contains all results."""
         return self.older is None and self.newer is None
 
 
 def read_page(
     criteria: Criteria, *, size: int, before: Cursor | None = None, after: Cursor | None = None
 ) -> Found:
-    """Read the newest page, the one older than ``before``, or the one newer than ``after``."""
+    """Return the newest page, or the one older than ``before`` or newer than ``after``."""
     page = find_page(criteria, size=size, before=before, after=after)
     records = _records(page.places)
     return Found(records=records, older=page.older, newer=page.newer, is_cut=page.is_cut)
@@ -59,7 +58,7 @@ def read_page(
 def find_page(
     criteria: Criteria, *, size: int, before: Cursor | None = None, after: Cursor | None = None
 ) -> Page:
-    """Find where the records of a page are, and read none of them."""
+    """Return the places of the records of a page, without reading the records."""
     stretch = Stretch(criteria, after or before, is_newer=after is not None)
     places = _look(stretch, wanted=size + 1)
     is_full = len(places.found) > size
@@ -73,9 +72,9 @@ def find_page(
 
 def _look(stretch: Stretch, *, wanted: int) -> Places:
     criteria = stretch.criteria
-    if criteria.tenants is not None and not criteria.tenants:
+    if criteria.sees_nothing:
         return Places([])
-    if criteria.reason and not (criteria.correlation_id or criteria.subject):
+    if criteria.goes_by_words:
         return _common_words(stretch, wanted=wanted) or full_text.places(stretch, wanted=wanted)
     walk = walk_for(criteria)
     if not walk.lanes:
@@ -90,10 +89,10 @@ def _look(stretch: Stretch, *, wanted: int) -> Places:
 
 
 def _common_words(stretch: Stretch, *, wanted: int) -> Places | None:
-    """Look for words among what else is looked for; None if they are too rare for that.
+    """Check for words in the rows that match the other criteria; None if they are too rare.
 
-    What many reasons have is found in passing. The index of words knows no order, so it would have
-    to read all that a day has of them.
+    Common words are found quickly like this. The index of words has no order, so a search in it
+    would have to read every match of a day.
     """
     walk = walk_for(replace(stretch.criteria, reason=""))
     if not walk.lanes:
@@ -104,19 +103,19 @@ def _common_words(stretch: Stretch, *, wanted: int) -> Places | None:
         places = _along_checking(walk, stretch, wanted=wanted, most=most)
         if len(places.found) >= wanted or places.edge is None:
             return places
-        # Where so few of the nearest have them, looking at more would hardly make up a page.
+        # So few of the nearest rows match that the next, larger scan would hardly fill a page.
         if 2 * len(places.found) * following < wanted * most:
             return None
     return None
 
 
 def _looks(walk: Walk, *, wanted: int) -> list[int]:
-    """Tell how many rows of each lane to look at, first and then; once if that is the same."""
+    """Return the numbers of rows to scan in each lane, ascending; one if both are the same."""
     return sorted({max(wanted, looks // len(walk.lanes)) for looks in _LOOKS})
 
 
 def _along(walk: Walk, stretch: Stretch, *, wanted: int) -> Places:
-    """Walk along an index that tells everything."""
+    """Scan an index that leaves no criteria to check."""
     source, row = walk.source(), every(walk.in_lane(), stretch.condition())
     sql = f"""
         SELECT found.received_at, found.position
@@ -132,13 +131,13 @@ def _along(walk: Walk, stretch: Stretch, *, wanted: int) -> Places:
 
 
 def _along_checking(walk: Walk, stretch: Stretch, *, wanted: int, most: int) -> Places:
-    """Walk along an index and check what it does not tell, on at most so many rows of each lane.
+    """Scan an index and check the remaining criteria, on at most ``most`` rows of each lane.
 
-    If a lane has more rows than that, nothing beyond its last one is taken from the other lanes
-    either: what is found has no gaps.
+    If a lane has more rows, results beyond its last scanned row are dropped from the other lanes,
+    too, so that the result has no gaps.
     """
     source, row, rest = walk.source(), every(walk.in_lane(), stretch.condition()), every(*walk.rest)
-    # An index that has all of these is enough; the rows are all over the table.
+    # Only these columns, for an index-only scan: the rows are scattered over the table.
     checked = ", ".join(["received_at", "position", *rest.columns()])
     sign = "<=" if stretch.is_newer else ">="
     sql = f"""

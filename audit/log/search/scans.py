@@ -1,4 +1,4 @@
-"""The ways through the log: along which index to go for what is looked for."""
+"""Index scans: the choice of the index for the criteria of a search."""
 
 import re
 from collections.abc import Sequence
@@ -19,13 +19,13 @@ _KIND_AND_ID = re.compile(r"(?P<kind>[a-z_]+):(?P<id>.+)")
 
 
 class Condition(NamedTuple):
-    """A piece of SQL about a row that is called ``each``."""
+    """An SQL condition on a row with the alias ``each``."""
 
     sql: str
     params: tuple[Any, ...] = ()
 
     def columns(self) -> list[str]:
-        """Tell what it looks at."""
+        """Return the columns of the row that the condition uses."""
         return sorted(set(_COLUMN.findall(self.sql)))
 
 
@@ -35,8 +35,7 @@ class Walk:
 
     ``inside`` is part of looking: rows that do not meet it are as if they were not there, because
     whose they are is nobody else's business. ``indexed`` is told by the same index as the lanes.
-    ``rest`` is checked on what was looked at. ``told`` says once more what the lanes tell, for
-    PostgreSQL to estimate how much there is in them.
+    ``rest`` is checked on what was looked at.
     """
 
     columns: tuple[str, ...] = ()
@@ -44,10 +43,9 @@ class Walk:
     inside: tuple[Condition, ...] = ()
     indexed: tuple[Condition, ...] = ()
     rest: tuple[Condition, ...] = ()
-    told: tuple[Condition, ...] = ()
 
     def source(self) -> Condition:
-        """Name what the lanes are selected from."""
+        """Return the FROM item that yields the lanes."""
         if not self.columns:
             return Condition("(SELECT) AS lane")
         arrays = ", ".join(["%s::text[]"] * len(self.columns))
@@ -56,22 +54,22 @@ class Walk:
         return Condition(f"unnest({arrays}) AS lane ({names})", values)
 
     def in_lane(self) -> Condition:
-        """Say which rows are in a lane."""
+        """Return the condition for the rows of a lane."""
         same = [Condition(f"each.{name} = lane.{name}") for name in self.columns]
         return every(*same, *self.indexed, *self.inside)
 
 
 def every(*conditions: Condition) -> Condition:
-    """Join conditions."""
+    """Join conditions with AND."""
     sql = " AND ".join([each.sql for each in conditions] or ["true"])
     return Condition(sql, tuple(value for each in conditions for value in each.params))
 
 
 def walk_for(criteria: Criteria) -> Walk:
-    """Choose the way: along the narrowest thing that is looked for."""
+    """Return the scan by the most selective criterion."""
     if criteria.correlation_id:
         rest = (*kind(criteria), *actor(criteria), *reason(criteria))
-        return Walk(inside=(*affair(criteria), *own(criteria)), rest=rest, told=affair(criteria))
+        return Walk(inside=(*affair(criteria), *own(criteria)), rest=rest)
     if criteria.subject:
         return _along_subjects(criteria)
     if criteria.actor:
@@ -81,24 +79,23 @@ def walk_for(criteria: Criteria) -> Walk:
 
 def through_time(criteria: Criteria) -> Walk:
     """Go through everything there is, by time, and check what is looked for row by row."""
-    told = own(criteria)
     rest = (*kind(criteria), *actor(criteria), *affair(criteria), *subject(criteria))
     rest += reason(criteria)
     if criteria.tenants is None or len(criteria.tenants) > MOST_LANES:
-        return Walk(inside=told, rest=rest, told=told)
+        return Walk(inside=own(criteria), rest=rest)
     lanes = [(tenant,) for tenant in criteria.tenants]
-    return Walk(columns=("tenant",), lanes=lanes, rest=rest, told=told)
+    return Walk(columns=("tenant",), lanes=lanes, rest=rest)
 
 
 def own(criteria: Criteria) -> tuple[Condition, ...]:
-    """Confine rows to the tenants that may be seen."""
+    """Return the condition for the tenants whose commands may be found."""
     if criteria.tenants is None:
         return ()
     return (Condition("each.tenant = ANY(%s::text[])", (array(sorted(criteria.tenants)),)),)
 
 
 def kind(criteria: Criteria) -> tuple[Condition, ...]:
-    """Check what kind of command a row tells of."""
+    """Return the conditions on type, status and channel."""
     wanted = criteria.kind().items()
     return tuple(Condition(f"each.{column} = %s", (value,)) for column, value in wanted)
 
@@ -111,7 +108,6 @@ def affair(criteria: Criteria) -> tuple[Condition, ...]:
 
 
 def actor(criteria: Criteria) -> tuple[Condition, ...]:
-    """Check who acted."""
     if not criteria.actor:
         return ()
     actors = actors_of(criteria.actor)
@@ -122,7 +118,7 @@ def actor(criteria: Criteria) -> tuple[Condition, ...]:
 
 
 def reason(criteria: Criteria) -> tuple[Condition, ...]:
-    """Check that a reason has all the words."""
+    """Return the condition that the reason contains all the words."""
     if not criteria.reason:
         return ()
     has = "to_tsvector('simple', each.reason) @@ plainto_tsquery('simple', %s)"
@@ -130,20 +126,17 @@ def reason(criteria: Criteria) -> tuple[Condition, ...]:
 
 
 def subject(criteria: Criteria) -> tuple[Condition, ...]:
-    """Check what a command was about."""
     if not criteria.subject:
         return ()
     return (_any_of(("subject_type", "subject_id"), subjects_of(criteria.subject)),)
 
 
 def _along_subjects(criteria: Criteria) -> Walk:
-    lanes = subjects_of(criteria.subject)
     return Walk(
         columns=("subject_type", "subject_id"),
-        lanes=lanes,
+        lanes=subjects_of(criteria.subject),
         inside=own(criteria),
         rest=(*kind(criteria), *actor(criteria), *reason(criteria)),
-        told=_by_id("subject_id", lanes),
     )
 
 
@@ -161,8 +154,7 @@ def _along_actors(criteria: Criteria) -> Walk:
         return through_time(criteria)
     lanes = [lane for lane in lanes if lane[3] == (criteria.status or lane[3])]
     rest = [each for each in kind(criteria) if not each.sql.startswith("each.status ")]
-    told = _by_id("actor_id", actors)
-    return Walk(columns=columns, lanes=lanes, rest=tuple(rest), told=told)
+    return Walk(columns=columns, lanes=lanes, rest=tuple(rest))
 
 
 def _along_kinds(criteria: Criteria) -> Walk:
@@ -179,17 +171,17 @@ def _along_kinds(criteria: Criteria) -> Walk:
     columns = (*first, *further)
     places = [(columns.index(name), value) for name, value in wanted.items()]
     fitting = [lane for lane in lanes if all(lane[place] == value for place, value in places)]
-    return Walk(columns=columns, lanes=fitting, told=(*own(criteria), *kind(criteria)))
+    return Walk(columns=columns, lanes=fitting)
 
 
 def _along_status(criteria: Criteria) -> Walk:
-    """Walk along an index of nothing but what did not succeed: one lane, or one of each tenant."""
+    """Scan the partial index of what did not succeed: one lane, or one for each tenant."""
     walk = through_time(criteria.of_any_kind())
-    return replace(walk, indexed=kind(criteria), told=(*own(criteria), *kind(criteria)))
+    return replace(walk, indexed=kind(criteria))
 
 
 def _first_columns(criteria: Criteria) -> tuple[tuple[str, ...], list[Lane]]:
-    """Tell from which values on the lanes have to be looked up."""
+    """Return the known leading columns and their values, from which the lanes are read."""
     columns: tuple[str, ...] = ()
     starts: list[Lane] = [()]
     if criteria.tenants is not None:
@@ -203,26 +195,18 @@ def _first_columns(criteria: Criteria) -> tuple[tuple[str, ...], list[Lane]]:
 
 
 def actors_of(text: str) -> list[Lane] | None:
-    """Tell whom a text names, as kind and id; None if they are too many to be listed."""
+    """Return kind and id of the actors that a text matches; None if they are too many."""
     exact = _KIND_AND_ID.fullmatch(text)
     return [(exact["kind"], exact["id"])] if exact else actors_named(text)
 
 
 def subjects_of(text: str) -> list[Lane]:
-    """Tell which subjects a text names: one, or one of each type that the log knows."""
+    """Return the subjects that a text matches: one, or one of each type in the log."""
     subject_type, _, identifier = text.rpartition(":")
     if subject_type:
         return [(subject_type, identifier)]
     types = lanes_below((), [], ("subject_type",)) or []
     return [(name, identifier) for (name,) in types]
-
-
-def _by_id(column: str, lanes: Sequence[Lane]) -> tuple[Condition, ...]:
-    """Say what lanes tell by the ids alone.
-
-    PostgreSQL takes kind and id for independent of each other, and would expect too few.
-    """
-    return (_any_of((column,), [lane[1:2] for lane in lanes]),)
 
 
 def _any_of(columns: tuple[str, ...], lanes: Sequence[Lane]) -> Condition:

@@ -1,4 +1,4 @@
-"""Begin a new epoch of the log."""
+"""The management command that begins a new epoch of the log."""
 
 from typing import Any
 
@@ -18,6 +18,5 @@ class Command(BaseCommand):
         parser.add_argument("--reason", required=True, help="Why, for the record.")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Dispatch the command as the system."""
         completed = carry_out(BeginEpoch(), reason=options["reason"])
         self.stdout.write(f"A new epoch has begun, by command {completed.command_id}.")

@@ -1,4 +1,4 @@
-"""Migrate as the owner of the tables, then apply what the database enforces."""
+"""The migrate command: as the owner of the tables, and followed by their protection."""
 
 from typing import Any
 
@@ -12,12 +12,12 @@ class Command(MigrateCommand):
     """Django's migrate on the owner's connection, with privileges and triggers after it."""
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Make the owner's connection the default one."""
+        """Set the owner's connection as the default."""
         super().add_arguments(parser)
         parser.set_defaults(database="owner")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Migrate, then protect what is there, unless nothing was to be changed."""
+        """Migrate, then protect the tables, except after --plan and --check."""
         super().handle(*args, **options)
         if not (options["plan"] or options["check_unapplied"]):
             protect(using=options["database"])

@@ -1,17 +1,16 @@
-"""Bars over time, each a link, as a template draws them.
+"""Bar charts over time, prepared for a template. Each bar is a link.
 
-Sideways everything is in percent, so that a chart is as wide as there is room for, and its letters
-are as large as all others.
+Horizontal positions are in percent, so a chart fills the available width, and its text keeps the
+normal size.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import NamedTuple
 
-from audit.log.search.activity import Activity
-from audit.pages.charts.scales import TimeScale, ceiling, rounded
+from audit.pages.charts.scales import TimeScale, ceiling
 
 HEIGHT = 96
 _TOP = 14
@@ -23,7 +22,7 @@ LinksTo = Callable[[datetime, datetime], str]
 
 
 class Bar(NamedTuple):
-    """One bar: where it is, where it leads, and what it says. Sizes are ready for SVG."""
+    """One bar: its geometry, as SVG attributes, its URL and its texts."""
 
     x: str
     width: str
@@ -36,14 +35,14 @@ class Bar(NamedTuple):
 
 
 class Tick(NamedTuple):
-    """A mark of a scale."""
+    """A tick mark of a scale."""
 
     at: str
     label: str
 
 
 class Frame(NamedTuple):
-    """What a chart is called, where its parts lead, and the class of their color."""
+    """The name and title of a chart, the links of its parts, and the CSS class of their color."""
 
     name: str
     title: str
@@ -55,57 +54,49 @@ class _Plot(NamedTuple):
     scale: TimeScale
     highest: int
     frame: Frame
-    is_exact: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarChart:
-    """Numbers over time."""
+    """A bar chart of numbers over time."""
 
     frame: Frame
     bars: list[Bar]
     times: list[Tick]
     heights: list[Tick]
     total: str
-    is_exact: bool
 
     @property
     def height(self) -> int:
-        """How high the bars may be, with the room above them."""
+        """The height of the plot: of the highest bar and the space above it."""
         return HEIGHT + _TOP
 
     @property
     def axis_end(self) -> int:
-        """How far down the marks of the scale of time go."""
+        """The lower end of the tick marks of the time axis."""
         return self.height + 4
 
     @property
     def whole_height(self) -> int:
-        """The same with the scale of time below it."""
+        """The height of the plot and the labels of the time axis."""
         return self.height + 18
 
 
-def bar_chart(activity: Activity, scale: TimeScale, frame: Frame) -> BarChart:
+def bar_chart(counts: Sequence[int], scale: TimeScale, frame: Frame) -> BarChart:
     """Draw numbers, one for each stretch of the scale."""
-    plot = _Plot(scale, ceiling(max(activity.counts, default=0) or 1), frame, activity.is_exact)
-    stretches = zip(pairwise(scale.edges), activity.counts, strict=True)
+    plot = _Plot(scale, ceiling(max(counts, default=0) or 1), frame)
+    stretches = zip(pairwise(scale.edges), counts, strict=True)
     return BarChart(
         frame=frame,
         bars=[_bar(start, end, count, plot=plot) for (start, end), count in stretches],
         times=_times(scale),
-        heights=[Tick(f"{_TOP}", in_words(plot.highest, is_exact=True))],
-        total=in_words(sum(activity.counts), is_exact=activity.is_exact),
-        is_exact=activity.is_exact,
+        heights=[Tick(f"{_TOP}", f"{plot.highest:,}")],
+        total=f"{sum(counts):,}",
     )
 
 
-def in_words(number: int, *, is_exact: bool) -> str:
-    """Write a number; an estimate is not written as if it were exact."""
-    return f"{number:,}" if is_exact or not number else f"about {rounded(number):,}"
-
-
 def stretch_in_words(start: datetime, end: datetime) -> str:
-    """Write a stretch of time, no longer than needed."""
+    """Return a time range as text, without parts that are not needed."""
     start, end = start.astimezone(UTC), end.astimezone(UTC)
     day = f"{start:%Y-%m-%d}"
     if start.time() == end.time() == start.min.time():
@@ -125,7 +116,7 @@ def _bar(start: datetime, end: datetime, count: int, *, plot: _Plot) -> Bar:
         height=f"{height:.1f}",
         url=plot.frame.links_to(start, end),
         when=stretch_in_words(start, end),
-        number=in_words(count, is_exact=plot.is_exact),
+        number=f"{count:,}",
         is_empty=not count,
     )
 
@@ -133,6 +124,6 @@ def _bar(start: datetime, end: datetime, count: int, *, plot: _Plot) -> Bar:
 def _times(scale: TimeScale) -> list[Tick]:
     inner = scale.edges[1:-1] or scale.edges[:1]
     every = -(-len(inner) // _MOST_TICKS)
-    # What stands too far to the right would be cut off.
+    # A label too far to the right would be cut off.
     shown = [edge for edge in inner[::every] if scale.share(edge) < 0.92]  # noqa: PLR2004
     return [Tick(f"{scale.share(edge) * 100:.3f}%", f"{edge:{scale.layout}}") for edge in shown]

@@ -1,12 +1,11 @@
-"""A map of days and hours, the warmer the more happened, as a template draws it."""
+"""Heat maps of activity by day and hour, prepared for a template."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from audit.log.search.activity import Activity
-from audit.pages.charts.bars import Frame, Tick, in_words, stretch_in_words
+from audit.pages.charts.bars import Frame, Tick, stretch_in_words
 
 HOURS = 24
 _ROW = 15
@@ -36,7 +35,7 @@ class Row(NamedTuple):
 
 
 class Warmth(NamedTuple):
-    """What a color stands for."""
+    """A color of the legend, and the numbers that it stands for."""
 
     level: int
     words: str
@@ -44,14 +43,13 @@ class Warmth(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeatMap:
-    """Days below each other, the newest first, with their hours from left to right."""
+    """A heat map: one row per day, the newest first, with the hours from left to right."""
 
     frame: Frame
     rows: list[Row]
     hours: list[Tick]
     legend: list[Warmth]
     total: str
-    is_exact: bool
 
     cell_width = f"{(100 - _LEFT) / HOURS * 0.9:.3f}%"
     cell_height = _ROW - _GAP
@@ -59,14 +57,13 @@ class HeatMap:
 
     @property
     def height(self) -> int:
-        """How high it is, with the hours on top."""
+        """The height of the map, including the labels of the hours."""
         return _TOP + _ROW * len(self.rows)
 
 
-def heat_map(activity: Activity, days: Sequence[datetime], frame: Frame) -> HeatMap:
+def heat_map(counts: Sequence[int], days: Sequence[datetime], frame: Frame) -> HeatMap:
     """Draw numbers, one for each hour of the days that lie between some midnights."""
-    counts, steps = activity.counts, _steps(max(activity.counts, default=0))
-    rows = []
+    steps, rows = _steps(max(counts, default=0)), []
     for number, day in enumerate(reversed(days[:-1])):
         first = (len(days) - 2 - number) * HOURS
         y = _TOP + _ROW * number
@@ -78,7 +75,7 @@ def heat_map(activity: Activity, days: Sequence[datetime], frame: Frame) -> Heat
                 warmth=sum(count >= step for step in steps),
                 url=frame.links_to(*_hour(day, hour)),
                 when=stretch_in_words(*_hour(day, hour)),
-                number=in_words(count, is_exact=activity.is_exact),
+                number=f"{count:,}",
             )
             for hour, count in hours
         ]
@@ -88,8 +85,7 @@ def heat_map(activity: Activity, days: Sequence[datetime], frame: Frame) -> Heat
         rows=rows,
         hours=[Tick(_x(hour), f"{hour:02}") for hour in range(0, HOURS, 3)],
         legend=_legend(steps),
-        total=in_words(sum(counts), is_exact=activity.is_exact),
-        is_exact=activity.is_exact,
+        total=f"{sum(counts):,}",
     )
 
 
@@ -103,7 +99,7 @@ def _x(hour: int) -> str:
 
 
 def _steps(most: int) -> list[int]:
-    """Tell from which numbers on it is warmer: in even ratios, for quiet hours differ as well."""
+    """Return the lower limits of the levels, in even ratios, so that quiet hours differ, too."""
     steps = (round(max(most, 1) ** (level / _WARMEST)) for level in range(_WARMEST))
     return sorted(set(steps))
 

@@ -1,4 +1,4 @@
-"""Bars below each other, each with its name and number, as a template draws them."""
+"""Rank charts: horizontal bars with labels and numbers, prepared for a template."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Count(NamedTuple):
-    """How many there are of something, and where they are found."""
+    """A number with its label and a link to what it counts."""
 
     label: str
     number: int
@@ -14,7 +14,7 @@ class Count(NamedTuple):
 
 
 class RankBar(NamedTuple):
-    """One of the bars."""
+    """One bar, with its texts and its width in percent."""
 
     label: str
     number: str
@@ -24,7 +24,7 @@ class RankBar(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RankChart:
-    """Numbers of several things."""
+    """A chart that compares numbers."""
 
     name: str
     title: str
@@ -32,7 +32,7 @@ class RankChart:
 
 
 def rank_chart(counts: Iterable[Count], *, name: str, title: str) -> RankChart:
-    """Draw numbers in the order in which they come."""
+    """Build a chart with one bar per number, in the given order."""
     counts = list(counts)
     highest = max((each.number for each in counts), default=0) or 1
     bars = [

@@ -1,4 +1,4 @@
-"""Scales of charts: round steps of time, and round numbers."""
+"""Scales of charts: round times and round numbers."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -15,12 +15,12 @@ _STEPS = (
 )
 _MONTHS = (1, 3, 12, 60, 600, 2400)
 _MONTHS_OF_A_YEAR = 12
-# A Monday, so that weeks begin on one.
+# A Monday, so that weeks begin on Mondays.
 _ORIGIN = datetime(1970, 1, 5, tzinfo=UTC)
 
 
 class TimeScale(NamedTuple):
-    """Stretches of time between edges; only the first and the last may be shorter than a step."""
+    """Time ranges between edges; only the first and the last may be shorter than a step."""
 
     edges: list[datetime]
     layout: str
@@ -30,12 +30,12 @@ class TimeScale(NamedTuple):
         return self.edges[-1] - self.edges[0]
 
     def share(self, moment: datetime) -> float:
-        """Tell how much of the span lies before a moment, from 0 to 1."""
+        """Return the share of the span that is before a time, from 0 to 1."""
         return (moment - self.edges[0]) / self.span
 
 
 def time_scale(since: datetime, until: datetime, *, most: int = MOST_BARS) -> TimeScale:
-    """Cut a span of time at round moments, into ``most`` stretches or few more."""
+    """Divide a span at round times, into ``most`` ranges or a few more."""
     span = (until - since).total_seconds()
     step = next((each for each in _STEPS if span / each <= most), None)
     if step is None:
@@ -49,26 +49,21 @@ def time_scale(since: datetime, until: datetime, *, most: int = MOST_BARS) -> Ti
 
 
 def days(until: datetime, *, number: int) -> list[datetime]:
-    """List the midnights that some days lie between, the last of them the one of ``until``."""
+    """Return the midnights around ``number`` days, of which the last contains ``until``."""
     last = until.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     return [last + timedelta(days=each) for each in range(1 - number, 2)]
 
 
 def ceiling(number: int) -> int:
-    """Find the next round number: 1, 2 or 5 with noughts."""
+    """Return the next round number: 1, 2 or 5 times a power of ten."""
     powers = [int(f"1{'0' * noughts}") for noughts in range(len(str(number)) + 1)]
     rounds = chain.from_iterable((power, 2 * power, 5 * power) for power in powers)
     return next(each for each in rounds if each >= number)
 
 
-def rounded(number: int) -> int:
-    """Round to two figures, which is as much as an estimate is worth."""
-    return round(number, 2 - len(str(number)))
-
-
 def _rounds(since: datetime, until: datetime, *, step: timedelta) -> Iterator[datetime]:
     rest = step - (since - _ORIGIN) % step
-    # The last moment of the calendar may be near: only what is before the end is computed.
+    # Adding beyond the end could overflow the calendar.
     while until - since > rest:
         since += rest
         yield since

@@ -7,11 +7,11 @@ from datetime import UTC, datetime
 from django.db import connection
 from django.utils import timezone
 
-from audit.log.search.activity import Activity, activity, counted, oldest
+from audit.log.search.activity import activity, oldest
 from audit.log.search.criteria import Criteria
-from audit.log.search.cursors import Cursor
 from audit.log.search.reading import find_page
 from audit.log.search.scans import Condition
+from audit.log.search.time_ranges import Cursor
 from audit.models.records import Epoch
 
 #: How many records are read at once: some megabytes of text.
@@ -56,13 +56,14 @@ class Extent:
     criteria: Criteria
     snapshot: Snapshot
 
-    def about(self) -> Activity | None:
-        """Count the rows, or estimate them; None where even that would take too long."""
+    def total(self) -> int | None:
+        """Count the rows; None if they are too many to count."""
         first = self.criteria.since or oldest(self.criteria)
         until = self.criteria.until or timezone.now()
         if first is None or first >= until:
-            return counted([], [until, until])
-        return activity(self.criteria, [first, until])
+            return 0
+        counts = activity(self.criteria, [first, until])
+        return None if counts is None else sum(counts)
 
     def positions(self) -> Iterator[list[int]]:
         """Find where the records are, a chunk at a time, the oldest first.

@@ -11,17 +11,14 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit.actors.actors import Actor
-from audit.bus.context import Context
-from audit.entry.requests import request_facts
-from audit.log.search.activity import Activity
+from audit.entry.requests import LONGEST_REASON, context_of
+from audit.log.search.activity import MOST
 from audit.messages.exceptions import CommandError
-from audit.messages.text import clean_text
 from audit.pages.access import for_exporters, rendered
 from audit.pages.exports import sending
 from audit.pages.exports.extent import Extent, Snapshot
 from audit.pages.exports.formats import FORMATS
 from audit.pages.search.filters import CommandFilter
-from audit.rest.viewsets import LONGEST_REASON
 
 
 class ExportForm(forms.Form):
@@ -47,12 +44,8 @@ def export(request: HttpRequest, actor: Actor) -> HttpResponseBase:
         form.add_error(None, "Something that is looked for cannot be read: mend the search first.")
     if not form.is_valid():
         return _form(request, form, search=search, extent=extent)
-    context = Context(
-        actor=actor,
-        channel="audit pages",
-        reason=clean_text(form.cleaned_data["reason"], longest=LONGEST_REASON),
-        request=request_facts(request),
-    )
+    reason = form.cleaned_data["reason"]
+    context = context_of(request, channel="audit pages", reason=reason)
     try:
         begun = sending.begin(
             extent,
@@ -70,7 +63,7 @@ def export(request: HttpRequest, actor: Actor) -> HttpResponseBase:
 def _form(
     request: HttpRequest, form: ExportForm, *, search: CommandFilter, extent: Extent
 ) -> HttpResponse:
-    about = extent.about()
+    total = extent.total()
     return rendered(
         request,
         "audit/export.html",
@@ -79,23 +72,19 @@ def _form(
         form=form,
         chips=search.chips(),
         query=search.query(),
-        about=f"{_total(about):,}" if about else "",
-        is_exact=about is not None and about.is_exact,
+        total="" if total is None else f"{total:,}",
+        most_counted=f"{MOST:,}",
         unreadable=[search[name].label for name in search.errors],
     )
-
-
-def _total(about: Activity) -> int:
-    return sum(about.counts)
 
 
 def _file(export: sending.Export) -> StreamingHttpResponse:
     made_at = f"{timezone.now():%Y%m%dT%H%M%SZ}"
     name = f"audit-log-{made_at}.{export.format.extension}"
-    about = export.extent.about()
+    total = export.extent.total()
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',
-        "Rows-About": str(_total(about)) if about else "",
+        "Rows-About": "" if total is None else str(total),
         "Export-Id": str(export.export_id),
     }
     return StreamingHttpResponse(

@@ -9,8 +9,8 @@ from django.db import connection
 from django.utils import timezone
 
 from audit.log.search.criteria import Criteria
-from audit.log.search.scans import every, walk_for
-from audit.log.search.time_ranges import during
+from audit.log.search.scans import walk_for
+from audit.log.search.time_ranges import newest
 from audit.models.records import Status
 from audit.pages.charts.ranks import Count, RankChart, rank_chart
 from audit.pages.labels import span
@@ -85,16 +85,10 @@ def held(criteria: Criteria, *, links_to: LinksTo) -> Held:
 
 
 def _waits(criteria: Criteria) -> list[_Wait]:
-    walk = walk_for(criteria)
-    source, row = walk.source(), every(walk.in_lane(), during(criteria))
+    columns = "received_at, position, command_id, attempt"
+    found = newest(walk_for(criteria), criteria, columns=columns, most=MOST)
     sql = f"""
-        WITH held AS MATERIALIZED (
-            SELECT found.* FROM {source.sql} CROSS JOIN LATERAL (
-                SELECT received_at, position, command_id, attempt FROM audit_commandrecord AS each
-                WHERE {row.sql} ORDER BY received_at DESC, position DESC LIMIT %s
-            ) AS found
-            ORDER BY received_at DESC, position DESC LIMIT %s
-        )
+        WITH held AS MATERIALIZED ({found.sql})
         SELECT held.received_at, later.status, later.received_at
         FROM held LEFT JOIN LATERAL (
             SELECT status, received_at FROM audit_commandrecord AS each
@@ -103,8 +97,8 @@ def _waits(criteria: Criteria) -> list[_Wait]:
         ) AS later ON true
     """  # noqa: S608  # put together from conditions of our own
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*source.params, *row.params, MOST, MOST])
-        return [_Wait(*found) for found in cursor.fetchall()]
+        cursor.execute(sql, found.params)
+        return [_Wait(*row) for row in cursor.fetchall()]
 
 
 def _ages(waiting: Sequence[_Wait], *, links_to: LinksTo) -> RankChart:

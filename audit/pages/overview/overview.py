@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from audit.actors.actors import Actor
 from audit.log.commands import ChangeOutsideCommand
-from audit.log.search.activity import activity, counted
+from audit.log.search.activity import activity
 from audit.log.search.criteria import Criteria
 from audit.log.search.reading import Found, read_page
-from audit.log.search.scans import every, through_time
-from audit.log.search.time_ranges import during
+from audit.log.search.scans import through_time
+from audit.log.search.time_ranges import newest
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, Status
 from audit.pages.changes import history_of
@@ -75,9 +75,9 @@ class Outside(NamedTuple):
 class Overview:
     """Everything on the page."""
 
-    heat: HeatMap
-    refused: BarChart
-    failed: BarChart
+    heat: HeatMap | None
+    refused: BarChart | None
+    failed: BarChart | None
     held: Held
     held_url: str
     doers: Doers
@@ -87,7 +87,7 @@ class Overview:
 def overview(reader: Actor) -> Overview:
     """Look at what somebody may see."""
     midnights = days(timezone.now(), number=DAYS)
-    criteria = Criteria(tenants=reader.tenants, since=midnights[0])
+    criteria = Criteria.seen_by(reader, since=midnights[0])
     return Overview(
         heat=_heat(criteria, midnights),
         refused=_by_day(criteria, midnights, Status.REFUSED, mark="chart-bad"),
@@ -99,19 +99,19 @@ def overview(reader: Actor) -> Overview:
     )
 
 
-def _heat(criteria: Criteria, midnights: list[datetime]) -> HeatMap:
+def _heat(criteria: Criteria, midnights: list[datetime]) -> HeatMap | None:
     hours = [midnights[0] + timedelta(hours=each) for each in range(DAYS * HOURS + 1)]
     numbers = activity(criteria, hours)
     frame = Frame("hours", f"Commands in each hour of the last {DAYS} days", _links_to())
-    return heat_map(numbers or counted([], hours), midnights, frame)
+    return None if numbers is None else heat_map(numbers, midnights, frame)
 
 
 def _by_day(
     criteria: Criteria, midnights: list[datetime], status: Status, *, mark: str
-) -> BarChart:
-    numbers = activity(replace(criteria, status=status), midnights) or counted([], midnights)
+) -> BarChart | None:
+    numbers = activity(replace(criteria, status=status), midnights)
     frame = Frame(status, status.label, _links_to(status=status), mark)
-    return bar_chart(numbers, TimeScale(midnights, "%d %b"), frame)
+    return None if numbers is None else bar_chart(numbers, TimeScale(midnights, "%d %b"), frame)
 
 
 def _held(criteria: Criteria) -> Held:
@@ -133,27 +133,19 @@ def _doers(criteria: Criteria) -> Doers:
 
 
 def _newest_by_actor(criteria: Criteria) -> list[_Doer]:
-    if criteria.tenants is not None and not criteria.tenants:
+    if criteria.sees_nothing:
         return []
-    walk = through_time(criteria)
-    source, row = walk.source(), every(walk.in_lane(), during(criteria))
+    columns = "received_at, position, actor_kind, actor_id, actor_label"
+    found = newest(through_time(criteria), criteria, columns=columns, most=_MOST_BY_ACTORS)
     sql = f"""
-        WITH newest AS MATERIALIZED (
-            SELECT found.* FROM {source.sql} CROSS JOIN LATERAL (
-                SELECT received_at, position, actor_kind, actor_id, actor_label
-                FROM audit_commandrecord AS each
-                WHERE {row.sql} ORDER BY received_at DESC, position DESC LIMIT %s
-            ) AS found
-            ORDER BY received_at DESC, position DESC LIMIT %s
-        )
+        WITH newest AS MATERIALIZED ({found.sql})
         SELECT actor_kind, actor_id, max(actor_label), count(*),
             (SELECT count(*) FROM newest), (SELECT min(received_at) FROM newest)
         FROM newest GROUP BY actor_kind, actor_id ORDER BY count(*) DESC, 3 LIMIT %s
     """  # noqa: S608  # put together from conditions of our own
-    limits = (_MOST_BY_ACTORS, _MOST_BY_ACTORS, _MOST_ACTORS)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*source.params, *row.params, *limits])
-        return [_Doer(*found) for found in cursor.fetchall()]
+        cursor.execute(sql, [*found.params, _MOST_ACTORS])
+        return [_Doer(*row) for row in cursor.fetchall()]
 
 
 def _outside(criteria: Criteria, *, reader: Actor) -> Outside:
@@ -180,13 +172,13 @@ def _strays(reader: Actor) -> list[Stray]:
 
 def _stray_rows(subject_type: SubjectType, reader: Actor) -> Iterator[tuple[Any, datetime]]:
     history = history_of(subject_type.model)
-    if history is None or (subject_type.tenant_field is None and reader.tenants is not None):
+    field = subject_type.tenant_field
+    if history is None or (field is None and reader.is_confined):
         return
     newest = history.order_by("-history_id").values("history_id")[:_MOST_REVISIONS]
     on_record = CommandRecord.objects.filter(command_id=OuterRef("history_command_id"))
     rows = history.filter(history_id__in=newest).exclude(Exists(on_record))
-    if subject_type.tenant_field and reader.tenants is not None:
-        rows = rows.filter(**{f"{subject_type.tenant_field}__in": reader.tenants})
+    rows = reader.confine(rows, field) if field else rows
     key = subject_type.model._meta.pk.attname
     yield from rows.values_list(key, "history_date").order_by("-history_id")[:_MOST_OUTSIDE]
 

@@ -3,6 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 
 from audit.actors.actors import Actor
+from audit.log.search import activity
 from audit.pages.access import for_auditors, rendered
 from audit.pages.lines import bare_lines
 from audit.pages.overview import overview as figures
@@ -22,5 +23,6 @@ def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
         page=page,
         days=DAYS,
         most_held=f"{MOST:,}",
+        most_counted=f"{activity.MOST:,}",
         outside=bare_lines(page.outside.found.records, actor=actor),
     )

@@ -44,7 +44,7 @@ def span_of(criteria: Criteria, found: Found) -> Span | None:
     since = criteria.since
     if since is None and found.is_all:
         since = min((record.received_at for record in found.records), default=None)
-    elif since is None and _goes_by_words(criteria):
+    elif since is None and criteria.goes_by_words:
         since = max(until - timedelta(days=MOST_DAYS), oldest(criteria) or until)
     elif since is None:
         since = oldest(criteria)
@@ -54,10 +54,10 @@ def span_of(criteria: Criteria, found: Found) -> Span | None:
 
 
 def picture(form: CommandFilter, found: Found, span: Span) -> BarChart | None:
-    """Draw when it happened; None if it is too much to be counted."""
+    """Return the chart; None if there are too many commands to count."""
     scale, criteria = time_scale(*span), form.criteria()
     moments = [record.received_at for record in found.records]
-    if _goes_by_words(criteria) and _is_dense(found, span):
+    if criteria.goes_by_words and _is_dense(found, span):
         return None
     numbers = counted(moments, scale.edges) if found.is_all else activity(criteria, scale.edges)
     if numbers is None:
@@ -97,7 +97,3 @@ def _is_dense(found: Found, span: Span) -> bool:
         return False
     covered = found.records[0].received_at - found.records[-1].received_at
     return covered * _MOST_PAGES < span.until - span.since
-
-
-def _goes_by_words(criteria: Criteria) -> bool:
-    return bool(criteria.reason) and not (criteria.correlation_id or criteria.subject)

@@ -9,7 +9,7 @@ from django import forms
 from audit.actors.actors import Actor
 from audit.bus import handling
 from audit.log.search.criteria import Criteria
-from audit.log.search.cursors import Cursor
+from audit.log.search.time_ranges import Cursor
 from audit.models.records import Status
 from audit.pages.labels import words
 from audit.pages.times import EndInput, MomentField
@@ -119,9 +119,7 @@ class CommandFilter(forms.Form):
 
     def criteria(self) -> Criteria:
         """Put what is looked for as the search takes it."""
-        given = {name: value for name, value in self._narrowing().items() if name != "customer"}
-        seen, customer = self.reader.tenants, self.cleaned_data.get("customer")
-        return Criteria(tenants=frozenset({customer}) if customer else seen, **given)
+        return Criteria.seen_by(self.reader, **self._narrowing())
 
     def places(self) -> Paging:
         """Tell where the page begins."""
@@ -175,7 +173,7 @@ class CommandFilter(forms.Form):
             self._offered[name] = choices
 
     def _offer_customers(self) -> None:
-        if self.reader.tenants is not None and len(self.reader.tenants) <= 1:
+        if not self.reader.sees_several_tenants:
             del self.fields["customer"]
             return
         choices = tenants.tenant_choices(self.reader)

@@ -3,6 +3,7 @@
 from django.http import HttpRequest, HttpResponse
 
 from audit.actors.actors import Actor
+from audit.log.search.activity import MOST
 from audit.log.search.reading import Found, read_page
 from audit.pages.access import for_auditors, rendered
 from audit.pages.lines import bare_lines
@@ -31,6 +32,7 @@ def search(request: HttpRequest, actor: Actor) -> HttpResponse:
         lines=bare_lines(found.records, actor=actor),
         span=span,
         chart=picture(form, found, span) if span else None,
+        most_counted=f"{MOST:,}",
         other_spans=other_spans(form, span),
         is_newest=not (places.before or places.after),
         query=form.query(),

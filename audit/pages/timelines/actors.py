@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from audit.actors.actors import Actor
 from audit.models.records import CommandRecord
-from audit.pages.lines import Line, bare_lines, visible, window
+from audit.pages.lines import Line, bare_lines, window
 
 PERSON = "user"
 ACTOR_LINES = 50
@@ -80,7 +80,7 @@ def actor_page(
 
     A person did what was done with the person's keys, too.
     """
-    done = visible(_done_by(kind, identifier), reader)
+    done = reader.confine(_done_by(kind, identifier))
     credentials, is_cut = _credentials(done, kind)
     if not credentials:
         return None

@@ -11,7 +11,7 @@ from audit.messages.classes import Subject
 from audit.models.records import CommandRecord
 from audit.pages.changes import Revision, history_of, revisions
 from audit.pages.labels import span
-from audit.pages.lines import Line, arrange, full_lines, visible
+from audit.pages.lines import Line, arrange, full_lines
 from audit.pages.timelines.chart import Timeline, timeline
 from audit.pages.timelines.steps import Step, tree, walk
 from audit.subjects import types
@@ -63,7 +63,7 @@ class Affair:
 
 def affair(correlation_id: UUID, *, actor: Actor) -> Affair | None:
     """Read every attempt and event of an affair; None if the actor may see nothing of it."""
-    records = visible(CommandRecord.objects.filter(correlation_id=correlation_id), actor)
+    records = actor.confine(CommandRecord.objects.filter(correlation_id=correlation_id))
     read = list(records.order_by("position")[: MOST_COMMANDS + 1])
     if not read:
         return None

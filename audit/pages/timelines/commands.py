@@ -6,7 +6,7 @@ from uuid import UUID
 from audit.actors.actors import Actor
 from audit.models.records import CommandRecord
 from audit.pages.labels import sentence
-from audit.pages.lines import Line, full_lines, visible
+from audit.pages.lines import Line, full_lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class CommandPage:
 
 def command(command_id: UUID, *, actor: Actor) -> CommandPage | None:
     """Read every attempt at a command; None if the actor may see nothing of it."""
-    records = visible(CommandRecord.objects.filter(command_id=command_id), actor)
+    records = actor.confine(CommandRecord.objects.filter(command_id=command_id))
     lines = full_lines(records.order_by("attempt"), actor=actor)
     if not lines:
         return None

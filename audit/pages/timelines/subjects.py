@@ -13,7 +13,7 @@ from audit.actors.actors import Actor
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.pages.changes import Revision, history_of, revisions
-from audit.pages.lines import Line, arrange, full_lines, in_order, visible, window
+from audit.pages.lines import Line, arrange, full_lines, in_order, window
 from audit.pages.timelines.point_in_time import Moment, moment
 from audit.subjects.names import find, labels
 from audit.subjects.types import label_of
@@ -127,13 +127,13 @@ def _of_affairs_about(
     about = Q(subject_type=subject.type, subject_id=subject.id)
     if before is not None:
         about &= Q(position__lt=before + _CLOSE)
-    commands = visible(CommandRecord.objects.filter(about), actor)
-    events = visible(EventRecord.objects.filter(about), actor)
+    commands = actor.confine(CommandRecord.objects.filter(about))
+    events = actor.confine(EventRecord.objects.filter(about))
     latest = commands.order_by("-received_at", "-position").values("correlation_id")
     affairs = latest[:_MOST_AFFAIRS].union(
         events.order_by("-number").values("correlation_id")[:_MOST_AFFAIRS]
     )
-    return visible(CommandRecord.objects.filter(correlation_id__in=affairs), actor)
+    return actor.confine(CommandRecord.objects.filter(correlation_id__in=affairs))
 
 
 def _entries(page: _Page, revised: Sequence[Revision], *, actor: Actor) -> list[Entry]:

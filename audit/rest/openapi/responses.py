@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from http import HTTPStatus
-from typing import Any, get_type_hints
+from typing import Any
 
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 from rest_framework.response import Response
@@ -17,8 +17,6 @@ from audit.rest.problems import LegacyProblem, ProblemDetails
 _JSON = "application/json"
 _OF_CALLERS = ("RateLimit", "RateLimit-Policy")
 _OF_VERSION_ONE = ("Deprecation", "Link", "Sunset")
-# It is another one each time.
-_VARYING = "request_id"
 
 
 class Answers:
@@ -64,7 +62,7 @@ class Answers:
         return _page(build(documentation.lists))
 
     def _postponed(self) -> Schema:
-        shape = get_type_hints(self._view.represent_postponed)["return"]
+        shape = self._view.postponed_shape
         return {
             "description": "Held until enough people approve it",
             "headers": self._headers(
@@ -80,31 +78,24 @@ class Answers:
         return {"description": "What you have is what there is", "headers": headers}
 
     def _problem(self, answers: list[Response]) -> Schema:
-        """Describe the answers of one status, each by its code, with itself as the example."""
+        """Refer to what all answers of the status share; only their codes are said here."""
         shape = LegacyProblem if self._is_legacy else ProblemDetails
-        content = {
-            "schema": Shapes(self._registry).schema(shape),
-            "examples": {answer.data["code"]: self._example(answer.data) for answer in answers},
-        }
+        content = {"schema": Shapes(self._registry).schema(shape)}
         phrase = HTTPStatus(answers[0].status_code).phrase
+        codes = ", ".join(f"`{answer.data['code']}`" for answer in answers)
         whole = {
             "description": phrase,
             "headers": self._problem_headers(answers),
             "content": {answers[0].content_type or _JSON: content},
         }
-        return shared(self._registry, ResolvedComponent.RESPONSE, self._name(phrase), whole)
+        answer = shared(self._registry, ResolvedComponent.RESPONSE, self._name(phrase), whole)
+        return answer | {"description": f"{phrase}: {codes}"}
 
     def _name(self, phrase: str) -> str:
         """Name what operations of one kind share."""
         kind = "Command" if self._documentation.is_command else "Read"
         version = "V1" if self._is_legacy else ""
         return f"{phrase.title().replace(' ', '')}{kind}{version}"
-
-    def _example(self, problem: Schema) -> Schema:
-        """Refer to the example of its code, or show it here where its words are other ones."""
-        shown = {name: value for name, value in problem.items() if name != _VARYING}
-        name = f"v1-{shown['code']}" if self._is_legacy else shown["code"]
-        return shared(self._registry, ResolvedComponent.EXAMPLE, name, {"value": shown})
 
     def _problem_headers(self, answers: list[Response]) -> Schema:
         carried = [set(answer.headers) & set(ANSWER_HEADERS) for answer in answers]

@@ -1,4 +1,4 @@
-"""Viewsets that know who is calling."""
+"""Viewsets with an actor."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar, TypeAlias
@@ -19,9 +19,9 @@ ExceptionHandler: TypeAlias = Callable[[Exception, dict[str, Any]], Response]
 
 
 class ActorViewSet(ViewSet):
-    """A viewset that knows who is calling. Version 2 is the default.
+    """A viewset with an actor. Version 2 is the default.
 
-    ``tag`` says what its operations are about, in the document of the API.
+    ``tag`` groups its operations in the OpenAPI document.
     """
 
     channel: ClassVar[str] = "v2"
@@ -29,21 +29,21 @@ class ActorViewSet(ViewSet):
 
     @property
     def actor(self) -> Actor:
-        """Who is calling: the key that came with the request, or the person signed in."""
+        """The caller: the API key of the request, or the signed-in user."""
         auth = self.request.auth
         return auth if isinstance(auth, Actor) else actor_of_request(self.request._request)
 
     def get_exception_handler(self) -> ExceptionHandler:
-        """Answer errors in the form of this version."""
+        """Return the handler that formats errors for this version."""
         return exception_handlers.problem_details
 
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
-        """Tell the methods that the address takes, by ``Allow``, and nothing of our own code."""
+        """Return the allowed methods in ``Allow``, without DRF's description of our code."""
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class WhoamiViewSet(ActorViewSet):
-    """Who one is."""
+    """The caller's identity and rights."""
 
     tag = "whoami"
 

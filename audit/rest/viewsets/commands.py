@@ -1,4 +1,4 @@
-"""The way from HTTP to the bus: parse, dispatch one command, present one outcome."""
+"""Viewsets for commands: parse, dispatch one command, present one outcome."""
 
 import re
 from collections.abc import Mapping
@@ -10,9 +10,8 @@ from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 
-from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, refuse_input
-from audit.entry.requests import request_facts
+from audit.entry.requests import LONGEST_REASON, context_of
 from audit.messages.classes import Command
 from audit.messages.exceptions import FieldError, Invalid, Place
 from audit.messages.outcomes import Completed, Outcome, Postponed
@@ -23,14 +22,13 @@ from audit.rest.parsers import refuse_chunks
 from audit.rest.references import address
 from audit.rest.viewsets.actors import ActorViewSet
 
-# No comma, by which web servers join a header that is sent twice.
+# No comma: web servers join repeated headers by commas.
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
 _ETAG = re.compile(r'"([0-9]{1,18})"')
-LONGEST_REASON = 1000
 
 
 class CommandInput(serializers.Serializer[Any]):
-    """What a body may hold beside the fields of the command."""
+    """The fields that the body of every command may have."""
 
     reason = serializers.CharField(
         required=False, allow_blank=True, max_length=LONGEST_REASON, help_text="Why you do this."
@@ -38,14 +36,16 @@ class CommandInput(serializers.Serializer[Any]):
 
 
 class CommandViewSet(ActorViewSet):
-    """A viewset whose writes are commands. Subclasses say how results are presented."""
+    """A viewset whose writes are commands. Subclasses define the representation of results."""
 
     refuses_misfits: ClassVar[bool] = True
+    #: The shape of what `represent_postponed` returns, for the OpenAPI document.
+    postponed_shape: ClassVar[Any] = resources.PostponedCommand
     #: What the body calls otherwise than the command does, by the command's name for it.
     field_names: ClassVar[Mapping[str, str]] = {}
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Have errors name the fields as the body does."""
+        """Rename the fields in errors to their names in the body."""
         if isinstance(exc, Invalid):
             exc.rename_fields(self.field_names)
         return super().handle_exception(exc)
@@ -55,11 +55,11 @@ class CommandViewSet(ActorViewSet):
         return nullcontext()
 
     def represent(self, completed: Completed) -> Any:
-        """Present what came of a command that was carried out."""
+        """Return the response body for an executed command."""
         raise NotImplementedError
 
-    def represent_postponed(self, postponed: Postponed) -> resources.PostponedCommand:
-        """Present a command that is held."""
+    def represent_postponed(self, postponed: Postponed) -> Mapping[str, Any]:
+        """Return the response body for a held command."""
         return resources.postponed(postponed)
 
     def send(
@@ -70,10 +70,11 @@ class CommandViewSet(ActorViewSet):
         succeeds_with: int = status.HTTP_200_OK,
         **known: Any,
     ) -> Response:
-        """Build a command from the body and what the route knows, dispatch it and present it."""
-        context = Context(
-            actor=self.actor, channel=self.channel, request=request_facts(self.request._request)
-        )
+        """Build a command from the body and ``known``, dispatch it and return the response.
+
+        Invalid input is recorded as a refused command.
+        """
+        context = context_of(self.request._request, channel=self.channel, actor=self.actor)
         try:
             values = self._input(takes)
             context.reason = self._reason(values.pop("reason", ""))
@@ -99,7 +100,7 @@ class CommandViewSet(ActorViewSet):
 
     def _input(self, takes: type[CommandInput]) -> dict[str, Any]:
         refuse_chunks(self.request)
-        # Most commands on one thing come without a body, and looking for its faults takes 200 µs.
+        # Most commands on one resource have no body, and validating it takes 200 µs.
         if takes is CommandInput and self.request.data == {}:
             return {}
         serializer = takes(data=self.request.data)
@@ -130,7 +131,7 @@ class CommandViewSet(ActorViewSet):
 
 
 def _invalid(error: Invalid | APIException) -> Invalid:
-    """Say in the words of the log what the framework found wrong; the framework's own are kept."""
+    """Convert an error of the framework to one for the record; it remains as the cause."""
     if isinstance(error, Invalid):
         return error
     is_about_fields = isinstance(error, ValidationError)
@@ -141,5 +142,5 @@ def _invalid(error: Invalid | APIException) -> Invalid:
 
 
 def status_url(command_id: UUID) -> str:
-    """Tell where the status of a command is found."""
+    """Return the URL of a command's status."""
     return address("command-status", "command_id", command_id)

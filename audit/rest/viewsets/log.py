@@ -1,4 +1,4 @@
-"""The log over HTTP: commands, how they stand, and events."""
+"""The log over HTTP: commands with their current status, and events."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -38,7 +38,7 @@ _NEWEST = Order("newest", Key("position", int))
 
 
 class CommandListQuery(ListQuery):
-    """What may be asked of the list of commands."""
+    """The query parameters of the list of commands."""
 
     resource_fields = tuple(resources.CommandInList.__annotations__)
     orders = (_NEWEST,)
@@ -54,7 +54,7 @@ class CommandListQuery(ListQuery):
 
 
 class EventListQuery(ListQuery):
-    """What may be asked of the list of events."""
+    """The query parameters of the list of events."""
 
     resource_fields = tuple(resources.EventInList.__annotations__)
     orders = (_NEWEST, feed.DELIVERY)
@@ -68,7 +68,7 @@ class EventListQuery(ListQuery):
 
 
 class StatusParameters(Parameters):
-    """What may be asked of one command."""
+    """The query parameters of one command."""
 
     wait = WholeNumberField(
         min_value=0,
@@ -79,7 +79,7 @@ class StatusParameters(Parameters):
 
 
 class CommandLogViewSet(ActorViewSet):
-    """Commands as the log has them."""
+    """Commands in the log."""
 
     tag = "commands"
 
@@ -124,7 +124,7 @@ class CommandLogViewSet(ActorViewSet):
 
 
 class EventViewSet(ActorViewSet):
-    """Events as the log has them."""
+    """Events in the log."""
 
     tag = "events"
 
@@ -143,10 +143,10 @@ class EventViewSet(ActorViewSet):
         return page(events, query, any_of=visibility.events_of(self.actor), among=about)
 
     def _delivered(self, events: QuerySet[EventRecord], query: dict[str, Any]) -> Page[EventRecord]:
-        """Read what comes next, and where to go on, also if nothing does by now.
+        """Return the next page in the order of delivery; it always has a cursor.
 
-        A page that is not full has seen all that the horizon spans, so the next one begins there
-        at the latest: what matches no filter is not read again.
+        A page that is not full has read everything up to the horizon, so the next one begins
+        there or later: records that match no filter are not read again.
         """
         horizon = feed.horizon()
         found = page(feed.settled(events), query, any_of=visibility.events_of(self.actor))

@@ -1,4 +1,4 @@
-"""What happens in the month, in the order of time: who acts may put more on the agenda."""
+"""The agenda of the month: steps in order of time. A step may add later steps."""
 
 import heapq
 from collections.abc import Callable, Iterator
@@ -13,7 +13,7 @@ _FRIDAY = 4
 
 
 class Agenda:
-    """Steps with their moments. What would come after the end does not happen, or not yet."""
+    """Steps with their times. Steps after the end are dropped."""
 
     def __init__(self, *, start: datetime, end: datetime) -> None:
         self.start, self.end = start, end
@@ -21,23 +21,22 @@ class Agenda:
         self._numbers = count()
 
     def at(self, moment: datetime, step: Step) -> None:
-        """Put a step on the agenda."""
         if moment < self.end:
             heapq.heappush(self._steps, (moment, next(self._numbers), step))
 
     def part(self, share: float) -> datetime:
-        """Tell the moment at which this share of the month is over."""
+        """Return the time at which this share of the month has passed."""
         return self.start + share * (self.end - self.start)
 
     def in_order(self) -> Iterator[tuple[datetime, Step]]:
-        """Take the steps one by one; each may add steps that come later."""
+        """Yield the steps one by one; each may add later steps."""
         while self._steps:
             moment, _, step = heapq.heappop(self._steps)
             yield moment, step
 
 
 def office_hours(moment: datetime) -> datetime:
-    """Move a moment into the next hours at which people are at their desks."""
+    """Return the time, moved to the next office hours if it is outside them."""
     if moment.hour >= _CLOSES:
         moment = _morning_after(moment)
     elif moment.hour < _OPENS:

@@ -1,4 +1,4 @@
-"""Who takes part: customers, the people and programs that act for them, one more approver."""
+"""The cast: customers, the people and services that act for them, and one more approver."""
 
 from django.contrib.auth.models import User
 
@@ -10,7 +10,7 @@ from config.demo.busy import texts
 from config.demo.busy.decisions import ask_and_decide
 from config.demo.busy.stage import THE_SYSTEM, Firm, Stage
 
-# What lets somebody work with keys; a junior is granted the first ones only.
+# Permissions for working with keys; a junior is granted only the first ones.
 _JUNIOR = ("view_apikey", "create_apikey")
 _SENIOR = (
     *_JUNIOR,
@@ -25,12 +25,12 @@ _NEW = "A new customer has signed"
 
 
 def is_there() -> bool:
-    """Tell whether the month was played, or begun."""
+    """Return True if the month was played, or started."""
     return Customer.objects.filter(name=texts.FIRMS[0]).exists()
 
 
 def gather(stage: Stage) -> None:
-    """Bring in the customers, Acme first, with their people and programs."""
+    """Add the customers, Acme first, with their people and services."""
     for name in texts.PEOPLE:
         stage.firms.append(_firm(stage, name))
     for name in ("Globex", "Harbor Logistics"):
@@ -38,7 +38,7 @@ def gather(stage: Stage) -> None:
 
 
 def hire_carol(stage: Stage) -> None:
-    """Have Olga bring Carol into Security: the owners of the policies have to approve that."""
+    """Let Olga add Carol to Security, which the policy owners have to approve."""
     olga = stage.approvers["olga"]
     carol = _account(stage, "carol")
     stage.send(SetStaff(user_id=carol.pk, is_staff=True), by=olga, reason="Carol starts on Monday")
@@ -51,7 +51,7 @@ def hire_carol(stage: Stage) -> None:
 
 
 def hire(stage: Stage, firm: Firm, username: str) -> None:
-    """Give somebody an account, with which they act for a customer."""
+    """Create an account for a person who acts for a customer."""
     _account(stage, username)
     _join(stage, firm, username)
     _grant(stage, username)

@@ -1,7 +1,8 @@
-"""A clock that can be set back: for this process and its own database session only.
+"""A clock that can be set back, for this process and its own database session only.
 
-The product cannot do this, on purpose. In Python, Django's clock is turned; in the database, a
-schema stands before pg_catalog whose clocks are behind, and only the owner can make one.
+The product has no way to do this, on purpose. In Python, Django's clock is replaced. In the
+database, a schema before pg_catalog in the search path has clocks that run behind; only the owner
+can create one.
 """
 
 from collections.abc import Iterator
@@ -25,8 +26,8 @@ _MAKE = (
     _TURNED.format(name="now", volatility="STABLE"),
     f"GRANT USAGE ON SCHEMA {_SCHEMA} TO PUBLIC",
 )
-# All at once, for whoever connects anew after an error knows none of it. What is lost in a crash
-# of the server can be played again, so no commit waits for the disk.
+# In one statement, because a connection that is reopened after an error has none of these settings.
+# A server crash may lose the last commits: the demo can be played again.
 _TURN = f"""
     SELECT set_config('search_path', '{_SCHEMA}, pg_catalog, public', false),
         set_config('synchronous_commit', 'off', false), set_config('demo.offset', %s, false)
@@ -34,13 +35,13 @@ _TURN = f"""
 
 
 class Clock:
-    """Tells a time that is some way behind, and goes on from there."""
+    """A clock that runs a set time behind."""
 
     def __init__(self) -> None:
         self._reached = datetime.min.replace(tzinfo=timezone.get_default_timezone())
 
     def go_to(self, moment: datetime) -> None:
-        """Let it be this moment now, or a second after the last one: no time comes twice."""
+        """Set the clock, at least a second after the last time: no time occurs twice."""
         self._reached = max(moment, self._reached + timedelta(seconds=1))
         _Turned.offset = self._reached - datetime.now(moment.tzinfo)
         with connection.cursor() as cursor:
@@ -49,7 +50,7 @@ class Clock:
 
 @contextmanager
 def clock_set_back() -> Iterator[Clock]:
-    """Lend a clock; at the end it is the present again, and nothing is left of it."""
+    """Yield a clock that can be set back; restore the real time at the end."""
     _as_owner(*_MAKE)
     vars(timezone)["datetime"] = _Turned
     try:
@@ -63,13 +64,12 @@ def clock_set_back() -> Iterator[Clock]:
 
 
 class _Turned(datetime):
-    """What Django asks for the time, also where a model's default has kept the function."""
+    """Django's clock, also where a model's default holds a reference to the function."""
 
     offset: ClassVar[timedelta] = timedelta()
 
     @classmethod
     def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-        """Tell the time that it is meant to be."""
         return datetime.now(tz) + cls.offset
 
 

@@ -1,4 +1,4 @@
-"""What becomes of the month's approval requests."""
+"""Outcomes of the month's approval requests."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -13,7 +13,7 @@ from audit.messages.classes import Command
 from config.demo.busy import texts
 from config.demo.busy.stage import THE_SYSTEM, Speaker, Stage
 
-# How long each of them usually takes to answer.
+# The median time until each approver responds.
 _PACE = {
     "ann": timedelta(minutes=40),
     "bob": timedelta(hours=3),
@@ -23,14 +23,14 @@ _PACE = {
 
 
 def ask_and_decide(stage: Stage, command: Command, *, by: Speaker, reason: str) -> None:
-    """Send a command, and if it is held, have enough people approve it."""
+    """Send a command; if it is held, schedule enough approvals."""
     request = stage.ask(command, by=by, reason=reason)
     if request is not None:
         decide(stage, request, by, approved)
 
 
 def decide_somehow(stage: Stage, request: ApprovalRequest, requester: Speaker) -> None:
-    """Let chance choose what becomes of a request; mostly it is approved."""
+    """Choose the outcome of a request at random; mostly it is approved."""
     (ending,) = stage.random.choices(list(_ENDINGS), weights=list(_ENDINGS.values()))
     decide(stage, request, requester, ending)
 
@@ -41,32 +41,32 @@ def decide(
     requester: Speaker,
     ending: Callable[[Stage, ApprovalRequest, Speaker], None],
 ) -> None:
-    """Have a request end in a certain way, and overdue ones expire in the night."""
+    """Schedule the given outcome of a request, and its expiry in the night after its deadline."""
     ending(stage, request, requester)
     night = request.approve_by.replace(hour=3, minute=10) + timedelta(days=1)
     stage.agenda.at(night, partial(_expire, stage, request))
 
 
 def approved(stage: Stage, request: ApprovalRequest, requester: Speaker) -> None:
-    """Let as many approve as it takes."""
+    """Schedule an approval by each possible voter."""
     for voter in _voters(stage, request, requester):
         _schedule(stage, voter, partial(_approve, stage, request, stage.approvers[voter]))
 
 
 def denied(stage: Stage, request: ApprovalRequest, requester: Speaker) -> None:
-    """Let the first one who looks at it say no."""
+    """Schedule a denial by the first voter."""
     voter = _voters(stage, request, requester)[0]
     _schedule(stage, voter, partial(_deny, stage, request, stage.approvers[voter]))
 
 
 def withdrawn(stage: Stage, request: ApprovalRequest, requester: Speaker) -> None:
-    """Let whoever asked for it change their mind."""
+    """Schedule a withdrawal by the requester."""
     moment = stage.later(median=timedelta(hours=2))
     stage.agenda.at(moment, partial(_withdraw, stage, request, requester))
 
 
 def doubted(stage: Stage, request: ApprovalRequest, requester: Speaker) -> None:
-    """Let one approve, take that back, and leave it to another to say no."""
+    """Schedule an approval, its take-back, and a denial by another voter."""
     first, second = _voters(stage, request, requester)[:2]
     speaker, now = stage.approvers[first], timezone.now()
     stage.agenda.at(now + timedelta(minutes=25), partial(_approve, stage, request, speaker))
@@ -75,36 +75,34 @@ def doubted(stage: Stage, request: ApprovalRequest, requester: Speaker) -> None:
 
 
 def half_approved(stage: Stage, request: ApprovalRequest, requester: Speaker) -> None:
-    """Let one approve, and nobody else."""
+    """Schedule one approval and nothing else."""
     voter = _voters(stage, request, requester)[0]
     _schedule(stage, voter, partial(_approve, stage, request, stage.approvers[voter]))
 
 
 def forgotten(stage: Stage, request: ApprovalRequest, requester: Speaker) -> None:
-    """Let nobody look at it."""
+    """Schedule nothing."""
 
 
 _ENDINGS = {approved: 80, denied: 7, withdrawn: 5, doubted: 2, half_approved: 2, forgotten: 4}
 
 
 def approve_now(stage: Stage, request: ApprovalRequest, *voters: str) -> None:
-    """Have people approve a request one after the other, at once."""
+    """Approve a request as each of the voters, at once."""
     for voter in voters:
         _approve(stage, request, stage.approvers[voter])
 
 
 def carry_out_now(stage: Stage, request: ApprovalRequest) -> None:
-    """Have Ann and Bob approve a request at once."""
     approve_now(stage, request, "ann", "bob")
 
 
 def deny_now(stage: Stage, request: ApprovalRequest) -> None:
-    """Have Bob deny a request at once."""
     _deny(stage, request, stage.approvers["bob"])
 
 
 def _voters(stage: Stage, request: ApprovalRequest, requester: Speaker) -> list[str]:
-    """Name those who could fill the first rule, in the order in which they look at it."""
+    """Return the approvers who could vote for the first rule, in random order."""
     rule = request.requirements["rules"][0]
     people = User.objects.filter(groups=rule["group_id"], is_active=True).order_by("username")
     known = [
@@ -121,7 +119,7 @@ def _schedule(stage: Stage, voter: str, step: Callable[[], None]) -> None:
 
 
 def _approve(stage: Stage, request: ApprovalRequest, speaker: Speaker) -> None:
-    # Who comes when it is decided already has nothing to do: three look at what takes two.
+    # Three voters are scheduled where two are enough: the last one may find it decided.
     if _is_open(request):
         command = Approve(approval_request_id=request.pk, digest=request.digest)
         stage.say(command, by=speaker, reason=stage.pick(texts.WHY_APPROVE))

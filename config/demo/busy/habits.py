@@ -1,4 +1,4 @@
-"""What people and programs do on an ordinary day. One more habit is one more line below."""
+"""Ordinary activity of people and services. A new habit is one more line in ``_HABITS``."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -31,14 +31,14 @@ _LIFETIMES = (30, 90, 365)
 
 
 class Habit(NamedTuple):
-    """Something that is done again and again, and how often compared to the others."""
+    """A recurring action, with its frequency relative to the others."""
 
     act: _Act
     weight: int
 
 
 def do_something(stage: Stage) -> None:
-    """Have one customer do what it does, by chance."""
+    """Let a random customer do a random thing."""
     shares = [texts.SHARES[firm.customer.name] for firm in stage.firms]
     (firm,) = stage.random.choices(stage.firms, weights=shares)
     (habit,) = stage.random.choices(_HABITS, weights=[habit.weight for habit in _HABITS])
@@ -46,13 +46,11 @@ def do_something(stage: Stage) -> None:
 
 
 def create_key(stage: Stage, firm: Firm) -> None:
-    """Create a key for one more service."""
     name = stage.pick(texts.SYSTEMS) + stage.pick(texts.PLACES)
     _create(stage, firm, name=name)
 
 
 def enable_key(stage: Stage, firm: Firm) -> None:
-    """Enable a key that was disabled."""
     api_key = some_key(stage, firm, is_enabled=False)
     if api_key is None:
         return create_key(stage, firm)
@@ -61,7 +59,6 @@ def enable_key(stage: Stage, firm: Firm) -> None:
 
 
 def disable_key(stage: Stage, firm: Firm) -> None:
-    """Ask for a key to be disabled."""
     api_key = some_key(stage, firm, is_enabled=True)
     if api_key is None:
         return
@@ -72,7 +69,7 @@ def disable_key(stage: Stage, firm: Firm) -> None:
 
 
 def change_key(stage: Stage, firm: Firm) -> None:
-    """Change what a key is for, or what it may do."""
+    """Change the description, networks, scopes or metadata of a key."""
     api_key = some_key(stage, firm, is_enabled=True)
     if api_key is not None:
         fields, why = stage.random.choice(texts.CHANGES)
@@ -81,7 +78,7 @@ def change_key(stage: Stage, firm: Firm) -> None:
 
 
 def let_it_end(stage: Stage, firm: Firm) -> None:
-    """Have a key end by itself one day."""
+    """Set an expiry date on a key."""
     api_key = some_key(stage, firm, is_enabled=True)
     if api_key is not None:
         lifetime = timedelta(days=stage.random.choice(_LIFETIMES))
@@ -91,7 +88,7 @@ def let_it_end(stage: Stage, firm: Firm) -> None:
 
 
 def rotate_key(stage: Stage, firm: Firm) -> None:
-    """Give a key a new secret, mostly with some time in which the old one works as well."""
+    """Rotate the secret of a key, mostly with some overlap."""
     api_key = some_key(stage, firm, is_enabled=True)
     if api_key is not None:
         overlap = stage.random.choice(_OVERLAPS)
@@ -101,7 +98,6 @@ def rotate_key(stage: Stage, firm: Firm) -> None:
 
 
 def delete_key(stage: Stage, firm: Firm) -> None:
-    """Delete a key that nobody needs any more."""
     api_key = some_key(stage, firm, is_enabled=False)
     if api_key is not None:
         command, why = DeleteApiKey(api_key_id=api_key.pk), stage.pick(texts.WHY_DELETE)
@@ -109,8 +105,8 @@ def delete_key(stage: Stage, firm: Firm) -> None:
 
 
 def pick_up_secret(stage: Stage, firm: Firm) -> None:
-    """Fetch the secret of a key that had to be approved."""
-    waiting = PickUp.objects.filter(api_key__customer=firm.customer).order_by("until", "pk")
+    """Pick up the secret of a key that had to be approved."""
+    waiting = PickUp.objects.filter(api_key__in=stage.keys_of(firm)).order_by("until", "pk")
     for pick_up in waiting[:1]:
         for speaker in (*firm.people.values(), *firm.robots):
             if (speaker.kind, speaker.id) == (pick_up.actor_kind, pick_up.actor_id):
@@ -118,14 +114,14 @@ def pick_up_secret(stage: Stage, firm: Firm) -> None:
 
 
 def repeat_what_is_so(stage: Stage, firm: Firm) -> None:
-    """Enable what is enabled."""
+    """Enable a key that is already enabled."""
     api_key = some_key(stage, firm, is_enabled=True)
     if api_key is not None:
         stage.say(EnableApiKey(api_key_id=api_key.pk), by=stage.random.choice(firm.seniors))
 
 
 def ask_for_too_much(stage: Stage, firm: Firm) -> None:
-    """Try what one may not do, or what is not one's own."""
+    """Send a command without its permission, or for a key of another customer."""
     others = [each for each in stage.firms if each is not firm]
     target = some_key(stage, stage.random.choice(others), is_enabled=True)
     own = some_key(stage, firm, is_enabled=True)
@@ -140,13 +136,13 @@ def ask_for_too_much(stage: Stage, firm: Firm) -> None:
 
 
 def mistype(stage: Stage, firm: Firm) -> None:
-    """Name a key that was never there."""
+    """Enable a key that never existed."""
     speaker = stage.random.choice(firm.seniors)
     stage.say(EnableApiKey(api_key_id=UUID(stage.token())), by=speaker)
 
 
 def send_nonsense(stage: Stage, firm: Firm) -> None:
-    """Send what no command can be built from."""
+    """Send input that is invalid for every command."""
     problems = [
         FieldError("name", "blank", "may not be blank"),
         FieldError("nmae", "unknown", "is no field"),
@@ -158,7 +154,7 @@ def send_nonsense(stage: Stage, firm: Firm) -> None:
 
 
 def name_it_carelessly(stage: Stage, firm: Firm) -> None:
-    """Name a key so that it says nothing; from some day on, a policy forbids that."""
+    """Create a key with a meaningless name, which a policy forbids from some day on."""
     _create(stage, firm, name=f"tmp-{stage.random.randrange(100)}")
 
 
@@ -180,16 +176,15 @@ _HABITS = (
 
 
 def anybody(stage: Stage, firm: Firm) -> Speaker:
-    """Choose who does something for a customer: mostly a program."""
+    """Choose a sender for a customer: mostly a service."""
     is_program = stage.random.random() < 0.65  # noqa: PLR2004  # two in three
     return stage.random.choice(firm.robots if is_program else firm.seniors)
 
 
 def some_key(stage: Stage, firm: Firm, *, is_enabled: bool) -> ApiKey | None:
-    """Choose a key of a customer, but for those that its programs go by, or that are deleted."""
-    there = ApiKey.objects.filter(customer=firm.customer, deleted_at=None)
-    found = there.filter(is_enabled=is_enabled)
-    keys = list(found.exclude(pk__in=firm.kept).order_by("created_at", "pk"))
+    """Choose a key of a customer, except deleted keys and those that its services use."""
+    found = stage.keys_of(firm).filter(deleted_at=None, is_enabled=is_enabled)
+    keys = list(found.order_by("created_at", "pk"))
     return stage.random.choice(keys) if keys else None
 
 

@@ -1,4 +1,4 @@
-"""What happens once in the month: new policies, repairs by hand, an outage, an emergency."""
+"""Incidents of the month: new policies, manual repairs, an outage, an emergency."""
 
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -26,7 +26,7 @@ _DURING_THE_OUTAGE = 14
 
 
 def plan(stage: Stage) -> None:
-    """Put everything out of the ordinary on the agenda, each at its part of the month."""
+    """Schedule every incident at its part of the month."""
     for share, incident in _INCIDENTS:
         moment = office_hours(stage.agenda.part(share))
         stage.agenda.at(moment, partial(incident, stage))
@@ -88,7 +88,7 @@ def _propose(stage: Stage, command: Command, *, why: str) -> None:
 
 
 def _repair_by_hand(stage: Stage, why: str, number: int) -> None:
-    """Change a name in the database; every other time past the history as well."""
+    """Change a name in the database; every other time without a history row as well."""
     firm = stage.firms[number % len(stage.firms)]
     api_key = some_key(stage, firm, is_enabled=True)
     if api_key is None:
@@ -103,7 +103,7 @@ def _repair_by_hand(stage: Stage, why: str, number: int) -> None:
 
 
 def _outage(stage: Stage) -> None:
-    """Have somebody hold the rows for minutes, so that commands fail one after the other."""
+    """Hold row locks for some minutes, so that one command after another fails."""
     start = stage.agenda.part(0.55)
     for minute in range(_DURING_THE_OUTAGE):
         moment = office_hours(start) + timedelta(minutes=minute, seconds=7 * minute)
@@ -133,13 +133,13 @@ def _somebody_holds(api_key_id: UUID) -> Iterator[None]:
 
 
 def _execute(sql: str) -> None:
-    # With a cursor of its own: after a failure the connection may be another one.
+    # A new cursor each time: after a failure the connection may be another one.
     with connection.cursor() as cursor:
         cursor.execute(sql)
 
 
 def _leave_before_the_answer(stage: Stage) -> None:
-    """Have Nico ask for a key at Lumen; he may no longer have one when it is approved."""
+    """Let Nico request a key at Lumen; he has left when it is approved."""
     olga, firm = stage.approvers["olga"], stage.firm("Lumen Clinics")
     cast.hire(stage, firm, "nico")
     nico = stage.person("nico", "v2")
@@ -152,7 +152,7 @@ def _leave_before_the_answer(stage: Stage) -> None:
 
 
 def _overtaken(stage: Stage) -> None:
-    """Ask to enable a key that a colleague has enabled when it is approved."""
+    """Request to enable a key that a colleague enables before it is approved."""
     firm = stage.firm("Acme")
     api_key = some_key(stage, firm, is_enabled=False)
     if api_key is None:
@@ -171,7 +171,7 @@ def _let_bob_break_the_glass(stage: Stage) -> None:
 
 
 def _break_the_glass(stage: Stage) -> None:
-    """Disable a leaked key without waiting; the owners look at it afterwards."""
+    """Disable a leaked key with break-glass; the owners review it afterwards."""
     firm, bob = stage.firm("Globex"), stage.approvers["bob"]
     api_key = some_key(stage, firm, is_enabled=True)
     if api_key is None:

@@ -1,4 +1,4 @@
-"""Plays the month, from its first day to this moment, and tells how far it is."""
+"""Simulation of the month, from its first day until now, with progress reports."""
 
 import logging
 import time
@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
 
+from django.conf import settings
 from django.utils import timezone
 
 from audit.models.records import CommandRecord
@@ -19,7 +20,7 @@ from config.demo.busy.stage import Stage
 USUAL_DAYS = 30
 USUAL_PACE = 70
 _SEED = "countersign"
-# By the hour of the day in UTC, and by the day of the week from Monday on.
+# Weights by hour of the day in UTC, and by day of the week from Monday.
 _HOURS = (1, 1, 3, 1, 1, 2, 4, 12, 30, 44, 46, 38, 22, 30, 44, 42, 34, 22, 10, 6, 4, 3, 2, 1)
 _WEEKDAYS = (1.1, 1.0, 1.05, 1.0, 0.8, 0.15, 0.1)
 _SECONDS_BETWEEN_REPORTS = 2.0
@@ -32,13 +33,13 @@ def play(
     pace: int = USUAL_PACE,
     end: datetime | None = None,
 ) -> None:
-    """Play the days before the end, which is now, with about ``pace`` things done on each of them.
+    """Play the days before the end, by default now, with about ``pace`` actions on each.
 
-    The cast of the story comes first where it is not there yet, and then as long ago as the month.
+    The cast of the demo story is created first if it is missing, just before the month starts.
     """
     end = end or timezone.now() - timedelta(minutes=1)
     agenda = Agenda(start=end - timedelta(days=days), end=end)
-    with clock_set_back() as clock, _quiet_logs():
+    with clock_set_back() as clock, _quiet_logs(), _no_mail():
         clock.go_to(agenda.start - timedelta(hours=1))
         if not story.is_loaded():
             story.load()
@@ -64,14 +65,14 @@ def _moment_of(day: datetime, stage: Stage) -> datetime:
     (hour,) = stage.random.choices(range(24), weights=_HOURS)
     seconds = stage.random.uniform(0, 3600)
     moment = day.replace(hour=hour, minute=0, second=0) + timedelta(seconds=seconds)
-    # The first day begins in its middle.
+    # The first day starts at the time of day of the agenda's start.
     return max(moment, stage.agenda.start + timedelta(seconds=seconds))
 
 
 def _reported(
     agenda: Agenda, report: Callable[[str], None]
 ) -> Iterator[tuple[datetime, Callable[[], None]]]:
-    """Tell at times which day it is, and how long the rest will take at this speed."""
+    """Yield the steps; report the day and the estimated remaining time now and then."""
     began = told = time.monotonic()
     for moment, step in agenda.in_order():
         now = time.monotonic()
@@ -85,9 +86,20 @@ def _reported(
 
 @contextmanager
 def _quiet_logs() -> Iterator[None]:
-    """Keep the alarms of an outage that was staged away from whoever watches."""
+    """Hide the errors of the simulated outage."""
     logging.disable(logging.CRITICAL)
     try:
         yield
     finally:
         logging.disable(logging.NOTSET)
+
+
+@contextmanager
+def _no_mail() -> Iterator[None]:
+    """Send nothing: the approvers' e-mails would be hundreds, of today, about weeks ago."""
+    backend = settings.EMAIL_BACKEND
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    try:
+        yield
+    finally:
+        settings.EMAIL_BACKEND = backend

@@ -1,4 +1,4 @@
-"""What waits for Ann and Bob when the month is over: one request of each kind."""
+"""Requests that are open at the end of the month: one of each kind for Ann and Bob."""
 
 from datetime import timedelta
 from functools import partial
@@ -17,13 +17,13 @@ from config.demo.busy.stage import Firm, Speaker, Stage
 
 
 def plan(stage: Stage) -> None:
-    """Put them on the agenda of the last two days, whatever day of the week it is."""
+    """Schedule the requests within the last two days, whatever day of the week it is."""
     for hours, ask in _LAST_HOURS:
         stage.agenda.at(stage.agenda.end - timedelta(hours=hours), partial(ask, stage))
 
 
 def _urgent(stage: Stage) -> None:
-    """Ask under the policy that gives two days, which are nearly over by now."""
+    """Request under the policy with a deadline of two days, which are nearly over at the end."""
     firm = stage.firm("Lumen Clinics")
     owner = firm.seniors[0]
     command = CreateApiKey(
@@ -33,7 +33,7 @@ def _urgent(stage: Stage) -> None:
 
 
 def _stale(stage: Stage) -> None:
-    """Ask to enable a key that a colleague then enables."""
+    """Request to enable a key that a colleague then enables."""
     acme = stage.firm("Acme")
     command = EnableApiKey(api_key_id=_disabled_key(stage, acme))
     stage.ask(command, by=acme.robots[0], reason="The partner has paid")
@@ -41,7 +41,7 @@ def _stale(stage: Stage) -> None:
 
 
 def _in_conflict(stage: Stage) -> None:
-    """Ask for a key to be disabled, and for the same one to be enabled."""
+    """Request to disable a key and to enable the same key."""
     firm = stage.firm("Globex")
     request = _ask_to_disable(stage, firm, firm.people["gus"], why="Not used for ninety days")
     if request is not None:
@@ -50,7 +50,7 @@ def _in_conflict(stage: Stage) -> None:
 
 
 def _of_somebody_who_left(stage: Stage) -> None:
-    """Ask, and leave."""
+    """Request as a user who is then deactivated."""
     firm, olga = stage.firm("Harbor Logistics"), stage.approvers["olga"]
     nadia = firm.people["nadia"]
     _ask_to_disable(stage, firm, nadia, why="Replaced by customs-feed")
@@ -62,7 +62,7 @@ def _of_somebody_who_left(stage: Stage) -> None:
 
 
 def _just_decided(stage: Stage) -> None:
-    """Have one carried out and one denied, whatever the month was like."""
+    """Approve one request and deny another."""
     acme = stage.firm("Acme")
     for decide in (carry_out_now, deny_now):
         request = _ask_to_disable(stage, acme, acme.people["dana"], why="The contractor has left")
@@ -71,7 +71,7 @@ def _just_decided(stage: Stage) -> None:
 
 
 def _one_vote_short(stage: Stage) -> None:
-    """Have Ann approve one, and Bob another: of each, one more vote is the last."""
+    """Approve one request as Ann and another as Bob: each lacks one vote."""
     acme = stage.firm("Acme")
     for voter, why in (("ann", "Laptop was stolen on the train"), ("bob", "Contractor has left")):
         request = _ask_to_disable(stage, acme, acme.people["dana"], why=why)
@@ -80,13 +80,13 @@ def _one_vote_short(stage: Stage) -> None:
 
 
 def _fresh(stage: Stage) -> None:
-    """Ask for something that nobody has looked at yet."""
+    """Create a request without any votes."""
     acme = stage.firm("Acme")
     _ask_to_disable(stage, acme, acme.robots[0], why="Found in a public repository")
 
 
 def _new_policy(stage: Stage) -> None:
-    """Propose that every approval comes with a reason."""
+    """Propose that every approval needs a reason."""
     policy = Policy.objects.filter(governs="apikeys.disable", is_enabled=True).first()
     if policy is None:
         return
@@ -116,17 +116,17 @@ _LAST_HOURS = (
 def _ask_to_disable(
     stage: Stage, firm: Firm, speaker: Speaker, *, why: str
 ) -> ApprovalRequest | None:
-    """Ask for the first key that nobody has asked for yet."""
-    api_key = _free_keys(firm, is_enabled=True).first()
+    """Request to disable the first key without a pending request."""
+    api_key = _free_keys(stage, firm, is_enabled=True).first()
     if api_key is None:
         create_key(stage, firm)
-        api_key = _free_keys(firm, is_enabled=True).get()
+        api_key = _free_keys(stage, firm, is_enabled=True).get()
     return stage.ask(DisableApiKey(api_key_id=api_key.pk), by=speaker, reason=why)
 
 
 def _disabled_key(stage: Stage, firm: Firm) -> UUID:
-    """Find a disabled key that nobody has asked for; where there is none, have one disabled."""
-    api_key = _free_keys(firm, is_enabled=False).first()
+    """Return a disabled key without a pending request; disable one if there is no such key."""
+    api_key = _free_keys(stage, firm, is_enabled=False).first()
     if api_key is not None:
         return api_key.pk
     request = _ask_to_disable(stage, firm, firm.seniors[0], why="Not used for ninety days")
@@ -137,9 +137,8 @@ def _disabled_key(stage: Stage, firm: Firm) -> UUID:
     return UUID(request.subject_id)
 
 
-def _free_keys(firm: Firm, *, is_enabled: bool) -> QuerySet[ApiKey]:
+def _free_keys(stage: Stage, firm: Firm, *, is_enabled: bool) -> QuerySet[ApiKey]:
     waiting = ApprovalRequest.objects.filter(state=State.PENDING, subject_type="api-key")
     asked = [UUID(each) for each in waiting.values_list("subject_id", flat=True)]
-    there = ApiKey.objects.filter(customer=firm.customer, deleted_at=None)
-    keys = there.filter(is_enabled=is_enabled)
-    return keys.exclude(pk__in=[*firm.kept, *asked]).order_by("created_at", "pk")
+    keys = stage.keys_of(firm).filter(deleted_at=None, is_enabled=is_enabled)
+    return keys.exclude(pk__in=asked).order_by("created_at", "pk")

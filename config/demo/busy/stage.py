@@ -1,4 +1,4 @@
-"""Where the month is played: who speaks, through what, and how a command is sent."""
+"""The stage of the month: its senders and their channels, and how commands are sent."""
 
 import random
 from collections.abc import Sequence
@@ -10,9 +10,10 @@ from typing import NamedTuple
 from uuid import UUID
 
 from django.contrib.auth.models import Group, User
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from apikeys.models import Customer
+from apikeys.models import ApiKey, Customer
 from approvals.models import ApprovalRequest
 from audit.actors import credentials
 from audit.actors.actors import SYSTEM
@@ -26,7 +27,7 @@ from config.demo.busy.agenda import Agenda, office_hours
 
 
 class Speaker(NamedTuple):
-    """Who sends commands, and through what."""
+    """A sender of commands, with its channel."""
 
     kind: str
     id: str
@@ -40,7 +41,7 @@ THE_SYSTEM = Speaker(SYSTEM.kind, SYSTEM.id, "management")
 
 @dataclass(frozen=True, kw_only=True)
 class Firm:
-    """A customer with the people and programs that act for it."""
+    """A customer with the people and services that act for it."""
 
     customer: Customer
     people: dict[str, Speaker] = field(default_factory=dict)
@@ -49,31 +50,32 @@ class Firm:
 
     @property
     def seniors(self) -> list[Speaker]:
-        """Those of its people who may do everything with its keys."""
+        """Its people who may do everything with its keys."""
         return [each for each in self.people.values() if each not in self.juniors]
 
     def owner_of_keys_by(self, speaker: Speaker) -> int:
-        """Tell for whom a key is made: nobody makes one for another; a program, for its owner."""
+        """Return the id of the owner for a key created by the sender: itself, or a senior."""
         return int((self.seniors[0] if speaker in self.robots else speaker).id)
 
     @property
     def kept(self) -> list[str]:
-        """The ids of the keys that its programs go by, which nobody turns off."""
+        """The ids of the keys that its services use, which are never disabled."""
         return [robot.id for robot in self.robots]
 
 
 class Stage:
-    """The month under way: its chances, its agenda, and the people on it."""
+    """The state of the month: randomness, agenda and cast."""
 
     def __init__(self, agenda: Agenda, *, seed: str) -> None:
-        # One seed, one story: what happens is the same in every demo.
+        # A fixed seed: every demo is the same.
         self.random = random.Random(seed)  # noqa: S311  # no secret
         self.agenda = agenda
         self.firms: list[Firm] = []
+        self._earlier_keys = frozenset(ApiKey.objects.values_list("pk", flat=True))
         self.approvers = {name: self.person(name, "admin") for name in ("ann", "bob", "olga")}
 
     def say(self, command: Command, *, by: Speaker, reason: str = "") -> Outcome | None:
-        """Send a command; None if it is turned down, or the sender is no longer good."""
+        """Send a command; return None if it fails or is refused, or the sender is invalid."""
         if credentials.live_actor(by.kind, by.id) is None:
             return None
         with suppress(CommandError):
@@ -81,14 +83,13 @@ class Stage:
         return None
 
     def send(self, command: Command, *, by: Speaker, reason: str = "") -> Outcome:
-        """Send a command that nothing speaks against.
+        """Send a command that should succeed.
 
-        :raises CommandError: if it is turned down all the same, or fails.
+        :raises CommandError: if it is refused or fails all the same.
         """
         return dispatch(command, context=self.context(by, reason=reason))
 
     def context(self, by: Speaker, *, reason: str = "") -> Context:
-        """Make the context of what somebody sends."""
         actor = credentials.live_actor(by.kind, by.id)
         if actor is None:
             message = f"{by.kind} {by.id} is no longer good"
@@ -102,48 +103,53 @@ class Stage:
         )
 
     def ask(self, command: Command, *, by: Speaker, reason: str) -> ApprovalRequest | None:
-        """Send a command that is to be held, and find the request that it waits with."""
+        """Send a command that should be held; return its approval request, or None."""
         outcome = self.say(command, by=by, reason=reason)
         if not isinstance(outcome, Postponed) or outcome.is_repeat:
             return None
         return ApprovalRequest.of_command(outcome.command_id).get()
 
     def person(self, username: str, channel: str) -> Speaker:
-        """Name somebody who has an account, with an address and a browser of their own."""
+        """Return a sender with an account, an IP address and a user agent."""
         user = User.objects.get(username=username)
         agents = texts.USER_AGENTS[channel]
         address = f"198.51.100.{self.random.randrange(10, 250)}"
         return Speaker("user", str(user.pk), channel, address, self.pick(agents))
 
     def robot(self, api_key_id: UUID, channel: str) -> Speaker:
-        """Name a program that goes by an API key."""
         agent = self.pick(texts.USER_AGENTS[channel])
         address = f"203.0.113.{self.random.randrange(10, 250)}"
         return Speaker("api_key", str(api_key_id), channel, address, agent)
 
     def pick(self, choices: Sequence[str]) -> str:
-        """Choose one of some words."""
         return self.random.choice(choices)
 
     def token(self) -> str:
-        """Make up an id, as a client would."""
+        """Return a random UUID, such as a client would generate."""
         return str(UUID(int=self.random.getrandbits(128), version=4))
 
     def later(self, *, median: timedelta) -> datetime:
-        """Tell when somebody gets round to it: in office hours, mostly soon, at times later."""
+        """Return a time in office hours, log-normally distributed around the median from now."""
         seconds = self.random.lognormvariate(log(median.total_seconds()), 0.9)
         return office_hours(timezone.now() + timedelta(seconds=seconds))
 
     def firm(self, name: str) -> Firm:
-        """Find a customer by its name."""
         return next(firm for firm in self.firms if firm.customer.name == name)
 
+    def keys_of(self, firm: Firm) -> QuerySet[ApiKey]:
+        """Return the keys that were made in the month, without those that programs go by.
+
+        All others are left alone: those from before the month, and those that the person at the
+        keyboard makes while it is played, which are dated after its end.
+        """
+        made = ApiKey.objects.filter(customer=firm.customer, created_at__lt=self.agenda.end)
+        return made.exclude(pk__in=[*self._earlier_keys, *firm.kept])
+
     def group(self, name: str) -> Group:
-        """Find a group by its name."""
         return Group.objects.get(name=name)
 
     def _facts(self, speaker: Speaker) -> RequestFacts:
-        """Make up what is known of the request of somebody."""
+        """Return made-up request data for the sender."""
         if speaker is THE_SYSTEM:
             return RequestFacts()
         return RequestFacts(

@@ -1,4 +1,4 @@
-"""What people of the busy month say, and what they call things."""
+"""Texts of the busy month: names, reasons and user agents."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ PEOPLE = {
     "Harbor Logistics": ("hugo", "nadia", "sven"),
     "Lumen Clinics": ("lena", "tom"),
 }
-# They may look and create, and now and then they try more than that.
+# They may view and create keys, and sometimes try more.
 JUNIORS = frozenset({"felix", "sven", "tom", "nico"})
 ROBOTS = {
     "Acme": ("deploy-bot", "portal"),
@@ -17,7 +17,7 @@ ROBOTS = {
     "Harbor Logistics": ("dispatch-server", "customs-feed"),
     "Lumen Clinics": ("records-bridge",),
 }
-# How much of what happens is theirs.
+# Each customer's share of the activity, in percent.
 SHARES = {"Acme": 45, "Globex": 25, "Harbor Logistics": 20, "Lumen Clinics": 10}
 
 SYSTEMS = (
@@ -64,7 +64,7 @@ WHY_DISABLE = (
     "The integration was switched off last week",
     "Laptop was stolen on the train",
 )
-# What is changed of a key, and why.
+# Changes to a key, each with its reason.
 CHANGES: tuple[tuple[dict[str, Any], str], ...] = (
     ({"description": "Sends the invoices of the night"}, "Nobody could say what it was for"),
     ({"description": "Owned by the platform team since October"}, "The teams were reshuffled"),

@@ -23,12 +23,10 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, busy: bool, **options: Any) -> None:
-        """Load, or bring the address in the demo file up to date."""
+        """Load what is missing."""
         if busy:
             self._play()
-        if story.is_loaded():
-            story.refresh_address()
-        else:
+        if not story.is_loaded():
             story.load()
 
     def _play(self) -> None:

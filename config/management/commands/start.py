@@ -2,12 +2,13 @@
 
 import json
 import signal
-import sys
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from config.demo import story
+from config.first_run import stopping
 from config.first_run.banner import Demo, banner
 from config.site.web_server import NoAnswer, PortTaken, WebServer
 
@@ -22,13 +23,17 @@ class Command(BaseCommand):
         server = _web_server()
         try:
             server.refuse_taken_port()
-            _end_on_signals()
+            stopping.raise_on_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
             self._prepare()
             with server.running() as process:
-                self._tell(banner(_demo(), base_url=settings.BASE_URL))
+                self._tell(
+                    banner(_demo(), base_url=settings.BASE_URL, mail=settings.EMAIL_FILE_PATH)
+                )
                 raise CommandError(f"The web server ended by itself, with {process.wait()}.")
-        except KeyboardInterrupt:
-            self._tell("Stopped.")
+        except stopping.Stopped as stopped:
+            # After another signal, such as SIGHUP, there may be no terminal to write to.
+            if stopped.number == signal.SIGINT:
+                self._tell("Stopped.")
         except PortTaken as error:
             raise CommandError(_port_taken(server)) from error
         except NoAnswer as error:
@@ -38,7 +43,10 @@ class Command(BaseCommand):
         self._tell("Preparing the database and the pages ...")
         call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
-        call_command("demo")
+        # It is made of many commands, and a second start could not complete one half of it.
+        with stopping.held_back():
+            call_command("demo")
+            story.refresh_address()
 
     def _tell(self, text: str) -> None:
         self.stdout.write(text)
@@ -57,13 +65,6 @@ def _refuse_other_databases() -> None:
             "DATABASE_URL, run `manage.py migrate` and serve config.wsgi:application; or set "
             "DEMO=true if this database may hold the demo."
         )
-
-
-def _end_on_signals() -> None:
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        # Whoever started us may have had it ignored, as nohup does.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: sys.exit(0))
 
 
 def _web_server() -> WebServer:

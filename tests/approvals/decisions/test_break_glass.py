@@ -4,7 +4,7 @@ import pytest
 import structlog.testing
 from django.contrib.auth.models import Permission, User
 
-from apikeys.commands import DisableApiKey
+from apikeys.commands import DisableApiKey, UpdateApiKey
 from apikeys.models import ApiKey
 from approvals.decisions.break_glass import NotBroken, NotGranted, UnderTheFloor
 from approvals.decisions.break_glass_commands import BreakGlass
@@ -14,9 +14,12 @@ from approvals.policies.evaluation import Unsatisfiable
 from audit.actors.actors import Actor
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
-from audit.messages.exceptions import Forbidden, Invalid
+from audit.messages.exceptions import Forbidden, Invalid, TimedOut
 from audit.models.records import CommandRecord, EventRecord
-from tests.conftest import approved, completed, held, member
+from tests.books import assert_balanced, attempts
+from tests.conftest import approved, completed, held, member, policy
+from tests.probes import Broken, deed, to
+from tests.tampering import let_time_pass
 
 
 @pytest.fixture
@@ -188,3 +191,77 @@ def test_the_page_tells_a_superuser_why_not(waiting, acme, browser):
 
     assert NotGranted.__doc__ in str(next(iter(answer.context["messages"])))
     assert ApiKey.objects.get().is_enabled
+
+
+def test_a_subject_that_was_changed_and_changed_back_is_no_obstacle(
+    waiting, first_key, dana, fay, context_of
+):
+    for name in ("other", "first"):
+        completed(UpdateApiKey(api_key_id=first_key.id, name=name), context=context_of(dana))
+
+    request = completed(breaking(waiting), context=context_of(fay, reason="Leak in progress"))
+
+    assert (request.state, request.outcome_code) == ("executed", "")
+    assert not ApiKey.objects.get().is_enabled
+    assert_balanced()
+
+
+def test_a_subject_that_has_changed_is_refused_as_stale(waiting, first_key, dana, fay, context_of):
+    completed(UpdateApiKey(api_key_id=first_key.id, name="other"), context=context_of(dana))
+
+    request = completed(breaking(waiting), context=context_of(fay, reason="Leak in progress"))
+
+    assert (request.state, request.outcome_code) == ("refused", "stale")
+    assert request.outcome.startswith(
+        "Broken glass by fay, ticket INC-17: Leak in progress. Refused when carried out: "
+    )
+    settled = EventRecord.objects.get(message_type="approvals.settled", subject_id=str(waiting.pk))
+    assert settled.data["outcome_code"] == "stale"
+
+
+def test_the_time_limit_for_execution_applies_as_well(waiting, fay, owner, context_of):
+    let_time_pass(owner, waiting, column="execute_by")
+
+    request = completed(breaking(waiting), context=context_of(fay, reason="Leak in progress"))
+
+    assert (request.state, request.outcome_code) == ("refused", "conflict")
+    assert [code for _, _, code in attempts(waiting.command_id)] == ["", "too_late"]
+    assert ApiKey.objects.get().is_enabled
+
+
+def test_the_executed_attempt_records_the_requirements_of_the_request(waiting, fay, context_of):
+    completed(breaking(waiting), context=context_of(fay, reason="Leak in progress"))
+
+    executed = CommandRecord.objects.get(command_id=waiting.command_id, attempt=2)
+    assert executed.decision["requirements"] == waiting.requirements
+
+
+_outages = []
+
+
+@deed
+def rename_in_an_emergency(command, context):
+    ApiKey.objects.filter(pk=command.api_key_id).update(name="renamed")
+    if _outages:
+        raise _outages[0]
+
+
+@pytest.mark.parametrize("error", [Broken("down"), TimedOut()], ids=["crashed", "timeout"])
+def test_after_a_temporary_failure_it_is_broken_again(
+    error, first_key, dana, security, ann, fay, policy_owners, context_of
+):
+    policy("tests.probe", group=security, quorum=1)
+    command = to(rename_in_an_emergency, first_key.id)
+    waiting = held(command, context=context_of(dana))
+
+    _outages[:] = [error]
+    failed = completed(breaking(waiting), context=context_of(fay, reason="Leak"))
+    _outages.clear()
+    executed = completed(breaking(waiting), context=context_of(fay, reason="Leak"))
+
+    assert (failed.state, failed.outcome_code, failed.is_retriable) == ("failed", "error", True)
+    assert executed.state == "executed"
+    statuses = [status for _, status, _ in attempts(waiting.command_id)]
+    assert statuses == ["postponed", "failed", "succeeded"]
+    assert ApiKey.objects.get().name == "renamed"
+    assert_balanced()

@@ -6,7 +6,6 @@ import pytest
 from django.contrib.auth.models import Group, User
 from django.test import Client
 
-from approvals.people.accounts import member_since
 from approvals.people.commands import (
     AddToGroup,
     CreateGroup,
@@ -30,6 +29,7 @@ from approvals.people.handlers import (
     OwnersGoByTheirName,
     StillReferredTo,
 )
+from approvals.people.seniority import Seniority
 from audit.bus import handling
 from audit.bus.dispatch import dispatch
 from audit.messages.classes import secret_fields
@@ -37,6 +37,10 @@ from audit.messages.exceptions import Forbidden, Invalid, NotFound
 from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord, EventRecord
 from tests.conftest import PASSWORD, approved, completed, held, policy
+
+
+def member_since(user_id, group_id):
+    return Seniority([group_id]).since(user_id, group_id)
 
 
 @pytest.fixture

@@ -5,7 +5,9 @@ import pytest
 from apikeys.commands import CreateApiKey, DisableApiKey, UpdateApiKey
 from approvals.policies import conditions
 from approvals.policies.conditions import check
+from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Invalid
+from audit.models.records import CommandRecord
 from tests.conftest import create_key, policy
 
 
@@ -78,3 +80,28 @@ def test_a_field_that_is_not_there_refuses_for_it_cannot_be_told(
     scenario = given().when(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
 
     scenario.then_refused(conditions.ConditionFailed)
+
+
+def test_a_command_has_the_same_facts_when_sent_and_on_record(first_key, dana, context_of):
+    context = context_of(dana, channel="v1", reason="Leaked")
+    dispatch(DisableApiKey(api_key_id=first_key.id), context=context)
+    record = CommandRecord.objects.latest("position")
+
+    facts = conditions.facts_of(context)
+
+    assert conditions.facts_of(record) == facts
+    assert facts["actor.person_id"] == str(dana.pk)
+    assert set(facts) <= set(conditions.names([DisableApiKey]))
+
+
+@pytest.mark.parametrize(
+    ("condition", "names", "needs_subject"),
+    [
+        ('subject.name == "a" && actor.kind == subject.name', ["subject.name", "actor.kind"], True),
+        ('context.channel == "v1"', ["context.channel"], False),
+        ("", [], False),
+    ],
+)
+def test_the_names_in_a_condition_are_found(condition, names, needs_subject):
+    assert conditions.members(condition) == names
+    assert conditions.needs_subject(condition) == needs_subject

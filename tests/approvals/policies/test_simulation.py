@@ -7,7 +7,9 @@ from django.contrib.auth.models import Permission
 from django.core.management import CommandError, call_command
 
 from apikeys.commands import DisableApiKey, EnableApiKey
-from approvals.policies.simulation import Draft, _criteria, simulate
+from approvals.policies.commands import CreatePolicy
+from approvals.policies.conditions import criteria
+from approvals.policies.simulation import simulate
 from audit.actors.credentials import live_actor
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
@@ -50,7 +52,7 @@ def test_what_nobody_could_have_approved_is_told(activity, security, ann, dana):
     records = CommandRecord.objects.filter(message_type="apikeys.disable")
 
     result = simulate(
-        Draft(governs="apikeys.disable", groups=(security.pk,), quorums=(2,)), records
+        CreatePolicy(governs="apikeys.disable", groups=(security.pk,), quorums=(2,)), records
     )
 
     assert len(result.unsatisfiable) == 2
@@ -90,8 +92,8 @@ def test_one_command_is_explained_with_the_first_criterion_that_was_not_met(
 
 
 def test_criteria_are_split_outside_of_brackets_and_strings_only():
-    assert _criteria('a == "x && y" && (b && c) && d') == ['a == "x && y"', "(b && c)", "d"]
-    assert _criteria("a && b || c") == ["a && b || c"]
+    assert criteria('a == "x && y" && (b && c) && d') == ['a == "x && y"', "(b && c)", "d"]
+    assert criteria("a && b || c") == ["a && b || c"]
 
 
 def test_a_command_is_explained_on_a_page(activity, security, ann, bob, iris, gus, browser):

@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 from approvals.models import ApprovalRequest, Policy
+from audit.domain import Subject
+from audit.rest import pending_approvals
 from tests.approvals.asking import (
     KEYS,
     address,
@@ -37,6 +39,19 @@ def test_a_key_tells_what_waits_for_approval_on_it(asked, client, first_key, dan
     assert (told[str(first_key.id)], told[str(other.id)]) == ([waiting], [])
     (on_third,) = told[str(third.id)]
     assert on_third["request_id"] != waiting["request_id"]
+
+
+def test_an_app_reads_the_pending_approvals_of_many_subjects_in_one_query(
+    asked, first_key, dana, acme, django_assert_num_queries
+):
+    other = create_key(dana, acme, name="other")
+    keys = [Subject("api-key", str(key.id)) for key in (first_key, other)]
+
+    with django_assert_num_queries(1):
+        found = pending_approvals(keys)
+
+    assert [each["request_id"] for each in found[keys[0]]] == [str(asked.pk)]
+    assert found[keys[1]] == []
 
 
 def test_version_one_tells_nothing_of_approvals(asked, client, first_key):

@@ -1,3 +1,3 @@
-"""These tests, unlike those beside them, use the application's database."""
+"""These tests use the application's database, unlike those in the other folders of config."""
 
 from tests.conftest import clean_database  # noqa: F401

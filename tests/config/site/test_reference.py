@@ -13,6 +13,8 @@ import pytest
 from django.conf import settings
 
 from audit.rest.openapi.shapes import Shapes
+from audit.rest.problems import type_of
+from tests.conformance import codes_in, resolved
 from tests.serving import serving
 
 DOCUMENT = settings.BASE_DIR / "docs/openapi.json"
@@ -65,12 +67,20 @@ def test_anybody_may_read_the_document(client):
 
 
 def test_every_problem_in_the_document_has_its_page(client):
-    examples = json.loads(DOCUMENT.read_text())["components"]["examples"].values()
-    types = {example["value"]["type"] for example in examples if "type" in example["value"]}
+    document = json.loads(DOCUMENT.read_text())
+    operations = (each for path in document["paths"].values() for each in path.values())
+    answers = [
+        resolved(answer)
+        for operation in operations
+        for status, answer in operation["responses"].items()
+        if status >= "400"
+    ]
+    codes = {code for answer in answers for code in codes_in(answer["description"])}
 
-    missing = {name for name in types if client.get(name).status_code != 200}
+    missing = {code for code in codes if client.get(type_of(code)).status_code != 200}
 
-    assert types
+    assert all(codes_in(answer["description"]) for answer in answers)
+    assert len(codes) > 50
     assert not missing
 
 

@@ -7,11 +7,10 @@ from itertools import pairwise
 import pytest
 from django.template.loader import render_to_string
 
-from audit.log.search.activity import Activity
-from audit.pages.charts.bars import Frame, bar_chart, in_words, stretch_in_words
+from audit.pages.charts.bars import Frame, bar_chart, stretch_in_words
 from audit.pages.charts.heat import heat_map
 from audit.pages.charts.ranks import Count, rank_chart
-from audit.pages.charts.scales import MOST_BARS, ceiling, days, rounded, time_scale
+from audit.pages.charts.scales import MOST_BARS, ceiling, days, time_scale
 
 NOW = datetime(2026, 11, 23, 18, 5, 7, 123, tzinfo=UTC)
 FRAME = Frame("some", "Some <things>", lambda since, until: f"?since={since:%d}&until={until:%d}")
@@ -69,14 +68,6 @@ def test_a_scale_ends_with_a_round_number(number, round_number):
     assert ceiling(number) == round_number
 
 
-def test_an_estimate_is_written_as_one():
-    assert rounded(123_456) == 120_000
-    assert rounded(7) == 7
-    assert in_words(123_456, is_exact=False) == "about 120,000"
-    assert in_words(123_456, is_exact=True) == "123,456"
-    assert in_words(0, is_exact=False) == "0"
-
-
 @pytest.mark.parametrize(
     ("start", "end", "words"),
     [
@@ -98,7 +89,7 @@ def test_a_bar_is_as_high_as_its_number_and_leads_to_it():
     counts = [0] * (len(scale.edges) - 1)
     counts[0], counts[1] = 1000, 1
 
-    chart = bar_chart(Activity(counts, is_exact=True), scale, FRAME)
+    chart = bar_chart(counts, scale, FRAME)
 
     highest, least, nothing = chart.bars[:3]
     assert float(highest.height) == 96
@@ -120,7 +111,7 @@ def test_a_chart_of_bars_has_a_name_links_and_the_same_numbers_in_a_table():
     scale = time_scale(NOW - timedelta(days=3), NOW)
     counts = list(range(len(scale.edges) - 1))
 
-    html, svg = drawn("_bars.html", chart=bar_chart(Activity(counts, is_exact=True), scale, FRAME))
+    html, svg = drawn("_bars.html", chart=bar_chart(counts, scale, FRAME))
 
     assert svg.find("title").text.startswith("Some <things>: ")
     links = svg.findall("a")
@@ -133,7 +124,7 @@ def test_a_heat_map_has_a_field_for_each_hour_and_the_same_numbers_in_a_table():
     midnights = days(NOW, number=2)
     counts = [0] * 24 + [1, 5, 40, *[0] * 21]
 
-    heat = heat_map(Activity(counts, is_exact=True), midnights, FRAME)
+    heat = heat_map(counts, midnights, FRAME)
     html, svg = drawn("_heat.html", map=heat)
 
     assert [row.label for row in heat.rows] == ["Mon 23", "Sun 22"]
@@ -151,7 +142,7 @@ def test_a_heat_map_has_a_field_for_each_hour_and_the_same_numbers_in_a_table():
 
 
 def test_nothing_is_drawn_cold():
-    heat = heat_map(Activity([0] * 48, is_exact=True), days(NOW, number=2), FRAME)
+    heat = heat_map([0] * 48, days(NOW, number=2), FRAME)
 
     assert {cell.warmth for row in heat.rows for cell in row.cells} == {0}
     assert [each.words for each in heat.legend] == ["none", "1 or more"]

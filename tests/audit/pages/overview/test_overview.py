@@ -174,7 +174,7 @@ def test_it_costs_no_more_when_there_is_more(tenant, disabled, iris, browser):
     happen(30)
     many = queries(client, URL)
 
-    assert few == many == 18
+    assert few == many == 15
 
 
 def test_it_has_no_inline_code(disabled, read):

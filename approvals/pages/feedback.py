@@ -1,0 +1,31 @@
+"""Feedback of pages on the commands that their forms send."""
+
+from typing import NamedTuple
+
+from django.contrib.messages import constants as levels
+
+from approvals.models import ApprovalRequest
+from approvals.pages.links import waiting
+from audit.messages.outcomes import Outcome, Postponed
+
+
+class Feedback(NamedTuple):
+    """The outcome of a command, as one of Django's messages; and a secret to show once."""
+
+    message: str
+    level: int
+    secret: str | None = None
+    sentence: str = ""
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the command was accepted."""
+        return self.level != levels.ERROR
+
+
+def feedback_on(outcome: Outcome, sentence: str) -> Feedback:
+    """Return the feedback on a command that ``sentence`` describes: it is done, or held."""
+    if isinstance(outcome, Postponed):
+        held = ApprovalRequest.of_command(outcome.command_id).get()
+        return Feedback(waiting(sentence, held), levels.WARNING)
+    return Feedback(f"{sentence}: done.", levels.SUCCESS, outcome.secret)

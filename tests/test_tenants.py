@@ -1,0 +1,184 @@
+"""Confinement to tenants: nothing of another customer shows, on any page or list."""
+
+import ast
+import re
+
+import pytest
+from django.apps import apps
+from django.conf import settings
+from django.contrib.auth.models import Permission, User
+
+from apikeys.commands import CreateCustomer, DisableApiKey, UpdateApiKey
+from apikeys.models import Membership
+from approvals.decisions.commands import Approve
+from approvals.models import Policy
+from audit.models.records import CommandRecord, EventRecord
+from tests.conftest import completed, create_key, held, member, policy
+from tests.test_no_way_around import addresses
+
+#: Part of every name and reason of the other customer.
+MARK = "zorblax"
+#: Where an actor's tenants are read, and why there: everything else asks `Actor.confine`.
+READS_TENANTS = {
+    "audit/actors/actors.py": "defines them",
+    "audit/log/search/criteria.py": "Criteria.seen_by confines a search, which is SQL of its own",
+    "audit/log/search/activity.py": "reads those of the Criteria",
+    "audit/log/search/full_text.py": "reads those of the Criteria",
+    "audit/log/search/scans.py": "reads those of the Criteria",
+    "audit/log/visibility.py": "conditions for a union of index scans, one for each tenant",
+    "audit/rest/callers.py": "shows callers their own",
+}
+#: Forms, and Django's shortcut to an object's page on another site, which fails for unknown ids.
+SKIPPED = (
+    "/admin/r/",
+    "new/",
+    "edit/",
+    "add/",
+    "logout",
+    "set-password",
+    "jsi18n",
+    "password_change",
+)
+
+
+def everything():
+    """All that permissions allow, except to see every customer."""
+    permissions = Permission.objects.exclude(codename="view_every_tenant")
+    return tuple(permissions.values_list("codename", flat=True))
+
+
+@pytest.fixture
+def other(context_of):
+    """Another customer, with rows in every table that belongs to customers."""
+    customer = completed(CreateCustomer(name=f"{MARK} Ltd"))
+    zed = member("zed", customer, permissions=everything())
+    approvers = apps.get_model("auth.Group").objects.create(name="Approvers of the other")
+    voter, _ = (
+        member(name, customer, groups=[approvers], permissions=everything())
+        for name in ("vera", "vince")
+    )
+    tenant, condition = str(customer.pk), f'context.reason != "{MARK}"'
+    policy("apikeys.disable", group=approvers, quorum=2, tenant=tenant, condition=condition)
+    key = create_key(zed, customer, name=f"{MARK} key")
+    update = UpdateApiKey(api_key_id=key.id, description=f"{MARK} description")
+    completed(update, context=context_of(zed, reason=f"{MARK} update"))
+    command = DisableApiKey(api_key_id=key.id)
+    request = held(command, context=context_of(zed, reason=f"{MARK} reason"))
+    vote = Approve(approval_request_id=request.pk, digest=request.digest)
+    completed(vote, context=context_of(voter, reason=f"{MARK} vote"))
+    return ids(customer, key, request=request, policy=Policy.objects.get(tenant=tenant), person=zed)
+
+
+@pytest.fixture
+def own(acme, disabling_needs_two, context_of, first_key, dana):
+    request = held(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    return ids(acme, first_key, request=request, policy=Policy.objects.get(), person=dana)
+
+
+@pytest.fixture
+def insider(acme):
+    """Belongs to Acme, and may do there all that permissions allow."""
+    return member("ida", acme, permissions=everything(), is_staff=True)
+
+
+def ids(customer, key, *, request, policy, person):
+    """The ids that belong to a customer, by the names that routes give them."""
+    return {
+        "apikeys/customer": customer.pk,
+        "apikeys/membership": Membership.objects.filter(customer=customer).first().pk,
+        "apikeys/apikey": key.id,
+        "approvals/policy": policy.pk,
+        "approvals/approvalrequest": request.pk,
+        "audit/commandrecord": CommandRecord.objects.get(
+            command_id=request.command_id, attempt=1
+        ).pk,
+        "audit/eventrecord": EventRecord.objects.filter(tenant=str(customer.pk)).first().pk,
+        "command_id": request.command_id,
+        "correlation_id": request.command_id,
+        "api_key_id": key.id,
+        "approval_request_id": request.pk,
+        "policy_id": policy.pk,
+        "subject_type": "api-key",
+        "subject_id": key.id,
+        "kind": "user",
+        "actor_id": person.pk,
+    }
+
+
+def pages(found):
+    """Every address that can be read, with the ids of one customer."""
+    for route in addresses():
+        if route.startswith(("/admin/", "/audit/", "/api/")) and "/auth/" not in route:
+            filled = re.sub(r"<\w+:(\w+)>|\(\[\^/\]\+\)", _value(route, found), route)
+            if "(" not in filled and not any(each in filled for each in SKIPPED):
+                yield re.sub(r"[$^]", "", filled)
+
+
+def _value(route, found):
+    """What stands in a route, where pages of the admin call every row object_id."""
+    table = re.match(r"/admin/(\w+/\w+)/", route)
+    row = found.get(table[1], 1) if table else 1
+    values = iter([row, 1])
+
+    def value(match):
+        return str(found.get(match[1], row) if match[1] else next(values))
+
+    return value
+
+
+def shows(client, found, **headers):
+    """The addresses at which something of the other customer shows."""
+    showing = set()
+    for address in pages(found):
+        answer = client.get(address, headers=headers)
+        assert answer.status_code < 500, address
+        content = b"".join(answer) if answer.streaming else answer.content
+        if MARK in content.decode().lower():
+            showing.add(address)
+    return showing
+
+
+def test_every_table_that_belongs_to_customers_has_rows_of_the_other(other):
+    tenant = other["apikeys/customer"]
+
+    for model in apps.get_models():
+        names = {field.name for field in model._meta.get_fields()}
+        if "tenant" in names and model._meta.app_label != "notes":
+            assert model._base_manager.filter(tenant=str(tenant)).exists(), model
+        if "customer" in names and model._meta.concrete_model is model:
+            assert model._base_manager.filter(customer=tenant).exists(), model
+
+
+def test_nothing_of_another_customer_shows_to_a_person(own, other, insider, browser):
+    client = browser(insider)
+
+    assert not shows(client, own)
+    assert not shows(client, other)
+
+
+def test_nothing_of_another_customer_shows_to_a_key(own, other, insider, acme, client):
+    scopes = ("read", "write", "keys:verify")
+    key = create_key(insider, acme, name="insider", scopes=scopes)
+
+    assert not shows(client, own, **key.headers)
+    assert not shows(client, other, **key.headers)
+
+
+def test_the_same_pages_show_it_to_those_who_see_every_customer(own, other, browser):
+    root = User.objects.create_superuser("root", password="x")
+
+    showing = shows(browser(root), own) | shows(browser(root), other)
+
+    assert len(showing) > 25, sorted(showing)
+
+
+def test_only_confine_reads_the_tenants_of_an_actor():
+    reading = {
+        str(path.relative_to(settings.BASE_DIR))
+        for app in ("audit", "approvals", "apikeys", "config")
+        for path in (settings.BASE_DIR / app).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "tenants"
+    }
+
+    assert reading == set(READS_TENANTS)
