@@ -12,7 +12,7 @@ from audit.domain import Command, FieldError, Invalid, SubjectOf, generated
 
 @dataclass(frozen=True, kw_only=True)
 class _OnKey(Command):
-    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
+    subject = SubjectOf("api-key", "api_key_id")
 
     api_key_id: UUID
 

@@ -28,12 +28,13 @@ from audit.messages.classes import Command, Event, Subject, SubjectOf, generated
 from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid, NotFound
 from audit.messages.outcomes import Completed, Postponed
 from audit.messages.values import codec
+from audit.models.lean import LeanManager, LeanModel
+from audit.models.queries import PreparedQuery
 from audit.outside import outside_command
 from audit.subjects.streams import stream_number_sql
 from audit.subjects.types import subject
 from audit.tracking.folding import State, evolves
 from audit.tracking.history import HistoricalRecords
-from audit.wire.rows import LeanModel
 
 __all__ = [
     "READ",
@@ -49,10 +50,12 @@ __all__ = [
     "Forbidden",
     "HistoricalRecords",
     "Invalid",
+    "LeanManager",
     "LeanModel",
     "NotFound",
     "Pending",
     "Postponed",
+    "PreparedQuery",
     "State",
     "Subject",
     "SubjectOf",

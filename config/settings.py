@@ -128,6 +128,9 @@ DATABASES: dict[str, dict[str, Any]] = {
     },
 }
 
+# How the statements of commands reach PostgreSQL: in pipelines, or one by one.
+AUDIT_WIRE = environment.choice("AUDIT_WIRE", among=("pipelined", "plain"))
+
 # Users and their browsers
 
 AUTH_PASSWORD_VALIDATORS = [

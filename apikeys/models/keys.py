@@ -21,8 +21,7 @@ from apikeys.models.refusals import (
 )
 from apikeys.models.secrets import ApiKeySecret, PickUp, claim, database_clock
 from apikeys.models.tokens import Token
-from audit.domain import Actor, HistoricalRecords, subject
-from audit.wire.rows import LeanModel
+from audit.domain import Actor, HistoricalRecords, LeanModel, subject
 
 
 class Environment(models.TextChoices):

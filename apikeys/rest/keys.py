@@ -1,5 +1,6 @@
 """The API key endpoints of version 2."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
@@ -28,13 +29,12 @@ from apikeys.models import (
 )
 from apikeys.models.limits import DEFAULT_SCOPES
 from apikeys.rest.listing import ApiKeyListQuery, found_by
-from apikeys.rest.reading import after, etag, in_context, question, visible_key, whose
+from apikeys.rest.reading import etag, in_context, prefetched, visible_key, whose
 from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret, present, present_with_secret
 from apikeys.rest.serializers import CreateApiKeyInput, RotateApiKeyInput, UpdateApiKeyInput
 from apikeys.rights import BeyondOwnRights
 from audit.domain import Completed, NotFound
 from audit.rest import CommandViewSet, body, documented, page
-from audit.wire.pipeline import Question
 
 _REVEALING = ("create", "rotate", "pick_up")
 
@@ -142,13 +142,13 @@ class ApiKeyViewSet(CommandViewSet):
         """Delete a key permanently; its secrets stop working."""
         return self.send(DeleteApiKey, api_key_id=api_key_id)
 
-    def question(self, command: Any) -> Question:
-        """Return the query for the data around the key."""
-        return question(command.api_key_id)
+    def prefetched(self, command: Any) -> AbstractContextManager[None]:
+        """Read the surroundings of the key with the COMMIT of the command."""
+        return prefetched(command.api_key_id)
 
     def represent(self, completed: Completed) -> Any:
         """Return the key; if a secret was made, with the secret, which is null on a repeat."""
-        found = after(self.asked, completed.result)
+        (found,) = in_context([completed.result])
         if self.action in _REVEALING:
             return present_with_secret(found, secret=completed.secret)
         (shown,) = present([found])

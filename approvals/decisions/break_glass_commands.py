@@ -1,10 +1,10 @@
-"""Breaking the glass: what can be asked, and what has happened."""
+"""Commands and events of break-glass."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
 from approvals.decisions.events import OfRequest
-from audit.messages.classes import Command
+from audit.messages.classes import Command, SubjectOf
 
 BREAK_GLASS = "approvals.break_glass"
 
@@ -24,7 +24,7 @@ class BreakGlass(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class GlassBroken(OfRequest):
-    """A held command was carried out without the approvals that it needed."""
+    """A held command was executed without the approvals that it needed."""
 
     message_type = "approvals.glass_broken"
 

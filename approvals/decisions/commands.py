@@ -8,7 +8,7 @@ from audit.messages.classes import Command, SubjectOf
 
 @dataclass(frozen=True, kw_only=True)
 class _OnRequest(Command):
-    subject = SubjectOf("approval-request", "approval_request_id", is_locked=True)
+    subject = SubjectOf("approval-request", "approval_request_id")
 
     approval_request_id: UUID
 

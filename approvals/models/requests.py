@@ -3,7 +3,7 @@
 from copy import copy
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from approvals.models import deadlines, indexes, refusals
 from approvals.models.eligibility import eligible_rules
+from approvals.models.managers import RequestManager
 from approvals.models.states import State
 from approvals.models.votes import Decision, Vote
 from approvals.sealing import payloads, values
@@ -20,11 +21,10 @@ from audit.actors.actors import Actor
 from audit.bus import cases
 from audit.bus.context import Context
 from audit.messages.classes import Command, Subject
-from audit.models.records import CommandRecord
+from audit.models import CommandRecord, LeanModel
 from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
 from audit.wire import rows
-from audit.wire.rows import LeanModel
 
 
 @subject("approval-request", tenant="tenant", route="approval-request")
@@ -62,6 +62,7 @@ class ApprovalRequest(LeanModel):
     outcome_code = models.CharField(max_length=20, blank=True)
     is_retriable = models.BooleanField(default=False)
 
+    objects: ClassVar[RequestManager[Self]] = RequestManager()
     history = HistoricalRecords(excluded_fields=("payload", "seal"))
 
     _verified: tuple[object, payloads.Unsealed] | None = None

@@ -22,9 +22,9 @@ def held(command_id: UUID) -> CommandRecord:
     return rows.found(CommandRecord, command_id=command_id, status=Status.POSTPONED)
 
 
-def asking_for_held(command_id: UUID) -> pipeline.Call:
-    """Give the statement by which `held` finds it."""
-    return rows.reading(CommandRecord, command_id=command_id, status=Status.POSTPONED)
+def selection_of_held(command_id: UUID) -> pipeline.Call:
+    """Return the statement that `held` executes, to be prefetched."""
+    return rows.selection(CommandRecord, command_id=command_id, status=Status.POSTPONED)
 
 
 def inherited(given: Context, parent: Context) -> Context:
@@ -84,5 +84,5 @@ def _actor_of_record(record: CommandRecord) -> Actor:
 
 
 def _next_attempt(record: CommandRecord) -> int:
-    ((attempt,),) = pipeline.ask(_NEXT_ATTEMPT, [record.command_id])
+    ((attempt,),) = pipeline.execute(_NEXT_ATTEMPT, [record.command_id])
     return int(attempt)

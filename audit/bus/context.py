@@ -11,7 +11,6 @@ from uuid_utils.compat import uuid7
 
 from audit.actors.actors import SYSTEM, Actor
 from audit.messages.classes import Event, Subject
-from audit.wire.pipeline import Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +37,6 @@ class Context:
     request: RequestFacts = RequestFacts()
     idempotency_key: str | None = None
     expected_number: int | None = None
-    question: Question | None = field(default=None, repr=False)
 
     command_id: UUID = field(init=False, default_factory=uuid7)
     correlation_id: UUID = field(init=False)

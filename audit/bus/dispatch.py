@@ -12,18 +12,10 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, NoReturn
 
-import structlog
 from django.db import Error, connection, transaction
 
 from audit.actors import credentials
-from audit.bus import (
-    cases,
-    failures,
-    handling,
-    idempotency,
-    middleware,
-    store,
-)
+from audit.bus import cases, failures, handling, idempotency, middleware, store
 from audit.bus.attempts import Attempt, refused_input
 from audit.bus.context import Context, current_context, running
 from audit.messages import exceptions
@@ -39,12 +31,9 @@ from audit.messages.outcomes import (
 )
 from audit.models.records import CommandRecord
 from audit.wire import pipeline
-from audit.wire.pipeline import Call, Conversation
-
-logger = structlog.get_logger(__name__)
+from audit.wire.pipeline import Call, Pipeline
 
 MOST_RETRIES = 3
-_RECONNECT_AFTER_SECONDS = (0.0, 0.1, 0.4, 1.0)
 
 # The attempts made in the outermost transaction that this code runs in, oldest first.
 _unit: ContextVar[list[Attempt] | None] = ContextVar("audit_unit", default=None)
@@ -158,7 +147,7 @@ def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
     *others, last = attempts
     try:
         with transaction.atomic(durable=True):
-            return [*map(_run, others), _run(last, ending=pipeline.ending)]
+            return [*map(_run, others), _run(last, ending=pipeline.commit_if_outermost)]
     except Exception as error:
         if not failures.is_collision(error) or retries == MOST_RETRIES:
             return _settle(attempts, unit, error)
@@ -189,11 +178,11 @@ def _run(attempt: Attempt, *, ending: Callable[[], Sequence[Call]] = list) -> Ou
         message = "a command can be replayed only inside another command"
         raise RuntimeError(message)
     unit.append(attempt)
-    with Conversation():
-        return _converse(attempt, unit, ending)
+    with Pipeline():
+        return _run_in_pipeline(attempt, unit, ending)
 
 
-def _converse(
+def _run_in_pipeline(
     attempt: Attempt, unit: list[Attempt], ending: Callable[[], Sequence[Call]]
 ) -> Outcome:
     context = attempt.context
@@ -212,13 +201,11 @@ def _converse(
     if context.is_batch and isinstance(outcome, Postponed):
         raise exceptions.ApprovalRequired
     attempt.came_to(outcome)
-    after = ending()
     store.append(
         attempt.record(),
         attempt.emitted(),
         expected_number=context.expected_number,
-        after=after,
-        question=attempt.question if pipeline.COMMIT in after else None,
+        after=ending(),
     )
     return outcome
 
@@ -275,26 +262,11 @@ def _settle(attempts: Sequence[Attempt], unit: list[Attempt], error: Exception) 
     failing.error = failures.command_error(error, failing)
     for attempt in unit:
         attempt.roll_back()
-    if dict(zip(map(id, unit), _write_down(unit, error), strict=True))[id(failing)]:
+    failures.record(unit, error)
+    if failing.is_logged:
         failures.log(failing)
         _raise(failing.error, error)
     return [idempotency.truth(attempt) for attempt in attempts]
-
-
-def _write_down(unit: list[Attempt], error: Exception) -> list[bool]:
-    for delay in _RECONNECT_AFTER_SECONDS:
-        time.sleep(delay)
-        connection.close_if_unusable_or_obsolete()
-        try:
-            return store.settle([attempt.record() for attempt in unit])
-        except Error as problem:
-            logger.warning("attempt not recorded yet", problem=type(problem).__name__)
-            connection.errors_occurred = True
-    failures.log(unit[0])
-    logger.critical("attempt not recorded", command_id=str(unit[0].context.command_id))
-    unknown = exceptions.OutcomeUnknown()
-    unknown.command_id = unit[0].context.command_id
-    raise unknown from error
 
 
 def _settle_replay(attempt: Attempt, error: Exception) -> ReplayOutcome:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from audit.bus.context import Context
 from audit.messages.classes import Command
 from audit.messages.declarations import declare
+from audit.models.lean import LeanModel
 
 _CommandType = TypeVar("_CommandType", bound=Command)
 _Result = TypeVar("_Result")
@@ -26,22 +27,29 @@ class Question(NamedTuple):
 
 
 _handlers: dict[type[Command], Callable[[Any, Context], Any]] = {}
+_locks: dict[type[Command], type[LeanModel]] = {}
 _governance: list[Governs] = []
 _questions: dict[str, Question] = {}
 _checks: dict[type[Command], Callable[[Any, Context], None]] = {}
 
 
 def handles(
-    command_class: type[_CommandType],
+    command_class: type[_CommandType], *, locks: type[LeanModel] | None = None
 ) -> Callable[
     [Callable[[_CommandType, Context], _Result]], Callable[[_CommandType, Context], _Result]
 ]:
-    """Declare the one function that carries a command out."""
+    """Declare the one function that executes a command.
+
+    ``locks`` is the model of the command's subject if the handler's first statement locks that row
+    with ``objects.locked(pk=…)``. The bus then takes the lock in its first round trip.
+    """
 
     def register(
         function: Callable[[_CommandType, Context], _Result],
     ) -> Callable[[_CommandType, Context], _Result]:
         declare(_handlers, command_class, function, what="handler of")
+        if locks:
+            _locks[command_class] = locks
         return function
 
     return register
@@ -89,6 +97,11 @@ def command_classes() -> list[type[Command]]:
 def handler(command_class: type[Command]) -> Callable[[Any, Context], Any] | None:
     """Find the function that carries a command out."""
     return _handlers.get(command_class)
+
+
+def locked_model(command_class: type[Command]) -> type[LeanModel] | None:
+    """Return the model whose row the handler of a command locks first, if it declares one."""
+    return _locks.get(command_class)
 
 
 def check(command: Command, context: Context) -> None:

@@ -25,14 +25,10 @@ class Subject(NamedTuple):
 
 
 class SubjectOf(NamedTuple):
-    """Declares on a message class which field holds the id of its subject.
-
-    ``is_locked``: the handler first locks its row by `rows.locked`, so the bus may do that ahead.
-    """
+    """Declares on a message class which field holds the id of its subject."""
 
     type: str
     id_field: str
-    is_locked: bool = False
 
 
 def secret(**options: Any) -> Any:

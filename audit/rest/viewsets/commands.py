@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -20,7 +21,6 @@ from audit.rest.bodies import refuse_misfits
 from audit.rest.parsers import refuse_chunks
 from audit.rest.references import address
 from audit.rest.viewsets.actors import ActorViewSet
-from audit.wire.pipeline import Question
 
 # No comma: web servers join repeated headers by commas.
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
@@ -41,8 +41,6 @@ class CommandViewSet(ActorViewSet):
     refuses_misfits: ClassVar[bool] = True
     #: The shape of what `represent_postponed` returns, for the OpenAPI document.
     postponed_shape: ClassVar[Any] = resources.PostponedCommand
-    #: What the command that is sent will be followed by.
-    asked: Question | None = None
     #: What the body calls otherwise than the command does, by the command's name for it.
     field_names: ClassVar[Mapping[str, str]] = {}
 
@@ -52,9 +50,9 @@ class CommandViewSet(ActorViewSet):
             exc.rename_fields(self.field_names)
         return super().handle_exception(exc)
 
-    def question(self, command: Command) -> Question | None:
-        """Name what `represent` will have to know, to be told with the answer of COMMIT."""
-        return None
+    def prefetched(self, command: Command) -> AbstractContextManager[None]:
+        """Return a context in which a command also reads what `represent` needs after COMMIT."""
+        return nullcontext()
 
     def represent(self, completed: Completed) -> Any:
         """Return the response body for an executed command."""
@@ -83,10 +81,10 @@ class CommandViewSet(ActorViewSet):
             context.idempotency_key = self._idempotency_key()
             context.expected_number = self._expected_number()
             command = command_class(**{**known, **values})
-            context.question = self.asked = self.question(command)
         except (Invalid, APIException) as error:
             refuse_input(command_class, _invalid(error), context=context)
-        return self._answer(dispatch(command, context=context), succeeds_with=succeeds_with)
+        with self.prefetched(command):
+            return self._answer(dispatch(command, context=context), succeeds_with=succeeds_with)
 
     def _answer(self, outcome: Outcome, *, succeeds_with: int) -> Response:
         headers = {"Command-Id": str(outcome.command_id)}
