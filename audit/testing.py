@@ -48,13 +48,12 @@ class Scenario:
         assert recorded_events(self.outcome) == list(events)
 
     def then_refused(self, kind: type[CommandError]) -> None:
-        """Expect it to be turned down like this, and the record to say so."""
+        """Assert that the command raised this error, and that the record has its code."""
         assert isinstance(self.error, kind), f"ended with {self.error or self.outcome}"
         record = CommandRecord.objects.get(command_id=str(self.error.command_id))
         assert record.error_code == kind.code
 
     def then_postponed(self) -> None:
-        """Expect it to be held."""
         assert isinstance(self.outcome, Postponed), f"ended with {self.error or self.outcome}"
 
 

@@ -55,7 +55,7 @@ def read_ahead(user: Any) -> None:
     """
     if user.pk is not None and not hasattr(user, "_perm_cache"):
         rows = pipeline.execute(*selection(user_id=user.pk))
-        user._perm_cache = set(named(rows[0][0] if rows else ()))  # noqa: SLF001  # that is the place
+        user._perm_cache = set(named(rows[0][0] if rows else ()))  # noqa: SLF001  # Django's cache
 
 
 def _known() -> dict[int, str]:

@@ -25,7 +25,7 @@ class Subject(NamedTuple):
 
 
 class SubjectOf(NamedTuple):
-    """Declares on a message class which field holds the id of its subject."""
+    """The declaration, on a message class, of the field that holds the id of its subject."""
 
     type: str
     id_field: str

@@ -200,13 +200,13 @@ def postponed(outcome: Postponed) -> PostponedCommand:
 
 
 def pending_approvals(subjects: Iterable[Subject]) -> dict[Subject, list[PendingApproval]]:
-    """Return what waits for approval on each subject, in one query."""
+    """Return the held commands on each subject, by one query."""
     found = postponements.pending_by_subject(subjects)
     return {subject: present_pending(waiting) for subject, waiting in found.items()}
 
 
 def present_pending(waiting: Iterable[Pending]) -> list[PendingApproval]:
-    """Present the held commands that wait on one subject."""
+    """Return the held commands on one subject."""
     return list(map(_pending, waiting))
 
 

@@ -9,12 +9,11 @@ from audit.log.commands import BeginEpoch
 
 
 class Command(BaseCommand):
-    """Run once after restoring a dump, before the application serves again."""
+    """A command to run once after restoring a dump, before the application serves again."""
 
     help = "Begin a new epoch of the log: a restored cluster restarts its transaction numbers."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Ask for the reason."""
         parser.add_argument("--reason", required=True, help="The reason, for the audit log.")
 
     def handle(self, *args: Any, **options: Any) -> None:

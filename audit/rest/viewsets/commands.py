@@ -41,7 +41,7 @@ class CommandViewSet(ActorViewSet):
     refuses_misfits: ClassVar[bool] = True
     #: The shape of what `represent_postponed` returns, for the OpenAPI document.
     postponed_shape: ClassVar[Any] = resources.PostponedCommand
-    #: What the body calls otherwise than the command does, by the command's name for it.
+    #: Names in the body that differ from the command's, by the command's name.
     field_names: ClassVar[Mapping[str, str]] = {}
 
     def handle_exception(self, exc: Exception) -> Response:
