@@ -27,7 +27,7 @@ from apikeys.events import (
 )
 from apikeys.models import ApiKey, Customer, Membership, limits
 from apikeys.models.tokens import Token
-from audit.domain import Context, checks, handles
+from audit.domain import Context, handles, precondition
 
 
 @handles(CreateCustomer)
@@ -67,7 +67,7 @@ def create_api_key(command: CreateApiKey, context: Context) -> ApiKey:
     return api_key
 
 
-@checks(CreateApiKey)
+@precondition(CreateApiKey)
 def check_creation(command: CreateApiKey, context: Context) -> None:
     """Check that the key could be used, and has no more rights than its creator.
 
@@ -94,7 +94,7 @@ def update_api_key(command: UpdateApiKey, context: Context) -> ApiKey:
     return api_key
 
 
-@checks(UpdateApiKey)
+@precondition(UpdateApiKey)
 def check_update(command: UpdateApiKey, context: Context) -> None:
     """Refuse early what would be refused on execution, before anyone has to approve it."""
     _check_update(ApiKey.objects.found(pk=command.api_key_id), command, context)
@@ -138,7 +138,7 @@ def rotate_api_key(command: RotateApiKey, context: Context) -> ApiKey:
     return api_key
 
 
-@checks(RotateApiKey)
+@precondition(RotateApiKey)
 def check_rotation(command: RotateApiKey, context: Context) -> None:
     """Refuse early what would be refused on execution, before anyone has to approve it."""
     _check_rights(ApiKey.objects.found(pk=command.api_key_id), context)
@@ -181,7 +181,7 @@ def delete_api_key(command: DeleteApiKey, context: Context) -> ApiKey:
     return api_key
 
 
-@checks(EnableApiKey, DisableApiKey, DeleteApiKey)
+@precondition(EnableApiKey, DisableApiKey, DeleteApiKey)
 def check_is_there(command: EnableApiKey | DisableApiKey | DeleteApiKey, context: Context) -> None:
     """Refuse commands on a deleted key early, before anyone has to approve them."""
     ApiKey.objects.found(pk=command.api_key_id).check_not_deleted()

@@ -13,7 +13,7 @@ from audit.actors.scopes import not_covered as scopes_not_covered
 from audit.bus.authorization import known_scopes
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, dispatch_all
-from audit.bus.handling import checks, handles
+from audit.bus.handling import handles, precondition
 from audit.bus.postponements import (
     Pending,
     pending_by_subject,
@@ -61,7 +61,6 @@ __all__ = [
     "SubjectOf",
     "carry_all_out",
     "carry_out",
-    "checks",
     "client_address",
     "codec",
     "credential",
@@ -79,6 +78,7 @@ __all__ = [
     "pending_sql",
     "permission_ids_sql",
     "permission_names",
+    "precondition",
     "read_pending",
     "scopes_needed_for",
     "scopes_not_covered",

@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from audit.bus.context import Context
-from audit.bus.handling import checks, handles
+from audit.bus.handling import handles, precondition
 from audit.log.commands import (
     BeginEpoch,
     EndExport,
@@ -54,7 +54,7 @@ def view_page(command: ViewPage, context: Context) -> None:
     """Do nothing: the record of the command is its only effect."""
 
 
-@checks(ExportRecords, EndExport, ViewPage)
+@precondition(ExportRecords, EndExport, ViewPage)
 def check_is_not_held(command: ExportRecords | EndExport | ViewPage, *_: object) -> None:
     """Refuse to be held: after approval there would be no request to send the file or page to.
 

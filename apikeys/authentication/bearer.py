@@ -65,7 +65,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if scheme.lower() != b"bearer":
             return None
         found = _authenticate(request, token.strip().decode("ascii", errors="replace"))
-        remember(request._request, found.standing)
+        remember(request._request, found.quota)
         return Principal(found.actor), found.actor
 
     def authenticate_header(self, request: Request) -> str:
@@ -82,7 +82,7 @@ def _authenticate(request: Request, text: str) -> Authentication:
         raise AuthenticationFailed from error
     except LimitReached as error:
         logger.warning("authentication failed", why=str(error), client_address=address)
-        remember(request._request, error.standing)
-        raise RateLimited(error.standing.seconds) from error
+        remember(request._request, error.quota)
+        raise RateLimited(error.quota.seconds) from error
     except LimiterFailed as error:
         raise RateLimitUnknown from error

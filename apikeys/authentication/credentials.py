@@ -12,7 +12,7 @@ from uuid import UUID
 from django.db import DatabaseError, connection
 
 from apikeys.authentication import rate_limits, usage
-from apikeys.authentication.rate_limits import Owed, Standing
+from apikeys.authentication.rate_limits import Owed, Quota
 from apikeys.models.tokens import NoToken, Token
 from audit.domain import (
     Actor,
@@ -78,10 +78,10 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """An authenticated caller, with its standing against the rate limit, if there is one."""
+    """An authenticated caller, with its quota against the rate limit, if there is one."""
 
     actor: Actor
-    standing: Standing | None
+    quota: Quota | None
 
 
 def _statement(*, found_by: str, networks: str = "") -> str:
@@ -129,11 +129,11 @@ _BY_ID = PreparedQuery(
 )
 _WITHIN_LIMITS = PreparedQuery(f"""
     WITH candidate AS MATERIALIZED ({_FOUND_BY_DIGEST}), {rate_limits.COMMON_TABLES}
-    SELECT blocked.owed, standing.owed, taken.owed, candidate.*
+    SELECT blocked.owed, quota.owed, taken.owed, candidate.*
     FROM (SELECT) AS request
     LEFT JOIN candidate ON TRUE
     LEFT JOIN blocked ON TRUE
-    LEFT JOIN standing ON TRUE
+    LEFT JOIN quota ON TRUE
     LEFT JOIN taken ON TRUE
 """)  # noqa: S608  # put together from our own parts
 # The fast path of nearly every request, in a third less time than the statement above, which covers
@@ -172,9 +172,9 @@ def authenticate(text: str, *, address: str | None) -> Authentication:
     if candidate is None or candidate.verdict != Verdict.VALID:
         rate_limits.count_failure(address)
         raise BadCredential(Verdict(candidate.verdict) if candidate else Verdict.UNKNOWN)
-    standing = owed.check_key() if owed else None
+    quota = owed.check_key() if owed else None
     usage.note(candidate.id, address)
-    return Authentication(candidate.actor(), standing)
+    return Authentication(candidate.actor(), quota)
 
 
 def actor_of_token(text: str, *, address: str | None) -> Actor:

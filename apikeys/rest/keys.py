@@ -143,7 +143,7 @@ class ApiKeyViewSet(CommandViewSet):
         return self.send(DeleteApiKey, api_key_id=api_key_id)
 
     def prefetched(self, command: Any) -> AbstractContextManager[None]:
-        """Read the surroundings of the key with the COMMIT of the command."""
+        """Read the details of the key with the COMMIT of the command."""
         return prefetched(command.api_key_id)
 
     def represent(self, completed: Completed) -> Any:

@@ -46,7 +46,7 @@ class AwaitedSecret(NamedTuple):
     until: datetime
 
 
-class Surroundings(NamedTuple):
+class KeyDetails(NamedTuple):
     """Data shown with a key that is not in its own row."""
 
     owner: str
@@ -61,7 +61,7 @@ class Surroundings(NamedTuple):
 
 class KeyInContext(NamedTuple):
     api_key: ApiKey
-    surroundings: Surroundings
+    details: KeyDetails
 
 
 def visible_key(actor: Actor, api_key_id: UUID) -> KeyInContext:
@@ -78,20 +78,20 @@ def visible_key(actor: Actor, api_key_id: UUID) -> KeyInContext:
     api_key = _api_key(row[_AROUND:])
     if not actor.may_see(str(api_key.customer_id)):
         raise Http404
-    return KeyInContext(api_key, _surroundings(around))
+    return KeyInContext(api_key, _details(around))
 
 
 def in_context(api_keys: Iterable[ApiKey]) -> list[KeyInContext]:
-    """Return the keys, unchanged, with their surroundings."""
+    """Return the keys, unchanged, with their details."""
     keys = list(api_keys)
-    rows = _queries().surroundings.rows(_array(key.pk for key in keys))
+    rows = _queries().details.rows(_array(key.pk for key in keys))
     found = {key_id: around for key_id, *around in rows}
-    return [KeyInContext(key, _surroundings(found[key.pk])) for key in keys]
+    return [KeyInContext(key, _details(found[key.pk])) for key in keys]
 
 
 def etag(found: KeyInContext) -> str:
     """Return the stream number of a key as an ETag, for If-Match."""
-    return f'"{found.surroundings.number}"'
+    return f'"{found.details.number}"'
 
 
 def whose(actor: Actor) -> dict[str, Any]:
@@ -101,8 +101,8 @@ def whose(actor: Actor) -> dict[str, Any]:
 
 
 def prefetched(api_key_id: UUID) -> AbstractContextManager[None]:
-    """Return the context within which a command reads the surroundings of a key with its COMMIT."""
-    return _queries().surroundings.prefetched_after_commit(_array([api_key_id]))
+    """Return the context within which a command reads the details of a key with its COMMIT."""
+    return _queries().details.prefetched_after_commit(_array([api_key_id]))
 
 
 def _array(api_key_ids: Iterable[UUID]) -> list[str]:
@@ -110,9 +110,9 @@ def _array(api_key_ids: Iterable[UUID]) -> list[str]:
     return [f"{{{','.join(map(str, api_key_ids))}}}"]
 
 
-def _surroundings(row: Sequence[Any]) -> Surroundings:
+def _details(row: Sequence[Any]) -> KeyDetails:
     owner, used_at, used_from, pick_up, secrets, waiting, number = row
-    return Surroundings(
+    return KeyDetails(
         owner=owner,
         last_used_at=used_at,
         last_used_from=used_from,
@@ -143,10 +143,10 @@ def _live(identifier: str, created_at: str, not_after: str | None) -> LiveSecret
 
 
 class _Queries(NamedTuple):
-    """One query for a key with its surroundings, one for the surroundings of many keys."""
+    """One query for a key with its details, one for the details of many keys."""
 
     key: PreparedQuery
-    surroundings: PreparedQuery
+    details: PreparedQuery
 
 
 @cache
@@ -174,5 +174,5 @@ def _queries() -> _Queries:
     one, many = "api_key.id = %s::uuid", "api_key.id = ANY(%s::uuid[])"
     return _Queries(
         key=PreparedQuery(f"SELECT {around}, {own} FROM {tables} WHERE {one}"),  # noqa: S608  # as above
-        surroundings=PreparedQuery(f"SELECT {around} FROM {tables} WHERE {many}"),  # noqa: S608  # as above
+        details=PreparedQuery(f"SELECT {around} FROM {tables} WHERE {many}"),  # noqa: S608  # as above
     )

@@ -25,7 +25,7 @@ from audit.messages.exceptions import (
     TimedOut,
 )
 from audit.messages.exceptions import Refused as RefusedError
-from audit.messages.outcomes import Completed, Failed, Refused, ReplayOutcome
+from audit.messages.outcomes import Completed, ReplayFailed, ReplayOutcome, ReplayRefused
 from audit.models.records import CommandRecord
 
 logger = structlog.get_logger(__name__)
@@ -156,10 +156,10 @@ def _ending(replayed: ReplayOutcome, *, by: str) -> _Ending:
         case Completed():
             words = f"{by}. Executed." if by else "Approved and executed."
             return _Ending(State.EXECUTED, words)
-        case Refused(error=error):
+        case ReplayRefused(error=error):
             outcome = _outcome(f"refused on execution: {error.message}", by=by)
             return _Ending(State.REFUSED, outcome, _kind(error))
-        case Failed(error=error):
+        case ReplayFailed(error=error):
             outcome = _outcome(f"failed on execution: {error.message}", by=by)
             is_transient = isinstance(error, _TRANSIENT)
             return _Ending(State.FAILED, outcome, "error", is_retriable=is_transient)

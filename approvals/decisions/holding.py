@@ -50,7 +50,7 @@ def hold_for_approval(command: Command, context: Context, call_next: Next) -> Ou
 
 
 def _hold(command: Command, context: Context, requirements: dict[str, Any]) -> Postponed:
-    handling.check(command, context)
+    handling.check_precondition(command, context)
     options = requirements["options"]
     if options["requester_reason_required"] and not context.reason.strip():
         raise Invalid(errors=[FieldError("reason", "required", "is required by a policy")])

@@ -185,7 +185,7 @@ class ApprovalRequest(LeanModel):
             self._verified = (content, unsealed)
         return self._verified[1]
 
-    def standing_votes(self) -> list[Vote]:
+    def current_votes(self) -> list[Vote]:
         """Find the votes that count for something: of each person the newest genuine one."""
         newest = {}
         for vote in sorted(Vote.of(self), key=lambda each: each.number):
@@ -228,7 +228,7 @@ class ApprovalRequest(LeanModel):
 
     def vote_of(self, actor: Actor) -> Vote | None:
         """Find the vote of a person that stands."""
-        votes = self.standing_votes() if actor.kind == "user" else []
+        votes = self.current_votes() if actor.kind == "user" else []
         return next((vote for vote in votes if str(vote.voter_id) == actor.person_id), None)
 
     def cast(self, decision: Decision, *, context: Context, seen: str) -> Vote:

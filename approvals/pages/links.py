@@ -19,7 +19,7 @@ def request_url(request_id: UUID) -> str:
     return reverse("admin:approvals_approvalrequest_change", args=[request_id])
 
 
-def waiting(sentence: str, held: ApprovalRequest) -> str:
+def pending_message(sentence: str, held: ApprovalRequest) -> str:
     """Say who has to approve what somebody has asked for, with a link to the request."""
     groups = ", ".join(dict.fromkeys(rule["group"] for rule in held.requirements["rules"]))
     page = reverse("admin:approvals_approvalrequest_change", args=[held.pk])

@@ -84,7 +84,7 @@ class EditPolicy(_PolicyFields, Command):
     policy_id: UUID
 
     def describe(self, subject_label: str) -> str:
-        return f"Change the {subject_label}: {self._said()}"
+        return f"Edit the {subject_label}: {self._said()}"
 
 
 @dataclass(frozen=True, kw_only=True)

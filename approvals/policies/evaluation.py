@@ -244,7 +244,7 @@ def _approving_voters(request: ApprovalRequest) -> set[int]:
     may_vote = request.requirements["options"].get("requester_may_vote", False)
     return {
         vote.voter_id
-        for vote in request.standing_votes()
+        for vote in request.current_votes()
         if vote.decision == Decision.APPROVE
         and vote.digest == request.digest
         and (may_vote or str(vote.voter_id) != request.requester_person)

@@ -18,7 +18,7 @@ from approvals.policies.commands import (
     PolicyEdited,
 )
 from audit.bus.context import Context
-from audit.bus.handling import checks, handles
+from audit.bus.handling import handles, precondition
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import FieldError, Invalid
 
@@ -52,20 +52,20 @@ def disable_policy(command: DisablePolicy, context: Context) -> Policy:
     return policy
 
 
-@checks(CreatePolicy)
+@precondition(CreatePolicy)
 def check_creation(command: CreatePolicy, context: Context) -> None:
     """Refuse early what would be refused on execution, before anyone has to approve it."""
     check_policy(command)
 
 
-@checks(EditPolicy)
+@precondition(EditPolicy)
 def check_edit(command: EditPolicy, context: Context) -> None:
     """Refuse early what would be refused on execution, before anyone has to approve it."""
     Policy.objects.get(pk=command.policy_id)
     check_policy(command)
 
 
-@checks(DisablePolicy)
+@precondition(DisablePolicy)
 def check_is_enabled(command: DisablePolicy, context: Context) -> None:
     """Refuse early to disable a missing or disabled policy, before anyone has to approve it."""
     Policy.objects.get(pk=command.policy_id).check_enabled()

@@ -119,7 +119,7 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
     """Return the JSON of one request in full, with what the caller may do about it."""
     request = presented.request
     cast = sorted(request.votes.all(), key=lambda vote: vote.cast_at)
-    standing = {vote.pk for vote in request.standing_votes()}
+    standing = {vote.pk for vote in request.current_votes()}
     mine = ballot(presented, actor=actor)
     return {
         **approval_request_in_list(presented),

@@ -22,12 +22,12 @@ from audit.messages import exceptions
 from audit.messages.classes import Command
 from audit.messages.outcomes import (
     Completed,
-    Failed,
     Outcome,
     Postponed,
-    Refused,
     Rehearsal,
+    ReplayFailed,
     ReplayOutcome,
+    ReplayRefused,
 )
 from audit.models.records import CommandRecord
 from audit.wire import pipeline
@@ -45,8 +45,8 @@ def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
     Inside a handler the command becomes part of the handler's transaction and case, and the
     context may be left out: actor, channel and reason are the same.
 
-    :raises Refused: if the command is turned down.
-    :raises Failed: if it failed; then nothing was changed.
+    :raises ReplayRefused: if the command is turned down.
+    :raises ReplayFailed: if it failed; then nothing was changed.
     """
     parent = current_context()
     if parent is None:
@@ -276,11 +276,13 @@ def _settle_replay(attempt: Attempt, error: Exception) -> ReplayOutcome:
     return _stopped(attempt, _append_undone(attempt, error))
 
 
-def _stopped(attempt: Attempt, error: exceptions.Refused | exceptions.Failed) -> Refused | Failed:
+def _stopped(
+    attempt: Attempt, error: exceptions.Refused | exceptions.Failed
+) -> ReplayRefused | ReplayFailed:
     command_id = attempt.context.command_id
     if isinstance(error, exceptions.Refused):
-        return Refused(command_id=command_id, error=error)
-    return Failed(command_id=command_id, error=error)
+        return ReplayRefused(command_id=command_id, error=error)
+    return ReplayFailed(command_id=command_id, error=error)
 
 
 def _append_undone(attempt: Attempt, error: Exception) -> exceptions.Refused | exceptions.Failed:

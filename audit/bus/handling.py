@@ -19,7 +19,7 @@ class Governs(Protocol):
     def __call__(self, command_class: type[Command], /) -> str: ...
 
 
-class Question(NamedTuple):
+class OpeningRead(NamedTuple):
     """Something that a middleware has to know, answered by the statement that opens a dispatch."""
 
     sql: str
@@ -29,8 +29,8 @@ class Question(NamedTuple):
 _handlers: dict[type[Command], Callable[[Any, Context], Any]] = {}
 _locks: dict[type[Command], type[LeanModel]] = {}
 _governance: list[Governs] = []
-_questions: dict[str, Question] = {}
-_checks: dict[type[Command], Callable[[Any, Context], None]] = {}
+_opening_reads: dict[str, OpeningRead] = {}
+_preconditions: dict[type[Command], Callable[[Any, Context], None]] = {}
 
 
 def handles(
@@ -55,7 +55,7 @@ def handles(
     return register
 
 
-def checks(*command_classes: type[Command]) -> Callable[[_Function], _Function]:
+def precondition(*command_classes: type[Command]) -> Callable[[_Function], _Function]:
     """Declare the function that refuses commands which could never be carried out as they are.
 
     It is called before such a command is held, so that nobody is asked to approve it in vain; the
@@ -64,7 +64,7 @@ def checks(*command_classes: type[Command]) -> Callable[[_Function], _Function]:
 
     def register(function: _Function) -> _Function:
         for command_class in command_classes:
-            declare(_checks, command_class, function, what="check of")
+            declare(_preconditions, command_class, function, what="precondition of")
         return function
 
     return register
@@ -77,7 +77,7 @@ def asked_at_opening(name: str, sql: str) -> Callable[[_Function], _Function]:
     """
 
     def register(function: _Function) -> _Function:
-        declare(_questions, name, Question(sql, function), what="question at opening")
+        declare(_opening_reads, name, OpeningRead(sql, function), what="read at opening")
         return function
 
     return register
@@ -104,19 +104,19 @@ def locked_model(command_class: type[Command]) -> type[LeanModel] | None:
     return _locks.get(command_class)
 
 
-def check(command: Command, context: Context) -> None:
+def check_precondition(command: Command, context: Context) -> None:
     """Refuse a command that could never be carried out as it is, if its app can tell.
 
     :raises Refused: in the app's words.
     """
-    refuse = _checks.get(type(command))
+    refuse = _preconditions.get(type(command))
     if refuse:
         refuse(command, context)
 
 
-def opening_questions() -> dict[str, Question]:
+def opening_reads() -> dict[str, OpeningRead]:
     """Everything that is asked when a dispatch opens."""
-    return _questions
+    return _opening_reads
 
 
 def governance(command_class: type[Command]) -> str:

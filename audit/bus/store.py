@@ -130,13 +130,13 @@ def open_transaction(command: Command, *, command_id: UUID, twin: Twin) -> Openi
     """
     subject = command.subject_reference()
     statement, has_tenant = _opening(subject.type if subject else "")
-    questions = handling.opening_questions()
+    reads = handling.opening_reads()
     params: list[Any] = [subject.id] if subject and has_tenant else []
-    params += [question.parameter(command) for question in questions.values()]
+    params += [read.parameter(command) for read in reads.values()]
     params += [str(command_id), *(subject or ("", "")), *twin]
     row = _locking(_lock(command), Call(statement, params))
     xid, number, tenant, twin_position, *answers = row
-    facts = dict(zip(questions, answers, strict=True))
+    facts = dict(zip(reads, answers, strict=True))
     return Opening(xid, number or 0, tenant, twin_position, facts)
 
 
@@ -253,9 +253,9 @@ def _opening(subject_type: str) -> tuple[Statement, bool]:
         tenant = (
             f"(SELECT {what}::text FROM {table} WHERE {where} = %s::{meta.pk.db_type(connection)})"
         )
-    questions = "".join(f", {each.sql}" for each in handling.opening_questions().values())
+    reads = "".join(f", {each.sql}" for each in handling.opening_reads().values())
     sql = f"""
-        SELECT pg_current_xact_id()::text::bigint, number, {tenant}, twin{questions}
+        SELECT pg_current_xact_id()::text::bigint, number, {tenant}, twin{reads}
         FROM set_config('audit.command_id', %s, true),
             (SELECT (SELECT number FROM audit_streamhead
                 WHERE subject_type = %s AND subject_id = %s)) AS head (number),

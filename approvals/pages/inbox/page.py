@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRequest
 from approvals.pages import links
-from approvals.pages.inbox.counter import waiting_words
+from approvals.pages.inbox.counter import count_text
 from approvals.pages.inbox.filter import InboxFilter, facts_of
 from approvals.requests import listing
 from approvals.requests.flags import conflicts_of
@@ -167,7 +167,7 @@ def read(query: QueryDict, *, actor: Actor) -> Inbox:
         is_narrowed=is_narrowed,
         may_select=name == NEEDS_ME,
         is_all_selected=is_all_selected,
-        waiting_for_me=waiting_words(len(first)) if name == NEEDS_ME else None,
+        waiting_for_me=count_text(len(first)) if name == NEEDS_ME else None,
     )
 
 

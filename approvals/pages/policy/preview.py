@@ -44,7 +44,7 @@ class Row(NamedTuple):
         return self.before != self.after
 
 
-class Electorate(NamedTuple):
+class RuleApprovers(NamedTuple):
     """A rule with the people who can meet it today."""
 
     group: str
@@ -62,7 +62,7 @@ class Preview:
     drafted: Simulation
     present: Simulation | None
     since: datetime | None
-    electorate: list[Electorate]
+    approvers: list[RuleApprovers]
     owners: list[str]
 
     @property
@@ -101,7 +101,7 @@ def preview(command: CreatePolicy | EditPolicy, *, policy: Policy | None, actor:
         drafted=simulate(command, records),
         present=simulate(before, records) if before and is_in_force else None,
         since=records[-1].received_at if records else None,
-        electorate=electorate_of(command),
+        approvers=approvers_of(command),
         owners=_names(Group.objects.filter(name=OWNERS), without=actor.person_id),
     )
 
@@ -120,7 +120,7 @@ def said_in_words(command: CreatePolicy | EditPolicy, *, actor: Actor) -> dict[s
         "For": tenant_names([command.for_tenant], actor=actor)[command.for_tenant],
         "Condition": command.condition or "none",
         "Required approvals": ", ".join(
-            f"{each.quorum} of {each.group}" for each in electorate_of(command)
+            f"{each.quorum} of {each.group}" for each in approvers_of(command)
         )
         or "none",
         "Message": command.message or "none",
@@ -134,14 +134,14 @@ def said_in_words(command: CreatePolicy | EditPolicy, *, actor: Actor) -> dict[s
     }
 
 
-def electorate_of(command: CreatePolicy | EditPolicy) -> list[Electorate]:
+def approvers_of(command: CreatePolicy | EditPolicy) -> list[RuleApprovers]:
     """Name for each rule the people who can meet it today: one query for all of them."""
     groups = {each.pk: each.name for each in Group.objects.filter(pk__in=command.groups)}
     members = evaluation.members_of(command.groups)
     everybody = set().union(*members.values())
     users = get_user_model().objects.filter(pk__in=everybody).order_by("username")
     return [
-        Electorate(
+        RuleApprovers(
             group=groups.get(group, f"group {group}"),
             quorum=quorum,
             people=[str(user) for user in users if user.pk in members[group]],

@@ -9,7 +9,7 @@ from approvals.decisions.break_glass_commands import BreakGlass
 from approvals.decisions.commands import Approve, Deny, Retry, TakeBack, TightenRequest, Withdraw
 from approvals.models import ApprovalRequest, State
 from approvals.pages.feedback import Feedback, feedback_on
-from approvals.pages.links import waiting
+from approvals.pages.links import pending_message
 from approvals.requests.presentation import present, sentence_of
 from approvals.requests.resubmission import raised_again
 from audit.actors.actors import Actor
@@ -95,7 +95,7 @@ def _done(command: Command, outcome: Completed, *, actor: Actor) -> Feedback:
         case TakeBack(), _:
             message = f"Vote taken back: {sentence}."
         case TightenRequest(), _:
-            message = waiting(f"Replaced by a stricter request: {sentence}", row)
+            message = pending_message(f"Replaced by a stricter request: {sentence}", row)
         case _, State.PENDING:
             (now,) = present([row], actor=actor)
             message = f"Approved: {now.progress}. {sentence}."

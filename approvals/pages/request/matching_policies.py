@@ -23,7 +23,7 @@ _LONGEST_VALUE = 120
 _FLOOR_WORDS = "built-in policy: changes to approvals need two Policy owners"
 
 
-class Ground(NamedTuple):
+class MatchingPolicy(NamedTuple):
     """One policy as it was, why it matched, and what it is today."""
 
     explanation: Explanation
@@ -39,14 +39,16 @@ class Ground(NamedTuple):
         ]
 
 
-def grounds(request: ApprovalRequest, held: CommandRecord, *, actor: Actor) -> list[Ground]:
+def matching_policies(
+    request: ApprovalRequest, held: CommandRecord, *, actor: Actor
+) -> list[MatchingPolicy]:
     """Return the policies that a request is held for."""
     asked = request.requirements["policies"]
     stored = [each for each in asked if each["id"] != FLOOR]
     then, now = _as_they_were(stored), _as_they_are(stored)
     urls, past = links.policy_urls([each["id"] for each in stored], actor=actor), Past([held])
     return [
-        Ground(
+        MatchingPolicy(
             explanation=explain(then.get(each["id"]) or _unknown(each), held, past=past),
             url=urls.get(each["id"], ""),
             today=_today(each, now.get(each["id"])),

@@ -10,10 +10,10 @@ from approvals.decisions.rehearsal import rehearse
 from approvals.models import ApprovalRequest, State
 from approvals.pages import links
 from approvals.pages.request.differences import differences
-from approvals.pages.request.matching_policies import difference_to_today, grounds
-from approvals.pages.request.related_activity import surroundings
+from approvals.pages.request.matching_policies import difference_to_today, matching_policies
+from approvals.pages.request.related_activity import related_activity
 from approvals.pages.request.timeline import timeline
-from approvals.requests.approvers import Electorate, people_to_ask
+from approvals.requests.approvers import EligibleApprovers, people_to_ask
 from approvals.requests.presentation import Ballot, Presented, ballot, present
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON
@@ -38,17 +38,17 @@ def read(request: ApprovalRequest, *, actor: Actor, is_tried: bool = False) -> d
     (presented,) = present([request], actor=actor)
     mine = ballot(presented, actor=actor)
     may_try = _may_try(presented, mine)
-    electorate = Electorate(request)
-    needs = electorate.needs()
+    approvers = EligibleApprovers(request)
+    needs = approvers.needs()
     context = {
         "asked": presented,
         "ballot": mine,
         "may_try": may_try,
         "clocks": _clocks(presented),
         "needs": needs,
-        "votes": electorate.votes(),
+        "votes": approvers.votes(),
         "to_ask": people_to_ask() if any(need.is_unsatisfiable for need in needs) else [],
-        "around": surroundings(presented, actor=actor),
+        "related": related_activity(presented, actor=actor),
         "timeline": timeline(request, actor=actor),
         "longest_reason": LONGEST_REASON,
         "requester": one_line(request.requester_label, longest=_LONGEST),
@@ -90,7 +90,7 @@ def _of_payload(
         "tried": tried,
         "changes": differences(request, command, tried_values=tried.values if tried else None),
         "subject_url": links.subject_url(subject, actor=actor, exists=presented.has_subject),
-        "grounds": grounds(request, held, actor=actor),
+        "matching_policies": matching_policies(request, held, actor=actor),
         "today": difference_to_today(request, command) if _is_open(request) else [],
         "is_open": _is_open(request),
         "content": content,

@@ -29,7 +29,7 @@ _SLACK = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stray:
+class UnloggedChange:
     """A change that no command on record made."""
 
     revision: Revision
@@ -40,8 +40,8 @@ class Stray:
         return self.revision.at
 
 
-#: What a story is made of.
-Entry: TypeAlias = Line | Stray
+#: What a timeline is made of.
+Entry: TypeAlias = Line | UnloggedChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class Story:
     @property
     def outside(self) -> int:
         """How many of the changes were made outside every other command."""
-        return sum(isinstance(entry, Stray) or entry.is_outside for entry in self.entries)
+        return sum(isinstance(entry, UnloggedChange) or entry.is_outside for entry in self.entries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +90,7 @@ class _Page:
         return (self.older or 0) <= record.position < (self.before or _FURTHEST)
 
 
-def story(
+def timeline(
     subject: Subject, *, actor: Actor, before: int | None, at: datetime | None
 ) -> Story | None:
     """Read what happened to a subject, and in the cases that it was part of.
@@ -152,7 +152,7 @@ def _entries(page: _Page, revised: Sequence[Revision], *, actor: Actor) -> list[
             made = changed.get(line.record.command_id, [])
             line.changes = [change for revision in made for change in revision.changes]
     unknown = others - {record.command_id for record in found}
-    return [*in_order(arrange(lines)), *_strays(page, changed, unknown)]
+    return [*in_order(arrange(lines)), *_unlogged(page, changed, unknown)]
 
 
 def _revisions(page: _Page, instance: Model) -> list[Revision]:
@@ -175,12 +175,12 @@ def _by_command(found: Sequence[Revision]) -> dict[UUID | None, list[Revision]]:
     return made
 
 
-def _strays(
+def _unlogged(
     page: _Page, changed: dict[UUID | None, list[Revision]], unknown: set[UUID | None]
-) -> list[Stray]:
+) -> list[UnloggedChange]:
     start, end = page.start(), page.end()
     return [
-        Stray(revision=revision)
+        UnloggedChange(revision=revision)
         for command_id in unknown
         for revision in changed[command_id]
         if (start is None or start <= revision.at) and (end is None or revision.at < end)

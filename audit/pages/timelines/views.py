@@ -18,19 +18,19 @@ def subject(request: HttpRequest, actor: Actor, subject_type: str, subject_id: s
         raise Http404
     form = StoryForm(request.GET)
     form.is_valid()
-    story = subjects.story(
+    timeline = subjects.timeline(
         Subject(subject_type, subject_id),
         actor=actor,
         before=form.cleaned_data.get("before"),
         at=form.cleaned_data.get("at"),
     )
-    if story is None:
+    if timeline is None:
         raise Http404(f"There is no {subject_type} {subject_id}, or you do not have access to it.")
     return rendered(
         request,
         "audit/subject.html",
-        title=story.label,
-        page=story,
+        title=timeline.label,
+        page=timeline,
         form=form,
         is_newest=not form.cleaned_data.get("before"),
     )

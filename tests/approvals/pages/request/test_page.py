@@ -92,7 +92,7 @@ def test_what_does_not_verify_is_red_and_says_nothing_of_its_content(waiting, an
     assert 'value="approve"' not in content
     assert "Try it now" not in content
     assert 'id="covered"' not in content
-    for heading in ("changes", "grounds", "works"):
+    for heading in ("changes", "matching-policies", "works"):
         assert f'<h2 id="{heading}">' not in content
     assert "Disable" not in section(content, "asked")
 
