@@ -1,27 +1,21 @@
 """Folding of approval events, for columns that do not have the name of an event field."""
 
-from approvals.decisions.events import (
-    ApprovalRequested,
-    Denied,
-    RequestExpired,
-    RequestSuperseded,
-    Withdrawn,
-)
+from approvals.decisions import events
 from approvals.models.states import State as RequestState
 from approvals.policies.commands import PolicyCreated, PolicyDisabled, PolicyEdited
 from audit.messages.classes import Event
 from audit.tracking.folding import State, evolves
 
 _ENDS = {
-    Denied: RequestState.DENIED,
-    RequestExpired: RequestState.EXPIRED,
-    RequestSuperseded: RequestState.SUPERSEDED,
-    Withdrawn: RequestState.WITHDRAWN,
+    events.Denied: RequestState.DENIED,
+    events.RequestExpired: RequestState.EXPIRED,
+    events.RequestSuperseded: RequestState.SUPERSEDED,
+    events.Withdrawn: RequestState.WITHDRAWN,
 }
 
 
-@evolves(ApprovalRequested)
-def wait(request: State, event: ApprovalRequested) -> State:
+@evolves(events.ApprovalRequested)
+def hold(request: State, event: events.ApprovalRequested) -> State:
     return {"message_type": event.command_type, "state": RequestState.PENDING.value}
 
 
@@ -31,15 +25,15 @@ def end(request: State, event: Event) -> State:
 
 
 @evolves(PolicyCreated)
-def govern(policy: State, event: PolicyCreated) -> State:
+def create(policy: State, event: PolicyCreated) -> State:
     return {"tenant": event.for_tenant, "is_enabled": True, "version": 1}
 
 
 @evolves(PolicyEdited)
-def say_anew(policy: State, event: PolicyEdited) -> State:
+def edit(policy: State, event: PolicyEdited) -> State:
     return {"tenant": event.for_tenant}
 
 
 @evolves(PolicyDisabled)
-def govern_no_more(policy: State, event: PolicyDisabled) -> State:
+def disable(policy: State, event: PolicyDisabled) -> State:
     return {"is_enabled": False, "version": policy["version"] + 1} if policy else {}

@@ -10,7 +10,8 @@ from django.test import Client
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey, ApiKeySecret
 from approvals.decisions.commands import Approve, Deny
-from approvals.models import AlreadyDecided, ApprovalRequest, Policy, Rule, State
+from approvals.models import ApprovalRequest, Policy, Rule, State
+from approvals.models.refusals import AlreadyDecided
 from audit.actors.actors import actor_for_user
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch

@@ -20,7 +20,7 @@ from approvals.pages.policy.drafts import PolicyForm, initial_of, policy_as_said
 from approvals.pages.tenants import tenant_names
 from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
 from approvals.policies.explanations import explain_all
-from approvals.sealing import values
+from audit.bus import store
 from audit.entry.requests import LONGEST_REASON, actor_of_request
 from audit.messages.classes import Subject
 from audit.pages.admin import HistoryAdmin
@@ -185,7 +185,7 @@ class PolicyAdmin(HistoryAdmin):
             "opts": self.opts,
             "address": request.path,
             "draft": request.GET.urlencode(),
-            "seen": values.present_number(Subject("policy", str(policy.pk))) if policy else "",
+            "seen": store.present_number(Subject("policy", str(policy.pk))) if policy else "",
             "longest_reason": LONGEST_REASON,
             "policies_url": reverse("admin:approvals_policy_changelist"),
         }

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from approvals.decisions import execution, notifications
 from approvals.decisions.break_glass_commands import BREAK_GLASS, BreakGlass, GlassBroken
-from approvals.models import ApprovalRequest, NotAPerson
+from approvals.models import ApprovalRequest
+from approvals.models.refusals import NotAPerson
 from approvals.people import accounts
 from approvals.policies import built_in
 from approvals.policies.commands import BreakGlassReviewed, ReviewBreakGlass
@@ -48,7 +49,7 @@ class NotBroken(Conflict):
 def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
     _check_answerable(command, context)
     request = ApprovalRequest.objects.select_for_update().get(pk=command.approval_request_id)
-    context.correlation_id = request.held_record().correlation_id
+    context.correlation_id = request.held_record.correlation_id
     if built_in.is_under_floor(request.requirements):
         raise UnderTheFloor
     if not request.is_retriable:

@@ -1,6 +1,6 @@
-"""How an approved command is carried out, and what becomes of its request after that."""
+"""Execution of approved commands, and the end of their requests."""
 
-from typing import NamedTuple
+from copy import copy
 
 import structlog
 from django.utils import timezone
@@ -30,7 +30,7 @@ from audit.models.records import CommandRecord
 
 logger = structlog.get_logger(__name__)
 
-# What may not happen again, if only one tries once more.
+# Errors that may not occur on another attempt.
 _TRANSIENT = (TimedOut, Deadlocked, ConnectionLost, Crashed)
 
 
@@ -46,17 +46,8 @@ class NotLoaded(Cancelled):
     code = "unloadable"
 
 
-class _Ending(NamedTuple):
-    """How a request ends."""
-
-    state: State
-    outcome: str
-    outcome_code: str = ""
-    is_retriable: bool = False
-
-
 def opened(request: ApprovalRequest) -> Command:
-    """Read the held command, and raise the alarm where that is not possible.
+    """Return the held command; log a critical error if it cannot be loaded.
 
     :raises Unloadable: if the payload is not what was sealed for this row.
     """
@@ -73,7 +64,7 @@ def opened(request: ApprovalRequest) -> Command:
 
 
 def ask(request: ApprovalRequest, *, context: Context) -> None:
-    """Tell, in the log and by mail, that a new request waits for approval."""
+    """Announce a new request, in the log and by e-mail."""
     notifications.announce_request(request)
     context.emit(
         ApprovalRequested(
@@ -90,57 +81,54 @@ def release(
 ) -> None:
     """Replay the held command in the transaction of the decision that releases it.
 
-    ``by`` names who answers for it without approvals; empty if enough people approved.
+    ``by`` names the person who answers for it without approvals; empty if it was approved.
     """
     if request.execute_by and timezone.now() >= request.execute_by:
         message = f"It could be executed until {request.execute_by:%Y-%m-%d %H:%M} UTC."
         error = ApprovedTooLate(_outcome(f"too late. {message}", by=by))
-        call_off(request, State.REFUSED, error, outcome_code="conflict")
+        cancel_request(request, State.REFUSED, error, outcome_code="conflict")
     else:
         expected_number = staleness.number_to_expect(request)
         replayed = replay(held_command, held=released(request), expected_number=expected_number)
-        _end(request, _ending(replayed, by=by))
-    _tell(request, context)
+        _end_replayed(request, replayed, by=by)
+    _emit_settled(request, context)
 
 
 def release_again(request: ApprovalRequest, *, context: Context) -> None:
-    """Replay once more what failed; what cannot be read any more has failed for good."""
+    """Replay a failed command again; if it is no longer readable, it has failed permanently."""
     try:
         held_command = opened(request)
     except Unloadable as problem:
         code = "unloadable" if isinstance(problem, Unfitting | UnknownCommand) else "integrity"
-        call_off(request, State.FAILED, NotLoaded(problem.message), outcome_code=code)
-        _tell(request, context)
+        cancel_request(request, State.FAILED, NotLoaded(problem.message), outcome_code=code)
+        _emit_settled(request, context)
         return
     release(request, held_command, context=context)
 
 
-def call_off(
+def cancel_request(
     request: ApprovalRequest, state: State, error: Cancelled, *, outcome_code: str = ""
 ) -> None:
-    """End a request whose command will never be carried out."""
-    cancel(request.held_record(), error)
-    _end(request, _Ending(state, error.message, outcome_code))
+    """End a request whose command will never be executed."""
+    cancel(request.held_record, error)
+    _end(request, state, error.message, outcome_code)
 
 
 def released(request: ApprovalRequest) -> CommandRecord:
-    """Find the record of the held attempt, with what it took in the end: more, once tightened."""
-    held = request.held_record()
+    """Return the record of the held attempt, with the request's current requirements."""
+    held = copy(request.held_record)
     held.decision = (held.decision or {}) | {"requirements": request.requirements}
     return held
 
 
-def _end(request: ApprovalRequest, ending: _Ending) -> None:
-    request.settle(
-        ending.state,
-        outcome=ending.outcome,
-        outcome_code=ending.outcome_code,
-        is_retriable=ending.is_retriable,
-    )
+def _end(
+    request: ApprovalRequest, state: State, outcome: str, code: str = "", *, retriable: bool = False
+) -> None:
+    request.settle(state, outcome=outcome, outcome_code=code, is_retriable=retriable)
     notifications.announce_change(request)
 
 
-def _tell(request: ApprovalRequest, context: Context) -> None:
+def _emit_settled(request: ApprovalRequest, context: Context) -> None:
     context.emit(
         Settled(
             approval_request_id=request.pk,
@@ -151,18 +139,16 @@ def _tell(request: ApprovalRequest, context: Context) -> None:
     )
 
 
-def _ending(replayed: ReplayOutcome, *, by: str) -> _Ending:
+def _end_replayed(request: ApprovalRequest, replayed: ReplayOutcome, *, by: str) -> None:
     match replayed:
         case Completed():
-            words = f"{by}. Executed." if by else "Approved and executed."
-            return _Ending(State.EXECUTED, words)
+            _end(request, State.EXECUTED, f"{by}. Executed." if by else "Approved and executed.")
         case ReplayRefused(error=error):
             outcome = _outcome(f"refused on execution: {error.message}", by=by)
-            return _Ending(State.REFUSED, outcome, _kind(error))
+            _end(request, State.REFUSED, outcome, _kind(error))
         case ReplayFailed(error=error):
             outcome = _outcome(f"failed on execution: {error.message}", by=by)
-            is_transient = isinstance(error, _TRANSIENT)
-            return _Ending(State.FAILED, outcome, "error", is_retriable=is_transient)
+            _end(request, State.FAILED, outcome, "error", retriable=isinstance(error, _TRANSIENT))
 
 
 def _outcome(words: str, *, by: str) -> str:

@@ -1,39 +1,11 @@
-"""The service layer of approvals: votes, what ends a request, and what tries it again."""
+"""Handlers of commands on requests: votes, withdrawal, expiry, retry and tightening."""
 
 from uuid import UUID
 
 from django.utils import timezone
 
-from approvals.decisions import execution, notifications
-from approvals.decisions.commands import (
-    Approve,
-    Deny,
-    ExpireRequest,
-    Retry,
-    TakeBack,
-    TightenRequest,
-    Withdraw,
-)
-from approvals.decisions.events import (
-    Approved,
-    Denied,
-    RequestExpired,
-    RequestSuperseded,
-    VoteTakenBack,
-    Withdrawn,
-)
-from approvals.models import (
-    AlreadyDecided,
-    ApprovalRequest,
-    Decision,
-    NotEnoughApprovals,
-    NotTheRequester,
-    NotToBeRetried,
-    NotYetExpired,
-    SeenAnother,
-    State,
-    TooLate,
-)
+from approvals.decisions import commands, events, execution, notifications
+from approvals.models import ApprovalRequest, Decision, State, refusals
 from approvals.policies import evaluation, tightening
 from audit.bus.context import Context
 from audit.bus.handling import handles
@@ -58,101 +30,103 @@ class Expiry(Cancelled):
     code = "expired"
 
 
-@handles(Approve, locks=ApprovalRequest)
-def approve(command: Approve, context: Context) -> ApprovalRequest:
+@handles(commands.Approve, locks=ApprovalRequest)
+def approve(command: commands.Approve, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     if request.options.get("approver_reason_required", False):
         _check_reason(context, "give a reason for approving")
     held_command = execution.opened(request)
     request.cast(Decision.APPROVE, context=context, seen=command.digest)
-    context.emit(Approved(approval_request_id=request.pk, digest=command.digest))
+    context.emit(events.Approved(approval_request_id=request.pk, digest=command.digest))
     if evaluation.is_satisfied(request):
         execution.release(request, held_command, context=context)
     return request
 
 
-@handles(Deny, locks=ApprovalRequest)
-def deny(command: Deny, context: Context) -> ApprovalRequest:
+@handles(commands.Deny, locks=ApprovalRequest)
+def deny(command: commands.Deny, context: Context) -> ApprovalRequest:
     _check_reason(context, "give a reason for denying")
     request = _locked(command.approval_request_id, context=context)
     request.cast(Decision.DENY, context=context, seen=command.digest)
     denial = Denial(f"Denied by {context.actor.label}: {context.reason}")
-    execution.call_off(request, State.DENIED, denial)
-    context.emit(Denied(approval_request_id=request.pk, digest=command.digest))
+    execution.cancel_request(request, State.DENIED, denial)
+    context.emit(events.Denied(approval_request_id=request.pk, digest=command.digest))
     return request
 
 
-@handles(TakeBack, locks=ApprovalRequest)
-def take_back(command: TakeBack, context: Context) -> ApprovalRequest:
+@handles(commands.TakeBack, locks=ApprovalRequest)
+def take_back(command: commands.TakeBack, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     request.take_back(context=context, seen=command.digest)
-    context.emit(VoteTakenBack(approval_request_id=request.pk, digest=command.digest))
+    context.emit(events.VoteTakenBack(approval_request_id=request.pk, digest=command.digest))
     return request
 
 
-@handles(Withdraw, locks=ApprovalRequest)
-def withdraw(command: Withdraw, context: Context) -> ApprovalRequest:
+@handles(commands.Withdraw, locks=ApprovalRequest)
+def withdraw(command: commands.Withdraw, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     request.check_pending(now=timezone.now())
     if context.actor.person_id != request.requester_person:
-        raise NotTheRequester
+        raise refusals.NotTheRequester
     if command.digest not in ("", request.digest):
-        raise SeenAnother
+        raise refusals.SeenAnother
     withdrawal = Withdrawal(f"Withdrawn by {context.actor.label}. {context.reason}".strip())
-    execution.call_off(request, State.WITHDRAWN, withdrawal)
-    context.emit(Withdrawn(approval_request_id=request.pk))
+    execution.cancel_request(request, State.WITHDRAWN, withdrawal)
+    context.emit(events.Withdrawn(approval_request_id=request.pk))
     return request
 
 
-@handles(ExpireRequest, locks=ApprovalRequest)
-def expire_request(command: ExpireRequest, context: Context) -> ApprovalRequest:
+@handles(commands.ExpireRequest, locks=ApprovalRequest)
+def expire_request(command: commands.ExpireRequest, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     if request.state != State.PENDING:
-        raise AlreadyDecided
+        raise refusals.AlreadyDecided
     if request.present_state != State.EXPIRED:
-        raise NotYetExpired
+        raise refusals.NotYetExpired
     expiry = Expiry(f"No decision was made by {request.approve_by:%Y-%m-%d %H:%M} UTC.")
-    execution.call_off(request, State.EXPIRED, expiry)
-    context.emit(RequestExpired(approval_request_id=request.pk))
+    execution.cancel_request(request, State.EXPIRED, expiry)
+    context.emit(events.RequestExpired(approval_request_id=request.pk))
     return request
 
 
-@handles(Retry, locks=ApprovalRequest)
-def retry(command: Retry, context: Context) -> ApprovalRequest:
+@handles(commands.Retry, locks=ApprovalRequest)
+def retry(command: commands.Retry, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     if context.actor.person_id != request.requester_person:
         request.check_is_approver(context.actor)
     if not request.is_retriable:
-        raise NotToBeRetried
+        raise refusals.NotToBeRetried
     if request.execute_by and timezone.now() >= request.execute_by:
         message = f"This could be executed until {request.execute_by:%Y-%m-%d %H:%M} UTC."
-        raise TooLate(message)
+        raise refusals.TooLate(message)
     if not evaluation.is_satisfied(request):
-        raise NotEnoughApprovals
+        raise refusals.NotEnoughApprovals
     execution.release_again(request, context=context)
     return request
 
 
-@handles(TightenRequest, locks=ApprovalRequest)
-def tighten_request(command: TightenRequest, context: Context) -> ApprovalRequest:
+@handles(commands.TightenRequest, locks=ApprovalRequest)
+def tighten_request(command: commands.TightenRequest, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     request.check_pending(now=timezone.now())
     held_command = execution.opened(request)
     requirements = tightening.tightened(request, held_command, context=context)
     successor = request.supersede(held_command, requirements=requirements)
-    context.emit(RequestSuperseded(approval_request_id=request.pk, successor_id=successor.pk))
+    context.emit(
+        events.RequestSuperseded(approval_request_id=request.pk, successor_id=successor.pk)
+    )
     notifications.announce_change(request)
     execution.ask(successor, context=context)
     return successor
 
 
-def _check_reason(context: Context, words: str) -> None:
+def _check_reason(context: Context, purpose: str) -> None:
     if not context.reason.strip():
-        raise Invalid(errors=[FieldError("reason", "required", f"is required: {words}")])
+        raise Invalid(errors=[FieldError("reason", "required", f"is required: {purpose}")])
 
 
 def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:
     request = ApprovalRequest.objects.locked(pk=request_id, voter=context.actor)
     # A decision, and its refusal, belong to the case of the held command.
-    context.correlation_id = request.held_record().correlation_id
+    context.correlation_id = request.held_record.correlation_id
     return request

@@ -8,14 +8,14 @@ _IS_PENDING = models.Q(state="pending")
 
 OF_REQUESTS = (
     models.Index(fields=("state", "-requested_at"), name="approvals_request_state"),
-    # The inbox of a tenant in its order; it is counted without a look at the rows.
+    # The inbox of a tenant in its order; counts read the index only.
     models.Index(
         fields=("tenant", "-requested_at", "-id"),
         include=("approve_by",),
         condition=_IS_PENDING,
         name="approvals_request_inbox",
     ),
-    # As approvers read it, whatever tenants they see: what runs out first comes first.
+    # The inbox of approvers of any tenant: the request that expires first comes first.
     models.Index(
         fields=("approve_by", "id"),
         condition=_IS_PENDING,

@@ -32,18 +32,24 @@ class RequestManager(LeanManager[_Request]):
         :raises ObjectDoesNotExist: if there is no such request.
         """
         request: Any = super().locked(**columns)
-        pipeline.prefetch(
+        reads = [
             cases.selection_of_held(request.command_id),
-            Vote.selection(request),
-            *_selections_for(voter),
-        )
-        Vote.keep(request)
+            rows.selection(Vote, request=request.pk),
+        ]
+        if voter is not None and voter.kind == "user":
+            person_id = int(voter.person_id)
+            reads += [
+                Call(eligibility.GROUPS_OF_PERSON, [person_id]),
+                rows.selection(get_user_model(), pk=person_id),
+            ]
+        pipeline.prefetch(*reads)
+        request.keep_votes(request.all_votes())
         return request  # type: ignore[no-any-return]  # it is one of our model's
 
     def pending_twins(self, message_type: str, subject: Subject) -> list[_Request]:
         """Return the pending requests of a type of command on a subject.
 
-        Waits for other transactions that ask for the same: there may be no row yet to lock.
+        Waits for other transactions that request the same: there may be no row yet to lock.
         """
         turn = Call(_WAIT_FOR_TURN, [f"{message_type} {subject}"])
         pending = rows.selection(
@@ -56,13 +62,3 @@ class RequestManager(LeanManager[_Request]):
         # The read takes its snapshot once it holds the lock, so it sees every earlier commit.
         _, found = pipeline.send(turn, pending)
         return [rows.loaded(self.model, values) for values in found]
-
-
-def _selections_for(voter: Actor | None) -> list[Call]:
-    if voter is None or voter.kind != "user":
-        return []
-    person_id = int(voter.person_id)
-    return [
-        eligibility.selection_of_groups(person_id),
-        rows.selection(get_user_model(), pk=person_id),
-    ]

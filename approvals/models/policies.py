@@ -1,4 +1,4 @@
-"""What decides: policies, and the rules of those that ask for approval."""
+"""Policies, and the rules of those that require approval."""
 
 import json
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ class AlreadyDisabled(Conflict):
 
 @cache
 def array_of_names(names: tuple[str, ...]) -> str:
-    """Write the parameter of `IS_GOVERNED`: psycopg takes 8 µs for a list of three."""
+    """Return the parameter of `IS_GOVERNED`: psycopg takes 8 µs to write a list of three."""
     return array(names)
 
 
@@ -39,7 +39,7 @@ class PolicyManager(models.Manager[_Policy]):
         """Return the enabled policies on one of the names, with their rules as `current_rules`.
 
         One statement reads both, so that each policy and its rules are of one version. It is
-        written out because every held command needs it, and because the ORM takes four times as
+        written in SQL because every held command needs it, and because the ORM takes four times as
         long to compile it as PostgreSQL takes to execute it.
         """
         policies = []
@@ -76,10 +76,10 @@ class Effect(models.TextChoices):
 
 @subject("policy", route="policy")
 class Policy(models.Model):
-    """Says what happens to commands of a type, or of all types with a prefix.
+    """The treatment of commands of one type, or of all types with a prefix.
 
     ``governs`` is a message type or a prefix such as ``apikeys.*``; ``condition`` is CEL, and an
-    empty one is always met. The durations count from the asking.
+    empty one is always met. The durations start with the request.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -120,36 +120,36 @@ class Policy(models.Model):
         return f"policy on {self.governs}"
 
     def present_rules(self) -> list["Rule"]:
-        """List the rules that it asks for now; those that an edit dropped belong to the past."""
+        """Return the rules of the current version; an edit drops the earlier ones."""
         return [rule for rule in self.rules.all() if not rule.is_dropped]
 
-    def say(self, **said: Any) -> None:
-        """Say something else from now on, as the next version."""
-        for name, value in said.items():
+    def edit(self, **columns: Any) -> None:
+        """Set columns, as the next version."""
+        for name, value in columns.items():
             setattr(self, name, value)
         self.version += 1
         self.save()
 
     def disable(self) -> None:
-        """Govern nothing any more.
+        """Disable the policy, as the next version.
 
-        :raises AlreadyDisabled: if the policy does so.
+        :raises AlreadyDisabled: if it is disabled.
         """
         self.check_enabled()
         self.is_enabled, self.version = False, self.version + 1
         self.save(update_fields=["is_enabled", "version"])
 
     def check_enabled(self) -> None:
-        """Refuse what only makes sense of a policy that governs something.
+        """Check that the policy is enabled.
 
-        :raises AlreadyDisabled: if this one does not any more.
+        :raises AlreadyDisabled: if it is disabled.
         """
         if not self.is_enabled:
             raise AlreadyDisabled
 
 
 class Rule(models.Model):
-    """One group of people, and how many of them have to approve."""
+    """A group, and the number of its members who have to approve."""
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
     policy = models.ForeignKey(Policy, on_delete=models.PROTECT, related_name="rules")
@@ -171,6 +171,6 @@ class Rule(models.Model):
         return f"{self.quorum} of {self.group}"
 
     def drop(self) -> None:
-        """Ask for this no more; open requests still do."""
+        """Mark the rule as dropped; open requests keep it."""
         self.is_dropped = True
         self.save(update_fields=["is_dropped"])

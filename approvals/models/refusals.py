@@ -1,4 +1,4 @@
-"""Why a request is not decided the way somebody wants."""
+"""Refusals of decisions on approval requests."""
 
 from audit.messages.exceptions import Conflict, Forbidden, PreconditionFailed
 

@@ -1,17 +1,18 @@
-"""Held commands, sealed, and where each of them stands."""
+"""Approval requests: held commands, sealed, each with its state and its votes."""
 
-from copy import copy
-from datetime import datetime
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from approvals.models import deadlines, indexes, refusals
+from approvals.models import indexes, refusals
 from approvals.models.eligibility import eligible_rules
 from approvals.models.managers import RequestManager
 from approvals.models.states import State
@@ -29,10 +30,10 @@ from audit.wire import rows
 
 @subject("approval-request", tenant="tenant", route="approval-request")
 class ApprovalRequest(LeanModel):
-    """A held command, sealed, with what has to be met before it is carried out.
+    """A held command, sealed, with the requirements for its execution.
 
-    ``subject_values`` are those of the subject when it was asked for; None where it did not exist.
-    ``execute_by`` None is no limit. ``outcome_code`` tells the kind of a refusal or a failure.
+    ``subject_values`` are those of the subject at the time of the request; None if it did not
+    exist. ``execute_by`` None means no limit. ``outcome_code`` is the kind of refusal or failure.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -97,8 +98,8 @@ class ApprovalRequest(LeanModel):
             channel=context.channel,
             reason=context.reason,
             requested_at=now,
-            approve_by=deadlines.approve_by(options, now=now),
-            execute_by=deadlines.execute_by(options, now=now),
+            approve_by=_approve_by(options, now=now),
+            execute_by=_execute_by(options, now=now),
             requirements=requirements,
         )
         request.add_sealed(command)
@@ -106,61 +107,43 @@ class ApprovalRequest(LeanModel):
 
     @classmethod
     def of_command(cls, command_id: UUID) -> "models.QuerySet[ApprovalRequest]":
-        """Find the one request of a held command that has not given way to a stricter one."""
+        """Return the request of a held command, without those that a stricter one replaced."""
         return cls.objects.exclude(state=State.SUPERSEDED).filter(command_id=command_id)
 
     @property
     def binding(self) -> payloads.Binding:
-        """What ties the payload to this row."""
-        return payloads.Binding(
-            request_id=str(self.pk),
-            command_id=str(self.command_id),
-            requester_kind=self.requester_kind,
-            requester_id=self.requester_id,
-            requester_person=self.requester_person,
-            subject_type=self.subject_type,
-            subject_id=self.subject_id,
-            subject_number=self.subject_number,
-            # Not a digest but all requirements in hexadecimal: the sealed format cannot change.
-            policy_digest=payloads.canonical(self.requirements).hex(),
-            approve_by=self.approve_by.isoformat(),
-            execute_by=self.execute_by.isoformat() if self.execute_by else "",
-            subject_values=payloads.canonical(self.subject_values).hex(),
-        )
+        """The values of this row that the seal of the payload covers."""
+        return payloads.Binding.of(self)
 
     @property
     def subject_reference(self) -> Subject | None:
-        """What the held command is about, if it is about one thing."""
+        """The subject of the held command, if it has one."""
         return Subject(self.subject_type, self.subject_id) if self.subject_type else None
 
     @property
     def present_state(self) -> State:
-        """Where the request stands now: it expires by itself, written down or not."""
+        """The current state: an overdue request is expired even before that is recorded."""
         is_over = self.state == State.PENDING and timezone.now() >= self.approve_by
         return State.EXPIRED if is_over else State(self.state)
 
     @property
     def options(self) -> dict[str, Any]:
-        """What the policies asked for beside the rules."""
+        """The requirements of the policies other than the rules."""
         return dict(self.requirements.get("options", {}))
 
     @property
     def group_ids(self) -> set[int]:
-        """The groups whose people may approve."""
+        """The groups whose members may approve."""
         return {rule["group_id"] for rule in self.requirements["rules"]}
 
     @property
     def minimum_membership_s(self) -> int:
-        """For how many seconds one must have been in a group to vote for it."""
+        """The seconds that an approver must have been in a group to vote for it."""
         return int(self.options.get("minimum_membership_s", 0))
 
-    def held_record(self) -> CommandRecord:
-        """Find the record of the attempt that was held."""
-        return copy(self._held_record)
-
     @cached_property
-    def _held_record(self) -> CommandRecord:
-        # No record ever changes, so it is read once.
+    def held_record(self) -> CommandRecord:
+        """The record of the attempt that was held. Records never change, so it is read once."""
         return cases.held(self.command_id)
 
     def command(self) -> Command:
@@ -171,33 +154,42 @@ class ApprovalRequest(LeanModel):
         return self.unsealed().command
 
     def unsealed(self) -> payloads.Unsealed:
-        """Return the content of the payload, once its seal and its digest are verified.
+        """Return the content of the payload, after its seal and its digest are verified.
 
         :raises Unloadable: if the payload is not what was sealed for this row.
         """
-        sealed = payloads.Sealed(bytes(self.payload), self.seal)
-        content = (sealed, self.binding, self.digest)
-        # It is opened once, unless something changed of what was verified.
+        sealed, binding = payloads.Sealed(bytes(self.payload), self.seal), self.binding
+        content = (sealed, binding, self.digest)
+        # It is verified again only if one of the verified values has changed.
         if self._verified is None or self._verified[0] != content:
-            unsealed = payloads.unseal(sealed, self.binding)
+            unsealed = payloads.unseal(sealed, binding)
             if unsealed.digest != self.digest:
                 raise payloads.Altered
             self._verified = (content, unsealed)
         return self._verified[1]
 
+    def all_votes(self) -> Iterable[Vote]:
+        """Return every vote: those that were prefetched, or else those in the database now."""
+        kept: Mapping[str, Iterable[Vote]] = getattr(self, "_prefetched_objects_cache", {})
+        return kept["votes"] if "votes" in kept else Vote.objects.every(request=self.pk)
+
+    def keep_votes(self, votes: Iterable[Vote]) -> None:
+        """Read no votes again: while the row is locked, no other transaction adds any."""
+        self._prefetched_objects_cache = {"votes": [*votes]}
+
     def current_votes(self) -> list[Vote]:
-        """Find the votes that count for something: of each person the newest genuine one."""
+        """Return the current votes: of each person the newest genuine one, if not taken back."""
         newest = {}
-        for vote in sorted(Vote.of(self), key=lambda each: each.number):
+        for vote in sorted(self.all_votes(), key=lambda each: each.number):
             if vote.is_genuine:
                 newest[vote.voter_id] = vote
         return [vote for vote in newest.values() if vote.decision != Decision.TAKE_BACK]
 
     def check_pending(self, *, now: datetime) -> None:
-        """Refuse what comes after the decision.
+        """Check that the request can still be decided.
 
-        :raises AlreadyDecided: if the request is no longer pending.
-        :raises TooLate: if its time is over.
+        :raises AlreadyDecided: if it is no longer pending.
+        :raises TooLate: if its time has expired.
         """
         if self.state != State.PENDING:
             message = f"This request is already {self.get_state_display().lower()}. {self.outcome}"
@@ -207,19 +199,19 @@ class ApprovalRequest(LeanModel):
             raise refusals.TooLate(message)
 
     def check_is_approver(self, actor: Actor) -> list[str]:
-        """Refuse who has no say in this request; return the ids of the rules that ask for them.
+        """Check that the actor is an approver; return the ids of the rules to vote for.
 
-        :raises Forbidden: in words that say why.
+        :raises Forbidden: with the reason, if not.
         """
         return eligible_rules(
             self.requirements, requester_person=self.requester_person, actor=actor
         )
 
     def check_may_vote(self, actor: Actor) -> list[str]:
-        """Refuse who may not vote on this request now; return the ids of the rules they vote for.
+        """Check that the actor may vote now; return the ids of the rules to vote for.
 
-        :raises Forbidden: in words that say why.
-        :raises AlreadyVoted: if a vote of theirs stands.
+        :raises Forbidden: with the reason, if the actor is not an approver.
+        :raises AlreadyVoted: if the actor has a current vote.
         """
         rules = self.check_is_approver(actor)
         if self.vote_of(actor) is not None:
@@ -227,14 +219,14 @@ class ApprovalRequest(LeanModel):
         return rules
 
     def vote_of(self, actor: Actor) -> Vote | None:
-        """Find the vote of a person that stands."""
+        """Return the current vote of an actor."""
         votes = self.current_votes() if actor.kind == "user" else []
         return next((vote for vote in votes if str(vote.voter_id) == actor.person_id), None)
 
     def cast(self, decision: Decision, *, context: Context, seen: str) -> Vote:
-        """Take a vote, together with the digest of what its voter saw.
+        """Add a vote; ``seen`` is the digest of the content that the voter saw.
 
-        :raises SeenAnother: if that is not what this request asks for.
+        :raises SeenAnother: if this is not the digest of the request.
         :raises Conflict: if the request is decided, or the voter has voted.
         :raises Forbidden: if the voter may not vote.
         """
@@ -245,10 +237,10 @@ class ApprovalRequest(LeanModel):
         return self._add_vote(decision, context=context, rules=rules)
 
     def take_back(self, *, context: Context, seen: str) -> Vote:
-        """Let a person's vote count no more; after that, the person may vote again.
+        """Take back the actor's current vote, so that the actor may vote again.
 
-        :raises SeenAnother: if what the person saw is not what this request asks for.
-        :raises Conflict: if the request is decided, or the person has no vote that stands.
+        :raises SeenAnother: if ``seen`` is not the digest of the request.
+        :raises Conflict: if the request is decided, or the actor has no current vote.
         """
         self.check_pending(now=timezone.now())
         taken = self.vote_of(context.actor)
@@ -261,25 +253,25 @@ class ApprovalRequest(LeanModel):
     def settle(
         self, state: State, *, outcome: str, outcome_code: str = "", is_retriable: bool = False
     ) -> None:
-        """End the request; for good, unless what failed can be tried again."""
+        """End the request; permanently, unless it is retriable."""
         self.state, self.outcome, self.decided_at = state, outcome, timezone.now()
         self.outcome_code, self.is_retriable = outcome_code, is_retriable
         self.save(update_fields=["state", "outcome", "outcome_code", "is_retriable", "decided_at"])
 
     def supersede(self, command: Command, *, requirements: dict[str, Any]) -> Self:
-        """End this request for a stricter one of the same command, on which votes start anew."""
+        """Replace this request by a stricter one of the same command, without votes."""
         now, options = timezone.now(), requirements["options"]
         kept = {name: getattr(self, name) for name in _ASKED_ONCE}
         successor = type(self)(**kept, requirements=requirements)
-        successor.approve_by = min(self.approve_by, deadlines.approve_by(options, now=now))
-        ends = (self.execute_by, deadlines.execute_by(options, now=now))
+        successor.approve_by = min(self.approve_by, _approve_by(options, now=now))
+        ends = (self.execute_by, _execute_by(options, now=now))
         successor.execute_by = min(filter(None, ends), default=None)
         self.settle(State.SUPERSEDED, outcome=f"Replaced by a stricter request: {successor}.")
         successor.add_sealed(command)
         return successor
 
     def add_sealed(self, command: Command) -> None:
-        """Add this row, with the command sealed for it."""
+        """Insert this row, with the command sealed for it."""
         self.digest = payloads.digest(command)
         sealed = payloads.seal(command, self.binding)
         self.payload, self.seal = sealed.payload, sealed.seal
@@ -287,9 +279,9 @@ class ApprovalRequest(LeanModel):
 
     def _add_vote(self, decision: Decision, *, context: Context, rules: list[str]) -> Vote:
         voter = rows.found(get_user_model(), pk=context.actor.person_id)
-        Vote.keep(self)
-        # A row that somebody put in by hand takes up its number as well.
-        numbers = [vote.number for vote in Vote.of(self) if vote.voter_id == voter.pk]
+        votes = [*self.all_votes()]
+        # A vote that was inserted by hand does not count, but its number is taken.
+        numbers = [vote.number for vote in votes if vote.voter_id == voter.pk]
         vote = Vote(
             request=self,
             voter=voter,
@@ -304,11 +296,22 @@ class ApprovalRequest(LeanModel):
         )
         vote.mac = payloads.sign(vote.signed_content)
         vote.add()
-        Vote.keep(self, vote)
+        self.keep_votes([*votes, vote])
         return vote
 
 
-# What stays as it was when a request gives way to a stricter one.
+def _approve_by(options: Mapping[str, Any], *, now: datetime) -> datetime:
+    within = options.get("approve_within_s")
+    usual: timedelta = settings.APPROVALS_APPROVE_WITHIN
+    return now + (usual if within is None else timedelta(seconds=within))
+
+
+def _execute_by(options: Mapping[str, Any], *, now: datetime) -> datetime | None:
+    within = options.get("execute_within_s")
+    return now + timedelta(seconds=within) if within else None
+
+
+# The columns that a stricter request takes over from the one that it replaces.
 _ASKED_ONCE = (
     *("command_id", "message_type", "tenant", "subject_type", "subject_id", "subject_number"),
     *("subject_values", "requester_kind", "requester_id", "requester_person", "requester_label"),

@@ -1,10 +1,10 @@
-"""Where a request can stand."""
+"""States of approval requests."""
 
 from django.db import models
 
 
 class State(models.TextChoices):
-    """Where an approval request stands. All but pending are final, and some failures."""
+    """The state of an approval request. All are final except pending and retriable failures."""
 
     PENDING = "pending"
     EXECUTED = "executed"

@@ -1,7 +1,6 @@
-"""What one person decided about one request, and the proof that it came through the bus."""
+"""Votes: the decisions of people on requests, each with a proof that it came through the bus."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Self
+from functools import cached_property
 
 from django.conf import settings
 from django.db import models
@@ -10,11 +9,10 @@ from uuid_utils.compat import uuid7
 
 from approvals.sealing import payloads
 from audit.models import Evidence, LeanModel
-from audit.wire import pipeline, rows
 
 
 class Decision(models.TextChoices):
-    """What a vote says. The newest one of a person counts; after a take-back, none does."""
+    """A decision of a voter. The newest one counts; after a take-back, the voter has no vote."""
 
     APPROVE = "approve"
     DENY = "deny"
@@ -22,11 +20,11 @@ class Decision(models.TextChoices):
 
 
 class Vote(LeanModel, Evidence):
-    """One person's decision on what that person saw.
+    """One person's decision on the content with this digest.
 
     ``number`` counts the decisions of one person on one request: 1, 2, 3 and so on. ``rules`` are
-    the ids of those for which the person was eligible then; ``authenticated_at`` is when the
-    person had signed in.
+    the ids of those for which the person was eligible then; ``authenticated_at`` is the time of
+    the sign-in.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -48,7 +46,7 @@ class Vote(LeanModel, Evidence):
     class Meta:
         default_permissions = ()
         constraints = (
-            # In this order it also tells, by itself, on what somebody's vote stands.
+            # In this order its index alone answers on which requests a person has a current vote.
             models.UniqueConstraint(
                 fields=("voter", "request", "number"),
                 include=("decision",),
@@ -66,25 +64,9 @@ class Vote(LeanModel, Evidence):
     def __str__(self) -> str:
         return f"{self.voter_label}: {self.decision}"
 
-    @classmethod
-    def of(cls, request: models.Model) -> Iterable[Self]:
-        """Find every vote: those that were fetched with many requests, or those there are now."""
-        fetched: Mapping[str, Iterable[Self]] = getattr(request, "_prefetched_objects_cache", {})
-        return fetched["votes"] if "votes" in fetched else cls.objects.every(request=request.pk)
-
-    @classmethod
-    def selection(cls, request: models.Model) -> pipeline.Call:
-        """Return the statement that `of` executes, to be prefetched."""
-        return rows.selection(cls, request=request.pk)
-
-    @classmethod
-    def keep(cls, request: Any, *cast: Self) -> None:
-        """Read the votes on a request once: under the lock on it nobody casts but who holds it."""
-        request._prefetched_objects_cache = {"votes": [*cls.of(request), *cast]}  # noqa: SLF001  # Django's own place
-
     @property
     def signed_content(self) -> bytes:
-        """What the MAC covers."""
+        """The content that the MAC covers."""
         return payloads.canonical(
             [
                 "vote",
@@ -101,7 +83,7 @@ class Vote(LeanModel, Evidence):
             ]
         )
 
-    @property
+    @cached_property
     def is_genuine(self) -> bool:
-        """Whether the vote came through the bus: a row inserted by hand has no valid MAC."""
+        """True if the vote, as it was read, came through the bus: other rows have no valid MAC."""
         return payloads.is_signed(self.signed_content, self.mac)

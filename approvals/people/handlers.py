@@ -7,45 +7,8 @@ from django.contrib.auth.models import Group, Permission, User
 from django.core.mail import send_mail
 from django.db import transaction
 
-from approvals.people import accounts
+from approvals.people import accounts, commands, events
 from approvals.people.accounts import OWNERS
-from approvals.people.commands import (
-    AddToGroup,
-    CreateGroup,
-    CreateUser,
-    DeleteGroup,
-    DeleteUser,
-    GrantGroupPermission,
-    GrantPermission,
-    RemoveFromGroup,
-    RenameGroup,
-    RequirePasswordReset,
-    RevokeGroupPermission,
-    RevokePermission,
-    SendPasswordLink,
-    SetStaff,
-    SetSuperuser,
-    SetUserActive,
-)
-from approvals.people.events import (
-    GroupCreated,
-    GroupDeleted,
-    GroupPermissionGranted,
-    GroupPermissionRevoked,
-    GroupRenamed,
-    MemberJoined,
-    MemberLeft,
-    PasswordLinkSent,
-    PasswordResetRequired,
-    PermissionGranted,
-    PermissionRevoked,
-    StaffSet,
-    SuperuserSet,
-    UserActivated,
-    UserCreated,
-    UserDeactivated,
-    UserDeleted,
-)
 from audit.bus.context import Context
 from audit.bus.handling import handles
 from audit.messages.classes import Event
@@ -77,120 +40,113 @@ class NoAddress(Conflict):
     remedy = "Use an account with an e-mail address."
 
 
-@handles(CreateUser)
-def create_user(command: CreateUser, context: Context) -> User:
+@handles(commands.CreateUser)
+def create_user(command: commands.CreateUser, context: Context) -> User:
     user = accounts.new_user(username=command.username, email=command.email)
     user.save(force_insert=True)
     # At a replay the caller is gone, and the last approver must not see the link.
     if not context.is_replay:
         context.reveal(accounts.password_link(user))
-    context.emit(UserCreated(user_id=user.pk, username=user.username))
+    context.emit(events.UserCreated(user_id=user.pk, username=user.username))
     return user
 
 
-@handles(SendPasswordLink)
-def send_password_link(command: SendPasswordLink, context: Context) -> User:
+@handles(commands.SendPasswordLink)
+def send_password_link(command: commands.SendPasswordLink, context: Context) -> User:
     user = _user(command.user_id)
     if not user.email:
         raise NoAddress
     transaction.on_commit(partial(_send_link, user), robust=True)
-    context.emit(PasswordLinkSent(user_id=user.pk))
+    context.emit(events.PasswordLinkSent(user_id=user.pk))
     return user
 
 
-@handles(RequirePasswordReset)
-def require_password_reset(command: RequirePasswordReset, context: Context) -> User:
+@handles(commands.RequirePasswordReset)
+def require_password_reset(command: commands.RequirePasswordReset, context: Context) -> User:
     user = _user(command.user_id)
     # Sessions contain a hash of the password: a new password ends them.
     user.set_unusable_password()
     user.save(update_fields=["password"])
-    context.emit(PasswordResetRequired(user_id=user.pk))
+    context.emit(events.PasswordResetRequired(user_id=user.pk))
     return user
 
 
-@handles(SetUserActive)
-def set_user_active(command: SetUserActive, context: Context) -> User:
-    told = UserActivated if command.is_active else UserDeactivated
-    return _set(
-        command.user_id, "is_active", command.is_active, told(user_id=command.user_id), context
-    )
+@handles(commands.SetUserActive)
+def set_user_active(command: commands.SetUserActive, context: Context) -> User:
+    event = events.UserActivated if command.is_active else events.UserDeactivated
+    return _set("is_active", command, event(user_id=command.user_id), context)
 
 
-@handles(SetStaff)
-def set_staff(command: SetStaff, context: Context) -> User:
-    told = StaffSet(user_id=command.user_id, is_staff=command.is_staff)
-    return _set(command.user_id, "is_staff", command.is_staff, told, context)
+@handles(commands.SetStaff)
+def set_staff(command: commands.SetStaff, context: Context) -> User:
+    return _set("is_staff", command, events.StaffSet(**command.plain()), context)
 
 
-@handles(SetSuperuser)
-def set_superuser(command: SetSuperuser, context: Context) -> User:
-    told = SuperuserSet(user_id=command.user_id, is_superuser=command.is_superuser)
-    return _set(command.user_id, "is_superuser", command.is_superuser, told, context)
+@handles(commands.SetSuperuser)
+def set_superuser(command: commands.SetSuperuser, context: Context) -> User:
+    return _set("is_superuser", command, events.SuperuserSet(**command.plain()), context)
 
 
-@handles(DeleteUser)
-def delete_user(command: DeleteUser, context: Context) -> None:
+@handles(commands.DeleteUser)
+def delete_user(command: commands.DeleteUser, context: Context) -> None:
     user = _user(command.user_id)
     keeping = accounts.rows_that_keep(user)
     if keeping:
         message = f"{', '.join(keeping)} refer to {user}: deactivate the account instead."
         raise StillReferredTo(message)
     user.delete()
-    context.emit(UserDeleted(user_id=command.user_id, username=user.username))
+    context.emit(events.UserDeleted(user_id=command.user_id, username=user.username))
 
 
-@handles(GrantPermission)
-def grant_permission(command: GrantPermission, context: Context) -> User:
-    user = _user(command.user_id)
-    told = PermissionGranted(user_id=user.pk, permission=command.permission)
-    _change(user.user_permissions, accounts.permission_named(command.permission), told, context)
+@handles(commands.GrantPermission)
+def grant_permission(command: commands.GrantPermission, context: Context) -> User:
+    user, permission = _user(command.user_id), accounts.permission_named(command.permission)
+    _add(user.user_permissions, permission, events.PermissionGranted(**command.plain()), context)
     return user
 
 
-@handles(RevokePermission)
-def revoke_permission(command: RevokePermission, context: Context) -> User:
-    user = _user(command.user_id)
-    told = PermissionRevoked(user_id=user.pk, permission=command.permission)
-    _change(user.user_permissions, accounts.permission_named(command.permission), told, context)
+@handles(commands.RevokePermission)
+def revoke_permission(command: commands.RevokePermission, context: Context) -> User:
+    user, permission = _user(command.user_id), accounts.permission_named(command.permission)
+    _remove(user.user_permissions, permission, events.PermissionRevoked(**command.plain()), context)
     return user
 
 
-@handles(GrantGroupPermission)
-def grant_group_permission(command: GrantGroupPermission, context: Context) -> Group:
-    group = _group(command.group_id)
-    told = GroupPermissionGranted(group_id=group.pk, permission=command.permission)
-    _change(group.permissions, accounts.permission_named(command.permission), told, context)
+@handles(commands.GrantGroupPermission)
+def grant_group_permission(command: commands.GrantGroupPermission, context: Context) -> Group:
+    group, permission = _group(command.group_id), accounts.permission_named(command.permission)
+    _add(group.permissions, permission, events.GroupPermissionGranted(**command.plain()), context)
     return group
 
 
-@handles(RevokeGroupPermission)
-def revoke_group_permission(command: RevokeGroupPermission, context: Context) -> Group:
-    group = _group(command.group_id)
-    told = GroupPermissionRevoked(group_id=group.pk, permission=command.permission)
-    _change(group.permissions, accounts.permission_named(command.permission), told, context)
+@handles(commands.RevokeGroupPermission)
+def revoke_group_permission(command: commands.RevokeGroupPermission, context: Context) -> Group:
+    group, permission = _group(command.group_id), accounts.permission_named(command.permission)
+    event = events.GroupPermissionRevoked(**command.plain())
+    _remove(group.permissions, permission, event, context)
     return group
 
 
-@handles(CreateGroup)
-def create_group(command: CreateGroup, context: Context) -> Group:
+@handles(commands.CreateGroup)
+def create_group(command: commands.CreateGroup, context: Context) -> Group:
     group = accounts.new_group(command.group_name)
     group.save(force_insert=True)
-    context.emit(GroupCreated(group_id=group.pk, group_name=group.name))
+    context.emit(events.GroupCreated(group_id=group.pk, group_name=group.name))
     return group
 
 
-@handles(RenameGroup)
-def rename_group(command: RenameGroup, context: Context) -> Group:
+@handles(commands.RenameGroup)
+def rename_group(command: commands.RenameGroup, context: Context) -> Group:
     group = _group(command.group_id)
     if group.name == OWNERS:
         raise OwnersGoByTheirName
     accounts.rename(group, command.group_name)
-    context.emit(GroupRenamed(group_id=group.pk, group_name=group.name))
+    context.emit(events.GroupRenamed(group_id=group.pk, group_name=group.name))
     return group
 
 
-@handles(DeleteGroup)
-def delete_group(command: DeleteGroup, context: Context) -> None:
+@handles(commands.DeleteGroup)
+def delete_group(command: commands.DeleteGroup, context: Context) -> None:
     group = _group(command.group_id)
     if group.name == OWNERS:
         raise OwnersGoByTheirName
@@ -199,20 +155,20 @@ def delete_group(command: DeleteGroup, context: Context) -> None:
         message = f"{', '.join(keeping)} refer to the group {group}, now or in the past."
         raise StillReferredTo(message)
     group.delete()
-    context.emit(GroupDeleted(group_id=command.group_id, group_name=group.name))
+    context.emit(events.GroupDeleted(group_id=command.group_id, group_name=group.name))
 
 
-@handles(AddToGroup)
-def add_to_group(command: AddToGroup, context: Context) -> User:
+@handles(commands.AddToGroup)
+def add_to_group(command: commands.AddToGroup, context: Context) -> User:
     user, group = _user(command.user_id), _group(command.group_id)
-    _change(user.groups, group, MemberJoined(group_id=group.pk, user_id=user.pk), context)
+    _add(user.groups, group, events.MemberJoined(**command.plain()), context)
     return user
 
 
-@handles(RemoveFromGroup)
-def remove_from_group(command: RemoveFromGroup, context: Context) -> User:
+@handles(commands.RemoveFromGroup)
+def remove_from_group(command: commands.RemoveFromGroup, context: Context) -> User:
     user, group = _user(command.user_id), _group(command.group_id)
-    _change(user.groups, group, MemberLeft(group_id=group.pk, user_id=user.pk), context)
+    _remove(user.groups, group, events.MemberLeft(**command.plain()), context)
     return user
 
 
@@ -224,29 +180,31 @@ def _group(group_id: int) -> Group:
     return Group.objects.select_for_update().get(pk=group_id)
 
 
-def _change(related: Any, row: Group | Permission, told: Event, context: Context) -> None:
-    """Add a row to the related rows of a person or group, or remove it, and emit the event.
-
-    :raises NothingToChange: if it is there already, or is not there.
-    """
-    is_added = isinstance(told, PermissionGranted | GroupPermissionGranted | MemberJoined)
-    if related.contains(row) == is_added:
+def _add(related: Any, row: Group | Permission, event: Event, context: Context) -> None:
+    if related.contains(row):
         raise NothingToChange
-    (related.add if is_added else related.remove)(row)
-    context.emit(told)
+    related.add(row)
+    context.emit(event)
 
 
-def _set(user_id: int, name: str, value: object, told: Event, context: Context) -> User:
-    """Set a flag of a user's account, and emit its event.
+def _remove(related: Any, row: Group | Permission, event: Event, context: Context) -> None:
+    if not related.contains(row):
+        raise NothingToChange
+    related.remove(row)
+    context.emit(event)
+
+
+def _set(flag: str, command: Any, event: Event, context: Context) -> User:
+    """Set a flag of a user's account to the value in the command.
 
     :raises NothingToChange: if it already has that value.
     """
-    user = _user(user_id)
-    if getattr(user, name) == value:
+    user, value = _user(command.user_id), getattr(command, flag)
+    if getattr(user, flag) == value:
         raise NothingToChange
-    setattr(user, name, value)
-    user.save(update_fields=[name])
-    context.emit(told)
+    setattr(user, flag, value)
+    user.save(update_fields=[flag])
+    context.emit(event)
     return user
 
 

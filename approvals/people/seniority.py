@@ -1,4 +1,4 @@
-"""Seniority: how long people have been in the groups that they vote for."""
+"""Seniority: the time for which people have been in the groups that they vote for."""
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
@@ -21,19 +21,16 @@ class Seniority:
         self._joined_at = _joined_at(group_ids) if group_ids else {}
 
     def since(self, person_id: int, group_id: int) -> datetime | None:
-        """Return since when a person has been in a group; None if no command put them there."""
+        """Return when a person joined a group; None if no command put the person there."""
         return self._joined_at.get((group_id, person_id))
-
-    def is_enough(self, person_id: int, group_id: int, *, minimum_s: int) -> bool:
-        """Return True if the minimum is zero or the person has been in the group that long."""
-        if not minimum_s:
-            return True
-        joined_at = self.since(person_id, group_id)
-        return joined_at is not None and timezone.now() - joined_at >= timedelta(seconds=minimum_s)
 
     def senior(self, people: Collection[int], group_id: int, *, minimum_s: int) -> set[int]:
         """Return those of some people who have been in a group for that many seconds."""
-        return {each for each in people if self.is_enough(each, group_id, minimum_s=minimum_s)}
+        if not minimum_s:
+            return set(people)
+        latest = timezone.now() - timedelta(seconds=minimum_s)
+        joined = {person: self.since(person, group_id) for person in people}
+        return {person for person, time in joined.items() if time is not None and time <= latest}
 
 
 def _joined_at(group_ids: Collection[int]) -> Mapping[tuple[int, int], datetime]:

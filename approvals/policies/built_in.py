@@ -11,24 +11,8 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 
+from approvals.people import commands as people
 from approvals.people.accounts import OWNERS
-from approvals.people.commands import (
-    AddToGroup,
-    CreateGroup,
-    DeleteGroup,
-    DeleteUser,
-    GrantGroupPermission,
-    GrantPermission,
-    RemoveFromGroup,
-    RenameGroup,
-    RequirePasswordReset,
-    RevokeGroupPermission,
-    RevokePermission,
-    SendPasswordLink,
-    SetStaff,
-    SetSuperuser,
-    SetUserActive,
-)
 from approvals.policies import power
 from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy, ReviewBreakGlass
 from audit.messages.classes import Command
@@ -106,6 +90,14 @@ def _moves_power(command: Any) -> bool:
     )
 
 
+def _changes_permission_of_person(command: Any) -> bool:
+    return power.is_guarded_permission(command.permission) or _touches_person(command)
+
+
+def _changes_permission_of_group(command: Any) -> bool:
+    return power.is_guarded_permission(command.permission) or _touches_group(command)
+
+
 def _names_owners(command: Any) -> bool:
     return bool(command.group_name == OWNERS)
 
@@ -115,20 +107,20 @@ _QUESTIONS: dict[type[Command], Callable[[Any], bool]] = {
     EditPolicy: _always,
     DisablePolicy: _always,
     ReviewBreakGlass: _always,
-    SetSuperuser: _always,
-    SetUserActive: _touches_person,
-    DeleteUser: _touches_person,
-    SetStaff: _touches_person,
-    RequirePasswordReset: _touches_person,
-    SendPasswordLink: _touches_person,
-    GrantPermission: lambda c: power.is_guarded_permission(c.permission) or _touches_person(c),
-    RevokePermission: lambda c: power.is_guarded_permission(c.permission) or _touches_person(c),
-    GrantGroupPermission: lambda c: power.is_guarded_permission(c.permission) or _touches_group(c),
-    RevokeGroupPermission: lambda c: power.is_guarded_permission(c.permission) or _touches_group(c),
-    AddToGroup: _moves_power,
-    RemoveFromGroup: _moves_power,
+    people.SetSuperuser: _always,
+    people.SetUserActive: _touches_person,
+    people.DeleteUser: _touches_person,
+    people.SetStaff: _touches_person,
+    people.RequirePasswordReset: _touches_person,
+    people.SendPasswordLink: _touches_person,
+    people.GrantPermission: _changes_permission_of_person,
+    people.RevokePermission: _changes_permission_of_person,
+    people.GrantGroupPermission: _changes_permission_of_group,
+    people.RevokeGroupPermission: _changes_permission_of_group,
+    people.AddToGroup: _moves_power,
+    people.RemoveFromGroup: _moves_power,
     # A group with the owners' name would replace them.
-    CreateGroup: _names_owners,
-    RenameGroup: lambda c: _names_owners(c) or _touches_group(c),
-    DeleteGroup: lambda c: _touches_group(c) or power.has_guarded_permission(c.group_id),
+    people.CreateGroup: _names_owners,
+    people.RenameGroup: lambda c: _names_owners(c) or _touches_group(c),
+    people.DeleteGroup: lambda c: _touches_group(c) or power.has_guarded_permission(c.group_id),
 }

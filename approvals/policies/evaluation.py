@@ -1,6 +1,6 @@
 """Policy evaluation: which policies govern a command, and whether a request meets them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -73,7 +73,10 @@ def judge(command: Command, context: Context) -> Verdict:
     :raises ConditionFailed: if a condition cannot be evaluated.
     :raises ForbiddenByPolicy: if a policy forbids the command.
     """
-    governing = _governing(command, context) if context.facts["is_governed"] else []
+    governing = []
+    if context.facts["is_governed"]:
+        names = names_governing(type(command))
+        governing = Policy.objects.governing(names, tenant=context.tenant)
     asked = [policy for policy in governing if may_apply(policy.effect, type(command))]
     matched = [policy for policy in asked if conditions.is_met(policy.condition, command, context)]
     for policy in matched:
@@ -142,18 +145,17 @@ def check_can_be_held(command: Command, *, requirements: dict[str, Any], request
 def slots_for(requirements: dict[str, Any], *, without: str = "") -> list[Slots]:
     """Return the people who may fill each rule now; the requester only if the options allow it."""
     rules, may_vote = requirements["rules"], requirements["options"].get("requester_may_vote")
-    members = members_of([rule["group_id"] for rule in rules])
-    return matching.slots_of(
+    members = eligibility.members_of([rule["group_id"] for rule in rules])
+    return slots_of(
         rules, lambda group: {p for p in members[group] if may_vote or str(p) != without}
     )
 
 
-def members_of(groups: Collection[int]) -> dict[int, set[int]]:
-    """Return the active members of each group."""
-    members: dict[int, set[int]] = {group: set() for group in groups}
-    for group, person in eligibility.active_members(groups):
-        members[group].add(person)
-    return members
+def slots_of(
+    rules: Iterable[Mapping[str, Any]], people_of: Callable[[int], Collection[int]]
+) -> list[Slots]:
+    """Return the slots of the rules of a request, given the people of each group."""
+    return [Slots(rule["id"], rule["quorum"], people_of(rule["group_id"])) for rule in rules]
 
 
 def counted_voters(request: ApprovalRequest) -> dict[str, int]:
@@ -169,9 +171,8 @@ def counted_voters_of(requests: Iterable[ApprovalRequest]) -> dict[UUID, dict[st
     """Return the counts of many requests, in one query besides those for the votes."""
     listed = list(requests)
     rules = [rule for request in listed for rule in request.requirements["rules"]]
-    members = members_of({rule["group_id"] for rule in rules})
-    particular = [request for request in listed if request.minimum_membership_s]
-    seniority = Seniority({group for request in particular for group in request.group_ids})
+    members = eligibility.members_of({rule["group_id"] for rule in rules})
+    seniority = seniority_for(listed)
     return {
         request.pk: {
             rule: len(people)
@@ -179,6 +180,12 @@ def counted_voters_of(requests: Iterable[ApprovalRequest]) -> dict[UUID, dict[st
         }
         for request in listed
     }
+
+
+def seniority_for(requests: Iterable[ApprovalRequest]) -> Seniority:
+    """Return the seniority in the groups of those requests that require any."""
+    particular = (request for request in requests if request.minimum_membership_s)
+    return Seniority({group for request in particular for group in request.group_ids})
 
 
 def is_satisfied(request: ApprovalRequest) -> bool:
@@ -197,10 +204,6 @@ def describe(command_class: type[Command]) -> str:
         for policy in policies.prefetch_related("rules__group").order_by("pk")
         if may_apply(policy.effect, command_class)
     )
-
-
-def _governing(command: Command, context: Context) -> list[Policy]:
-    return Policy.objects.governing(names_governing(type(command)), tenant=context.tenant)
 
 
 def _asked(policy: Policy, matched: Sequence[Policy]) -> dict[str, Any]:
@@ -234,7 +237,7 @@ def voted_slots(
 ) -> list[Slots]:
     """Return, for each rule of a request, the people whose approval could count for it now."""
     voters, minimum_s = _approving_voters(request), request.minimum_membership_s
-    return matching.slots_of(
+    return slots_of(
         request.requirements["rules"],
         lambda group: seniority.senior(voters & members[group], group, minimum_s=minimum_s),
     )

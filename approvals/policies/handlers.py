@@ -6,7 +6,7 @@ from typing import Any
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
-from approvals.models import Effect, Policy, Rule
+from approvals.models import Effect, Policy, Rule, eligibility
 from approvals.policies import conditions, evaluation
 from approvals.policies import slots as matching
 from approvals.policies.commands import (
@@ -36,7 +36,7 @@ def create_policy(command: CreatePolicy, context: Context) -> Policy:
 def edit_policy(command: EditPolicy, context: Context) -> Policy:
     policy = Policy.objects.select_for_update().get(pk=command.policy_id)
     check_policy(command)
-    policy.say(**command.columns())
+    policy.edit(**command.columns())
     for rule in policy.rules.filter(is_dropped=False):
         rule.drop()
     _add_rules(policy, command)
@@ -52,16 +52,11 @@ def disable_policy(command: DisablePolicy, context: Context) -> Policy:
     return policy
 
 
-@precondition(CreatePolicy)
-def check_creation(command: CreatePolicy, context: Context) -> None:
+@precondition(CreatePolicy, EditPolicy)
+def check_draft(command: CreatePolicy | EditPolicy, context: Context) -> None:
     """Refuse early what would be refused on execution, before anyone has to approve it."""
-    check_policy(command)
-
-
-@precondition(EditPolicy)
-def check_edit(command: EditPolicy, context: Context) -> None:
-    """Refuse early what would be refused on execution, before anyone has to approve it."""
-    Policy.objects.get(pk=command.policy_id)
+    if isinstance(command, EditPolicy):
+        Policy.objects.get(pk=command.policy_id)
     check_policy(command)
 
 
@@ -134,7 +129,7 @@ def _check_rules(command: CreatePolicy | EditPolicy, governed: Sequence[type[Com
         raise Invalid(errors=[FieldError("groups", "invalid", "must name a quorum for each group")])
     if min(command.quorums) < 1:
         raise Invalid(errors=[FieldError("quorums", "invalid", "must be at least 1")])
-    members = evaluation.members_of(command.groups)
+    members = eligibility.members_of(command.groups)
     _check_can_be_met(command, members, without=None)
     if not command.requester_may_vote:
         for requester in _possible_requesters(set().union(*members.values()), governed):

@@ -4,8 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from approvals.models import Effect, Policy
-from approvals.policies import evaluation
+from approvals.models import Effect, Policy, eligibility
 from approvals.policies import slots as matching
 from approvals.policies.commands import CreatePolicy, EditPolicy
 from approvals.policies.explanations import Explanation, Past, explain
@@ -50,7 +49,7 @@ def simulate(draft: CreatePolicy | EditPolicy, records: Iterable[CommandRecord])
     past, policy = Past(looked_at), Policy(**draft.columns())
     simulation = Simulation([explain(policy, record, past=past) for record in looked_at])
     if draft.effect == Effect.REQUIRE_APPROVAL.value:
-        members = evaluation.members_of(draft.groups)
+        members = eligibility.members_of(draft.groups)
         simulation.unsatisfiable.extend(
             record for record in simulation.matched if not _can_be_met(draft, record, members)
         )

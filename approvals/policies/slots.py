@@ -5,8 +5,8 @@ maximum matching never does that (augmenting paths; H. W. Kuhn, The Hungarian Me
 Assignment Problem, 1955).
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from typing import NamedTuple
 
 
 class Slots(NamedTuple):
@@ -15,13 +15,6 @@ class Slots(NamedTuple):
     rule: str
     quorum: int
     people: Collection[int]
-
-
-def slots_of(
-    rules: Iterable[Mapping[str, Any]], people_of: Callable[[int], Collection[int]]
-) -> list[Slots]:
-    """Return the slots of the rules of a request, given the people of each group."""
-    return [Slots(rule["id"], rule["quorum"], people_of(rule["group_id"])) for rule in rules]
 
 
 def fill(rules: Sequence[Slots]) -> Mapping[str, set[int]]:

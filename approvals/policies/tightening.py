@@ -3,7 +3,8 @@
 from collections import Counter
 from typing import Any
 
-from approvals.models import ApprovalRequest, Effect, NothingToTighten
+from approvals.models import ApprovalRequest, Effect
+from approvals.models.refusals import NothingToTighten
 from approvals.policies import evaluation
 from approvals.policies.built_in import is_under_floor
 from approvals.policies.evaluation import Verdict
@@ -52,7 +53,7 @@ def people_asked(requirements: dict[str, Any]) -> Counter[int]:
 def _as_asked(request: ApprovalRequest, command: Command, *, by: Context) -> Context:
     """Rebuild the context in which the command was sent; its subject is in its current state."""
     number = request.subject_number
-    context = cases.replayed(request.held_record(), None, expected_number=number, by=by)
+    context = cases.replayed(request.held_record, None, expected_number=number, by=by)
     context.subject, context.subject_number = command.subject_reference(), number
     # The opening statement did not run here, so look for policies.
     context.facts = {"is_governed": True}

@@ -9,7 +9,7 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils.module_loading import import_string
 
-from approvals.models import ApprovalRequest, Decision, State, Vote
+from approvals.models import ApprovalRequest, Decision, State, Vote, eligibility
 from approvals.people.seniority import Seniority
 from approvals.policies import evaluation
 from approvals.policies import slots as matching
@@ -62,8 +62,8 @@ class EligibleApprovers:
 
     def __init__(self, request: ApprovalRequest) -> None:
         self._request = request
-        self._members = evaluation.members_of(request.group_ids)
-        self._seniority = _seniority(request)
+        self._members = eligibility.members_of(request.group_ids)
+        self._seniority = evaluation.seniority_for([request])
         self._voted = evaluation.voted_slots(request, self._members, self._seniority)
         self._filled = matching.fill(self._voted)
         self._open = self._slots_of_others() if request.present_state is State.PENDING else []
@@ -136,7 +136,7 @@ class EligibleApprovers:
         if not request.options.get("requester_may_vote"):
             seeing = seeing - {int(request.requester_person or 0)}
         senior = partial(self._seniority.senior, minimum_s=request.minimum_membership_s)
-        return matching.slots_of(
+        return evaluation.slots_of(
             request.requirements["rules"],
             lambda group: senior((self._members[group] & seeing) - voted, group),
         )
@@ -156,8 +156,8 @@ def missing_after(requests: Iterable[ApprovalRequest], *, person_id: int) -> Map
     """
     listed = list(requests)
     groups = {group for request in listed for group in request.group_ids}
-    members = evaluation.members_of(groups)
-    seniority = Seniority(groups if any(each.minimum_membership_s for each in listed) else ())
+    members = eligibility.members_of(groups)
+    seniority = evaluation.seniority_for(listed)
     return {
         request.pk: _missing_with(person_id, request, members=members, seniority=seniority)
         for request in listed
@@ -173,7 +173,7 @@ def _missing_with(
 ) -> int:
     voted = evaluation.voted_slots(request, members, seniority)
     senior = partial(seniority.senior, minimum_s=request.minimum_membership_s)
-    own = matching.slots_of(
+    own = evaluation.slots_of(
         request.requirements["rules"], lambda group: senior({person_id} & members[group], group)
     )
     filled = matching.fill(_united(voted, own))
@@ -194,10 +194,6 @@ def people_to_ask() -> list[str]:
         "approvals.manage_people", include_superusers=False
     )
     return list(managing.order_by("username").values_list("username", flat=True)[:_MOST_NAMES])
-
-
-def _seniority(request: ApprovalRequest) -> Seniority:
-    return Seniority(request.group_ids if request.minimum_membership_s else ())
 
 
 def _united(slots: Iterable[Slots], others: Iterable[Slots]) -> list[Slots]:

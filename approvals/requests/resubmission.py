@@ -1,6 +1,7 @@
 """Resubmission of unsuccessful requests."""
 
-from approvals.models import ApprovalRequest, NotTheRequester, NotToBeRaisedAgain, State
+from approvals.models import ApprovalRequest, State
+from approvals.models.refusals import NotTheRequester, NotToBeRaisedAgain
 from audit.actors.actors import Actor
 from audit.messages.classes import Command, generated_fields
 

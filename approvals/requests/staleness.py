@@ -6,6 +6,7 @@ from uuid import UUID
 from approvals.models import ApprovalRequest
 from approvals.sealing import values as subjects
 from approvals.sealing.values import SubjectVersion, Values
+from audit.bus import store
 
 
 def staleness(request: ApprovalRequest) -> str:
@@ -32,7 +33,7 @@ def number_to_expect(request: ApprovalRequest) -> int:
     subject = request.subject_reference
     if subject is None:
         return request.subject_number
-    number = subjects.present_number(subject)
+    number = store.present_number(subject)
     if number != request.subject_number and subjects.present_values(subject) == _asked(request):
         return number
     return request.subject_number

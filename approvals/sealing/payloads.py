@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from django.conf import settings
@@ -26,6 +26,8 @@ from audit.messages.values import NotPlain, codec
 
 LARGEST_PAYLOAD = 64 * 1024
 _PROTOCOL = 4
+# Newer than the first payloads: empty ones are not part of the sealed content.
+_LATER = ("execute_by", "subject_values")
 _ALLOWED = {
     (kind.__module__, kind.__qualname__): kind
     for kind in (UUID, Decimal, datetime, date, timedelta, timezone)
@@ -76,9 +78,27 @@ class Binding:
     subject_number: int
     policy_digest: str
     approve_by: str
-    # Newer than the first payloads: empty ones are not part of the sealed content.
     execute_by: str = ""
     subject_values: str = ""
+
+    @classmethod
+    def of(cls, row: Any) -> Self:
+        """Return the binding of the row of a request."""
+        return cls(
+            request_id=str(row.pk),
+            command_id=str(row.command_id),
+            requester_kind=row.requester_kind,
+            requester_id=row.requester_id,
+            requester_person=row.requester_person,
+            subject_type=row.subject_type,
+            subject_id=row.subject_id,
+            subject_number=row.subject_number,
+            # Not a digest but all requirements in hexadecimal: the sealed format cannot change.
+            policy_digest=canonical(row.requirements).hex(),
+            approve_by=row.approve_by.isoformat(),
+            execute_by=row.execute_by.isoformat() if row.execute_by else "",
+            subject_values=canonical(row.subject_values).hex(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +135,7 @@ class Unsealed:
 
     @cached_property
     def command(self) -> Command:
-        """The held command, lifted to the present version of its class.
+        """The held command, in the current version of its class.
 
         :raises UnknownCommand: if its type is not that of a command.
         :raises Unfitting: if its values do not fit its class.
@@ -205,10 +225,9 @@ def _mac(key: bytes, content: bytes) -> str:
 
 
 def _bound(payload: bytes, binding: Binding) -> bytes:
+    values = asdict(binding).items()
+    bound = {name: value for name, value in values if value or name not in _LATER}
     # The JSON of the binding contains no NUL, so no payload can pass for a part of it.
-    later = {"execute_by": binding.execute_by, "subject_values": binding.subject_values}
-    empty = {name for name, value in later.items() if not value}
-    bound = {name: value for name, value in asdict(binding).items() if name not in empty}
     return canonical(bound) + b"\x00" + payload
 
 

@@ -5,7 +5,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, TypeAlias
 
-from audit.bus import store
 from audit.messages.classes import Subject
 from audit.models.records import StreamHead
 from audit.subjects import types
@@ -26,11 +25,6 @@ def present_values(subject: Subject | None) -> Values:
     found = types.subject_type(subject.type) if subject else None
     instance = found.load(subject.id) if found and subject else None
     return _plain(types.subject_fields(found), instance) if found and instance else None
-
-
-def present_number(subject: Subject) -> int:
-    """Return the number of events of a subject."""
-    return store.present_number(subject)
 
 
 def current_versions(subjects: Iterable[Subject]) -> Mapping[Subject, SubjectVersion]:

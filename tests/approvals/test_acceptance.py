@@ -53,7 +53,8 @@ from django.utils import timezone
 
 from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey
-from approvals.models import ApprovalRequest, Policy, TooNew, Vote
+from approvals.models import ApprovalRequest, Policy, Vote
+from approvals.models.refusals import TooNew
 from approvals.people.commands import (
     AddToGroup,
     RemoveFromGroup,

@@ -168,7 +168,7 @@ def test_nothing_is_replayed_but_inside_the_command_that_releases_it(gated):
     request = held(gated[0])
 
     with pytest.raises(RuntimeError):
-        bus.replay(request.command(), held=request.held_record(), expected_number=1)
+        bus.replay(request.command(), held=request.held_record, expected_number=1)
 
     assert snapshot() == before
 

@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 
-from approvals.models import Effect, Policy
+from approvals.models import Effect, Policy, eligibility
 from approvals.pages.policy.drafts import EFFECT_WORDS, in_greatest_unit, policy_as_said
 from approvals.pages.tenants import tenant_names
 from approvals.people.accounts import OWNERS
@@ -137,7 +137,7 @@ def said_in_words(command: CreatePolicy | EditPolicy, *, actor: Actor) -> dict[s
 def approvers_of(command: CreatePolicy | EditPolicy) -> list[RuleApprovers]:
     """Name for each rule the people who can meet it today: one query for all of them."""
     groups = {each.pk: each.name for each in Group.objects.filter(pk__in=command.groups)}
-    members = evaluation.members_of(command.groups)
+    members = eligibility.members_of(command.groups)
     everybody = set().union(*members.values())
     users = get_user_model().objects.filter(pk__in=everybody).order_by("username")
     return [

@@ -8,7 +8,8 @@ from apikeys.commands import DisableApiKey, UpdateApiKey
 from apikeys.models import ApiKey
 from approvals.decisions.break_glass import NotBroken, NotGranted, UnderTheFloor
 from approvals.decisions.break_glass_commands import BreakGlass
-from approvals.models import AlreadyDecided, ApprovalRequest, NotAPerson, Policy
+from approvals.models import ApprovalRequest, Policy
+from approvals.models.refusals import AlreadyDecided, NotAPerson
 from approvals.policies.commands import DisablePolicy, ReviewBreakGlass
 from approvals.policies.evaluation import Unsatisfiable
 from audit.actors.actors import Actor

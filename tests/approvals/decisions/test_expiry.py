@@ -9,7 +9,8 @@ from django.core.management import call_command
 from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey
 from approvals.decisions.commands import ExpireRequest, Withdraw
-from approvals.models import NotYetExpired, TooLate, Vote
+from approvals.models import Vote
+from approvals.models.refusals import NotYetExpired, TooLate
 from audit.bus import postponements
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Forbidden

@@ -5,13 +5,13 @@ import logging
 import pytest
 
 from apikeys.models import ApiKey
-from approvals.models import (
+from approvals.models import Vote
+from approvals.models.refusals import (
     AlreadyDecided,
     NotAnApprover,
     NotEnoughApprovals,
     NotToBeRetried,
     TooLate,
-    Vote,
 )
 from audit.messages.exceptions import Failed, TimedOut
 from tests.books import assert_balanced, attempts

@@ -6,13 +6,13 @@ from django.utils import timezone
 
 from apikeys.commands import EnableApiKey
 from apikeys.models import ApiKey
-from approvals.models import (
+from approvals.models import Vote
+from approvals.models.refusals import (
     AlreadyDecided,
     AlreadyVoted,
     NothingToTakeBack,
     SeenAnother,
     TooLate,
-    Vote,
 )
 from audit.bus.context import RequestFacts
 from audit.messages.exceptions import Invalid

@@ -8,19 +8,16 @@ from django.contrib.auth.models import User
 from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey
 from approvals.decisions.commands import Approve, Deny, Withdraw
-from approvals.models import (
+from approvals.models import ApprovalRequest, Policy, Rule, Vote
+from approvals.models.refusals import (
     AlreadyDecided,
     AlreadyVoted,
-    ApprovalRequest,
     NotAnApprover,
     NotAPerson,
     NotTheRequester,
     OwnRequest,
-    Policy,
-    Rule,
     SeenAnother,
     TooLate,
-    Vote,
 )
 from approvals.policies.commands import CreatePolicy
 from approvals.policies.evaluation import CannotBeHeld, Unsatisfiable

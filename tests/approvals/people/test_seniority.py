@@ -7,7 +7,8 @@ import pytest
 from django.contrib.auth.models import Group, User
 
 from apikeys.commands import DisableApiKey
-from approvals.models import TooNew, Vote
+from approvals.models import Vote
+from approvals.models.refusals import TooNew
 from approvals.people.commands import AddToGroup
 from approvals.people.events import MemberJoined, MemberLeft
 from tests.conftest import completed, member, policy

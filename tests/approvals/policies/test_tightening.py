@@ -8,15 +8,8 @@ from django.db import IntegrityError
 
 from apikeys.models import ApiKey
 from approvals.decisions.commands import TightenRequest
-from approvals.models import (
-    AlreadyDecided,
-    ApprovalRequest,
-    NothingToTighten,
-    Policy,
-    Rule,
-    TooLate,
-    Vote,
-)
+from approvals.models import ApprovalRequest, Policy, Rule, Vote
+from approvals.models.refusals import AlreadyDecided, NothingToTighten, TooLate
 from approvals.people.commands import RemoveFromGroup
 from approvals.policies.evaluation import ForbiddenByPolicy, Unsatisfiable, is_satisfied
 from approvals.requests.staleness import staleness

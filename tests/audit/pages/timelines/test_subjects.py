@@ -17,7 +17,7 @@ from apikeys.commands import (
 )
 from apikeys.models import ApiKey
 from approvals.decisions.commands import Approve, Deny
-from approvals.models import OwnRequest
+from approvals.models.refusals import OwnRequest
 from audit.messages.exceptions import Conflict
 from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
