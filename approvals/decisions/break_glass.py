@@ -1,6 +1,4 @@
-"""Breaking the glass: a held command carried out without its approvals, as loudly as can be."""
-
-from functools import partial
+"""Break-glass: execution of a held command without its approvals, with alarms and a review."""
 
 import structlog
 from django.contrib.auth.models import User
@@ -9,7 +7,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from approvals.decisions import execution, notifications
-from approvals.decisions.break_glass_commands import BREAK_GLASS, BreakGlass, GlassBroken
+from approvals.decisions.commands import BREAK_GLASS, BreakGlass
+from approvals.decisions.events import GlassBroken
 from approvals.models import ApprovalRequest
 from approvals.models.refusals import NotAPerson
 from approvals.people import accounts
@@ -64,9 +63,9 @@ def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
             outcome=request.outcome,
         )
     )
-    # Held in its turn, whoever breaks the glass: where nobody could look at it, it is not broken.
+    # The review itself is held for approval. If it cannot be, break-glass is refused too.
     dispatch(_review(request, command, context))
-    transaction.on_commit(partial(_alarm, request, context), robust=True)
+    transaction.on_commit(lambda: _alarm(request, context), robust=True)
     return request
 
 
@@ -85,9 +84,9 @@ def review_break_glass(command: ReviewBreakGlass, context: Context) -> ApprovalR
 
 
 def _check_answerable(command: BreakGlass, context: Context) -> None:
-    """Refuse who cannot answer for this, or does not say why.
+    """Check that the actor is a person with the permission, and gives a reason and a ticket.
 
-    :raises Forbidden: if it is no person, or one whom nobody granted this.
+    :raises Forbidden: if the actor is not a person, or was not granted the permission.
     :raises Invalid: if the reason or the ticket is missing.
     """
     if context.actor.kind != "user":
@@ -114,7 +113,7 @@ def _review(request: ApprovalRequest, command: BreakGlass, context: Context) -> 
 
 
 def _alarm(request: ApprovalRequest, context: Context) -> None:
-    """Tell everybody whose approval was done without, and the owners of the policies."""
+    """Notify the people whose approval was bypassed, and the policy owners."""
     logger.error(
         "break-glass used",
         approval_request_id=str(request.pk),
@@ -123,6 +122,6 @@ def _alarm(request: ApprovalRequest, context: Context) -> None:
         outcome=request.outcome,
     )
     owners = User.objects.filter(groups__name=accounts.OWNERS, is_active=True)
-    told = {person.email for person in (*notifications.voters(request), *owners)}
-    for address in sorted(filter(None, told)):
+    addresses = {person.email for person in (*notifications.voters(request), *owners)}
+    for address in sorted(filter(None, addresses)):
         send_mail("[Countersign] Break-glass was used", request.outcome, None, [address])

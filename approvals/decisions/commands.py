@@ -1,9 +1,11 @@
-"""What can be asked of approvals."""
+"""Commands on approval requests."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
 from audit.messages.classes import Command, SubjectOf
+
+BREAK_GLASS = "approvals.break_glass"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +60,7 @@ class ExpireRequest(_OnRequest):
     """Mark an overdue request as expired. Only the system does this."""
 
     message_type = "approvals.expire"
-    # No such permission can be given to anybody.
+    # No row has this permission, so it cannot be granted.
     required_permission = "approvals.expire_request"
     sentence = "Mark the {subject} as expired"
 
@@ -78,3 +80,14 @@ class Retry(_OnRequest):
 
     message_type = "approvals.retry"
     sentence = "Retry the command of the {subject}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakGlass(_OnRequest):
+    """Execute a held command now, without its approvals, subject to a later review."""
+
+    message_type = "approvals.break_glass"
+    required_permission = BREAK_GLASS
+    sentence = "Use break-glass on the {subject}, ticket {ticket}"
+
+    ticket: str

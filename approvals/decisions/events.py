@@ -1,4 +1,4 @@
-"""What has happened to approval requests."""
+"""Events of approval requests."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -7,14 +7,14 @@ from audit.messages.classes import Event, SubjectOf
 
 
 @dataclass(frozen=True, kw_only=True)
-class OfRequest(Event):
+class _OfRequest(Event):
     subject = SubjectOf("approval-request", "approval_request_id")
 
     approval_request_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class ApprovalRequested(OfRequest):
+class ApprovalRequested(_OfRequest):
     """A command is held until it is approved."""
 
     message_type = "approvals.requested"
@@ -25,7 +25,7 @@ class ApprovalRequested(OfRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Approved(OfRequest):
+class Approved(_OfRequest):
     """A person approved a request."""
 
     message_type = "approvals.approved"
@@ -34,7 +34,7 @@ class Approved(OfRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Denied(OfRequest):
+class Denied(_OfRequest):
     """A person denied a request, which ended it."""
 
     message_type = "approvals.denied"
@@ -43,14 +43,14 @@ class Denied(OfRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Withdrawn(OfRequest):
-    """Who asked took it back."""
+class Withdrawn(_OfRequest):
+    """The requester withdrew a request."""
 
     message_type = "approvals.withdrawn"
 
 
 @dataclass(frozen=True, kw_only=True)
-class VoteTakenBack(OfRequest):
+class VoteTakenBack(_OfRequest):
     """A person took back a vote."""
 
     message_type = "approvals.vote_taken_back"
@@ -59,15 +59,15 @@ class VoteTakenBack(OfRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequestExpired(OfRequest):
-    """Nobody decided a request in time."""
+class RequestExpired(_OfRequest):
+    """A request expired without a decision."""
 
     message_type = "approvals.expired"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequestSuperseded(OfRequest):
-    """A request gave way to a stricter one of the same command, which begins without votes."""
+class RequestSuperseded(_OfRequest):
+    """A request was replaced by a stricter one of the same command, without votes."""
 
     message_type = "approvals.superseded"
 
@@ -75,7 +75,7 @@ class RequestSuperseded(OfRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settled(OfRequest):
+class Settled(_OfRequest):
     """Enough people approved, and the held command was replayed, with this outcome."""
 
     message_type = "approvals.settled"
@@ -83,3 +83,14 @@ class Settled(OfRequest):
     state: str
     outcome: str
     outcome_code: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GlassBroken(_OfRequest):
+    """A held command was executed without the approvals that it needed."""
+
+    message_type = "approvals.glass_broken"
+
+    ticket: str
+    state: str
+    outcome: str

@@ -1,4 +1,4 @@
-"""Everything that shows how one request was decided, gathered for a signed file."""
+"""Evidence of the decision on one request, gathered for a signed file."""
 
 from collections.abc import Collection
 from typing import Any
@@ -20,25 +20,25 @@ def _names(model: type[Model], *, without: Collection[str] = ()) -> tuple[str, .
     return tuple(name for name in columns if name not in without)
 
 
-# The command and the requirements are told on their own.
+# The command and the requirements have keys of their own.
 _REQUEST = _names(ApprovalRequest, without=("payload", "requirements"))
 _VOTE = _names(Vote, without=("id", "request_id"))
-# The fingerprint says nothing to anybody but the bus.
+# Only the bus can use the fingerprint.
 _RECORD = _names(CommandRecord, without=("fingerprint",))
 _EVENT = _names(EventRecord)
 
 
 def write(request: ApprovalRequest) -> bytes:
-    """Write the signed evidence of a request."""
+    """Return the signed evidence of a request."""
     return evidence_files.write(gather(request), seed=settings.APPROVALS_EVIDENCE_KEY)
 
 
 def gather(request: ApprovalRequest) -> dict[str, Any]:
-    """Collect the command, the policy as it was, each vote, and what the log tells of them."""
+    """Return the command, the policies at the time, the votes, and their log entries."""
     command, problem = _command(request)
     records = records_of(request)
     events = EventRecord.objects.filter(command_id__in={each.command_id for each in records})
-    standing = {
+    counting = {
         vote.pk
         for vote in request.current_votes()
         if vote.decision != Decision.APPROVE or vote.digest == request.digest
@@ -50,7 +50,7 @@ def gather(request: ApprovalRequest) -> dict[str, Any]:
         "command": command,
         "problem": problem,
         "requirements": request.requirements,
-        "votes": [_vote(vote, counts=vote.pk in standing) for vote in votes],
+        "votes": [_vote(vote, counts=vote.pk in counting) for vote in votes],
         "records": [_columns(each, _RECORD) for each in records],
         "events": [_columns(each, _EVENT) for each in events.order_by("position")],
     }
@@ -70,11 +70,11 @@ def _command(request: ApprovalRequest) -> tuple[dict[str, Any] | None, str]:
 
 
 def records_of(request: ApprovalRequest) -> list[CommandRecord]:
-    """Find the attempts at the held command, and every command about the request."""
+    """Return the attempts at the held command, and every command on the request."""
     subject = {"subject_type": "approval-request", "subject_id": str(request.pk)}
-    # What raised a stricter request was about the one before it.
-    telling = EventRecord.objects.filter(**subject).values("command_id")
-    about = Q(**subject) | Q(command_id__in=telling)
+    # The command that added a stricter request has the earlier request as its subject.
+    related = EventRecord.objects.filter(**subject).values("command_id")
+    about = Q(**subject) | Q(command_id__in=related)
     records = CommandRecord.objects.filter(Q(command_id=request.command_id) | about)
     return list(records.order_by("position"))
 

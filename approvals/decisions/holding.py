@@ -1,4 +1,4 @@
-"""Where commands are held."""
+"""The middleware that holds commands for approval."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ class AlreadyAskedFor(Conflict):
     evaluation.Unsatisfiable,
 )
 def hold_for_approval(command: Command, context: Context, call_next: Next) -> Outcome:
-    """Hold a command that needs approval; let through what was approved or needs none.
+    """Hold a command that needs approval; execute it if it was approved or needs no approval.
 
     :raises Forbidden: if a policy forbids the command, cannot be evaluated or cannot be met.
     """
@@ -67,18 +67,17 @@ def _hold(command: Command, context: Context, requirements: dict[str, Any]) -> P
 
 
 def _pending_twin(command: Command, context: Context) -> Postponed | None:
-    """Answer who asks again for what is pending with the same request.
+    """Return the pending request as the outcome if the requester sends the same command again.
 
-    :raises AlreadyAskedFor: if it is somebody else, or not quite the same, on that subject.
+    :raises AlreadyAskedFor: if another requester or another command is pending on the subject.
     """
     if context.subject is None:
         return None
     twins = ApprovalRequest.objects.pending_twins(command.message_type, context.subject)
-    now = timezone.now()
-    open_ones = [request for request in twins if request.approve_by > now]
-    if not open_ones:
+    is_open = [request for request in twins if request.approve_by > timezone.now()]
+    if not is_open:
         return None
-    pending = min(open_ones, key=lambda request: request.pk)
+    pending = min(is_open, key=lambda request: request.pk)
     is_same = pending.digest == payloads.digest(command)
     if is_same and pending.requester_person == context.actor.person_id:
         return Postponed(

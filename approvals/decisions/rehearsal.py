@@ -1,8 +1,7 @@
-"""Trying what a request asks for, without doing it.
+"""Rehearsals: a held command is executed, then rolled back.
 
-It stands behind a button and not on the page itself: the handler runs for real, so it takes the
-locks of the real thing and costs as much, and what is merely opened, also by a program that looks
-ahead, must do neither. Nothing of it stays: no record, no history, no e-mail, no secret.
+A page does so only on a button: a rehearsal takes the same locks as an execution and costs as
+much, and browsers may load pages in advance. It leaves no record, history, e-mail or secret.
 """
 
 import time
@@ -21,7 +20,7 @@ from audit.pages.labels import words
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """What came of trying. ``values`` are those that the subject would have; None if none."""
+    """The result of a rehearsal. ``values`` are those that the subject would have, if any."""
 
     would_work: bool
     words: str
@@ -30,7 +29,7 @@ class Tried:
 
 
 def rehearse(request: ApprovalRequest, command: Command) -> Tried:
-    """Carry a held command out as its requester, look at what it does, and undo all of it."""
+    """Run a held command as its requester, read its effects, and roll it back."""
     started = time.perf_counter()
     rehearsed = dispatch.rehearse(
         command,

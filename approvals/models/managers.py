@@ -43,7 +43,7 @@ class RequestManager(LeanManager[_Request]):
                 rows.selection(get_user_model(), pk=person_id),
             ]
         pipeline.prefetch(*reads)
-        request.keep_votes(request.all_votes())
+        request.keep_votes(Vote.objects.every(request=request.pk))
         return request  # type: ignore[no-any-return]  # it is one of our model's
 
     def pending_twins(self, message_type: str, subject: Subject) -> list[_Request]:

@@ -67,7 +67,7 @@ def _governing(model: type[models.Model]) -> pipeline.Statement:
 
 
 class Effect(models.TextChoices):
-    """What a policy does with the commands that it governs, the strictest last."""
+    """The effect of a policy on the commands that it governs, the strictest last."""
 
     ALLOW = "allow"
     REQUIRE_APPROVAL = "require_approval"

@@ -4,7 +4,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
-from django.db.models import PROTECT, RESTRICT, Model, Q
+from django.db.models import PROTECT, RESTRICT, Q, QuerySet
 from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
@@ -21,12 +21,7 @@ subject("group", shown=("id", "name"))(Group)
 
 def was_granted(user_id: int, permission: str) -> bool:
     """Return True if the user was granted the permission; superuser status does not count."""
-    app_label, _, codename = permission.partition(".")
-    return (
-        Permission.objects.filter(content_type__app_label=app_label, codename=codename)
-        .filter(Q(user=user_id) | Q(group__user=user_id))
-        .exists()
-    )
+    return _named(permission).filter(Q(user=user_id) | Q(group__user=user_id)).exists()
 
 
 def permission_named(name: str) -> Permission:
@@ -34,43 +29,26 @@ def permission_named(name: str) -> Permission:
 
     :raises Invalid: if there is no such permission.
     """
-    app_label, _, codename = name.partition(".")
-    found = Permission.objects.filter(content_type__app_label=app_label, codename=codename).first()
+    found = _named(name).first()
     if found is None:
-        words = "must be a permission, such as apikeys.disable_apikey"
-        raise Invalid(errors=[FieldError("permission", "unknown", words)])
+        message = "must be a permission, such as apikeys.disable_apikey"
+        raise Invalid(errors=[FieldError("permission", "unknown", message)])
     return found
 
 
-def new_user(*, username: str, email: str) -> User:
-    """Return an unsaved account with an unusable password.
+def check_valid(row: User | Group) -> None:
+    """Check the fields of a user or group.
 
-    :raises Invalid: if the username or the e-mail address is invalid.
+    :raises Invalid: if the name is taken, or a field is invalid.
     """
-    user = User(username=username, email=email)
-    user.set_unusable_password()
-    _check_valid(user)
-    return user
-
-
-def new_group(name: str) -> Group:
-    """Return an unsaved group.
-
-    :raises Invalid: if the name is taken or invalid.
-    """
-    group = Group(name=name)
-    _check_valid(group)
-    return group
-
-
-def rename(group: Group, name: str) -> None:
-    """Rename a group.
-
-    :raises Invalid: if the name is taken or invalid.
-    """
-    group.name = name
-    _check_valid(group)
-    group.save(update_fields=["name"])
+    try:
+        row.full_clean(exclude=["password"])
+    except ValidationError as error:
+        problems = [
+            FieldError(name, "invalid", " ".join(messages))
+            for name, messages in error.message_dict.items()
+        ]
+        raise Invalid(errors=problems) from error
 
 
 def rows_that_keep(row: User | Group) -> list[str]:
@@ -90,12 +68,6 @@ def password_link(user: User) -> str:
     return settings.BASE_URL + reverse("password_reset_confirm", args=[identifier, token])
 
 
-def _check_valid(row: Model) -> None:
-    try:
-        row.full_clean(exclude=["password"])
-    except ValidationError as error:
-        problems = [
-            FieldError(name, "invalid", " ".join(messages))
-            for name, messages in error.message_dict.items()
-        ]
-        raise Invalid(errors=problems) from error
+def _named(permission: str) -> QuerySet[Permission]:
+    app_label, _, codename = permission.partition(".")
+    return Permission.objects.filter(content_type__app_label=app_label, codename=codename)

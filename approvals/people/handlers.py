@@ -1,6 +1,5 @@
 """Handlers of commands on people and groups."""
 
-from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission, User
@@ -42,9 +41,11 @@ class NoAddress(Conflict):
 
 @handles(commands.CreateUser)
 def create_user(command: commands.CreateUser, context: Context) -> User:
-    user = accounts.new_user(username=command.username, email=command.email)
+    user = User(username=command.username, email=command.email)
+    user.set_unusable_password()
+    accounts.check_valid(user)
     user.save(force_insert=True)
-    # At a replay the caller is gone, and the last approver must not see the link.
+    # On a replay the caller is no longer there, and the last approver must not see the link.
     if not context.is_replay:
         context.reveal(accounts.password_link(user))
     context.emit(events.UserCreated(user_id=user.pk, username=user.username))
@@ -56,7 +57,7 @@ def send_password_link(command: commands.SendPasswordLink, context: Context) -> 
     user = _user(command.user_id)
     if not user.email:
         raise NoAddress
-    transaction.on_commit(partial(_send_link, user), robust=True)
+    transaction.on_commit(lambda: _send_link(user), robust=True)
     context.emit(events.PasswordLinkSent(user_id=user.pk))
     return user
 
@@ -129,7 +130,8 @@ def revoke_group_permission(command: commands.RevokeGroupPermission, context: Co
 
 @handles(commands.CreateGroup)
 def create_group(command: commands.CreateGroup, context: Context) -> Group:
-    group = accounts.new_group(command.group_name)
+    group = Group(name=command.group_name)
+    accounts.check_valid(group)
     group.save(force_insert=True)
     context.emit(events.GroupCreated(group_id=group.pk, group_name=group.name))
     return group
@@ -140,7 +142,9 @@ def rename_group(command: commands.RenameGroup, context: Context) -> Group:
     group = _group(command.group_id)
     if group.name == OWNERS:
         raise OwnersGoByTheirName
-    accounts.rename(group, command.group_name)
+    group.name = command.group_name
+    accounts.check_valid(group)
+    group.save(update_fields=["name"])
     context.emit(events.GroupRenamed(group_id=group.pk, group_name=group.name))
     return group
 

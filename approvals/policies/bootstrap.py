@@ -80,11 +80,11 @@ def _owners(usernames: Sequence[str]) -> list[User]:
     found = User.objects.filter(username__in=usernames, is_active=True).order_by("pk")
     missing = sorted(set(usernames) - {user.username for user in found})
     if missing:
-        words = f"must be active people: {', '.join(missing)} are not"
-        raise Invalid(errors=[FieldError("owners", "unknown", words)])
+        message = f"must be active people: {', '.join(missing)} are not"
+        raise Invalid(errors=[FieldError("owners", "unknown", message)])
     if len(found) < LEAST_OWNERS:
-        words = f"must be at least {LEAST_OWNERS} people: {QUORUM} approve requests of another"
-        raise Invalid(errors=[FieldError("owners", "too_few", words)])
+        message = f"must be at least {LEAST_OWNERS} people: {QUORUM} approve requests of another"
+        raise Invalid(errors=[FieldError("owners", "too_few", message)])
     return list(found)
 
 
@@ -106,11 +106,11 @@ def _policy(line: str) -> CreatePolicy:
     """
     parts = line.split(":")
     if len(parts) != _POLICY_PARTS or not parts[2].isdecimal():
-        words = "must be written as message type, group and quorum: apikeys.disable:Security:2"
-        raise Invalid(errors=[FieldError("policies", "invalid", words)])
+        message = "must be written as message type, group and quorum: apikeys.disable:Security:2"
+        raise Invalid(errors=[FieldError("policies", "invalid", message)])
     governs, name, quorum = parts
     group = Group.objects.filter(name=name).first()
     if group is None:
-        words = f"must name an existing group, not {name}"
-        raise Invalid(errors=[FieldError("policies", "unknown", words)])
+        message = f"must name an existing group, not {name}"
+        raise Invalid(errors=[FieldError("policies", "unknown", message)])
     return CreatePolicy(governs=governs, groups=(group.pk,), quorums=(int(quorum),))

@@ -44,7 +44,7 @@ class _PolicyFields:
             for place, (group, quorum) in enumerate(zip(self.groups, self.quorums, strict=True))
         ]
 
-    def _said(self) -> str:
+    def _phrase(self) -> str:
         """Return a phrase for what a policy of these fields does."""
         where = f"{self.governs} if {self.condition}" if self.condition else self.governs
         match self.effect:
@@ -70,7 +70,7 @@ class CreatePolicy(_PolicyFields, Command):
     policy_id: UUID = generated()
 
     def describe(self, subject_label: str) -> str:
-        return f"Create a policy: {self._said()}"
+        return f"Create a policy: {self._phrase()}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ class EditPolicy(_PolicyFields, Command):
     policy_id: UUID
 
     def describe(self, subject_label: str) -> str:
-        return f"Edit the {subject_label}: {self._said()}"
+        return f"Edit the {subject_label}: {self._phrase()}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,7 @@ class Explanation:
 
     @property
     def is_decisive(self) -> bool:
-        """Whether the policy matched when the command arrived."""
+        """True if the policy matched when the command arrived."""
         asked = (self.record.decision or {}).get("policies", [])
         return any(each["id"] == str(self.policy.pk) and each.get("matched") for each in asked)
 

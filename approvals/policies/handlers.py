@@ -28,7 +28,7 @@ def create_policy(command: CreatePolicy, context: Context) -> Policy:
     check_policy(command)
     policy = Policy.objects.create(pk=command.policy_id, **command.columns())
     _add_rules(policy, command)
-    context.emit(PolicyCreated(policy_id=policy.pk, **_said(command)))
+    context.emit(PolicyCreated(policy_id=policy.pk, **_content(command)))
     return policy
 
 
@@ -40,7 +40,7 @@ def edit_policy(command: EditPolicy, context: Context) -> Policy:
     for rule in policy.rules.filter(is_dropped=False):
         rule.drop()
     _add_rules(policy, command)
-    context.emit(PolicyEdited(policy_id=policy.pk, version=policy.version, **_said(command)))
+    context.emit(PolicyEdited(policy_id=policy.pk, version=policy.version, **_content(command)))
     return policy
 
 
@@ -88,12 +88,12 @@ def _governed_by(governs: str, *, effect: str) -> list[type[Command]]:
     """
     found = evaluation.governed_by(governs)
     if not found:
-        words = f"must be a command type or a prefix such as apikeys.*, not {governs!r}"
-        raise Invalid(errors=[FieldError("governs", "unknown", words)])
+        message = f"must be a command type or a prefix such as apikeys.*, not {governs!r}"
+        raise Invalid(errors=[FieldError("governs", "unknown", message)])
     governed = [each for each in found if evaluation.may_apply(effect, each)]
     if not governed:
-        words = f"must not hold {governs}, the last step of an earlier approval"
-        raise Invalid(errors=[FieldError("governs", "finishing", words)])
+        message = f"must not hold {governs}, the last step of an earlier approval"
+        raise Invalid(errors=[FieldError("governs", "finishing", message)])
     return governed
 
 
@@ -104,20 +104,20 @@ def _check_can_be_undone(
     if DisablePolicy not in governed:
         return
     if command.effect == Effect.FORBID.value:
-        words = "must not forbid changing policies: no one could undo that"
-        raise Invalid(errors=[FieldError("effect", "irrevocable", words)])
+        message = "must not forbid changing policies: no one could undo that"
+        raise Invalid(errors=[FieldError("effect", "irrevocable", message)])
     if command.condition:
-        words = (
+        message = (
             "must be empty if the policy governs policy changes: if it failed, no one could undo it"
         )
-        raise Invalid(errors=[FieldError("condition", "irrevocable", words)])
+        raise Invalid(errors=[FieldError("condition", "irrevocable", message)])
 
 
 def _check_can_be_held(governed: Sequence[type[Command]]) -> None:
     secretive = [each.message_type for each in governed if secret_fields(each)]
     if secretive:
-        words = f"must not hold {', '.join(secretive)}, which has a secret"
-        raise Invalid(errors=[FieldError("governs", "secret", words)])
+        message = f"must not hold {', '.join(secretive)}, which has a secret"
+        raise Invalid(errors=[FieldError("governs", "secret", message)])
 
 
 def _check_rules(command: CreatePolicy | EditPolicy, governed: Sequence[type[Command]]) -> None:
@@ -158,10 +158,10 @@ def _check_can_be_met(
 
 def _unsatisfiable(group_id: int, quorum: int, requester: int | None) -> Invalid:
     group = Group.objects.get(pk=group_id)
-    words = f"is too high: {group} cannot give {quorum} approvals"
+    message = f"is too high: {group} cannot give {quorum} approvals"
     if requester is not None:
-        words += f" when {get_user_model().objects.get(pk=requester)} is the requester"
-    return Invalid(errors=[FieldError("quorums", "unsatisfiable", words)])
+        message += f" when {get_user_model().objects.get(pk=requester)} is the requester"
+    return Invalid(errors=[FieldError("quorums", "unsatisfiable", message)])
 
 
 def _add_rules(policy: Policy, command: CreatePolicy | EditPolicy) -> None:
@@ -169,5 +169,5 @@ def _add_rules(policy: Policy, command: CreatePolicy | EditPolicy) -> None:
         Rule.objects.create(policy=policy, group=Group.objects.get(pk=group), quorum=quorum)
 
 
-def _said(command: CreatePolicy | EditPolicy) -> dict[str, Any]:
+def _content(command: CreatePolicy | EditPolicy) -> dict[str, Any]:
     return {name: value for name, value in command.plain().items() if name != "policy_id"}

@@ -1,4 +1,4 @@
-"""Simulation: what a draft of a policy would have done with the commands on record."""
+"""Simulation of a draft of a policy on logged commands."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ class Simulation:
 
     @property
     def looked_at(self) -> int:
-        """How many commands it was run over."""
+        """The number of commands that it was run on."""
         return len(self.explanations)
 
     @property
@@ -39,7 +39,7 @@ class Simulation:
 
     @property
     def by_requester(self) -> list[tuple[str, int]]:
-        """How many commands of each actor it matches, most first."""
+        """The number of commands of each actor that it matches, most first."""
         return Counter(record.actor_label for record in self.matched).most_common()
 
 

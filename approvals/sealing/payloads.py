@@ -111,7 +111,7 @@ class Sealed:
 
 @dataclass(frozen=True)
 class Unsealed:
-    """What a verified payload holds."""
+    """The content of a verified payload."""
 
     message_type: str
     schema_version: int
@@ -119,9 +119,9 @@ class Unsealed:
 
     @cached_property
     def content(self) -> bytes:
-        """What was sealed as canonical JSON: exactly the bytes that the digest covers.
+        """The sealed command as canonical JSON: exactly the bytes that the digest covers.
 
-        :raises Unfitting: if it cannot be written so.
+        :raises Unfitting: if it cannot be written as JSON.
         """
         try:
             return canonical([self.message_type, self.schema_version, _json(self.values)])
@@ -130,7 +130,7 @@ class Unsealed:
 
     @cached_property
     def digest(self) -> str:
-        """The digest of what was sealed: what people approve, whatever its class becomes."""
+        """The digest of the sealed command, which does not depend on the current class."""
         return _digest(self.content)
 
     @cached_property

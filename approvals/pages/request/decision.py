@@ -5,8 +5,15 @@ from collections.abc import Mapping
 from django.contrib.messages import constants as levels
 from django.http import HttpRequest
 
-from approvals.decisions.break_glass_commands import BreakGlass
-from approvals.decisions.commands import Approve, Deny, Retry, TakeBack, TightenRequest, Withdraw
+from approvals.decisions.commands import (
+    Approve,
+    BreakGlass,
+    Deny,
+    Retry,
+    TakeBack,
+    TightenRequest,
+    Withdraw,
+)
 from approvals.models import ApprovalRequest, State
 from approvals.pages.feedback import Feedback, feedback_on
 from approvals.pages.links import pending_message

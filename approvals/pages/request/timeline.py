@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from approvals.decisions.break_glass_commands import BreakGlass
 from approvals.decisions.commands import (
     Approve,
+    BreakGlass,
     Deny,
     ExpireRequest,
     Retry,

@@ -10,7 +10,7 @@ from django.db import connection
 
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
-from approvals.decisions.break_glass_commands import BreakGlass
+from approvals.decisions.commands import BreakGlass
 from approvals.models import ApprovalRequest, Policy, State
 from approvals.people.commands import GrantPermission, SetUserActive
 from approvals.policies.commands import CreatePolicy, EditPolicy

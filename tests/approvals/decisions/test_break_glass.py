@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission, User
 from apikeys.commands import DisableApiKey, UpdateApiKey
 from apikeys.models import ApiKey
 from approvals.decisions.break_glass import NotBroken, NotGranted, UnderTheFloor
-from approvals.decisions.break_glass_commands import BreakGlass
+from approvals.decisions.commands import BreakGlass
 from approvals.models import ApprovalRequest, Policy
 from approvals.models.refusals import AlreadyDecided, NotAPerson
 from approvals.policies.commands import DisablePolicy, ReviewBreakGlass

@@ -30,7 +30,7 @@ def test_the_condition_that_matched_is_shown_with_the_values_that_met_it(
 def test_what_the_policies_ask_for_by_now_is_told(waiting, ann, security, browser):
     with outside_command("An edit of a policy for a test"):
         Rule.objects.update(quorum=1)
-        Policy.objects.get().say(condition='context.channel == "v1"')
+        Policy.objects.get().edit(condition='context.channel == "v1"')
 
     said = section(page(browser(ann), waiting), "matching-policies")
 
