@@ -2,7 +2,6 @@
 
 from collections.abc import Collection
 from typing import Any
-from uuid import UUID
 
 from django.conf import settings
 from django.db.models import Model, Q
@@ -91,8 +90,6 @@ def _plain(value: Any) -> Any:
     match value:
         case None | bool() | int() | float() | dict() | list():
             return value
-        case UUID():
-            return str(value)
         case _ if hasattr(value, "isoformat"):
             return value.isoformat()
         case _:

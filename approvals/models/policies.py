@@ -119,6 +119,19 @@ class Policy(models.Model):
     def __str__(self) -> str:
         return f"policy on {self.governs}"
 
+    @property
+    def options(self) -> dict[str, Any]:
+        """The requirements other than the rules, as requests store them."""
+        return {
+            "requester_may_vote": self.requester_may_vote,
+            "requester_reason_required": self.requester_reason_required,
+            "approver_reason_required": self.approver_reason_required,
+            "one_open_request": self.one_open_request,
+            "minimum_membership_s": _seconds(self.minimum_membership),
+            "approve_within_s": _seconds(self.approve_within),
+            "execute_within_s": _seconds(self.execute_within),
+        }
+
     def present_rules(self) -> list["Rule"]:
         """Return the rules of the current version; an edit drops the earlier ones."""
         return [rule for rule in self.rules.all() if not rule.is_dropped]
@@ -174,3 +187,7 @@ class Rule(models.Model):
         """Mark the rule as dropped; open requests keep it."""
         self.is_dropped = True
         self.save(update_fields=["is_dropped"])
+
+
+def _seconds(duration: timedelta | None) -> int | None:
+    return int(duration.total_seconds()) if duration else None

@@ -59,12 +59,25 @@ class _PolicyFields:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CreatePolicy(_PolicyFields, Command):
+class _OnPolicy(Command):
+    required_permission = "approvals.manage_policy"
+    subject = SubjectOf("policy", "policy_id")
+
+    policy_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OfPolicy(Event):
+    subject = SubjectOf("policy", "policy_id")
+
+    policy_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class CreatePolicy(_OnPolicy, _PolicyFields):
     """Create a policy that allows, forbids or holds commands of a type."""
 
     message_type = "approvals.create_policy"
-    required_permission = "approvals.manage_policy"
-    subject = SubjectOf("policy", "policy_id")
     tenant_field = "for_tenant"
 
     policy_id: UUID = generated()
@@ -74,60 +87,44 @@ class CreatePolicy(_PolicyFields, Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class EditPolicy(_PolicyFields, Command):
+class EditPolicy(_OnPolicy, _PolicyFields):
     """Edit a policy; requests that are already waiting keep their requirements."""
 
     message_type = "approvals.edit_policy"
-    required_permission = "approvals.manage_policy"
-    subject = SubjectOf("policy", "policy_id")
-
-    policy_id: UUID
 
     def describe(self, subject_label: str) -> str:
         return f"Edit the {subject_label}: {self._phrase()}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class DisablePolicy(Command):
+class DisablePolicy(_OnPolicy):
     """Disable a policy."""
 
     message_type = "approvals.disable_policy"
-    required_permission = "approvals.manage_policy"
-    subject = SubjectOf("policy", "policy_id")
     sentence = "Disable the {subject}"
-
-    policy_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyCreated(_PolicyFields, Event):
+class PolicyCreated(_OfPolicy, _PolicyFields):
     """A policy governs commands of a type."""
 
     message_type = "approvals.policy_created"
-    subject = SubjectOf("policy", "policy_id")
-
-    policy_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyEdited(_PolicyFields, Event):
+class PolicyEdited(_OfPolicy, _PolicyFields):
     """A policy was edited."""
 
     message_type = "approvals.policy_edited"
-    subject = SubjectOf("policy", "policy_id")
 
-    policy_id: UUID
     version: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class PolicyDisabled(Event):
+class PolicyDisabled(_OfPolicy):
     """A policy was disabled."""
 
     message_type = "approvals.policy_disabled"
-    subject = SubjectOf("policy", "policy_id")
-
-    policy_id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)

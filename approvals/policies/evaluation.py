@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +18,9 @@ from audit.bus.context import Context
 from audit.bus.handling import asked_at_opening, command_classes, describes_policies
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import Forbidden
+
+_REQUIRED = ("requester_reason_required", "approver_reason_required", "one_open_request")
+_TIME_LIMITS = ("approve_within_s", "execute_within_s")
 
 
 class CannotBeHeld(Forbidden):
@@ -117,7 +119,21 @@ def added_up(policies: Sequence[Policy], *, floor: dict[str, Any] | None = None)
     return {
         "policies": [*given["policies"], *versions],
         "rules": [*given["rules"], *rules],
-        "options": _strictest(policies) | given.get("options", {}),
+        "options": _options(policies) | given.get("options", {}),
+    }
+
+
+def strictest(options: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the strictest of each option; an option that is missing requires nothing."""
+
+    def given(name: str) -> list[Any]:
+        return [each[name] for each in options if each.get(name) is not None]
+
+    return {
+        "requester_may_vote": bool(options) and all(o.get("requester_may_vote") for o in options),
+        "minimum_membership_s": max(given("minimum_membership_s"), default=0),
+        **{name: any(given(name)) for name in _REQUIRED},
+        **{name: min(given(name), default=None) for name in _TIME_LIMITS},
     }
 
 
@@ -216,20 +232,10 @@ def _asked(policy: Policy, matched: Sequence[Policy]) -> dict[str, Any]:
     }
 
 
-def _strictest(policies: Sequence[Policy]) -> dict[str, Any]:
-    approve = [policy.approve_within for policy in policies if policy.approve_within]
-    execute = [policy.execute_within for policy in policies if policy.execute_within]
-    membership = max((policy.minimum_membership for policy in policies), default=timedelta())
-    within = min([*approve, settings.APPROVALS_APPROVE_WITHIN])
-    return {
-        "requester_may_vote": bool(policies) and all(p.requester_may_vote for p in policies),
-        "requester_reason_required": any(p.requester_reason_required for p in policies),
-        "approver_reason_required": any(p.approver_reason_required for p in policies),
-        "one_open_request": any(p.one_open_request for p in policies),
-        "minimum_membership_s": int(membership.total_seconds()),
-        "approve_within_s": int(within.total_seconds()),
-        "execute_within_s": int(min(execute).total_seconds()) if execute else None,
-    }
+def _options(policies: Sequence[Policy]) -> dict[str, Any]:
+    options = strictest([policy.options for policy in policies])
+    usual = int(settings.APPROVALS_APPROVE_WITHIN.total_seconds())
+    return options | {"approve_within_s": min(options["approve_within_s"] or usual, usual)}
 
 
 def voted_slots(

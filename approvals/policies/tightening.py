@@ -12,11 +12,6 @@ from audit.bus import cases
 from audit.bus.context import Context
 from audit.messages.classes import Command
 
-_FORBIDDING = ("requester_may_vote",)
-_DEMANDING = ("requester_reason_required", "approver_reason_required", "one_open_request")
-_LEAST = ("minimum_membership_s",)
-_MOST = ("approve_within_s", "execute_within_s")
-
 
 def tightened(request: ApprovalRequest, command: Command, *, context: Context) -> dict[str, Any]:
     """Return the requirements of a request with those of today's policies added.
@@ -88,12 +83,4 @@ def _united(asked: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
 
 
 def _options(asked: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    """Return the stricter of each option; an option missing from a snapshot requires nothing."""
-    pair = (asked.get("options", {}), now.get("options", {}))
-    most = {name: [each[name] for each in pair if each.get(name) is not None] for name in _MOST}
-    return {
-        **{name: all(each.get(name, False) for each in pair) for name in _FORBIDDING},
-        **{name: any(each.get(name, False) for each in pair) for name in _DEMANDING},
-        **{name: max(each.get(name, 0) for each in pair) for name in _LEAST},
-        **{name: min(values, default=None) for name, values in most.items()},
-    }
+    return evaluation.strictest([asked.get("options", {}), now.get("options", {})])
