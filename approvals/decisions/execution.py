@@ -63,7 +63,7 @@ def opened(request: ApprovalRequest) -> Command:
         raise
 
 
-def ask(request: ApprovalRequest, *, context: Context) -> None:
+def announce(request: ApprovalRequest, *, context: Context) -> None:
     """Announce a new request, in the log and by e-mail."""
     notifications.announce_request(request)
     context.emit(

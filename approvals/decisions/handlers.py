@@ -116,7 +116,7 @@ def tighten_request(command: commands.TightenRequest, context: Context) -> Appro
         events.RequestSuperseded(approval_request_id=request.pk, successor_id=successor.pk)
     )
     notifications.announce_change(request)
-    execution.ask(successor, context=context)
+    execution.announce(successor, context=context)
     return successor
 
 

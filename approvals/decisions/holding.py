@@ -62,7 +62,7 @@ def _hold(command: Command, context: Context, requirements: dict[str, Any]) -> P
         if pending is not None:
             return pending
     request = ApprovalRequest.hold(command, context, requirements=requirements)
-    execution.ask(request, context=context)
+    execution.announce(request, context=context)
     return Postponed(command_id=context.command_id, result_id=request.subject_id or None)
 
 

@@ -39,15 +39,15 @@ def rehearse(request: ApprovalRequest, command: Command) -> Tried:
     )
     match rehearsed.outcome:
         case Completed():
-            happened = ", ".join(map(words, rehearsed.event_types)) or "no events"
-            said = f"It would succeed now: {happened}."
+            events = ", ".join(map(words, rehearsed.event_types)) or "no events"
+            text = f"It would succeed now: {events}."
         case ReplayRefused(error=error):
-            said = f"It would be refused now: {error.message}"
+            text = f"It would be refused now: {error.message}"
         case ReplayFailed(error=error):
-            said = f"It would fail now: {error.message}"
+            text = f"It would fail now: {error.message}"
     return Tried(
         would_work=isinstance(rehearsed.outcome, Completed),
-        words=said,
+        words=text,
         values=rehearsed.seen,
         duration_ms=round((time.perf_counter() - started) * 1000),
     )

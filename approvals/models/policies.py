@@ -57,8 +57,8 @@ def _governing(model: type[models.Model]) -> pipeline.Statement:
     return pipeline.Statement(f"""
         SELECT (
             SELECT coalesce(jsonb_agg(jsonb_build_object('id', rule.id, 'group_id', group_id,
-                'group', asked.name, 'quorum', quorum) ORDER BY rule.id), '[]')::text
-            FROM approvals_rule AS rule JOIN auth_group AS asked ON asked.id = group_id
+                'group', grp.name, 'quorum', quorum) ORDER BY rule.id), '[]')::text
+            FROM approvals_rule AS rule JOIN auth_group AS grp ON grp.id = group_id
             WHERE policy_id = policy.id AND NOT is_dropped
         ), {rows.columns(model, of="policy")}
         FROM approvals_policy AS policy

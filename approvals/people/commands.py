@@ -170,7 +170,6 @@ class AddToGroup(_OnUser):
     """Add a user to a group."""
 
     message_type = "approvals.add_to_group"
-    sentence = "Add {subject} to {group_id}"
 
     group_id: int
 
@@ -183,7 +182,6 @@ class RemoveFromGroup(_OnUser):
     """Remove a user from a group."""
 
     message_type = "approvals.remove_from_group"
-    sentence = "Remove {subject} from {group_id}"
 
     group_id: int
 

@@ -25,7 +25,7 @@ class Seniority:
         return self._joined_at.get((group_id, person_id))
 
     def senior(self, people: Collection[int], group_id: int, *, minimum_s: int) -> set[int]:
-        """Return those of some people who have been in a group for that many seconds."""
+        """Return the people, among these, who have been in a group for that many seconds."""
         if not minimum_s:
             return set(people)
         latest = timezone.now() - timedelta(seconds=minimum_s)

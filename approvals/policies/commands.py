@@ -32,7 +32,7 @@ class _PolicyFields:
     one_open_request: bool = True
 
     def columns(self) -> dict[str, Any]:
-        """Return the columns of a policy that says this."""
+        """Return the columns of a policy with this content."""
         others = ("groups", "quorums", "for_tenant")
         names = [each.name for each in fields(_PolicyFields) if each.name not in others]
         return {name: getattr(self, name) for name in names} | {"tenant": self.for_tenant}
@@ -54,8 +54,8 @@ class _PolicyFields:
                 return f"forbid {where}"
         names = dict(Group.objects.filter(pk__in=self.groups).values_list("pk", "name"))
         rules = zip(self.groups, self.quorums, strict=False)
-        asked = [f"{quorum} of {names.get(group, f'group {group}')}" for group, quorum in rules]
-        return f"require {' and '.join(asked) or 'no one'} to approve {where}"
+        required = [f"{quorum} of {names.get(group, f'group {group}')}" for group, quorum in rules]
+        return f"require {' and '.join(required) or 'no one'} to approve {where}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -54,8 +54,8 @@ _KINDS: tuple[tuple[type | tuple[type, ...], type], ...] = (
     (ArrayField, list),
     (models.JSONField, dict),
 )
-# Each name that a condition may use beside the fields of a command and its subject: where its value
-# is in a context, and in the record of a command. All are strings.
+# The names that a condition may use in addition to the fields of a command and its subject: where
+# the value is in a context, and in the record of a command. All are strings.
 _FACTS = {
     "actor.kind": ("actor.kind", "actor_kind"),
     "actor.id": ("actor.id", "actor_id"),

@@ -79,8 +79,8 @@ def judge(command: Command, context: Context) -> Verdict:
     if context.facts["is_governed"]:
         names = names_governing(type(command))
         governing = Policy.objects.governing(names, tenant=context.tenant)
-    asked = [policy for policy in governing if may_apply(policy.effect, type(command))]
-    matched = [policy for policy in asked if conditions.is_met(policy.condition, command, context)]
+    found = [policy for policy in governing if may_apply(policy.effect, type(command))]
+    matched = [policy for policy in found if conditions.is_met(policy.condition, command, context)]
     for policy in matched:
         if policy.effect == Effect.FORBID:
             raise ForbiddenByPolicy(policy.message or f"The {policy} forbids this.")
@@ -88,8 +88,8 @@ def judge(command: Command, context: Context) -> Verdict:
     requirements = added_up(holding, floor=floor_for(command))
     effect = Effect.REQUIRE_APPROVAL if requirements["rules"] else Effect.ALLOW
     decision: dict[str, Any] = {"effect": effect.value}
-    if asked:
-        decision["policies"] = [_asked(policy, matched) for policy in asked]
+    if found:
+        decision["policies"] = [_evaluated(policy, matched) for policy in found]
     return Verdict(effect=effect, decision=decision, requirements=requirements)
 
 
@@ -222,7 +222,7 @@ def describe(command_class: type[Command]) -> str:
     )
 
 
-def _asked(policy: Policy, matched: Sequence[Policy]) -> dict[str, Any]:
+def _evaluated(policy: Policy, matched: Sequence[Policy]) -> dict[str, Any]:
     return {
         "id": str(policy.pk),
         "version": policy.version,

@@ -34,8 +34,8 @@ class Explanation:
     @property
     def is_decisive(self) -> bool:
         """True if the policy matched when the command arrived."""
-        asked = (self.record.decision or {}).get("policies", [])
-        return any(each["id"] == str(self.policy.pk) and each.get("matched") for each in asked)
+        evaluated = (self.record.decision or {}).get("policies", [])
+        return any(each["id"] == str(self.policy.pk) and each.get("matched") for each in evaluated)
 
 
 class Past:

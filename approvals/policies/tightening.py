@@ -21,10 +21,10 @@ def tightened(request: ApprovalRequest, command: Command, *, context: Context) -
         current approvers cannot meet all requirements: then the request stays unchanged.
     """
     verdict = verdict_of_today(request, command, by=context)
-    asked = request.requirements
-    if verdict.effect is not Effect.REQUIRE_APPROVAL or not _is_more(verdict.requirements, asked):
+    prior = request.requirements
+    if verdict.effect is not Effect.REQUIRE_APPROVAL or not _is_more(verdict.requirements, prior):
         raise NothingToTighten
-    united = _united(asked, verdict.requirements)
+    united = _united(prior, verdict.requirements)
     evaluation.check_can_be_held(command, requirements=united, requester=request.requester_person)
     return united
 
@@ -34,10 +34,10 @@ def verdict_of_today(request: ApprovalRequest, command: Command, *, by: Context)
 
     :raises Forbidden: if a policy now forbids the command, or cannot be evaluated.
     """
-    return evaluation.judge(command, _as_asked(request, command, by=by))
+    return evaluation.judge(command, _as_sent(request, command, by=by))
 
 
-def people_asked(requirements: dict[str, Any]) -> Counter[int]:
+def people_required(requirements: dict[str, Any]) -> Counter[int]:
     """Return the number of people required from each group: a person fills one rule only."""
     counted: Counter[int] = Counter()
     for rule in requirements["rules"]:
@@ -45,7 +45,7 @@ def people_asked(requirements: dict[str, Any]) -> Counter[int]:
     return counted
 
 
-def _as_asked(request: ApprovalRequest, command: Command, *, by: Context) -> Context:
+def _as_sent(request: ApprovalRequest, command: Command, *, by: Context) -> Context:
     """Rebuild the context in which the command was sent; its subject is in its current state."""
     number = request.subject_number
     context = cases.replayed(request.held_record, None, expected_number=number, by=by)
@@ -55,32 +55,32 @@ def _as_asked(request: ApprovalRequest, command: Command, *, by: Context) -> Con
     return context
 
 
-def _is_more(now: dict[str, Any], asked: dict[str, Any]) -> bool:
+def _is_more(now: dict[str, Any], prior: dict[str, Any]) -> bool:
     """Return True if the current requirements exceed the earlier ones.
 
     The built-in policy always does when it is new, even if its owners are required already: the
     command would be refused on execution without it.
     """
-    before = people_asked(asked)
+    before = people_required(prior)
     return (
-        any(quorum > before[group] for group, quorum in people_asked(now).items())
-        or _options(asked, now) != _options(asked, asked)
-        or (is_under_floor(now) and not is_under_floor(asked))
+        any(quorum > before[group] for group, quorum in people_required(now).items())
+        or _options(prior, now) != _options(prior, prior)
+        or (is_under_floor(now) and not is_under_floor(prior))
     )
 
 
-def _united(asked: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+def _united(prior: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
     """Return two snapshots united: for each group, the rules that require more of its people."""
-    before, after = people_asked(asked), people_asked(now)
-    new_versions = [each for each in now["policies"] if each not in asked["policies"]]
-    kept = [each for each in asked["rules"] if before[each["group_id"]] >= after[each["group_id"]]]
+    before, after = people_required(prior), people_required(now)
+    new_versions = [each for each in now["policies"] if each not in prior["policies"]]
+    kept = [each for each in prior["rules"] if before[each["group_id"]] >= after[each["group_id"]]]
     new = [each for each in now["rules"] if after[each["group_id"]] > before[each["group_id"]]]
     return {
-        "policies": [*asked["policies"], *new_versions],
+        "policies": [*prior["policies"], *new_versions],
         "rules": [*kept, *new],
-        "options": asked.get("options", {}) | _options(asked, now),
+        "options": prior.get("options", {}) | _options(prior, now),
     }
 
 
-def _options(asked: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
-    return evaluation.strictest([asked.get("options", {}), now.get("options", {})])
+def _options(prior: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+    return evaluation.strictest([prior.get("options", {}), now.get("options", {})])

@@ -10,7 +10,7 @@ from audit.entry.shell import carry_out
 
 
 class Command(BaseCommand):
-    """To be run once, at the first set-up: later the owners themselves decide who joins them."""
+    """A set-up step, run once: later the owners themselves decide who joins them."""
 
     help = "Appoint the first policy owners, at least three, and create the first policies."
 

@@ -69,7 +69,7 @@ def difference_to_today(request: ApprovalRequest, command: Command) -> list[str]
 
 
 def _compared(asked: dict[str, Any], today: dict[str, Any]) -> list[str]:
-    before, after = map(tightening.people_asked, (asked, today))
+    before, after = map(tightening.people_required, (asked, today))
     names = {rule["group_id"]: rule["group"] for rule in (*asked["rules"], *today["rules"])}
     differing = [
         f"{name}: {before[group]} approvals at the time of the request, {after[group]} today."
