@@ -2,7 +2,7 @@
 
 from django.contrib.auth.models import User
 
-from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
+from apikeys.commands import AddMember, CreateCustomer
 from apikeys.models import ApiKey, Customer
 from approvals.people.commands import AddToGroup, CreateUser, GrantPermission, SetStaff
 from audit.messages.outcomes import Completed
@@ -99,7 +99,7 @@ def _grant(stage: Stage, username: str) -> None:
 def _make_robots(stage: Stage, firm: Firm) -> None:
     owner = firm.seniors[0]
     for number, name in enumerate(texts.ROBOTS[firm.customer.name]):
-        command = CreateApiKey(customer_id=firm.customer.pk, owner_id=int(owner.id), name=name)
+        command = firm.new_key(name, by=owner)
         outcome = stage.send(command, by=owner, reason="For the program of that name")
         if isinstance(outcome, Completed):
             firm.robots.append(stage.robot(command.api_key_id, "v2" if number else "v1"))

@@ -4,11 +4,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
 
-from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
+from apikeys.commands import DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
 from approvals.decisions.break_glass_commands import BreakGlass
 from approvals.models import ApprovalRequest, Policy, State
@@ -18,7 +19,7 @@ from audit.messages.classes import Command
 from audit.outside import outside_command
 from config.demo.busy import cast, texts
 from config.demo.busy.agenda import office_hours
-from config.demo.busy.decisions import approved, ask_and_decide, decide, denied
+from config.demo.busy.decisions import APPROVED, DENIED, Ending, ask_and_decide, schedule
 from config.demo.busy.habits import some_key
 from config.demo.busy.stage import Stage
 
@@ -68,38 +69,39 @@ def _ask_before_creating_at_lumen(stage: Stage) -> None:
 
 
 def _ask_for_more_than_people_can_give(stage: Stage) -> None:
-    policy = Policy.objects.filter(governs="apikeys.enable", is_enabled=True).first()
-    if policy is None:
-        return
-    edited = EditPolicy(
-        policy_id=policy.pk,
-        governs=policy.governs,
-        groups=(stage.group("Security").pk,),
-        quorums=(1,),
-    )
-    why = "The same for every channel"
-    request = stage.ask(edited, by=stage.approvers["olga"], reason=why)
-    if request is not None:
-        decide(stage, request, stage.approvers["olga"], denied)
+    edit_policy(stage, "apikeys.enable", why="The same for every channel", ending=DENIED)
 
 
-def _propose(stage: Stage, command: Command, *, why: str) -> None:
-    ask_and_decide(stage, command, by=stage.approvers["olga"], reason=why)
+def edit_policy(stage: Stage, governs: str, *, why: str, ending: Ending, **said: Any) -> None:
+    """Propose a policy with the same rules and no condition."""
+    policy = Policy.objects.filter(governs=governs, is_enabled=True).first()
+    if policy is not None:
+        rules = policy.present_rules()
+        edited = EditPolicy(
+            policy_id=policy.pk,
+            governs=governs,
+            groups=tuple(rule.group_id for rule in rules),
+            quorums=tuple(rule.quorum for rule in rules),
+            **said,
+        )
+        _propose(stage, edited, why=why, ending=ending)
+
+
+def _propose(stage: Stage, command: Command, *, why: str, ending: Ending = APPROVED) -> None:
+    ask_and_decide(stage, command, by=stage.approvers["olga"], reason=why, ending=ending)
 
 
 def _repair_by_hand(stage: Stage, why: str, number: int) -> None:
     """Change a name in the database; every other time without a history row as well."""
     firm = stage.firms[number % len(stage.firms)]
-    api_key = some_key(stage, firm, is_enabled=True)
-    if api_key is None:
-        return
-    name = f"{api_key.name}-eu"
-    with outside_command(why):
-        if number % 2:
-            ApiKey.objects.filter(pk=api_key.pk).update(name=name)
-        else:
-            api_key.name = name
-            api_key.save(update_fields=["name"])
+    api_key = some_key(stage, firm)
+    if api_key is not None:
+        api_key.name = f"{api_key.name}-eu"
+        with outside_command(why):
+            if number % 2:
+                ApiKey.objects.filter(pk=api_key.pk).update(name=api_key.name)
+            else:
+                api_key.save(update_fields=["name"])
 
 
 def _outage(stage: Stage) -> None:
@@ -111,13 +113,12 @@ def _outage(stage: Stage) -> None:
 
 
 def _fail(stage: Stage) -> None:
-    firm = stage.random.choice(stage.firms)
-    api_key = some_key(stage, firm, is_enabled=True)
+    firm = stage.pick(stage.firms)
+    api_key = some_key(stage, firm)
     if api_key is not None:
         with _somebody_holds(api_key.pk):
             command = EnableApiKey(api_key_id=api_key.pk)
-            speaker = stage.random.choice(firm.seniors)
-            stage.say(command, by=speaker, reason="Back after the maintenance")
+            stage.say(command, by=stage.pick(firm.seniors), reason="Back after the maintenance")
 
 
 @contextmanager
@@ -143,25 +144,20 @@ def _leave_before_the_answer(stage: Stage) -> None:
     olga, firm = stage.approvers["olga"], stage.firm("Lumen Clinics")
     cast.hire(stage, firm, "nico")
     nico = stage.person("nico", "v2")
-    command = CreateApiKey(customer_id=firm.customer.pk, owner_id=int(nico.id), name="summer-study")
-    request = stage.ask(command, by=nico, reason="For my study of this summer")
+    command = firm.new_key("summer-study", by=nico)
+    ask_and_decide(stage, command, by=nico, reason="For my study of this summer")
     leave = SetUserActive(user_id=int(nico.id), is_active=False)
     stage.say(leave, by=olga, reason="Nico does not come after all")
-    if request is not None:
-        decide(stage, request, nico, approved)
 
 
 def _overtaken(stage: Stage) -> None:
     """Request to enable a key that a colleague enables before it is approved."""
     firm = stage.firm("Acme")
     api_key = some_key(stage, firm, is_enabled=False)
-    if api_key is None:
-        return
-    command = EnableApiKey(api_key_id=api_key.pk)
-    request = stage.ask(command, by=firm.robots[0], reason="The sale begins at noon")
-    if request is not None:
+    if api_key is not None:
+        command = EnableApiKey(api_key_id=api_key.pk)
+        ask_and_decide(stage, command, by=firm.robots[0], reason="The sale begins at noon")
         stage.say(command, by=firm.people["dana"], reason="Needed at once, and I may")
-        decide(stage, request, firm.robots[0], approved)
 
 
 def _let_bob_break_the_glass(stage: Stage) -> None:
@@ -173,7 +169,7 @@ def _let_bob_break_the_glass(stage: Stage) -> None:
 def _break_the_glass(stage: Stage) -> None:
     """Disable a leaked key with break-glass; the owners review it afterwards."""
     firm, bob = stage.firm("Globex"), stage.approvers["bob"]
-    api_key = some_key(stage, firm, is_enabled=True)
+    api_key = some_key(stage, firm)
     if api_key is None:
         return
     leaked = DisableApiKey(api_key_id=api_key.pk)
@@ -189,7 +185,7 @@ def _review(stage: Stage) -> None:
         message_type="approvals.review_break_glass", state=State.PENDING
     )
     for request in asked:
-        decide(stage, request, stage.approvers["bob"], approved)
+        schedule(stage, request, stage.approvers["bob"], APPROVED)
 
 
 _INCIDENTS: tuple[tuple[float, Callable[[Stage], None]], ...] = (

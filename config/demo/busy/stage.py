@@ -1,18 +1,19 @@
 """The stage of the month: its senders and their channels, and how commands are sent."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import log
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from apikeys.commands import CreateApiKey
 from apikeys.models import ApiKey, Customer
 from approvals.models import ApprovalRequest
 from audit.actors import credentials
@@ -24,6 +25,8 @@ from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Outcome, Postponed
 from config.demo.busy import texts
 from config.demo.busy.agenda import Agenda, office_hours
+
+_Choice = TypeVar("_Choice")
 
 
 class Speaker(NamedTuple):
@@ -53,9 +56,10 @@ class Firm:
         """Its people who may do everything with its keys."""
         return [each for each in self.people.values() if each not in self.juniors]
 
-    def owner_of_keys_by(self, speaker: Speaker) -> int:
-        """Return the id of the owner for a key created by the sender: itself, or a senior."""
-        return int((self.seniors[0] if speaker in self.robots else speaker).id)
+    def new_key(self, name: str, *, by: Speaker) -> CreateApiKey:
+        """Return the creation of a key for the sender, or for a senior if that is a service."""
+        owner = self.seniors[0] if by in self.robots else by
+        return CreateApiKey(customer_id=self.customer.pk, owner_id=int(owner.id), name=name)
 
     @property
     def kept(self) -> list[str]:
@@ -121,8 +125,13 @@ class Stage:
         address = f"203.0.113.{self.random.randrange(10, 250)}"
         return Speaker("api_key", str(api_key_id), channel, address, agent)
 
-    def pick(self, choices: Sequence[str]) -> str:
+    def pick(self, choices: Sequence[_Choice]) -> _Choice:
         return self.random.choice(choices)
+
+    def draw(self, weights: Mapping[_Choice, int]) -> _Choice:
+        """Return one of the keys, each as often as its weight says."""
+        (drawn,) = self.random.choices(list(weights), weights=list(weights.values()))
+        return drawn
 
     def token(self) -> str:
         """Return a random UUID, such as a client would generate."""
@@ -136,14 +145,15 @@ class Stage:
     def firm(self, name: str) -> Firm:
         return next(firm for firm in self.firms if firm.customer.name == name)
 
-    def keys_of(self, firm: Firm) -> QuerySet[ApiKey]:
+    def keys_of(self, firm: Firm, **conditions: Any) -> QuerySet[ApiKey]:
         """Return the keys that were made in the month, without those that programs go by.
 
         All others are left alone: those from before the month, and those that the person at the
         keyboard makes while it is played, which are dated after its end.
         """
         made = ApiKey.objects.filter(customer=firm.customer, created_at__lt=self.agenda.end)
-        return made.exclude(pk__in=[*self._earlier_keys, *firm.kept])
+        changeable = made.filter(deleted_at=None).exclude(pk__in=[*self._earlier_keys, *firm.kept])
+        return changeable.filter(**conditions).order_by("created_at", "pk")
 
     def group(self, name: str) -> Group:
         return Group.objects.get(name=name)
