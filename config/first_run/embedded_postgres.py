@@ -37,23 +37,16 @@ class Server:
         return f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?{place}"
 
 
-@dataclass(frozen=True)
-class _Hold:
-    """The shared lock by which one process keeps the server of one home running."""
-
-    process: int
-    lock: int
+# The shared locks by which a process keeps the server of a home running, by both. A lock lasts as
+# long as its file is open, so it must outlive the call that took it; and a forked child, which runs
+# its parent's exit handlers, must not take the parent's lock for its own.
+_locks: dict[tuple[int, Path], int] = {}
 
 
-# A lock lasts as long as its file is open, so it must outlive the call that took it.
-_holds: dict[Path, _Hold] = {}
-
-
-def start(home: Path, *, max_connections: int = 150, fsync: bool = True) -> Server:
+def start(home: Path) -> Server:
     """Start the server whose data live in `home`, or join it if it runs.
 
-    The options count for who starts it, not for who joins. It stops when the last process that
-    called this has ended.
+    It stops when the last process that called this has ended.
 
     :raises ServerUnavailable: if no server can be run here; the message says what to do.
     """
@@ -64,7 +57,7 @@ def start(home: Path, *, max_connections: int = 150, fsync: bool = True) -> Serv
     with _gate(home), stopping.held_back():
         programs = postgres_programs.copied_within_reach(programs, home=home)
         cluster = Cluster(data=home / f"data{programs.major()}", programs=programs)
-        _run(cluster, max_connections=max_connections, fsync=fsync)
+        cluster.start()
         _hold(home, cluster=cluster)
     return Server(cluster.data)
 
@@ -80,13 +73,6 @@ def make_directory(directory: Path) -> Path:
             missing.mkdir(exist_ok=True)
             missing.chmod(0o711 if os.geteuid() == 0 else 0o700)
     return directory
-
-
-def _run(cluster: Cluster, *, max_connections: int, fsync: bool) -> None:
-    if not cluster.data.exists():
-        cluster.create()
-    if not cluster.is_ready():
-        cluster.start(max_connections=max_connections, fsync=fsync)
 
 
 def _usable_home(home: Path, *, account: Account | None) -> Path:
@@ -146,26 +132,24 @@ def _gate(home: Path) -> Iterator[None]:
 
 def _hold(home: Path, *, cluster: Cluster) -> None:
     """Keep the server running for as long as this process lives. Must be called at the gate."""
-    held = _holds.get(home)
-    if held and held.process == os.getpid():
+    if (os.getpid(), home) in _locks:
         return
     lock = _open_private(home / "lock")
     fcntl.flock(lock, fcntl.LOCK_SH)
-    _holds[home] = _Hold(os.getpid(), lock)
+    _locks[os.getpid(), home] = lock
     atexit.register(_leave, home, cluster=cluster)
 
 
 def _leave(home: Path, *, cluster: Cluster) -> None:
     """Stop the server if no other process holds it."""
-    hold = _holds[home]
-    # A forked child runs its parent's exit handlers, and the lock is the parent's.
-    if hold.process != os.getpid():
+    lock = _locks.get((os.getpid(), home))
+    if lock is None:
         return
     stopping.ignore_signals()
     # The directory may have been removed, and then there is nothing left to stop; or the lock is
     # held by others, and then the server is theirs.
     with suppress(FileNotFoundError, BlockingIOError), _gate(home):
-        fcntl.flock(hold.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         cluster.stop()
 
 

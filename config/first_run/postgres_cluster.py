@@ -18,40 +18,25 @@ START_SECONDS = 60
 class Cluster:
     """A data directory, which also holds the socket, and the programs that fit it.
 
-    Every method but `is_ready` expects that no other process works on the same directory.
+    Every method expects that no other process works on the same directory.
     """
 
     data: Path
     programs: Programs
 
-    def create(self) -> None:
-        """Make the data directory aside and rename it, so that it is never half-made."""
-        _remove_drafts(self.data.parent)
-        draft = Path(tempfile.mkdtemp(prefix="new-", dir=self.data.parent))
-        if self.programs.account:
-            os.chown(draft, self.programs.account.uid, self.programs.account.gid)
-        self.programs.run("initdb", "--pgdata", draft, *_INITDB_OPTIONS, *self._provider())
-        draft.rename(self.data)
-
-    def start(self, *, max_connections: int, fsync: bool) -> None:
+    def start(self) -> None:
         """Start the server, or wait for the one that is on its way up or down.
 
         :raises ServerUnavailable: if it does not get ready; the message ends with its own log.
         """
+        if not self.data.exists():
+            self._create()
         if self._awaited():
             return
         self._remove_stale_locks()
-        options = {
-            "port": PORT,
-            "listen_addresses": "",
-            "unix_socket_directories": ".",
-            "max_connections": max_connections,
-            "fsync": "on" if fsync else "off",
-        }
-        flags = " ".join(f"-c {name}={value}" for name, value in options.items())
         try:
             # From inside the directory, for pg_ctl hands its path to a shell.
-            self.programs.run("pg_ctl", *_PG_CTL_OPTIONS, "-o", flags, "start", cwd=self.data)
+            self.programs.run("pg_ctl", *_PG_CTL_OPTIONS, "start", cwd=self.data)
         except ServerUnavailable as error:
             # It may still be on its way up, after the time-out of pg_ctl.
             self.stop()
@@ -61,10 +46,14 @@ class Cluster:
         """Stop the server at once, whoever is connected; it may have stopped already."""
         self.programs.succeeds("pg_ctl", "-D", ".", "-m", "fast", "stop", cwd=self.data)
 
-    def is_ready(self) -> bool:
-        return self.programs.succeeds(
-            "pg_isready", "-q", "-U", "postgres", "-h", self.data, "-p", str(PORT)
-        )
+    def _create(self) -> None:
+        """Make the data directory aside and rename it, so that it is never half-made."""
+        _remove_drafts(self.data.parent)
+        draft = Path(tempfile.mkdtemp(prefix="new-", dir=self.data.parent))
+        if self.programs.account:
+            os.chown(draft, self.programs.account.uid, self.programs.account.gid)
+        self.programs.run("initdb", "--pgdata", draft, *_INITDB_OPTIONS, *self._provider())
+        draft.rename(self.data)
 
     def _provider(self) -> list[str]:
         # The built-in provider came with 17 and needs no locale from the system. Plain C would
@@ -76,11 +65,16 @@ class Cluster:
     def _awaited(self) -> bool:
         """Wait while a server that does not answer yet still lives; tell whether it answers."""
         end = time.monotonic() + START_SECONDS
-        while not self.is_ready():
+        while not self._is_ready():
             if not self._has_process() or time.monotonic() > end:
                 return False
             time.sleep(0.1)
         return True
+
+    def _is_ready(self) -> bool:
+        return self.programs.succeeds(
+            "pg_isready", "-q", "-U", "postgres", "-h", self.data, "-p", str(PORT)
+        )
 
     def _has_process(self) -> bool:
         processes = Path("/proc").glob("[0-9]*")
@@ -109,7 +103,13 @@ _INITDB_OPTIONS = (
     "--encoding=UTF8",
     "--locale=C.UTF-8",
 )
-_PG_CTL_OPTIONS = ("-D", ".", "-w", "-t", str(START_SECONDS), "-l", "server.log")
+_SERVER_OPTIONS = (
+    f"-c port={PORT} -c listen_addresses= -c unix_socket_directories=. -c max_connections=150"
+)
+_PG_CTL_OPTIONS = (
+    *("-D", ".", "-w", "-t", str(START_SECONDS), "-l", "server.log"),
+    *("-o", _SERVER_OPTIONS),
+)
 
 
 def _remove_drafts(home: Path) -> None:
