@@ -32,9 +32,9 @@ def is_there() -> bool:
 def gather(stage: Stage) -> None:
     """Add the customers, Acme first, with their people and services."""
     for name in texts.PEOPLE:
-        stage.firms.append(_firm(stage, name))
+        stage.firms[name] = _firm(stage, name)
     for name in ("Globex", "Harbor Logistics"):
-        _join(stage, stage.firm(name), "iris")
+        _join(stage, stage.firms[name], "iris")
 
 
 def hire_carol(stage: Stage) -> None:
@@ -71,10 +71,9 @@ def _firm(stage: Stage, name: str) -> Firm:
 
 
 def _customer(stage: Stage, name: str) -> Customer:
-    found = Customer.objects.filter(name=name).first()
-    if found is None:
+    if not Customer.objects.filter(name=name).exists():
         stage.send(CreateCustomer(name=name), by=THE_SYSTEM, reason=_NEW)
-    return found or Customer.objects.get(name=name)
+    return Customer.objects.get(name=name)
 
 
 def _account(stage: Stage, username: str) -> User:

@@ -6,11 +6,10 @@ can create one.
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime, timedelta, tzinfo
 from typing import ClassVar
 
-import psycopg
 from django.db import connection, connections
 from django.utils import timezone
 
@@ -74,7 +73,6 @@ class _Turned(datetime):
 
 
 def _as_owner(*statements: str) -> None:
-    settings = connections["owner"].get_connection_params()
-    with closing(psycopg.connect(**settings, autocommit=True)) as owner:
+    with connections["owner"].cursor() as cursor:
         for statement in statements:
-            owner.execute(statement)
+            cursor.execute(statement)

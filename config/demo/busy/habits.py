@@ -33,7 +33,7 @@ _LIFETIMES = (30, 90, 365)
 
 def do_something(stage: Stage) -> None:
     """Let a random customer do a random thing."""
-    firm = stage.firm(stage.draw(texts.SHARES))
+    firm = stage.firms[stage.draw(texts.SHARES)]
     stage.draw(_HABITS)(stage, firm)
 
 
@@ -102,7 +102,7 @@ def ask_without_permission(stage: Stage, firm: Firm) -> None:
 
 
 def ask_for_a_key_of_another_customer(stage: Stage, firm: Firm) -> None:
-    other = stage.pick([each for each in stage.firms if each is not firm])
+    other = stage.pick([each for each in stage.firms.values() if each is not firm])
     _change(stage, some_key(stage, other), EnableApiKey, by=anybody(stage, firm))
 
 

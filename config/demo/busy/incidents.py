@@ -59,7 +59,7 @@ def _forbid_careless_names(stage: Stage) -> None:
 def _ask_before_creating_at_lumen(stage: Stage) -> None:
     policy = CreatePolicy(
         governs="apikeys.create",
-        for_tenant=str(stage.firm("Lumen Clinics").customer.pk),
+        for_tenant=str(stage.firms["Lumen Clinics"].customer.pk),
         groups=(stage.group("Security").pk,),
         quorums=(1,),
         requester_reason_required=True,
@@ -93,7 +93,7 @@ def _propose(stage: Stage, command: Command, *, why: str, ending: Ending = APPRO
 
 def _repair_by_hand(stage: Stage, why: str, number: int) -> None:
     """Change a name in the database; every other time without a history row as well."""
-    firm = stage.firms[number % len(stage.firms)]
+    firm = stage.firms[texts.FIRMS[number % len(texts.FIRMS)]]
     api_key = some_key(stage, firm)
     if api_key is not None:
         api_key.name = f"{api_key.name}-eu"
@@ -113,7 +113,7 @@ def _outage(stage: Stage) -> None:
 
 
 def _fail(stage: Stage) -> None:
-    firm = stage.pick(stage.firms)
+    firm = stage.pick(list(stage.firms.values()))
     api_key = some_key(stage, firm)
     if api_key is not None:
         with _somebody_holds(api_key.pk):
@@ -141,7 +141,7 @@ def _execute(sql: str) -> None:
 
 def _leave_before_the_answer(stage: Stage) -> None:
     """Let Nico request a key at Lumen; he has left when it is approved."""
-    olga, firm = stage.approvers["olga"], stage.firm("Lumen Clinics")
+    olga, firm = stage.approvers["olga"], stage.firms["Lumen Clinics"]
     cast.hire(stage, firm, "nico")
     nico = stage.person("nico", "v2")
     command = firm.new_key("summer-study", by=nico)
@@ -152,7 +152,7 @@ def _leave_before_the_answer(stage: Stage) -> None:
 
 def _overtaken(stage: Stage) -> None:
     """Request to enable a key that a colleague enables before it is approved."""
-    firm = stage.firm("Acme")
+    firm = stage.firms["Acme"]
     api_key = some_key(stage, firm, is_enabled=False)
     if api_key is not None:
         command = EnableApiKey(api_key_id=api_key.pk)
@@ -168,7 +168,7 @@ def _let_bob_break_the_glass(stage: Stage) -> None:
 
 def _break_the_glass(stage: Stage) -> None:
     """Disable a leaked key with break-glass; the owners review it afterwards."""
-    firm, bob = stage.firm("Globex"), stage.approvers["bob"]
+    firm, bob = stage.firms["Globex"], stage.approvers["bob"]
     api_key = some_key(stage, firm)
     if api_key is None:
         return

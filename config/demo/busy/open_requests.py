@@ -25,7 +25,7 @@ def plan(stage: Stage) -> None:
 
 def _urgent(stage: Stage) -> None:
     """Request under the policy with a deadline of two days, which are nearly over at the end."""
-    firm = stage.firm("Lumen Clinics")
+    firm = stage.firms["Lumen Clinics"]
     owner = firm.seniors[0]
     command = firm.new_key("vaccination-calendar", by=owner)
     stage.ask(command, by=owner, reason="The campaign begins tomorrow")
@@ -33,7 +33,7 @@ def _urgent(stage: Stage) -> None:
 
 def _stale(stage: Stage) -> None:
     """Request to enable a key that a colleague then enables."""
-    acme = stage.firm("Acme")
+    acme = stage.firms["Acme"]
     command = EnableApiKey(api_key_id=_disabled_key(stage, acme).pk)
     stage.ask(command, by=acme.robots[0], reason="The partner has paid")
     stage.say(command, by=acme.people["priya"], reason="Paid, and they wait on the phone")
@@ -41,7 +41,7 @@ def _stale(stage: Stage) -> None:
 
 def _in_conflict(stage: Stage) -> None:
     """Request to disable a key and to enable the same key."""
-    firm = stage.firm("Globex")
+    firm = stage.firms["Globex"]
     request = _ask_to_disable(stage, firm, firm.people["gus"], why="Not used for ninety days")
     if request is not None:
         enable = EnableApiKey(api_key_id=UUID(request.subject_id))
@@ -50,7 +50,7 @@ def _in_conflict(stage: Stage) -> None:
 
 def _of_somebody_who_left(stage: Stage) -> None:
     """Request as a user who is then deactivated."""
-    firm = stage.firm("Harbor Logistics")
+    firm = stage.firms["Harbor Logistics"]
     nadia = firm.people["nadia"]
     _ask_to_disable(stage, firm, nadia, why="Replaced by customs-feed")
     leave = SetUserActive(user_id=int(nadia.id), is_active=False)
@@ -71,7 +71,7 @@ def _one_vote_short(stage: Stage) -> None:
 
 def _fresh(stage: Stage) -> None:
     """Create a request without any votes."""
-    acme = stage.firm("Acme")
+    acme = stage.firms["Acme"]
     _ask_to_disable(stage, acme, acme.robots[0], why="Found in a public repository")
 
 
@@ -97,7 +97,7 @@ def _ask_and_decide_now(
     stage: Stage, decision: Decision, voters: tuple[str, ...], *, why: str
 ) -> None:
     """Request to disable a key of Acme, and decide at once as each of the voters."""
-    acme = stage.firm("Acme")
+    acme = stage.firms["Acme"]
     request = _ask_to_disable(stage, acme, acme.people["dana"], why=why)
     if request is not None:
         for voter in voters:

@@ -21,7 +21,7 @@ from audit.actors.actors import SYSTEM
 from audit.bus.context import Context, RequestFacts
 from audit.bus.dispatch import dispatch
 from audit.messages.classes import Command
-from audit.messages.exceptions import CommandError
+from audit.messages.exceptions import CommandError, Forbidden
 from audit.messages.outcomes import Outcome, Postponed
 from config.demo.busy import texts
 from config.demo.busy.agenda import Agenda, office_hours
@@ -61,11 +61,6 @@ class Firm:
         owner = self.seniors[0] if by in self.robots else by
         return CreateApiKey(customer_id=self.customer.pk, owner_id=int(owner.id), name=name)
 
-    @property
-    def kept(self) -> list[str]:
-        """The ids of the keys that its services use, which are never disabled."""
-        return [robot.id for robot in self.robots]
-
 
 class Stage:
     """The state of the month: randomness, agenda and cast."""
@@ -74,14 +69,12 @@ class Stage:
         # A fixed seed: every demo is the same.
         self.random = random.Random(seed)  # noqa: S311  # no secret
         self.agenda = agenda
-        self.firms: list[Firm] = []
+        self.firms: dict[str, Firm] = {}
         self._earlier_keys = frozenset(ApiKey.objects.values_list("pk", flat=True))
         self.approvers = {name: self.person(name, "admin") for name in ("ann", "bob", "olga")}
 
     def say(self, command: Command, *, by: Speaker, reason: str = "") -> Outcome | None:
         """Send a command; return None if it fails or is refused, or the sender is invalid."""
-        if credentials.live_actor(by.kind, by.id) is None:
-            return None
         with suppress(CommandError):
             return self.send(command, by=by, reason=reason)
         return None
@@ -96,14 +89,19 @@ class Stage:
     def context(self, by: Speaker, *, reason: str = "") -> Context:
         actor = credentials.live_actor(by.kind, by.id)
         if actor is None:
-            message = f"{by.kind} {by.id} is no longer good"
-            raise RuntimeError(message)
+            raise Forbidden(f"{by.kind} {by.id} is no longer good")
+        facts = RequestFacts(
+            request_id=self.token()[:18] if by.address else "",
+            client_address=by.address,
+            user_agent=by.user_agent,
+        )
+        idempotency_key = self.token() if by.channel == "v2" else None
         return Context(
             actor=actor,
             channel=by.channel,
             reason=reason,
-            request=self._facts(by),
-            idempotency_key=self.token() if by.channel == "v2" else None,
+            request=facts,
+            idempotency_key=idempotency_key,
         )
 
     def ask(self, command: Command, *, by: Speaker, reason: str) -> ApprovalRequest | None:
@@ -116,14 +114,10 @@ class Stage:
     def person(self, username: str, channel: str) -> Speaker:
         """Return a sender with an account, an IP address and a user agent."""
         user = User.objects.get(username=username)
-        agents = texts.USER_AGENTS[channel]
-        address = f"198.51.100.{self.random.randrange(10, 250)}"
-        return Speaker("user", str(user.pk), channel, address, self.pick(agents))
+        return self._speaker("user", user.pk, channel, network="198.51.100")
 
     def robot(self, api_key_id: UUID, channel: str) -> Speaker:
-        agent = self.pick(texts.USER_AGENTS[channel])
-        address = f"203.0.113.{self.random.randrange(10, 250)}"
-        return Speaker("api_key", str(api_key_id), channel, address, agent)
+        return self._speaker("api_key", api_key_id, channel, network="203.0.113")
 
     def pick(self, choices: Sequence[_Choice]) -> _Choice:
         return self.random.choice(choices)
@@ -142,28 +136,22 @@ class Stage:
         seconds = self.random.lognormvariate(log(median.total_seconds()), 0.9)
         return office_hours(timezone.now() + timedelta(seconds=seconds))
 
-    def firm(self, name: str) -> Firm:
-        return next(firm for firm in self.firms if firm.customer.name == name)
-
     def keys_of(self, firm: Firm, **conditions: Any) -> QuerySet[ApiKey]:
         """Return the keys that were made in the month, without those that programs go by.
 
         All others are left alone: those from before the month, and those that the person at the
         keyboard makes while it is played, which are dated after its end.
         """
-        made = ApiKey.objects.filter(customer=firm.customer, created_at__lt=self.agenda.end)
-        changeable = made.filter(deleted_at=None).exclude(pk__in=[*self._earlier_keys, *firm.kept])
-        return changeable.filter(**conditions).order_by("created_at", "pk")
+        keys = ApiKey.objects.filter(customer=firm.customer, deleted_at=None, **conditions)
+        made = keys.filter(created_at__lt=self.agenda.end).exclude(pk__in=self._earlier_keys)
+        used = [robot.id for robot in firm.robots]
+        return made.exclude(pk__in=used).order_by("created_at", "pk")
 
     def group(self, name: str) -> Group:
         return Group.objects.get(name=name)
 
-    def _facts(self, speaker: Speaker) -> RequestFacts:
-        """Return made-up request data for the sender."""
-        if speaker is THE_SYSTEM:
-            return RequestFacts()
-        return RequestFacts(
-            request_id=self.token()[:18],
-            client_address=speaker.address,
-            user_agent=speaker.user_agent,
+    def _speaker(self, kind: str, identifier: object, channel: str, *, network: str) -> Speaker:
+        address = f"{network}.{self.random.randrange(10, 250)}"
+        return Speaker(
+            kind, str(identifier), channel, address, self.pick(texts.USER_AGENTS[channel])
         )
