@@ -18,7 +18,7 @@ from urllib.parse import quote, urlencode
 
 from config.first_run import postgres_programs, stopping
 from config.first_run.postgres_cluster import PORT, Cluster
-from config.first_run.postgres_programs import Account, Programs, ServerUnavailable
+from config.first_run.postgres_programs import Programs, ServerUnavailable, account_for
 
 # Linux ends the path of a socket at 107 bytes, macOS at 103.
 LONGEST_SOCKET_PATH = 103
@@ -50,9 +50,8 @@ def start(home: Path) -> Server:
 
     :raises ServerUnavailable: if no server can be run here; the message says what to do.
     """
-    account = postgres_programs.account_for(home, home / ELSEWHERE)
-    programs = postgres_programs.find(account=account)
-    home = _usable_home(home.resolve(), account=account)
+    programs = postgres_programs.find(account=account_for(home, home / ELSEWHERE))
+    home = _usable_home(home.resolve(), programs=programs)
     # A server that is started but not held yet would outlive a process that is stopped now.
     with _gate(home), stopping.held_back():
         programs = postgres_programs.copied_within_reach(programs, home=home)
@@ -75,14 +74,14 @@ def make_directory(directory: Path) -> Path:
     return directory
 
 
-def _usable_home(home: Path, *, account: Account | None) -> Path:
+def _usable_home(home: Path, *, programs: Programs) -> Path:
     """Return `home` or, if the server cannot use it, a place elsewhere.
 
     :raises ServerUnavailable: if neither can be used.
     """
     with suppress(OSError):
         for place in _places_for(home):
-            if _fits_a_socket(place) and _enters(account, place=place):
+            if _fits_a_socket(place) and _enters(programs, place=place):
                 return place
     raise ServerUnavailable(
         f"PostgreSQL cannot keep its data in {home}: the path is too long, or not ours to use. "
@@ -113,10 +112,10 @@ def _fits_a_socket(home: Path) -> bool:
     return len(os.fsencode(home / "data99" / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET_PATH
 
 
-def _enters(account: Account | None, *, place: Path) -> bool:
-    if account is None:
-        return os.access(place, os.W_OK | os.X_OK)
-    return Programs(directory=Path("/bin"), account=account).reaches(place)
+def _enters(programs: Programs, *, place: Path) -> bool:
+    if programs.account:
+        return programs.reaches(place)
+    return os.access(place, os.W_OK | os.X_OK)
 
 
 @contextmanager

@@ -48,7 +48,8 @@ class Cluster:
 
     def _create(self) -> None:
         """Make the data directory aside and rename it, so that it is never half-made."""
-        _remove_drafts(self.data.parent)
+        for left in self.data.parent.glob("new-*"):
+            shutil.rmtree(left, ignore_errors=True)
         draft = Path(tempfile.mkdtemp(prefix="new-", dir=self.data.parent))
         if self.programs.account:
             os.chown(draft, self.programs.account.uid, self.programs.account.gid)
@@ -110,11 +111,6 @@ _PG_CTL_OPTIONS = (
     *("-D", ".", "-w", "-t", str(START_SECONDS), "-l", "server.log"),
     *("-o", _SERVER_OPTIONS),
 )
-
-
-def _remove_drafts(home: Path) -> None:
-    for draft in home.glob("new-*"):
-        shutil.rmtree(draft, ignore_errors=True)
 
 
 def _is_server_of(data: Path, *, process: Path) -> bool:
