@@ -3,7 +3,6 @@
 import json
 import secrets
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
@@ -11,7 +10,7 @@ from django.contrib.auth.models import Permission, User
 from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
 from approvals.people.commands import AddToGroup, CreateGroup
 from approvals.policies.bootstrap import Bootstrap
-from audit.actors.actors import actor_for_user
+from audit.actors.actors import SYSTEM, Actor, actor_for_user
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.classes import Command
@@ -59,8 +58,8 @@ def load() -> None:
     Acme's Dana may handle API keys; Ann and Bob of Security approve; Iris audits; Ann, Bob and
     Olga own the policies.
     """
-    security = _carry_out(CreateGroup(group_name="Security"))
-    acme = _carry_out(CreateCustomer(name="Acme")).pk
+    security = _carry_out(CreateGroup(group_name="Security")).result
+    acme = _carry_out(CreateCustomer(name="Acme")).result.pk
     passwords = {name: secrets.token_urlsafe(12) for name in _CAST}
     people = {name: _person(name, password) for name, password in passwords.items()}
     for name in ("ann", "bob"):
@@ -69,7 +68,8 @@ def load() -> None:
         _carry_out(AddMember(customer_id=acme, user_id=person.pk))
     _carry_out(Bootstrap(owners=_OWNERS, policies=("apikeys.disable:Security:2",)))
     logins = {name: {"username": name, "password": word} for name, word in passwords.items()}
-    api_key = _first_key(people["dana"], acme)
+    first = CreateApiKey(customer_id=acme, owner_id=people["dana"].pk, name="first")
+    api_key = _carry_out(first, actor=actor_for_user(people["dana"])).secret or ""
     _write({"base_url": settings.BASE_URL, "users": logins, "api_key": api_key})
 
 
@@ -88,19 +88,13 @@ def _person(name: str, password: str) -> User:
     return user
 
 
-def _first_key(owner: User, customer_id: Any) -> str:
-    command = CreateApiKey(customer_id=customer_id, owner_id=owner.pk, name="first")
-    context = Context(actor=actor_for_user(owner), channel="demo", reason="To try Countersign")
+def _carry_out(command: Command, *, actor: Actor = SYSTEM) -> Completed:
+    context = Context(actor=actor, channel="demo", reason="To try Countersign")
     outcome = dispatch(command, context=context)
-    if not isinstance(outcome, Completed) or outcome.secret is None:
-        message = "the demo's first key could not be made at once: is its creation governed?"
-        raise RuntimeError(message)
-    return outcome.secret
-
-
-def _carry_out(command: Command) -> Any:
-    outcome = dispatch(command, context=Context(channel="demo", reason="To try Countersign"))
-    return outcome.result if isinstance(outcome, Completed) else None
+    if isinstance(outcome, Completed):
+        return outcome
+    message = "the demo's first key could not be made at once: is its creation governed?"
+    raise RuntimeError(message)
 
 
 def _write(demo: Demo) -> None:

@@ -33,8 +33,9 @@ def gather(stage: Stage) -> None:
     """Add the customers, Acme first, with their people and services."""
     for name in texts.PEOPLE:
         stage.firms[name] = _firm(stage, name)
+    iris = User.objects.get(username="iris")
     for name in ("Globex", "Harbor Logistics"):
-        _join(stage, stage.firms[name], "iris")
+        _join(stage, stage.firms[name], iris)
 
 
 def hire_carol(stage: Stage) -> None:
@@ -52,9 +53,11 @@ def hire_carol(stage: Stage) -> None:
 
 def hire(stage: Stage, firm: Firm, username: str) -> None:
     """Create an account for a person who acts for a customer."""
-    _account(stage, username)
-    _join(stage, firm, username)
-    _grant(stage, username)
+    user = _account(stage, username)
+    _join(stage, firm, user)
+    for codename in _JUNIOR if username in texts.JUNIORS else _SENIOR:
+        grant = GrantPermission(user_id=user.pk, permission=f"apikeys.{codename}")
+        stage.send(grant, by=stage.approvers["olga"], reason="Handles the keys of the customer")
 
 
 def _firm(stage: Stage, name: str) -> Firm:
@@ -82,17 +85,9 @@ def _account(stage: Stage, username: str) -> User:
     return User.objects.get(username=username)
 
 
-def _join(stage: Stage, firm: Firm, username: str) -> None:
-    user = User.objects.get(username=username)
+def _join(stage: Stage, firm: Firm, user: User) -> None:
     join = AddMember(customer_id=firm.customer.pk, user_id=user.pk)
     stage.send(join, by=THE_SYSTEM, reason=f"Works with {firm.customer}")
-
-
-def _grant(stage: Stage, username: str) -> None:
-    user = User.objects.get(username=username)
-    for codename in _JUNIOR if username in texts.JUNIORS else _SENIOR:
-        grant = GrantPermission(user_id=user.pk, permission=f"apikeys.{codename}")
-        stage.send(grant, by=stage.approvers["olga"], reason="Handles the keys of the customer")
 
 
 def _make_robots(stage: Stage, firm: Firm) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.utils import timezone
 
 from apikeys.commands import DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
@@ -18,7 +19,6 @@ from approvals.policies.commands import CreatePolicy, EditPolicy
 from audit.messages.classes import Command
 from audit.outside import outside_command
 from config.demo.busy import cast, texts
-from config.demo.busy.agenda import office_hours
 from config.demo.busy.decisions import APPROVED, DENIED, Ending, ask_and_decide, schedule
 from config.demo.busy.habits import some_key
 from config.demo.busy.stage import Stage
@@ -29,10 +29,9 @@ _DURING_THE_OUTAGE = 14
 def plan(stage: Stage) -> None:
     """Schedule every incident at its part of the month."""
     for share, incident in _INCIDENTS:
-        moment = office_hours(stage.agenda.part(share))
-        stage.agenda.at(moment, partial(incident, stage))
+        stage.agenda.at(stage.agenda.part(share), partial(incident, stage))
     for number, why in enumerate(texts.WHY_BY_HAND):
-        moment = office_hours(stage.agenda.part(0.15 + 0.2 * number))
+        moment = stage.agenda.part(0.15 + 0.2 * number)
         stage.agenda.at(moment, partial(_repair_by_hand, stage, why, number))
 
 
@@ -106,9 +105,8 @@ def _repair_by_hand(stage: Stage, why: str, number: int) -> None:
 
 def _outage(stage: Stage) -> None:
     """Hold row locks for some minutes, so that one command after another fails."""
-    start = stage.agenda.part(0.55)
-    for minute in range(_DURING_THE_OUTAGE):
-        moment = office_hours(start) + timedelta(minutes=minute, seconds=7 * minute)
+    for number in range(_DURING_THE_OUTAGE):
+        moment = timezone.now() + number * timedelta(seconds=67)
         stage.agenda.at(moment, partial(_fail, stage))
 
 

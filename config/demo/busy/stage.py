@@ -95,13 +95,12 @@ class Stage:
             client_address=by.address,
             user_agent=by.user_agent,
         )
-        idempotency_key = self.token() if by.channel == "v2" else None
         return Context(
             actor=actor,
             channel=by.channel,
             reason=reason,
             request=facts,
-            idempotency_key=idempotency_key,
+            idempotency_key=self.token() if by.channel == "v2" else None,
         )
 
     def ask(self, command: Command, *, by: Speaker, reason: str) -> ApprovalRequest | None:
