@@ -45,12 +45,11 @@ _PACE = {
 
 def ask_and_decide(
     stage: Stage, command: Command, *, by: Speaker, reason: str, ending: Ending = APPROVED
-) -> ApprovalRequest | None:
-    """Send a command; if it is held, schedule the outcome of its request, and return that."""
+) -> None:
+    """Send a command; if it is held, schedule the outcome of its request."""
     request = stage.ask(command, by=by, reason=reason)
     if request is not None:
         schedule(stage, request, by, ending)
-    return request
 
 
 def schedule(stage: Stage, request: ApprovalRequest, requester: Speaker, ending: Ending) -> None:

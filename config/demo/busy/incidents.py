@@ -19,6 +19,7 @@ from approvals.policies.commands import CreatePolicy, EditPolicy
 from audit.messages.classes import Command
 from audit.outside import outside_command
 from config.demo.busy import cast, texts
+from config.demo.busy.clock import execute
 from config.demo.busy.decisions import APPROVED, DENIED, Ending, ask_and_decide, schedule
 from config.demo.busy.habits import some_key
 from config.demo.busy.stage import Stage
@@ -114,9 +115,9 @@ def _fail(stage: Stage) -> None:
     firm = stage.pick(list(stage.firms.values()))
     api_key = some_key(stage, firm)
     if api_key is not None:
+        command, by = EnableApiKey(api_key_id=api_key.pk), stage.pick(firm.seniors)
         with _somebody_holds(api_key.pk):
-            command = EnableApiKey(api_key_id=api_key.pk)
-            stage.say(command, by=stage.pick(firm.seniors), reason="Back after the maintenance")
+            stage.say(command, by=by, reason="Back after the maintenance")
 
 
 @contextmanager
@@ -125,16 +126,9 @@ def _somebody_holds(api_key_id: UUID) -> Iterator[None]:
         other.set_autocommit(False)
         with other.cursor() as holding:
             holding.execute("SELECT FROM apikeys_apikey WHERE id = %s FOR UPDATE", [api_key_id])
-        _execute("SET lock_timeout = '20ms'")
+        execute("SET lock_timeout = '20ms'")
         yield
-        _execute("RESET lock_timeout")
-        other.rollback()
-
-
-def _execute(sql: str) -> None:
-    # A new cursor each time: after a failure the connection may be another one.
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
+        execute("RESET lock_timeout")
 
 
 def _leave_before_the_answer(stage: Stage) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from audit.models.records import CommandRecord
 from config.demo import story
 from config.demo.busy import cast, habits, incidents, open_requests
-from config.demo.busy.agenda import Agenda
+from config.demo.busy.agenda import Agenda, Step
 from config.demo.busy.clock import clock_set_back
 from config.demo.busy.stage import Stage
 
@@ -67,9 +67,7 @@ def _moment_of(day: datetime, stage: Stage) -> datetime:
     return max(moment, stage.agenda.start + timedelta(seconds=seconds))
 
 
-def _reported(
-    agenda: Agenda, report: Callable[[str], None]
-) -> Iterator[tuple[datetime, Callable[[], None]]]:
+def _reported(agenda: Agenda, report: Callable[[str], None]) -> Iterator[tuple[datetime, Step]]:
     """Yield the steps; report the day and the estimated remaining time now and then."""
     began = told = time.monotonic()
     for moment, step in agenda.in_order():
