@@ -18,16 +18,13 @@ from audit.messages.outcomes import Completed
 from config.first_run.banner import Demo
 
 _OWNERS = ("ann", "bob", "olga")
-_DANA = (
-    "view_apikey",
-    "create_apikey",
-    "update_apikey",
-    "rotate_apikey",
-    "enable_apikey",
-    "disable_apikey",
-    "delete_apikey",
-    "verify_apikey",
+# Permissions for working with keys; a junior is granted only the first ones.
+JUNIOR = ("view_apikey", "create_apikey")
+SENIOR = (
+    *JUNIOR,
+    *("update_apikey", "rotate_apikey", "enable_apikey", "disable_apikey", "delete_apikey"),
 )
+_DANA = (*SENIOR, "verify_apikey")
 _APPROVER = ("view_approvalrequest", "view_apikey")
 _AUDITOR = (
     "view_apikey",

@@ -9,26 +9,23 @@ people approve it: then the answer is 202, and `Location` names the command to f
 Every error is a problem (RFC 9457) with a stable `type`, which is a page, and a `code`. `HEAD` is
 answered wherever `GET` is.
 """
+
+
+def _sent_in(place: str, name: str, description: str) -> dict[str, str]:
+    return {"type": "apiKey", "in": place, "name": name, "description": description}
+
+
 _SECURITY_SCHEMES = {
     "key": {"type": "http", "scheme": "bearer", "description": "The secret of an API key."},
-    "session": {
-        "type": "apiKey",
-        "in": "cookie",
-        "name": "sessionid",
-        "description": "A person who is signed in to the admin.",
-    },
-    "csrf_cookie": {
-        "type": "apiKey",
-        "in": "cookie",
-        "name": "csrftoken",
-        "description": "Came with the page where the person signed in.",
-    },
-    "csrf_token": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-CSRFToken",
-        "description": "What the `csrftoken` cookie holds, with every write in a session.",
-    },
+    "session": _sent_in("cookie", "sessionid", "A person who is signed in to the admin."),
+    "csrf_cookie": _sent_in(
+        "cookie", "csrftoken", "Came with the page where the person signed in."
+    ),
+    "csrf_token": _sent_in(
+        "header",
+        "X-CSRFToken",
+        "What the `csrftoken` cookie holds, with every write in a session.",
+    ),
 }
 
 

@@ -6,16 +6,11 @@ from apikeys.commands import AddMember, CreateCustomer
 from apikeys.models import ApiKey, Customer
 from approvals.people.commands import AddToGroup, CreateUser, GrantPermission, SetStaff
 from audit.messages.outcomes import Completed
+from config.demo import story
 from config.demo.busy import texts
 from config.demo.busy.decisions import ask_and_decide
 from config.demo.busy.stage import THE_SYSTEM, Firm, Stage
 
-# Permissions for working with keys; a junior is granted only the first ones.
-_JUNIOR = ("view_apikey", "create_apikey")
-_SENIOR = (
-    *_JUNIOR,
-    *("update_apikey", "rotate_apikey", "enable_apikey", "disable_apikey", "delete_apikey"),
-)
 _APPROVER = (
     "apikeys.view_apikey",
     "approvals.view_approvalrequest",
@@ -26,7 +21,7 @@ _NEW = "A new customer has signed"
 
 def is_there() -> bool:
     """Return True if the month was played, or started."""
-    return Customer.objects.filter(name=texts.FIRMS[0]).exists()
+    return Customer.objects.filter(name="Globex").exists()
 
 
 def gather(stage: Stage) -> None:
@@ -55,7 +50,7 @@ def hire(stage: Stage, firm: Firm, username: str) -> None:
     """Create an account for a person who acts for a customer."""
     user = _account(stage, username)
     _join(stage, firm, user)
-    for codename in _JUNIOR if username in texts.JUNIORS else _SENIOR:
+    for codename in story.JUNIOR if username in texts.JUNIORS else story.SENIOR:
         grant = GrantPermission(user_id=user.pk, permission=f"apikeys.{codename}")
         stage.send(grant, by=stage.approvers["olga"], reason="Handles the keys of the customer")
 
