@@ -41,7 +41,7 @@ def hire_carol(stage: Stage) -> None:
     for permission in _APPROVER:
         grant = GrantPermission(user_id=carol.pk, permission=permission)
         ask_and_decide(stage, grant, by=olga, reason="Carol will approve in Security")
-    join = AddToGroup(user_id=carol.pk, group_id=stage.group("Security").pk)
+    join = AddToGroup(user_id=carol.pk, group_id=stage.security)
     ask_and_decide(stage, join, by=olga, reason="Two approvers are too few in the holidays")
     stage.approvers["carol"] = stage.person("carol", "admin")
 

@@ -40,7 +40,7 @@ def _ask_before_enabling(stage: Stage) -> None:
     policy = CreatePolicy(
         governs="apikeys.enable",
         condition='context.channel == "v1"',
-        groups=(stage.group("Security").pk,),
+        groups=(stage.security,),
         quorums=(1,),
     )
     _propose(stage, policy, why="A leaked key was enabled again by a script on Tuesday")
@@ -60,7 +60,7 @@ def _ask_before_creating_at_lumen(stage: Stage) -> None:
     policy = CreatePolicy(
         governs="apikeys.create",
         for_tenant=str(stage.firms["Lumen Clinics"].customer.pk),
-        groups=(stage.group("Security").pk,),
+        groups=(stage.security,),
         quorums=(1,),
         requester_reason_required=True,
         approve_within=timedelta(days=2),

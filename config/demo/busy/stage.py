@@ -70,6 +70,7 @@ class Stage:
         self.random = random.Random(seed)  # noqa: S311  # no secret
         self.agenda = agenda
         self.firms: dict[str, Firm] = {}
+        self.security = Group.objects.get(name="Security").pk
         self._earlier_keys = frozenset(ApiKey.objects.values_list("pk", flat=True))
         self.approvers = {name: self.person(name, "admin") for name in ("ann", "bob", "olga")}
 
@@ -145,9 +146,6 @@ class Stage:
         made = keys.filter(created_at__lt=self.agenda.end).exclude(pk__in=self._earlier_keys)
         used = [robot.id for robot in firm.robots]
         return made.exclude(pk__in=used).order_by("created_at", "pk")
-
-    def group(self, name: str) -> Group:
-        return Group.objects.get(name=name)
 
     def _speaker(self, kind: str, identifier: object, channel: str, *, network: str) -> Speaker:
         address = f"{network}.{self.random.randrange(10, 250)}"
