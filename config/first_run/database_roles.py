@@ -2,7 +2,7 @@
 
 import psycopg
 
-from config.first_run.embedded_postgres import Server
+from config.first_run.postgres_cluster import Cluster
 
 DATABASE = "countersign"
 OWNER = "countersign_owner"
@@ -26,7 +26,7 @@ _LIMIT_ACCESS = (
 )
 
 
-def ensure(server: Server) -> None:
+def ensure(server: Cluster) -> None:
     """Make the roles and the database that are missing.
 
     Neither role is a superuser: a superuser could write where the records' triggers say no.

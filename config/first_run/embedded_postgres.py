@@ -12,9 +12,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlencode
 
 from config.first_run import postgres_programs, stopping
 from config.first_run.postgres_cluster import PORT, Cluster
@@ -26,24 +24,13 @@ LONGEST_SOCKET_PATH = 103
 ELSEWHERE = "elsewhere"
 
 
-@dataclass(frozen=True)
-class Server:
-    """A running server: the directory of its socket."""
-
-    directory: Path
-
-    def url(self, *, user: str, database: str) -> str:
-        place = urlencode({"host": str(self.directory), "port": PORT}, quote_via=quote, safe="/")
-        return f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?{place}"
-
-
 # The shared locks by which a process keeps the server of a home running, by both. A lock lasts as
 # long as its file is open, so it must outlive the call that took it; and a forked child, which runs
 # its parent's exit handlers, must not take the parent's lock for its own.
 _locks: dict[tuple[int, Path], int] = {}
 
 
-def start(home: Path) -> Server:
+def start(home: Path) -> Cluster:
     """Start the server whose data live in `home`, or join it if it runs.
 
     It stops when the last process that called this has ended.
@@ -55,10 +42,10 @@ def start(home: Path) -> Server:
     # A server that is started but not held yet would outlive a process that is stopped now.
     with _gate(home), stopping.held_back():
         programs = postgres_programs.copied_within_reach(programs, home=home)
-        cluster = Cluster(data=home / f"data{programs.major()}", programs=programs)
+        cluster = Cluster(directory=home / f"data{programs.major()}", programs=programs)
         cluster.start()
         _hold(home, cluster=cluster)
-    return Server(cluster.data)
+    return cluster
 
 
 def make_directory(directory: Path) -> Path:
