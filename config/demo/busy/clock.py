@@ -31,30 +31,28 @@ _TURN = f"""
 """
 
 
-class Clock:
-    """A clock that runs a set time behind."""
-
-    def __init__(self) -> None:
-        self._reached = datetime.min.replace(tzinfo=timezone.get_default_timezone())
-
-    def go_to(self, moment: datetime) -> None:
-        """Set the clock, at least a second after the last time: no time occurs twice."""
-        self._reached = max(moment, self._reached + timedelta(seconds=1))
-        _Turned.offset = self._reached - datetime.now(moment.tzinfo)
-        execute(_TURN, f"{_Turned.offset.total_seconds()} seconds")
-
-
 @contextmanager
-def clock_set_back() -> Iterator[Clock]:
-    """Yield a clock that can be set back; restore the real time at the end."""
+def clock_set_back(moment: datetime) -> Iterator[None]:
+    """Set the clock back to a time; restore the real time at the end."""
     execute(_MAKE, using="owner")
     vars(timezone)["datetime"] = _Turned
     try:
-        yield Clock()
+        _turn_to(moment)
+        yield
     finally:
         vars(timezone)["datetime"] = datetime
         execute("RESET search_path; RESET synchronous_commit")
         execute(f"DROP SCHEMA {_SCHEMA} CASCADE", using="owner")
+
+
+def go_on_to(moment: datetime) -> None:
+    """Set the clock, at least a second later than it is: no time occurs twice."""
+    _turn_to(max(moment, timezone.now() + timedelta(seconds=1)))
+
+
+def _turn_to(moment: datetime) -> None:
+    _Turned.offset = moment - datetime.now(moment.tzinfo)
+    execute(_TURN, f"{_Turned.offset.total_seconds()} seconds")
 
 
 class _Turned(datetime):

@@ -34,13 +34,8 @@ _REASONS: dict[Decision, tuple[str, ...]] = {
     TakeBack: texts.WHY_TAKE_BACK,
     Withdraw: texts.WHY_WITHDRAW,
 }
-# The median time until each approver responds.
-_PACE = {
-    "ann": timedelta(minutes=40),
-    "bob": timedelta(hours=3),
-    "carol": timedelta(minutes=90),
-    "olga": timedelta(hours=5),
-}
+# The median number of minutes until each approver responds.
+_PACE = {"ann": 40, "bob": 180, "carol": 90, "olga": 300}
 
 
 def ask_and_decide(
@@ -56,7 +51,7 @@ def schedule(stage: Stage, request: ApprovalRequest, requester: Speaker, ending:
     """Schedule the given outcome of a request, and its expiry in the night after its deadline."""
     for decision, voter in zip(ending, _voters(stage, request, requester), strict=False):
         speaker = requester if decision is Withdraw else stage.approvers[voter]
-        moment = stage.later(median=_PACE[voter])
+        moment = stage.later(median_minutes=_PACE[voter])
         if decision is TakeBack:
             stage.agenda.at(moment, partial(decide, stage, request, Approve, speaker))
             moment += timedelta(minutes=30)

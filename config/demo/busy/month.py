@@ -14,7 +14,7 @@ from audit.models.records import CommandRecord
 from config.demo import story
 from config.demo.busy import cast, habits, incidents, open_requests
 from config.demo.busy.agenda import Agenda, Step
-from config.demo.busy.clock import clock_set_back
+from config.demo.busy.clock import clock_set_back, go_on_to
 from config.demo.busy.stage import Stage
 
 _SEED = "countersign"
@@ -37,15 +37,14 @@ def play(
     """
     end = end or timezone.now() - timedelta(minutes=1)
     agenda = Agenda(start=end - timedelta(days=days), end=end)
-    with clock_set_back() as clock, _in_silence():
-        clock.go_to(agenda.start - timedelta(hours=1))
+    with clock_set_back(agenda.start - timedelta(hours=1)), _in_silence():
         if not story.is_loaded():
             story.load()
         stage = Stage(agenda, seed=_SEED)
         cast.gather(stage)
         _plan(stage, days=days, pace=pace)
         for moment, step in _reported(agenda, report):
-            clock.go_to(moment)
+            go_on_to(moment)
             step()
 
 

@@ -131,10 +131,10 @@ class Stage:
         """Return a random UUID, such as a client would generate."""
         return str(UUID(int=self.random.getrandbits(128), version=4))
 
-    def later(self, *, median: timedelta) -> datetime:
+    def later(self, *, median_minutes: int) -> datetime:
         """Return a time in office hours, log-normally distributed around the median from now."""
-        seconds = self.random.lognormvariate(log(median.total_seconds()), 0.9)
-        return office_hours(timezone.now() + timedelta(seconds=seconds))
+        minutes = self.random.lognormvariate(log(median_minutes), 0.9)
+        return office_hours(timezone.now() + timedelta(minutes=minutes))
 
     def keys_of(self, firm: Firm, **conditions: Any) -> QuerySet[ApiKey]:
         """Return the keys that were made in the month, without those that programs go by.
