@@ -5,6 +5,7 @@ from functools import partial
 from typing import TypeAlias
 
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from approvals.decisions.commands import Approve, Deny, ExpireRequest, TakeBack, Withdraw
 from approvals.models import ApprovalRequest, State
@@ -53,6 +54,7 @@ def schedule(stage: Stage, request: ApprovalRequest, requester: Speaker, ending:
         speaker = requester if decision is Withdraw else stage.approvers[voter]
         moment = stage.later(median_minutes=_PACE[voter])
         if decision is TakeBack:
+            moment = timezone.now() + timedelta(minutes=25)
             stage.agenda.at(moment, partial(decide, stage, request, Approve, speaker))
             moment += timedelta(minutes=30)
         stage.agenda.at(moment, partial(decide, stage, request, decision, speaker))
