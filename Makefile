@@ -28,7 +28,7 @@ endef
 export NO_ENVIRONMENT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test matrix soak screenshots bench load check openapi lock format clean dev
+.PHONY: help run test matrix soak screenshots bench compare load check openapi lock format clean dev
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,9 @@ screenshots: dev ## Take the pictures in docs/screenshots anew
 
 bench: $(BENCH)/installed ## Measure beside other packages: make bench ROWS="write read" QUICK=1
 	$(BENCH)/bin/python -m benchmarks.suite $(if $(QUICK),--quick) $(if $(RECORDS),--records $(RECORDS)) $(ROWS)
+
+compare: dev ## Compare writes and dispatches with an older commit: make compare COMMIT=HEAD~1
+	$(BIN)/python -m benchmarks.compare $(COMMIT)
 
 load: $(BENCH)/installed ## Find out how many requests a second the real server holds
 	$(BENCH)/bin/python -m benchmarks.load

@@ -50,7 +50,7 @@ class SecretInline(PartOfKey):
 class PickUpInline(PartOfKey):
     model = PickUp
     fields = ("actor_label", "until", "overlap")
-    verbose_name_plural = "waits to be picked up"
+    verbose_name_plural = "waiting to be picked up"
 
 
 @admin.register(Membership)

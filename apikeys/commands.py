@@ -12,7 +12,7 @@ from audit.domain import Command, FieldError, Invalid, SubjectOf, generated
 
 @dataclass(frozen=True, kw_only=True)
 class _OnKey(Command):
-    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
+    subject = SubjectOf("api-key", "api_key_id")
 
     api_key_id: UUID
 
@@ -32,12 +32,12 @@ class CreateCustomer(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class AddMember(Command):
-    """Let a person act for a customer."""
+    """Add a user to a customer."""
 
     message_type = "apikeys.add_member"
     required_permission = "apikeys.create_customer"
     subject = SubjectOf("customer", "customer_id")
-    sentence = "Let user {user_id} act for {subject}"
+    sentence = "Add user {user_id} to {subject}"
 
     customer_id: UUID
     user_id: int
@@ -63,7 +63,7 @@ class ApiKeyFields:
 
 @dataclass(frozen=True, kw_only=True)
 class CreateApiKey(ApiKeyFields, Command):
-    """Create an API key and hand out its secret, once."""
+    """Create an API key and show its secret, once."""
 
     message_type = "apikeys.create"
     required_permission = "apikeys.create_apikey"
@@ -94,7 +94,7 @@ class CreateApiKey(ApiKeyFields, Command):
 
 @dataclass(frozen=True, kw_only=True)
 class UpdateApiKey(_OnKey):
-    """Change what an API key is called, what it may do, or from where and until when it works.
+    """Change the name, scopes, networks, validity or metadata of an API key.
 
     None leaves a field as it is; ``cleared`` names the times that are to be none.
     """
@@ -150,17 +150,17 @@ class UpdateApiKey(_OnKey):
             words = "must not be both set and cleared"
             raise Invalid(errors=[FieldError(name, "invalid", words) for name in contradictory])
         if not self.changes():
-            message = "Name at least one field that is to change."
+            message = "Specify at least one field to change."
             raise Invalid(message, errors=[FieldError("", "nothing_to_change", message)])
 
 
 @dataclass(frozen=True, kw_only=True)
 class RotateApiKey(_OnKey):
-    """Give an API key a new secret, and let the old one work for some time more."""
+    """Issue a new secret for an API key, with an overlap in which the old one still works."""
 
     message_type = "apikeys.rotate"
     required_permission = "apikeys.rotate_apikey"
-    sentence = "Rotate {subject}; the old secret works for {overlap_seconds} seconds more"
+    sentence = "Rotate {subject}; the old secret works for another {overlap_seconds} seconds"
 
     overlap_seconds: int
 
@@ -175,7 +175,7 @@ class RotateApiKey(_OnKey):
 
 @dataclass(frozen=True, kw_only=True)
 class PickUpSecret(_OnKey):
-    """Make and show the secret of an API key that was approved, to whoever asked for it."""
+    """Issue the secret of an approved API key to its requester."""
 
     message_type = "apikeys.pick_up"
     sentence = "Pick up the secret of {subject}"
@@ -184,16 +184,16 @@ class PickUpSecret(_OnKey):
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteApiKey(_OnKey):
-    """Delete an API key for good. None of its secrets works any more."""
+    """Delete an API key permanently. Its secrets stop working."""
 
     message_type = "apikeys.delete"
     required_permission = "apikeys.delete_apikey"
-    sentence = "Delete {subject} for good"
+    sentence = "Delete {subject} permanently"
 
 
 @dataclass(frozen=True, kw_only=True)
 class EnableApiKey(_OnKey):
-    """Let an API key authenticate again."""
+    """Enable an API key."""
 
     message_type = "apikeys.enable"
     required_permission = "apikeys.enable_apikey"
@@ -202,7 +202,7 @@ class EnableApiKey(_OnKey):
 
 @dataclass(frozen=True, kw_only=True)
 class DisableApiKey(_OnKey):
-    """Turn an API key away from its next request on."""
+    """Disable an API key, effective from its next request."""
 
     message_type = "apikeys.disable"
     required_permission = "apikeys.disable_apikey"

@@ -1,7 +1,6 @@
 """Handlers of customer and API key commands."""
 
 from datetime import timedelta
-from uuid import UUID
 
 from apikeys import rights
 from apikeys.commands import (
@@ -28,8 +27,7 @@ from apikeys.events import (
 )
 from apikeys.models import ApiKey, Customer, Membership, limits
 from apikeys.models.tokens import Token
-from audit.domain import Context, checks, handles
-from audit.wire import rows
+from audit.domain import Context, handles, precondition
 
 
 @handles(CreateCustomer)
@@ -69,7 +67,7 @@ def create_api_key(command: CreateApiKey, context: Context) -> ApiKey:
     return api_key
 
 
-@checks(CreateApiKey)
+@precondition(CreateApiKey)
 def check_creation(command: CreateApiKey, context: Context) -> None:
     """Check that the key could be used, and has no more rights than its creator.
 
@@ -85,9 +83,9 @@ def check_creation(command: CreateApiKey, context: Context) -> None:
     rights.check_not_beyond(context.actor, owner_id=command.owner_id, key_scopes=command.scopes)
 
 
-@handles(UpdateApiKey)
+@handles(UpdateApiKey, locks=ApiKey)
 def update_api_key(command: UpdateApiKey, context: Context) -> ApiKey:
-    api_key = _locked(command.api_key_id)
+    api_key = ApiKey.objects.locked(pk=command.api_key_id)
     _check_update(api_key, command, context)
     changed = api_key.change(command.changes())
     told = command.as_json()
@@ -96,10 +94,10 @@ def update_api_key(command: UpdateApiKey, context: Context) -> ApiKey:
     return api_key
 
 
-@checks(UpdateApiKey)
+@precondition(UpdateApiKey)
 def check_update(command: UpdateApiKey, context: Context) -> None:
     """Refuse early what would be refused on execution, before anyone has to approve it."""
-    _check_update(_found(command.api_key_id), command, context)
+    _check_update(ApiKey.objects.found(pk=command.api_key_id), command, context)
 
 
 def _check_update(api_key: ApiKey, command: UpdateApiKey, context: Context) -> None:
@@ -117,9 +115,9 @@ def _check_update(api_key: ApiKey, command: UpdateApiKey, context: Context) -> N
     rights.check_not_beyond(context.actor, owner_id=api_key.owner_id, key_scopes=key_scopes)
 
 
-@handles(RotateApiKey)
+@handles(RotateApiKey, locks=ApiKey)
 def rotate_api_key(command: RotateApiKey, context: Context) -> ApiKey:
-    api_key = _locked(command.api_key_id)
+    api_key = ApiKey.objects.locked(pk=command.api_key_id)
     _check_rights(api_key, context)
     overlap, former_ends_at = timedelta(seconds=command.overlap_seconds), None
     if context.is_replay:
@@ -140,15 +138,15 @@ def rotate_api_key(command: RotateApiKey, context: Context) -> ApiKey:
     return api_key
 
 
-@checks(RotateApiKey)
+@precondition(RotateApiKey)
 def check_rotation(command: RotateApiKey, context: Context) -> None:
     """Refuse early what would be refused on execution, before anyone has to approve it."""
-    _check_rights(_found(command.api_key_id), context)
+    _check_rights(ApiKey.objects.found(pk=command.api_key_id), context)
 
 
-@handles(PickUpSecret)
+@handles(PickUpSecret, locks=ApiKey)
 def pick_up_secret(command: PickUpSecret, context: Context) -> ApiKey:
-    api_key = _locked(command.api_key_id)
+    api_key = ApiKey.objects.locked(pk=command.api_key_id)
     pick_up = api_key.awaited_pick_up()
     pick_up.check_is_for(context.actor)
     _check_rights(api_key, context)
@@ -159,34 +157,34 @@ def pick_up_secret(command: PickUpSecret, context: Context) -> ApiKey:
     return api_key
 
 
-@handles(EnableApiKey)
+@handles(EnableApiKey, locks=ApiKey)
 def enable_api_key(command: EnableApiKey, context: Context) -> ApiKey:
-    api_key = _locked(command.api_key_id)
+    api_key = ApiKey.objects.locked(pk=command.api_key_id)
     api_key.enable()
     context.emit(ApiKeyEnabled(api_key_id=api_key.pk))
     return api_key
 
 
-@handles(DisableApiKey)
+@handles(DisableApiKey, locks=ApiKey)
 def disable_api_key(command: DisableApiKey, context: Context) -> ApiKey:
-    api_key = _locked(command.api_key_id)
+    api_key = ApiKey.objects.locked(pk=command.api_key_id)
     api_key.disable()
     context.emit(ApiKeyDisabled(api_key_id=api_key.pk))
     return api_key
 
 
-@handles(DeleteApiKey)
+@handles(DeleteApiKey, locks=ApiKey)
 def delete_api_key(command: DeleteApiKey, context: Context) -> ApiKey:
-    api_key = _locked(command.api_key_id)
+    api_key = ApiKey.objects.locked(pk=command.api_key_id)
     api_key.mark_deleted()
     context.emit(ApiKeyDeleted(api_key_id=api_key.pk))
     return api_key
 
 
-@checks(EnableApiKey, DisableApiKey, DeleteApiKey)
+@precondition(EnableApiKey, DisableApiKey, DeleteApiKey)
 def check_is_there(command: EnableApiKey | DisableApiKey | DeleteApiKey, context: Context) -> None:
     """Refuse commands on a deleted key early, before anyone has to approve them."""
-    _found(command.api_key_id).check_not_deleted()
+    ApiKey.objects.found(pk=command.api_key_id).check_not_deleted()
 
 
 def _check_rights(api_key: ApiKey, context: Context) -> None:
@@ -198,11 +196,3 @@ def _check_rights(api_key: ApiKey, context: Context) -> None:
     api_key.check_not_deleted()
     owner_id, key_scopes = api_key.owner_id, api_key.scopes
     rights.check_not_beyond(context.actor, owner_id=owner_id, key_scopes=key_scopes)
-
-
-def _locked(api_key_id: UUID) -> ApiKey:
-    return rows.locked(ApiKey, pk=api_key_id)
-
-
-def _found(api_key_id: UUID) -> ApiKey:
-    return rows.found(ApiKey, pk=api_key_id)

@@ -8,15 +8,17 @@ from audit.domain import SYSTEM, Actor, Forbidden, scopes_needed_for, scopes_not
 
 
 class BeyondOwnRights(Forbidden):
-    """The key may do more than you: that would hand out rights which you do not have."""
+    """The key has more rights than you: you cannot grant rights that you lack."""
 
-    remedy = "Ask for fewer scopes, or have somebody do it who holds them all."
+    title = "Beyond your rights"
+    remedy = "Request fewer scopes, or ask a user who has them all to do this."
 
 
 class NotInYourName(Forbidden):
-    """A key acts on behalf of its owner: only that one can create it."""
+    """A key acts on behalf of its owner: only its owner can create it."""
 
-    remedy = "Have the owner create the key, or create it in your own name."
+    title = "Not the owner"
+    remedy = "Ask the owner to create the key, or create it in your own name."
 
 
 def check_owner(actor: Actor, *, owner_id: int) -> None:
@@ -41,7 +43,7 @@ def check_not_beyond(actor: Actor, *, owner_id: int, key_scopes: Iterable[str]) 
         if wanted & scopes_needed_for(permission) and not actor.may(permission):
             beyond.append(permission)
     if beyond:
-        message = f"The key may do what you may not: {', '.join(beyond)}."
+        message = f"The key has rights that you lack: {', '.join(beyond)}."
         raise BeyondOwnRights(message)
 
 

@@ -19,7 +19,7 @@ def check_gate(**_: Any) -> list[CheckMessage]:
     gate = f"{hold_for_approval.__module__}.{hold_for_approval.__name__}"
     if gate in settings.AUDIT_MIDDLEWARE:
         return []
-    message = f"AUDIT_MIDDLEWARE leaves out {gate}: nothing would need approval."
+    message = f"AUDIT_MIDDLEWARE leaves out {gate}: no command would need approval."
     return [Error(message, id="approvals.E003")]
 
 

@@ -36,7 +36,7 @@ def check_transactions(**_: Any) -> list[CheckMessage]:
 def check_middleware(**_: Any) -> list[CheckMessage]:
     """Check that every middleware can be imported and called."""
     return [
-        Error(f"AUDIT_MIDDLEWARE names {name!r}, which is no function.", id="audit.E002")
+        Error(f"AUDIT_MIDDLEWARE names {name!r}, which is not a function.", id="audit.E002")
         for name in settings.AUDIT_MIDDLEWARE
         if not _is_function(name)
     ]
@@ -120,8 +120,8 @@ def check_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMe
             " FROM pg_roles WHERE rolname = current_user"
         )
         (is_too_powerful,) = cursor.fetchone()
-    hint = "Serve as another role: DATABASE_URL for it, MIGRATION_DATABASE_URL for the owner."
-    message = "The serving role could rewrite the audit log: it is superuser, or owns the records."
+    hint = "Serve with another role: DATABASE_URL for it, MIGRATION_DATABASE_URL for the owner."
+    message = "The serving role could rewrite the audit log: it is a superuser or owns the records."
     return [Error(message, hint=hint, id="audit.E006")] if is_too_powerful else []
 
 

@@ -13,7 +13,7 @@ from audit.actors.scopes import not_covered as scopes_not_covered
 from audit.bus.authorization import known_scopes
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, dispatch_all
-from audit.bus.handling import checks, handles
+from audit.bus.handling import handles, precondition
 from audit.bus.postponements import (
     Pending,
     pending_by_subject,
@@ -28,12 +28,13 @@ from audit.messages.classes import Command, Event, Subject, SubjectOf, generated
 from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid, NotFound
 from audit.messages.outcomes import Completed, Postponed
 from audit.messages.values import codec
+from audit.models.lean import LeanManager, LeanModel
+from audit.models.queries import PreparedQuery
 from audit.outside import outside_command
 from audit.subjects.streams import stream_number_sql
 from audit.subjects.types import subject
 from audit.tracking.folding import State, evolves
 from audit.tracking.history import HistoricalRecords
-from audit.wire.rows import LeanModel
 
 __all__ = [
     "READ",
@@ -49,16 +50,17 @@ __all__ = [
     "Forbidden",
     "HistoricalRecords",
     "Invalid",
+    "LeanManager",
     "LeanModel",
     "NotFound",
     "Pending",
     "Postponed",
+    "PreparedQuery",
     "State",
     "Subject",
     "SubjectOf",
     "carry_all_out",
     "carry_out",
-    "checks",
     "client_address",
     "codec",
     "credential",
@@ -76,6 +78,7 @@ __all__ = [
     "pending_sql",
     "permission_ids_sql",
     "permission_names",
+    "precondition",
     "read_pending",
     "scopes_needed_for",
     "scopes_not_covered",

@@ -3,7 +3,7 @@
 from django.utils import timezone
 
 from audit.bus.context import Context
-from audit.bus.handling import checks, handles
+from audit.bus.handling import handles, precondition
 from audit.log.commands import (
     BeginEpoch,
     EndExport,
@@ -19,7 +19,10 @@ from audit.models.records import Epoch
 
 
 class CannotWait(Conflict):
-    """This is done now or not at all, so it cannot be held: forbid it, or let it through."""
+    """This command cannot wait for approval: a policy must forbid or allow it."""
+
+    title = "Cannot wait for approval"
+    remedy = "Ask the policy owners to change the policy."
 
 
 @handles(BeginEpoch)
@@ -36,7 +39,7 @@ def begin_epoch(command: BeginEpoch, context: Context) -> Epoch:
 @handles(ExportRecords)
 def export_records(command: ExportRecords, context: Context) -> None:
     if not context.reason.strip():
-        raise Invalid(errors=[FieldError("reason", "required", "is required: say what it is for")])
+        raise Invalid(errors=[FieldError("reason", "required", "is required: give the purpose")])
     context.emit(ExportBegun(export_id=command.export_id))
 
 
@@ -51,7 +54,7 @@ def view_page(command: ViewPage, context: Context) -> None:
     """Do nothing: the record of the command is its only effect."""
 
 
-@checks(ExportRecords, EndExport, ViewPage)
+@precondition(ExportRecords, EndExport, ViewPage)
 def check_is_not_held(command: ExportRecords | EndExport | ViewPage, *_: object) -> None:
     """Refuse to be held: after approval there would be no request to send the file or page to.
 

@@ -21,7 +21,7 @@ def outside_command(reason: str, *, using: str = DEFAULT_DB_ALIAS) -> Iterator[N
     :raises ValueError: if the reason is empty.
     """
     if not reason.strip():
-        message = "say why something is changed outside a command"
+        message = "give a reason for changing data outside commands"
         raise ValueError(message)
     attempt = Attempt(ChangeOutsideCommand(), Context(channel="outside", reason=reason))
     command_id = attempt.context.command_id

@@ -48,14 +48,13 @@ class Scenario:
         assert recorded_events(self.outcome) == list(events)
 
     def then_refused(self, kind: type[CommandError]) -> None:
-        """Expect it to be turned down like this, and the record to say so."""
-        assert isinstance(self.error, kind), f"came to {self.error or self.outcome}"
+        """Assert that the command raised this error, and that the record has its code."""
+        assert isinstance(self.error, kind), f"ended with {self.error or self.outcome}"
         record = CommandRecord.objects.get(command_id=str(self.error.command_id))
         assert record.error_code == kind.code
 
     def then_postponed(self) -> None:
-        """Expect it to be held."""
-        assert isinstance(self.outcome, Postponed), f"came to {self.error or self.outcome}"
+        assert isinstance(self.outcome, Postponed), f"ended with {self.error or self.outcome}"
 
 
 def recorded_events(outcome: Outcome) -> Sequence[Any]:

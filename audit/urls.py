@@ -1,4 +1,5 @@
 from django.urls import path
+from django.views.generic import RedirectView
 
 from audit.pages.exports.view import export
 from audit.pages.overview.view import overview
@@ -11,7 +12,12 @@ urlpatterns = [
     path("", search, name="search"),
     path("overview", overview, name="overview"),
     path("subjects/<str:subject_type>/<path:subject_id>", views.subject, name="subject"),
-    path("affairs/<uuid:correlation_id>", views.affair, name="affair"),
+    path("cases/<uuid:correlation_id>", views.case, name="case"),
+    # The former URL: people have it in tickets and bookmarks.
+    path(
+        "affairs/<uuid:correlation_id>",
+        RedirectView.as_view(pattern_name="audit:case", permanent=True, query_string=True),
+    ),
     path("commands/<uuid:command_id>", views.command, name="command"),
     path("export", export, name="export"),
     path("actors/<str:kind>/<path:actor_id>", actor_view.actor, name="actor"),

@@ -59,7 +59,7 @@ def _searches() -> dict[str, _Address]:
         "search, held": lambda _: _search(status="postponed"),
         "search, channel": lambda each: _search(channel=each.record.channel),
         "search, customer": lambda each: _search(customer=each.record.tenant),
-        "search, affair": lambda each: _search(correlation_id=str(each.record.correlation_id)),
+        "search, case": lambda each: _search(correlation_id=str(each.record.correlation_id)),
         "search, common word": lambda _: _search(reason="rotation"),
         # Of what is asked for at once, a short log has a page too here; of the rare ones below not.
         "search, common word and status": lambda _: _search(reason="rotation", status="succeeded"),
@@ -110,7 +110,7 @@ def _stories(log: Log) -> dict[str, _Address]:
     return {
         "overview": lambda _: "/audit/overview",
         "command": lambda each: f"/audit/commands/{each.record.command_id}",
-        "affair": lambda each: f"/audit/affairs/{each.record.correlation_id}",
+        "case": lambda each: f"/audit/cases/{each.record.correlation_id}",
         "subject": lambda each: f"/audit/subjects/{each.subject.replace(':', '/')}",
         "subject, a key with 2,000 changes": lambda _: f"/audit/subjects/{busy}",
         "actor": lambda each: f"/audit/actors/{each.actor.replace(':', '/')}",
@@ -130,7 +130,7 @@ def _api_lists() -> dict[str, _Address]:
         "API commands, deep, refused": lambda each: _commands(
             status="refused", cursor=_cursor(each.record.position)
         ),
-        "API commands, affair": lambda each: _commands(
+        "API commands, case": lambda each: _commands(
             correlation_id=str(each.record.correlation_id)
         ),
         "API commands, channel": lambda each: _commands(channel=each.record.channel),
@@ -142,7 +142,7 @@ def _api_lists() -> dict[str, _Address]:
         "API events, deep": lambda each: _events(cursor=_cursor(each.record.position)),
         "API events, type": lambda _: _events(type="apikeys.rotated"),
         "API events, subject": lambda each: _events(subject=each.subject),
-        "API events, affair": lambda each: _events(correlation_id=str(each.record.correlation_id)),
+        "API events, case": lambda each: _events(correlation_id=str(each.record.correlation_id)),
         "API events, in the order of the log": lambda each: _events(
             order="log", cursor=_delivered(each.record.position)
         ),

@@ -1,6 +1,6 @@
 """The rows of a made log, in SQL: what the record with a number is follows from the number.
 
-Of each 64 records three are one affair: a command that is held, its second attempt and the vote
+Of each 64 records three are one case: a command that is held, its second attempt and the vote
 that released it; the newest in two hundred still wait. The other records are one command each, from
 5,000 actors of some customers, about 2,500 keys of each customer; most of each come from few.
 
@@ -73,7 +73,7 @@ COMMANDS = """
         FROM generate_series(%(first)s::bigint, %(last)s) AS number
     ),
     chosen AS (
-        SELECT *, CASE WHEN part > 0 THEN number - part ELSE number END AS affair,
+        SELECT *, CASE WHEN part > 0 THEN number - part ELSE number END AS case_number,
             CASE WHEN is_held OR part > 0 THEN 2
                 ELSE width_bucket(made_chance(number, 3), %(thresholds)s::float8[]) END AS kind,
             made_chance(number, 4) AS fate
@@ -82,19 +82,19 @@ COMMANDS = """
     subjects AS (
         SELECT chosen.*, actor.tenant,
             md5(
-                actor.customer || '-' || floor(%(keys)s * power(made_chance(affair, 5), 2))
+                actor.customer || '-' || floor(%(keys)s * power(made_chance(case_number, 5), 2))
             )::uuid::text AS api_key
         FROM chosen JOIN made_actor AS actor
-            ON actor.n = floor(%(actors)s * power(made_chance(affair, 2), 3))::int
+            ON actor.n = floor(%(actors)s * power(made_chance(case_number, 2), 3))::int
     )
-    SELECT %(behind)s + number * 2, made_id(CASE part WHEN 1 THEN affair ELSE number END, 0),
+    SELECT %(behind)s + number * 2, made_id(CASE part WHEN 1 THEN case_number ELSE number END, 0),
         CASE part WHEN 1 THEN 2 ELSE 1 END,
         CASE part WHEN 2 THEN 'approvals.approve' ELSE kind.message_type END, 1,
-        CASE part WHEN 2 THEN jsonb_build_object('approval_request_id', made_id(affair, 1))
+        CASE part WHEN 2 THEN jsonb_build_object('approval_request_id', made_id(case_number, 1))
             ELSE jsonb_build_object('api_key_id', api_key) END,
         CASE part WHEN 2 THEN 'approval-request' ELSE 'api-key' END,
-        CASE part WHEN 2 THEN made_id(affair, 1)::text ELSE api_key END,
-        subjects.tenant, made_id(affair, 0), CASE part WHEN 1 THEN made_id(number + 1, 0) END,
+        CASE part WHEN 2 THEN made_id(case_number, 1)::text ELSE api_key END,
+        subjects.tenant, made_id(case_number, 0), CASE part WHEN 1 THEN made_id(number + 1, 0) END,
         sha256(number::text::bytea), actor.kind, actor.id, actor.person, actor.label, kind.channel,
         CASE WHEN made_chance(number, 6) < 0.3
             THEN concat_ws(' ', one.word, two.word, three.word, 'OPS-' || number / 20)
@@ -110,7 +110,7 @@ COMMANDS = """
     -- Whoever votes is a person.
     JOIN made_actor AS actor ON actor.n = CASE part
         WHEN 2 THEN number %% least(300, %(actors)s / 16) * 16
-        ELSE floor(%(actors)s * power(made_chance(affair, 2), 3))::int END
+        ELSE floor(%(actors)s * power(made_chance(case_number, 2), 3))::int END
     JOIN made_word AS one ON one.n = floor(20000 * power(made_chance(number, 7), 6))::int
     JOIN made_word AS two ON two.n = floor(20000 * power(made_chance(number, 8), 3))::int
     JOIN made_word AS three ON three.n = floor(20000 * made_chance(number, 9))::int

@@ -49,7 +49,9 @@ def flag(name: str, *, default: bool) -> bool:
     """
     value = text(name, default=str(default)).lower()
     if value not in (*_TRUE, *_FALSE):
-        raise ImproperlyConfigured(f"{name} is neither true nor false. Write {name}=true or false.")
+        raise ImproperlyConfigured(
+            f"{name} is neither true nor false. Set {name}=true or {name}=false."
+        )
     return value in _TRUE
 
 
@@ -61,7 +63,7 @@ def number(name: str, *, default: int, least: int = 0) -> int:
     value = text(name, default=str(default))
     if not re.fullmatch(r"[0-9]{1,12}", value) or int(value) < least:
         raise ImproperlyConfigured(
-            f"{name} is not a whole number from {least} up. Write, for example, {name}={default}."
+            f"{name} is not a whole number of at least {least}. For example: {name}={default}."
         )
     return int(value)
 
@@ -76,7 +78,7 @@ def day(name: str, *, default: str) -> date:
         return date.fromisoformat(value)
     except ValueError:
         raise ImproperlyConfigured(
-            f"{name} is not a date. Write, for example, {name}={default}."
+            f"{name} is not a date. For example: {name}={default}."
         ) from None
 
 
@@ -93,7 +95,7 @@ def limit(name: str, *, default: str) -> Limit | None:
     match = re.fullmatch(r"([1-9][0-9]{0,6})/([1-9][0-9]{0,4})", value)
     if not match:
         raise ImproperlyConfigured(
-            f"{name} is not a limit. Write requests/seconds, for example {name}={default}, "
+            f"{name} is not a limit. Set requests/seconds, for example {name}={default}, "
             f"or {name}=none."
         )
     return Limit(int(match[1]), int(match[2]))
@@ -106,7 +108,7 @@ def choice(name: str, *, among: tuple[str, ...]) -> str:
     """
     value = text(name, default=among[0])
     if value not in among:
-        raise ImproperlyConfigured(f"{name} is unknown. Write one of: {', '.join(among)}.")
+        raise ImproperlyConfigured(f"{name} is unknown. Set one of: {', '.join(among)}.")
     return value
 
 

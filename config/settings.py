@@ -70,7 +70,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "approvals.pages.inbox.counter.waiting",
+                "approvals.pages.inbox.counter.pending_count",
             ],
         },
     },
@@ -127,6 +127,9 @@ DATABASES: dict[str, dict[str, Any]] = {
         "CONN_MAX_AGE": 0,
     },
 }
+
+# How the statements of commands reach PostgreSQL: in pipelines, or one by one.
+AUDIT_WIRE = environment.choice("AUDIT_WIRE", among=("pipelined", "plain"))
 
 # Users and their browsers
 

@@ -28,6 +28,10 @@ pytest_plugins = ["audit.testing"]
 
 PASSWORD = "correct horse battery staple"
 
+pipelined_only = pytest.mark.skipif(
+    settings.AUDIT_WIRE == "plain", reason="counts round trips, which plain does not save"
+)
+
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Show in one line why browser tests were skipped, and how to run them."""

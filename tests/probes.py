@@ -37,7 +37,7 @@ class LockingProbe(Command):
     """Do to an API key what a test says, first of all under a lock."""
 
     message_type = "tests.locking_probe"
-    subject = SubjectOf("api-key", "api_key_id", is_locked=True)
+    subject = SubjectOf("api-key", "api_key_id")
 
     api_key_id: UUID
     deed: str
@@ -53,7 +53,7 @@ class Probed(Event):
     api_key_id: UUID
 
 
-@handles(LockingProbe)
+@handles(LockingProbe, locks=ApiKey)
 def locking_probe(command: LockingProbe, context: Context) -> Any:
     return _deeds[command.deed](command, context)
 

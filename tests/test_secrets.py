@@ -81,7 +81,7 @@ def test_no_page_shows_one(aftermath, iris, browser):
     for record in CommandRecord.objects.all():
         pages += [
             f"/audit/commands/{record.command_id}",
-            f"/audit/affairs/{record.correlation_id}",
+            f"/audit/cases/{record.correlation_id}",
         ]
     for event in EventRecord.objects.all():
         pages.append(f"/audit/subjects/{event.subject_type}/{event.subject_id}")

@@ -139,11 +139,11 @@ def test_every_vote_that_does_not_count_is_refused_in_words_and_on_record(
     story.decides(browser(bob), "approve")
     said["already_decided"] = story.decides(browser(ann), "approve")
 
-    assert "have voted" in said["already_voted"]
-    assert "yourself" in said["own_request"]
+    assert "have already voted" in said["already_voted"]
+    assert "You or a key of yours" in said["own_request"]
     assert "You do not belong to Security" in said["not_an_approver"]
     assert said["superuser"] == said["not_an_approver"]
-    assert "executed already" in said["already_decided"]
+    assert "already executed" in said["already_decided"]
     refusals = CommandRecord.objects.filter(status="refused", message_type="approvals.approve")
     assert sorted(refusals.values_list("error_code", "actor_label")) == [
         ("already_decided", "ann"),
@@ -167,7 +167,7 @@ def test_what_needs_no_approval_is_done_at_once(story, ann, bob, browser):
     assert story.ci_is_used().status_code == 200
 
 
-def test_iris_reads_the_whole_history_and_follows_the_affair(story, ann, bob, iris, browser):
+def test_iris_reads_the_whole_history_and_follows_the_case(story, ann, bob, iris, browser):
     story.dana_asks_to_disable_it()
     story.decides(browser(ann), "approve", reason="Fine with me")
     story.decides(browser(bob), "approve", reason="Agreed")
@@ -180,12 +180,12 @@ def test_iris_reads_the_whole_history_and_follows_the_affair(story, ann, bob, ir
     for word in ("dana", "ann", "bob", "v1", "admin", "CI has moved", "Fine with me", "Agreed"):
         assert word in told, word
     record = CommandRecord.objects.get(command_id=story.held["Command-Id"], attempt=1)
-    assert f"/audit/affairs/{record.correlation_id}" in page
-    affair = auditor.get(f"/audit/affairs/{record.correlation_id}").content.decode()
+    assert f"/audit/cases/{record.correlation_id}" in page
+    case = auditor.get(f"/audit/cases/{record.correlation_id}").content.decode()
     for command_id in CommandRecord.objects.filter(
         correlation_id=record.correlation_id
     ).values_list("command_id", flat=True):
-        assert str(command_id) in affair
+        assert str(command_id) in case
 
 
 def test_the_secret_stands_nowhere_in_the_database(story, owner):

@@ -19,11 +19,11 @@ logger = structlog.get_logger(__name__)
 class RateLimited(APIException):
     """The key has called too often, or its address has shown too many secrets that are not good."""
 
-    remedy = "Wait for as many seconds as Retry-After says, and then send fewer."
+    remedy = "Wait Retry-After seconds, then send fewer requests."
 
     status_code = HTTPStatus.TOO_MANY_REQUESTS
     default_code = "rate_limited"
-    default_detail = "Too many requests: wait for as many seconds as Retry-After says."
+    default_detail = "Too many requests: wait Retry-After seconds."
 
     def __init__(self, wait: int = 1) -> None:
         super().__init__()
@@ -33,11 +33,11 @@ class RateLimited(APIException):
 class RateLimitUnknown(APIException):
     """Whether the key has called too often cannot be told at the moment."""
 
-    remedy = "Try again after as many seconds as Retry-After says."
+    remedy = "Try again after Retry-After seconds."
 
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
     default_code = "rate_limit_unknown"
-    default_detail = "Rate limits cannot be told at the moment. Nothing was done: try again."
+    default_detail = "Rate limits cannot be checked at the moment. Nothing was done: try again."
     wait = 5
 
 
@@ -65,7 +65,7 @@ class ApiKeyAuthentication(BaseAuthentication):
         if scheme.lower() != b"bearer":
             return None
         found = _authenticate(request, token.strip().decode("ascii", errors="replace"))
-        remember(request._request, found.standing)
+        remember(request._request, found.quota)
         return Principal(found.actor), found.actor
 
     def authenticate_header(self, request: Request) -> str:
@@ -82,7 +82,7 @@ def _authenticate(request: Request, text: str) -> Authentication:
         raise AuthenticationFailed from error
     except LimitReached as error:
         logger.warning("authentication failed", why=str(error), client_address=address)
-        remember(request._request, error.standing)
-        raise RateLimited(error.standing.seconds) from error
+        remember(request._request, error.quota)
+        raise RateLimited(error.quota.seconds) from error
     except LimiterFailed as error:
         raise RateLimitUnknown from error

@@ -9,13 +9,18 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
 
 from apikeys.authentication import rate_limits, usage
-from apikeys.authentication.rate_limits import Owed, Standing
+from apikeys.authentication.rate_limits import Owed, Quota
 from apikeys.models.tokens import NoToken, Token
-from audit.domain import Actor, credential, permission_ids_sql, permission_names
-from audit.wire import pipeline
+from audit.domain import (
+    Actor,
+    PreparedQuery,
+    credential,
+    permission_ids_sql,
+    permission_names,
+)
 
 
 class Verdict(StrEnum):
@@ -73,10 +78,10 @@ class Candidate(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """An authenticated caller, with its standing against the rate limit, if there is one."""
+    """An authenticated caller, with its quota against the rate limit, if there is one."""
 
     actor: Actor
-    standing: Standing | None
+    quota: Quota | None
 
 
 def _statement(*, found_by: str, networks: str = "") -> str:
@@ -115,20 +120,20 @@ _FOUND_BY_DIGEST = _statement(
     " WHERE secret.digest = %(digest)s",
     networks=_NETWORKS,
 )
-_BY_DIGEST = pipeline.Statement(_FOUND_BY_DIGEST)
-_BY_ID = pipeline.Statement(
+_BY_DIGEST = PreparedQuery(_FOUND_BY_DIGEST)
+_BY_ID = PreparedQuery(
     _statement(
         found_by="CROSS JOIN (SELECT NULL::timestamptz AS not_after) AS secret"
         " WHERE api_key.id = %(id)s::uuid"
     )
 )
-_WITHIN_LIMITS = pipeline.Statement(f"""
+_WITHIN_LIMITS = PreparedQuery(f"""
     WITH candidate AS MATERIALIZED ({_FOUND_BY_DIGEST}), {rate_limits.COMMON_TABLES}
-    SELECT blocked.owed, standing.owed, taken.owed, candidate.*
+    SELECT blocked.owed, quota.owed, taken.owed, candidate.*
     FROM (SELECT) AS request
     LEFT JOIN candidate ON TRUE
     LEFT JOIN blocked ON TRUE
-    LEFT JOIN standing ON TRUE
+    LEFT JOIN quota ON TRUE
     LEFT JOIN taken ON TRUE
 """)  # noqa: S608  # put together from our own parts
 # The fast path of nearly every request, in a third less time than the statement above, which covers
@@ -137,7 +142,7 @@ _WITHIN_LIMITS = pipeline.Statement(f"""
 # table is unlogged, but a read may have pruned a page of a logged table, and then the commit of a
 # read-only request took 600 µs instead of 300. The verdict is known here, so it is not computed
 # again for the result, and FROM contains no function.
-_TAKE_ONE = pipeline.Statement(f"""
+_TAKE_ONE = PreparedQuery(f"""
     UPDATE apikeys_allowance AS present
     SET restored_at = greatest(present.restored_at, statement_timestamp()) + %(cost)s::interval
     FROM ({_FOUND_BY_DIGEST}) AS candidate
@@ -167,9 +172,9 @@ def authenticate(text: str, *, address: str | None) -> Authentication:
     if candidate is None or candidate.verdict != Verdict.VALID:
         rate_limits.count_failure(address)
         raise BadCredential(Verdict(candidate.verdict) if candidate else Verdict.UNKNOWN)
-    standing = owed.check_key() if owed else None
+    quota = owed.check_key() if owed else None
     usage.note(candidate.id, address)
-    return Authentication(candidate.actor(), standing)
+    return Authentication(candidate.actor(), quota)
 
 
 def actor_of_token(text: str, *, address: str | None) -> Actor:
@@ -182,7 +187,7 @@ def candidate_of_token(text: str, *, address: str | None) -> Candidate:
 
     :raises BadCredential: if it is not a token, or no key has it.
     """
-    row = pipeline.fetch(_BY_DIGEST, {"digest": _digest(text), "address": address})
+    row = _BY_DIGEST.first({"digest": _digest(text), "address": address})
     if row is None:
         raise BadCredential(Verdict.UNKNOWN)
     return Candidate(*row)
@@ -194,7 +199,7 @@ def live_api_key(identifier: str) -> Actor | None:
 
     Networks are not checked: a held command was sent from an allowed one.
     """
-    row = pipeline.fetch(_BY_ID, {"id": identifier})
+    row = _BY_ID.first({"id": identifier})
     candidate = Candidate(*row) if row else None
     return candidate.actor() if candidate and candidate.verdict == Verdict.VALID else None
 
@@ -214,18 +219,18 @@ def _find(digest: bytes, address: str | None) -> tuple[Owed | None, Candidate | 
             return _split(_within_limits(values | rate_limits.parameters(address)))
         except DatabaseError as error:
             rate_limits.go_on_without(error)
-    row = pipeline.fetch(_BY_DIGEST, values)
+    row = _BY_DIGEST.first(values)
     return None, Candidate(*row) if row else None
 
 
-def _within_limits(values: dict[str, Any]) -> pipeline.Row | None:
+def _within_limits(values: dict[str, Any]) -> tuple[Any, ...] | None:
     # Inside a transaction, the whole transaction would commit without waiting for the disk.
-    may_take = values["cost"] and not pipeline.database().in_atomic_block
-    taken = pipeline.fetch(_TAKE_ONE, values) if may_take else None
-    return taken[1:] if taken else pipeline.fetch(_WITHIN_LIMITS, values)
+    may_take = values["cost"] and not connection.in_atomic_block
+    taken = _TAKE_ONE.first(values) if may_take else None
+    return taken[1:] if taken else _WITHIN_LIMITS.first(values)
 
 
-def _split(row: pipeline.Row | None) -> tuple[Owed, Candidate | None]:
+def _split(row: tuple[Any, ...] | None) -> tuple[Owed, Candidate | None]:
     """Split a row into the amounts owed and the key, which may be missing."""
     owed, key = (row or ())[:3], (row or ())[3:]
     return Owed(*owed), Candidate(*key) if key[0] else None

@@ -4,14 +4,14 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from apikeys.authentication.rate_limits import Standing
+from apikeys.authentication.rate_limits import Quota
 
 _KEPT_AS = "_countersign_rate_limit"
 
 
-def remember(request: HttpRequest, standing: Standing | None) -> None:
-    """Store the standing on the request, for the headers of its response."""
-    vars(request)[_KEPT_AS] = standing
+def remember(request: HttpRequest, quota: Quota | None) -> None:
+    """Store the quota on the request, for the headers of its response."""
+    vars(request)[_KEPT_AS] = quota
 
 
 def rate_limit_headers(
@@ -21,9 +21,9 @@ def rate_limit_headers(
 
     def respond(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
-        standing: Standing | None = vars(request).get(_KEPT_AS)
-        if standing:
-            for name, value in standing.headers().items():
+        quota: Quota | None = vars(request).get(_KEPT_AS)
+        if quota:
+            for name, value in quota.headers().items():
                 response.headers[name] = value
         return response
 

@@ -26,9 +26,9 @@ _IPV6_NETWORK = 64
 #: `blocked`: the IP address has failed too often, with the seconds it owes. Keys used from there
 #: within a day are still allowed: one broken client must not lock out valid keys behind the same
 #: address.
-#: `standing`: the seconds that the candidate owed before this request.
+#: `quota`: the seconds that the candidate owed before this request.
 #: `taken`: one request, taken by a valid candidate that has one left, with the seconds it owes now.
-#: A candidate without one left is found by `standing`, without a write; the condition at the end is
+#: A candidate without one left is found by `quota`, without a write; the condition at the end is
 #: for concurrent requests.
 COMMON_TABLES = """
     failing AS (
@@ -44,7 +44,7 @@ COMMON_TABLES = """
             WHERE failing.owed > 0
                 AND usage.last_used_from = %(address)s::text::inet
                 AND usage.last_used_at > statement_timestamp() - interval '1 day')
-    ), standing AS (
+    ), quota AS (
         SELECT extract(epoch FROM allowance.restored_at - statement_timestamp())::float8 AS owed
         FROM candidate
         JOIN apikeys_allowance AS allowance ON allowance.id = 'key:' || candidate.id
@@ -55,7 +55,7 @@ COMMON_TABLES = """
         WHERE candidate.verdict = 'valid' AND %(cost)s::interval IS NOT NULL
             AND NOT EXISTS (SELECT FROM blocked)
             AND NOT EXISTS (
-                SELECT FROM standing WHERE owed > extract(epoch FROM %(room)s::interval))
+                SELECT FROM quota WHERE owed > extract(epoch FROM %(room)s::interval))
         ON CONFLICT (id) DO UPDATE
             SET restored_at
                 = greatest(present.restored_at, statement_timestamp()) + %(cost)s::interval
@@ -109,7 +109,7 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class Quota:
     """The rest of a limit: the fields of draft-ietf-httpapi-ratelimit-headers-10."""
 
     policy: str
@@ -119,14 +119,14 @@ class Standing:
 
     @classmethod
     def after(cls, policy: str, limit: Limit, *, owed: float) -> Self:
-        """Return the standing for the seconds owed; the limit is whole again after as many."""
+        """Return the quota for the seconds owed; the limit is whole again after as many."""
         # The epsilon offsets the rounding error of the division.
         remaining = int((limit.seconds - owed) / limit.cost.total_seconds() + 1e-6)
         return cls(policy, limit, max(remaining, 0), max(math.ceil(owed), 0))
 
     @classmethod
     def used_up(cls, policy: str, limit: Limit, *, owed: float | None) -> Self:
-        """Return the standing of a used-up limit; its seconds must equal Retry-After."""
+        """Return the quota of a used-up limit; its seconds must equal Retry-After."""
         wait = 0.0 if owed is None else owed - limit.room.total_seconds()
         return cls(policy, limit, 0, max(math.ceil(wait), 1))
 
@@ -141,9 +141,9 @@ class Standing:
 class LimitReached(Exception):
     """A key, or an IP address with too many failures, has used up its limit."""
 
-    def __init__(self, standing: Standing) -> None:
-        super().__init__(f"limit reached: {standing.policy}")
-        self.standing = standing
+    def __init__(self, quota: Quota) -> None:
+        super().__init__(f"limit reached: {quota.policy}")
+        self.quota = quota
 
 
 class LimiterFailed(Exception):
@@ -154,7 +154,7 @@ class Owed(NamedTuple):
     """The results of `COMMON_TABLES`, in seconds; None if there is no row or no request left."""
 
     blocked: float | None
-    standing: float | None
+    quota: float | None
     taken: float | None
 
     def check_address(self) -> None:
@@ -164,10 +164,10 @@ class Owed(NamedTuple):
         """
         limit = failed_attempts()
         if limit and self.blocked is not None:
-            raise LimitReached(Standing.used_up("address", limit, owed=self.blocked))
+            raise LimitReached(Quota.used_up("address", limit, owed=self.blocked))
 
-    def check_key(self) -> Standing | None:
-        """Return the standing of a valid key after this request, or None without a limit.
+    def check_key(self) -> Quota | None:
+        """Return the quota of a valid key after this request, or None without a limit.
 
         :raises LimitReached: if no request was left.
         """
@@ -175,8 +175,8 @@ class Owed(NamedTuple):
         if limit is None:
             return None
         if self.taken is None:
-            raise LimitReached(Standing.used_up("key", limit, owed=self.standing))
-        return Standing.after("key", limit, owed=self.taken)
+            raise LimitReached(Quota.used_up("key", limit, owed=self.quota))
+        return Quota.after("key", limit, owed=self.taken)
 
 
 @cache
@@ -231,7 +231,7 @@ def go_on_without(error: DatabaseError) -> None:
 
     :raises LimiterFailed: if they do not.
     """
-    logger.error("rate limits cannot be told", why=type(error.__cause__ or error).__name__)
+    logger.error("rate limits cannot be checked", why=type(error.__cause__ or error).__name__)
     if not settings.RATE_LIMIT_FAILS_OPEN:
         raise LimiterFailed from error
 

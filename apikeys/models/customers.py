@@ -1,5 +1,6 @@
 """Customers, and the people who act for them."""
 
+from typing import ClassVar, Self
 from uuid import UUID
 
 from django.conf import settings
@@ -9,7 +10,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from apikeys.models.refusals import NameTaken, NotAMember
-from audit.domain import HistoricalRecords, subject
+from audit.domain import HistoricalRecords, LeanManager, subject
 
 
 @subject("customer", tenant="id")
@@ -46,6 +47,7 @@ class Membership(models.Model):
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
 
+    objects: ClassVar[LeanManager[Self]] = LeanManager()
     history = HistoricalRecords()
 
     class Meta:
@@ -66,5 +68,5 @@ class Membership(models.Model):
         if not cls.objects.filter(user_id=user_id, customer_id=customer_id).exists():
             user = get_user_model().objects.filter(pk=user_id).first()
             who = str(user) if user else f"User {user_id}"
-            message = f"{who} does not act for this customer, as the owner of a key has to."
+            message = f"{who} is not a member of this customer, as the owner of a key must be."
             raise NotAMember(message)

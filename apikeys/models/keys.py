@@ -21,8 +21,7 @@ from apikeys.models.refusals import (
 )
 from apikeys.models.secrets import ApiKeySecret, PickUp, claim, database_clock
 from apikeys.models.tokens import Token
-from audit.domain import Actor, HistoricalRecords, subject
-from audit.wire.rows import LeanModel
+from audit.domain import Actor, HistoricalRecords, LeanModel, subject
 
 
 class Environment(models.TextChoices):
@@ -207,7 +206,7 @@ class ApiKey(LeanModel):
         self.check_not_deleted()
         pick_up = PickUp.objects.filter(api_key=self).first()
         if pick_up is None:
-            message = f"No secret of {self} waits to be picked up."
+            message = f"{self} has no secret to pick up."
             raise NothingToPickUp(message)
         return pick_up
 
@@ -225,6 +224,7 @@ class ApiKey(LeanModel):
 def _rotation_under_way(live: list[ApiKeySecret]) -> RotationUnderWay:
     (until,) = (secret.not_after for secret in live if secret.not_after is not None)
     return RotationUnderWay(
-        f"The key has two secrets that work, the former one until {until:%Y-%m-%d %H:%M:%S} UTC. "
+        "The key already has two valid secrets, "
+        f"the former one until {until:%Y-%m-%d %H:%M:%S} UTC. "
         "Wait until then, or rotate with overlap_seconds 0, which ends both now."
     )

@@ -44,7 +44,7 @@ def normal_networks(networks: Sequence[str]) -> tuple[str, ...]:
     :raises Invalid: if there are too many, or one is not a network in CIDR notation.
     """
     if len(networks) > MOST_NETWORKS:
-        words = f"must name {MOST_NETWORKS} networks at most"
+        words = f"must have at most {MOST_NETWORKS} networks"
         raise _invalid("allowed_networks", "max_length", words)
     normal = [_normal_network(text, place=place) for place, text in enumerate(networks)]
     return tuple(dict.fromkeys(normal))
@@ -56,11 +56,11 @@ def check_metadata(metadata: Mapping[str, Any]) -> None:
     :raises Invalid: if it is too large or nested too deep.
     """
     if _depth(metadata) > DEEPEST_METADATA:
-        words = f"must be nested {DEEPEST_METADATA} levels deep at most"
+        words = f"must be nested at most {DEEPEST_METADATA} levels deep"
         raise _invalid("metadata", "too_deep", words)
     text = json.dumps(codec(Any).dump(metadata), separators=(",", ":"), ensure_ascii=False)
     if len(text.encode()) > LARGEST_METADATA:
-        words = f"must take {LARGEST_METADATA} bytes at most, as compact JSON"
+        words = f"must be at most {LARGEST_METADATA} bytes as compact JSON"
         raise _invalid("metadata", "too_large", words)
 
 
@@ -70,12 +70,12 @@ def check_scopes(wanted: Iterable[str]) -> None:
     :raises Invalid: with one error for each problem.
     """
     errors = [
-        FieldError(f"scopes/{place}", "unknown", "is no scope")
+        FieldError(f"scopes/{place}", "unknown", "is not a known scope")
         for place, scope in enumerate(wanted)
         if scope not in known_scopes()
     ]
     if not tuple(wanted):
-        errors.append(FieldError("scopes", "empty", "must name one scope at least"))
+        errors.append(FieldError("scopes", "empty", "must have at least one scope"))
     if errors:
         raise Invalid(errors=errors)
 
@@ -110,7 +110,7 @@ def check_overlap(overlap_seconds: int) -> None:
 
 def _check_length(field: str, value: str, *, longest: int) -> None:
     if len(value) > longest:
-        raise _invalid(field, "max_length", f"must have {longest} characters at most")
+        raise _invalid(field, "max_length", f"must have at most {longest} characters")
 
 
 def _normal_network(text: str, *, place: int) -> str:
@@ -121,10 +121,10 @@ def _normal_network(text: str, *, place: int) -> str:
         words = "must be a network in CIDR notation, such as 192.0.2.0/24 or 2001:db8::/32"
         raise _invalid(field, "invalid", words) from None
     if "%" in text or (isinstance(network, IPv6Network) and network.subnet_of(_IPV4_MAPPED)):
-        words = "must be written without a zone, and as IPv4 if it is that"
+        words = "must have no zone, and be in IPv4 notation if it is an IPv4 network"
         raise _invalid(field, "invalid", words)
     if not _has_no_host_bits(text):
-        words = "must end in zeros behind its prefix length: 192.0.2.0/24, not 192.0.2.7/24"
+        words = "must have no bits set after its prefix length: 192.0.2.0/24, not 192.0.2.7/24"
         raise _invalid(field, "host_bits", words)
     return str(network)
 

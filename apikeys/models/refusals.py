@@ -4,60 +4,62 @@ from audit.domain import Conflict, Forbidden
 
 
 class NameTaken(Conflict):
-    """There is a customer of that name already: take another name."""
+    """A customer with this name already exists: use another name."""
 
-    remedy = "Take another name, or use the customer that has this one."
+    remedy = "Use another name, or the existing customer."
 
 
 class NotAMember(Conflict):
-    """The owner of a key has to act for its customer."""
+    """The owner of a key must be a member of its customer."""
 
-    remedy = "Have the person added to the customer, or name another owner."
+    remedy = "Ask an administrator to add the user to the customer, or name another owner."
 
 
 class AlreadyEnabled(Conflict):
     """The API key is already enabled."""
 
-    remedy = "Nothing is left to do."
+    remedy = "No action is needed."
 
 
 class AlreadyDisabled(Conflict):
     """The API key is already disabled."""
 
-    remedy = "Nothing is left to do."
+    remedy = "No action is needed."
 
 
 class AlreadyDeleted(Conflict):
     """The API key is deleted, and that is final."""
 
-    remedy = "Create another key: what is deleted does not come back."
+    remedy = "Create another key: deletion cannot be undone."
 
 
 class NothingToChange(Conflict):
     """The API key is already as you want it."""
 
-    remedy = "Nothing is left to do."
+    remedy = "No action is needed."
 
 
 class RotationUnderWay(Conflict):
-    """The API key has two secrets that work already."""
+    """The API key already has two valid secrets."""
 
-    remedy = "Wait until the old secret ends, or rotate with an overlap of 0."
+    title = "Rotation in progress"
+    remedy = "Wait until the old secret expires, or rotate with an overlap of 0."
 
 
 class NothingToPickUp(Conflict):
-    """No secret of the API key waits to be picked up."""
+    """The API key has no secret to pick up."""
 
     remedy = "Rotate the key to get another secret."
 
 
 class PickUpExpired(Conflict):
-    """The time to pick up the secret is over: rotate the key to get another one."""
+    """The time to pick up the secret has expired: rotate the key to get another one."""
 
     remedy = "Rotate the key to get another secret."
 
 
 class NotYours(Forbidden):
-    """Only who asked for the secret may pick it up: the same credential, or its owner signed in."""
+    """Only the credential that requested the secret, or its owner signed in, may pick it up."""
 
-    remedy = "Use the credential that asked, or sign in as its owner; or rotate the key."
+    title = "Not the requester of the secret"
+    remedy = "Use the requesting credential, or sign in as its owner; or rotate the key."

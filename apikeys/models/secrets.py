@@ -1,7 +1,7 @@
 """The secrets of API keys: how long each is valid, and who may still pick one up."""
 
 from datetime import datetime, timedelta
-from typing import Self
+from typing import ClassVar, Self
 
 from django.conf import settings
 from django.db import connection, models
@@ -10,8 +10,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from apikeys.models.refusals import NotYours, PickUpExpired
-from audit.domain import Actor, HistoricalRecords
-from audit.wire.rows import LeanModel
+from audit.domain import Actor, HistoricalRecords, LeanManager, LeanModel
 
 
 def database_clock() -> datetime:
@@ -32,6 +31,9 @@ class LiveSecrets(models.QuerySet["ApiKeySecret"]):
         return self.filter(is_live).defer("digest").order_by("-created_at", "-pk")
 
 
+SecretManager = LeanManager.from_queryset(LiveSecrets)
+
+
 class ApiKeySecret(LeanModel):
     """The digest of one secret of a key, and the end of its validity."""
 
@@ -41,7 +43,7 @@ class ApiKeySecret(LeanModel):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     not_after = models.DateTimeField(null=True)
 
-    objects = LiveSecrets.as_manager()
+    objects: ClassVar = SecretManager()
     history = HistoricalRecords(excluded_fields=("digest",))
 
     class Meta:

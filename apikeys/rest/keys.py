@@ -1,5 +1,6 @@
 """The API key endpoints of version 2."""
 
+from contextlib import AbstractContextManager
 from typing import Any
 from uuid import UUID
 
@@ -28,13 +29,12 @@ from apikeys.models import (
 )
 from apikeys.models.limits import DEFAULT_SCOPES
 from apikeys.rest.listing import ApiKeyListQuery, found_by
-from apikeys.rest.reading import after, etag, in_context, question, visible_key, whose
+from apikeys.rest.reading import etag, in_context, prefetched, visible_key, whose
 from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret, present, present_with_secret
 from apikeys.rest.serializers import CreateApiKeyInput, RotateApiKeyInput, UpdateApiKeyInput
 from apikeys.rights import BeyondOwnRights
 from audit.domain import Completed, NotFound
 from audit.rest import CommandViewSet, body, documented, page
-from audit.wire.pipeline import Question
 
 _REVEALING = ("create", "rotate", "pick_up")
 
@@ -46,7 +46,7 @@ class ApiKeyViewSet(CommandViewSet):
 
     @documented("list_api_keys", lists=ApiKeyResource, query=ApiKeyListQuery)
     def list(self, request: Request) -> Response:
-        """List keys, the newest first."""
+        """List keys, newest first."""
         query = ApiKeyListQuery.of(request)
         found = page(found_by(query, actor=self.actor), query)
         shown = present(in_context(found.rows))
@@ -54,7 +54,7 @@ class ApiKeyViewSet(CommandViewSet):
 
     @documented("retrieve_api_key", gives=ApiKeyResource, always=("ETag",))
     def retrieve(self, request: Request, api_key_id: UUID) -> Response:
-        """Show one key. Its ETag goes into If-Match of a write that must not meet another one."""
+        """Return one key. Send its ETag in If-Match to protect a write from concurrent changes."""
         found = visible_key(self.actor, api_key_id)
         (shown,) = present([found])
         return Response(shown, headers={"ETag": etag(found)})
@@ -68,7 +68,7 @@ class ApiKeyViewSet(CommandViewSet):
         raises=(BeyondOwnRights, NotFound),
     )
     def create(self, request: Request) -> Response:
-        """Create a key and show its secret, this once."""
+        """Create a key and return its secret, once."""
         return self.send(
             CreateApiKey,
             takes=CreateApiKeyInput,
@@ -85,7 +85,7 @@ class ApiKeyViewSet(CommandViewSet):
         raises=(BeyondOwnRights, AlreadyDeleted, NothingToChange),
     )
     def partial_update(self, request: Request, api_key_id: UUID) -> Response:
-        """Change what a key is called, what it may do, or from where and until when it works."""
+        """Change the name, scopes, networks, validity or metadata of a key."""
         return self.send(UpdateApiKey, takes=UpdateApiKeyInput, api_key_id=api_key_id)
 
     @documented(
@@ -96,7 +96,7 @@ class ApiKeyViewSet(CommandViewSet):
         raises=(BeyondOwnRights, AlreadyDeleted, RotationUnderWay),
     )
     def rotate(self, request: Request, api_key_id: UUID) -> Response:
-        """Make a new secret and show it, this once; the old one works for some time more."""
+        """Issue a new secret and return it, once; the old one works until the overlap ends."""
         return self.send(RotateApiKey, takes=RotateApiKeyInput, api_key_id=api_key_id)
 
     @documented(
@@ -114,7 +114,7 @@ class ApiKeyViewSet(CommandViewSet):
         ),
     )
     def pick_up(self, request: Request, api_key_id: UUID) -> Response:
-        """Make the secret of what was approved and show it, this once, to whoever asked for it."""
+        """Issue the secret of an approved key to its requester, once."""
         return self.send(PickUpSecret, succeeds_with=status.HTTP_201_CREATED, api_key_id=api_key_id)
 
     @documented(
@@ -124,7 +124,7 @@ class ApiKeyViewSet(CommandViewSet):
         raises=(AlreadyEnabled, AlreadyDeleted),
     )
     def enable(self, request: Request, api_key_id: UUID) -> Response:
-        """Let a key authenticate again."""
+        """Enable a key."""
         return self.send(EnableApiKey, api_key_id=api_key_id)
 
     @documented(
@@ -134,21 +134,21 @@ class ApiKeyViewSet(CommandViewSet):
         raises=(AlreadyDisabled, AlreadyDeleted),
     )
     def disable(self, request: Request, api_key_id: UUID) -> Response:
-        """Turn a key away from its next request on."""
+        """Disable a key, effective from its next request."""
         return self.send(DisableApiKey, api_key_id=api_key_id)
 
     @documented("delete_api_key", gives=ApiKeyResource, is_command=True, raises=(AlreadyDeleted,))
     def destroy(self, request: Request, api_key_id: UUID) -> Response:
-        """Delete a key for good; none of its secrets works any more."""
+        """Delete a key permanently; its secrets stop working."""
         return self.send(DeleteApiKey, api_key_id=api_key_id)
 
-    def question(self, command: Any) -> Question:
-        """Return the query for the data around the key."""
-        return question(command.api_key_id)
+    def prefetched(self, command: Any) -> AbstractContextManager[None]:
+        """Read the details of the key with the COMMIT of the command."""
+        return prefetched(command.api_key_id)
 
     def represent(self, completed: Completed) -> Any:
         """Return the key; if a secret was made, with the secret, which is null on a repeat."""
-        found = after(self.asked, completed.result)
+        (found,) = in_context([completed.result])
         if self.action in _REVEALING:
             return present_with_secret(found, secret=completed.secret)
         (shown,) = present([found])

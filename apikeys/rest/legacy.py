@@ -48,7 +48,7 @@ class LegacyApiKeyViewSet(CommandViewSet):
 
     @documented("retrieve_api_key", gives=LegacyApiKey, always=("ETag",))
     def retrieve(self, request: Request, api_key_id: UUID) -> Response:
-        """Show one key."""
+        """Return one key."""
         found = visible_key(self.actor, api_key_id)
         if found.api_key.deleted_at is not None:
             raise Http404
@@ -63,7 +63,7 @@ class LegacyApiKeyViewSet(CommandViewSet):
         raises=(BeyondOwnRights, NotFound),
     )
     def create(self, request: Request) -> Response:
-        """Create a key and show its secret, this once."""
+        """Create a key and return its secret, once."""
         return self.send(
             CreateApiKey,
             takes=LegacyCreateInput,
@@ -84,17 +84,17 @@ class LegacyApiKeyViewSet(CommandViewSet):
 
     @documented("enable_api_key", gives=LegacyApiKey, is_command=True, raises=(AlreadyEnabled,))
     def enable(self, request: Request, api_key_id: UUID) -> Response:
-        """Let a key authenticate again."""
+        """Enable a key."""
         return self.send(EnableApiKey, api_key_id=api_key_id)
 
     @documented("disable_api_key", gives=LegacyApiKey, is_command=True, raises=(AlreadyDisabled,))
     def disable(self, request: Request, api_key_id: UUID) -> Response:
-        """Turn a key away from its next request on."""
+        """Disable a key, effective from its next request."""
         return self.send(DisableApiKey, api_key_id=api_key_id)
 
     @documented("delete_api_key", gives=LegacyApiKey, is_command=True)
     def destroy(self, request: Request, api_key_id: UUID) -> Response:
-        """Delete a key for good; none of its secrets works any more."""
+        """Delete a key permanently; its secrets stop working."""
         return self.send(DeleteApiKey, api_key_id=api_key_id)
 
     def get_exception_handler(self) -> ExceptionHandler:

@@ -46,23 +46,25 @@ class ApiKeyListQuery(ListQuery):
     )
 
     state = serializers.ChoiceField(
-        choices=State.values, required=False, help_text="Deleted keys are listed by that only."
+        choices=State.values,
+        required=False,
+        help_text="Deleted keys are listed only with this filter.",
     )
     environment = serializers.ChoiceField(choices=Environment.values, required=False)
     owner = WholeNumberField(
-        required=False, min_value=1, max_value=2**31 - 1, help_text="The id of a person."
+        required=False, min_value=1, max_value=2**31 - 1, help_text="The id of a user."
     )
     scope = serializers.CharField(
-        required=False, max_length=_LONGEST_SCOPE, help_text="Keys that name this very scope."
+        required=False, max_length=_LONGEST_SCOPE, help_text="Keys with exactly this scope."
     )
     search = serializers.CharField(
-        required=False, max_length=100, help_text="Part of the name, in any case."
+        required=False, max_length=100, help_text="Part of the name, case-insensitive."
     )
     created_after = serializers.DateTimeField(required=False)
     created_before = serializers.DateTimeField(required=False)
     last_used_after = serializers.DateTimeField(required=False)
     last_used_before = serializers.DateTimeField(
-        required=False, help_text="Keys that were never used are not listed by this."
+        required=False, help_text="Excludes keys that were never used."
     )
 
 

@@ -4,6 +4,7 @@ The ORM takes four queries for one key: 3.6 of the 4.8 ms of reading it over HTT
 """
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
@@ -14,8 +15,14 @@ from django.db import connection
 from django.http import Http404
 
 from apikeys.models import ApiKey, ApiKeySecret, ApiKeyUsage, PickUp
-from audit.domain import Actor, Pending, pending_sql, read_pending, stream_number_sql
-from audit.wire import pipeline
+from audit.domain import (
+    Actor,
+    Pending,
+    PreparedQuery,
+    pending_sql,
+    read_pending,
+    stream_number_sql,
+)
 
 _FIELDS = ApiKey._meta.concrete_fields
 # The number of columns before those of the key itself.
@@ -39,7 +46,7 @@ class AwaitedSecret(NamedTuple):
     until: datetime
 
 
-class Surroundings(NamedTuple):
+class KeyDetails(NamedTuple):
     """Data shown with a key that is not in its own row."""
 
     owner: str
@@ -54,7 +61,7 @@ class Surroundings(NamedTuple):
 
 class KeyInContext(NamedTuple):
     api_key: ApiKey
-    surroundings: Surroundings
+    details: KeyDetails
 
 
 def visible_key(actor: Actor, api_key_id: UUID) -> KeyInContext:
@@ -64,27 +71,27 @@ def visible_key(actor: Actor, api_key_id: UUID) -> KeyInContext:
     :raises Http404: if the key does not exist, or belongs to another customer.
     """
     actor.require("apikeys.view_apikey")
-    row = pipeline.fetch(_statements().key, [api_key_id])
+    row = _queries().key.first([api_key_id])
     if row is None:
         raise Http404
     _, *around = row[:_AROUND]
     api_key = _api_key(row[_AROUND:])
     if not actor.may_see(str(api_key.customer_id)):
         raise Http404
-    return KeyInContext(api_key, _surroundings(around))
+    return KeyInContext(api_key, _details(around))
 
 
 def in_context(api_keys: Iterable[ApiKey]) -> list[KeyInContext]:
-    """Return the keys, unchanged, with their surroundings."""
+    """Return the keys, unchanged, with their details."""
     keys = list(api_keys)
-    (rows,) = pipeline.send(_around(key.pk for key in keys))
+    rows = _queries().details.rows(_array(key.pk for key in keys))
     found = {key_id: around for key_id, *around in rows}
-    return [KeyInContext(key, _surroundings(found[key.pk])) for key in keys]
+    return [KeyInContext(key, _details(found[key.pk])) for key in keys]
 
 
 def etag(found: KeyInContext) -> str:
     """Return the stream number of a key as an ETag, for If-Match."""
-    return f'"{found.surroundings.number}"'
+    return f'"{found.details.number}"'
 
 
 def whose(actor: Actor) -> dict[str, Any]:
@@ -93,27 +100,19 @@ def whose(actor: Actor) -> dict[str, Any]:
     return {"owner_id": int(actor.person_id), "customer_id": UUID(tenant) if tenant else None}
 
 
-def question(api_key_id: UUID) -> pipeline.Question:
-    """Return the query for the surroundings of a key, to run once a command has taken effect."""
-    return pipeline.Question(_around([api_key_id]))
+def prefetched(api_key_id: UUID) -> AbstractContextManager[None]:
+    """Return the context within which a command reads the details of a key with its COMMIT."""
+    return _queries().details.prefetched_after_commit(_array([api_key_id]))
 
 
-def after(asked: pipeline.Question | None, api_key: ApiKey) -> KeyInContext:
-    """Return the key with its surroundings, which may have been read together with COMMIT."""
-    if not (asked and asked.answer):
-        return in_context([api_key])[0]
-    _, *around = asked.answer[0]
-    return KeyInContext(api_key, _surroundings(around))
+def _array(api_key_ids: Iterable[UUID]) -> list[str]:
+    # As text, because psycopg inspects each element of a list to find its type.
+    return [f"{{{','.join(map(str, api_key_ids))}}}"]
 
 
-def _around(api_key_ids: Iterable[UUID]) -> pipeline.Call:
-    # Formatted as an array here: psycopg inspects each element of a list to find its type.
-    return pipeline.Call(_statements().surroundings, [f"{{{','.join(map(str, api_key_ids))}}}"])
-
-
-def _surroundings(row: Sequence[Any]) -> Surroundings:
+def _details(row: Sequence[Any]) -> KeyDetails:
     owner, used_at, used_from, pick_up, secrets, waiting, number = row
-    return Surroundings(
+    return KeyDetails(
         owner=owner,
         last_used_at=used_at,
         last_used_from=used_from,
@@ -143,16 +142,16 @@ def _live(identifier: str, created_at: str, not_after: str | None) -> LiveSecret
     return LiveSecret(identifier, datetime.fromisoformat(created_at), end)
 
 
-class _Statements(NamedTuple):
-    """One statement for a key with its surroundings, one for the surroundings of many keys."""
+class _Queries(NamedTuple):
+    """One query for a key with its details, one for the details of many keys."""
 
-    key: pipeline.Statement
-    surroundings: pipeline.Statement
+    key: PreparedQuery
+    details: PreparedQuery
 
 
 @cache
-def _statements() -> _Statements:
-    """Build the statements, once the apps are loaded."""
+def _queries() -> _Queries:
+    """Build the queries, once the apps are loaded."""
     waiting = pending_sql(subject_type="'api-key'", subject_id="api_key.id::text")
     number = stream_number_sql(subject_type="'api-key'", subject_id="api_key.id::text")
     around = f"""
@@ -173,7 +172,7 @@ def _statements() -> _Statements:
         LEFT JOIN {ApiKeyUsage._meta.db_table} AS usage ON usage.api_key_id = api_key.id
     """
     one, many = "api_key.id = %s::uuid", "api_key.id = ANY(%s::uuid[])"
-    return _Statements(
-        key=pipeline.Statement(f"SELECT {around}, {own} FROM {tables} WHERE {one}"),  # noqa: S608  # as above
-        surroundings=pipeline.Statement(f"SELECT {around} FROM {tables} WHERE {many}"),  # noqa: S608  # as above
+    return _Queries(
+        key=PreparedQuery(f"SELECT {around}, {own} FROM {tables} WHERE {one}"),  # noqa: S608  # as above
+        details=PreparedQuery(f"SELECT {around} FROM {tables} WHERE {many}"),  # noqa: S608  # as above
     )

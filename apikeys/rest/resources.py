@@ -19,8 +19,8 @@ from audit.rest import (
 )
 
 _SHOWN_ONCE = (
-    "The secret was shown once, in the first answer to this request. If it is lost, "
-    "POST {url}/rotate makes another one."
+    "The secret was shown once, in the first response to this request. If it is lost, "
+    "POST {url}/rotate issues another one."
 )
 
 
@@ -32,7 +32,7 @@ class OwnerResource(TypedDict):
 
 
 class SecretResource(TypedDict):
-    """A secret that works: since when, and until when if another one replaces it."""
+    """A valid secret: its creation, and its end if another one replaces it."""
 
     id: Uuid
     created_at: datetime
@@ -40,14 +40,14 @@ class SecretResource(TypedDict):
 
 
 class PickUpResource(TypedDict):
-    """Who may pick up the next secret, and until when."""
+    """The actor who may pick up the next secret, and the deadline."""
 
     by: ActorReference
     until: datetime
 
 
 class ApiKeyResource(TypedDict):
-    """An API key. It has no field with its secret, which is shown once and never again."""
+    """An API key. No field has its secret, which is shown only once."""
 
     id: Uuid
     url: Address
@@ -56,24 +56,26 @@ class ApiKeyResource(TypedDict):
     environment: Annotated[str, one_of(Environment.values)]
     state: Annotated[str, one_of(State.values)]
     enabled: bool
-    prefix: Annotated[str, "How its current secret begins; empty while it has none."]
+    prefix: Annotated[str, "The first characters of the current secret; empty if there is none."]
     scopes: list[str]
-    allowed_networks: Annotated[list[str], "Where it works from; empty: everywhere."]
+    allowed_networks: Annotated[list[str], "The networks from which it works; empty: all."]
     not_before: datetime | None
     expires_at: datetime | None
     metadata: dict[str, Any]
     owner: OwnerResource
     customer_id: Uuid
     created_at: datetime
-    last_used_at: Annotated[datetime | None, "Exact to a minute; null: never."]
+    last_used_at: Annotated[datetime | None, "Accurate to a minute; null: never."]
     last_used_from: str | None
-    secrets: Annotated[list[SecretResource], "Those that work, the newest first."]
+    secrets: Annotated[list[SecretResource], "Valid secrets, newest first."]
     pick_up: PickUpResource | None
-    pending_approvals: Annotated[list[PendingApproval], "What waits for approval on the key."]
+    pending_approvals: Annotated[
+        list[PendingApproval], "Commands on the key that are waiting for approval."
+    ]
 
 
 class ApiKeyWithSecret(ApiKeyResource):
-    """An API key and its new secret, this once; a repeated request gets a note instead."""
+    """An API key and its new secret, once; a repeated request gets a note instead."""
 
     secret: str | None
     secret_note: str | None
@@ -96,7 +98,7 @@ class LegacyApiKeyWithSecret(LegacyApiKey):
 
 
 class LegacyPostponed(TypedDict):
-    """What version 1 says of a held command; of a key that does not exist yet, with its id."""
+    """The response of version 1 for a held command; for a new key, with its id."""
 
     status: Literal["approval_flow_initiated"]
     id: NotRequired[Uuid]

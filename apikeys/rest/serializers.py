@@ -30,23 +30,23 @@ class _KeyInput(CommandInput):
         required=False,
         allow_blank=True,
         max_length=limits.LONGEST_DESCRIPTION,
-        help_text="What the key is for.",
+        help_text="The purpose of the key.",
     )
     scopes = serializers.ListField(
         child=ScopeField(max_length=_LONGEST_SCOPE),
         required=False,
         allow_empty=False,
         max_length=_MOST_SCOPES,
-        help_text="What the key may do: read, write, or <resource>:read and the like.",
+        help_text="The scopes of the key: read, write, <resource>:read or <resource>:write.",
     )
     allowed_networks = serializers.ListField(
         child=serializers.CharField(max_length=_LONGEST_NETWORK),
         required=False,
         max_length=limits.MOST_NETWORKS,
-        help_text="Networks in CIDR notation that the key works from; none is everywhere.",
+        help_text="Networks in CIDR notation from which the key works; empty: all.",
     )
     metadata = serializers.DictField(
-        required=False, help_text="Whatever you want to keep with the key, as a JSON object."
+        required=False, help_text="Your own data about the key, as a JSON object."
     )
 
     def validate_scopes(self, wanted: list[str]) -> list[str]:
@@ -55,36 +55,36 @@ class _KeyInput(CommandInput):
 
 
 class CreateApiKeyInput(_KeyInput):
-    """What a caller says to create a key."""
+    """Input to create a key."""
 
-    name = serializers.CharField(
-        max_length=limits.LONGEST_NAME, help_text="What people call the key."
-    )
+    name = serializers.CharField(max_length=limits.LONGEST_NAME, help_text="The name of the key.")
     customer_id = serializers.UUIDField(
-        required=False, help_text="Whose key it is, if you act for several customers."
+        required=False, help_text="The customer of the key, if you act for several."
     )
     environment = serializers.ChoiceField(
-        choices=Environment.choices, required=False, help_text="Secrets begin with it. It stays."
+        choices=Environment.choices,
+        required=False,
+        help_text="Secrets begin with it. It cannot change.",
     )
     not_before = serializers.DateTimeField(
-        required=False, allow_null=True, help_text="When the key begins to work."
+        required=False, allow_null=True, help_text="The start of validity."
     )
     expires_at = serializers.DateTimeField(
-        required=False, allow_null=True, help_text="When the key stops working."
+        required=False, allow_null=True, help_text="The end of validity."
     )
 
 
 class UpdateApiKeyInput(_KeyInput):
-    """What is to change. What is left out stays as it is."""
+    """The fields to change. Omitted fields stay unchanged."""
 
     name = serializers.CharField(
-        required=False, max_length=limits.LONGEST_NAME, help_text="What people call the key."
+        required=False, max_length=limits.LONGEST_NAME, help_text="The name of the key."
     )
     not_before = serializers.DateTimeField(
-        required=False, allow_null=True, help_text="When the key begins to work; null: at once."
+        required=False, allow_null=True, help_text="The start of validity; null: immediately."
     )
     expires_at = serializers.DateTimeField(
-        required=False, allow_null=True, help_text="When the key stops working; null: never."
+        required=False, allow_null=True, help_text="The end of validity; null: never."
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -94,23 +94,23 @@ class UpdateApiKeyInput(_KeyInput):
 
 
 class RotateApiKeyInput(CommandInput):
-    """How a key is to be rotated."""
+    """Options for a rotation."""
 
     overlap_seconds = serializers.IntegerField(
         min_value=0,
         max_value=limits.LONGEST_OVERLAP_SECONDS,
-        help_text="How long the present secret goes on working; 0 ends it at once.",
+        help_text="Seconds for which the current secret still works; 0 ends it immediately.",
     )
 
 
 class LegacyCreateInput(CommandInput):
-    """What version 1 takes to create a key."""
+    """Input of version 1 to create a key."""
 
     name = serializers.CharField(max_length=limits.LONGEST_NAME)
     customer_id = serializers.UUIDField(required=False)
 
 
 class LegacyRenameInput(CommandInput):
-    """What version 1 takes to rename a key."""
+    """Input of version 1 to rename a key."""
 
     name = serializers.CharField(max_length=limits.LONGEST_NAME)

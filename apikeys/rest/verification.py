@@ -20,40 +20,42 @@ _MOST_SCOPES = 50
 _LONGEST_SCOPE = 100
 _LONGEST_ADDRESS = 45
 _DETAILS: Final = {
-    Verdict.MALFORMED: "No secret of ours looks like that.",
+    Verdict.MALFORMED: "This is not in the format of a secret of this service.",
     Verdict.UNKNOWN: "No key that you may see has this secret.",
     Verdict.DELETED: "The key is deleted.",
     Verdict.DISABLED: "The key is disabled.",
     Verdict.EXPIRED: "The key has expired.",
     Verdict.NOT_YET_VALID: "The key is not valid yet.",
-    Verdict.SECRET_EXPIRED: "The secret was replaced by another one, and its time is over.",
+    Verdict.SECRET_EXPIRED: "The secret was replaced, and its overlap has ended.",
     Verdict.OWNER_INACTIVE: "The owner of the key is not active.",
-    Verdict.OWNER_LEFT: "The owner of the key acts for its customer no more.",
-    Verdict.ADDRESS_REQUIRED: "The key is confined to networks: send the address of its user.",
-    Verdict.NETWORK_NOT_ALLOWED: "The key may not be used from this address.",
+    Verdict.OWNER_LEFT: "The key's owner no longer acts for its customer.",
+    Verdict.ADDRESS_REQUIRED: "The key is restricted to networks: send the IP address of its user.",
+    Verdict.NETWORK_NOT_ALLOWED: "The key may not be used from this IP address.",
     Verdict.INSUFFICIENT_SCOPE: "The key lacks one of the scopes.",
-    Verdict.VALID: "The secret is good.",
+    Verdict.VALID: "The secret is valid.",
 }
 
 
 class VerifyInput(serializers.Serializer[Any]):
-    """What to verify. No error repeats what was sent: the secret may be in any field by mistake."""
+    """Input to verify a secret. Errors repeat no value: the secret may be in any field."""
 
     secret = serializers.CharField(
         max_length=_LONGEST_SECRET,
         allow_blank=True,
         write_only=True,
-        help_text="What the caller showed.",
+        help_text="The secret to verify.",
     )
     scopes = serializers.ListField(
         child=ScopeField(max_length=_LONGEST_SCOPE),
         required=False,
         allow_empty=False,
         max_length=_MOST_SCOPES,
-        help_text="What the key has to include, all of it.",
+        help_text="Scopes that the key must include, all of them.",
     )
     address = serializers.CharField(
-        required=False, max_length=_LONGEST_ADDRESS, help_text="Where the caller called from."
+        required=False,
+        max_length=_LONGEST_ADDRESS,
+        help_text="The IP address of the secret's user.",
     )
 
     def validate_scopes(self, wanted: list[str]) -> list[str]:
@@ -70,7 +72,7 @@ class VerifyInput(serializers.Serializer[Any]):
 
 
 class VerifiedOwner(TypedDict):
-    """Whom a key acts for."""
+    """The owner of a key."""
 
     id: int
     username: str
@@ -89,7 +91,7 @@ class VerifiedKey(TypedDict):
 
 
 class Verification(TypedDict):
-    """Whether a secret is good, and if not, why."""
+    """The validity of a secret, with the reason."""
 
     valid: bool
     code: str
@@ -109,7 +111,7 @@ class VerificationViewSet(ActorViewSet):
         always=("Cache-Control",),
     )
     def create(self, request: Request) -> Response:
-        """Tell whether a secret is good, for these scopes and from this address.
+        """Verify a secret, for these scopes and from this IP address.
 
         It changes nothing but when the key was last used, so it is no command, and takes nothing
         from the rate limit of the key: that one protects this API, and whoever asks has its own.

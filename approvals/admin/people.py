@@ -119,7 +119,7 @@ class ByCommandAdmin(ReadOnlyAdmin):
         if told.secret is None:
             return redirect(self._url("changelist"))
         context = {
-            "title": "Shown this once",
+            "title": "Shown once",
             "secret": told.secret,
             "is_password_link": True,
             "back": self._url("changelist"),
@@ -174,7 +174,7 @@ class UserAdmin(ByCommandAdmin):
         own = {"name": "group", "options": groups, "verbs": self._verbs("join", "leave")}
         return [own, *super().choices()]
 
-    @admin.display(description="permissions of their own", empty_value="—")
+    @admin.display(description="own permissions", empty_value="—")
     def permissions(self, user: User) -> str:
         return ", ".join(_names(user.user_permissions))
 
@@ -188,7 +188,7 @@ class UserAdmin(ByCommandAdmin):
         """Ask for it of each, one by one."""
         self._ask_of_each(request, queryset, "deactivate")
 
-    @admin.action(description="Require a new password of selected", permissions=["manage"])
+    @admin.action(description="Require a new password for selected", permissions=["manage"])
     def reset_selected(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
         """Ask for it of each, one by one."""
         self._ask_of_each(request, queryset, "reset")

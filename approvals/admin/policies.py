@@ -84,7 +84,7 @@ class PolicyAdmin(HistoryAdmin):
     def for_whom(self, policy: Any) -> str:
         return str(policy.tenant_name)
 
-    @admin.display(description="asks for", empty_value="—")
+    @admin.display(description="required approvals", empty_value="—")
     def asks_for(self, policy: Policy) -> str:
         return ", ".join(map(str, policy.present_rules()))
 
@@ -141,7 +141,7 @@ class PolicyAdmin(HistoryAdmin):
             records = policy_preview.visible_records(actor_of_request(request))
             record = records.filter(**form.cleaned_data).first()
             if record is None:
-                form.add_error("command_id", "There is no such command, or it is not yours to see.")
+                form.add_error("command_id", "It does not exist, or you do not have access to it.")
         return self._page(
             request,
             "explain",

@@ -89,7 +89,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
         page = links.request_url(row.pk)
         if decided.secret is None:
             return redirect(page)
-        shown = {"title": "Shown this once", "secret": decided.secret, "back": page}
+        shown = {"title": "Shown once", "secret": decided.secret, "back": page}
         return self._page(request, "approvals/shown_once.html", **shown)
 
     def selected_view(self, request: HttpRequest) -> HttpResponse:
@@ -101,7 +101,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
         verb, actor = given.get("verb", ""), actor_of_request(request)
         requests = bulk.selected(given.getlist("request"), actor=actor)
         if verb not in bulk.VERBS or not requests:
-            self.message_user(request, "Select what you want to decide on.", messages.WARNING)
+            self.message_user(request, "Select the requests to decide.", messages.WARNING)
             return redirect(_LIST)
         if request.method == "POST":
             context = bulk.outcome(requests, verb=verb, request=request)

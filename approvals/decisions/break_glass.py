@@ -24,19 +24,24 @@ logger = structlog.get_logger(__name__)
 
 
 class NotGranted(Forbidden):
-    """Breaking the glass takes a permission granted by name: being superuser is not enough."""
+    """Break-glass requires the permission itself: superuser status is not enough."""
 
-    remedy = "Ask for approval as usual, or have the permission granted by name."
+    title = "Break-glass not permitted"
+    remedy = "Request approval as usual, or ask an administrator to grant you the permission."
 
 
 class UnderTheFloor(Forbidden):
-    """This guards the approvals themselves: nobody can break the glass on it."""
+    """This command protects the approvals themselves: break-glass does not apply to it."""
 
-    remedy = "Ask for the votes of the policy owners: there is no other way."
+    title = "Under the built-in policy"
+    remedy = "Ask the policy owners to vote: there is no other way."
 
 
 class NotBroken(Conflict):
-    """Nobody broke the glass on this request."""
+    """Break-glass was not used on this request."""
+
+    title = "Break-glass not used"
+    remedy = "Check the id of the request."
 
 
 @handles(BreakGlass)
@@ -48,7 +53,7 @@ def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
         raise UnderTheFloor
     if not request.is_retriable:
         request.check_pending(now=timezone.now())
-    by = f"Broken glass by {context.actor.label}, ticket {command.ticket}: {context.reason}"
+    by = f"Break-glass by {context.actor.label}, ticket {command.ticket}: {context.reason}"
     execution.release(request, execution.opened(request), context=context, by=by)
     context.emit(
         GlassBroken(
@@ -85,12 +90,12 @@ def _check_answerable(command: BreakGlass, context: Context) -> None:
     :raises Invalid: if the reason or the ticket is missing.
     """
     if context.actor.kind != "user":
-        raise NotAPerson("Only people break the glass, signed in as themselves.")
+        raise NotAPerson("Only people can use break-glass, signed in as themselves.")
     if not accounts.was_granted(int(context.actor.person_id), BREAK_GLASS):
         raise NotGranted
     given = {"reason": context.reason, "ticket": command.ticket}
     missing = [
-        FieldError(name, "required", "is required to break the glass")
+        FieldError(name, "required", "is required for break-glass")
         for name, text in given.items()
         if not text.strip()
     ]
@@ -110,7 +115,7 @@ def _review(request: ApprovalRequest, command: BreakGlass, context: Context) -> 
 def _alarm(request: ApprovalRequest, context: Context) -> None:
     """Tell everybody whose approval was done without, and the owners of the policies."""
     logger.error(
-        "glass broken",
+        "break-glass used",
         approval_request_id=str(request.pk),
         command_id=str(request.command_id),
         by=context.actor.label,
@@ -119,4 +124,4 @@ def _alarm(request: ApprovalRequest, context: Context) -> None:
     owners = User.objects.filter(groups__name=accounts.OWNERS, is_active=True)
     told = {person.email for person in (*notifications.voters(request), *owners)}
     for address in sorted(filter(None, told)):
-        send_mail("[Countersign] The glass was broken", request.outcome, None, [address])
+        send_mail("[Countersign] Break-glass was used", request.outcome, None, [address])

@@ -1,4 +1,4 @@
-"""Breaking the glass: what can be asked, and what has happened."""
+"""Commands and events of break-glass."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -11,12 +11,12 @@ BREAK_GLASS = "approvals.break_glass"
 
 @dataclass(frozen=True, kw_only=True)
 class BreakGlass(Command):
-    """Carry a held command out now, without the approvals that it needs, and answer for it."""
+    """Execute a held command now, without its approvals, subject to a later review."""
 
     message_type = "approvals.break_glass"
     required_permission = BREAK_GLASS
     subject = SubjectOf("approval-request", "approval_request_id")
-    sentence = "Break the glass on the {subject}, ticket {ticket}"
+    sentence = "Use break-glass on the {subject}, ticket {ticket}"
 
     approval_request_id: UUID
     ticket: str
@@ -24,7 +24,7 @@ class BreakGlass(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class GlassBroken(OfRequest):
-    """A held command was carried out without the approvals that it needed."""
+    """A held command was executed without the approvals that it needed."""
 
     message_type = "approvals.glass_broken"
 

@@ -40,7 +40,7 @@ def gather(request: ApprovalRequest) -> dict[str, Any]:
     events = EventRecord.objects.filter(command_id__in={each.command_id for each in records})
     standing = {
         vote.pk
-        for vote in request.standing_votes()
+        for vote in request.current_votes()
         if vote.decision != Decision.APPROVE or vote.digest == request.digest
     }
     votes = request.votes.order_by("cast_at", "pk")

@@ -25,7 +25,7 @@ from audit.messages.exceptions import (
     TimedOut,
 )
 from audit.messages.exceptions import Refused as RefusedError
-from audit.messages.outcomes import Completed, Failed, Refused, ReplayOutcome
+from audit.messages.outcomes import Completed, ReplayFailed, ReplayOutcome, ReplayRefused
 from audit.models.records import CommandRecord
 
 logger = structlog.get_logger(__name__)
@@ -35,13 +35,13 @@ _TRANSIENT = (TimedOut, Deadlocked, ConnectionLost, Crashed)
 
 
 class ApprovedTooLate(Cancelled):
-    """Enough people approved, but the time to carry it out was over."""
+    """Enough people approved, but the time for execution had expired."""
 
     code = "too_late"
 
 
 class NotLoaded(Cancelled):
-    """What was approved cannot be read any more, so it will never be carried out."""
+    """The approved command is no longer readable, so it will not be executed."""
 
     code = "unloadable"
 
@@ -93,7 +93,7 @@ def release(
     ``by`` names who answers for it without approvals; empty if enough people approved.
     """
     if request.execute_by and timezone.now() >= request.execute_by:
-        message = f"It could be carried out until {request.execute_by:%Y-%m-%d %H:%M} UTC."
+        message = f"It could be executed until {request.execute_by:%Y-%m-%d %H:%M} UTC."
         error = ApprovedTooLate(_outcome(f"too late. {message}", by=by))
         call_off(request, State.REFUSED, error, outcome_code="conflict")
     else:
@@ -154,13 +154,13 @@ def _tell(request: ApprovalRequest, context: Context) -> None:
 def _ending(replayed: ReplayOutcome, *, by: str) -> _Ending:
     match replayed:
         case Completed():
-            words = f"{by}. Carried out." if by else "Approved and carried out."
+            words = f"{by}. Executed." if by else "Approved and executed."
             return _Ending(State.EXECUTED, words)
-        case Refused(error=error):
-            outcome = _outcome(f"refused when carried out: {error.message}", by=by)
+        case ReplayRefused(error=error):
+            outcome = _outcome(f"refused on execution: {error.message}", by=by)
             return _Ending(State.REFUSED, outcome, _kind(error))
-        case Failed(error=error):
-            outcome = _outcome(f"failed when carried out: {error.message}", by=by)
+        case ReplayFailed(error=error):
+            outcome = _outcome(f"failed on execution: {error.message}", by=by)
             is_transient = isinstance(error, _TRANSIENT)
             return _Ending(State.FAILED, outcome, "error", is_retriable=is_transient)
 

@@ -2,7 +2,6 @@
 
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from approvals.decisions import execution, notifications
@@ -34,16 +33,11 @@ from approvals.models import (
     SeenAnother,
     State,
     TooLate,
-    Vote,
-    eligibility,
 )
 from approvals.policies import evaluation, tightening
-from audit.actors.actors import Actor
-from audit.bus import cases
 from audit.bus.context import Context
 from audit.bus.handling import handles
 from audit.messages.exceptions import Cancelled, FieldError, Invalid
-from audit.wire import pipeline, rows
 
 
 class Denial(Cancelled):
@@ -59,16 +53,16 @@ class Withdrawal(Cancelled):
 
 
 class Expiry(Cancelled):
-    """Nobody decided the request in time."""
+    """The request was not decided in time."""
 
     code = "expired"
 
 
-@handles(Approve)
+@handles(Approve, locks=ApprovalRequest)
 def approve(command: Approve, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     if request.options.get("approver_reason_required", False):
-        _check_reason(context, "say why you approve")
+        _check_reason(context, "give a reason for approving")
     held_command = execution.opened(request)
     request.cast(Decision.APPROVE, context=context, seen=command.digest)
     context.emit(Approved(approval_request_id=request.pk, digest=command.digest))
@@ -77,9 +71,9 @@ def approve(command: Approve, context: Context) -> ApprovalRequest:
     return request
 
 
-@handles(Deny)
+@handles(Deny, locks=ApprovalRequest)
 def deny(command: Deny, context: Context) -> ApprovalRequest:
-    _check_reason(context, "say why you deny")
+    _check_reason(context, "give a reason for denying")
     request = _locked(command.approval_request_id, context=context)
     request.cast(Decision.DENY, context=context, seen=command.digest)
     denial = Denial(f"Denied by {context.actor.label}: {context.reason}")
@@ -88,7 +82,7 @@ def deny(command: Deny, context: Context) -> ApprovalRequest:
     return request
 
 
-@handles(TakeBack)
+@handles(TakeBack, locks=ApprovalRequest)
 def take_back(command: TakeBack, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     request.take_back(context=context, seen=command.digest)
@@ -96,7 +90,7 @@ def take_back(command: TakeBack, context: Context) -> ApprovalRequest:
     return request
 
 
-@handles(Withdraw)
+@handles(Withdraw, locks=ApprovalRequest)
 def withdraw(command: Withdraw, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     request.check_pending(now=timezone.now())
@@ -110,20 +104,20 @@ def withdraw(command: Withdraw, context: Context) -> ApprovalRequest:
     return request
 
 
-@handles(ExpireRequest)
+@handles(ExpireRequest, locks=ApprovalRequest)
 def expire_request(command: ExpireRequest, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     if request.state != State.PENDING:
         raise AlreadyDecided
     if request.present_state != State.EXPIRED:
         raise NotYetExpired
-    expiry = Expiry(f"Nobody decided this until {request.approve_by:%Y-%m-%d %H:%M} UTC.")
+    expiry = Expiry(f"No decision was made by {request.approve_by:%Y-%m-%d %H:%M} UTC.")
     execution.call_off(request, State.EXPIRED, expiry)
     context.emit(RequestExpired(approval_request_id=request.pk))
     return request
 
 
-@handles(Retry)
+@handles(Retry, locks=ApprovalRequest)
 def retry(command: Retry, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     if context.actor.person_id != request.requester_person:
@@ -131,7 +125,7 @@ def retry(command: Retry, context: Context) -> ApprovalRequest:
     if not request.is_retriable:
         raise NotToBeRetried
     if request.execute_by and timezone.now() >= request.execute_by:
-        message = f"This could be carried out until {request.execute_by:%Y-%m-%d %H:%M} UTC."
+        message = f"This could be executed until {request.execute_by:%Y-%m-%d %H:%M} UTC."
         raise TooLate(message)
     if not evaluation.is_satisfied(request):
         raise NotEnoughApprovals
@@ -139,7 +133,7 @@ def retry(command: Retry, context: Context) -> ApprovalRequest:
     return request
 
 
-@handles(TightenRequest)
+@handles(TightenRequest, locks=ApprovalRequest)
 def tighten_request(command: TightenRequest, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     request.check_pending(now=timezone.now())
@@ -158,23 +152,7 @@ def _check_reason(context: Context, words: str) -> None:
 
 
 def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:
-    """Lock a request before anything is read of it: whoever votes at the same time has to wait.
-
-    What is decided here, and what is refused, belongs to the affair of the held command.
-    """
-    request = rows.locked(ApprovalRequest, pk=request_id)
-    pipeline.ask_ahead(
-        cases.asking_for_held(request.command_id),
-        Vote.asking_for_all_of(request),
-        *_asking_for_voter(context.actor),
-    )
+    request = ApprovalRequest.objects.locked(pk=request_id, voter=context.actor)
+    # A decision, and its refusal, belong to the case of the held command.
     context.correlation_id = request.held_record().correlation_id
-    Vote.keep(request)
     return request
-
-
-def _asking_for_voter(actor: Actor) -> list[pipeline.Call]:
-    if actor.kind != "user":
-        return []
-    person_id = int(actor.person_id)
-    return [eligibility.question(person_id), rows.reading(get_user_model(), pk=person_id)]

@@ -5,26 +5,23 @@ from typing import Any
 from django.utils import timezone
 
 from approvals.decisions import execution
-from approvals.models import ApprovalRequest, Effect, State
+from approvals.models import ApprovalRequest, Effect
 from approvals.policies import built_in, conditions, evaluation
 from approvals.sealing import payloads
 from audit.bus import handling
 from audit.bus.context import Context
 from audit.bus.middleware import Next
-from audit.messages.classes import Command, Subject
+from audit.messages.classes import Command
 from audit.messages.exceptions import Conflict, FieldError, Invalid
 from audit.messages.outcomes import Outcome, Postponed
 from audit.rest.openapi.operations import refuses_with
-from audit.wire import pipeline, rows
-from audit.wire.pipeline import Call
-
-_QUEUE_UP = pipeline.Statement("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))")
 
 
 class AlreadyAskedFor(Conflict):
-    """Somebody has asked for this already, and it waits for approval."""
+    """The same command is already waiting for approval."""
 
-    remedy = "Follow the request that waits, which the detail names."
+    title = "Already requested"
+    remedy = "Follow the waiting request that the detail names."
 
 
 @refuses_with(
@@ -53,7 +50,7 @@ def hold_for_approval(command: Command, context: Context, call_next: Next) -> Ou
 
 
 def _hold(command: Command, context: Context, requirements: dict[str, Any]) -> Postponed:
-    handling.check(command, context)
+    handling.check_precondition(command, context)
     options = requirements["options"]
     if options["requester_reason_required"] and not context.reason.strip():
         raise Invalid(errors=[FieldError("reason", "required", "is required by a policy")])
@@ -76,8 +73,9 @@ def _pending_twin(command: Command, context: Context) -> Postponed | None:
     """
     if context.subject is None:
         return None
-    about, now = _pending(command.message_type, context.subject), timezone.now()
-    open_ones = [request for request in about if request.approve_by > now]
+    twins = ApprovalRequest.objects.pending_twins(command.message_type, context.subject)
+    now = timezone.now()
+    open_ones = [request for request in twins if request.approve_by > now]
     if not open_ones:
         return None
     pending = min(open_ones, key=lambda request: request.pk)
@@ -86,20 +84,5 @@ def _pending_twin(command: Command, context: Context) -> Postponed | None:
         return Postponed(
             command_id=pending.command_id, result_id=pending.subject_id, is_repeat=True
         )
-    message = f"{pending.requester_label} has asked for this already: {pending}."
+    message = f"{pending.requester_label} has already requested this: {pending}."
     raise AlreadyAskedFor(message)
-
-
-def _pending(message_type: str, subject: Subject) -> list[ApprovalRequest]:
-    """Find what is pending, once nobody asks for the same: there may be no row yet to lock."""
-    queue_up = Call(_QUEUE_UP, [f"{message_type} {subject}"])
-    about = rows.reading(
-        ApprovalRequest,
-        state=State.PENDING,
-        message_type=message_type,
-        subject_type=subject.type,
-        subject_id=subject.id,
-    )
-    # A statement sees what was committed when it began, which here is after the one before it.
-    _, found = pipeline.send(queue_up, about)
-    return [rows.loaded(ApprovalRequest, values) for values in found]

@@ -53,12 +53,12 @@ class Notification:
         """The message itself."""
         lines = [
             f"{self.sentence}.",
-            f"Asked for by {self.requester}. Reason: {self.reason or 'none given'}.",
+            f"Requested by {self.requester}. Reason: {self.reason or 'none given'}.",
             self.outcome,
             f"Digest: {self.digest}",
-            f"Read it, and decide there: {self.link}"
+            f"Review and decide: {self.link}"
             if self.happened == _ASKED
-            else f"Read more: {self.link}",
+            else f"Details: {self.link}",
         ]
         return "\n\n".join(filter(None, lines))
 

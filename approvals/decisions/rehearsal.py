@@ -15,7 +15,7 @@ from approvals.sealing import values as subjects
 from approvals.sealing.values import Values
 from audit.bus import dispatch
 from audit.messages.classes import Command
-from audit.messages.outcomes import Completed, Failed, Refused
+from audit.messages.outcomes import Completed, ReplayFailed, ReplayRefused
 from audit.pages.labels import words
 
 
@@ -40,11 +40,11 @@ def rehearse(request: ApprovalRequest, command: Command) -> Tried:
     )
     match rehearsed.outcome:
         case Completed():
-            happened = ", ".join(map(words, rehearsed.event_types)) or "nothing would be told of it"
-            said = f"It would be carried out now: {happened}."
-        case Refused(error=error):
+            happened = ", ".join(map(words, rehearsed.event_types)) or "no events"
+            said = f"It would succeed now: {happened}."
+        case ReplayRefused(error=error):
             said = f"It would be refused now: {error.message}"
-        case Failed(error=error):
+        case ReplayFailed(error=error):
             said = f"It would fail now: {error.message}"
     return Tried(
         would_work=isinstance(rehearsed.outcome, Completed),

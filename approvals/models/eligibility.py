@@ -1,6 +1,6 @@
 """Who has a say in a request: active people of its groups, there for long enough."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from approvals.models.refusals import NotActive, NotAnApprover, NotAPerson, OwnRequest, TooNew
@@ -14,6 +14,18 @@ _GROUPS = pipeline.Statement("""
     LEFT JOIN auth_user_groups AS belonging ON belonging.user_id = person.id
     WHERE person.id = %s AND person.is_active
 """)
+
+
+_MEMBERS = pipeline.Statement("""
+    SELECT belonging.group_id, person.id FROM auth_user_groups AS belonging
+    JOIN auth_user AS person ON person.id = belonging.user_id
+    WHERE person.is_active AND belonging.group_id = ANY(%s)
+""")
+
+
+def active_members(groups: Collection[int]) -> list[tuple[int, int]]:
+    """Return the active people of groups, as pairs of a group's id and a person's."""
+    return [(group, person) for group, person in pipeline.execute(_MEMBERS, [list(groups)])]
 
 
 def eligible_rules(
@@ -47,13 +59,13 @@ def eligible_rules(
     return found
 
 
-def question(person_id: int) -> pipeline.Call:
-    """Give the statement by which `eligible_rules` finds the groups of a person."""
+def selection_of_groups(person_id: int) -> pipeline.Call:
+    """Return the statement by which `eligible_rules` reads the groups of a person."""
     return pipeline.Call(_GROUPS, [person_id])
 
 
 def _own_groups(person_id: int, group_ids: set[int]) -> set[int]:
-    groups = pipeline.ask(*question(person_id))
+    groups = pipeline.execute(*selection_of_groups(person_id))
     if not groups:
         raise NotActive
     return {group for (group,) in groups} & group_ids

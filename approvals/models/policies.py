@@ -1,7 +1,10 @@
 """What decides: policies, and the rules of those that ask for approval."""
 
+import json
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from functools import cache
+from typing import Any, ClassVar, Self, TypeVar
 
 from django.contrib.auth.models import Group
 from django.db import models
@@ -10,10 +13,57 @@ from uuid_utils.compat import uuid7
 from audit.messages.exceptions import Conflict
 from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
+from audit.wire import pipeline, rows
+from audit.wire.arrays import array
+
+_Policy = TypeVar("_Policy", bound=models.Model)
+
+#: An SQL expression: true if an enabled policy governs one of the names in its parameter, an array.
+IS_GOVERNED = "EXISTS (SELECT FROM approvals_policy WHERE governs = ANY(%s) AND is_enabled)"
 
 
 class AlreadyDisabled(Conflict):
-    """The policy is disabled already."""
+    """The policy is already disabled."""
+
+
+@cache
+def array_of_names(names: tuple[str, ...]) -> str:
+    """Write the parameter of `IS_GOVERNED`: psycopg takes 8 µs for a list of three."""
+    return array(names)
+
+
+class PolicyManager(models.Manager[_Policy]):
+    """The policies."""
+
+    def governing(self, names: Sequence[str], *, tenant: str) -> list[_Policy]:
+        """Return the enabled policies on one of the names, with their rules as `current_rules`.
+
+        One statement reads both, so that each policy and its rules are of one version. It is
+        written out because every held command needs it, and because the ORM takes four times as
+        long to compile it as PostgreSQL takes to execute it.
+        """
+        policies = []
+        for current_rules, *values in pipeline.execute(
+            _governing(self.model), [list(names), ["", tenant]]
+        ):
+            policy: Any = rows.loaded(self.model, values)
+            policy.current_rules = json.loads(current_rules)
+            policies.append(policy)
+        return policies
+
+
+@cache
+def _governing(model: type[models.Model]) -> pipeline.Statement:
+    return pipeline.Statement(f"""
+        SELECT (
+            SELECT coalesce(jsonb_agg(jsonb_build_object('id', rule.id, 'group_id', group_id,
+                'group', asked.name, 'quorum', quorum) ORDER BY rule.id), '[]')::text
+            FROM approvals_rule AS rule JOIN auth_group AS asked ON asked.id = group_id
+            WHERE policy_id = policy.id AND NOT is_dropped
+        ), {rows.columns(model, of="policy")}
+        FROM approvals_policy AS policy
+        WHERE governs = ANY(%s) AND is_enabled AND tenant = ANY(%s) ORDER BY policy.id
+    """)  # noqa: S608  # of the names of our own columns
 
 
 class Effect(models.TextChoices):
@@ -48,6 +98,7 @@ class Policy(models.Model):
     is_enabled = models.BooleanField(default=True)
     version = models.PositiveIntegerField(default=1)
 
+    objects: ClassVar[PolicyManager[Self]] = PolicyManager()
     history = HistoricalRecords()
 
     class Meta:

@@ -4,96 +4,100 @@ from audit.messages.exceptions import Conflict, Forbidden, PreconditionFailed
 
 
 class AlreadyDecided(Conflict):
-    """The request is decided already."""
+    """The request is already decided."""
 
-    remedy = "Read the request: its state and its outcome tell what was decided."
+    remedy = "Read the request: its state and outcome have the decision."
 
 
 class AlreadyVoted(Conflict):
-    """You have voted on this request already."""
+    """You have already voted on this request."""
 
-    remedy = "Nothing is left to do; to vote otherwise, take your vote back first."
+    remedy = "No action is needed. To change your vote, take it back first."
 
 
 class NothingToTakeBack(Conflict):
-    """You have no vote on this request that could be taken back."""
+    """You have no current vote on this request to take back."""
 
-    remedy = "Read the request: its votes tell which of them stand."
+    remedy = "Read the request: its votes show which are current."
 
 
 class TooLate(Conflict):
-    """The time to approve this request is over."""
+    """The time to approve this request has expired."""
 
-    remedy = "Have whoever asked raise it again, and approve that request."
+    remedy = "Ask the requester to resubmit it, then approve the new request."
 
 
 class NotToBeRetried(Conflict):
-    """Only what failed in a way that may pass can be tried again."""
+    """Only temporary failures can be retried."""
 
-    remedy = "Raise it again instead, where it is still needed."
+    title = "Not retriable"
+    remedy = "Resubmit it instead, if it is still needed."
 
 
 class NothingToTighten(Conflict):
-    """The policies ask for nothing by now that this request does not ask for already."""
+    """Today's policies require nothing beyond what this request already requires."""
 
-    remedy = "Nothing is left to do: the request asks for all of it already."
+    remedy = "No action is needed: the request already has these requirements."
 
 
 class NotToBeRaisedAgain(Conflict):
-    """Only what was refused, failed, expired or was denied can be asked for once more."""
+    """Only refused, failed, expired or denied requests can be resubmitted."""
 
-    remedy = "Follow the request as it is, or ask for the same anew."
+    title = "Cannot be resubmitted"
+    remedy = "Follow the existing request, or send the command again."
 
 
 class NotYetExpired(Conflict):
-    """The time to approve this request is not over yet."""
+    """The time to approve this request has not expired yet."""
 
     remedy = "Wait until approve_by has passed, or deny the request."
 
 
 class NotEnoughApprovals(Conflict):
-    """Not enough of those who approved still count."""
+    """Too few of the approvals still count."""
 
-    remedy = "Have others who may approve vote on it."
+    remedy = "Ask other approvers to vote."
 
 
 class OwnRequest(Forbidden):
-    """You asked for this yourself, or a key of yours did: others have to approve it."""
+    """You or a key of yours requested this: others have to approve it."""
 
-    remedy = "Have somebody else of the group vote."
+    remedy = "Ask another member of the group to vote."
 
 
 class NotAnApprover(Forbidden):
     """You belong to no group that may approve this request."""
 
-    remedy = "Have somebody vote who belongs to a group that the requirements name."
+    remedy = "Ask a member of a group in the requirements to vote."
 
 
 class TooNew(Forbidden):
     """You have not been a member long enough to approve this request."""
 
-    remedy = "Have somebody vote who has belonged to the group for longer."
+    title = "Membership too recent"
+    remedy = "Ask a longer-standing member of the group to vote."
 
 
 class NotAPerson(Forbidden):
-    """Only people vote, signed in as themselves; keys and programs do not."""
+    """Only people can vote, signed in as themselves; API keys and services cannot."""
 
-    remedy = "Sign in as a person and vote there."
+    remedy = "Sign in as a person to vote."
 
 
 class NotActive(Forbidden):
     """Your account is not active."""
 
-    remedy = "Have an administrator activate the account."
+    remedy = "Ask an administrator to activate the account."
 
 
 class NotTheRequester(Forbidden):
-    """Only who asked for this may withdraw it, or ask for it again."""
+    """Only the requester may withdraw or resubmit this request."""
 
-    remedy = "Have whoever asked do it, or deny the request instead."
+    remedy = "Ask the requester to do it, or deny the request instead."
 
 
 class SeenAnother(PreconditionFailed):
-    """What you saw is not what this request asks for: open it again, then decide."""
+    """This is not the content that you saw: open it again, then decide."""
 
-    remedy = "Read the request again, and send its present digest if you still agree."
+    title = "Wrong digest"
+    remedy = "Read the request again, and send its current digest if you still agree."

@@ -3,7 +3,7 @@
 from copy import copy
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
@@ -13,6 +13,7 @@ from uuid_utils.compat import uuid7
 
 from approvals.models import deadlines, indexes, refusals
 from approvals.models.eligibility import eligible_rules
+from approvals.models.managers import RequestManager
 from approvals.models.states import State
 from approvals.models.votes import Decision, Vote
 from approvals.sealing import payloads, values
@@ -20,11 +21,10 @@ from audit.actors.actors import Actor
 from audit.bus import cases
 from audit.bus.context import Context
 from audit.messages.classes import Command, Subject
-from audit.models.records import CommandRecord
+from audit.models import CommandRecord, LeanModel
 from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
 from audit.wire import rows
-from audit.wire.rows import LeanModel
 
 
 @subject("approval-request", tenant="tenant", route="approval-request")
@@ -62,6 +62,7 @@ class ApprovalRequest(LeanModel):
     outcome_code = models.CharField(max_length=20, blank=True)
     is_retriable = models.BooleanField(default=False)
 
+    objects: ClassVar[RequestManager[Self]] = RequestManager()
     history = HistoricalRecords(excluded_fields=("payload", "seal"))
 
     _verified: tuple[object, payloads.Unsealed] | None = None
@@ -184,7 +185,7 @@ class ApprovalRequest(LeanModel):
             self._verified = (content, unsealed)
         return self._verified[1]
 
-    def standing_votes(self) -> list[Vote]:
+    def current_votes(self) -> list[Vote]:
         """Find the votes that count for something: of each person the newest genuine one."""
         newest = {}
         for vote in sorted(Vote.of(self), key=lambda each: each.number):
@@ -199,7 +200,7 @@ class ApprovalRequest(LeanModel):
         :raises TooLate: if its time is over.
         """
         if self.state != State.PENDING:
-            message = f"This request is {self.get_state_display().lower()} already. {self.outcome}"
+            message = f"This request is already {self.get_state_display().lower()}. {self.outcome}"
             raise refusals.AlreadyDecided(message.strip())
         if now >= self.approve_by:
             message = f"This request could be decided until {self.approve_by:%Y-%m-%d %H:%M} UTC."
@@ -227,7 +228,7 @@ class ApprovalRequest(LeanModel):
 
     def vote_of(self, actor: Actor) -> Vote | None:
         """Find the vote of a person that stands."""
-        votes = self.standing_votes() if actor.kind == "user" else []
+        votes = self.current_votes() if actor.kind == "user" else []
         return next((vote for vote in votes if str(vote.voter_id) == actor.person_id), None)
 
     def cast(self, decision: Decision, *, context: Context, seen: str) -> Vote:
@@ -273,7 +274,7 @@ class ApprovalRequest(LeanModel):
         successor.approve_by = min(self.approve_by, deadlines.approve_by(options, now=now))
         ends = (self.execute_by, deadlines.execute_by(options, now=now))
         successor.execute_by = min(filter(None, ends), default=None)
-        self.settle(State.SUPERSEDED, outcome=f"More is asked for by now: see {successor}.")
+        self.settle(State.SUPERSEDED, outcome=f"Replaced by a stricter request: {successor}.")
         successor.add_sealed(command)
         return successor
 

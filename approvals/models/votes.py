@@ -9,9 +9,8 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from approvals.sealing import payloads
-from audit.models.records import Evidence
+from audit.models import Evidence, LeanModel
 from audit.wire import pipeline, rows
-from audit.wire.rows import LeanModel
 
 
 class Decision(models.TextChoices):
@@ -71,12 +70,12 @@ class Vote(LeanModel, Evidence):
     def of(cls, request: models.Model) -> Iterable[Self]:
         """Find every vote: those that were fetched with many requests, or those there are now."""
         fetched: Mapping[str, Iterable[Self]] = getattr(request, "_prefetched_objects_cache", {})
-        return fetched["votes"] if "votes" in fetched else rows.every(cls, request=request.pk)
+        return fetched["votes"] if "votes" in fetched else cls.objects.every(request=request.pk)
 
     @classmethod
-    def asking_for_all_of(cls, request: models.Model) -> pipeline.Call:
-        """Give the statement by which `of` finds the votes there are now."""
-        return rows.reading(cls, request=request.pk)
+    def selection(cls, request: models.Model) -> pipeline.Call:
+        """Return the statement that `of` executes, to be prefetched."""
+        return rows.selection(cls, request=request.pk)
 
     @classmethod
     def keep(cls, request: Any, *cast: Self) -> None:

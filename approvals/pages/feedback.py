@@ -5,7 +5,7 @@ from typing import NamedTuple
 from django.contrib.messages import constants as levels
 
 from approvals.models import ApprovalRequest
-from approvals.pages.links import waiting
+from approvals.pages.links import pending_message
 from audit.messages.outcomes import Outcome, Postponed
 
 
@@ -27,5 +27,5 @@ def feedback_on(outcome: Outcome, sentence: str) -> Feedback:
     """Return the feedback on a command that ``sentence`` describes: it is done, or held."""
     if isinstance(outcome, Postponed):
         held = ApprovalRequest.of_command(outcome.command_id).get()
-        return Feedback(waiting(sentence, held), levels.WARNING)
+        return Feedback(pending_message(sentence, held), levels.WARNING)
     return Feedback(f"{sentence}: done.", levels.SUCCESS, outcome.secret)

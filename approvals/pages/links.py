@@ -19,7 +19,7 @@ def request_url(request_id: UUID) -> str:
     return reverse("admin:approvals_approvalrequest_change", args=[request_id])
 
 
-def waiting(sentence: str, held: ApprovalRequest) -> str:
+def pending_message(sentence: str, held: ApprovalRequest) -> str:
     """Say who has to approve what somebody has asked for, with a link to the request."""
     groups = ", ".join(dict.fromkeys(rule["group"] for rule in held.requirements["rules"]))
     page = reverse("admin:approvals_approvalrequest_change", args=[held.pk])
@@ -32,9 +32,9 @@ def command_url(command_id: UUID, *, actor: Actor) -> str:
     return reverse("audit:command", args=[command_id]) if may_read_log(actor) else ""
 
 
-def affair_url(correlation_id: UUID, *, actor: Actor) -> str:
-    """Tell where auditors read about a whole affair; nothing for others."""
-    return reverse("audit:affair", args=[correlation_id]) if may_read_log(actor) else ""
+def case_url(correlation_id: UUID, *, actor: Actor) -> str:
+    """Tell where auditors read about a whole case; nothing for others."""
+    return reverse("audit:case", args=[correlation_id]) if may_read_log(actor) else ""
 
 
 def actor_url(kind: str, identifier: str, *, actor: Actor) -> str:

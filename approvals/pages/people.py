@@ -44,11 +44,11 @@ class Verb(NamedTuple):
 USER_VERBS: Mapping[str, Verb] = {
     "activate": Verb("Activate", lambda pk, _: SetUserActive(user_id=pk, is_active=True)),
     "deactivate": Verb("Deactivate", lambda pk, _: SetUserActive(user_id=pk, is_active=False)),
-    "staff": Verb("Let into the admin", lambda pk, _: SetStaff(user_id=pk, is_staff=True)),
-    "no_staff": Verb("Keep out of the admin", lambda pk, _: SetStaff(user_id=pk, is_staff=False)),
+    "staff": Verb("Allow admin access", lambda pk, _: SetStaff(user_id=pk, is_staff=True)),
+    "no_staff": Verb("Revoke admin access", lambda pk, _: SetStaff(user_id=pk, is_staff=False)),
     "superuser": Verb("Make superuser", lambda pk, _: SetSuperuser(user_id=pk, is_superuser=True)),
     "no_superuser": Verb(
-        "Make no superuser", lambda pk, _: SetSuperuser(user_id=pk, is_superuser=False)
+        "Revoke superuser", lambda pk, _: SetSuperuser(user_id=pk, is_superuser=False)
     ),
     "reset": Verb("Require a new password", lambda pk, _: RequirePasswordReset(user_id=pk)),
     "link": Verb("Send a password link", lambda pk, _: SendPasswordLink(user_id=pk)),
@@ -129,5 +129,5 @@ def _text(form: QueryDict, name: str) -> str:
 def _number(form: QueryDict, name: str) -> int:
     given = form.get(name, "")
     if not (given.isascii() and given.isdecimal()):
-        raise Invalid(errors=[FieldError(name, "required", "must be chosen")])
+        raise Invalid(errors=[FieldError(name, "required", "is required")])
     return int(given)

@@ -37,7 +37,7 @@ def permission_named(name: str) -> Permission:
     app_label, _, codename = name.partition(".")
     found = Permission.objects.filter(content_type__app_label=app_label, codename=codename).first()
     if found is None:
-        words = "must be the name of a permission, such as apikeys.disable_apikey"
+        words = "must be a permission, such as apikeys.disable_apikey"
         raise Invalid(errors=[FieldError("permission", "unknown", words)])
     return found
 

@@ -32,7 +32,7 @@ class _OnGroup(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class CreateUser(Command):
-    """Create a person's account, who sets a password through a link that is shown once."""
+    """Create a user account, with a password link that is shown once."""
 
     message_type = "approvals.create_user"
     required_permission = MANAGE_PEOPLE
@@ -44,15 +44,15 @@ class CreateUser(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class SendPasswordLink(_OnUser):
-    """Send a person, at the address on file, a link to set a password with."""
+    """E-mail a password link to the user's address on file."""
 
     message_type = "approvals.send_password_link"
-    sentence = "Send {subject} a link to set a password with"
+    sentence = "Send {subject} a password link"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RequirePasswordReset(_OnUser):
-    """Make a person's password unusable, which also ends every session of theirs."""
+    """Make a user's password unusable, and end all sessions of the user."""
 
     message_type = "approvals.require_password_reset"
     sentence = "Make the password of {subject} unusable and end their sessions"
@@ -60,7 +60,7 @@ class RequirePasswordReset(_OnUser):
 
 @dataclass(frozen=True, kw_only=True)
 class SetUserActive(_OnUser):
-    """Activate or deactivate a person's account."""
+    """Activate or deactivate a user account."""
 
     message_type = "approvals.set_user_active"
     sentence = "Set {subject} active: {is_active}"
@@ -70,7 +70,7 @@ class SetUserActive(_OnUser):
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteUser(_OnUser):
-    """Delete the account of a person of whom nothing else tells."""
+    """Delete a user account that no other record refers to."""
 
     message_type = "approvals.delete_user"
     sentence = "Delete the user {subject}"
@@ -78,27 +78,27 @@ class DeleteUser(_OnUser):
 
 @dataclass(frozen=True, kw_only=True)
 class SetStaff(_OnUser):
-    """Let a person into the admin pages, or not."""
+    """Grant or revoke access to the admin pages."""
 
     message_type = "approvals.set_staff"
-    sentence = "Let {subject} into the admin pages: {is_staff}"
+    sentence = "Set admin access of {subject}: {is_staff}"
 
     is_staff: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class SetSuperuser(_OnUser):
-    """Give a person every permission there is, or take that back."""
+    """Grant or revoke superuser status."""
 
     message_type = "approvals.set_superuser"
-    sentence = "Give {subject} every permission there is: {is_superuser}"
+    sentence = "Set superuser status of {subject}: {is_superuser}"
 
     is_superuser: bool
 
 
 @dataclass(frozen=True, kw_only=True)
 class GrantPermission(_OnUser):
-    """Grant a person a permission, named as in ``apikeys.disable_apikey``."""
+    """Grant a user a permission, such as ``apikeys.disable_apikey``."""
 
     message_type = "approvals.grant_permission"
     sentence = "Grant {subject} the permission {permission}"
@@ -108,17 +108,17 @@ class GrantPermission(_OnUser):
 
 @dataclass(frozen=True, kw_only=True)
 class RevokePermission(_OnUser):
-    """Revoke a permission that a person was granted."""
+    """Revoke a permission from a user."""
 
     message_type = "approvals.revoke_permission"
-    sentence = "Revoke the permission {permission} of {subject}"
+    sentence = "Revoke the permission {permission} from {subject}"
 
     permission: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class GrantGroupPermission(_OnGroup):
-    """Grant the people of a group a permission."""
+    """Grant a group a permission."""
 
     message_type = "approvals.grant_group_permission"
     sentence = "Grant the group {subject} the permission {permission}"
@@ -128,17 +128,17 @@ class GrantGroupPermission(_OnGroup):
 
 @dataclass(frozen=True, kw_only=True)
 class RevokeGroupPermission(_OnGroup):
-    """Revoke a permission that the people of a group were granted."""
+    """Revoke a permission from a group."""
 
     message_type = "approvals.revoke_group_permission"
-    sentence = "Revoke the permission {permission} of the group {subject}"
+    sentence = "Revoke the permission {permission} from the group {subject}"
 
     permission: str
 
 
 @dataclass(frozen=True, kw_only=True)
 class CreateGroup(Command):
-    """Create a group of people."""
+    """Create a group."""
 
     message_type = "approvals.create_group"
     required_permission = MANAGE_PEOPLE
@@ -149,7 +149,7 @@ class CreateGroup(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class RenameGroup(_OnGroup):
-    """Give a group another name."""
+    """Rename a group."""
 
     message_type = "approvals.rename_group"
     sentence = "Rename the group {subject} to {group_name}"
@@ -159,7 +159,7 @@ class RenameGroup(_OnGroup):
 
 @dataclass(frozen=True, kw_only=True)
 class DeleteGroup(_OnGroup):
-    """Delete a group that no policy names."""
+    """Delete a group that no policy refers to."""
 
     message_type = "approvals.delete_group"
     sentence = "Delete the group {subject}"
@@ -167,7 +167,7 @@ class DeleteGroup(_OnGroup):
 
 @dataclass(frozen=True, kw_only=True)
 class AddToGroup(_OnUser):
-    """Make a person a member of a group."""
+    """Add a user to a group."""
 
     message_type = "approvals.add_to_group"
     sentence = "Add {subject} to {group_id}"
@@ -180,7 +180,7 @@ class AddToGroup(_OnUser):
 
 @dataclass(frozen=True, kw_only=True)
 class RemoveFromGroup(_OnUser):
-    """End a person's membership of a group."""
+    """Remove a user from a group."""
 
     message_type = "approvals.remove_from_group"
     sentence = "Remove {subject} from {group_id}"

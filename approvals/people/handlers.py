@@ -53,19 +53,28 @@ from audit.messages.exceptions import Conflict
 
 
 class NothingToChange(Conflict):
-    """That is so already."""
+    """This is already the case."""
 
 
 class StillReferredTo(Conflict):
-    """Other rows tell of this, and would not outlive it."""
+    """Other records refer to it: it cannot be deleted."""
+
+    title = "Still in use"
+    remedy = "Keep it, or remove the references first."
 
 
 class OwnersGoByTheirName(Conflict):
-    """The group Policy owners guards the policies under this name: it stays, and keeps it."""
+    """The group Policy owners cannot be renamed or deleted: it protects the policies."""
+
+    title = "Protected group"
+    remedy = "Keep the group and its name."
 
 
 class NoAddress(Conflict):
-    """There is no e-mail address on file to send this to."""
+    """There is no e-mail address on file."""
+
+    title = "No e-mail address"
+    remedy = "Use an account with an e-mail address."
 
 
 @handles(CreateUser)
@@ -124,7 +133,7 @@ def delete_user(command: DeleteUser, context: Context) -> None:
     user = _user(command.user_id)
     keeping = accounts.rows_that_keep(user)
     if keeping:
-        message = f"{', '.join(keeping)} tell of {user}: deactivate the account instead."
+        message = f"{', '.join(keeping)} refer to {user}: deactivate the account instead."
         raise StillReferredTo(message)
     user.delete()
     context.emit(UserDeleted(user_id=command.user_id, username=user.username))
@@ -187,7 +196,7 @@ def delete_group(command: DeleteGroup, context: Context) -> None:
         raise OwnersGoByTheirName
     keeping = accounts.rows_that_keep(group)
     if keeping:
-        message = f"{', '.join(keeping)} name the group {group}, now or in the past."
+        message = f"{', '.join(keeping)} refer to the group {group}, now or in the past."
         raise StillReferredTo(message)
     group.delete()
     context.emit(GroupDeleted(group_id=command.group_id, group_name=group.name))

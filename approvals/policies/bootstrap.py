@@ -31,21 +31,26 @@ _PERMISSIONS = (
 
 
 class AlreadyOwned(Conflict):
-    """Policy owners has people: from now on they decide who joins them."""
+    """Policy owners already has members: only they can add more."""
+
+    title = "Already has owners"
+    remedy = "Ask a policy owner to add members."
 
 
 class SystemOnly(Forbidden):
-    """Only manage.py approvals_bootstrap does this."""
+    """Only manage.py approvals_bootstrap can do this."""
+
+    remedy = "Ask an operator to run manage.py approvals_bootstrap."
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bootstrap(Command):
-    """Name the first owners of the policies, and the first policies."""
+    """Appoint the first policy owners, and create the first policies."""
 
     # No row grants this permission: only the system has it.
     message_type = "approvals.bootstrap"
     required_permission = "approvals.bootstrap"
-    sentence = "Make {owners} the owners of the policies"
+    sentence = "Make {owners} Policy owners"
 
     owners: tuple[str, ...]
     policies: tuple[str, ...] = ()
@@ -78,7 +83,7 @@ def _owners(usernames: Sequence[str]) -> list[User]:
         words = f"must be active people: {', '.join(missing)} are not"
         raise Invalid(errors=[FieldError("owners", "unknown", words)])
     if len(found) < LEAST_OWNERS:
-        words = f"must be {LEAST_OWNERS} people at least: {QUORUM} approve what another asks for"
+        words = f"must be at least {LEAST_OWNERS} people: {QUORUM} approve requests of another"
         raise Invalid(errors=[FieldError("owners", "too_few", words)])
     return list(found)
 
@@ -106,6 +111,6 @@ def _policy(line: str) -> CreatePolicy:
     governs, name, quorum = parts
     group = Group.objects.filter(name=name).first()
     if group is None:
-        words = f"must name a group that is there: {name} is not"
+        words = f"must name an existing group, not {name}"
         raise Invalid(errors=[FieldError("policies", "unknown", words)])
     return CreatePolicy(governs=governs, groups=(group.pk,), quorums=(int(quorum),))

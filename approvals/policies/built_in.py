@@ -39,13 +39,16 @@ QUORUM = 2
 
 
 class NoPolicyOwners(Forbidden):
-    """Nobody owns the policies yet: run manage.py approvals_bootstrap first."""
+    """There are no policy owners yet: run manage.py approvals_bootstrap first."""
 
-    remedy = "Have an operator run manage.py approvals_bootstrap, once."
+    remedy = "Ask an operator to run manage.py approvals_bootstrap, once."
 
 
 class CameUnderTheFloor(Conflict):
-    """This has come to touch approvals since it was asked for: ask again, for the owners' votes."""
+    """This now affects approvals, so it needs the owners' votes: resubmit it."""
+
+    title = "Now under the built-in policy"
+    remedy = "Ask the requester to resubmit the request."
 
 
 def floor_for(command: Command) -> dict[str, Any] | None:

@@ -49,18 +49,18 @@ class _PolicyFields:
         where = f"{self.governs} if {self.condition}" if self.condition else self.governs
         match self.effect:
             case "allow":
-                return f"let {where} through"
+                return f"allow {where}"
             case "forbid":
                 return f"forbid {where}"
         names = dict(Group.objects.filter(pk__in=self.groups).values_list("pk", "name"))
         rules = zip(self.groups, self.quorums, strict=False)
         asked = [f"{quorum} of {names.get(group, f'group {group}')}" for group, quorum in rules]
-        return f"have {' and '.join(asked) or 'nobody'} approve {where}"
+        return f"require {' and '.join(asked) or 'no one'} to approve {where}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CreatePolicy(_PolicyFields, Command):
-    """Have commands of a type allowed, forbidden, or held until people approve them."""
+    """Create a policy that allows, forbids or holds commands of a type."""
 
     message_type = "approvals.create_policy"
     required_permission = "approvals.manage_policy"
@@ -75,7 +75,7 @@ class CreatePolicy(_PolicyFields, Command):
 
 @dataclass(frozen=True, kw_only=True)
 class EditPolicy(_PolicyFields, Command):
-    """Change what a policy says from now on; what waits keeps what it was asked under."""
+    """Edit a policy; requests that are already waiting keep their requirements."""
 
     message_type = "approvals.edit_policy"
     required_permission = "approvals.manage_policy"
@@ -84,12 +84,12 @@ class EditPolicy(_PolicyFields, Command):
     policy_id: UUID
 
     def describe(self, subject_label: str) -> str:
-        return f"Change the {subject_label}: {self._said()}"
+        return f"Edit the {subject_label}: {self._said()}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class DisablePolicy(Command):
-    """Have a policy govern nothing any more."""
+    """Disable a policy."""
 
     message_type = "approvals.disable_policy"
     required_permission = "approvals.manage_policy"
@@ -132,11 +132,11 @@ class PolicyDisabled(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewBreakGlass(Command):
-    """Accept, afterwards, that somebody broke the glass."""
+    """Accept a past use of break-glass."""
 
     # No subject: that of the request moves on in the same command that sends this one.
     message_type = "approvals.review_break_glass"
-    sentence = "Accept that {broken_by} broke the glass, ticket {ticket}: {what}"
+    sentence = "Accept the use of break-glass by {broken_by}, ticket {ticket}: {what}"
 
     approval_request_id: UUID
     broken_by: str = ""

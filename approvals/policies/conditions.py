@@ -72,9 +72,9 @@ _SUBJECT = re.compile(r"\bsubject\s*\.")
 
 
 class ConditionFailed(Forbidden):
-    """The condition of a policy could not be evaluated, so the command is refused."""
+    """The command is refused because the condition of a policy could not be evaluated."""
 
-    remedy = "Have the policy owners mend the condition of the policy."
+    remedy = "Ask the policy owners to fix the condition of the policy."
 
 
 def check(condition: str, command_classes: Iterable[type[Command]]) -> None:
@@ -89,7 +89,7 @@ def check(condition: str, command_classes: Iterable[type[Command]]) -> None:
         except RuntimeError as error:
             raise _bad(str(error), command_class) from error
         if result.return_type() != cel.Type.BOOL:
-            raise _bad(f"gives {result.return_type().name()}, not true or false", command_class)
+            raise _bad(f"returns {result.return_type().name()}, not true or false", command_class)
 
 
 def names(command_classes: Iterable[type[Command]]) -> list[str]:
@@ -261,5 +261,5 @@ def _bad(words: str, command_class: type[Command]) -> Invalid:
     place = words.replace("INVALID_ARGUMENT: ERROR: <input>:", "at ").replace(
         "[INVALID_ARGUMENT]", ""
     )
-    message = f"must fit {command_class.message_type}: {place.strip()}"
+    message = f"must be valid for {command_class.message_type}: {place.strip()}"
     return Invalid(errors=[FieldError("condition", "condition", message)])

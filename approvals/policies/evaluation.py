@@ -1,16 +1,15 @@
 """Policy evaluation: which policies govern a command, and whether a request meets them."""
 
-import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import cache
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 
-from approvals.models import ApprovalRequest, Decision, Effect, Policy
+from approvals.models import ApprovalRequest, Decision, Effect, Policy, eligibility
+from approvals.models.policies import IS_GOVERNED, array_of_names
 from approvals.people.seniority import Seniority
 from approvals.policies import conditions
 from approvals.policies import slots as matching
@@ -20,47 +19,24 @@ from audit.bus.context import Context
 from audit.bus.handling import asked_at_opening, command_classes, describes_policies
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import Forbidden
-from audit.wire import pipeline, rows
-from audit.wire.arrays import array
 
 
 class CannotBeHeld(Forbidden):
-    """A policy governs this command, but it carries a secret, which may not be stored."""
+    """A policy governs this command, but it has a secret, which may not be stored."""
 
-    remedy = "Have the policy owners leave this command out of the policy."
+    remedy = "Ask the policy owners to exclude this command from the policy."
 
 
 class Unsatisfiable(Forbidden):
-    """A policy governs this command, and not enough people are there to approve it."""
+    """A policy requires more approvals than there are people who may approve."""
 
-    remedy = "Have an administrator add people to the groups that the policy asks."
+    remedy = "Ask an administrator to add people to the policy's groups."
 
 
 class ForbiddenByPolicy(Forbidden):
     """A policy forbids this."""
 
-    remedy = "Read the detail, in which the policy says why; its owners can change it."
-
-
-# Written as SQL because every held command starts here: the ORM would take four times as long to
-# generate the SQL as PostgreSQL takes to execute it.
-_GOVERNING = pipeline.Statement(f"""
-    SELECT (
-        SELECT coalesce(jsonb_agg(jsonb_build_object('id', rule.id, 'group_id', group_id,
-            'group', asked.name, 'quorum', quorum) ORDER BY rule.id), '[]')::text
-        FROM approvals_rule AS rule JOIN auth_group AS asked ON asked.id = group_id
-        WHERE policy_id = policy.id AND NOT is_dropped
-    ), {rows.columns(Policy, of="policy")}
-    FROM approvals_policy AS policy
-    WHERE governs = ANY(%s) AND is_enabled AND tenant = ANY(%s) ORDER BY policy.id
-""")  # noqa: S608  # of the names of our own columns
-
-
-_MEMBERS = pipeline.Statement("""
-    SELECT belonging.group_id, person.id FROM auth_user_groups AS belonging
-    JOIN auth_user AS person ON person.id = belonging.user_id
-    WHERE person.is_active AND belonging.group_id = ANY(%s)
-""")
+    remedy = "Read the detail for the policy's message; the policy owners can change the policy."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,18 +48,10 @@ class Verdict:
     requirements: dict[str, Any]
 
 
-@asked_at_opening(
-    "is_governed", "EXISTS (SELECT FROM approvals_policy WHERE governs = ANY(%s) AND is_enabled)"
-)
+@asked_at_opening("is_governed", IS_GOVERNED)
 def names_to_look_for(command: Command) -> str:
     """Return the names under which a policy may govern a command, as a PostgreSQL array."""
-    return _written(tuple(names_governing(type(command))))
-
-
-@cache
-def _written(names: tuple[str, ...]) -> str:
-    # Cached for every dispatch: psycopg takes 8 µs to adapt a list of three.
-    return array(names)
+    return array_of_names(tuple(names_governing(type(command))))
 
 
 def names_governing(command_class: type[Command]) -> list[str]:
@@ -164,7 +132,7 @@ def check_can_be_held(command: Command, *, requirements: dict[str, Any], request
         if len(filled[slot.rule]) < slot.quorum:
             governed = ", ".join(policy["governs"] for policy in requirements["policies"])
             message = (
-                f"The policy on {governed} asks for {slot.quorum} approvals from {rule['group']}, "
+                f"The policy on {governed} requires {slot.quorum} approvals from {rule['group']}, "
                 f"where only {len(filled[slot.rule])} may approve this. "
                 "Ask an administrator to add people to the group."
             )
@@ -183,7 +151,7 @@ def slots_for(requirements: dict[str, Any], *, without: str = "") -> list[Slots]
 def members_of(groups: Collection[int]) -> dict[int, set[int]]:
     """Return the active members of each group."""
     members: dict[int, set[int]] = {group: set() for group in groups}
-    for group, person in pipeline.ask(_MEMBERS, [list(groups)]):
+    for group, person in eligibility.active_members(groups):
         members[group].add(person)
     return members
 
@@ -232,14 +200,7 @@ def describe(command_class: type[Command]) -> str:
 
 
 def _governing(command: Command, context: Context) -> list[Policy]:
-    """Return policies with their rules, read in one statement so that their versions match."""
-    names = names_governing(type(command))
-    policies = []
-    for current_rules, *values in pipeline.ask(_GOVERNING, [names, ["", context.tenant]]):
-        policy: Any = rows.loaded(Policy, values)
-        policy.current_rules = json.loads(current_rules)
-        policies.append(policy)
-    return policies
+    return Policy.objects.governing(names_governing(type(command)), tenant=context.tenant)
 
 
 def _asked(policy: Policy, matched: Sequence[Policy]) -> dict[str, Any]:
@@ -283,7 +244,7 @@ def _approving_voters(request: ApprovalRequest) -> set[int]:
     may_vote = request.requirements["options"].get("requester_may_vote", False)
     return {
         vote.voter_id
-        for vote in request.standing_votes()
+        for vote in request.current_votes()
         if vote.decision == Decision.APPROVE
         and vote.digest == request.digest
         and (may_vote or str(vote.voter_id) != request.requester_person)

@@ -18,7 +18,7 @@ from approvals.policies.commands import (
     PolicyEdited,
 )
 from audit.bus.context import Context
-from audit.bus.handling import checks, handles
+from audit.bus.handling import handles, precondition
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import FieldError, Invalid
 
@@ -52,20 +52,20 @@ def disable_policy(command: DisablePolicy, context: Context) -> Policy:
     return policy
 
 
-@checks(CreatePolicy)
+@precondition(CreatePolicy)
 def check_creation(command: CreatePolicy, context: Context) -> None:
     """Refuse early what would be refused on execution, before anyone has to approve it."""
     check_policy(command)
 
 
-@checks(EditPolicy)
+@precondition(EditPolicy)
 def check_edit(command: EditPolicy, context: Context) -> None:
     """Refuse early what would be refused on execution, before anyone has to approve it."""
     Policy.objects.get(pk=command.policy_id)
     check_policy(command)
 
 
-@checks(DisablePolicy)
+@precondition(DisablePolicy)
 def check_is_enabled(command: DisablePolicy, context: Context) -> None:
     """Refuse early to disable a missing or disabled policy, before anyone has to approve it."""
     Policy.objects.get(pk=command.policy_id).check_enabled()
@@ -97,7 +97,7 @@ def _governed_by(governs: str, *, effect: str) -> list[type[Command]]:
         raise Invalid(errors=[FieldError("governs", "unknown", words)])
     governed = [each for each in found if evaluation.may_apply(effect, each)]
     if not governed:
-        words = f"must not hold {governs}, the last step of what was approved before"
+        words = f"must not hold {governs}, the last step of an earlier approval"
         raise Invalid(errors=[FieldError("governs", "finishing", words)])
     return governed
 
@@ -109,11 +109,11 @@ def _check_can_be_undone(
     if DisablePolicy not in governed:
         return
     if command.effect == Effect.FORBID.value:
-        words = "must not forbid changing policies: nobody could undo that"
+        words = "must not forbid changing policies: no one could undo that"
         raise Invalid(errors=[FieldError("effect", "irrevocable", words)])
     if command.condition:
         words = (
-            "must be empty where changing policies is governed: if it failed, nobody could undo it"
+            "must be empty if the policy governs policy changes: if it failed, no one could undo it"
         )
         raise Invalid(errors=[FieldError("condition", "irrevocable", words)])
 
@@ -121,7 +121,7 @@ def _check_can_be_undone(
 def _check_can_be_held(governed: Sequence[type[Command]]) -> None:
     secretive = [each.message_type for each in governed if secret_fields(each)]
     if secretive:
-        words = f"must not hold {', '.join(secretive)}, which carries a secret"
+        words = f"must not hold {', '.join(secretive)}, which has a secret"
         raise Invalid(errors=[FieldError("governs", "secret", words)])
 
 
@@ -133,7 +133,7 @@ def _check_rules(command: CreatePolicy | EditPolicy, governed: Sequence[type[Com
     if not command.groups or len(command.groups) != len(command.quorums):
         raise Invalid(errors=[FieldError("groups", "invalid", "must name a quorum for each group")])
     if min(command.quorums) < 1:
-        raise Invalid(errors=[FieldError("quorums", "invalid", "must be 1 at least")])
+        raise Invalid(errors=[FieldError("quorums", "invalid", "must be at least 1")])
     members = evaluation.members_of(command.groups)
     _check_can_be_met(command, members, without=None)
     if not command.requester_may_vote:
@@ -163,9 +163,9 @@ def _check_can_be_met(
 
 def _unsatisfiable(group_id: int, quorum: int, requester: int | None) -> Invalid:
     group = Group.objects.get(pk=group_id)
-    words = f"must be met by live people: {group} cannot give {quorum} approvals"
+    words = f"is too high: {group} cannot give {quorum} approvals"
     if requester is not None:
-        words += f" when {get_user_model().objects.get(pk=requester)} is the one who asks"
+        words += f" when {get_user_model().objects.get(pk=requester)} is the requester"
     return Invalid(errors=[FieldError("quorums", "unsatisfiable", words)])
 
 

@@ -46,10 +46,10 @@ class Need:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CastVote:
-    """A vote with its current effect, which ``standing`` describes."""
+    """A vote with its current effect, which ``status`` describes."""
 
     vote: Vote
-    standing: str
+    status: str
     counts: bool
 
     @property
@@ -57,7 +57,7 @@ class CastVote:
         return many_lines(self.vote.comment)
 
 
-class Electorate:
+class EligibleApprovers:
     """The eligible approvers of one request, read once: at most six queries, for any number."""
 
     def __init__(self, request: ApprovalRequest) -> None:
@@ -87,13 +87,13 @@ class Electorate:
 
     def votes(self) -> list[CastVote]:
         """Return the votes in the order in which they were cast, each with its current effect."""
-        standing = {vote.pk for vote in self._request.standing_votes()}
+        status = {vote.pk for vote in self._request.current_votes()}
         cast = sorted(self._request.votes.all(), key=lambda vote: (vote.cast_at, vote.pk))
-        told = [(vote, self._why_not(vote, stands=vote.pk in standing)) for vote in cast]
+        told = [(vote, self._why_not(vote, stands=vote.pk in status)) for vote in cast]
         return [
             CastVote(
                 vote=vote,
-                standing=why_not or _says(vote, self._groups_filled_by(vote.voter_id)),
+                status=why_not or _says(vote, self._groups_filled_by(vote.voter_id)),
                 counts=not why_not and vote.decision != Decision.TAKE_BACK,
             )
             for vote, why_not in told
@@ -108,18 +108,18 @@ class Electorate:
         if not stands:
             return "taken back: does not count"
         if vote.digest != self._request.digest:
-            return "given for something else: does not count"
+            return "given for other content: does not count"
         if vote.decision == Decision.DENY or self._is_seated(vote.voter_id):
             return ""
-        return f"stopped counting: {self._what_changed(vote)}"
+        return f"no longer counts: {self._what_changed(vote)}"
 
     def _what_changed(self, vote: Vote) -> str:
         if vote.voter_id not in self._names:
-            return f"{vote.voter_label} is not active any more"
+            return f"{vote.voter_label} is no longer active"
         if not any(vote.voter_id in people for people in self._members.values()):
             groups = ", ".join(rule["group"] for rule in self._request.requirements["rules"])
-            return f"{vote.voter_label} is not in {groups} any more"
-        return f"{vote.voter_label} may not approve this any more"
+            return f"{vote.voter_label} is no longer in {groups}"
+        return f"{vote.voter_label} may no longer approve this"
 
     def _is_seated(self, person_id: int) -> bool:
         return any(person_id in slot.people for slot in self._voted)
@@ -131,7 +131,7 @@ class Electorate:
     def _slots_of_others(self) -> list[Slots]:
         """Return for each rule the people who may approve now and have not voted."""
         request = self._request
-        voted = {vote.voter_id for vote in request.standing_votes()}
+        voted = {vote.voter_id for vote in request.current_votes()}
         seeing = people_seeing(request.tenant, among=set().union(*self._members.values()))
         if not request.options.get("requester_may_vote"):
             seeing = seeing - {int(request.requester_person or 0)}
@@ -216,8 +216,8 @@ def _names(people: Collection[int]) -> dict[int, str]:
 def _says(vote: Vote, groups: list[str]) -> str:
     match vote.decision:
         case Decision.APPROVE:
-            return f"counts for {', '.join(groups)}" if groups else "more than is needed"
+            return f"counts for {', '.join(groups)}" if groups else "not needed"
         case Decision.DENY:
             return "ended the request"
         case _:
-            return "undid the vote before"
+            return "took back the previous vote"

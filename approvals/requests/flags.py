@@ -13,8 +13,8 @@ from audit.actors import credentials
 from audit.actors.actors import Actor
 from audit.messages.classes import Command
 
-_REQUESTER_GONE = "Who asked for this is no longer good."
-_REQUESTER_MAY_NOT = "Who asked for this may not do it any more."
+_REQUESTER_GONE = "The account or credential of the requester is no longer valid."
+_REQUESTER_MAY_NOT = "The requester may no longer do this."
 
 
 def flags_of(requests: Iterable[ApprovalRequest]) -> Mapping[UUID, list[str]]:

@@ -76,7 +76,7 @@ class Presented:
         if self.request.state != State.PENDING:
             return ""
         if self.request.approve_by <= self.now:
-            return "time is over"
+            return "expired"
         return f"{timeuntil(self.request.approve_by, self.now, depth=1)} left"
 
     @property
@@ -174,7 +174,7 @@ def approve_words(missing_after: int, consequence: str, *, is_doomed: bool) -> s
     if missing_after:
         return f"Approve ({missing_after} more needed after you)"
     if is_doomed:
-        return "Approve, although it will be refused as it stands: you are the last vote"
+        return "Approve anyway: last vote, but execution would currently be refused"
     return f"Approve and {consequence} now: you are the last vote"
 
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from approvals.models import ApprovalRequest
 from approvals.sealing import values as subjects
-from approvals.sealing.values import Standing, Values
+from approvals.sealing.values import SubjectVersion, Values
 
 
 def staleness(request: ApprovalRequest) -> str:
@@ -16,7 +16,7 @@ def staleness(request: ApprovalRequest) -> str:
 def staleness_of(requests: Iterable[ApprovalRequest]) -> Mapping[UUID, str]:
     """Return for each request what has changed, in two queries for each type of subject."""
     listed = {request: request.subject_reference for request in requests}
-    present = subjects.standings(filter(None, listed.values()))
+    present = subjects.current_versions(filter(None, listed.values()))
     return {
         request.pk: _difference(request, present[subject]) if subject else ""
         for request, subject in listed.items()
@@ -38,16 +38,16 @@ def number_to_expect(request: ApprovalRequest) -> int:
     return request.subject_number
 
 
-def _difference(request: ApprovalRequest, present: Standing) -> str:
+def _difference(request: ApprovalRequest, present: SubjectVersion) -> str:
     before, now = _asked(request), present.values
     if present.number == request.subject_number or now == before:
         return ""
     if before is None:
-        return "Somebody has made it since this was asked for."
+        return "It has been created since the request."
     if now is None:
-        return "It is not there any more."
+        return "It no longer exists."
     names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    return f"Changed since this was asked for: {', '.join(_words(name) for name in names)}."
+    return f"Changed since the request: {', '.join(_words(name) for name in names)}."
 
 
 def _asked(request: ApprovalRequest) -> Values:

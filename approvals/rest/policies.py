@@ -34,7 +34,7 @@ class GroupField(serializers.SlugRelatedField):
 
 
 class RuleInput(serializers.Serializer[Any]):
-    """A group of people, by its name, and how many of them have to approve."""
+    """A group, by its name, and the number of its members who have to approve."""
 
     group = GroupField(queryset=Group.objects.all(), slug_field="name")
     quorum = serializers.IntegerField(min_value=1, max_value=100)
@@ -54,7 +54,7 @@ class IsoDurationField(serializers.DurationField):
 
 
 class PolicyInput(CommandInput):
-    """What a policy is to say; the durations are ISO 8601, such as PT48H."""
+    """The settings of a policy; durations are ISO 8601, such as PT48H."""
 
     governs = serializers.CharField(max_length=200)
     effect = serializers.ChoiceField(choices=Effect.choices, default=Effect.REQUIRE_APPROVAL)
@@ -89,13 +89,13 @@ class PolicyViewSet(CommandViewSet):
 
     @documented("list_policies", gives=resources.PolicyList)
     def list(self, request: Request) -> Response:
-        """List policies by what they govern."""
+        """List policies, sorted by the commands that they govern."""
         policies = self._visible().order_by("governs", "pk")
         return Response({"results": [resources.policy(policy) for policy in policies]})
 
     @documented("retrieve_policy", gives=resources.PolicyResource)
     def retrieve(self, request: Request, policy_id: UUID) -> Response:
-        """Show one policy."""
+        """Return one policy."""
         return Response(resources.policy(get_object_or_404(self._visible(), pk=policy_id)))
 
     @documented(
@@ -115,7 +115,7 @@ class PolicyViewSet(CommandViewSet):
         "replace_policy", takes=PolicyInput, gives=resources.PolicyResource, is_command=True
     )
     def update(self, request: Request, policy_id: UUID) -> Response:
-        """Propose that a policy says something else from now on."""
+        """Propose a change of a policy."""
         return self.send(EditPolicy, takes=PolicyInput, policy_id=policy_id)
 
     @documented(
@@ -125,7 +125,7 @@ class PolicyViewSet(CommandViewSet):
         raises=(AlreadyDisabled,),
     )
     def disable(self, request: Request, policy_id: UUID) -> Response:
-        """Propose that a policy governs nothing any more."""
+        """Propose to disable a policy."""
         return self.send(DisablePolicy, policy_id=policy_id)
 
     def represent(self, completed: Completed) -> resources.PolicyResource:

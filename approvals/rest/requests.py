@@ -71,34 +71,38 @@ class CommentInput(CommandInput):
         required=False,
         allow_blank=True,
         max_length=LONGEST_REASON,
-        help_text="Why you do this.",
+        help_text="The reason.",
     )
 
 
 class WithdrawInput(CommentInput):
-    """What comes with taking a request back."""
+    """Input to withdraw a request."""
 
     digest = serializers.CharField(
-        required=False, max_length=64, help_text="That of the request as you saw it, if you like."
+        required=False,
+        max_length=64,
+        help_text="The digest of the request as you saw it; optional.",
     )
 
 
 class VoteInput(CommentInput):
-    """What comes with an approval, or with taking a vote back."""
+    """Input of an approval, or to take back a vote."""
 
-    digest = serializers.CharField(max_length=64, help_text="That of the request as you saw it.")
+    digest = serializers.CharField(
+        max_length=64, help_text="The digest of the request as you saw it."
+    )
 
 
 class DenyInput(VoteInput):
-    """What comes with a denial."""
+    """Input of a denial."""
 
     comment = serializers.CharField(
-        source="reason", max_length=LONGEST_REASON, help_text="Why you deny it."
+        source="reason", max_length=LONGEST_REASON, help_text="The reason for denying."
     )
 
 
 class CarriedOut(TypedDict):
-    """What was asked for once more, and needed no approval this time."""
+    """A resubmitted command that needed no approval."""
 
     status: Literal["succeeded"]
     command: CommandReference
@@ -125,7 +129,7 @@ _vote = partial(_decision, is_for_people=True)
 
 
 class ApprovalRequestViewSet(CommandViewSet):
-    """Approval requests: to read, and to decide about by those who are signed in."""
+    """Approval requests: to read, and to decide for users who are signed in."""
 
     tag = "approval requests"
     field_names = {"reason": "comment"}
@@ -147,18 +151,18 @@ class ApprovalRequestViewSet(CommandViewSet):
         "retrieve_approval_request", gives=resources.ApprovalRequestResource, always=("ETag",)
     )
     def retrieve(self, request: Request, approval_request_id: UUID) -> Response:
-        """Show one request. Its ETag is the digest that a decision has to name."""
+        """Return one request. Its ETag is the digest that a decision has to name."""
         found = get_object_or_404(listing.visible_to(self.actor), pk=approval_request_id)
         return Response(self._detail(found), headers={"ETag": f'"{found.digest}"'})
 
     @_vote("approve", takes=VoteInput, raises=(*_VOTE, AlreadyVoted, *_PAYLOAD))
     def approve(self, request: Request, approval_request_id: UUID) -> Response:
-        """Approve what was asked for; the last approval that it takes carries it out."""
+        """Approve a request; the last approval needed executes its command."""
         return self.send(Approve, takes=VoteInput, approval_request_id=approval_request_id)
 
     @_vote("deny", takes=DenyInput, raises=(*_VOTE, AlreadyVoted))
     def deny(self, request: Request, approval_request_id: UUID) -> Response:
-        """Deny what was asked for, and end the request."""
+        """Deny a request, which ends it."""
         return self.send(Deny, takes=DenyInput, approval_request_id=approval_request_id)
 
     @_vote(
@@ -167,7 +171,7 @@ class ApprovalRequestViewSet(CommandViewSet):
         raises=(AlreadyDecided, NothingToTakeBack, SeenAnother, TooLate),
     )
     def take_back(self, request: Request, approval_request_id: UUID) -> Response:
-        """Take one's own vote back while nothing is decided."""
+        """Take back your vote while the request is undecided."""
         return self.send(TakeBack, takes=VoteInput, approval_request_id=approval_request_id)
 
     @_decision(
@@ -176,7 +180,7 @@ class ApprovalRequestViewSet(CommandViewSet):
         raises=(AlreadyDecided, NotTheRequester, SeenAnother, TooLate),
     )
     def withdraw(self, request: Request, approval_request_id: UUID) -> Response:
-        """Withdraw what one asked for oneself."""
+        """Withdraw your own request."""
         return self.send(Withdraw, takes=WithdrawInput, approval_request_id=approval_request_id)
 
     @_decision(
@@ -185,7 +189,7 @@ class ApprovalRequestViewSet(CommandViewSet):
         raises=(*_VOTERS, NotEnoughApprovals, NotToBeRetried, TooLate, *_PAYLOAD),
     )
     def retry(self, request: Request, approval_request_id: UUID) -> Response:
-        """Try again to carry out what was approved but failed in a way that may pass."""
+        """Retry an approved command after a temporary failure."""
         return self.send(Retry, takes=CommentInput, approval_request_id=approval_request_id)
 
     @documented(
@@ -197,7 +201,7 @@ class ApprovalRequestViewSet(CommandViewSet):
         sends_any=True,
     )
     def raise_again(self, request: Request, approval_request_id: UUID) -> Response:
-        """Ask once more for what came to nothing; it is held again where a policy says so."""
+        """Resubmit an unsuccessful request; it is held again if a policy requires it."""
         found = get_object_or_404(listing.visible_to(self.actor), pk=approval_request_id)
         command = raised_again(found, actor=self.actor)
         return self.send(type(command), takes=CommentInput, **command.plain())

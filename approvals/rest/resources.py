@@ -21,11 +21,11 @@ from audit.rest.references import (
 )
 from audit.rest.viewsets import status_url
 
-Duration: TypeAlias = Annotated[str, "ISO 8601, as in PT48H."]
+Duration: TypeAlias = Annotated[str, "ISO 8601, such as PT48H."]
 
 
 class RequirementResource(TypedDict):
-    """A rule of a request: how many of a group it takes, and how many of them approve now."""
+    """A rule of a request: approvals needed from a group, and current approvals."""
 
     rule: str
     group: str
@@ -34,7 +34,7 @@ class RequirementResource(TypedDict):
 
 
 class VoteResource(TypedDict):
-    """A vote. It no longer stands if it was taken back or its voter has voted again."""
+    """A vote. It is no longer current if it was taken back or its voter has voted again."""
 
     voter: str
     decision: Annotated[str, one_of(Decision.values)]
@@ -44,22 +44,22 @@ class VoteResource(TypedDict):
 
 
 class MyVote(TypedDict):
-    """Whether the caller may vote, and why not."""
+    """The caller's right to vote, or the reason why there is none."""
 
     may: bool
     why: str
 
 
 class ApprovalRequestInList(TypedDict):
-    """A held command that waits for approval, or did."""
+    """A held command, waiting for approval or decided."""
 
     id: Uuid
     url: Address
     state: Annotated[str, one_of(State.values)]
-    what: Annotated[str | None, "What it would do; null if that cannot be verified."]
-    problem: Annotated[str | None, "Why it cannot be verified."]
-    warnings: Annotated[list[str], "What would stop it even if it is approved."]
-    type: Annotated[str, "The type of command, as in apikeys.disable."]
+    what: Annotated[str | None, "The effect in one sentence; null if it cannot be verified."]
+    problem: Annotated[str | None, "The reason why it cannot be verified."]
+    warnings: Annotated[list[str], "Reasons why it would fail even if approved."]
+    type: Annotated[str, "The command type, such as apikeys.disable."]
     command: CommandReference
     subject: Reference | None
     tenant: str | None
@@ -69,11 +69,11 @@ class ApprovalRequestInList(TypedDict):
     requested_at: datetime
     approve_by: datetime
     requirements: list[RequirementResource]
-    digest: Annotated[str, "Covers exactly what would be carried out."]
+    digest: Annotated[str, "Covers exactly the command that would be executed."]
 
 
 class ApprovalRequestResource(ApprovalRequestInList):
-    """A request in full, with its votes and what the caller may do about it."""
+    """A request in full, with its votes and the caller's own options."""
 
     votes: list[VoteResource]
     my_vote: MyVote
@@ -81,7 +81,7 @@ class ApprovalRequestResource(ApprovalRequestInList):
 
 
 class RuleResource(TypedDict):
-    """A group of people, and how many of them have to approve."""
+    """A group and the number of its members who have to approve."""
 
     id: Uuid
     group: str
@@ -89,7 +89,7 @@ class RuleResource(TypedDict):
 
 
 class PolicyResource(TypedDict):
-    """What is held, refused or let through, and who approves it."""
+    """A policy: commands that are held, forbidden or allowed, and their approvers."""
 
     id: Uuid
     governs: str
@@ -119,7 +119,7 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
     """Return the JSON of one request in full, with what the caller may do about it."""
     request = presented.request
     cast = sorted(request.votes.all(), key=lambda vote: vote.cast_at)
-    standing = {vote.pk for vote in request.standing_votes()}
+    standing = {vote.pk for vote in request.current_votes()}
     mine = ballot(presented, actor=actor)
     return {
         **approval_request_in_list(presented),

@@ -53,19 +53,19 @@ def verify(file: bytes, *, expected_key: str | None) -> Verified:
     content = _read(file)
     signature, key = str(content.pop("signature")), str(content["public_key"])
     if expected_key is not None and key != expected_key.strip():
-        message = f"it is signed with another key than expected: {key}"
+        message = f"it is signed with an unexpected key: {key}"
         raise NotGenuine(message)
     try:
         Ed25519PublicKey.from_public_bytes(_decoded(key)).verify(
             _decoded(signature), _signed(content)
         )
     except (InvalidSignature, ValueError) as error:
-        message = "its signature does not fit what it says"
+        message = "its signature does not match its content"
         raise NotGenuine(message) from error
     try:
         _check_digests(content["evidence"])
     except (KeyError, TypeError) as error:
-        message = "it lacks what evidence consists of"
+        message = "it lacks required parts of an evidence file"
         raise NotGenuine(message) from error
     return Verified(evidence=content["evidence"], public_key=key)
 
@@ -80,18 +80,18 @@ def _read(file: bytes) -> dict[str, Any]:
     try:
         content = json.loads(file)
     except ValueError as error:
-        message = "it is no JSON"
+        message = "it is not JSON"
         raise NotGenuine(message) from error
     members = {"format", "evidence", "public_key", "signature"}
     if not isinstance(content, dict) or content.keys() != members:
-        message = "it is no evidence file"
+        message = "it is not an evidence file"
         raise NotGenuine(message)
     if content["format"] != FORMAT:
-        message = f"it is of a format that this version does not know; this one knows {FORMAT}"
+        message = f"its format is unknown to this version, which knows {FORMAT}"
         raise NotGenuine(message)
     # Spaces, escapes and repeated names make no difference to JSON, but they were not signed.
     if _written(content) != file:
-        message = "it is not written the way it was signed"
+        message = "it is not in the form in which it was signed"
         raise NotGenuine(message)
     return content
 
@@ -100,10 +100,10 @@ def _check_digests(evidence: dict[str, Any]) -> None:
     """Check that the command and every counted vote have the digest of the request."""
     command, digest = evidence["command"], evidence["request"]["digest"]
     if command is not None and digest_of(command) != digest:
-        message = "the digest of the request is not that of its command"
+        message = "the digest of the request does not match its command"
         raise NotGenuine(message)
     if any(vote["counts"] and vote["digest"] != digest for vote in evidence["votes"]):
-        message = "a vote counts although it was given for something else"
+        message = "a vote counts although it was given for other content"
         raise NotGenuine(message)
 
 

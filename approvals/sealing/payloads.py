@@ -33,27 +33,33 @@ _ALLOWED = {
 
 
 class Unloadable(Conflict):
-    """What was asked for cannot be read any more: it can be denied or withdrawn only."""
+    """The held command is no longer readable: it can only be denied or withdrawn."""
+
+    remedy = "Deny or withdraw the request, then send the command again if it is still needed."
 
 
 class TooLarge(Unloadable):
-    """What was asked for is larger than any command can be."""
+    """The held command is larger than the limit."""
 
 
 class Altered(Unloadable):
-    """What was asked for has been altered since, or belongs to another request."""
+    """The held command was altered, or belongs to another request."""
+
+    title = "Altered command"
 
 
 class ForbiddenContent(Unloadable):
-    """What was asked for holds something other than plain values."""
+    """The held command contains something other than plain values."""
 
 
 class UnknownCommand(Unloadable):
-    """What was asked for is of a type that this version does not know."""
+    """The held command has a type that is unknown to this version."""
 
 
 class Unfitting(Unloadable):
-    """What was asked for does not fit the command as it is today."""
+    """The held command does not match the current version of its class."""
+
+    title = "Outdated command"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +139,7 @@ def seal(command: Command, binding: Binding) -> Sealed:
     content = (command.message_type, command.schema_version, _plain(command.plain()))
     payload = pickle.dumps(content, protocol=_PROTOCOL)
     if len(payload) > LARGEST_PAYLOAD:
-        message = f"A command that needs approval may take {LARGEST_PAYLOAD} bytes at most."
+        message = f"A command that needs approval may be at most {LARGEST_PAYLOAD} bytes long."
         raise Invalid(message)
     # A command that cannot be loaded again must not be held.
     _content(payload)

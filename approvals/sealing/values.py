@@ -14,7 +14,7 @@ from audit.subjects import types
 Values: TypeAlias = dict[str, Any] | None
 
 
-class Standing(NamedTuple):
+class SubjectVersion(NamedTuple):
     """The current state of a subject: its number of events, and its values."""
 
     number: int
@@ -33,19 +33,19 @@ def present_number(subject: Subject) -> int:
     return store.present_number(subject)
 
 
-def standings(subjects: Iterable[Subject]) -> Mapping[Subject, Standing]:
+def current_versions(subjects: Iterable[Subject]) -> Mapping[Subject, SubjectVersion]:
     """Return the current state of many subjects, in two queries for each type."""
     identifiers: defaultdict[str, set[str]] = defaultdict(set)
     for subject in subjects:
         identifiers[subject.type].add(subject.id)
     return {
-        Subject(type_name, identifier): standing
+        Subject(type_name, identifier): version
         for type_name, wanted in identifiers.items()
-        for identifier, standing in _standings_of_type(type_name, wanted).items()
+        for identifier, version in _versions_of_type(type_name, wanted).items()
     }
 
 
-def _standings_of_type(type_name: str, wanted: set[str]) -> dict[str, Standing]:
+def _versions_of_type(type_name: str, wanted: set[str]) -> dict[str, SubjectVersion]:
     heads = StreamHead.objects.filter(subject_type=type_name, subject_id__in=wanted)
     # The numbers are read first: a row that changes in between is newer than its number, never
     # older.
@@ -55,7 +55,7 @@ def _standings_of_type(type_name: str, wanted: set[str]) -> dict[str, Standing]:
         fields = types.subject_fields(found)
         instances = found.model._base_manager.filter(pk__in=wanted)
         rows = {str(each.pk): _plain(fields, each) for each in instances}
-    return {each: Standing(numbers.get(each, 0), rows.get(each)) for each in wanted}
+    return {each: SubjectVersion(numbers.get(each, 0), rows.get(each)) for each in wanted}
 
 
 def _plain(fields: Iterable[str], instance: Any) -> dict[str, Any]:

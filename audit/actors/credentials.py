@@ -42,8 +42,8 @@ def live_actor(kind: str, identifier: str) -> Actor | None:
 def live_user(identifier: str) -> Actor | None:
     """Return the actor of a user, or None if the user is not active."""
     person = {"pk": int(identifier), "is_active": True}
-    pipeline.ask_ahead(
-        rows.reading(get_user_model(), **person), permissions.reading(user_id=person["pk"])
+    pipeline.prefetch(
+        rows.selection(get_user_model(), **person), permissions.selection(user_id=person["pk"])
     )
     user = rows.find(get_user_model(), **person)
     return actor_for_user(user) if user else None

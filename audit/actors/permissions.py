@@ -43,8 +43,8 @@ def named(ids: Iterable[int]) -> frozenset[str]:
     return frozenset([known[each] for each in wanted if each in known])
 
 
-def reading(*, user_id: int) -> pipeline.Call:
-    """Give the statement by which `read_ahead` finds what a person may do."""
+def selection(*, user_id: int) -> pipeline.Call:
+    """Return the statement that `read_ahead` executes, to be prefetched."""
     return pipeline.Call(_IDS, [user_id])
 
 
@@ -54,8 +54,8 @@ def read_ahead(user: Any) -> None:
     An inactive user still has no permissions: the backend checks that first.
     """
     if user.pk is not None and not hasattr(user, "_perm_cache"):
-        rows = pipeline.ask(*reading(user_id=user.pk))
-        user._perm_cache = set(named(rows[0][0] if rows else ()))  # noqa: SLF001  # that is the place
+        rows = pipeline.execute(*selection(user_id=user.pk))
+        user._perm_cache = set(named(rows[0][0] if rows else ()))  # noqa: SLF001  # Django's cache
 
 
 def _known() -> dict[int, str]:

@@ -21,7 +21,7 @@ WRITE = "write"
 
 
 class InsufficientScope(Forbidden):
-    """The scopes of this credential do not include that."""
+    """The credential's scopes do not allow this."""
 
     remedy = "Use a key with one of the scopes that the detail names."
 

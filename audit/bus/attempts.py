@@ -6,7 +6,7 @@ import json
 import time
 from copy import copy
 from dataclasses import replace
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from django.conf import settings
 from django.utils import timezone
@@ -28,7 +28,6 @@ from audit.messages.outcomes import Outcome, Postponed
 from audit.messages.text import clean_text
 from audit.models.records import CommandRecord, Status
 from audit.subjects import types
-from audit.wire.pipeline import Question
 
 _LONGEST_MESSAGE = 1000
 _LONGEST_NAME = 100
@@ -59,6 +58,7 @@ class Attempt:
         self.outcome: Outcome | None = None
         self.error: CommandError | None = None
         self.xid: int | None = None
+        self.is_logged = False
         self.context = copy(self._given)
         self.context.events = []
         self.context.subject = self.command.subject_reference()
@@ -110,11 +110,6 @@ class Attempt:
             case _:
                 return Status.FAILED
 
-    @property
-    def question(self) -> Question | None:
-        """What the caller will want to know, now that the command takes effect; if it does."""
-        return self.context.question if self.status is Status.SUCCEEDED else None
-
     def came_to(self, outcome: Outcome) -> None:
         """Take in the outcome. If it is that of an earlier command, this one never was one."""
         self.outcome = outcome
@@ -123,7 +118,7 @@ class Attempt:
                 **(self.context.decision or {}),
                 "same_as": str(outcome.command_id),
             }
-            self.error = SameAsEarlier(f"This was asked for already: {outcome.command_id}.")
+            self.error = SameAsEarlier(f"This was already requested: {outcome.command_id}.")
 
     def roll_back(self) -> None:
         """Tell that the transaction around this attempt was undone."""
@@ -131,40 +126,23 @@ class Attempt:
             self.error = RolledBack()
 
     def record(self) -> CommandRecord:
-        """Build the record of the attempt as it stands."""
-        context, actor, error = self.context, self.context.actor, self.error
-        succeeded = self.status is Status.SUCCEEDED
-        return CommandRecord.telling(
-            command_id=context.command_id,
-            attempt=context.attempt,
-            message_type=self.command.message_type,
-            schema_version=self.command.schema_version,
+        """Return the record of the attempt in its current state."""
+        context, error = self.context, self.error
+        result = context.subject if self.status is Status.SUCCEEDED else None
+        return _record(
+            type(self.command),
+            context,
             data=self.command.as_json(),
-            tenant=context.tenant,
-            correlation_id=context.correlation_id,
             **_subject_columns(self.command),
             fingerprint=self.fingerprint,
-            actor_kind=actor.kind,
-            actor_id=actor.id,
-            actor_person=actor.person_id,
-            actor_label=actor.label,
-            channel=context.channel,
-            reason=context.reason,
-            request_id=context.request.request_id,
-            traceparent=context.request.traceparent,
-            idempotency_key=context.idempotency_key,
-            client_address=context.request.client_address,
-            user_agent=context.request.user_agent,
             status=self.status,
             error_code=error.code if error else "",
             error_message=self.redact(_internal_message(error)) if error else "",
-            result_type=context.subject.type if context.subject and succeeded else "",
-            result_id=context.subject.id if context.subject and succeeded else "",
+            result_type=result.type if result else "",
+            result_id=result.id if result else "",
             received_at=self.received_at,
             duration_us=(time.perf_counter_ns() - self._started) // 1000,
             retries=self.retries,
-            decision=context.decision,
-            causation_id=context.causation_id,
         )
 
     def emitted(self) -> list[Emitted]:
@@ -190,33 +168,62 @@ class Attempt:
 
 
 def fingerprint(command: Command) -> bytes:
-    """Compute HMAC-SHA256 over the type and what the caller supplied: one for each request."""
-    said = json.dumps([command.message_type, command.supplied()], sort_keys=True)
-    return hmac.digest(settings.AUDIT_FINGERPRINT_KEY, said.encode(), hashlib.sha256)
+    """Return HMAC-SHA256 over the type and the fields that the caller supplied."""
+    return _fingerprint(command.message_type, command.supplied())
 
 
 def refused_input(
     command_class: type[Command], error: Invalid, *, context: Context
 ) -> CommandRecord:
-    """Build the record of unreadable input: names and codes, and no value."""
-    attempt = Attempt(_Unreadable(), replace(context, idempotency_key=None))
-    attempt.error = error
-    record = attempt.record()
-    record.message_type = command_class.message_type
-    record.schema_version = command_class.schema_version
-    record.error_code = getattr(error.__cause__, "default_code", error.code)
-    record.error_message = Invalid().message
-    record.data = {
-        "errors": [
-            {"field": clean_text(each.field, longest=_LONGEST_NAME), "code": each.code}
-            for each in error.errors[:_MOST_ERRORS]
-        ]
-    }
-    return record
+    """Return the record of unreadable input: field names and error codes, without any value."""
+    errors = [
+        {"field": clean_text(each.field, longest=_LONGEST_NAME), "code": each.code}
+        for each in error.errors[:_MOST_ERRORS]
+    ]
+    return _record(
+        command_class,
+        replace(context, idempotency_key=None),
+        data={"errors": errors},
+        fingerprint=_fingerprint("", {}),
+        status=Status.REFUSED,
+        error_code=getattr(error.__cause__, "default_code", error.code),
+        error_message=Invalid().message,
+        received_at=timezone.now(),
+        duration_us=0,
+        retries=0,
+    )
 
 
-class _Unreadable(Command):
-    """Stands for a command that could not be built. It has no type and is never dispatched."""
+def _record(command_class: type[Command], context: Context, **outcome: Any) -> CommandRecord:
+    """Return a record of a command: its type, its context and its outcome."""
+    actor, request = context.actor, context.request
+    return CommandRecord.telling(
+        command_id=context.command_id,
+        attempt=context.attempt,
+        message_type=command_class.message_type,
+        schema_version=command_class.schema_version,
+        tenant=context.tenant,
+        correlation_id=context.correlation_id,
+        causation_id=context.causation_id,
+        actor_kind=actor.kind,
+        actor_id=actor.id,
+        actor_person=actor.person_id,
+        actor_label=actor.label,
+        channel=context.channel,
+        reason=context.reason,
+        request_id=request.request_id,
+        traceparent=request.traceparent,
+        idempotency_key=context.idempotency_key,
+        client_address=request.client_address,
+        user_agent=request.user_agent,
+        decision=context.decision,
+        **outcome,
+    )
+
+
+def _fingerprint(message_type: str, supplied: dict[str, Any]) -> bytes:
+    content = json.dumps([message_type, supplied], sort_keys=True)
+    return hmac.digest(settings.AUDIT_FINGERPRINT_KEY, content.encode(), hashlib.sha256)
 
 
 def not_found_message(context: Context) -> str:

@@ -1,4 +1,4 @@
-"""Contexts and records of commands that are part of another command's affair."""
+"""Contexts and records of commands that are part of another command's case."""
 
 from copy import copy
 from dataclasses import replace
@@ -22,13 +22,13 @@ def held(command_id: UUID) -> CommandRecord:
     return rows.found(CommandRecord, command_id=command_id, status=Status.POSTPONED)
 
 
-def asking_for_held(command_id: UUID) -> pipeline.Call:
-    """Give the statement by which `held` finds it."""
-    return rows.reading(CommandRecord, command_id=command_id, status=Status.POSTPONED)
+def selection_of_held(command_id: UUID) -> pipeline.Call:
+    """Return the statement that `held` executes, to be prefetched."""
+    return rows.selection(CommandRecord, command_id=command_id, status=Status.POSTPONED)
 
 
 def inherited(given: Context, parent: Context) -> Context:
-    """Make a context part of the affair of the command that a dispatch runs inside."""
+    """Make a context part of the case of the command that a dispatch runs inside."""
     context = replace(given, idempotency_key=None)
     if given is parent:
         context.expected_number = None
@@ -84,5 +84,5 @@ def _actor_of_record(record: CommandRecord) -> Actor:
 
 
 def _next_attempt(record: CommandRecord) -> int:
-    ((attempt,),) = pipeline.ask(_NEXT_ATTEMPT, [record.command_id])
+    ((attempt,),) = pipeline.execute(_NEXT_ATTEMPT, [record.command_id])
     return int(attempt)

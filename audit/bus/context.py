@@ -11,7 +11,6 @@ from uuid_utils.compat import uuid7
 
 from audit.actors.actors import SYSTEM, Actor
 from audit.messages.classes import Event, Subject
-from audit.wire.pipeline import Question
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +37,6 @@ class Context:
     request: RequestFacts = RequestFacts()
     idempotency_key: str | None = None
     expected_number: int | None = None
-    question: Question | None = field(default=None, repr=False)
 
     command_id: UUID = field(init=False, default_factory=uuid7)
     correlation_id: UUID = field(init=False)
@@ -55,7 +53,7 @@ class Context:
     secret: str | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Begin an affair of its own; the bus makes it part of another one where it is."""
+        """Begin a case of its own; the bus makes it part of another one where it is."""
         self.correlation_id = self.command_id
         self.tenant = self.actor.home_tenant()
 

@@ -12,39 +12,28 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, NoReturn
 
-import structlog
 from django.db import Error, connection, transaction
 
 from audit.actors import credentials
-from audit.bus import (
-    cases,
-    failures,
-    handling,
-    idempotency,
-    middleware,
-    store,
-)
+from audit.bus import cases, failures, handling, idempotency, middleware, store
 from audit.bus.attempts import Attempt, refused_input
 from audit.bus.context import Context, current_context, running
 from audit.messages import exceptions
 from audit.messages.classes import Command
 from audit.messages.outcomes import (
     Completed,
-    Failed,
     Outcome,
     Postponed,
-    Refused,
     Rehearsal,
+    ReplayFailed,
     ReplayOutcome,
+    ReplayRefused,
 )
 from audit.models.records import CommandRecord
 from audit.wire import pipeline
-from audit.wire.pipeline import Call, Conversation
-
-logger = structlog.get_logger(__name__)
+from audit.wire.pipeline import Call, Pipeline
 
 MOST_RETRIES = 3
-_RECONNECT_AFTER_SECONDS = (0.0, 0.1, 0.4, 1.0)
 
 # The attempts made in the outermost transaction that this code runs in, oldest first.
 _unit: ContextVar[list[Attempt] | None] = ContextVar("audit_unit", default=None)
@@ -53,11 +42,11 @@ _unit: ContextVar[list[Attempt] | None] = ContextVar("audit_unit", default=None)
 def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
     """Carry a command out, or hold it until it is approved.
 
-    Inside a handler the command becomes part of the handler's transaction and affair, and the
+    Inside a handler the command becomes part of the handler's transaction and case, and the
     context may be left out: actor, channel and reason are the same.
 
-    :raises Refused: if the command is turned down.
-    :raises Failed: if it failed; then nothing was changed.
+    :raises ReplayRefused: if the command is turned down.
+    :raises ReplayFailed: if it failed; then nothing was changed.
     """
     parent = current_context()
     if parent is None:
@@ -66,7 +55,7 @@ def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
 
 
 def dispatch_all(commands: Sequence[Command], *, context: Context) -> list[Outcome]:
-    """Carry out all of the commands in one transaction, or none of them, as one affair.
+    """Carry out all of the commands in one transaction, or none of them, as one case.
 
     :raises ApprovalRequired: if one of them would be held.
     :raises CommandError: what the first one to be turned down, or to fail, raised.
@@ -158,7 +147,7 @@ def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
     *others, last = attempts
     try:
         with transaction.atomic(durable=True):
-            return [*map(_run, others), _run(last, ending=pipeline.ending)]
+            return [*map(_run, others), _run(last, ending=pipeline.commit_if_outermost)]
     except Exception as error:
         if not failures.is_collision(error) or retries == MOST_RETRIES:
             return _settle(attempts, unit, error)
@@ -186,14 +175,14 @@ def _run(attempt: Attempt, *, ending: Callable[[], Sequence[Call]] = list) -> Ou
     """Take a command through the middleware to its handler, and append what came of it."""
     unit = _unit.get()
     if unit is None:
-        message = "a command can be replayed inside another command only"
+        message = "a command can be replayed only inside another command"
         raise RuntimeError(message)
     unit.append(attempt)
-    with Conversation():
-        return _converse(attempt, unit, ending)
+    with Pipeline():
+        return _run_in_pipeline(attempt, unit, ending)
 
 
-def _converse(
+def _run_in_pipeline(
     attempt: Attempt, unit: list[Attempt], ending: Callable[[], Sequence[Call]]
 ) -> Outcome:
     context = attempt.context
@@ -212,13 +201,11 @@ def _converse(
     if context.is_batch and isinstance(outcome, Postponed):
         raise exceptions.ApprovalRequired
     attempt.came_to(outcome)
-    after = ending()
     store.append(
         attempt.record(),
         attempt.emitted(),
         expected_number=context.expected_number,
-        after=after,
-        question=attempt.question if pipeline.COMMIT in after else None,
+        after=ending(),
     )
     return outcome
 
@@ -239,7 +226,7 @@ def _run_undone(attempt: Attempt, look: Callable[[], Any]) -> Rehearsal:
 
 
 def _no_longer_good(held: CommandRecord) -> exceptions.Forbidden:
-    return exceptions.Forbidden(f"{held.actor_label}, who asked for this, is no longer good.")
+    return exceptions.Forbidden(f"The requester, {held.actor_label}, is no longer valid.")
 
 
 def _through_middleware(command: Command, context: Context) -> Outcome:
@@ -275,26 +262,11 @@ def _settle(attempts: Sequence[Attempt], unit: list[Attempt], error: Exception) 
     failing.error = failures.command_error(error, failing)
     for attempt in unit:
         attempt.roll_back()
-    if dict(zip(map(id, unit), _write_down(unit, error), strict=True))[id(failing)]:
+    failures.record(unit, error)
+    if failing.is_logged:
         failures.log(failing)
         _raise(failing.error, error)
     return [idempotency.truth(attempt) for attempt in attempts]
-
-
-def _write_down(unit: list[Attempt], error: Exception) -> list[bool]:
-    for delay in _RECONNECT_AFTER_SECONDS:
-        time.sleep(delay)
-        connection.close_if_unusable_or_obsolete()
-        try:
-            return store.settle([attempt.record() for attempt in unit])
-        except Error as problem:
-            logger.warning("attempt not recorded yet", problem=type(problem).__name__)
-            connection.errors_occurred = True
-    failures.log(unit[0])
-    logger.critical("attempt not recorded", command_id=str(unit[0].context.command_id))
-    unknown = exceptions.OutcomeUnknown()
-    unknown.command_id = unit[0].context.command_id
-    raise unknown from error
 
 
 def _settle_replay(attempt: Attempt, error: Exception) -> ReplayOutcome:
@@ -304,11 +276,13 @@ def _settle_replay(attempt: Attempt, error: Exception) -> ReplayOutcome:
     return _stopped(attempt, _append_undone(attempt, error))
 
 
-def _stopped(attempt: Attempt, error: exceptions.Refused | exceptions.Failed) -> Refused | Failed:
+def _stopped(
+    attempt: Attempt, error: exceptions.Refused | exceptions.Failed
+) -> ReplayRefused | ReplayFailed:
     command_id = attempt.context.command_id
     if isinstance(error, exceptions.Refused):
-        return Refused(command_id=command_id, error=error)
-    return Failed(command_id=command_id, error=error)
+        return ReplayRefused(command_id=command_id, error=error)
+    return ReplayFailed(command_id=command_id, error=error)
 
 
 def _append_undone(attempt: Attempt, error: Exception) -> exceptions.Refused | exceptions.Failed:
@@ -325,7 +299,7 @@ def _append_undone(attempt: Attempt, error: Exception) -> exceptions.Refused | e
 def _parent() -> Context:
     parent = current_context()
     if parent is None:
-        message = "this is done inside a handler only"
+        message = "this is possible only inside a handler"
         raise RuntimeError(message)
     return parent
 

@@ -1,17 +1,21 @@
 """What stopped a command, in the words of the log and of the caller."""
 
+import time
 import traceback
+from collections.abc import Sequence
 
 import psycopg
 import structlog
 from django.core.exceptions import ObjectDoesNotExist
-from django.db import Error
+from django.db import Error, connection
 
+from audit.bus import store
 from audit.bus.attempts import Attempt, not_found_message
 from audit.messages import exceptions
 
 logger = structlog.get_logger(__name__)
 
+_RECONNECT_AFTER_SECONDS = (0.0, 0.1, 0.4, 1.0)
 _DEADLOCKS = frozenset({"40P01", "40001"})
 # A statement that is not prepared any more is prepared again, but by another transaction.
 _FORGOTTEN = frozenset({"26000"})
@@ -48,6 +52,29 @@ def is_for_the_outermost(error: BaseException) -> bool:
     return is_collision(error) or _sqlstate(error) in _TIMEOUTS or _is_connection_lost(error)
 
 
+def record(attempts: Sequence[Attempt], error: Exception) -> None:
+    """Record attempts that were rolled back, and mark those that are in the log now.
+
+    :raises OutcomeUnknown: if the database cannot be reached.
+    """
+    for delay in _RECONNECT_AFTER_SECONDS:
+        time.sleep(delay)
+        connection.close_if_unusable_or_obsolete()
+        try:
+            _settle(attempts)
+        except Error as problem:
+            logger.warning("attempt not recorded yet", problem=type(problem).__name__)
+            connection.errors_occurred = True
+        else:
+            return
+    log(attempts[0])
+    command_id = attempts[0].context.command_id
+    logger.critical("attempt not recorded", command_id=str(command_id))
+    unknown = exceptions.OutcomeUnknown()
+    unknown.command_id = command_id
+    raise unknown from error
+
+
 def log(attempt: Attempt) -> None:
     """Log a failure that nobody foresaw; refusals are on record, and that is enough."""
     error = attempt.error and attempt.error.__cause__
@@ -59,6 +86,12 @@ def log(attempt: Attempt) -> None:
         message_type=attempt.command.message_type,
         traceback=attempt.redact("".join(traceback.format_exception(error))),
     )
+
+
+def _settle(attempts: Sequence[Attempt]) -> None:
+    written = store.settle([attempt.record() for attempt in attempts])
+    for attempt, is_logged in zip(attempts, written, strict=True):
+        attempt.is_logged = is_logged
 
 
 def _failure(error: Exception) -> exceptions.Failed:

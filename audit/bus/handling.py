@@ -6,6 +6,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from audit.bus.context import Context
 from audit.messages.classes import Command
 from audit.messages.declarations import declare
+from audit.models.lean import LeanModel
 
 _CommandType = TypeVar("_CommandType", bound=Command)
 _Result = TypeVar("_Result")
@@ -18,7 +19,7 @@ class Governs(Protocol):
     def __call__(self, command_class: type[Command], /) -> str: ...
 
 
-class Question(NamedTuple):
+class OpeningRead(NamedTuple):
     """Something that a middleware has to know, answered by the statement that opens a dispatch."""
 
     sql: str
@@ -26,28 +27,35 @@ class Question(NamedTuple):
 
 
 _handlers: dict[type[Command], Callable[[Any, Context], Any]] = {}
+_locks: dict[type[Command], type[LeanModel]] = {}
 _governance: list[Governs] = []
-_questions: dict[str, Question] = {}
-_checks: dict[type[Command], Callable[[Any, Context], None]] = {}
+_opening_reads: dict[str, OpeningRead] = {}
+_preconditions: dict[type[Command], Callable[[Any, Context], None]] = {}
 
 
 def handles(
-    command_class: type[_CommandType],
+    command_class: type[_CommandType], *, locks: type[LeanModel] | None = None
 ) -> Callable[
     [Callable[[_CommandType, Context], _Result]], Callable[[_CommandType, Context], _Result]
 ]:
-    """Declare the one function that carries a command out."""
+    """Declare the one function that executes a command.
+
+    ``locks`` is the model of the command's subject if the handler's first statement locks that row
+    with ``objects.locked(pk=…)``. The bus then takes the lock in its first round trip.
+    """
 
     def register(
         function: Callable[[_CommandType, Context], _Result],
     ) -> Callable[[_CommandType, Context], _Result]:
         declare(_handlers, command_class, function, what="handler of")
+        if locks:
+            _locks[command_class] = locks
         return function
 
     return register
 
 
-def checks(*command_classes: type[Command]) -> Callable[[_Function], _Function]:
+def precondition(*command_classes: type[Command]) -> Callable[[_Function], _Function]:
     """Declare the function that refuses commands which could never be carried out as they are.
 
     It is called before such a command is held, so that nobody is asked to approve it in vain; the
@@ -56,7 +64,7 @@ def checks(*command_classes: type[Command]) -> Callable[[_Function], _Function]:
 
     def register(function: _Function) -> _Function:
         for command_class in command_classes:
-            declare(_checks, command_class, function, what="check of")
+            declare(_preconditions, command_class, function, what="precondition of")
         return function
 
     return register
@@ -69,7 +77,7 @@ def asked_at_opening(name: str, sql: str) -> Callable[[_Function], _Function]:
     """
 
     def register(function: _Function) -> _Function:
-        declare(_questions, name, Question(sql, function), what="question at opening")
+        declare(_opening_reads, name, OpeningRead(sql, function), what="read at opening")
         return function
 
     return register
@@ -91,19 +99,24 @@ def handler(command_class: type[Command]) -> Callable[[Any, Context], Any] | Non
     return _handlers.get(command_class)
 
 
-def check(command: Command, context: Context) -> None:
+def locked_model(command_class: type[Command]) -> type[LeanModel] | None:
+    """Return the model whose row the handler of a command locks first, if it declares one."""
+    return _locks.get(command_class)
+
+
+def check_precondition(command: Command, context: Context) -> None:
     """Refuse a command that could never be carried out as it is, if its app can tell.
 
     :raises Refused: in the app's words.
     """
-    refuse = _checks.get(type(command))
+    refuse = _preconditions.get(type(command))
     if refuse:
         refuse(command, context)
 
 
-def opening_questions() -> dict[str, Question]:
+def opening_reads() -> dict[str, OpeningRead]:
     """Everything that is asked when a dispatch opens."""
-    return _questions
+    return _opening_reads
 
 
 def governance(command_class: type[Command]) -> str:

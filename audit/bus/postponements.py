@@ -18,7 +18,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
 class Need(NamedTuple):
-    """How many people of a group a held command takes, and how many of them approve by now."""
+    """Approvals that a held command needs from a group, and current approvals."""
 
     group: str
     needed: int
@@ -78,7 +78,7 @@ _pending: list[PendingSource] = []
 def postponement(function: _Function) -> _Function:
     """Declare the function that reports the progress of held commands."""
     if _postponement:
-        message = f"{_postponement[0]!r} reports on held commands already"
+        message = f"{_postponement[0]!r} already reports on held commands"
         raise ImproperlyConfigured(message)
     _postponement.append(function)
     return function

@@ -12,10 +12,10 @@ from psycopg.types.json import Jsonb
 from audit.bus import handling
 from audit.messages.classes import Command, Subject
 from audit.messages.exceptions import PreconditionFailed
-from audit.models.records import CommandRecord
+from audit.models.records import CommandRecord, Status
 from audit.subjects import types
 from audit.wire import pipeline, rows
-from audit.wire.pipeline import Call, Question, Row, Statement
+from audit.wire.pipeline import Call, Row, Statement
 
 
 class Emitted(NamedTuple):
@@ -130,32 +130,28 @@ def open_transaction(command: Command, *, command_id: UUID, twin: Twin) -> Openi
     """
     subject = command.subject_reference()
     statement, has_tenant = _opening(subject.type if subject else "")
-    questions = handling.opening_questions()
+    reads = handling.opening_reads()
     params: list[Any] = [subject.id] if subject and has_tenant else []
-    params += [question.parameter(command) for question in questions.values()]
+    params += [read.parameter(command) for read in reads.values()]
     params += [str(command_id), *(subject or ("", "")), *twin]
     row = _locking(_lock(command), Call(statement, params))
     xid, number, tenant, twin_position, *answers = row
-    facts = dict(zip(questions, answers, strict=True))
+    facts = dict(zip(reads, answers, strict=True))
     return Opening(xid, number or 0, tenant, twin_position, facts)
 
 
 def _locking(lock: Call | None, opening: Call) -> Row:
-    """Have the handler find its row locked, and read how things stand under that lock."""
+    """Lock the row that the handler will ask for, and read everything else under that lock."""
     if lock is None:
         return pipeline.send(opening)[0][0]
     locked, (row,) = pipeline.send(lock, opening)
-    if talk := pipeline.waiting():
-        talk.hear(lock, locked)
+    pipeline.cache(lock, locked)
     return row
 
 
 def _lock(command: Command) -> Call | None:
-    subject = command.subject_reference()
-    found = types.subject_type(subject.type) if subject else None
-    if subject and found and command.subject and command.subject.is_locked:
-        return rows.lock(found.model, pk=subject.id)
-    return None
+    subject, model = command.subject_reference(), handling.locked_model(type(command))
+    return rows.lock(model, pk=subject.id) if subject and model else None
 
 
 def limit_transaction() -> None:
@@ -170,23 +166,21 @@ def append(
     *,
     expected_number: int | None = None,
     after: Iterable[Call] = (),
-    question: Question | None = None,
 ) -> None:
     """Write a command record and its events inside the transaction of the command.
 
-    What comes ``after`` it takes the same trip, and so does the ``question``, last of all.
+    The statements of ``after`` are sent in the same round trip.
 
     :raises PreconditionFailed: if the subject is no longer at ``expected_number``.
     """
     call = _appending(record, events, expected_number)
+    send = pipeline.send_last if record.status == Status.SUCCEEDED else pipeline.send
     try:
-        *_, answer = pipeline.send(call, *after, *([question.call] if question else ()))
+        send(call, *after)
     except IntegrityError as error:
         if _lacks_number(error):
             raise PreconditionFailed from error
         raise
-    if question:
-        question.answer = answer
 
 
 def _appending(
@@ -218,15 +212,15 @@ def has_moved(subject: Subject, *, expected_number: int) -> bool:
 
 
 def settle(records: Iterable[CommandRecord]) -> list[bool]:
-    """Write down attempts that were rolled back, in a transaction of their own.
+    """Record attempts that were rolled back, in a transaction of their own.
 
-    Returns for each whether it was written. It is not where the log already says what came of
-    the command: then that is the truth. An insert waits for a transaction under way that writes
-    the same key, so the answer holds even if that one's COMMIT is still being carried out.
+    Return for each whether it was written. It is not written if the log already has the outcome of
+    the command, which is then the true one. An insert waits for any open transaction that writes
+    the same key, so the result is right even while the COMMIT of that transaction is in progress.
     """
     calls = [Call(_SETTLE, _command_values(record)) for record in records]
     with transaction.atomic(durable=True):
-        written = pipeline.send(*calls, *pipeline.ending())
+        written = pipeline.send(*calls, *pipeline.commit_if_outermost())
         return [bool(rows) for rows in written[: len(calls)]]
 
 
@@ -259,9 +253,9 @@ def _opening(subject_type: str) -> tuple[Statement, bool]:
         tenant = (
             f"(SELECT {what}::text FROM {table} WHERE {where} = %s::{meta.pk.db_type(connection)})"
         )
-    questions = "".join(f", {each.sql}" for each in handling.opening_questions().values())
+    reads = "".join(f", {each.sql}" for each in handling.opening_reads().values())
     sql = f"""
-        SELECT pg_current_xact_id()::text::bigint, number, {tenant}, twin{questions}
+        SELECT pg_current_xact_id()::text::bigint, number, {tenant}, twin{reads}
         FROM set_config('audit.command_id', %s, true),
             (SELECT (SELECT number FROM audit_streamhead
                 WHERE subject_type = %s AND subject_id = %s)) AS head (number),

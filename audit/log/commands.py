@@ -27,7 +27,7 @@ class EpochBegun(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ExportRecords(Command):
-    """Take a part of the log out of the program, as a file.
+    """Export a part of the log as a file.
 
     ``search`` is the query string that selects the part, and ``snapshot`` the PostgreSQL snapshot
     that it is read from: together they determine exactly which records are exported.
@@ -36,7 +36,7 @@ class ExportRecords(Command):
     message_type = "audit.export"
     required_permission = "audit.export_commandrecord"
     subject = SubjectOf("export", "export_id")
-    sentence = "Export what the search “{search}” finds in the log, as {format}"
+    sentence = "Export the results of the search “{search}” from the log, as {format}"
 
     export_id: UUID = generated()
     format: Literal["csv", "jsonl", "cloudevents"]
@@ -56,7 +56,7 @@ class ExportBegun(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class EndExport(Command):
-    """Note how much of an export has left, and the SHA-256 of it."""
+    """Record the size and SHA-256 of an export."""
 
     message_type = "audit.end_export"
     required_permission = "audit.export_commandrecord"
@@ -94,7 +94,7 @@ class ExportBrokenOff(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class ViewPage(Command):
-    """Read a page of the log. ``query`` is what was looked for.
+    """View a page of the log. ``query`` has its filters.
 
     The page itself checks the permission that it requires.
     """
@@ -108,6 +108,6 @@ class ViewPage(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangeOutsideCommand(Command):
-    """Change data by hand, outside every other command."""
+    """Change data directly in the database."""
 
     message_type = "audit.change_outside_command"

@@ -25,14 +25,10 @@ class Subject(NamedTuple):
 
 
 class SubjectOf(NamedTuple):
-    """Declares on a message class which field holds the id of its subject.
-
-    ``is_locked``: the handler first locks its row by `rows.locked`, so the bus may do that ahead.
-    """
+    """The declaration, on a message class, of the field that holds the id of its subject."""
 
     type: str
     id_field: str
-    is_locked: bool = False
 
 
 def secret(**options: Any) -> Any:
@@ -94,7 +90,9 @@ class Message:
         :raises Invalid: if a field is unknown, missing or of the wrong type.
         """
         declared = codecs(cls)
-        problems = [FieldError(name, "unknown", "is no field") for name in data.keys() - declared]
+        problems = [
+            FieldError(name, "unknown", "is not a field") for name in data.keys() - declared
+        ]
         problems += [FieldError(f.name, "required", "is missing") for f in _missing(cls, data)]
         if problems:
             raise Invalid(errors=problems)

@@ -48,12 +48,14 @@ class CommandError(Exception):
     """A command did not take effect.
 
     The first line of a subclass's docstring is its default message, and its name in snake_case is
-    its code. The bus sets ``command_id``. ``remedy`` is a sentence that tells the caller what to
-    do; a subclass overrides it if the inherited one is not the best advice.
+    its code. The bus sets ``command_id``. ``title`` is the title of the problem, if the code in
+    words would be unclear. ``remedy`` is a sentence that tells the caller what to do; a subclass
+    overrides it if the inherited one is not the best advice.
     """
 
     code: ClassVar[str] = "command_error"
-    remedy: ClassVar[str] = "Ask for the command by its id: what it came to is on record."
+    title: ClassVar[str] = ""
+    remedy: ClassVar[str] = "Look up the command by its id to see its outcome."
 
     def __init__(self, message: str = "", *, errors: Sequence[FieldError] = ()) -> None:
         self.message = message or (type(self).__doc__ or self.code).strip().splitlines()[0]
@@ -75,13 +77,13 @@ class CommandError(Exception):
 class Refused(CommandError):
     """The command was refused."""
 
-    remedy = "Read the detail: the command is refused again until what it tells of has changed."
+    remedy = "Read the detail: the command will be refused until its cause has changed."
 
 
 class Invalid(Refused):
     """The request is not valid."""
 
-    remedy = "Mend what “errors” lists, each with its place in the request, and send it again."
+    remedy = "Fix the fields listed in “errors”, then send the request again."
 
     def __init__(self, message: str = "", *, errors: Sequence[FieldError] = ()) -> None:
         super().__init__(message or _joined(errors), errors=errors)
@@ -99,61 +101,62 @@ class Invalid(Refused):
 class Forbidden(Refused):
     """You are not allowed to do this."""
 
-    remedy = "Ask an administrator for the permission, or somebody who has it to do this."
+    remedy = "Ask an administrator for the permission, or ask a user who has it to do this."
 
 
 class NotFound(Refused):
-    """There is no such thing, or it is not yours."""
+    """It does not exist, or you have no access."""
 
-    remedy = "Compare the ids that you sent with a list of what is yours to see."
+    remedy = "Check the ids against a list of what you can access."
 
 
 class Conflict(Refused):
-    """The command does not fit the present state of its subject."""
+    """The subject's current state does not allow this command."""
 
-    remedy = "Read what you are about to change again: it may be so already."
+    remedy = "Read the subject again: it may already be in that state."
 
 
 class PreconditionFailed(Refused):
     """The subject has changed since you read it: read it again, then decide."""
 
-    remedy = "Read the subject again, and repeat the command with the new ETag if you mean it."
+    remedy = "Read the subject again, and repeat the command with the new ETag if it still applies."
 
 
 class IdempotencyKeyReused(Refused):
     """This Idempotency-Key was used for another request: use a new key for a new request."""
 
-    remedy = "Use a new Idempotency-Key for a new request, and the old body with the old key."
+    remedy = "Use a new Idempotency-Key for a new request; with the old key, send the old body."
 
 
 class SameAsEarlier(Refused):
-    """This was asked for already, by a command that is still open."""
+    """An earlier, open command already requested this."""
 
-    remedy = "Follow the earlier command, which the detail names."
+    title = "Already requested"
+    remedy = "Follow the earlier command that the detail names."
 
 
 class Unregistered(Refused):
-    """Nothing here carries out commands of this type."""
+    """This service does not execute commands of this type."""
 
-    remedy = "Compare the type of command with the documentation of this version."
+    remedy = "Check the command type against the documentation of this version."
 
 
 class ApprovalRequired(Refused):
-    """A command of this batch needs approval: send it on its own."""
+    """A command of this batch needs approval: send it separately."""
 
-    remedy = "Send each command on its own: those that need approval will be held."
+    remedy = "Send each command separately: those that need approval will be held."
 
 
 class Cancelled(Refused):
-    """The command was called off before it was carried out."""
+    """The command was cancelled before execution."""
 
-    remedy = "Ask for it again, as a new command, if it is still needed."
+    remedy = "Send it again, as a new command, if it is still needed."
 
 
 class Failed(CommandError):
     """The command failed. Nothing was changed."""
 
-    remedy = "Repeat the request under the same Idempotency-Key, after Retry-After seconds."
+    remedy = "Repeat the request with the same Idempotency-Key, after Retry-After seconds."
 
 
 class TimedOut(Failed):
@@ -163,7 +166,7 @@ class TimedOut(Failed):
 
 
 class Deadlocked(Failed):
-    """Others were changing the same things. Nothing was changed: try again."""
+    """Concurrent changes to the same data. Nothing was changed: try again."""
 
 
 class ConnectionLost(Failed):
@@ -171,21 +174,21 @@ class ConnectionLost(Failed):
 
 
 class RolledBack(Failed):
-    """What this command did was undone together with the command that it was part of."""
+    """This command was rolled back with the command that it was part of."""
 
-    remedy = "Look at the command that this one was part of, and repeat that one."
+    remedy = "Look up the command that this one was part of, and repeat that command."
 
 
 class Crashed(Failed):
-    """Something went wrong on our side. Nothing was changed; the failure is in the log."""
+    """An unexpected error occurred on our side. Nothing was changed; the failure is logged."""
 
-    remedy = "Try again later; if it stays, tell us the id of the command."
+    remedy = "Try again later. If it persists, send us the command id."
 
 
 class OutcomeUnknown(Failed):
-    """The database did not answer: ask for the command by its id before you repeat it."""
+    """The database did not respond: look up the command by its id before you repeat it."""
 
-    remedy = "Ask for the command by its id, and repeat it only if it is not there."
+    remedy = "Look up the command by its id, and repeat it only if it does not exist."
 
 
 def _joined(errors: Iterable[FieldError]) -> str:

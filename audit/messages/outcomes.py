@@ -28,7 +28,7 @@ class Postponed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
+class ReplayRefused:
     """A replayed command was refused; that is final."""
 
     command_id: UUID
@@ -36,7 +36,7 @@ class Refused:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Failed:
+class ReplayFailed:
     """A replayed command failed; it may be retried."""
 
     command_id: UUID
@@ -53,4 +53,4 @@ class Rehearsal:
 
 
 Outcome: TypeAlias = Completed | Postponed
-ReplayOutcome: TypeAlias = Completed | Refused | Failed
+ReplayOutcome: TypeAlias = Completed | ReplayRefused | ReplayFailed

@@ -191,7 +191,7 @@ def _json_value(value: Any, *, levels: int = _DEEPEST_JSON) -> Any:
         case bool() | int() | float() | str():
             return _scalar_of(value).check(value)
         case _:
-            message = "what JSON can say"
+            message = "a JSON value"
             raise ValueError(message)
 
 

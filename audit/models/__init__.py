@@ -1,5 +1,7 @@
-"""Rows of the log."""
+"""The records of the log, and the base classes of models with prepared statements."""
 
+from audit.models.lean import LeanManager, LeanModel
+from audit.models.queries import PreparedQuery
 from audit.models.records import (
     AppendOnly,
     CommandRecord,
@@ -18,6 +20,9 @@ __all__ = [
     "Epoch",
     "EventRecord",
     "Evidence",
+    "LeanManager",
+    "LeanModel",
+    "PreparedQuery",
     "Record",
     "Status",
     "StreamHead",

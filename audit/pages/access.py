@@ -73,6 +73,6 @@ def _check(actor: Actor, permission: str) -> None:
     if not actor.may(permission):
         what = "read" if permission == VIEW_LOG else "export"
         raise PermissionDenied(
-            f"You are signed in as {actor.label}, who may not {what} the audit log. "
-            f"An administrator can give you the permission {permission}."
+            f"You are signed in as {actor.label}, without permission to {what} the audit log. "
+            f"Ask an administrator for the permission {permission}."
         )

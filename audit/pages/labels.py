@@ -18,10 +18,10 @@ _EMPTY: tuple[Any, ...] = (None, "", [], {})
 # Seconds, the greatest first.
 _UNITS = {"d": 86_400, "h": 3_600, "min": 60, "s": 1}
 _STATUS = {
-    Status.SUCCEEDED: "carried out",
+    Status.SUCCEEDED: "succeeded",
     Status.REFUSED: "refused",
-    Status.CANCELLED: "called off",
-    Status.POSTPONED: "asked for, held until approved",
+    Status.CANCELLED: "cancelled",
+    Status.POSTPONED: "held for approval",
     Status.FAILED: "failed",
 }
 

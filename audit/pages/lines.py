@@ -98,7 +98,7 @@ class Line:
             return ""
         by = f"{self.cause.actor_label}'s “{words(self.cause.message_type)}”"
         if self.record.status == Status.CANCELLED:
-            return f"called off by {by}"
+            return f"cancelled by {by}"
         return f"released by {by}" if self.record.attempt > 1 else f"part of {by}"
 
 

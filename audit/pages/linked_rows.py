@@ -39,7 +39,7 @@ class Leads:
         """Lead to the story of the subject, and to the commands about it."""
         if self.subject is None or not self.reads_log:
             return "—"
-        text = '<a href="{}">story</a> · <a href="{}">commands</a>'
+        text = '<a href="{}">timeline</a> · <a href="{}">commands</a>'
         return format_html(text, story_url(self.subject), commands_url(self.subject))
 
 
@@ -85,9 +85,9 @@ def commands_url(subject: Subject) -> str:
 
 
 def record_links(record: Record) -> str:
-    """Lead from a record to its command, and to the whole affair."""
+    """Lead from a record to its command, and to the whole case."""
     return format_html(
-        '<a href="{}">command</a> · <a href="{}">affair</a>',
+        '<a href="{}">command</a> · <a href="{}">case</a>',
         reverse("audit:command", args=[record.command_id]),
-        reverse("audit:affair", args=[record.correlation_id]),
+        reverse("audit:case", args=[record.correlation_id]),
     )

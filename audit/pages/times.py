@@ -75,7 +75,7 @@ class MomentField(forms.Field):
 
     widget = MomentInput
     default_error_messages = {
-        "invalid": "Write a date, or a date and a time, such as 2026-11-23 or 2026-11-23T18:05."
+        "invalid": "Enter a date, or a date and a time, such as 2026-11-23 or 2026-11-23T18:05."
     }
 
     def to_python(self, value: Any) -> datetime | None:

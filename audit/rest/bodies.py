@@ -61,7 +61,7 @@ def _in_object(
         if name in serializer.fields:
             yield from _misfits(serializer.fields[name], value, path=inner)
         else:
-            yield FieldError(inner, "unknown", "is no field here")
+            yield FieldError(inner, "unknown", "is not a known field")
 
 
 def _in_list(field: Any, values: Any, *, path: str) -> Iterator[FieldError]:

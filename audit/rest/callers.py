@@ -6,15 +6,15 @@ from audit.actors.actors import Actor
 
 
 class Caller(TypedDict):
-    """Who is calling, for whom, and what that one may do."""
+    """The caller, with its customers and rights."""
 
     kind: str
     id: str
     label: str
     person_id: str
-    tenants: Annotated[list[str] | None, "Null stands for every tenant."]
+    tenants: Annotated[list[str] | None, "Null means every tenant."]
     permissions: list[str]
-    scopes: Annotated[list[str] | None, "What a key is confined to; null for people."]
+    scopes: Annotated[list[str] | None, "The scopes of the key; null for users."]
 
 
 def caller(who: Actor) -> Caller:

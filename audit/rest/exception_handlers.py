@@ -120,11 +120,11 @@ class Problem:
             case SuspiciousOperation() | UnreadablePostError() | MultiPartParserError():
                 self._take(HTTPStatus.BAD_REQUEST, "bad_request", _MALFORMED)
             case OperationalError() | InterfaceError():
-                message = "The database cannot be asked at the moment. Nothing was changed."
+                message = "The database is currently unavailable. Nothing was changed."
                 self._take(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", message)
                 self.headers["Retry-After"] = _RETRY_AFTER_SECONDS
             case _:
-                message = "Something went wrong on our side."
+                message = "An unexpected error occurred on our side."
                 self._take(HTTPStatus.INTERNAL_SERVER_ERROR, "error", message)
 
 

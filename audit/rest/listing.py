@@ -68,7 +68,7 @@ class FieldNamesField(serializers.Field):
         unknown = [name for name in names if name not in self.names]
         if unknown:
             words = ", ".join(f"“{name}”" for name in unknown)
-            raise serializers.ValidationError(f"{words} is no field here", code="unknown")
+            raise serializers.ValidationError(f"{words} is not a known field", code="unknown")
         return frozenset(names)
 
     def to_representation(self, value: frozenset[str]) -> str:
@@ -114,10 +114,13 @@ class ListQuery(Parameters):
     orders: ClassVar[tuple[Order, ...]]
 
     cursor = serializers.CharField(
-        required=False, max_length=2000, help_text="Where the page begins: follow `next` instead."
+        required=False, max_length=2000, help_text="The start of the page: follow `next` instead."
     )
     limit = WholeNumberField(
-        min_value=1, max_value=MOST_RESULTS, default=USUAL_RESULTS, help_text="How many to show."
+        min_value=1,
+        max_value=MOST_RESULTS,
+        default=USUAL_RESULTS,
+        help_text="The number of results.",
     )
 
     def get_fields(self) -> dict[str, serializers.Field]:
@@ -126,7 +129,7 @@ class ListQuery(Parameters):
         names = [order.name for order in self.orders]
         own["order"] = serializers.ChoiceField(choices=names, default=names[0])
         if self.resource_fields:
-            help_text = "Show these fields only: names with commas between them."
+            help_text = "Only these fields: names separated by commas."
             own["fields"] = FieldNamesField(
                 self.resource_fields, required=False, help_text=help_text
             )
@@ -240,16 +243,16 @@ def _unreadable(
 ) -> Iterable[FieldError]:
     for name, values in given:
         if name not in known:
-            yield FieldError(name, "unknown", "is no parameter here")
+            yield FieldError(name, "unknown", "is not a known parameter")
         elif len(values) > 1:
             yield FieldError(name, "repeated", "is given more than once")
         elif "\x00" in values[0]:
-            yield FieldError(name, "invalid", "holds a NUL character")
+            yield FieldError(name, "invalid", "contains a NUL character")
 
 
 def _read_cursor(order: Order, text: str) -> Values:
     try:
         return order.read(text)
     except ValueError:
-        words = "is none of ours for this order: follow “next” as it is"
+        words = "is not valid for this order: follow “next” unchanged"
         raise serializers.ValidationError({"cursor": words}) from None

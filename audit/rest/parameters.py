@@ -32,11 +32,11 @@ class SubjectField(serializers.Field):
         name, _, identifier = str(data).partition(":")
         subject_type = types.subject_type(name)
         if subject_type is None:
-            raise serializers.ValidationError("must be a type that we know, a colon and an id")
+            raise serializers.ValidationError("must be a known type, a colon and an id")
         try:
             return Subject(name, str(subject_type.model._meta.pk.to_python(identifier)))
         except ValidationError:
-            raise serializers.ValidationError(f"must have the id of a {name}") from None
+            raise serializers.ValidationError(f"must have a valid {name} id") from None
 
     def to_representation(self, value: Subject) -> str:
         return str(value)
@@ -53,7 +53,7 @@ class ActorField(serializers.Field):
         :raises ValidationError: if the text is not an actor.
         """
         if not _ACTOR.fullmatch(str(data)):
-            raise serializers.ValidationError("must be a kind, a colon and an id, as in user:7")
+            raise serializers.ValidationError("must be a kind, a colon and an id, such as user:7")
         kind, _, identifier = str(data).partition(":")
         return kind, identifier
 
@@ -65,7 +65,7 @@ class MessageTypeField(serializers.Field):
     """A type of command, by its current name or an alias."""
 
     kind: type[Message] = Command
-    words = "must be a type of command, as in a list"
+    words = "must be a known command type"
 
     @property
     def json_schema(self) -> dict[str, Any]:
@@ -94,7 +94,7 @@ class EventTypeField(MessageTypeField):
     """A type of event, by its current name or an alias."""
 
     kind = Event
-    words = "must be a type of event, as in a list"
+    words = "must be a known event type"
 
 
 def _pattern(subject_type: types.SubjectType) -> str:

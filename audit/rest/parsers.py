@@ -19,21 +19,21 @@ _SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 class BodyTooLarge(APIException):
-    """The body of the request is larger than we take."""
+    """The request body is too large."""
 
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
     default_detail = "The body is too large."
     default_code = "body_too_large"
-    remedy = "Send less at once: the detail says how many bytes are taken."
+    remedy = "Send a smaller body: the detail has the limit in bytes."
 
 
 class LengthRequired(APIException):
-    """The body of the request came in chunks, without being said how long it is."""
+    """The request body is chunked and has no Content-Length."""
 
     status_code = status.HTTP_411_LENGTH_REQUIRED
-    default_detail = "Say how long the body is: chunks are not taken."
+    default_detail = "Content-Length is required: chunked bodies are not accepted."
     default_code = "length_required"
-    remedy = "Send the body at once, with its Content-Length."
+    remedy = "Send the body with its Content-Length."
 
 
 class JSONParser(BaseParser):
@@ -55,7 +55,7 @@ class JSONParser(BaseParser):
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
         body = stream.read(limit + 1)
         if len(body) > limit:
-            message = f"The body is too large: at most {limit} bytes are taken."
+            message = f"The body is too large: at most {limit} bytes are accepted."
             raise BodyTooLarge(message)
         _refuse_cut(body, parser_context or {})
         try:
@@ -93,7 +93,7 @@ class StrictJSONParser(JSONParser):
         :raises ParseError: if it is not JSON, or ambiguous.
         """
         if _charset(media_type or "") not in (None, "utf-8", "utf8"):
-            message = "A body has to be in UTF-8."
+            message = "The body must be UTF-8."
             raise UnsupportedMediaType(media_type or "", detail=message)
         return super().parse(stream, media_type, parser_context)
 
@@ -153,7 +153,7 @@ def _finite(digits: str) -> float:
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        message = "The body has an object in which a name occurs twice."
+        message = "The body has an object with a duplicate name."
         raise ParseError(message)
     return found
 
@@ -172,5 +172,5 @@ def _refuse_surrogates(value: Any) -> None:
     try:
         json.dumps(value, ensure_ascii=False).encode()
     except UnicodeEncodeError as error:
-        message = "The body has half of a surrogate pair, which is no character."
+        message = "The body has an unpaired surrogate, which is not a valid character."
         raise ParseError(message) from error

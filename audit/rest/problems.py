@@ -42,19 +42,19 @@ _STATUS = {
 
 
 class FieldProblem(TypedDict):
-    """What is wrong with one field of the request."""
+    """An error in one field of the request."""
 
-    pointer: NotRequired[Annotated[str, "Where in the body it is (RFC 6901)."]]
-    parameter: NotRequired[Annotated[str, "The parameter of the address."]]
+    pointer: NotRequired[Annotated[str, "The field in the body (RFC 6901)."]]
+    parameter: NotRequired[Annotated[str, "The URL parameter."]]
     header: NotRequired[str]
     code: str
     detail: str
 
 
 class ProblemDetails(TypedDict):
-    """Why a request came to nothing (RFC 9457)."""
+    """The error of a request (RFC 9457)."""
 
-    type: Annotated[Address, "A page that says more."]
+    type: Annotated[Address, "A page that explains the error."]
     title: str
     status: int
     detail: str
@@ -67,7 +67,7 @@ class ProblemDetails(TypedDict):
 
 
 class LegacyProblem(TypedDict):
-    """Why a request came to nothing, as version 1 says it."""
+    """The error of a request, in the format of version 1."""
 
     detail: str
     code: str
@@ -97,68 +97,68 @@ _OF_THE_FRAMEWORK = (
     Cause(
         "parse_error",
         HTTPStatus.BAD_REQUEST,
-        "The body of the request is no JSON that can be read.",
-        "Send one JSON value in UTF-8, in which no name occurs twice in an object.",
+        "The request body is not readable JSON.",
+        "Send one JSON value in UTF-8, without duplicate names in objects.",
     ),
     Cause(
         "bad_request",
         HTTPStatus.BAD_REQUEST,
-        "The request itself is malformed, such as its address or one of its headers.",
-        "Mend the request: the same one is refused every time.",
+        "The request is malformed, for example its URL or one of its headers.",
+        "Fix the request: sent unchanged, it will fail again.",
     ),
     Cause(
         "unauthenticated",
         HTTPStatus.UNAUTHORIZED,
-        "No valid credentials came with the request. It is not told what was wrong with them.",
+        "The request has no valid credentials. For security, no details are given.",
         "Send “Authorization: Bearer” and the secret of a key that is enabled and has not expired.",
     ),
     Cause(
         "permission_denied",
         HTTPStatus.FORBIDDEN,
-        "The request came with a session, but without the token that shows that you meant it.",
+        "The request has a session but no valid CSRF token.",
         "Send the CSRF token of the session in X-CSRFToken, and the Referer over HTTPS.",
     ),
     Cause(
         "not_found",
         HTTPStatus.NOT_FOUND,
-        "There is nothing at this address, or it is not yours to see.",
-        "Compare the address with the documentation: none of the API ends in a slash.",
+        "Nothing exists at this URL, or you do not have access to it.",
+        "Check the URL against the documentation: API URLs do not end with a slash.",
     ),
     Cause(
         "method_not_allowed",
         HTTPStatus.METHOD_NOT_ALLOWED,
-        "The address does not take this method.",
-        "Use one of the methods that the header Allow of the answer lists.",
+        "This URL does not support this method.",
+        "Use one of the methods in the Allow header of the response.",
     ),
     Cause(
         "not_acceptable",
         HTTPStatus.NOT_ACCEPTABLE,
-        "The header Accept asks for something else than JSON.",
-        "Accept application/json, and application/problem+json for errors; or leave it out.",
+        "The Accept header excludes JSON.",
+        "Accept application/json, and application/problem+json for errors; or omit the header.",
     ),
     Cause(
         "unsupported_media_type",
         HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-        "The body is not said to be JSON in UTF-8.",
+        "The Content-Type is not JSON in UTF-8.",
         "Send “Content-Type: application/json”, and the body in UTF-8.",
     ),
     Cause(
         "throttled",
         HTTPStatus.TOO_MANY_REQUESTS,
-        "Too many requests came in a short time.",
-        "Wait for as many seconds as Retry-After says, and then send fewer.",
+        "Too many requests in a short time.",
+        "Wait Retry-After seconds, then send fewer requests.",
     ),
     Cause(
         "error",
         HTTPStatus.INTERNAL_SERVER_ERROR,
-        "Something went wrong on our side that nobody foresaw.",
-        "Try again later; if it stays, tell us the request_id of the answer.",
+        "An unexpected error occurred on our side.",
+        "Try again later. If it persists, send us the request_id of the response.",
     ),
     Cause(
         "unavailable",
         HTTPStatus.SERVICE_UNAVAILABLE,
-        "The database cannot be asked at the moment.",
-        "Try again after as many seconds as Retry-After says.",
+        "The database is currently unavailable.",
+        "Try again after Retry-After seconds.",
     ),
 )
 
@@ -169,8 +169,10 @@ def type_of(code: str) -> str:
 
 
 def title_of(code: str) -> str:
-    """Return the title of a problem, derived from its code."""
-    return code.replace("_", " ").capitalize()
+    """Return the title of a problem: that of its class, else its code in words."""
+    kinds = (vars(kind) for kind in _with_subclasses(CommandError) if kind.code == code)
+    titles = (kind["title"] for kind in kinds if kind.get("title"))
+    return next(titles, code.replace("_", " ").capitalize())
 
 
 def status_of(kind: type[CommandError]) -> HTTPStatus:

@@ -35,7 +35,7 @@ class Reference(TypedDict):
 
 
 class ActorReference(TypedDict):
-    """Who did it: `kind` is `user`, `api_key` or `system`; the label outlives the actor."""
+    """An actor: `kind` is `user`, `api_key` or `system`; the label outlives the actor."""
 
     kind: str
     id: str
@@ -43,7 +43,7 @@ class ActorReference(TypedDict):
 
 
 class CommandReference(TypedDict):
-    """A command, and where its status is found."""
+    """A command and the URL of its status."""
 
     id: Uuid
     url: Address

@@ -26,13 +26,13 @@ from audit.subjects import types
 
 
 class ResultReference(Reference):
-    """What a command made or changed, and where it is found if the API has it."""
+    """The resource that a command created or changed, with its URL if the API has it."""
 
     url: Address | None
 
 
 class CommandProblem(TypedDict):
-    """Why a command did not take effect, as problem details tell it."""
+    """The error of a command, as problem details."""
 
     type: Address
     title: str
@@ -42,7 +42,7 @@ class CommandProblem(TypedDict):
 
 
 class ApprovalProgress(TypedDict):
-    """How far a held command is."""
+    """The progress of a held command."""
 
     request_id: Uuid
     url: Address
@@ -56,7 +56,7 @@ class EventResource(TypedDict):
     """One fact, numbered within its subject."""
 
     id: Uuid
-    type: Annotated[str, "The type of event, as in apikeys.disabled."]
+    type: Annotated[str, "The event type, such as apikeys.disabled."]
     subject: Reference | None
     number: int
     occurred_at: datetime
@@ -64,14 +64,14 @@ class EventResource(TypedDict):
 
 
 class EventInList(EventResource):
-    """One fact, with the command that brought it about."""
+    """One fact, with the command that caused it."""
 
     command: CommandReference
     correlation_id: Uuid
 
 
 class AttemptResource(TypedDict):
-    """One attempt at a command, and what it came to."""
+    """One command attempt and its result."""
 
     number: int
     status: Annotated[str, one_of(Status.values)]
@@ -83,26 +83,26 @@ class AttemptResource(TypedDict):
 
 
 class CommandInList(TypedDict):
-    """A command as it stands now."""
+    """A command with its current status."""
 
     id: Uuid
     url: Address
     status: Annotated[str, one_of(Status.values)]
-    type: Annotated[str, "The type of command, as in apikeys.disable."]
+    type: Annotated[str, "The command type, such as apikeys.disable."]
     subject: Reference | None
     actor: ActorReference
     channel: str
     reason: str
-    received_at: Annotated[datetime, "When it came for the first time."]
-    settled_at: Annotated[datetime, "When the attempt that its status comes from was settled."]
-    duration_us: Annotated[int, "How long that attempt took, in microseconds."]
+    received_at: Annotated[datetime, "The time when it was first received."]
+    settled_at: Annotated[datetime, "The time when the latest attempt was settled."]
+    duration_us: Annotated[int, "The duration of that attempt, in microseconds."]
     correlation_id: Uuid
     result: ResultReference | None
     error: CommandProblem | None
 
 
 class RequirementOfGroup(TypedDict):
-    """How many people of a group a held command takes, and how many of them approve by now."""
+    """Approvals that a held command needs from a group, and current approvals."""
 
     group: str
     needed: int
@@ -110,7 +110,7 @@ class RequirementOfGroup(TypedDict):
 
 
 class RaisedRequest(TypedDict):
-    """The approval request that a held command waits with."""
+    """The approval request of a held command."""
 
     id: Uuid
     url: Address
@@ -119,12 +119,12 @@ class RaisedRequest(TypedDict):
 
 
 class PostponedCommand(TypedDict):
-    """A held command, in a body that nobody can mistake for the resource."""
+    """A held command, in a body that differs from every resource."""
 
     status: Annotated[str, one_of([Status.POSTPONED.value])]
     command: CommandReference
     approval_request: RaisedRequest | None
-    resource: Annotated[Reference | None, "What it is about, which may not exist yet."]
+    resource: Annotated[Reference | None, "The subject, which may not exist yet."]
 
 
 class PendingApproval(TypedDict):
@@ -133,7 +133,7 @@ class PendingApproval(TypedDict):
     request_id: Uuid
     url: Address
     command_id: Uuid
-    type: Annotated[str, "The type of command, as in apikeys.disable."]
+    type: Annotated[str, "The command type, such as apikeys.disable."]
     approve_by: datetime
 
 
@@ -200,13 +200,13 @@ def postponed(outcome: Postponed) -> PostponedCommand:
 
 
 def pending_approvals(subjects: Iterable[Subject]) -> dict[Subject, list[PendingApproval]]:
-    """Return what waits for approval on each subject, in one query."""
+    """Return the held commands on each subject, by one query."""
     found = postponements.pending_by_subject(subjects)
     return {subject: present_pending(waiting) for subject, waiting in found.items()}
 
 
 def present_pending(waiting: Iterable[Pending]) -> list[PendingApproval]:
-    """Present the held commands that wait on one subject."""
+    """Return the held commands on one subject."""
     return list(map(_pending, waiting))
 
 

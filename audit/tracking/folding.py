@@ -38,7 +38,7 @@ def evolves(*event_classes: type[Event]) -> Callable[[_Evolve], _Evolve]:
     def register(function: _Evolve) -> _Evolve:
         for event_class in event_classes:
             if _evolutions.setdefault(event_class, function) is not function:
-                message = f"what {event_class.__qualname__} changes is declared twice"
+                message = f"the changes of {event_class.__qualname__} are declared twice"
                 raise ImproperlyConfigured(message)
         return function
 

@@ -85,8 +85,8 @@ class HistoricalRecords(StockHistoricalRecords):
         sent: the history row does not exist yet, and they have no receivers.
         """
         context = current_context()
-        talk = pipeline.waiting(using=using)
-        if context is None or talk is None or history_type == _DELETED:
+        deferring = pipeline.deferring(using=using)
+        if context is None or deferring is None or history_type == _DELETED:
             super().create_historical_record(instance, history_type, using=using)
             return
         facts = {
@@ -96,7 +96,7 @@ class HistoricalRecords(StockHistoricalRecords):
             "history_user_id": "",
         }
         copy = rows.copied(instance, into=_history_of(type(instance)), **facts, **_stamps(context))
-        talk.say_later(copy)
+        deferring.enqueue(copy)
 
     def copy_fields(self, model: type[models.Model]) -> dict[str, Any]:
         """Return the fields without their indexes: history is read by object, with one index."""

@@ -1,197 +1,257 @@
-"""Statements that travel together, for a round trip costs more than most of them do.
+"""Batching: several statements in one round trip to PostgreSQL.
 
-So BEGIN goes with the first statement of a transaction and COMMIT with the last one. Inside a
-dispatch there is a `Conversation` as well: what nobody waits for is said with the next statement
-that somebody does wait for, and what will certainly be asked is answered ahead.
+BEGIN is sent with the first statement of a transaction and COMMIT with the last one. Within a
+dispatch, a `Pipeline` defers statements whose result is not needed to the next round trip, and
+caches the results of prefetched statements.
+
+With ``AUDIT_WIRE="plain"`` the same statements are sent one by one through Django's cursors,
+nothing is deferred, and BEGIN and COMMIT are Django's own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any, Self
 
+from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from psycopg import pq
 
-from audit.wire.statements import Call, Row, Statement, exchange
+from audit.wire import plain, statements
+from audit.wire.statements import Call, Row, Statement
 
 __all__ = [
     "BEGIN",
     "COMMIT",
     "Call",
-    "Conversation",
-    "Question",
+    "Pipeline",
     "Row",
     "Statement",
-    "ask",
-    "ask_ahead",
+    "cache",
+    "commit_if_outermost",
     "database",
-    "ending",
+    "deferring",
+    "execute",
     "fetch",
-    "note",
+    "log_query",
+    "prefetch",
+    "prefetched_after_commit",
+    "read",
     "send",
-    "waiting",
+    "send_last",
 ]
 
-# What Django says where a savepoint begins and ends; they have no parameters, as all else has.
+# Django's statements at the start and the end of a savepoint: the only ones without parameters.
 _MARKS = ("SAVEPOINT ", "RELEASE SAVEPOINT ")
 BEGIN = Call(Statement("BEGIN"))
 COMMIT = Call(Statement("COMMIT"))
 
 
-@dataclass(slots=True)
-class Question:
-    """What a caller will want to know once its command has taken effect.
+class Pipeline:
+    """The statements that a dispatch has deferred, and the results that it has prefetched.
 
-    The answer comes with that of COMMIT, and there is none if it did not come to that.
-    """
-
-    call: Call
-    answer: list[Row] | None = None
-
-
-class Conversation:
-    """What a dispatch has not said to the database yet, and what it was told before it asked.
-
-    Nobody can tell the difference: whatever is said next, by the ORM too, goes after what was not
-    said yet; and what was told ahead is forgotten as soon as anything else is said. That a
-    savepoint begins or ends is said with the next statement too, also by the conversation of a
-    command inside.
+    Neither is visible to other code: every later statement, also one of the ORM, is sent after the
+    deferred ones, and any statement clears the cached results. The start and the end of a savepoint
+    are deferred, too, also to the pipeline of an inner command.
     """
 
     def __init__(self) -> None:
-        self._outer = _conversation.get()
-        self._unsaid: list[Call] = self._outer.turn() if self._outer else []
-        self._ahead: list[tuple[Call, list[Row]]] = []
+        self._outer = _current.get()
+        self._queue: list[Call] = self._outer.take() if self._outer else []
+        self._cached: list[tuple[Call, list[Row]]] = []
         self.database = connections[DEFAULT_DB_ALIAS]
         self._savepoints = list(self.database.savepoint_ids)
-        self._token: Token[Conversation | None] | None = None
+        self._token: Token[Pipeline | None] | None = None
 
     def __enter__(self) -> Self:
-        self._token = _conversation.set(self)
-        self.database.execute_wrappers.append(self._say_first)
+        self._token = _current.set(self)
+        self.database.execute_wrappers.append(self._flush_first)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.database.execute_wrappers.remove(self._say_first)
+        self.database.execute_wrappers.remove(self._flush_first)
         if self._token:
-            _conversation.reset(self._token)
+            _current.reset(self._token)
         if self._outer:
-            # A savepoint that nothing was said in is there to be rolled back to all the same.
-            self._outer.say_later(*filter(_is_mark, self._unsaid))
+            # A savepoint may be rolled back even if no statement was sent within it.
+            self._outer.enqueue(*filter(_is_mark, self._queue))
 
-    def waits(self) -> bool:
-        """Tell whether a statement may wait: not inside a savepoint, which may be rolled back."""
+    def may_defer(self) -> bool:
+        """Return false within a savepoint, which may be rolled back."""
         return self.database.savepoint_ids == self._savepoints
 
-    def say_later(self, *calls: Call) -> None:
-        """Have statements wait for the next one. What was told ahead may be otherwise then."""
-        self._unsaid += calls
-        self._ahead = []
+    def enqueue(self, *calls: Call) -> None:
+        """Defer statements to the next round trip. They may change the cached results."""
+        self._queue += calls
+        self._cached = []
+        if _is_plain():
+            self.flush()
 
-    def hear(self, call: Call, rows: list[Row]) -> None:
-        """Remember what a statement would be answered, until anything else is said."""
-        self._ahead.append((call, rows))
+    def flush(self) -> None:
+        """Send the deferred statements."""
+        if calls := self.take():
+            _exchange(*calls)
 
-    def told(self, call: Call) -> list[Row] | None:
-        """Give the answer to a statement, if it came ahead."""
-        for place, (asked, rows) in enumerate(self._ahead):
-            if asked == call:
-                del self._ahead[place]
+    def take(self) -> list[Call]:
+        """Return the deferred statements, which the caller sends before any other statement."""
+        calls, self._queue, self._cached = self._queue, [], []
+        return calls
+
+    def cache(self, call: Call, rows: list[Row]) -> None:
+        """Keep the result of a statement until any other statement is sent."""
+        self._cached.append((call, rows))
+
+    def cached_result(self, call: Call) -> list[Row] | None:
+        """Return the result of a statement if it was prefetched."""
+        for place, (cached, rows) in enumerate(self._cached):
+            if cached == call:
+                del self._cached[place]
                 return rows
         return None
 
-    def turn(self) -> list[Call]:
-        """Hand over what has to be said before anything else."""
-        calls, self._unsaid, self._ahead = self._unsaid, [], []
-        return calls
-
-    def _say_first(self, execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
-        """Let the ORM speak, once everything before that is said."""
-        if _conversation.get() is not self:
+    def _flush_first(self, execute: Callable[..., Any], sql: Any, *rest: Any) -> Any:
+        """Send the deferred statements before one of the ORM."""
+        if _current.get() is not self:
             return execute(sql, *rest)
-        is_mark = isinstance(sql, str) and sql.startswith(_MARKS)
-        # What else waits must not fail within the savepoint that begins after it.
-        if (not is_mark or not all(map(_is_mark, self._unsaid))) and (calls := self.turn()):
-            _carry(*calls)
+        is_mark = isinstance(sql, str) and sql.startswith(_MARKS) and not _is_plain()
+        # Other deferred statements must not fail within the savepoint that starts after them.
+        if not is_mark or not all(map(_is_mark, self._queue)):
+            self.flush()
         if not is_mark:
             return execute(sql, *rest)
-        self.say_later(Call(Statement(sql)))
+        self.enqueue(Call(Statement(sql)))
         return None
 
 
-def _is_mark(call: Call) -> bool:
-    return not call.statement.formats
+@dataclass(slots=True, eq=False)
+class _AfterCommit:
+    """A statement to be sent with COMMIT, and its result once that has succeeded."""
+
+    call: Call
+    rows: list[Row] | None = None
 
 
-_conversation: ContextVar[Conversation | None] = ContextVar("audit_conversation", default=None)
+_current: ContextVar[Pipeline | None] = ContextVar("audit_pipeline", default=None)
+_after_commit: ContextVar[_AfterCommit | None] = ContextVar("audit_after_commit", default=None)
 
 
-def waiting(*, using: str | None = DEFAULT_DB_ALIAS) -> Conversation | None:
-    """Find the conversation in which a statement may wait here, if there is one."""
-    talk = _conversation.get()
-    return talk if talk and using in (None, DEFAULT_DB_ALIAS) and talk.waits() else None
+def deferring(*, using: str | None = DEFAULT_DB_ALIAS) -> Pipeline | None:
+    """Return the pipeline to which a statement may be deferred at this point, if there is one."""
+    pipeline = _current.get()
+    is_ours = using in (None, DEFAULT_DB_ALIAS)
+    return pipeline if pipeline and is_ours and pipeline.may_defer() else None
 
 
 def database() -> BaseDatabaseWrapper:
-    """Find the connection, which a dispatch looks up once: it takes Django a microsecond."""
-    talk = _conversation.get()
-    return talk.database if talk else connections[DEFAULT_DB_ALIAS]
+    """Return the connection. A dispatch looks it up once, which takes Django a microsecond."""
+    pipeline = _current.get()
+    return pipeline.database if pipeline else connections[DEFAULT_DB_ALIAS]
 
 
 def fetch(statement: Statement, values: Any = ()) -> Row | None:
-    """Carry out one statement, and return its first row."""
+    """Return the first row of one statement."""
     rows = send(Call(statement, values))[0]
     return rows[0] if rows else None
 
 
-def ask(statement: Statement, values: Any) -> list[Row]:
-    """Carry out what the ORM would ask, so that Django's count of the queries has it too."""
-    note(statement)
-    call, talk = Call(statement, values), _conversation.get()
-    told = talk.told(call) if talk else None
-    return send(call)[0] if told is None else told
+def execute(statement: Statement, values: Any) -> list[Row]:
+    """Return the rows of a statement that replaces one of the ORM, and is logged like one."""
+    log_query(statement)
+    return read(Call(statement, values))
 
 
-def ask_ahead(*calls: Call) -> None:
-    """Ask in one trip what is about to be asked one by one, by whoever needs it."""
-    talk = _conversation.get()
-    if talk:
-        for call, answer in zip(calls, send(*calls), strict=True):
-            talk.hear(call, answer)
+def read(call: Call) -> list[Row]:
+    """Return the rows of a statement, which may have been prefetched."""
+    pipeline = _current.get()
+    cached = pipeline.cached_result(call) if pipeline else _read_after_commit(call)
+    return send(call)[0] if cached is None else cached
 
 
-def note(statement: Statement) -> None:
-    """Have Django count a statement among the queries."""
+def prefetch(*calls: Call) -> None:
+    """Send the statements of a dispatch in one round trip, for `read` and `execute`."""
+    if _current.get():
+        for call, rows in zip(calls, send(*calls), strict=True):
+            cache(call, rows)
+
+
+def cache(call: Call, rows: list[Row]) -> None:
+    """Keep the result of a statement for the dispatch, until any other statement is sent."""
+    if pipeline := _current.get():
+        pipeline.cache(call, rows)
+
+
+@contextmanager
+def prefetched_after_commit(call: Call) -> Iterator[None]:
+    """Send a statement with the COMMIT of a command that succeeds within this context.
+
+    `read` returns the result until the context ends.
+    """
+    token = _after_commit.set(_AfterCommit(call))
+    try:
+        yield
+    finally:
+        _after_commit.reset(token)
+
+
+def log_query(statement: Statement) -> None:
+    """Add a statement to Django's log of queries."""
     connection = database()
     if connection.queries_logged:
         connection.queries_log.append({"sql": statement.sql.decode(), "time": "0"})
 
 
 def send(*calls: Call) -> list[list[Row]]:
-    """Carry out statements in one round trip, after what waits for it; return the rows of each.
+    """Send the deferred statements and then these in one round trip; return the rows of each.
 
-    The first that fails keeps those after it from being carried out, COMMIT among them.
+    None of them is executed after one that fails. This includes COMMIT.
     """
-    talk = _conversation.get()
-    unsaid = talk.turn() if talk else []
-    return _carry(*unsaid, *calls)[len(unsaid) :]
+    pipeline = _current.get()
+    queue = pipeline.take() if pipeline else []
+    return _exchange(*queue, *calls)[len(queue) :]
 
 
-def ending() -> list[Call]:
-    """COMMIT, if leaving Django's innermost block would be that; nothing inside another block."""
+def send_last(*calls: Call) -> None:
+    """Send the last statements of a successful command, and the one to prefetch after COMMIT."""
+    wanted = _after_commit.get() if COMMIT in calls else None
+    if wanted is None:
+        send(*calls)
+    else:
+        *_, wanted.rows = send(*calls, wanted.call)
+
+
+def commit_if_outermost() -> list[Call]:
+    """Return COMMIT if Django would commit at the end of its innermost block, else nothing."""
     connection = database()
-    is_last = connection.commit_on_exit and not connection.savepoint_ids
-    return [COMMIT] if is_last and not connection.needs_rollback else []
+    is_outermost = connection.commit_on_exit and not connection.savepoint_ids
+    return [COMMIT] if is_outermost and not (connection.needs_rollback or _is_plain()) else []
 
 
-def _carry(*calls: Call) -> list[list[Row]]:
-    """Send BEGIN first where Django has opened a transaction that the database does not know of."""
+def _is_mark(call: Call) -> bool:
+    return not call.statement.formats
+
+
+def _is_plain() -> bool:
+    return getattr(settings, "AUDIT_WIRE", "pipelined") == "plain"
+
+
+def _read_after_commit(call: Call) -> list[Row] | None:
+    wanted = _after_commit.get()
+    if wanted is None or wanted.call != call:
+        return None
+    rows, wanted.rows = wanted.rows, None
+    return rows
+
+
+def _exchange(*calls: Call) -> list[list[Row]]:
+    """Send statements, after BEGIN if Django has opened a transaction without sending it."""
     connection = database()
+    if _is_plain():
+        return plain.exchange(connection, calls)
     connection.ensure_connection()
     raw: Any = connection.connection
     with connection.wrap_database_errors:
         if raw.autocommit or raw.pgconn.transaction_status != pq.TransactionStatus.IDLE:
-            return exchange(raw, calls)
-        return exchange(raw, (BEGIN, *calls))[1:]
+            return statements.exchange(raw, calls)
+        return statements.exchange(raw, (BEGIN, *calls))[1:]

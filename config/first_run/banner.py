@@ -11,11 +11,11 @@ Countersign is running at {base_url}
 
 {logins}
 {mail_line}
-  Or play the story from a second terminal:
+  Or run the example from a second terminal:
 
     KEY='{api_key}'
 
-    # 1. Create a key. Its secret is in the answer, this once.
+    # 1. Create a key. Its secret is in the response, once.
     CREATED=$(curl -s {base_url}/api/v1/api-keys -H "Authorization: Bearer $KEY" \\
       -H 'Content-Type: application/json' -d '{{"name": "ci"}}'); echo "$CREATED"
 
@@ -23,11 +23,11 @@ Countersign is running at {base_url}
     curl -s {base_url}/api/v2/whoami \\
       -H "Authorization: Bearer $(echo "$CREATED" | {secret_of})"; echo
 
-    # 3. Disable it. The policy asks for two approvals first, so the answer is 202.
+    # 3. Disable it. The policy requires two approvals, so the response is 202.
     HELD=$(curl -si -X POST -H "Authorization: Bearer $KEY" \\
       {base_url}/api/v1/api-keys/$(echo "$CREATED" | {id_of})/disable); echo "$HELD"
 
-    # 4. Ask how it goes: now, and again once ann and bob have approved in the admin.
+    # 4. Read its status: now, and again once ann and bob have approved in the admin.
     curl -s -H "Authorization: Bearer $KEY" \\
       {base_url}/api/v2/commands/$(echo "$HELD" | {command_id_of}); echo
 
@@ -40,10 +40,10 @@ _SED = {
 }
 _ROLES = {
     "dana": "a customer; the key below is hers",
-    "ann": "an approver, who owns policies as well",
-    "bob": "an approver, who owns policies as well",
+    "ann": "an approver and policy owner",
+    "bob": "an approver and policy owner",
     "iris": "an auditor",
-    "olga": "a third owner of the policies",
+    "olga": "a third policy owner",
 }
 
 

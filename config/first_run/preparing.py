@@ -62,8 +62,8 @@ def _base() -> Path:
         if os.access(embedded_postgres.make_directory(base), os.R_OK | os.W_OK | os.X_OK):
             return base
     raise ServerUnavailable(
-        f"{base} belongs to another account, or cannot be written to. Set DATA_DIR to a directory "
-        "of your own, or DATABASE_URL to a server of your own."
+        f"{base} belongs to another account, or cannot be written to. Set DATA_DIR to your own "
+        "directory, or DATABASE_URL to your own server."
     )
 
 

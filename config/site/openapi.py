@@ -4,10 +4,10 @@ from typing import Any
 
 _DESCRIPTION = """\
 API keys, and an audit log of every command that touches them. A command may be held until enough
-people approve it: then the answer is 202, and `Location` names the command to follow.
+people approve it: then the response is 202, and `Location` is the URL of the command.
 
 Every error is a problem (RFC 9457) with a stable `type`, which is a page, and a `code`. `HEAD` is
-answered wherever `GET` is.
+supported wherever `GET` is.
 """
 
 
@@ -17,14 +17,12 @@ def _sent_in(place: str, name: str, description: str) -> dict[str, str]:
 
 _SECURITY_SCHEMES = {
     "key": {"type": "http", "scheme": "bearer", "description": "The secret of an API key."},
-    "session": _sent_in("cookie", "sessionid", "A person who is signed in to the admin."),
-    "csrf_cookie": _sent_in(
-        "cookie", "csrftoken", "Came with the page where the person signed in."
-    ),
+    "session": _sent_in("cookie", "sessionid", "A user who is signed in to the admin."),
+    "csrf_cookie": _sent_in("cookie", "csrftoken", "Set by the sign-in page."),
     "csrf_token": _sent_in(
         "header",
         "X-CSRFToken",
-        "What the `csrftoken` cookie holds, with every write in a session.",
+        "The value of the `csrftoken` cookie, for every write in a session.",
     ),
 }
 

@@ -31,9 +31,9 @@ class ReferenceViewSet(ActorViewSet):
         needs_caller=False,
     )
     def retrieve(self, request: Request) -> HttpResponse:
-        """Read this document.
+        """Return this document.
 
-        It is the file that is committed with the code: a test tells where the two differ.
+        It equals the file in the repository; a test compares them.
         """
         content = (settings.BASE_DIR / _DOCUMENT).read_bytes()
         headers = {"Cache-Control": _FIVE_MINUTES}

@@ -33,7 +33,7 @@ def refuse_taken_port() -> None:
         if error.errno != EADDRINUSE:
             raise
         raise CommandError(
-            f"Port {port} is taken, perhaps by a Countersign that already runs: stop what "
+            f"Port {port} is taken, perhaps by another Countersign: stop the process that "
             f"listens there, or choose another port with: PORT={port + 1} make run"
         ) from error
 
@@ -72,7 +72,7 @@ def _await_answer(process: subprocess.Popen[bytes]) -> None:
     end = time.monotonic() + ANSWER_SECONDS
     while not _answers():
         if process.poll() is not None or time.monotonic() > end:
-            raise CommandError("The web server did not start; its own words are above.")
+            raise CommandError("The web server did not start; its messages are above.")
         time.sleep(0.1)
 
 

@@ -177,7 +177,7 @@ def test_an_update_that_names_nothing_is_refused(client, first_key, body, assert
     answer = call(client, "PATCH", f"{KEYS}/{first_key.id}", body, key=first_key)
 
     assert answer.status_code == 400
-    assert answer.json()["detail"] == "Name at least one field that is to change."
+    assert answer.json()["detail"] == "Specify at least one field to change."
     assert_recorded(UpdateApiKey, status="refused")
 
 

@@ -223,7 +223,7 @@ def test_what_was_approved_can_still_be_forbidden(client, waiting, first_key, se
 def test_a_policy_that_would_hold_nothing_but_the_last_step_is_refused(security, ann, bob):
     named = {"groups": (security.pk,), "quorums": (1,)}
 
-    with pytest.raises(Invalid, match="the last step of what was approved"):
+    with pytest.raises(Invalid, match="the last step of an earlier approval"):
         check_policy(CreatePolicy(governs="apikeys.pick_up", **named))
 
     check_policy(CreatePolicy(governs="apikeys.*", **named))

@@ -110,7 +110,7 @@ def test_a_key_that_was_disabled_between_two_votes_carries_nothing_out(
     done = approve(request, bob)
 
     assert (done.state, done.outcome_code) == ("refused", "forbidden")
-    assert "no longer good" in done.outcome
+    assert "no longer valid" in done.outcome
     assert ApiKey.objects.get(pk=first_key.id).is_enabled
 
 
@@ -222,7 +222,7 @@ def test_a_vote_after_the_last_one_is_a_conflict_and_a_repeat_gets_the_first_ans
     repeat = call(browser(bob), "POST", address(asked, "approve"), body, **key)
 
     assert (late.status_code, late.json()["code"]) == (409, "already_decided")
-    assert "executed already" in late.json()["detail"]
+    assert "already executed" in late.json()["detail"]
     assert (repeat.status_code, repeat.json()) == (200, last.json())
     replays = CommandRecord.objects.filter(command_id=asked.command_id, status="succeeded")
     assert replays.count() == 1

@@ -134,7 +134,7 @@ def test_of_three_selected_the_stale_one_is_told_and_the_others_go(
     told = results(select(browser(ann), verb, *requests, reason="So it should be"))
 
     assert len(told) == 3
-    assert sum("denied already" in each for each in told) == 1
+    assert sum("already denied" in each for each in told) == 1
     votes = Vote.objects.filter(voter=ann)
     assert {vote.request_id for vote in votes} == {requests[0].pk, requests[2].pk}
     statuses = CommandRecord.objects.filter(

@@ -26,14 +26,14 @@ def test_what_cannot_be_loaded_is_named(waiting, owner):
 
     said = check()
 
-    assert f"approval request {waiting.pk} of dana on apikeys.disable: What was asked" in said
+    assert f"approval request {waiting.pk} of dana on apikeys.disable: The held command" in said
     assert "1 problems" in said
 
 
 def test_what_too_few_people_are_left_to_approve_is_named(waiting, ann, security):
     ann.groups.remove(security)
 
-    assert "there are not enough people left to approve it, which takes 2 of Security" in check()
+    assert "too few people can approve it, which requires 2 of Security" in check()
 
 
 @pytest.mark.parametrize("end", ["late", "denied"])

@@ -15,8 +15,10 @@ from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Conflict
 from benchmarks.protocol import Traffic, traffic_of
-from tests.conftest import actor, approved, create_key, held
+from tests.conftest import actor, approved, create_key, held, pipelined_only
 from tests.http import call
+
+pytestmark = pipelined_only
 
 NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
 

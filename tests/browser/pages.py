@@ -111,7 +111,7 @@ PLACES = (
     Place("overview", "iris", lambda: "/audit/overview"),
     Place("subject", "iris", lambda: f"{_STORIES}/api-key/{_key().pk}"),
     Place("subject in the past", "iris", lambda: f"{_STORIES}/api-key/{_key().pk}?{_past()}"),
-    Place("affair", "iris", lambda: f"/audit/affairs/{_held()}"),
+    Place("case", "iris", lambda: f"/audit/cases/{_held()}"),
     Place("command", "iris", lambda: f"/audit/commands/{_held()}"),
     Place("actor", "iris", lambda: f"/audit/actors/user/{_user('dana').pk}"),
     Place("export", "iris", lambda: "/audit/export"),

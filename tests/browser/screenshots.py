@@ -57,15 +57,15 @@ def _follow(path: str, *links: str) -> Callable[[Page], None]:
 def _preview_a_policy(page: Page) -> None:
     _follow("/admin/approvals/policy/", r"^apikeys\.disable", "^Edit")(page)
     page.get_by_label("Condition", exact=True).fill('actor.kind == "api_key"')
-    page.get_by_label(re.compile("Whoever approves has to say why")).check()
-    page.get_by_role("button", name="Show what it would do").click()
+    page.get_by_label(re.compile("Approvers must give a reason")).check()
+    page.get_by_role("button", name="Preview").click()
 
 
-def _look_into_an_affair(page: Page) -> None:
+def _look_into_a_case(page: Page) -> None:
     page.goto("/audit/?status=succeeded&message_type=apikeys.disable")
     # Further down than the end of the month, whose commands are all sent at once.
     page.get_by_role("link", name=re.compile("^Disable API key")).nth(8).click()
-    page.get_by_role("link", name=re.compile("affair")).first.click()
+    page.get_by_role("link", name=re.compile("^case ")).first.click()
 
 
 def _select_all(page: Page) -> None:
@@ -105,7 +105,7 @@ PICTURES_TO_TAKE = (
     Picture("overview", "iris", _open("/audit/overview")),
     Picture("overview-dark", "iris", _open("/audit/overview"), look="dark"),
     Picture("subject", "iris", _read_a_story),
-    Picture("affair", "iris", _look_into_an_affair),
+    Picture("case", "iris", _look_into_a_case),
     Picture("history", "iris", _read_history),
 )
 

@@ -37,7 +37,7 @@ def test_two_people_approve_what_a_program_asked_for_and_an_auditor_finds_all_of
     at_ann = visitor()
     at_ann.signs_in("ann", PASSWORD)
     at_ann.follows("Approvals", "^Disable API key “ci”")
-    assert at_ann.sees(re.compile("Asked for by dana, with key"))
+    assert at_ann.sees(re.compile("Requested by dana, with key"))
     at_ann.presses("^Approve")
     assert at_ann.sees("1 of 2 Security")
 
@@ -45,7 +45,7 @@ def test_two_people_approve_what_a_program_asked_for_and_an_auditor_finds_all_of
     at_bob.signs_in("bob", PASSWORD)
     at_bob.follows("^Disable API key “ci”")
     at_bob.presses("^Approve and disable .* now: you are the last vote")
-    assert at_bob.sees(re.compile("Approved and carried out"))
+    assert at_bob.sees(re.compile("Approved and executed"))
 
     assert program(status)[1]["status"] == "succeeded"
     assert program(f"v2/api-keys/{ci['id']}")[1]["state"] == "disabled"
@@ -55,6 +55,6 @@ def test_two_people_approve_what_a_program_asked_for_and_an_auditor_finds_all_of
     at_iris.follows("^Audit log", "^API key “ci”")
     for words in ("CI has moved", "ann", "bob"):
         assert at_iris.sees(re.compile(words))
-    at_iris.opens(f"/audit/affairs/{headers['Command-Id']}")
-    assert at_iris.sees("As a picture")
-    assert at_iris.sees("Step by step")
+    at_iris.opens(f"/audit/cases/{headers['Command-Id']}")
+    assert at_iris.sees("Chart")
+    assert at_iris.sees("Steps")

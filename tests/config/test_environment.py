@@ -100,7 +100,7 @@ def test_a_database_behind_a_socket(setting):
 def test_a_number_has_a_least_value(setting, value):
     setting(value)
 
-    with pytest.raises(ImproperlyConfigured, match="SETTING is not a whole number from 3 up"):
+    with pytest.raises(ImproperlyConfigured, match="SETTING is not a whole number of at least 3"):
         environment.number("SETTING", default=0, least=3)
 
 

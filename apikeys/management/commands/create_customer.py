@@ -12,18 +12,20 @@ from audit.domain import carry_all_out
 class Command(BaseCommand):
     """The first step after an installation; ``issue_key`` then creates the key."""
 
-    help = "Create a customer, and name the people who act for it."
+    help = "Create a customer and its members."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("name", help="What the customer is called.")
+        parser.add_argument("name", help="The customer's name.")
         parser.add_argument(
             "--member",
             action="append",
             default=[],
             metavar="USERNAME",
-            help="Somebody who acts for the customer; once for each.",
+            help="The user name of a member; repeat for each.",
         )
-        parser.add_argument("--reason", default="First set-up", help="Why, for the record.")
+        parser.add_argument(
+            "--reason", default="First set-up", help="The reason, for the audit log."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Dispatch the commands as the system, in one transaction."""
@@ -38,7 +40,7 @@ def _joining(customer: CreateCustomer, usernames: list[str]) -> list[AddMember]:
     people = dict(User.objects.filter(username__in=usernames).values_list("username", "pk"))
     unknown = sorted(set(usernames) - set(people))
     if unknown:
-        raise CommandError(f"There is no user called {', '.join(unknown)}.")
+        raise CommandError(f"There is no user named {', '.join(unknown)}.")
     return [
         AddMember(customer_id=customer.customer_id, user_id=people[username])
         for username in dict.fromkeys(usernames)

@@ -15,33 +15,41 @@ from audit.domain import carry_out, errors_told, known_scopes
 class Command(BaseCommand):
     """A command that writes only the secret to standard output, and all else to standard error."""
 
-    help = "Issue an API key. Its secret goes to standard output, this once."
+    help = "Issue an API key. Its secret goes to standard output, once."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--customer", metavar="NAME", help="Whose key it is.")
-        parser.add_argument("--owner", metavar="USERNAME", help="On whose behalf it acts.")
-        parser.add_argument("--name", help="What people call it.")
+        parser.add_argument("--customer", metavar="NAME", help="The customer of the key.")
+        parser.add_argument(
+            "--owner", metavar="USERNAME", help="The user on whose behalf the key acts."
+        )
+        parser.add_argument("--name", help="The name of the key.")
         parser.add_argument("--environment", choices=("live", "test"), default="live")
         parser.add_argument(
             "--scope",
             action="append",
             metavar="SCOPE",
-            help=f"What it may do; once for each: {', '.join(sorted(known_scopes()))}. "
-            "Unless told, read and write.",
+            help=f"A scope; repeat for each: {', '.join(sorted(known_scopes()))}. "
+            "Default: read and write.",
         )
         parser.add_argument(
-            "--network", action="append", default=[], metavar="CIDR", help="From where it works."
+            "--network",
+            action="append",
+            default=[],
+            metavar="CIDR",
+            help="A network in CIDR notation from which the key works; repeat for each.",
         )
         parser.add_argument(
-            "--expires", type=_moment, metavar="TIME", help="As in 2027-01-31T00:00:00Z."
+            "--expires", type=_moment, metavar="TIME", help="Such as 2027-01-31T00:00:00Z."
         )
         parser.add_argument(
             "--pick-up",
             type=UUID,
             metavar="ID",
-            help="Pick up the secret of a key that had to be approved; nothing else is needed.",
+            help="The id of an approved key whose secret to pick up; no other option is needed.",
         )
-        parser.add_argument("--reason", default="First set-up", help="Why, for the record.")
+        parser.add_argument(
+            "--reason", default="First set-up", help="The reason, for the audit log."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         with errors_told():

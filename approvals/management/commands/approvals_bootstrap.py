@@ -12,25 +12,31 @@ from audit.entry.shell import carry_out
 class Command(BaseCommand):
     """To be run once, at the first set-up: later the owners themselves decide who joins them."""
 
-    help = "Name the first owners of the policies, three at least, and the first policies."
+    help = "Appoint the first policy owners, at least three, and create the first policies."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--owner", action="append", required=True, metavar="USERNAME", help="One of them."
+            "--owner",
+            action="append",
+            required=True,
+            metavar="USERNAME",
+            help="The user name of an owner; repeat for each.",
         )
         parser.add_argument(
             "--policy",
             action="append",
             default=[],
             metavar="TYPE:GROUP:QUORUM",
-            help="Hold commands of a type until that many of a group approve.",
+            help="Hold commands of this type until QUORUM members of the group approve.",
         )
-        parser.add_argument("--reason", default="First set-up", help="Why, for the record.")
+        parser.add_argument(
+            "--reason", default="First set-up", help="The reason, for the audit log."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         command = Bootstrap(owners=tuple(options["owner"]), policies=tuple(options["policy"]))
         completed = carry_out(command, reason=options["reason"])
-        self.stdout.write(f"The policies have owners, by command {completed.command_id}.")
+        self.stdout.write(f"The policy owners are appointed, by command {completed.command_id}.")
         outside = User.objects.filter(username__in=options["owner"], is_staff=False)
         for user in outside.order_by("pk"):
             self.stdout.write(f"{user} is not staff, so cannot vote in the admin yet.")

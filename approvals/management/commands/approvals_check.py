@@ -15,7 +15,7 @@ from approvals.sealing.payloads import Unloadable
 class Command(BaseCommand):
     """A check that loads every open request with this code, and counts its possible approvers."""
 
-    help = "Fail if an open approval request cannot be loaded, or no longer be approved."
+    help = "Fail if an open approval request cannot be loaded, or can no longer be approved."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write each problem to standard error.
@@ -45,4 +45,4 @@ def _problems(request: ApprovalRequest) -> Iterator[str]:
     slots = evaluation.slots_for(request.requirements, without=request.requester_person)
     if not matching.are_filled(slots):
         groups = ", ".join(f"{r['quorum']} of {r['group']}" for r in request.requirements["rules"])
-        yield f"{name}: there are not enough people left to approve it, which takes {groups}."
+        yield f"{name}: too few people can approve it, which requires {groups}."

@@ -17,7 +17,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("request_id", type=UUID)
-        parser.add_argument("--out", type=Path, help="The file; standard output without it.")
+        parser.add_argument("--out", type=Path, help="The output file; default: standard output.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Gather, sign and write the evidence.

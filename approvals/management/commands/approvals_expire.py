@@ -17,7 +17,7 @@ from audit.messages.exceptions import CommandError
 class Command(BaseCommand):
     """A periodic job: overdue requests count as expired with or without it."""
 
-    help = "Write down which approval requests nobody decided in time, each on its own."
+    help = "Mark overdue approval requests as expired, each in its own transaction."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Expire each request as the system, except those that an approver is just deciding."""

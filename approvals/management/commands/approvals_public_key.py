@@ -11,7 +11,7 @@ from approvals.sealing import evidence_files
 class Command(BaseCommand):
     """Publish the output where an auditor finds it without access to this machine."""
 
-    help = "Print the public key of EVIDENCE_KEY, in base64: it verifies what that key signed."
+    help = "Print the public key of EVIDENCE_KEY in base64; it verifies signed evidence."
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:

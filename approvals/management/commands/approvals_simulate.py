@@ -20,7 +20,7 @@ _SHOWN = 10
 class Command(BaseCommand):
     """A run of a draft over the last commands, or an explanation of the policies on one."""
 
-    help = "Tell what a draft policy would have held, or explain one command (--explain ID)."
+    help = "Simulate a draft policy on logged commands, or explain one command (--explain ID)."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--governs", help="A message type, or a prefix such as apikeys.*")
@@ -28,7 +28,7 @@ class Command(BaseCommand):
         parser.add_argument("--effect", choices=Effect.values, default=Effect.REQUIRE_APPROVAL)
         parser.add_argument("--rule", action="append", default=[], metavar="GROUP:QUORUM")
         parser.add_argument("--tenant", default="")
-        parser.add_argument("--last", type=int, default=1000, help="How many commands to look at")
+        parser.add_argument("--last", type=int, default=1000, help="Number of commands to evaluate")
         parser.add_argument("--explain", type=UUID, metavar="COMMAND_ID")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,7 +37,7 @@ class Command(BaseCommand):
         elif options["governs"]:
             self._simulate(_draft(options), last=options["last"])
         else:
-            message = "Say what the draft governs, with --governs, or which command to --explain."
+            message = "Specify --governs for a draft, or --explain with a command id."
             raise CommandError(message)
 
     def _simulate(self, draft: CreatePolicy, *, last: int) -> None:
@@ -58,7 +58,7 @@ class Command(BaseCommand):
         if record is None:
             message = f"There is no command {command_id}."
             raise CommandError(message)
-        decided = (record.decision or {}).get("effect", "no policy was asked")
+        decided = (record.decision or {}).get("effect", "no policy applied")
         self.stdout.write(f"{record}: {decided}")
         for each in explain_all(record):
             mark = "decided" if each.is_decisive else "matches" if not each.unmet else "no match"
@@ -86,6 +86,6 @@ def _rule(text: str) -> tuple[int, int]:
     name, _, quorum = text.rpartition(":")
     group = Group.objects.filter(name=name).first()
     if group is None or not quorum.isdigit():
-        message = f"--rule takes GROUP:QUORUM of a group that there is, not {text!r}"
+        message = f"--rule takes GROUP:QUORUM of an existing group, not {text!r}"
         raise CommandError(message)
     return group.pk, int(quorum)

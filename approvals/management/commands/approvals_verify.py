@@ -17,7 +17,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument(
-            "--public-key", help="The key that was published; without it, compare it yourself."
+            "--public-key", help="The published key; without it, compare the printed key yourself."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -39,4 +39,4 @@ class Command(BaseCommand):
         self.stdout.write(f"State: {request['state']}. {request['outcome']}".strip())
         self.stdout.write(f"Signed with {verified.public_key}")
         if options["public_key"] is None:
-            self.stdout.write("Compare this key with the one that was published.")
+            self.stdout.write("Compare this key with the published one.")

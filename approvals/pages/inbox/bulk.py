@@ -50,11 +50,11 @@ def confirmation(requests: Sequence[ApprovalRequest], *, verb: str, actor: Actor
     decidable = sum(not each.obstacle for each in listed)
     words = VERBS[verb]
     return {
-        "title": f"{words} what you selected?",
+        "title": f"{words} the selected requests?",
         "verb_words": words,
         "candidates": listed,
         "decidable": decidable,
-        "decision_words": f"{decidable} of the {len(listed)} selected can be decided by you",
+        "decision_words": f"You can decide {decidable} of the {len(listed)} selected requests",
         "button_words": f"{words} {decidable} now",
         "longest_reason": LONGEST_REASON,
     }
@@ -67,7 +67,7 @@ def outcome(
     results = decide(requests, verb=verb, request=request)
     done = sum(each.is_done for each in results)
     return {
-        "title": "What came of it",
+        "title": "Outcome",
         "verb_words": VERBS[verb],
         "results": results,
         "summary": f"{done} of {len(results)} decided.",

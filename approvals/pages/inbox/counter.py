@@ -9,7 +9,7 @@ from audit.entry.requests import actor_of_request
 _FURTHEST = 99
 
 
-def waiting(request: HttpRequest) -> dict[str, object]:
+def pending_count(request: HttpRequest) -> dict[str, object]:
     """Give every page the count for its header, asked for only where a template shows it."""
     return {"waiting_for_me": SimpleLazyObject(lambda: _count(request))}
 
@@ -23,9 +23,9 @@ def _count(request: HttpRequest) -> str:
     actor = actor_of_request(request)
     if request.method != "GET" or not actor.may("approvals.view_approvalrequest"):
         return ""
-    return waiting_words(needing_vote_of(actor).order_by()[: _FURTHEST + 1].count())
+    return count_text(needing_vote_of(actor).order_by()[: _FURTHEST + 1].count())
 
 
-def waiting_words(count: int) -> str:
+def count_text(count: int) -> str:
     """Write the count for a header; nothing where nothing waits."""
     return f"{_FURTHEST}+" if count > _FURTHEST else str(count or "")

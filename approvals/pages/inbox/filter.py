@@ -47,16 +47,16 @@ class Facts(NamedTuple):
 class InboxFilter(forms.Form):
     """What to look for. Empty fields look for everything, and so do unreadable ones."""
 
-    type = forms.ChoiceField(label="what", required=False)
-    group = forms.ChoiceField(label="asks", required=False)
-    age = forms.ChoiceField(label="asked for", required=False)
+    type = forms.ChoiceField(label="command", required=False)
+    group = forms.ChoiceField(label="waiting for", required=False)
+    age = forms.ChoiceField(label="requested", required=False)
     state = forms.ChoiceField(
-        label="came to",
+        label="outcome",
         required=False,
-        choices=[("", "anything"), *((each.value, each.value) for each in _DECIDED)],
+        choices=[("", "any outcome"), *((each.value, each.value) for each in _DECIDED)],
     )
     q = forms.CharField(
-        label="requester, reason or id of the subject", required=False, max_length=_LONGEST_TEXT
+        label="requester, reason or subject id", required=False, max_length=_LONGEST_TEXT
     )
 
     def __init__(self, *args: Any, facts: Iterable[Facts], now: datetime, **kwargs: Any) -> None:

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRequest
 from approvals.pages import links
-from approvals.pages.inbox.counter import waiting_words
+from approvals.pages.inbox.counter import count_text
 from approvals.pages.inbox.filter import InboxFilter, facts_of
 from approvals.requests import listing
 from approvals.requests.flags import conflicts_of
@@ -58,25 +58,25 @@ TABS = {
         "Needs my decision",
         listing.needing_vote_of,
         *_SOONEST,
-        nothing="Nothing waits for your decision.",
+        nothing="No requests need your decision.",
     ),
     "mine": Tab(
         "Mine",
         listing.asked_for_by,
         *_NEWEST,
-        nothing="You have asked for nothing that needs approval.",
+        nothing="You have no requests.",
     ),
     "watching": Tab(
         "Watching",
         _watching,
         *_SOONEST,
-        nothing="Nothing else that you may see waits for approval.",
+        nothing="No other requests are waiting for approval.",
     ),
     "done": Tab(
         "Done",
         listing.decided_for,
         *_NEWEST,
-        nothing="Nothing that you may see is decided yet.",
+        nothing="No requests are decided yet.",
     ),
 }
 
@@ -162,12 +162,12 @@ def read(query: QueryDict, *, actor: Actor) -> Inbox:
         first_url=f"?{urlencode(address)}" if after else "",
         next_url=_next_url(address, page, tab=tab),
         select_url=f"?{urlencode(address | place | other_selection)}",
-        nothing="Nothing here fits that." if is_narrowed else tab.nothing,
+        nothing="No requests match." if is_narrowed else tab.nothing,
         order_words=tab.order_words,
         is_narrowed=is_narrowed,
         may_select=name == NEEDS_ME,
         is_all_selected=is_all_selected,
-        waiting_for_me=waiting_words(len(first)) if name == NEEDS_ME else None,
+        waiting_for_me=count_text(len(first)) if name == NEEDS_ME else None,
     )
 
 
@@ -218,7 +218,7 @@ def _kind(subject: Subject) -> str:
 def _conflict(other: ApprovalRequest) -> Link:
     requester = one_line(other.requester_label, longest=_LONGEST_REASON)
     return Link(
-        f"{words(other.message_type)}, asked for by {requester}", links.request_url(other.pk)
+        f"{words(other.message_type)}, requested by {requester}", links.request_url(other.pk)
     )
 
 

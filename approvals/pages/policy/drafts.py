@@ -20,9 +20,9 @@ from audit.bus import handling
 from audit.messages.exceptions import Invalid
 
 EFFECT_WORDS = {
-    Effect.REQUIRE_APPROVAL: "Hold it until people approve it",
-    Effect.FORBID: "Forbid it",
-    Effect.ALLOW: "Let it through",
+    Effect.REQUIRE_APPROVAL: "Hold for approval",
+    Effect.FORBID: "Forbid",
+    Effect.ALLOW: "Allow",
 }
 _FEWEST_ROWS = 3
 _MOST_ROWS = 20
@@ -45,8 +45,8 @@ class LengthWidget(forms.MultiWidget):
         units = [(unit, unit) for unit in _UNITS if unit != "seconds"]
         super().__init__(
             [
-                forms.NumberInput(attrs={"min": 0, "aria-label": f"{label}: how many"}),
-                forms.Select(choices=units, attrs={"aria-label": f"{label}: of what"}),
+                forms.NumberInput(attrs={"min": 0, "aria-label": f"{label}: number of approvals"}),
+                forms.Select(choices=units, attrs={"aria-label": f"{label}: group"}),
             ]
         )
 
@@ -85,7 +85,7 @@ class PolicyForm(forms.Form):
 
     governs = forms.CharField(
         max_length=200,
-        help_text="A type of command, or a prefix such as apikeys.*",
+        help_text="A command type, or a prefix such as apikeys.*",
         widget=forms.TextInput(attrs={"list": "governed", "autocomplete": "off"}),
     )
     effect = forms.ChoiceField(
@@ -98,47 +98,47 @@ class PolicyForm(forms.Form):
         required=False,
         max_length=_LONGEST_CONDITION,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "code"}),
-        help_text=f"CEL; empty is always met. Such as: {conditions.EXAMPLE}",
+        help_text=f"CEL; empty matches every command. Example: {conditions.EXAMPLE}",
     )
     message = forms.CharField(
         required=False,
         max_length=_LONGEST_MESSAGE,
-        label="Message to whoever is refused",
+        label="Message to refused callers",
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Only for a policy that forbids.",
+        help_text="Only for policies that forbid.",
     )
     requester_may_vote = forms.BooleanField(
-        required=False, label="Whoever asks may approve it as well"
+        required=False, label="The requester may also approve it"
     )
     requester_reason_required = forms.BooleanField(
-        required=False, label="Whoever asks has to say why"
+        required=False, label="The requester must give a reason"
     )
     approver_reason_required = forms.BooleanField(
-        required=False, label="Whoever approves has to say why"
+        required=False, label="Approvers must give a reason"
     )
     one_open_request = forms.BooleanField(
-        required=False, initial=True, label="One open request for the same thing at a time"
+        required=False, initial=True, label="Only one open request for the same command at a time"
     )
     minimum_membership = LengthField(
-        label="Approvers must have been in the group for",
-        help_text="Empty: no matter since when.",
+        label="Minimum membership of approvers",
+        help_text="Empty: any length of time.",
     )
     approve_within = LengthField(label="Approve within", help_text="")
-    execute_within = LengthField(label="Carry out within", help_text="Empty: no limit.")
+    execute_within = LengthField(label="Execute within", help_text="Empty: no limit.")
 
     def __init__(self, *args: Any, actor: Actor, policy: Policy | None, **options: Any) -> None:
         self.policy = policy
         super().__init__(*args, **options)
         usual = settings.APPROVALS_APPROVE_WITHIN.days
-        self.fields["approve_within"].help_text = f"Empty: the usual {usual} days."
+        self.fields["approve_within"].help_text = f"Empty: the default, {usual} days."
         self.fields["for_tenant"].choices = tenant_choices(actor)  # type: ignore[attr-defined]
         groups = Group.objects.order_by("name")
         for number in range(self._row_count()):
             self.fields[f"group_{number}"] = forms.ModelChoiceField(
-                groups, required=False, label="Of the group", empty_label="no group"
+                groups, required=False, label="Group", empty_label="no group"
             )
             self.fields[f"quorum_{number}"] = forms.IntegerField(
-                min_value=1, max_value=100, required=False, label="How many"
+                min_value=1, max_value=100, required=False, label="Approvals"
             )
 
     def clean(self) -> dict[str, Any]:

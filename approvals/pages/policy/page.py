@@ -11,7 +11,7 @@ from django.urls import reverse
 from approvals.models import ApprovalRequest, Policy
 from approvals.pages import links
 from approvals.pages.policy.drafts import policy_as_said
-from approvals.pages.policy.preview import Electorate, electorate_of, said_in_words
+from approvals.pages.policy.preview import RuleApprovers, approvers_of, said_in_words
 from approvals.policies import evaluation
 from approvals.requests import listing
 from approvals.requests.presentation import Presented, present
@@ -38,7 +38,7 @@ class PolicyPage:
 
     policy: Policy
     said: list[tuple[str, str]]
-    electorate: list[Electorate]
+    approvers: list[RuleApprovers]
     governed: list[GovernedType]
     proposals: list[Presented]
     waiting: list[Presented]
@@ -65,7 +65,7 @@ def read(policy: Policy, *, actor: Actor) -> PolicyPage:
     return PolicyPage(
         policy=policy,
         said=list(said_in_words(command, actor=actor).items()),
-        electorate=electorate_of(command),
+        approvers=approvers_of(command),
         governed=_governed(policy, actor=actor),
         proposals=_newest(proposed, actor=actor),
         waiting=_newest(under, actor=actor),

@@ -25,7 +25,7 @@ from audit.pages.labels import words
 MOST_LOOKED_AT = 500
 _MOST_EXAMPLES = 5
 _VERBS = {
-    Effect.ALLOW: "let through",
+    Effect.ALLOW: "allowed",
     Effect.REQUIRE_APPROVAL: "held for approval",
     Effect.FORBID: "forbidden",
 }
@@ -44,7 +44,7 @@ class Row(NamedTuple):
         return self.before != self.after
 
 
-class Electorate(NamedTuple):
+class RuleApprovers(NamedTuple):
     """A rule with the people who can meet it today."""
 
     group: str
@@ -62,7 +62,7 @@ class Preview:
     drafted: Simulation
     present: Simulation | None
     since: datetime | None
-    electorate: list[Electorate]
+    approvers: list[RuleApprovers]
     owners: list[str]
 
     @property
@@ -101,7 +101,7 @@ def preview(command: CreatePolicy | EditPolicy, *, policy: Policy | None, actor:
         drafted=simulate(command, records),
         present=simulate(before, records) if before and is_in_force else None,
         since=records[-1].received_at if records else None,
-        electorate=electorate_of(command),
+        approvers=approvers_of(command),
         owners=_names(Group.objects.filter(name=OWNERS), without=actor.person_id),
     )
 
@@ -113,34 +113,35 @@ def visible_records(actor: Actor) -> QuerySet[CommandRecord]:
 
 def said_in_words(command: CreatePolicy | EditPolicy, *, actor: Actor) -> dict[str, str]:
     """Write what a policy says, field by field."""
-    usual = f"the usual {length_in_words(settings.APPROVALS_APPROVE_WITHIN)}"
+    usual = f"the default, {length_in_words(settings.APPROVALS_APPROVE_WITHIN)}"
     return {
         "Governs": command.governs,
         "Effect": EFFECT_WORDS[Effect(command.effect)],
         "For": tenant_names([command.for_tenant], actor=actor)[command.for_tenant],
         "Condition": command.condition or "none",
-        "Asks for": ", ".join(f"{each.quorum} of {each.group}" for each in electorate_of(command))
-        or "nobody",
+        "Required approvals": ", ".join(
+            f"{each.quorum} of {each.group}" for each in approvers_of(command)
+        )
+        or "none",
         "Message": command.message or "none",
-        "Whoever asks may approve it as well": _yes(command.requester_may_vote),
-        "Whoever asks has to say why": _yes(command.requester_reason_required),
-        "Whoever approves has to say why": _yes(command.approver_reason_required),
-        "One open request at a time": _yes(command.one_open_request),
-        "Approvers must have been in the group for": length_in_words(command.minimum_membership)
-        or "no matter since when",
+        "The requester may also approve it": _yes(command.requester_may_vote),
+        "The requester must give a reason": _yes(command.requester_reason_required),
+        "Approvers must give a reason": _yes(command.approver_reason_required),
+        "Only one open request at a time": _yes(command.one_open_request),
+        "Minimum membership of approvers": length_in_words(command.minimum_membership) or "none",
         "Approve within": length_in_words(command.approve_within) or usual,
-        "Carry out within": length_in_words(command.execute_within) or "no limit",
+        "Execute within": length_in_words(command.execute_within) or "no limit",
     }
 
 
-def electorate_of(command: CreatePolicy | EditPolicy) -> list[Electorate]:
+def approvers_of(command: CreatePolicy | EditPolicy) -> list[RuleApprovers]:
     """Name for each rule the people who can meet it today: one query for all of them."""
     groups = {each.pk: each.name for each in Group.objects.filter(pk__in=command.groups)}
     members = evaluation.members_of(command.groups)
     everybody = set().union(*members.values())
     users = get_user_model().objects.filter(pk__in=everybody).order_by("username")
     return [
-        Electorate(
+        RuleApprovers(
             group=groups.get(group, f"group {group}"),
             quorum=quorum,
             people=[str(user) for user in users if user.pk in members[group]],

@@ -9,7 +9,7 @@ from approvals.decisions.break_glass_commands import BreakGlass
 from approvals.decisions.commands import Approve, Deny, Retry, TakeBack, TightenRequest, Withdraw
 from approvals.models import ApprovalRequest, State
 from approvals.pages.feedback import Feedback, feedback_on
-from approvals.pages.links import waiting
+from approvals.pages.links import pending_message
 from approvals.requests.presentation import present, sentence_of
 from approvals.requests.resubmission import raised_again
 from audit.actors.actors import Actor
@@ -32,7 +32,7 @@ _OTHERS: Mapping[str, type[Retry] | type[TightenRequest] | type[Withdraw]] = {
     "tighten": TightenRequest,
     "withdraw": Withdraw,
 }
-_UNSEEN = "Open the list again, then decide: what you saw of this did not come with the decision."
+_UNSEEN = "The decision came without the digest that you saw: open the list again, then decide."
 
 
 def decide(
@@ -57,7 +57,7 @@ def decide(
     if verb == "raise_again":
         return feedback_on(outcome, sentence)
     # A policy governs the decision itself.
-    message = f"{sentence}: your decision was taken down and needs approval itself."
+    message = f"{sentence}: your decision is recorded and needs approval itself."
     return Feedback(message, levels.WARNING, sentence=sentence)
 
 
@@ -93,14 +93,14 @@ def _done(command: Command, outcome: Completed, *, actor: Actor) -> Feedback:
     sentence, level = sentence_of(row, actor=actor), levels.SUCCESS
     match command, row.state:
         case TakeBack(), _:
-            message = f"Your vote is taken back: {sentence}."
+            message = f"Vote taken back: {sentence}."
         case TightenRequest(), _:
-            message = waiting(f"Asks for more now: {sentence}", row)
+            message = pending_message(f"Replaced by a stricter request: {sentence}", row)
         case _, State.PENDING:
             (now,) = present([row], actor=actor)
             message = f"Approved: {now.progress}. {sentence}."
         case _, State.EXECUTED:
-            message = f"Approved and carried out: {sentence}."
+            message = f"Approved and executed: {sentence}."
         case _, State.DENIED | State.WITHDRAWN:
             message = f"{row.get_state_display()}: {sentence}."
         case _:

@@ -20,10 +20,10 @@ from audit.pages.labels import shown
 from audit.pages.safe_text import one_line
 
 _LONGEST_VALUE = 120
-_FLOOR_WORDS = "what could undo approvals needs two of Policy owners; it is code, not a setting"
+_FLOOR_WORDS = "built-in policy: changes to approvals need two Policy owners"
 
 
-class Ground(NamedTuple):
+class MatchingPolicy(NamedTuple):
     """One policy as it was, why it matched, and what it is today."""
 
     explanation: Explanation
@@ -39,14 +39,16 @@ class Ground(NamedTuple):
         ]
 
 
-def grounds(request: ApprovalRequest, held: CommandRecord, *, actor: Actor) -> list[Ground]:
+def matching_policies(
+    request: ApprovalRequest, held: CommandRecord, *, actor: Actor
+) -> list[MatchingPolicy]:
     """Return the policies that a request is held for."""
     asked = request.requirements["policies"]
     stored = [each for each in asked if each["id"] != FLOOR]
     then, now = _as_they_were(stored), _as_they_are(stored)
     urls, past = links.policy_urls([each["id"] for each in stored], actor=actor), Past([held])
     return [
-        Ground(
+        MatchingPolicy(
             explanation=explain(then.get(each["id"]) or _unknown(each), held, past=past),
             url=urls.get(each["id"], ""),
             today=_today(each, now.get(each["id"])),
@@ -60,9 +62,9 @@ def difference_to_today(request: ApprovalRequest, command: Command) -> list[str]
     try:
         verdict = tightening.verdict_of_today(request, command, by=Context())
     except CommandError as refusal:
-        return [f"Today it could not be asked for: {refusal.message}"]
+        return [f"Today it would be refused: {refusal.message}"]
     if verdict.effect is Effect.ALLOW:
-        return ["Today no policy would hold it; what it was held for still counts."]
+        return ["Today no policy would hold it; its own requirements still apply."]
     return _compared(request.requirements, verdict.requirements)
 
 
@@ -70,13 +72,13 @@ def _compared(asked: dict[str, Any], today: dict[str, Any]) -> list[str]:
     before, after = map(tightening.people_asked, (asked, today))
     names = {rule["group_id"]: rule["group"] for rule in (*asked["rules"], *today["rules"])}
     differing = [
-        f"{name}: {before[group]} approvals when this was asked for, {after[group]} today."
+        f"{name}: {before[group]} approvals at the time of the request, {after[group]} today."
         for group, name in names.items()
         if before[group] != after[group]
     ]
     options = [each.get("options", {}) for each in (asked, today)]
     if any(options[0].get(name) != value for name, value in options[1].items()):
-        differing.append("Who may vote, or until when, is told otherwise today.")
+        differing.append("Today's policies differ in who may vote, or until when.")
     return differing
 
 
@@ -101,6 +103,6 @@ def _today(asked: dict[str, Any], policy: Policy | None) -> str:
     if asked["id"] == FLOOR:
         return _FLOOR_WORDS
     if policy is None or not policy.is_enabled:
-        return "disabled by now"
+        return "now disabled"
     unchanged = policy.version == asked["version"]
-    return "unchanged" if unchanged else f"version {policy.version} by now"
+    return "unchanged" if unchanged else f"now version {policy.version}"

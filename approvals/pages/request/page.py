@@ -10,10 +10,10 @@ from approvals.decisions.rehearsal import rehearse
 from approvals.models import ApprovalRequest, State
 from approvals.pages import links
 from approvals.pages.request.differences import differences
-from approvals.pages.request.matching_policies import difference_to_today, grounds
-from approvals.pages.request.related_activity import surroundings
+from approvals.pages.request.matching_policies import difference_to_today, matching_policies
+from approvals.pages.request.related_activity import related_activity
 from approvals.pages.request.timeline import timeline
-from approvals.requests.approvers import Electorate, people_to_ask
+from approvals.requests.approvers import EligibleApprovers, people_to_ask
 from approvals.requests.presentation import Ballot, Presented, ballot, present
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON
@@ -38,17 +38,17 @@ def read(request: ApprovalRequest, *, actor: Actor, is_tried: bool = False) -> d
     (presented,) = present([request], actor=actor)
     mine = ballot(presented, actor=actor)
     may_try = _may_try(presented, mine)
-    electorate = Electorate(request)
-    needs = electorate.needs()
+    approvers = EligibleApprovers(request)
+    needs = approvers.needs()
     context = {
         "asked": presented,
         "ballot": mine,
         "may_try": may_try,
         "clocks": _clocks(presented),
         "needs": needs,
-        "votes": electorate.votes(),
+        "votes": approvers.votes(),
         "to_ask": people_to_ask() if any(need.is_unsatisfiable for need in needs) else [],
-        "around": surroundings(presented, actor=actor),
+        "related": related_activity(presented, actor=actor),
         "timeline": timeline(request, actor=actor),
         "longest_reason": LONGEST_REASON,
         "requester": one_line(request.requester_label, longest=_LONGEST),
@@ -71,7 +71,7 @@ def _of_record(held: CommandRecord | None, *, actor: Actor) -> dict[str, Any]:
         "held": held,
         "user_agent": one_line(held.user_agent, longest=_LONGEST),
         "command_url": links.command_url(held.command_id, actor=actor),
-        "affair_url": links.affair_url(held.correlation_id, actor=actor),
+        "case_url": links.case_url(held.correlation_id, actor=actor),
     }
 
 
@@ -90,7 +90,7 @@ def _of_payload(
         "tried": tried,
         "changes": differences(request, command, tried_values=tried.values if tried else None),
         "subject_url": links.subject_url(subject, actor=actor, exists=presented.has_subject),
-        "grounds": grounds(request, held, actor=actor),
+        "matching_policies": matching_policies(request, held, actor=actor),
         "today": difference_to_today(request, command) if _is_open(request) else [],
         "is_open": _is_open(request),
         "content": content,
@@ -116,7 +116,7 @@ def _clocks(presented: Presented) -> list[Clock]:
     request, now = presented.request, presented.now
     is_pending = request.state == State.PENDING
     clocks = [
-        Clock(name="asked for", at=request.requested_at, words=presented.age),
+        Clock(name="requested", at=request.requested_at, words=presented.age),
         Clock(
             name="approve by",
             at=request.approve_by,
@@ -133,9 +133,11 @@ def _clocks(presented: Presented) -> list[Clock]:
 
 def _carry_out_by(request: ApprovalRequest, now: datetime) -> Clock:
     if request.execute_by is None:
-        return Clock(name="carry out by", at=None, words="no limit: at once when it is approved")
+        return Clock(
+            name="execute by", at=None, words="no limit: executed as soon as it is approved"
+        )
     return Clock(
-        name="carry out by",
+        name="execute by",
         at=request.execute_by,
         words=_distance(request.execute_by, now) if _is_open(request) else "",
         is_urgent=_is_open(request) and (request.execute_by - now).days < 1,
@@ -144,7 +146,7 @@ def _carry_out_by(request: ApprovalRequest, now: datetime) -> Clock:
 
 def _distance(moment: datetime, now: datetime) -> str:
     if moment <= now:
-        return f"over for {timesince(moment, now, depth=1)}"
+        return f"overdue by {timesince(moment, now, depth=1)}"
     return f"{timeuntil(moment, now, depth=2)} left"
 
 

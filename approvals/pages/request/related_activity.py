@@ -41,7 +41,7 @@ class Earlier:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class RelatedActivity:
     """What else goes on."""
 
     on_subject: list[Related]
@@ -49,7 +49,7 @@ class Surroundings:
     commands: list[Earlier]
 
 
-def surroundings(presented: Presented, *, actor: Actor) -> Surroundings:
+def related_activity(presented: Presented, *, actor: Actor) -> RelatedActivity:
     """Read what else goes on, as far as one may see it."""
     request = presented.request
     subject = request.subject_reference if presented.command else None
@@ -60,7 +60,7 @@ def surroundings(presented: Presented, *, actor: Actor) -> Surroundings:
         each.request.pk: _related(each, actor=actor)
         for each in present({*on_subject, *of_requester}, actor=actor)
     }
-    return Surroundings(
+    return RelatedActivity(
         on_subject=[related[each.pk] for each in on_subject],
         of_requester=[related[each.pk] for each in of_requester],
         commands=_commands(request, actor=actor) if subject else [],

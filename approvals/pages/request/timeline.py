@@ -25,21 +25,21 @@ from audit.pages.safe_text import many_lines, one_line
 _MOST = 100
 _LONGEST = 160
 _OF_ATTEMPT = {
-    Status.POSTPONED: "Asked for",
-    Status.SUCCEEDED: "Carried out",
-    Status.REFUSED: "Refused when it was to be carried out",
-    Status.FAILED: "Failed when it was to be carried out",
-    Status.CANCELLED: "Called off",
+    Status.POSTPONED: "Requested",
+    Status.SUCCEEDED: "Executed",
+    Status.REFUSED: "Refused on execution",
+    Status.FAILED: "Failed on execution",
+    Status.CANCELLED: "Cancelled",
 }
 _DID = {
     Approve.message_type: "Approved",
     Deny.message_type: "Denied",
-    TakeBack.message_type: "Took the vote back",
-    Withdraw.message_type: "Withdrew it",
-    Retry.message_type: "Tried it again",
-    TightenRequest.message_type: "Asked for more approvals",
-    ExpireRequest.message_type: "Wrote down that its time is over",
-    BreakGlass.message_type: "Broke the glass",
+    TakeBack.message_type: "Took back the vote",
+    Withdraw.message_type: "Withdrawn",
+    Retry.message_type: "Retried",
+    TightenRequest.message_type: "Tightened",
+    ExpireRequest.message_type: "Expired",
+    BreakGlass.message_type: "Break-glass used",
 }
 
 

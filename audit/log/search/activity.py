@@ -38,7 +38,7 @@ def counted(moments: Iterable[datetime], edges: Sequence[datetime]) -> list[int]
 
 
 def oldest(criteria: Criteria) -> datetime | None:
-    """Return the time of the oldest command that may be found at all."""
+    """Return the time of the oldest command that may be found."""
     walk = through_time(Criteria(tenants=criteria.tenants))
     source, row = walk.source(), walk.in_lane()
     sql = f"""

@@ -41,7 +41,7 @@ class Criteria:
 
     @property
     def goes_by_words(self) -> bool:
-        """Whether nothing narrower than words of the reason is looked for."""
+        """True if words of the reason are the most selective criterion."""
         return bool(self.reason) and not (self.correlation_id or self.subject)
 
     def within(self, since: datetime | None, until: datetime | None) -> Self:

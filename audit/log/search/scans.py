@@ -31,11 +31,11 @@ class Condition(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Walk:
-    """Lanes to be walked side by side, and what they do not tell.
+    """Lanes to scan side by side, and the conditions that they leave to check.
 
-    ``inside`` is part of looking: rows that do not meet it are as if they were not there, because
-    whose they are is nobody else's business. ``indexed`` is told by the same index as the lanes.
-    ``rest`` is checked on what was looked at.
+    ``inside`` applies while scanning: rows that do not meet it do not count as scanned, so that
+    nothing follows from other tenants' rows. ``indexed`` is part of the same index as the lanes.
+    ``rest`` is checked on the scanned rows.
     """
 
     columns: tuple[str, ...] = ()
@@ -69,7 +69,7 @@ def walk_for(criteria: Criteria) -> Walk:
     """Return the scan by the most selective criterion."""
     if criteria.correlation_id:
         rest = (*kind(criteria), *actor(criteria), *reason(criteria))
-        return Walk(inside=(*affair(criteria), *own(criteria)), rest=rest)
+        return Walk(inside=(*case(criteria), *own(criteria)), rest=rest)
     if criteria.subject:
         return _along_subjects(criteria)
     if criteria.actor:
@@ -78,8 +78,8 @@ def walk_for(criteria: Criteria) -> Walk:
 
 
 def through_time(criteria: Criteria) -> Walk:
-    """Go through everything there is, by time, and check what is looked for row by row."""
-    rest = (*kind(criteria), *actor(criteria), *affair(criteria), *subject(criteria))
+    """Return a scan of the whole log by time, which checks the criteria row by row."""
+    rest = (*kind(criteria), *actor(criteria), *case(criteria), *subject(criteria))
     rest += reason(criteria)
     if criteria.tenants is None or len(criteria.tenants) > MOST_LANES:
         return Walk(inside=own(criteria), rest=rest)
@@ -100,8 +100,8 @@ def kind(criteria: Criteria) -> tuple[Condition, ...]:
     return tuple(Condition(f"each.{column} = %s", (value,)) for column, value in wanted)
 
 
-def affair(criteria: Criteria) -> tuple[Condition, ...]:
-    """Check to which affair a row belongs."""
+def case(criteria: Criteria) -> tuple[Condition, ...]:
+    """Return the condition on the case."""
     if criteria.correlation_id is None:
         return ()
     return (Condition("each.correlation_id = %s", (criteria.correlation_id,)),)

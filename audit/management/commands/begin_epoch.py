@@ -9,14 +9,13 @@ from audit.log.commands import BeginEpoch
 
 
 class Command(BaseCommand):
-    """Run once after a dump was restored, before the application serves again."""
+    """A command to run once after restoring a dump, before the application serves again."""
 
-    help = "Begin a new epoch of the log: transactions are numbered anew after a restore."
+    help = "Begin a new epoch of the log: a restored cluster restarts its transaction numbers."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Ask for the reason."""
-        parser.add_argument("--reason", required=True, help="Why, for the record.")
+        parser.add_argument("--reason", required=True, help="The reason, for the audit log.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         completed = carry_out(BeginEpoch(), reason=options["reason"])
-        self.stdout.write(f"A new epoch has begun, by command {completed.command_id}.")
+        self.stdout.write(f"A new epoch began, by command {completed.command_id}.")

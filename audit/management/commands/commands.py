@@ -10,7 +10,7 @@ from audit.bus import handling
 
 
 class Command(BaseCommand):
-    """Print every command type with what handles it, what it requires and what governs it."""
+    """A table of every command type, with handler, permission, subject and policy."""
 
     help = "Print every command type with its handler, permission, subject and policy."
 

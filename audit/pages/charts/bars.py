@@ -83,7 +83,7 @@ class BarChart:
 
 
 def bar_chart(counts: Sequence[int], scale: TimeScale, frame: Frame) -> BarChart:
-    """Draw numbers, one for each stretch of the scale."""
+    """Build a chart with one bar for each time range of the scale."""
     plot = _Plot(scale, ceiling(max(counts, default=0) or 1), frame)
     stretches = zip(pairwise(scale.edges), counts, strict=True)
     return BarChart(

@@ -62,7 +62,7 @@ class HeatMap:
 
 
 def heat_map(counts: Sequence[int], days: Sequence[datetime], frame: Frame) -> HeatMap:
-    """Draw numbers, one for each hour of the days that lie between some midnights."""
+    """Build a map of hourly numbers. ``days`` are the midnights around the days."""
     steps, rows = _steps(max(counts, default=0)), []
     for number, day in enumerate(reversed(days[:-1])):
         first = (len(days) - 2 - number) * HOURS

@@ -26,10 +26,10 @@ class ExportForm(forms.Form):
 
     format = forms.ChoiceField(choices=[(name, each.label) for name, each in FORMATS.items()])
     reason = forms.CharField(
-        label="What it is for",
+        label="Reason",
         max_length=LONGEST_REASON,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Kept on record with the export, for good.",
+        help_text="Logged permanently with the export.",
     )
 
 
@@ -41,7 +41,7 @@ def export(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     extent = Extent(criteria=search.criteria(), snapshot=Snapshot.now())
     form = ExportForm(request.POST if request.method == "POST" else None)
     if search.errors and form.is_bound:
-        form.add_error(None, "Something that is looked for cannot be read: mend the search first.")
+        form.add_error(None, "The search has invalid fields: fix it first.")
     if not form.is_valid():
         return _form(request, form, search=search, extent=extent)
     reason = form.cleaned_data["reason"]

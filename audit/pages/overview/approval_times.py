@@ -109,13 +109,13 @@ def _ages(waiting: Sequence[_Wait], *, links_to: LinksTo) -> RankChart:
         number = sum(least <= wait.length < longest for wait in waiting)
         url = links_to(now - most if most else None, now - least if least else None)
         counts.append(Count(words, number, url))
-    return rank_chart(counts, name="waiting", title="Waiting for so long")
+    return rank_chart(counts, name="waiting", title="Time waiting")
 
 
 def _decided(waits: Sequence[_Wait]) -> list[Waits]:
     ends = {
-        "carried out": (Status.SUCCEEDED,),
-        "called off": (Status.CANCELLED,),
+        "succeeded": (Status.SUCCEEDED,),
+        "cancelled": (Status.CANCELLED,),
         "refused or failed": (Status.REFUSED, Status.FAILED),
     }
     found = []

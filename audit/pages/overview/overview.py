@@ -38,7 +38,7 @@ _MOST_OUTSIDE = 5
 _MOST_REVISIONS = 1_000
 
 
-class Doers(NamedTuple):
+class MostActive(NamedTuple):
     """Who sent the newest commands, and since when these are."""
 
     chart: RankChart
@@ -55,7 +55,7 @@ class _Doer(NamedTuple):
     since: datetime
 
 
-class Stray(NamedTuple):
+class UnloggedChange(NamedTuple):
     """A change that is in no command of the log."""
 
     subject: Subject
@@ -68,7 +68,7 @@ class Outside(NamedTuple):
 
     found: Found
     url: str
-    strays: list[Stray]
+    unlogged: list[UnloggedChange]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +80,7 @@ class Overview:
     failed: BarChart | None
     held: Held
     held_url: str
-    doers: Doers
+    most_active: MostActive
     outside: Outside
 
 
@@ -94,7 +94,7 @@ def overview(reader: Actor) -> Overview:
         failed=_by_day(criteria, midnights, Status.FAILED, mark="chart-bad"),
         held=_held(criteria),
         held_url=_url(since=criteria.since, status=Status.POSTPONED),
-        doers=_doers(criteria),
+        most_active=_most_active(criteria),
         outside=_outside(criteria, reader=reader),
     )
 
@@ -102,7 +102,7 @@ def overview(reader: Actor) -> Overview:
 def _heat(criteria: Criteria, midnights: list[datetime]) -> HeatMap | None:
     hours = [midnights[0] + timedelta(hours=each) for each in range(DAYS * HOURS + 1)]
     numbers = activity(criteria, hours)
-    frame = Frame("hours", f"Commands in each hour of the last {DAYS} days", _links_to())
+    frame = Frame("hours", f"Commands per hour, last {DAYS} days", _links_to())
     return None if numbers is None else heat_map(numbers, midnights, frame)
 
 
@@ -121,15 +121,15 @@ def _held(criteria: Criteria) -> Held:
     return held(replace(criteria, status=Status.POSTPONED), links_to=links_to)
 
 
-def _doers(criteria: Criteria) -> Doers:
+def _most_active(criteria: Criteria) -> MostActive:
     rows = _newest_by_actor(criteria)
     since = rows[0].since if rows else None
     counts = [
         Count(row.label, row.number, _url(since=since, actor=f"{row.kind}:{row.id}"))
         for row in rows
     ]
-    chart = rank_chart(counts, name="actors", title="Who sent them")
-    return Doers(chart, f"{rows[0].all:,}" if rows else "0", since)
+    chart = rank_chart(counts, name="actors", title="Commands by actor")
+    return MostActive(chart, f"{rows[0].all:,}" if rows else "0", since)
 
 
 def _newest_by_actor(criteria: Criteria) -> list[_Doer]:
@@ -154,23 +154,23 @@ def _outside(criteria: Criteria, *, reader: Actor) -> Outside:
     return Outside(
         found=read_page(asked, size=_MOST_OUTSIDE),
         url=_url(since=criteria.since, message_type=message_type),
-        strays=_strays(reader),
+        unlogged=_unlogged(reader),
     )
 
 
-def _strays(reader: Actor) -> list[Stray]:
+def _unlogged(reader: Actor) -> list[UnloggedChange]:
     """Look at the newest changes of subjects of each type for those that no command made."""
     found = [
         (Subject(subject_type.name, str(key)), at)
         for subject_type in types.subject_types()
-        for key, at in _stray_rows(subject_type, reader)
+        for key, at in _unlogged_rows(subject_type, reader)
     ]
     names = labels((subject for subject, _ in found), actor=reader)
-    strays = [Stray(subject, names[subject], at) for subject, at in found]
-    return sorted(strays, key=lambda stray: stray.at, reverse=True)
+    unlogged = [UnloggedChange(subject, names[subject], at) for subject, at in found]
+    return sorted(unlogged, key=lambda change: change.at, reverse=True)
 
 
-def _stray_rows(subject_type: SubjectType, reader: Actor) -> Iterator[tuple[Any, datetime]]:
+def _unlogged_rows(subject_type: SubjectType, reader: Actor) -> Iterator[tuple[Any, datetime]]:
     history = history_of(subject_type.model)
     field = subject_type.tenant_field
     if history is None or (field is None and reader.is_confined):

@@ -51,15 +51,15 @@ class CommandFilter(forms.Form):
     """What to look for. Empty fields look for everything, and so do those that are not valid."""
 
     reason = forms.CharField(label="Words in the reason", required=False, max_length=_LONGEST_TEXT)
-    actor = forms.CharField(label="Who", required=False, max_length=_LONGEST_TEXT)
+    actor = forms.CharField(label="Actor", required=False, max_length=_LONGEST_TEXT)
     message_type = forms.ChoiceField(label="Command", required=False)
-    status = forms.ChoiceField(label="Came to", required=False)
+    status = forms.ChoiceField(label="Status", required=False)
     since = MomentField(label="From (UTC)", required=False)
     until = MomentField(label="Until (UTC)", required=False, widget=EndInput)
-    subject = forms.CharField(label="About", required=False, max_length=_LONGEST_TEXT)
-    channel = forms.CharField(label="Through", required=False, max_length=_LONGEST_TEXT)
+    subject = forms.CharField(label="Subject", required=False, max_length=_LONGEST_TEXT)
+    channel = forms.CharField(label="Channel", required=False, max_length=_LONGEST_TEXT)
     customer = forms.CharField(required=False, max_length=_LONGEST_TEXT)
-    correlation_id = forms.UUIDField(label="Affair", required=False)
+    correlation_id = forms.UUIDField(label="Case", required=False)
     before = CursorField(required=False)
     after = CursorField(required=False)
 
@@ -91,14 +91,14 @@ class CommandFilter(forms.Form):
         """Want something that can be looked for."""
         text: str = self.cleaned_data["reason"]
         if text and not any(character.isalnum() for character in text):
-            raise forms.ValidationError("There is no word in this.")
+            raise forms.ValidationError("Enter at least one word.")
         return text
 
     def clean_subject(self) -> str:
         """Want an id."""
         text: str = self.cleaned_data["subject"]
         if text.endswith(":"):
-            raise forms.ValidationError("Write type:id, or an id alone.")
+            raise forms.ValidationError("Enter type:id, or only an id.")
         return text
 
     def clean_customer(self) -> str:
@@ -106,7 +106,7 @@ class CommandFilter(forms.Form):
         text: str = self.cleaned_data["customer"]
         is_listed = isinstance(self.fields["customer"], forms.ChoiceField)
         if text and not is_listed and not tenants.is_tenant(text, actor=self.reader):
-            raise forms.ValidationError(f"You see no {tenants.tenant_word()} with this id.")
+            raise forms.ValidationError(f"You can see no {tenants.tenant_word()} with this id.")
         return text
 
     def clean(self) -> dict[str, Any]:
@@ -114,7 +114,7 @@ class CommandFilter(forms.Form):
         given = super().clean() or self.cleaned_data
         since, until = given.get("since"), given.get("until")
         if since and until and since >= until:
-            self.add_error("until", "This has to be later than the beginning.")
+            self.add_error("until", "The end must be after the start.")
         return given
 
     def criteria(self) -> Criteria:

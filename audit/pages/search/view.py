@@ -46,7 +46,7 @@ def search(request: HttpRequest, actor: Actor) -> HttpResponse:
 def _extent(found: Found) -> str:
     """Say what the page has, which is no total unless it has everything."""
     if found.is_all and found.records:
-        return f"All {len(found.records)} that were found, newest first."
+        return f"All {len(found.records)} results, newest first."
     return "Newest first."
 
 
@@ -56,4 +56,4 @@ def _looked(found: Found, *, is_newer: bool) -> str:
     if end is None:
         return ""
     direction = "up" if is_newer else "back"
-    return f"Many had to be looked at: {direction} to {end.at:%Y-%m-%d %H:%M} so far."
+    return f"Searched {direction} to {end.at:%Y-%m-%d %H:%M} so far."

@@ -21,7 +21,7 @@ def actor(request: HttpRequest, reader: Actor, kind: str, actor_id: str) -> Http
     acted_as, before = asked.get("acted_as", ""), asked.get("before")
     page = actor_page(kind, actor_id, reader=reader, acted_as=acted_as, before=before)
     if page is None:
-        raise Http404(f"{kind} {actor_id} did nothing that is yours to see.")
+        raise Http404(f"There is no activity of {kind} {actor_id} that you may see.")
     kept = {"acted_as": acted_as} if acted_as else {}
     return rendered(
         request,

@@ -1,4 +1,4 @@
-"""What the page of an affair shows: everything that came of one command."""
+"""What the page of a case shows: everything that came of one command."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ _CLOCKS_DIFFER_BY = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Affair:
+class Case:
     """Everything that came of one command: as steps in order, and as a picture of the first."""
 
     correlation_id: UUID
@@ -61,8 +61,8 @@ class Affair:
         return [(kinds.count(kind), words) for kind, words in counted]
 
 
-def affair(correlation_id: UUID, *, actor: Actor) -> Affair | None:
-    """Read every attempt and event of an affair; None if the actor may see nothing of it."""
+def case(correlation_id: UUID, *, actor: Actor) -> Case | None:
+    """Read every attempt and event of a case; None if the actor may see nothing of it."""
     records = actor.confine(CommandRecord.objects.filter(correlation_id=correlation_id))
     read = list(records.order_by("position")[: MOST_COMMANDS + 1])
     if not read:
@@ -70,7 +70,7 @@ def affair(correlation_id: UUID, *, actor: Actor) -> Affair | None:
     lines = full_lines(read[:MOST_COMMANDS], actor=actor)
     changed = _revisions(lines, actor=actor)
     steps = list(walk(tree(arrange(lines), revisions=changed, correlation_id=correlation_id)))
-    return Affair(
+    return Case(
         correlation_id=correlation_id,
         first=min(lines, key=lambda line: line.record.received_at),
         steps=steps,
@@ -82,7 +82,7 @@ def affair(correlation_id: UUID, *, actor: Actor) -> Affair | None:
 def _revisions(lines: Sequence[Line], *, actor: Actor) -> dict[Subject, list[Revision]]:
     """Read the history rows that the commands wrote of what they are about.
 
-    History is found by object, so it is asked for the objects that the affair names: two queries
+    History is found by object, so it is asked for the objects that the case names: two queries
     and the names for each type of them.
     """
     rows: dict[Subject, list[Revision]] = {}

@@ -1,4 +1,4 @@
-"""An affair on an axis of time, as the coordinates of a picture.
+"""A case on an axis of time, as the coordinates of a picture.
 
 Commands take milliseconds, and people hours. The axis is to scale within each burst of activity;
 the waits between bursts are breaks of one width, and say how long they were.
@@ -74,7 +74,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timeline:
-    """A picture of an affair."""
+    """A picture of a case."""
 
     width: int
     height: int

@@ -18,7 +18,7 @@ class PlaceForm(forms.Form):
 class StoryForm(PlaceForm):
     """A page of a subject's story, and the moment to look at."""
 
-    at = MomentField(label="What it was at (UTC)", required=False)
+    at = MomentField(label="State at (UTC)", required=False)
 
 
 class ActorForm(PlaceForm):

@@ -1,4 +1,4 @@
-"""An affair as a tree of steps: the request, commands, events and history rows, in time."""
+"""A case as a tree of steps: the request, commands, events and history rows, in time."""
 
 import re
 from collections import defaultdict
@@ -84,9 +84,9 @@ class Step:
 def tree(
     roots: Sequence[Line], *, revisions: dict[Subject, list[Revision]], correlation_id: UUID
 ) -> list[Step]:
-    """Build the steps of an affair.
+    """Build the steps of a case.
 
-    An affair is named after its first command, so whatever was not brought about by another
+    A case is named after its first command, so whatever was not brought about by another
     command, such as a vote, is there because of that one and hangs below it.
     """
     changed = _by_attempt(list(in_order(roots)), revisions)
@@ -136,7 +136,7 @@ def _command(line: Line, changed: dict[int, list[Step]]) -> Step:
         kind="command",
         label=f"{did} · {record.actor_label}",
         words=f"{line.command_words}: {line.status_words}",
-        note=f"{record.actor_label}, through {record.channel}",
+        note=f"{record.actor_label}, via {record.channel}",
         at=line.at,
         until=line.at + _taken(record),
         status=record.status,
@@ -201,8 +201,8 @@ def _request(first: Step) -> Step:
     channel = record.channel if record else ""
     return Step(
         kind="request",
-        label=f"Request through {channel}",
-        words=f"Request through {channel}",
+        label=f"Request via {channel}",
+        words=f"Request via {channel}",
         note=", ".join(note),
         at=first.at,
         url=first.url,

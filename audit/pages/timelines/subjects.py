@@ -20,7 +20,7 @@ from audit.subjects.types import label_of
 
 STORY_LINES = 100
 MOST_REVISIONS = 1_000
-_MOST_AFFAIRS = 2 * STORY_LINES
+_MOST_CASES = 2 * STORY_LINES
 # What brought something about is written behind it, but in the same transaction.
 _CLOSE = 1_000
 _FURTHEST = 2**63 - 1
@@ -29,7 +29,7 @@ _SLACK = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stray:
+class UnloggedChange:
     """A change that no command on record made."""
 
     revision: Revision
@@ -40,8 +40,8 @@ class Stray:
         return self.revision.at
 
 
-#: What a story is made of.
-Entry: TypeAlias = Line | Stray
+#: What a timeline is made of.
+Entry: TypeAlias = Line | UnloggedChange
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,7 @@ class Story:
     @property
     def outside(self) -> int:
         """How many of the changes were made outside every other command."""
-        return sum(isinstance(entry, Stray) or entry.is_outside for entry in self.entries)
+        return sum(isinstance(entry, UnloggedChange) or entry.is_outside for entry in self.entries)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +90,15 @@ class _Page:
         return (self.older or 0) <= record.position < (self.before or _FURTHEST)
 
 
-def story(
+def timeline(
     subject: Subject, *, actor: Actor, before: int | None, at: datetime | None
 ) -> Story | None:
-    """Read what happened to a subject, and in the affairs that it was part of.
+    """Read what happened to a subject, and in the cases that it was part of.
 
     None if there is nothing that the actor may see.
     """
     instance = find(subject, actor=actor)
-    about = _of_affairs_about(subject, actor=actor, before=before)
+    about = _of_cases_about(subject, actor=actor, before=before)
     records, older = window(about, before=before, size=STORY_LINES)
     page = _Page(records=records, older=older, before=before)
     if instance is None and not records:
@@ -115,13 +115,13 @@ def story(
     )
 
 
-def _of_affairs_about(
+def _of_cases_about(
     subject: Subject, *, actor: Actor, before: int | None
 ) -> QuerySet[CommandRecord]:
-    """Find the records of the affairs that the subject was lately part of.
+    """Find the records of the cases that the subject was lately part of.
 
-    Left out is only what happened in an affair, not to the subject, after so much else that the
-    affair is not among the latest. To read all affairs of a subject takes seconds if it has
+    Left out is only what happened in a case, not to the subject, after so much else that the
+    case is not among the latest. To read all cases of a subject takes seconds if it has
     changed fifty thousand times.
     """
     about = Q(subject_type=subject.type, subject_id=subject.id)
@@ -130,10 +130,10 @@ def _of_affairs_about(
     commands = actor.confine(CommandRecord.objects.filter(about))
     events = actor.confine(EventRecord.objects.filter(about))
     latest = commands.order_by("-received_at", "-position").values("correlation_id")
-    affairs = latest[:_MOST_AFFAIRS].union(
-        events.order_by("-number").values("correlation_id")[:_MOST_AFFAIRS]
+    cases = latest[:_MOST_CASES].union(
+        events.order_by("-number").values("correlation_id")[:_MOST_CASES]
     )
-    return actor.confine(CommandRecord.objects.filter(correlation_id__in=affairs))
+    return actor.confine(CommandRecord.objects.filter(correlation_id__in=cases))
 
 
 def _entries(page: _Page, revised: Sequence[Revision], *, actor: Actor) -> list[Entry]:
@@ -152,7 +152,7 @@ def _entries(page: _Page, revised: Sequence[Revision], *, actor: Actor) -> list[
             made = changed.get(line.record.command_id, [])
             line.changes = [change for revision in made for change in revision.changes]
     unknown = others - {record.command_id for record in found}
-    return [*in_order(arrange(lines)), *_strays(page, changed, unknown)]
+    return [*in_order(arrange(lines)), *_unlogged(page, changed, unknown)]
 
 
 def _revisions(page: _Page, instance: Model) -> list[Revision]:
@@ -175,12 +175,12 @@ def _by_command(found: Sequence[Revision]) -> dict[UUID | None, list[Revision]]:
     return made
 
 
-def _strays(
+def _unlogged(
     page: _Page, changed: dict[UUID | None, list[Revision]], unknown: set[UUID | None]
-) -> list[Stray]:
+) -> list[UnloggedChange]:
     start, end = page.start(), page.end()
     return [
-        Stray(revision=revision)
+        UnloggedChange(revision=revision)
         for command_id in unknown
         for revision in changed[command_id]
         if (start is None or start <= revision.at) and (end is None or revision.at < end)

@@ -1,4 +1,4 @@
-"""What happened to a subject, in an affair and in a command."""
+"""What happened to a subject, in a case and in a command."""
 
 from uuid import UUID
 
@@ -18,32 +18,32 @@ def subject(request: HttpRequest, actor: Actor, subject_type: str, subject_id: s
         raise Http404
     form = StoryForm(request.GET)
     form.is_valid()
-    story = subjects.story(
+    timeline = subjects.timeline(
         Subject(subject_type, subject_id),
         actor=actor,
         before=form.cleaned_data.get("before"),
         at=form.cleaned_data.get("at"),
     )
-    if story is None:
-        raise Http404(f"There is no {subject_type} {subject_id}, or it is not yours to see.")
+    if timeline is None:
+        raise Http404(f"There is no {subject_type} {subject_id}, or you do not have access to it.")
     return rendered(
         request,
         "audit/subject.html",
-        title=story.label,
-        page=story,
+        title=timeline.label,
+        page=timeline,
         form=form,
         is_newest=not form.cleaned_data.get("before"),
     )
 
 
 @for_auditors
-def affair(request: HttpRequest, actor: Actor, correlation_id: UUID) -> HttpResponse:
+def case(request: HttpRequest, actor: Actor, correlation_id: UUID) -> HttpResponse:
     """Show everything that came of one command."""
-    found = cases.affair(correlation_id, actor=actor)
+    found = cases.case(correlation_id, actor=actor)
     if found is None:
-        raise Http404(f"There is no affair {correlation_id}, or it is not yours to see.")
-    title = f"Affair: {found.first.command_words}"
-    return rendered(request, "audit/affair.html", title=title, page=found, most=cases.MOST_COMMANDS)
+        raise Http404(f"There is no case {correlation_id}, or you do not have access to it.")
+    title = f"Case: {found.first.command_words}"
+    return rendered(request, "audit/case.html", title=title, page=found, most=cases.MOST_COMMANDS)
 
 
 @for_auditors
@@ -51,5 +51,5 @@ def command(request: HttpRequest, actor: Actor, command_id: UUID) -> HttpRespons
     """Show one command with all its attempts and events."""
     found = commands.command(command_id, actor=actor)
     if found is None:
-        raise Http404(f"There is no command {command_id}, or it is not yours to see.")
+        raise Http404(f"There is no command {command_id}, or you do not have access to it.")
     return rendered(request, "audit/command.html", title=found.sentence, page=found)

@@ -12,38 +12,38 @@ _TEXT: Schema = {"type": "string"}
 _UUID: Schema = {"type": "string", "format": "uuid"}
 
 _OF_REQUESTS: dict[str, tuple[str, Schema]] = {
-    "X-Request-Id": ("Your own id of the request: it goes on record, cut to 200.", _TEXT),
+    "X-Request-Id": ("Your own request id: it is logged, truncated to 200 characters.", _TEXT),
     "traceparent": ("The trace that the request belongs to (W3C Trace Context).", _TEXT),
     "Idempotency-Key": (
-        "Send a new one with each new request: a repeat under the same key changes nothing more.",
+        "Use a new key for each new request: a repeat with the same key changes nothing more.",
         _TEXT | {"pattern": r"^[!-+\--~]{1,255}$"},
     ),
     "If-Match": (
-        "The ETag of what you read: if it has changed since, nothing is done (412).",
+        "The ETag of the resource that you read: if it has changed since, nothing is done (412).",
         _TEXT | {"pattern": r'^(\*|"[0-9]{1,18}")$'},
     ),
     "If-None-Match": (
-        "ETags of what you have: if it is still the same, it is not sent again (304).",
+        "ETags of your copies: if one is current, the body is not sent again (304).",
         _TEXT,
     ),
-    "Audit-Reason": ("Why you do this, if the body does not say it.", _TEXT),
+    "Audit-Reason": ("The reason, if the body has none.", _TEXT),
 }
 ANSWER_HEADERS: dict[str, tuple[str, Schema]] = {
-    "Deprecation": ("Since when this version is to be left (RFC 9745).", _TEXT),
-    "Link": ("How to move on, and what to.", _TEXT),
-    "RateLimit": ("How many more requests may come, and when the count begins anew.", _TEXT),
-    "RateLimit-Policy": ("How many requests may come in how many seconds.", _TEXT),
-    "Sunset": ("When this version ends (RFC 8594).", _TEXT),
-    "Cache-Control": ("Whether the answer may be kept.", _TEXT),
-    "Command-Id": ("Names the command that the request became.", _UUID),
-    "ETag": ("Names this state of what is shown.", _TEXT | {"pattern": '^"[^"]+"$'}),
+    "Deprecation": ("The date since which this version is deprecated (RFC 9745).", _TEXT),
+    "Link": ("The migration guide and the successor version.", _TEXT),
+    "RateLimit": ("The remaining requests, and the time until the limit resets.", _TEXT),
+    "RateLimit-Policy": ("The allowed requests per number of seconds.", _TEXT),
+    "Sunset": ("The date on which this version ends (RFC 8594).", _TEXT),
+    "Cache-Control": ("Caching of the response.", _TEXT),
+    "Command-Id": ("The id of the request's command.", _UUID),
+    "ETag": ("The version of the resource.", _TEXT | {"pattern": '^"[^"]+"$'}),
     "Idempotency-Replayed": (
-        "Says that an earlier request under this Idempotency-Key did the work.",
+        "Present if an earlier request with this Idempotency-Key was executed.",
         _TEXT | {"const": "true"},
     ),
-    "Location": ("Where the status of the command is found.", _TEXT | {"format": "uri-reference"}),
-    "Retry-After": ("Seconds to wait before you try again.", {"type": "integer", "minimum": 0}),
-    "WWW-Authenticate": ("How to say who calls.", _TEXT | {"const": "Bearer"}),
+    "Location": ("The URL of the command's status.", _TEXT | {"format": "uri-reference"}),
+    "Retry-After": ("Seconds to wait before retrying.", {"type": "integer", "minimum": 0}),
+    "WWW-Authenticate": ("The accepted authentication scheme.", _TEXT | {"const": "Bearer"}),
 }
 _OF_COMMANDS = ("Idempotency-Key", "If-Match", "Audit-Reason")
 

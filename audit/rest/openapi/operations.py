@@ -9,7 +9,7 @@
         raises=(UnknownScope,),
     )
     def create(self, request: Request) -> Response:
-        '''Create a key and show its secret, this once.'''
+        '''Create a key and return its secret, once.'''
 
 The first sentence of the docstring is the operation's summary, and ``tag`` on the viewset says what
 it is about. All that operations share is added by ``audit.rest.openapi.schema``: what every command

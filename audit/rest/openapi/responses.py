@@ -74,7 +74,7 @@ class Answers:
         headers = self._headers(
             always=self._documentation.always, sometimes=self._documentation.sometimes
         )
-        return {"description": "What you have is what there is", "headers": headers}
+        return {"description": "Not modified", "headers": headers}
 
     def _problem(self, answers: list[Response]) -> Schema:
         """Refer to what all answers of the status share; only their codes are said here."""
@@ -118,7 +118,7 @@ def _page(items: Schema) -> Schema:
     following = {
         "type": ["string", "null"],
         "format": "uri-reference",
-        "description": "Where the next page is.",
+        "description": "The URL of the next page.",
     }
     return {
         "type": "object",

@@ -49,5 +49,5 @@ class WhoamiViewSet(ActorViewSet):
 
     @documented("whoami", gives=Caller)
     def retrieve(self, request: Request) -> Response:
-        """Tell who is calling, for whom that one acts, and what that one may do."""
+        """Return the caller's identity, customers and rights."""
         return Response(caller(self.actor))

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -20,7 +21,6 @@ from audit.rest.bodies import refuse_misfits
 from audit.rest.parsers import refuse_chunks
 from audit.rest.references import address
 from audit.rest.viewsets.actors import ActorViewSet
-from audit.wire.pipeline import Question
 
 # No comma: web servers join repeated headers by commas.
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
@@ -31,7 +31,7 @@ class CommandInput(serializers.Serializer[Any]):
     """The fields that the body of every command may have."""
 
     reason = serializers.CharField(
-        required=False, allow_blank=True, max_length=LONGEST_REASON, help_text="Why you do this."
+        required=False, allow_blank=True, max_length=LONGEST_REASON, help_text="The reason."
     )
 
 
@@ -41,9 +41,7 @@ class CommandViewSet(ActorViewSet):
     refuses_misfits: ClassVar[bool] = True
     #: The shape of what `represent_postponed` returns, for the OpenAPI document.
     postponed_shape: ClassVar[Any] = resources.PostponedCommand
-    #: What the command that is sent will be followed by.
-    asked: Question | None = None
-    #: What the body calls otherwise than the command does, by the command's name for it.
+    #: Names in the body that differ from the command's, by the command's name.
     field_names: ClassVar[Mapping[str, str]] = {}
 
     def handle_exception(self, exc: Exception) -> Response:
@@ -52,9 +50,9 @@ class CommandViewSet(ActorViewSet):
             exc.rename_fields(self.field_names)
         return super().handle_exception(exc)
 
-    def question(self, command: Command) -> Question | None:
-        """Name what `represent` will have to know, to be told with the answer of COMMIT."""
-        return None
+    def prefetched(self, command: Command) -> AbstractContextManager[None]:
+        """Return a context in which a command also reads what `represent` needs after COMMIT."""
+        return nullcontext()
 
     def represent(self, completed: Completed) -> Any:
         """Return the response body for an executed command."""
@@ -83,10 +81,10 @@ class CommandViewSet(ActorViewSet):
             context.idempotency_key = self._idempotency_key()
             context.expected_number = self._expected_number()
             command = command_class(**{**known, **values})
-            context.question = self.asked = self.question(command)
         except (Invalid, APIException) as error:
             refuse_input(command_class, _invalid(error), context=context)
-        return self._answer(dispatch(command, context=context), succeeds_with=succeeds_with)
+        with self.prefetched(command):
+            return self._answer(dispatch(command, context=context), succeeds_with=succeeds_with)
 
     def _answer(self, outcome: Outcome, *, succeeds_with: int) -> Response:
         headers = {"Command-Id": str(outcome.command_id)}
@@ -119,7 +117,9 @@ class CommandViewSet(ActorViewSet):
         key = self.request.headers.get("Idempotency-Key")
         if key is None or _IDEMPOTENCY_KEY.fullmatch(key):
             return key
-        words = "must be one, of 1 to 255 visible ASCII characters without spaces and commas"
+        words = (
+            "must be a single key of 1 to 255 visible ASCII characters, without spaces and commas"
+        )
         raise Invalid(errors=[FieldError("Idempotency-Key", "invalid", words, Place.HEADER)])
 
     def _expected_number(self) -> int | None:

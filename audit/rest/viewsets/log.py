@@ -85,7 +85,7 @@ class CommandLogViewSet(ActorViewSet):
 
     @documented("list_commands", lists=resources.CommandInList, query=CommandListQuery)
     def list(self, request: Request) -> Response:
-        """List commands, newest first, each as it stands."""
+        """List commands with their current status, newest first."""
         query = CommandListQuery.of(request)
         any_of = both(visibility.commands_of(self.actor), queries.reaching(query))
         about = queries.about(query, CommandRecord)
@@ -103,7 +103,7 @@ class CommandLogViewSet(ActorViewSet):
         sometimes=("Retry-After",),
     )
     def retrieve(self, request: Request, command_id: UUID) -> Response:
-        """Tell the status of a command, its approvals, its attempts and its events."""
+        """Return a command with its status, approvals, attempts and events."""
         seconds = StatusParameters.of(request)["wait"]
         records, headers = self._attempts(command_id), {}
         if seconds and not _is_final(records):
@@ -130,7 +130,7 @@ class EventViewSet(ActorViewSet):
 
     @documented("list_events", lists=resources.EventInList, query=EventListQuery)
     def list(self, request: Request) -> Response:
-        """List events, newest first; or in the order of delivery, for those who follow the log."""
+        """List events, newest first; or in order of delivery, to follow the log."""
         query = EventListQuery.of(request)
         events = queries.events_matching(query)
         read = self._delivered if query["order"] is feed.DELIVERY else self._newest

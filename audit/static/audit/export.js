@@ -1,4 +1,4 @@
-// Shows how far an export is. Without this file the browser downloads it, and says less.
+// Shows the progress of an export. Without this script the browser downloads it without progress.
 "use strict";
 
 (() => {
@@ -10,7 +10,7 @@
   const QUOTE = 34;
   const LINE_END = 10;
 
-  // Lines are rows, but for those inside of a quoted value of CSV.
+  // Lines are rows, except inside quoted CSV values.
   const rowCounter = (isCsv) => {
     let isQuoted = false;
     let lines = isCsv ? -1 : 0;
@@ -23,59 +23,59 @@
     };
   };
 
-  const fileName = (answer) =>
-    /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition"))[1];
+  const fileName = (response) =>
+    /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition"))[1];
 
-  const save = (parts, answer) => {
+  const save = (parts, response) => {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob(parts, { type: answer.headers.get("Content-Type") }));
-    link.download = fileName(answer);
+    link.href = URL.createObjectURL(new Blob(parts, { type: response.headers.get("Content-Type") }));
+    link.download = fileName(response);
     link.click();
-    // The browser reads the file after the click has been dealt with.
+    // The browser reads the file after the click was handled.
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   };
 
-  const tell = (rows, about) => {
+  const show = (rows, about) => {
     const of = about ? ` of about ${number.format(about)}` : "";
     says.textContent = `${number.format(rows)}${of} rows`;
     if (about) progress.value = Math.min(rows / about, 1);
     else progress.removeAttribute("value");
   };
 
-  const receive = async (answer) => {
-    const about = Number(answer.headers.get("Rows-About"));
-    const count = rowCounter(answer.headers.get("Content-Type").startsWith("text/csv"));
+  const receive = async (response) => {
+    const about = Number(response.headers.get("Rows-About"));
+    const count = rowCounter(response.headers.get("Content-Type").startsWith("text/csv"));
     const parts = [];
     let rows = 0;
     progress.hidden = false;
-    for (const reader = answer.body.getReader(); ; ) {
+    for (const reader = response.body.getReader(); ; ) {
       const { done, value } = await reader.read();
       if (done) break;
       parts.push(value);
       rows = count(value);
-      tell(Math.max(rows, 0), about);
+      show(Math.max(rows, 0), about);
     }
-    save(parts, answer);
+    save(parts, response);
     progress.value = 1;
-    says.textContent = `Done: ${fileName(answer)} is in your downloads.`;
+    says.textContent = `Done: ${fileName(response)} is in your downloads.`;
   };
 
-  const whyNot = async (answer) => {
-    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+  const whyNot = async (response) => {
+    const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const errors = [...page.querySelectorAll(".errorlist li")].map((each) => each.textContent);
-    return errors.join(" ") || `It was not exported (${answer.status}).`;
+    return errors.join(" ") || `The export failed (${response.status}).`;
   };
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true;
-    says.textContent = "Asked for…";
+    says.textContent = "Requested…";
     try {
-      const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
-      if (answer.ok) await receive(answer);
-      else says.textContent = await whyNot(answer);
+      const response = await fetch(form.action, { method: "POST", body: new FormData(form) });
+      if (response.ok) await receive(response);
+      else says.textContent = await whyNot(response);
     } catch {
-      says.textContent = "The export broke off, so nothing was saved. Try again.";
+      says.textContent = "The export was incomplete, so nothing was saved. Try again.";
     }
     button.disabled = false;
   });

@@ -76,7 +76,7 @@ def _reported(agenda: Agenda, report: Callable[[str], None]) -> Iterator[tuple[d
             left = (now - began) * (1 - done) / max(done, 0.01)
             report(f"{moment:%A, %d %B}: {done:.0%} played, about {left:.0f} seconds left")
         yield moment, step
-    report(f"{CommandRecord.objects.count():,} attempts at commands are on record.")
+    report(f"{CommandRecord.objects.count():,} command attempts are in the log.")
 
 
 @contextmanager

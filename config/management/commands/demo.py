@@ -10,16 +10,16 @@ from config.demo.busy import cast, month
 
 
 class Command(BaseCommand):
-    """Make Acme, its people, the policy and a first key, unless they are there."""
+    """Create Acme, its people, the policy and a first key, unless they exist."""
 
-    help = "Load the demo story's cast, once; with --busy also a month of activity."
+    help = "Load the demo data, once; with --busy also a month of activity."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Take the month."""
         parser.add_argument(
             "--busy",
             action="store_true",
-            help="play a month in which several customers are at work: about 3,000 commands",
+            help="simulate a month of activity of several customers: about 3,000 commands",
         )
 
     def handle(self, *args: Any, busy: bool, **options: Any) -> None:
@@ -32,13 +32,13 @@ class Command(BaseCommand):
     def _play(self) -> None:
         if not settings.DEMO:
             raise CommandError(
-                "--busy makes up people and what they did, so it runs only where DEMO=true says "
-                "that this database may hold the demo."
+                "--busy creates made-up people and activity, so it requires DEMO=true, "
+                "which allows demo data in this database."
             )
         if cast.is_there():
-            self._tell("The busy month is there already.")
+            self._tell("The busy month already exists.")
         else:
-            self._tell("Playing a busy month ...")
+            self._tell("Simulating a busy month ...")
             month.play(self._tell)
 
     def _tell(self, text: str) -> None:

@@ -15,7 +15,7 @@ from config.site import web_server
 class Command(BaseCommand):
     """Migrate, load the demo cast, serve, and say where to click."""
 
-    help = "Start Countersign with a demo cast on this machine; Ctrl-C stops all of it."
+    help = "Start Countersign with demo data on this machine; Ctrl-C stops everything."
 
     def handle(self, *args: object, **options: object) -> None:
         _refuse_other_databases()
@@ -25,7 +25,7 @@ class Command(BaseCommand):
             demo = self._prepare()
             with web_server.running() as process:
                 self._tell(banner(demo, mail=settings.EMAIL_FILE_PATH))
-                raise CommandError(f"The web server ended by itself, with {process.wait()}.")
+                raise CommandError(f"The web server exited unexpectedly, with {process.wait()}.")
         except stopping.Stopped as stopped:
             # After another signal, such as SIGHUP, there may be no terminal to write to.
             if stopped.number == signal.SIGINT:
@@ -55,5 +55,5 @@ def _refuse_other_databases() -> None:
         raise CommandError(
             "start loads demo accounts, so it runs only on the embedded database. With a "
             "DATABASE_URL, run `manage.py migrate` and serve config.wsgi:application; or set "
-            "DEMO=true if this database may hold the demo."
+            "DEMO=true to allow demo data in this database."
         )

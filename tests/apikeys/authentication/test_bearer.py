@@ -56,7 +56,7 @@ def test_a_change_of_state_takes_effect_at_the_next_request(client, first_key):
 
 @pytest.mark.parametrize("why", ["owner_inactive", "owner_left", "secret_expired"])
 def test_a_key_is_as_good_as_its_owner_and_its_time(first_key, dana, why):
-    with outside_command("Take something away"):
+    with outside_command("Remove a filter"):
         match why:
             case "owner_inactive":
                 User.objects.filter(pk=dana.pk).update(is_active=False)

@@ -5,7 +5,7 @@ from django.db import connection
 
 from apikeys.authentication import rate_limits, usage
 from apikeys.authentication.credentials import Authentication, BadCredential, authenticate
-from apikeys.authentication.rate_limits import Limit, LimitReached, Standing
+from apikeys.authentication.rate_limits import Limit, LimitReached, Quota
 from apikeys.commands import DisableApiKey
 from apikeys.models import Allowance
 from apikeys.models.tokens import Token
@@ -116,7 +116,7 @@ def test_version_1_says_it_in_plain_json(client, first_key, limits):
 
     assert (refused.status_code, refused["Content-Type"]) == (429, "application/json")
     assert refused.json() == {
-        "detail": "Too many requests: wait for as many seconds as Retry-After says.",
+        "detail": "Too many requests: wait Retry-After seconds.",
         "code": "rate_limited",
     }
     assert refused["Retry-After"] == "3600"
@@ -240,7 +240,7 @@ def test_with_only_failures_limited_a_good_key_writes_nothing(first_key, limits)
 
     found = authenticate(first_key.secret, address=HERE)
 
-    assert found.standing is None
+    assert found.quota is None
     assert not Allowance.objects.exists()
 
 
@@ -312,6 +312,6 @@ def test_the_table_is_not_logged(owner):
     ],
 )
 def test_what_is_left_is_rounded_to_the_careful_side(owed, fields):
-    standing = Standing.after("key", Limit(6000, 60), owed=owed)
+    quota = Quota.after("key", Limit(6000, 60), owed=owed)
 
-    assert standing.headers()["RateLimit"] == fields
+    assert quota.headers()["RateLimit"] == fields

@@ -31,7 +31,7 @@ def test_an_unknown_field_is_refused_by_name(client, first_key):
 
     assert answer.status_code == 400
     assert answer.json()["errors"] == [
-        {"pointer": "/colour", "code": "unknown", "detail": "is no field here"}
+        {"pointer": "/colour", "code": "unknown", "detail": "is not a known field"}
     ]
 
 

@@ -51,7 +51,7 @@ def test_a_good_secret_is_told_with_its_key(verify, first_key, dana, acme):
     assert verdict == {
         "valid": True,
         "code": "valid",
-        "detail": "The secret is good.",
+        "detail": "The secret is valid.",
         "key": {
             "id": str(first_key.id),
             "name": "first",

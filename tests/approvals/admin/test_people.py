@@ -147,7 +147,7 @@ def test_whoever_may_only_look_sees_no_forms_and_changes_nothing(iris, dana, bro
 
     answer = browser(iris).post(f"{USERS}{dana.pk}/ask/", {"verb": "deactivate"}, follow=True)
 
-    assert "Ask for a change" not in page.content.decode()
+    assert "Request a change" not in page.content.decode()
     assert "lacks the permission approvals.manage_people" in messages(answer)[0]
     assert User.objects.get(pk=dana.pk).is_active
     assert CommandRecord.objects.latest("position").status == "refused"
@@ -211,7 +211,7 @@ def test_each_selected_person_gets_an_answer_of_their_own(
 def test_a_form_that_names_nothing_is_answered_in_words(form, manager, dana, browser):
     answer = browser(manager).post(f"{USERS}{dana.pk}/ask/", form, follow=True)
 
-    assert messages(answer) == ["dana: group: must be chosen"]
+    assert messages(answer) == ["dana: group: is required"]
 
 
 def test_ones_own_password_is_still_changed_on_djangos_page(ann, browser):

@@ -76,9 +76,9 @@ def address(path, draft):
 def test_a_draft_is_compared_with_the_present_version_field_by_field(olga, present, draft, browser):
     told = text(browser(olga).get(edit(present), draft))
 
-    assert "Asks for 2 of Security 1 of Security" in told
-    assert "Approve within the usual 7 days 2 days" in told
-    changed = told.partition("What stays the same")[0]
+    assert "Required approvals 2 of Security 1 of Security" in told
+    assert "Approve within the default, 7 days 2 days" in told
+    changed = told.partition("Unchanged")[0]
     assert "Condition" not in changed
     assert Policy.objects.get().version == 1
 
@@ -96,7 +96,9 @@ def test_an_edit_is_tried_beside_what_the_policy_says_now(activity, olga, presen
 
     told = text(browser(olga).get(edit(present), draft))
 
-    assert "0 of the last 2 would have been held for approval ; by what it says now, 2" in told
+    assert (
+        "0 of the last 2 would have been held for approval ; under the current version, 2" in told
+    )
 
 
 def test_what_the_people_of_today_could_not_have_met_is_told(
@@ -108,7 +110,9 @@ def test_what_the_people_of_today_could_not_have_met_is_told(
 
     told = text(browser(olga).get(NEW, draft | {"quorum_0": 3}))
 
-    assert "2 of them could not have been met by the people there are today" in told
+    assert (
+        "2 of them would have been refused: today there are too few people to approve them" in told
+    )
 
 
 def test_conditions_are_tried_in_as_many_queries_for_many_commands(
@@ -135,7 +139,7 @@ def test_conditions_are_tried_in_as_many_queries_for_many_commands(
     [
         ("governs", "no.such", "Must be a command type or a prefix"),
         ("condition", "subject.typo", "at 1:8: undeclared reference"),
-        ("condition", "actor.kind", "gives STRING, not true or false"),
+        ("condition", "actor.kind", "returns STRING, not true or false"),
         ("quorum_0", 9, "Security cannot give 9 approvals"),
         ("group_0", "", "Must name a quorum for each group"),
         ("approve_within_0", -1, "greater than or equal to 0"),
@@ -224,7 +228,7 @@ def test_a_draft_that_says_the_same_cannot_be_proposed(olga, present, browser):
 
     told = text(browser(olga).get(edit(present), said))
 
-    assert "the draft says what the policy says already" in told
+    assert "the draft equals the policy" in told
     assert "Reason" not in told
 
 
@@ -237,7 +241,7 @@ def test_who_may_only_view_policies_may_try_them_and_not_propose(present, draft,
         address(edit(present), draft), {"reason": "Please", "seen": "0"}, follow=True
     )
 
-    assert "You may try policies, and not propose them" in told
+    assert "You may try policies, but not propose them" in told
     assert "lacks the permission approvals.manage_policy" in text(answer)
     assert not ApprovalRequest.objects.exists()
     assert CommandRecord.objects.latest("position").status == "refused"
@@ -277,8 +281,8 @@ def test_the_page_of_a_policy_tells_what_waits_under_it_and_what_is_proposed(
     told = text(browser(olga).get(f"{POLICIES}{present.pk}/change/"))
 
     assert "version 2" in told
-    assert "Change the policy on apikeys.disable: have 2 of Security approve" in told
-    assert "Disable API key “first”" in told.partition("What waits under it")[2]
+    assert "Edit the policy on apikeys.disable: require 2 of Security to approve" in told
+    assert "Disable API key “first”" in told.partition("Requests waiting under it")[2]
     assert "One is enough" in told.partition("Versions")[2]
 
 

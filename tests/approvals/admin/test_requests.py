@@ -89,7 +89,7 @@ def test_two_approvals_from_the_list_carry_the_command_out(waiting, ann, bob, br
 
     second = select(browser(bob), "approve", waiting)
 
-    assert results(second) == [f"Approved and carried out: Disable {ApiKey.objects.get()} of Acme."]
+    assert results(second) == [f"Approved and executed: Disable {ApiKey.objects.get()} of Acme."]
     assert not ApiKey.objects.get().is_enabled
     record = CommandRecord.objects.get(message_type="approvals.approve", actor_label="ann")
     assert (record.channel, record.reason, record.client_address) == (
@@ -107,7 +107,7 @@ def test_each_selected_request_is_decided_on_its_own(waiting, ask_for_another, a
 
     approved, refused = sorted(results(response))
     assert approved.startswith("Approved: 1 of 2")
-    assert "What you saw is not what this request asks for" in refused
+    assert "This is not the content that you saw" in refused
     assert Vote.objects.get().request_id == waiting.pk
 
 
@@ -116,7 +116,7 @@ def test_a_decision_without_what_was_seen_is_not_sent(waiting, ann, browser):
 
     response = select(browser(ann), "approve", waiting, digests={})
 
-    assert "Open the list again" in results(response)[0]
+    assert "open the list again" in results(response)[0]
     assert CommandRecord.objects.count() == before
 
 
@@ -125,13 +125,13 @@ def test_what_was_decided_meanwhile_is_answered_as_well(waiting, ann, bob, brows
 
     response = select(browser(bob), "approve", waiting)
 
-    assert "This request is denied already. Denied by ann: Still in use" in results(response)[0]
+    assert "This request is already denied. Denied by ann: Still in use" in results(response)[0]
 
 
 def test_denying_needs_a_reason(waiting, ann, browser):
     response = select(browser(ann), "deny", waiting)
 
-    assert "say why you deny" in results(response)[0]
+    assert "give a reason for denying" in results(response)[0]
     waiting.refresh_from_db()
     assert waiting.state == "pending"
 
@@ -148,7 +148,7 @@ def test_the_page_of_a_request_says_everything_about_it(waiting, ann, browser):
     content = page(browser(ann), waiting)
 
     for words in (
-        "seal valid",
+        "signature valid",
         waiting.digest,
         "Leaked",
         "dana",
@@ -158,7 +158,7 @@ def test_the_page_of_a_request_says_everything_about_it(waiting, ann, browser):
     ):
         assert words in content
     assert str(waiting.subject_id) in content
-    assert "Nobody has voted yet" in content
+    assert "No votes yet" in content
 
 
 def test_the_button_says_what_it_does(waiting, ann, bob, browser):
@@ -178,7 +178,7 @@ def test_a_decision_on_the_page_is_told_there(waiting, ann, browser):
     content = client.get(response["Location"]).content.decode()
     assert "Approved: 1 of 2 Security." in content
     assert "Confirmed" in content
-    assert "You have voted on this request already." in content
+    assert "You have already voted on this request." in content
     assert 'value="approve"' not in content
 
 
@@ -188,7 +188,7 @@ def test_the_requester_may_withdraw_and_no_more(waiting, dana, browser):
     dana.user_permissions.add(Permission.objects.get(codename="view_approvalrequest"))
     client = browser(dana)
     content = page(client, waiting)
-    assert "You asked for this yourself" in content
+    assert "You or a key of yours requested this" in content
     assert 'value="approve"' not in content
     assert 'value="deny"' not in content
 
@@ -223,13 +223,13 @@ def test_after_the_time_nobody_decides(waiting, ann, browser, owner):
 def test_what_was_altered_is_red_and_cannot_be_approved(waiting, ann, browser, owner):
     alter(owner, waiting)
     client = browser(ann)
-    words = "What was asked for has been altered since, or belongs to another request."
+    words = "The held command was altered, or belongs to another request."
 
     in_list = listed(client)
     assert f'<span class="flag">{words}</span>' in in_list
     content = page(client, waiting)
     assert "Disable API key" not in content + in_list.partition("<tbody>")[2]
-    assert "seal valid" not in content
+    assert "signature valid" not in content
     assert words in content
     assert 'value="approve"' not in content
     assert 'value="deny"' in content

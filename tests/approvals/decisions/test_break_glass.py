@@ -57,7 +57,7 @@ def test_it_carries_the_held_command_out_at_once_under_its_own_id(waiting, fay, 
 
     assert not ApiKey.objects.get().is_enabled
     assert request.state == "executed"
-    said = "Broken glass by fay, ticket INC-17: Leak in progress. Carried out."
+    said = "Break-glass by fay, ticket INC-17: Leak in progress. Executed."
     assert request.outcome == said
     attempts = CommandRecord.objects.filter(command_id=waiting.command_id).order_by("attempt")
     assert [each.status for each in attempts] == ["postponed", "succeeded"]
@@ -87,11 +87,11 @@ def test_it_is_loud(waiting, fay, ann, policy_owners, context_of, mailoutbox):
     with structlog.testing.capture_logs() as lines:
         completed(breaking(waiting), context=context_of(fay, reason="Leak in progress"))
 
-    (line,) = [line for line in lines if line["event"] == "glass broken"]
+    (line,) = [line for line in lines if line["event"] == "break-glass used"]
     assert (line["log_level"], line["by"]) == ("error", "fay")
-    alarms = [mail for mail in mailoutbox if "glass was broken" in mail.subject]
+    alarms = [mail for mail in mailoutbox if "Break-glass was used" in mail.subject]
     assert sorted(mail.to for mail in alarms) == [["ann@example.com"], ["olga@example.com"]]
-    assert "Broken glass by fay, ticket INC-17: Leak in progress" in alarms[0].body
+    assert "Break-glass by fay, ticket INC-17: Leak in progress" in alarms[0].body
 
 
 @pytest.mark.parametrize(("reason", "ticket"), [("", "INC-17"), ("Leak", " "), (" ", "")])
@@ -171,14 +171,14 @@ def test_it_is_broken_from_the_page_of_the_request(waiting, fay, ann, browser):
     page = f"/admin/approvals/approvalrequest/{waiting.pk}/"
     form = {"decision": "break_glass", "reason": "Leak in progress", "ticket": "INC-17"}
 
-    assert "Break the glass" in browser(fay).get(f"{page}change/").content.decode()
-    assert "Break the glass" not in browser(ann).get(f"{page}change/").content.decode()
+    assert "Use break-glass" in browser(fay).get(f"{page}change/").content.decode()
+    assert "Use break-glass" not in browser(ann).get(f"{page}change/").content.decode()
     answer = browser(fay).post(f"{page}decide/", form, follow=True)
 
     assert not ApiKey.objects.get().is_enabled
     (told,) = map(str, answer.context["messages"])
-    assert told == "Broken glass by fay, ticket INC-17: Leak in progress. Carried out."
-    assert "Break the glass" not in browser(fay).get(f"{page}change/").content.decode()
+    assert told == "Break-glass by fay, ticket INC-17: Leak in progress. Executed."
+    assert "Use break-glass" not in browser(fay).get(f"{page}change/").content.decode()
 
 
 def test_the_page_tells_a_superuser_why_not(waiting, acme, browser):
@@ -213,7 +213,7 @@ def test_a_subject_that_has_changed_is_refused_as_stale(waiting, first_key, dana
 
     assert (request.state, request.outcome_code) == ("refused", "stale")
     assert request.outcome.startswith(
-        "Broken glass by fay, ticket INC-17: Leak in progress. Refused when carried out: "
+        "Break-glass by fay, ticket INC-17: Leak in progress. Refused on execution: "
     )
     settled = EventRecord.objects.get(message_type="approvals.settled", subject_id=str(waiting.pk))
     assert settled.data["outcome_code"] == "stale"

@@ -71,7 +71,7 @@ def test_the_command_writes_it_down_and_calls_the_held_command_off(waiting, owne
 
     waiting.refresh_from_db()
     assert waiting.state == "expired"
-    assert waiting.outcome.startswith("Nobody decided this until")
+    assert waiting.outcome.startswith("No decision was made by")
     assert attempts(waiting.command_id) == [(1, "postponed", ""), (2, "cancelled", "expired")]
     event = EventRecord.objects.get(message_type="approvals.expired")
     assert event.correlation_id == waiting.command_id
@@ -125,7 +125,7 @@ def test_enough_approvals_after_the_time_to_execute_carry_nothing_out(
     request = approve(waiting, bob)
 
     assert (request.state, request.outcome_code) == ("refused", "conflict")
-    assert "could be carried out until" in request.outcome
+    assert "could be executed until" in request.outcome
     assert attempts(waiting.command_id) == [(1, "postponed", ""), (2, "cancelled", "too_late")]
     assert ApiKey.objects.get().is_enabled
     assert_balanced()

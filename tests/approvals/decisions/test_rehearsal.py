@@ -39,8 +39,8 @@ def test_trying_says_what_would_come_of_it_and_shows_the_values(waiting, ann, br
     answer = attempt(browser(ann), waiting)
 
     said = section(answer.content.decode(), "works")
-    assert "It would be carried out now: API key disabled." in said
-    assert "Tried as dana" in said
+    assert "It would succeed now: API key disabled." in said
+    assert "Run as dana" in said
     enabled = rows_of(answer.context)["is enabled"]
     assert (enabled.now.short, enabled.proposed.short, enabled.would_change) == ("yes", "no", True)
     assert not rows_of(answer.context)["name"].would_change
@@ -71,7 +71,7 @@ def test_trying_a_creation_shows_no_secret_and_makes_nothing(
 
     content = attempt(browser(ann), request).content.decode()
 
-    assert "It would be carried out now: User created." in content
+    assert "It would succeed now: User created." in content
     assert "/set-password/" not in content
     assert not User.objects.filter(username="newcomer").exists()
     assert mail.outbox == []
@@ -95,7 +95,7 @@ def test_trying_acts_as_the_requester_who_has_to_be_good(waiting, dana, ann, bro
 
     User.objects.filter(pk=dana.pk).update(is_active=False)
     assert (
-        "It would be refused now: dana, who asked for this, is no longer good."
+        "It would be refused now: The requester, dana, is no longer valid."
         in attempt(client, waiting).content.decode()
     )
 
@@ -138,12 +138,12 @@ def test_a_row_that_others_hold_is_not_waited_for_long(waiting, first_key, ann, 
 def test_only_who_has_to_do_with_it_can_try_it(waiting, iris, dana, browser):
     content = page(browser(iris), waiting)
     assert "Try it now" not in content
-    assert "Whoever may vote on it can try it." in content
+    assert "Only its approvers can try it." in content
 
     assert "It would" not in attempt(browser(iris), waiting).content.decode()
 
     let_in(dana)
-    assert "It would be carried out now" in attempt(browser(dana), waiting).content.decode()
+    assert "It would succeed now" in attempt(browser(dana), waiting).content.decode()
 
 
 def test_opening_the_page_tries_nothing(waiting, ann, browser, owner):
@@ -164,4 +164,4 @@ def test_what_is_decided_is_not_tried(waiting, ann, bob, browser):
 
     content = attempt(browser(ann), waiting).content.decode()
 
-    assert "Will it still work?" not in content
+    assert "Test run" not in content

@@ -53,7 +53,7 @@ def test_after_taking_it_back_one_may_deny(waiting, ann, approve, take_back, den
     assert deny(waiting, ann).state == "denied"
 
 
-def test_taking_back_is_an_event_of_the_same_affair(waiting, ann, approve, take_back):
+def test_taking_back_is_an_event_of_the_same_case(waiting, ann, approve, take_back):
     approve(waiting, ann)
     take_back(waiting, ann)
 
@@ -162,7 +162,7 @@ def test_where_the_policy_wants_a_reason_one_approves_with_one(
     policy("apikeys.enable", group=security, quorum=1, approver_reason_required=True)
     request = hold(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
 
-    with pytest.raises(Invalid, match="say why you approve"):
+    with pytest.raises(Invalid, match="give a reason for approving"):
         approve(request, ann)
 
     assert not Vote.objects.exists()

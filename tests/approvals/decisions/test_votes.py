@@ -114,7 +114,7 @@ def test_a_command_that_gained_a_field_while_it_waited_is_carried_out(
     assert not ApiKey.objects.get().is_enabled
 
 
-def test_votes_belong_to_the_affair_of_the_command(request_to_disable, ann, context_of):
+def test_votes_belong_to_the_case_of_the_command(request_to_disable, ann, context_of):
     completed(approval(request_to_disable), context=context_of(ann))
 
     event = EventRecord.objects.get(message_type="approvals.approved")
@@ -251,7 +251,7 @@ def test_a_credential_that_is_no_longer_good_is_refused_at_the_replay(
 
     request = ApprovalRequest.objects.get()
     assert (request.state, ApiKey.objects.get().is_enabled) == ("refused", True)
-    assert "no longer good" in request.outcome
+    assert "no longer valid" in request.outcome
 
 
 @deed

@@ -260,4 +260,4 @@ def test_what_comes_under_the_floor_while_it_waits_needs_the_owners_after_all(
     done = approved(request, ann)
 
     assert (done.state, chess.user_set.contains(dana)) == ("refused", False)
-    assert "ask again" in done.outcome
+    assert "resubmit it" in done.outcome

@@ -110,5 +110,5 @@ def test_a_command_is_explained_on_a_page(activity, security, ann, bob, iris, gu
     told_elsewhere = browser(gus).get(address, asked).content.decode()
 
     assert "not: context.channel ==" in told
-    assert "not yours to see" in told_elsewhere
+    assert "do not have access" in told_elsewhere
     assert "apikeys.disable" not in told_elsewhere

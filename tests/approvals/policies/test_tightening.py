@@ -110,7 +110,7 @@ def test_a_higher_quorum_supersedes_the_request(waiting, carol, tighten):
     assert_balanced()
 
 
-def test_both_requests_tell_of_it_in_the_affair_of_the_command(waiting, carol, tighten):
+def test_both_requests_tell_of_it_in_the_case_of_the_command(waiting, carol, tighten):
     edit(quorum=3)
 
     stricter = tighten(waiting)
@@ -247,7 +247,7 @@ def test_what_changed_since_it_was_first_asked_for_is_still_stale(
 
     stricter = tighten(waiting)
 
-    assert staleness(stricter) == "Changed since this was asked for: name."
+    assert staleness(stricter) == "Changed since the request: name."
     assert approved(stricter, ann, bob, carol).outcome_code == "stale"
 
 
@@ -339,7 +339,7 @@ def test_the_page_offers_it_to_who_manages_policies(waiting, carol, manager, ann
 
     stricter = ApprovalRequest.objects.get(state="pending")
     assert f"/admin/approvals/approvalrequest/{stricter.pk}/change/" in answer.content.decode()
-    assert "What took its place" in answer.content.decode()
+    assert "The request that replaced it" in answer.content.decode()
 
 
 def test_over_http_the_superseded_request_takes_no_votes(waiting, carol, ann, browser, tighten):

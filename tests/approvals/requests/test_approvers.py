@@ -44,12 +44,12 @@ def test_a_vote_that_stopped_counting_says_why(waiting, ann, bob, acme, security
     decide(browser(bob), waiting, "approve")
     bob.groups.remove(security)
     said = section(page(browser(ann), waiting), "needed")
-    assert "stopped counting: bob is not in Security any more" in said
+    assert "no longer counts: bob is no longer in Security" in said
 
     User.objects.filter(pk=bob.pk).update(is_active=False)
     said = section(page(browser(ann), waiting), "needed")
-    assert "stopped counting: bob is not active any more" in said
-    assert "Security 0 of 2 nobody yet" in said
+    assert "no longer counts: bob is no longer active" in said
+    assert "Security 0 of 2 no one yet" in said
 
 
 def test_a_vote_taken_back_is_told_and_does_not_count(waiting, ann, bob, browser):
@@ -59,7 +59,7 @@ def test_a_vote_taken_back_is_told_and_does_not_count(waiting, ann, bob, browser
     said = section(page(browser(ann), waiting), "needed")
 
     assert "approve taken back: does not count" in said
-    assert "take back undid the vote before" in said
+    assert "take back took back the previous vote" in said
 
 
 def test_what_too_few_can_approve_is_red_and_says_whom_to_ask(

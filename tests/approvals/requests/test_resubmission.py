@@ -157,7 +157,7 @@ def test_nothing_else_is_raised_again(ending, waiting, dana, ann, bob, context_o
 
     answer = raise_on_page(client, waiting)
 
-    assert "can be asked for once more" in answer.content.decode()
+    assert "can be resubmitted" in answer.content.decode()
     assert CommandRecord.objects.count() == commands
     assert ApprovalRequest.objects.get().state == ending
 
@@ -168,7 +168,7 @@ def test_nobody_raises_again_what_somebody_else_asked_for(stale, ann, browser):
 
     answer = raise_on_page(client, stale)
 
-    assert "Only who asked for this" in answer.content.decode()
+    assert "Only the requester may withdraw" in answer.content.decode()
     assert ApprovalRequest.objects.get() == stale
 
 

@@ -16,7 +16,7 @@ from tests.conftest import completed, create_key, policy
 from tests.probes import deed, to
 from tests.tampering import tamper
 
-CHANGED = "Changed since this was asked for: name."
+CHANGED = "Changed since the request: name."
 
 
 @deed
@@ -120,7 +120,7 @@ def test_the_list_says_whose_requester_is_no_longer_active(waiting, dana, ann, b
     dana.save()
 
     content = browser(ann).get("/admin/approvals/approvalrequest/").content.decode()
-    assert "Who asked for this is no longer good." in content
+    assert "The account or credential of the requester is no longer valid." in content
 
 
 def test_a_requester_who_lost_the_permission_is_flagged_before_anybody_votes(
@@ -129,7 +129,7 @@ def test_a_requester_who_lost_the_permission_is_flagged_before_anybody_votes(
     dana.user_permissions.clear()
 
     page = browser(ann).get(f"/admin/approvals/approvalrequest/{waiting.pk}/change/")
-    assert "Who asked for this may not do it any more." in page.content.decode()
+    assert "The requester may no longer do this." in page.content.decode()
 
 
 def test_a_key_that_was_disabled_since_it_asked_is_flagged(
@@ -146,4 +146,4 @@ def test_a_key_that_was_disabled_since_it_asked_is_flagged(
     completed(to(disable_the_asker, first_key.id))
 
     page = browser(ann).get(f"/admin/approvals/approvalrequest/{request.pk}/change/")
-    assert "Who asked for this is no longer good." in page.content.decode()
+    assert "The account or credential of the requester is no longer valid." in page.content.decode()

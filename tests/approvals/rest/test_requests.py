@@ -112,7 +112,7 @@ def test_it_warns_of_what_would_stop_it_before_anybody_votes(asked, ann, dana, b
 
     for told in (detail, listed):
         (warning,) = told["warnings"]
-        assert "asked for this" in warning
+        assert "of the requester is no longer valid" in warning
 
 
 def test_it_tells_why_one_may_not_vote(asked, ann, otto, dana, browser, client, first_key):
@@ -125,7 +125,7 @@ def test_it_tells_why_one_may_not_vote(asked, ann, otto, dana, browser, client, 
 
     assert "voted" in why(browser(ann))
     assert "do not belong to Security" in why(browser(otto))
-    assert "yourself" in why(browser(dana))
+    assert "You or a key of yours" in why(browser(dana))
     assert "signed in" in why(client, key=first_key)
 
 

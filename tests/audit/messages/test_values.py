@@ -79,7 +79,7 @@ def test_a_date_and_time_becomes_utc():
         (Any, {1: "x"}, "text"),
         (Any, ["NUL \x00"], "without NUL"),
         (Any, [float("inf")], "finite"),
-        (Any, {"id": UUID(int=1)}, "what JSON can say"),
+        (Any, {"id": UUID(int=1)}, "a JSON value"),
         (Any, reduce(lambda inner, _: [inner], range(33), 0), "32 levels"),
     ],
 )

@@ -24,7 +24,8 @@ def test_who_may_not_read_the_log_is_told_so(first_key, ann, browser):
         answer = browser(ann).get(url)
         assert answer.status_code == 403
         assert (
-            "You are signed in as ann, who may not read the audit log." in answer.content.decode()
+            "You are signed in as ann, without permission to read the audit log."
+            in answer.content.decode()
         )
 
 
@@ -72,7 +73,7 @@ def test_the_log_can_be_narrowed_down(disabled_twice, read, narrowed, count):
     asked = {"subject": f"api-key:{disabled_twice.id}"} | narrowed
     content = read("/audit/", asked)
 
-    assert content.count('data-label="What"') == count
+    assert content.count('data-label="Command"') == count
 
 
 def test_the_log_is_paged_by_time_and_position(first_key, dana, act, read, monkeypatch):
@@ -97,7 +98,7 @@ def test_nobody_reads_the_story_of_anothers_subject(globex_key, iris, browser):
     for url in (
         story_of(globex_key.id),
         f"/audit/commands/{record.command_id}",
-        f"/audit/affairs/{record.correlation_id}",
+        f"/audit/cases/{record.correlation_id}",
     ):
         assert browser(iris).get(url).status_code == 404
 
@@ -107,8 +108,8 @@ def test_a_command_is_shown_with_every_attempt_and_event(disabled, read):
 
     for words in (
         f"<h1>Disable {ApiKey.objects.get()} of Acme</h1>",
-        "Attempt 1: asked for, held until approved",
-        "Attempt 2: carried out",
+        "Attempt 1: held for approval",
+        "Attempt 2: succeeded",
         ">Approval requested</h3>",
         ">API key disabled</h3>",
         "require_approval",
@@ -118,7 +119,7 @@ def test_a_command_is_shown_with_every_attempt_and_event(disabled, read):
 
 def test_pages_ask_the_database_no_more_for_longer_stories(disabled, dana, act, iris, browser):
     client = browser(iris)
-    urls = ("/audit/", story_of(disabled.subject_id), f"/audit/affairs/{disabled.command_id}")
+    urls = ("/audit/", story_of(disabled.subject_id), f"/audit/cases/{disabled.command_id}")
     few = [queries(client, url) for url in urls]
     for command in (EnableApiKey, DisableApiKey, DisableApiKey):
         act(dana, command(api_key_id=UUID(disabled.subject_id)))
@@ -133,7 +134,7 @@ def test_no_page_has_inline_code(disabled, first_key, read):
     for url in (
         "/audit/",
         story_of(first_key.id),
-        f"/audit/affairs/{disabled.command_id}",
+        f"/audit/cases/{disabled.command_id}",
         f"/audit/commands/{disabled.command_id}",
         "/admin/",
         "/admin/login/",

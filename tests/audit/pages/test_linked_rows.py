@@ -49,9 +49,7 @@ def test_who_may_not_read_the_log_is_led_nowhere_into_it(first_key, ann, browser
     assert 'href="/audit/' not in page(browser(ann), f"{KEYS}{first_key.id}/change/")
 
 
-def test_a_record_leads_to_its_subject_its_command_its_affair_and_its_actor(
-    first_key, dana, reader
-):
+def test_a_record_leads_to_its_subject_its_command_its_case_and_its_actor(first_key, dana, reader):
     record = CommandRecord.objects.get(message_type="apikeys.create")
 
     listed = page(reader, "/admin/audit/commandrecord/")
@@ -59,7 +57,7 @@ def test_a_record_leads_to_its_subject_its_command_its_affair_and_its_actor(
     for path in (
         f"subjects/api-key/{first_key.id}",
         f"commands/{record.command_id}",
-        f"affairs/{record.correlation_id}",
+        f"cases/{record.correlation_id}",
         f"actors/user/{dana.pk}",
     ):
         assert f'href="/audit/{path}"' in listed
@@ -83,7 +81,7 @@ def test_the_page_of_a_key_tells_what_waits_for_approval_and_leads_there(
 
     shown = page(reader, f"{KEYS}{first_key.id}/change/")
 
-    waiting = shown.partition("What waits for approval")[2]
+    waiting = shown.partition("Waiting for approval")[2]
     assert "apikeys.disable" in waiting
     assert "/admin/approvals/approvalrequest/" in waiting
 

@@ -54,7 +54,7 @@ def test_an_unknown_field_is_refused_also_where_it_is_deep_inside(client, manage
     answer = call(client, "POST", POLICIES, {"governs": "x", "rules": rules}, key=manager_key)
 
     assert answer.json()["errors"] == [
-        {"pointer": "/rules/0/veto", "code": "unknown", "detail": "is no field here"}
+        {"pointer": "/rules/0/veto", "code": "unknown", "detail": "is not a known field"}
     ]
 
 

@@ -95,7 +95,7 @@ def test_a_change_outside_a_command_is_possible_with_a_reason_and_on_record(firs
 
 
 def test_it_needs_a_reason_and_leaves_nothing_of_a_failure(first_key):
-    with pytest.raises(ValueError, match="why"), outside_command(" "):
+    with pytest.raises(ValueError, match="reason"), outside_command(" "):
         pass
     with pytest.raises(ZeroDivisionError), outside_command("To fail"):
         ApiKey.objects.filter(pk=first_key.id).update(name="broken" * (1 // 0))

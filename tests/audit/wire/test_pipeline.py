@@ -1,17 +1,20 @@
 """What travels together: all of it or nothing, whatever comes in between."""
 
 import pytest
+from django.conf import settings
 from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
 from apikeys.commands import DisableApiKey, EnableApiKey
-from apikeys.models import ApiKey, Customer
+from apikeys.models import AlreadyEnabled, ApiKey, Customer
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Crashed, NotFound
+from audit.models import PreparedQuery
 from audit.models.records import CommandRecord
 from audit.wire import pipeline, rows
 from benchmarks.protocol import traffic_of
 from tests.books import all_but_records, assert_balanced
+from tests.conftest import pipelined_only
 from tests.probes import Broken, deed, locking, to
 
 NOBODY = uuid7()
@@ -57,51 +60,51 @@ def disable_and_break(command, context):
 
 @deed
 def disable_and_look(command, context):
-    rows.locked(ApiKey, pk=command.api_key_id).disable()
+    ApiKey.objects.locked(pk=command.api_key_id).disable()
     assert not ApiKey.objects.get(pk=command.api_key_id).is_enabled
     assert history_of(command.api_key_id) == [False]
 
 
 @deed
 def disable_and_look_with_the_same_prepared_statement(command, context):
-    rows.locked(ApiKey, pk=command.api_key_id).disable()
-    assert not rows.locked(ApiKey, pk=command.api_key_id).is_enabled
+    ApiKey.objects.locked(pk=command.api_key_id).disable()
+    assert not ApiKey.objects.locked(pk=command.api_key_id).is_enabled
 
 
 @deed
 def ask_ahead_and_then_change(command, context):
-    api_key = rows.locked(ApiKey, pk=command.api_key_id)
-    pipeline.ask_ahead(rows.reading(ApiKey, pk=api_key.pk), rows.reading(Customer, pk=NOBODY))
+    api_key = ApiKey.objects.locked(pk=command.api_key_id)
+    pipeline.prefetch(rows.selection(ApiKey, pk=api_key.pk), rows.selection(Customer, pk=NOBODY))
     api_key.disable()
-    assert not rows.found(ApiKey, pk=api_key.pk).is_enabled
+    assert not ApiKey.objects.found(pk=api_key.pk).is_enabled
 
 
 @deed
 def ask_ahead(command, context):
-    pipeline.ask_ahead(
-        rows.reading(ApiKey, pk=command.api_key_id), rows.reading(Customer, pk=NOBODY)
+    pipeline.prefetch(
+        rows.selection(ApiKey, pk=command.api_key_id), rows.selection(Customer, pk=NOBODY)
     )
     assert rows.find(Customer, pk=NOBODY) is None
-    assert rows.found(ApiKey, pk=command.api_key_id).is_enabled
+    assert ApiKey.objects.found(pk=command.api_key_id).is_enabled
 
 
 @deed
 def lock_what_an_inner_command_has_changed(command, context):
     dispatch(DisableApiKey(api_key_id=command.api_key_id))
-    rows.locked(ApiKey, pk=command.api_key_id).enable()
+    ApiKey.objects.locked(pk=command.api_key_id).enable()
 
 
 @deed
 def change_what_was_locked_in_a_savepoint(command, context):
     with transaction.atomic():
-        api_key = rows.locked(ApiKey, pk=command.api_key_id)
+        api_key = ApiKey.objects.locked(pk=command.api_key_id)
         transaction.set_rollback(True)
     api_key.disable()
 
 
 @deed
 def give_it_a_name_that_the_database_refuses(command, context):
-    api_key = rows.locked(ApiKey, pk=command.api_key_id)
+    api_key = ApiKey.objects.locked(pk=command.api_key_id)
     api_key.prefix = None
     api_key.save(update_fields=["prefix"])
 
@@ -118,6 +121,7 @@ def test_a_handler_reads_what_it_has_written_past_the_orm_too(first_key):
     assert history_of(first_key.id) == [False]
 
 
+@pipelined_only
 def test_what_was_asked_ahead_is_not_asked_again(first_key):
     traffic = traffic_of(lambda: dispatch(to(ask_ahead, first_key.id)))
 
@@ -137,6 +141,7 @@ def test_what_was_locked_ahead_is_read_anew_after_an_inner_command(first_key):
     assert history_of(first_key.id) == [False, True]
 
 
+@pipelined_only
 def test_a_change_under_a_lock_that_was_given_up_is_made_at_once(first_key):
     traffic = traffic_of(
         lambda: dispatch(locking(change_what_was_locked_in_a_savepoint, first_key.id))
@@ -169,7 +174,7 @@ def begin_and_break(command, context):
 def dispatch_what_is_refused_before_it_is_said(command, context):
     with pytest.raises(NotFound):
         dispatch(DisableApiKey(api_key_id=uuid7()))
-    rows.locked(ApiKey, pk=command.api_key_id).disable()
+    ApiKey.objects.locked(pk=command.api_key_id).disable()
 
 
 def test_a_savepoint_that_nothing_was_said_in_can_be_rolled_back(first_key):
@@ -212,6 +217,7 @@ def test_an_inner_command_that_fails_takes_its_history_along(first_key):
     assert_balanced()
 
 
+@pipelined_only
 def test_what_a_session_has_forgotten_is_prepared_anew(first_key):
     dispatch(DisableApiKey(api_key_id=first_key.id))
     with connection.cursor() as cursor:
@@ -235,6 +241,7 @@ def test_it_works_where_nothing_may_be_prepared(first_key):
     assert_balanced()
 
 
+@pipelined_only
 def test_every_statement_of_a_dispatch_is_prepared(first_key):
     for command_class in (DisableApiKey, EnableApiKey) * 4:
         dispatch(command_class(api_key_id=first_key.id))
@@ -266,3 +273,25 @@ def test_what_follows_a_failure_is_not_carried_out(first_key):
         pipeline.send(failing, pipeline.COMMIT)
 
     assert pipeline.fetch(pipeline.Statement("SELECT %s::int"), [1]) == (1,)
+
+
+def test_rows_are_read_with_the_commit_of_a_command(first_key):
+    query = PreparedQuery("SELECT is_enabled FROM apikeys_apikey WHERE id = %s")
+
+    with query.prefetched_after_commit([first_key.id]):
+        dispatch(DisableApiKey(api_key_id=first_key.id))
+        traffic = traffic_of(lambda: query.rows([first_key.id]))
+        later = query.rows([first_key.id])
+
+    assert traffic.round_trips == (1 if settings.AUDIT_WIRE == "plain" else 0)
+    assert later == [(False,)]
+
+
+def test_no_rows_are_kept_for_a_command_that_is_refused(first_key):
+    query = PreparedQuery("SELECT is_enabled FROM apikeys_apikey WHERE id = %s")
+
+    with query.prefetched_after_commit([first_key.id]):
+        with pytest.raises(AlreadyEnabled):
+            dispatch(EnableApiKey(api_key_id=first_key.id))
+
+        assert query.rows([first_key.id]) == [(True,)]

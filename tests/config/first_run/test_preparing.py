@@ -143,4 +143,4 @@ def test_a_directory_that_cannot_be_used_is_refused_with_the_ways_out(process, h
 
     error = process(SCRIPT, DATA_DIR=str(home / "file" / "below")).leave()
 
-    assert "Set DATA_DIR to a directory of your own, or DATABASE_URL" in error
+    assert "Set DATA_DIR to your own directory, or DATABASE_URL" in error

@@ -41,7 +41,7 @@ def test_each_sentence_and_digest_is_shown_before_anything_is_decided(three, ann
         assert f'name="digest-{each.pk}" value="{each.digest}"' in content
     assert content.count("<bdi>Disable API key") == 3
     assert content.count("Approve (1 more needed after you)") == 3
-    assert "3 of the 3 selected can be decided by you" in content
+    assert "You can decide 3 of the 3 selected requests" in content
     assert ">Approve 3 now</button>" in content
     assert not Vote.objects.exists()
 
@@ -65,8 +65,8 @@ def test_what_one_cannot_decide_is_said_why_and_not_sent(three, ann, bob, browse
     answer = confirm(client, "approve", *three)
 
     found, content = candidates(answer), answer.content.decode()
-    assert found[voted.pk].obstacle == "You have voted on this request already."
-    assert found[denied.pk].obstacle.startswith("This request is denied already.")
+    assert found[voted.pk].obstacle == "You have already voted on this request."
+    assert found[denied.pk].obstacle.startswith("This request is already denied.")
     assert found[open_one.pk].obstacle == ""
     assert f'name="request" value="{voted.pk}"' not in content
     assert f'name="request" value="{open_one.pk}"' in content
@@ -76,7 +76,7 @@ def test_who_has_no_vote_gets_no_button(three, iris, browser):
     content = confirm(browser(iris), "approve", *three).content.decode()
 
     assert content.count("You do not belong to Security") == 3
-    assert "You can decide on none of these." in content
+    assert "You cannot decide any of these." in content
     assert 'type="submit" class="button' not in content
 
 
@@ -86,7 +86,7 @@ def test_what_does_not_verify_can_be_denied_and_not_approved(three, ann, browser
 
     approving, denying = (candidates(confirm(client, verb, *three)) for verb in bulk.VERBS)
 
-    assert "has been altered since" in approving[three[0].pk].obstacle
+    assert "The held command was altered" in approving[three[0].pk].obstacle
     assert approving[three[0].pk].presented.sentence == "A request that cannot be verified"
     assert denying[three[0].pk].obstacle == ""
 
@@ -98,7 +98,7 @@ def test_each_is_decided_in_a_transaction_of_its_own(three, ann, browser):
     told = results(select(browser(ann), "approve", *three, digests=seen, reason="Confirmed"))
 
     assert sum(each.startswith("Approved: 1 of 2 Security.") for each in told) == 2
-    assert sum("What you saw is not what this request asks for" in each for each in told) == 1
+    assert sum("This is not the content that you saw" in each for each in told) == 1
     assert set(Vote.objects.values_list("request", flat=True)) == {three[0].pk, three[2].pk}
     records = CommandRecord.objects.filter(message_type="approvals.approve")
     assert len(set(records.values_list("correlation_id", flat=True))) == 3
@@ -111,7 +111,7 @@ def test_sent_twice_the_second_time_says_so_of_each(three, ann, browser):
 
     told = results(select(client, "approve", *three))
 
-    assert [each.endswith("You have voted on this request already.") for each in told] == [True] * 3
+    assert [each.endswith("You have already voted on this request.") for each in told] == [True] * 3
     assert Vote.objects.count() == 3
 
 
@@ -124,14 +124,14 @@ def test_what_ran_out_or_was_decided_meanwhile_is_told_row_by_row(three, ann, bo
     told = results(select(client, "approve", *three))
 
     assert sum("could be decided until" in each for each in told) == 1
-    assert sum("denied already. Denied by bob: Still in use" in each for each in told) == 1
+    assert sum("already denied. Denied by bob: Still in use" in each for each in told) == 1
     assert sum(each.startswith("Approved: 1 of 2") for each in told) == 1
 
 
 def test_denying_needs_a_reason_for_all(three, ann, browser):
     told = results(select(browser(ann), "deny", *three))
 
-    assert ["say why you deny" in each for each in told] == [True] * 3
+    assert ["give a reason for denying" in each for each in told] == [True] * 3
     assert not ApprovalRequest.objects.exclude(state="pending").exists()
 
 
@@ -140,7 +140,7 @@ def test_the_last_votes_carry_out(three, ann, bob, browser):
 
     answer = select(browser(ann), "approve", *three)
 
-    assert all(each.startswith("Approved and carried out") for each in results(answer))
+    assert all(each.startswith("Approved and executed") for each in results(answer))
     assert "3 of 3 decided." in answer.content.decode()
     assert not ApiKey.objects.filter(is_enabled=True).exists()
 
@@ -152,7 +152,7 @@ def test_nothing_else_is_done_in_bulk(verb, waiting, dana, browser):
     answer = select(browser(dana), verb, waiting)
 
     assert (answer.status_code, answer["Location"]) == (302, LIST)
-    assert said(answer) == ["Select what you want to decide on."]
+    assert said(answer) == ["Select the requests to decide."]
     waiting.refresh_from_db()
     assert waiting.state == "pending"
 

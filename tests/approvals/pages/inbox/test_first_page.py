@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from approvals.pages.inbox.counter import waiting as for_the_header
+from approvals.pages.inbox.counter import pending_count as for_the_header
 from tests.approvals.admin_pages import LIST, decide
 from tests.approvals.asking import asks_for_many
 from tests.conftest import actor, member

@@ -41,7 +41,9 @@ def rows(client, **query):
 
 
 def in_rows(content):
-    return re.findall(rf'data-label="What">\s*<a href="{LIST}([0-9a-f-]+)/change/"><bdi>', content)
+    return re.findall(
+        rf'data-label="Request">\s*<a href="{LIST}([0-9a-f-]+)/change/"><bdi>', content
+    )
 
 
 def test_what_i_can_vote_on_is_on_the_first_tab_until_i_have(waiting, ann, bob, browser):
@@ -68,7 +70,7 @@ def test_who_belongs_to_no_group_watches(waiting, iris, browser):
     client = browser(iris)
 
     assert tabs_with(client, waiting) == ["watching"]
-    assert "Nothing waits for your decision." in listed(client)
+    assert "No requests need your decision." in listed(client)
 
 
 def test_what_needs_me_is_exactly_what_my_vote_would_count_for(
@@ -132,10 +134,10 @@ def test_the_rows_tell_who_asks_through_what_and_why(
     content = listed(browser(ann))
 
     assert "dana, with key “first”" in content
-    assert ", through v2" in content
+    assert ", via v2" in content
     assert '<q class="why">It leaked</q>' in content
     assert f'href="/admin/apikeys/apikey/{other.id}/change/"' in content
-    assert re.search(r"asked \d+.minutes? ago", content)
+    assert re.search(r"requested \d+.minutes? ago", content)
     assert '<span class="rule">0 of 2 Security</span>' in content
 
 
@@ -162,11 +164,11 @@ def test_flags_say_what_is_wrong_and_conflicts_lead_to_each_other(
 
     content = listed(browser(ann))
 
-    assert content.count("Changed since this was asked for: name.") == 2
-    assert content.count("Who asked for this is no longer good.") == 2
+    assert content.count("Changed since the request: name.") == 2
+    assert content.count("The account or credential of the requester is no longer valid.") == 2
     assert content.count("Conflicts with another open request") == 2
     for request, words in ((waiting, "Disable API key"), (other, "Enable API key")):
-        assert f'<a href="{LIST}{request.pk}/change/"><bdi>{words}, asked for by dana' in content
+        assert f'<a href="{LIST}{request.pk}/change/"><bdi>{words}, requested by dana' in content
 
 
 def test_what_belongs_to_others_is_no_conflict_that_one_is_told_of(
@@ -185,7 +187,7 @@ def test_a_request_that_does_not_verify_is_put_into_no_sentence(waiting, ann, br
     content = listed(browser(ann))
 
     assert "A request that cannot be verified" in content
-    assert "What was asked for has been altered since" in content
+    assert "The held command was altered" in content
     assert "Disable API key" not in content.partition("<tbody>")[2]
 
 
@@ -202,7 +204,7 @@ def test_facets_narrow_the_tab_down(waiting, first_key, dana, ann, security, con
     assert rows(client, q="leak") == [str(waiting.pk)]
     assert set(rows(client, q=f"api-key:{first_key.id}")) == both
     assert rows(client, q="nothing like it") == []
-    assert "Nothing here fits that." in listed(client, q="nothing like it")
+    assert "No requests match." in listed(client, q="nothing like it")
     for unreadable in ({"type": "x"}, {"group": "x"}, {"age": "x"}, {"after": "x"}, {"tab": "x"}):
         assert set(rows(client, **unreadable)) == both
 

@@ -32,7 +32,7 @@ def test_the_headline_is_what_the_verified_payload_says(waiting, ann, browser):
 
     assert f"<h1><bdi>Disable {ApiKey.objects.get()} of Acme</bdi></h1>" in content
     line = text(content.partition('<p class="integrity">')[2].partition("</p>")[0])
-    assert line.startswith("pending seal valid · apikeys.disable v1 · about API key “first”")
+    assert line.startswith("pending signature valid · apikeys.disable v1 · on API key “first”")
     assert line.endswith(f"digest {waiting.digest[:4]}-{waiting.digest[4:8]}")
 
 
@@ -78,8 +78,8 @@ def test_the_last_vote_on_what_will_be_refused_says_so(waiting, first_key, ann, 
 
     content = page(browser(ann), waiting)
 
-    assert "This will be refused even if it is approved" in content
-    assert "Approve, although it will be refused as it stands: you are the last vote" in content
+    assert "Execution will be refused even if it is approved" in content
+    assert "Approve anyway: last vote, but execution would currently be refused" in content
 
 
 def test_what_does_not_verify_is_red_and_says_nothing_of_its_content(waiting, ann, browser, owner):
@@ -92,7 +92,7 @@ def test_what_does_not_verify_is_red_and_says_nothing_of_its_content(waiting, an
     assert 'value="approve"' not in content
     assert "Try it now" not in content
     assert 'id="covered"' not in content
-    for heading in ("changes", "grounds", "works"):
+    for heading in ("changes", "matching-policies", "works"):
         assert f'<h2 id="{heading}">' not in content
     assert "Disable" not in section(content, "asked")
 
@@ -116,8 +116,8 @@ def test_a_change_shows_each_value_now_and_when_it_was_asked_for(waiting, first_
     assert not rows_of(answer.context)["is enabled"].has_changed
     assert "renamed ⚠" not in text(answer.content.decode())
     said = section(answer.content.decode(), "changes")
-    assert "name renamed changed since it was asked for first" in said
-    assert said.count("changed since it was asked for") == 1
+    assert "name renamed changed since the request first" in said
+    assert said.count("changed since the request") == 1
 
 
 def test_people_and_customers_are_shown_by_name(waiting, dana, acme, ann, browser):
@@ -134,28 +134,28 @@ def test_a_creation_shows_what_it_makes(dana, acme, security, ann, context_of, b
 
     said = section(page(browser(ann), request), "changes")
 
-    assert said.startswith("What it makes Proposed is what the request itself says.")
+    assert said.startswith("New values “Proposed” shows the values in the request.")
     assert "name ci" in said
     assert "owner dana" in said
-    assert "When asked" not in said
+    assert "When requested" not in said
 
 
 def test_long_and_hidden_text_of_users_cannot_pass_for_ours(
     dana, acme, security, ann, context_of, browser
 ):
     policy("apikeys.create", group=security, quorum=1)
-    wicked = "x\u202eevorppA\u200b\n⚠ seal valid " + "y" * 60
+    wicked = "x\u202eevorppA\u200b\n⚠ signature valid " + "y" * 60
     command = CreateApiKey(customer_id=acme.pk, owner_id=dana.pk, name=wicked)
     reason = "Fine\u2066 <b>bold</b>\nsecond line"
     request = held(command, context=context_of(dana, reason=reason))
 
     for content in (page(browser(ann), request), browser(ann).get(LIST).content.decode()):
         shown = re.sub(r'id="covered">.*?</code>', "", content, flags=re.DOTALL)
-        assert "x[U+202E]evorppA[U+200B] ⚠ seal valid" in shown
+        assert "x[U+202E]evorppA[U+200B] ⚠ signature valid" in shown
         assert not {"\u202e", "\u200b", "\u2066"} & set(shown)
         assert "Fine[U+2066] &lt;b&gt;bold&lt;/b&gt;" in shown
     content = page(browser(ann), request)
-    assert "It holds characters that are not seen" in content
+    assert "It contains invisible characters" in content
     assert "second line" in content
 
 

@@ -70,9 +70,9 @@ def test_the_clocks_are_words_with_their_times(
 
     said = section(page(browser(ann), request), "decision")
 
-    assert re.search(r"asked for \d+.minutes? ago", said)
+    assert re.search(r"requested \d+.minutes? ago", said)
     assert re.search(r"approve by 4.hours, \d+.minutes? left", said)
-    assert re.search(r"carry out by 2.days, 23.hours left", said)
+    assert re.search(r"execute by 2.days, 23.hours left", said)
     assert '<span class="urgent">4' in page(browser(ann), request)
 
 
@@ -87,12 +87,12 @@ def test_the_timeline_tells_each_step_in_its_order(waiting, ann, bob, iris, brow
 
     steps = [(step.words, step.actor) for step in answer.context["timeline"]]
     assert steps == [
-        ("Asked for", "dana"),
+        ("Requested", "dana"),
         ("Approved", "ann"),
-        ("Took the vote back", "ann"),
+        ("Took back the vote", "ann"),
         ("Approved", "ann"),
         ("Approved", "bob"),
-        ("Carried out", "dana"),
+        ("Executed", "dana"),
         ("Approve: refused", "bob"),
     ]
     for command_id in CommandRecord.objects.filter(

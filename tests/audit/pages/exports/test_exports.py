@@ -262,7 +262,7 @@ def test_who_may_read_the_log_may_not_therefore_export_it(first_key, iris, brows
 
     for answer in (client.get("/audit/export"), client.post("/audit/export", {"reason": "r"})):
         assert answer.status_code == 403
-        assert "who may not export the audit log" in answer.content.decode()
+        assert "without permission to export the audit log" in answer.content.decode()
 
 
 def test_who_may_not_read_the_log_may_not_export_it(first_key, dana, browser):
@@ -277,7 +277,7 @@ def test_an_export_cannot_be_held_so_a_policy_that_would_hold_it_stops_it(
     answer = ask()
 
     assert answer.status_code == 400
-    assert "This is done now or not at all" in answer.content.decode()
+    assert "This command cannot wait for approval" in answer.content.decode()
     assert CommandRecord.objects.get(message_type="audit.export").status == "refused"
     assert Policy.objects.count() == 1
 
@@ -285,17 +285,17 @@ def test_an_export_cannot_be_held_so_a_policy_that_would_hold_it_stops_it(
 def test_the_page_tells_what_would_be_exported(disabled_twice, iris, browser):
     content = browser(iris).get("/audit/export?channel=v2").content.decode()
 
-    assert "<strong>2</strong> attempts" in content
+    assert "<strong>2</strong> command attempts" in content
     assert ">v2</td>" in content
     assert 'action="?channel=v2"' in content
 
 
-def test_what_is_too_much_to_count_is_exported_all_the_same(
-    first_key, iris, browser, ask, monkeypatch
-):
+def test_more_than_can_be_counted_is_exported(first_key, iris, browser, ask, monkeypatch):
     monkeypatch.setattr(extent, "activity", lambda *_: None)
 
-    assert "more than 10,000 attempts" in browser(iris).get("/audit/export").content.decode()
+    assert (
+        "More than 10,000 command attempts" in browser(iris).get("/audit/export").content.decode()
+    )
     answer = ask()
     assert answer["Rows-About"] == ""
     assert b"apikeys.create" in b"".join(answer.streaming_content)
@@ -305,7 +305,7 @@ def test_what_is_too_much_to_count_is_exported_all_the_same(
 def test_a_time_without_anything_has_nothing_to_export(first_key, export, iris, browser, query):
     content = browser(iris).get(f"/audit/export?{query}").content.decode()
 
-    assert "<strong>0</strong> attempts" in content
+    assert "<strong>0</strong> command attempts" in content
     assert export(query) == ""
 
 
@@ -316,8 +316,11 @@ def test_no_more_leaves_than_was_meant_to_because_the_search_cannot_be_read(
     answer = ask(query)
 
     assert answer.status_code == 400
-    assert "mend the search first" in answer.content.decode()
-    assert "cannot be read in:" in browser(iris).get(f"/audit/export?{query}").content.decode()
+    assert "fix it first" in answer.content.decode()
+    assert (
+        "These search fields are invalid:"
+        in browser(iris).get(f"/audit/export?{query}").content.decode()
+    )
     assert not CommandRecord.objects.filter(message_type="audit.export").exists()
 
 

@@ -52,7 +52,7 @@ def test_every_number_leads_to_what_it_counts(tenant, disabled, read):
     told = {(unescape(url), int(number)) for url, number in links if number != "0"}
     assert len(told) > 8
     for url, number in told:
-        assert read(url).count('data-label="What"') == number, url
+        assert read(url).count('data-label="Command"') == number, url
 
 
 def test_it_is_about_the_last_thirty_days(tenant, read):
@@ -78,7 +78,7 @@ def test_what_waits_is_counted_and_what_was_decided_is_timed(tenant, read):
 
     assert "<dt>waiting now</dt><dd>2</dd>" in held
     assert "<dd>4 d</dd>" in held or "<dd>4 d 0 h</dd>" in held
-    row = re.search(r"carried out</th>(.*?)</tr>", held)[1]
+    row = re.search(r"succeeded</th>(.*?)</tr>", held)[1]
     assert re.findall(r">([^<>]+)</td>", row) == ["4", "1 h 15 min", "10 h 0 min"]
     assert re.findall(r'aria-label="(\d+: [^"]*)"', held) == ["1: 1 to 4 h", "1: over 3 days"]
 
@@ -89,7 +89,7 @@ def test_what_was_denied_is_called_off(asked, act, ann, read):
     held = section(read(URL), "approvals")
 
     assert "<dt>waiting now</dt><dd>0</dd>" in held
-    assert re.search(r'called off</th><td class="number">1</td>', held)
+    assert re.search(r'cancelled</th><td class="number">1</td>', held)
 
 
 def test_who_does_most_comes_first(tenant, read):
@@ -147,7 +147,7 @@ def test_nothing_of_others_is_counted(globex, gus, acme, read):
     content = read(URL)
 
     assert "gus" not in content
-    assert "No command was held." in content
+    assert "No commands were held." in content
     assert "<strong>Failed</strong> <span>0</span>" in content
 
 
@@ -157,7 +157,11 @@ def test_an_empty_log_is_told_in_words(disabled, browser):
 
     content = browser(newcomer).get(URL).content.decode()
 
-    for words in ("No command was held.", "Nobody sent a command.", "None: every change came with"):
+    for words in (
+        "No commands were held.",
+        "No commands were sent.",
+        "None: every change came from",
+    ):
         assert words in content
 
 

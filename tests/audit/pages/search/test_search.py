@@ -25,7 +25,7 @@ from tests.audit.records import NOON, record, unwritten
 from tests.conftest import completed
 
 ACME, GLOBEX = "acme", "globex"
-AFFAIR = UUID("01a20000-0000-7000-8000-000000000001")
+CASE = UUID("01a20000-0000-7000-8000-000000000001")
 ACTORS = (("user", "1", "dana"), ("user", "2", "Dan_Ö"), ("api_key", "k1", "dana, with key “ci”"))
 REASONS = ("", "", "Rotation, ticket OPS-9", "leaked key", "Leaked in a ROTATION")
 
@@ -52,7 +52,7 @@ def _by_chance(chance):
         subject_type=chance.choice(("api-key", "note")),
         subject_id=chance.choice(("s1", "s2")),
         reason=chance.choice(REASONS),
-        correlation_id=chance.choice((AFFAIR, uuid4())),
+        correlation_id=chance.choice((CASE, uuid4())),
     )
 
 
@@ -115,8 +115,8 @@ LOOKED_FOR = [
     {"subject": "s1"},
     {"subject": "note:s2", "status": "refused"},
     {"subject": "note:s2", "actor": "dana", "reason": "rotation"},
-    {"correlation_id": AFFAIR},
-    {"correlation_id": AFFAIR, "channel": "v1", "reason": "leaked"},
+    {"correlation_id": CASE},
+    {"correlation_id": CASE, "channel": "v1", "reason": "leaked"},
     {"correlation_id": UUID("01a20000-0000-7000-8000-000000000002")},
     {"reason": "rotation"},
     {"reason": "OPS-9 ticket"},
@@ -300,7 +300,7 @@ def test_a_page_that_counts_too_many_says_how_to_count_fewer(acme, read, monkeyp
 
     content = read("/audit/")
 
-    assert "More than 10,000 commands to count: choose a shorter time or add a filter." in content
+    assert "More than 10,000 commands: shorten the time range or add a filter." in content
     assert "chart-link" not in content
 
 
@@ -332,14 +332,14 @@ def test_who_was_called_otherwise_once_is_found_under_both_names(iris, read, acm
         record(minutes=minutes, tenant=str(acme.pk), actor_id="77", actor_label=name)
 
     for name in ("dora", "THEO"):
-        assert read("/audit/", {"actor": name}).count('data-label="What"') == 2
+        assert read("/audit/", {"actor": name}).count('data-label="Command"') == 2
 
 
 # The page
 
 
 def shown(content):
-    return content.count('data-label="What"')
+    return content.count('data-label="Command"')
 
 
 def test_a_search_is_in_its_address_and_each_part_can_be_taken_away(disabled_twice, read):
@@ -374,7 +374,7 @@ def test_what_a_clock_ahead_of_ours_has_stamped_is_listed_and_not_drawn(acme, re
 
     content = read("/audit/?channel=ahead")
 
-    assert "All 4 that were found" in content
+    assert "All 4 results" in content
 
 
 def test_times_are_read_in_utc_and_a_day_at_the_end_counts_whole(acme, read):
@@ -396,15 +396,15 @@ def test_times_are_read_in_utc_and_a_day_at_the_end_counts_whole(acme, read):
     [
         ({"status": "nonsense"}, "nonsense is not one of the available choices"),
         ({"message_type": "nonsense"}, "nonsense is not one of the available choices"),
-        ({"since": "yesterday"}, "Write a date, or a date and a time"),
-        ({"until": "0001-01-01T00:00+14:00"}, "Write a date, or a date and a time"),
-        ({"until": "9999-12-31"}, "Write a date, or a date and a time"),
-        ({"since": "2026-02-02T00:00", "until": "2026-02-01T00:00"}, "later than the beginning"),
+        ({"since": "yesterday"}, "Enter a date, or a date and a time"),
+        ({"until": "0001-01-01T00:00+14:00"}, "Enter a date, or a date and a time"),
+        ({"until": "9999-12-31"}, "Enter a date, or a date and a time"),
+        ({"since": "2026-02-02T00:00", "until": "2026-02-01T00:00"}, "must be after the start"),
         ({"correlation_id": "1"}, "Enter a valid UUID"),
-        ({"reason": '"-!'}, "There is no word in this"),
+        ({"reason": '"-!'}, "Enter at least one word"),
         ({"reason": "a\x00b"}, "Null characters are not allowed"),
         ({"actor": "a" * 300}, "at most 200 characters"),
-        ({"subject": "api-key:"}, "Write type:id"),
+        ({"subject": "api-key:"}, "Enter type:id"),
     ],
     ids=str,
 )
@@ -414,7 +414,7 @@ def test_what_cannot_be_read_is_told_beside_its_field_and_nothing_is_lost(
     content = read("/audit/", {"actor": "dana"} | asked)
 
     assert says in unescape(content)
-    assert "What could not be read is left out of the search." in content
+    assert "Invalid fields were ignored." in content
     for name, value in asked.items():
         if name not in ("status", "message_type"):
             assert f'value="{value}' in unescape(content)
@@ -488,7 +488,7 @@ def test_nothing_of_others_is_in_a_picture(globex, acme, read):
 
     content = read("/audit/?channel=odd")
 
-    assert "All 1 that were found" in content
+    assert "All 1 results" in content
     numbers = re.findall(r'aria-label="[^"]*: (\d+)"', content)
     assert sum(map(int, numbers)) in (0, 1)
 

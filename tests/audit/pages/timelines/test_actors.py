@@ -28,7 +28,7 @@ def acted(first_key, dana, act):
 
 def did(content):
     """What the page says was done, newest first."""
-    return re.findall(r'data-label="What"><a href="[^"]+">(.*?)</a>', content)
+    return re.findall(r'data-label="Command"><a href="[^"]+">(.*?)</a>', content)
 
 
 def page_of(user):
@@ -76,7 +76,7 @@ def test_nothing_is_picked_that_somebody_else_did(acted, dana, bob, read):
     content = read(page_of(dana), {"acted_as": f"user:{bob.pk}"})
 
     assert did(content) == []
-    assert "Nothing was done that way that you may see." in content
+    assert "No commands that you may see." in content
 
 
 def test_every_label_of_an_actor_leads_there(acted, dana, read):
@@ -85,7 +85,7 @@ def test_every_label_of_an_actor_leads_there(acted, dana, read):
     for url in (
         story_of(acted.id),
         f"/audit/commands/{record.command_id}",
-        f"/audit/affairs/{record.correlation_id}",
+        f"/audit/cases/{record.correlation_id}",
         page_of(dana),
     ):
         assert f'href="{page_of(dana)}">dana</a>' in read(url)
@@ -116,7 +116,7 @@ def test_a_list_of_ways_that_is_cut_says_so(acted, dana, read, monkeypatch):
 
     content = read(page_of(dana))
 
-    assert "Only what was used in the newest 1 attempts is listed here." in content
+    assert "Only credentials used in the newest 1 attempts are listed." in content
 
 
 def test_what_a_person_did_for_others_is_not_shown(first_key, dana, globex, read):

@@ -1,4 +1,4 @@
-"""The page of an affair: a tree of steps in time, and a picture of it."""
+"""The page of a case: a tree of steps in time, and a picture of it."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -20,8 +20,8 @@ from tests.audit.reading import queries
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def affair_of(request):
-    return f"/audit/affairs/{request.command_id}"
+def case_of(request):
+    return f"/audit/cases/{request.command_id}"
 
 
 def steps(content):
@@ -42,17 +42,17 @@ def step(kind="command", *, at, took=timedelta(milliseconds=5), **fields):
     return Step(kind=kind, at=at, **facts)
 
 
-def test_an_affair_is_told_as_a_tree_from_the_request_to_the_history(disabled, read):
-    content = read(affair_of(disabled))
+def test_a_case_is_told_as_a_tree_from_the_request_to_the_history(disabled, read):
+    content = read(case_of(disabled))
 
     assert steps(content) == [
-        (0, "Disable API key: asked for, held until approved"),
+        (0, "Disable API key: held for approval"),
         (1, "History: approval-request row added"),
         (1, "Approval requested"),
-        (1, "Approve: carried out"),
+        (1, "Approve: succeeded"),
         (2, "Approved"),
-        (1, "Approve: carried out"),
-        (2, "Disable API key: carried out"),
+        (1, "Approve: succeeded"),
+        (2, "Disable API key: succeeded"),
         (3, "History: api-key row changed"),
         (3, "API key disabled"),
         (2, "History: approval-request row changed"),
@@ -66,27 +66,27 @@ def test_a_request_from_outside_is_the_first_step(first_key, dana, context_of, r
     context = context_of(dana, channel="v1", request=facts)
     outcome = dispatch(DisableApiKey(api_key_id=first_key.id), context=context)
 
-    content = read(f"/audit/affairs/{outcome.command_id}")
+    content = read(f"/audit/cases/{outcome.command_id}")
 
     assert steps(content)[:2] == [
-        (0, "Request through v1"),
-        (1, "Disable API key: carried out"),
+        (0, "Request via v1"),
+        (1, "Disable API key: succeeded"),
     ]
     assert "dana, from 203.0.113.7, request id r-1" in content
 
 
 def test_each_step_tells_how_long_it_took_and_how_long_it_was_held(disabled, read):
-    content = read(affair_of(disabled))
+    content = read(case_of(disabled))
 
     held = CommandRecord.objects.get(command_id=disabled.command_id, attempt=1)
-    row = content.split("held until approved</a>")[1].split("</tr>")[0]
+    row = content.split("held for approval</a>")[1].split("</tr>")[0]
     took, waited = re.findall(r'class="number">(.*?)</td>', row)
     assert took == span(timedelta(microseconds=held.duration_us))
     assert waited.endswith((" ms", " s"))
 
 
 def test_a_step_tells_who_why_and_what_changed(disabled, read):
-    content = read(affair_of(disabled))
+    content = read(case_of(disabled))
 
     assert "“Leaked”" in content
     assert "“ann agrees”" in content
@@ -95,7 +95,7 @@ def test_a_step_tells_who_why_and_what_changed(disabled, read):
 
 
 def test_every_step_is_a_link_in_the_picture_with_a_title(disabled, read):
-    content = read(affair_of(disabled))
+    content = read(case_of(disabled))
 
     links = list(svg(content).iter("a"))
     assert len(links) == len(steps(content))
@@ -108,48 +108,55 @@ def test_every_step_is_a_link_in_the_picture_with_a_title(disabled, read):
 def test_links_to_steps_lead_somewhere(disabled, read, iris, browser):
     client = browser(iris)
 
-    for link in svg(read(affair_of(disabled))).iter("a"):
+    for link in svg(read(case_of(disabled))).iter("a"):
         path, _, anchor = link.get("href").partition("#")
         page = client.get(path)
         assert page.status_code == 200
         assert not anchor or f'id="{anchor}"' in page.content.decode()
 
 
-def test_large_affairs_are_cut_with_words(disabled, read, monkeypatch):
+def test_large_cases_are_cut_with_words(disabled, read, monkeypatch):
     monkeypatch.setattr(cases, "MOST_COMMANDS", 2)
     monkeypatch.setattr(cases, "MOST_DRAWN", 3)
 
-    content = read(affair_of(disabled))
+    content = read(case_of(disabled))
 
-    assert "This affair has more than 2 attempts at commands. The first 2 of them" in content
-    assert "The picture has the first 3 of 5 steps; the table has all of them." in content
+    assert "This case has more than 2 command attempts. The first 2" in content
+    assert "The chart shows the first 3 of 5 steps; the table has all of them." in content
 
 
-def test_batches_are_one_affair(first_key, dana, read, context_of):
+def test_batches_are_one_case(first_key, dana, read, context_of):
     commands = [each(api_key_id=first_key.id) for each in (DisableApiKey, EnableApiKey)]
     first, _ = dispatch_all(commands, context=context_of(dana))
 
-    content = read(f"/audit/affairs/{first.command_id}")
+    content = read(f"/audit/cases/{first.command_id}")
 
     assert [words for depth, words in steps(content) if depth == 0] == [
-        "Disable API key: carried out"
+        "Disable API key: succeeded"
     ]
-    assert "Enable API key: carried out" in content
+    assert "Enable API key: succeeded" in content
 
 
 def test_what_was_called_off_is_told_with_its_end(asked, ann, act, read):
     act(ann, Deny(approval_request_id=asked.pk, digest=asked.digest), reason="Still in use")
 
-    assert (2, "Disable API key: called off") in steps(read(affair_of(asked)))
+    assert (2, "Disable API key: cancelled") in steps(read(case_of(asked)))
 
 
-def test_nobody_sees_an_affair_of_others(globex_key, iris, browser, gus):
+def test_nobody_sees_a_case_of_others(globex_key, iris, browser, gus):
     record = CommandRecord.objects.get(subject_id=str(globex_key.id))
 
-    assert browser(iris).get(f"/audit/affairs/{record.correlation_id}").status_code == 404
+    assert browser(iris).get(f"/audit/cases/{record.correlation_id}").status_code == 404
 
 
-def test_what_is_not_ones_to_see_is_left_out_of_an_affair(
+def test_the_former_url_of_a_case_leads_to_the_new_one(disabled, iris, browser):
+    response = browser(iris).get(f"/audit/affairs/{disabled.command_id}?from=ticket")
+
+    assert response.status_code == 301
+    assert response["Location"] == f"{case_of(disabled)}?from=ticket"
+
+
+def test_what_is_not_ones_to_see_is_left_out_of_a_case(
     first_key, globex_key, dana, globex, read, context_of
 ):
     both = Context(actor=context_of(dana).actor, channel="v2")
@@ -164,20 +171,20 @@ def test_what_is_not_ones_to_see_is_left_out_of_an_affair(
     commands = [DisableApiKey(api_key_id=key.id) for key in (first_key, globex_key)]
     first, _ = dispatch_all(commands, context=both)
 
-    content = read(f"/audit/affairs/{first.command_id}")
+    content = read(f"/audit/cases/{first.command_id}")
 
     assert str(first_key.id) in content
     assert str(globex_key.id) not in content
     assert "globex" not in content.lower()
 
 
-def test_an_affair_costs_the_same_however_long_it_is(first_key, dana, context_of, iris, browser):
+def test_a_case_costs_the_same_however_long_it_is(first_key, dana, context_of, iris, browser):
     client = browser(iris)
     off, on = (each(api_key_id=first_key.id) for each in (DisableApiKey, EnableApiKey))
     few, _ = dispatch_all([off, on], context=context_of(dana))
     many, *_ = dispatch_all([off, on] * 20, context=context_of(dana))
 
-    pages = [queries(client, f"/audit/affairs/{each.command_id}") for each in (few, many)]
+    pages = [queries(client, f"/audit/cases/{each.command_id}") for each in (few, many)]
 
     assert pages == [11, 11]
 
@@ -212,11 +219,11 @@ def test_a_held_command_is_drawn_until_it_was_settled():
     assert picture.marks[0].figure == "held 59 min 59 s"
 
 
-def test_every_held_command_of_an_affair_is_held_until_its_own_end(disabled, read):
-    content = read(affair_of(disabled))
+def test_every_held_command_of_a_case_is_held_until_its_own_end(disabled, read):
+    content = read(case_of(disabled))
 
-    postponed = content.split("held until approved</a>")[1].split("</tr>")[0]
-    carried_out = content.split("Disable API key: carried out</a>")[1].split("</tr>")[0]
+    postponed = content.split("held for approval</a>")[1].split("</tr>")[0]
+    carried_out = content.split("Disable API key: succeeded</a>")[1].split("</tr>")[0]
     assert re.findall(r'class="number">(.*?)</td>', postponed)[1]
     assert not re.findall(r'class="number">(.*?)</td>', carried_out)[1]
 

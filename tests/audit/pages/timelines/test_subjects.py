@@ -25,7 +25,7 @@ from audit.pages.timelines import point_in_time, subjects
 from tests.audit.reading import headlines, queries, story_of
 from tests.conftest import create_key
 
-DISAGREE = "Its events, its history and its row do not agree."
+DISAGREE = "Its events, history and row do not match."
 SPRING = datetime(2027, 3, 20, tzinfo=UTC)
 
 
@@ -53,7 +53,7 @@ def test_a_story_tells_all_that_happened_in_order(disabled, first_key, dana, act
 
     assert headlines(content) == [
         "API key created",
-        "Disable API key: asked for, held until approved",
+        "Disable API key: held for approval",
         "Approved",
         "Approved, settled",
         "API key disabled",
@@ -69,13 +69,13 @@ def test_a_line_tells_who_why_through_what_and_what_changed(disabled, first_key,
     for words in (
         "succeeded",
         "dana</a>",
-        "through v1, took ",
+        "via v1, took ",
         "released by bob&#x27;s “Approve”",
         "Leaked",
         '<span class="field">is enabled</span> <del>yes</del> → <ins>no</ins>',
         f"/audit/commands/{replay.command_id}",
         f"/audit/commands/{replay.causation_id}",
-        f"/audit/affairs/{replay.correlation_id}",
+        f"/audit/cases/{replay.correlation_id}",
         "apikeys.disable v1, attempt 2",
         "apikeys.disabled v1, number 2 of api-key",
     ):
@@ -94,14 +94,14 @@ def test_a_story_tells_of_what_came_to_nothing(asked, dana, ann, act, read):
 
     assert headlines(content) == [
         "API key created",
-        "Disable API key: asked for, held until approved",
+        "Disable API key: held for approval",
         "Approve: refused",
         "Denied",
-        "Disable API key: called off",
+        "Disable API key: cancelled",
         "Enable API key: refused",
     ]
-    assert "You asked for this yourself" in content
-    assert "called off by ann&#x27;s “Deny”" in content
+    assert "You or a key of yours requested this" in content
+    assert "cancelled by ann&#x27;s “Deny”" in content
     assert "is already enabled." in content
 
 
@@ -113,7 +113,7 @@ def test_a_story_tells_of_changes_by_hand(first_key, read):
 
     content = read(story_of(first_key.id))
 
-    assert headlines(content)[1:] == ["Change outside command: carried out"]
+    assert headlines(content)[1:] == ["Change outside command: succeeded"]
     assert "Renamed, ticket OPS-9" in content
     assert '<span class="field">name</span> <del>first</del> → <ins>renamed</ins>' in content
 
@@ -134,7 +134,7 @@ def test_a_story_is_paged_and_each_change_is_told_once(disabled, dana, act, read
     assert sorted(told) == sorted(
         [
             "API key created",
-            "Disable API key: asked for, held until approved",
+            "Disable API key: held for approval",
             "Approved",
             "Approved, settled",
             "API key disabled",
@@ -157,9 +157,9 @@ def test_a_story_marks_what_was_changed_outside_every_other_command(first_key, r
 
     content = read(story_of(first_key.id))
 
-    assert "1 change on this page was made outside every other command." in content
-    line = content.split("Change outside command: carried out")[1].split("</article>")[0]
-    assert "outside every other command" in line
+    assert "1 change on this page was made directly in the database." in content
+    line = content.split("Change outside command: succeeded")[1].split("</article>")[0]
+    assert "direct database change" in line
 
 
 def test_the_record_of_a_change_by_hand_is_no_link_for_who_may_not_see_it(first_key, read):
@@ -183,10 +183,10 @@ def test_a_story_marks_what_no_command_on_record_changed(first_key, act, dana, r
 
     assert headlines(content) == [
         "API key created",
-        "Changed outside any command: row changed",
+        "Unlogged change: row changed",
         "API key disabled",
     ]
-    stray = content.split("Changed outside any command")[1].split("</article>")[0]
+    stray = content.split("Unlogged change")[1].split("</article>")[0]
     assert "not in the log" in stray
     assert "<del>first</del> → <ins>renamed</ins>" in stray
     assert DISAGREE in content
@@ -209,7 +209,7 @@ def test_a_change_under_the_id_of_no_command_is_marked_as_well(first_key, read):
 
     content = read(story_of(first_key.id))
 
-    assert f"under command {made_up}, which is not on record" in content
+    assert f"under command {made_up}, which is not in the log" in content
 
 
 def test_strays_are_told_on_one_page_each(first_key, act, dana, read, monkeypatch):
@@ -245,11 +245,11 @@ def test_a_subject_is_shown_as_it_is_now(first_key, act, dana, read):
 
     content = read(story_of(first_key.id))
 
-    assert "What it is now" in content
-    assert value(content, "is enabled") == ["no", "the same"]
-    assert value(content, "customer") == ["Acme", "the same"]
-    assert value(content, "owner") == ["dana", "the same"]
-    assert value(content, "prefix")[1] == "they do not tell"
+    assert "Current state" in content
+    assert value(content, "is enabled") == ["no", "same"]
+    assert value(content, "customer") == ["Acme", "same"]
+    assert value(content, "owner") == ["dana", "same"]
+    assert value(content, "prefix")[1] == "not in events"
     assert DISAGREE not in content
 
 
@@ -259,8 +259,8 @@ def test_a_subject_is_shown_as_it_was_at_a_moment(first_key, act, dana, read):
 
     content = read(story_of(first_key.id), {"at": created.isoformat()})
 
-    assert f"What it was at {created:%Y-%m-%d %H:%M:%S} UTC" in content
-    assert value(content, "is enabled") == ["yes", "the same"]
+    assert f"State at {created:%Y-%m-%d %H:%M:%S} UTC" in content
+    assert value(content, "is enabled") == ["yes", "same"]
     assert DISAGREE not in content
 
 
@@ -278,9 +278,9 @@ def test_whatever_is_done_to_a_key_its_events_and_its_history_tell_the_same(acme
 
     assert DISAGREE not in content
     for field in ("name", "scopes", "not before", "expires at", "metadata", "is enabled"):
-        assert value(content, field)[1] == "the same", field
+        assert value(content, field)[1] == "same", field
     for field in ("prefix", "created at", "deleted at"):
-        assert value(content, field)[1] == "they do not tell", field
+        assert value(content, field)[1] == "not in events", field
     for told in EventRecord.objects.all():
         assert DISAGREE not in read(story_of(key_id), {"at": told.occurred_at.isoformat()})
 
@@ -293,7 +293,7 @@ def test_a_moment_amid_a_command_is_no_disagreement(first_key, act, dana, read):
 
     for moment in (row.history_date, event.occurred_at):
         content = read(story_of(first_key.id), {"at": moment.isoformat()})
-        assert value(content, "is enabled") == ["no", "the same"]
+        assert value(content, "is enabled") == ["no", "same"]
         assert DISAGREE not in content
 
 
@@ -302,7 +302,7 @@ def test_before_its_first_event_a_subject_did_not_exist(first_key, read):
 
     content = read(story_of(first_key.id), {"at": before.isoformat()})
 
-    assert "It did not exist then, by its history." in content
+    assert "By its history, it did not exist then." in content
     assert DISAGREE not in content
 
 
@@ -310,8 +310,8 @@ def test_before_its_first_event_a_subject_did_not_exist(first_key, read):
 def test_a_moment_that_is_none_is_told_so(first_key, read, at):
     content = read(story_of(first_key.id), {"at": at})
 
-    assert "Write a date, or a date and a time" in content
-    assert "What it is now" in content
+    assert "Enter a date, or a date and a time" in content
+    assert "Current state" in content
 
 
 def test_history_that_no_event_tells_of_is_shown_loud(first_key, read):
@@ -333,7 +333,7 @@ def test_a_row_that_its_history_does_not_tell_of_is_shown_loud(first_key, read):
     content = read(story_of(first_key.id))
 
     assert DISAGREE in content
-    assert value(content, "name") == ["first but its row has hidden", "the same"]
+    assert value(content, "name") == ["first but its row has hidden", "same"]
 
 
 def test_events_that_nobody_can_read_any_more_are_named(first_key, read, owner):
@@ -343,7 +343,7 @@ def test_events_that_nobody_can_read_any_more_are_named(first_key, read, owner):
 
     content = read(story_of(first_key.id))
 
-    assert "Some of its events cannot be read any more, and are left out: apikeys.of_old" in content
+    assert "Some events are no longer readable and are left out: apikeys.of_old" in content
 
 
 def test_a_stream_too_long_to_fold_is_told_so(first_key, act, dana, read, monkeypatch):
@@ -352,8 +352,8 @@ def test_a_stream_too_long_to_fold_is_told_so(first_key, act, dana, read, monkey
 
     content = read(story_of(first_key.id))
 
-    assert "It has more events than are read for a page" in content
-    assert value(content, "is enabled") == ["no", "they do not tell"]
+    assert "It has too many events to compare here" in content
+    assert value(content, "is enabled") == ["no", "not in events"]
 
 
 def test_requests_and_policies_are_told_by_their_events_as_well(
@@ -363,7 +363,7 @@ def test_requests_and_policies_are_told_by_their_events_as_well(
 
     content = client.get(f"/audit/subjects/approval-request/{disabled.pk}").content.decode()
 
-    assert value(content, "state") == ["executed", "the same"]
+    assert value(content, "state") == ["executed", "same"]
     assert DISAGREE not in content
 
 

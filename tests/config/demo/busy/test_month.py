@@ -77,7 +77,7 @@ def test_a_busy_month_has_everything_in_it_and_leaves_no_trace_of_its_clock(told
         assert cursor.fetchone() == (True,)
         cursor.execute("SELECT count(*) FROM pg_namespace WHERE nspname = 'demo_clock'")
         assert cursor.fetchone() == (0,)
-    assert told[-1].endswith("attempts at commands are on record.")
+    assert told[-1].endswith("command attempts are in the log.")
 
 
 def test_what_waits_at_the_end_is_of_every_kind(told):
@@ -85,8 +85,8 @@ def test_what_waits_at_the_end_is_of_every_kind(told):
     flags = " ".join(flag for flags in flags_of(waiting).values() for flag in flags)
     reasons = set(waiting.values_list("reason", flat=True))
 
-    assert "no longer good" in flags
-    assert "Changed since this was asked for" in flags
+    assert "no longer valid" in flags
+    assert "Changed since the request" in flags
     assert {"The yearly report needs it next week", "The auditors ask why we approve"} <= reasons
     assert waiting.filter(votes__voter__username="ann").exists()
     soon = last_friday() + timedelta(hours=4)
@@ -100,7 +100,7 @@ def test_a_second_month_is_not_played(told, settings, tmp_path):
 
     call_command("demo", busy=True, stdout=out)
 
-    assert "there already" in out.getvalue()
+    assert "already exists" in out.getvalue()
     assert CommandRecord.objects.count() == before
 
 
@@ -108,7 +108,7 @@ def test_a_busy_month_is_kept_out_of_a_database_of_your_own(settings):
     settings.DEMO = False
     before = CommandRecord.objects.count()
 
-    with pytest.raises(CommandError, match="only where DEMO=true"):
+    with pytest.raises(CommandError, match="it requires DEMO=true"):
         call_command("demo", busy=True)
 
     assert CommandRecord.objects.count() == before

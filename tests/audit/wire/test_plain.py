@@ -1,0 +1,61 @@
+"""Statements one by one through Django's cursors, with the same results."""
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from apikeys.commands import DisableApiKey, EnableApiKey
+from apikeys.models import ApiKey
+from audit.bus.dispatch import dispatch
+from audit.models import PreparedQuery
+from audit.wire import pipeline
+from benchmarks.protocol import traffic_of
+from tests.books import assert_balanced
+
+
+@pytest.fixture(autouse=True)
+def plain(settings):
+    settings.AUDIT_WIRE = "plain"
+
+
+def test_every_statement_takes_a_round_trip_of_its_own(first_key):
+    dispatch(DisableApiKey(api_key_id=first_key.id))
+
+    traffic = traffic_of(lambda: dispatch(EnableApiKey(api_key_id=first_key.id)))
+
+    # BEGIN, the row lock, the opening, the UPDATE, the history row, the record, COMMIT.
+    assert traffic.statements == traffic.round_trips == 7
+    assert ApiKey.objects.get(pk=first_key.id).is_enabled
+    assert_balanced()
+
+
+def test_nothing_is_prepared(first_key):
+    connection.close()
+
+    dispatch(DisableApiKey(api_key_id=first_key.id))
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_prepared_statements")
+        assert cursor.fetchone() == (0,)
+
+
+def test_django_logs_each_query_once(db):
+    with CaptureQueriesContext(connection) as captured:
+        pipeline.execute(pipeline.Statement("SELECT %s::int"), [1])
+
+    assert len(captured) == 1
+
+
+def test_values_are_given_by_position_or_by_name(db):
+    assert PreparedQuery("SELECT %s::int, %s::text").first([1, "a"]) == (1, "a")
+    named = PreparedQuery("SELECT %(one)s::int, %(one)s::text")
+    assert named.rows({"one": 1}) == [(1, "1")]
+
+
+def test_what_follows_a_failure_is_not_executed(db):
+    failing = pipeline.Call(pipeline.Statement("SELECT 1 / %s::int"), [0])
+
+    with pytest.raises(DatabaseError, match="division by zero"), transaction.atomic():
+        pipeline.send(failing, pipeline.COMMIT)
+
+    assert pipeline.fetch(pipeline.Statement("SELECT %s::int"), [1]) == (1,)
