@@ -95,6 +95,17 @@ def test_it_is_loud(waiting, fay, ann, policy_owners, context_of, mailoutbox):
     assert "Break-glass by fay, ticket INC-17: Leak in progress" in alarms[0].body
 
 
+def test_an_alarm_that_cannot_be_sent_is_logged(
+    waiting, fay, ann, policy_owners, context_of, settings, caplog
+):
+    User.objects.filter(pk=ann.pk).update(email="ann@example.com")
+    settings.EMAIL_BACKEND = "tests.approvals.decisions.test_notifications.BrokenBackend"
+
+    completed(breaking(waiting), context=context_of(fay, reason="Leak in progress"))
+
+    assert "Error calling break_glass" in caplog.text
+
+
 @pytest.mark.parametrize(("reason", "ticket"), [("", "INC-17"), ("Leak", " "), (" ", "")])
 def test_it_takes_a_reason_and_a_ticket(reason, ticket, waiting, fay, context_of):
     refuses(breaking(waiting, ticket=ticket), context_of(fay, reason=reason), Invalid)
