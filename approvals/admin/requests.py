@@ -1,4 +1,4 @@
-"""Approval requests in the admin: the inbox, the page of a request, and the decisions."""
+"""The admin pages of approval requests: the inbox, one request, and decisions."""
 
 from typing import Any
 
@@ -30,11 +30,10 @@ class ApprovalRequestAdmin(HistoryAdmin):
     exclude = ("seal",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApprovalRequest]:
-        """Leave out what one may not see, by the rules of the API."""
+        """Return the requests that the user may see, by the rules of the API."""
         return listing.visible_to(actor_of_request(request))
 
     def get_urls(self) -> list[URLPattern]:
-        """Add what decides."""
         wrap, name = self.admin_site.admin_view, "approvals_approvalrequest"
         return [
             path("selected/", wrap(self.selected_view), name=f"{name}_selected"),
@@ -46,13 +45,12 @@ class ApprovalRequestAdmin(HistoryAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the inbox."""
         if request.method not in _SAFE:
             return HttpResponseNotAllowed(_SAFE)
         self._check_may_view(request)
         page = inbox.read(request.GET, actor=actor_of_request(request))
-        # It is counted on the way, so that the header need not ask again.
-        known = {} if page.waiting_for_me is None else {"waiting_for_me": page.waiting_for_me}
+        # The header needs no query for a count that is known.
+        known = {} if page["waiting_for_me"] is None else {"waiting_for_me": page["waiting_for_me"]}
         context = {"title": "Approval requests", "page": page, **known}
         return self._page(request, "approvals/inbox.html", **context)
 
@@ -63,19 +61,19 @@ class ApprovalRequestAdmin(HistoryAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show one request, and what one may do about it."""
+        """Show one request, with the user's options."""
         if request.method not in _SAFE:
             return HttpResponseNotAllowed(_SAFE)
         return self._request_page(request, object_id)
 
     def try_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show one request with what it would come to now; nothing of that is kept."""
+        """Show one request with the result of a test run."""
         if request.method != "POST":
             return redirect(links.request_url(self.visible(request, object_id).pk))
         return self._request_page(request, object_id, is_tried=True)
 
     def decide_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Take the decision that was made on the page of a request."""
+        """Send the decision made on the page of a request."""
         if request.method != "POST":
             return HttpResponseNotAllowed(("POST",))
         row = self.visible(request, object_id)
@@ -93,7 +91,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
         return self._page(request, "approvals/shown_once.html", **shown)
 
     def selected_view(self, request: HttpRequest) -> HttpResponse:
-        """Ask once more before several requests are decided; then tell what came of each."""
+        """Confirm the decision on several requests; then show the result of each."""
         if request.method not in (*_SAFE, "POST"):
             return HttpResponseNotAllowed((*_SAFE, "POST"))
         self._check_may_view(request)

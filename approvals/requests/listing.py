@@ -62,7 +62,7 @@ def decided_for(actor: Actor) -> QuerySet[ApprovalRequest]:
     return visible_to(actor).exclude(in_state(State.PENDING))
 
 
-def asked_for_by(actor: Actor) -> QuerySet[ApprovalRequest]:
+def requested_by(actor: Actor) -> QuerySet[ApprovalRequest]:
     """Return the actor's own requests: a user's include those by keys, a key's only its own."""
     return ApprovalRequest.objects.filter(_own(actor))
 
@@ -92,7 +92,7 @@ def _voted_on(person: int) -> QuerySet[Vote, UUID]:
 def _of_view(view: str, *, actor: Actor) -> QuerySet[ApprovalRequest]:
     match view:
         case "mine":
-            return asked_for_by(actor)
+            return requested_by(actor)
         case "needs_my_vote":
             return needing_vote_of(actor)
         case _:

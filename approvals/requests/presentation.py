@@ -66,6 +66,21 @@ class Presented:
         return " · ".join(map(str, self.requirements))
 
     @property
+    def requester(self) -> str:
+        """The requester's label on one line."""
+        return one_line(self.request.requester_label, longest=_LONGEST_LABEL)
+
+    @property
+    def reason(self) -> str:
+        """The requester's reason on one line."""
+        return one_line(self.request.reason, longest=_LONGEST_LABEL)
+
+    @property
+    def outcome(self) -> str:
+        """The outcome on one line."""
+        return one_line(self.request.outcome, longest=_LONGEST_LABEL)
+
+    @property
     def age(self) -> str:
         """The time since the request."""
         return f"{timesince(self.request.requested_at, self.now, depth=1)} ago"
@@ -114,10 +129,10 @@ class Ballot:
     warnings: list[str]
 
     @property
-    def approve_words(self) -> str:
+    def approve_label(self) -> str:
         """The text of the button: the consequence."""
         is_doomed = bool(self.warnings)
-        return approve_words(self.missing_after, self.consequence, is_doomed=is_doomed)
+        return approve_label(self.missing_after, self.consequence, is_doomed=is_doomed)
 
 
 def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presented]:
@@ -169,7 +184,7 @@ def ballot(presented: Presented, *, actor: Actor) -> Ballot:
     )
 
 
-def approve_words(missing_after: int, consequence: str, *, is_doomed: bool) -> str:
+def approve_label(missing_after: int, consequence: str, *, is_doomed: bool) -> str:
     """Return the text of the approve button, with a warning if the approval would not help."""
     if missing_after:
         return f"Approve ({missing_after} more needed after you)"

@@ -1,4 +1,4 @@
-"""How the inbox can be narrowed down, in the address of its page."""
+"""The filter form of the inbox."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -19,9 +19,9 @@ _DAY = timedelta(days=1)
 
 
 class _Age(NamedTuple):
-    """A span of ages, from the younger end on."""
+    """A range of ages: at least ``least``, less than ``most``."""
 
-    words: str
+    label: str
     least: timedelta
     most: timedelta
 
@@ -36,7 +36,7 @@ _DECIDED = [each for each in State if each is not State.PENDING]
 
 
 class Facts(NamedTuple):
-    """What a request can be found by."""
+    """The values of a request that the filters compare."""
 
     pk: UUID
     message_type: str
@@ -45,7 +45,7 @@ class Facts(NamedTuple):
 
 
 class InboxFilter(forms.Form):
-    """What to look for. Empty fields look for everything, and so do unreadable ones."""
+    """The filters. Empty and invalid fields match everything."""
 
     type = forms.ChoiceField(label="command", required=False)
     group = forms.ChoiceField(label="waiting for", required=False)
@@ -60,19 +60,19 @@ class InboxFilter(forms.Form):
     )
 
     def __init__(self, *args: Any, facts: Iterable[Facts], now: datetime, **kwargs: Any) -> None:
-        """Offer what there is to choose from, each with how often it occurs."""
         super().__init__(*args, **kwargs)
-        self._now, listed = now, list(facts)
+        self._now = now
+        listed = list(facts)
         self._offer("type", "anything", _types(listed))
         self._offer("group", "any group", _groups(listed))
         self._offer("age", "at any time", _ages(listed, now))
 
     def without_state(self) -> None:
-        """Do not ask what requests came to, where none came to anything yet."""
+        """Remove the filter by outcome, for requests that have no outcome yet."""
         del self.fields["state"]
 
     def narrow(self, requests: QuerySet[ApprovalRequest]) -> QuerySet[ApprovalRequest]:
-        """Leave what is looked for."""
+        """Return the requests that match all filters."""
         self.is_valid()
         given = self.cleaned_data
         condition = Q()
@@ -88,8 +88,9 @@ class InboxFilter(forms.Form):
             condition &= in_state(given["state"])
         if given.get("q"):
             text = given["q"].strip().rpartition(":")[2]
-            said = Q(requester_label__icontains=text) | Q(reason__icontains=text)
-            condition &= said | Q(subject_id=text)
+            condition &= (
+                Q(requester_label__icontains=text) | Q(reason__icontains=text) | Q(subject_id=text)
+            )
         return requests.filter(condition)
 
     def _offer(self, name: str, everything: str, choices: list[tuple[str, str]]) -> None:
@@ -99,7 +100,7 @@ class InboxFilter(forms.Form):
 
 
 def facts_of(requests: QuerySet[ApprovalRequest]) -> list[Facts]:
-    """Read by what the first of some requests can be found, in their order and in one query."""
+    """Return the facts of the first requests, in their order and by one query."""
     rows = requests.values_list("pk", "message_type", "requirements__rules", "requested_at")
     return [Facts(*row) for row in rows[:COUNTED]]
 
@@ -123,8 +124,8 @@ def _ages(facts: list[Facts], now: datetime) -> list[tuple[str, str]]:
         name: sum(age.least <= now - each.requested_at < age.most for each in facts)
         for name, age in _AGES.items()
     }
-    return [(name, _counted(_AGES[name].words, count)) for name, count in counted.items() if count]
+    return [(name, _counted(_AGES[name].label, count)) for name, count in counted.items() if count]
 
 
-def _counted(said: str, count: int) -> str:
-    return f"{said} ({count}{'+' if count == COUNTED else ''})"
+def _counted(label: str, count: int) -> str:
+    return f"{label} ({count}{'+' if count == COUNTED else ''})"

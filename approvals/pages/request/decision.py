@@ -1,4 +1,4 @@
-"""Decisions that come from a page: from its form to a command, and from the outcome to words."""
+"""Decisions on a page: from its form to a command, and from the outcome to feedback."""
 
 from collections.abc import Mapping
 
