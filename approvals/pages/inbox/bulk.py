@@ -10,7 +10,7 @@ from approvals.models import ApprovalRequest
 from approvals.pages.request.decision import decide
 from approvals.requests import listing
 from approvals.requests.approvers import missing_after
-from approvals.requests.presentation import Presented, approve_label, ballot, consequence, present
+from approvals.requests.presentation import Presented, approve_label, ballot, present
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON
 
@@ -94,7 +94,7 @@ def _obstacle(presented: Presented, *, verb: str, actor: Actor, may: bool) -> st
 def _consequence(presented: Presented, *, verb: str, missing: int) -> str:
     if verb == "deny":
         return "Deny: this ends the request"
-    return approve_label(missing, consequence(presented), is_doomed=bool(presented.flags))
+    return approve_label(presented, missing=missing, is_doomed=bool(presented.flags))
 
 
 def _digest(asked: ApprovalRequest, request: HttpRequest) -> str:
