@@ -10,10 +10,12 @@ from django.contrib import admin
 from django.contrib.admin.helpers import ActionForm
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Count, Manager, Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
 
 from approvals.pages import people as people_forms
 from approvals.pages.feedback import Feedback
@@ -101,10 +103,9 @@ class ByCommandAdmin(ReadOnlyAdmin):
         context |= extra_context or {}
         return super().change_view(request, object_id, form_url, context)
 
+    @method_decorator(require_POST)
     def ask_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Send the command of a form on the page of a row."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(("POST",))
         row = self.visible(request, object_id)
         verb = self.verbs.get(request.POST.get("verb", ""))
         if verb is not None:
@@ -112,10 +113,9 @@ class ByCommandAdmin(ReadOnlyAdmin):
         is_there = self.model._default_manager.filter(pk=row.pk).exists()
         return redirect(self._url("change", row.pk) if is_there else self._url("changelist"))
 
+    @method_decorator(require_POST)
     def create_view(self, request: HttpRequest) -> HttpResponse:
         """Create a row; show its password link, once."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(("POST",))
         label = str(self.opts.verbose_name)
         feedback = self._send(partial(self.create.build, request.POST), label, request)
         if feedback.secret is None:

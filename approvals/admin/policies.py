@@ -7,10 +7,12 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_safe
 
 from approvals.models import Policy
 from approvals.pages import people
@@ -25,8 +27,6 @@ from audit.entry.requests import LONGEST_REASON, actor_of_request
 from audit.messages.classes import Subject
 from audit.pages.admin import HistoryAdmin
 from audit.pages.linked_rows import LinkedRows
-
-_SAFE = ("GET", "HEAD")
 
 
 class ExplainForm(forms.Form):
@@ -88,6 +88,7 @@ class PolicyAdmin(HistoryAdmin):
     def required_approvals(self, policy: Policy) -> str:
         return ", ".join(map(str, policy.present_rules()))
 
+    @method_decorator(require_safe)
     def change_view(
         self,
         request: HttpRequest,
@@ -96,8 +97,6 @@ class PolicyAdmin(HistoryAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show the settings of a policy, governed commands, waiting requests and versions."""
-        if request.method not in _SAFE:
-            return HttpResponseNotAllowed(_SAFE)
         policy = self.visible(request, object_id)
         page = policy_page.read(policy, actor=actor_of_request(request))
         return self._page(request, "policy", title=str(policy).capitalize(), page=page)

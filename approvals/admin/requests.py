@@ -5,10 +5,12 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from approvals.models import ApprovalRequest
 from approvals.pages import links
@@ -20,7 +22,6 @@ from approvals.requests import listing
 from audit.entry.requests import actor_of_request
 from audit.pages.admin import HistoryAdmin
 
-_SAFE = ("GET", "HEAD")
 _LIST = "admin:approvals_approvalrequest_changelist"
 
 
@@ -42,11 +43,10 @@ class ApprovalRequestAdmin(HistoryAdmin):
             *super().get_urls(),  # type: ignore[no-untyped-call]
         ]
 
+    @method_decorator(require_safe)
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        if request.method not in _SAFE:
-            return HttpResponseNotAllowed(_SAFE)
         self._check_may_view(request)
         page = inbox.read(request.GET, actor=actor_of_request(request))
         # The header needs no query for a count that is known.
@@ -54,6 +54,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
         context = {"title": "Approval requests", "page": page, **known}
         return self._page(request, "approvals/inbox.html", **context)
 
+    @method_decorator(require_safe)
     def change_view(
         self,
         request: HttpRequest,
@@ -62,8 +63,6 @@ class ApprovalRequestAdmin(HistoryAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """Show one request, with the user's options."""
-        if request.method not in _SAFE:
-            return HttpResponseNotAllowed(_SAFE)
         return self._request_page(request, object_id)
 
     def try_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -72,10 +71,9 @@ class ApprovalRequestAdmin(HistoryAdmin):
             return redirect(links.request_url(self.visible(request, object_id).pk))
         return self._request_page(request, object_id, is_tried=True)
 
+    @method_decorator(require_POST)
     def decide_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Send the decision made on the page of a request."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(("POST",))
         row = self.visible(request, object_id)
         decided = decision.decide(
             row,
@@ -90,10 +88,9 @@ class ApprovalRequestAdmin(HistoryAdmin):
         shown = {"title": "Shown once", "secret": decided.secret, "back": page}
         return self._page(request, "approvals/shown_once.html", **shown)
 
+    @method_decorator(require_http_methods(["GET", "HEAD", "POST"]))
     def selected_view(self, request: HttpRequest) -> HttpResponse:
         """Confirm the decision on several requests; then show the result of each."""
-        if request.method not in (*_SAFE, "POST"):
-            return HttpResponseNotAllowed((*_SAFE, "POST"))
         self._check_may_view(request)
         given = request.POST if request.method == "POST" else request.GET
         verb, actor = given.get("verb", ""), actor_of_request(request)

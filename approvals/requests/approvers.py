@@ -161,11 +161,7 @@ def missing_after(requests: Iterable[ApprovalRequest], *, person_id: int) -> Map
 
 
 def _missing_with(
-    person_id: int,
-    request: ApprovalRequest,
-    *,
-    members: dict[int, set[int]],
-    seniority: Seniority,
+    person_id: int, request: ApprovalRequest, *, members: dict[int, set[int]], seniority: Seniority
 ) -> int:
     voted = evaluation.voted_slots(request, members, seniority)
     senior = partial(seniority.senior, minimum_s=request.minimum_membership_s)

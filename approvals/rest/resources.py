@@ -202,7 +202,6 @@ def _rules(rules: Iterable[Rule]) -> list[RuleResource]:
     return [
         {"id": str(rule.pk), "group": rule.group.name, "quorum": rule.quorum}
         for rule in sorted(rules, key=lambda rule: rule.pk)
-        if not rule.is_dropped
     ]
 
 

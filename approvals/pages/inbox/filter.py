@@ -59,13 +59,19 @@ class InboxFilter(forms.Form):
         label="requester, reason or subject id", required=False, max_length=_LONGEST_TEXT
     )
 
-    def __init__(self, *args: Any, facts: Iterable[Facts], now: datetime, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, facts: list[Facts], now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._now = now
-        listed = list(facts)
-        self._offer("type", "anything", _types(listed))
-        self._offer("group", "any group", _groups(listed))
-        self._offer("age", "at any time", _ages(listed, now))
+        types = Counter((each.message_type, words(each.message_type)) for each in facts)
+        groups = Counter(group for each in facts for group in _groups(each.rules))
+        passed = [now - each.requested_at for each in facts]
+        ages = {
+            (name, age.label): sum(age.least <= each < age.most for each in passed)
+            for name, age in _AGES.items()
+        }
+        self._offer("type", "anything", types.most_common())
+        self._offer("group", "any group", groups.most_common())
+        self._offer("age", "at any time", ages.items())
 
     def without_state(self) -> None:
         """Remove the filter by outcome, for requests that have no outcome yet."""
@@ -93,10 +99,16 @@ class InboxFilter(forms.Form):
             )
         return requests.filter(condition)
 
-    def _offer(self, name: str, everything: str, choices: list[tuple[str, str]]) -> None:
-        field = self.fields[name]
-        if isinstance(field, forms.ChoiceField):
-            field.choices = [("", everything), *choices]
+    def _offer(
+        self, name: str, everything: str, counted: Iterable[tuple[tuple[str, str], int]]
+    ) -> None:
+        """Set the choices of a field, each with how often it occurs."""
+        choices = [
+            (value, f"{label} ({count}{'+' if count == COUNTED else ''})")
+            for (value, label), count in counted
+            if count
+        ]
+        self.fields[name].choices = [("", everything), *choices]  # type: ignore[attr-defined]
 
 
 def facts_of(requests: QuerySet[ApprovalRequest]) -> list[Facts]:
@@ -105,27 +117,5 @@ def facts_of(requests: QuerySet[ApprovalRequest]) -> list[Facts]:
     return [Facts(*row) for row in rows[:COUNTED]]
 
 
-def _types(facts: list[Facts]) -> list[tuple[str, str]]:
-    counted = Counter(each.message_type for each in facts)
-    return [(name, _counted(words(name), count)) for name, count in counted.most_common()]
-
-
-def _groups(facts: list[Facts]) -> list[tuple[str, str]]:
-    counted = Counter(
-        group
-        for each in facts
-        for group in {(str(rule["group_id"]), rule["group"]) for rule in each.rules}
-    )
-    return [(pk, _counted(name, count)) for (pk, name), count in counted.most_common()]
-
-
-def _ages(facts: list[Facts], now: datetime) -> list[tuple[str, str]]:
-    counted = {
-        name: sum(age.least <= now - each.requested_at < age.most for each in facts)
-        for name, age in _AGES.items()
-    }
-    return [(name, _counted(_AGES[name].label, count)) for name, count in counted.items() if count]
-
-
-def _counted(label: str, count: int) -> str:
-    return f"{label} ({count}{'+' if count == COUNTED else ''})"
+def _groups(rules: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {(str(rule["group_id"]), rule["group"]) for rule in rules}

@@ -61,10 +61,7 @@ TABS = {
     ),
     "mine": Tab("Mine", listing.requested_by, *_NEWEST, nothing="You have no requests."),
     "watching": Tab(
-        "Watching",
-        _watching,
-        *_SOONEST,
-        nothing="No other requests are waiting for approval.",
+        "Watching", _watching, *_SOONEST, nothing="No other requests are waiting for approval."
     ),
     "done": Tab("Done", listing.decided_for, *_NEWEST, nothing="No requests are decided yet."),
 }

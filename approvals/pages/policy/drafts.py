@@ -116,8 +116,7 @@ class PolicyForm(forms.Form):
         required=False, initial=True, label="Only one open request for the same command at a time"
     )
     minimum_membership = LengthField(
-        label="Minimum membership of approvers",
-        help_text="Empty: any length of time.",
+        label="Minimum membership of approvers", help_text="Empty: any length of time."
     )
     approve_within = LengthField(label="Approve within", help_text="")
     execute_within = LengthField(label="Execute within", help_text="Empty: no limit.")

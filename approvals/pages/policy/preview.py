@@ -68,7 +68,7 @@ def preview(
         "present": simulate(before, records) if before and is_in_force else None,
         "since": records[-1].received_at if records else None,
         "approvers": approvers_of(command),
-        "owners": _names(Group.objects.filter(name=OWNERS), without=actor.person_id),
+        "owners": _other_owners(actor),
         "quorum": QUORUM,
     }
 
@@ -131,9 +131,9 @@ def _types(names: Iterable[str]) -> list[str]:
     return [stored for each in governed for stored in (each.message_type, *each.aliases)]
 
 
-def _names(groups: QuerySet[Group], *, without: str) -> list[str]:
-    people = get_user_model().objects.filter(groups__in=groups, is_active=True)
-    return [str(each) for each in people.exclude(pk=int(without or 0)).order_by("username")]
+def _other_owners(actor: Actor) -> list[str]:
+    owners = get_user_model().objects.filter(groups__name=OWNERS, is_active=True)
+    return [str(each) for each in owners.exclude(pk=int(actor.person_id or 0)).order_by("username")]
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001  # the value itself
