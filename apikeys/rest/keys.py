@@ -9,15 +9,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys.commands import (
-    CreateApiKey,
-    DeleteApiKey,
-    DisableApiKey,
-    EnableApiKey,
-    PickUpSecret,
-    RotateApiKey,
-    UpdateApiKey,
-)
+from apikeys import commands
 from apikeys.models import refusals
 from apikeys.models.limits import DEFAULT_SCOPES
 from apikeys.rest.listing import ApiKeyListQuery, found_by
@@ -70,7 +62,7 @@ class ApiKeyViewSet(CommandViewSet):
     def create(self, request: Request) -> Response:
         """Create a key and return its secret, once."""
         return self.send(
-            CreateApiKey,
+            commands.CreateApiKey,
             takes=CreateApiKeyInput,
             succeeds_with=status.HTTP_201_CREATED,
             scopes=DEFAULT_SCOPES,
@@ -84,7 +76,7 @@ class ApiKeyViewSet(CommandViewSet):
     )
     def partial_update(self, request: Request, api_key_id: UUID) -> Response:
         """Change the name, scopes, networks, validity or metadata of a key."""
-        return self.send(UpdateApiKey, takes=UpdateApiKeyInput, api_key_id=api_key_id)
+        return self.send(commands.UpdateApiKey, takes=UpdateApiKeyInput, api_key_id=api_key_id)
 
     @_revealing(
         "rotate_api_key",
@@ -93,7 +85,7 @@ class ApiKeyViewSet(CommandViewSet):
     )
     def rotate(self, request: Request, api_key_id: UUID) -> Response:
         """Issue a new secret and return it, once; the old one works until the overlap ends."""
-        return self.send(RotateApiKey, takes=RotateApiKeyInput, api_key_id=api_key_id)
+        return self.send(commands.RotateApiKey, takes=RotateApiKeyInput, api_key_id=api_key_id)
 
     @_revealing(
         "pick_up_secret",
@@ -109,22 +101,24 @@ class ApiKeyViewSet(CommandViewSet):
     )
     def pick_up(self, request: Request, api_key_id: UUID) -> Response:
         """Issue the secret of an approved key to its requester, once."""
-        return self.send(PickUpSecret, succeeds_with=status.HTTP_201_CREATED, api_key_id=api_key_id)
+        return self.send(
+            commands.PickUpSecret, succeeds_with=status.HTTP_201_CREATED, api_key_id=api_key_id
+        )
 
     @_command("enable_api_key", raises=(refusals.AlreadyEnabled, refusals.AlreadyDeleted))
     def enable(self, request: Request, api_key_id: UUID) -> Response:
         """Enable a key."""
-        return self.send(EnableApiKey, api_key_id=api_key_id)
+        return self.send(commands.EnableApiKey, api_key_id=api_key_id)
 
     @_command("disable_api_key", raises=(refusals.AlreadyDisabled, refusals.AlreadyDeleted))
     def disable(self, request: Request, api_key_id: UUID) -> Response:
         """Disable a key, effective from its next request."""
-        return self.send(DisableApiKey, api_key_id=api_key_id)
+        return self.send(commands.DisableApiKey, api_key_id=api_key_id)
 
     @_command("delete_api_key", raises=(refusals.AlreadyDeleted,))
     def destroy(self, request: Request, api_key_id: UUID) -> Response:
         """Delete a key permanently; its secrets stop working."""
-        return self.send(DeleteApiKey, api_key_id=api_key_id)
+        return self.send(commands.DeleteApiKey, api_key_id=api_key_id)
 
     def prefetched(self, command: Any) -> AbstractContextManager[None]:
         """Read the details of the key with the COMMIT of the command."""

@@ -9,24 +9,7 @@ from django.contrib.messages import constants as levels
 from django.http import HttpRequest, QueryDict
 
 from approvals.pages.feedback import Feedback, feedback_on
-from approvals.people.commands import (
-    AddToGroup,
-    CreateGroup,
-    CreateUser,
-    DeleteGroup,
-    DeleteUser,
-    GrantGroupPermission,
-    GrantPermission,
-    RemoveFromGroup,
-    RenameGroup,
-    RequirePasswordReset,
-    RevokeGroupPermission,
-    RevokePermission,
-    SendPasswordLink,
-    SetStaff,
-    SetSuperuser,
-    SetUserActive,
-)
+from approvals.people import commands
 from audit.bus.dispatch import dispatch
 from audit.entry.requests import context_of
 from audit.messages.classes import Command
@@ -53,30 +36,30 @@ class Verb(NamedTuple):
         return self.command(**values, **{name: _READERS[name](form) for name in missing})
 
 
-CREATE_USER = Verb("Create", CreateUser)
+CREATE_USER = Verb("Create", commands.CreateUser)
 USER_VERBS: Mapping[str, Verb] = {
-    "activate": Verb("Activate", SetUserActive, {"is_active": True}),
-    "deactivate": Verb("Deactivate", SetUserActive, {"is_active": False}),
-    "staff": Verb("Allow admin access", SetStaff, {"is_staff": True}),
-    "no_staff": Verb("Revoke admin access", SetStaff, {"is_staff": False}),
-    "superuser": Verb("Make superuser", SetSuperuser, {"is_superuser": True}),
-    "no_superuser": Verb("Revoke superuser", SetSuperuser, {"is_superuser": False}),
-    "reset": Verb("Require a new password", RequirePasswordReset),
-    "link": Verb("Send a password link", SendPasswordLink),
-    "delete": Verb("Delete", DeleteUser),
-    "join": Verb("Add to group", AddToGroup),
-    "leave": Verb("Remove from group", RemoveFromGroup),
-    "grant": Verb("Grant permission", GrantPermission),
-    "revoke": Verb("Revoke permission", RevokePermission),
+    "activate": Verb("Activate", commands.SetUserActive, {"is_active": True}),
+    "deactivate": Verb("Deactivate", commands.SetUserActive, {"is_active": False}),
+    "staff": Verb("Allow admin access", commands.SetStaff, {"is_staff": True}),
+    "no_staff": Verb("Revoke admin access", commands.SetStaff, {"is_staff": False}),
+    "superuser": Verb("Make superuser", commands.SetSuperuser, {"is_superuser": True}),
+    "no_superuser": Verb("Revoke superuser", commands.SetSuperuser, {"is_superuser": False}),
+    "reset": Verb("Require a new password", commands.RequirePasswordReset),
+    "link": Verb("Send a password link", commands.SendPasswordLink),
+    "delete": Verb("Delete", commands.DeleteUser),
+    "join": Verb("Add to group", commands.AddToGroup),
+    "leave": Verb("Remove from group", commands.RemoveFromGroup),
+    "grant": Verb("Grant permission", commands.GrantPermission),
+    "revoke": Verb("Revoke permission", commands.RevokePermission),
 }
-CREATE_GROUP = Verb("Create", CreateGroup)
+CREATE_GROUP = Verb("Create", commands.CreateGroup)
 GROUP_VERBS: Mapping[str, Verb] = {
-    "delete": Verb("Delete", DeleteGroup),
-    "rename": Verb("Rename", RenameGroup),
-    "join": Verb("Add person", AddToGroup),
-    "leave": Verb("Remove person", RemoveFromGroup),
-    "grant": Verb("Grant permission", GrantGroupPermission),
-    "revoke": Verb("Revoke permission", RevokeGroupPermission),
+    "delete": Verb("Delete", commands.DeleteGroup),
+    "rename": Verb("Rename", commands.RenameGroup),
+    "join": Verb("Add person", commands.AddToGroup),
+    "leave": Verb("Remove person", commands.RemoveFromGroup),
+    "grant": Verb("Grant permission", commands.GrantGroupPermission),
+    "revoke": Verb("Revoke permission", commands.RevokeGroupPermission),
 }
 
 

@@ -34,9 +34,9 @@ _LONGEST_SENTENCE = 400
 class Presented:
     """A request with the content of its verified payload.
 
-    If the payload cannot be verified, ``command`` is None, ``problem`` is the reason, and no text
-    contains the content. ``flags`` are reasons why it would fail even if approved. ``has_subject``
-    is True if the subject exists and the actor may see it.
+    ``problem`` is the reason why the payload cannot be verified; then there is no ``command``, and
+    no text contains the content. ``flags`` are reasons why it would fail even if approved.
+    ``has_subject``: the subject exists, and the actor may see it.
     """
 
     request: ApprovalRequest

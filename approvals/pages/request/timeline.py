@@ -4,16 +4,8 @@ from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
+from approvals.decisions import commands
 from approvals.decisions.break_glass_commands import BreakGlass
-from approvals.decisions.commands import (
-    Approve,
-    Deny,
-    ExpireRequest,
-    Retry,
-    TakeBack,
-    TightenRequest,
-    Withdraw,
-)
 from approvals.decisions.evidence import records_of
 from approvals.models import ApprovalRequest
 from audit.models.records import CommandRecord, Status
@@ -30,13 +22,13 @@ _OF_ATTEMPT = {
     Status.CANCELLED: "Cancelled",
 }
 _DID = {
-    Approve.message_type: "Approved",
-    Deny.message_type: "Denied",
-    TakeBack.message_type: "Took back the vote",
-    Withdraw.message_type: "Withdrawn",
-    Retry.message_type: "Retried",
-    TightenRequest.message_type: "Tightened",
-    ExpireRequest.message_type: "Expired",
+    commands.Approve.message_type: "Approved",
+    commands.Deny.message_type: "Denied",
+    commands.TakeBack.message_type: "Took back the vote",
+    commands.Withdraw.message_type: "Withdrawn",
+    commands.Retry.message_type: "Retried",
+    commands.TightenRequest.message_type: "Tightened",
+    commands.ExpireRequest.message_type: "Expired",
     BreakGlass.message_type: "Break-glass used",
 }
 
