@@ -31,14 +31,10 @@ class PartOfKey(admin.TabularInline):
         # The key's page has already checked the permission to see the key.
         return True
 
-    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+    def _refuse(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+    has_add_permission = has_change_permission = has_delete_permission = _refuse
 
 
 class SecretInline(PartOfKey):
@@ -68,11 +64,7 @@ class ApiKeyAdmin(HistoryAdmin):
     tenant_field = "customer_id"
     subject_type = "api-key"
     list_display = ("name", "prefix", "customer", "owner", "environment", "state", "created_at")
-    list_filter = (
-        "is_enabled",
-        "environment",
-        ("customer", admin.RelatedOnlyFieldListFilter),
-    )
+    list_filter = ("is_enabled", "environment", ("customer", admin.RelatedOnlyFieldListFilter))
     list_select_related = ("customer", "owner")
     search_fields = ("name", "prefix")
     ordering = ("-created_at", "-pk")

@@ -74,18 +74,12 @@ class CreateApiKey(ApiKeyFields, Command):
     api_key_id: UUID = generated()
 
     def __post_init__(self) -> None:
-        """Normalize every value and check that a key may hold it.
+        """Normalize and check the values.
 
         :raises Invalid: if a value is of the wrong type, too large or contradicts another one.
         """
         super().__post_init__()
-        limits.check_name(self.name)
-        limits.check_description(self.description)
-        limits.check_metadata(self.metadata)
-        limits.check_period(self.not_before, self.expires_at)
-        networks = limits.normal_networks(self.allowed_networks)
-        object.__setattr__(self, "allowed_networks", networks)
-        object.__setattr__(self, "scopes", tuple(dict.fromkeys(self.scopes)))
+        _normalize(self)
 
     def columns(self) -> dict[str, Any]:
         """Return the columns of the new key, each with its value."""
@@ -112,22 +106,13 @@ class UpdateApiKey(_OnKey):
     cleared: tuple[Literal["not_before", "expires_at"], ...] = ()
 
     def __post_init__(self) -> None:
-        """Normalize every value and check that a key may hold it.
+        """Normalize and check the values.
 
         :raises Invalid: if a value is of the wrong type, too large or contradicts another one,
             or nothing changes.
         """
         super().__post_init__()
-        if self.name is not None:
-            limits.check_name(self.name)
-        limits.check_description(self.description or "")
-        limits.check_metadata(self.metadata or {})
-        limits.check_period(self.not_before, self.expires_at)
-        if self.allowed_networks is not None:
-            networks = limits.normal_networks(self.allowed_networks)
-            object.__setattr__(self, "allowed_networks", networks)
-        if self.scopes is not None:
-            object.__setattr__(self, "scopes", tuple(dict.fromkeys(self.scopes)))
+        _normalize(self)
         self._check_is_clear()
 
     def changes(self) -> dict[str, Any]:
@@ -141,14 +126,14 @@ class UpdateApiKey(_OnKey):
 
     def describe(self, subject_label: str) -> str:
         """Return one sentence with the changes and their subject."""
-        told = [_told(name, value) for name, value in self.changes().items()]
-        return f"Change {subject_label}: {'; '.join(told)}"
+        changes = [_change(name, value) for name, value in self.changes().items()]
+        return f"Change {subject_label}: {'; '.join(changes)}"
 
     def _check_is_clear(self) -> None:
         contradictory = [name for name in self.cleared if getattr(self, name) is not None]
         if contradictory:
-            words = "must not be both set and cleared"
-            raise Invalid(errors=[FieldError(name, "invalid", words) for name in contradictory])
+            message = "must not be both set and cleared"
+            raise Invalid(errors=[FieldError(name, "invalid", message) for name in contradictory])
         if not self.changes():
             message = "Specify at least one field to change."
             raise Invalid(message, errors=[FieldError("", "nothing_to_change", message)])
@@ -209,34 +194,47 @@ class DisableApiKey(_OnKey):
     sentence = "Disable {subject}"
 
 
+def _normalize(command: CreateApiKey | UpdateApiKey) -> None:
+    """Check the values, and normalize networks and scopes; None is a field that does not change.
+
+    :raises Invalid: if a value is too large or contradicts another one.
+    """
+    if command.name is not None:
+        limits.check_name(command.name)
+    limits.check_description(command.description or "")
+    limits.check_metadata(command.metadata or {})
+    limits.check_period(command.not_before, command.expires_at)
+    if command.allowed_networks is not None:
+        networks = limits.normal_networks(command.allowed_networks)
+        object.__setattr__(command, "allowed_networks", networks)
+    if command.scopes is not None:
+        object.__setattr__(command, "scopes", tuple(dict.fromkeys(command.scopes)))
+
+
 # Derived, so that a field which a command takes cannot be left out of the row.
 _COLUMNS = frozenset(column.attname for column in ApiKey._meta.concrete_fields)
 
 
 def _columns(command: Command) -> dict[str, Any]:
-    """Return the fields of a command that are columns of a key, each as the column holds it."""
-    told = command.as_json()
+    """Return the fields of a command that are columns of a key, as the columns hold them."""
+    values, as_json = command.plain(), command.as_json()
     return {
-        name: list(value)
-        if isinstance(value, tuple)
-        else told[name]
-        if isinstance(value, dict)
-        else value
-        for name, value in command.plain().items()
+        name: as_json[name] if isinstance(values[name], tuple | dict) else values[name]
+        for name in values
         if name in _COLUMNS
     }
 
 
-def _told(name: str, value: Any) -> str:
-    words = name.replace("_", " ")
+def _change(name: str, value: Any) -> str:
+    label = name.replace("_", " ")
     match value:
         case None | []:
-            return f"no {words}"
+            return f"no {label}"
         case list():
-            return f"{words} {', '.join(value)}"
+            return f"{label} {', '.join(value)}"
         case datetime():
-            return f"{words} {value:%Y-%m-%d %H:%M} UTC"
+            return f"{label} {value:%Y-%m-%d %H:%M} UTC"
         case dict():
-            return f"{words} {json.dumps(value, ensure_ascii=False)}"
+            return f"{label} {json.dumps(value, ensure_ascii=False)}"
         case _:
-            return f"{words} “{value}”"
+            return f"{label} “{value}”"

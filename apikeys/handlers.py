@@ -54,9 +54,7 @@ def create_api_key(command: CreateApiKey, context: Context) -> ApiKey:
     # secret. The key waits without one until its requester picks it up.
     token = None if context.is_replay else Token.generate(command.environment)
     api_key = ApiKey.objects.create(
-        pk=command.api_key_id,
-        prefix=token.prefix if token else "",
-        **command.columns(),
+        pk=command.api_key_id, prefix=token.prefix if token else "", **command.columns()
     )
     if token:
         api_key.secrets.create(digest=token.digest)
@@ -69,7 +67,7 @@ def create_api_key(command: CreateApiKey, context: Context) -> ApiKey:
 
 @precondition(CreateApiKey)
 def check_creation(command: CreateApiKey, context: Context) -> None:
-    """Check that the key could be used, and has no more rights than its creator.
+    """Check that the key could be used, and does not exceed the rights of its creator.
 
     :raises Invalid: if a scope is unknown, or the key would already be expired.
     :raises NotInYourName: if the key would act for another person.
@@ -88,8 +86,8 @@ def update_api_key(command: UpdateApiKey, context: Context) -> ApiKey:
     api_key = ApiKey.objects.locked(pk=command.api_key_id)
     _check_update(api_key, command, context)
     changed = api_key.change(command.changes())
-    told = command.as_json()
-    changes = {name: told[name] for name in changed}
+    values = command.as_json()
+    changes = {name: values[name] for name in changed}
     context.emit(ApiKeyUpdated(api_key_id=api_key.pk, changes=changes))
     return api_key
 

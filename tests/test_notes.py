@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from apikeys.commands import EnableApiKey
-from apikeys.models import AlreadyEnabled
+from apikeys.models.refusals import AlreadyEnabled
 from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest
 from audit.models.records import CommandRecord

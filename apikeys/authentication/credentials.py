@@ -14,13 +14,7 @@ from django.db import DatabaseError, connection
 from apikeys.authentication import rate_limits, usage
 from apikeys.authentication.rate_limits import Owed, Quota
 from apikeys.models.tokens import NoToken, Token
-from audit.domain import (
-    Actor,
-    PreparedQuery,
-    credential,
-    permission_ids_sql,
-    permission_names,
-)
+from audit.domain import Actor, PreparedQuery, credential, permission_ids_sql, permission_names
 
 
 class Verdict(StrEnum):
@@ -177,11 +171,6 @@ def authenticate(text: str, *, address: str | None) -> Authentication:
     return Authentication(candidate.actor(), quota)
 
 
-def actor_of_token(text: str, *, address: str | None) -> Actor:
-    """Return the actor behind a secret, as `authenticate` does."""
-    return authenticate(text, address=address).actor
-
-
 def candidate_of_token(text: str, *, address: str | None) -> Candidate:
     """Return the key of a secret, valid or not, as if sent from this IP address; count nothing.
 
@@ -214,9 +203,9 @@ def _digest(text: str) -> bytes:
 def _find(digest: bytes, address: str | None) -> tuple[Owed | None, Candidate | None]:
     """Find the key and, if there are limits, take one request from its allowance."""
     values = {"digest": digest, "address": address}
-    if rate_limits.are_limited():
+    if limits := rate_limits.parameters(address):
         try:
-            return _split(_within_limits(values | rate_limits.parameters(address)))
+            return _split(_within_limits(values | limits))
         except DatabaseError as error:
             rate_limits.go_on_without(error)
     row = _BY_DIGEST.first(values)

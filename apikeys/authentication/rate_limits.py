@@ -194,13 +194,11 @@ def failed_attempts() -> Limit | None:
     return _limit(settings.RATE_LIMIT_FAILED_ATTEMPTS)
 
 
-def are_limited() -> bool:
-    return bool(settings.RATE_LIMIT_PER_KEY or settings.RATE_LIMIT_FAILED_ATTEMPTS)
-
-
 def parameters(address: str | None) -> dict[str, Any]:
-    """Return the parameters of `COMMON_TABLES`; None for those of a limit that is off."""
+    """Return the parameters of `COMMON_TABLES`; empty without limits, None where one is off."""
     key, failures = per_key(), failed_attempts()
+    if not (key or failures):
+        return {}
     return {
         "cost": key and key.cost_in_sql,
         "room": key and key.room_in_sql,

@@ -1,5 +1,6 @@
 """API keys and their states."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ from apikeys.models.refusals import (
     NothingToPickUp,
     RotationUnderWay,
 )
-from apikeys.models.secrets import ApiKeySecret, PickUp, claim, database_clock
+from apikeys.models.secrets import ApiKeySecret, PickUp, database_clock
 from apikeys.models.tokens import Token
 from audit.domain import Actor, HistoricalRecords, LeanModel, subject
 
@@ -104,15 +105,15 @@ class ApiKey(LeanModel):
         """Return the key's name with its customer, for readers who see many customers."""
         return f"{self} of {self.customer}"
 
-    def state_at(self, moment: datetime) -> State:
+    def state_at(self, time: datetime) -> State:
         """Return the state that the key, as it is now, has at the given time."""
         if self.deleted_at is not None:
             return State.DELETED
         if not self.is_enabled:
             return State.DISABLED
-        if self.expires_at is not None and self.expires_at <= moment:
+        if self.expires_at is not None and self.expires_at <= time:
             return State.EXPIRED
-        if self.not_before is not None and self.not_before > moment:
+        if self.not_before is not None and self.not_before > time:
             return State.NOT_YET_VALID
         return State.ENABLED
 
@@ -126,7 +127,7 @@ class ApiKey(LeanModel):
             raise AlreadyDeleted(message)
 
     def enable(self) -> None:
-        """Let the key authenticate again.
+        """Enable the key.
 
         :raises AlreadyEnabled: if it is enabled.
         """
@@ -138,7 +139,7 @@ class ApiKey(LeanModel):
         self.save(update_fields=["is_enabled"])
 
     def disable(self) -> None:
-        """Refuse the key from its next request on.
+        """Disable the key, effective from its next request.
 
         :raises AlreadyDisabled: if it is disabled.
         """
@@ -175,28 +176,31 @@ class ApiKey(LeanModel):
         :raises RotationUnderWay: if three secrets would work at once.
         """
         self.check_not_deleted()
-        now = database_clock()
         former = list(self.secrets.live())
         if overlap and len(former) > 1:
             raise _rotation_under_way(former)
-        for secret in former:
-            secret.end_at(now + overlap)
+        end = database_clock() + overlap
+        self._end(former, end)
         self.secrets.create(digest=token.digest)
         self.prefix = token.prefix
         self.save(update_fields=["prefix"])
-        PickUp.objects.filter(api_key=self).delete()
-        return now + overlap if former else None
+        return end if former else None
 
-    def await_pick_up(self, actor: Actor, *, overlap: timedelta = timedelta()) -> PickUp:
-        """Record who may pick up the next secret. Until then the current secrets stay unchanged.
+    def await_pick_up(self, actor: Actor, *, overlap: timedelta = timedelta()) -> None:
+        """Record the actor's claim to the next secret, which replaces any earlier claim.
 
-        An earlier claim is replaced.
+        Until it is picked up, the current secrets stay unchanged.
         """
         self.check_not_deleted()
-        pick_up, _ = PickUp.objects.update_or_create(
-            api_key=self, defaults=claim(actor, overlap=overlap)
-        )
-        return pick_up
+        claim = {
+            "actor_kind": actor.kind,
+            "actor_id": actor.id,
+            "actor_person": actor.person_id,
+            "actor_label": actor.label,
+            "until": timezone.now() + settings.APIKEYS_PICK_UP_WITHIN,
+            "overlap": overlap,
+        }
+        PickUp.objects.update_or_create(api_key=self, defaults=claim)
 
     def awaited_pick_up(self) -> PickUp:
         """Return the claim to the next secret.
@@ -213,12 +217,15 @@ class ApiKey(LeanModel):
     def mark_deleted(self) -> None:
         """Mark the key as deleted, permanently: the row stays, and all its secrets end now."""
         self.check_not_deleted()
-        now = database_clock()
-        for secret in self.secrets.live():
-            secret.end_at(now)
-        PickUp.objects.filter(api_key=self).delete()
-        self.is_enabled, self.deleted_at = False, now
+        self.is_enabled, self.deleted_at = False, database_clock()
+        self._end(self.secrets.live(), self.deleted_at)
         self.save(update_fields=["is_enabled", "deleted_at"])
+
+    def _end(self, secrets: Iterable[ApiKeySecret], end: datetime) -> None:
+        """End these secrets, and any claim to the next one."""
+        for secret in secrets:
+            secret.end_at(end)
+        PickUp.objects.filter(api_key=self).delete()
 
 
 def _rotation_under_way(live: list[ApiKeySecret]) -> RotationUnderWay:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from ipaddress import IPv6Network, ip_network
+from ipaddress import IPv6Network, ip_interface
 from typing import Any
 
 from django.utils import timezone
@@ -44,8 +44,8 @@ def normal_networks(networks: Sequence[str]) -> tuple[str, ...]:
     :raises Invalid: if there are too many, or one is not a network in CIDR notation.
     """
     if len(networks) > MOST_NETWORKS:
-        words = f"must have at most {MOST_NETWORKS} networks"
-        raise _invalid("allowed_networks", "max_length", words)
+        message = f"must have at most {MOST_NETWORKS} networks"
+        raise _invalid("allowed_networks", "max_length", message)
     normal = [_normal_network(text, place=place) for place, text in enumerate(networks)]
     return tuple(dict.fromkeys(normal))
 
@@ -56,12 +56,12 @@ def check_metadata(metadata: Mapping[str, Any]) -> None:
     :raises Invalid: if it is too large or nested too deep.
     """
     if _depth(metadata) > DEEPEST_METADATA:
-        words = f"must be nested at most {DEEPEST_METADATA} levels deep"
-        raise _invalid("metadata", "too_deep", words)
+        message = f"must be nested at most {DEEPEST_METADATA} levels deep"
+        raise _invalid("metadata", "too_deep", message)
     text = json.dumps(codec(Any).dump(metadata), separators=(",", ":"), ensure_ascii=False)
     if len(text.encode()) > LARGEST_METADATA:
-        words = f"must be at most {LARGEST_METADATA} bytes as compact JSON"
-        raise _invalid("metadata", "too_large", words)
+        message = f"must be at most {LARGEST_METADATA} bytes as compact JSON"
+        raise _invalid("metadata", "too_large", message)
 
 
 def check_scopes(wanted: Iterable[str]) -> None:
@@ -104,8 +104,8 @@ def check_overlap(overlap_seconds: int) -> None:
     :raises Invalid: if it is negative or longer than seven days.
     """
     if not 0 <= overlap_seconds <= LONGEST_OVERLAP_SECONDS:
-        words = f"must be between 0 and {LONGEST_OVERLAP_SECONDS} seconds, which are seven days"
-        raise _invalid("overlap_seconds", "out_of_range", words)
+        message = f"must be between 0 and {LONGEST_OVERLAP_SECONDS} seconds, which are seven days"
+        raise _invalid("overlap_seconds", "out_of_range", message)
 
 
 def _check_length(field: str, value: str, *, longest: int) -> None:
@@ -116,25 +116,18 @@ def _check_length(field: str, value: str, *, longest: int) -> None:
 def _normal_network(text: str, *, place: int) -> str:
     field = f"allowed_networks/{place}"
     try:
-        network = ip_network(text, strict=False)
+        interface = ip_interface(text)
     except ValueError:
-        words = "must be a network in CIDR notation, such as 192.0.2.0/24 or 2001:db8::/32"
-        raise _invalid(field, "invalid", words) from None
+        message = "must be a network in CIDR notation, such as 192.0.2.0/24 or 2001:db8::/32"
+        raise _invalid(field, "invalid", message) from None
+    network = interface.network
     if "%" in text or (isinstance(network, IPv6Network) and network.subnet_of(_IPV4_MAPPED)):
-        words = "must have no zone, and be in IPv4 notation if it is an IPv4 network"
-        raise _invalid(field, "invalid", words)
-    if not _has_no_host_bits(text):
-        words = "must have no bits set after its prefix length: 192.0.2.0/24, not 192.0.2.7/24"
-        raise _invalid(field, "host_bits", words)
+        message = "must have no zone, and be in IPv4 notation if it is an IPv4 network"
+        raise _invalid(field, "invalid", message)
+    if interface.ip != network.network_address:
+        message = "must have no bits set after its prefix length: 192.0.2.0/24, not 192.0.2.7/24"
+        raise _invalid(field, "host_bits", message)
     return str(network)
-
-
-def _has_no_host_bits(text: str) -> bool:
-    try:
-        ip_network(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _depth(value: Any) -> int:
@@ -147,5 +140,5 @@ def _depth(value: Any) -> int:
             return 0
 
 
-def _invalid(field: str, code: str, words: str) -> Invalid:
-    return Invalid(errors=[FieldError(field, code, words)])
+def _invalid(field: str, code: str, message: str) -> Invalid:
+    return Invalid(errors=[FieldError(field, code, message)])

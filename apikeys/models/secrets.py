@@ -1,9 +1,8 @@
 """The secrets of API keys: how long each is valid, and who may still pick one up."""
 
 from datetime import datetime, timedelta
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
-from django.conf import settings
 from django.db import connection, models
 from django.db.models.functions import Now
 from django.utils import timezone
@@ -18,8 +17,7 @@ def database_clock() -> datetime:
     with connection.cursor() as cursor:
         cursor.execute("SELECT statement_timestamp()")
         (now,) = cursor.fetchone()
-    moment: datetime = now
-    return moment
+    return cast("datetime", now)
 
 
 class LiveSecrets(models.QuerySet["ApiKeySecret"]):
@@ -63,9 +61,9 @@ class ApiKeySecret(LeanModel):
     def __repr__(self) -> str:
         return f"<ApiKeySecret {self.id}>"
 
-    def end_at(self, moment: datetime) -> None:
-        """Let the secret work until then and no longer."""
-        self.not_after = moment
+    def end_at(self, time: datetime) -> None:
+        """End the validity of the secret at this time."""
+        self.not_after = time
         self.save(update_fields=["not_after"])
 
 
@@ -120,15 +118,3 @@ class PickUp(models.Model):
                 "rotate the key to get another one."
             )
             raise PickUpExpired(message)
-
-
-def claim(actor: Actor, *, overlap: timedelta) -> dict[str, object]:
-    """Return the fields of a claim by the actor, which lasts as long as the settings allow."""
-    return {
-        "actor_kind": actor.kind,
-        "actor_id": actor.id,
-        "actor_person": actor.person_id,
-        "actor_label": actor.label,
-        "until": timezone.now() + settings.APIKEYS_PICK_UP_WITHIN,
-        "overlap": overlap,
-    }

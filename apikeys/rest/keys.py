@@ -1,6 +1,7 @@
 """The API key endpoints of version 2."""
 
 from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -8,35 +9,29 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys.commands import (
-    CreateApiKey,
-    DeleteApiKey,
-    DisableApiKey,
-    EnableApiKey,
-    PickUpSecret,
-    RotateApiKey,
-    UpdateApiKey,
-)
-from apikeys.models import (
-    AlreadyDeleted,
-    AlreadyDisabled,
-    AlreadyEnabled,
-    NothingToChange,
-    NothingToPickUp,
-    NotYours,
-    PickUpExpired,
-    RotationUnderWay,
-)
+from apikeys import commands
+from apikeys.models import refusals
 from apikeys.models.limits import DEFAULT_SCOPES
 from apikeys.rest.listing import ApiKeyListQuery, found_by
-from apikeys.rest.reading import etag, in_context, prefetched, visible_key, whose
-from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret, present, present_with_secret
+from apikeys.rest.reading import (
+    etag,
+    in_context,
+    prefetched,
+    present,
+    present_with_secret,
+    visible_key,
+    whose,
+)
+from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret
 from apikeys.rest.serializers import CreateApiKeyInput, RotateApiKeyInput, UpdateApiKeyInput
 from apikeys.rights import BeyondOwnRights
 from audit.domain import Completed, NotFound
 from audit.rest import CommandViewSet, body, documented, page
 
 _REVEALING = ("create", "rotate", "pick_up")
+
+_command = partial(documented, gives=ApiKeyResource, is_command=True)
+_revealing = partial(documented, gives=ApiKeyWithSecret, is_command=True)
 
 
 class ApiKeyViewSet(CommandViewSet):
@@ -49,98 +44,81 @@ class ApiKeyViewSet(CommandViewSet):
         """List keys, newest first."""
         query = ApiKeyListQuery.of(request)
         found = page(found_by(query, actor=self.actor), query)
-        shown = present(in_context(found.rows))
+        shown = [present(each) for each in in_context(found.rows)]
         return Response(body(request, query, shown, cursor=found.cursor))
 
     @documented("retrieve_api_key", gives=ApiKeyResource, always=("ETag",))
     def retrieve(self, request: Request, api_key_id: UUID) -> Response:
         """Return one key. Send its ETag in If-Match to protect a write from concurrent changes."""
         found = visible_key(self.actor, api_key_id)
-        (shown,) = present([found])
-        return Response(shown, headers={"ETag": etag(found)})
+        return Response(present(found), headers={"ETag": etag(found)})
 
-    @documented(
+    @_revealing(
         "create_api_key",
         takes=CreateApiKeyInput,
-        gives=ApiKeyWithSecret,
         succeeds_with=status.HTTP_201_CREATED,
-        is_command=True,
         raises=(BeyondOwnRights, NotFound),
     )
     def create(self, request: Request) -> Response:
         """Create a key and return its secret, once."""
         return self.send(
-            CreateApiKey,
+            commands.CreateApiKey,
             takes=CreateApiKeyInput,
             succeeds_with=status.HTTP_201_CREATED,
             scopes=DEFAULT_SCOPES,
             **whose(self.actor),
         )
 
-    @documented(
+    @_command(
         "update_api_key",
         takes=UpdateApiKeyInput,
-        gives=ApiKeyResource,
-        is_command=True,
-        raises=(BeyondOwnRights, AlreadyDeleted, NothingToChange),
+        raises=(BeyondOwnRights, refusals.AlreadyDeleted, refusals.NothingToChange),
     )
     def partial_update(self, request: Request, api_key_id: UUID) -> Response:
         """Change the name, scopes, networks, validity or metadata of a key."""
-        return self.send(UpdateApiKey, takes=UpdateApiKeyInput, api_key_id=api_key_id)
+        return self.send(commands.UpdateApiKey, takes=UpdateApiKeyInput, api_key_id=api_key_id)
 
-    @documented(
+    @_revealing(
         "rotate_api_key",
         takes=RotateApiKeyInput,
-        gives=ApiKeyWithSecret,
-        is_command=True,
-        raises=(BeyondOwnRights, AlreadyDeleted, RotationUnderWay),
+        raises=(BeyondOwnRights, refusals.AlreadyDeleted, refusals.RotationUnderWay),
     )
     def rotate(self, request: Request, api_key_id: UUID) -> Response:
         """Issue a new secret and return it, once; the old one works until the overlap ends."""
-        return self.send(RotateApiKey, takes=RotateApiKeyInput, api_key_id=api_key_id)
+        return self.send(commands.RotateApiKey, takes=RotateApiKeyInput, api_key_id=api_key_id)
 
-    @documented(
+    @_revealing(
         "pick_up_secret",
-        gives=ApiKeyWithSecret,
         succeeds_with=status.HTTP_201_CREATED,
-        is_command=True,
         raises=(
             BeyondOwnRights,
-            AlreadyDeleted,
-            NotYours,
-            NothingToPickUp,
-            PickUpExpired,
-            RotationUnderWay,
+            refusals.AlreadyDeleted,
+            refusals.NotYours,
+            refusals.NothingToPickUp,
+            refusals.PickUpExpired,
+            refusals.RotationUnderWay,
         ),
     )
     def pick_up(self, request: Request, api_key_id: UUID) -> Response:
         """Issue the secret of an approved key to its requester, once."""
-        return self.send(PickUpSecret, succeeds_with=status.HTTP_201_CREATED, api_key_id=api_key_id)
+        return self.send(
+            commands.PickUpSecret, succeeds_with=status.HTTP_201_CREATED, api_key_id=api_key_id
+        )
 
-    @documented(
-        "enable_api_key",
-        gives=ApiKeyResource,
-        is_command=True,
-        raises=(AlreadyEnabled, AlreadyDeleted),
-    )
+    @_command("enable_api_key", raises=(refusals.AlreadyEnabled, refusals.AlreadyDeleted))
     def enable(self, request: Request, api_key_id: UUID) -> Response:
         """Enable a key."""
-        return self.send(EnableApiKey, api_key_id=api_key_id)
+        return self.send(commands.EnableApiKey, api_key_id=api_key_id)
 
-    @documented(
-        "disable_api_key",
-        gives=ApiKeyResource,
-        is_command=True,
-        raises=(AlreadyDisabled, AlreadyDeleted),
-    )
+    @_command("disable_api_key", raises=(refusals.AlreadyDisabled, refusals.AlreadyDeleted))
     def disable(self, request: Request, api_key_id: UUID) -> Response:
         """Disable a key, effective from its next request."""
-        return self.send(DisableApiKey, api_key_id=api_key_id)
+        return self.send(commands.DisableApiKey, api_key_id=api_key_id)
 
-    @documented("delete_api_key", gives=ApiKeyResource, is_command=True, raises=(AlreadyDeleted,))
+    @_command("delete_api_key", raises=(refusals.AlreadyDeleted,))
     def destroy(self, request: Request, api_key_id: UUID) -> Response:
         """Delete a key permanently; its secrets stop working."""
-        return self.send(DeleteApiKey, api_key_id=api_key_id)
+        return self.send(commands.DeleteApiKey, api_key_id=api_key_id)
 
     def prefetched(self, command: Any) -> AbstractContextManager[None]:
         """Read the details of the key with the COMMIT of the command."""
@@ -151,5 +129,4 @@ class ApiKeyViewSet(CommandViewSet):
         (found,) = in_context([completed.result])
         if self.action in _REVEALING:
             return present_with_secret(found, secret=completed.secret)
-        (shown,) = present([found])
-        return shown
+        return present(found)

@@ -1,5 +1,6 @@
 """The API key endpoints of version 1, with the shapes and codes that its clients expect."""
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -8,19 +9,8 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apikeys.commands import (
-    CreateApiKey,
-    DeleteApiKey,
-    DisableApiKey,
-    EnableApiKey,
-    UpdateApiKey,
-)
-from apikeys.models import (
-    AlreadyDeleted,
-    AlreadyDisabled,
-    AlreadyEnabled,
-    NothingToChange,
-)
+from apikeys.commands import CreateApiKey, DeleteApiKey, DisableApiKey, EnableApiKey, UpdateApiKey
+from apikeys.models import refusals
 from apikeys.rest.listing import visible_to
 from apikeys.rest.reading import etag, visible_key, whose
 from apikeys.rest.resources import LegacyApiKey, LegacyApiKeyWithSecret, LegacyPostponed, legacy
@@ -29,9 +19,11 @@ from apikeys.rights import BeyondOwnRights
 from audit.domain import Completed, NotFound, Postponed
 from audit.rest import CommandViewSet, ExceptionHandler, JSONParser, documented, plain
 
+_command = partial(documented, gives=LegacyApiKey, is_command=True)
+
 
 class LegacyApiKeyViewSet(CommandViewSet):
-    """API keys as version 1 knows them: a deleted one is none."""
+    """API keys as in version 1, without deleted ones."""
 
     tag = "API keys"
     channel = "v1"
@@ -71,28 +63,26 @@ class LegacyApiKeyViewSet(CommandViewSet):
             **whose(self.actor),
         )
 
-    @documented(
+    @_command(
         "rename_api_key",
         takes=LegacyRenameInput,
-        gives=LegacyApiKey,
-        is_command=True,
-        raises=(BeyondOwnRights, NothingToChange),
+        raises=(BeyondOwnRights, refusals.NothingToChange),
     )
     def partial_update(self, request: Request, api_key_id: UUID) -> Response:
         """Rename a key."""
         return self.send(UpdateApiKey, takes=LegacyRenameInput, api_key_id=api_key_id)
 
-    @documented("enable_api_key", gives=LegacyApiKey, is_command=True, raises=(AlreadyEnabled,))
+    @_command("enable_api_key", raises=(refusals.AlreadyEnabled,))
     def enable(self, request: Request, api_key_id: UUID) -> Response:
         """Enable a key."""
         return self.send(EnableApiKey, api_key_id=api_key_id)
 
-    @documented("disable_api_key", gives=LegacyApiKey, is_command=True, raises=(AlreadyDisabled,))
+    @_command("disable_api_key", raises=(refusals.AlreadyDisabled,))
     def disable(self, request: Request, api_key_id: UUID) -> Response:
         """Disable a key, effective from its next request."""
         return self.send(DisableApiKey, api_key_id=api_key_id)
 
-    @documented("delete_api_key", gives=LegacyApiKey, is_command=True)
+    @_command("delete_api_key")
     def destroy(self, request: Request, api_key_id: UUID) -> Response:
         """Delete a key permanently; its secrets stop working."""
         return self.send(DeleteApiKey, api_key_id=api_key_id)
@@ -115,7 +105,7 @@ class LegacyApiKeyViewSet(CommandViewSet):
 
 def _plain(error: Exception, context: dict[str, Any]) -> Response:
     """Report a deleted key as one that never existed: version 1 used to delete the rows."""
-    if not isinstance(error, AlreadyDeleted):
+    if not isinstance(error, refusals.AlreadyDeleted):
         return plain(error, context)
     gone = NotFound(f"There is no api-key {context['kwargs']['api_key_id']}.")
     gone.command_id = error.command_id

@@ -79,25 +79,15 @@ def visible_to(actor: Actor) -> QuerySet[ApiKey]:
 
 def found_by(query: dict[str, Any], *, actor: Actor) -> QuerySet[ApiKey]:
     """Return the visible keys that match a validated query; deleted ones only on request."""
-    return visible_to(actor).filter(*_conditions(query))
-
-
-def _conditions(query: dict[str, Any]) -> list[Q]:
-    state = query.get("state")
-    return [
-        _IN_STATE[State(state)] if state else _PRESENT,
-        *(
-            Q(**{lookup: [query[name]] if name == "scope" else query[name]})
-            for name, lookup in _LOOKUPS.items()
-            if name in query
-        ),
-    ]
+    keys = visible_to(actor).filter(_IN_STATE[query["state"]] if "state" in query else _PRESENT)
+    if "scope" in query:
+        keys = keys.filter(scopes__contains=[query["scope"]])
+    return keys.filter(**{_LOOKUPS[name]: query[name] for name in query.keys() & _LOOKUPS.keys()})
 
 
 _LOOKUPS = {
     "environment": "environment",
     "owner": "owner_id",
-    "scope": "scopes__contains",
     "search": "name__icontains",
     "created_after": "created_at__gt",
     "created_before": "created_at__lt",

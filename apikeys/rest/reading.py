@@ -13,50 +13,33 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.db import connection
 from django.http import Http404
+from django.utils import timezone
 
 from apikeys.models import ApiKey, ApiKeySecret, ApiKeyUsage, PickUp
-from audit.domain import (
-    Actor,
-    Pending,
-    PreparedQuery,
-    pending_sql,
-    read_pending,
-    stream_number_sql,
-)
+from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret, PickUpResource, SecretResource
+from audit.domain import Actor, PreparedQuery, pending_sql, read_pending, stream_number_sql
+from audit.rest import ActorReference, address, present_pending
 
 _FIELDS = ApiKey._meta.concrete_fields
 # The number of columns before those of the key itself.
 _AROUND = 8
-
-
-class LiveSecret(NamedTuple):
-    """A secret that works."""
-
-    id: str
-    created_at: datetime
-    not_after: datetime | None
-
-
-class AwaitedSecret(NamedTuple):
-    """The claim to the next secret: the actor who may pick it up, and until when."""
-
-    kind: str
-    id: str
-    label: str
-    until: datetime
+_SHOWN_ONCE = (
+    "The secret was shown once, in the first response to this request. If it is lost, "
+    "POST {url}/rotate issues another one."
+)
 
 
 class KeyDetails(NamedTuple):
-    """Data shown with a key that is not in its own row."""
+    """Data shown with a key that is not in its own row; JSON as the query returns it."""
 
     owner: str
     last_used_at: datetime | None
     last_used_from: str | None
-    pick_up: AwaitedSecret | None
-    secrets: list[LiveSecret]
-    waiting: list[Pending]
+    pick_up: list[str] | None
+    secrets: list[list[str]] | None
+    pending: Any
     #: The current number of the key's stream.
-    number: int
+    number: int | None
 
 
 class KeyInContext(NamedTuple):
@@ -78,7 +61,7 @@ def visible_key(actor: Actor, api_key_id: UUID) -> KeyInContext:
     api_key = _api_key(row[_AROUND:])
     if not actor.may_see(str(api_key.customer_id)):
         raise Http404
-    return KeyInContext(api_key, _details(around))
+    return KeyInContext(api_key, KeyDetails(*around))
 
 
 def in_context(api_keys: Iterable[ApiKey]) -> list[KeyInContext]:
@@ -86,12 +69,47 @@ def in_context(api_keys: Iterable[ApiKey]) -> list[KeyInContext]:
     keys = list(api_keys)
     rows = _queries().details.rows(_array(key.pk for key in keys))
     found = {key_id: around for key_id, *around in rows}
-    return [KeyInContext(key, _details(found[key.pk])) for key in keys]
+    return [KeyInContext(key, KeyDetails(*found[key.pk])) for key in keys]
+
+
+def present(found: KeyInContext) -> ApiKeyResource:
+    """Return the JSON of a key with its details."""
+    api_key, details = found
+    return {
+        "id": str(api_key.pk),
+        "url": address("v2-key", "api_key_id", api_key.pk),
+        "name": api_key.name,
+        "description": api_key.description,
+        "environment": api_key.environment,
+        "state": api_key.state_at(timezone.now()).value,
+        "enabled": api_key.is_enabled,
+        "prefix": api_key.prefix,
+        "scopes": list(api_key.scopes),
+        "allowed_networks": list(api_key.allowed_networks),
+        "not_before": api_key.not_before,
+        "expires_at": api_key.expires_at,
+        "metadata": api_key.metadata,
+        "owner": {"id": api_key.owner_id, "username": details.owner},
+        "customer_id": str(api_key.customer_id),
+        "created_at": api_key.created_at,
+        "last_used_at": details.last_used_at,
+        "last_used_from": details.last_used_from,
+        "secrets": [_secret(*each) for each in details.secrets or ()],
+        "pick_up": _pick_up(*details.pick_up) if details.pick_up else None,
+        "pending_approvals": present_pending(read_pending(details.pending)),
+    }
+
+
+def present_with_secret(found: KeyInContext, *, secret: str | None) -> ApiKeyWithSecret:
+    """Return the JSON of a key with its new secret, or a note if the secret was shown before."""
+    shown = present(found)
+    note = None if secret else _SHOWN_ONCE.format(url=shown["url"])
+    return {**shown, "secret": secret, "secret_note": note}
 
 
 def etag(found: KeyInContext) -> str:
     """Return the stream number of a key as an ETag, for If-Match."""
-    return f'"{found.details.number}"'
+    return f'"{found.details.number or 0}"'
 
 
 def whose(actor: Actor) -> dict[str, Any]:
@@ -110,19 +128,6 @@ def _array(api_key_ids: Iterable[UUID]) -> list[str]:
     return [f"{{{','.join(map(str, api_key_ids))}}}"]
 
 
-def _details(row: Sequence[Any]) -> KeyDetails:
-    owner, used_at, used_from, pick_up, secrets, waiting, number = row
-    return KeyDetails(
-        owner=owner,
-        last_used_at=used_at,
-        last_used_from=used_from,
-        pick_up=_awaited(*pick_up) if pick_up else None,
-        secrets=[_live(*each) for each in secrets or ()],
-        waiting=read_pending(waiting),
-        number=number or 0,
-    )
-
-
 def _api_key(values: Sequence[Any]) -> ApiKey:
     names = [field.attname for field in _FIELDS]
     return ApiKey.from_db(connection.alias, names, list(map(_python_value, _FIELDS, values)))
@@ -133,13 +138,14 @@ def _python_value(field: Any, value: Any) -> Any:
     return convert(value, None, connection) if convert else value
 
 
-def _awaited(kind: str, identifier: str, label: str, until: str) -> AwaitedSecret:
-    return AwaitedSecret(kind, identifier, label, datetime.fromisoformat(until))
+def _pick_up(kind: str, identifier: str, label: str, until: str) -> PickUpResource:
+    by: ActorReference = {"kind": kind, "id": identifier, "label": label}
+    return {"by": by, "until": datetime.fromisoformat(until)}
 
 
-def _live(identifier: str, created_at: str, not_after: str | None) -> LiveSecret:
+def _secret(identifier: str, created_at: str, not_after: str | None) -> SecretResource:
     end = datetime.fromisoformat(not_after) if not_after else None
-    return LiveSecret(identifier, datetime.fromisoformat(created_at), end)
+    return {"id": identifier, "created_at": datetime.fromisoformat(created_at), "not_after": end}
 
 
 class _Queries(NamedTuple):

@@ -1,27 +1,10 @@
 """JSON shapes of API keys. No secret is ever part of a key."""
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
-from django.utils import timezone
-
 from apikeys.models import ApiKey, Environment, State
-from apikeys.rest.reading import AwaitedSecret, KeyInContext, LiveSecret
-from audit.rest import (
-    ActorReference,
-    Address,
-    PendingApproval,
-    Uuid,
-    address,
-    one_of,
-    present_pending,
-)
-
-_SHOWN_ONCE = (
-    "The secret was shown once, in the first response to this request. If it is lost, "
-    "POST {url}/rotate issues another one."
-)
+from audit.rest import ActorReference, Address, PendingApproval, Uuid, one_of
 
 
 class OwnerResource(TypedDict):
@@ -104,19 +87,6 @@ class LegacyPostponed(TypedDict):
     id: NotRequired[Uuid]
 
 
-def present(keys: Iterable[KeyInContext]) -> list[ApiKeyResource]:
-    """Return the JSON of keys, with their working secrets and pending approvals."""
-    now = timezone.now()
-    return [_api_key(each, now) for each in keys]
-
-
-def present_with_secret(key: KeyInContext, *, secret: str | None) -> ApiKeyWithSecret:
-    """Return the JSON of a key with its new secret, or a note if the secret was shown before."""
-    (shown,) = present([key])
-    note = None if secret else _SHOWN_ONCE.format(url=shown["url"])
-    return {**shown, "secret": secret, "secret_note": note}
-
-
 def legacy(api_key: ApiKey) -> LegacyApiKey:
     """Return the JSON of a key in version 1."""
     return {
@@ -126,43 +96,3 @@ def legacy(api_key: ApiKey) -> LegacyApiKey:
         "prefix": api_key.prefix,
         "created_at": api_key.created_at,
     }
-
-
-def _api_key(key: KeyInContext, now: datetime) -> ApiKeyResource:
-    api_key, around = key
-    return {
-        "id": str(api_key.pk),
-        "url": address("v2-key", "api_key_id", api_key.pk),
-        "name": api_key.name,
-        "description": api_key.description,
-        "environment": api_key.environment,
-        "state": api_key.state_at(now).value,
-        "enabled": api_key.is_enabled,
-        "prefix": api_key.prefix,
-        "scopes": list(api_key.scopes),
-        "allowed_networks": list(api_key.allowed_networks),
-        "not_before": api_key.not_before,
-        "expires_at": api_key.expires_at,
-        "metadata": api_key.metadata,
-        "owner": {"id": api_key.owner_id, "username": around.owner},
-        "customer_id": str(api_key.customer_id),
-        "created_at": api_key.created_at,
-        "last_used_at": around.last_used_at,
-        "last_used_from": around.last_used_from,
-        "secrets": [_secret(each) for each in around.secrets],
-        "pick_up": _pick_up(around.pick_up) if around.pick_up else None,
-        "pending_approvals": present_pending(around.waiting),
-    }
-
-
-def _secret(secret: LiveSecret) -> SecretResource:
-    return {
-        "id": secret.id,
-        "created_at": secret.created_at,
-        "not_after": secret.not_after,
-    }
-
-
-def _pick_up(awaited: AwaitedSecret) -> PickUpResource:
-    by: ActorReference = {"kind": awaited.kind, "id": awaited.id, "label": awaited.label}
-    return {"by": by, "until": awaited.until}

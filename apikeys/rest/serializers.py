@@ -8,9 +8,6 @@ from apikeys.models import Environment, limits
 from audit.domain import known_scopes
 from audit.rest import CommandInput
 
-# Far more than exist; unknown scopes are reported by name.
-_MOST_SCOPES = 100
-_LONGEST_SCOPE = 100
 _LONGEST_NETWORK = 100
 
 
@@ -23,6 +20,21 @@ class ScopeField(serializers.CharField):
         return {"type": "string", "enum": sorted(known_scopes())}
 
 
+class ScopesField(serializers.ListField):
+    """A list of known scopes."""
+
+    # Far longer than any scope, and more than exist; unknown ones are reported by name.
+    child = ScopeField(max_length=100)
+
+    def __init__(self, *, max_length: int = 100, **options: Any) -> None:
+        super().__init__(required=False, allow_empty=False, max_length=max_length, **options)
+
+    def to_internal_value(self, data: Any) -> list[str]:
+        scopes: list[str] = super().to_internal_value(data)
+        limits.check_scopes(scopes)
+        return scopes
+
+
 class _KeyInput(CommandInput):
     """The fields common to creation and update."""
 
@@ -32,12 +44,8 @@ class _KeyInput(CommandInput):
         max_length=limits.LONGEST_DESCRIPTION,
         help_text="The purpose of the key.",
     )
-    scopes = serializers.ListField(
-        child=ScopeField(max_length=_LONGEST_SCOPE),
-        required=False,
-        allow_empty=False,
-        max_length=_MOST_SCOPES,
-        help_text="The scopes of the key: read, write, <resource>:read or <resource>:write.",
+    scopes = ScopesField(
+        help_text="The scopes of the key: read, write, <resource>:read or <resource>:write."
     )
     allowed_networks = serializers.ListField(
         child=serializers.CharField(max_length=_LONGEST_NETWORK),
@@ -48,10 +56,6 @@ class _KeyInput(CommandInput):
     metadata = serializers.DictField(
         required=False, help_text="Your own data about the key, as a JSON object."
     )
-
-    def validate_scopes(self, wanted: list[str]) -> list[str]:
-        limits.check_scopes(wanted)
-        return wanted
 
 
 class CreateApiKeyInput(_KeyInput):

@@ -10,14 +10,11 @@ from rest_framework.response import Response
 
 from apikeys.authentication import usage
 from apikeys.authentication.credentials import BadCredential, Candidate, Verdict, candidate_of_token
-from apikeys.models import limits
-from apikeys.rest.serializers import ScopeField
+from apikeys.rest.serializers import ScopesField
 from audit.domain import Actor, normal_address, scopes_not_covered
 from audit.rest import ActorViewSet, documented, refuse_misfits
 
 _LONGEST_SECRET = 4096
-_MOST_SCOPES = 50
-_LONGEST_SCOPE = 100
 _LONGEST_ADDRESS = 45
 _DETAILS: Final = {
     Verdict.MALFORMED: "This is not in the format of a secret of this service.",
@@ -45,23 +42,12 @@ class VerifyInput(serializers.Serializer[Any]):
         write_only=True,
         help_text="The secret to verify.",
     )
-    scopes = serializers.ListField(
-        child=ScopeField(max_length=_LONGEST_SCOPE),
-        required=False,
-        allow_empty=False,
-        max_length=_MOST_SCOPES,
-        help_text="Scopes that the key must include, all of them.",
-    )
+    scopes = ScopesField(max_length=50, help_text="Scopes that the key must include, all of them.")
     address = serializers.CharField(
         required=False,
         max_length=_LONGEST_ADDRESS,
         help_text="The IP address of the secret's user.",
     )
-
-    def validate_scopes(self, wanted: list[str]) -> list[str]:
-        """Check that all scopes are known: no key could ever have an unknown one."""
-        limits.check_scopes(wanted)
-        return wanted
 
     def validate_address(self, text: str) -> str:
         """Return the IP address in the form in which callers' own addresses are stored."""
@@ -104,17 +90,12 @@ class VerificationViewSet(ActorViewSet):
 
     tag = "API keys"
 
-    @documented(
-        "verify_api_key",
-        takes=VerifyInput,
-        gives=Verification,
-        always=("Cache-Control",),
-    )
+    @documented("verify_api_key", takes=VerifyInput, gives=Verification, always=("Cache-Control",))
     def create(self, request: Request) -> Response:
         """Verify a secret, for these scopes and from this IP address.
 
-        It changes nothing but when the key was last used, so it is no command, and takes nothing
-        from the rate limit of the key: that one protects this API, and whoever asks has its own.
+        It changes only the last use of the key, so it is not a command. It does not count against
+        the rate limit of the key, which protects this API: the caller has its own.
         """
         self.actor.require("apikeys.verify_apikey")
         values = _read(request.data)

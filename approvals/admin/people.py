@@ -1,6 +1,6 @@
-"""Pages of people and groups, instead of Django's own: each change is a command."""
+"""The admin pages of people and groups: each change is a command."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar
@@ -10,12 +10,15 @@ from django.contrib import admin
 from django.contrib.admin.helpers import ActionForm
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Count, Manager, Model, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_POST
 
 from approvals.pages import people as people_forms
+from approvals.pages.feedback import Feedback
 from approvals.pages.people import Verb
 from approvals.people.commands import MANAGE_PEOPLE
 from audit.entry.requests import LONGEST_REASON, actor_of_request
@@ -28,12 +31,12 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
-# What needs something to be chosen or written as well.
+# The verbs that also need a choice or a text.
 _CHOOSING = ("join", "leave", "grant", "revoke", "rename")
 
 
 class ReasonActionForm(ActionForm):
-    """The action, and why."""
+    """The action and its reason."""
 
     reason = forms.CharField(
         label="Reason:",
@@ -43,18 +46,19 @@ class ReasonActionForm(ActionForm):
 
 
 class ByCommandAdmin(ReadOnlyAdmin):
-    """Shows rows, and has forms that ask for changes of them by commands."""
+    """Rows with forms that send commands to change them."""
 
     verbs: ClassVar[Mapping[str, Verb]]
     subject_type: ClassVar[str]
-    # The fields of the form with which one more is made, and their labels.
+    create: ClassVar[Verb]
+    # The fields of the form that creates a row, and their labels.
     create_fields: ClassVar[tuple[tuple[str, str], ...]]
     change_form_template = "approvals/people_form.html"
     change_list_template = "approvals/people_list.html"
     action_form = ReasonActionForm
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
-        """Whether one may ask for changes; what comes of them is decided by the bus."""
+        """Return True if the user may send commands; the bus decides on them."""
         return actor_of_request(request).may(MANAGE_PEOPLE)
 
     def get_urls(self) -> list[URLPattern]:
@@ -69,7 +73,7 @@ class ByCommandAdmin(ReadOnlyAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Add the form with which one more is made."""
+        """Add the form that creates a row."""
         context = {
             "may_manage": self.has_manage_permission(request),
             "create_url": self._url("create"),
@@ -86,22 +90,22 @@ class ByCommandAdmin(ReadOnlyAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Add the forms that ask for changes."""
+        """Add the forms that send commands."""
         context = {
             "subject_type": self.subject_type,
             "may_manage": self.has_manage_permission(request),
             "ask_url": self._url("ask", object_id),
             "plain_verbs": self._verbs(*(name for name in self.verbs if name not in _CHOOSING)),
             "choices": self.choices(),
+            "may_rename": "rename" in self.verbs,
             "longest_reason": LONGEST_REASON,
         }
         context |= extra_context or {}
         return super().change_view(request, object_id, form_url, context)
 
+    @method_decorator(require_POST)
     def ask_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Send what one of the forms on the page of a row asks for."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(("POST",))
+        """Send the command of a form on the page of a row."""
         row = self.visible(request, object_id)
         verb = self.verbs.get(request.POST.get("verb", ""))
         if verb is not None:
@@ -109,52 +113,60 @@ class ByCommandAdmin(ReadOnlyAdmin):
         is_there = self.model._default_manager.filter(pk=row.pk).exists()
         return redirect(self._url("change", row.pk) if is_there else self._url("changelist"))
 
+    @method_decorator(require_POST)
     def create_view(self, request: HttpRequest) -> HttpResponse:
-        """Make one more, and show what is shown but once."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(("POST",))
-        build = partial(self.create, request.POST)
-        told = people_forms.send(build, label=str(self.opts.verbose_name), request=request)
-        self.message_user(request, told.message, told.level)
-        if told.secret is None:
+        """Create a row; show its password link, once."""
+        label = str(self.opts.verbose_name)
+        feedback = self._send(partial(self.create.build, request.POST), label, request)
+        if feedback.secret is None:
             return redirect(self._url("changelist"))
         context = {
             "title": "Shown once",
-            "secret": told.secret,
+            "secret": feedback.secret,
             "is_password_link": True,
             "back": self._url("changelist"),
         }
         context = self.admin_site.each_context(request) | context
         return TemplateResponse(request, "approvals/shown_once.html", context)
 
-    @staticmethod
-    def create(form: QueryDict) -> Command:
-        """Build the command that makes one more."""
-        raise NotImplementedError
-
     def choices(self) -> list[dict[str, Any]]:
-        """List what can be chosen on the page of a row, each with its buttons."""
+        """Return the choices on the page of a row, each with its buttons."""
         options = [(name, name) for name in _names(Permission.objects)]
         verbs = self._verbs("grant", "revoke")
         return [{"name": "permission", "options": options, "verbs": verbs}]
 
     def _ask(self, request: HttpRequest, row: Model, verb: Verb) -> None:
-        build = partial(verb.build, row.pk, request.POST)
-        told = people_forms.send(build, label=str(row), request=request)
-        self.message_user(request, told.message, told.level)
+        build = partial(verb.build, request.POST, **{f"{self.subject_type}_id": row.pk})
+        self._send(build, str(row), request)
+
+    def _send(self, build: Callable[[], Command], label: str, request: HttpRequest) -> Feedback:
+        feedback = people_forms.send(build, label=label, request=request)
+        self.message_user(request, feedback.message, feedback.level)
+        return feedback
 
     def _verbs(self, *names: str) -> list[tuple[str, str]]:
-        return [(name, self.verbs[name].words) for name in names]
+        return [(name, self.verbs[name].label) for name in names]
 
     def _url(self, page: str, *arguments: Any) -> str:
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
         return reverse(name, args=arguments)
 
 
+def _for_each(verb: str, description: str) -> Callable[..., None]:
+    """Return an action that sends a command for each selected row."""
+
+    @admin.action(description=description, permissions=["manage"])
+    def send(self: ByCommandAdmin, request: HttpRequest, queryset: QuerySet[Any]) -> None:
+        for row in queryset.order_by(*self.get_ordering(request)):
+            self._ask(request, row, self.verbs[verb])
+
+    return send
+
+
 @admin.register(User)
 class UserAdmin(ByCommandAdmin):
     verbs = people_forms.USER_VERBS
-    create = staticmethod(people_forms.create_user)
+    create = people_forms.CREATE_USER
     create_fields = (("username", "User name"), ("email", "E-mail address"))
     subject_type = "user"
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
@@ -162,14 +174,16 @@ class UserAdmin(ByCommandAdmin):
     search_fields = ("username", "email")
     ordering = ("username", "pk")
     actions = ("activate_selected", "deactivate_selected", "reset_selected")
+    activate_selected = _for_each("activate", "Activate selected")
+    deactivate_selected = _for_each("deactivate", "Deactivate selected")
+    reset_selected = _for_each("reset", "Require a new password for selected")
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        """Name what may be seen of a person: the password is not part of it."""
+        """Return the fields of a person, without the password."""
         flags = ("is_active", "is_staff", "is_superuser")
         return ["username", "email", *flags, "groups", "permissions", "last_login", "date_joined"]
 
     def choices(self) -> list[dict[str, Any]]:
-        """Add the groups."""
         groups = list(Group.objects.order_by("name", "pk").values_list("pk", "name"))
         own = {"name": "group", "options": groups, "verbs": self._verbs("join", "leave")}
         return [own, *super().choices()]
@@ -178,30 +192,11 @@ class UserAdmin(ByCommandAdmin):
     def permissions(self, user: User) -> str:
         return ", ".join(_names(user.user_permissions))
 
-    @admin.action(description="Activate selected", permissions=["manage"])
-    def activate_selected(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """Ask for it of each, one by one."""
-        self._ask_of_each(request, queryset, "activate")
-
-    @admin.action(description="Deactivate selected", permissions=["manage"])
-    def deactivate_selected(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """Ask for it of each, one by one."""
-        self._ask_of_each(request, queryset, "deactivate")
-
-    @admin.action(description="Require a new password for selected", permissions=["manage"])
-    def reset_selected(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
-        """Ask for it of each, one by one."""
-        self._ask_of_each(request, queryset, "reset")
-
-    def _ask_of_each(self, request: HttpRequest, queryset: QuerySet[User], verb: str) -> None:
-        for user in queryset.order_by("username", "pk"):
-            self._ask(request, user, self.verbs[verb])
-
 
 @admin.register(Group)
 class GroupAdmin(ByCommandAdmin):
     verbs = people_forms.GROUP_VERBS
-    create = staticmethod(people_forms.create_group)
+    create = people_forms.CREATE_GROUP
     create_fields = (("name", "Name"),)
     subject_type = "group"
     list_display = ("name", "people")
@@ -209,30 +204,17 @@ class GroupAdmin(ByCommandAdmin):
     ordering = ("name", "pk")
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Count the people of each group in the same query."""
+        """Return the groups with the number of their people, by one query."""
         groups: QuerySet[Any] = super().get_queryset(request).annotate(size=Count("user"))
         return groups
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        """Name what may be seen of a group."""
-        return ["name", "members", "handed_out"]
+        return ["name", "members", "granted"]
 
     def choices(self) -> list[dict[str, Any]]:
-        """Add the people."""
         users = list(User.objects.order_by("username", "pk").values_list("pk", "username"))
         own = {"name": "user", "options": users, "verbs": self._verbs("join", "leave")}
         return [own, *super().choices()]
-
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Add the field for another name."""
-        context = {"may_rename": True} | (extra_context or {})
-        return super().change_view(request, object_id, form_url, context)
 
     @admin.display(description="people", ordering="size")
     def people(self, group: Any) -> int:
@@ -244,7 +226,7 @@ class GroupAdmin(ByCommandAdmin):
         return ", ".join(name if active else f"{name} (not active)" for name, active in people)
 
     @admin.display(description="permissions", empty_value="—")
-    def handed_out(self, group: Group) -> str:
+    def granted(self, group: Group) -> str:
         return ", ".join(_names(group.permissions))
 
 

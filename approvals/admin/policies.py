@@ -1,4 +1,4 @@
-"""Policies in the admin: to read them, to draft and try a change, and to propose it."""
+"""The admin pages of policies: reading, drafts, previews and proposals."""
 
 from typing import Any
 
@@ -7,16 +7,18 @@ from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_safe
 
 from approvals.models import Policy
 from approvals.pages import people
 from approvals.pages.policy import page as policy_page
 from approvals.pages.policy import preview as policy_preview
-from approvals.pages.policy.drafts import PolicyForm, initial_of, policy_as_said
+from approvals.pages.policy.drafts import PolicyForm, current_settings, initial_of
 from approvals.pages.tenants import tenant_names
 from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
 from approvals.policies.explanations import explain_all
@@ -26,8 +28,6 @@ from audit.messages.classes import Subject
 from audit.pages.admin import HistoryAdmin
 from audit.pages.linked_rows import LinkedRows
 
-_SAFE = ("GET", "HEAD")
-
 
 class ExplainForm(forms.Form):
     """A command to explain."""
@@ -36,7 +36,7 @@ class ExplainForm(forms.Form):
 
 
 class _PolicyRows(LinkedRows):
-    """The policies of a page, each with the name of the tenant that it is for."""
+    """The policies of a page, each with the name of its tenant."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -51,10 +51,10 @@ class PolicyAdmin(HistoryAdmin):
     subject_type = "policy"
     list_display = (
         "governs",
-        "for_whom",
+        "tenant_name",
         "effect",
         "condition",
-        "asks_for",
+        "required_approvals",
         "is_enabled",
         "version",
     )
@@ -63,7 +63,7 @@ class PolicyAdmin(HistoryAdmin):
     change_list_template = "approvals/policies.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:
-        """Leave out policies for tenants that are not one's to see."""
+        """Return the policies for all tenants, and for tenants that the user may see."""
         policies = super().get_queryset(request).prefetch_related("rules__group")
         return actor_of_request(request).confine(policies, also=Q(tenant=""))
 
@@ -81,13 +81,14 @@ class PolicyAdmin(HistoryAdmin):
         return _PolicyRows
 
     @admin.display(description="for", ordering="tenant")
-    def for_whom(self, policy: Any) -> str:
+    def tenant_name(self, policy: Any) -> str:
         return str(policy.tenant_name)
 
-    @admin.display(description="required approvals", empty_value="—")
-    def asks_for(self, policy: Policy) -> str:
+    @admin.display(empty_value="—")
+    def required_approvals(self, policy: Policy) -> str:
         return ", ".join(map(str, policy.present_rules()))
 
+    @method_decorator(require_safe)
     def change_view(
         self,
         request: HttpRequest,
@@ -95,17 +96,15 @@ class PolicyAdmin(HistoryAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show what a policy says, where it applies, what waits under it, and its versions."""
-        if request.method not in _SAFE:
-            return HttpResponseNotAllowed(_SAFE)
+        """Show the settings of a policy, governed commands, waiting requests and versions."""
         policy = self.visible(request, object_id)
         page = policy_page.read(policy, actor=actor_of_request(request))
         return self._page(request, "policy", title=str(policy).capitalize(), page=page)
 
     def draft_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
-        """Draft a policy, see what it would change, and propose it.
+        """Edit, preview and propose a draft.
 
-        The draft is in the address, so it can be sent to somebody; only a proposal is a POST.
+        The draft is in the URL, so it can be sent to others; only a proposal is a POST.
         """
         policy = self._policy(request, object_id)
         given = request.GET if "governs" in request.GET else None
@@ -123,18 +122,18 @@ class PolicyAdmin(HistoryAdmin):
         )
 
     def disable_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show what a policy has decided of late, and propose that it decides nothing more."""
+        """Show the effect of a policy on recent commands, and propose to disable it."""
         policy = self.visible(request, object_id)
         if request.method == "POST":
             return self._propose(request, DisablePolicy(policy_id=policy.pk), policy=policy)
-        said, actor = policy_as_said(policy), actor_of_request(request)
-        preview = policy_preview.preview(said, policy=None, actor=actor)
+        current, actor = current_settings(policy), actor_of_request(request)
+        preview = policy_preview.preview(current, policy=None, actor=actor)
         return self._page(
             request, "policy_disable", title=f"Disable the {policy}", preview=preview, policy=policy
         )
 
     def explain_view(self, request: HttpRequest) -> HttpResponse:
-        """Tell what each policy had to say of one command on record."""
+        """Show the verdict of each policy on one logged command."""
         self._policy(request, None)
         form, record = ExplainForm(request.GET or None), None
         if form.is_bound and form.is_valid():
@@ -166,15 +165,15 @@ class PolicyAdmin(HistoryAdmin):
         *,
         policy: Policy | None,
     ) -> HttpResponse:
-        """Send a proposal, which is refused if the policy is no longer what was compared."""
+        """Send a proposal, which is refused if the policy has changed since the preview."""
         seen = request.POST.get("seen", "")
-        told = people.send(
+        feedback = people.send(
             lambda: command,
             label=str(policy) if policy else "",
             request=request,
             expected_number=int(seen) if policy and seen.isdecimal() else None,
         )
-        self.message_user(request, told.message, told.level)
+        self.message_user(request, feedback.message, feedback.level)
         if policy is None:
             return redirect("admin:approvals_policy_changelist")
         return redirect("admin:approvals_policy_change", policy.pk)

@@ -1,14 +1,16 @@
-"""Approval requests in the admin: the inbox, the page of a request, and the decisions."""
+"""The admin pages of approval requests: the inbox, one request, and decisions."""
 
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from approvals.models import ApprovalRequest
 from approvals.pages import links
@@ -20,7 +22,6 @@ from approvals.requests import listing
 from audit.entry.requests import actor_of_request
 from audit.pages.admin import HistoryAdmin
 
-_SAFE = ("GET", "HEAD")
 _LIST = "admin:approvals_approvalrequest_changelist"
 
 
@@ -30,11 +31,10 @@ class ApprovalRequestAdmin(HistoryAdmin):
     exclude = ("seal",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApprovalRequest]:
-        """Leave out what one may not see, by the rules of the API."""
+        """Return the requests that the user may see, by the rules of the API."""
         return listing.visible_to(actor_of_request(request))
 
     def get_urls(self) -> list[URLPattern]:
-        """Add what decides."""
         wrap, name = self.admin_site.admin_view, "approvals_approvalrequest"
         return [
             path("selected/", wrap(self.selected_view), name=f"{name}_selected"),
@@ -43,19 +43,18 @@ class ApprovalRequestAdmin(HistoryAdmin):
             *super().get_urls(),  # type: ignore[no-untyped-call]
         ]
 
+    @method_decorator(require_safe)
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Show the inbox."""
-        if request.method not in _SAFE:
-            return HttpResponseNotAllowed(_SAFE)
         self._check_may_view(request)
         page = inbox.read(request.GET, actor=actor_of_request(request))
-        # It is counted on the way, so that the header need not ask again.
-        known = {} if page.waiting_for_me is None else {"waiting_for_me": page.waiting_for_me}
+        # The header needs no query for a count that is known.
+        known = {} if page["waiting_for_me"] is None else {"waiting_for_me": page["waiting_for_me"]}
         context = {"title": "Approval requests", "page": page, **known}
         return self._page(request, "approvals/inbox.html", **context)
 
+    @method_decorator(require_safe)
     def change_view(
         self,
         request: HttpRequest,
@@ -63,21 +62,18 @@ class ApprovalRequestAdmin(HistoryAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show one request, and what one may do about it."""
-        if request.method not in _SAFE:
-            return HttpResponseNotAllowed(_SAFE)
+        """Show one request, with the user's options."""
         return self._request_page(request, object_id)
 
     def try_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Show one request with what it would come to now; nothing of that is kept."""
+        """Show one request with the result of a test run."""
         if request.method != "POST":
             return redirect(links.request_url(self.visible(request, object_id).pk))
         return self._request_page(request, object_id, is_tried=True)
 
+    @method_decorator(require_POST)
     def decide_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Take the decision that was made on the page of a request."""
-        if request.method != "POST":
-            return HttpResponseNotAllowed(("POST",))
+        """Send the decision made on the page of a request."""
         row = self.visible(request, object_id)
         decided = decision.decide(
             row,
@@ -92,10 +88,9 @@ class ApprovalRequestAdmin(HistoryAdmin):
         shown = {"title": "Shown once", "secret": decided.secret, "back": page}
         return self._page(request, "approvals/shown_once.html", **shown)
 
+    @method_decorator(require_http_methods(["GET", "HEAD", "POST"]))
     def selected_view(self, request: HttpRequest) -> HttpResponse:
-        """Ask once more before several requests are decided; then tell what came of each."""
-        if request.method not in (*_SAFE, "POST"):
-            return HttpResponseNotAllowed((*_SAFE, "POST"))
+        """Confirm the decision on several requests; then show the result of each."""
         self._check_may_view(request)
         given = request.POST if request.method == "POST" else request.GET
         verb, actor = given.get("verb", ""), actor_of_request(request)

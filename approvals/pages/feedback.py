@@ -1,4 +1,4 @@
-"""Feedback of pages on the commands that their forms send."""
+"""Feedback on the commands that forms send."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,7 @@ from audit.messages.outcomes import Outcome, Postponed
 
 
 class Feedback(NamedTuple):
-    """The outcome of a command, as one of Django's messages; and a secret to show once."""
+    """The outcome of a command as a Django message, with a secret to show once."""
 
     message: str
     level: int
@@ -19,12 +19,12 @@ class Feedback(NamedTuple):
 
     @property
     def is_done(self) -> bool:
-        """Whether the command was accepted."""
+        """True if the command was accepted."""
         return self.level != levels.ERROR
 
 
 def feedback_on(outcome: Outcome, sentence: str) -> Feedback:
-    """Return the feedback on a command that ``sentence`` describes: it is done, or held."""
+    """Return the feedback on a completed or held command, which ``sentence`` describes."""
     if isinstance(outcome, Postponed):
         held = ApprovalRequest.of_command(outcome.command_id).get()
         return Feedback(pending_message(sentence, held), levels.WARNING)

@@ -1,4 +1,4 @@
-"""Where pages lead to, as far as their reader may follow."""
+"""URLs and links that the user of a page may follow."""
 
 from collections.abc import Collection, Mapping
 from uuid import UUID
@@ -15,39 +15,20 @@ from audit.subjects import types
 
 
 def request_url(request_id: UUID) -> str:
-    """Tell where the page of a request is."""
     return reverse("admin:approvals_approvalrequest_change", args=[request_id])
 
 
 def pending_message(sentence: str, held: ApprovalRequest) -> str:
-    """Say who has to approve what somebody has asked for, with a link to the request."""
+    """Return a message with the groups that must approve, and a link to the request."""
     groups = ", ".join(dict.fromkeys(rule["group"] for rule in held.requirements["rules"]))
-    page = reverse("admin:approvals_approvalrequest_change", args=[held.pk])
     text = '{}. Waiting for approval by {}: <a href="{}">the request</a>'
-    return format_html(text, sentence, groups, page)
-
-
-def command_url(command_id: UUID, *, actor: Actor) -> str:
-    """Tell where auditors read about a command; nothing for others."""
-    return reverse("audit:command", args=[command_id]) if may_read_log(actor) else ""
-
-
-def case_url(correlation_id: UUID, *, actor: Actor) -> str:
-    """Tell where auditors read about a whole case; nothing for others."""
-    return reverse("audit:case", args=[correlation_id]) if may_read_log(actor) else ""
-
-
-def actor_url(kind: str, identifier: str, *, actor: Actor) -> str:
-    """Tell where auditors read what somebody did; nothing for others, or of nobody."""
-    if not (identifier and may_read_log(actor)):
-        return ""
-    return reverse("audit:actor", args=[kind, identifier])
+    return format_html(text, sentence, groups, request_url(held.pk))
 
 
 def subject_url(subject: Subject | None, *, actor: Actor, exists: bool) -> str:
-    """Tell where somebody may read about a subject.
+    """Return the URL of a subject; empty if the actor may see none.
 
-    Auditors read its story, which begins before there is a row; others the row in the admin.
+    Auditors get its timeline, which begins before the row exists; others its row in the admin.
     """
     if subject is None:
         return ""
@@ -57,12 +38,11 @@ def subject_url(subject: Subject | None, *, actor: Actor, exists: bool) -> str:
 
 
 def may_read_log(actor: Actor) -> bool:
-    """Tell whether somebody is an auditor."""
     return actor.may(VIEW_LOG)
 
 
 def may_see_kind(subject_type: str, *, actor: Actor) -> bool:
-    """Tell whether somebody may see subjects of a type in the admin."""
+    """Return True if the actor may see subjects of the type in the admin."""
     found = types.subject_type(subject_type)
     if found is None:
         return False
@@ -71,7 +51,7 @@ def may_see_kind(subject_type: str, *, actor: Actor) -> bool:
 
 
 def policy_urls(policy_ids: Collection[str], *, actor: Actor) -> Mapping[str, str]:
-    """Tell where policies are found, for whoever may see them."""
+    """Return the URLs of policies by id; empty if the actor may not see policies."""
     if not actor.may("approvals.view_policy"):
         return {}
     return {each: reverse("admin:approvals_policy_change", args=[each]) for each in policy_ids}

@@ -1,30 +1,15 @@
-"""What the pages of people and groups send: from a button and its fields to a command."""
+"""Commands of the pages of people and groups: from a button and its form to a command."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
+from functools import partial
 from typing import NamedTuple
 
 from django.contrib.messages import constants as levels
 from django.http import HttpRequest, QueryDict
 
 from approvals.pages.feedback import Feedback, feedback_on
-from approvals.people.commands import (
-    AddToGroup,
-    CreateGroup,
-    CreateUser,
-    DeleteGroup,
-    DeleteUser,
-    GrantGroupPermission,
-    GrantPermission,
-    RemoveFromGroup,
-    RenameGroup,
-    RequirePasswordReset,
-    RevokeGroupPermission,
-    RevokePermission,
-    SendPasswordLink,
-    SetStaff,
-    SetSuperuser,
-    SetUserActive,
-)
+from approvals.people import commands
 from audit.bus.dispatch import dispatch
 from audit.entry.requests import context_of
 from audit.messages.classes import Command
@@ -35,69 +20,47 @@ _LONGEST_FIELD = 254
 
 
 class Verb(NamedTuple):
-    """A button: what it says, and the command that it sends."""
+    """A button: its label, and the command that it sends, with the values that it sets."""
 
-    words: str
-    build: Callable[[int, QueryDict], Command]
+    label: str
+    command: type[Command]
+    values: Mapping[str, bool] = {}
+
+    def build(self, form: QueryDict, **known: int) -> Command:
+        """Return the command; fields whose values are not known are read from the form.
+
+        :raises Invalid: if a value in the form is not of its field's type.
+        """
+        values = {**self.values, **known}
+        missing = [each.name for each in fields(self.command) if each.name not in values]
+        return self.command(**values, **{name: _READERS[name](form) for name in missing})
 
 
+CREATE_USER = Verb("Create", commands.CreateUser)
 USER_VERBS: Mapping[str, Verb] = {
-    "activate": Verb("Activate", lambda pk, _: SetUserActive(user_id=pk, is_active=True)),
-    "deactivate": Verb("Deactivate", lambda pk, _: SetUserActive(user_id=pk, is_active=False)),
-    "staff": Verb("Allow admin access", lambda pk, _: SetStaff(user_id=pk, is_staff=True)),
-    "no_staff": Verb("Revoke admin access", lambda pk, _: SetStaff(user_id=pk, is_staff=False)),
-    "superuser": Verb("Make superuser", lambda pk, _: SetSuperuser(user_id=pk, is_superuser=True)),
-    "no_superuser": Verb(
-        "Revoke superuser", lambda pk, _: SetSuperuser(user_id=pk, is_superuser=False)
-    ),
-    "reset": Verb("Require a new password", lambda pk, _: RequirePasswordReset(user_id=pk)),
-    "link": Verb("Send a password link", lambda pk, _: SendPasswordLink(user_id=pk)),
-    "delete": Verb("Delete", lambda pk, _: DeleteUser(user_id=pk)),
-    "join": Verb(
-        "Add to group", lambda pk, form: AddToGroup(user_id=pk, group_id=_number(form, "group"))
-    ),
-    "leave": Verb(
-        "Remove from group",
-        lambda pk, form: RemoveFromGroup(user_id=pk, group_id=_number(form, "group")),
-    ),
-    "grant": Verb(
-        "Grant permission",
-        lambda pk, form: GrantPermission(user_id=pk, permission=_text(form, "permission")),
-    ),
-    "revoke": Verb(
-        "Revoke permission",
-        lambda pk, form: RevokePermission(user_id=pk, permission=_text(form, "permission")),
-    ),
+    "activate": Verb("Activate", commands.SetUserActive, {"is_active": True}),
+    "deactivate": Verb("Deactivate", commands.SetUserActive, {"is_active": False}),
+    "staff": Verb("Allow admin access", commands.SetStaff, {"is_staff": True}),
+    "no_staff": Verb("Revoke admin access", commands.SetStaff, {"is_staff": False}),
+    "superuser": Verb("Make superuser", commands.SetSuperuser, {"is_superuser": True}),
+    "no_superuser": Verb("Revoke superuser", commands.SetSuperuser, {"is_superuser": False}),
+    "reset": Verb("Require a new password", commands.RequirePasswordReset),
+    "link": Verb("Send a password link", commands.SendPasswordLink),
+    "delete": Verb("Delete", commands.DeleteUser),
+    "join": Verb("Add to group", commands.AddToGroup),
+    "leave": Verb("Remove from group", commands.RemoveFromGroup),
+    "grant": Verb("Grant permission", commands.GrantPermission),
+    "revoke": Verb("Revoke permission", commands.RevokePermission),
 }
+CREATE_GROUP = Verb("Create", commands.CreateGroup)
 GROUP_VERBS: Mapping[str, Verb] = {
-    "delete": Verb("Delete", lambda pk, _: DeleteGroup(group_id=pk)),
-    "rename": Verb(
-        "Rename", lambda pk, form: RenameGroup(group_id=pk, group_name=_text(form, "name"))
-    ),
-    "join": Verb(
-        "Add person", lambda pk, form: AddToGroup(user_id=_number(form, "user"), group_id=pk)
-    ),
-    "leave": Verb(
-        "Remove person",
-        lambda pk, form: RemoveFromGroup(user_id=_number(form, "user"), group_id=pk),
-    ),
-    "grant": Verb(
-        "Grant permission",
-        lambda pk, form: GrantGroupPermission(group_id=pk, permission=_text(form, "permission")),
-    ),
-    "revoke": Verb(
-        "Revoke permission",
-        lambda pk, form: RevokeGroupPermission(group_id=pk, permission=_text(form, "permission")),
-    ),
+    "delete": Verb("Delete", commands.DeleteGroup),
+    "rename": Verb("Rename", commands.RenameGroup),
+    "join": Verb("Add person", commands.AddToGroup),
+    "leave": Verb("Remove person", commands.RemoveFromGroup),
+    "grant": Verb("Grant permission", commands.GrantGroupPermission),
+    "revoke": Verb("Revoke permission", commands.RevokeGroupPermission),
 }
-
-
-def create_user(form: QueryDict) -> Command:
-    return CreateUser(username=_text(form, "username"), email=_text(form, "email"))
-
-
-def create_group(form: QueryDict) -> Command:
-    return CreateGroup(group_name=_text(form, "name"))
 
 
 def send(
@@ -107,7 +70,7 @@ def send(
     request: HttpRequest,
     expected_number: int | None = None,
 ) -> Feedback:
-    """Dispatch what a form asks for, and say in words what came of it.
+    """Dispatch the command of a form, and return feedback on it.
 
     With ``expected_number`` it is refused if the subject is no longer at that number.
     """
@@ -131,3 +94,14 @@ def _number(form: QueryDict, name: str) -> int:
     if not (given.isascii() and given.isdecimal()):
         raise Invalid(errors=[FieldError(name, "required", "is required")])
     return int(given)
+
+
+# How a field of a command is read from a form.
+_READERS: Mapping[str, Callable[[QueryDict], int | str]] = {
+    "user_id": partial(_number, name="user"),
+    "group_id": partial(_number, name="group"),
+    "group_name": partial(_text, name="name"),
+    "permission": partial(_text, name="permission"),
+    "username": partial(_text, name="username"),
+    "email": partial(_text, name="email"),
+}

@@ -1,4 +1,4 @@
-"""The tenants that a policy can be for, by name."""
+"""Names of the tenants that a policy can be for."""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,20 +8,20 @@ from audit.subjects.names import labels
 from audit.subjects.tenants import tenant_type
 from audit.subjects.types import label_of
 
-EVERYBODY = "everybody"
+_ALL = "everybody"
 
 
 def tenant_choices(actor: Actor) -> list[tuple[str, str]]:
-    """List the tenants that somebody may see, and first of all everybody."""
+    """Return the tenants that the actor may see, after the choice of all tenants."""
     found = tenant_type()
     rows = actor.confine(found.model._base_manager.all(), "pk") if found else ()
     choices = [(str(row.pk), label_of(row)) for row in rows]
-    return [("", EVERYBODY), *sorted(choices, key=lambda choice: choice[1])]
+    return [("", _ALL), *sorted(choices, key=lambda choice: choice[1])]
 
 
 def tenant_names(tenants: Iterable[str], *, actor: Actor) -> Mapping[str, str]:
-    """Name tenants for somebody, in one query; by their ids where they are not theirs to see."""
+    """Return the names of tenants, by one query; ids of tenants that the actor may not see."""
     found = tenant_type()
     subjects = {each: Subject(found.name if found else "", each) for each in tenants if each}
     named = labels(subjects.values(), actor=actor)
-    return {"": EVERYBODY} | {each: named[subject] for each, subject in subjects.items()}
+    return {"": _ALL} | {each: named[subject] for each, subject in subjects.items()}

@@ -13,6 +13,7 @@ from django.db.models import (
     DurationField,
     Exists,
     ExpressionWrapper,
+    F,
     Func,
     IntegerField,
     OuterRef,
@@ -22,7 +23,7 @@ from django.db.models import (
     TextField,
     Value,
 )
-from django.db.models.fields.json import KeyTextTransform, KeyTransform
+from django.db.models.fields.json import DataContains, KeyTextTransform, KeyTransform
 from django.db.models.functions import Cast, JSONArray, JSONObject, Now
 
 from approvals.people.events import MemberJoined, MemberLeft
@@ -36,12 +37,6 @@ class _ContainsAny(Func):
 
     template = "(%(expressions)s))"
     arg_joiner = " @> ANY ("
-    output_field = BooleanField()
-
-
-class _Contains(Func):
-    template = "(%(expressions)s)"
-    arg_joiner = " @> "
     output_field = BooleanField()
 
 
@@ -71,8 +66,7 @@ def _joined_in_time(person_id: int) -> QuerySet[Any]:
     requirements = OuterRef("requirements")
     minimum_s = KeyTextTransform("minimum_membership_s", KeyTransform("options", requirements))
     minimum = ExpressionWrapper(
-        Cast(minimum_s, IntegerField()) * Value(timedelta(seconds=1)),
-        output_field=DurationField(),
+        Cast(minimum_s, IntegerField()) * Value(timedelta(seconds=1)), output_field=DurationField()
     )
     newest = EventRecord.objects.filter(
         subject_type="group",
@@ -87,7 +81,7 @@ def _joined_in_time(person_id: int) -> QuerySet[Any]:
             newest_at=Subquery(newest.values("occurred_at")[:1]),
         )
         .filter(
-            _Contains(KeyTransform("rules", requirements), "as_rule"),
+            DataContains(KeyTransform("rules", requirements), F("as_rule")),
             newest_type=MemberJoined.message_type,
             newest_at__lte=Now() - minimum,
         )

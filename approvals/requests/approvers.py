@@ -87,29 +87,32 @@ class EligibleApprovers:
 
     def votes(self) -> list[CastVote]:
         """Return the votes in the order in which they were cast, each with its current effect."""
-        status = {vote.pk for vote in self._request.current_votes()}
+        current = {vote.pk for vote in self._request.current_votes()}
         cast = sorted(self._request.votes.all(), key=lambda vote: (vote.cast_at, vote.pk))
-        told = [(vote, self._why_not(vote, stands=vote.pk in status)) for vote in cast]
-        return [
-            CastVote(
-                vote=vote,
-                status=why_not or _says(vote, self._groups_filled_by(vote.voter_id)),
-                counts=not why_not and vote.decision != Decision.TAKE_BACK,
-            )
-            for vote, why_not in told
-        ]
+        return [self._effect(vote, is_current=vote.pk in current) for vote in cast]
 
-    def _why_not(self, vote: Vote, *, stands: bool) -> str:
+    def _effect(self, vote: Vote, *, is_current: bool) -> CastVote:
+        why_not = self._why_not(vote, is_current=is_current)
+        rules = self._request.requirements["rules"]
+        groups = [each["group"] for each in rules if vote.voter_id in self._filled[each["id"]]]
+        return CastVote(
+            vote=vote,
+            status=why_not or _status(vote, groups),
+            counts=not why_not and vote.decision != Decision.TAKE_BACK,
+        )
+
+    def _why_not(self, vote: Vote, *, is_current: bool) -> str:
         """Return the reason why a vote does not count; empty if it does."""
         if not vote.is_genuine:
             return "not genuine: does not count"
         if vote.decision == Decision.TAKE_BACK:
             return ""
-        if not stands:
+        if not is_current:
             return "taken back: does not count"
         if vote.digest != self._request.digest:
             return "given for other content: does not count"
-        if vote.decision == Decision.DENY or self._is_seated(vote.voter_id):
+        is_seated = any(vote.voter_id in slot.people for slot in self._voted)
+        if is_seated or vote.decision == Decision.DENY:
             return ""
         return f"no longer counts: {self._what_changed(vote)}"
 
@@ -120,13 +123,6 @@ class EligibleApprovers:
             groups = ", ".join(rule["group"] for rule in self._request.requirements["rules"])
             return f"{vote.voter_label} is no longer in {groups}"
         return f"{vote.voter_label} may no longer approve this"
-
-    def _is_seated(self, person_id: int) -> bool:
-        return any(person_id in slot.people for slot in self._voted)
-
-    def _groups_filled_by(self, person_id: int) -> list[str]:
-        rules = self._request.requirements["rules"]
-        return [rule["group"] for rule in rules if person_id in self._filled[rule["id"]]]
 
     def _slots_of_others(self) -> list[Slots]:
         """Return for each rule the people who may approve now and have not voted."""
@@ -165,11 +161,7 @@ def missing_after(requests: Iterable[ApprovalRequest], *, person_id: int) -> Map
 
 
 def _missing_with(
-    person_id: int,
-    request: ApprovalRequest,
-    *,
-    members: dict[int, set[int]],
-    seniority: Seniority,
+    person_id: int, request: ApprovalRequest, *, members: dict[int, set[int]], seniority: Seniority
 ) -> int:
     voted = evaluation.voted_slots(request, members, seniority)
     senior = partial(seniority.senior, minimum_s=request.minimum_membership_s)
@@ -209,7 +201,7 @@ def _names(people: Collection[int]) -> dict[int, str]:
     return {person.pk: str(person) for person in active}
 
 
-def _says(vote: Vote, groups: list[str]) -> str:
+def _status(vote: Vote, groups: list[str]) -> str:
     match vote.decision:
         case Decision.APPROVE:
             return f"counts for {', '.join(groups)}" if groups else "not needed"

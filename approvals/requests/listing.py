@@ -15,12 +15,18 @@ from approvals.requests.approver_filters import asks, asks_group_of
 from audit.actors.actors import Actor
 from audit.messages.classes import Subject
 
-_NOTHING = Q(pk__in=())
-
 
 def found_by(query: dict[str, Any], *, actor: Actor) -> QuerySet[ApprovalRequest]:
     """Return the requests that match a validated query."""
-    return _of_view(query["view"], actor=actor).filter(_matching(query))
+    requests = VIEWS[query["view"]](actor)
+    if "state" in query:
+        requests = requests.filter(in_state(query["state"]))
+    if "type" in query:
+        requests = requests.filter(message_type__in=query["type"])
+    if "subject" in query:
+        subject = query["subject"]
+        requests = requests.filter(subject_type=subject.type, subject_id=subject.id)
+    return requests
 
 
 def visible_to(actor: Actor) -> QuerySet[ApprovalRequest]:
@@ -31,8 +37,10 @@ def visible_to(actor: Actor) -> QuerySet[ApprovalRequest]:
     requests = ApprovalRequest.objects.all()
     if not actor.may("approvals.view_approvalrequest"):
         return requests.filter(_own(actor))
-    asked = Q(tenant="") & _asking(actor)
-    return actor.confine(requests, also=_own(actor) | asked)
+    also = _own(actor)
+    if actor.kind == "user":
+        also |= Q(tenant="") & asks_group_of(int(actor.person_id))
+    return actor.confine(requests, also=also)
 
 
 def needing_vote_of(actor: Actor) -> QuerySet[ApprovalRequest]:
@@ -62,7 +70,7 @@ def decided_for(actor: Actor) -> QuerySet[ApprovalRequest]:
     return visible_to(actor).exclude(in_state(State.PENDING))
 
 
-def asked_for_by(actor: Actor) -> QuerySet[ApprovalRequest]:
+def requested_by(actor: Actor) -> QuerySet[ApprovalRequest]:
     """Return the actor's own requests: a user's include those by keys, a key's only its own."""
     return ApprovalRequest.objects.filter(_own(actor))
 
@@ -73,7 +81,7 @@ def open_about(subjects: Iterable[Subject | None], *, actor: Actor) -> list[Appr
     for subject in filter(None, subjects):
         identifiers[subject.type].append(subject.id)
     about = [Q(subject_type=each, subject_id__in=those) for each, those in identifiers.items()]
-    found = pending_for(actor).filter(reduce(or_, about, _NOTHING))
+    found = pending_for(actor).filter(reduce(or_, about, Q(pk__in=())))
     return list(found.order_by("requested_at", "pk"))
 
 
@@ -85,40 +93,14 @@ def _voted_on(person: int) -> QuerySet[Vote, UUID]:
     newest_taken_back = Max("number", filter=Q(decision=Decision.TAKE_BACK))
     of_person = Vote.objects.filter(voter_id=person).values("request")
     stated = of_person.annotate(newest=Max("number"), taken_back=newest_taken_back)
-    standing = stated.filter(Q(taken_back=None) | Q(newest__gt=F("taken_back")))
-    return standing.values_list("request", flat=True)
-
-
-def _of_view(view: str, *, actor: Actor) -> QuerySet[ApprovalRequest]:
-    match view:
-        case "mine":
-            return asked_for_by(actor)
-        case "needs_my_vote":
-            return needing_vote_of(actor)
-        case _:
-            return visible_to(actor)
+    current = stated.filter(Q(taken_back=None) | Q(newest__gt=F("taken_back")))
+    return current.values_list("request", flat=True)
 
 
 def _own(actor: Actor) -> Q:
-    """Match the actor's own requests: a user's include those by keys, a key's only its own."""
     if actor.kind == "user":
         return Q(requester_person=actor.person_id)
     return Q(requester_kind=actor.kind, requester_id=actor.id)
-
-
-def _asking(actor: Actor) -> Q:
-    """Match requests for votes of a group that the person belongs to."""
-    return asks_group_of(int(actor.person_id)) if actor.kind == "user" else _NOTHING
-
-
-def _matching(query: dict[str, Any]) -> Q:
-    condition = in_state(query["state"]) if "state" in query else Q()
-    if "type" in query:
-        condition &= Q(message_type__in=query["type"])
-    if "subject" in query:
-        subject = query["subject"]
-        condition &= Q(subject_type=subject.type, subject_id=subject.id)
-    return condition
 
 
 def in_state(state: str) -> Q:
@@ -131,3 +113,7 @@ def in_state(state: str) -> Q:
             return Q(state=State.EXPIRED) | (Q(state=State.PENDING) & is_over)
         case _:
             return Q(state=state)
+
+
+#: The views of the list, each with its query.
+VIEWS = {"all": visible_to, "mine": requested_by, "needs_my_vote": needing_vote_of}

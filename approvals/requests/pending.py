@@ -15,8 +15,16 @@ from audit.messages.classes import Subject
 _TABLE = ApprovalRequest._meta.db_table
 
 
-def request_url(request: ApprovalRequest) -> str:
-    return reverse("approval-request", kwargs={"approval_request_id": request.pk})
+def request_url(request_id: UUID | str) -> str:
+    return reverse("approval-request", kwargs={"approval_request_id": request_id})
+
+
+def needs_of(request: ApprovalRequest, counted: Mapping[str, int]) -> tuple[Need, ...]:
+    """Return the approvals needed by each rule, of which ``counted`` has the current ones."""
+    return tuple(
+        Need(rule["group"], needed=rule["quorum"], have=min(counted[rule["id"]], rule["quorum"]))
+        for rule in request.requirements["rules"]
+    )
 
 
 @postponement
@@ -25,18 +33,14 @@ def progress(command_id: UUID) -> Progress | None:
     request = ApprovalRequest.of_command(command_id).first()
     if request is None:
         return None
-    counted = evaluation.counted_voters(request)
-    needs = tuple(
-        Need(rule["group"], needed=rule["quorum"], have=min(counted[rule["id"]], rule["quorum"]))
-        for rule in request.requirements["rules"]
-    )
+    needs = needs_of(request, evaluation.counted_voters(request))
     return Progress(
         state=request.present_state,
         have=sum(need.have for need in needs),
         needed=sum(need.needed for need in needs),
         approve_by=request.approve_by,
         request_id=str(request.pk),
-        url=request_url(request),
+        url=request_url(request.pk),
         subject_type=request.subject_type,
         needs=needs,
     )
@@ -60,7 +64,7 @@ class PendingRequests:
         return Pending(
             subject=Subject(found["subject_type"], found["subject_id"]),
             request_id=found["id"],
-            url=reverse("approval-request", kwargs={"approval_request_id": found["id"]}),
+            url=request_url(found["id"]),
             command_id=found["command_id"],
             message_type=found["message_type"],
             approve_by=datetime.fromisoformat(found["approve_by"]),

@@ -13,9 +13,11 @@ from approvals.models import ApprovalRequest, State
 from approvals.policies import evaluation
 from approvals.requests.approvers import missing_after
 from approvals.requests.flags import flags_of, requester_flags
+from approvals.requests.pending import needs_of
 from approvals.requests.resubmission import check_may_be_raised_again
 from approvals.sealing.payloads import Unloadable
 from audit.actors.actors import Actor
+from audit.bus.postponements import Need
 from audit.messages.classes import Command, Subject
 from audit.messages.exceptions import CommandError
 from audit.pages.labels import fields
@@ -29,25 +31,12 @@ _LONGEST_SENTENCE = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Requirement:
-    """One rule of a request, and the number of its approvals that count now."""
-
-    group_id: int
-    group: str
-    quorum: int
-    have: int
-
-    def __str__(self) -> str:
-        return f"{min(self.have, self.quorum)} of {self.quorum} {self.group}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Presented:
     """A request with the content of its verified payload.
 
-    If the payload cannot be verified, ``command`` is None, ``problem`` says why, and no text is
-    made of its content. ``flags`` say what would make it fail even if approved. ``has_subject`` is
-    True if the subject exists and the reader may see it.
+    ``problem`` is the reason why the payload cannot be verified; then there is no ``command``, and
+    no text contains the content. ``flags`` are reasons why it would fail even if approved.
+    ``has_subject``: the subject exists, and the actor may see it.
     """
 
     request: ApprovalRequest
@@ -56,14 +45,31 @@ class Presented:
     sentence: str
     label: str
     has_subject: bool
-    requirements: list[Requirement]
+    requirements: tuple[Need, ...]
     flags: list[str]
     now: datetime
 
     @property
     def progress(self) -> str:
         """The approvals so far, out of those required."""
-        return " · ".join(map(str, self.requirements))
+        return " · ".join(
+            f"{each.have} of {each.needed} {each.group}" for each in self.requirements
+        )
+
+    @property
+    def requester(self) -> str:
+        """The requester's label on one line."""
+        return one_line(self.request.requester_label, longest=_LONGEST_LABEL)
+
+    @property
+    def reason(self) -> str:
+        """The requester's reason on one line."""
+        return one_line(self.request.reason, longest=_LONGEST_LABEL)
+
+    @property
+    def outcome(self) -> str:
+        """The outcome on one line."""
+        return one_line(self.request.outcome, longest=_LONGEST_LABEL)
 
     @property
     def age(self) -> str:
@@ -97,14 +103,10 @@ class Presented:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ballot:
-    """What one person may do about a request now, and what prevents a vote.
-
-    ``consequence`` is the effect of the last approval, to be read after "Approve and".
-    """
+    """The current options of one person for a request, and the obstacle to a vote."""
 
     obstacle: str
-    consequence: str
-    missing_after: int
+    approve_label: str
     may_approve: bool
     may_deny: bool
     may_withdraw: bool
@@ -112,12 +114,6 @@ class Ballot:
     may_retry: bool
     may_raise_again: bool
     warnings: list[str]
-
-    @property
-    def approve_words(self) -> str:
-        """The text of the button: the consequence."""
-        is_doomed = bool(self.warnings)
-        return approve_words(self.missing_after, self.consequence, is_doomed=is_doomed)
 
 
 def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presented]:
@@ -136,7 +132,7 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
             sentence=_sentence(command, rows),
             label=_label(command, rows) if command else "",
             has_subject=command is not None and command.subject_reference() in rows,
-            requirements=_requirements(request, counted[request.pk]),
+            requirements=needs_of(request, counted[request.pk]),
             flags=flags.get(request.pk, []),
             now=timezone.now(),
         )
@@ -145,42 +141,41 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
 
 
 def sentence_of(request: ApprovalRequest, *, actor: Actor) -> str:
-    """Return what a request asks for, in one sentence."""
+    """Return the requested command in one sentence."""
     command, _ = _open(request)
     return _sentence(command, _subjects([command], actor=actor))
 
 
 def ballot(presented: Presented, *, actor: Actor) -> Ballot:
-    """Return what the actor may do about a request, by the same checks as votes."""
+    """Return the actor's options for a request, by the same checks as votes."""
     request = presented.request
     undecided = _obstacle(lambda: request.check_pending(now=presented.now))
     obstacle = undecided or _obstacle(lambda: request.check_may_vote(actor))
+    missing = {} if obstacle else missing_after([request], person_id=int(actor.person_id))
+    warnings = sorted({*presented.flags, *requester_flags(request, presented.command)})
     return Ballot(
         obstacle=obstacle,
-        consequence=consequence(presented),
-        missing_after=0 if obstacle else _missing_after(request, actor),
+        approve_label=approve_label(
+            presented, missing=missing.get(request.pk, 0), is_doomed=bool(warnings)
+        ),
         may_approve=not obstacle and presented.command is not None,
         may_deny=not obstacle,
         may_withdraw=not undecided and actor.person_id == request.requester_person,
         may_take_back=not undecided and request.vote_of(actor) is not None,
         may_retry=request.is_retriable and _may_retry(request, actor),
         may_raise_again=presented.command is not None and _may_raise_again(request, actor),
-        warnings=sorted({*presented.flags, *requester_flags(request, presented.command)}),
+        warnings=warnings,
     )
 
 
-def approve_words(missing_after: int, consequence: str, *, is_doomed: bool) -> str:
+def approve_label(presented: Presented, *, missing: int, is_doomed: bool) -> str:
     """Return the text of the approve button, with a warning if the approval would not help."""
-    if missing_after:
-        return f"Approve ({missing_after} more needed after you)"
+    if missing:
+        return f"Approve ({missing} more needed after you)"
     if is_doomed:
         return "Approve anyway: last vote, but execution would currently be refused"
+    consequence = f"{presented.sentence[:1].lower()}{presented.sentence[1:]}"
     return f"Approve and {consequence} now: you are the last vote"
-
-
-def consequence(presented: Presented) -> str:
-    """Return what a request does, as a part of a sentence."""
-    return f"{presented.sentence[:1].lower()}{presented.sentence[1:]}"
 
 
 def _may_retry(request: ApprovalRequest, actor: Actor) -> bool:
@@ -220,25 +215,9 @@ def _label(command: Command, rows: Mapping[Subject, Model]) -> str:
     return one_line(name, longest=_LONGEST_LABEL)
 
 
-def _requirements(request: ApprovalRequest, counted: dict[str, int]) -> list[Requirement]:
-    return [
-        Requirement(
-            group_id=rule["group_id"],
-            group=rule["group"],
-            quorum=rule["quorum"],
-            have=counted[rule["id"]],
-        )
-        for rule in request.requirements["rules"]
-    ]
-
-
 def _obstacle(check: Callable[[], Any]) -> str:
     try:
         check()
     except CommandError as refusal:
         return refusal.message
     return ""
-
-
-def _missing_after(request: ApprovalRequest, actor: Actor) -> int:
-    return missing_after([request], person_id=int(actor.person_id))[request.pk]

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from approvals.models import ApprovalRequest
 from approvals.sealing import values as subjects
-from approvals.sealing.values import SubjectVersion, Values
+from approvals.sealing.values import SubjectVersion
 from audit.bus import store
 
 
@@ -34,13 +34,16 @@ def number_to_expect(request: ApprovalRequest) -> int:
     if subject is None:
         return request.subject_number
     number = store.present_number(subject)
-    if number != request.subject_number and subjects.present_values(subject) == _asked(request):
+    if (
+        number != request.subject_number
+        and subjects.present_values(subject) == request.subject_values
+    ):
         return number
     return request.subject_number
 
 
 def _difference(request: ApprovalRequest, present: SubjectVersion) -> str:
-    before, now = _asked(request), present.values
+    before, now = request.subject_values, present.values
     if present.number == request.subject_number or now == before:
         return ""
     if before is None:
@@ -48,13 +51,5 @@ def _difference(request: ApprovalRequest, present: SubjectVersion) -> str:
     if now is None:
         return "It no longer exists."
     names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    return f"Changed since the request: {', '.join(_words(name) for name in names)}."
-
-
-def _asked(request: ApprovalRequest) -> Values:
-    values: Values = request.subject_values
-    return values
-
-
-def _words(name: str) -> str:
-    return name.removesuffix("_id").replace("_", " ")
+    labels = [name.removesuffix("_id").replace("_", " ") for name in names]
+    return f"Changed since the request: {', '.join(labels)}."

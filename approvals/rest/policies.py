@@ -2,15 +2,17 @@
 
 import re
 from datetime import timedelta
+from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db.models import Prefetch, Q, QuerySet
 from django.shortcuts import get_object_or_404
-from rest_framework import serializers, status
+from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.status import HTTP_201_CREATED
 
 from approvals.models import Effect, Policy, Rule
 from approvals.models.policies import AlreadyDisabled
@@ -81,6 +83,9 @@ class PolicyInput(CommandInput):
         }
 
 
+_command = partial(documented, gives=resources.PolicyResource, is_command=True)
+
+
 class PolicyViewSet(CommandViewSet):
     """Policies. Every change is a command that two policy owners have to approve."""
 
@@ -98,32 +103,19 @@ class PolicyViewSet(CommandViewSet):
         """Return one policy."""
         return Response(resources.policy(get_object_or_404(self._visible(), pk=policy_id)))
 
-    @documented(
-        "create_policy",
-        takes=PolicyInput,
-        gives=resources.PolicyResource,
-        succeeds_with=status.HTTP_201_CREATED,
-        is_command=True,
-        raises=(NotFound,),
+    @_command(
+        "create_policy", takes=PolicyInput, succeeds_with=HTTP_201_CREATED, raises=(NotFound,)
     )
     def create(self, request: Request) -> Response:
         """Propose a policy."""
-        created = status.HTTP_201_CREATED
-        return self.send(CreatePolicy, takes=PolicyInput, succeeds_with=created)
+        return self.send(CreatePolicy, takes=PolicyInput, succeeds_with=HTTP_201_CREATED)
 
-    @documented(
-        "replace_policy", takes=PolicyInput, gives=resources.PolicyResource, is_command=True
-    )
+    @_command("replace_policy", takes=PolicyInput)
     def update(self, request: Request, policy_id: UUID) -> Response:
         """Propose a change of a policy."""
         return self.send(EditPolicy, takes=PolicyInput, policy_id=policy_id)
 
-    @documented(
-        "disable_policy",
-        gives=resources.PolicyResource,
-        is_command=True,
-        raises=(AlreadyDisabled,),
-    )
+    @_command("disable_policy", raises=(AlreadyDisabled,))
     def disable(self, request: Request, policy_id: UUID) -> Response:
         """Propose to disable a policy."""
         return self.send(DisablePolicy, policy_id=policy_id)

@@ -12,34 +12,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from approvals.decisions.commands import Approve, Deny, Retry, TakeBack, Withdraw
-from approvals.models import ApprovalRequest, State
-from approvals.models.refusals import (
-    AlreadyDecided,
-    AlreadyVoted,
-    NotActive,
-    NotAnApprover,
-    NotAPerson,
-    NotEnoughApprovals,
-    NothingToTakeBack,
-    NotTheRequester,
-    NotToBeRaisedAgain,
-    NotToBeRetried,
-    OwnRequest,
-    SeenAnother,
-    TooLate,
-    TooNew,
-)
+from approvals.models import ApprovalRequest, State, refusals
 from approvals.requests import listing
 from approvals.requests.presentation import present
 from approvals.requests.resubmission import raised_again
 from approvals.rest import resources
-from approvals.sealing.payloads import (
-    Altered,
-    ForbiddenContent,
-    TooLarge,
-    Unfitting,
-    UnknownCommand,
-)
+from approvals.sealing import payloads
 from audit.entry.requests import LONGEST_REASON
 from audit.messages.outcomes import Completed
 from audit.rest.listing import Key, ListQuery, Order, body, page
@@ -50,12 +28,12 @@ from audit.rest.viewsets import CommandInput, CommandViewSet, status_url
 
 
 class ApprovalRequestListQuery(ListQuery):
-    """What may be asked of the list of requests."""
+    """Query parameters of the list of requests."""
 
     resource_fields = tuple(resources.ApprovalRequestInList.__annotations__)
     orders = (Order("newest", Key("requested_at", datetime), Key("pk", UUID)),)
 
-    view = serializers.ChoiceField(choices=("all", "mine", "needs_my_vote"), default="all")
+    view = serializers.ChoiceField(choices=tuple(listing.VIEWS), default="all")
     state = serializers.ChoiceField(choices=State.values, required=False)
     type = MessageTypeField(required=False)
     subject = SubjectField(required=False)
@@ -109,9 +87,16 @@ class CarriedOut(TypedDict):
     secret: NotRequired[str]
 
 
-_VOTERS = (NotAPerson, NotActive, NotAnApprover, OwnRequest, TooNew)
-_VOTE = (*_VOTERS, AlreadyDecided, SeenAnother, TooLate)
-_PAYLOAD = (Altered, ForbiddenContent, TooLarge, Unfitting, UnknownCommand)
+_VOTERS = (
+    *(refusals.NotAPerson, refusals.NotActive, refusals.NotAnApprover),
+    *(refusals.OwnRequest, refusals.TooNew),
+)
+_CHANGED = (refusals.AlreadyDecided, refusals.SeenAnother, refusals.TooLate)
+_VOTE = (*_VOTERS, *_CHANGED, refusals.AlreadyVoted)
+_PAYLOAD = (
+    *(payloads.Altered, payloads.ForbiddenContent, payloads.TooLarge),
+    *(payloads.Unfitting, payloads.UnknownCommand),
+)
 
 
 def _decision(verb: str, *, takes: type[CommandInput], **facts: Any) -> Callable[[Method], Method]:
@@ -155,30 +140,22 @@ class ApprovalRequestViewSet(CommandViewSet):
         found = get_object_or_404(listing.visible_to(self.actor), pk=approval_request_id)
         return Response(self._detail(found), headers={"ETag": f'"{found.digest}"'})
 
-    @_vote("approve", takes=VoteInput, raises=(*_VOTE, AlreadyVoted, *_PAYLOAD))
+    @_vote("approve", takes=VoteInput, raises=(*_VOTE, *_PAYLOAD))
     def approve(self, request: Request, approval_request_id: UUID) -> Response:
         """Approve a request; the last approval needed executes its command."""
         return self.send(Approve, takes=VoteInput, approval_request_id=approval_request_id)
 
-    @_vote("deny", takes=DenyInput, raises=(*_VOTE, AlreadyVoted))
+    @_vote("deny", takes=DenyInput, raises=_VOTE)
     def deny(self, request: Request, approval_request_id: UUID) -> Response:
         """Deny a request, which ends it."""
         return self.send(Deny, takes=DenyInput, approval_request_id=approval_request_id)
 
-    @_vote(
-        "take_back",
-        takes=VoteInput,
-        raises=(AlreadyDecided, NothingToTakeBack, SeenAnother, TooLate),
-    )
+    @_vote("take_back", takes=VoteInput, raises=(*_CHANGED, refusals.NothingToTakeBack))
     def take_back(self, request: Request, approval_request_id: UUID) -> Response:
         """Take back your vote while the request is undecided."""
         return self.send(TakeBack, takes=VoteInput, approval_request_id=approval_request_id)
 
-    @_decision(
-        "withdraw",
-        takes=WithdrawInput,
-        raises=(AlreadyDecided, NotTheRequester, SeenAnother, TooLate),
-    )
+    @_decision("withdraw", takes=WithdrawInput, raises=(*_CHANGED, refusals.NotTheRequester))
     def withdraw(self, request: Request, approval_request_id: UUID) -> Response:
         """Withdraw your own request."""
         return self.send(Withdraw, takes=WithdrawInput, approval_request_id=approval_request_id)
@@ -186,7 +163,11 @@ class ApprovalRequestViewSet(CommandViewSet):
     @_decision(
         "retry",
         takes=CommentInput,
-        raises=(*_VOTERS, NotEnoughApprovals, NotToBeRetried, TooLate, *_PAYLOAD),
+        raises=(
+            *_VOTERS,
+            *_PAYLOAD,
+            *(refusals.NotEnoughApprovals, refusals.NotToBeRetried, refusals.TooLate),
+        ),
     )
     def retry(self, request: Request, approval_request_id: UUID) -> Response:
         """Retry an approved command after a temporary failure."""
@@ -197,7 +178,7 @@ class ApprovalRequestViewSet(CommandViewSet):
         takes=CommentInput,
         gives=resources.ApprovalRequestResource | CarriedOut,
         is_command=True,
-        raises=(NotTheRequester, NotToBeRaisedAgain, *_PAYLOAD),
+        raises=(refusals.NotTheRequester, refusals.NotToBeRaisedAgain, *_PAYLOAD),
         sends_any=True,
     )
     def raise_again(self, request: Request, approval_request_id: UUID) -> Response:
@@ -208,11 +189,9 @@ class ApprovalRequestViewSet(CommandViewSet):
 
     def represent(self, completed: Completed) -> resources.ApprovalRequestResource | CarriedOut:
         """Return the updated request, or the outcome of a resubmitted command."""
-        match completed.result:
-            case ApprovalRequest() as decided:
-                return self._detail(decided)
-            case _:
-                return _carried_out(completed)
+        if isinstance(completed.result, ApprovalRequest):
+            return self._detail(completed.result)
+        return _outcome(completed)
 
     def _detail(self, request: ApprovalRequest) -> resources.ApprovalRequestResource:
         actor = self.actor
@@ -220,13 +199,13 @@ class ApprovalRequestViewSet(CommandViewSet):
         return resources.approval_request(presented, actor=actor)
 
 
-def _carried_out(completed: Completed) -> CarriedOut:
+def _outcome(completed: Completed) -> CarriedOut:
     """Return the outcome of a command of any type, with its secret, which is shown only once."""
     command_id = completed.command_id
-    told: CarriedOut = {
+    outcome: CarriedOut = {
         "status": "succeeded",
         "command": {"id": str(command_id), "url": status_url(command_id)},
     }
     if completed.secret:
-        told["secret"] = completed.secret
-    return told
+        outcome["secret"] = completed.secret
+    return outcome

@@ -119,12 +119,12 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
     """Return the JSON of one request in full, with what the caller may do about it."""
     request = presented.request
     cast = sorted(request.votes.all(), key=lambda vote: vote.cast_at)
-    standing = {vote.pk for vote in request.current_votes()}
+    current = {vote.pk for vote in request.current_votes()}
     mine = ballot(presented, actor=actor)
     return {
         **approval_request_in_list(presented),
         "warnings": mine.warnings,
-        "votes": [_vote(vote, stands=vote.pk in standing) for vote in cast],
+        "votes": [_vote(vote, stands=vote.pk in current) for vote in cast],
         "my_vote": {"may": mine.may_deny, "why": mine.obstacle},
         "outcome": request.outcome,
     }
@@ -135,7 +135,7 @@ def approval_request_in_list(presented: Presented) -> ApprovalRequestInList:
     request = presented.request
     return {
         "id": str(request.pk),
-        "url": request_url(request),
+        "url": request_url(request.pk),
         "state": request.present_state,
         "what": None if presented.problem else presented.sentence,
         "problem": presented.problem or None,
@@ -183,12 +183,7 @@ def policy(found: Policy) -> PolicyResource:
 def _requirements(presented: Presented) -> list[RequirementResource]:
     rules = presented.request.requirements["rules"]
     return [
-        {
-            "rule": rule["id"],
-            "group": need.group,
-            "needed": need.quorum,
-            "have": min(need.have, need.quorum),
-        }
+        {"rule": rule["id"], "group": need.group, "needed": need.needed, "have": need.have}
         for rule, need in zip(rules, presented.requirements, strict=True)
     ]
 
@@ -199,7 +194,6 @@ def _vote(vote: Vote, *, stands: bool) -> VoteResource:
         "decision": vote.decision,
         "comment": vote.comment,
         "cast_at": vote.cast_at,
-        # False if the vote was taken back, or followed by another vote of the same person.
         "stands": stands,
     }
 
@@ -208,7 +202,6 @@ def _rules(rules: Iterable[Rule]) -> list[RuleResource]:
     return [
         {"id": str(rule.pk), "group": rule.group.name, "quorum": rule.quorum}
         for rule in sorted(rules, key=lambda rule: rule.pk)
-        if not rule.is_dropped
     ]
 
 

@@ -10,7 +10,8 @@ from django.utils import timezone
 
 from apikeys.commands import CreateApiKey, UpdateApiKey
 from apikeys.events import ApiKeyCreated, ApiKeyUpdated
-from apikeys.models import ApiKey, NothingToChange
+from apikeys.models import ApiKey
+from apikeys.models.refusals import NothingToChange
 from apikeys.rest.serializers import CreateApiKeyInput, UpdateApiKeyInput
 from audit.messages import catalog
 from audit.messages.exceptions import Invalid

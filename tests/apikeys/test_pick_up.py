@@ -7,7 +7,8 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys.commands import PickUpSecret
-from apikeys.models import ApiKeySecret, NothingToPickUp, PickUp
+from apikeys.models import ApiKeySecret, PickUp
+from apikeys.models.refusals import NothingToPickUp
 from approvals.models import ApprovalRequest
 from approvals.policies.commands import CreatePolicy
 from approvals.policies.handlers import check_policy

@@ -3,7 +3,8 @@
 import pytest
 
 from apikeys.commands import CreateApiKey, PickUpSecret, RotateApiKey, UpdateApiKey
-from apikeys.models import ApiKey, ApiKeySecret, NotAMember
+from apikeys.models import ApiKey, ApiKeySecret
+from apikeys.models.refusals import NotAMember
 from apikeys.rights import BeyondOwnRights, NotInYourName
 from approvals.models import ApprovalRequest
 from audit.actors.actors import Actor

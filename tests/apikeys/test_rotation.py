@@ -8,7 +8,8 @@ from django.test import Client
 from django.utils import timezone
 
 from apikeys.commands import DisableApiKey, RotateApiKey
-from apikeys.models import ApiKey, ApiKeySecret, RotationUnderWay
+from apikeys.models import ApiKey, ApiKeySecret
+from apikeys.models.refusals import RotationUnderWay
 from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord
 from audit.outside import outside_command

@@ -37,7 +37,7 @@ def select(client, verb, *requests, reason="", digests=None):
 def results(response):
     """Return the message of each row of the results."""
     assert response.status_code == 200
-    return [each.message for each in response.context["results"]]
+    return [feedback.message for _, feedback in response.context["results"]]
 
 
 def decide(client, request, decision, *, reason="", digest=None):

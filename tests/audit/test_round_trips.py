@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from apikeys.authentication.credentials import actor_of_token
+from apikeys.authentication.credentials import authenticate
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from approvals.decisions.commands import Approve
 from audit.bus.context import Context
@@ -103,8 +103,8 @@ def test_the_last_vote_with_all_that_it_releases_takes_ten(
 
 
 def test_authentication_takes_one(first_key):
-    actor_of_token(first_key.secret, address="192.0.2.1")
+    authenticate(first_key.secret, address="192.0.2.1")
 
-    traffic = traffic_of(lambda: actor_of_token(first_key.secret, address="192.0.2.1"))
+    traffic = traffic_of(lambda: authenticate(first_key.secret, address="192.0.2.1"))
 
     assert traffic == Traffic(1, 1)

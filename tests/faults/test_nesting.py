@@ -5,7 +5,8 @@ from contextlib import suppress
 import pytest
 
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
-from apikeys.models import AlreadyDisabled, AlreadyEnabled, ApiKey
+from apikeys.models import ApiKey
+from apikeys.models.refusals import AlreadyDisabled, AlreadyEnabled
 from audit.actors.actors import SYSTEM, actor_for_user
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, dispatch_all

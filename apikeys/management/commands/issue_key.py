@@ -39,7 +39,7 @@ class Command(BaseCommand):
             help="A network in CIDR notation from which the key works; repeat for each.",
         )
         parser.add_argument(
-            "--expires", type=_moment, metavar="TIME", help="Such as 2027-01-31T00:00:00Z."
+            "--expires", type=_time, metavar="TIME", help="Such as 2027-01-31T00:00:00Z."
         )
         parser.add_argument(
             "--pick-up",
@@ -53,17 +53,14 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         with errors_told():
-            command = _picking_up(options) if options["pick_up"] else _creating(options)
+            pick_up = options["pick_up"]
+            command = PickUpSecret(api_key_id=pick_up) if pick_up else _creation(options)
         completed = carry_out(command, reason=options["reason"])
         self.stderr.write(f"{completed.result}, {completed.result.pk}, has this secret:")
         self.stdout.write(completed.secret or "")
 
 
-def _picking_up(options: dict[str, Any]) -> PickUpSecret:
-    return PickUpSecret(api_key_id=options["pick_up"])
-
-
-def _creating(options: dict[str, Any]) -> CreateApiKey:
+def _creation(options: dict[str, Any]) -> CreateApiKey:
     missing = [f"--{name}" for name in ("customer", "owner", "name") if not options[name]]
     if missing:
         raise CommandError(f"Missing: {', '.join(missing)}.")
@@ -85,8 +82,8 @@ def _found(model: type[Any], **named: str) -> Any:
     return found
 
 
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.utcoffset() is None:
+def _time(text: str) -> datetime:
+    time = datetime.fromisoformat(text)
+    if time.utcoffset() is None:
         raise ValueError(text)
-    return moment
+    return time

@@ -1,4 +1,4 @@
-"""How many requests wait for the decision of whoever looks at a page."""
+"""The number of requests that wait for the user's decision, for the header of each page."""
 
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
@@ -10,15 +10,14 @@ _FURTHEST = 99
 
 
 def pending_count(request: HttpRequest) -> dict[str, object]:
-    """Give every page the count for its header, asked for only where a template shows it."""
+    """Return the count as template context; it is queried only where a template shows it."""
     return {"waiting_for_me": SimpleLazyObject(lambda: _count(request))}
 
 
 def _count(request: HttpRequest) -> str:
-    """Count no further than a header has room for: one query, and none for who sees no requests.
+    """Return the count, by one query, or by no query for users who may not see requests.
 
-    It is counted for pages that are opened, not for the answers to a form, which may be about to
-    change it.
+    Only for GET: the response to a form may be about to change the count.
     """
     actor = actor_of_request(request)
     if request.method != "GET" or not actor.may("approvals.view_approvalrequest"):
@@ -27,5 +26,5 @@ def _count(request: HttpRequest) -> str:
 
 
 def count_text(count: int) -> str:
-    """Write the count for a header; nothing where nothing waits."""
+    """Return the count with at most two digits; empty if it is zero."""
     return f"{_FURTHEST}+" if count > _FURTHEST else str(count or "")

@@ -1,4 +1,4 @@
-"""How the inbox can be narrowed down, in the address of its page."""
+"""The filter form of the inbox."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -19,9 +19,9 @@ _DAY = timedelta(days=1)
 
 
 class _Age(NamedTuple):
-    """A span of ages, from the younger end on."""
+    """A range of ages: at least ``least``, less than ``most``."""
 
-    words: str
+    label: str
     least: timedelta
     most: timedelta
 
@@ -36,7 +36,7 @@ _DECIDED = [each for each in State if each is not State.PENDING]
 
 
 class Facts(NamedTuple):
-    """What a request can be found by."""
+    """The values of a request that the filters compare."""
 
     pk: UUID
     message_type: str
@@ -45,7 +45,7 @@ class Facts(NamedTuple):
 
 
 class InboxFilter(forms.Form):
-    """What to look for. Empty fields look for everything, and so do unreadable ones."""
+    """The filters. Empty and invalid fields match everything."""
 
     type = forms.ChoiceField(label="command", required=False)
     group = forms.ChoiceField(label="waiting for", required=False)
@@ -59,20 +59,26 @@ class InboxFilter(forms.Form):
         label="requester, reason or subject id", required=False, max_length=_LONGEST_TEXT
     )
 
-    def __init__(self, *args: Any, facts: Iterable[Facts], now: datetime, **kwargs: Any) -> None:
-        """Offer what there is to choose from, each with how often it occurs."""
+    def __init__(self, *args: Any, facts: list[Facts], now: datetime, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._now, listed = now, list(facts)
-        self._offer("type", "anything", _types(listed))
-        self._offer("group", "any group", _groups(listed))
-        self._offer("age", "at any time", _ages(listed, now))
+        self._now = now
+        types = Counter((each.message_type, words(each.message_type)) for each in facts)
+        groups = Counter(group for each in facts for group in _groups(each.rules))
+        passed = [now - each.requested_at for each in facts]
+        ages = {
+            (name, age.label): sum(age.least <= each < age.most for each in passed)
+            for name, age in _AGES.items()
+        }
+        self._offer("type", "anything", types.most_common())
+        self._offer("group", "any group", groups.most_common())
+        self._offer("age", "at any time", ages.items())
 
     def without_state(self) -> None:
-        """Do not ask what requests came to, where none came to anything yet."""
+        """Remove the filter by outcome, for requests that have no outcome yet."""
         del self.fields["state"]
 
     def narrow(self, requests: QuerySet[ApprovalRequest]) -> QuerySet[ApprovalRequest]:
-        """Leave what is looked for."""
+        """Return the requests that match all filters."""
         self.is_valid()
         given = self.cleaned_data
         condition = Q()
@@ -88,43 +94,28 @@ class InboxFilter(forms.Form):
             condition &= in_state(given["state"])
         if given.get("q"):
             text = given["q"].strip().rpartition(":")[2]
-            said = Q(requester_label__icontains=text) | Q(reason__icontains=text)
-            condition &= said | Q(subject_id=text)
+            condition &= (
+                Q(requester_label__icontains=text) | Q(reason__icontains=text) | Q(subject_id=text)
+            )
         return requests.filter(condition)
 
-    def _offer(self, name: str, everything: str, choices: list[tuple[str, str]]) -> None:
-        field = self.fields[name]
-        if isinstance(field, forms.ChoiceField):
-            field.choices = [("", everything), *choices]
+    def _offer(
+        self, name: str, everything: str, counted: Iterable[tuple[tuple[str, str], int]]
+    ) -> None:
+        """Set the choices of a field, each with how often it occurs."""
+        choices = [
+            (value, f"{label} ({count}{'+' if count == COUNTED else ''})")
+            for (value, label), count in counted
+            if count
+        ]
+        self.fields[name].choices = [("", everything), *choices]  # type: ignore[attr-defined]
 
 
 def facts_of(requests: QuerySet[ApprovalRequest]) -> list[Facts]:
-    """Read by what the first of some requests can be found, in their order and in one query."""
+    """Return the facts of the first requests, in their order and by one query."""
     rows = requests.values_list("pk", "message_type", "requirements__rules", "requested_at")
     return [Facts(*row) for row in rows[:COUNTED]]
 
 
-def _types(facts: list[Facts]) -> list[tuple[str, str]]:
-    counted = Counter(each.message_type for each in facts)
-    return [(name, _counted(words(name), count)) for name, count in counted.most_common()]
-
-
-def _groups(facts: list[Facts]) -> list[tuple[str, str]]:
-    counted = Counter(
-        group
-        for each in facts
-        for group in {(str(rule["group_id"]), rule["group"]) for rule in each.rules}
-    )
-    return [(pk, _counted(name, count)) for (pk, name), count in counted.most_common()]
-
-
-def _ages(facts: list[Facts], now: datetime) -> list[tuple[str, str]]:
-    counted = {
-        name: sum(age.least <= now - each.requested_at < age.most for each in facts)
-        for name, age in _AGES.items()
-    }
-    return [(name, _counted(_AGES[name].words, count)) for name, count in counted.items() if count]
-
-
-def _counted(said: str, count: int) -> str:
-    return f"{said} ({count}{'+' if count == COUNTED else ''})"
+def _groups(rules: list[dict[str, Any]]) -> set[tuple[str, str]]:
+    return {(str(rule["group_id"]), rule["group"]) for rule in rules}

@@ -1,4 +1,4 @@
-"""What one sees first in the admin: approvers their inbox, others what there is."""
+"""The first page of the admin: the inbox for approvers, the overview for other users."""
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
@@ -9,13 +9,9 @@ from audit.entry.requests import actor_of_request
 
 
 def first_page(request: HttpRequest) -> HttpResponse:
-    """Lead people who can vote to their inbox; ``?overview`` shows them the overview as well."""
-    if "overview" not in request.GET and _can_vote(request):
-        return redirect("admin:approvals_approvalrequest_changelist")
-    return admin.site.index(request)
-
-
-def _can_vote(request: HttpRequest) -> bool:
+    """Redirect approvers to their inbox, except with ``?overview``; show others the overview."""
     actor = actor_of_request(request)
     may_see = actor.may("approvals.view_approvalrequest")
-    return may_see and is_approver(int(actor.person_id))
+    if "overview" not in request.GET and may_see and is_approver(int(actor.person_id)):
+        return redirect("admin:approvals_approvalrequest_changelist")
+    return admin.site.index(request)

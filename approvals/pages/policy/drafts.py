@@ -1,4 +1,4 @@
-"""The form with which a policy is drafted: from the fields of a page to a command, and back."""
+"""The form for drafts of policies: from fields to a command, and back."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -19,7 +19,7 @@ from audit.actors.actors import Actor
 from audit.bus import handling
 from audit.messages.exceptions import Invalid
 
-EFFECT_WORDS = {
+EFFECT_LABELS = {
     Effect.REQUIRE_APPROVAL: "Hold for approval",
     Effect.FORBID: "Forbid",
     Effect.ALLOW: "Allow",
@@ -32,33 +32,30 @@ _LONGEST_MESSAGE = 500
 
 
 def in_greatest_unit(length: timedelta) -> tuple[int, str]:
-    """Return a length in the greatest unit that leaves nothing over."""
+    """Return a duration in the greatest unit without a remainder."""
     seconds = int(length.total_seconds())
     unit = next(each for each, size in _UNITS.items() if seconds % size == 0)
     return seconds // _UNITS[unit], unit
 
 
 class LengthWidget(forms.MultiWidget):
-    """A number, and what it counts."""
+    """A number and its unit."""
 
     def __init__(self, *, label: str) -> None:
         units = [(unit, unit) for unit in _UNITS if unit != "seconds"]
         super().__init__(
             [
-                forms.NumberInput(attrs={"min": 0, "aria-label": f"{label}: number of approvals"}),
-                forms.Select(choices=units, attrs={"aria-label": f"{label}: group"}),
+                forms.NumberInput(attrs={"min": 0, "aria-label": f"{label}: number"}),
+                forms.Select(choices=units, attrs={"aria-label": f"{label}: unit"}),
             ]
         )
 
     def decompress(self, value: timedelta | None) -> list[Any]:
-        """Split a length into the greatest unit that leaves nothing over."""
-        if not value:
-            return [None, "hours"]
-        return list(in_greatest_unit(value))
+        return list(in_greatest_unit(value)) if value else [None, "hours"]
 
 
 class LengthField(forms.MultiValueField):
-    """A length of time; None where it is left empty."""
+    """A duration; None if it is empty."""
 
     def __init__(self, *, label: str, help_text: str) -> None:
         units = [(unit, unit) for unit in _UNITS]
@@ -75,13 +72,12 @@ class LengthField(forms.MultiValueField):
         )
 
     def compress(self, data_list: list[Any]) -> timedelta | None:
-        """Put the number and the unit together."""
         number, unit = data_list or (None, "")
         return timedelta(seconds=number * _UNITS[unit or "hours"]) if number else None
 
 
 class PolicyForm(forms.Form):
-    """What a policy is to say. Its rules are rows of a group and a quorum, one of them empty."""
+    """The settings of a policy. Its rules are rows of a group and a quorum, one of them empty."""
 
     governs = forms.CharField(
         max_length=200,
@@ -89,7 +85,7 @@ class PolicyForm(forms.Form):
         widget=forms.TextInput(attrs={"list": "governed", "autocomplete": "off"}),
     )
     effect = forms.ChoiceField(
-        choices=list(EFFECT_WORDS.items()),
+        choices=list(EFFECT_LABELS.items()),
         initial=Effect.REQUIRE_APPROVAL,
         widget=forms.RadioSelect,
     )
@@ -120,8 +116,7 @@ class PolicyForm(forms.Form):
         required=False, initial=True, label="Only one open request for the same command at a time"
     )
     minimum_membership = LengthField(
-        label="Minimum membership of approvers",
-        help_text="Empty: any length of time.",
+        label="Minimum membership of approvers", help_text="Empty: any length of time."
     )
     approve_within = LengthField(label="Approve within", help_text="")
     execute_within = LengthField(label="Execute within", help_text="Empty: no limit.")
@@ -129,8 +124,8 @@ class PolicyForm(forms.Form):
     def __init__(self, *args: Any, actor: Actor, policy: Policy | None, **options: Any) -> None:
         self.policy = policy
         super().__init__(*args, **options)
-        usual = settings.APPROVALS_APPROVE_WITHIN.days
-        self.fields["approve_within"].help_text = f"Empty: the default, {usual} days."
+        days = settings.APPROVALS_APPROVE_WITHIN.days
+        self.fields["approve_within"].help_text = f"Empty: the default, {days} days."
         self.fields["for_tenant"].choices = tenant_choices(actor)  # type: ignore[attr-defined]
         groups = Group.objects.order_by("name")
         for number in range(self._row_count()):
@@ -142,21 +137,21 @@ class PolicyForm(forms.Form):
             )
 
     def clean(self) -> dict[str, Any]:
-        """Check the draft as it is checked when it is proposed."""
-        said: dict[str, Any] = super().clean() or {}
+        """Check the draft like a proposal."""
+        cleaned: dict[str, Any] = super().clean() or {}
         if self.errors:
-            return said
+            return cleaned
         try:
             check_policy(self.command())
         except Invalid as error:
             for problem in error.errors:
                 field = {"groups": "group_0", "quorums": "quorum_0"}.get(problem.field)
-                words = f"{problem.message[:1].upper()}{problem.message[1:]}."
-                self.add_error(field or problem.field, words)
-        return said
+                message = f"{problem.message[:1].upper()}{problem.message[1:]}."
+                self.add_error(field or problem.field, message)
+        return cleaned
 
     def command(self) -> CreatePolicy | EditPolicy:
-        """Build the command that the draft stands for.
+        """Return the command that proposes the draft.
 
         :raises Invalid: if a value is not of its declared type.
         """
@@ -171,19 +166,18 @@ class PolicyForm(forms.Form):
         return EditPolicy(policy_id=self.policy.pk, **given)
 
     def rows(self) -> Iterator[tuple[forms.BoundField, forms.BoundField]]:
-        """Give the fields of the rules, row by row."""
+        """Yield the fields of each rule."""
         for number in range(self._row_count()):
             yield self[f"group_{number}"], self[f"quorum_{number}"]
 
     def governed(self) -> list[str]:
-        """Suggest what a policy can govern."""
+        """Return suggestions of what a policy can govern."""
         types = [each.message_type for each in handling.command_classes()]
         return [*types, *sorted({f"{each.rpartition('.')[0]}.*" for each in types})]
 
     def names(self) -> list[str]:
-        """List what the condition can name, by what the policy is said to govern."""
-        governs = self["governs"].value() or ""
-        return conditions.names(governed_by(governs))
+        """Return the names that the condition can use, for the governed commands."""
+        return conditions.names(governed_by(self["governs"].value() or ""))
 
     def _rules(self) -> Iterator[tuple[Group, int]]:
         for number in range(self._row_count()):
@@ -206,17 +200,16 @@ _PLAIN = tuple(
 
 
 def initial_of(policy: Policy) -> dict[str, Any]:
-    """Fill the form with what a policy says now."""
-    said = policy_as_said(policy)
-    rules = enumerate(zip(said.groups, said.quorums, strict=True))
-    filled = {name: getattr(said, name) for name in (*_PLAIN, "minimum_membership")}
-    for number, (group, quorum) in rules:
-        filled |= {f"group_{number}": group, f"quorum_{number}": quorum}
-    return filled
+    """Return the form values for the current settings of a policy."""
+    current = current_settings(policy)
+    values = {name: getattr(current, name) for name in (*_PLAIN, "minimum_membership")}
+    for number, rule in enumerate(zip(current.groups, current.quorums, strict=True)):
+        values[f"group_{number}"], values[f"quorum_{number}"] = rule
+    return values
 
 
-def policy_as_said(policy: Policy) -> EditPolicy:
-    """Put what a policy says now into the command that would say it."""
+def current_settings(policy: Policy) -> EditPolicy:
+    """Return the command that would set the current settings of a policy."""
     rules = sorted(policy.present_rules(), key=lambda rule: rule.pk)
     return EditPolicy(
         policy_id=policy.pk,

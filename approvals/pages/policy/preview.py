@@ -1,9 +1,8 @@
-"""What a draft of a policy would change, and what it would have done with what has happened."""
+"""The preview of a draft policy: its changes, and its effect on logged commands."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import timedelta
+from typing import Any, NamedTuple
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -11,13 +10,13 @@ from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 
 from approvals.models import Effect, Policy, eligibility
-from approvals.pages.policy.drafts import EFFECT_WORDS, in_greatest_unit, policy_as_said
+from approvals.pages.policy.drafts import EFFECT_LABELS, current_settings, in_greatest_unit
 from approvals.pages.tenants import tenant_names
 from approvals.people.accounts import OWNERS
 from approvals.policies import evaluation
 from approvals.policies.built_in import QUORUM
 from approvals.policies.commands import CreatePolicy, EditPolicy
-from approvals.policies.simulation import Simulation, simulate
+from approvals.policies.simulation import simulate
 from audit.actors.actors import Actor
 from audit.models.records import CommandRecord
 from audit.pages.labels import words
@@ -32,91 +31,59 @@ _VERBS = {
 
 
 class Row(NamedTuple):
-    """A field of a policy in words, before and after."""
+    """A setting of a policy as text, before and after."""
 
     name: str
     before: str
     after: str
 
-    @property
-    def is_changed(self) -> bool:
-        """Whether the draft says something else."""
-        return self.before != self.after
-
 
 class RuleApprovers(NamedTuple):
-    """A rule with the people who can meet it today."""
+    """A rule with its current eligible approvers."""
 
     group: str
     quorum: int
     people: list[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Preview:
-    """A draft against the present version, and against the commands on record."""
-
-    rows: list[Row]
-    verb: str
-    types: list[str]
-    drafted: Simulation
-    present: Simulation | None
-    since: datetime | None
-    approvers: list[RuleApprovers]
-    owners: list[str]
-
-    @property
-    def changed(self) -> list[Row]:
-        """The fields that would say something else."""
-        return [row for row in self.rows if row.is_changed]
-
-    @property
-    def unchanged(self) -> list[Row]:
-        """The fields that would say the same."""
-        return [row for row in self.rows if not row.is_changed]
-
-    @property
-    def examples(self) -> list[CommandRecord]:
-        """Some of the newest commands that it would have met."""
-        return self.drafted.matched[:_MOST_EXAMPLES]
-
-    @property
-    def quorum(self) -> int:
-        """How many owners have to approve the proposal."""
-        return QUORUM
-
-
-def preview(command: CreatePolicy | EditPolicy, *, policy: Policy | None, actor: Actor) -> Preview:
-    """Compare a draft with the policy as it is, and try both on what somebody may see."""
-    before = policy_as_said(policy) if policy else None
+def preview(
+    command: CreatePolicy | EditPolicy, *, policy: Policy | None, actor: Actor
+) -> dict[str, Any]:
+    """Compare a draft with the current policy, and simulate both on commands the actor may see."""
+    before = current_settings(policy) if policy else None
     governed = _types({command.governs, *([before.governs] if before else [])})
     records = list(visible_records(actor).filter(message_type__in=governed)[:MOST_LOOKED_AT])
-    after_words = said_in_words(command, actor=actor)
-    before_words = said_in_words(before, actor=actor) if before else dict.fromkeys(after_words, "")
+    after_text = settings_as_text(command, actor=actor)
+    before_text = settings_as_text(before, actor=actor) if before else {}
+    rows = [Row(name, before_text.get(name, ""), text) for name, text in after_text.items()]
+    drafted = simulate(command, records)
     is_in_force = policy is not None and policy.is_enabled
-    return Preview(
-        rows=[Row(name, before_words[name], after_words[name]) for name in after_words],
-        verb=_VERBS[Effect(command.effect)],
-        types=sorted({words(each) for each in _types({command.governs})}),
-        drafted=simulate(command, records),
-        present=simulate(before, records) if before and is_in_force else None,
-        since=records[-1].received_at if records else None,
-        approvers=approvers_of(command),
-        owners=_names(Group.objects.filter(name=OWNERS), without=actor.person_id),
-    )
+    return {
+        "changed": [row for row in rows if row.before != row.after],
+        "unchanged": [row for row in rows if row.before == row.after],
+        "verb": _VERBS[Effect(command.effect)],
+        "types": sorted({words(each) for each in _types({command.governs})}),
+        "drafted": drafted,
+        "examples": drafted.matched[:_MOST_EXAMPLES],
+        "present": simulate(before, records) if before and is_in_force else None,
+        "since": records[-1].received_at if records else None,
+        "approvers": approvers_of(command),
+        "owners": _other_owners(actor),
+        "quorum": QUORUM,
+    }
 
 
 def visible_records(actor: Actor) -> QuerySet[CommandRecord]:
-    """Find the first attempts at commands that somebody may see, newest first."""
+    """Return the first attempts at commands that the actor may see, newest first."""
     return actor.confine(CommandRecord.objects.filter(attempt=1).order_by("-position"))
 
 
-def said_in_words(command: CreatePolicy | EditPolicy, *, actor: Actor) -> dict[str, str]:
-    """Write what a policy says, field by field."""
-    usual = f"the default, {length_in_words(settings.APPROVALS_APPROVE_WITHIN)}"
+def settings_as_text(command: CreatePolicy | EditPolicy, *, actor: Actor) -> dict[str, str]:
+    """Return the settings of a policy by label."""
+    default = f"the default, {length_in_words(settings.APPROVALS_APPROVE_WITHIN)}"
     return {
         "Governs": command.governs,
-        "Effect": EFFECT_WORDS[Effect(command.effect)],
+        "Effect": EFFECT_LABELS[Effect(command.effect)],
         "For": tenant_names([command.for_tenant], actor=actor)[command.for_tenant],
         "Condition": command.condition or "none",
         "Required approvals": ", ".join(
@@ -129,17 +96,17 @@ def said_in_words(command: CreatePolicy | EditPolicy, *, actor: Actor) -> dict[s
         "Approvers must give a reason": _yes(command.approver_reason_required),
         "Only one open request at a time": _yes(command.one_open_request),
         "Minimum membership of approvers": length_in_words(command.minimum_membership) or "none",
-        "Approve within": length_in_words(command.approve_within) or usual,
+        "Approve within": length_in_words(command.approve_within) or default,
         "Execute within": length_in_words(command.execute_within) or "no limit",
     }
 
 
 def approvers_of(command: CreatePolicy | EditPolicy) -> list[RuleApprovers]:
-    """Name for each rule the people who can meet it today: one query for all of them."""
+    """Return the current eligible approvers of each rule, by one query for all of them."""
     groups = {each.pk: each.name for each in Group.objects.filter(pk__in=command.groups)}
     members = eligibility.members_of(command.groups)
-    everybody = set().union(*members.values())
-    users = get_user_model().objects.filter(pk__in=everybody).order_by("username")
+    people = set().union(*members.values())
+    users = get_user_model().objects.filter(pk__in=people).order_by("username")
     return [
         RuleApprovers(
             group=groups.get(group, f"group {group}"),
@@ -151,7 +118,7 @@ def approvers_of(command: CreatePolicy | EditPolicy) -> list[RuleApprovers]:
 
 
 def length_in_words(length: timedelta | None) -> str:
-    """Write a length in the greatest unit that leaves nothing over; nothing for none."""
+    """Return a duration in the greatest unit without a remainder; empty if there is no duration."""
     if not length:
         return ""
     count, units = in_greatest_unit(length)
@@ -159,14 +126,14 @@ def length_in_words(length: timedelta | None) -> str:
 
 
 def _types(names: Iterable[str]) -> list[str]:
-    """List every stored type that one of these names governs."""
+    """Return every stored type that one of these names governs."""
     governed = evaluation.governed_by(*names)
     return [stored for each in governed for stored in (each.message_type, *each.aliases)]
 
 
-def _names(groups: QuerySet[Group], *, without: str) -> list[str]:
-    people = get_user_model().objects.filter(groups__in=groups, is_active=True)
-    return [str(each) for each in people.exclude(pk=int(without or 0)).order_by("username")]
+def _other_owners(actor: Actor) -> list[str]:
+    owners = get_user_model().objects.filter(groups__name=OWNERS, is_active=True)
+    return [str(each) for each in owners.exclude(pk=int(actor.person_id or 0)).order_by("username")]
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001  # the value itself

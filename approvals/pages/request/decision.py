@@ -1,4 +1,4 @@
-"""Decisions that come from a page: from its form to a command, and from the outcome to words."""
+"""Decisions on a page: from its form to a command, and from the outcome to feedback."""
 
 from collections.abc import Mapping
 
@@ -29,16 +29,16 @@ from audit.messages.text import clean_text
 
 _LONGEST_TICKET = 100
 
-_ON_WHAT_WAS_SEEN: Mapping[str, type[Approve] | type[Deny] | type[TakeBack]] = {
+_DECISIONS: Mapping[str, type[Command]] = {
     "approve": Approve,
     "deny": Deny,
     "take_back": TakeBack,
-}
-_OTHERS: Mapping[str, type[Retry] | type[TightenRequest] | type[Withdraw]] = {
     "retry": Retry,
     "tighten": TightenRequest,
     "withdraw": Withdraw,
 }
+# These need the digest that the user saw.
+_ON_DIGEST = ("approve", "deny", "take_back")
 _UNSEEN = "The decision came without the digest that you saw: open the list again, then decide."
 
 
@@ -69,12 +69,7 @@ def decide(
 
 
 def _command(
-    approval_request: ApprovalRequest,
-    *,
-    verb: str,
-    digest: str,
-    request: HttpRequest,
-    actor: Actor,
+    approval_request: ApprovalRequest, *, verb: str, digest: str, request: HttpRequest, actor: Actor
 ) -> Command:
     """Return the command of a decision.
 
@@ -85,12 +80,10 @@ def _command(
     if verb == "break_glass":
         ticket = clean_text(request.POST.get("ticket", ""), longest=_LONGEST_TICKET)
         return BreakGlass(approval_request_id=approval_request.pk, ticket=ticket)
-    if verb in _OTHERS:
-        return _OTHERS[verb](approval_request_id=approval_request.pk)
-    if verb in _ON_WHAT_WAS_SEEN and digest:
-        seen = _ON_WHAT_WAS_SEEN[verb]
-        return seen(approval_request_id=approval_request.pk, digest=digest)
-    raise Invalid(_UNSEEN)
+    if verb not in _DECISIONS or (verb in _ON_DIGEST and not digest):
+        raise Invalid(_UNSEEN)
+    seen = {"digest": digest} if verb in _ON_DIGEST else {}
+    return _DECISIONS[verb](**{"approval_request_id": approval_request.pk, **seen})
 
 
 def _done(command: Command, outcome: Completed, *, actor: Actor) -> Feedback:

@@ -1,9 +1,8 @@
-"""What a request would change: each value of its subject now, when asked, and as proposed."""
+"""Differences: each value of a subject now, when requested, and as proposed."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db.models import DateTimeField
 
@@ -18,11 +17,10 @@ from audit.subjects import types
 _LONGEST = 120
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """A value as it is shown: on one line, and in full where that leaves something out.
+class Cell(NamedTuple):
+    """A value on one line, and in full if the line is incomplete.
 
-    ``note`` is what is stored, where something else is shown for it.
+    ``note`` is the stored value if its label is shown instead.
     """
 
     short: str
@@ -30,8 +28,7 @@ class Cell:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
+class Difference(NamedTuple):
     """One value of the subject."""
 
     name: str
@@ -43,14 +40,13 @@ class Difference:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it held nothing, holds nothing, and is to hold nothing."""
+        """True if it was, is and would be empty."""
         held = {cell.short for cell in (self.now, self.asked, self.proposed) if cell}
         return held == {shown(None)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Differences:
-    """All values of the subject. ``is_creation`` is where there was none when it was asked for."""
+class Differences(NamedTuple):
+    """All values of the subject. ``is_creation``: it did not exist at the time of the request."""
 
     rows: list[Difference]
     is_creation: bool
@@ -59,23 +55,22 @@ class Differences:
 
     @property
     def telling(self) -> list[Difference]:
-        """The rows that say something."""
+        """The rows with a value."""
         return [row for row in self.rows if not row.is_empty]
 
     @property
     def empty(self) -> list[str]:
-        """The names of those that do not."""
+        """The names of the rows without a value."""
         return [row.name for row in self.rows if row.is_empty]
 
 
 def differences(
     request: ApprovalRequest, command: Command, *, tried_values: Values = None
 ) -> Differences | None:
-    """Compare the subject of a verified request; None where it is about no row.
+    """Compare the subject of a verified request; return None without a subject.
 
-    What it was when it was asked for is part of what is sealed, so nobody has altered it since.
-    What is proposed is what the command itself says of the subject's columns; where the command
-    was tried, it is what came of that.
+    The values at the time of the request are sealed, so they are unaltered. The proposed values are
+    the command's own, or the result of the test run.
     """
     subject = command.subject_reference()
     found = types.subject_type(subject.type) if subject else None
@@ -83,7 +78,7 @@ def differences(
         return None
     fields = types.subject_fields(found)
     now, asked = values.present_values(subject), request.subject_values
-    proposed = _said(command, fields) if tried_values is None else tried_values
+    proposed = _proposed(command, fields) if tried_values is None else tried_values
     names = _Names(fields, filter(None, (now, asked, proposed)))
     return Differences(
         rows=[
@@ -98,13 +93,11 @@ def differences(
 
 
 class _Names:
-    """Names the rows that columns point to: one query for each such column."""
+    """The labels of the rows that columns point to: one query for each such column."""
 
     def __init__(self, fields: Mapping[str, Any], known: Iterable[dict[str, Any]]) -> None:
         states = list(known)
-        self._moments = {
-            name for name, column in fields.items() if isinstance(column, DateTimeField)
-        }
+        self._fields = fields
         self._names = {
             name: _labels(column.related_model, {state.get(name) for state in states} - {None})
             for name, column in fields.items()
@@ -112,11 +105,11 @@ class _Names:
         }
 
     def cell(self, name: str, value: Any) -> Cell:
-        """Show a value, by its name where it points to something that has one."""
+        """Return a value to show; of a row that it points to, the label."""
         label = self._names.get(name, {}).get(str(value))
         if label is not None:
             return Cell(short=one_line(label, longest=_LONGEST), note=str(value))
-        if name in self._moments and isinstance(value, str):
+        if isinstance(self._fields[name], DateTimeField) and isinstance(value, str):
             value = datetime.fromisoformat(value)
         short, full = one_line(shown(value), longest=_LONGEST), many_lines(shown(value))
         return Cell(short=short, full=full if full != short else "")
@@ -127,19 +120,21 @@ def _labels(model: Any, identifiers: set[Any]) -> dict[str, str]:
     return {str(row.pk): str(row) for row in rows}
 
 
-def _said(command: Command, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Pick what a command says of the columns of its subject."""
+def _proposed(command: Command, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the command's values of the columns of its subject."""
     key = command.subject.id_field if command.subject else ""
-    said = command.proposed_values()
-    return values.as_values({name: said[name] for name in fields if name in said and name != key})
+    proposed = command.proposed_values()
+    return values.as_values(
+        {name: value for name, value in proposed.items() if name in fields and name != key}
+    )
 
 
 def _difference(
     name: str, *, now: Values, asked: Values, proposed: Values, names: _Names
 ) -> Difference:
     before, then = (now or {}).get(name), (asked or {}).get(name)
-    is_proposed = proposed is not None and name in proposed
-    after = proposed[name] if proposed is not None and is_proposed else None
+    is_proposed = name in (proposed or {})
+    after = (proposed or {}).get(name)
     return Difference(
         name=name.removesuffix("_id").replace("_", " "),
         now=names.cell(name, before),

@@ -1,4 +1,4 @@
-"""Why a request needs approval: the policies as they were, what made them match, and today."""
+"""Matching policies of a request: as they were, why they matched, and their state today."""
 
 from functools import reduce
 from operator import or_
@@ -20,11 +20,11 @@ from audit.pages.labels import shown
 from audit.pages.safe_text import one_line
 
 _LONGEST_VALUE = 120
-_FLOOR_WORDS = "built-in policy: changes to approvals need two Policy owners"
+_BUILT_IN = "built-in policy: changes to approvals need two Policy owners"
 
 
 class MatchingPolicy(NamedTuple):
-    """One policy as it was, why it matched, and what it is today."""
+    """One policy as it was, why it matched, and its state today."""
 
     explanation: Explanation
     url: str
@@ -32,7 +32,7 @@ class MatchingPolicy(NamedTuple):
 
     @property
     def values(self) -> list[tuple[str, str]]:
-        """The values that met its condition, as text."""
+        """The values that its condition used, as text."""
         return [
             (name, one_line(shown(value), longest=_LONGEST_VALUE))
             for name, value in self.explanation.values.items()
@@ -58,7 +58,7 @@ def matching_policies(
 
 
 def difference_to_today(request: ApprovalRequest, command: Command) -> list[str]:
-    """Say how what the policies of today would ask for differs from what this request asks for."""
+    """Return how the requirements of today's policies differ from those of the request."""
     try:
         verdict = tightening.verdict_of_today(request, command, by=Context())
     except CommandError as refusal:
@@ -95,13 +95,13 @@ def _as_they_are(asked: list[dict[str, Any]]) -> dict[str, Policy]:
 
 
 def _unknown(asked: dict[str, Any]) -> Policy:
-    """Return a policy of which the request alone is known, such as the built-in one."""
+    """Return a policy that only the request has data of, such as the built-in one."""
     return Policy(governs=asked["governs"], version=asked["version"])
 
 
 def _today(asked: dict[str, Any], policy: Policy | None) -> str:
     if asked["id"] == FLOOR:
-        return _FLOOR_WORDS
+        return _BUILT_IN
     if policy is None or not policy.is_enabled:
         return "now disabled"
     unchanged = policy.version == asked["version"]

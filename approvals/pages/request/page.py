@@ -1,8 +1,7 @@
-"""Everything that the page of one request shows, in the order in which it is read."""
+"""The context of the page of one request."""
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.timesince import timesince, timeuntil
 
@@ -23,23 +22,24 @@ from audit.pages.safe_text import many_lines, one_line
 _LONGEST = 160
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Clock:
-    """A time that matters to a request, and how far it is, in words."""
+class Clock(NamedTuple):
+    """A time that matters to a request, and the distance to it as text."""
 
     name: str
     at: datetime | None
-    words: str
+    text: str
     is_urgent: bool = False
 
 
 def read(request: ApprovalRequest, *, actor: Actor, is_tried: bool = False) -> dict[str, Any]:
-    """Gather the page, as one person may see it; trying what is asked for, if that is wanted."""
+    """Return the context of the page for the actor, with a test run if ``is_tried``."""
     (presented,) = present([request], actor=actor)
     mine = ballot(presented, actor=actor)
     may_try = _may_try(presented, mine)
     approvers = EligibleApprovers(request)
     needs = approvers.needs()
+    records = CommandRecord.objects.filter(command_id=request.command_id)
+    held = records.filter(status=Status.POSTPONED).first()
     context = {
         "asked": presented,
         "ballot": mine,
@@ -49,36 +49,21 @@ def read(request: ApprovalRequest, *, actor: Actor, is_tried: bool = False) -> d
         "votes": approvers.votes(),
         "to_ask": people_to_ask() if any(need.is_unsatisfiable for need in needs) else [],
         "related": related_activity(presented, actor=actor),
-        "timeline": timeline(request, actor=actor),
+        "timeline": timeline(request),
         "longest_reason": LONGEST_REASON,
-        "requester": one_line(request.requester_label, longest=_LONGEST),
-        "requester_url": links.actor_url(request.requester_kind, request.requester_id, actor=actor),
         "credential": request.requester_kind.replace("_", " "),
         "reason": many_lines(request.reason),
-        "successor_url": _successor_url(request),
-    }
-    records = CommandRecord.objects.filter(command_id=request.command_id)
-    held = records.filter(status=Status.POSTPONED).first()
-    said = _of_payload(presented, held, actor=actor, is_tried=is_tried and may_try)
-    return context | _of_record(held, actor=actor) | said
-
-
-def _of_record(held: CommandRecord | None, *, actor: Actor) -> dict[str, Any]:
-    """Name what the log knows of the asking."""
-    if held is None:
-        return {"held": None}
-    return {
+        "successor": _successor(request),
         "held": held,
-        "user_agent": one_line(held.user_agent, longest=_LONGEST),
-        "command_url": links.command_url(held.command_id, actor=actor),
-        "case_url": links.case_url(held.correlation_id, actor=actor),
+        "user_agent": one_line(held.user_agent, longest=_LONGEST) if held else "",
     }
+    return context | _content(presented, held, actor=actor, is_tried=is_tried and may_try)
 
 
-def _of_payload(
+def _content(
     presented: Presented, held: CommandRecord | None, *, actor: Actor, is_tried: bool
 ) -> dict[str, Any]:
-    """Say what the payload says. Of one that does not verify, nothing is said."""
+    """Return the content of the payload; nothing if it cannot be verified."""
     request, command = presented.request, presented.command
     if command is None or held is None:
         return {}
@@ -100,12 +85,12 @@ def _of_payload(
 
 
 def _may_try(presented: Presented, mine: Ballot) -> bool:
-    """Tell whether somebody has to do with a request that may still be carried out.
+    """Return True if the user has a part in a request that may still be executed.
 
-    Trying takes the locks of the real thing: it is not for everybody who may read.
+    A test run takes the same locks as the execution, so not every reader may start one.
     """
-    has_to_do = mine.may_approve or mine.may_take_back or mine.may_withdraw or mine.may_retry
-    return presented.command is not None and has_to_do
+    has_part = mine.may_approve or mine.may_take_back or mine.may_withdraw or mine.may_retry
+    return presented.command is not None and has_part
 
 
 def _is_open(request: ApprovalRequest) -> bool:
@@ -114,45 +99,35 @@ def _is_open(request: ApprovalRequest) -> bool:
 
 def _clocks(presented: Presented) -> list[Clock]:
     request, now = presented.request, presented.now
-    is_pending = request.state == State.PENDING
+    left = _distance(request.approve_by, now) if request.state == State.PENDING else ""
     clocks = [
-        Clock(name="requested", at=request.requested_at, words=presented.age),
-        Clock(
-            name="approve by",
-            at=request.approve_by,
-            words=_distance(request.approve_by, now) if is_pending else "",
-            is_urgent=is_pending and presented.is_urgent,
-        ),
-        _carry_out_by(request, now),
+        Clock("requested", request.requested_at, presented.age),
+        Clock("approve by", request.approve_by, left, bool(left) and presented.is_urgent),
+        _execute_by(request, now),
     ]
     if request.decided_at:
         ago = f"{timesince(request.decided_at, now, depth=1)} ago"
-        clocks.append(Clock(name="decided", at=request.decided_at, words=ago))
+        clocks.append(Clock("decided", request.decided_at, ago))
     return clocks
 
 
-def _carry_out_by(request: ApprovalRequest, now: datetime) -> Clock:
-    if request.execute_by is None:
-        return Clock(
-            name="execute by", at=None, words="no limit: executed as soon as it is approved"
-        )
-    return Clock(
-        name="execute by",
-        at=request.execute_by,
-        words=_distance(request.execute_by, now) if _is_open(request) else "",
-        is_urgent=_is_open(request) and (request.execute_by - now).days < 1,
-    )
+def _execute_by(request: ApprovalRequest, now: datetime) -> Clock:
+    end = request.execute_by
+    if end is None:
+        return Clock("execute by", None, "no limit: executed as soon as it is approved")
+    if not _is_open(request):
+        return Clock("execute by", end, "")
+    return Clock("execute by", end, _distance(end, now), (end - now).days < 1)
 
 
-def _distance(moment: datetime, now: datetime) -> str:
-    if moment <= now:
-        return f"overdue by {timesince(moment, now, depth=1)}"
-    return f"{timeuntil(moment, now, depth=2)} left"
+def _distance(time: datetime, now: datetime) -> str:
+    if time <= now:
+        return f"overdue by {timesince(time, now, depth=1)}"
+    return f"{timeuntil(time, now, depth=2)} left"
 
 
-def _successor_url(row: ApprovalRequest) -> str:
-    """Lead to the request that took the place of one that was superseded."""
-    if row.state != State.SUPERSEDED:
-        return ""
-    successor = ApprovalRequest.of_command(row.command_id).first()
-    return links.request_url(successor.pk) if successor else ""
+def _successor(request: ApprovalRequest) -> ApprovalRequest | None:
+    """Return the stricter request that replaced a superseded one."""
+    if request.state != State.SUPERSEDED:
+        return None
+    return ApprovalRequest.of_command(request.command_id).first()

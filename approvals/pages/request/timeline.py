@@ -1,23 +1,12 @@
-"""What happened to a request, from the log: asked for, voted on, and what came of it."""
+"""The timeline of a request, from the log: request, votes and outcome."""
 
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
-from approvals.decisions.commands import (
-    Approve,
-    BreakGlass,
-    Deny,
-    ExpireRequest,
-    Retry,
-    TakeBack,
-    TightenRequest,
-    Withdraw,
-)
+from approvals.decisions import commands
 from approvals.decisions.evidence import records_of
 from approvals.models import ApprovalRequest
-from approvals.pages import links
-from audit.actors.actors import Actor
 from audit.models.records import CommandRecord, Status
 from audit.pages.labels import status_words, words
 from audit.pages.safe_text import many_lines, one_line
@@ -32,66 +21,54 @@ _OF_ATTEMPT = {
     Status.CANCELLED: "Cancelled",
 }
 _DID = {
-    Approve.message_type: "Approved",
-    Deny.message_type: "Denied",
-    TakeBack.message_type: "Took back the vote",
-    Withdraw.message_type: "Withdrawn",
-    Retry.message_type: "Retried",
-    TightenRequest.message_type: "Tightened",
-    ExpireRequest.message_type: "Expired",
-    BreakGlass.message_type: "Break-glass used",
+    commands.Approve.message_type: "Approved",
+    commands.Deny.message_type: "Denied",
+    commands.TakeBack.message_type: "Took back the vote",
+    commands.Withdraw.message_type: "Withdrawn",
+    commands.Retry.message_type: "Retried",
+    commands.TightenRequest.message_type: "Tightened",
+    commands.ExpireRequest.message_type: "Expired",
+    commands.BreakGlass.message_type: "Break-glass used",
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One thing that happened, or that somebody tried."""
+class Step(NamedTuple):
+    """A command on the request, or an attempt at the requested one, with its text made safe."""
 
     at: datetime
-    words: str
+    record: CommandRecord
+    label: str
     actor: str
-    actor_url: str
-    channel: str
     reason: str
-    status: str
     error: str
-    url: str
 
 
-def timeline(request: ApprovalRequest, *, actor: Actor) -> list[Step]:
-    """List the attempts at what a request asks for, and the commands about it, oldest first."""
+def timeline(request: ApprovalRequest) -> list[Step]:
+    """Return the attempts at the requested command, and the commands on it, oldest first."""
     records = records_of(request)[:_MOST]
     received_at: dict[UUID | None, datetime] = {
         record.command_id: record.received_at for record in records
     }
 
-    def moment(record: CommandRecord) -> tuple[datetime, bool]:
-        """Put what a command brought about behind it, though the log has it before."""
-        is_brought_about = record.causation_id in received_at
+    def order(record: CommandRecord) -> tuple[datetime, bool]:
+        """Return the time of a record, and True if it has a cause, which the log has later."""
         cause_at = received_at.get(record.causation_id, record.received_at)
-        return max(record.received_at, cause_at), is_brought_about
+        return max(record.received_at, cause_at), record.causation_id in received_at
 
     return [
-        _step(record, request, at=moment(record)[0], actor=actor)
-        for record in sorted(records, key=moment)
+        Step(
+            at=order(record)[0],
+            record=record,
+            label=_label(record, request),
+            actor=one_line(record.actor_label, longest=_LONGEST),
+            reason=many_lines(record.reason),
+            error=many_lines(record.error_message),
+        )
+        for record in sorted(records, key=order)
     ]
 
 
-def _step(record: CommandRecord, request: ApprovalRequest, *, at: datetime, actor: Actor) -> Step:
-    return Step(
-        at=at,
-        words=_words(record, request),
-        actor=one_line(record.actor_label, longest=_LONGEST),
-        actor_url=links.actor_url(record.actor_kind, record.actor_id, actor=actor),
-        channel=record.channel,
-        reason=many_lines(record.reason),
-        status=record.status,
-        error=many_lines(record.error_message),
-        url=links.command_url(record.command_id, actor=actor),
-    )
-
-
-def _words(record: CommandRecord, request: ApprovalRequest) -> str:
+def _label(record: CommandRecord, request: ApprovalRequest) -> str:
     if record.command_id == request.command_id:
         return _OF_ATTEMPT[Status(record.status)]
     if record.status == Status.SUCCEEDED:

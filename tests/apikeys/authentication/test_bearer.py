@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 from django.db import connection
 
-from apikeys.authentication.credentials import BadCredential, actor_of_token
+from apikeys.authentication.credentials import BadCredential, authenticate
 from apikeys.commands import DisableApiKey, EnableApiKey
 from apikeys.models import ApiKeySecret, Membership
 from apikeys.models.tokens import Token
@@ -66,7 +66,7 @@ def test_a_key_is_as_good_as_its_owner_and_its_time(first_key, dana, why):
                 ApiKeySecret.objects.update(not_after="2026-01-01T00:00Z")
 
     with pytest.raises(BadCredential, match=why):
-        actor_of_token(first_key.secret, address=None)
+        authenticate(first_key.secret, address=None)
 
 
 def test_a_key_may_do_no_more_than_its_owner(client, first_key, dana):
@@ -83,7 +83,9 @@ def test_permissions_come_from_groups_too(first_key, dana, security):
     dana.user_permissions.clear()
     security.permissions.add(permission)
 
-    assert actor_of_token(first_key.secret, address=None).permissions == {"apikeys.enable_apikey"}
+    assert authenticate(first_key.secret, address=None).actor.permissions == {
+        "apikeys.enable_apikey"
+    }
 
 
 def test_garbage_is_turned_away_without_the_database(first_key):
@@ -91,7 +93,7 @@ def test_garbage_is_turned_away_without_the_database(first_key):
 
     for text in ("", "x", "cs_live_" + "0" * 33, first_key.secret[:-1]):
         with pytest.raises(BadCredential):
-            actor_of_token(text, address=None)
+            authenticate(text, address=None)
 
     assert connection.connection is None
 

@@ -6,7 +6,8 @@ from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
 from apikeys.commands import DisableApiKey, EnableApiKey
-from apikeys.models import AlreadyEnabled, ApiKey, Customer
+from apikeys.models import ApiKey, Customer
+from apikeys.models.refusals import AlreadyEnabled
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Crashed, NotFound
 from audit.models import PreparedQuery

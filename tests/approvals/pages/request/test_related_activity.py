@@ -85,7 +85,7 @@ def test_the_timeline_tells_each_step_in_its_order(waiting, ann, bob, iris, brow
 
     answer = browser(iris).get(f"{LIST}{waiting.pk}/change/")
 
-    steps = [(step.words, step.actor) for step in answer.context["timeline"]]
+    steps = [(step.label, step.actor) for step in answer.context["timeline"]]
     assert steps == [
         ("Requested", "dana"),
         ("Approved", "ann"),

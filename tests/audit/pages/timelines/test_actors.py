@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from apikeys.authentication.credentials import actor_of_token
+from apikeys.authentication.credentials import authenticate
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.models import Membership
 from audit.bus.context import Context
@@ -20,7 +20,7 @@ from tests.conftest import create_key
 def acted(first_key, dana, act):
     """Dana disabled her key signed in, and enabled another one with the first."""
     other = create_key(dana, first_key.row.customer, name="other")
-    with_key = Context(actor=actor_of_token(first_key.secret, address=None), channel="v2")
+    with_key = Context(actor=authenticate(first_key.secret, address=None).actor, channel="v2")
     dispatch(DisableApiKey(api_key_id=other.id), context=with_key)
     act(dana, EnableApiKey(api_key_id=other.id), channel="v1")
     return first_key
@@ -124,7 +124,7 @@ def test_what_a_person_did_for_others_is_not_shown(first_key, dana, globex, read
         Membership.objects.create(customer=globex, user=dana)
     create_key(dana, globex, name="globex-secret")
     with_key = Context(
-        actor=actor_of_token(create_key(dana, globex, name="hush").secret, address=None)
+        actor=authenticate(create_key(dana, globex, name="hush").secret, address=None).actor
     )
     dispatch(CreateApiKey(customer_id=globex.pk, owner_id=dana.pk, name="third"), context=with_key)
 
