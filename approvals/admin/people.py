@@ -79,15 +79,9 @@ class ByCommandAdmin(ReadOnlyAdmin):
         }
         return super().changelist_view(request, context | (extra_context or {}))
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Add the forms that ask for changes."""
-        context = {
+        added = {
             "subject_type": self.subject_type,
             "may_manage": self.has_manage_permission(request),
             "ask_url": self._url("ask", object_id),
@@ -95,8 +89,7 @@ class ByCommandAdmin(ReadOnlyAdmin):
             "choices": self.choices(),
             "longest_reason": LONGEST_REASON,
         }
-        context |= extra_context or {}
-        return super().change_view(request, object_id, form_url, context)
+        return super().row_page(request, object_id, **(added | context))
 
     def ask_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Send what one of the forms on the page of a row asks for."""
@@ -223,16 +216,9 @@ class GroupAdmin(ByCommandAdmin):
         own = {"name": "user", "options": users, "verbs": self._verbs("join", "leave")}
         return [own, *super().choices()]
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Add the field for another name."""
-        context = {"may_rename": True} | (extra_context or {})
-        return super().change_view(request, object_id, form_url, context)
+        return super().row_page(request, object_id, may_rename=True, **context)
 
     @admin.display(description="people", ordering="size")
     def people(self, group: Any) -> int:

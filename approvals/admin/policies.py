@@ -88,13 +88,7 @@ class PolicyAdmin(HistoryAdmin):
     def asks_for(self, policy: Policy) -> str:
         return ", ".join(map(str, policy.present_rules()))
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Show what a policy says, where it applies, what waits under it, and its versions."""
         if request.method not in _SAFE:
             return HttpResponseNotAllowed(_SAFE)

@@ -56,13 +56,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
         context = {"title": "Approval requests", "page": page, **known}
         return self._page(request, "approvals/inbox.html", **context)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Show one request, and what one may do about it."""
         if request.method not in _SAFE:
             return HttpResponseNotAllowed(_SAFE)
