@@ -10,7 +10,7 @@ from django.utils import timezone
 from audit.log.search.activity import activity, oldest
 from audit.log.search.criteria import Criteria
 from audit.log.search.reading import find_page
-from audit.log.search.scans import Condition
+from audit.log.search.scans import Fragment
 from audit.log.search.time_ranges import Cursor
 from audit.models.records import Epoch
 
@@ -41,9 +41,9 @@ class Snapshot:
     def __str__(self) -> str:
         return f"{self.epoch}/{self.transactions}"
 
-    def condition(self) -> Condition:
+    def condition(self) -> Fragment:
         """Tell in SQL whether a record was there. Transactions are numbered anew in each epoch."""
-        return Condition(
+        return Fragment(
             "(epoch < %s OR epoch = %s AND pg_visible_in_snapshot(xid, %s::pg_snapshot))",
             (self.epoch, self.epoch, self.transactions),
         )

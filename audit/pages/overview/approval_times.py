@@ -9,7 +9,7 @@ from django.db import connection
 from django.utils import timezone
 
 from audit.log.search.criteria import Criteria
-from audit.log.search.scans import walk_for
+from audit.log.search.scans import scan_for
 from audit.log.search.time_ranges import newest
 from audit.models.records import Status
 from audit.pages.charts.ranks import Count, RankChart, rank_chart
@@ -86,7 +86,7 @@ def held(criteria: Criteria, *, links_to: LinksTo) -> Held:
 
 def _waits(criteria: Criteria) -> list[_Wait]:
     columns = "received_at, position, command_id, attempt"
-    found = newest(walk_for(criteria), criteria, columns=columns, most=MOST)
+    found = newest(scan_for(criteria), criteria, columns=columns, most=MOST)
     sql = f"""
         WITH held AS MATERIALIZED ({found.sql})
         SELECT held.received_at, later.status, later.received_at

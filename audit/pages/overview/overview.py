@@ -15,7 +15,7 @@ from audit.actors.actors import Actor
 from audit.log.commands import ChangeOutsideCommand
 from audit.log.search.activity import activity
 from audit.log.search.criteria import Criteria
-from audit.log.search.reading import Found, read_page
+from audit.log.search.reading import Page, read_page
 from audit.log.search.scans import through_time
 from audit.log.search.time_ranges import newest
 from audit.messages.classes import Subject
@@ -66,7 +66,7 @@ class UnloggedChange(NamedTuple):
 class Outside(NamedTuple):
     """Changes outside commands: those that are on record as such, and those that are not."""
 
-    found: Found
+    found: Page
     url: str
     unlogged: list[UnloggedChange]
 

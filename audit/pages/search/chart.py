@@ -8,7 +8,7 @@ from django.utils import timezone
 from audit.log.search.activity import activity, counted, oldest
 from audit.log.search.criteria import Criteria
 from audit.log.search.full_text import MOST_DAYS
-from audit.log.search.reading import Found
+from audit.log.search.reading import Page
 from audit.pages.charts.bars import BarChart, Frame, bar_chart
 from audit.pages.charts.scales import time_scale
 from audit.pages.search.filters import CommandFilter
@@ -38,7 +38,7 @@ class Span(NamedTuple):
     until: datetime
 
 
-def span_of(criteria: Criteria, found: Found) -> Span | None:
+def span_of(criteria: Criteria, found: Page) -> Span | None:
     """Tell what time to show; None if there is nothing to show."""
     until = criteria.until or timezone.now()
     since = criteria.since
@@ -53,7 +53,7 @@ def span_of(criteria: Criteria, found: Found) -> Span | None:
     return Span(since.astimezone(UTC), until.astimezone(UTC))
 
 
-def picture(form: CommandFilter, found: Found, span: Span) -> BarChart | None:
+def picture(form: CommandFilter, found: Page, span: Span) -> BarChart | None:
     """Return the chart; None if there are too many commands to count."""
     scale, criteria = time_scale(*span), form.criteria()
     moments = [record.received_at for record in found.records]
@@ -91,7 +91,7 @@ def _wider(form: CommandFilter, span: Span) -> str:
     return form.query(since=written(since), until=written(until) if until < timezone.now() else "")
 
 
-def _is_dense(found: Found, span: Span) -> bool:
+def _is_dense(found: Page, span: Span) -> bool:
     """Tell from a full page that the time to show has far more such pages than are counted."""
     if found.is_all or not found.records:
         return False

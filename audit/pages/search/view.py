@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 
 from audit.actors.actors import Actor
 from audit.log.search.activity import MOST
-from audit.log.search.reading import Found, read_page
+from audit.log.search.reading import Page, read_page
 from audit.pages.access import for_auditors, rendered
 from audit.pages.lines import bare_lines
 from audit.pages.search.chart import other_spans, picture, span_of
@@ -43,14 +43,14 @@ def search(request: HttpRequest, actor: Actor) -> HttpResponse:
     )
 
 
-def _extent(found: Found) -> str:
+def _extent(found: Page) -> str:
     """Say what the page has, which is no total unless it has everything."""
     if found.is_all and found.records:
         return f"All {len(found.records)} results, newest first."
     return "Newest first."
 
 
-def _looked(found: Found, *, is_newer: bool) -> str:
+def _looked(found: Page, *, is_newer: bool) -> str:
     """Say how far a search went that was not gone through with."""
     end = found.newer if is_newer else found.older
     if end is None:
