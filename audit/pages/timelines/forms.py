@@ -2,7 +2,7 @@
 
 from django import forms
 
-from audit.pages.times import MomentField
+from audit.pages.times import TimeField
 
 _FURTHEST = 2**63 - 1
 
@@ -18,7 +18,7 @@ class PlaceForm(forms.Form):
 class StoryForm(PlaceForm):
     """A page of a subject's story, and the moment to look at."""
 
-    at = MomentField(label="State at (UTC)", required=False)
+    at = TimeField(label="State at (UTC)", required=False)
 
 
 class ActorForm(PlaceForm):

@@ -301,7 +301,7 @@ def test_a_page_that_counts_too_many_says_how_to_count_fewer(acme, read, monkeyp
 
     content = read("/audit/")
 
-    assert "More than 10,000 commands: shorten the time range or add a filter." in content
+    assert "More than 2 commands: shorten the time range or add a filter." in content
     assert "chart-link" not in content
 
 
