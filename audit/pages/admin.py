@@ -98,7 +98,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return self.get_fields(request, obj)
 
     def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
-        """Return the permissions that every page asks for, of each admin class."""
+        """Return the permissions, which every page reads of each admin class."""
         can_view = self.has_view_permission(request)
         return {"add": False, "change": False, "delete": False, "view": can_view}
 

@@ -19,21 +19,21 @@ MOST_FOLDED = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """The value of a column: in the history as ``kept``, by the events as ``told``.
+    """The value of a column in the history and by the events.
 
-    ``present`` is the value in the row itself, if it differs from the history.
+    ``in_row`` is the value in the row itself, if it differs from the history.
     """
 
     field: str
-    kept: str
-    told: str | None
+    in_history: str
+    in_events: str | None
     agrees: bool
-    present: str | None = None
+    in_row: str | None = None
 
     @property
     def is_wrong(self) -> bool:
         """True if two of the three differ."""
-        return not self.agrees or self.present is not None
+        return not self.agrees or self.in_row is not None
 
 
 def state(subject: Subject, instance: Model, *, at: datetime | None) -> dict[str, Any] | None:
@@ -94,10 +94,10 @@ def _values(columns: dict[str, Any], row: Any, folded: Folded, current: Any) -> 
         present = getattr(current, name)
         yield Value(
             field=str(column.verbose_name),
-            kept=shown_value(column, kept[name], names),
-            told=shown_value(column, told[name], names) if name in told else None,
+            in_history=shown_value(column, kept[name], names),
+            in_events=shown_value(column, told[name], names) if name in told else None,
             agrees=told.get(name, kept[name]) == kept[name],
-            present=shown_value(column, present, names) if present != kept[name] else None,
+            in_row=shown_value(column, present, names) if present != kept[name] else None,
         )
 
 
