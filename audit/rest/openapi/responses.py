@@ -26,6 +26,7 @@ class Answers:
         self, registry: ComponentRegistry, documentation: Documentation, *, view: Any
     ) -> None:
         self._registry = registry
+        self._shapes = Shapes(registry)
         self._documentation = documentation
         self._view = view
         self._is_legacy = view.channel == "v1"
@@ -54,21 +55,19 @@ class Answers:
         }
 
     def _given(self) -> Schema:
-        documentation, shapes = self._documentation, Shapes(self._registry)
+        documentation = self._documentation
         if documentation.lists is None:
-            return shapes.schema(documentation.gives)
+            return self._shapes.schema(documentation.gives)
         is_sparse = bool(getattr(documentation.query, "resource_fields", ()))
-        build = shapes.sparse if is_sparse else shapes.schema
+        build = self._shapes.sparse if is_sparse else self._shapes.schema
         return _page(build(documentation.lists))
 
     def _postponed(self) -> Schema:
-        shape = self._view.postponed_shape
+        always, sometimes = {"Command-Id", "Location"}, {"Idempotency-Replayed"}
         return {
             "description": "Held until enough people approve it",
-            "headers": self._headers(
-                always={"Command-Id", "Location"}, sometimes={"Idempotency-Replayed"}
-            ),
-            "content": {_JSON: {"schema": Shapes(self._registry).schema(shape)}},
+            "headers": self._headers(always=always, sometimes=sometimes),
+            "content": {_JSON: {"schema": self._shapes.schema(self._view.postponed_shape)}},
         }
 
     def _not_modified(self) -> Schema:
@@ -80,7 +79,7 @@ class Answers:
     def _problem(self, answers: list[Response]) -> Schema:
         """Refer to what all answers of the status share; only their codes are said here."""
         shape = LegacyProblem if self._is_legacy else ProblemDetails
-        content = {"schema": Shapes(self._registry).schema(shape)}
+        content = {"schema": self._shapes.schema(shape)}
         phrase = HTTPStatus(answers[0].status_code).phrase
         codes = ", ".join(f"`{answer.data['code']}`" for answer in answers)
         whole = {

@@ -51,24 +51,20 @@ class Shapes:
 
         :raises TypeError: if it is none that JSON has a shape for.
         """
-        if origin := get_origin(hint):
-            return self._generic(origin, get_args(hint), hint)
+        if build := self._builders.get(get_origin(hint)):
+            return build(self, get_args(hint))
         if is_typeddict(hint):
             return self._component(hint.__name__, hint, required=hint.__required_keys__)
         if isinstance(hint, type) and issubclass(hint, Enum):
             return _one_of([each.value for each in hint])
+        if hint not in _SCALARS:
+            message = f"{hint!r} has no shape in JSON that is known here"
+            raise TypeError(message)
         return dict(_SCALARS[hint])
 
     def sparse(self, shape: Any) -> Schema:
         """Describe a resource of which the caller has chosen the fields."""
         return self._component(f"Sparse{shape.__name__}", shape, required=())
-
-    def _generic(self, origin: Any, arguments: tuple[Any, ...], hint: Any) -> Schema:
-        build = self._builders.get(origin)
-        if build is None:
-            message = f"{hint!r} has no shape in JSON that is known here"
-            raise TypeError(message)
-        return build(self, arguments)
 
     def _component(self, name: str, shape: Any, *, required: Any) -> Schema:
         component = ResolvedComponent(  # type: ignore[no-untyped-call]
