@@ -70,6 +70,7 @@ def _count(
     if not scan.ranges:
         return counted([], edges)
     rest = every(*scan.rest)
+    # Rows are checked only if they are not too many: that takes longer than to read them.
     # Without the order PostgreSQL may prefer to read the whole table for rows near its end.
     rows = scan.rows(
         ", ".join(sorted({"received_at", *rest.columns()})),
@@ -80,11 +81,11 @@ def _count(
     sql = f"""
         WITH scanned AS MATERIALIZED (SELECT found.* FROM {rows.sql} LIMIT %s)
         SELECT width_bucket(received_at, %s::timestamptz[]) - 1,
-            count(*), count(*) FILTER (WHERE {rest.sql})
+            count(*), count(*) FILTER (WHERE (SELECT count(*) FROM scanned) <= %s AND {rest.sql})
         FROM scanned AS each GROUP BY 1
     """
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*rows.params, most + 1, array(edges), *rest.params])
+        cursor.execute(sql, [*rows.params, most + 1, array(edges), most, *rest.params])
         found = cursor.fetchall()
     if sum(scanned for _, scanned, _ in found) > most:
         return None
