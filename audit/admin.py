@@ -46,16 +46,9 @@ class RecordAdmin(ReadOnlyAdmin):
         """Record the view of the list, if the settings require it."""
         return record_or_refuse(request) or super().changelist_view(request, extra_context)
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Record the view of the row, if the settings require it."""
-        refusal = record_or_refuse(request)
-        return refusal or super().change_view(request, object_id, form_url, extra_context)
+        return record_or_refuse(request) or super().row_page(request, object_id, **context)
 
     @admin.display(description="what")
     def words(self, record: CommandRecord | EventRecord) -> str:

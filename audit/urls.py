@@ -4,7 +4,7 @@ from django.views.generic import RedirectView
 from audit.pages.exports.view import export
 from audit.pages.overview.view import overview
 from audit.pages.search.view import search
-from audit.pages.timelines import actor_view, views
+from audit.pages.timelines import views
 
 app_name = "audit"
 
@@ -20,5 +20,5 @@ urlpatterns = [
     ),
     path("commands/<uuid:command_id>", views.command, name="command"),
     path("export", export, name="export"),
-    path("actors/<str:kind>/<path:actor_id>", actor_view.actor, name="actor"),
+    path("actors/<str:kind>/<path:actor_id>", views.actor, name="actor"),
 ]

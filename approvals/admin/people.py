@@ -83,15 +83,9 @@ class ByCommandAdmin(ReadOnlyAdmin):
         }
         return super().changelist_view(request, context | (extra_context or {}))
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Add the forms that send commands."""
-        context = {
+        added = {
             "subject_type": self.subject_type,
             "may_manage": self.has_manage_permission(request),
             "ask_url": self._url("ask", object_id),
@@ -100,8 +94,7 @@ class ByCommandAdmin(ReadOnlyAdmin):
             "may_rename": "rename" in self.verbs,
             "longest_reason": LONGEST_REASON,
         }
-        context |= extra_context or {}
-        return super().change_view(request, object_id, form_url, context)
+        return super().row_page(request, object_id, **(added | context))
 
     @method_decorator(require_POST)
     def ask_view(self, request: HttpRequest, object_id: str) -> HttpResponse:

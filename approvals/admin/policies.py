@@ -89,13 +89,7 @@ class PolicyAdmin(HistoryAdmin):
         return ", ".join(map(str, policy.present_rules()))
 
     @method_decorator(require_safe)
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Show the settings of a policy, governed commands, waiting requests and versions."""
         policy = self.visible(request, object_id)
         page = policy_page.read(policy, actor=actor_of_request(request))

@@ -55,13 +55,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
         return self._page(request, "approvals/inbox.html", **context)
 
     @method_decorator(require_safe)
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
+    def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Show one request, with the user's options."""
         return self._request_page(request, object_id)
 

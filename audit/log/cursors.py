@@ -58,7 +58,7 @@ def _plain(value: Any) -> int | str | None:
             raise TypeError(message)
 
 
-def _read_moment(value: Any) -> datetime:
+def _read_time(value: Any) -> datetime:
     try:
         return _EPOCH + timedelta(microseconds=_read_number(value))
     except OverflowError as error:
@@ -85,7 +85,7 @@ def _read_uuid(value: Any) -> UUID:
 
 
 _READERS: dict[type, Callable[[Any], datetime | UUID | int | str]] = {
-    datetime: _read_moment,
+    datetime: _read_time,
     UUID: _read_uuid,
     int: _read_number,
     str: _read_text,

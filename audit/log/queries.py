@@ -52,8 +52,8 @@ def matching(query: Mapping[str, Any]) -> QuerySet[CommandRecord]:
     # Only commands that are open with this status now; others had it once and were settled since.
     # For a plain comparison PostgreSQL expects that one row in 200 matches, and sorts all that ever
     # had the status; for a boolean value it expects half, and scans from the newest on.
-    is_present = Coalesce(Exact(_present_status(), status), False, output_field=BooleanField())
-    return found.filter(is_present)
+    is_current = Coalesce(Exact(_current_status(), status), False, output_field=BooleanField())
+    return found.filter(is_current)
 
 
 def reaching(query: Mapping[str, Any]) -> list[Q]:
@@ -104,7 +104,7 @@ def _condition(query: Mapping[str, Any]) -> Q:
     return condition
 
 
-def _present_status() -> Subquery:
+def _current_status() -> Subquery:
     """Return a subquery for the current status of a command, as audit.log.status defines it."""
     weight = Case(
         When(status__in=_FINAL, then=Value(2)),

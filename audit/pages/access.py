@@ -1,4 +1,4 @@
-"""Who may open an auditor's page, and the frame around it."""
+"""Access to the auditors' pages, and the frame around them."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -19,6 +19,7 @@ from audit.messages.exceptions import CommandError
 from audit.pages.recording import record_view
 
 EXPORT_PERMISSION = "audit.export_commandrecord"
+_VERBS = {VIEW_LOG: "read", EXPORT_PERMISSION: "export"}
 
 _Parameters = ParamSpec("_Parameters")
 _Page: TypeAlias = Callable[Concatenate[HttpRequest, Actor, _Parameters], HttpResponseBase]
@@ -26,14 +27,14 @@ _View: TypeAlias = Callable[Concatenate[HttpRequest, _Parameters], HttpResponseB
 
 
 def for_auditors(page: _Page[_Parameters]) -> _View[_Parameters]:
-    """Let in who may read the log; tell others why they may not."""
-    return require_safe(_guarded(page, permission=VIEW_LOG))
+    """Return the view of a page for users who may read the log, called with their actor."""
+    return require_safe(_guarded(page, VIEW_LOG))
 
 
 def for_exporters(page: _Page[_Parameters]) -> _View[_Parameters]:
-    """Let in who may take parts of the log away, also to do so."""
+    """Return the view of a page for users who may export the log, also for POST."""
     methods = require_http_methods(["GET", "HEAD", "POST"])
-    guarded: _View[_Parameters] = methods(_guarded(page, permission=EXPORT_PERMISSION))
+    guarded: _View[_Parameters] = methods(_guarded(page, VIEW_LOG, EXPORT_PERMISSION))
     return guarded
 
 
@@ -54,16 +55,15 @@ def record_or_refuse(request: HttpRequest) -> HttpResponse | None:
     return None
 
 
-def _guarded(page: _Page[_Parameters], *, permission: str) -> _View[_Parameters]:
+def _guarded(page: _Page[_Parameters], *permissions: str) -> _View[_Parameters]:
     @wraps(page)
     def view(
         request: HttpRequest, /, *args: _Parameters.args, **kwargs: _Parameters.kwargs
     ) -> HttpResponseBase:
         actor = actor_of_request(request)
-        for needed in (VIEW_LOG, permission):
-            _check(actor, needed)
-        refusal = record_or_refuse(request)
-        return refusal or page(request, actor, *args, **kwargs)
+        for permission in permissions:
+            _check(actor, permission)
+        return record_or_refuse(request) or page(request, actor, *args, **kwargs)
 
     guarded: _View[_Parameters] = never_cache(login_required(view))
     return guarded
@@ -71,8 +71,7 @@ def _guarded(page: _Page[_Parameters], *, permission: str) -> _View[_Parameters]
 
 def _check(actor: Actor, permission: str) -> None:
     if not actor.may(permission):
-        what = "read" if permission == VIEW_LOG else "export"
         raise PermissionDenied(
-            f"You are signed in as {actor.label}, without permission to {what} the audit log. "
-            f"Ask an administrator for the permission {permission}."
+            f"You are signed in as {actor.label}, without permission to {_VERBS[permission]} the "
+            f"audit log. Ask an administrator for the permission {permission}."
         )

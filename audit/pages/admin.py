@@ -1,4 +1,4 @@
-"""Admin base classes: read-only lists and forms, and histories, by tenant."""
+"""Admin base classes: read-only lists and forms, and histories, confined to tenants."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -8,9 +8,11 @@ from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import PermissionDenied
 from django.db.models import BinaryField, Model, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.text import capfirst
+from django.views.decorators.http import require_safe
 from simple_history.admin import SimpleHistoryAdmin
 
 from audit.bus.postponements import pending_on
@@ -21,20 +23,18 @@ from audit.pages import versions
 from audit.pages.access import record_or_refuse
 from audit.pages.linked_rows import LinkedRows, commands_url
 
-_SAFE = ("GET", "HEAD")
 
-
-def shown_time(moment: datetime) -> str:
-    """Write a time for lists: to the second, in UTC."""
-    text = f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-    return format_html('<time datetime="{}">{}</time>', moment.isoformat(), text)
+def shown_time(at: datetime) -> str:
+    """Return a time for lists: to the second, in UTC."""
+    text = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    return format_html('<time datetime="{}">{}</time>', at.isoformat(), text)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
-    """Shows rows, to those who may see their tenant, and changes nothing.
+    """Read-only pages of the rows of the tenants that the user may see.
 
-    ``tenant_field`` names the field that holds the tenant; None is for rows that have none.
-    Changes are actions that dispatch commands, one message an object.
+    ``tenant_field`` is the field with the tenant; None for rows without one. Changes are actions
+    that dispatch commands, one for each row.
     """
 
     tenant_field: ClassVar[str | None] = None
@@ -43,7 +43,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     show_full_result_count = False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        """Leave out what belongs to tenants that are not one's to see."""
+        """Leave out the rows of other tenants."""
         rows = super().get_queryset(request)
         if self.tenant_field is None:
             return rows
@@ -52,19 +52,31 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Head the list with what it lists, for there is nothing to select it for."""
+        """Replace the stock title, which asks to select a row to change."""
         context = {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
         return super().changelist_view(request, context)
 
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        return self.row_page(request, object_id, **(extra_context or {}))
+
+    def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
+        """Return the page of a row, with ``context`` for its template."""
+        return super().change_view(request, object_id, extra_context=context)
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        """Have each row of a list know what it leads to."""
         return LinkedRows
 
     def visible(self, request: HttpRequest, object_id: str) -> Any:
-        """Fetch a row for a page of our own, or for one that does not confine itself.
+        """Return a row, for pages without a check of their own.
 
-        :raises Http404: if there is no such row, or it is not one's to see.
-        :raises PermissionDenied: if one may see no rows of this kind.
+        :raises Http404: if it does not exist, or belongs to another tenant.
+        :raises PermissionDenied: if the user may not see such rows.
         """
         row = self.get_object(request, unquote(object_id))
         if row is None:
@@ -74,7 +86,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return row
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        """Name every field but those with bytes: digests, payloads and fingerprints."""
+        """Return every field except those with bytes: digests, payloads and fingerprints."""
         hidden = self.exclude or ()
         return [
             field.name
@@ -83,8 +95,12 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        """Also show fields that no form could have."""
         return self.get_fields(request, obj)
+
+    def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
+        """Return the permissions, which every page reads of each admin class."""
+        can_view = self.has_view_permission(request)
+        return {"add": False, "change": False, "delete": False, "view": can_view}
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -97,10 +113,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
 
 class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
-    """Shows the history of a row as well, to whoever may see the row.
+    """Read-only pages with the history of each row, for every user who may see the row.
 
-    The stock pages let people with view permission revert a row by POST; these only answer GET.
-    ``subject_type`` is what the auditors' page of the row goes by.
+    The stock pages let users with view permission revert a row by POST; these respond only to GET.
+    ``subject_type`` is in the URLs of the auditors' pages of a row.
     """
 
     subject_type: ClassVar[str]
@@ -108,24 +124,18 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
     object_history_template = "audit/history.html"
     object_history_form_template = "audit/version.html"
 
-    def change_view(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        form_url: str = "",
-        extra_context: dict[str, Any] | None = None,
-    ) -> HttpResponse:
-        """Add what waits for approval, and the links to the auditors' pages."""
+    def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
+        """Add the commands that wait for approval, and links to the auditors' pages."""
         subject = Subject(self.subject_type, object_id)
-        context = {
+        added = {
             "subject_type": self.subject_type,
             "commands_url": commands_url(subject),
             "waiting": pending_on(subject),
         }
-        return super().change_view(request, object_id, form_url, context | (extra_context or {}))
+        return super().row_page(request, object_id, **(added | context))
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        """Let auditors go on from each row to the log."""
+        """Add the links to the log, for users who may read it."""
         columns = super().get_list_display(request)
         return [*columns, "log"] if actor_of_request(request).may(VIEW_LOG) else columns
 
@@ -133,12 +143,11 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
     def log(self, row: Any) -> str:
         return str(row.leads.log_links)
 
+    @method_decorator(require_safe)
     def history_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """List what changed, by which command and why."""
-        if request.method not in _SAFE:
-            return HttpResponseNotAllowed(_SAFE)
+        """List the changes, each with its command and reason."""
         self.visible(request, object_id)
         if refusal := record_or_refuse(request):
             return refusal
@@ -148,6 +157,7 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
         )
         return page
 
+    @method_decorator(require_safe)
     def history_form_view(
         self,
         request: HttpRequest,
@@ -155,9 +165,7 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
         version_id: str,
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """Show the row as it was."""
-        if request.method not in _SAFE:
-            return HttpResponseNotAllowed(_SAFE)
+        """Show a former version of the row."""
         row = self.visible(request, object_id)
         if refusal := record_or_refuse(request):
             return refusal
@@ -172,18 +180,18 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
     def get_history_queryset(
         self, request: HttpRequest, history_manager: Any, pk_name: str, object_id: Any
     ) -> QuerySet[Any]:
-        """Leave out the joins of the stock page: only what has changed is named."""
+        """Leave out the joins of the stock page, which shows whole rows: this shows changes."""
         rows: QuerySet[Any] = history_manager.filter(**{pk_name: object_id})
         return rows.order_by("-history_date", "-history_id")
 
     def set_history_delta_changes(
         self, request: HttpRequest, historical_records: Any, *_: Any, **__: Any
     ) -> None:
-        """Compare each version with the one before it, the last one on the page as well."""
+        """Compare each version with the one before it, also the last one on the page."""
         versions.describe(historical_records.object_list, actor=actor_of_request(request))
 
     def has_view_history_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Ask for the permission on the row: its history is no more than the row was."""
+        """Return True if the user may see the row: its history says no more than the row did."""
         return bool(self.has_view_permission(request, obj))  # type: ignore[no-untyped-call]
 
     def has_change_history_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

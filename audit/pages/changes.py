@@ -1,4 +1,4 @@
-"""What changed in rows, field by field, from the history that their tables keep."""
+"""Changes of rows, field by field, from the history of their tables."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ _DELETED = "-"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One field of a row, before and after. Where the row is new, nothing was before."""
+    """A field of a row, before and after; ``before`` is empty if the row is new."""
 
     field: str
     before: str
@@ -25,45 +25,44 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revision:
-    """A history row, with what it changed in the row that it is the history of."""
+    """A history row, and the changes of its object since the history row before it."""
 
     row: Any
     changes: list[Change]
 
     @property
     def key(self) -> str:
-        """The row that it is the history of."""
+        """The primary key of the object."""
         return str(_key(self.row))
 
     @property
     def at(self) -> datetime:
-        """When it was written, by the clock of the program."""
-        moment: datetime = self.row.history_date
-        return moment
+        """The time when it was written, by the clock of the web server."""
+        at: datetime = self.row.history_date
+        return at
 
     @property
     def command_id(self) -> UUID | None:
-        """The command that changed the row; None if none did."""
+        """The command that made the changes; None for an unlogged change."""
         command_id: UUID | None = self.row.history_command_id
         return command_id
 
     @property
     def words(self) -> str:
-        """What became of the row."""
-        return {"+": "row added", "~": "row changed", _DELETED: "row removed"}[
-            self.row.history_type
-        ]
+        """The kind of change."""
+        kinds = {"+": "added", "~": "changed", _DELETED: "removed"}
+        return f"row {kinds[self.row.history_type]}"
 
 
 class Pointer(NamedTuple):
-    """A value that points to a row of another table, whose name says more than its id."""
+    """A reference to a row of another table, whose name is shown instead of its key."""
 
     model: type[Model]
     key: Any
 
 
 def history_of(model: type[Model]) -> QuerySet[Any] | None:
-    """Query the history of a model, oldest first; None if it keeps none."""
+    """Return the history of a model, oldest first; None if it has no history."""
     name = getattr(model._meta, "simple_history_manager_attribute", None)
     if name is None:
         return None
@@ -74,8 +73,8 @@ def history_of(model: type[Model]) -> QuerySet[Any] | None:
 def revisions(rows: Sequence[Any]) -> list[Revision]:
     """Compare history rows of one model, oldest first, each with the one before it.
 
-    The one before the first of each object is read along, so the oldest row on a page is compared
-    as well: one query, and one for each table that the changed fields point to.
+    The row before the oldest one of each object is read as well: one query, and one for each table
+    that the changed fields refer to.
     """
     previous = _rows_before(rows)
     pairs = []
@@ -92,7 +91,7 @@ def _key(row: Any) -> Any:
 
 
 def _rows_before(rows: Sequence[Any]) -> dict[Any, Any]:
-    """Find, for each object, the row before its oldest one among these."""
+    """Return, for each object, the row before its oldest one among these."""
     oldest: dict[Any, Any] = {}
     for row in rows:
         oldest.setdefault(_key(row), row)
@@ -113,8 +112,8 @@ def _changes(before: Any, row: Any, names: dict[Pointer, str]) -> Iterator[Chang
     for field, old, new in _differences(before, row):
         yield Change(
             field=str(field.verbose_name),
-            before=said(field, old, names) if before else "",
-            after=said(field, new, names),
+            before=shown_value(field, old, names) if before else "",
+            after=shown_value(field, new, names),
         )
 
 
@@ -128,7 +127,7 @@ def _differences(before: Any, row: Any) -> Iterator[tuple[Any, Any, Any]]:
 
 
 def names_of(values: Iterable[tuple[Any, Any]]) -> dict[Pointer, str]:
-    """Name the rows that values of foreign keys point to: one query a table."""
+    """Return the names of the rows that foreign keys refer to: one query for each table."""
     keys: defaultdict[type[Model], set[Any]] = defaultdict(set)
     for field, value in values:
         if field.related_model and value is not None:
@@ -140,8 +139,8 @@ def names_of(values: Iterable[tuple[Any, Any]]) -> dict[Pointer, str]:
     }
 
 
-def said(field: Any, value: Any, names: dict[Pointer, str]) -> str:
-    """Write the value of a column for people: by its name where it points to a row."""
+def shown_value(field: Any, value: Any, names: dict[Pointer, str]) -> str:
+    """Return the value of a column as text for pages; for a reference, the name of its row."""
     if not field.related_model:
         return shown(value)
     return names.get(Pointer(field.related_model, value), shown(value))

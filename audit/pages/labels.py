@@ -1,4 +1,4 @@
-"""What stored messages are called when people read of them."""
+"""Labels and plain texts of stored messages and values."""
 
 import json
 import re
@@ -15,23 +15,15 @@ _PARTS_OF_A_NAME = re.compile(r"[A-Z][a-z0-9]*")
 _ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
 _NOTHING = "—"
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
-# Seconds, the greatest first.
+# In seconds, the largest first.
 _UNITS = {"d": 86_400, "h": 3_600, "min": 60, "s": 1}
-_STATUS = {
-    Status.SUCCEEDED: "succeeded",
-    Status.REFUSED: "refused",
-    Status.CANCELLED: "cancelled",
-    Status.POSTPONED: "held for approval",
-    Status.FAILED: "failed",
-}
 
 
 @cache
 def words(message_type: str) -> str:
-    """Put a message type into words, from the name of its class: "API key disabled".
+    """Return the label of a message type, from the name of its class: "API key disabled".
 
-    What the class's docstring writes in capitals is so written. A type that no class has any more
-    stays what it is.
+    Acronyms are taken from the class's docstring. The label of a type without a class is the type.
     """
     try:
         message_class = catalog.message_class(message_type)
@@ -39,17 +31,16 @@ def words(message_type: str) -> str:
         return message_type
     acronyms = {each.lower(): each for each in _ACRONYM.findall(message_class.__doc__ or "")}
     parts = [part.lower() for part in _PARTS_OF_A_NAME.findall(message_class.__name__)]
-    said = " ".join(acronyms.get(part, part) for part in parts)
-    return said[:1].upper() + said[1:]
+    label = " ".join(acronyms.get(part, part) for part in parts)
+    return label[:1].upper() + label[1:]
 
 
 def status_words(status: str) -> str:
-    """Say what a status means for the command."""
-    return _STATUS[Status(status)]
+    return "held for approval" if status == Status.POSTPONED else status
 
 
 def sentence(record: CommandRecord, *, label: str) -> str:
-    """Say what a recorded command asked for; empty if this version cannot read it any more."""
+    """Return a recorded command as a sentence; empty if it is no longer readable."""
     try:
         message = catalog.restore(record.message_type, record.schema_version, record.data)
     except (catalog.UnknownMessageType, Invalid):
@@ -58,7 +49,7 @@ def sentence(record: CommandRecord, *, label: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """Write a stored value for people."""
+    """Return a stored value as text for pages."""
     if value in _EMPTY:
         return _NOTHING
     match value:
@@ -75,12 +66,12 @@ def shown(value: Any) -> str:
 
 
 def fields(data: dict[str, Any]) -> list[tuple[str, str]]:
-    """Write stored fields, each with its name."""
+    """Return stored fields as pairs of name and text."""
     return [(name.replace("_", " "), shown(value)) for name, value in data.items()]
 
 
 def span(duration: timedelta) -> str:
-    """Write a duration, in its two greatest units from a minute on."""
+    """Return a duration as text: from a minute on, in its two largest units."""
     seconds = duration.total_seconds()
     if seconds < _UNITS["min"]:
         return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.1f} ms"

@@ -1,4 +1,4 @@
-"""Attempts at commands as lines of a page: in words, with their events, causes and changes."""
+"""Lines of a page: command attempts with labels, events, causes and changes."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,30 +11,33 @@ from django.db.models import QuerySet
 from audit.actors.actors import Actor
 from audit.log.commands import ChangeOutsideCommand
 from audit.messages.classes import Subject
-from audit.models.records import CommandRecord, EventRecord, Status
+from audit.models.records import CommandRecord, EventRecord, Record, Status
 from audit.pages.changes import Change
 from audit.pages.labels import fields, shown, span, status_words, words
 from audit.subjects.names import labels
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Fact:
-    """One event in words."""
+    """An event as a page shows it."""
 
     record: EventRecord
-    words: str
+
+    @property
+    def words(self) -> str:
+        """The label of the event's type."""
+        return words(self.record.message_type)
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """What the event says."""
         return fields(self.record.data)
 
 
 @dataclass(slots=True, kw_only=True)
 class Line:
-    """One attempt at a command. ``causes`` are the attempts that it brought about.
+    """A command attempt as a page shows it. ``causes`` are the attempts that it caused.
 
-    ``may_open`` tells whether the reader may see the record, and not only what came of it.
+    ``may_open`` is True if the reader may see the record, and not only the change that it made.
     """
 
     record: CommandRecord
@@ -48,44 +51,42 @@ class Line:
 
     @property
     def at(self) -> datetime:
-        """When it was made. What a later command brought about happened with that one."""
+        """The time of the attempt, not before that of its cause: a held command came in earlier."""
         if self.cause is None:
             return self.record.received_at
         return max(self.record.received_at, self.cause.received_at)
 
     @property
     def took(self) -> str:
-        """How long it took."""
         return span(timedelta(microseconds=self.record.duration_us))
 
     @property
     def is_outside(self) -> bool:
-        """Whether something was changed outside every other command."""
+        """True for a direct database change."""
         return self.record.message_type == ChangeOutsideCommand.message_type
 
     @property
     def command_words(self) -> str:
-        """What was asked for."""
+        """The label of the command's type."""
         return words(self.record.message_type)
 
     @property
     def status_words(self) -> str:
-        """What came of it."""
+        """The label of the attempt's status."""
         return status_words(self.record.status)
 
     @property
     def fields(self) -> list[tuple[str, str]]:
-        """What the command said."""
         return fields(self.record.data)
 
     @property
     def decision(self) -> str:
-        """What the policies decided on it."""
+        """The decision of the policies."""
         return shown(self.record.decision)
 
     @property
     def headline(self) -> str:
-        """What happened; for what did not happen, what was asked for and what came of it."""
+        """The events of a command that succeeded; else the command and its status."""
         if self.record.status == Status.SUCCEEDED and self.facts:
             first, *rest = [fact.words for fact in self.facts]
             return ", ".join([first, *(each[:1].lower() + each[1:] for each in rest)])
@@ -93,7 +94,7 @@ class Line:
 
     @property
     def cause_words(self) -> str:
-        """Which command brought this one about, and how; empty if none did."""
+        """The command that caused this one, and how; empty without a cause."""
         if self.cause is None:
             return ""
         by = f"{self.cause.actor_label}'s “{words(self.cause.message_type)}”"
@@ -102,10 +103,15 @@ class Line:
         return f"released by {by}" if self.record.attempt > 1 else f"part of {by}"
 
 
+def subject_of(record: Record) -> Subject | None:
+    """Return the subject of a record, or None if it has no subject."""
+    return Subject(record.subject_type, record.subject_id) if record.subject_type else None
+
+
 def window(
     records: QuerySet[CommandRecord], *, before: int | None, size: int
 ) -> tuple[list[CommandRecord], int | None]:
-    """Take the newest records before a position, and tell from where on there are older ones."""
+    """Return the newest records before a position, and the position that older ones are before."""
     if before is not None:
         records = records.filter(position__lt=before)
     found = list(records.order_by("-position")[: size + 1])
@@ -113,10 +119,9 @@ def window(
 
 
 def bare_lines(records: Iterable[CommandRecord], *, actor: Actor) -> list[Line]:
-    """Make lines in the given order, with the names of their subjects: one query a subject type."""
-    records = list(records)
-    subjects = [_subject(record) for record in records]
-    names = labels(filter(None, subjects), actor=actor)
+    """Return lines with the labels of their subjects: one query for each subject type."""
+    subjects = [(record, subject_of(record)) for record in records]
+    names = labels((subject for _, subject in subjects if subject), actor=actor)
     return [
         Line(
             record=record,
@@ -124,12 +129,12 @@ def bare_lines(records: Iterable[CommandRecord], *, actor: Actor) -> list[Line]:
             label=names[subject] if subject else "",
             may_open=actor.may_see(record.tenant),
         )
-        for record, subject in zip(records, subjects, strict=True)
+        for record, subject in subjects
     ]
 
 
 def full_lines(records: Iterable[CommandRecord], *, actor: Actor) -> list[Line]:
-    """Make lines with their events and causes as well: two queries more."""
+    """Return lines with their events and causes, too: two more queries."""
     lines = bare_lines(records, actor=actor)
     facts = _facts([line.record.command_id for line in lines], actor=actor)
     causes = _causes([line.record for line in lines], actor=actor)
@@ -140,10 +145,10 @@ def full_lines(records: Iterable[CommandRecord], *, actor: Actor) -> list[Line]:
 
 
 def arrange(lines: Sequence[Line]) -> list[Line]:
-    """Hang each line below the one that brought it about; return those that none did.
+    """Add each line to the ``causes`` of the line that caused it; return the remaining lines.
 
-    The log has what a command brought about before the command itself, because that is settled
-    last; people read it the other way round.
+    In the log a command comes after those that it caused, because it is settled last; people read
+    it the other way round.
     """
     by_position = sorted(lines, key=lambda line: line.record.position)
     roots: list[Line] = []
@@ -154,7 +159,7 @@ def arrange(lines: Sequence[Line]) -> list[Line]:
 
 
 def in_order(roots: Iterable[Line]) -> Iterator[Line]:
-    """Walk through arranged lines: each before what it brought about."""
+    """Yield arranged lines, each before those that it caused."""
     for line in roots:
         yield line
         yield from in_order(line.causes)
@@ -169,18 +174,13 @@ def _cause_of(line: Line, *, among: Sequence[Line]) -> Line | None:
     return next((each for each in later if each.record.command_id == wanted), None)
 
 
-def _subject(record: CommandRecord) -> Subject | None:
-    return Subject(record.subject_type, record.subject_id) if record.subject_type else None
-
-
 def _facts(
     command_ids: Sequence[UUID], *, actor: Actor
 ) -> defaultdict[tuple[UUID, int], list[Fact]]:
     found: defaultdict[tuple[UUID, int], list[Fact]] = defaultdict(list)
     events = actor.confine(EventRecord.objects.filter(command_id__in=command_ids))
     for event in events.order_by("position"):
-        fact = Fact(record=event, words=words(event.message_type))
-        found[event.command_id, event.attempt].append(fact)
+        found[event.command_id, event.attempt].append(Fact(event))
     return found
 
 

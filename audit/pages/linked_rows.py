@@ -1,7 +1,6 @@
-"""The rows of an admin list with what they lead to, read for all of them at once."""
+"""Rows of an admin list with links into the audit log, read for all rows at once."""
 
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
 from django.contrib.admin.views.main import ChangeList
@@ -9,17 +8,16 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 
-from audit.actors.actors import Actor
 from audit.entry.requests import actor_of_request
 from audit.log.visibility import VIEW_LOG
 from audit.messages.classes import Subject
 from audit.models.records import Record
+from audit.pages.lines import subject_of
 from audit.subjects.names import labels
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Leads:
-    """What a row is about, and whether its reader may follow that into the audit log."""
+class Leads(NamedTuple):
+    """The subject of a row, and whether the user may read the audit log."""
 
     subject: Subject | None
     label: str
@@ -27,65 +25,56 @@ class Leads:
 
     @property
     def subject_link(self) -> str:
-        """Name the subject, with a link to its story."""
+        """The subject's label, linked to its timeline."""
         if self.subject is None:
             return "—"
         if not self.reads_log:
             return self.label
-        return format_html('<a href="{}"><bdi>{}</bdi></a>', story_url(self.subject), self.label)
+        return format_html('<a href="{}"><bdi>{}</bdi></a>', timeline_url(self.subject), self.label)
 
     @property
     def log_links(self) -> str:
-        """Lead to the story of the subject, and to the commands about it."""
+        """Links to the timeline of the subject, and to the commands on it."""
         if self.subject is None or not self.reads_log:
             return "—"
         text = '<a href="{}">timeline</a> · <a href="{}">commands</a>'
-        return format_html(text, story_url(self.subject), commands_url(self.subject))
+        return format_html(text, timeline_url(self.subject), commands_url(self.subject))
 
 
 class LinkedRows(ChangeList):
-    """The rows of a page; each carries what it leads to as ``leads``."""
+    """The rows of a list; the attribute ``leads`` of each has its `Leads`."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        rows = list(self.result_list)
-        for row, leads in zip(rows, self._leads(rows, actor_of_request(request)), strict=True):
-            row.leads = leads
+        actor, rows = actor_of_request(request), list(self.result_list)
+        subjects = [self._subject(row) for row in rows]
+        # Only lists of records show the labels of subjects.
+        named = filter(None, subjects) if issubclass(self.model, Record) else ()
+        names = labels(named, actor=actor)
+        for row, subject in zip(rows, subjects, strict=True):
+            label = names.get(subject, "") if subject else ""
+            row.leads = Leads(subject, label, actor.may(VIEW_LOG))
         self.result_list = rows
 
-    def _leads(self, rows: list[Any], actor: Actor) -> list[Leads]:
-        subjects = [self._subject(row) for row in rows]
-        about = [each for each, row in zip(subjects, rows, strict=True) if isinstance(row, Record)]
-        names = labels(filter(None, about), actor=actor)
-        return [
-            Leads(
-                subject=subject,
-                label=names.get(subject, "") if subject else "",
-                reads_log=actor.may(VIEW_LOG),
-            )
-            for subject in subjects
-        ]
-
     def _subject(self, row: Any) -> Subject | None:
-        """Name the subject that a record is about, or that a row is."""
+        """Return the subject of a record, or the subject that the row itself is."""
         if isinstance(row, Record):
-            return Subject(row.subject_type, row.subject_id) if row.subject_type else None
+            return subject_of(row)
         subject_type = getattr(self.model_admin, "subject_type", None)
         return Subject(subject_type, str(row.pk)) if subject_type else None
 
 
-def story_url(subject: Subject) -> str:
-    """Tell where the story of a subject is."""
+def timeline_url(subject: Subject) -> str:
     return reverse("audit:subject", args=subject)
 
 
 def commands_url(subject: Subject) -> str:
-    """Tell where the commands about a subject are."""
+    """Return the URL of the search for the commands on a subject."""
     return f"{reverse('audit:search')}?{urlencode({'subject': str(subject)})}"
 
 
 def record_links(record: Record) -> str:
-    """Lead from a record to its command, and to the whole case."""
+    """Return links to the command of a record, and to its case."""
     return format_html(
         '<a href="{}">command</a> · <a href="{}">case</a>',
         reverse("audit:command", args=[record.command_id]),

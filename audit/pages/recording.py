@@ -1,4 +1,4 @@
-"""Records of who read what of the log, where the settings ask for them."""
+"""Records of page views of the log, if the settings require them."""
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -14,10 +14,10 @@ _LONGEST = 2_000
 def record_view(request: HttpRequest) -> None:
     """Record that a page is opened, before anything of it is read.
 
-    The query is kept as it was written: whom an auditor looked for is what such a record is for,
-    and the names and ids in it are ones that the log has anyway.
+    The query is recorded as it was sent: what an auditor searched for is the purpose of the record,
+    and the log contains the same names and ids.
 
-    :raises CommandError: if the record cannot be written, so that the page must not be shown.
+    :raises CommandError: if the record cannot be written. The page must then not be shown.
     """
     if not settings.AUDIT_RECORD_PAGE_VIEWS:
         return

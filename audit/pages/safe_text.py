@@ -1,7 +1,7 @@
-"""Text from users, written so that it cannot pass for ours.
+"""Text from users, safe to show: it cannot pass for text of this product.
 
-A name may hold characters that turn the direction of what follows, that nobody sees, or that pile
-up over the lines around it. Here each of them is shown as its number, and what is long is folded.
+A name may contain characters that reverse the text after them, that are invisible, or that pile up
+over the lines around them. Each of these is shown as its number, and long text is cut.
 """
 
 import unicodedata
@@ -11,13 +11,13 @@ _MOST_MARKS = 3
 
 
 def one_line(text: str, *, longest: int) -> str:
-    """Write text on one line of that many characters at most."""
+    """Return text on one line of at most ``longest`` characters."""
     written = many_lines(" ".join(text.split()))
     return written if len(written) <= longest else f"{written[: longest - 1]}…"
 
 
 def many_lines(text: str) -> str:
-    """Write text with its line breaks, and every character that would not be seen as its number."""
+    """Return text with its line breaks, and each invisible character as its number."""
     written, marks = [], 0
     for character in text.replace("\r\n", "\n"):
         category = unicodedata.category(character)

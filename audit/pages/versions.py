@@ -1,4 +1,4 @@
-"""The versions of a row in the admin: what each changed, by which command, and its neighbors."""
+"""Versions of a row for the admin: its history rows, their changes and their commands."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,9 +15,9 @@ _MOST_DIGITS = 18
 
 
 def find(row: Model, version_id: str) -> Any:
-    """Find a version of a row, with the ones before and after it.
+    """Return a version of a row, with its neighbors as ``older`` and ``newer``.
 
-    :raises Http404: if it is none of this row.
+    :raises Http404: if it is not a version of this row.
     """
     history = history_of(type(row))
     if history is None or not version_id.isdecimal() or len(version_id) > _MOST_DIGITS:
@@ -32,7 +32,7 @@ def find(row: Model, version_id: str) -> Any:
 
 
 def describe(versions: Iterable[Any], *, actor: Actor) -> None:
-    """Tell on each version, newest first, what it changed, and whether one may see its command."""
+    """Add to each version, newest first, its changes and whether the actor sees its command."""
     newest_first = list(versions)
     for revision in revisions(newest_first[::-1]):
         revision.row.revision = revision

@@ -9,23 +9,28 @@ from django.db import connection
 
 from audit.log.search import full_text
 from audit.log.search.criteria import Criteria
-from audit.log.search.scans import Walk, every, reason, through_time, walk_for
-from audit.log.search.time_ranges import during
+from audit.log.search.scans import Scan, during, every, reason, scan_for, through_time
 from audit.wire.arrays import array
 
-#: The most commands that are read to be counted: some milliseconds of an index.
+# The most commands that are read to be counted: a few milliseconds of an index scan.
 MOST = 10_000
-_MOST_WITH_WORDS = 2_000
+# With words, each reason is split into words first: about 4 µs.
+MOST_WITH_WORDS = 3_000
+
+
+def most_counted(criteria: Criteria) -> int:
+    """Return the most commands that `activity` counts for these criteria."""
+    return MOST_WITH_WORDS if criteria.goes_by_words else MOST
 
 
 def activity(criteria: Criteria, edges: Sequence[datetime]) -> list[int] | None:
-    """Count between each edge and the next one; None if more than `MOST` would have to be read."""
+    """Count between each edge and the next one; None if these are more than `most_counted`."""
     criteria = criteria.within(edges[0], edges[-1])
     if criteria.sees_nothing:
         return counted([], edges)
     if criteria.goes_by_words:
         return _with_words(criteria, edges)
-    return _count(walk_for(criteria), criteria, edges)
+    return _count(scan_for(criteria), criteria, edges, most=MOST)
 
 
 def counted(moments: Iterable[datetime], edges: Sequence[datetime]) -> list[int]:
@@ -39,54 +44,50 @@ def counted(moments: Iterable[datetime], edges: Sequence[datetime]) -> list[int]
 
 def oldest(criteria: Criteria) -> datetime | None:
     """Return the time of the oldest command that may be found."""
-    walk = through_time(Criteria(tenants=criteria.tenants))
-    source, row = walk.source(), walk.in_lane()
-    sql = f"""
-        SELECT min(received_at) FROM {source.sql} CROSS JOIN LATERAL (
-            SELECT received_at FROM audit_commandrecord AS each
-            WHERE {row.sql} ORDER BY received_at, position LIMIT 1
-        ) AS first
-    """
+    scan = through_time(Criteria(tenants=criteria.tenants))
+    rows = scan.rows("received_at", every(), order="received_at, position", most=1)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*source.params, *row.params])
+        cursor.execute(f"SELECT min(received_at) FROM {rows.sql}", rows.params)
         (found,) = cursor.fetchone()
     first: datetime | None = found
     return first
 
 
 def _with_words(criteria: Criteria, edges: Sequence[datetime]) -> list[int] | None:
-    """Read all rows if they are few, else those that the index of words finds."""
-    walk = walk_for(replace(criteria, reason=""))
-    walk = replace(walk, rest=(*walk.rest, *reason(criteria)))
-    found = _count(walk, criteria, edges)
-    if found is not None:
-        return found
-    moments = full_text.moments(criteria, most=_MOST_WITH_WORDS)
-    return None if moments is None else counted(moments, edges)
+    """Check every row if they are few, else count those that the index of words finds."""
+    scan = scan_for(replace(criteria, reason=""))
+    scan = replace(scan, rest=(*scan.rest, *reason(criteria)))
+    counts = _count(scan, criteria, edges, most=MOST_WITH_WORDS)
+    if counts is not None:
+        return counts
+    times = full_text.times(criteria, most=MOST_WITH_WORDS)
+    return None if times is None else counted(times, edges)
 
 
-def _count(walk: Walk, criteria: Criteria, edges: Sequence[datetime]) -> list[int] | None:
-    if not walk.lanes:
+def _count(
+    scan: Scan, criteria: Criteria, edges: Sequence[datetime], *, most: int
+) -> list[int] | None:
+    if not scan.ranges:
         return counted([], edges)
-    source, row, rest = walk.source(), every(walk.in_lane(), during(criteria)), every(*walk.rest)
+    rest = every(*scan.rest)
+    # Rows are checked only if they are not too many: that takes longer than to read them.
     # Without the order PostgreSQL may prefer to read the whole table for rows near its end.
+    rows = scan.rows(
+        ", ".join(sorted({"received_at", *rest.columns()})),
+        during(criteria),
+        order="received_at DESC, position DESC",
+        most=most + 1,
+    )
     sql = f"""
-        WITH looked_at AS MATERIALIZED (
-            SELECT found.* FROM {source.sql} CROSS JOIN LATERAL (
-                SELECT {", ".join(sorted({"received_at", *rest.columns()}))}
-                FROM audit_commandrecord AS each WHERE {row.sql}
-                ORDER BY received_at DESC, position DESC LIMIT %s
-            ) AS found LIMIT %s
-        )
+        WITH scanned AS MATERIALIZED (SELECT found.* FROM {rows.sql} LIMIT %s)
         SELECT width_bucket(received_at, %s::timestamptz[]) - 1,
-            count(*), count(*) FILTER (WHERE {rest.sql})
-        FROM looked_at AS each GROUP BY 1
+            count(*), count(*) FILTER (WHERE (SELECT count(*) FROM scanned) <= %s AND {rest.sql})
+        FROM scanned AS each GROUP BY 1
     """
-    params = [*source.params, *row.params, MOST + 1, MOST + 1, array(edges), *rest.params]
     with connection.cursor() as cursor:
-        cursor.execute(sql, params)
+        cursor.execute(sql, [*rows.params, most + 1, array(edges), most, *rest.params])
         found = cursor.fetchall()
-    if sum(looked_at for _, looked_at, _ in found) > MOST:
+    if sum(scanned for _, scanned, _ in found) > most:
         return None
     counts = {bar: number for bar, _, number in found}
     return [counts.get(bar, 0) for bar in range(len(edges) - 1)]

@@ -30,13 +30,13 @@ class Criteria:
 
     @classmethod
     def seen_by(cls, reader: Actor, *, customer: str | None = None, **wanted: Any) -> Self:
-        """Confine a search to the tenants of the reader, or to one customer among them."""
+        """Return criteria confined to the tenants of the reader, or to one customer."""
         tenants = frozenset({customer}) if customer else reader.tenants
         return cls(tenants=tenants, **wanted)
 
     @property
     def sees_nothing(self) -> bool:
-        """Whether there is no tenant whose commands may be found."""
+        """True if there is no tenant whose commands may be found."""
         return self.tenants is not None and not self.tenants
 
     @property
@@ -48,15 +48,7 @@ class Criteria:
         """Return the same criteria for another time range."""
         return replace(self, since=since, until=until)
 
-    def of_any_kind(self) -> Self:
-        """Return the same criteria without type, status and channel."""
-        return replace(self, status="", message_type="", channel="")
-
     def kind(self) -> dict[str, str]:
         """Return type, status and channel, by column, without the empty ones."""
-        wanted = {
-            "message_type": self.message_type,
-            "status": self.status,
-            "channel": self.channel,
-        }
-        return {column: value for column, value in wanted.items() if value}
+        columns = ("message_type", "status", "channel")
+        return {name: value for name in columns if (value := getattr(self, name))}

@@ -12,9 +12,9 @@ from django.db import connection
 from django.utils import timezone
 
 from audit.log.search.criteria import Criteria
-from audit.log.search.index_ranges import MOST_LANES
-from audit.log.search.scans import Condition, actor, every, kind, own
-from audit.log.search.time_ranges import Cursor, Places, Stretch
+from audit.log.search.index_ranges import MOST_RANGES
+from audit.log.search.scans import Fragment, actor, every, kind, own
+from audit.log.search.time_ranges import Cursor, Places, TimeRange
 from audit.wire.statements import quick_times
 
 # The expression of the index that a migration created: the two must be identical.
@@ -33,36 +33,36 @@ _MOST_ROWS = 2_000
 _FAR_TOO_MANY = 4 * _MOST_ROWS
 
 
-class _Look(NamedTuple):
-    """The places that one query found, in reading order, and how many rows had the words."""
+class _Batch(NamedTuple):
+    """The places that a query found, in reading order, and the number of rows with the words."""
 
     found: list[Cursor]
     rows: int
 
 
-def places(stretch: Stretch, *, wanted: int, most_days: int = 0) -> Places:
+def places(time_range: TimeRange, *, wanted: int, most_days: int = 0) -> Places:
     """Return the matching places nearest to the start of reading.
 
     Stop early if ``most_days`` are likely to have far too many rows with the words.
     """
     found: list[Cursor] = []
-    rows, days, step = 0, 1, 1 if stretch.is_newer else -1
-    day = _first_day(stretch)
+    rows, days, step = 0, 1, 1 if time_range.is_newer else -1
+    day = _first_day(time_range)
     while days <= MOST_DAYS:
-        look = _look(stretch, every(), range(day, day + step * days, step), wanted=wanted)
-        found, rows, day = found + look.found, rows + look.rows, day + step * days
-        edge = Cursor(_EPOCH + _DAY * (day if stretch.is_newer else day + 1), 0)
-        if len(found) >= wanted or _is_outside(edge, stretch):
+        batch = _read_days(time_range, every(), range(day, day + step * days, step), wanted=wanted)
+        found, rows, day = found + batch.found, rows + batch.rows, day + step * days
+        edge = Cursor(_EPOCH + _DAY * (day if time_range.is_newer else day + 1), 0)
+        if len(found) >= wanted or _is_outside(edge, time_range):
             return Places(found[:wanted])
-        if rows > _MOST_ROWS or look.rows * most_days > _FAR_TOO_MANY * days:
+        if rows > _MOST_ROWS or batch.rows * most_days > _FAR_TOO_MANY * days:
             return Places(found, edge)
-        days = min(days * _GROWTH, max(1, _MOST_ROWS * days // max(1, look.rows)))
-    sign = ">=" if stretch.is_newer else "<"
-    beyond = Condition(f"each.received_at {sign} %s", (edge.at,))
-    return Places((found + _look(stretch, beyond, (), wanted=wanted).found)[:wanted])
+        days = min(days * _GROWTH, max(1, _MOST_ROWS * days // max(1, batch.rows)))
+    sign = ">=" if time_range.is_newer else "<"
+    beyond = Fragment(f"each.received_at {sign} %s", (edge.at,))
+    return Places((found + _read_days(time_range, beyond, (), wanted=wanted).found)[:wanted])
 
 
-def moments(criteria: Criteria, *, most: int) -> list[datetime] | None:
+def times(criteria: Criteria, *, most: int) -> list[datetime] | None:
     """Return the times at which all matching commands were received.
 
     None if they are more than ``most``, or if the time range is too long to know.
@@ -70,31 +70,33 @@ def moments(criteria: Criteria, *, most: int) -> list[datetime] | None:
     since, until = criteria.since, criteria.until or timezone.now()
     if since is None or until - since > _DAY * MOST_DAYS:
         return None
-    stretch = Stretch(criteria, None, is_newer=False)
-    found = places(stretch, wanted=most + 1, most_days=(until - since) // _DAY)
+    time_range = TimeRange(criteria, None, is_newer=False)
+    found = places(time_range, wanted=most + 1, most_days=(until - since) // _DAY)
     return None if found.edge or len(found.found) > most else [each.at for each in found.found]
 
 
-def _look(stretch: Stretch, beyond: Condition, days: Sequence[int], *, wanted: int) -> _Look:
-    looked_at = _looked_at(stretch.criteria, days)
-    checked = every(_checked(stretch), beyond)
+def _read_days(
+    time_range: TimeRange, beyond: Fragment, days: Sequence[int], *, wanted: int
+) -> _Batch:
+    candidates = _candidates(time_range.criteria, days)
+    checked = every(_checked(time_range), beyond)
     sql = f"""
-        WITH looked_at AS MATERIALIZED ({looked_at.sql})
-        SELECT (SELECT count(*) FROM looked_at), received_at, position
+        WITH candidates AS MATERIALIZED ({candidates.sql})
+        SELECT (SELECT count(*) FROM candidates), received_at, position
         FROM (SELECT) AS anything LEFT JOIN LATERAL (
-            SELECT received_at, position FROM looked_at AS each
-            WHERE {checked.sql} ORDER BY {stretch.order} LIMIT %s
+            SELECT received_at, position FROM candidates AS each
+            WHERE {checked.sql} ORDER BY {time_range.order} LIMIT %s
         ) AS found ON true
     """
     with quick_times(connection.cursor()) as cursor:
-        cursor.execute(sql, [*looked_at.params, *checked.params, wanted])
+        cursor.execute(sql, [*candidates.params, *checked.params, wanted])
         rows = cursor.fetchall()
-    return _Look([Cursor(*row[1:]) for row in rows if row[1]], rows[0][0])
+    return _Batch([Cursor(*row[1:]) for row in rows if row[1]], rows[0][0])
 
 
-def _looked_at(criteria: Criteria, days: Sequence[int]) -> Condition:
+def _candidates(criteria: Criteria, days: Sequence[int]) -> Fragment:
     """Return the query for rows with the words, on some days or, if empty, on all days."""
-    tenants = criteria.tenants if criteria.tenants and len(criteria.tenants) <= MOST_LANES else ()
+    tenants = criteria.tenants if criteria.tenants and len(criteria.tenants) <= MOST_RANGES else ()
     labels = [[f"tenant {each}" for each in tenants], [f"day {each}" for each in days]]
     wanted = "plainto_tsquery('simple', %s)" + " && %s::tsquery" * sum(map(bool, labels))
     sql = f"""
@@ -102,12 +104,12 @@ def _looked_at(criteria: Criteria, days: Sequence[int]) -> Condition:
             actor_label
         FROM audit_commandrecord AS each WHERE each.reason <> '' AND {_INDEXED} @@ ({wanted})
     """
-    return Condition(sql, (criteria.reason, *(_any_of(each) for each in labels if each)))
+    return Fragment(sql, (criteria.reason, *(_any_of(each) for each in labels if each)))
 
 
-def _checked(stretch: Stretch) -> Condition:
-    criteria = stretch.criteria
-    return every(stretch.condition(), *own(criteria), *kind(criteria), *actor(criteria))
+def _checked(time_range: TimeRange) -> Fragment:
+    criteria = time_range.criteria
+    return every(time_range.condition(), *own(criteria), *kind(criteria), *actor(criteria))
 
 
 def _any_of(labels: Sequence[str]) -> str:
@@ -116,9 +118,9 @@ def _any_of(labels: Sequence[str]) -> str:
     return " | ".join(f"'{each}'" for each in quoted)
 
 
-def _first_day(stretch: Stretch) -> int:
-    criteria, place = stretch.criteria, stretch.beyond
-    if stretch.is_newer:
+def _first_day(time_range: TimeRange) -> int:
+    criteria, place = time_range.criteria, time_range.beyond
+    if time_range.is_newer:
         starts = (criteria.since, place.at if place else None, _EPOCH)
         return _day_of(min(_end(), max(each for each in starts if each)))
     days = [_day_before(each) for each in (criteria.until, _end()) if each]
@@ -142,9 +144,9 @@ def _end() -> datetime:
     return timezone.now() + timedelta(hours=1)
 
 
-def _is_outside(edge: Cursor, stretch: Stretch) -> bool:
-    criteria = stretch.criteria
-    if stretch.is_newer:
+def _is_outside(edge: Cursor, time_range: TimeRange) -> bool:
+    criteria = time_range.criteria
+    if time_range.is_newer:
         # An edge beyond the end would be a place whose next page begins before it, and ends there.
         return edge.at >= min(criteria.until or _end(), _end())
     return edge.at <= max(criteria.since or _EPOCH, _EPOCH)

@@ -1,8 +1,8 @@
-"""Index ranges ("lanes"): the existing values of the leading columns of an index.
+"""Index ranges: the existing values of the leading columns of an index.
 
-Within a lane an index is in order of time. So the newest rows of several lanes are among the first
-rows of each, and nothing else is read, sorted or counted. The lanes themselves are read by a loose
-index scan, which jumps from one to the next.
+Within a range an index is in order of time. So the newest rows of several ranges are among the
+first rows of each, and nothing else is read, sorted or counted. The ranges themselves are read by a
+loose index scan, which jumps from one to the next.
 """
 
 from collections.abc import Sequence
@@ -12,28 +12,30 @@ from django.db import connection
 
 from audit.wire.arrays import array
 
-Lane = tuple[str, ...]
+IndexRange = tuple[str, ...]
 
-# With more lanes, a scan of the whole log in order of time is as good.
-MOST_LANES = 1000
+# With more ranges, a scan of the whole log in order of time is as good.
+MOST_RANGES = 1000
 MOST_ACTORS = 50
 
 
-def lanes_below(
-    columns: tuple[str, ...], starts: Sequence[Lane], further: tuple[str, ...]
-) -> list[Lane] | None:
-    """Return the lanes that begin with ``starts``, extended by the ``further`` columns of an index.
+def ranges_below(
+    columns: tuple[str, ...], starts: Sequence[IndexRange], further: tuple[str, ...]
+) -> list[IndexRange] | None:
+    """Return the index ranges that begin with ``starts``, extended by the ``further`` columns.
 
-    None if they are more than `MOST_LANES`.
+    None if they are more than `MOST_RANGES`.
     """
-    params: list[Any] = [*map(array, zip(*starts, strict=True)), MOST_LANES + 1]
+    if columns and not starts:
+        return []
+    params: list[Any] = [*map(array, zip(*starts, strict=True)), MOST_RANGES + 1]
     with connection.cursor() as cursor:
         cursor.execute(_jumps(columns, further), params)
-        found: list[Lane] = cursor.fetchall()
-    return found if len(found) <= MOST_LANES else None
+        found: list[IndexRange] = cursor.fetchall()
+    return found if len(found) <= MOST_RANGES else None
 
 
-def actors_named(beginning: str) -> list[Lane] | None:
+def actors_named(beginning: str) -> list[IndexRange] | None:
     """Return kind and id of actors who ever had a name that begins so; None if too many."""
     pattern = connection.ops.prep_for_like_query(beginning) + "%"
     with connection.cursor() as cursor:
@@ -45,23 +47,23 @@ def actors_named(beginning: str) -> list[Lane] | None:
 def _jumps(columns: tuple[str, ...], further: tuple[str, ...]) -> str:
     known, names = ", ".join(columns), ", ".join(further)
     given = f"unnest({', '.join(['%s::text[]'] * len(columns))})" if columns else "(SELECT)"
-    same = " AND ".join([f"each.{name} = lane.{name}" for name in columns] or ["true"])
-    kept = "".join(f"lane.{name}, " for name in columns)
+    same = " AND ".join([f"each.{name} = prefix.{name}" for name in columns] or ["true"])
+    kept = "".join(f"prefix.{name}, " for name in columns)
     nearest = f"SELECT {names} FROM audit_commandrecord AS each WHERE {same}"
-    present = ", ".join(f"lane.{name}" for name in further)
+    present = ", ".join(f"prefix.{name}" for name in further)
     return f"""
-        WITH RECURSIVE lane AS (
+        WITH RECURSIVE prefix AS (
             SELECT {kept}{", ".join(f"first.{name}" for name in further)}
-            FROM {given} AS lane{f" ({known})" if columns else ""} CROSS JOIN LATERAL (
+            FROM {given} AS prefix{f" ({known})" if columns else ""} CROSS JOIN LATERAL (
                 {nearest} ORDER BY {names} LIMIT 1
             ) AS first
             UNION ALL
             SELECT {kept}{", ".join(f"next.{name}" for name in further)}
-            FROM lane CROSS JOIN LATERAL (
+            FROM prefix CROSS JOIN LATERAL (
                 {nearest} AND ({names}) > ({present}) ORDER BY {names} LIMIT 1
             ) AS next
         )
-        SELECT * FROM lane LIMIT %s
+        SELECT * FROM prefix LIMIT %s
     """
 
 

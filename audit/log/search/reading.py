@@ -1,44 +1,35 @@
 """Pages of search results, newest first."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from django.db import connection
 
 from audit.log.search import full_text
 from audit.log.search.criteria import Criteria
-from audit.log.search.scans import Walk, every, reason, walk_for
-from audit.log.search.time_ranges import Cursor, Places, Stretch
+from audit.log.search.scans import Scan, every, reason, scan_for
+from audit.log.search.time_ranges import Cursor, Places, TimeRange
 from audit.models.records import CommandRecord
 from audit.wire.statements import quick_times
 
 # The numbers of rows on which criteria without an index are checked: the first often suffices.
-_LOOKS = (200, 1_000)
-_MOST_LANES_PASSED = 20
+_MOST_SCANNED = (200, 1_000)
+_MOST_RANGES_PASSED = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """The places of the records of a page, in reading order.
+    """A page of results: the places of its records, in reading order.
 
     ``older`` and ``newer`` are the starts of the next pages, or None. If the page ``is_cut``, the
-    search stopped early: there may be more records beyond it.
+    search stopped early: there may be more records beyond it. ``records`` are newest first.
     """
 
     places: list[Cursor]
     older: Cursor | None
     newer: Cursor | None
     is_cut: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """A page of records, newest first; the other fields are those of its `Page`."""
-
-    records: list[CommandRecord]
-    older: Cursor | None
-    newer: Cursor | None
-    is_cut: bool
+    records: list[CommandRecord] = field(default_factory=list)
 
     @property
     def is_all(self) -> bool:
@@ -48,59 +39,59 @@ class Found:
 
 def read_page(
     criteria: Criteria, *, size: int, before: Cursor | None = None, after: Cursor | None = None
-) -> Found:
+) -> Page:
     """Return the newest page, or the one older than ``before`` or newer than ``after``."""
     page = find_page(criteria, size=size, before=before, after=after)
-    records = _records(page.places)
-    return Found(records=records, older=page.older, newer=page.newer, is_cut=page.is_cut)
+    return replace(page, records=_records(page.places))
 
 
 def find_page(
     criteria: Criteria, *, size: int, before: Cursor | None = None, after: Cursor | None = None
 ) -> Page:
-    """Return the places of the records of a page, without reading the records."""
-    stretch = Stretch(criteria, after or before, is_newer=after is not None)
-    places = _look(stretch, wanted=size + 1)
-    is_full = len(places.found) > size
-    page = places.found[:size]
-    further = page[-1] if is_full else places.edge
-    back = (page[0] if page else stretch.beyond) if stretch.beyond else None
-    older, newer = (back, further) if stretch.is_newer else (further, back)
-    is_cut = not is_full and places.edge is not None
-    return Page(places=page, older=older, newer=newer, is_cut=is_cut)
+    """Return a page without reading its records."""
+    time_range = TimeRange(criteria, after or before, is_newer=after is not None)
+    found, edge = _find(time_range, wanted=size + 1)
+    is_full = len(found) > size
+    places = found[:size]
+    further = places[-1] if is_full else edge
+    back = (places[0] if places else time_range.beyond) if time_range.beyond else None
+    older, newer = (back, further) if time_range.is_newer else (further, back)
+    is_cut = not is_full and edge is not None
+    return Page(places=places, older=older, newer=newer, is_cut=is_cut)
 
 
-def _look(stretch: Stretch, *, wanted: int) -> Places:
-    criteria = stretch.criteria
+def _find(time_range: TimeRange, *, wanted: int) -> Places:
+    criteria = time_range.criteria
     if criteria.sees_nothing:
         return Places([])
     if criteria.goes_by_words:
-        return _common_words(stretch, wanted=wanted) or full_text.places(stretch, wanted=wanted)
-    walk = walk_for(criteria)
-    if not walk.lanes:
+        common = _common_words(time_range, wanted=wanted)
+        return common or full_text.places(time_range, wanted=wanted)
+    scan = scan_for(criteria)
+    if not scan.ranges:
         return Places([])
-    if not walk.rest:
-        return _along(walk, stretch, wanted=wanted)
-    for most in _looks(walk, wanted=wanted):
-        places = _along_checking(walk, stretch, wanted=wanted, most=most)
+    if not scan.rest:
+        return _scan(scan, time_range, wanted=wanted)
+    for most in _limits(scan, wanted=wanted):
+        places = _scan_and_check(scan, time_range, wanted=wanted, most=most)
         if len(places.found) >= wanted or places.edge is None:
             break
     return places
 
 
-def _common_words(stretch: Stretch, *, wanted: int) -> Places | None:
+def _common_words(time_range: TimeRange, *, wanted: int) -> Places | None:
     """Check for words in the rows that match the other criteria; None if they are too rare.
 
     Common words are found quickly like this. The index of words has no order, so a search in it
     would have to read every match of a day.
     """
-    walk = walk_for(replace(stretch.criteria, reason=""))
-    if not walk.lanes:
+    scan = scan_for(replace(time_range.criteria, reason=""))
+    if not scan.ranges:
         return Places([])
-    walk = replace(walk, rest=(*walk.rest, *reason(stretch.criteria)))
-    looks = _looks(walk, wanted=wanted) if len(walk.lanes) <= _MOST_LANES_PASSED else []
-    for most, following in pairwise([*looks, 0]):
-        places = _along_checking(walk, stretch, wanted=wanted, most=most)
+    scan = replace(scan, rest=(*scan.rest, *reason(time_range.criteria)))
+    limits = _limits(scan, wanted=wanted) if len(scan.ranges) <= _MOST_RANGES_PASSED else []
+    for most, following in pairwise([*limits, 0]):
+        places = _scan_and_check(scan, time_range, wanted=wanted, most=most)
         if len(places.found) >= wanted or places.edge is None:
             return places
         # So few of the nearest rows match that the next, larger scan would hardly fill a page.
@@ -109,58 +100,53 @@ def _common_words(stretch: Stretch, *, wanted: int) -> Places | None:
     return None
 
 
-def _looks(walk: Walk, *, wanted: int) -> list[int]:
-    """Return the numbers of rows to scan in each lane, ascending; one if both are the same."""
-    return sorted({max(wanted, looks // len(walk.lanes)) for looks in _LOOKS})
+def _limits(scan: Scan, *, wanted: int) -> list[int]:
+    """Return the numbers of rows to scan in each range, ascending; one if both are the same."""
+    return sorted({max(wanted, most // len(scan.ranges)) for most in _MOST_SCANNED})
 
 
-def _along(walk: Walk, stretch: Stretch, *, wanted: int) -> Places:
+def _scan(scan: Scan, time_range: TimeRange, *, wanted: int) -> Places:
     """Scan an index that leaves no criteria to check."""
-    source, row = walk.source(), every(walk.in_lane(), stretch.condition())
-    sql = f"""
-        SELECT found.received_at, found.position
-        FROM {source.sql} CROSS JOIN LATERAL (
-            SELECT received_at, position FROM audit_commandrecord AS each
-            WHERE {row.sql} ORDER BY {stretch.order} LIMIT %s
-        ) AS found
-        ORDER BY {stretch.order} LIMIT %s
-    """
+    order = time_range.order
+    rows = scan.rows("received_at, position", time_range.condition(), order=order, most=wanted)
+    sql = f"SELECT found.* FROM {rows.sql} ORDER BY {order} LIMIT %s"
     with quick_times(connection.cursor()) as cursor:
-        cursor.execute(sql, [*source.params, *row.params, wanted, wanted])
+        cursor.execute(sql, [*rows.params, wanted])
         return Places([Cursor(*found) for found in cursor.fetchall()])
 
 
-def _along_checking(walk: Walk, stretch: Stretch, *, wanted: int, most: int) -> Places:
-    """Scan an index and check the remaining criteria, on at most ``most`` rows of each lane.
+def _scan_and_check(scan: Scan, time_range: TimeRange, *, wanted: int, most: int) -> Places:
+    """Scan an index and check the remaining criteria, on at most ``most`` rows of each range.
 
-    If a lane has more rows, results beyond its last scanned row are dropped from the other lanes,
-    too, so that the result has no gaps.
+    If a range has more rows, results beyond its last scanned row are dropped from the other
+    ranges, too, so that the page has no gaps.
     """
-    source, row, rest = walk.source(), every(walk.in_lane(), stretch.condition()), every(*walk.rest)
+    source, rest, order = scan.source(), every(*scan.rest), time_range.order
+    row = every(scan.in_range(), time_range.condition())
     # Only these columns, for an index-only scan: the rows are scattered over the table.
     checked = ", ".join(["received_at", "position", *rest.columns()])
-    sign = "<=" if stretch.is_newer else ">="
+    sign = "<=" if time_range.is_newer else ">="
     sql = f"""
-        WITH looked_at AS MATERIALIZED (
+        WITH scanned AS MATERIALIZED (
             SELECT found.* FROM {source.sql} CROSS JOIN LATERAL (
-                SELECT *, row_number() OVER (ORDER BY {stretch.order}) AS nth FROM (
+                SELECT *, row_number() OVER (ORDER BY {order}) AS nth FROM (
                     SELECT {checked} FROM audit_commandrecord AS each
-                    WHERE {row.sql} ORDER BY {stretch.order} LIMIT %s
+                    WHERE {row.sql} ORDER BY {order} LIMIT %s
                 ) AS nearest
             ) AS found
         ),
         edge AS (
-            SELECT received_at, position FROM looked_at WHERE nth = %s
-            ORDER BY {stretch.order} LIMIT 1
+            SELECT received_at, position FROM scanned WHERE nth = %s
+            ORDER BY {order} LIMIT 1
         )
         SELECT edge.received_at, edge.position, found.received_at, found.position
         FROM (SELECT) AS anything LEFT JOIN edge ON true LEFT JOIN LATERAL (
-            SELECT received_at, position FROM looked_at AS each
+            SELECT received_at, position FROM scanned AS each
             WHERE {rest.sql} AND (edge.position IS NULL
                 OR (received_at, position) {sign} (edge.received_at, edge.position))
-            ORDER BY {stretch.order} LIMIT %s
+            ORDER BY {order} LIMIT %s
         ) AS found ON true
-        ORDER BY found.{stretch.order.replace(", ", ", found.")}
+        ORDER BY found.{order.replace(", ", ", found.")}
     """
     with quick_times(connection.cursor()) as cursor:
         cursor.execute(sql, [*source.params, *row.params, most, most, *rest.params, wanted])

@@ -1,7 +1,7 @@
 """Index scans: the choice of the index for the criteria of a search."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from django.db import connection
 
 from audit.log.search.criteria import Criteria
-from audit.log.search.index_ranges import MOST_LANES, Lane, actors_named, lanes_below
+from audit.log.search.index_ranges import MOST_RANGES, IndexRange, actors_named, ranges_below
 from audit.models.records import Status
 from audit.wire.arrays import array
 
@@ -18,201 +18,200 @@ _COLUMN = re.compile(r"\beach\.(\w+)")
 _KIND_AND_ID = re.compile(r"(?P<kind>[a-z_]+):(?P<id>.+)")
 
 
-class Condition(NamedTuple):
-    """An SQL condition on a row with the alias ``each``."""
+class Fragment(NamedTuple):
+    """A part of an SQL statement, with its parameters. Rows of the log have the alias ``each``."""
 
     sql: str
     params: tuple[Any, ...] = ()
 
     def columns(self) -> list[str]:
-        """Return the columns of the row that the condition uses."""
+        """Return the columns of the log that a condition uses."""
         return sorted(set(_COLUMN.findall(self.sql)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Walk:
-    """Lanes to scan side by side, and the conditions that they leave to check.
+class Scan:
+    """Index ranges to scan side by side, and the conditions that they leave to check.
 
     ``inside`` applies while scanning: rows that do not meet it do not count as scanned, so that
-    nothing follows from other tenants' rows. ``indexed`` is part of the same index as the lanes.
-    ``rest`` is checked on the scanned rows.
+    nothing follows from other tenants' rows. ``rest`` is checked on the scanned rows.
     """
 
     columns: tuple[str, ...] = ()
-    lanes: Sequence[Lane] = ((),)
-    inside: tuple[Condition, ...] = ()
-    indexed: tuple[Condition, ...] = ()
-    rest: tuple[Condition, ...] = ()
+    ranges: Sequence[IndexRange] = ((),)
+    inside: tuple[Fragment, ...] = ()
+    rest: tuple[Fragment, ...] = ()
 
-    def source(self) -> Condition:
-        """Return the FROM item that yields the lanes."""
+    def source(self) -> Fragment:
+        """Return the FROM item that yields the ranges."""
         if not self.columns:
-            return Condition("(SELECT) AS lane")
+            return Fragment("(SELECT) AS prefix")
         arrays = ", ".join(["%s::text[]"] * len(self.columns))
         names = ", ".join(self.columns)
-        values = tuple(map(array, zip(*self.lanes, strict=True))) or ("{}",) * len(self.columns)
-        return Condition(f"unnest({arrays}) AS lane ({names})", values)
+        values = tuple(map(array, zip(*self.ranges, strict=True))) or ("{}",) * len(self.columns)
+        return Fragment(f"unnest({arrays}) AS prefix ({names})", values)
 
-    def in_lane(self) -> Condition:
-        """Return the condition for the rows of a lane."""
-        same = [Condition(f"each.{name} = lane.{name}") for name in self.columns]
-        return every(*same, *self.indexed, *self.inside)
+    def in_range(self) -> Fragment:
+        """Return the condition for the rows of a range."""
+        same = [Fragment(f"each.{name} = prefix.{name}") for name in self.columns]
+        return every(*same, *self.inside)
+
+    def rows(self, columns: str, condition: Fragment, *, order: str, most: int) -> Fragment:
+        """Return the FROM item ``found``: the first rows of each range, in an order."""
+        source, row = self.source(), every(self.in_range(), condition)
+        sql = f"""{source.sql} CROSS JOIN LATERAL (
+            SELECT {columns} FROM audit_commandrecord AS each
+            WHERE {row.sql} ORDER BY {order} LIMIT %s
+        ) AS found"""
+        return Fragment(sql, (*source.params, *row.params, most))
 
 
-def every(*conditions: Condition) -> Condition:
+def every(*conditions: Fragment) -> Fragment:
     """Join conditions with AND."""
     sql = " AND ".join([each.sql for each in conditions] or ["true"])
-    return Condition(sql, tuple(value for each in conditions for value in each.params))
+    return Fragment(sql, tuple(value for each in conditions for value in each.params))
 
 
-def walk_for(criteria: Criteria) -> Walk:
+def scan_for(criteria: Criteria) -> Scan:
     """Return the scan by the most selective criterion."""
-    if criteria.correlation_id:
-        rest = (*kind(criteria), *actor(criteria), *reason(criteria))
-        return Walk(inside=(*case(criteria), *own(criteria)), rest=rest)
-    if criteria.subject:
-        return _along_subjects(criteria)
+    if criteria.correlation_id or criteria.subject:
+        return _by_case_or_subject(criteria)
     if criteria.actor:
-        return _along_actors(criteria)
-    return _along_kinds(criteria)
+        return _by_actor(criteria)
+    return _by_kind(criteria)
 
 
-def through_time(criteria: Criteria) -> Walk:
+def through_time(criteria: Criteria) -> Scan:
     """Return a scan of the whole log by time, which checks the criteria row by row."""
     rest = (*kind(criteria), *actor(criteria), *case(criteria), *subject(criteria))
     rest += reason(criteria)
-    if criteria.tenants is None or len(criteria.tenants) > MOST_LANES:
-        return Walk(inside=own(criteria), rest=rest)
-    lanes = [(tenant,) for tenant in criteria.tenants]
-    return Walk(columns=("tenant",), lanes=lanes, rest=rest)
+    if criteria.tenants is None or len(criteria.tenants) > MOST_RANGES:
+        return Scan(inside=own(criteria), rest=rest)
+    ranges = [(tenant,) for tenant in criteria.tenants]
+    return Scan(columns=("tenant",), ranges=ranges, rest=rest)
 
 
-def own(criteria: Criteria) -> tuple[Condition, ...]:
+def during(criteria: Criteria) -> Fragment:
+    """Return the condition on the time."""
+    conditions = []
+    if criteria.since:
+        conditions.append(Fragment("each.received_at >= %s", (criteria.since,)))
+    if criteria.until:
+        conditions.append(Fragment("each.received_at < %s", (criteria.until,)))
+    return every(*conditions)
+
+
+def own(criteria: Criteria) -> tuple[Fragment, ...]:
     """Return the condition for the tenants whose commands may be found."""
     if criteria.tenants is None:
         return ()
-    return (Condition("each.tenant = ANY(%s::text[])", (array(sorted(criteria.tenants)),)),)
+    return (Fragment("each.tenant = ANY(%s::text[])", (array(sorted(criteria.tenants)),)),)
 
 
-def kind(criteria: Criteria) -> tuple[Condition, ...]:
+def kind(criteria: Criteria) -> tuple[Fragment, ...]:
     """Return the conditions on type, status and channel."""
     wanted = criteria.kind().items()
-    return tuple(Condition(f"each.{column} = %s", (value,)) for column, value in wanted)
+    return tuple(Fragment(f"each.{column} = %s", (value,)) for column, value in wanted)
 
 
-def case(criteria: Criteria) -> tuple[Condition, ...]:
-    """Return the condition on the case."""
+def case(criteria: Criteria) -> tuple[Fragment, ...]:
     if criteria.correlation_id is None:
         return ()
-    return (Condition("each.correlation_id = %s", (criteria.correlation_id,)),)
+    return (Fragment("each.correlation_id = %s", (criteria.correlation_id,)),)
 
 
-def actor(criteria: Criteria) -> tuple[Condition, ...]:
+def actor(criteria: Criteria) -> tuple[Fragment, ...]:
     if not criteria.actor:
         return ()
     actors = actors_of(criteria.actor)
     if actors is not None:
         return (_any_of(("actor_kind", "actor_id"), actors),)
     pattern = connection.ops.prep_for_like_query(criteria.actor) + "%"
-    return (Condition("lower(each.actor_label) LIKE lower(%s)", (pattern,)),)
+    return (Fragment("lower(each.actor_label) LIKE lower(%s)", (pattern,)),)
 
 
-def reason(criteria: Criteria) -> tuple[Condition, ...]:
+def reason(criteria: Criteria) -> tuple[Fragment, ...]:
     """Return the condition that the reason contains all the words."""
     if not criteria.reason:
         return ()
     has = "to_tsvector('simple', each.reason) @@ plainto_tsquery('simple', %s)"
-    return (Condition(has, (criteria.reason,)),)
+    return (Fragment(has, (criteria.reason,)),)
 
 
-def subject(criteria: Criteria) -> tuple[Condition, ...]:
+def subject(criteria: Criteria) -> tuple[Fragment, ...]:
     if not criteria.subject:
         return ()
     return (_any_of(("subject_type", "subject_id"), subjects_of(criteria.subject)),)
 
 
-def _along_subjects(criteria: Criteria) -> Walk:
-    return Walk(
-        columns=("subject_type", "subject_id"),
-        lanes=subjects_of(criteria.subject),
-        inside=own(criteria),
-        rest=(*kind(criteria), *actor(criteria), *reason(criteria)),
-    )
+def _by_case_or_subject(criteria: Criteria) -> Scan:
+    rest = (*kind(criteria), *actor(criteria), *reason(criteria))
+    if criteria.correlation_id:
+        inside = (*case(criteria), *own(criteria))
+        return Scan(inside=inside, rest=(*rest, *subject(criteria)))
+    columns, ranges = ("subject_type", "subject_id"), subjects_of(criteria.subject)
+    return Scan(columns=columns, ranges=ranges, inside=own(criteria), rest=rest)
 
 
-def _along_actors(criteria: Criteria) -> Walk:
-    actors = actors_of(criteria.actor)
-    columns = ("actor_kind", "actor_id", "tenant", "status")
+def _by_actor(criteria: Criteria) -> Scan:
+    columns, actors = ("actor_kind", "actor_id", "tenant", "status"), actors_of(criteria.actor)
     if actors is None:
         return through_time(criteria)
+    ranges: list[IndexRange] | None
     if criteria.tenants is None:
-        lanes = lanes_below(columns[:2], actors, columns[2:]) if actors else []
+        ranges = ranges_below(columns[:2], actors, columns[2:])
     else:
-        starts = [(*who, tenant) for who, tenant in product(actors, criteria.tenants)]
-        lanes = [(*start, status) for start, status in product(starts, Status.values)]
-    if lanes is None or len(lanes) > MOST_LANES:
+        further = product(criteria.tenants, Status.values)
+        ranges = [(*first, *rest) for first, rest in product(actors, further)]
+    if ranges is None or len(ranges) > MOST_RANGES:
         return through_time(criteria)
-    lanes = [lane for lane in lanes if lane[3] == (criteria.status or lane[3])]
-    rest = [each for each in kind(criteria) if not each.sql.startswith("each.status ")]
-    return Walk(columns=columns, lanes=lanes, rest=tuple(rest))
+    ranges = [each for each in ranges if each[3] == (criteria.status or each[3])]
+    return Scan(columns=columns, ranges=ranges, rest=kind(replace(criteria, status="")))
 
 
-def _along_kinds(criteria: Criteria) -> Walk:
+def _by_kind(criteria: Criteria) -> Scan:
     wanted = criteria.kind()
     if not wanted:
         return through_time(criteria)
     if wanted.keys() == {"status"} and criteria.status != Status.SUCCEEDED:
-        return _along_status(criteria)
-    first, starts = _first_columns(criteria)
-    further = tuple(name for name in _KIND if name not in first)
-    lanes = lanes_below(first, starts, further) if starts or not first else []
-    if lanes is None:
-        return through_time(criteria)
-    columns = (*first, *further)
-    places = [(columns.index(name), value) for name, value in wanted.items()]
-    fitting = [lane for lane in lanes if all(lane[place] == value for place, value in places)]
-    return Walk(columns=columns, lanes=fitting)
-
-
-def _along_status(criteria: Criteria) -> Walk:
-    """Scan the partial index of what did not succeed: one lane, or one for each tenant."""
-    walk = through_time(criteria.of_any_kind())
-    return replace(walk, indexed=kind(criteria))
-
-
-def _first_columns(criteria: Criteria) -> tuple[tuple[str, ...], list[Lane]]:
-    """Return the known leading columns and their values, from which the lanes are read."""
-    columns: tuple[str, ...] = ()
-    starts: list[Lane] = [()]
+        # A partial index has the commands that did not succeed: one range for each tenant.
+        scan = through_time(replace(criteria, status=""))
+        return replace(scan, inside=(*kind(criteria), *scan.inside))
+    known: dict[str, Collection[str]] = {}
     if criteria.tenants is not None:
-        columns, starts = ("tenant",), [(each,) for each in criteria.tenants]
+        known["tenant"] = criteria.tenants
     if criteria.message_type:
-        columns, starts = (
-            (*columns, "message_type"),
-            [(*each, criteria.message_type) for each in starts],
-        )
-    return columns, starts if columns else []
+        known["message_type"] = [criteria.message_type]
+    further = tuple(name for name in _KIND if name not in known)
+    ranges = ranges_below(tuple(known), list(product(*known.values())), further)
+    if ranges is None:
+        return through_time(criteria)
+    columns = (*known, *further)
+    matching = [
+        each for each in ranges if wanted.items() <= dict(zip(columns, each, strict=True)).items()
+    ]
+    return Scan(columns=columns, ranges=matching)
 
 
-def actors_of(text: str) -> list[Lane] | None:
+def actors_of(text: str) -> list[IndexRange] | None:
     """Return kind and id of the actors that a text matches; None if they are too many."""
     exact = _KIND_AND_ID.fullmatch(text)
     return [(exact["kind"], exact["id"])] if exact else actors_named(text)
 
 
-def subjects_of(text: str) -> list[Lane]:
+def subjects_of(text: str) -> list[IndexRange]:
     """Return the subjects that a text matches: one, or one of each type in the log."""
     subject_type, _, identifier = text.rpartition(":")
     if subject_type:
         return [(subject_type, identifier)]
-    types = lanes_below((), [], ("subject_type",)) or []
+    types = ranges_below((), [()], ("subject_type",)) or []
     return [(name, identifier) for (name,) in types]
 
 
-def _any_of(columns: tuple[str, ...], lanes: Sequence[Lane]) -> Condition:
-    if not lanes:
-        return Condition("false")
+def _any_of(columns: tuple[str, ...], values: Sequence[tuple[str, ...]]) -> Fragment:
+    if not values:
+        return Fragment("false")
     names = ", ".join(f"each.{name}" for name in columns)
     row = f"({', '.join(['%s'] * len(columns))})"
-    rows = ", ".join([row] * len(lanes))
-    return Condition(f"({names}) IN ({rows})", tuple(value for lane in lanes for value in lane))
+    rows = ", ".join([row] * len(values))
+    return Fragment(f"({names}) IN ({rows})", tuple(value for row in values for value in row))

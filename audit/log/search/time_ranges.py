@@ -5,7 +5,7 @@ from typing import NamedTuple, Self
 
 from audit.log.orders import Key, Order
 from audit.log.search.criteria import Criteria
-from audit.log.search.scans import Condition, Walk, every
+from audit.log.search.scans import Fragment, Scan, during, every
 
 _ORDER = Order("search", Key("received_at", datetime), Key("position", int))
 
@@ -28,7 +28,7 @@ class Cursor(NamedTuple):
         return cls(*_ORDER.read(text))  # type: ignore[arg-type]  # of the kinds in the order
 
 
-class Stretch(NamedTuple):
+class TimeRange(NamedTuple):
     """The criteria of a search, the place where reading begins, and its direction."""
 
     criteria: Criteria
@@ -41,15 +41,12 @@ class Stretch(NamedTuple):
         direction = "ASC" if self.is_newer else "DESC"
         return f"received_at {direction}, position {direction}"
 
-    def condition(self) -> Condition:
+    def condition(self) -> Fragment:
         """Return the condition for the rows of the time range."""
-        criteria = self.criteria
-        conditions = [during(criteria)]
-        if self.beyond:
-            sign = ">" if self.is_newer else "<"
-            place = f"(each.received_at, each.position) {sign} (%s, %s)"
-            conditions.append(Condition(place, tuple(self.beyond)))
-        return every(*conditions)
+        if self.beyond is None:
+            return during(self.criteria)
+        place = f"(each.received_at, each.position) {'>' if self.is_newer else '<'} (%s, %s)"
+        return every(during(self.criteria), Fragment(place, tuple(self.beyond)))
 
 
 class Places(NamedTuple):
@@ -62,23 +59,11 @@ class Places(NamedTuple):
     edge: Cursor | None = None
 
 
-def during(criteria: Criteria) -> Condition:
-    """Return the condition on the time."""
-    conditions = []
-    if criteria.since:
-        conditions.append(Condition("each.received_at >= %s", (criteria.since,)))
-    if criteria.until:
-        conditions.append(Condition("each.received_at < %s", (criteria.until,)))
-    return every(*conditions)
-
-
-def newest(walk: Walk, criteria: Criteria, *, columns: str, most: int) -> Condition:
-    """Select columns of the newest rows of a walk, the time and position among them."""
-    source, row = walk.source(), every(walk.in_lane(), during(criteria))
-    order = "ORDER BY received_at DESC, position DESC LIMIT %s"
-    sql = f"""
-        SELECT found.* FROM {source.sql} CROSS JOIN LATERAL (
-            SELECT {columns} FROM audit_commandrecord AS each WHERE {row.sql} {order}
-        ) AS found {order}
-    """
-    return Condition(sql, (*source.params, *row.params, most, most))
+def newest(scan: Scan, criteria: Criteria, *, columns: str, most: int) -> Fragment:
+    """Select columns of the newest rows of a scan, the time and position among them."""
+    order = "received_at DESC, position DESC"
+    rows = scan.rows(columns, during(criteria), order=order, most=most)
+    return Fragment(
+        f"SELECT found.* FROM {rows.sql} ORDER BY {order} LIMIT %s",
+        (*rows.params, most),
+    )

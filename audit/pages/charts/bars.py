@@ -50,12 +50,6 @@ class Frame(NamedTuple):
     mark: str = "chart-mark"
 
 
-class _Plot(NamedTuple):
-    scale: TimeScale
-    highest: int
-    frame: Frame
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BarChart:
     """A bar chart of numbers over time."""
@@ -63,39 +57,44 @@ class BarChart:
     frame: Frame
     bars: list[Bar]
     times: list[Tick]
-    heights: list[Tick]
+    highest: str
     total: str
 
-    @property
-    def height(self) -> int:
-        """The height of the plot: of the highest bar and the space above it."""
-        return HEIGHT + _TOP
-
-    @property
-    def axis_end(self) -> int:
-        """The lower end of the tick marks of the time axis."""
-        return self.height + 4
-
-    @property
-    def whole_height(self) -> int:
-        """The height of the plot and the labels of the time axis."""
-        return self.height + 18
+    # The ends of the space above the bars, the plot, the tick marks and their labels.
+    top = _TOP
+    height = _TOP + HEIGHT
+    axis_end = height + 4
+    whole_height = height + 18
 
 
 def bar_chart(counts: Sequence[int], scale: TimeScale, frame: Frame) -> BarChart:
     """Build a chart with one bar for each time range of the scale."""
-    plot = _Plot(scale, ceiling(max(counts, default=0) or 1), frame)
-    stretches = zip(pairwise(scale.edges), counts, strict=True)
+    highest = ceiling(max(counts, default=0) or 1)
+
+    def bar(start: datetime, end: datetime, count: int) -> Bar:
+        left, right = scale.share(start), scale.share(end)
+        height = max(_LEAST_HEIGHT, HEIGHT * count / highest) if count else 0
+        return Bar(
+            x=f"{left * 100:.3f}%",
+            width=f"{(right - left) * _FILLED * 100:.3f}%",
+            y=f"{_TOP + HEIGHT - height:.1f}",
+            height=f"{height:.1f}",
+            url=frame.links_to(start, end),
+            when=range_label(start, end),
+            number=f"{count:,}",
+            is_empty=not count,
+        )
+
     return BarChart(
         frame=frame,
-        bars=[_bar(start, end, count, plot=plot) for (start, end), count in stretches],
+        bars=[bar(*ends, count) for ends, count in zip(pairwise(scale.edges), counts, strict=True)],
         times=_times(scale),
-        heights=[Tick(f"{_TOP}", f"{plot.highest:,}")],
+        highest=f"{highest:,}",
         total=f"{sum(counts):,}",
     )
 
 
-def stretch_in_words(start: datetime, end: datetime) -> str:
+def range_label(start: datetime, end: datetime) -> str:
     """Return a time range as text, without parts that are not needed."""
     start, end = start.astimezone(UTC), end.astimezone(UTC)
     day = f"{start:%Y-%m-%d}"
@@ -104,21 +103,6 @@ def stretch_in_words(start: datetime, end: datetime) -> str:
     layout = "%H:%M:%S" if start.second or end.second else "%H:%M"
     last = f"{end:{layout}}" if start.date() == end.date() else f"{end:%Y-%m-%d {layout}}"
     return f"{day} {start:{layout}} to {last}"
-
-
-def _bar(start: datetime, end: datetime, count: int, *, plot: _Plot) -> Bar:
-    left, right = plot.scale.share(start), plot.scale.share(end)
-    height = max(_LEAST_HEIGHT, HEIGHT * count / plot.highest) if count else 0
-    return Bar(
-        x=f"{left * 100:.3f}%",
-        width=f"{(right - left) * _FILLED * 100:.3f}%",
-        y=f"{_TOP + HEIGHT - height:.1f}",
-        height=f"{height:.1f}",
-        url=plot.frame.links_to(start, end),
-        when=stretch_in_words(start, end),
-        number=f"{count:,}",
-        is_empty=not count,
-    )
 
 
 def _times(scale: TimeScale) -> list[Tick]:

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from audit.pages.charts.bars import Frame, Tick, stretch_in_words
+from audit.pages.charts.bars import Frame, Tick, range_label
 
 HOURS = 24
+_HOUR = timedelta(hours=1)
 _ROW = 15
 _GAP = 2
 _TOP = 16
 _LEFT = 13.0
+_COLUMN = (100 - _LEFT) / HOURS
 _WARMEST = 5
 
 
@@ -19,7 +21,6 @@ class Cell(NamedTuple):
     """One hour of one day."""
 
     x: str
-    y: int
     warmth: int
     url: str
     when: str
@@ -30,7 +31,7 @@ class Row(NamedTuple):
     """One day."""
 
     label: str
-    y: int
+    top: int
     cells: list[Cell]
 
 
@@ -51,7 +52,7 @@ class HeatMap:
     legend: list[Warmth]
     total: str
 
-    cell_width = f"{(100 - _LEFT) / HOURS * 0.9:.3f}%"
+    cell_width = f"{_COLUMN * 0.9:.3f}%"
     cell_height = _ROW - _GAP
     all_hours = tuple(f"{hour:02}" for hour in range(HOURS))
 
@@ -63,23 +64,24 @@ class HeatMap:
 
 def heat_map(counts: Sequence[int], days: Sequence[datetime], frame: Frame) -> HeatMap:
     """Build a map of hourly numbers. ``days`` are the midnights around the days."""
-    steps, rows = _steps(max(counts, default=0)), []
-    for number, day in enumerate(reversed(days[:-1])):
-        first = (len(days) - 2 - number) * HOURS
-        y = _TOP + _ROW * number
-        hours = enumerate(counts[first : first + HOURS])
-        cells = [
-            Cell(
-                x=_x(hour),
-                y=y,
-                warmth=sum(count >= step for step in steps),
-                url=frame.links_to(*_hour(day, hour)),
-                when=stretch_in_words(*_hour(day, hour)),
-                number=f"{count:,}",
-            )
-            for hour, count in hours
-        ]
-        rows.append(Row(f"{day:%a %d}", y + _ROW - 4, cells))
+    steps = _steps(max(counts, default=0))
+
+    def cell(hour: int, start: datetime, count: int) -> Cell:
+        end = start + _HOUR
+        warmth = sum(count >= step for step in steps)
+        url, when = frame.links_to(start, end), range_label(start, end)
+        return Cell(_x(hour), warmth, url, when, f"{count:,}")
+
+    hourly = [counts[first : first + HOURS] for first in range(0, len(counts), HOURS)]
+    by_day = zip(days[:-1], hourly, strict=True)
+    rows = [
+        Row(
+            label=f"{day:%a %d}",
+            top=_TOP + _ROW * number,
+            cells=[cell(hour, day + _HOUR * hour, count) for hour, count in enumerate(of_day)],
+        )
+        for number, (day, of_day) in enumerate(reversed(list(by_day)))
+    ]
     return HeatMap(
         frame=frame,
         rows=rows,
@@ -89,13 +91,8 @@ def heat_map(counts: Sequence[int], days: Sequence[datetime], frame: Frame) -> H
     )
 
 
-def _hour(day: datetime, hour: int) -> tuple[datetime, datetime]:
-    start = day + timedelta(hours=hour)
-    return start, start + timedelta(hours=1)
-
-
 def _x(hour: int) -> str:
-    return f"{_LEFT + (100 - _LEFT) / HOURS * hour:.3f}%"
+    return f"{_LEFT + _COLUMN * hour:.3f}%"
 
 
 def _steps(most: int) -> list[int]:

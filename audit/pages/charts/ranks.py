@@ -1,7 +1,6 @@
 """Rank charts: horizontal bars with labels and numbers, prepared for a template."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import NamedTuple
 
 
@@ -22,21 +21,10 @@ class RankBar(NamedTuple):
     width: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RankChart:
-    """A chart that compares numbers."""
-
-    name: str
-    title: str
-    bars: list[RankBar]
-
-
-def rank_chart(counts: Iterable[Count], *, name: str, title: str) -> RankChart:
-    """Build a chart with one bar per number, in the given order."""
-    counts = list(counts)
+def rank_bars(counts: Sequence[Count]) -> list[RankBar]:
+    """Return one bar for each number, in the given order."""
     highest = max((each.number for each in counts), default=0) or 1
-    bars = [
+    return [
         RankBar(each.label, f"{each.number:,}", each.url, f"{100 * each.number / highest:.1f}%")
         for each in counts
     ]
-    return RankChart(name=name, title=title, bars=bars)

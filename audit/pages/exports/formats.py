@@ -1,7 +1,7 @@
-"""How an export is written: as CSV, as JSON lines, or as a batch of CloudEvents.
+"""Formats of exports: CSV, JSON lines, or a batch of CloudEvents.
 
-PostgreSQL writes the lines itself, and COPY hands them over: to make objects of the rows and text
-of the objects took fifteen times as long.
+PostgreSQL writes the lines itself, and COPY returns them: to build objects of the rows, and text of
+the objects, took fifteen times as long.
 """
 
 from collections.abc import Iterable
@@ -26,37 +26,39 @@ _EVENT = (
     "number",
     "occurred_at",
 )
-# What a spreadsheet would take for the beginning of a formula (OWASP, CSV injection): the tab, the
-# carriage return, +, -, = and @.
+# The characters that begin a formula in a spreadsheet (OWASP, CSV injection): the tab, the carriage
+# return, +, -, = and @.
 _FORMULA = "9, 13, 43, 45, 61, 64"
+# Neither character occurs in JSON, so nothing in it is quoted.
+_UNQUOTED = r"FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02'"
 
 
 class Format(NamedTuple):
-    """A way to write an export: the SQL of one attempt's line, and what the file has around lines.
+    """A format of exports: the SQL of an attempt's line, and the texts around the lines.
 
-    The line is told of the tables `command`, `event` and `log`, which has the log's own address.
+    The SQL may use the tables `command`, `event` and `log`, which has the URL of the log.
     """
 
     label: str
     content_type: str
     extension: str
     line: str
-    copied_as: str
-    begins: bytes
-    #: What is put before the line feed between two lines, none of which has one in itself.
-    between: bytes
-    ends: bytes
-    #: All of the file, if there is nothing to export.
-    nothing: bytes
+    copied_as: str = _UNQUOTED
+    begins: bytes = b""
+    #: The text before the line feed between two lines. A line contains no line feed.
+    between: bytes = b""
+    ends: bytes = b"\n"
+    #: The whole file, if there is nothing to export.
+    nothing: bytes = b""
 
 
 def _value(field: Any, table: str) -> str:
-    """Write a column as it leaves: times with all of their microseconds, addresses bare."""
+    """Return the SQL of a column in the file: times in microseconds, IP addresses without mask."""
     column = f"{table}.{field.column}"
     match field:
         case models.DateTimeField():
-            moment = f"{column} AT TIME ZONE 'UTC'"
-            return f"""to_char({moment}, 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
+            in_utc = f"{column} AT TIME ZONE 'UTC'"
+            return f"""to_char({in_utc}, 'YYYY-MM-DD"T"HH24:MI:SS.US"+00:00"')"""
         case models.GenericIPAddressField():
             return f"host({column})"
         case _:
@@ -83,7 +85,7 @@ _EVENTS = _of_events(f"coalesce(json_agg({_EVENT_OBJECT} ORDER BY event.position
 
 
 def _cell(name: str) -> str:
-    """Write a cell, in such a way that no spreadsheet carries it out."""
+    """Return the SQL of a cell that no spreadsheet evaluates as a formula."""
     value = _COMMAND_VALUES[name]
     if not isinstance(CommandRecord._meta.get_field(name), models.TextField):
         return value
@@ -91,7 +93,7 @@ def _cell(name: str) -> str:
 
 
 def _cloudevent(table: str, *, data: str, **own: str) -> str:
-    """Write attributes, none of which may be empty (CloudEvents 1.0.2, JSON format)."""
+    """Return the SQL of a CloudEvent without empty attributes (CloudEvents 1.0.2, JSON format)."""
     subject = f"{table}.subject_type || ':' || {table}.subject_id"
     attributes = {
         "specversion": "'1.0'",
@@ -106,8 +108,8 @@ def _cloudevent(table: str, *, data: str, **own: str) -> str:
         "tenant": f"nullif({table}.tenant, '')",
         "datacontenttype": "'application/json'",
     }
-    told = f"jsonb_strip_nulls(jsonb_build_object({_members(attributes | own)}))"
-    return f"({told} || jsonb_build_object('data', {data}))::text"
+    present = f"jsonb_strip_nulls(jsonb_build_object({_members(attributes | own)}))"
+    return f"({present} || jsonb_build_object('data', {data}))::text"
 
 
 _CLOUD_COMMAND = _cloudevent(
@@ -127,8 +129,6 @@ _CLOUD_EVENT = _cloudevent(
 )
 _CLOUD_EVENTS = _of_events(f"string_agg(', ' || {_CLOUD_EVENT}, '' ORDER BY event.position)")
 _HEADER = ",".join([*_COMMAND, "events"]).encode()
-# JSON has neither of the two characters as they are, so nothing in it is quoted.
-_AS_IT_IS = r"FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02'"
 
 FORMATS = {
     "csv": Format(
@@ -138,8 +138,6 @@ FORMATS = {
         line=", ".join([*map(_cell, _COMMAND), _EVENTS]),
         copied_as="FORMAT csv",
         begins=_HEADER + b"\n",
-        between=b"",
-        ends=b"\n",
         nothing=_HEADER + b"\n",
     ),
     "jsonl": Format(
@@ -147,20 +145,14 @@ FORMATS = {
         content_type="application/jsonl",
         extension="jsonl",
         line=f"json_build_object({_members(_COMMAND_VALUES | {'events': _EVENTS})})",
-        copied_as=_AS_IT_IS,
-        begins=b"",
-        between=b"",
-        ends=b"\n",
-        nothing=b"",
     ),
     # A command is an event of its own, followed by those that it emitted, in the same line. A file
-    # that lacks the closing bracket has been broken off.
+    # without the closing bracket is incomplete.
     "cloudevents": Format(
         label="CloudEvents 1.0, a JSON batch",
         content_type="application/cloudevents-batch+json",
         extension="cloudevents.json",
         line=f"{_CLOUD_COMMAND} || coalesce({_CLOUD_EVENTS}, '')",
-        copied_as=_AS_IT_IS,
         begins=b"[\n",
         between=b",",
         ends=b"\n]\n",

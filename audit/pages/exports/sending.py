@@ -1,9 +1,9 @@
-"""Sending an export: on record before its first byte, and again after its last one."""
+"""Sending of exports: logged before the first byte, and again after the last one."""
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
@@ -16,51 +16,50 @@ from audit.pages.exports.formats import FORMATS, Format
 from audit.wire.arrays import array
 
 
-class Lines(NamedTuple):
-    """Some lines of the file, without the last one's line feed, and of how many rows they are."""
-
-    text: bytes
-    rows: int
-
-
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """An export that is on record, and may be sent once."""
+    """An export that is logged, and may be sent once."""
 
     export_id: UUID
     extent: Extent
     format: Format
     source: str
     context: Context
-    _read: int = 0
-    _sent: int = 0
-    _is_complete: bool = False
-    _digest: "hashlib._Hash" = field(default_factory=hashlib.sha256)
 
     def content(self) -> Iterator[bytes]:
-        """Write the file, a chunk at a time, and in the end how much of it has left.
+        """Yield the file in chunks, then log how much was sent.
 
-        Whoever hangs up ends the iteration; then what was sent is on record as broken off.
+        A client that disconnects closes this generator: the export is logged as incomplete.
         """
+        digest, sent, is_complete = hashlib.sha256(), 0, False
         try:
-            for chunk in self._chunks():
+            for chunk, rows in self._chunks():
                 yield chunk
-                self._digest.update(chunk)
-                self._sent = self._read
-            self._is_complete = True
+                digest.update(chunk)
+                sent = rows
+            is_complete = True
         finally:
-            self._end()
+            command = EndExport(
+                export_id=self.export_id,
+                rows=sent,
+                sha256=digest.hexdigest(),
+                is_complete=is_complete,
+            )
+            dispatch(command, context=replace(self.context, reason=""))
 
-    def _chunks(self) -> Iterator[bytes]:
-        before, between = self.format.begins, self.format.between + b"\n"
-        for lines in filter(None, map(self._copied, self.extent.positions())):
-            self._read += lines.rows
-            yield before + lines.text
-            before = between
-        yield self.format.ends if self._read else self.format.nothing
+    def _chunks(self) -> Iterator[tuple[bytes, int]]:
+        """Yield the chunks of the file, each with the number of rows up to its end."""
+        before, between, rows = self.format.begins, self.format.between + b"\n", 0
+        for positions in self.extent.positions():
+            text, copied = self._copied(positions)
+            if copied:
+                rows += copied
+                yield before + text.removesuffix(b"\n").replace(b"\n", between), rows
+                before = between
+        yield self.format.ends if rows else self.format.nothing, rows
 
-    def _copied(self, positions: list[int]) -> Lines | None:
-        """Have the database write the lines of some records; None if all came after the export."""
+    def _copied(self, positions: list[int]) -> tuple[bytes, int]:
+        """Return the lines of those records that the snapshot has, and their number."""
         there = self.extent.snapshot.condition()
         sql = f"""
             COPY (
@@ -77,30 +76,16 @@ class Export:
         with connection.cursor() as cursor:
             with cursor.copy(whole) as copy:
                 text = b"".join(copy)
-            rows = cursor.rowcount
-        return Lines(self._joined(text[:-1]), rows) if rows else None
-
-    def _joined(self, text: bytes) -> bytes:
-        between = self.format.between
-        return text.replace(b"\n", between + b"\n") if between else text
-
-    def _end(self) -> None:
-        command = EndExport(
-            export_id=self.export_id,
-            rows=self._sent,
-            sha256=self._digest.hexdigest(),
-            is_complete=self._is_complete,
-        )
-        dispatch(command, context=replace(self.context, reason=""))
+            return text, cursor.rowcount
 
 
 def begin(
     extent: Extent, *, format_name: str, search: str, source: str, context: Context
 ) -> Export:
-    """Put an export on record, so that it may be sent.
+    """Log an export, so that it may be sent.
 
-    :raises Refused: if it may not.
-    :raises Failed: if it cannot be recorded.
+    :raises Refused: if it is not allowed.
+    :raises Failed: if it cannot be logged.
     """
     command = ExportRecords(
         format=format_name,  # type: ignore[arg-type]  # checked by the command itself

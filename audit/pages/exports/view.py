@@ -1,18 +1,13 @@
-"""Taking what a search finds away, as a file."""
+"""The export page: the results of a search as a file."""
 
 from django import forms
-from django.http import (
-    HttpRequest,
-    HttpResponse,
-    HttpResponseBase,
-    StreamingHttpResponse,
-)
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON, context_of
-from audit.log.search.activity import MOST
+from audit.log.search.activity import most_counted
 from audit.messages.exceptions import CommandError
 from audit.pages.access import for_exporters, rendered
 from audit.pages.exports import sending
@@ -22,7 +17,7 @@ from audit.pages.search.filters import CommandFilter
 
 
 class ExportForm(forms.Form):
-    """What the file is to look like, and what it is for."""
+    """The format of the file, and the reason for the export."""
 
     format = forms.ChoiceField(choices=[(name, each.label) for name, each in FORMATS.items()])
     reason = forms.CharField(
@@ -35,7 +30,7 @@ class ExportForm(forms.Form):
 
 @for_exporters
 def export(request: HttpRequest, actor: Actor) -> HttpResponseBase:
-    """Ask what the file is for; then record that it leaves, and send it."""
+    """Show the form; if it is valid, log the export and send the file."""
     search = CommandFilter(request.GET, reader=actor)
     search.is_valid()
     extent = Extent(criteria=search.criteria(), snapshot=Snapshot.now())
@@ -44,12 +39,12 @@ def export(request: HttpRequest, actor: Actor) -> HttpResponseBase:
         form.add_error(None, "The search has invalid fields: fix it first.")
     if not form.is_valid():
         return _form(request, form, search=search, extent=extent)
-    reason = form.cleaned_data["reason"]
-    context = context_of(request, channel="audit pages", reason=reason)
+    given = form.cleaned_data
+    context = context_of(request, channel="audit pages", reason=given["reason"])
     try:
         begun = sending.begin(
             extent,
-            format_name=form.cleaned_data["format"],
+            format_name=given["format"],
             search=search.query(),
             source=request.build_absolute_uri(reverse("audit:search")),
             context=context,
@@ -73,7 +68,7 @@ def _form(
         chips=search.chips(),
         query=search.query(),
         total="" if total is None else f"{total:,}",
-        most_counted=f"{MOST:,}",
+        most_counted=f"{most_counted(extent.criteria):,}",
         unreadable=[search[name].label for name in search.errors],
     )
 

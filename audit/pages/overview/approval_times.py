@@ -1,60 +1,48 @@
-"""How long commands that were held took to be decided, as the log tells it."""
+"""The times that held commands wait, and waited until they were decided, by the log."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection
 from django.utils import timezone
 
 from audit.log.search.criteria import Criteria
-from audit.log.search.scans import walk_for
+from audit.log.search.scans import scan_for
 from audit.log.search.time_ranges import newest
 from audit.models.records import Status
-from audit.pages.charts.ranks import Count, RankChart, rank_chart
+from audit.pages.charts.ranks import Count, RankBar, rank_bars
 from audit.pages.labels import span
 
-# The newest of those that were held are looked at.
+# The number of held commands that are read, the newest first.
 MOST = 1_000
 _DECILES = 10
-_LENGTHS = (
-    timedelta(0),
-    timedelta(minutes=10),
-    timedelta(hours=1),
-    timedelta(hours=4),
-    timedelta(days=1),
-    timedelta(days=3),
-)
-_LENGTH_WORDS = (
-    "under 10 min",
-    "10 to 60 min",
-    "1 to 4 h",
-    "4 to 24 h",
-    "1 to 3 days",
-    "over 3 days",
-)
+# Labels of waiting times, with their upper limits.
+_LENGTHS = {
+    "under 10 min": timedelta(minutes=10),
+    "10 to 60 min": timedelta(hours=1),
+    "1 to 4 h": timedelta(hours=4),
+    "4 to 24 h": timedelta(days=1),
+    "1 to 3 days": timedelta(days=3),
+    "over 3 days": None,
+}
+_ENDS = {
+    "succeeded": (Status.SUCCEEDED,),
+    "cancelled": (Status.CANCELLED,),
+    "refused or failed": (Status.REFUSED, Status.FAILED),
+}
 
 LinksTo = Callable[[datetime | None, datetime | None], str]
 
 
 class Waits(NamedTuple):
-    """How long those took that came to the same end."""
+    """The waiting times of commands with the same outcome."""
 
     words: str
     number: int
     median: str
     ninth_decile: str
-
-
-class Held(NamedTuple):
-    """What became of commands that were held. ``is_cut`` if there are more than were looked at."""
-
-    waiting: int
-    longest: str
-    ages: RankChart
-    decided: list[Waits]
-    is_cut: bool
 
 
 class _Wait(NamedTuple):
@@ -67,26 +55,26 @@ class _Wait(NamedTuple):
         return max((self.ended_at or timezone.now()) - self.held_at, timedelta(0))
 
 
-def held(criteria: Criteria, *, links_to: LinksTo) -> Held:
-    """Look at the newest commands that were held, and at the next attempt at each of them.
+def held(criteria: Criteria, *, links_to: LinksTo) -> dict[str, Any]:
+    """Return figures of the newest held commands, by the next attempt at each of them.
 
-    ``links_to`` finds what was held between two moments; None stands for no end.
+    ``links_to`` returns the URL of the commands held between two times; None is no limit.
     """
     waits = _waits(criteria)
-    waiting = [wait for wait in waits if wait.end is None]
-    longest = max((wait.length for wait in waiting), default=timedelta(0))
-    return Held(
-        waiting=len(waiting),
-        longest=span(longest) if waiting else "",
-        ages=_ages(waiting, links_to=links_to),
-        decided=[*_decided(waits)],
-        is_cut=len(waits) == MOST,
-    )
+    waiting = [wait.length for wait in waits if wait.end is None]
+    return {
+        "waiting": len(waiting),
+        "longest": span(max(waiting)) if waiting else "",
+        "ages": _ages(waiting, links_to=links_to),
+        "decided": list(_decided(waits)),
+        "is_cut": len(waits) == MOST,
+        "most": f"{MOST:,}",
+    }
 
 
 def _waits(criteria: Criteria) -> list[_Wait]:
     columns = "received_at, position, command_id, attempt"
-    found = newest(walk_for(criteria), criteria, columns=columns, most=MOST)
+    found = newest(scan_for(criteria), criteria, columns=columns, most=MOST)
     sql = f"""
         WITH held AS MATERIALIZED ({found.sql})
         SELECT held.received_at, later.status, later.received_at
@@ -101,35 +89,20 @@ def _waits(criteria: Criteria) -> list[_Wait]:
         return [_Wait(*row) for row in cursor.fetchall()]
 
 
-def _ages(waiting: Sequence[_Wait], *, links_to: LinksTo) -> RankChart:
-    now = timezone.now()
-    counts = []
-    for words, least, most in zip(_LENGTH_WORDS, _LENGTHS, [*_LENGTHS[1:], None], strict=True):
-        longest = most or timedelta.max
-        number = sum(least <= wait.length < longest for wait in waiting)
+def _ages(waiting: Sequence[timedelta], *, links_to: LinksTo) -> list[RankBar]:
+    now, least, counts = timezone.now(), timedelta(0), []
+    for label, most in _LENGTHS.items():
+        number = sum(least <= length < (most or timedelta.max) for length in waiting)
         url = links_to(now - most if most else None, now - least if least else None)
-        counts.append(Count(words, number, url))
-    return rank_chart(counts, name="waiting", title="Time waiting")
+        counts.append(Count(label, number, url))
+        least = most or least
+    return rank_bars(counts)
 
 
-def _decided(waits: Sequence[_Wait]) -> list[Waits]:
-    ends = {
-        "succeeded": (Status.SUCCEEDED,),
-        "cancelled": (Status.CANCELLED,),
-        "refused or failed": (Status.REFUSED, Status.FAILED),
-    }
-    found = []
-    for words, statuses in ends.items():
+def _decided(waits: Sequence[_Wait]) -> Iterator[Waits]:
+    for label, statuses in _ENDS.items():
         lengths = sorted(wait.length for wait in waits if wait.end in statuses)
         if lengths:
-            found.append(Waits(words, len(lengths), span(_median(lengths)), span(_ninth(lengths))))
-    return found
-
-
-def _median(lengths: Sequence[timedelta]) -> timedelta:
-    return timedelta(seconds=statistics.median(each.total_seconds() for each in lengths))
-
-
-def _ninth(lengths: Sequence[timedelta]) -> timedelta:
-    """Tell what nine of ten did not exceed: the ninth decile."""
-    return lengths[-(-len(lengths) * 9 // _DECILES) - 1]
+            median: Any = statistics.median(lengths)  # type: ignore[type-var]  # works for times
+            ninth = lengths[-(-len(lengths) * 9 // _DECILES) - 1]
+            yield Waits(label, len(lengths), span(median), span(ninth))

@@ -1,7 +1,7 @@
-"""What happened in the last thirty days, at one glance; every number leads to what it counts."""
+"""The overview: figures of the last thirty days, each with a link to what it counts."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -15,7 +15,7 @@ from audit.actors.actors import Actor
 from audit.log.commands import ChangeOutsideCommand
 from audit.log.search.activity import activity
 from audit.log.search.criteria import Criteria
-from audit.log.search.reading import Found, read_page
+from audit.log.search.reading import read_page
 from audit.log.search.scans import through_time
 from audit.log.search.time_ranges import newest
 from audit.messages.classes import Subject
@@ -23,9 +23,10 @@ from audit.models.records import CommandRecord, Status
 from audit.pages.changes import history_of
 from audit.pages.charts.bars import BarChart, Frame, LinksTo, bar_chart
 from audit.pages.charts.heat import HOURS, HeatMap, heat_map
-from audit.pages.charts.ranks import Count, RankChart, rank_chart
+from audit.pages.charts.ranks import Count, rank_bars
 from audit.pages.charts.scales import TimeScale, days
-from audit.pages.overview.approval_times import Held, held
+from audit.pages.lines import bare_lines
+from audit.pages.overview.approval_times import held
 from audit.pages.times import written
 from audit.subjects import types
 from audit.subjects.names import labels
@@ -38,65 +39,27 @@ _MOST_OUTSIDE = 5
 _MOST_REVISIONS = 1_000
 
 
-class MostActive(NamedTuple):
-    """Who sent the newest commands, and since when these are."""
-
-    chart: RankChart
-    number: str
-    since: datetime | None
-
-
-class _Doer(NamedTuple):
-    kind: str
-    id: str
-    label: str
-    number: int
-    all: int
-    since: datetime
-
-
 class UnloggedChange(NamedTuple):
-    """A change that is in no command of the log."""
+    """A change of a subject that no logged command made."""
 
     subject: Subject
     label: str
     at: datetime
 
 
-class Outside(NamedTuple):
-    """Changes outside commands: those that are on record as such, and those that are not."""
-
-    found: Found
-    url: str
-    unlogged: list[UnloggedChange]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Overview:
-    """Everything on the page."""
-
-    heat: HeatMap | None
-    refused: BarChart | None
-    failed: BarChart | None
-    held: Held
-    held_url: str
-    most_active: MostActive
-    outside: Outside
-
-
-def overview(reader: Actor) -> Overview:
-    """Look at what somebody may see."""
+def overview(reader: Actor) -> dict[str, Any]:
+    """Return the figures of the commands that the reader may see."""
     midnights = days(timezone.now(), number=DAYS)
     criteria = Criteria.seen_by(reader, since=midnights[0])
-    return Overview(
-        heat=_heat(criteria, midnights),
-        refused=_by_day(criteria, midnights, Status.REFUSED, mark="chart-bad"),
-        failed=_by_day(criteria, midnights, Status.FAILED, mark="chart-bad"),
-        held=_held(criteria),
-        held_url=_url(since=criteria.since, status=Status.POSTPONED),
-        most_active=_most_active(criteria),
-        outside=_outside(criteria, reader=reader),
-    )
+    return {
+        "heat": _heat(criteria, midnights),
+        "refused": _by_day(criteria, midnights, Status.REFUSED),
+        "failed": _by_day(criteria, midnights, Status.FAILED),
+        "held": _held(criteria),
+        "held_url": _url(since=criteria.since, status=Status.POSTPONED),
+        "most_active": _most_active(criteria),
+        "outside": _outside(criteria, reader=reader),
+    }
 
 
 def _heat(criteria: Criteria, midnights: list[datetime]) -> HeatMap | None:
@@ -106,35 +69,31 @@ def _heat(criteria: Criteria, midnights: list[datetime]) -> HeatMap | None:
     return None if numbers is None else heat_map(numbers, midnights, frame)
 
 
-def _by_day(
-    criteria: Criteria, midnights: list[datetime], status: Status, *, mark: str
-) -> BarChart | None:
+def _by_day(criteria: Criteria, midnights: list[datetime], status: Status) -> BarChart | None:
     numbers = activity(replace(criteria, status=status), midnights)
-    frame = Frame(status, status.label, _links_to(status=status), mark)
+    frame = Frame(status, status.label, _links_to(status=status), mark="chart-bad")
     return None if numbers is None else bar_chart(numbers, TimeScale(midnights, "%d %b"), frame)
 
 
-def _held(criteria: Criteria) -> Held:
+def _held(criteria: Criteria) -> dict[str, Any]:
     def links_to(since: datetime | None, until: datetime | None) -> str:
         return _url(since=since or criteria.since, until=until, status=Status.POSTPONED)
 
     return held(replace(criteria, status=Status.POSTPONED), links_to=links_to)
 
 
-def _most_active(criteria: Criteria) -> MostActive:
-    rows = _newest_by_actor(criteria)
-    since = rows[0].since if rows else None
+def _most_active(criteria: Criteria) -> dict[str, Any]:
+    """Return the actors of most of the newest commands, and since when these were sent."""
+    rows = [] if criteria.sees_nothing else _newest_by_actor(criteria)
     counts = [
-        Count(row.label, row.number, _url(since=since, actor=f"{row.kind}:{row.id}"))
-        for row in rows
+        Count(label, number, _url(since=since, actor=f"{kind}:{identifier}"))
+        for kind, identifier, label, number, _, since in rows
     ]
-    chart = rank_chart(counts, name="actors", title="Commands by actor")
-    return MostActive(chart, f"{rows[0].all:,}" if rows else "0", since)
+    total, since = rows[0][-2:] if rows else (0, None)
+    return {"bars": rank_bars(counts), "number": f"{total:,}", "since": since}
 
 
-def _newest_by_actor(criteria: Criteria) -> list[_Doer]:
-    if criteria.sees_nothing:
-        return []
+def _newest_by_actor(criteria: Criteria) -> list[tuple[Any, ...]]:
     columns = "received_at, position, actor_kind, actor_id, actor_label"
     found = newest(through_time(criteria), criteria, columns=columns, most=_MOST_BY_ACTORS)
     sql = f"""
@@ -145,21 +104,23 @@ def _newest_by_actor(criteria: Criteria) -> list[_Doer]:
     """  # noqa: S608  # put together from conditions of our own
     with connection.cursor() as cursor:
         cursor.execute(sql, [*found.params, _MOST_ACTORS])
-        return [_Doer(*row) for row in cursor.fetchall()]
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
-def _outside(criteria: Criteria, *, reader: Actor) -> Outside:
+def _outside(criteria: Criteria, *, reader: Actor) -> dict[str, Any]:
+    """Return the direct database changes, logged and unlogged."""
     message_type = ChangeOutsideCommand.message_type
-    asked = replace(criteria, message_type=message_type)
-    return Outside(
-        found=read_page(asked, size=_MOST_OUTSIDE),
-        url=_url(since=criteria.since, message_type=message_type),
-        unlogged=_unlogged(reader),
-    )
+    page = read_page(replace(criteria, message_type=message_type), size=_MOST_OUTSIDE)
+    return {
+        "lines": bare_lines(page.records, actor=reader),
+        "url": _url(since=criteria.since, message_type=message_type),
+        "unlogged": _unlogged(reader),
+    }
 
 
 def _unlogged(reader: Actor) -> list[UnloggedChange]:
-    """Look at the newest changes of subjects of each type for those that no command made."""
+    """Return unlogged changes among the newest changes of subjects of each type."""
     found = [
         (Subject(subject_type.name, str(key)), at)
         for subject_type in types.subject_types()
@@ -176,8 +137,8 @@ def _unlogged_rows(subject_type: SubjectType, reader: Actor) -> Iterator[tuple[A
     if history is None or (field is None and reader.is_confined):
         return
     newest = history.order_by("-history_id").values("history_id")[:_MOST_REVISIONS]
-    on_record = CommandRecord.objects.filter(command_id=OuterRef("history_command_id"))
-    rows = history.filter(history_id__in=newest).exclude(Exists(on_record))
+    logged = CommandRecord.objects.filter(command_id=OuterRef("history_command_id"))
+    rows = history.filter(history_id__in=newest).exclude(Exists(logged))
     rows = reader.confine(rows, field) if field else rows
     key = subject_type.model._meta.pk.attname
     yield from rows.values_list(key, "history_date").order_by("-history_id")[:_MOST_OUTSIDE]
@@ -189,5 +150,5 @@ def _links_to(**asked: str) -> LinksTo:
 
 def _url(*, since: datetime | None, until: datetime | None = None, **asked: str) -> str:
     ends = {"since": since, "until": until}
-    given = {name: written(moment) for name, moment in ends.items() if moment}
+    given = {name: written(at) for name, at in ends.items() if at}
     return f"{reverse('audit:search')}?{urlencode(given | asked)}"

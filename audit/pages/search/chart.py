@@ -1,4 +1,4 @@
-"""The picture over what a search finds: when it happened, to be looked at more closely."""
+"""The chart over the results of a search: their number over time, with links to shorter ranges."""
 
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -8,11 +8,10 @@ from django.utils import timezone
 from audit.log.search.activity import activity, counted, oldest
 from audit.log.search.criteria import Criteria
 from audit.log.search.full_text import MOST_DAYS
-from audit.log.search.reading import Found
+from audit.log.search.reading import Page
 from audit.pages.charts.bars import BarChart, Frame, bar_chart
 from audit.pages.charts.scales import time_scale
 from audit.pages.search.filters import CommandFilter
-from audit.pages.times import written
 
 _MOST_PAGES = 100
 _LEAST_SPAN = timedelta(seconds=1)
@@ -25,75 +24,70 @@ _PRESETS = {
 
 
 class Choice(NamedTuple):
-    """Another stretch of time to look at."""
+    """A link to another time range."""
 
     label: str
     url: str
 
 
 class Span(NamedTuple):
-    """The stretch of time that a picture shows."""
+    """The time range of a chart."""
 
     since: datetime
     until: datetime
 
 
-def span_of(criteria: Criteria, found: Found) -> Span | None:
-    """Tell what time to show; None if there is nothing to show."""
+def span_of(criteria: Criteria, page: Page) -> Span | None:
+    """Return the time range to show, or None if there is nothing to show."""
     until = criteria.until or timezone.now()
     since = criteria.since
-    if since is None and found.is_all:
-        since = min((record.received_at for record in found.records), default=None)
-    elif since is None and criteria.goes_by_words:
-        since = max(until - timedelta(days=MOST_DAYS), oldest(criteria) or until)
+    if since is None and page.is_all:
+        since = min((record.received_at for record in page.records), default=None)
     elif since is None:
         since = oldest(criteria)
+        if criteria.goes_by_words:
+            since = max(until - timedelta(days=MOST_DAYS), since or until)
     if since is None or until - since < _LEAST_SPAN:
         return None
     return Span(since.astimezone(UTC), until.astimezone(UTC))
 
 
-def picture(form: CommandFilter, found: Found, span: Span) -> BarChart | None:
+def chart(form: CommandFilter, page: Page, span: Span) -> BarChart | None:
     """Return the chart; None if there are too many commands to count."""
     scale, criteria = time_scale(*span), form.criteria()
-    moments = [record.received_at for record in found.records]
-    if criteria.goes_by_words and _is_dense(found, span):
+    if criteria.goes_by_words and _is_dense(page, span):
         return None
-    numbers = counted(moments, scale.edges) if found.is_all else activity(criteria, scale.edges)
+    times = [record.received_at for record in page.records]
+    numbers = counted(times, scale.edges) if page.is_all else activity(criteria, scale.edges)
     if numbers is None:
         return None
-
-    def links_to(start: datetime, end: datetime) -> str:
-        return f"?{form.query(since=written(start), until=written(end))}"
-
-    return bar_chart(numbers, scale, Frame("activity", "Commands over time", links_to))
+    return bar_chart(numbers, scale, Frame("activity", "Commands over time", form.url_between))
 
 
 def other_spans(form: CommandFilter, span: Span | None) -> list[Choice]:
-    """Offer other stretches of time to look at."""
+    """Return links to other time ranges."""
     now = timezone.now().replace(second=0, microsecond=0)
     choices = [
-        Choice(label, f"?{form.query(since=written(now - length), until='')}")
-        for label, length in _PRESETS.items()
+        Choice(label, form.url_between(now - length, None)) for label, length in _PRESETS.items()
     ]
     criteria = form.criteria()
     if span and (criteria.since or criteria.until):
-        choices.append(Choice("Wider", f"?{_wider(form, span)}"))
-    return [*choices, Choice("All time", f"?{form.query(since='', until='')}")]
+        choices.append(Choice("Wider", form.url_between(*_wider(span))))
+    return [*choices, Choice("All time", form.url_between(None, None))]
 
 
-def _wider(form: CommandFilter, span: Span) -> str:
+def _wider(span: Span) -> tuple[datetime | None, datetime | None]:
     length = span.until - span.since
     try:
         since, until = span.since - length, span.until + length
     except OverflowError:
-        return form.query(since="", until="")
-    return form.query(since=written(since), until=written(until) if until < timezone.now() else "")
+        return None, None
+    return since, until if until < timezone.now() else None
 
 
-def _is_dense(found: Found, span: Span) -> bool:
-    """Tell from a full page that the time to show has far more such pages than are counted."""
-    if found.is_all or not found.records:
+def _is_dense(page: Page, span: Span) -> bool:
+    """Return True if the time range seems to have far more such pages than are counted."""
+    if page.is_all or not page.records:
         return False
-    covered = found.records[0].received_at - found.records[-1].received_at
+    covered = page.records[0].received_at - page.records[-1].received_at
     return covered * _MOST_PAGES < span.until - span.since

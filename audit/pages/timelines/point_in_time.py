@@ -1,4 +1,4 @@
-"""What a subject was at a moment: told by its events, kept by its history, and compared."""
+"""The state of a subject at a point in time, by its events and its history, compared."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from django.db.models import Model, Q, QuerySet
 
 from audit.messages.classes import Subject
 from audit.models.records import EventRecord
-from audit.pages.changes import history_of, names_of, said
+from audit.pages.changes import history_of, names_of, shown_value
 from audit.subjects import types
 from audit.tracking.folding import Folded, fold
 
@@ -19,77 +19,69 @@ MOST_FOLDED = 20_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """One column: what the history says it held, and what the events say.
+    """The value of a column in the history and by the events.
 
-    ``present`` is what the row itself holds, where the history should say the same and does not.
+    ``in_row`` is the value in the row itself, if it differs from the history.
     """
 
     field: str
-    kept: str
-    told: str | None
+    in_history: str
+    in_events: str | None
     agrees: bool
-    present: str | None = None
+    in_row: str | None = None
 
     @property
     def is_wrong(self) -> bool:
-        """Whether two of the three disagree."""
-        return not self.agrees or self.present is not None
+        """True if two of the three differ."""
+        return not self.agrees or self.in_row is not None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
-    """A subject at a moment; None is now. Without values it did not exist then, or no more."""
+def state(subject: Subject, instance: Model, *, at: datetime | None) -> dict[str, Any] | None:
+    """Return the state of a subject at a time, or now: three or four queries.
 
-    at: datetime | None
-    values: list[Value]
-    unreadable: list[str]
-    is_folded: bool
-
-    @property
-    def wrong(self) -> list[Value]:
-        """What events, history and row do not agree on."""
-        return [value for value in self.values if value.is_wrong]
-
-
-def moment(subject: Subject, instance: Model, *, at: datetime | None) -> Moment | None:
-    """Tell what a subject was: three or four queries. None for one that keeps no history."""
+    It has no values if the subject did not exist. None if the subject has no history.
+    """
     subject_type = types.subject_type(subject.type)
     history = history_of(type(instance))
     if subject_type is None or history is None:
         return None
     rows = history.filter(**{type(instance)._meta.pk.attname: instance.pk})
     events = EventRecord.objects.filter(subject_type=subject.type, subject_id=subject.id)
-    row, events = _standing(rows, events, at=at)
+    row, events = _as_of(rows, events, at=at)
     columns = types.subject_fields(subject_type)
     read = list(events.order_by("number")[: MOST_FOLDED + 1])
     is_folded = len(read) <= MOST_FOLDED
     folded = fold(read, columns=columns) if is_folded else Folded()
-    is_there = row is not None and row.history_type != "-"
-    live = instance if at is None else None
-    values = list(_values(columns, row, folded, live)) if is_there else []
-    return Moment(at=at, values=values, unreadable=sorted(folded.unreadable), is_folded=is_folded)
+    exists = row is not None and row.history_type != "-"
+    values = list(_values(columns, row, folded, instance if at is None else row)) if exists else []
+    return {
+        "at": at,
+        "values": values,
+        "wrong": any(value.is_wrong for value in values),
+        "unreadable": sorted(folded.unreadable),
+        "is_folded": is_folded,
+    }
 
 
-def _standing(
+def _as_of(
     rows: QuerySet[Any], events: QuerySet[EventRecord], *, at: datetime | None
 ) -> tuple[Any, QuerySet[EventRecord]]:
-    """Find the history row and the events as of a moment.
+    """Return the history row and the events as of a time.
 
     A command writes its history row milliseconds before its event, by another clock, but both
-    become true together, when it commits. So what has one of them by that moment has both.
+    become visible together, when it commits. So a state with one of them has both.
     """
     if at is None:
         return rows.last(), events
     done = events.filter(occurred_at__lte=at).order_by("-number")
-    last_told = done.values_list("command_id", flat=True).first()
-    row = rows.filter(Q(history_date__lte=at) | Q(history_command_id=last_told)).last()
+    last_command = done.values_list("command_id", flat=True).first()
+    row = rows.filter(Q(history_date__lte=at) | Q(history_command_id=last_command)).last()
     kept_by = row.history_command_id if row else None
     return row, events.filter(Q(occurred_at__lte=at) | Q(command_id=kept_by))
 
 
-def _values(
-    columns: dict[str, Any], row: Any, folded: Folded, live: Model | None
-) -> Iterator[Value]:
+def _values(columns: dict[str, Any], row: Any, folded: Folded, current: Any) -> Iterator[Value]:
+    """Yield the values by history row and events, compared with those of the ``current`` row."""
     compared = {name: each for name, each in columns.items() if not each.primary_key}
     told = {
         name: _plain(compared[name], value)
@@ -97,22 +89,20 @@ def _values(
         if name in compared
     }
     kept = {name: getattr(row, name) for name in compared}
-    present = {name: getattr(live, name) for name in compared} if live else kept
-    names = names_of(
-        (compared[name], value) for said_by in (told, kept) for name, value in said_by.items()
-    )
+    names = names_of((compared[name], each) for name, each in (*told.items(), *kept.items()))
     for name, column in compared.items():
+        present = getattr(current, name)
         yield Value(
             field=str(column.verbose_name),
-            kept=said(column, kept[name], names),
-            told=said(column, told[name], names) if name in told else None,
+            in_history=shown_value(column, kept[name], names),
+            in_events=shown_value(column, told[name], names) if name in told else None,
             agrees=told.get(name, kept[name]) == kept[name],
-            present=said(column, present[name], names) if present[name] != kept[name] else None,
+            in_row=shown_value(column, present, names) if present != kept[name] else None,
         )
 
 
 def _plain(column: Any, value: Any) -> Any:
-    """Bring a value as events have it into the form in which rows have it."""
+    """Return a value of an event in the form that rows have it in."""
     try:
         value = column.to_python(value)
     except ValidationError:
@@ -121,7 +111,7 @@ def _plain(column: Any, value: Any) -> Any:
 
 
 def _listed(value: Any) -> Any:
-    """Make lists of the tuples in which messages hold whatever is a list, however deep."""
+    """Replace the tuples of messages by lists, at every depth."""
     match value:
         case tuple() | list():
             return [_listed(each) for each in value]

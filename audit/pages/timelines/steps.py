@@ -1,4 +1,4 @@
-"""A case as a tree of steps: the request, commands, events and history rows, in time."""
+"""A case as a tree of steps in time: the request, commands, events and history rows."""
 
 import re
 from collections import defaultdict
@@ -22,9 +22,9 @@ _ID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 
 @dataclass(slots=True, kw_only=True)
 class Step:
-    """One thing that happened. ``kind`` is request, command, event or change.
+    """A step of a case. ``kind`` is request, command, event or change.
 
-    ``label`` is what a picture has room for; ``held_until`` is when a held command was settled.
+    ``label`` is the short text for the chart; ``held_until`` is when a held command was settled.
     """
 
     kind: str
@@ -44,37 +44,36 @@ class Step:
 
     @property
     def ends_at(self) -> datetime:
-        """When it was over."""
         return self.until or self.at
 
     @property
     def milliseconds(self) -> str:
-        """The part of the time that is shorter than a second."""
+        """The milliseconds of the time, without the seconds."""
         return f"{self.at.microsecond // 1000:03}"
 
     @property
     def indent(self) -> int:
-        """How far in it is shown."""
+        """The level of indentation in the table."""
         return min(self.depth, _DEEPEST)
 
     @property
     def about(self) -> str:
-        """Name what the command is about, with the beginning of an id in place of the id."""
+        """The label of the command's subject, with ids shortened."""
         return _ID.sub(r"\1…", self.line.label) if self.line else ""
 
     @property
     def took(self) -> str:
-        """How long it took, for what takes time."""
+        """The duration; empty for steps without one."""
         return span(self.until - self.at) if self.until else ""
 
     @property
     def held(self) -> str:
-        """How long it was held until it was settled."""
+        """The time between a held command and its settlement."""
         return span(self.held_until - self.ends_at) if self.held_until else ""
 
     @property
     def title(self) -> str:
-        """Everything in one line, for whoever points at it."""
+        """The tooltip: everything about the step on one line."""
         parts = (self.words, self.note, f"{self.at:%Y-%m-%d %H:%M:%S.%f} UTC")
         took = f"took {self.took}" if self.took else ""
         held = f"then held {self.held}" if self.held else ""
@@ -84,34 +83,34 @@ class Step:
 def tree(
     roots: Sequence[Line], *, revisions: dict[Subject, list[Revision]], correlation_id: UUID
 ) -> list[Step]:
-    """Build the steps of a case.
+    """Return the steps of a case.
 
-    A case is named after its first command, so whatever was not brought about by another
-    command, such as a vote, is there because of that one and hangs below it.
+    The id of a case is that of its first command. So a command without a cause, such as a vote, is
+    in the case because of the first command, and belongs below it.
     """
     changed = _by_attempt(list(in_order(roots)), revisions)
     steps = [_command(line, changed) for line in roots]
-    _tell_waits(steps)
-    first = next((step for step in steps if _is_first(step, correlation_id)), None)
-    if first is None:
-        return steps
-    first.inner += [step for step in steps if step is not first]
-    first.inner.sort(key=lambda step: step.at)
-    return [_request(first)] if _has_request(first) else [first]
+    _note_ends(steps)
+    for line, first in zip(roots, steps, strict=True):
+        if line.record.command_id == correlation_id:
+            first.inner += [step for step in steps if step is not first]
+            first.inner.sort(key=lambda step: step.at)
+            return [_with_request(first, line.record)]
+    return steps
 
 
-def walk(steps: Sequence[Step], *, depth: int = 0) -> Iterator[Step]:
-    """Go through steps in order, each before what it brought about."""
+def in_depth(steps: Sequence[Step], *, depth: int = 0) -> Iterator[Step]:
+    """Yield steps in order, each before those that it caused, and set their depths."""
     for step in steps:
         step.depth = depth
         yield step
-        yield from walk(step.inner, depth=depth + 1)
+        yield from in_depth(step.inner, depth=depth + 1)
 
 
 def _by_attempt(
     lines: Sequence[Line], revisions: dict[Subject, list[Revision]]
 ) -> dict[int, list[Step]]:
-    """Find the attempt that wrote each history row: the one that was under way, by one clock."""
+    """Return the history rows that each attempt wrote: those during it, by the same clock."""
     attempts: defaultdict[UUID | None, list[Line]] = defaultdict(list)
     for line in lines:
         attempts[line.record.command_id].append(line)
@@ -119,39 +118,36 @@ def _by_attempt(
     for subject, found in revisions.items():
         for each in found:
             for line in attempts[each.command_id]:
-                if line.at <= each.at <= line.at + _taken(line.record):
+                if line.at <= each.at <= line.at + _duration(line.record):
                     changed[line.record.position].append(_change(subject, each))
     return changed
-
-
-def _is_first(step: Step, correlation_id: UUID) -> bool:
-    return step.line is not None and step.line.record.command_id == correlation_id
 
 
 def _command(line: Line, changed: dict[int, list[Step]]) -> Step:
     record = line.record
     has_gone_on = record.status in (Status.SUCCEEDED, Status.POSTPONED)
     did = line.command_words if has_gone_on else f"{line.command_words}, {record.status}"
-    step = Step(
+    inner = [
+        *map(_event, line.facts),
+        *changed.get(record.position, []),
+        *(_command(each, changed) for each in line.causes),
+    ]
+    return Step(
         kind="command",
         label=f"{did} · {record.actor_label}",
         words=f"{line.command_words}: {line.status_words}",
         note=f"{record.actor_label}, via {record.channel}",
         at=line.at,
-        until=line.at + _taken(record),
+        until=line.at + _duration(record),
         status=record.status,
         url=reverse("audit:command", args=[record.command_id]) + f"#attempt-{record.attempt}",
         line=line,
+        inner=sorted(inner, key=lambda step: step.at),
     )
-    step.inner = [_event(fact) for fact in line.facts]
-    step.inner += changed.get(record.position, [])
-    step.inner += [_command(each, changed) for each in line.causes]
-    step.inner.sort(key=lambda inner: inner.at)
-    return step
 
 
-def _taken(record: CommandRecord) -> timedelta:
-    # What was called off never ran: its record is a copy of the one that was held.
+def _duration(record: CommandRecord) -> timedelta:
+    # A cancelled command never ran: its record is a copy of the held one.
     is_copy = record.status == Status.CANCELLED
     return timedelta() if is_copy else timedelta(microseconds=record.duration_us)
 
@@ -169,7 +165,7 @@ def _event(fact: Fact) -> Step:
 
 
 def _change(subject: Subject, revision: Revision) -> Step:
-    moment = urlencode({"at": revision.at.isoformat()})
+    at = urlencode({"at": revision.at.isoformat()})
     words = f"{subject.type} {revision.words}"
     is_new = revision.row.history_type == "+"
     return Step(
@@ -178,46 +174,34 @@ def _change(subject: Subject, revision: Revision) -> Step:
         words=f"History: {words}",
         note="" if is_new else ", ".join(f"{e.field}: {e.after}" for e in revision.changes),
         at=revision.at,
-        url=f"{reverse('audit:subject', args=[*subject])}?{moment}",
+        url=f"{reverse('audit:subject', args=[*subject])}?{at}",
         changes=revision.changes,
         is_new=is_new,
     )
 
 
-def _has_request(step: Step) -> bool:
-    return step.line is not None and bool(
-        step.line.record.client_address or step.line.record.request_id
-    )
-
-
-def _request(first: Step) -> Step:
-    """Put the HTTP request in front that brought the first command."""
-    record = first.line.record if first.line else None
-    note = [record.actor_label] if record else []
-    if record and record.client_address:
-        note.append(f"from {record.client_address}")
-    if record and record.request_id:
-        note.append(f"request id {record.request_id}")
-    channel = record.channel if record else ""
+def _with_request(first: Step, record: CommandRecord) -> Step:
+    """Return the HTTP request that sent the first command, or the command if it is unknown."""
+    if not (record.client_address or record.request_id):
+        return first
+    address = f"from {record.client_address}" if record.client_address else ""
+    request_id = f"request id {record.request_id}" if record.request_id else ""
+    words = f"Request via {record.channel}"
     return Step(
         kind="request",
-        label=f"Request via {channel}",
-        words=f"Request via {channel}",
-        note=", ".join(note),
+        label=words,
+        words=words,
+        note=", ".join(filter(None, (record.actor_label, address, request_id))),
         at=first.at,
         url=first.url,
         inner=[first],
     )
 
 
-def _tell_waits(steps: Sequence[Step]) -> None:
-    """Note until when each held command was held: until its next attempt began."""
-    settled: dict[tuple[UUID, int], datetime] = {}
-    for step in walk(steps):
-        if step.line:
-            record = step.line.record
-            settled[record.command_id, record.attempt] = step.at
-    for step in walk(steps):
-        if step.line and step.status == Status.POSTPONED:
-            record = step.line.record
-            step.held_until = settled.get((record.command_id, record.attempt + 1))
+def _note_ends(steps: Sequence[Step]) -> None:
+    """Set until when each held command was held: until its next attempt began."""
+    records = [(step.line.record, step) for step in in_depth(steps) if step.line]
+    began = {(record.command_id, record.attempt): step.at for record, step in records}
+    for record, step in records:
+        if record.status == Status.POSTPONED:
+            step.held_until = began.get((record.command_id, record.attempt + 1))

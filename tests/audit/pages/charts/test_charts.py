@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 from django.template.loader import render_to_string
 
-from audit.pages.charts.bars import Frame, bar_chart, stretch_in_words
+from audit.pages.charts.bars import Frame, bar_chart, range_label
 from audit.pages.charts.heat import heat_map
-from audit.pages.charts.ranks import Count, rank_chart
+from audit.pages.charts.ranks import Count, rank_bars
 from audit.pages.charts.scales import MOST_BARS, ceiling, days, time_scale
 
 NOW = datetime(2026, 11, 23, 18, 5, 7, 123, tzinfo=UTC)
@@ -81,7 +81,7 @@ def test_a_scale_ends_with_a_round_number(number, round_number):
 def test_a_stretch_of_time_is_written_no_longer_than_needed(start, end, words):
     moments = [datetime.fromisoformat(each).replace(tzinfo=UTC) for each in (start, end)]
 
-    assert stretch_in_words(*moments) == words
+    assert range_label(*moments) == words
 
 
 def test_a_bar_is_as_high_as_its_number_and_leads_to_it():
@@ -129,7 +129,7 @@ def test_a_heat_map_has_a_field_for_each_hour_and_the_same_numbers_in_a_table():
 
     assert [row.label for row in heat.rows] == ["Mon 23", "Sun 22"]
     assert [cell.warmth for cell in heat.rows[0].cells[:4]] == [1, 3, 5, 0]
-    assert len(svg.findall("a")) == 48
+    assert len(svg.findall("g/a")) == 48
     assert html.count("<td>") == 48
     assert [each.words for each in heat.legend] == [
         "none",
@@ -151,7 +151,7 @@ def test_nothing_is_drawn_cold():
 def test_the_longest_of_several_bars_is_as_long_as_there_is_room():
     counts = [Count("a", 4, "?a"), Count("b", 1, "?b"), Count("c", 0, "?c")]
 
-    chart = rank_chart(counts, name="x", title="X")
+    bars = rank_bars(counts)
 
-    assert [bar.width for bar in chart.bars] == ["100.0%", "25.0%", "0.0%"]
-    assert render_to_string("audit/_ranks.html", {"chart": chart}).count("<a ") == 2
+    assert [bar.width for bar in bars] == ["100.0%", "25.0%", "0.0%"]
+    assert render_to_string("audit/_ranks.html", {"bars": bars, "title": "X"}).count("<a ") == 2

@@ -119,7 +119,7 @@ def test_a_story_tells_of_changes_by_hand(first_key, read):
 
 
 def test_a_story_is_paged_and_each_change_is_told_once(disabled, dana, act, read, monkeypatch):
-    monkeypatch.setattr(subjects, "STORY_LINES", 2)
+    monkeypatch.setattr(subjects, "LINES", 2)
     act(dana, EnableApiKey(api_key_id=UUID(disabled.subject_id)))
     story = story_of(disabled.subject_id)
     url, told, changes = story, [], 0
@@ -213,7 +213,7 @@ def test_a_change_under_the_id_of_no_command_is_marked_as_well(first_key, read):
 
 
 def test_strays_are_told_on_one_page_each(first_key, act, dana, read, monkeypatch):
-    monkeypatch.setattr(subjects, "STORY_LINES", 1)
+    monkeypatch.setattr(subjects, "LINES", 1)
     for name in ("one", "two"):
         change_by_hand(first_key.id, name=name)
         act(dana, DisableApiKey(api_key_id=first_key.id))
@@ -230,7 +230,7 @@ def test_strays_are_told_on_one_page_each(first_key, act, dana, read, monkeypatc
 
 
 def test_the_last_line_of_a_page_tells_what_was_before(first_key, act, dana, read, monkeypatch):
-    monkeypatch.setattr(subjects, "STORY_LINES", 1)
+    monkeypatch.setattr(subjects, "LINES", 1)
     monkeypatch.setattr(subjects, "_SLACK", timedelta())
     act(dana, DisableApiKey(api_key_id=first_key.id))
 
