@@ -7,16 +7,17 @@ from approvals.models.refusals import NotActive, NotAnApprover, NotAPerson, OwnR
 from approvals.people.seniority import Seniority
 from audit.actors.actors import Actor
 from audit.wire import pipeline
+from audit.wire.statements import Call, Statement
 
 # One row for each group of a person; and one without a group, if there is none.
-_GROUPS = pipeline.Statement("""
+_GROUPS = Statement("""
     SELECT belonging.group_id FROM auth_user AS person
     LEFT JOIN auth_user_groups AS belonging ON belonging.user_id = person.id
     WHERE person.id = %s AND person.is_active
 """)
 
 
-_MEMBERS = pipeline.Statement("""
+_MEMBERS = Statement("""
     SELECT belonging.group_id, person.id FROM auth_user_groups AS belonging
     JOIN auth_user AS person ON person.id = belonging.user_id
     WHERE person.is_active AND belonging.group_id = ANY(%s)
@@ -59,9 +60,9 @@ def eligible_rules(
     return found
 
 
-def selection_of_groups(person_id: int) -> pipeline.Call:
+def selection_of_groups(person_id: int) -> Call:
     """Return the statement by which `eligible_rules` reads the groups of a person."""
-    return pipeline.Call(_GROUPS, [person_id])
+    return Call(_GROUPS, [person_id])
 
 
 def _own_groups(person_id: int, group_ids: set[int]) -> set[int]:

@@ -10,7 +10,8 @@ from uuid_utils.compat import uuid7
 
 from approvals.sealing import payloads
 from audit.models import Evidence, LeanModel
-from audit.wire import pipeline, rows
+from audit.wire import rows
+from audit.wire.statements import Call
 
 
 class Decision(models.TextChoices):
@@ -73,7 +74,7 @@ class Vote(LeanModel, Evidence):
         return fetched["votes"] if "votes" in fetched else cls.objects.every(request=request.pk)
 
     @classmethod
-    def selection(cls, request: models.Model) -> pipeline.Call:
+    def selection(cls, request: models.Model) -> Call:
         """Return the statement that `of` executes, to be prefetched."""
         return rows.selection(cls, request=request.pk)
 

@@ -11,10 +11,9 @@ from audit.bus.context import Context, RequestFacts
 from audit.messages.exceptions import Cancelled
 from audit.models.records import CommandRecord, Status
 from audit.wire import pipeline, rows
+from audit.wire.statements import Call, Statement
 
-_NEXT_ATTEMPT = pipeline.Statement(
-    "SELECT max(attempt) + 1 FROM audit_commandrecord WHERE command_id = %s"
-)
+_NEXT_ATTEMPT = Statement("SELECT max(attempt) + 1 FROM audit_commandrecord WHERE command_id = %s")
 
 
 def held(command_id: UUID) -> CommandRecord:
@@ -22,7 +21,7 @@ def held(command_id: UUID) -> CommandRecord:
     return rows.found(CommandRecord, command_id=command_id, status=Status.POSTPONED)
 
 
-def selection_of_held(command_id: UUID) -> pipeline.Call:
+def selection_of_held(command_id: UUID) -> Call:
     """Return the statement that `held` executes, to be prefetched."""
     return rows.selection(CommandRecord, command_id=command_id, status=Status.POSTPONED)
 

@@ -31,7 +31,8 @@ from audit.messages.outcomes import (
 )
 from audit.models.records import CommandRecord
 from audit.wire import pipeline
-from audit.wire.pipeline import Call, Pipeline
+from audit.wire.pipeline import Pipeline
+from audit.wire.statements import Call
 
 MOST_RETRIES = 3
 

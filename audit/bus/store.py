@@ -15,7 +15,7 @@ from audit.messages.exceptions import PreconditionFailed
 from audit.models.records import CommandRecord, Status
 from audit.subjects import types
 from audit.wire import pipeline, rows
-from audit.wire.pipeline import Call, Row, Statement
+from audit.wire.statements import Call, Row, Statement
 
 
 class Emitted(NamedTuple):
