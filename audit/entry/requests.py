@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from audit.actors.actors import Actor, actor_for_user
 from audit.bus.context import Context, RequestFacts
-from audit.messages.text import clean_text, header_text
+from audit.messages.text import clean_text, header_line
 
 #: The longest reason that is recorded, in characters.
 LONGEST_REASON = 1000
@@ -82,5 +82,4 @@ def actor_of_request(request: HttpRequest) -> Actor:
 
 
 def _line(request: HttpRequest, name: str, *, longest: int) -> str:
-    text = header_text(request.headers.get(name, ""))
-    return clean_text(" ".join(text.split()), longest=longest)
+    return header_line(request.headers.get(name, ""), longest=longest)

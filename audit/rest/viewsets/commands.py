@@ -15,7 +15,7 @@ from audit.entry.requests import LONGEST_REASON, context_of
 from audit.messages.classes import Command
 from audit.messages.exceptions import FieldError, Invalid, Place
 from audit.messages.outcomes import Completed, Outcome, Postponed
-from audit.messages.text import clean_text, header_text
+from audit.messages.text import header_text
 from audit.rest import exception_handlers, resources
 from audit.rest.bodies import refuse_misfits
 from audit.rest.parsers import refuse_chunks
@@ -110,8 +110,8 @@ class CommandViewSet(ActorViewSet):
         return dict(serializer.validated_data)
 
     def _reason(self, from_body: str) -> str:
-        from_header = header_text(self.request.headers.get("Audit-Reason", ""))
-        return from_body or clean_text(from_header, longest=LONGEST_REASON)
+        from_header = self.request.headers.get("Audit-Reason", "")
+        return from_body or header_text(from_header, longest=LONGEST_REASON)
 
     def _idempotency_key(self) -> str | None:
         key = self.request.headers.get("Idempotency-Key")
