@@ -24,6 +24,9 @@ class Subject(NamedTuple):
         return f"{self.type}:{self.id}"
 
 
+NO_SUBJECT = Subject("", "")
+
+
 class SubjectOf(NamedTuple):
     """The declaration, on a message class, of the field that holds the id of its subject."""
 
