@@ -34,7 +34,7 @@ class Actor:
     scopes: frozenset[str] | None = None
 
     def may(self, permission: str | None) -> bool:
-        """Return True if the actor has the permission and a scope for it, or if it is None."""
+        """Return True if the actor has the permission and a scope for it; True without one."""
         if permission is None:
             return True
         return permission in self.permissions and self.has_any_scope(scopes.needed_for(permission))

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from audit.bus.context import Context
 from audit.messages.classes import Command
-from audit.messages.declarations import declare
+from audit.messages.declarations import declare, declaring
 from audit.models.lean import LeanModel
 
 _CommandType = TypeVar("_CommandType", bound=Command)
@@ -40,16 +40,9 @@ def handles(
     ``locks`` is the model of the command's subject if the handler's first statement locks that row
     with ``objects.locked(pk=…)``. The bus then takes the lock in its first round trip.
     """
-
-    def register(
-        function: Callable[[_CommandType, Context], _Result],
-    ) -> Callable[[_CommandType, Context], _Result]:
-        declare(_handlers, command_class, function, what="handler of")
-        if locks:
-            locked_models[command_class] = locks
-        return function
-
-    return register
+    if locks:
+        locked_models[command_class] = locks
+    return declaring(_handlers, command_class, what="handler of")
 
 
 def precondition(*command_classes: type[Command]) -> Callable[[_Function], _Function]:
@@ -58,13 +51,7 @@ def precondition(*command_classes: type[Command]) -> Callable[[_Function], _Func
     It is called before such a command is held, so that no approver decides in vain; the handler
     has to call it as well.
     """
-
-    def register(function: _Function) -> _Function:
-        for command_class in command_classes:
-            declare(_preconditions, command_class, function, what="precondition of")
-        return function
-
-    return register
+    return declaring(_preconditions, *command_classes, what="precondition of")
 
 
 def asked_at_opening(name: str, sql: str) -> Callable[[_Function], _Function]:

@@ -15,7 +15,7 @@ REDACTED = "[redacted]"
 
 
 class Subject(NamedTuple):
-    """What a message is about. Its events, numbered 1, 2, 3 and so on, are its stream."""
+    """The subject of a message. Its events, numbered 1, 2, 3 and so on, are its stream."""
 
     type: str
     id: str

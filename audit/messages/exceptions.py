@@ -49,7 +49,7 @@ class CommandError(Exception):
 
     The first line of a subclass's docstring is its default message, and its name in snake_case is
     its code. The bus sets ``command_id``. ``title`` is the title of the problem, if the code in
-    words would be unclear. ``remedy`` is a sentence that tells the caller what to do; a subclass
+    words would be unclear. ``remedy`` is a sentence of advice to the caller; a subclass
     overrides it if the inherited one is not the best advice.
     """
 

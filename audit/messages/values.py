@@ -66,7 +66,7 @@ def _unchanged(value: Any) -> Any:
 
 def _scalar(
     kind: type,
-    words: str,
+    expected: str,
     *,
     check: Callable[[Any], Any] = _unchanged,
     dump: Callable[[Any], Any] = _unchanged,
@@ -74,7 +74,7 @@ def _scalar(
 ) -> Codec:
     def checked(value: Any) -> Any:
         # An exact match, because bool is a subclass of int, and datetime of date.
-        _require(words, holds=type(value) is kind)
+        _require(expected, holds=type(value) is kind)
         return check(value)
 
     def load(value: Any) -> Any:
@@ -83,15 +83,15 @@ def _scalar(
         try:
             return check(parse(value))
         except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
-            raise ValueError(words) from error
+            raise ValueError(expected) from error
 
     return Codec(check=checked, dump=dump, load=load)
 
 
-def _require(words: str, *, holds: bool) -> None:
+def _require(expected: str, *, holds: bool) -> None:
     """Check a value; the message class turns ValueError into the error of a field."""
     if not holds:
-        raise ValueError(words)
+        raise ValueError(expected)
 
 
 def _storable_text(value: Any) -> str:

@@ -84,9 +84,9 @@ class CommandViewSet(ActorViewSet):
         except (Invalid, APIException) as error:
             refuse_input(command_class, _invalid(error), context=context)
         with self.prefetched(command):
-            return self._answer(dispatch(command, context=context), succeeds_with=succeeds_with)
+            return self._response(dispatch(command, context=context), succeeds_with=succeeds_with)
 
-    def _answer(self, outcome: Outcome, *, succeeds_with: int) -> Response:
+    def _response(self, outcome: Outcome, *, succeeds_with: int) -> Response:
         headers = {"Command-Id": str(outcome.command_id)}
         if outcome.is_repeat:
             headers["Idempotency-Replayed"] = "true"
@@ -117,10 +117,10 @@ class CommandViewSet(ActorViewSet):
         key = self.request.headers.get("Idempotency-Key")
         if key is None or _IDEMPOTENCY_KEY.fullmatch(key):
             return key
-        words = (
+        message = (
             "must be a single key of 1 to 255 visible ASCII characters, without spaces and commas"
         )
-        raise Invalid(errors=[FieldError("Idempotency-Key", "invalid", words, Place.HEADER)])
+        raise Invalid(errors=[FieldError("Idempotency-Key", "invalid", message, Place.HEADER)])
 
     def _expected_number(self) -> int | None:
         etag = self.request.headers.get("If-Match")
@@ -128,8 +128,8 @@ class CommandViewSet(ActorViewSet):
             return None
         if match := _ETAG.fullmatch(etag):
             return int(match[1])
-        words = "must be an ETag as we gave it, with its quotes"
-        raise Invalid(errors=[FieldError("If-Match", "invalid", words, Place.HEADER)])
+        message = "must be an ETag as we gave it, with its quotes"
+        raise Invalid(errors=[FieldError("If-Match", "invalid", message, Place.HEADER)])
 
 
 def _invalid(error: Invalid | APIException) -> Invalid:

@@ -9,7 +9,7 @@ from apikeys.commands import DisableApiKey, EnableApiKey
 from apikeys.models import AlreadyEnabled, ApiKey, Customer
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Crashed, NotFound
-from audit.models import PreparedQuery
+from audit.models.queries import PreparedQuery
 from audit.models.records import CommandRecord
 from audit.wire import pipeline, rows
 from audit.wire.statements import Call, Statement

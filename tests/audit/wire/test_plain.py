@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from apikeys.commands import DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
 from audit.bus.dispatch import dispatch
-from audit.models import PreparedQuery
+from audit.models.queries import PreparedQuery
 from audit.wire import pipeline
 from audit.wire.statements import Call, Statement
 from benchmarks.protocol import traffic_of
