@@ -64,12 +64,12 @@ class Actor:
 
     @property
     def is_confined(self) -> bool:
-        """Whether there are tenants that the actor may not see."""
+        """True if there are tenants that the actor may not see."""
         return self.tenants is not None
 
     @property
     def sees_several_tenants(self) -> bool:
-        """Whether a choice between tenants makes sense for the actor."""
+        """True if a choice between tenants makes sense for the actor."""
         return self.tenants is None or len(self.tenants) > 1
 
     def may_see(self, tenant: str) -> bool:

@@ -164,9 +164,8 @@ def field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the 404 response for an unknown URL: JSON below /api/, otherwise a page."""
-    if request.path.startswith("/api/"):
-        return _json(request, Http404())
-    return defaults.page_not_found(request, exception)
+    is_api = request.path.startswith("/api/")
+    return _json(request, Http404()) if is_api else defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -180,9 +179,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the response for requests that Django itself refuses."""
-    if request.path.startswith("/api/"):
-        return _json(request, exception)
-    return defaults.bad_request(request, exception)
+    is_api = request.path.startswith("/api/")
+    return _json(request, exception) if is_api else defaults.bad_request(request, exception)
 
 
 def _problem_of(error: Exception, context: dict[str, Any]) -> Problem:

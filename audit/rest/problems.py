@@ -1,8 +1,8 @@
 """Every problem that the API can return, with its status, meaning and remedy."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Annotated, Any, NamedTuple, NotRequired, TypedDict
+from typing import Annotated, NamedTuple, NotRequired, TypedDict
 
 from rest_framework.exceptions import APIException
 
@@ -183,14 +183,11 @@ def _causes() -> Iterator[Cause]:
     yield from _OF_THE_FRAMEWORK
     for kind in exceptions.with_subclasses(CommandError):
         yield Cause(kind.code, status_of(kind), _sentence(kind), kind.remedy)
-    for error in _of_ours(APIException):
-        status = HTTPStatus(error.status_code)
-        yield Cause(str(error.default_code), status, _sentence(error), error.remedy)
-
-
-def _of_ours(kind: type[APIException]) -> Iterable[Any]:
-    """Return our own subclasses of a class of the framework: only those have a remedy."""
-    return (each for each in exceptions.with_subclasses(kind) if hasattr(each, "remedy"))
+    for error in exceptions.with_subclasses(APIException):
+        # Only our own subclasses have a remedy.
+        if remedy := getattr(error, "remedy", ""):
+            status = HTTPStatus(error.status_code)
+            yield Cause(str(error.default_code), status, _sentence(error), remedy)
 
 
 def _sentence(kind: type[Exception]) -> str:
