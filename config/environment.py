@@ -9,7 +9,7 @@ import os
 import re
 from datetime import date
 from pathlib import Path
-from typing import NamedTuple, TypedDict
+from typing import Any, NamedTuple
 
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
@@ -17,25 +17,9 @@ from psycopg.conninfo import conninfo_to_dict
 
 SHORTEST_KEY = 32
 
-_FLAGS = {"true": True, "yes": True, "on": True, "1": True} | {
-    "false": False,
-    "no": False,
-    "off": False,
-    "0": False,
-}
+_TRUE = ("true", "yes", "on", "1")
+_FALSE = ("false", "no", "off", "0")
 _HOW_TO_MAKE_A_KEY = "openssl rand -base64 32"
-
-
-class Database(TypedDict):
-    """The part of a Django database's settings that a URL contains."""
-
-    ENGINE: str
-    NAME: str
-    USER: str
-    PASSWORD: str
-    HOST: str
-    PORT: str
-    OPTIONS: dict[str, str]
 
 
 class Limit(NamedTuple):
@@ -58,22 +42,17 @@ def text(name: str, *, default: str | None = None) -> str:
     return value
 
 
-def first(*names: str) -> str:
-    """Return the first of the names that has a value, or the last of them."""
-    return next((name for name in names if os.environ.get(name, "").strip()), names[-1])
-
-
 def flag(name: str, *, default: bool) -> bool:
     """Return a boolean.
 
     :raises ImproperlyConfigured: if it is not one.
     """
     value = text(name, default=str(default)).lower()
-    if value not in _FLAGS:
+    if value not in (*_TRUE, *_FALSE):
         raise ImproperlyConfigured(
             f"{name} is neither true nor false. Set {name}=true or {name}=false."
         )
-    return _FLAGS[value]
+    return value in _TRUE
 
 
 def number(name: str, *, default: int, least: int = 0) -> int:
@@ -185,7 +164,7 @@ def keys(name: str) -> dict[str, bytes]:
     return found
 
 
-def database(name: str) -> Database:
+def database(name: str, *, default: str | None = None) -> dict[str, Any]:
     """Return the Django settings of a database given by a URL, which libpq parses.
 
     A socket is written `postgresql://user@/database?host=/its/directory&port=5432`; all other
@@ -193,16 +172,13 @@ def database(name: str) -> Database:
 
     :raises ImproperlyConfigured: if it is not a PostgreSQL URL or names no database.
     """
-    parts = _url_parts(text(name), name=name)
-    return Database(
-        ENGINE="django.db.backends.postgresql",
-        NAME=parts.pop("dbname"),
-        USER=parts.pop("user", ""),
-        PASSWORD=parts.pop("password", ""),
-        HOST=parts.pop("host", ""),
-        PORT=parts.pop("port", ""),
-        OPTIONS=parts,
-    )
+    parts = _url_parts(text(name, default=default), name=name)
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": parts.pop("dbname"),
+        **{each.upper(): parts.pop(each, "") for each in ("user", "password", "host", "port")},
+        "OPTIONS": parts,
+    }
 
 
 def _url_parts(url: str, *, name: str) -> dict[str, str]:

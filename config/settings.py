@@ -122,7 +122,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         "TEST": {"MIRROR": "owner"},
     },
     "owner": {
-        **environment.database(environment.first("MIGRATION_DATABASE_URL", "DATABASE_URL")),
+        **environment.database("MIGRATION_DATABASE_URL", default=environment.text("DATABASE_URL")),
         "ENGINE": "config.postgresql",
         "CONN_MAX_AGE": 0,
     },
@@ -143,12 +143,8 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
-CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_TRUSTED_ORIGINS = environment.listing("CSRF_TRUSTED_ORIGINS", default="")
-X_FRAME_OPTIONS = "DENY"
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
@@ -193,10 +189,8 @@ STORAGES = {
 
 # Language and time
 
-LANGUAGE_CODE = "en-us"
 FORMAT_MODULE_PATH = "config.formats"
 TIME_ZONE = "UTC"
-USE_TZ = True
 
 # Log lines
 

@@ -1,10 +1,8 @@
 """The demo story's cast: made once, through the bus where that is possible."""
 
 import json
-import os
 import secrets
 from pathlib import Path
-from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
@@ -12,24 +10,21 @@ from django.contrib.auth.models import Permission, User
 from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
 from approvals.people.commands import AddToGroup, CreateGroup
 from approvals.policies.bootstrap import Bootstrap
-from audit.actors.actors import actor_for_user
+from audit.actors.actors import SYSTEM, Actor, actor_for_user
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.classes import Command
 from audit.messages.outcomes import Completed
+from config.first_run.banner import Demo
 
-_NAMES = ("dana", "ann", "bob", "iris", "olga")
 _OWNERS = ("ann", "bob", "olga")
-_DANA = (
-    "view_apikey",
-    "create_apikey",
-    "update_apikey",
-    "rotate_apikey",
-    "enable_apikey",
-    "disable_apikey",
-    "delete_apikey",
-    "verify_apikey",
+# Permissions for working with keys; a junior is granted only the first ones.
+JUNIOR = ("view_apikey", "create_apikey")
+SENIOR = (
+    *JUNIOR,
+    *("update_apikey", "rotate_apikey", "enable_apikey", "disable_apikey", "delete_apikey"),
 )
+_DANA = (*SENIOR, "verify_apikey")
 _APPROVER = ("view_approvalrequest", "view_apikey")
 _AUDITOR = (
     "view_apikey",
@@ -41,6 +36,7 @@ _AUDITOR = (
     "view_eventrecord",
     "export_commandrecord",
 )
+_CAST = {"dana": _DANA, "ann": _APPROVER, "bob": _APPROVER, "iris": _AUDITOR, "olga": _APPROVER}
 
 
 def demo_file() -> Path:
@@ -59,65 +55,48 @@ def load() -> None:
     Acme's Dana may handle API keys; Ann and Bob of Security approve; Iris audits; Ann, Bob and
     Olga own the policies.
     """
-    security = _carry_out(CreateGroup(group_name="Security"))
-    acme = _carry_out(CreateCustomer(name="Acme")).pk
-    passwords = {name: secrets.token_urlsafe(12) for name in _NAMES}
-    people = {
-        "dana": _person("dana", passwords, _DANA),
-        "ann": _person("ann", passwords, _APPROVER, is_staff=True),
-        "bob": _person("bob", passwords, _APPROVER, is_staff=True),
-        "iris": _person("iris", passwords, _AUDITOR, is_staff=True),
-        "olga": _person("olga", passwords, _APPROVER, is_staff=True),
-    }
+    security = _carry_out(CreateGroup(group_name="Security")).result
+    acme = _carry_out(CreateCustomer(name="Acme")).result.pk
+    passwords = {name: secrets.token_urlsafe(12) for name in _CAST}
+    people = {name: _person(name, password) for name, password in passwords.items()}
     for name in ("ann", "bob"):
         _carry_out(AddToGroup(user_id=people[name].pk, group_id=security.pk))
     for person in people.values():
         _carry_out(AddMember(customer_id=acme, user_id=person.pk))
     _carry_out(Bootstrap(owners=_OWNERS, policies=("apikeys.disable:Security:2",)))
-    _write_down(passwords, _first_key(people["dana"], acme))
+    logins = {name: {"username": name, "password": word} for name, word in passwords.items()}
+    first = CreateApiKey(customer_id=acme, owner_id=people["dana"].pk, name="first")
+    api_key = _carry_out(first, actor=actor_for_user(people["dana"])).secret or ""
+    _write({"base_url": settings.BASE_URL, "users": logins, "api_key": api_key})
 
 
-def refresh_address() -> None:
-    """Write the address that is served now into the demo file."""
-    facts = json.loads(demo_file().read_text())
-    _write({**facts, "base_url": settings.BASE_URL})
+def refresh_address() -> Demo:
+    """Write the address that is served now into the demo file, and return what that holds."""
+    demo: Demo = json.loads(demo_file().read_text())
+    demo["base_url"] = settings.BASE_URL
+    _write(demo)
+    return demo
 
 
-def _person(
-    name: str, passwords: dict[str, str], permissions: tuple[str, ...], *, is_staff: bool = False
-) -> User:
-    user = User.objects.create_user(
-        name, f"{name}@countersign.example", passwords[name], is_staff=is_staff
-    )
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+def _person(name: str, password: str) -> User:
+    email = f"{name}@countersign.example"
+    user = User.objects.create_user(name, email, password, is_staff=name != "dana")
+    user.user_permissions.set(Permission.objects.filter(codename__in=_CAST[name]))
     return user
 
 
-def _first_key(owner: User, customer_id: Any) -> str:
-    command = CreateApiKey(customer_id=customer_id, owner_id=owner.pk, name="first")
-    context = Context(actor=actor_for_user(owner), channel="demo", reason="To try Countersign")
+def _carry_out(command: Command, *, actor: Actor = SYSTEM) -> Completed:
+    context = Context(actor=actor, channel="demo", reason="To try Countersign")
     outcome = dispatch(command, context=context)
-    if not isinstance(outcome, Completed) or outcome.secret is None:
-        message = "the demo's first key could not be made at once: is its creation governed?"
-        raise RuntimeError(message)
-    return outcome.secret
+    if isinstance(outcome, Completed):
+        return outcome
+    message = "the demo's first key could not be made at once: is its creation governed?"
+    raise RuntimeError(message)
 
 
-def _carry_out(command: Command) -> Any:
-    outcome = dispatch(command, context=Context(channel="demo", reason="To try Countersign"))
-    return outcome.result if isinstance(outcome, Completed) else None
-
-
-def _write_down(passwords: dict[str, str], api_key: str) -> None:
-    users = {name: {"username": name, "password": word} for name, word in passwords.items()}
-    _write({"base_url": settings.BASE_URL, "users": users, "api_key": api_key})
-
-
-def _write(facts: dict[str, Any]) -> None:
+def _write(demo: Demo) -> None:
     path = demo_file()
     path.parent.mkdir(parents=True, exist_ok=True)
     # Made for its owner only from the first byte on: it holds passwords.
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        json.dump(facts, file, indent=2)
-        file.write("\n")
+    path.touch(mode=0o600)
+    path.write_text(f"{json.dumps(demo, indent=2)}\n")

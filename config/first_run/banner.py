@@ -47,24 +47,17 @@ _ROLES = {
 }
 
 
-class Login(TypedDict):
-    """How one of the demo cast signs in."""
-
-    username: str
-    password: str
-
-
 class Demo(TypedDict):
     """What the demo command leaves in demo.json."""
 
     base_url: str
-    users: dict[str, Login]
+    users: dict[str, dict[str, str]]
     api_key: str
 
 
-def banner(demo: Demo, *, base_url: str, mail: str) -> str:
+def banner(demo: Demo, *, mail: str) -> str:
     return _TEXT.format(
-        base_url=base_url,
+        base_url=demo["base_url"],
         logins="\n".join(_login_lines(demo)),
         mail_line=_mail_line(mail),
         api_key=demo["api_key"],

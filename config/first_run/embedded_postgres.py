@@ -12,13 +12,11 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote, urlencode
 
 from config.first_run import postgres_programs, stopping
 from config.first_run.postgres_cluster import PORT, Cluster
-from config.first_run.postgres_programs import Account, Programs, ServerUnavailable
+from config.first_run.postgres_programs import Programs, ServerUnavailable, account_for
 
 # Linux ends the path of a socket at 107 bytes, macOS at 103.
 LONGEST_SOCKET_PATH = 103
@@ -26,47 +24,28 @@ LONGEST_SOCKET_PATH = 103
 ELSEWHERE = "elsewhere"
 
 
-@dataclass(frozen=True)
-class Server:
-    """A running server: the directory of its socket."""
-
-    directory: Path
-
-    def url(self, *, user: str, database: str) -> str:
-        place = urlencode({"host": str(self.directory), "port": PORT}, quote_via=quote, safe="/")
-        return f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?{place}"
+# The shared locks by which a process keeps the server of a home running, by both. A lock lasts as
+# long as its file is open, so it must outlive the call that took it; and a forked child, which runs
+# its parent's exit handlers, must not take the parent's lock for its own.
+_locks: dict[tuple[int, Path], int] = {}
 
 
-@dataclass(frozen=True)
-class _Hold:
-    """The shared lock by which one process keeps the server of one home running."""
-
-    process: int
-    lock: int
-
-
-# A lock lasts as long as its file is open, so it must outlive the call that took it.
-_holds: dict[Path, _Hold] = {}
-
-
-def start(home: Path, *, max_connections: int = 150, fsync: bool = True) -> Server:
+def start(home: Path) -> Cluster:
     """Start the server whose data live in `home`, or join it if it runs.
 
-    The options count for who starts it, not for who joins. It stops when the last process that
-    called this has ended.
+    It stops when the last process that called this has ended.
 
     :raises ServerUnavailable: if no server can be run here; the message says what to do.
     """
-    account = postgres_programs.account_for(home, home / ELSEWHERE)
-    programs = postgres_programs.find(account=account)
-    home = _usable_home(home.resolve(), account=account)
+    programs = postgres_programs.find(account=account_for(home, home / ELSEWHERE))
+    home = _usable_home(home.resolve(), programs=programs)
     # A server that is started but not held yet would outlive a process that is stopped now.
     with _gate(home), stopping.held_back():
         programs = postgres_programs.copied_within_reach(programs, home=home)
-        cluster = Cluster(data=home / f"data{programs.major()}", programs=programs)
-        _run(cluster, max_connections=max_connections, fsync=fsync)
+        cluster = Cluster(directory=home / f"data{programs.major()}", programs=programs)
+        cluster.start()
         _hold(home, cluster=cluster)
-    return Server(cluster.data)
+    return cluster
 
 
 def make_directory(directory: Path) -> Path:
@@ -82,21 +61,14 @@ def make_directory(directory: Path) -> Path:
     return directory
 
 
-def _run(cluster: Cluster, *, max_connections: int, fsync: bool) -> None:
-    if not cluster.data.exists():
-        cluster.create()
-    if not cluster.is_ready():
-        cluster.start(max_connections=max_connections, fsync=fsync)
-
-
-def _usable_home(home: Path, *, account: Account | None) -> Path:
+def _usable_home(home: Path, *, programs: Programs) -> Path:
     """Return `home` or, if the server cannot use it, a place elsewhere.
 
     :raises ServerUnavailable: if neither can be used.
     """
     with suppress(OSError):
         for place in _places_for(home):
-            if _fits_a_socket(place) and _enters(account, place=place):
+            if _fits_a_socket(place) and _enters(programs, place=place):
                 return place
     raise ServerUnavailable(
         f"PostgreSQL cannot keep its data in {home}: the path is too long, or not accessible. "
@@ -127,10 +99,10 @@ def _fits_a_socket(home: Path) -> bool:
     return len(os.fsencode(home / "data99" / f".s.PGSQL.{PORT}")) <= LONGEST_SOCKET_PATH
 
 
-def _enters(account: Account | None, *, place: Path) -> bool:
-    if account is None:
-        return os.access(place, os.W_OK | os.X_OK)
-    return Programs(directory=Path("/bin"), account=account).reaches(place)
+def _enters(programs: Programs, *, place: Path) -> bool:
+    if programs.account:
+        return programs.reaches(place)
+    return os.access(place, os.W_OK | os.X_OK)
 
 
 @contextmanager
@@ -146,26 +118,24 @@ def _gate(home: Path) -> Iterator[None]:
 
 def _hold(home: Path, *, cluster: Cluster) -> None:
     """Keep the server running for as long as this process lives. Must be called at the gate."""
-    held = _holds.get(home)
-    if held and held.process == os.getpid():
+    if (os.getpid(), home) in _locks:
         return
     lock = _open_private(home / "lock")
     fcntl.flock(lock, fcntl.LOCK_SH)
-    _holds[home] = _Hold(os.getpid(), lock)
+    _locks[os.getpid(), home] = lock
     atexit.register(_leave, home, cluster=cluster)
 
 
 def _leave(home: Path, *, cluster: Cluster) -> None:
     """Stop the server if no other process holds it."""
-    hold = _holds[home]
-    # A forked child runs its parent's exit handlers, and the lock is the parent's.
-    if hold.process != os.getpid():
+    lock = _locks.get((os.getpid(), home))
+    if lock is None:
         return
     stopping.ignore_signals()
     # The directory may have been removed, and then there is nothing left to stop; or the lock is
     # held by others, and then the server is theirs.
     with suppress(FileNotFoundError, BlockingIOError), _gate(home):
-        fcntl.flock(hold.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         cluster.stop()
 
 

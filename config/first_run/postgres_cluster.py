@@ -6,6 +6,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 from config.first_run.postgres_programs import Programs, ServerUnavailable
 
@@ -18,40 +19,29 @@ START_SECONDS = 60
 class Cluster:
     """A data directory, which also holds the socket, and the programs that fit it.
 
-    Every method but `is_ready` expects that no other process works on the same directory.
+    Every method but `url` expects that no other process works on the same directory.
     """
 
-    data: Path
+    directory: Path
     programs: Programs
 
-    def create(self) -> None:
-        """Make the data directory aside and rename it, so that it is never half-made."""
-        _remove_drafts(self.data.parent)
-        draft = Path(tempfile.mkdtemp(prefix="new-", dir=self.data.parent))
-        if self.programs.account:
-            os.chown(draft, self.programs.account.uid, self.programs.account.gid)
-        self.programs.run("initdb", "--pgdata", draft, *_INITDB_OPTIONS, *self._provider())
-        draft.rename(self.data)
+    def url(self, *, user: str, database: str) -> str:
+        place = urlencode({"host": str(self.directory), "port": PORT}, quote_via=quote, safe="/")
+        return f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?{place}"
 
-    def start(self, *, max_connections: int, fsync: bool) -> None:
+    def start(self) -> None:
         """Start the server, or wait for the one that is on its way up or down.
 
         :raises ServerUnavailable: if it does not get ready; the message ends with its own log.
         """
+        if not self.directory.exists():
+            self._create()
         if self._awaited():
             return
         self._remove_stale_locks()
-        options = {
-            "port": PORT,
-            "listen_addresses": "",
-            "unix_socket_directories": ".",
-            "max_connections": max_connections,
-            "fsync": "on" if fsync else "off",
-        }
-        flags = " ".join(f"-c {name}={value}" for name, value in options.items())
         try:
             # From inside the directory, for pg_ctl hands its path to a shell.
-            self.programs.run("pg_ctl", *_PG_CTL_OPTIONS, "-o", flags, "start", cwd=self.data)
+            self.programs.run("pg_ctl", *_PG_CTL_OPTIONS, "start", cwd=self.directory)
         except ServerUnavailable as error:
             # It may still be on its way up, after the time-out of pg_ctl.
             self.stop()
@@ -59,32 +49,41 @@ class Cluster:
 
     def stop(self) -> None:
         """Stop the server at once, whoever is connected; it may have stopped already."""
-        self.programs.succeeds("pg_ctl", "-D", ".", "-m", "fast", "stop", cwd=self.data)
+        self.programs.succeeds("pg_ctl", "-D", ".", "-m", "fast", "stop", cwd=self.directory)
 
-    def is_ready(self) -> bool:
-        return self.programs.succeeds(
-            "pg_isready", "-q", "-U", "postgres", "-h", self.data, "-p", str(PORT)
-        )
+    def _create(self) -> None:
+        """Make the data directory aside and rename it, so that it is never half-made."""
+        for left in self.directory.parent.glob("new-*"):
+            shutil.rmtree(left, ignore_errors=True)
+        draft = Path(tempfile.mkdtemp(prefix="new-", dir=self.directory.parent))
+        if self.programs.account:
+            os.chown(draft, self.programs.account.uid, self.programs.account.gid)
+        self.programs.run("initdb", "--pgdata", draft, *_INITDB_OPTIONS, *self._provider())
+        draft.rename(self.directory)
 
-    def _provider(self) -> list[str]:
+    def _provider(self) -> tuple[str, ...]:
         # The built-in provider came with 17 and needs no locale from the system. Plain C would
         # make full-text and trigram search drop every letter that is not ASCII.
-        return (
-            ["--locale-provider=builtin"] if self.programs.major() >= _BUILTIN_LOCALES_SINCE else []
-        )
+        is_builtin = self.programs.major() >= _BUILTIN_LOCALES_SINCE
+        return ("--locale-provider=builtin",) if is_builtin else ()
 
     def _awaited(self) -> bool:
         """Wait while a server that does not answer yet still lives; tell whether it answers."""
         end = time.monotonic() + START_SECONDS
-        while not self.is_ready():
+        while not self._is_ready():
             if not self._has_process() or time.monotonic() > end:
                 return False
             time.sleep(0.1)
         return True
 
+    def _is_ready(self) -> bool:
+        return self.programs.succeeds(
+            "pg_isready", "-q", "-U", "postgres", "-h", self.directory, "-p", str(PORT)
+        )
+
     def _has_process(self) -> bool:
         processes = Path("/proc").glob("[0-9]*")
-        return any(_is_server_of(self.data, process=process) for process in processes)
+        return any(_is_server_of(self.directory, process=process) for process in processes)
 
     def _remove_stale_locks(self) -> None:
         """Remove the lock files of a server that was killed.
@@ -95,10 +94,10 @@ class Cluster:
         if not Path("/proc/self/cwd").exists() or self._has_process():
             return
         for name in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):
-            (self.data / name).unlink(missing_ok=True)
+            (self.directory / name).unlink(missing_ok=True)
 
     def _end_of_log(self) -> str:
-        log = self.data / "server.log"
+        log = self.directory / "server.log"
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
         return "\n".join(lines[-20:])
 
@@ -109,12 +108,13 @@ _INITDB_OPTIONS = (
     "--encoding=UTF8",
     "--locale=C.UTF-8",
 )
-_PG_CTL_OPTIONS = ("-D", ".", "-w", "-t", str(START_SECONDS), "-l", "server.log")
-
-
-def _remove_drafts(home: Path) -> None:
-    for draft in home.glob("new-*"):
-        shutil.rmtree(draft, ignore_errors=True)
+_SERVER_OPTIONS = (
+    f"-c port={PORT} -c listen_addresses= -c unix_socket_directories=. -c max_connections=150"
+)
+_PG_CTL_OPTIONS = (
+    *("-D", ".", "-w", "-t", str(START_SECONDS), "-l", "server.log"),
+    *("-o", _SERVER_OPTIONS),
+)
 
 
 def _is_server_of(data: Path, *, process: Path) -> bool:

@@ -9,7 +9,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -122,10 +122,8 @@ def copied_within_reach(programs: Programs, *, home: Path) -> Programs:
         _copy_package(programs.directory.parent.parent, destination=draft)
         _let_everybody_read(draft)
         draft.rename(copy)
-    return Programs(
-        directory=copy / programs.directory.relative_to(programs.directory.parents[2]),
-        account=programs.account,
-    )
+    below = programs.directory.relative_to(programs.directory.parents[2])
+    return replace(programs, directory=copy / below)
 
 
 def account_for(*homes: Path) -> Account | None:

@@ -90,9 +90,9 @@ def _kept_settings(base: Path) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for kept in (base / "environment", base / "environment-2"):
-        missing = [(name, value) for name, value in _new_secrets() if name not in found]
+        missing = {name: value for name, value in _new_secrets().items() if name not in found}
         if missing and not kept.exists():
-            _write_once(kept, text="".join(f"{name}={value}\n" for name, value in missing))
+            _write_once(kept, text="".join(f"{name}={missing[name]}\n" for name in missing))
         if missing:
             found |= _read(kept)
     return found
@@ -100,16 +100,16 @@ def _kept_settings(base: Path) -> dict[str, str]:
 
 def _read(kept: Path) -> dict[str, str]:
     lines = kept.read_text(encoding="ascii").splitlines()
-    return {name: value for name, _, value in (line.partition("=") for line in lines)}
+    return dict(line.split("=", maxsplit=1) for line in lines)
 
 
-def _new_secrets() -> list[tuple[str, str]]:
-    return [
-        ("SECRET_KEY", secrets.token_urlsafe(64)),
-        ("PAYLOAD_KEYS", f"k1:{_random_key()}"),
-        ("FINGERPRINT_KEY", _random_key()),
-        ("EVIDENCE_KEY", _random_key()),
-    ]
+def _new_secrets() -> dict[str, str]:
+    return {
+        "SECRET_KEY": secrets.token_urlsafe(64),
+        "PAYLOAD_KEYS": f"k1:{_random_key()}",
+        "FINGERPRINT_KEY": _random_key(),
+        "EVIDENCE_KEY": _random_key(),
+    }
 
 
 def _random_key() -> str:

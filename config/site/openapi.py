@@ -9,26 +9,21 @@ people approve it: then the response is 202, and `Location` is the URL of the co
 Every error is a problem (RFC 9457) with a stable `type`, which is a page, and a `code`. `HEAD` is
 supported wherever `GET` is.
 """
+
+
+def _sent_in(place: str, name: str, description: str) -> dict[str, str]:
+    return {"type": "apiKey", "in": place, "name": name, "description": description}
+
+
 _SECURITY_SCHEMES = {
     "key": {"type": "http", "scheme": "bearer", "description": "The secret of an API key."},
-    "session": {
-        "type": "apiKey",
-        "in": "cookie",
-        "name": "sessionid",
-        "description": "A user who is signed in to the admin.",
-    },
-    "csrf_cookie": {
-        "type": "apiKey",
-        "in": "cookie",
-        "name": "csrftoken",
-        "description": "Set by the sign-in page.",
-    },
-    "csrf_token": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-CSRFToken",
-        "description": "The value of the `csrftoken` cookie, for every write in a session.",
-    },
+    "session": _sent_in("cookie", "sessionid", "A user who is signed in to the admin."),
+    "csrf_cookie": _sent_in("cookie", "csrftoken", "Set by the sign-in page."),
+    "csrf_token": _sent_in(
+        "header",
+        "X-CSRFToken",
+        "The value of the `csrftoken` cookie, for every write in a session.",
+    ),
 }
 
 

@@ -1,6 +1,6 @@
 """The problems that an operation can return, as the exception handlers format them."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from django.conf import settings
@@ -62,13 +62,14 @@ def _errors(
     if documentation.sends_any:
         kinds += raised_by_any_command()
     if documentation.needs_caller:
-        kinds += [*_OF_CALLERS, *_of_authentication(view)]
+        kinds += [*_OF_CALLERS, *_declared_by(view.authentication_classes)]
     if names_one:
         kinds.append(exceptions.NotFound)
     if documentation.query or has_body:
         kinds.append(exceptions.Invalid)
     if documentation.is_command:
-        kinds += [*_OF_COMMANDS, *_of_middleware()]
+        middleware = map(import_string, settings.AUDIT_MIDDLEWARE)
+        kinds += [*_OF_COMMANDS, *_declared_by(middleware)]
     # Bodies of DELETE are read as well.
     if has_body or documentation.is_command:
         kinds += _OF_BODIES
@@ -76,13 +77,7 @@ def _errors(
     yield from (kind() for kind in kinds)
 
 
-def _of_authentication(view: Any) -> Iterator[type[Exception]]:
-    """Yield the errors that the authentication of a view declares."""
-    for way in view.authentication_classes:
-        yield from getattr(way, "refuses_with", ())
-
-
-def _of_middleware() -> Iterator[type[Exception]]:
-    """Yield the errors that the middleware of the bus declares."""
-    for name in settings.AUDIT_MIDDLEWARE:
-        yield from getattr(import_string(name), "refuses_with", ())
+def _declared_by(sources: Iterable[Any]) -> Iterator[type[Exception]]:
+    """Yield the errors that authentication classes or middleware of the bus declare."""
+    for source in sources:
+        yield from getattr(source, "refuses_with", ())

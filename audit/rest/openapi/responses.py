@@ -26,6 +26,7 @@ class Responses:
         self, registry: ComponentRegistry, documentation: Documentation, *, view: Any
     ) -> None:
         self._registry = registry
+        self._shapes = Shapes(registry)
         self._documentation = documentation
         self._view = view
         self._is_legacy = view.channel == "v1"
@@ -54,20 +55,19 @@ class Responses:
         }
 
     def _result(self) -> Schema:
-        documentation, shapes = self._documentation, Shapes(self._registry)
+        documentation = self._documentation
         if documentation.lists is None:
-            return shapes.schema(documentation.gives)
+            return self._shapes.schema(documentation.gives)
         is_sparse = bool(getattr(documentation.query, "resource_fields", ()))
-        build = shapes.sparse if is_sparse else shapes.schema
+        build = self._shapes.sparse if is_sparse else self._shapes.schema
         return _page(build(documentation.lists))
 
     def _postponed(self) -> Schema:
         always, sometimes = ("Command-Id", "Location"), ("Idempotency-Replayed",)
-        schema = Shapes(self._registry).schema(self._view.postponed_shape)
         return {
             "description": "Held until enough people approve it",
             "headers": self._headers(always=always, sometimes=sometimes),
-            "content": {_JSON: {"schema": schema}},
+            "content": {_JSON: {"schema": self._shapes.schema(self._view.postponed_shape)}},
         }
 
     def _not_modified(self) -> Schema:
@@ -79,7 +79,7 @@ class Responses:
     def _problem(self, answers: list[Response]) -> Schema:
         """Return a reference to the shared response of a status, with this operation's codes."""
         shape = LegacyProblem if self._is_legacy else ProblemDetails
-        content = {"schema": Shapes(self._registry).schema(shape)}
+        content = {"schema": self._shapes.schema(shape)}
         phrase = HTTPStatus(answers[0].status_code).phrase
         codes = ", ".join(f"`{answer.data['code']}`" for answer in answers)
         whole = {

@@ -55,6 +55,8 @@ class Shapes:
             return self._component(hint.__name__, hint, required=hint.__required_keys__)
         if isinstance(hint, type) and issubclass(hint, Enum):
             return _one_of([each.value for each in hint])
+        if hint not in _SCALARS:
+            raise _unsupported(hint)
         return dict(_SCALARS[hint])
 
     def sparse(self, shape: Any) -> Schema:
@@ -75,8 +77,7 @@ class Shapes:
             return {"type": "array", "items": self.schema(inner)}
         if origin is dict:
             return {"type": "object", "additionalProperties": self.schema(others[0]) or True}
-        message = f"{hint!r} has no shape in JSON that is known here"
-        raise TypeError(message)
+        raise _unsupported(hint)
 
     def _component(self, name: str, shape: Any, *, required: Any) -> Schema:
         component = ResolvedComponent(  # type: ignore[no-untyped-call]
@@ -107,6 +108,10 @@ class Shapes:
             return {"oneOf": [only, {"type": "null"}]}
         nullable: Schema = only | ({"type": [only["type"], "null"]} if "type" in only else {})
         return nullable | ({"enum": [*only["enum"], None]} if "enum" in only else {})
+
+
+def _unsupported(hint: Any) -> TypeError:
+    return TypeError(f"{hint!r} has no shape in JSON that is known here")
 
 
 def _keyword(note: Any) -> Keyword:

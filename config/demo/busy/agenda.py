@@ -25,8 +25,8 @@ class Agenda:
             heapq.heappush(self._steps, (moment, next(self._numbers), step))
 
     def part(self, share: float) -> datetime:
-        """Return the time at which this share of the month has passed."""
-        return self.start + share * (self.end - self.start)
+        """Return the office hours in which this share of the month has passed."""
+        return office_hours(self.start + share * (self.end - self.start))
 
     def in_order(self) -> Iterator[tuple[datetime, Step]]:
         """Yield the steps one by one; each may add later steps."""

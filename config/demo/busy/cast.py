@@ -2,20 +2,15 @@
 
 from django.contrib.auth.models import User
 
-from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
+from apikeys.commands import AddMember, CreateCustomer
 from apikeys.models import ApiKey, Customer
 from approvals.people.commands import AddToGroup, CreateUser, GrantPermission, SetStaff
 from audit.messages.outcomes import Completed
+from config.demo import story
 from config.demo.busy import texts
 from config.demo.busy.decisions import ask_and_decide
 from config.demo.busy.stage import THE_SYSTEM, Firm, Stage
 
-# Permissions for working with keys; a junior is granted only the first ones.
-_JUNIOR = ("view_apikey", "create_apikey")
-_SENIOR = (
-    *_JUNIOR,
-    *("update_apikey", "rotate_apikey", "enable_apikey", "disable_apikey", "delete_apikey"),
-)
 _APPROVER = (
     "apikeys.view_apikey",
     "approvals.view_approvalrequest",
@@ -26,15 +21,16 @@ _NEW = "A new customer has signed"
 
 def is_there() -> bool:
     """Return True if the month was played, or started."""
-    return Customer.objects.filter(name=texts.FIRMS[0]).exists()
+    return Customer.objects.filter(name="Globex").exists()
 
 
 def gather(stage: Stage) -> None:
     """Add the customers, Acme first, with their people and services."""
     for name in texts.PEOPLE:
-        stage.firms.append(_firm(stage, name))
+        stage.firms[name] = _firm(stage, name)
+    iris = User.objects.get(username="iris")
     for name in ("Globex", "Harbor Logistics"):
-        _join(stage, stage.firm(name), "iris")
+        _join(stage, stage.firms[name], iris)
 
 
 def hire_carol(stage: Stage) -> None:
@@ -45,16 +41,18 @@ def hire_carol(stage: Stage) -> None:
     for permission in _APPROVER:
         grant = GrantPermission(user_id=carol.pk, permission=permission)
         ask_and_decide(stage, grant, by=olga, reason="Carol will approve in Security")
-    join = AddToGroup(user_id=carol.pk, group_id=stage.group("Security").pk)
+    join = AddToGroup(user_id=carol.pk, group_id=stage.security)
     ask_and_decide(stage, join, by=olga, reason="Two approvers are too few in the holidays")
     stage.approvers["carol"] = stage.person("carol", "admin")
 
 
 def hire(stage: Stage, firm: Firm, username: str) -> None:
     """Create an account for a person who acts for a customer."""
-    _account(stage, username)
-    _join(stage, firm, username)
-    _grant(stage, username)
+    user = _account(stage, username)
+    _join(stage, firm, user)
+    for codename in story.JUNIOR if username in texts.JUNIORS else story.SENIOR:
+        grant = GrantPermission(user_id=user.pk, permission=f"apikeys.{codename}")
+        stage.send(grant, by=stage.approvers["olga"], reason="Handles the keys of the customer")
 
 
 def _firm(stage: Stage, name: str) -> Firm:
@@ -71,10 +69,9 @@ def _firm(stage: Stage, name: str) -> Firm:
 
 
 def _customer(stage: Stage, name: str) -> Customer:
-    found = Customer.objects.filter(name=name).first()
-    if found is None:
+    if not Customer.objects.filter(name=name).exists():
         stage.send(CreateCustomer(name=name), by=THE_SYSTEM, reason=_NEW)
-    return found or Customer.objects.get(name=name)
+    return Customer.objects.get(name=name)
 
 
 def _account(stage: Stage, username: str) -> User:
@@ -83,23 +80,15 @@ def _account(stage: Stage, username: str) -> User:
     return User.objects.get(username=username)
 
 
-def _join(stage: Stage, firm: Firm, username: str) -> None:
-    user = User.objects.get(username=username)
+def _join(stage: Stage, firm: Firm, user: User) -> None:
     join = AddMember(customer_id=firm.customer.pk, user_id=user.pk)
     stage.send(join, by=THE_SYSTEM, reason=f"Works with {firm.customer}")
-
-
-def _grant(stage: Stage, username: str) -> None:
-    user = User.objects.get(username=username)
-    for codename in _JUNIOR if username in texts.JUNIORS else _SENIOR:
-        grant = GrantPermission(user_id=user.pk, permission=f"apikeys.{codename}")
-        stage.send(grant, by=stage.approvers["olga"], reason="Handles the keys of the customer")
 
 
 def _make_robots(stage: Stage, firm: Firm) -> None:
     owner = firm.seniors[0]
     for number, name in enumerate(texts.ROBOTS[firm.customer.name]):
-        command = CreateApiKey(customer_id=firm.customer.pk, owner_id=int(owner.id), name=name)
+        command = firm.new_key(name, by=owner)
         outcome = stage.send(command, by=owner, reason="For the program of that name")
         if isinstance(outcome, Completed):
             firm.robots.append(stage.robot(command.api_key_id, "v2" if number else "v1"))

@@ -6,26 +6,23 @@ can create one.
 """
 
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from datetime import datetime, timedelta, tzinfo
 from typing import ClassVar
 
-import psycopg
-from django.db import connection, connections
+from django.db import connections
 from django.utils import timezone
 
 _SCHEMA = "demo_clock"
-_TURNED = """
-    CREATE FUNCTION demo_clock.{name}() RETURNS timestamptz LANGUAGE sql {volatility} RETURN
-        pg_catalog.{name}() + pg_catalog.current_setting('demo.offset')::interval
+_MAKE = f"""
+    DROP SCHEMA IF EXISTS {_SCHEMA} CASCADE;
+    CREATE SCHEMA {_SCHEMA};
+    CREATE FUNCTION {_SCHEMA}.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE RETURN
+        pg_catalog.clock_timestamp() + pg_catalog.current_setting('demo.offset')::interval;
+    CREATE FUNCTION {_SCHEMA}.now() RETURNS timestamptz LANGUAGE sql STABLE RETURN
+        pg_catalog.now() + pg_catalog.current_setting('demo.offset')::interval;
+    GRANT USAGE ON SCHEMA {_SCHEMA} TO PUBLIC;
 """
-_MAKE = (
-    f"DROP SCHEMA IF EXISTS {_SCHEMA} CASCADE",
-    f"CREATE SCHEMA {_SCHEMA}",
-    _TURNED.format(name="clock_timestamp", volatility="VOLATILE"),
-    _TURNED.format(name="now", volatility="STABLE"),
-    f"GRANT USAGE ON SCHEMA {_SCHEMA} TO PUBLIC",
-)
 # In one statement, because a connection that is reopened after an error has none of these settings.
 # A server crash may lose the last commits: the demo can be played again.
 _TURN = f"""
@@ -34,33 +31,28 @@ _TURN = f"""
 """
 
 
-class Clock:
-    """A clock that runs a set time behind."""
-
-    def __init__(self) -> None:
-        self._reached = datetime.min.replace(tzinfo=timezone.get_default_timezone())
-
-    def go_to(self, moment: datetime) -> None:
-        """Set the clock, at least a second after the last time: no time occurs twice."""
-        self._reached = max(moment, self._reached + timedelta(seconds=1))
-        _Turned.offset = self._reached - datetime.now(moment.tzinfo)
-        with connection.cursor() as cursor:
-            cursor.execute(_TURN, [f"{_Turned.offset.total_seconds()} seconds"])
-
-
 @contextmanager
-def clock_set_back() -> Iterator[Clock]:
-    """Yield a clock that can be set back; restore the real time at the end."""
-    _as_owner(*_MAKE)
+def clock_set_back(moment: datetime) -> Iterator[None]:
+    """Set the clock back to a time; restore the real time at the end."""
+    execute(_MAKE, using="owner")
     vars(timezone)["datetime"] = _Turned
     try:
-        yield Clock()
+        _turn_to(moment)
+        yield
     finally:
         vars(timezone)["datetime"] = datetime
-        with connection.cursor() as cursor:
-            cursor.execute("RESET search_path")
-            cursor.execute("RESET synchronous_commit")
-        _as_owner(f"DROP SCHEMA {_SCHEMA} CASCADE")
+        execute("RESET search_path; RESET synchronous_commit")
+        execute(f"DROP SCHEMA {_SCHEMA} CASCADE", using="owner")
+
+
+def go_on_to(moment: datetime) -> None:
+    """Set the clock, at least a second later than it is: no time occurs twice."""
+    _turn_to(max(moment, timezone.now() + timedelta(seconds=1)))
+
+
+def _turn_to(moment: datetime) -> None:
+    _Turned.offset = moment - datetime.now(moment.tzinfo)
+    execute(_TURN, f"{_Turned.offset.total_seconds()} seconds")
 
 
 class _Turned(datetime):
@@ -73,8 +65,7 @@ class _Turned(datetime):
         return datetime.now(tz) + cls.offset
 
 
-def _as_owner(*statements: str) -> None:
-    settings = connections["owner"].get_connection_params()
-    with closing(psycopg.connect(**settings, autocommit=True)) as owner:
-        for statement in statements:
-            owner.execute(statement)
+def execute(sql: str, *parameters: str, using: str = "default") -> None:
+    """Execute SQL with a new cursor: after a failure, the connection may be another one."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(sql, parameters or None)

@@ -1,9 +1,9 @@
 """Ordinary activity of people and services. A new habit is one more line in ``_HABITS``."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import timedelta
-from typing import NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.utils import timezone
@@ -19,9 +19,10 @@ from apikeys.commands import (
 )
 from apikeys.models import ApiKey, PickUp
 from audit.bus.dispatch import refuse_input
+from audit.messages.classes import Command
 from audit.messages.exceptions import FieldError, Invalid
 from config.demo.busy import texts
-from config.demo.busy.decisions import ask_and_decide, decide_somehow
+from config.demo.busy.decisions import ENDINGS, ask_and_decide
 from config.demo.busy.stage import Firm, Speaker, Stage
 
 _Act: TypeAlias = Callable[[Stage, Firm], None]
@@ -30,78 +31,54 @@ _OVERLAPS = (0, 3_600, 86_400, 3 * 86_400)
 _LIFETIMES = (30, 90, 365)
 
 
-class Habit(NamedTuple):
-    """A recurring action, with its frequency relative to the others."""
-
-    act: _Act
-    weight: int
-
-
 def do_something(stage: Stage) -> None:
     """Let a random customer do a random thing."""
-    shares = [texts.SHARES[firm.customer.name] for firm in stage.firms]
-    (firm,) = stage.random.choices(stage.firms, weights=shares)
-    (habit,) = stage.random.choices(_HABITS, weights=[habit.weight for habit in _HABITS])
-    habit.act(stage, firm)
+    firm = stage.firms[stage.draw(texts.SHARES)]
+    stage.draw(_HABITS)(stage, firm)
 
 
 def create_key(stage: Stage, firm: Firm) -> None:
-    name = stage.pick(texts.SYSTEMS) + stage.pick(texts.PLACES)
-    _create(stage, firm, name=name)
+    _create(stage, firm, name=stage.pick(texts.SYSTEMS) + stage.pick(texts.PLACES))
+
+
+def name_it_carelessly(stage: Stage, firm: Firm) -> None:
+    """Create a key with a meaningless name, which a policy forbids from some day on."""
+    _create(stage, firm, name=f"tmp-{stage.random.randrange(100)}")
 
 
 def enable_key(stage: Stage, firm: Firm) -> None:
     api_key = some_key(stage, firm, is_enabled=False)
-    if api_key is None:
-        return create_key(stage, firm)
-    command, speaker = EnableApiKey(api_key_id=api_key.pk), anybody(stage, firm)
-    return ask_and_decide(stage, command, by=speaker, reason=stage.pick(texts.WHY_ENABLE))
+    _change(stage, api_key, EnableApiKey, texts.WHY_ENABLE, by=anybody(stage, firm))
 
 
 def disable_key(stage: Stage, firm: Firm) -> None:
-    api_key = some_key(stage, firm, is_enabled=True)
-    if api_key is None:
-        return
-    command, speaker = DisableApiKey(api_key_id=api_key.pk), anybody(stage, firm)
-    request = stage.ask(command, by=speaker, reason=stage.pick(texts.WHY_DISABLE))
-    if request is not None:
-        decide_somehow(stage, request, speaker)
+    api_key = some_key(stage, firm)
+    _change(stage, api_key, DisableApiKey, texts.WHY_DISABLE, by=anybody(stage, firm))
 
 
 def change_key(stage: Stage, firm: Firm) -> None:
     """Change the description, networks, scopes or metadata of a key."""
-    api_key = some_key(stage, firm, is_enabled=True)
-    if api_key is not None:
-        fields, why = stage.random.choice(texts.CHANGES)
-        command = UpdateApiKey(api_key_id=api_key.pk, **fields)
-        ask_and_decide(stage, command, by=_owner(firm, api_key), reason=why)
+    api_key, (fields, why) = some_key(stage, firm), stage.pick(texts.CHANGES)
+    _change(stage, api_key, UpdateApiKey, (why,), by=anybody(stage, firm), **fields)
 
 
 def let_it_end(stage: Stage, firm: Firm) -> None:
     """Set an expiry date on a key."""
-    api_key = some_key(stage, firm, is_enabled=True)
-    if api_key is not None:
-        lifetime = timedelta(days=stage.random.choice(_LIFETIMES))
-        command = UpdateApiKey(api_key_id=api_key.pk, expires_at=timezone.now() + lifetime)
-        why = stage.pick(texts.WHY_EXPIRE)
-        ask_and_decide(stage, command, by=_owner(firm, api_key), reason=why)
+    api_key, by = some_key(stage, firm), anybody(stage, firm)
+    end = timezone.now() + timedelta(days=stage.pick(_LIFETIMES))
+    _change(stage, api_key, UpdateApiKey, texts.WHY_EXPIRE, by=by, expires_at=end)
 
 
 def rotate_key(stage: Stage, firm: Firm) -> None:
     """Rotate the secret of a key, mostly with some overlap."""
-    api_key = some_key(stage, firm, is_enabled=True)
-    if api_key is not None:
-        overlap = stage.random.choice(_OVERLAPS)
-        command = RotateApiKey(api_key_id=api_key.pk, overlap_seconds=overlap)
-        why = stage.pick(texts.WHY_ROTATE)
-        ask_and_decide(stage, command, by=_owner(firm, api_key), reason=why)
+    api_key, by = some_key(stage, firm), anybody(stage, firm)
+    overlap = stage.pick(_OVERLAPS)
+    _change(stage, api_key, RotateApiKey, texts.WHY_ROTATE, by=by, overlap_seconds=overlap)
 
 
 def delete_key(stage: Stage, firm: Firm) -> None:
     api_key = some_key(stage, firm, is_enabled=False)
-    if api_key is not None:
-        command, why = DeleteApiKey(api_key_id=api_key.pk), stage.pick(texts.WHY_DELETE)
-        ask_and_decide(stage, command, by=_owner(firm, api_key), reason=why)
+    _change(stage, api_key, DeleteApiKey, texts.WHY_DELETE, by=anybody(stage, firm))
 
 
 def pick_up_secret(stage: Stage, firm: Firm) -> None:
@@ -115,30 +92,24 @@ def pick_up_secret(stage: Stage, firm: Firm) -> None:
 
 def repeat_what_is_so(stage: Stage, firm: Firm) -> None:
     """Enable a key that is already enabled."""
-    api_key = some_key(stage, firm, is_enabled=True)
-    if api_key is not None:
-        stage.say(EnableApiKey(api_key_id=api_key.pk), by=stage.random.choice(firm.seniors))
+    _change(stage, some_key(stage, firm), EnableApiKey, by=stage.pick(firm.seniors))
 
 
-def ask_for_too_much(stage: Stage, firm: Firm) -> None:
-    """Send a command without its permission, or for a key of another customer."""
-    others = [each for each in stage.firms if each is not firm]
-    target = some_key(stage, stage.random.choice(others), is_enabled=True)
-    own = some_key(stage, firm, is_enabled=True)
-    if firm.juniors and own and stage.random.random() < 0.6:  # noqa: PLR2004  # six in ten
-        stage.say(
-            DisableApiKey(api_key_id=own.pk),
-            by=stage.random.choice(firm.juniors),
-            reason=stage.pick(texts.WHY_DISABLE),
-        )
-    elif target:
-        stage.say(EnableApiKey(api_key_id=target.pk), by=anybody(stage, firm))
+def ask_without_permission(stage: Stage, firm: Firm) -> None:
+    if firm.juniors:
+        api_key, by = some_key(stage, firm), stage.pick(firm.juniors)
+        _change(stage, api_key, DisableApiKey, texts.WHY_DISABLE, by=by)
+
+
+def ask_for_a_key_of_another_customer(stage: Stage, firm: Firm) -> None:
+    other = stage.pick([each for each in stage.firms.values() if each is not firm])
+    _change(stage, some_key(stage, other), EnableApiKey, by=anybody(stage, firm))
 
 
 def mistype(stage: Stage, firm: Firm) -> None:
     """Enable a key that never existed."""
-    speaker = stage.random.choice(firm.seniors)
-    stage.say(EnableApiKey(api_key_id=UUID(stage.token())), by=speaker)
+    command = EnableApiKey(api_key_id=UUID(stage.token()))
+    stage.say(command, by=stage.pick(firm.seniors))
 
 
 def send_nonsense(stage: Stage, firm: Firm) -> None:
@@ -147,55 +118,58 @@ def send_nonsense(stage: Stage, firm: Firm) -> None:
         FieldError("name", "blank", "may not be blank"),
         FieldError("nmae", "unknown", "is no field"),
     ]
-    context = stage.context(stage.random.choice(firm.robots))
+    context = stage.context(stage.pick(firm.robots))
     context.idempotency_key = None
     with suppress(Invalid):
         refuse_input(CreateApiKey, Invalid(errors=problems), context=context)
 
 
-def name_it_carelessly(stage: Stage, firm: Firm) -> None:
-    """Create a key with a meaningless name, which a policy forbids from some day on."""
-    _create(stage, firm, name=f"tmp-{stage.random.randrange(100)}")
-
-
-_HABITS = (
-    Habit(create_key, 18),
-    Habit(enable_key, 22),
-    Habit(disable_key, 34),
-    Habit(change_key, 6),
-    Habit(let_it_end, 2),
-    Habit(rotate_key, 6),
-    Habit(delete_key, 3),
-    Habit(pick_up_secret, 6),
-    Habit(repeat_what_is_so, 5),
-    Habit(ask_for_too_much, 5),
-    Habit(mistype, 3),
-    Habit(send_nonsense, 3),
-    Habit(name_it_carelessly, 3),
-)
+# Habits with their weights.
+_HABITS: dict[_Act, int] = {
+    create_key: 20,
+    name_it_carelessly: 3,
+    enable_key: 22,
+    disable_key: 34,
+    change_key: 6,
+    let_it_end: 2,
+    rotate_key: 6,
+    delete_key: 3,
+    pick_up_secret: 6,
+    repeat_what_is_so: 5,
+    ask_without_permission: 3,
+    ask_for_a_key_of_another_customer: 2,
+    mistype: 3,
+    send_nonsense: 3,
+}
 
 
 def anybody(stage: Stage, firm: Firm) -> Speaker:
     """Choose a sender for a customer: mostly a service."""
     is_program = stage.random.random() < 0.65  # noqa: PLR2004  # two in three
-    return stage.random.choice(firm.robots if is_program else firm.seniors)
+    return stage.pick(firm.robots if is_program else firm.seniors)
 
 
-def some_key(stage: Stage, firm: Firm, *, is_enabled: bool) -> ApiKey | None:
+def some_key(stage: Stage, firm: Firm, *, is_enabled: bool = True) -> ApiKey | None:
     """Choose a key of a customer, except deleted keys and those that its services use."""
-    found = stage.keys_of(firm).filter(deleted_at=None, is_enabled=is_enabled)
-    keys = list(found.order_by("created_at", "pk"))
-    return stage.random.choice(keys) if keys else None
+    keys = list(stage.keys_of(firm, is_enabled=is_enabled))
+    return stage.pick(keys) if keys else None
 
 
 def _create(stage: Stage, firm: Firm, *, name: str) -> None:
-    speaker = anybody(stage, firm)
-    command = CreateApiKey(
-        customer_id=firm.customer.pk, owner_id=firm.owner_of_keys_by(speaker), name=name
-    )
-    ask_and_decide(stage, command, by=speaker, reason=stage.pick(texts.WHY_CREATE))
+    by = anybody(stage, firm)
+    ask_and_decide(stage, firm.new_key(name, by=by), by=by, reason=stage.pick(texts.WHY_CREATE))
 
 
-def _owner(firm: Firm, api_key: ApiKey) -> Speaker:
-    owners = (each for each in firm.people.values() if each.id == str(api_key.owner_id))
-    return next(owners, firm.seniors[0])
+def _change(
+    stage: Stage,
+    api_key: ApiKey | None,
+    command_type: Callable[..., Command],
+    reasons: Sequence[str] = ("",),
+    *,
+    by: Speaker,
+    **fields: Any,
+) -> None:
+    """Send a command about a key, if there is one; if it is held, choose an outcome at random."""
+    if api_key is not None:
+        command, why = command_type(api_key_id=api_key.pk, **fields), stage.pick(reasons)
+        ask_and_decide(stage, command, by=by, reason=why, ending=stage.draw(ENDINGS))

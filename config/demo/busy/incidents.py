@@ -4,11 +4,13 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 from django.db import connection
+from django.utils import timezone
 
-from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
+from apikeys.commands import DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
 from approvals.decisions.break_glass_commands import BreakGlass
 from approvals.models import ApprovalRequest, Policy, State
@@ -17,8 +19,8 @@ from approvals.policies.commands import CreatePolicy, EditPolicy
 from audit.messages.classes import Command
 from audit.outside import outside_command
 from config.demo.busy import cast, texts
-from config.demo.busy.agenda import office_hours
-from config.demo.busy.decisions import approved, ask_and_decide, decide, denied
+from config.demo.busy.clock import execute
+from config.demo.busy.decisions import APPROVED, DENIED, Ending, ask_and_decide, schedule
 from config.demo.busy.habits import some_key
 from config.demo.busy.stage import Stage
 
@@ -28,10 +30,9 @@ _DURING_THE_OUTAGE = 14
 def plan(stage: Stage) -> None:
     """Schedule every incident at its part of the month."""
     for share, incident in _INCIDENTS:
-        moment = office_hours(stage.agenda.part(share))
-        stage.agenda.at(moment, partial(incident, stage))
+        stage.agenda.at(stage.agenda.part(share), partial(incident, stage))
     for number, why in enumerate(texts.WHY_BY_HAND):
-        moment = office_hours(stage.agenda.part(0.15 + 0.2 * number))
+        moment = stage.agenda.part(0.15 + 0.2 * number)
         stage.agenda.at(moment, partial(_repair_by_hand, stage, why, number))
 
 
@@ -39,7 +40,7 @@ def _ask_before_enabling(stage: Stage) -> None:
     policy = CreatePolicy(
         governs="apikeys.enable",
         condition='context.channel == "v1"',
-        groups=(stage.group("Security").pk,),
+        groups=(stage.security,),
         quorums=(1,),
     )
     _propose(stage, policy, why="A leaked key was enabled again by a script on Tuesday")
@@ -58,8 +59,8 @@ def _forbid_careless_names(stage: Stage) -> None:
 def _ask_before_creating_at_lumen(stage: Stage) -> None:
     policy = CreatePolicy(
         governs="apikeys.create",
-        for_tenant=str(stage.firm("Lumen Clinics").customer.pk),
-        groups=(stage.group("Security").pk,),
+        for_tenant=str(stage.firms["Lumen Clinics"].customer.pk),
+        groups=(stage.security,),
         quorums=(1,),
         requester_reason_required=True,
         approve_within=timedelta(days=2),
@@ -68,56 +69,54 @@ def _ask_before_creating_at_lumen(stage: Stage) -> None:
 
 
 def _ask_for_more_than_people_can_give(stage: Stage) -> None:
-    policy = Policy.objects.filter(governs="apikeys.enable", is_enabled=True).first()
-    if policy is None:
-        return
-    edited = EditPolicy(
-        policy_id=policy.pk,
-        governs=policy.governs,
-        groups=(stage.group("Security").pk,),
-        quorums=(1,),
-    )
-    why = "The same for every channel"
-    request = stage.ask(edited, by=stage.approvers["olga"], reason=why)
-    if request is not None:
-        decide(stage, request, stage.approvers["olga"], denied)
+    edit_policy(stage, "apikeys.enable", why="The same for every channel", ending=DENIED)
 
 
-def _propose(stage: Stage, command: Command, *, why: str) -> None:
-    ask_and_decide(stage, command, by=stage.approvers["olga"], reason=why)
+def edit_policy(stage: Stage, governs: str, *, why: str, ending: Ending, **said: Any) -> None:
+    """Propose a policy with the same rules and no condition."""
+    policy = Policy.objects.filter(governs=governs, is_enabled=True).first()
+    if policy is not None:
+        rules = policy.present_rules()
+        edited = EditPolicy(
+            policy_id=policy.pk,
+            governs=governs,
+            groups=tuple(rule.group_id for rule in rules),
+            quorums=tuple(rule.quorum for rule in rules),
+            **said,
+        )
+        _propose(stage, edited, why=why, ending=ending)
+
+
+def _propose(stage: Stage, command: Command, *, why: str, ending: Ending = APPROVED) -> None:
+    ask_and_decide(stage, command, by=stage.approvers["olga"], reason=why, ending=ending)
 
 
 def _repair_by_hand(stage: Stage, why: str, number: int) -> None:
     """Change a name in the database; every other time without a history row as well."""
-    firm = stage.firms[number % len(stage.firms)]
-    api_key = some_key(stage, firm, is_enabled=True)
-    if api_key is None:
-        return
-    name = f"{api_key.name}-eu"
-    with outside_command(why):
-        if number % 2:
-            ApiKey.objects.filter(pk=api_key.pk).update(name=name)
-        else:
-            api_key.name = name
-            api_key.save(update_fields=["name"])
+    api_key = some_key(stage, stage.pick(list(stage.firms.values())))
+    if api_key is not None:
+        api_key.name = f"{api_key.name}-eu"
+        with outside_command(why):
+            if number % 2:
+                ApiKey.objects.filter(pk=api_key.pk).update(name=api_key.name)
+            else:
+                api_key.save(update_fields=["name"])
 
 
 def _outage(stage: Stage) -> None:
     """Hold row locks for some minutes, so that one command after another fails."""
-    start = stage.agenda.part(0.55)
-    for minute in range(_DURING_THE_OUTAGE):
-        moment = office_hours(start) + timedelta(minutes=minute, seconds=7 * minute)
+    for number in range(_DURING_THE_OUTAGE):
+        moment = timezone.now() + number * timedelta(seconds=67)
         stage.agenda.at(moment, partial(_fail, stage))
 
 
 def _fail(stage: Stage) -> None:
-    firm = stage.random.choice(stage.firms)
-    api_key = some_key(stage, firm, is_enabled=True)
+    firm = stage.pick(list(stage.firms.values()))
+    api_key = some_key(stage, firm)
     if api_key is not None:
+        command, by = EnableApiKey(api_key_id=api_key.pk), stage.pick(firm.seniors)
         with _somebody_holds(api_key.pk):
-            command = EnableApiKey(api_key_id=api_key.pk)
-            speaker = stage.random.choice(firm.seniors)
-            stage.say(command, by=speaker, reason="Back after the maintenance")
+            stage.say(command, by=by, reason="Back after the maintenance")
 
 
 @contextmanager
@@ -126,42 +125,30 @@ def _somebody_holds(api_key_id: UUID) -> Iterator[None]:
         other.set_autocommit(False)
         with other.cursor() as holding:
             holding.execute("SELECT FROM apikeys_apikey WHERE id = %s FOR UPDATE", [api_key_id])
-        _execute("SET lock_timeout = '20ms'")
+        execute("SET lock_timeout = '20ms'")
         yield
-        _execute("RESET lock_timeout")
-        other.rollback()
-
-
-def _execute(sql: str) -> None:
-    # A new cursor each time: after a failure the connection may be another one.
-    with connection.cursor() as cursor:
-        cursor.execute(sql)
+        execute("RESET lock_timeout")
 
 
 def _leave_before_the_answer(stage: Stage) -> None:
     """Let Nico request a key at Lumen; he has left when it is approved."""
-    olga, firm = stage.approvers["olga"], stage.firm("Lumen Clinics")
+    olga, firm = stage.approvers["olga"], stage.firms["Lumen Clinics"]
     cast.hire(stage, firm, "nico")
     nico = stage.person("nico", "v2")
-    command = CreateApiKey(customer_id=firm.customer.pk, owner_id=int(nico.id), name="summer-study")
-    request = stage.ask(command, by=nico, reason="For my study of this summer")
+    command = firm.new_key("summer-study", by=nico)
+    ask_and_decide(stage, command, by=nico, reason="For my study of this summer")
     leave = SetUserActive(user_id=int(nico.id), is_active=False)
     stage.say(leave, by=olga, reason="Nico does not come after all")
-    if request is not None:
-        decide(stage, request, nico, approved)
 
 
 def _overtaken(stage: Stage) -> None:
     """Request to enable a key that a colleague enables before it is approved."""
-    firm = stage.firm("Acme")
+    firm = stage.firms["Acme"]
     api_key = some_key(stage, firm, is_enabled=False)
-    if api_key is None:
-        return
-    command = EnableApiKey(api_key_id=api_key.pk)
-    request = stage.ask(command, by=firm.robots[0], reason="The sale begins at noon")
-    if request is not None:
+    if api_key is not None:
+        command = EnableApiKey(api_key_id=api_key.pk)
+        ask_and_decide(stage, command, by=firm.robots[0], reason="The sale begins at noon")
         stage.say(command, by=firm.people["dana"], reason="Needed at once, and I may")
-        decide(stage, request, firm.robots[0], approved)
 
 
 def _let_bob_break_the_glass(stage: Stage) -> None:
@@ -172,8 +159,8 @@ def _let_bob_break_the_glass(stage: Stage) -> None:
 
 def _break_the_glass(stage: Stage) -> None:
     """Disable a leaked key with break-glass; the owners review it afterwards."""
-    firm, bob = stage.firm("Globex"), stage.approvers["bob"]
-    api_key = some_key(stage, firm, is_enabled=True)
+    firm, bob = stage.firms["Globex"], stage.approvers["bob"]
+    api_key = some_key(stage, firm)
     if api_key is None:
         return
     leaked = DisableApiKey(api_key_id=api_key.pk)
@@ -189,7 +176,7 @@ def _review(stage: Stage) -> None:
         message_type="approvals.review_break_glass", state=State.PENDING
     )
     for request in asked:
-        decide(stage, request, stage.approvers["bob"], approved)
+        schedule(stage, request, stage.approvers["bob"], APPROVED)
 
 
 _INCIDENTS: tuple[tuple[float, Callable[[Stage], None]], ...] = (

@@ -13,12 +13,10 @@ from django.utils import timezone
 from audit.models.records import CommandRecord
 from config.demo import story
 from config.demo.busy import cast, habits, incidents, open_requests
-from config.demo.busy.agenda import Agenda
-from config.demo.busy.clock import clock_set_back
+from config.demo.busy.agenda import Agenda, Step
+from config.demo.busy.clock import clock_set_back, go_on_to
 from config.demo.busy.stage import Stage
 
-USUAL_DAYS = 30
-USUAL_PACE = 70
 _SEED = "countersign"
 # Weights by hour of the day in UTC, and by day of the week from Monday.
 _HOURS = (1, 1, 3, 1, 1, 2, 4, 12, 30, 44, 46, 38, 22, 30, 44, 42, 34, 22, 10, 6, 4, 3, 2, 1)
@@ -29,8 +27,8 @@ _SECONDS_BETWEEN_REPORTS = 2.0
 def play(
     report: Callable[[str], None],
     *,
-    days: int = USUAL_DAYS,
-    pace: int = USUAL_PACE,
+    days: int = 30,
+    pace: int = 70,
     end: datetime | None = None,
 ) -> None:
     """Play the days before the end, by default now, with about ``pace`` actions on each.
@@ -39,15 +37,14 @@ def play(
     """
     end = end or timezone.now() - timedelta(minutes=1)
     agenda = Agenda(start=end - timedelta(days=days), end=end)
-    with clock_set_back() as clock, _quiet_logs(), _no_mail():
-        clock.go_to(agenda.start - timedelta(hours=1))
+    with clock_set_back(agenda.start - timedelta(hours=1)), _in_silence():
         if not story.is_loaded():
             story.load()
         stage = Stage(agenda, seed=_SEED)
         cast.gather(stage)
         _plan(stage, days=days, pace=pace)
         for moment, step in _reported(agenda, report):
-            clock.go_to(moment)
+            go_on_to(moment)
             step()
 
 
@@ -69,9 +66,7 @@ def _moment_of(day: datetime, stage: Stage) -> datetime:
     return max(moment, stage.agenda.start + timedelta(seconds=seconds))
 
 
-def _reported(
-    agenda: Agenda, report: Callable[[str], None]
-) -> Iterator[tuple[datetime, Callable[[], None]]]:
+def _reported(agenda: Agenda, report: Callable[[str], None]) -> Iterator[tuple[datetime, Step]]:
     """Yield the steps; report the day and the estimated remaining time now and then."""
     began = told = time.monotonic()
     for moment, step in agenda.in_order():
@@ -85,21 +80,16 @@ def _reported(
 
 
 @contextmanager
-def _quiet_logs() -> Iterator[None]:
-    """Hide the errors of the simulated outage."""
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)
+def _in_silence() -> Iterator[None]:
+    """Hide the errors of the simulated outage, and send no mail.
 
-
-@contextmanager
-def _no_mail() -> Iterator[None]:
-    """Send nothing: the approvers' e-mails would be hundreds, of today, about weeks ago."""
+    The approvers' e-mails would be hundreds, of today, about weeks ago.
+    """
     backend = settings.EMAIL_BACKEND
+    logging.disable(logging.CRITICAL)
     settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
     try:
         yield
     finally:
+        logging.disable(logging.NOTSET)
         settings.EMAIL_BACKEND = backend

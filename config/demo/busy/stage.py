@@ -1,18 +1,19 @@
 """The stage of the month: its senders and their channels, and how commands are sent."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import log
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.models import Group, User
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from apikeys.commands import CreateApiKey
 from apikeys.models import ApiKey, Customer
 from approvals.models import ApprovalRequest
 from audit.actors import credentials
@@ -20,10 +21,12 @@ from audit.actors.actors import SYSTEM
 from audit.bus.context import Context, RequestFacts
 from audit.bus.dispatch import dispatch
 from audit.messages.classes import Command
-from audit.messages.exceptions import CommandError
+from audit.messages.exceptions import CommandError, Forbidden
 from audit.messages.outcomes import Outcome, Postponed
 from config.demo.busy import texts
 from config.demo.busy.agenda import Agenda, office_hours
+
+_Choice = TypeVar("_Choice")
 
 
 class Speaker(NamedTuple):
@@ -53,14 +56,10 @@ class Firm:
         """Its people who may do everything with its keys."""
         return [each for each in self.people.values() if each not in self.juniors]
 
-    def owner_of_keys_by(self, speaker: Speaker) -> int:
-        """Return the id of the owner for a key created by the sender: itself, or a senior."""
-        return int((self.seniors[0] if speaker in self.robots else speaker).id)
-
-    @property
-    def kept(self) -> list[str]:
-        """The ids of the keys that its services use, which are never disabled."""
-        return [robot.id for robot in self.robots]
+    def new_key(self, name: str, *, by: Speaker) -> CreateApiKey:
+        """Return the creation of a key for the sender, or for a senior if that is a service."""
+        owner = self.seniors[0] if by in self.robots else by
+        return CreateApiKey(customer_id=self.customer.pk, owner_id=int(owner.id), name=name)
 
 
 class Stage:
@@ -70,14 +69,13 @@ class Stage:
         # A fixed seed: every demo is the same.
         self.random = random.Random(seed)  # noqa: S311  # no secret
         self.agenda = agenda
-        self.firms: list[Firm] = []
+        self.firms: dict[str, Firm] = {}
+        self.security = Group.objects.get(name="Security").pk
         self._earlier_keys = frozenset(ApiKey.objects.values_list("pk", flat=True))
         self.approvers = {name: self.person(name, "admin") for name in ("ann", "bob", "olga")}
 
     def say(self, command: Command, *, by: Speaker, reason: str = "") -> Outcome | None:
         """Send a command; return None if it fails or is refused, or the sender is invalid."""
-        if credentials.live_actor(by.kind, by.id) is None:
-            return None
         with suppress(CommandError):
             return self.send(command, by=by, reason=reason)
         return None
@@ -92,13 +90,17 @@ class Stage:
     def context(self, by: Speaker, *, reason: str = "") -> Context:
         actor = credentials.live_actor(by.kind, by.id)
         if actor is None:
-            message = f"{by.kind} {by.id} is no longer good"
-            raise RuntimeError(message)
+            raise Forbidden(f"{by.kind} {by.id} is no longer good")
+        facts = RequestFacts(
+            request_id=self.token()[:18] if by.address else "",
+            client_address=by.address,
+            user_agent=by.user_agent,
+        )
         return Context(
             actor=actor,
             channel=by.channel,
             reason=reason,
-            request=self._facts(by),
+            request=facts,
             idempotency_key=self.token() if by.channel == "v2" else None,
         )
 
@@ -112,48 +114,41 @@ class Stage:
     def person(self, username: str, channel: str) -> Speaker:
         """Return a sender with an account, an IP address and a user agent."""
         user = User.objects.get(username=username)
-        agents = texts.USER_AGENTS[channel]
-        address = f"198.51.100.{self.random.randrange(10, 250)}"
-        return Speaker("user", str(user.pk), channel, address, self.pick(agents))
+        return self._speaker("user", user.pk, channel, network="198.51.100")
 
     def robot(self, api_key_id: UUID, channel: str) -> Speaker:
-        agent = self.pick(texts.USER_AGENTS[channel])
-        address = f"203.0.113.{self.random.randrange(10, 250)}"
-        return Speaker("api_key", str(api_key_id), channel, address, agent)
+        return self._speaker("api_key", api_key_id, channel, network="203.0.113")
 
-    def pick(self, choices: Sequence[str]) -> str:
+    def pick(self, choices: Sequence[_Choice]) -> _Choice:
         return self.random.choice(choices)
+
+    def draw(self, weights: Mapping[_Choice, int]) -> _Choice:
+        """Return one of the keys, each as often as its weight says."""
+        (drawn,) = self.random.choices(list(weights), weights=list(weights.values()))
+        return drawn
 
     def token(self) -> str:
         """Return a random UUID, such as a client would generate."""
         return str(UUID(int=self.random.getrandbits(128), version=4))
 
-    def later(self, *, median: timedelta) -> datetime:
+    def later(self, *, median_minutes: int) -> datetime:
         """Return a time in office hours, log-normally distributed around the median from now."""
-        seconds = self.random.lognormvariate(log(median.total_seconds()), 0.9)
-        return office_hours(timezone.now() + timedelta(seconds=seconds))
+        minutes = self.random.lognormvariate(log(median_minutes), 0.9)
+        return office_hours(timezone.now() + timedelta(minutes=minutes))
 
-    def firm(self, name: str) -> Firm:
-        return next(firm for firm in self.firms if firm.customer.name == name)
-
-    def keys_of(self, firm: Firm) -> QuerySet[ApiKey]:
+    def keys_of(self, firm: Firm, **conditions: Any) -> QuerySet[ApiKey]:
         """Return the keys that were made in the month, without those that programs go by.
 
         All others are left alone: those from before the month, and those that the person at the
         keyboard makes while it is played, which are dated after its end.
         """
-        made = ApiKey.objects.filter(customer=firm.customer, created_at__lt=self.agenda.end)
-        return made.exclude(pk__in=[*self._earlier_keys, *firm.kept])
+        keys = ApiKey.objects.filter(customer=firm.customer, deleted_at=None, **conditions)
+        made = keys.filter(created_at__lt=self.agenda.end).exclude(pk__in=self._earlier_keys)
+        used = [robot.id for robot in firm.robots]
+        return made.exclude(pk__in=used).order_by("created_at", "pk")
 
-    def group(self, name: str) -> Group:
-        return Group.objects.get(name=name)
-
-    def _facts(self, speaker: Speaker) -> RequestFacts:
-        """Return made-up request data for the sender."""
-        if speaker is THE_SYSTEM:
-            return RequestFacts()
-        return RequestFacts(
-            request_id=self.token()[:18],
-            client_address=speaker.address,
-            user_agent=speaker.user_agent,
+    def _speaker(self, kind: str, identifier: object, channel: str, *, network: str) -> Speaker:
+        address = f"{network}.{self.random.randrange(10, 250)}"
+        return Speaker(
+            kind, str(identifier), channel, address, self.pick(texts.USER_AGENTS[channel])
         )

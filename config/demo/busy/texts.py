@@ -2,7 +2,6 @@
 
 from typing import Any
 
-FIRMS = ("Globex", "Harbor Logistics", "Lumen Clinics")
 PEOPLE = {
     "Acme": ("dana", "felix", "priya"),
     "Globex": ("gus", "marta"),

@@ -1,6 +1,5 @@
 """Everything that a first look at Countersign takes, in one command."""
 
-import json
 import signal
 
 from django.conf import settings
@@ -10,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from config.demo import story
 from config.first_run import stopping
 from config.first_run.banner import Demo, banner
-from config.site.web_server import NoAnswer, PortTaken, WebServer
+from config.site import web_server
 
 
 class Command(BaseCommand):
@@ -20,33 +19,26 @@ class Command(BaseCommand):
 
     def handle(self, *args: object, **options: object) -> None:
         _refuse_other_databases()
-        server = _web_server()
         try:
-            server.refuse_taken_port()
+            web_server.refuse_taken_port()
             stopping.raise_on_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-            self._prepare()
-            with server.running() as process:
-                self._tell(
-                    banner(_demo(), base_url=settings.BASE_URL, mail=settings.EMAIL_FILE_PATH)
-                )
+            demo = self._prepare()
+            with web_server.running() as process:
+                self._tell(banner(demo, mail=settings.EMAIL_FILE_PATH))
                 raise CommandError(f"The web server exited unexpectedly, with {process.wait()}.")
         except stopping.Stopped as stopped:
             # After another signal, such as SIGHUP, there may be no terminal to write to.
             if stopped.number == signal.SIGINT:
                 self._tell("Stopped.")
-        except PortTaken as error:
-            raise CommandError(_port_taken(server)) from error
-        except NoAnswer as error:
-            raise CommandError("The web server did not start; its messages are above.") from error
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> Demo:
         self._tell("Preparing the database and the pages ...")
         call_command("migrate", interactive=False, verbosity=0)
         call_command("collectstatic", interactive=False, verbosity=0)
         # It is made of many commands, and a second start could not complete one half of it.
         with stopping.held_back():
             call_command("demo")
-            story.refresh_address()
+            return story.refresh_address()
 
     def _tell(self, text: str) -> None:
         self.stdout.write(text)
@@ -65,25 +57,3 @@ def _refuse_other_databases() -> None:
             "DATABASE_URL, run `manage.py migrate` and serve config.wsgi:application; or set "
             "DEMO=true to allow demo data in this database."
         )
-
-
-def _web_server() -> WebServer:
-    return WebServer(
-        directory=settings.BASE_DIR,
-        host=settings.WEB_HOST,
-        port=settings.WEB_PORT,
-        workers=settings.WEB_WORKERS,
-        threads=settings.WEB_THREADS,
-    )
-
-
-def _demo() -> Demo:
-    demo: Demo = json.loads((settings.DATA_DIR / "demo.json").read_text())
-    return demo
-
-
-def _port_taken(server: WebServer) -> str:
-    return (
-        f"Port {server.port} is taken, perhaps by another Countersign: stop the process that "
-        f"listens there, or choose another port with: PORT={server.port + 1} make run"
-    )
