@@ -8,13 +8,15 @@ from django.conf import settings
 from django.contrib.auth import get_permission_codename
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.db import connections
+from django.db.models import Model
 from django.utils.module_loading import import_string
 
 from audit import discovery
 from audit.bus import handling
 from audit.messages import catalog
-from audit.messages.classes import codecs
+from audit.messages.classes import Command, codecs
 from audit.messages.values import NotPlain
+from audit.subjects import types
 from audit.tracking.protection import APPEND_ONLY, GUARD, append_only_tables, guarded_tables
 
 
@@ -87,6 +89,20 @@ def check_permissions(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register()
+def check_locks(**_: Any) -> list[CheckMessage]:
+    """Check that handlers lock rows of the model that is the subject of their command."""
+    return [
+        Error(
+            f"The handler of {each.message_type} locks {model.__name__}, not the subject.",
+            hint="Let `locks` be the model of the declared subject, or remove it.",
+            id="audit.E009",
+        )
+        for each, model in handling.locked_models.items()
+        if _subject_model(each) is not model
+    ]
+
+
 @register(Tags.database)
 def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that every guarded and every append-only table has its trigger."""
@@ -140,6 +156,11 @@ def _declared_permissions() -> Iterator[str]:
         builtin = (get_permission_codename(each, options) for each in options.default_permissions)
         for codename in (*builtin, *(codename for codename, _ in options.permissions)):
             yield f"{options.app_label}.{codename}"
+
+
+def _subject_model(command_class: type[Command]) -> type[Model] | None:
+    declared = command_class.subject and types.subject_type(command_class.subject.type)
+    return declared.model if declared else None
 
 
 def _is_function(name: str) -> bool:

@@ -2,13 +2,15 @@
 
 from django.contrib import admin
 from django.contrib.auth.views import PasswordResetCompleteView, PasswordResetConfirmView
-from django.urls import include, path
+from django.http import Http404
+from django.urls import include, path, re_path
 from django.views.generic import RedirectView
 
 import apikeys.rest.urls
 import approvals.rest.urls
 from approvals.pages.inbox.first_page import first_page
 from audit.rest import error_pages
+from audit.rest.exception_handlers import page_not_found
 from audit.rest.viewsets import CommandLogViewSet, EventViewSet, WhoamiViewSet
 from config.site.deprecation import MIGRATION_PAGE, migration_page
 from config.site.reference import ReferenceViewSet, reference
@@ -41,6 +43,8 @@ urlpatterns = [
     ),
     path("set-password/", PasswordResetCompleteView.as_view(), name="password_reset_complete"),
     path("admin/", admin.site.admin_view(first_page)),
+    # Django's shortcut to the page of a row fails for invalid ids, and no model has such a page.
+    re_path("^admin/r/", page_not_found, {"exception": Http404()}),
     path("admin/", admin.site.urls),
     path("audit/", include("audit.urls")),
     path(MIGRATION_PAGE, migration_page, name="from-v1-to-v2"),

@@ -10,7 +10,7 @@ import jsonschema_rs
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from audit.rest.openapi.headers import ANSWER_HEADERS
+from audit.rest.openapi.headers import RESPONSE_HEADERS
 
 
 class Documented(NamedTuple):
@@ -47,7 +47,7 @@ def check(operation: Documented, response: HttpResponse, *, has_body: bool) -> N
 
 
 def _check_headers(name: str, told: dict[str, Any], response: HttpResponse) -> None:
-    carried = {header for header in ANSWER_HEADERS if header in response.headers}
+    carried = {header for header in RESPONSE_HEADERS if header in response.headers}
     assert carried <= told.keys(), f"{name} carries {carried - told.keys()}, not documented"
     always = {header for header, what in told.items() if resolved(what).get("required")}
     assert always <= carried, f"{name} lacks {always - carried}"

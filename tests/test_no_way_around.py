@@ -4,6 +4,7 @@ import re
 
 import pytest
 from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from apikeys.commands import DisableApiKey
@@ -94,6 +95,19 @@ def test_no_admin_or_audit_address_changes_a_tracked_row(
 
     assert (reached > 100) == (role in ("ann", "iris", "superuser"))
     assert snapshot() == before
+
+
+@pytest.mark.parametrize("identifier", ["1", "nothing", "{key}", "a/b"])
+@pytest.mark.parametrize("model", [ApiKey, User])
+def test_djangos_shortcut_to_the_page_of_a_row_leads_nowhere(
+    model, identifier, first_key, browser, client
+):
+    root = User.objects.create_superuser("root", password="x")
+    content_type = ContentType.objects.get_for_model(model)
+    page = f"/admin/r/{content_type.pk}/{identifier.format(key=first_key.id)}/"
+
+    assert browser(root).get(page).status_code == 404
+    assert client.get(page).status_code == 404
 
 
 @pytest.mark.parametrize(

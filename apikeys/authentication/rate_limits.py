@@ -90,8 +90,9 @@ class Limit:
 
     @cached_property
     def cost(self) -> timedelta:
-        """The time until one request is restored."""
-        return self.period / self.requests
+        """The time until one request is restored, at least a microsecond."""
+        # Without the minimum, more than two million requests a second would cost nothing.
+        return max(self.period / self.requests, timedelta.resolution)
 
     @cached_property
     def room(self) -> timedelta:

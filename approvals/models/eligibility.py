@@ -7,15 +7,17 @@ from approvals.models.refusals import NotActive, NotAnApprover, NotAPerson, OwnR
 from approvals.people.seniority import Seniority
 from audit.actors.actors import Actor
 from audit.wire import pipeline
+from audit.wire.statements import Statement
 
 #: One row for each group of an active person; one without a group, if the person is in no group.
-GROUPS_OF_PERSON = pipeline.Statement("""
+GROUPS_OF_PERSON = Statement("""
     SELECT belonging.group_id FROM auth_user AS person
     LEFT JOIN auth_user_groups AS belonging ON belonging.user_id = person.id
     WHERE person.id = %s AND person.is_active
 """)
 
-_MEMBERS = pipeline.Statement("""
+
+_MEMBERS = Statement("""
     SELECT belonging.group_id, person.id FROM auth_user_groups AS belonging
     JOIN auth_user AS person ON person.id = belonging.user_id
     WHERE person.is_active AND belonging.group_id = ANY(%s)

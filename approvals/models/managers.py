@@ -11,9 +11,9 @@ from approvals.models.votes import Vote
 from audit.actors.actors import Actor
 from audit.bus import cases
 from audit.messages.classes import Subject
-from audit.models import LeanManager
+from audit.models.lean import LeanManager
 from audit.wire import pipeline, rows
-from audit.wire.pipeline import Call, Statement
+from audit.wire.statements import Call, Statement
 
 _Request = TypeVar("_Request", bound=models.Model)
 

@@ -15,6 +15,7 @@ from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
 from audit.wire import pipeline, rows
 from audit.wire.arrays import array
+from audit.wire.statements import Statement
 
 _Policy = TypeVar("_Policy", bound=models.Model)
 
@@ -53,8 +54,8 @@ class PolicyManager(models.Manager[_Policy]):
 
 
 @cache
-def _governing(model: type[models.Model]) -> pipeline.Statement:
-    return pipeline.Statement(f"""
+def _governing(model: type[models.Model]) -> Statement:
+    return Statement(f"""
         SELECT (
             SELECT coalesce(jsonb_agg(jsonb_build_object('id', rule.id, 'group_id', group_id,
                 'group', grp.name, 'quorum', quorum) ORDER BY rule.id), '[]')::text

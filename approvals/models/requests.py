@@ -22,7 +22,8 @@ from audit.actors.actors import Actor
 from audit.bus import cases
 from audit.bus.context import Context
 from audit.messages.classes import Command, Subject
-from audit.models import CommandRecord, LeanModel
+from audit.models.lean import LeanModel
+from audit.models.records import CommandRecord
 from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
 from audit.wire import rows

@@ -8,7 +8,8 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from approvals.sealing import payloads
-from audit.models import Evidence, LeanModel
+from audit.models.lean import LeanModel
+from audit.models.records import Evidence
 
 
 class Decision(models.TextChoices):

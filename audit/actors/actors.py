@@ -34,7 +34,7 @@ class Actor:
     scopes: frozenset[str] | None = None
 
     def may(self, permission: str | None) -> bool:
-        """Return True if the actor has the permission and a scope for it, or if it is None."""
+        """Return True if the actor has the permission and a scope for it; True without one."""
         if permission is None:
             return True
         return permission in self.permissions and self.has_any_scope(scopes.needed_for(permission))
@@ -64,12 +64,12 @@ class Actor:
 
     @property
     def is_confined(self) -> bool:
-        """Whether there are tenants that the actor may not see."""
+        """True if there are tenants that the actor may not see."""
         return self.tenants is not None
 
     @property
     def sees_several_tenants(self) -> bool:
-        """Whether a choice between tenants makes sense for the actor."""
+        """True if a choice between tenants makes sense for the actor."""
         return self.tenants is None or len(self.tenants) > 1
 
     def may_see(self, tenant: str) -> bool:

@@ -1,35 +1,24 @@
 """Credentials: the current actor for a stored kind and id."""
 
 from collections.abc import Callable
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from django.contrib.auth import get_user_model
 
 from audit.actors import permissions
 from audit.actors.actors import SYSTEM, Actor, actor_for_user
-from audit.messages.declarations import declare
+from audit.messages.declarations import declaring
 from audit.wire import pipeline, rows
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class LoadsActor(Protocol):
-    """A function that returns a credential's current actor, or None if it is no longer valid."""
-
-    def __call__(self, identifier: str, /) -> Actor | None: ...
-
-
-_credentials: dict[str, LoadsActor] = {}
+_credentials: dict[str, Callable[[str], Actor | None]] = {}
 
 
 def credential(kind: str) -> Callable[[_Function], _Function]:
-    """Declare the function that returns the current actor of credentials of this kind."""
-
-    def register(function: _Function) -> _Function:
-        declare(_credentials, kind, function, what="credential")
-        return function
-
-    return register
+    """Declare the function that returns the current actor of a credential of this kind, or None."""
+    return declaring(_credentials, kind, what="credential")
 
 
 def live_actor(kind: str, identifier: str) -> Actor | None:

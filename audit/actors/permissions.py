@@ -9,9 +9,12 @@ the connection read all names again.
 from collections.abc import Iterable
 from typing import Any
 
-from audit.wire import pipeline
+from django.db import connection
 
-_NAMES = pipeline.Statement("""
+from audit.wire import pipeline
+from audit.wire.statements import Call, Statement
+
+_NAMES = Statement("""
     SELECT permission.id, content_type.app_label || '.' || permission.codename
     FROM auth_permission AS permission
     JOIN django_content_type AS content_type ON content_type.id = permission.content_type_id
@@ -32,20 +35,20 @@ def ids_sql(user: str) -> str:
     )"""  # noqa: S608  # the name is ours
 
 
-_IDS = pipeline.Statement(f"SELECT {ids_sql('person')} FROM auth_user AS person WHERE id = %s")  # noqa: S608  # as above
+_IDS = Statement(f"SELECT {ids_sql('person')} FROM auth_user AS person WHERE id = %s")  # noqa: S608  # as above
 
 
 def named(ids: Iterable[int]) -> frozenset[str]:
     """Return the names of permissions, as ``app.codename``."""
     wanted, known = frozenset(ids), _known()
     if not known.keys() >= wanted:
-        known.update(pipeline.send(pipeline.Call(_NAMES))[0])
+        known.update(pipeline.send(Call(_NAMES))[0])
     return frozenset([known[each] for each in wanted if each in known])
 
 
-def selection(*, user_id: int) -> pipeline.Call:
+def selection(*, user_id: int) -> Call:
     """Return the statement that `read_ahead` executes, to be prefetched."""
-    return pipeline.Call(_IDS, [user_id])
+    return Call(_IDS, [user_id])
 
 
 def read_ahead(user: Any) -> None:
@@ -59,7 +62,5 @@ def read_ahead(user: Any) -> None:
 
 
 def _known() -> dict[int, str]:
-    database = pipeline.database()
-    database.ensure_connection()
-    names: dict[int, str] = vars(database.connection).setdefault(_KEPT, {})
+    names: dict[int, str] = vars(connection.connection).setdefault(_KEPT, {})
     return names

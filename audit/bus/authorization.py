@@ -9,7 +9,10 @@ from audit.messages.outcomes import Outcome
 
 
 def authorize(command: Command, context: Context, call_next: Next) -> Outcome:
-    """Let a command through only if its actor has the permission and the scope that it requires."""
+    """Check that the actor has the permission and a scope for the command.
+
+    :raises Forbidden: if the actor does not.
+    """
     if command.required_permission is not None:
         context.actor.require(command.required_permission)
     context.actor.require_any_scope(scopes_for(type(command)))
@@ -17,7 +20,7 @@ def authorize(command: Command, context: Context, call_next: Next) -> Outcome:
 
 
 def scopes_for(command_class: type[Command]) -> frozenset[str]:
-    """Return the scopes any of which lets a command be sent.
+    """Return the scopes any of which is enough to send a command.
 
     Sending a command is writing, even if the command requires no permission.
     """

@@ -11,24 +11,23 @@ from audit.bus.context import Context, RequestFacts
 from audit.messages.exceptions import Cancelled
 from audit.models.records import CommandRecord, Status
 from audit.wire import pipeline, rows
+from audit.wire.statements import Call, Statement
 
-_NEXT_ATTEMPT = pipeline.Statement(
-    "SELECT max(attempt) + 1 FROM audit_commandrecord WHERE command_id = %s"
-)
+_NEXT_ATTEMPT = Statement("SELECT max(attempt) + 1 FROM audit_commandrecord WHERE command_id = %s")
 
 
 def held(command_id: UUID) -> CommandRecord:
-    """Find the record of the attempt at which a command was held."""
+    """Return the record of the attempt at which a command was held."""
     return rows.found(CommandRecord, command_id=command_id, status=Status.POSTPONED)
 
 
-def selection_of_held(command_id: UUID) -> pipeline.Call:
+def selection_of_held(command_id: UUID) -> Call:
     """Return the statement that `held` executes, to be prefetched."""
     return rows.selection(CommandRecord, command_id=command_id, status=Status.POSTPONED)
 
 
 def inherited(given: Context, parent: Context) -> Context:
-    """Make a context part of the case of the command that a dispatch runs inside."""
+    """Return a context for a command that is dispatched inside the parent, in its case."""
     context = replace(given, idempotency_key=None)
     if given is parent:
         context.expected_number = None
@@ -40,7 +39,7 @@ def inherited(given: Context, parent: Context) -> Context:
 def replayed(
     held: CommandRecord, actor: Actor | None, *, expected_number: int, by: Context
 ) -> Context:
-    """Rebuild the context in which a held command was sent, for the one who sent it."""
+    """Return the context for replaying a held command: as sent, with the requester's rights."""
     context = Context(
         actor=actor or _actor_of_record(held),
         channel=held.channel,
@@ -62,19 +61,19 @@ def replayed(
 
 
 def cancelled(held: CommandRecord, error: Cancelled, *, by: Context) -> CommandRecord:
-    """Build the record that says that a held command will never run."""
+    """Return the record of the cancellation of a held command."""
     record = copy(held)
     record.attempt = _next_attempt(held)
     record.status = Status.CANCELLED
     record.causation_id = by.command_id
-    # Who looks for what happened today must find what was called off today.
+    # The time of the cancellation, so that a search of that day finds it.
     record.received_at, record.duration_us = timezone.now(), 0
     record.error_code, record.error_message = error.code, error.message
     return record
 
 
 def _actor_of_record(record: CommandRecord) -> Actor:
-    """Name the actor of a record, who may do nothing any more."""
+    """Return the actor of a record, without any rights."""
     return Actor(
         kind=record.actor_kind,
         id=record.actor_id,

@@ -1,4 +1,4 @@
-"""Everything about one dispatch but the command itself."""
+"""The context of a dispatch: actor, channel, reason and request, and its results so far."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ from audit.messages.classes import Event, Subject
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestFacts:
-    """What is worth remembering of the request that brought a command."""
+    """The recorded facts of the request that a command came with."""
 
     request_id: str = ""
     traceparent: str = ""
@@ -25,10 +25,10 @@ class RequestFacts:
 
 @dataclass(slots=True, kw_only=True)
 class Context:
-    """Who sends a command, through what and why; and what the bus adds while it runs.
+    """The actor, channel and reason of a command, and what the bus adds while it runs.
 
-    Callers give the first group of fields. The bus fills in the second one before middleware and
-    handler see the context.
+    Callers set the first group of fields. The bus sets the second one before middleware and
+    handler get the context.
     """
 
     actor: Actor = SYSTEM
@@ -53,16 +53,16 @@ class Context:
     secret: str | None = field(init=False, default=None, repr=False)
 
     def __post_init__(self) -> None:
-        """Begin a case of its own; the bus makes it part of another one where it is."""
+        """Start a case; the bus replaces it by the parent's, if there is one."""
         self.correlation_id = self.command_id
         self.tenant = self.actor.home_tenant()
 
     def emit(self, event: Event) -> None:
-        """Tell what happened. The event is stored with the command, in the order of emission."""
+        """Add an event, to be stored with the command in the order of emission."""
         self.events.append(event)
 
     def reveal(self, secret: str) -> None:
-        """Hand a new secret to the caller, once: it goes into the outcome and nowhere else."""
+        """Show a new secret to the caller, once: it is in the outcome and not stored."""
         self.secret = secret
 
 
@@ -70,13 +70,13 @@ _running: ContextVar[Context | None] = ContextVar("audit_context", default=None)
 
 
 def current_context() -> Context | None:
-    """Find the context of the dispatch that this code runs inside, if it runs inside one."""
+    """Return the context of the dispatch that this code runs inside, or None."""
     return _running.get()
 
 
 @contextmanager
 def running(context: Context | None) -> Iterator[None]:
-    """Make a context the current one. For the bus."""
+    """Set the current context. For the bus only."""
     token = _running.set(context)
     try:
         yield

@@ -1,8 +1,8 @@
 """The bus: the only way to change anything.
 
-A command runs inside one transaction with the record and the events that tell of it. What fails
-is rolled back first and recorded after that, in a transaction of its own, so every attempt is in
-the log, and the log never tells of an effect that is not there, or the other way round.
+A command runs in one transaction with its record and its events. A failed attempt is rolled back
+first and then recorded in a separate transaction, so every attempt is in the log, and effects are
+in the database if and only if the log has them.
 """
 
 import random
@@ -31,7 +31,8 @@ from audit.messages.outcomes import (
 )
 from audit.models.records import CommandRecord
 from audit.wire import pipeline
-from audit.wire.pipeline import Call, Pipeline
+from audit.wire.pipeline import Pipeline
+from audit.wire.statements import Call
 
 MOST_RETRIES = 3
 
@@ -40,13 +41,13 @@ _unit: ContextVar[list[Attempt] | None] = ContextVar("audit_unit", default=None)
 
 
 def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
-    """Carry a command out, or hold it until it is approved.
+    """Execute a command, or hold it for approval.
 
     Inside a handler the command becomes part of the handler's transaction and case, and the
-    context may be left out: actor, channel and reason are the same.
+    context may be omitted: actor, channel and reason are the same.
 
-    :raises ReplayRefused: if the command is turned down.
-    :raises ReplayFailed: if it failed; then nothing was changed.
+    :raises Refused: if the command is refused.
+    :raises Failed: if it failed; nothing was changed.
     """
     parent = current_context()
     if parent is None:
@@ -55,10 +56,10 @@ def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
 
 
 def dispatch_all(commands: Sequence[Command], *, context: Context) -> list[Outcome]:
-    """Carry out all of the commands in one transaction, or none of them, as one case.
+    """Execute all of the commands in one transaction, as one case, or none of them.
 
     :raises ApprovalRequired: if one of them would be held.
-    :raises CommandError: what the first one to be turned down, or to fail, raised.
+    :raises CommandError: the error of the first command that is refused or fails.
     """
     attempts: list[Attempt] = []
     for command in commands:
@@ -71,21 +72,21 @@ def dispatch_all(commands: Sequence[Command], *, context: Context) -> list[Outco
 
 
 def replay(command: Command, *, held: CommandRecord, expected_number: int) -> ReplayOutcome:
-    """Carry a held command out under its own id, inside the command that releases it.
+    """Execute a held command under its own id, inside the command that releases it.
 
-    It acts for whoever asked, if that one is still good and still allowed, and only if the subject
-    is at the number at which the command was held. The attempt is recorded in the outer
-    transaction, whatever comes of it; deadlocks and time-outs go to the outermost dispatch.
+    It acts for the requester, who must still be valid and allowed, and only if the subject is at
+    the number at which the command was held. The attempt is recorded in the outer transaction,
+    whatever its result; deadlocks and timeouts are raised to the outermost dispatch.
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
     attempt = Attempt(
         command, cases.replayed(held, actor, expected_number=expected_number, by=_parent())
     )
     if actor is None:
-        return _settle_replay(attempt, _no_longer_good(held))
+        return _settle_replay(attempt, _no_longer_valid(held))
     try:
         with transaction.atomic():
-            # Deferred constraints would else fail at the outer COMMIT, and take the vote along.
+            # Otherwise deferred constraints would fail at the outer COMMIT, with the vote.
             outcome = _run(attempt, ending=lambda: [store.CHECK_CONSTRAINTS])
     except Exception as error:
         if failures.is_for_the_outermost(error):
@@ -100,15 +101,15 @@ def replay(command: Command, *, held: CommandRecord, expected_number: int) -> Re
 def rehearse(
     command: Command, *, held: CommandRecord, expected_number: int, look: Callable[[], Any]
 ) -> Rehearsal:
-    """Tell what a replay would come to now, and undo all of it: nothing is recorded or sent.
+    """Return the outcome that a replay would have now; nothing is kept, recorded or sent.
 
-    ``look`` is called inside the transaction, before that is rolled back, to see what came of it.
+    ``look`` is called inside the transaction before its rollback, to read the result.
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
     given = cases.replayed(held, actor, expected_number=expected_number, by=Context())
     attempt = Attempt(command, given)
     if actor is None:
-        return Rehearsal(outcome=_stopped(attempt, _no_longer_good(held)))
+        return Rehearsal(outcome=_stopped(attempt, _no_longer_valid(held)))
     token = _unit.set([attempt])
     try:
         with transaction.atomic(durable=True):
@@ -123,7 +124,7 @@ def rehearse(
 
 
 def cancel(held: CommandRecord, error: exceptions.Cancelled) -> None:
-    """Record, inside the command that calls a held command off, that it will never run."""
+    """Record the cancellation of a held command, inside the command that cancels it."""
     store.append(cases.cancelled(held, error, by=_parent()))
 
 
@@ -132,7 +133,7 @@ def refuse_input(
 ) -> NoReturn:
     """Record input that no command could be built from, by names and codes only; then raise.
 
-    It does not use up the Idempotency-Key: the caller may mend the input and send it again.
+    The Idempotency-Key is not used up: the caller may fix the input and send it again.
     """
     record = refused_input(command_class, error, context=context)
     store.settle([record])
@@ -141,7 +142,7 @@ def refuse_input(
 
 
 def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
-    """Run attempts in one outermost transaction; the whole of it again after a collision."""
+    """Run attempts in one outermost transaction, and again from the start after a collision."""
     unit: list[Attempt] = []
     token = _unit.set(unit)
     *others, last = attempts
@@ -153,7 +154,7 @@ def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
             return _settle(attempts, unit, error)
     finally:
         _unit.reset(token)
-    # Whoever collided with us retries as well: not at the same moment.
+    # The other transaction retries as well: not at the same time.
     time.sleep(random.uniform(0.001, 0.02))  # noqa: S311  # no secret
     for attempt in attempts:
         attempt.start_again(retries=retries + 1)
@@ -168,11 +169,14 @@ def _inside(attempt: Attempt) -> Outcome:
     except Exception as error:
         if failures.is_for_the_outermost(error):
             raise
-        _raise(_append_undone(attempt, error), error)
+        found = _append_undone(attempt, error)
+        if found is error:
+            raise
+        raise found from error
 
 
 def _run(attempt: Attempt, *, ending: Callable[[], Sequence[Call]] = list) -> Outcome:
-    """Take a command through the middleware to its handler, and append what came of it."""
+    """Run a command through the middleware and its handler, and append its record and events."""
     unit = _unit.get()
     if unit is None:
         message = "a command can be replayed only inside another command"
@@ -186,9 +190,7 @@ def _run_in_pipeline(
     attempt: Attempt, unit: list[Attempt], ending: Callable[[], Sequence[Call]]
 ) -> Outcome:
     context = attempt.context
-    opening = store.open_transaction(
-        attempt.command, command_id=context.command_id, twin=attempt.twin
-    )
+    opening = store.open_transaction(attempt.command, context)
     if opening.twin_position is not None:
         first = idempotency.first_record(attempt, position=opening.twin_position)
         unit.remove(attempt)
@@ -200,7 +202,7 @@ def _run_in_pipeline(
     outcome = _through_middleware(attempt.command, context)
     if context.is_batch and isinstance(outcome, Postponed):
         raise exceptions.ApprovalRequired
-    attempt.came_to(outcome)
+    attempt.complete(outcome)
     store.append(
         attempt.record(),
         attempt.emitted(),
@@ -214,10 +216,10 @@ def _run_undone(attempt: Attempt, look: Callable[[], Any]) -> Rehearsal:
     """Run an attempt without a record of it, inside a transaction that is rolled back."""
     command, context = attempt.command, attempt.context
     store.limit_transaction()
-    attempt.admit(store.open_transaction(command, command_id=context.command_id, twin=attempt.twin))
+    attempt.admit(store.open_transaction(command, context))
     _through_middleware(command, context)
     pipeline.send(store.CHECK_CONSTRAINTS)
-    # Neither the result nor a secret: the one is undone, and the other is nobody's to be shown.
+    # Without the result, which is rolled back, and without a secret, which no one may see.
     return Rehearsal(
         outcome=Completed(command_id=context.command_id),
         event_types=tuple(event.message_type for event in context.events),
@@ -225,25 +227,24 @@ def _run_undone(attempt: Attempt, look: Callable[[], Any]) -> Rehearsal:
     )
 
 
-def _no_longer_good(held: CommandRecord) -> exceptions.Forbidden:
+def _no_longer_valid(held: CommandRecord) -> exceptions.Forbidden:
     return exceptions.Forbidden(f"The requester, {held.actor_label}, is no longer valid.")
 
 
 def _through_middleware(command: Command, context: Context) -> Outcome:
     try:
         with running(context):
-            return middleware.configured(_carry_out)(command, context)
+            return middleware.configured(_execute)(command, context)
     except exceptions.Conflict as error:
-        # Whoever waited for a row finds there what the one before made of it. A caller who said
-        # what it expects is told that it has moved, as if that one had been quicker still.
-        if context.subject is None or context.expected_number is None:
-            raise
-        if store.has_moved(context.subject, expected_number=context.expected_number):
+        # The handler waited for the row while another command changed it. A caller that stated
+        # the expected number gets the same error as if that command had been faster.
+        subject, expected = context.subject, context.expected_number
+        if subject and expected is not None and store.present_number(subject) != expected:
             raise exceptions.PreconditionFailed from error
         raise
 
 
-def _carry_out(command: Command, context: Context) -> Outcome:
+def _execute(command: Command, context: Context) -> Outcome:
     handler = handling.handler(type(command))
     if handler is None:
         raise exceptions.Unregistered
@@ -252,10 +253,10 @@ def _carry_out(command: Command, context: Context) -> Outcome:
 
 
 def _settle(attempts: Sequence[Attempt], unit: list[Attempt], error: Exception) -> list[Outcome]:
-    """Write down what was rolled back, then raise; or answer what is true where it was not."""
+    """Record the attempts and raise the error, or return outcomes if the log already has them."""
     failing = next((attempt for attempt in reversed(attempts) if attempt in unit), None)
     if failing is None and isinstance(error, Error):
-        # The database is not there, so nothing was begun.
+        # The database is unavailable, so nothing was started.
         raise failures.command_error(error, attempts[0]) from error
     if failing is None:
         raise error
@@ -265,7 +266,7 @@ def _settle(attempts: Sequence[Attempt], unit: list[Attempt], error: Exception) 
     failures.record(unit, error)
     if failing.is_logged:
         failures.log(failing)
-        _raise(failing.error, error)
+        raise failing.error
     return [idempotency.truth(attempt) for attempt in attempts]
 
 
@@ -302,9 +303,3 @@ def _parent() -> Context:
         message = "this is possible only inside a handler"
         raise RuntimeError(message)
     return parent
-
-
-def _raise(found: exceptions.CommandError, error: Exception) -> NoReturn:
-    if found is error:
-        raise found
-    raise found from error

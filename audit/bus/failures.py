@@ -1,4 +1,4 @@
-"""What stopped a command, in the words of the log and of the caller."""
+"""Failures: errors of commands as refusals and failures, and their records."""
 
 import time
 import traceback
@@ -17,17 +17,17 @@ logger = structlog.get_logger(__name__)
 
 _RECONNECT_AFTER_SECONDS = (0.0, 0.1, 0.4, 1.0)
 _DEADLOCKS = frozenset({"40P01", "40001"})
-# A statement that is not prepared any more is prepared again, but by another transaction.
+# A statement that is no longer prepared is prepared again, but only in another transaction.
 _FORGOTTEN = frozenset({"26000"})
 _TIMEOUTS = frozenset({"57014", "55P03"})
-# The server ended the connection: an operator, a crash, a restart, or its patience with idlers.
+# The server closed the connection: an operator, a crash, a restart, or an idle timeout.
 _ENDINGS = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03"})
-# Who comes second finds its command on record, when it runs again, and answers from there.
+# The second of two requests finds the record of the first when it runs again.
 _FIRST_COME = frozenset({"audit_command_attempt_once", "audit_command_idempotency_key_once"})
 
 
 def command_error(error: Exception, attempt: Attempt) -> exceptions.Refused | exceptions.Failed:
-    """Find the words for whatever stopped a command."""
+    """Return the refusal or failure for an error of a command, with the command's id."""
     found: exceptions.Refused | exceptions.Failed
     if isinstance(error, exceptions.Refused | exceptions.Failed):
         found = error
@@ -35,25 +35,26 @@ def command_error(error: Exception, attempt: Attempt) -> exceptions.Refused | ex
         found = exceptions.NotFound(not_found_message(attempt.context))
     else:
         found = _failure(error)
+    if found is not error:
         found.__cause__ = error
     found.command_id = attempt.context.command_id
     return found
 
 
 def is_collision(error: BaseException) -> bool:
-    """Whether another transaction was in the way of this one, which may run again after it."""
+    """Return True if a concurrent transaction caused the error, so a retry may succeed."""
     if not isinstance(error, Error):
         return False
     return _sqlstate(error) in (_DEADLOCKS | _FORGOTTEN) or _constraint(error) in _FIRST_COME
 
 
 def is_for_the_outermost(error: BaseException) -> bool:
-    """Whether only the outermost dispatch can deal with an error, because no savepoint heals it."""
+    """Return True if only the outermost dispatch can handle the error: a savepoint cannot."""
     return is_collision(error) or _sqlstate(error) in _TIMEOUTS or _is_connection_lost(error)
 
 
 def record(attempts: Sequence[Attempt], error: Exception) -> None:
-    """Record attempts that were rolled back, and mark those that are in the log now.
+    """Record attempts that were rolled back, and mark those that are then in the log.
 
     :raises OutcomeUnknown: if the database cannot be reached.
     """
@@ -76,7 +77,7 @@ def record(attempts: Sequence[Attempt], error: Exception) -> None:
 
 
 def log(attempt: Attempt) -> None:
-    """Log a failure that nobody foresaw; refusals are on record, and that is enough."""
+    """Log an unexpected failure. Refusals are only recorded."""
     error = attempt.error and attempt.error.__cause__
     if error is None or not isinstance(attempt.error, exceptions.Failed):
         return
@@ -103,10 +104,10 @@ def _failure(error: Exception) -> exceptions.Failed:
 
 
 def _is_connection_lost(error: BaseException) -> bool:
-    """Tell by the error, for Django has connected again before anybody could look."""
+    """Return True by the error alone: Django may already have connected again."""
     sqlstate = _sqlstate(error)
     if sqlstate is None:
-        # It does not come from the server, so it is about the way there.
+        # It does not come from the server, so it is about the connection.
         return isinstance(error.__cause__, psycopg.OperationalError)
     return sqlstate.startswith("08") or sqlstate in _ENDINGS
 

@@ -1,11 +1,11 @@
-"""Handlers, and what else the apps declare about the commands on the bus."""
+"""Handlers and other declarations of apps about the commands on the bus."""
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from audit.bus.context import Context
 from audit.messages.classes import Command
-from audit.messages.declarations import declare
+from audit.messages.declarations import declare, declaring
 from audit.models.lean import LeanModel
 
 _CommandType = TypeVar("_CommandType", bound=Command)
@@ -13,24 +13,21 @@ _Result = TypeVar("_Result")
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-class Governs(Protocol):
-    """Tells in a few words which policy governs a type of command; empty if none does."""
-
-    def __call__(self, command_class: type[Command], /) -> str: ...
-
-
 class OpeningRead(NamedTuple):
-    """Something that a middleware has to know, answered by the statement that opens a dispatch."""
+    """An SQL expression that is read with the opening of a dispatch, and its one parameter."""
 
     sql: str
     parameter: Callable[[Command], Any]
 
 
 _handlers: dict[type[Command], Callable[[Any, Context], Any]] = {}
-_locks: dict[type[Command], type[LeanModel]] = {}
-_governance: list[Governs] = []
-_opening_reads: dict[str, OpeningRead] = {}
+_governance: list[Callable[[type[Command]], str]] = []
 _preconditions: dict[type[Command], Callable[[Any, Context], None]] = {}
+
+#: The models whose rows handlers lock first, by command.
+locked_models: dict[type[Command], type[LeanModel]] = {}
+#: The expressions that are read with the opening of each dispatch, by name.
+opening_reads: dict[str, OpeningRead] = {}
 
 
 def handles(
@@ -43,82 +40,58 @@ def handles(
     ``locks`` is the model of the command's subject if the handler's first statement locks that row
     with ``objects.locked(pk=…)``. The bus then takes the lock in its first round trip.
     """
-
-    def register(
-        function: Callable[[_CommandType, Context], _Result],
-    ) -> Callable[[_CommandType, Context], _Result]:
-        declare(_handlers, command_class, function, what="handler of")
-        if locks:
-            _locks[command_class] = locks
-        return function
-
-    return register
+    if locks:
+        locked_models[command_class] = locks
+    return declaring(_handlers, command_class, what="handler of")
 
 
 def precondition(*command_classes: type[Command]) -> Callable[[_Function], _Function]:
-    """Declare the function that refuses commands which could never be carried out as they are.
+    """Declare the function that refuses commands which cannot be executed as they are.
 
-    It is called before such a command is held, so that nobody is asked to approve it in vain; the
-    handler has to call it as well.
+    It is called before such a command is held, so that no approver decides in vain; the handler
+    has to call it as well.
     """
-
-    def register(function: _Function) -> _Function:
-        for command_class in command_classes:
-            declare(_preconditions, command_class, function, what="precondition of")
-        return function
-
-    return register
+    return declaring(_preconditions, *command_classes, what="precondition of")
 
 
 def asked_at_opening(name: str, sql: str) -> Callable[[_Function], _Function]:
-    """Have an SQL expression answered before the middleware runs, without a trip of its own.
+    """Declare an SQL expression to read before the middleware, without another round trip.
 
-    The decorated function gives its one parameter; the answer is in ``context.facts[name]``.
+    The decorated function returns its one parameter; the value is in ``context.facts[name]``.
     """
 
     def register(function: _Function) -> _Function:
-        declare(_opening_reads, name, OpeningRead(sql, function), what="read at opening")
+        declare(opening_reads, name, OpeningRead(sql, function), what="read at opening")
         return function
 
     return register
 
 
 def describes_policies(function: _Function) -> _Function:
-    """Declare the function that tells which policy governs a type of command."""
+    """Declare the function that names the policies for a type of command, or returns ""."""
     _governance.append(function)
     return function
 
 
 def command_classes() -> list[type[Command]]:
-    """Every command that has a handler, by name."""
+    """Return the commands that have a handler, sorted by message type."""
     return sorted(_handlers, key=lambda command_class: command_class.message_type)
 
 
 def handler(command_class: type[Command]) -> Callable[[Any, Context], Any] | None:
-    """Find the function that carries a command out."""
+    """Return the function that executes a command, or None."""
     return _handlers.get(command_class)
 
 
-def locked_model(command_class: type[Command]) -> type[LeanModel] | None:
-    """Return the model whose row the handler of a command locks first, if it declares one."""
-    return _locks.get(command_class)
-
-
 def check_precondition(command: Command, context: Context) -> None:
-    """Refuse a command that could never be carried out as it is, if its app can tell.
+    """Check the declared precondition of a command.
 
-    :raises Refused: in the app's words.
+    :raises Refused: if the command cannot be executed as it is.
     """
-    refuse = _preconditions.get(type(command))
-    if refuse:
-        refuse(command, context)
-
-
-def opening_reads() -> dict[str, OpeningRead]:
-    """Everything that is asked when a dispatch opens."""
-    return _opening_reads
+    if check := _preconditions.get(type(command)):
+        check(command, context)
 
 
 def governance(command_class: type[Command]) -> str:
-    """Tell which policies govern a type of command."""
+    """Return the names of the policies for a type of command."""
     return "; ".join(filter(None, (describe(command_class) for describe in _governance)))

@@ -1,10 +1,11 @@
-"""What a repeat is told: the present outcome of the command that it repeats."""
+"""Idempotent replies: the current outcome of the original command."""
 
 import hmac
 from dataclasses import replace
 from uuid import UUID
 
 from audit.bus.attempts import Attempt
+from audit.bus.context import Context
 from audit.log.status import present_record
 from audit.messages.classes import Command, codecs, generated_fields
 from audit.messages.exceptions import Failed as FailedError
@@ -16,22 +17,22 @@ from audit.subjects import types
 
 
 def first_record(attempt: Attempt, *, position: int) -> CommandRecord:
-    """Find the command that this one repeats.
+    """Return the first record of the command that this one repeats.
 
-    :raises IdempotencyKeyReused: if the key came with another request before. Then this attempt
-        goes on record without the key, which belongs to that one.
+    :raises IdempotencyKeyReused: if the key came with another request before. This attempt is
+        then recorded without the key.
     """
     return _same(attempt, CommandRecord.objects.get(pk=position))
 
 
 def answer(attempt: Attempt, first: CommandRecord) -> Outcome | None:
-    """Answer a repeat under the same Idempotency-Key; None if the earlier one failed.
+    """Return the outcome of the repeated command, or None if it failed.
 
-    Then the attempt has become the next one at the earlier command, under the ids given to that.
-    One that failed after it was approved stays failed: it does not run again without approval.
+    If it failed, the attempt becomes the next one at that command, with its ids. A command that
+    failed after its approval stays failed: it does not run again without approval.
 
-    :raises Refused: if the earlier one was refused or called off.
-    :raises Failed: if it was held, and failed when it was carried out.
+    :raises Refused: if the repeated command was refused or cancelled.
+    :raises Failed: if it was held, and failed in execution.
     """
     present = present_record(first.command_id)
     if present.status == Status.FAILED and first.status == Status.FAILED:
@@ -41,21 +42,28 @@ def answer(attempt: Attempt, first: CommandRecord) -> Outcome | None:
 
 
 def truth(attempt: Attempt) -> Outcome:
-    """Answer an attempt that could not be written down, because the log knows better.
+    """Return the outcome in the log for an attempt whose own record conflicted with it.
 
-    Either its own COMMIT was carried out although the connection was lost over it, or another
-    request under the same Idempotency-Key came first.
+    Either its own COMMIT succeeded although the connection was lost, or another request with the
+    same Idempotency-Key was first.
     """
     own = CommandRecord.objects.filter(
         command_id=attempt.context.command_id, attempt=attempt.context.attempt
     ).first()
-    # By transaction, for a repeat at the same time may have made the same attempt.
+    # By transaction, because a concurrent repeat may have made the same attempt.
     if own and own.xid == attempt.xid and attempt.outcome:
         return attempt.outcome
-    kind, identifier, key = attempt.twin
-    twins = CommandRecord.objects.filter(idempotency_key=key, attempt=1)
-    first = own or _same(attempt, twins.get(actor_kind=kind, actor_id=identifier))
+    first = own or _same(attempt, _twin(attempt.context))
     return _outcome(present_record(first.command_id))
+
+
+def _twin(context: Context) -> CommandRecord:
+    return CommandRecord.objects.get(
+        actor_kind=context.actor.kind,
+        actor_id=context.actor.id,
+        idempotency_key=context.idempotency_key,
+        attempt=1,
+    )
 
 
 def _same(attempt: Attempt, first: CommandRecord) -> CommandRecord:

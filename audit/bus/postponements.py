@@ -1,8 +1,4 @@
-"""What held commands wait for, as the app that holds them tells it.
-
-Audit holds nothing itself and knows nobody who does; like the registry, this is where such an app
-declares itself.
-"""
+"""Held commands: their progress and pending approvals, as reported by the app that holds them."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
@@ -26,7 +22,7 @@ class Need(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a held command is from being carried out; shown by the status resource."""
+    """The approval progress of a held command, as shown by the status resource."""
 
     state: str
     have: int
@@ -39,7 +35,7 @@ class Progress(NamedTuple):
 
 
 class Pending(NamedTuple):
-    """A held command that waits for approval, as the resource that it is about tells of it."""
+    """A held command that waits for approval, as shown with its subject."""
 
     subject: Subject
     request_id: str
@@ -49,34 +45,28 @@ class Pending(NamedTuple):
     approve_by: datetime
 
 
-class ReportsProgress(Protocol):
-    """Tells the progress of a held command, or None if it was never held."""
-
-    def __call__(self, command_id: UUID, /) -> Progress | None: ...
-
-
 class PendingSource(Protocol):
-    """Where held commands wait for approval.
+    """A source of held commands that wait for approval.
 
-    It writes SQL, for whoever shows a resource asks for all that is shown of it in one statement.
+    It writes SQL, because a resource is read with all that is shown of it by one statement.
     """
 
     def sql(self, *, subject_type: str, subject_id: str) -> str:
-        """Write an expression: an array as JSON of what waits on a subject, the oldest first.
+        """Return an expression: a JSON array of what waits on a subject, oldest first, or null.
 
-        The subject is given as two expressions. Null stands for nothing.
+        The subject is given as two expressions.
         """
 
     def pending(self, found: Mapping[str, Any], /) -> Pending:
-        """Read one element of that array."""
+        """Return one element of that array."""
 
 
-_postponement: list[ReportsProgress] = []
+_postponement: list[Callable[[UUID], Progress | None]] = []
 _pending: list[PendingSource] = []
 
 
 def postponement(function: _Function) -> _Function:
-    """Declare the function that reports the progress of held commands."""
+    """Declare the function that returns a held command's progress, or None if it was never held."""
     if _postponement:
         message = f"{_postponement[0]!r} already reports on held commands"
         raise ImproperlyConfigured(message)
@@ -85,23 +75,23 @@ def postponement(function: _Function) -> _Function:
 
 
 def pending(source: PendingSource) -> None:
-    """Declare where held commands wait."""
+    """Declare a source of held commands."""
     _pending.append(source)
 
 
 def progress(command_id: UUID) -> Progress | None:
-    """Tell how far a held command is, if anything can hold commands."""
+    """Return the progress of a held command, or None if no app holds commands."""
     return _postponement[0](command_id) if _postponement else None
 
 
 def pending_sql(*, subject_type: str, subject_id: str) -> str:
-    """Write an expression for all that waits on a subject; `read_pending` reads its value."""
+    """Return an expression for all that waits on a subject; `read_pending` reads its value."""
     arrays = (each.sql(subject_type=subject_type, subject_id=subject_id) for each in _pending)
     return f"json_build_array({', '.join(arrays)})"
 
 
 def read_pending(found: Sequence[Sequence[Mapping[str, Any]] | None]) -> list[Pending]:
-    """Read the value of `pending_sql`."""
+    """Return the held commands in a value of `pending_sql`."""
     return [
         source.pending(each)
         for source, waiting in zip(_pending, found, strict=True)

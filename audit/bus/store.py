@@ -1,4 +1,4 @@
-"""The log's own SQL: opening a transaction, appending to it, settling what was rolled back."""
+"""SQL of the bus: opening a transaction, appending to the log, recording failed attempts."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -10,16 +10,17 @@ from django.db import IntegrityError, connection, transaction
 from psycopg.types.json import Jsonb
 
 from audit.bus import handling
-from audit.messages.classes import Command, Subject
+from audit.bus.context import Context
+from audit.messages.classes import NO_SUBJECT, Command, Subject
 from audit.messages.exceptions import PreconditionFailed
 from audit.models.records import CommandRecord, Status
 from audit.subjects import types
 from audit.wire import pipeline, rows
-from audit.wire.pipeline import Call, Row, Statement
+from audit.wire.statements import Call, Statement
 
 
 class Emitted(NamedTuple):
-    """What an event adds to the command that it comes from."""
+    """The columns of an event that do not come from its command."""
 
     id: UUID
     subject_type: str
@@ -55,7 +56,7 @@ _NUMBER = Statement(
 # order of their keys, so two commands about the same subjects cannot deadlock here, and they are
 # taken last, so they are held no longer than the commit takes. A head that is not at the number
 # that the caller expected is not updated, and then its events have no number, which their table
-# refuses: so a COMMIT that travels with this statement is not carried out.
+# refuses: so a COMMIT sent with this statement is not executed.
 _COMMAND = f"""command AS ({_INSERT_COMMAND}
         RETURNING epoch, command_id, attempt, correlation_id,
             coalesce(causation_id, command_id) AS causation_id)"""
@@ -90,7 +91,7 @@ _APPEND = Statement(f"""
     FROM command CROSS JOIN (emitted LEFT JOIN head USING (subject_type, subject_id))
     ORDER BY place
 """)
-# Most commands emit one event, and to take it from a list would be a quarter of all this.
+# Most commands emit one event; reading it from a list would take a quarter of the statement.
 _APPEND_ONE = Statement(f"""
     WITH {_COMMAND},
     given ({", ".join(Emitted._fields)}) AS (
@@ -101,12 +102,12 @@ _APPEND_ONE = Statement(f"""
 """)
 
 
-# Checks at once what the database would check at COMMIT.
+# The deferred constraints, checked before COMMIT.
 CHECK_CONSTRAINTS = Call(Statement("SET CONSTRAINTS ALL IMMEDIATE"))
 
 
 class Opening(NamedTuple):
-    """What a dispatch has to know before anything else; one row, one trip."""
+    """The facts that a dispatch reads first, in one round trip."""
 
     xid: int
     number: int
@@ -115,47 +116,30 @@ class Opening(NamedTuple):
     facts: dict[str, Any]
 
 
-class Twin(NamedTuple):
-    """Whose Idempotency-Key to look for."""
+def open_transaction(command: Command, context: Context) -> Opening:
+    """Set the command's id in the database; read the subject's number and tenant, and the twin.
 
-    actor_kind: str
-    actor_id: str
-    idempotency_key: str | None
-
-
-def open_transaction(command: Command, *, command_id: UUID, twin: Twin) -> Opening:
-    """Name the command to the database, and read the subject's number and tenant and the twin.
-
-    From here to the end of the transaction the tables that are guarded may be written.
+    The twin is the command of this actor with the same Idempotency-Key. From here to the end of the
+    transaction the guarded tables may be written. The row that the handler locks is locked first.
     """
-    subject = command.subject_reference()
+    subject, actor = context.subject, context.actor
     statement, has_tenant = _opening(subject.type if subject else "")
-    reads = handling.opening_reads()
     params: list[Any] = [subject.id] if subject and has_tenant else []
-    params += [read.parameter(command) for read in reads.values()]
-    params += [str(command_id), *(subject or ("", "")), *twin]
-    row = _locking(_lock(command), Call(statement, params))
-    xid, number, tenant, twin_position, *answers = row
-    facts = dict(zip(reads, answers, strict=True))
-    return Opening(xid, number or 0, tenant, twin_position, facts)
-
-
-def _locking(lock: Call | None, opening: Call) -> Row:
-    """Lock the row that the handler will ask for, and read everything else under that lock."""
-    if lock is None:
-        return pipeline.send(opening)[0][0]
-    locked, (row,) = pipeline.send(lock, opening)
-    pipeline.cache(lock, locked)
-    return row
-
-
-def _lock(command: Command) -> Call | None:
-    subject, model = command.subject_reference(), handling.locked_model(type(command))
-    return rows.lock(model, pk=subject.id) if subject and model else None
+    params += [read.parameter(command) for read in handling.opening_reads.values()]
+    params += [str(context.command_id), *(subject or NO_SUBJECT)]
+    params += [actor.kind, actor.id, context.idempotency_key]
+    model = handling.locked_models.get(type(command))
+    locks = [rows.lock(model, pk=subject.id)] if subject and model else []
+    *locked, (row,) = pipeline.send(*locks, Call(statement, params))
+    for lock, found in zip(locks, locked, strict=True):
+        pipeline.cache(lock, found)
+    xid, number, tenant, twin_position, *facts = row
+    named = dict(zip(handling.opening_reads, facts, strict=True))
+    return Opening(xid, number or 0, tenant, twin_position, named)
 
 
 def limit_transaction() -> None:
-    """Have what follows in this transaction give up soon: it must not keep others waiting."""
+    """Set short timeouts for the rest of the transaction, so that it cannot block others."""
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '2s'")
 
@@ -186,37 +170,30 @@ def append(
 def _appending(
     record: CommandRecord, events: Sequence[Emitted], expected_number: int | None
 ) -> Call:
-    told = _command_values(record)
+    columns = _command_values(record)
     expected = (expected_number, record.subject_type, record.subject_id, expected_number)
     match events:
         case []:
-            return Call(_APPEND_COMMAND, told)
+            return Call(_APPEND_COMMAND, columns)
         case [event]:
-            return Call(_APPEND_ONE, [*told, *event[:-1], Jsonb(event.data), *expected])
+            return Call(_APPEND_ONE, [*columns, *event[:-1], Jsonb(event.data), *expected])
         case _:
-            return Call(
-                _APPEND,
-                [*told, Jsonb([event._asdict() for event in events], dumps=_as_json), *expected],
-            )
+            emitted = Jsonb([event._asdict() for event in events], dumps=_as_json)
+            return Call(_APPEND, [*columns, emitted, *expected])
 
 
 def present_number(subject: Subject) -> int:
-    """Read how many events a subject has had."""
+    """Return the number of the subject's last event, or 0."""
     row = pipeline.fetch(_NUMBER, subject)
     return row[0] if row else 0
 
 
-def has_moved(subject: Subject, *, expected_number: int) -> bool:
-    """Tell whether somebody has written to a subject since it was at ``expected_number``."""
-    return present_number(subject) != expected_number
-
-
 def settle(records: Iterable[CommandRecord]) -> list[bool]:
-    """Record attempts that were rolled back, in a transaction of their own.
+    """Record attempts that were rolled back, in a separate transaction; return which were written.
 
-    Return for each whether it was written. It is not written if the log already has the outcome of
-    the command, which is then the true one. An insert waits for any open transaction that writes
-    the same key, so the result is right even while the COMMIT of that transaction is in progress.
+    An attempt is not written if the log already has the outcome of the command, which is then the
+    true one. An insert waits for any open transaction that writes the same key, so the result is
+    right even while the COMMIT of that transaction is in progress.
     """
     calls = [Call(_SETTLE, _command_values(record)) for record in records]
     with transaction.atomic(durable=True):
@@ -244,16 +221,16 @@ def _lacks_number(error: IntegrityError) -> bool:
 
 @cache
 def _opening(subject_type: str) -> tuple[Statement, bool]:
+    """Return the statement for a type of subject, and True if it reads a tenant by the id."""
     found = types.subject_type(subject_type)
     tenant = "NULL::text"
     if found and found.tenant_field:
         meta: Any = found.model._meta
         names = meta.get_field(found.tenant_field).column, meta.db_table, meta.pk.column
-        what, table, where = map(connection.ops.quote_name, names)
-        tenant = (
-            f"(SELECT {what}::text FROM {table} WHERE {where} = %s::{meta.pk.db_type(connection)})"
-        )
-    reads = "".join(f", {each.sql}" for each in handling.opening_reads().values())
+        column, table, key = map(connection.ops.quote_name, names)
+        kind = meta.pk.db_type(connection)
+        tenant = f"(SELECT {column}::text FROM {table} WHERE {key} = %s::{kind})"
+    reads = "".join(f", {each.sql}" for each in handling.opening_reads.values())
     sql = f"""
         SELECT pg_current_xact_id()::text::bigint, number, {tenant}, twin{reads}
         FROM set_config('audit.command_id', %s, true),

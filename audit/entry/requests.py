@@ -1,4 +1,4 @@
-"""Contexts of HTTP requests: who sends a command, from where and why."""
+"""Contexts of HTTP requests: actor, client address, ids and reason."""
 
 import ipaddress
 from functools import lru_cache
@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from audit.actors.actors import Actor, actor_for_user
 from audit.bus.context import Context, RequestFacts
-from audit.messages.text import clean_text, header_text
+from audit.messages.text import clean_text, header_line
 
 #: The longest reason that is recorded, in characters.
 LONGEST_REASON = 1000
@@ -24,7 +24,7 @@ def context_of(
     reason: str = "",
     expected_number: int | None = None,
 ) -> Context:
-    """Return the context of a command that a request asks for; without ``actor``, of its user."""
+    """Return the context of a request's command; the default actor is its user."""
     return Context(
         actor=actor or actor_of_request(request),
         channel=channel,
@@ -35,7 +35,7 @@ def context_of(
 
 
 def request_facts(request: HttpRequest) -> RequestFacts:
-    """Return who calls, from where and under which ids of the caller's own."""
+    """Return the facts of a request that are recorded: its ids, client address and user agent."""
     return RequestFacts(
         request_id=_line(request, "X-Request-Id", longest=_LONGEST_ID),
         traceparent=_line(request, "traceparent", longest=_LONGEST_ID),
@@ -45,10 +45,10 @@ def request_facts(request: HttpRequest) -> RequestFacts:
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """Tell where a request comes from, or None where that cannot be known.
+    """Return the IP address of the client, or None if it is unknown.
 
-    Each of the TRUSTED_PROXIES appends the address that it was called from, so what the last of
-    them saw is that many places from the right; whatever is left of it, anybody can make up.
+    Each of the TRUSTED_PROXIES appends the address of its client, so the address of ours is that
+    many places from the right. Everything left of it may be forged.
     """
     if not settings.TRUSTED_PROXIES:
         return normal_address(request.META.get("REMOTE_ADDR", ""))
@@ -60,7 +60,7 @@ def client_address(request: HttpRequest) -> str | None:
 
 @lru_cache(maxsize=1024)
 def normal_address(text: str) -> str | None:
-    """Read an IP address and write it in its one normal form; None if it is none."""
+    """Return an IP address in its one normal form, or None if the text is not one."""
     try:
         address = ipaddress.ip_address(text.strip())
     except ValueError:
@@ -72,15 +72,14 @@ def normal_address(text: str) -> str | None:
 
 
 def actor_of_request(request: HttpRequest) -> Actor:
-    """Build the actor that is signed in, once a request."""
+    """Return the actor of the signed-in user, built once a request."""
     known: Actor | None = vars(request).get("_countersign_actor")
     if known is None:
         known = actor_for_user(request.user)
-        # Kept on the request, for an admin page asks for it several times.
+        # Cached on the request, because an admin page needs it several times.
         vars(request)["_countersign_actor"] = known
     return known
 
 
 def _line(request: HttpRequest, name: str, *, longest: int) -> str:
-    text = header_text(request.headers.get(name, ""))
-    return clean_text(" ".join(text.split()), longest=longest)
+    return header_line(request.headers.get(name, ""), longest=longest)

@@ -1,4 +1,4 @@
-"""Commands from a shell: dispatched as the system, and told as ``manage.py`` tells things."""
+"""Commands from a shell, dispatched as the system, with errors as ``manage.py`` shows them."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -8,25 +8,25 @@ from django.core.management.base import CommandError
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, dispatch_all
 from audit.messages.classes import Command
-from audit.messages.exceptions import CommandError as NotCarriedOut
+from audit.messages.exceptions import CommandError as DomainError
 from audit.messages.outcomes import Completed, Outcome
 
 CHANNEL = "management"
 
 
 def carry_out(command: Command, *, reason: str) -> Completed:
-    """Carry a command out as the system.
+    """Execute a command as the system.
 
-    :raises CommandError: if it is turned down, fails, or has to be approved first.
+    :raises CommandError: if it is refused, fails, or is held for approval.
     """
     with errors_told():
         return _completed(dispatch(command, context=Context(channel=CHANNEL, reason=reason)))
 
 
 def carry_all_out(commands: Sequence[Command], *, reason: str) -> list[Completed]:
-    """Carry several commands out as the system, all of them or none.
+    """Execute several commands as the system, all of them or none.
 
-    :raises CommandError: if one of them is turned down, fails, or has to be approved.
+    :raises CommandError: if one of them is refused, fails, or would be held for approval.
     """
     with errors_told():
         outcomes = dispatch_all(commands, context=Context(channel=CHANNEL, reason=reason))
@@ -35,13 +35,13 @@ def carry_all_out(commands: Sequence[Command], *, reason: str) -> list[Completed
 
 @contextmanager
 def errors_told() -> Iterator[None]:
-    """Tell what is wrong with a command, also while it is being built, in one line.
+    """Convert errors of a command, and of building one, to one line for the shell.
 
-    :raises CommandError: if it is turned down or fails.
+    :raises CommandError: if it is refused or fails.
     """
     try:
         yield
-    except NotCarriedOut as error:
+    except DomainError as error:
         raise CommandError(error.message) from error
 
 

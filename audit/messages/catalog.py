@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from audit.messages.classes import Message, declared_messages
-from audit.messages.declarations import declare
+from audit.messages.declarations import declaring
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -22,12 +22,7 @@ def upcasts(message_type: str, *, from_version: int) -> Callable[[_Function], _F
     The function takes and returns a dict of field names and values. It sees stored JSON and
     stored payloads, so it may move and add values but not rely on their Python types.
     """
-
-    def register(function: _Function) -> _Function:
-        declare(_upcasters, (message_type, from_version), function, what="upcaster")
-        return function
-
-    return register
+    return declaring(_upcasters, (message_type, from_version), what="upcaster")
 
 
 def message_class(name: str) -> type[Message]:

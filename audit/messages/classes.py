@@ -1,7 +1,7 @@
 """Messages: commands, which request a change, and events, which record one."""
 
 from collections.abc import Callable
-from dataclasses import MISSING, Field, dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple, Self, get_type_hints
 
 from django.core.exceptions import ImproperlyConfigured
@@ -15,13 +15,16 @@ REDACTED = "[redacted]"
 
 
 class Subject(NamedTuple):
-    """What a message is about. Its events, numbered 1, 2, 3 and so on, are its stream."""
+    """The subject of a message. Its events, numbered 1, 2, 3 and so on, are its stream."""
 
     type: str
     id: str
 
     def __str__(self) -> str:
         return f"{self.type}:{self.id}"
+
+
+NO_SUBJECT = Subject("", "")
 
 
 class SubjectOf(NamedTuple):
@@ -81,7 +84,8 @@ class Message:
 
         :raises Invalid: if a value is not of its declared type.
         """
-        _set_values(self, {name: getattr(self, name) for name in codecs(type(self))}, "check")
+        for name, value in _converted(type(self), self.plain(), "check").items():
+            object.__setattr__(self, name, value)
 
     @classmethod
     def restore(cls, data: dict[str, Any]) -> Self:
@@ -89,11 +93,14 @@ class Message:
 
         :raises Invalid: if a field is unknown, missing or of the wrong type.
         """
-        declared = codecs(cls)
         problems = [
-            FieldError(name, "unknown", "is not a field") for name in data.keys() - declared
+            FieldError(name, "unknown", "is not a field") for name in data.keys() - codecs(cls)
         ]
-        problems += [FieldError(f.name, "required", "is missing") for f in _missing(cls, data)]
+        problems += [
+            FieldError(each.name, "required", "is missing")
+            for each in fields(cls)
+            if each.name not in data and each.default is each.default_factory is MISSING
+        ]
         if problems:
             raise Invalid(errors=problems)
         return cls(**_converted(cls, data, "load"))
@@ -146,10 +153,11 @@ class Command(Message):
 
         For the fingerprint only: never store it.
         """
+        generated = generated_fields(type(self))
         return {
-            f.name: codecs(type(self))[f.name].dump(getattr(self, f.name))
-            for f in fields(self)
-            if not f.metadata.get("generated")
+            name: declared.dump(getattr(self, name))
+            for name, declared in codecs(type(self)).items()
+            if name not in generated
         }
 
     def describe(self, subject_label: str) -> str:
@@ -164,8 +172,8 @@ class Event(Message):
     """A fact. The handler emits it after the change, so its name is always true."""
 
 
-class Shape(NamedTuple):
-    """The declared fields of a message class, computed once."""
+class _Shape(NamedTuple):
+    """The declared fields of a message class."""
 
     codecs: dict[str, Codec]
     secrets: frozenset[str]
@@ -190,24 +198,19 @@ def generated_fields(message_class: type[Message]) -> frozenset[str]:
     return _shape(message_class).generated
 
 
-_shapes: dict[type[Message], Shape] = {}
+# Not a cached function: mypy considers classes of frozen dataclasses unhashable.
+_shapes: dict[type[Message], _Shape] = {}
 
 
-def _shape(message_class: type[Message]) -> Shape:
-    found = _shapes.get(message_class)
-    if found is None:
+def _shape(message_class: type[Message]) -> _Shape:
+    if message_class not in _shapes:
         hints, declared = get_type_hints(message_class), fields(message_class)
-        found = _shapes[message_class] = Shape(
+        _shapes[message_class] = _Shape(
             codecs={each.name: codec(hints[each.name]) for each in declared},
             secrets=frozenset(each.name for each in declared if each.metadata.get("secret")),
             generated=frozenset(each.name for each in declared if each.metadata.get("generated")),
         )
-    return found
-
-
-def _set_values(message: Message, values: dict[str, Any], how: str) -> None:
-    for name, value in _converted(type(message), values, how).items():
-        object.__setattr__(message, name, value)
+    return _shapes[message_class]
 
 
 def _converted(message_class: type[Message], values: dict[str, Any], how: str) -> dict[str, Any]:
@@ -220,14 +223,6 @@ def _converted(message_class: type[Message], values: dict[str, Any], how: str) -
     if problems:
         raise Invalid(errors=problems)
     return converted
-
-
-def _missing(message_class: type[Message], data: dict[str, Any]) -> list["Field[Any]"]:
-    return [
-        f
-        for f in fields(message_class)
-        if f.name not in data and f.default is MISSING and f.default_factory is MISSING
-    ]
 
 
 def _default_sentence(command_class: type[Command]) -> str:

@@ -16,7 +16,7 @@ from enum import StrEnum
 from typing import ClassVar, NamedTuple, Self, TypeVar
 from uuid import UUID
 
-_Kind = TypeVar("_Kind", bound="CommandError")
+_Kind = TypeVar("_Kind", bound=Exception)
 
 
 class Place(StrEnum):
@@ -49,7 +49,7 @@ class CommandError(Exception):
 
     The first line of a subclass's docstring is its default message, and its name in snake_case is
     its code. The bus sets ``command_id``. ``title`` is the title of the problem, if the code in
-    words would be unclear. ``remedy`` is a sentence that tells the caller what to do; a subclass
+    words would be unclear. ``remedy`` is a sentence of advice to the caller; a subclass
     overrides it if the inherited one is not the best advice.
     """
 
@@ -71,7 +71,7 @@ class CommandError(Exception):
     @classmethod
     def from_record(cls, code: str, message: str) -> Self:
         """Build the recorded error; of this class if its code is no longer known."""
-        return next((kind for kind in _subclasses(cls) if kind.code == code), cls)(message)
+        return next((kind for kind in with_subclasses(cls) if kind.code == code), cls)(message)
 
 
 class Refused(CommandError):
@@ -195,5 +195,6 @@ def _joined(errors: Iterable[FieldError]) -> str:
     return "; ".join(f"{error.field}: {error.message}" for error in errors)
 
 
-def _subclasses(kind: type[_Kind]) -> list[type[_Kind]]:
-    return [kind, *(each for child in kind.__subclasses__() for each in _subclasses(child))]
+def with_subclasses(kind: type[_Kind]) -> list[type[_Kind]]:
+    """Return a class of errors and all classes that inherit from it."""
+    return [kind, *(each for child in kind.__subclasses__() for each in with_subclasses(child))]

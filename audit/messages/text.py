@@ -21,8 +21,20 @@ def clean_text(value: str, *, longest: int) -> str:
     return "".join(kept)[:longest]
 
 
-def header_text(value: str) -> str:
-    """Decode a header, which WSGI passes as Latin-1 (PEP 3333), as UTF-8 if it is valid UTF-8."""
+def header_text(value: str, *, longest: int) -> str:
+    """Return the text of a header, which WSGI decodes as Latin-1 (PEP 3333).
+
+    It is decoded as UTF-8 instead, if it is valid UTF-8, and cleaned.
+    """
+    return clean_text(_decoded(value), longest=longest)
+
+
+def header_line(value: str, *, longest: int) -> str:
+    """Return the text of a header on one line, with single spaces."""
+    return clean_text(" ".join(_decoded(value).split()), longest=longest)
+
+
+def _decoded(value: str) -> str:
     try:
         return value.encode("latin-1").decode()
     except UnicodeError:

@@ -66,7 +66,7 @@ def _unchanged(value: Any) -> Any:
 
 def _scalar(
     kind: type,
-    words: str,
+    expected: str,
     *,
     check: Callable[[Any], Any] = _unchanged,
     dump: Callable[[Any], Any] = _unchanged,
@@ -74,8 +74,7 @@ def _scalar(
 ) -> Codec:
     def checked(value: Any) -> Any:
         # An exact match, because bool is a subclass of int, and datetime of date.
-        if type(value) is not kind:
-            raise ValueError(words)
+        _require(expected, holds=type(value) is kind)
         return check(value)
 
     def load(value: Any) -> Any:
@@ -84,20 +83,22 @@ def _scalar(
         try:
             return check(parse(value))
         except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
-            raise ValueError(words) from error
+            raise ValueError(expected) from error
 
     return Codec(check=checked, dump=dump, load=load)
 
 
+def _require(expected: str, *, holds: bool) -> None:
+    """Check a value; the message class turns ValueError into the error of a field."""
+    if not holds:
+        raise ValueError(expected)
+
+
 def _storable_text(value: Any) -> str:
-    if not isinstance(value, str):
-        message = "text"
-        raise ValueError(message)  # the message class turns ValueError into a field error
+    _require("text", holds=isinstance(value, str))
     # A subclass, such as a member of Django's TextChoices, becomes a plain str.
     text: str = str.__str__(value)
-    if "\x00" in text:
-        message = "text without NUL characters"
-        raise ValueError(message)
+    _require("text without NUL characters", holds="\x00" not in text)
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -107,23 +108,17 @@ def _storable_text(value: Any) -> str:
 
 
 def _bounded(value: int) -> int:
-    if abs(value) > _LARGEST_INTEGER:
-        message = "a whole number of at most 64 bits"
-        raise ValueError(message)
+    _require("a whole number of at most 64 bits", holds=abs(value) <= _LARGEST_INTEGER)
     return value
 
 
 def _finite(value: Any) -> Any:
-    if not math.isfinite(value):
-        message = "a finite number"
-        raise ValueError(message)
+    _require("a finite number", holds=math.isfinite(value))
     return value
 
 
 def _utc(value: datetime) -> datetime:
-    if value.utcoffset() is None:
-        message = "a date and time with its offset from UTC"
-        raise ValueError(message)
+    _require("a date and time with its offset from UTC", holds=value.utcoffset() is not None)
     return value.astimezone(UTC)
 
 
@@ -137,8 +132,7 @@ def _optional(inner: Codec) -> Codec:
 
 def _literal(choices: tuple[Any, ...]) -> Codec:
     def check(value: Any) -> Any:
-        if value not in choices:
-            raise ValueError("one of " + ", ".join(map(str, choices)))
+        _require("one of " + ", ".join(map(str, choices)), holds=value in choices)
         # The declared choice: the value may be an equal member of an enumeration.
         return choices[choices.index(value)]
 
@@ -147,9 +141,7 @@ def _literal(choices: tuple[Any, ...]) -> Codec:
 
 def _sequence(inner: Codec) -> Codec:
     def each(function: Callable[[Any], Any], value: Any) -> tuple[Any, ...]:
-        if not isinstance(value, list | tuple):
-            message = "a list"
-            raise ValueError(message)  # the message class turns ValueError into a field error
+        _require("a list", holds=isinstance(value, list | tuple))
         return tuple(function(item) for item in value)
 
     return Codec(
@@ -161,9 +153,7 @@ def _sequence(inner: Codec) -> Codec:
 
 def _mapping(inner: Codec) -> Codec:
     def each(function: Callable[[Any], Any], value: Any) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            message = "an object"
-            raise ValueError(message)  # the message class turns ValueError into a field error
+        _require("an object", holds=isinstance(value, dict))
         return {_SCALARS[str].check(key): function(item) for key, item in value.items()}
 
     return Codec(
@@ -175,9 +165,7 @@ def _mapping(inner: Codec) -> Codec:
 
 def _json_value(value: Any, *, levels: int = _DEEPEST_JSON) -> Any:
     """Check a value declared as Any: any JSON value; lists become tuples."""
-    if not levels:
-        message = f"nested at most {_DEEPEST_JSON} levels deep"
-        raise ValueError(message)
+    _require(f"nested at most {_DEEPEST_JSON} levels deep", holds=levels > 0)
     match value:
         case None:
             return None

@@ -4,6 +4,7 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 from audit.wire import pipeline
+from audit.wire.statements import Call, Statement
 
 Row = tuple[Any, ...]
 
@@ -15,7 +16,7 @@ class PreparedQuery:
     """
 
     def __init__(self, sql: str) -> None:
-        self._statement = pipeline.Statement(sql)
+        self._statement = Statement(sql)
 
     def first(self, values: Any = ()) -> Row | None:
         """Return the first row, or None if there is none."""
@@ -32,5 +33,5 @@ class PreparedQuery:
         """
         return pipeline.prefetched_after_commit(self._call(values))
 
-    def _call(self, values: Any) -> pipeline.Call:
-        return pipeline.Call(self._statement, values)
+    def _call(self, values: Any) -> Call:
+        return Call(self._statement, values)

@@ -205,9 +205,9 @@ class CommandRecord(Record):
         return f"{self.message_type} {self.command_id} · {self.status}"
 
     @classmethod
-    def telling(cls, **told: Any) -> Self:
+    def of(cls, **columns: Any) -> Self:
         """Build a record from columns, as positional arguments: keywords take 20 µs more."""
-        return cls(*(_blank_command() | told).values())
+        return cls(*(_blank_command() | columns).values())
 
 
 @cache

@@ -4,13 +4,22 @@ A serializer silently drops the first and converts the second: it reads 5 as "5"
 false. The caller would notice too late.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rest_framework import serializers
 
 from audit.messages.exceptions import FieldError, Invalid, escaped
 from audit.rest.exception_handlers import field_errors
+
+_OF_TEXT = (
+    serializers.CharField,
+    serializers.ChoiceField,
+    serializers.DateTimeField,
+    serializers.DurationField,
+    serializers.SlugRelatedField,
+    serializers.UUIDField,
+)
 
 
 def refuse_misfits(serializer: serializers.Serializer[Any], body: Any) -> None:
@@ -22,8 +31,8 @@ def refuse_misfits(serializer: serializers.Serializer[Any], body: Any) -> None:
     misfits = list(_misfits(serializer, body, path=""))
     if not misfits:
         return
-    told = {misfit.field for misfit in misfits}
-    others = [error for error in _errors_of(serializer) if error.field not in told]
+    found = {misfit.field for misfit in misfits}
+    others = [error for error in _errors_of(serializer) if error.field not in found]
     raise Invalid(errors=[*others, *misfits])
 
 
@@ -45,9 +54,8 @@ def _misfits(field: serializers.Field, value: Any, *, path: str) -> Iterator[Fie
         case serializers.ListSerializer() | serializers.ListField():
             yield from _in_list(field, value, path=path)
         case _:
-            fits, words = _fitting(field)
-            if not fits(value):
-                yield FieldError(path, "wrong_type", f"must be {words}")
+            if needed := _needed(field, value):
+                yield FieldError(path, "wrong_type", f"must be {needed}")
 
 
 def _in_object(
@@ -71,12 +79,17 @@ def _in_list(field: Any, values: Any, *, path: str) -> Iterator[FieldError]:
         yield from _misfits(field.child, value, path=f"{path}/{place}")
 
 
-def _is_anything(value: Any) -> bool:
-    return True
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
+def _needed(field: serializers.Field, value: Any) -> str:
+    """Return the type that a value of the field must have, in words; empty if it has it."""
+    match field:
+        case serializers.BooleanField() if not isinstance(value, bool):
+            return "true or false"
+        case serializers.IntegerField() if not _is_whole(value):
+            return "a whole number"
+        case _ if isinstance(field, _OF_TEXT) and not isinstance(value, str):
+            return "text"
+        case _:
+            return ""
 
 
 def _is_whole(value: Any) -> bool:
@@ -84,32 +97,3 @@ def _is_whole(value: Any) -> bool:
     return not isinstance(value, bool) and (
         isinstance(value, int) or (isinstance(value, float) and value.is_integer())
     )
-
-
-def _is_boolean(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _fitting(field: serializers.Field) -> tuple[Callable[[Any], bool], str]:
-    for kinds, fits, words in _TYPES:
-        if isinstance(field, kinds):
-            return fits, words
-    return _is_anything, ""
-
-
-_TYPES: tuple[tuple[Any, Callable[[Any], bool], str], ...] = (
-    (serializers.BooleanField, _is_boolean, "true or false"),
-    (serializers.IntegerField, _is_whole, "a whole number"),
-    (
-        (
-            serializers.CharField,
-            serializers.ChoiceField,
-            serializers.DateTimeField,
-            serializers.DurationField,
-            serializers.SlugRelatedField,
-            serializers.UUIDField,
-        ),
-        _is_text,
-        "text",
-    ),
-)

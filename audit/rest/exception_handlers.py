@@ -3,15 +3,11 @@
 import sys
 from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import structlog
-from django.core.exceptions import (
-    PermissionDenied,
-    RequestDataTooBig,
-    SuspiciousOperation,
-)
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
@@ -130,7 +126,7 @@ class Problem:
 
 def plain(error: Exception, context: dict[str, Any]) -> Response:
     """Return plain JSON for version 1, with only its old status codes for invalid input."""
-    problem = _told(error, context)
+    problem = _problem_of(error, context)
     if problem.status in (
         HTTPStatus.LENGTH_REQUIRED,
         HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -142,7 +138,7 @@ def plain(error: Exception, context: dict[str, Any]) -> Response:
 
 def problem_details(error: Exception, context: dict[str, Any]) -> Response:
     """Return problem details."""
-    problem = _told(error, context)
+    problem = _problem_of(error, context)
     return Response(
         problem.details(),
         status=problem.status,
@@ -168,9 +164,8 @@ def field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the 404 response for an unknown URL: JSON below /api/, otherwise a page."""
-    if request.path.startswith("/api/"):
-        return _json(request, Http404())
-    return defaults.page_not_found(request, exception)
+    is_api = request.path.startswith("/api/")
+    return _json(request, Http404()) if is_api else defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
@@ -184,12 +179,11 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the response for requests that Django itself refuses."""
-    if request.path.startswith("/api/"):
-        return _json(request, exception)
-    return defaults.bad_request(request, exception)
+    is_api = request.path.startswith("/api/")
+    return _json(request, exception) if is_api else defaults.bad_request(request, exception)
 
 
-def _told(error: Exception, context: dict[str, Any]) -> Problem:
+def _problem_of(error: Exception, context: dict[str, Any]) -> Problem:
     """Build the problem for a view's error, and log the error if it is unexpected."""
     problem = Problem(error)
     is_ours = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
@@ -205,13 +199,8 @@ def _join(path: str, name: str) -> str:
 def _field_problem(error: FieldError) -> FieldProblem:
     """Return the error with its place in the request: in a body, by an RFC 6901 pointer."""
     name, code, detail, place = error
-    match place:
-        case Place.HEADER:
-            return {"header": name, "code": code, "detail": detail}
-        case Place.PARAMETER:
-            return {"parameter": name, "code": code, "detail": detail}
-        case _:
-            return {"pointer": f"/{name}" if name else "", "code": code, "detail": detail}
+    pointed = f"/{name}" if name and place is Place.BODY else name
+    return cast(FieldProblem, {place.value: pointed, "code": code, "detail": detail})
 
 
 def _json(request: HttpRequest, error: Exception | None) -> HttpResponse:

@@ -67,8 +67,8 @@ class FieldNamesField(serializers.Field):
         names = [name.strip() for name in str(data).split(",")]
         unknown = [name for name in names if name not in self.names]
         if unknown:
-            words = ", ".join(f"“{name}”" for name in unknown)
-            raise serializers.ValidationError(f"{words} is not a known field", code="unknown")
+            quoted = ", ".join(f"“{name}”" for name in unknown)
+            raise serializers.ValidationError(f"{quoted} is not a known field", code="unknown")
         return frozenset(names)
 
     def to_representation(self, value: frozenset[str]) -> str:
@@ -254,5 +254,5 @@ def _read_cursor(order: Order, text: str) -> Values:
     try:
         return order.read(text)
     except ValueError:
-        words = "is not valid for this order: follow “next” unchanged"
-        raise serializers.ValidationError({"cursor": words}) from None
+        message = "is not valid for this order: follow “next” unchanged"
+        raise serializers.ValidationError({"cursor": message}) from None

@@ -65,7 +65,7 @@ class MessageTypeField(serializers.Field):
     """A type of command, by its current name or an alias."""
 
     kind: type[Message] = Command
-    words = "must be a known command type"
+    message = "must be a known command type"
 
     @property
     def json_schema(self) -> dict[str, Any]:
@@ -81,9 +81,9 @@ class MessageTypeField(serializers.Field):
         try:
             found = catalog.message_class(str(data))
         except catalog.UnknownMessageType:
-            raise serializers.ValidationError(self.words) from None
+            raise serializers.ValidationError(self.message) from None
         if not issubclass(found, self.kind):
-            raise serializers.ValidationError(self.words)
+            raise serializers.ValidationError(self.message)
         return [found.message_type, *found.aliases]
 
     def to_representation(self, value: list[str]) -> str:
@@ -94,7 +94,7 @@ class EventTypeField(MessageTypeField):
     """A type of event, by its current name or an alias."""
 
     kind = Event
-    words = "must be a known event type"
+    message = "must be a known event type"
 
 
 def _pattern(subject_type: types.SubjectType) -> str:

@@ -1,42 +1,27 @@
 """Every problem that the API can return, with its status, meaning and remedy."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from http import HTTPStatus
-from typing import Annotated, Any, NamedTuple, NotRequired, TypedDict, TypeVar
+from typing import Annotated, NamedTuple, NotRequired, TypedDict
 
 from rest_framework.exceptions import APIException
 
-from audit.messages.exceptions import (
-    Cancelled,
-    CommandError,
-    Conflict,
-    Crashed,
-    Failed,
-    Forbidden,
-    IdempotencyKeyReused,
-    Invalid,
-    NotFound,
-    PreconditionFailed,
-    Refused,
-    Unregistered,
-)
+from audit.messages import exceptions
+from audit.messages.exceptions import CommandError
 from audit.rest.references import Address, Uuid
 
 PAGES = "/docs/errors"
-_Error = TypeVar("_Error", bound=Exception)
 
 _STATUS = {
-    Invalid: HTTPStatus.BAD_REQUEST,
-    Forbidden: HTTPStatus.FORBIDDEN,
-    NotFound: HTTPStatus.NOT_FOUND,
-    Unregistered: HTTPStatus.NOT_FOUND,
-    PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
-    IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
-    Conflict: HTTPStatus.CONFLICT,
-    Cancelled: HTTPStatus.CONFLICT,
-    Refused: HTTPStatus.CONFLICT,
-    Crashed: HTTPStatus.INTERNAL_SERVER_ERROR,
-    Failed: HTTPStatus.SERVICE_UNAVAILABLE,
+    exceptions.Invalid: HTTPStatus.BAD_REQUEST,
+    exceptions.Forbidden: HTTPStatus.FORBIDDEN,
+    exceptions.NotFound: HTTPStatus.NOT_FOUND,
+    exceptions.Unregistered: HTTPStatus.NOT_FOUND,
+    exceptions.PreconditionFailed: HTTPStatus.PRECONDITION_FAILED,
+    exceptions.IdempotencyKeyReused: HTTPStatus.UNPROCESSABLE_ENTITY,
+    exceptions.Refused: HTTPStatus.CONFLICT,
+    exceptions.Crashed: HTTPStatus.INTERNAL_SERVER_ERROR,
+    exceptions.Failed: HTTPStatus.SERVICE_UNAVAILABLE,
     CommandError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 
@@ -170,7 +155,7 @@ def type_of(code: str) -> str:
 
 def title_of(code: str) -> str:
     """Return the title of a problem: that of its class, else its code in words."""
-    kinds = (vars(kind) for kind in _with_subclasses(CommandError) if kind.code == code)
+    kinds = (vars(kind) for kind in exceptions.with_subclasses(CommandError) if kind.code == code)
     titles = (kind["title"] for kind in kinds if kind.get("title"))
     return next(titles, code.replace("_", " ").capitalize())
 
@@ -196,22 +181,13 @@ def pages() -> dict[str, ProblemPage]:
 
 def _causes() -> Iterator[Cause]:
     yield from _OF_THE_FRAMEWORK
-    for kind in _with_subclasses(CommandError):
+    for kind in exceptions.with_subclasses(CommandError):
         yield Cause(kind.code, status_of(kind), _sentence(kind), kind.remedy)
-    for error in _of_ours(APIException):
-        status = HTTPStatus(error.status_code)
-        yield Cause(str(error.default_code), status, _sentence(error), error.remedy)
-
-
-def _of_ours(kind: type[APIException]) -> Iterable[Any]:
-    """Return our own subclasses of a class of the framework: only those have a remedy."""
-    return (each for each in _with_subclasses(kind) if hasattr(each, "remedy"))
-
-
-def _with_subclasses(kind: type[_Error]) -> Iterator[type[_Error]]:
-    yield kind
-    for child in kind.__subclasses__():
-        yield from _with_subclasses(child)
+    for error in exceptions.with_subclasses(APIException):
+        # Only our own subclasses have a remedy.
+        if remedy := getattr(error, "remedy", ""):
+            status = HTTPStatus(error.status_code)
+            yield Cause(str(error.default_code), status, _sentence(error), remedy)
 
 
 def _sentence(kind: type[Exception]) -> str:

@@ -151,7 +151,7 @@ def command(records: Sequence[CommandRecord], *, progress: Progress | None) -> C
     events = EventRecord.objects.filter(command_id=command_id).order_by("position")
     return {
         **command_in_list(records),
-        "approval": approval(progress),
+        "approval": _approval(progress),
         "events": [_event(event) for event in events],
         "attempts": [_attempt(record) for record in records],
     }
@@ -207,11 +207,19 @@ def pending_approvals(subjects: Iterable[Subject]) -> dict[Subject, list[Pending
 
 def present_pending(waiting: Iterable[Pending]) -> list[PendingApproval]:
     """Return the held commands on one subject."""
-    return list(map(_pending, waiting))
+    return [
+        {
+            "request_id": each.request_id,
+            "url": each.url,
+            "command_id": each.command_id,
+            "type": each.message_type,
+            "approve_by": each.approve_by,
+        }
+        for each in waiting
+    ]
 
 
-def approval(progress: Progress | None) -> ApprovalProgress | None:
-    """Return the approval progress of a held command, or None without an approval request."""
+def _approval(progress: Progress | None) -> ApprovalProgress | None:
     if progress is None:
         return None
     return {
@@ -235,16 +243,6 @@ def _approval_request(progress: Progress | None) -> RaisedRequest | None:
             {"group": need.group, "needed": need.needed, "have": need.have}
             for need in progress.needs
         ],
-    }
-
-
-def _pending(waiting: Pending) -> PendingApproval:
-    return {
-        "request_id": waiting.request_id,
-        "url": waiting.url,
-        "command_id": waiting.command_id,
-        "type": waiting.message_type,
-        "approve_by": waiting.approve_by,
     }
 
 

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
+from django.db.models import Model
 
 from audit.actors.actors import Actor
 from audit.messages.classes import Subject
@@ -42,14 +42,11 @@ def _visible(
     if subject_type is None:
         return ()
     key = subject_type.model._meta.pk
-    rows = _with_relations(subject_type).filter(pk__in=_valid(identifiers, key))
+    # Labels may include related rows.
+    rows = subject_type.model._base_manager.select_related()
+    rows = rows.filter(pk__in=_valid(identifiers, key))
     field = subject_type.tenant_field
     return actor.confine(rows, field) if field else rows
-
-
-def _with_relations(subject_type: SubjectType) -> QuerySet[Model]:
-    # Labels may include related rows.
-    return subject_type.model._base_manager.select_related()
 
 
 def _valid(identifiers: set[str], key: object) -> list[object]:

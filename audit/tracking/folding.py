@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
-from django.core.exceptions import ImproperlyConfigured
-
 from audit.messages import catalog
 from audit.messages.classes import Event, Message
+from audit.messages.declarations import declaring
 from audit.messages.exceptions import Invalid
 from audit.models.records import EventRecord
 
@@ -34,15 +33,7 @@ def evolves(*event_classes: type[Event]) -> Callable[[_Evolve], _Evolve]:
 
     The function takes the state so far and the event, and returns the new values, by column.
     """
-
-    def register(function: _Evolve) -> _Evolve:
-        for event_class in event_classes:
-            if _evolutions.setdefault(event_class, function) is not function:
-                message = f"the changes of {event_class.__qualname__} are declared twice"
-                raise ImproperlyConfigured(message)
-        return function
-
-    return register
+    return declaring(_evolutions, *event_classes, what="folding of")
 
 
 def fold(records: Iterable[EventRecord], *, columns: Iterable[str]) -> Folded:

@@ -15,33 +15,11 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, connections
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import DEFAULT_DB_ALIAS, connection, connections
 from psycopg import pq
 
 from audit.wire import plain, statements
 from audit.wire.statements import Call, Row, Statement
-
-__all__ = [
-    "BEGIN",
-    "COMMIT",
-    "Call",
-    "Pipeline",
-    "Row",
-    "Statement",
-    "cache",
-    "commit_if_outermost",
-    "database",
-    "deferring",
-    "execute",
-    "fetch",
-    "log_query",
-    "prefetch",
-    "prefetched_after_commit",
-    "read",
-    "send",
-    "send_last",
-]
 
 # Django's statements at the start and the end of a savepoint: the only ones without parameters.
 _MARKS = ("SAVEPOINT ", "RELEASE SAVEPOINT ")
@@ -60,7 +38,7 @@ class Pipeline:
     def __init__(self) -> None:
         self._outer = _current.get()
         self._queue: list[Call] = self._outer.take() if self._outer else []
-        self._cached: list[tuple[Call, list[Row]]] = []
+        self.cached: list[tuple[Call, list[Row]]] = []
         self.database = connections[DEFAULT_DB_ALIAS]
         self._savepoints = list(self.database.savepoint_ids)
         self._token: Token[Pipeline | None] | None = None
@@ -85,7 +63,7 @@ class Pipeline:
     def enqueue(self, *calls: Call) -> None:
         """Defer statements to the next round trip. They may change the cached results."""
         self._queue += calls
-        self._cached = []
+        self.cached = []
         if _is_plain():
             self.flush()
 
@@ -96,18 +74,14 @@ class Pipeline:
 
     def take(self) -> list[Call]:
         """Return the deferred statements, which the caller sends before any other statement."""
-        calls, self._queue, self._cached = self._queue, [], []
+        calls, self._queue, self.cached = self._queue, [], []
         return calls
-
-    def cache(self, call: Call, rows: list[Row]) -> None:
-        """Keep the result of a statement until any other statement is sent."""
-        self._cached.append((call, rows))
 
     def cached_result(self, call: Call) -> list[Row] | None:
         """Return the result of a statement if it was prefetched."""
-        for place, (cached, rows) in enumerate(self._cached):
+        for place, (cached, rows) in enumerate(self.cached):
             if cached == call:
-                del self._cached[place]
+                del self.cached[place]
                 return rows
         return None
 
@@ -144,12 +118,6 @@ def deferring(*, using: str | None = DEFAULT_DB_ALIAS) -> Pipeline | None:
     return pipeline if pipeline and is_ours and pipeline.may_defer() else None
 
 
-def database() -> BaseDatabaseWrapper:
-    """Return the connection. A dispatch looks it up once, which takes Django a microsecond."""
-    pipeline = _current.get()
-    return pipeline.database if pipeline else connections[DEFAULT_DB_ALIAS]
-
-
 def fetch(statement: Statement, values: Any = ()) -> Row | None:
     """Return the first row of one statement."""
     rows = send(Call(statement, values))[0]
@@ -179,7 +147,7 @@ def prefetch(*calls: Call) -> None:
 def cache(call: Call, rows: list[Row]) -> None:
     """Keep the result of a statement for the dispatch, until any other statement is sent."""
     if pipeline := _current.get():
-        pipeline.cache(call, rows)
+        pipeline.cached.append((call, rows))
 
 
 @contextmanager
@@ -197,7 +165,6 @@ def prefetched_after_commit(call: Call) -> Iterator[None]:
 
 def log_query(statement: Statement) -> None:
     """Add a statement to Django's log of queries."""
-    connection = database()
     if connection.queries_logged:
         connection.queries_log.append({"sql": statement.sql.decode(), "time": "0"})
 
@@ -223,9 +190,9 @@ def send_last(*calls: Call) -> None:
 
 def commit_if_outermost() -> list[Call]:
     """Return COMMIT if Django would commit at the end of its innermost block, else nothing."""
-    connection = database()
-    is_outermost = connection.commit_on_exit and not connection.savepoint_ids
-    return [COMMIT] if is_outermost and not (connection.needs_rollback or _is_plain()) else []
+    database = connections[DEFAULT_DB_ALIAS]
+    is_outermost = database.commit_on_exit and not database.savepoint_ids
+    return [COMMIT] if is_outermost and not (database.needs_rollback or _is_plain()) else []
 
 
 def _is_mark(call: Call) -> bool:
@@ -246,12 +213,14 @@ def _read_after_commit(call: Call) -> list[Row] | None:
 
 def _exchange(*calls: Call) -> list[list[Row]]:
     """Send statements, after BEGIN if Django has opened a transaction without sending it."""
-    connection = database()
+    database: Any = connections[DEFAULT_DB_ALIAS]
     if _is_plain():
-        return plain.exchange(connection, calls)
-    connection.ensure_connection()
-    raw: Any = connection.connection
-    with connection.wrap_database_errors:
+        return plain.exchange(database, calls)
+    # Django's check of a connection that is kept between requests: once a request is enough.
+    if database.connection is None or not database.health_check_done:
+        database.ensure_connection()
+    raw = database.connection
+    with database.wrap_database_errors:
         if raw.autocommit or raw.pgconn.transaction_status != pq.TransactionStatus.IDLE:
             return statements.exchange(raw, calls)
         return statements.exchange(raw, (BEGIN, *calls))[1:]

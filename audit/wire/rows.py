@@ -9,24 +9,19 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, models
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connection, connections, models
 from django.db.models import signals
 
 from audit.wire import pipeline
-from audit.wire.pipeline import Call, Statement
+from audit.wire.statements import Call, Statement
 
 _LOCK = "FOR UPDATE"
 _Model = TypeVar("_Model", bound=models.Model)
 
 
-class _Selection(NamedTuple):
-    statement: Statement
-    by: list[Any]
-    names: list[str]
-    converters: list[tuple[int, Callable[[Any], Any]]]
+class _Prepared(NamedTuple):
+    """A statement and the fields whose values are its parameters, in order."""
 
-
-class _Change(NamedTuple):
     statement: Statement
     fields: tuple[Any, ...]
 
@@ -36,21 +31,19 @@ def locked(model: type[_Model], **columns: Any) -> _Model:
 
     :raises ObjectDoesNotExist: if there is no such row.
     """
-    instance = _first(_select(model, columns, suffix=_LOCK), model, columns)
+    instance = _first(_read(model, lock(model, **columns)), model, columns)
     claim(instance)
     return instance
 
 
 def lock(model: type[models.Model], **columns: Any) -> Call:
     """Return the statement that `locked` executes."""
-    selection = _selection(model, tuple(columns), _LOCK)
-    return Call(selection.statement, _prepared(selection, columns))
+    return _call(_selection(model, tuple(columns), _LOCK), columns.values())
 
 
 def selection(model: type[models.Model], **columns: Any) -> Call:
     """Return the statement that `found`, `find` and `every` execute."""
-    found = _selection(model, tuple(columns), "")
-    return Call(found.statement, _prepared(found, columns))
+    return _call(_selection(model, tuple(columns), ""), columns.values())
 
 
 def found(model: type[_Model], **columns: Any) -> _Model:
@@ -58,17 +51,17 @@ def found(model: type[_Model], **columns: Any) -> _Model:
 
     :raises ObjectDoesNotExist: if there is no such row.
     """
-    return _first(_select(model, columns), model, columns)
+    return _first(every(model, **columns), model, columns)
 
 
 def find(model: type[_Model], **columns: Any) -> _Model | None:
     """Return the row with these values, or None if there is none."""
-    return next(iter(_select(model, columns)), None)
+    return next(iter(every(model, **columns)), None)
 
 
 def every(model: type[_Model], **columns: Any) -> list[_Model]:
     """Return all rows with these values, in no particular order."""
-    return _select(model, columns)
+    return _read(model, selection(model, **columns))
 
 
 def columns(model: type[models.Model], *, of: str) -> str:
@@ -76,9 +69,13 @@ def columns(model: type[models.Model], *, of: str) -> str:
     return ", ".join(f"{of}.{_column(field)}" for field in model._meta.concrete_fields)
 
 
-def loaded(model: type[_Model], values: Sequence[Any]) -> _Model:
+def loaded(model: type[_Model], columns: Sequence[Any]) -> _Model:
     """Return an instance with the values of its columns, in the order of its fields."""
-    return _instance(model, _selection(model, ("pk",), ""), list(values))
+    names, converters = _loading(model)
+    values = list(columns)
+    for place, convert in converters:
+        values[place] = convert(values[place])
+    return model.from_db(DEFAULT_DB_ALIAS, names, values)
 
 
 def copied(instance: models.Model, *, into: type[models.Model], **values: Any) -> Call:
@@ -86,11 +83,7 @@ def copied(instance: models.Model, *, into: type[models.Model], **values: Any) -
 
     It copies the columns that both tables have. The database generates the key.
     """
-    change, database = _copy(type(instance), into, tuple(values)), pipeline.database()
-    given = zip(change.fields, (*values.values(), instance.pk), strict=True)
-    return Call(
-        change.statement, [field.get_db_prep_value(value, database) for field, value in given]
-    )
+    return _call(_copy(type(instance), into, tuple(values)), (*values.values(), instance.pk))
 
 
 def claim(instance: models.Model) -> None:
@@ -100,7 +93,7 @@ def claim(instance: models.Model) -> None:
 
 def insert(instance: models.Model) -> None:
     """Insert a row and send the signals of a save."""
-    _save(instance, _insertion(type(instance)))
+    _save(instance, _insertion(type(instance)), update_fields=None)
 
 
 def update(instance: models.Model, names: tuple[str, ...]) -> None:
@@ -115,35 +108,33 @@ def _first(instances: list[_Model], model: type[_Model], columns: dict[str, Any]
     return instances[0]
 
 
-def _select(model: type[_Model], columns: dict[str, Any], *, suffix: str = "") -> list[_Model]:
-    selection = _selection(model, tuple(columns), suffix)
-    rows = pipeline.execute(selection.statement, _prepared(selection, columns))
-    return [_instance(model, selection, list(row)) for row in rows]
+def _read(model: type[_Model], call: Call) -> list[_Model]:
+    return [loaded(model, row) for row in pipeline.execute(*call)]
 
 
-def _prepared(selection: _Selection, columns: dict[str, Any]) -> list[Any]:
-    database = pipeline.database()
-    return [
-        field.get_db_prep_value(value, database)
-        for field, value in zip(selection.by, columns.values(), strict=True)
-    ]
+def _call(prepared: _Prepared, values: Iterable[Any]) -> Call:
+    database = connections[DEFAULT_DB_ALIAS]
+    pairs = zip(prepared.fields, values, strict=True)
+    return Call(
+        prepared.statement, [field.get_db_prep_value(value, database) for field, value in pairs]
+    )
 
 
-def _instance(model: type[_Model], selection: _Selection, values: list[Any]) -> _Model:
-    for place, convert in selection.converters:
-        values[place] = convert(values[place])
-    return model.from_db(DEFAULT_DB_ALIAS, selection.names, values)
-
-
-def _save(instance: models.Model, change: _Change, **facts: Any) -> None:
+def _save(
+    instance: models.Model, change: _Prepared, *, update_fields: frozenset[str] | None
+) -> None:
     """Execute the statement, between the signals that Django sends around it."""
-    model, is_new = type(instance), not facts
-    facts = {"update_fields": None, "raw": False, "using": DEFAULT_DB_ALIAS} | facts
-    signals.pre_save.send(model, instance=instance, **facts)
-    _write(instance, Call(change.statement, _values(instance, change.fields, is_new=is_new)))
+    database, is_new = connections[DEFAULT_DB_ALIAS], update_fields is None
+    facts = {"update_fields": update_fields, "raw": False, "using": DEFAULT_DB_ALIAS}
+    signals.pre_save.send(type(instance), instance=instance, **facts)
+    values = [
+        field.get_db_prep_save(field.pre_save(instance, is_new), database)
+        for field in change.fields
+    ]
+    _write(instance, Call(change.statement, values))
     state = _state(instance)
     state.adding, state.db = False, DEFAULT_DB_ALIAS
-    signals.post_save.send(model, instance=instance, created=is_new, **facts)
+    signals.post_save.send(type(instance), instance=instance, created=is_new, **facts)
 
 
 def _write(instance: models.Model, call: Call) -> None:
@@ -162,38 +153,34 @@ def _state(instance: models.Model) -> Any:
 
 
 @cache
-def _selection(model: type[models.Model], by: tuple[str, ...], suffix: str) -> _Selection:
+def _selection(model: type[models.Model], by: tuple[str, ...], suffix: str) -> _Prepared:
     meta: Any = model._meta
-    wanted = [meta.pk if name == "pk" else meta.get_field(name) for name in by]
+    fields = tuple(meta.pk if name == "pk" else meta.get_field(name) for name in by)
     columns, table = ", ".join(map(_column, meta.concrete_fields)), _table(model)
-    where = " AND ".join(f"{_column(field)} = %s" for field in wanted)
-    return _Selection(
-        Statement(f"SELECT {columns} FROM {table} WHERE {where} {suffix}"),  # noqa: S608  # the models' own names
-        wanted,
-        [field.attname for field in meta.concrete_fields],
-        list(_converters(meta.concrete_fields)),
-    )
+    where = " AND ".join(f"{_column(field)} = %s" for field in fields)
+    sql = f"SELECT {columns} FROM {table} WHERE {where} {suffix}"  # noqa: S608  # the models' own names
+    return _Prepared(Statement(sql), fields)
 
 
 @cache
-def _update(model: type[models.Model], names: tuple[str, ...]) -> _Change:
+def _update(model: type[models.Model], names: tuple[str, ...]) -> _Prepared:
     key = model._meta.pk
     fields = tuple(model._meta.get_field(name) for name in names)
     columns = ", ".join(f"{_column(field)} = %s" for field in fields)
     sql = f"UPDATE {_table(model)} SET {columns} WHERE {_column(key)} = %s RETURNING 1"  # noqa: S608  # as above
-    return _Change(Statement(sql), (*fields, key))
+    return _Prepared(Statement(sql), (*fields, key))
 
 
 @cache
-def _insertion(model: type[models.Model]) -> _Change:
+def _insertion(model: type[models.Model]) -> _Prepared:
     fields = tuple(model._meta.concrete_fields)
     columns, places = ", ".join(map(_column, fields)), ", ".join(["%s"] * len(fields))
     sql = f"INSERT INTO {_table(model)} ({columns}) VALUES ({places}) RETURNING 1"  # noqa: S608  # as above
-    return _Change(Statement(sql), fields)
+    return _Prepared(Statement(sql), fields)
 
 
 @cache
-def _copy(model: type[models.Model], into: type[models.Model], names: tuple[str, ...]) -> _Change:
+def _copy(model: type[models.Model], into: type[models.Model], names: tuple[str, ...]) -> _Prepared:
     given = [into._meta.get_field(name) for name in names]
     ours = {field.column for field in model._meta.concrete_fields}
     both = [_column(field) for field in into._meta.concrete_fields if field.column in ours]
@@ -204,18 +191,19 @@ def _copy(model: type[models.Model], into: type[models.Model], names: tuple[str,
     sql = (
         f"INSERT INTO {_table(into)} ({columns}) SELECT {values} FROM {_table(model)} WHERE {where}"  # noqa: S608  # as above
     )
-    return _Change(Statement(sql), (*given, key))
+    return _Prepared(Statement(sql), (*given, key))
 
 
-def _values(instance: models.Model, fields: Iterable[Any], *, is_new: bool) -> list[Any]:
-    database = pipeline.database()
-    return [field.get_db_prep_save(field.pre_save(instance, is_new), database) for field in fields]
-
-
-def _converters(fields: Sequence[Any]) -> Iterable[tuple[int, Callable[[Any], Any]]]:
-    for place, field in enumerate(fields):
-        for convert in field.get_db_converters(connection):
-            yield place, _converter(field, convert)
+@cache
+def _loading(model: type[models.Model]) -> tuple[list[str], list[tuple[int, Callable[[Any], Any]]]]:
+    """Return the attributes of the columns, and the conversions of values by their places."""
+    fields: Sequence[Any] = model._meta.concrete_fields
+    converters = [
+        (place, _converter(field, convert))
+        for place, field in enumerate(fields)
+        for convert in field.get_db_converters(connection)
+    ]
+    return [field.attname for field in fields], converters
 
 
 def _converter(field: Any, convert: Callable[..., Any]) -> Callable[[Any], Any]:

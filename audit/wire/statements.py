@@ -13,14 +13,10 @@ import psycopg
 from psycopg import generators, pq
 from psycopg.abc import PQGen
 from psycopg.adapt import PyFormat, Transformer
+from psycopg.pq import ExecStatus
 
 Row: TypeAlias = tuple[Any, ...]
 
-_COMMAND_OK, _FATAL_ERROR, _TUPLES_OK = (
-    pq.ExecStatus.COMMAND_OK,
-    pq.ExecStatus.FATAL_ERROR,
-    pq.ExecStatus.TUPLES_OK,
-)
 _TIMES: Any = psycopg.adapters.get_loader(psycopg.adapters.types["timestamptz"].oid, pq.Format.TEXT)
 _PARAMETER = re.compile(r"%(?:\((\w+)\))?s")
 _numbers = count(1)
@@ -135,9 +131,11 @@ class _Session:
     def _check(self, results: Sequence[pq.abc.PGresult], fresh: Sequence[Statement]) -> None:
         """Note the statements that are prepared now, and raise the error of the first failure."""
         prepared = zip(results, fresh, strict=False)
-        self._prepared |= {each.name for result, each in prepared if result.status == _COMMAND_OK}
+        self._prepared |= {
+            each.name for result, each in prepared if result.status == ExecStatus.COMMAND_OK
+        }
         for result in results:
-            if result.status == _FATAL_ERROR:
+            if result.status == ExecStatus.FATAL_ERROR:
                 error = psycopg.errors.error_from_result(result)
                 if isinstance(error, psycopg.errors.InvalidSqlStatementName):
                     # They were deallocated, for example by DISCARD ALL. They are prepared again.
@@ -145,7 +143,7 @@ class _Session:
                 raise error
 
     def _rows(self, result: pq.abc.PGresult) -> list[Row]:
-        if result.status != _TUPLES_OK:
+        if result.status != ExecStatus.TUPLES_OK:
             return []
         self._adaptation.set_pgresult(result)
         return self._adaptation.load_rows(0, result.ntuples, tuple)

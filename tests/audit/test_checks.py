@@ -1,16 +1,18 @@
 """System checks: the program does not start on what would break its promises."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 import pytest
 from django.core.checks import run_checks
 from django.db import connection
 
+from apikeys.models import ApiKey
 from approvals.models import Policy
 from audit.bus import handling
 from audit.checks import check_role, check_triggers
 from audit.messages import classes
-from audit.messages.classes import Command
+from audit.messages.classes import Command, SubjectOf
 from audit.outside import outside_command
 
 
@@ -75,6 +77,35 @@ def test_a_permission_that_no_model_declares_is_refused(permission, problem):
     finally:
         del classes.declared_messages["test.guarded"]
         del handling._handlers[Guarded]
+
+
+@pytest.mark.parametrize(
+    ("declared", "problem"),
+    [
+        (SubjectOf("api-key", "row_id"), None),
+        (SubjectOf("policy", "row_id"), "audit.E009"),
+        (SubjectOf("nothing", "row_id"), "audit.E009"),
+        (None, "audit.E009"),
+    ],
+)
+def test_a_lock_on_another_model_than_that_of_the_subject_is_refused(declared, problem):
+    @dataclass(frozen=True, kw_only=True)
+    class Locking(Command):
+        message_type = "test.locking"
+        subject = declared
+
+        row_id: UUID
+
+    @handling.handles(Locking, locks=ApiKey)
+    def lock(command, context):
+        """Do nothing."""
+
+    try:
+        assert problems() == ({problem} if problem else set())
+    finally:
+        del classes.declared_messages["test.locking"]
+        del handling._handlers[Locking]
+        del handling.locked_models[Locking]
 
 
 @pytest.mark.parametrize("table", ["apikeys_apikey", "audit_commandrecord"])

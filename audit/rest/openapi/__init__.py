@@ -1,1 +1,1 @@
-"""The document of the API: what each operation takes and answers, read off the code."""
+"""The OpenAPI document: parameters, bodies and responses of each operation, from the code."""

@@ -1,4 +1,4 @@
-"""What drf-spectacular does not know of the fields of our serializers."""
+"""Schemas of serializer fields, beyond those that drf-spectacular derives."""
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import append_meta
@@ -7,19 +7,19 @@ from rest_framework import serializers
 
 from audit.rest.openapi.shapes import Schema
 
-# str.strip() leaves something, and nothing of it is NUL, which PostgreSQL cannot store.
+# Not blank after str.strip(), and without NUL, which PostgreSQL cannot store.
 _TEXT = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
 _TEXT_OR_BLANK = r"^[^\u0000]*$"
 
 
 class FieldSchema(AutoSchema):
-    """Takes the schema that a field declares itself; else adds to what is known of its class."""
+    """A schema that uses a field's own ``json_schema``, and completes that of other fields."""
 
     def _map_serializer_field(
         self,
         field: serializers.Field,
         direction: Direction,
-        bypass_extensions: bool = False,  # noqa: FBT001, FBT002  # theirs
+        bypass_extensions: bool = False,  # noqa: FBT001, FBT002  # as in the base class
     ) -> Schema:
         declared: Schema | None = getattr(field, "json_schema", None)
         if declared is not None:
@@ -31,12 +31,12 @@ class FieldSchema(AutoSchema):
         schema: Schema = super()._map_serializer_field(  # type: ignore[no-untyped-call]
             field, direction, bypass_extensions
         )
-        # For a hook of theirs that moves choices into components of their own.
+        # For a hook of drf-spectacular that moves choices into components.
         schema.pop("x-spec-enum-id", None)
         return schema | _more(field)
 
     def _insert_field_validators(self, field: serializers.Field, schema: Schema) -> None:
-        """Take back the alternative "or empty": the pattern allows that, and "" suits only one."""
+        """Remove the alternative "or empty", which the pattern includes: "" must match only one."""
         super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]
         if "oneOf" in schema:
             text, _ = schema.pop("oneOf")

@@ -1,4 +1,4 @@
-"""The headers that requests may bring and answers carry."""
+"""The headers of requests and responses."""
 
 from collections.abc import Collection
 
@@ -28,7 +28,7 @@ _OF_REQUESTS: dict[str, tuple[str, Schema]] = {
     ),
     "Audit-Reason": ("The reason, if the body has none.", _TEXT),
 }
-ANSWER_HEADERS: dict[str, tuple[str, Schema]] = {
+RESPONSE_HEADERS: dict[str, tuple[str, Schema]] = {
     "Deprecation": ("The date since which this version is deprecated (RFC 9745).", _TEXT),
     "Link": ("The migration guide and the successor version.", _TEXT),
     "RateLimit": ("The remaining requests, and the time until the limit resets.", _TEXT),
@@ -49,19 +49,19 @@ _OF_COMMANDS = ("Idempotency-Key", "If-Match", "Audit-Reason")
 
 
 def request_headers(registry: ComponentRegistry, documentation: Documentation) -> list[Schema]:
-    """Refer to the parameters for the headers that an operation takes."""
+    """Return the header parameters of an operation."""
     names = ["X-Request-Id", "traceparent"]
     names += _OF_COMMANDS if documentation.is_command else ()
     names += ["If-None-Match"] if documentation.is_conditional else ()
     return [_request_header(registry, name) for name in names]
 
 
-def answer_headers(
+def response_headers(
     registry: ComponentRegistry, *, always: Collection[str], sometimes: Collection[str]
 ) -> Schema:
-    """Refer to the headers of an answer, of which some are on every answer of the kind."""
+    """Return the headers of a response; those in ``always`` are required."""
     return {
-        name: _answer_header(registry, name, is_required=name in always)
+        name: _response_header(registry, name, is_required=name in always)
         for name in sorted({*always, *sometimes})
     }
 
@@ -72,8 +72,8 @@ def _request_header(registry: ComponentRegistry, name: str) -> Schema:
     return shared(registry, ResolvedComponent.PARAMETER, name, parameter)
 
 
-def _answer_header(registry: ComponentRegistry, name: str, *, is_required: bool) -> Schema:
-    description, schema = ANSWER_HEADERS[name]
+def _response_header(registry: ComponentRegistry, name: str, *, is_required: bool) -> Schema:
+    description, schema = RESPONSE_HEADERS[name]
     header: Schema = {"description": description, "schema": schema}
     if is_required:
         name, header = f"{name}-Always", header | {"required": True}

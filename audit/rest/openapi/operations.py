@@ -1,4 +1,4 @@
-"""What a viewset's method says of itself for the document of the API.
+"""The documentation of a viewset's method for the OpenAPI document.
 
     @documented(
         "create_api_key",
@@ -11,15 +11,14 @@
     def create(self, request: Request) -> Response:
         '''Create a key and return its secret, once.'''
 
-The first sentence of the docstring is the operation's summary, and ``tag`` on the viewset says what
-it is about. All that operations share is added by ``audit.rest.openapi.schema``: what every command
-answers beside its result (202 where it is held, the Command-Id), the headers of requests and
-answers, who may call, and the problems that any of them can come to. ``raises`` names those that
-only this one can come to; what ``sends_any`` command adds those of every other one.
+The first sentence of the docstring is the operation's summary; ``tag`` on the viewset is its group.
+``audit.rest.openapi.schema`` adds what operations share: the responses of commands (202 if held,
+the Command-Id), headers, authentication and common problems. ``raises`` are the other problems of
+this operation; ``sends_any`` adds those of every command.
 
-What the answer looks like is said by a TypedDict, which the function that builds the answer
-returns; a list has ``lists=ApiKeyInList, query=ApiKeyListQuery`` instead. A serializer's field that
-drf-spectacular does not know has its schema in an attribute ``json_schema``.
+The shape of a response is the TypedDict that the function which builds it returns; a list has
+``lists=ApiKeyInList, query=ApiKeyListQuery`` instead. A serializer's field that drf-spectacular
+does not know has its schema in an attribute ``json_schema``.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,8 +35,8 @@ Method = TypeVar("Method", bound=Callable[..., Any])
 class Documentation:
     """One operation.
 
-    ``gives`` and ``lists`` are shapes of answers, ``query`` its parameters; ``always`` and
-    ``sometimes`` name headers of its answer beside those that all have.
+    ``gives`` and ``lists`` are shapes of responses, ``query`` its parameters; ``always`` and
+    ``sometimes`` are headers of its response, besides those of all operations.
     """
 
     operation_id: str
@@ -72,14 +71,14 @@ def documented(operation_id: str, **facts: Any) -> Callable[[Method], Method]:
 
 
 def raised_by_any_command() -> Iterator[type[Exception]]:
-    """List with what a command may be refused, whichever it is."""
+    """Yield the errors that operations which send one command declare."""
     for documentation in _declared:
         if documentation.is_command and not documentation.is_for_people:
             yield from documentation.raises
 
 
 def refuses_with(*kinds: type[Exception]) -> Callable[[Method], Method]:
-    """Say of a middleware of the bus with what it may refuse any command at all."""
+    """Declare the errors with which a middleware or an authentication may refuse any request."""
 
     def attach(middleware: Method) -> Method:
         vars(middleware)["refuses_with"] = kinds

@@ -1,4 +1,4 @@
-"""The problems that an operation can come to, as the exception handlers tell them."""
+"""The problems that an operation can return, as the exception handlers format them."""
 
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
@@ -11,57 +11,42 @@ from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
 from audit.actors.scopes import InsufficientScope
-from audit.messages.exceptions import (
-    Cancelled,
-    CommandError,
-    ConnectionLost,
-    Crashed,
-    Deadlocked,
-    Failed,
-    Forbidden,
-    IdempotencyKeyReused,
-    Invalid,
-    NotFound,
-    OutcomeUnknown,
-    PreconditionFailed,
-    SameAsEarlier,
-    TimedOut,
-)
+from audit.messages import exceptions
 from audit.rest.openapi.operations import Documentation, raised_by_any_command
 from audit.rest.parsers import BodyTooLarge, LengthRequired
 
 _SAMPLE_ID = "019f3e7a-5c1d-7b42-9d5e-8a1f0c6b2e94"
 _OF_ANY = (SuspiciousOperation, drf.NotAcceptable, OperationalError, RuntimeError)
-_OF_CALLERS = (drf.NotAuthenticated, Forbidden, InsufficientScope)
+_OF_CALLERS = (drf.NotAuthenticated, exceptions.Forbidden, InsufficientScope)
 _OF_BODIES = (BodyTooLarge, LengthRequired, drf.ParseError)
 _OF_COMMANDS = (
-    Invalid,
+    exceptions.Invalid,
     drf.PermissionDenied,
-    PreconditionFailed,
-    IdempotencyKeyReused,
-    SameAsEarlier,
-    Cancelled,
-    Crashed,
-    Failed,
-    TimedOut,
-    Deadlocked,
-    ConnectionLost,
-    OutcomeUnknown,
+    exceptions.PreconditionFailed,
+    exceptions.IdempotencyKeyReused,
+    exceptions.SameAsEarlier,
+    exceptions.Cancelled,
+    exceptions.Crashed,
+    exceptions.Failed,
+    exceptions.TimedOut,
+    exceptions.Deadlocked,
+    exceptions.ConnectionLost,
+    exceptions.OutcomeUnknown,
 )
 
 
 def problems(
     documentation: Documentation, *, view: Any, has_body: bool, known: Collection[str]
 ) -> dict[int, list[Response]]:
-    """Have every problem of an operation answered, and sort the answers by status and code.
+    """Return the response for every problem of an operation, by status and sorted by code.
 
-    ``known`` are the names of what the address itself says.
+    ``known`` are the names of the parameters in the URL.
     """
     handler, kwargs = view.get_exception_handler(), dict.fromkeys(known, _SAMPLE_ID)
     answers: dict[tuple[int, str], Response] = {}
     for error in _errors(documentation, view=view, has_body=has_body, names_one=bool(known)):
-        # Without a context, the handler does not log what nobody foresaw.
-        context = {"kwargs": kwargs} if isinstance(error, CommandError) else {}
+        # Without a context, the handler does not log unexpected errors.
+        context = {"kwargs": kwargs} if isinstance(error, exceptions.CommandError) else {}
         answer = handler(error, context)
         answers.setdefault((answer.status_code, answer.data["code"]), answer)
     by_status: dict[int, list[Response]] = {}
@@ -79,9 +64,9 @@ def _errors(
     if documentation.needs_caller:
         kinds += [*_OF_CALLERS, *_declared_by(view.authentication_classes)]
     if names_one:
-        kinds.append(NotFound)
+        kinds.append(exceptions.NotFound)
     if documentation.query or has_body:
-        kinds.append(Invalid)
+        kinds.append(exceptions.Invalid)
     if documentation.is_command:
         middleware = map(import_string, settings.AUDIT_MIDDLEWARE)
         kinds += [*_OF_COMMANDS, *_declared_by(middleware)]
@@ -93,6 +78,6 @@ def _errors(
 
 
 def _declared_by(sources: Iterable[Any]) -> Iterator[type[Exception]]:
-    """Yield what ways to authenticate, or middleware of the bus, say that they refuse with."""
+    """Yield the errors that authentication classes or middleware of the bus declare."""
     for source in sources:
         yield from getattr(source, "refuses_with", ())

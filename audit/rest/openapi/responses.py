@@ -1,4 +1,4 @@
-"""The answers of an operation: what it gives, what it says of a held command, its problems."""
+"""The responses of an operation: its result, the held command, and its problems."""
 
 from collections.abc import Collection
 from http import HTTPStatus
@@ -8,7 +8,7 @@ from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 from rest_framework.response import Response
 
 from audit.rest.openapi.components import shared
-from audit.rest.openapi.headers import ANSWER_HEADERS, answer_headers
+from audit.rest.openapi.headers import RESPONSE_HEADERS, response_headers
 from audit.rest.openapi.operations import Documentation
 from audit.rest.openapi.problems import problems
 from audit.rest.openapi.shapes import Schema, Shapes
@@ -19,8 +19,8 @@ _OF_CALLERS = ("RateLimit", "RateLimit-Policy")
 _OF_VERSION_ONE = ("Deprecation", "Link", "Sunset")
 
 
-class Answers:
-    """Describes the answers of one operation of a viewset."""
+class Responses:
+    """The responses of one operation of a viewset."""
 
     def __init__(
         self, registry: ComponentRegistry, documentation: Documentation, *, view: Any
@@ -32,7 +32,7 @@ class Answers:
         self._is_legacy = view.channel == "v1"
 
     def by_status(self, *, has_body: bool, known: Collection[str]) -> Schema:
-        """Describe them all; ``known`` are the names of what the address itself says."""
+        """Return all responses; ``known`` are the names of the parameters in the URL."""
         answers = {self._documentation.succeeds_with: self._success()}
         if self._documentation.is_command:
             answers[HTTPStatus.ACCEPTED] = self._postponed()
@@ -44,17 +44,17 @@ class Answers:
 
     def _success(self) -> Schema:
         documentation = self._documentation
-        always, sometimes = set(documentation.always), set(documentation.sometimes)
+        always, sometimes = documentation.always, documentation.sometimes
         if documentation.is_command:
-            always |= {"Command-Id"}
-            sometimes |= {"Idempotency-Replayed", "Cache-Control"}
+            always = (*always, "Command-Id")
+            sometimes = (*sometimes, "Idempotency-Replayed", "Cache-Control")
         return {
             "description": HTTPStatus(documentation.succeeds_with).phrase,
             "headers": self._headers(always=always, sometimes=sometimes),
-            "content": {_JSON: {"schema": self._given()}},
+            "content": {_JSON: {"schema": self._result()}},
         }
 
-    def _given(self) -> Schema:
+    def _result(self) -> Schema:
         documentation = self._documentation
         if documentation.lists is None:
             return self._shapes.schema(documentation.gives)
@@ -63,7 +63,7 @@ class Answers:
         return _page(build(documentation.lists))
 
     def _postponed(self) -> Schema:
-        always, sometimes = {"Command-Id", "Location"}, {"Idempotency-Replayed"}
+        always, sometimes = ("Command-Id", "Location"), ("Idempotency-Replayed",)
         return {
             "description": "Held until enough people approve it",
             "headers": self._headers(always=always, sometimes=sometimes),
@@ -77,7 +77,7 @@ class Answers:
         return {"description": "Not modified", "headers": headers}
 
     def _problem(self, answers: list[Response]) -> Schema:
-        """Refer to what all answers of the status share; only their codes are said here."""
+        """Return a reference to the shared response of a status, with this operation's codes."""
         shape = LegacyProblem if self._is_legacy else ProblemDetails
         content = {"schema": self._shapes.schema(shape)}
         phrase = HTTPStatus(answers[0].status_code).phrase
@@ -91,27 +91,27 @@ class Answers:
         return answer | {"description": f"{phrase}: {codes}"}
 
     def _name(self, phrase: str) -> str:
-        """Name what operations of one kind share."""
+        """Return the name of the component for operations of this kind."""
         kind = "Command" if self._documentation.is_command else "Read"
         version = "V1" if self._is_legacy else ""
         return f"{phrase.title().replace(' ', '')}{kind}{version}"
 
     def _problem_headers(self, answers: list[Response]) -> Schema:
-        carried = [set(answer.headers) & set(ANSWER_HEADERS) for answer in answers]
+        carried = [set(answer.headers) & set(RESPONSE_HEADERS) for answer in answers]
         sometimes = set.union(*carried)
         if self._documentation.is_command:
-            # What was refused before it became a command has none.
+            # Not on requests that are refused before they become a command.
             sometimes.add("Command-Id")
         return self._headers(always=set.intersection(*carried), sometimes=sometimes)
 
     def _headers(self, *, always: Collection[str], sometimes: Collection[str]) -> Schema:
-        """Refer to the headers, and to those that every answer has."""
+        """Return references to these headers and to those of all responses."""
         always, sometimes = {*always}, {*sometimes}
         if self._documentation.needs_caller:
             sometimes |= set(_OF_CALLERS)
         if self._is_legacy:
             always |= set(_OF_VERSION_ONE)
-        return answer_headers(self._registry, always=always, sometimes=sometimes)
+        return response_headers(self._registry, always=always, sometimes=sometimes)
 
 
 def _page(items: Schema) -> Schema:

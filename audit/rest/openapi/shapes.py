@@ -1,17 +1,15 @@
-"""Shapes of answers, from TypedDicts to schema components of OpenAPI 3.1.
+"""Shapes of responses: schema components of OpenAPI 3.1, from TypedDicts.
 
-``Annotated[str, "Whose it is."]`` describes a field, and ``Annotated[str, one_of(…)]`` says more
-of its values.
+``Annotated[str, "The owner."]`` describes a field, and ``Annotated[str, one_of(…)]`` restricts its
+values.
 """
 
-from collections.abc import Callable
 from datetime import datetime
 from enum import Enum
 from types import NoneType, UnionType
 from typing import (
     Annotated,
     Any,
-    ClassVar,
     Literal,
     NotRequired,
     TypeAlias,
@@ -41,37 +39,52 @@ _SCALARS: dict[Any, Schema] = {
 
 
 class Shapes:
-    """Turns type hints into schemas; each TypedDict becomes a component of its name, once."""
+    """A converter of type hints to schemas; a TypedDict becomes a component of its name, once."""
 
     def __init__(self, registry: ComponentRegistry) -> None:
         self._registry = registry
 
     def schema(self, hint: Any) -> Schema:
-        """Describe the values of a type.
+        """Return the schema of a type.
 
-        :raises TypeError: if it is none that JSON has a shape for.
+        :raises TypeError: if the type is not supported.
         """
-        if build := self._builders.get(get_origin(hint)):
-            return build(self, get_args(hint))
+        if origin := get_origin(hint):
+            return self._generic(origin, get_args(hint), hint)
         if is_typeddict(hint):
             return self._component(hint.__name__, hint, required=hint.__required_keys__)
         if isinstance(hint, type) and issubclass(hint, Enum):
             return _one_of([each.value for each in hint])
         if hint not in _SCALARS:
-            message = f"{hint!r} has no shape in JSON that is known here"
-            raise TypeError(message)
+            raise _unsupported(hint)
         return dict(_SCALARS[hint])
 
     def sparse(self, shape: Any) -> Schema:
-        """Describe a resource of which the caller has chosen the fields."""
+        """Return the schema of a resource with the fields that the caller chose."""
         return self._component(f"Sparse{shape.__name__}", shape, required=())
+
+    def _generic(self, origin: Any, arguments: tuple[Any, ...], hint: Any) -> Schema:
+        inner, *others = arguments
+        if origin is Annotated:
+            return self.schema(inner) | dict(map(_keyword, others))
+        if origin is NotRequired:
+            return self.schema(inner)
+        if origin in (Union, UnionType):
+            return self._union(arguments)
+        if origin is Literal:
+            return _one_of([inner, *others])
+        if origin is list:
+            return {"type": "array", "items": self.schema(inner)}
+        if origin is dict:
+            return {"type": "object", "additionalProperties": self.schema(others[0]) or True}
+        raise _unsupported(hint)
 
     def _component(self, name: str, shape: Any, *, required: Any) -> Schema:
         component = ResolvedComponent(  # type: ignore[no-untyped-call]
             name, ResolvedComponent.SCHEMA, object=shape
         )
         if component not in self._registry:
-            # Known before its fields are looked at, for one of them may be of the same shape.
+            # Registered before its fields, because a field may have the same shape.
             self._registry.register(component)
             component.schema = self._object(shape, required)
         return dict(component.ref)
@@ -86,10 +99,6 @@ class Shapes:
             "additionalProperties": False,
         }
 
-    def _annotated(self, arguments: tuple[Any, ...]) -> Schema:
-        inner, *notes = arguments
-        return self.schema(inner) | dict(map(_keyword, notes))
-
     def _union(self, arguments: tuple[Any, ...]) -> Schema:
         (*others,) = (self.schema(each) for each in arguments if each is not NoneType)
         if NoneType not in arguments:
@@ -100,27 +109,9 @@ class Shapes:
         nullable: Schema = only | ({"type": [only["type"], "null"]} if "type" in only else {})
         return nullable | ({"enum": [*only["enum"], None]} if "enum" in only else {})
 
-    def _literal(self, arguments: tuple[Any, ...]) -> Schema:
-        return _one_of(list(arguments))
 
-    def _list(self, arguments: tuple[Any, ...]) -> Schema:
-        return {"type": "array", "items": self.schema(arguments[0])}
-
-    def _dict(self, arguments: tuple[Any, ...]) -> Schema:
-        return {"type": "object", "additionalProperties": self.schema(arguments[1]) or True}
-
-    def _not_required(self, arguments: tuple[Any, ...]) -> Schema:
-        return self.schema(arguments[0])
-
-    _builders: ClassVar[dict[Any, Callable[["Shapes", tuple[Any, ...]], Schema]]] = {
-        Annotated: _annotated,
-        NotRequired: _not_required,
-        Union: _union,
-        UnionType: _union,
-        Literal: _literal,
-        list: _list,
-        dict: _dict,
-    }
+def _unsupported(hint: Any) -> TypeError:
+    return TypeError(f"{hint!r} has no shape in JSON that is known here")
 
 
 def _keyword(note: Any) -> Keyword:

@@ -15,7 +15,7 @@ from audit.entry.requests import LONGEST_REASON, context_of
 from audit.messages.classes import Command
 from audit.messages.exceptions import FieldError, Invalid, Place
 from audit.messages.outcomes import Completed, Outcome, Postponed
-from audit.messages.text import clean_text, header_text
+from audit.messages.text import header_text
 from audit.rest import exception_handlers, resources
 from audit.rest.bodies import refuse_misfits
 from audit.rest.parsers import refuse_chunks
@@ -84,9 +84,9 @@ class CommandViewSet(ActorViewSet):
         except (Invalid, APIException) as error:
             refuse_input(command_class, _invalid(error), context=context)
         with self.prefetched(command):
-            return self._answer(dispatch(command, context=context), succeeds_with=succeeds_with)
+            return self._response(dispatch(command, context=context), succeeds_with=succeeds_with)
 
-    def _answer(self, outcome: Outcome, *, succeeds_with: int) -> Response:
+    def _response(self, outcome: Outcome, *, succeeds_with: int) -> Response:
         headers = {"Command-Id": str(outcome.command_id)}
         if outcome.is_repeat:
             headers["Idempotency-Replayed"] = "true"
@@ -110,17 +110,17 @@ class CommandViewSet(ActorViewSet):
         return dict(serializer.validated_data)
 
     def _reason(self, from_body: str) -> str:
-        from_header = header_text(self.request.headers.get("Audit-Reason", ""))
-        return from_body or clean_text(from_header, longest=LONGEST_REASON)
+        from_header = self.request.headers.get("Audit-Reason", "")
+        return from_body or header_text(from_header, longest=LONGEST_REASON)
 
     def _idempotency_key(self) -> str | None:
         key = self.request.headers.get("Idempotency-Key")
         if key is None or _IDEMPOTENCY_KEY.fullmatch(key):
             return key
-        words = (
+        message = (
             "must be a single key of 1 to 255 visible ASCII characters, without spaces and commas"
         )
-        raise Invalid(errors=[FieldError("Idempotency-Key", "invalid", words, Place.HEADER)])
+        raise Invalid(errors=[FieldError("Idempotency-Key", "invalid", message, Place.HEADER)])
 
     def _expected_number(self) -> int | None:
         etag = self.request.headers.get("If-Match")
@@ -128,8 +128,8 @@ class CommandViewSet(ActorViewSet):
             return None
         if match := _ETAG.fullmatch(etag):
             return int(match[1])
-        words = "must be an ETag as we gave it, with its quotes"
-        raise Invalid(errors=[FieldError("If-Match", "invalid", words, Place.HEADER)])
+        message = "must be an ETag as we gave it, with its quotes"
+        raise Invalid(errors=[FieldError("If-Match", "invalid", message, Place.HEADER)])
 
 
 def _invalid(error: Invalid | APIException) -> Invalid:

@@ -79,6 +79,17 @@ def test_an_answer_to_a_key_tells_how_it_stands(client, first_key, limits):
     assert (forbidden.status_code, forbidden["RateLimit"]) == (403, '"key";r=7;t=1080')
 
 
+@pytest.mark.parametrize("per_key", [(9_999_999, 1), (2_000_000, 1), (1, 99_999)])
+def test_an_extreme_limit_is_a_limit(per_key, client, first_key, limits):
+    limits(per_key=per_key)
+
+    answer = call(client, "GET", WHOAMI, key=first_key)
+
+    assert answer.status_code == 200
+    assert answer["RateLimit-Policy"] == f'"key";q={per_key[0]};w={per_key[1]}'
+    assert Limit(*per_key).cost.total_seconds() > 0
+
+
 def test_nobody_else_is_told_of_limits(client, dana, browser, limits):
     limits(per_key=(10, 3600), failed_attempts=(10, 3600))
 

@@ -10,9 +10,10 @@ from apikeys.models import ApiKey, Customer
 from apikeys.models.refusals import AlreadyEnabled
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Crashed, NotFound
-from audit.models import PreparedQuery
+from audit.models.queries import PreparedQuery
 from audit.models.records import CommandRecord
 from audit.wire import pipeline, rows
+from audit.wire.statements import Call, Statement
 from benchmarks.protocol import traffic_of
 from tests.books import all_but_records, assert_balanced
 from tests.conftest import pipelined_only
@@ -268,12 +269,12 @@ def test_commit_goes_along_only_where_django_would_commit(first_key):
 
 
 def test_what_follows_a_failure_is_not_carried_out(first_key):
-    failing = pipeline.Call(pipeline.Statement("SELECT 1 / %s::int"), [0])
+    failing = Call(Statement("SELECT 1 / %s::int"), [0])
 
     with pytest.raises(Exception, match="division by zero"), transaction.atomic():
         pipeline.send(failing, pipeline.COMMIT)
 
-    assert pipeline.fetch(pipeline.Statement("SELECT %s::int"), [1]) == (1,)
+    assert pipeline.fetch(Statement("SELECT %s::int"), [1]) == (1,)
 
 
 def test_rows_are_read_with_the_commit_of_a_command(first_key):

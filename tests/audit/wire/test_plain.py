@@ -7,8 +7,9 @@ from django.test.utils import CaptureQueriesContext
 from apikeys.commands import DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
 from audit.bus.dispatch import dispatch
-from audit.models import PreparedQuery
+from audit.models.queries import PreparedQuery
 from audit.wire import pipeline
+from audit.wire.statements import Call, Statement
 from benchmarks.protocol import traffic_of
 from tests.books import assert_balanced
 
@@ -41,7 +42,7 @@ def test_nothing_is_prepared(first_key):
 
 def test_django_logs_each_query_once(db):
     with CaptureQueriesContext(connection) as captured:
-        pipeline.execute(pipeline.Statement("SELECT %s::int"), [1])
+        pipeline.execute(Statement("SELECT %s::int"), [1])
 
     assert len(captured) == 1
 
@@ -53,9 +54,9 @@ def test_values_are_given_by_position_or_by_name(db):
 
 
 def test_what_follows_a_failure_is_not_executed(db):
-    failing = pipeline.Call(pipeline.Statement("SELECT 1 / %s::int"), [0])
+    failing = Call(Statement("SELECT 1 / %s::int"), [0])
 
     with pytest.raises(DatabaseError, match="division by zero"), transaction.atomic():
         pipeline.send(failing, pipeline.COMMIT)
 
-    assert pipeline.fetch(pipeline.Statement("SELECT %s::int"), [1]) == (1,)
+    assert pipeline.fetch(Statement("SELECT %s::int"), [1]) == (1,)
