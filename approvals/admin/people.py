@@ -155,7 +155,7 @@ class ByCommandAdmin(ReadOnlyAdmin):
 class UserAdmin(ByCommandAdmin):
     verbs = people_forms.USER_VERBS
     create = staticmethod(people_forms.create_user)
-    create_fields = (("username", "User name"), ("email", "E-mail address"))
+    create_fields = (("username", "Username"), ("email", "E-mail address"))
     subject_type = "user"
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")

@@ -44,11 +44,13 @@ class Verb(NamedTuple):
 USER_VERBS: Mapping[str, Verb] = {
     "activate": Verb("Activate", lambda pk, _: SetUserActive(user_id=pk, is_active=True)),
     "deactivate": Verb("Deactivate", lambda pk, _: SetUserActive(user_id=pk, is_active=False)),
-    "staff": Verb("Allow admin access", lambda pk, _: SetStaff(user_id=pk, is_staff=True)),
+    "staff": Verb("Grant admin access", lambda pk, _: SetStaff(user_id=pk, is_staff=True)),
     "no_staff": Verb("Revoke admin access", lambda pk, _: SetStaff(user_id=pk, is_staff=False)),
-    "superuser": Verb("Make superuser", lambda pk, _: SetSuperuser(user_id=pk, is_superuser=True)),
+    "superuser": Verb(
+        "Grant superuser status", lambda pk, _: SetSuperuser(user_id=pk, is_superuser=True)
+    ),
     "no_superuser": Verb(
-        "Revoke superuser", lambda pk, _: SetSuperuser(user_id=pk, is_superuser=False)
+        "Revoke superuser status", lambda pk, _: SetSuperuser(user_id=pk, is_superuser=False)
     ),
     "reset": Verb("Require a new password", lambda pk, _: RequirePasswordReset(user_id=pk)),
     "link": Verb("Send a password link", lambda pk, _: SendPasswordLink(user_id=pk)),

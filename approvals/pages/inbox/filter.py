@@ -48,8 +48,8 @@ class InboxFilter(forms.Form):
     """What to look for. Empty fields look for everything, and so do unreadable ones."""
 
     type = forms.ChoiceField(label="command", required=False)
-    group = forms.ChoiceField(label="waiting for", required=False)
-    age = forms.ChoiceField(label="requested", required=False)
+    group = forms.ChoiceField(label="group", required=False)
+    age = forms.ChoiceField(label="time of request", required=False)
     state = forms.ChoiceField(
         label="outcome",
         required=False,
@@ -65,7 +65,7 @@ class InboxFilter(forms.Form):
         self._now, listed = now, list(facts)
         self._offer("type", "anything", _types(listed))
         self._offer("group", "any group", _groups(listed))
-        self._offer("age", "at any time", _ages(listed, now))
+        self._offer("age", "any time", _ages(listed, now))
 
     def without_state(self) -> None:
         """Do not ask what requests came to, where none came to anything yet."""

@@ -43,7 +43,7 @@ class Tab(NamedTuple):
 _NEWEST = Order("newest", Key("requested_at", datetime), Key("pk", UUID)), "Newest first."
 _SOONEST = (
     Order("soonest", Key("approve_by", datetime), Key("pk", UUID), is_ascending=True),
-    "Soonest to run out first.",
+    "Expiring soonest first.",
 )
 
 
@@ -61,22 +61,22 @@ TABS = {
         nothing="No requests need your decision.",
     ),
     "mine": Tab(
-        "Mine",
+        "My requests",
         listing.asked_for_by,
         *_NEWEST,
         nothing="You have no requests.",
     ),
     "watching": Tab(
-        "Watching",
+        "Other requests",
         _watching,
         *_SOONEST,
         nothing="No other requests are waiting for approval.",
     ),
     "done": Tab(
-        "Done",
+        "Decided requests",
         listing.decided_for,
         *_NEWEST,
-        nothing="No requests are decided yet.",
+        nothing="No requests have been decided yet.",
     ),
 }
 

@@ -124,7 +124,7 @@ def said_in_words(command: CreatePolicy | EditPolicy, *, actor: Actor) -> dict[s
         )
         or "none",
         "Message": command.message or "none",
-        "The requester may also approve it": _yes(command.requester_may_vote),
+        "The requester may also approve the request": _yes(command.requester_may_vote),
         "The requester must give a reason": _yes(command.requester_reason_required),
         "Approvers must give a reason": _yes(command.approver_reason_required),
         "Only one open request at a time": _yes(command.one_open_request),
