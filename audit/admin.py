@@ -57,11 +57,11 @@ class RecordAdmin(ReadOnlyAdmin):
         refusal = record_or_refuse(request)
         return refusal or super().change_view(request, object_id, form_url, extra_context)
 
-    @admin.display(description="what")
+    @admin.display(description="message")
     def words(self, record: CommandRecord | EventRecord) -> str:
         return words(record.message_type)
 
-    @admin.display(description="about")
+    @admin.display(description="subject")
     def about(self, record: Any) -> str:
         return str(record.leads.subject_link)
 
@@ -83,7 +83,7 @@ class CommandRecordAdmin(RecordAdmin):
         text = '<span class="status status-{}">{}</span>'
         return format_html(text, record.status, record.status)
 
-    @admin.display(description="who")
+    @admin.display(description="actor")
     def who(self, record: CommandRecord) -> str:
         page = reverse("audit:actor", args=(record.actor_kind, record.actor_id))
         return format_html('<a href="{}"><bdi>{}</bdi></a>', page, record.actor_label)

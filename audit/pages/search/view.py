@@ -46,7 +46,8 @@ def search(request: HttpRequest, actor: Actor) -> HttpResponse:
 def _extent(found: Found) -> str:
     """Say what the page has, which is no total unless it has everything."""
     if found.is_all and found.records:
-        return f"All {len(found.records)} results, newest first."
+        count = len(found.records)
+        return "One result." if count == 1 else f"All {count} results, newest first."
     return "Newest first."
 
 
