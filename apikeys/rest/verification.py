@@ -113,8 +113,8 @@ class VerificationViewSet(ActorViewSet):
     def create(self, request: Request) -> Response:
         """Verify a secret, for these scopes and from this IP address.
 
-        It changes nothing but when the key was last used, so it is no command, and takes nothing
-        from the rate limit of the key: that one protects this API, and whoever asks has its own.
+        It changes nothing except the key's time of last use, so it is not a command. It counts
+        against the rate limit of the caller, not against that of the verified key.
         """
         self.actor.require("apikeys.verify_apikey")
         values = _read(request.data)
