@@ -98,7 +98,7 @@ def _first_key(owner: User, customer_id: Any) -> str:
     context = Context(actor=actor_for_user(owner), channel="demo", reason="To try Countersign")
     outcome = dispatch(command, context=context)
     if not isinstance(outcome, Completed) or outcome.secret is None:
-        message = "the demo's first key could not be made at once: is its creation governed?"
+        message = "the demo's first key was not created: does a policy govern its creation?"
         raise RuntimeError(message)
     return outcome.secret
 
