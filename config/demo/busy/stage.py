@@ -92,7 +92,7 @@ class Stage:
     def context(self, by: Speaker, *, reason: str = "") -> Context:
         actor = credentials.live_actor(by.kind, by.id)
         if actor is None:
-            message = f"{by.kind} {by.id} is no longer good"
+            message = f"{by.kind} {by.id} is no longer valid"
             raise RuntimeError(message)
         return Context(
             actor=actor,
