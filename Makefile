@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-# What is measured beside us is installed beside us, too.
+# The compared packages have their own environment.
 BENCH := .venv-bench
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-options --extra first-run
@@ -39,7 +39,7 @@ run: $(VENV)/installed ## Start everything on this machine: http://127.0.0.1:800
 test: dev ## Run the tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
-matrix: dev ## Look at every page in every combination of looks, width and JavaScript
+matrix: dev ## Test every page in each combination of color scheme, width and JavaScript
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m matrix tests/browser
 
 soak: dev ## Repeat races, crashes and random requests for hours: make soak RACE_ROUNDS=20000
@@ -48,35 +48,35 @@ soak: dev ## Repeat races, crashes and random requests for hours: make soak RACE
 		tests/test_killed_server.py tests/test_two_processes.py tests/test_schemathesis.py \
 		tests/apikeys/test_rotation.py tests/approvals/test_acceptance_requests.py
 
-screenshots: dev ## Take the pictures in docs/screenshots anew
+screenshots: dev ## Retake the screenshots in docs/screenshots
 	$(BIN)/python -m tests.browser.screenshots
 
-bench: $(BENCH)/installed ## Measure beside other packages: make bench ROWS="write read" QUICK=1
+bench: $(BENCH)/installed ## Compare with other packages: make bench ROWS="write read" QUICK=1
 	$(BENCH)/bin/python -m benchmarks.suite $(if $(QUICK),--quick) $(if $(RECORDS),--records $(RECORDS)) $(ROWS)
 
 compare: dev ## Compare writes and dispatches with an older commit: make compare COMMIT=HEAD~1
 	$(BIN)/python -m benchmarks.compare $(COMMIT)
 
-load: $(BENCH)/installed ## Find out how many requests a second the real server holds
+load: $(BENCH)/installed ## Measure how many requests per second the real server sustains
 	$(BENCH)/bin/python -m benchmarks.load
 
 check: ## Run all that CI runs
 	bash .ci/run
 
-openapi: dev ## Write docs/openapi.json anew
+openapi: dev ## Regenerate docs/openapi.json
 	$(BIN)/python manage.py spectacular --format openapi-json --validate --fail-on-warn \
 		--file docs/openapi.json
 
-format: dev ## Format the code and mend what the linter can
+format: dev ## Format the code and fix what the linter can
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-lock: dev ## Resolve the dependencies anew, within the ranges of pyproject.toml
+lock: dev ## Resolve the dependencies again, within the ranges of pyproject.toml
 	$(COMPILE) --upgrade --output-file requirements.txt pyproject.toml
 	$(COMPILE) --upgrade --extra dev --constraint requirements.txt \
 		--output-file requirements-dev.txt pyproject.toml
 
-clean: ## Remove what make and the first run made: .venv, .venv-bench, .data and caches
+clean: ## Remove what make and the first run created: .venv, .venv-bench, .data and caches
 	if test -L .data/postgres/elsewhere; then rm -rf "$$(readlink .data/postgres/elsewhere)"; fi
 	rm -rf $(VENV) $(BENCH) .data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -50,11 +50,11 @@ class RecordAdmin(ReadOnlyAdmin):
         """Record the view of the row, if the settings require it."""
         return record_or_refuse(request) or super().row_page(request, object_id, **context)
 
-    @admin.display(description="what")
+    @admin.display(description="message")
     def words(self, record: CommandRecord | EventRecord) -> str:
         return words(record.message_type)
 
-    @admin.display(description="about")
+    @admin.display(description="subject")
     def about(self, record: Any) -> str:
         return str(record.leads.subject_link)
 
@@ -76,7 +76,7 @@ class CommandRecordAdmin(RecordAdmin):
         text = '<span class="status status-{}">{}</span>'
         return format_html(text, record.status, record.status)
 
-    @admin.display(description="who")
+    @admin.display(description="actor")
     def who(self, record: CommandRecord) -> str:
         page = reverse("audit:actor", args=(record.actor_kind, record.actor_id))
         return format_html('<a href="{}"><bdi>{}</bdi></a>', page, record.actor_label)

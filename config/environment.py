@@ -140,7 +140,7 @@ def seed(name: str) -> bytes:
     found = key(name)
     if len(found) != SHORTEST_KEY:
         raise ImproperlyConfigured(
-            f"{name} is not {SHORTEST_KEY} bytes in base64. Make one with: {_HOW_TO_MAKE_A_KEY}"
+            f"{name} is not {SHORTEST_KEY} bytes in base64. Generate one with: {_HOW_TO_MAKE_A_KEY}"
         )
     return found
 
@@ -158,7 +158,7 @@ def keys(name: str) -> dict[str, bytes]:
         if not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", key_id) or key_id in found:
             raise ImproperlyConfigured(
                 f"{name} has an entry whose id is missing, malformed or used twice. Write "
-                f"{name}=k2:<key>,k1:<key>, newest first; make a key with: {_HOW_TO_MAKE_A_KEY}"
+                f"{name}=k2:<key>,k1:<key>, newest first; generate a key with: {_HOW_TO_MAKE_A_KEY}"
             )
         found[key_id] = _decoded(encoded, name=name)
     return found
@@ -184,8 +184,8 @@ def database(name: str, *, default: str | None = None) -> dict[str, Any]:
 def _url_parts(url: str, *, name: str) -> dict[str, str]:
     refusal = ImproperlyConfigured(
         f"{name} is not the URL of a PostgreSQL database. Write {name}="
-        "postgresql://user:password@host:5432/database, with %40 for @, %2F for / and so on "
-        "where the password holds them."
+        "postgresql://user:password@host:5432/database, with special characters of "
+        "the password percent-encoded: %40 for @, %2F for /."
     )
     if not url.startswith(("postgresql://", "postgres://")):
         raise refusal
@@ -207,6 +207,6 @@ def _decoded(encoded: str, *, name: str) -> bytes:
     if len(decoded) < SHORTEST_KEY:
         raise ImproperlyConfigured(
             f"{name} holds a key that is not {SHORTEST_KEY} or more bytes in base64. "
-            f"Make one with: {_HOW_TO_MAKE_A_KEY}"
+            f"Generate one with: {_HOW_TO_MAKE_A_KEY}"
         )
     return decoded

@@ -17,7 +17,7 @@ logger = structlog.get_logger(__name__)
 
 
 class RateLimited(APIException):
-    """The key has called, or its IP address has sent invalid secrets, too often."""
+    """The key has sent too many requests, or the IP address too many invalid secrets."""
 
     remedy = "Wait Retry-After seconds, then send fewer requests."
 
@@ -31,7 +31,7 @@ class RateLimited(APIException):
 
 
 class RateLimitUnknown(APIException):
-    """The rate limits cannot be checked at the moment."""
+    """Rate limits cannot be checked at the moment. Nothing was done."""
 
     remedy = "Try again after Retry-After seconds."
 

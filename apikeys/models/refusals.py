@@ -53,7 +53,7 @@ class NothingToPickUp(Conflict):
 
 
 class PickUpExpired(Conflict):
-    """The time to pick up the secret has expired: rotate the key to get another one."""
+    """The deadline for picking up the secret has passed: rotate the key to get another one."""
 
     remedy = "Rotate the key to get another secret."
 

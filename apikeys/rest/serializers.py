@@ -68,7 +68,7 @@ class CreateApiKeyInput(_KeyInput):
     environment = serializers.ChoiceField(
         choices=Environment.choices,
         required=False,
-        help_text="Secrets begin with it. It cannot change.",
+        help_text="The use of the key; its secrets begin with it. It cannot change.",
     )
     not_before = serializers.DateTimeField(
         required=False, allow_null=True, help_text="The start of validity."

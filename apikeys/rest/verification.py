@@ -94,8 +94,8 @@ class VerificationViewSet(ActorViewSet):
     def create(self, request: Request) -> Response:
         """Verify a secret, for these scopes and from this IP address.
 
-        It changes only the last use of the key, so it is not a command. It does not count against
-        the rate limit of the key, which protects this API: the caller has its own.
+        It changes nothing except the key's time of last use, so it is not a command. It counts
+        against the rate limit of the caller, not against that of the verified key.
         """
         self.actor.require("apikeys.verify_apikey")
         values = _read(request.data)

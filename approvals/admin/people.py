@@ -160,7 +160,7 @@ def _for_each(verb: str, description: str) -> Callable[..., None]:
 class UserAdmin(ByCommandAdmin):
     verbs = people_forms.USER_VERBS
     create = people_forms.CREATE_USER
-    create_fields = (("username", "User name"), ("email", "E-mail address"))
+    create_fields = (("username", "Username"), ("email", "E-mail address"))
     subject_type = "user"
     list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")

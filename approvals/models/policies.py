@@ -26,6 +26,8 @@ IS_GOVERNED = "EXISTS (SELECT FROM approvals_policy WHERE governs = ANY(%s) AND 
 class AlreadyDisabled(Conflict):
     """The policy is already disabled."""
 
+    remedy = "No action is needed."
+
 
 @cache
 def array_of_names(names: tuple[str, ...]) -> str:

@@ -22,7 +22,7 @@ class NothingToTakeBack(Conflict):
 
 
 class TooLate(Conflict):
-    """The time to approve this request has expired."""
+    """The deadline for approving this request has passed."""
 
     remedy = "Ask the requester to resubmit it, then approve the new request."
 
@@ -48,7 +48,7 @@ class NotToBeRaisedAgain(Conflict):
 
 
 class NotYetExpired(Conflict):
-    """The time to approve this request has not expired yet."""
+    """The deadline for approving this request has not passed yet."""
 
     remedy = "Wait until approve_by has passed, or deny the request."
 

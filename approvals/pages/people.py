@@ -40,10 +40,10 @@ CREATE_USER = Verb("Create", commands.CreateUser)
 USER_VERBS: Mapping[str, Verb] = {
     "activate": Verb("Activate", commands.SetUserActive, {"is_active": True}),
     "deactivate": Verb("Deactivate", commands.SetUserActive, {"is_active": False}),
-    "staff": Verb("Allow admin access", commands.SetStaff, {"is_staff": True}),
+    "staff": Verb("Grant admin access", commands.SetStaff, {"is_staff": True}),
     "no_staff": Verb("Revoke admin access", commands.SetStaff, {"is_staff": False}),
-    "superuser": Verb("Make superuser", commands.SetSuperuser, {"is_superuser": True}),
-    "no_superuser": Verb("Revoke superuser", commands.SetSuperuser, {"is_superuser": False}),
+    "superuser": Verb("Grant superuser status", commands.SetSuperuser, {"is_superuser": True}),
+    "no_superuser": Verb("Revoke superuser status", commands.SetSuperuser, {"is_superuser": False}),
     "reset": Verb("Require a new password", commands.RequirePasswordReset),
     "link": Verb("Send a password link", commands.SendPasswordLink),
     "delete": Verb("Delete", commands.DeleteUser),

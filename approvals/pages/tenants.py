@@ -8,7 +8,7 @@ from audit.subjects.names import labels
 from audit.subjects.tenants import tenant_type
 from audit.subjects.types import label_of
 
-_ALL = "everybody"
+_ALL = "everyone"
 
 
 def tenant_choices(actor: Actor) -> list[tuple[str, str]]:

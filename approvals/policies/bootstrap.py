@@ -31,7 +31,7 @@ _PERMISSIONS = (
 
 
 class AlreadyOwned(Conflict):
-    """Policy owners already has members: only they can add more."""
+    """The group Policy owners already has members: only they can add more."""
 
     title = "Already has owners"
     remedy = "Ask a policy owner to add members."

@@ -22,9 +22,9 @@ _PEERS = {
     "8 callers on one subject": (8, "dispatch_on_one", "bare_on_one", _Peer(175, 564)),
 }
 _NOTE = (
-    "Elixir is not here: Commanded ({commanded:.0f}/s) was measured on another day, where bare "
-    "psycopg did {bare:.0f}/s, {share:.2f} of it. Compared are the shares of bare psycopg, here "
-    "{ours:.2f}, and not the rates."
+    "Commanded was measured on another day, at {commanded:.0f}/s: {share:.2f} of bare psycopg's "
+    "{bare:.0f}/s in the same run. Ours is {ours:.2f} of bare psycopg's rate here. These shares "
+    "are compared, not the rates."
 )
 
 

@@ -42,7 +42,7 @@ def export(measuring: Measuring) -> list[Result]:
             goal=Goal(what, "COPY … TO STDOUT of the same columns", 0.3, 0.15),
             measured=ours.rate / copy.rate,
             sides=[ours, copy],
-            note="As CSV, each command with its events. Rates are rows a second.",
+            note="As CSV, each command with its events. Rates are in rows per second.",
         ),
         Result(
             row="export",

@@ -29,12 +29,12 @@ def pages(measuring: Measuring) -> list[Result]:
             f"{within[_GOAL]} of {len(ratios)} pages take at most {_GOAL} times as long, "
             f"{within[_LEAST]} at most {_LEAST} times. {_of_those_with(less)}",
         ),
-        _times(f"{what}: the worst page", ratios[worst], f"It is {worst}."),
+        _times(f"{what}: the worst page", ratios[worst], f"This page: {worst}."),
         Result(
             row="pages",
             goal=Goal(f"{what}: p95", "of database time", _MOST_MS, _MOST_MS, "less", "ms"),
             measured=figures[slowest].many.p95,
-            note=f"{quick} of {len(figures)} are below; the slowest is {slowest}.",
+            note=f"{quick} of {len(figures)} pages are below; the slowest: {slowest}.",
         ),
     ]
 
@@ -44,8 +44,8 @@ def _of_those_with(less: dict[str, float]) -> str:
         return ""
     worst = max(less, key=lambda name: less[name])
     return (
-        f"For {len(less)} more the short log has less to show, so only their p95 counts; full as "
-        f"they are in the long one, they take up to {less[worst]:.2f} times as long ({worst})."
+        f"{len(less)} more show fewer records in the short log, so only their p95 counts; with a "
+        f"full page in the long log, they take up to {less[worst]:.2f} times as long ({worst})."
     )
 
 

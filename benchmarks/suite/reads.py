@@ -19,27 +19,27 @@ _OURS = {
     "countersign, no rate limits": "authentication with our rate limits off",
 }
 _ALONE = (
-    "The time of a view that wants a credential less that of the same view that wants none, "
-    "{count:,} credentials of each kind. Ours also judges scopes, permissions, networks and two "
+    "The time of a view that requires a credential, minus that of the same view without one; "
+    "{count:,} credentials of each kind. Ours also checks scopes, permissions, networks and two "
     "rate limits."
 )
-_WHOLE = "The same runs with the view: {:.2f} x its requests a second."
+_WHOLE = "With the view included: {:.2f} x its requests per second."
 
 
 def read(measuring: Measuring) -> list[Result]:
     """Measure a read with authentication against the same without."""
     sides = {
         "key, authenticated": "get /api/v2/api-keys/{key}",
-        "key, for anybody": "get /open/api-keys/{key}",
+        "key, without authentication": "get /open/api-keys/{key}",
         "empty view, authenticated": "get /closed/nothing",
-        "empty view, for anybody": "get /open/nothing",
+        "empty view, without authentication": "get /open/nothing",
     }
     with crew_of(1, measuring.stage) as crew:
         cases = {name: (crew, case) for name, case in sides.items()}
         found = list(interleaved(cases, **measuring.rounds, label="reading a key").values())
     same = "the same view without authentication"
-    notes = "One query finds who calls, one more reads the key.", "One query, and nothing is read."
-    whats = "authenticated read of one key", "authenticated request for nothing"
+    notes = "One query for the caller, one for the key.", "One query, for the caller."
+    whats = "authenticated read of one key", "authenticated request to an empty view"
     return [
         Result(
             row="read",

@@ -33,7 +33,7 @@ def _markdown(results: Iterable[Result], machine: dict[str, str]) -> str:
     ordered = list(results)
     on = "; ".join(f"{name} {value}" for name, value in machine.items())
     lines = [
-        "![What was measured, as a share of its goal](benchmarks.svg)",
+        "![Measured results, as shares of their goals](benchmarks.svg)",
         "",
         f"On: {on}.",
         "",
@@ -41,9 +41,9 @@ def _markdown(results: Iterable[Result], machine: dict[str, str]) -> str:
         "|---|---|---|---|---|---|---|",
         *map(_row, ordered),
         "",
-        "What both sides did, in medians; the spread is that of the middle half of all rounds:",
+        "Both sides, in medians; the spread is that of the middle half of all rounds:",
         "",
-        "| | a second | spread | median | p99 |",
+        "| | per second | spread | median | p99 |",
         "|---|---|---|---|---|",
         *(_side_row(each, side) for each in ordered for side in each.sides),
         "",

@@ -14,12 +14,12 @@ _RIVALS = {
     "pghistory": Goal(_WHAT, "plain + django-pghistory 3.9.2", 1.7, 1.1),
 }
 _NOTE = (
-    "Both authenticate by the same key and pass the same middleware. Ours is `/api/v2`, whose "
-    "answer tells more than the five fields of the rival's serializer."
+    "Both authenticate with the same key and use the same middleware. Ours is `/api/v2`, whose "
+    "response has more than the five fields of the other serializer."
 )
 _ATOMIC = (
-    "The rivals run with ATOMIC_REQUESTS: without it change and history are two transactions. They "
-    "note what was changed, and not who did it, as they know none but Django's users."
+    "The other packages run with ATOMIC_REQUESTS; without it, change and history are two "
+    "transactions. They record the change without its actor: they support only Django's users."
 )
 
 

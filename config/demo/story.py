@@ -90,7 +90,7 @@ def _carry_out(command: Command, *, actor: Actor = SYSTEM) -> Completed:
     outcome = dispatch(command, context=context)
     if isinstance(outcome, Completed):
         return outcome
-    message = "the demo's first key could not be made at once: is its creation governed?"
+    message = "the demo's first key was not created: does a policy govern its creation?"
     raise RuntimeError(message)
 
 

@@ -23,7 +23,12 @@ class Command(BaseCommand):
             "--owner", metavar="USERNAME", help="The user on whose behalf the key acts."
         )
         parser.add_argument("--name", help="The name of the key.")
-        parser.add_argument("--environment", choices=("live", "test"), default="live")
+        parser.add_argument(
+            "--environment",
+            choices=("live", "test"),
+            default="live",
+            help="The use of the key. Default: live.",
+        )
         parser.add_argument(
             "--scope",
             action="append",
@@ -39,7 +44,10 @@ class Command(BaseCommand):
             help="A network in CIDR notation from which the key works; repeat for each.",
         )
         parser.add_argument(
-            "--expires", type=_time, metavar="TIME", help="Such as 2027-01-31T00:00:00Z."
+            "--expires",
+            type=_time,
+            metavar="TIME",
+            help="The time at which the key expires, such as 2027-01-31T00:00:00Z.",
         )
         parser.add_argument(
             "--pick-up",

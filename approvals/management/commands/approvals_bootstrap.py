@@ -36,7 +36,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         command = Bootstrap(owners=tuple(options["owner"]), policies=tuple(options["policy"]))
         completed = carry_out(command, reason=options["reason"])
-        self.stdout.write(f"The policy owners are appointed, by command {completed.command_id}.")
+        self.stdout.write(f"Appointed the policy owners, by command {completed.command_id}.")
         outside = User.objects.filter(username__in=options["owner"], is_staff=False)
         for user in outside.order_by("pk"):
             self.stdout.write(f"{user} is not staff, so cannot vote in the admin yet.")

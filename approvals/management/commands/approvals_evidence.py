@@ -16,7 +16,7 @@ class Command(BaseCommand):
     help = "Write the signed evidence of an approval request; manage.py approvals_verify checks it."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("request_id", type=UUID)
+        parser.add_argument("request_id", type=UUID, help="The id of the request.")
         parser.add_argument("--out", type=Path, help="The output file; default: standard output.")
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -23,13 +23,36 @@ class Command(BaseCommand):
     help = "Simulate a draft policy on logged commands, or explain one command (--explain ID)."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--governs", help="A message type, or a prefix such as apikeys.*")
-        parser.add_argument("--condition", default="", help="CEL")
-        parser.add_argument("--effect", choices=Effect.values, default=Effect.REQUIRE_APPROVAL)
-        parser.add_argument("--rule", action="append", default=[], metavar="GROUP:QUORUM")
-        parser.add_argument("--tenant", default="")
-        parser.add_argument("--last", type=int, default=1000, help="Number of commands to evaluate")
-        parser.add_argument("--explain", type=UUID, metavar="COMMAND_ID")
+        parser.add_argument("--governs", help="A message type, or a prefix such as apikeys.*.")
+        parser.add_argument("--condition", default="", help="The condition, in CEL.")
+        parser.add_argument(
+            "--effect",
+            choices=Effect.values,
+            default=Effect.REQUIRE_APPROVAL,
+            help="The effect on matching commands. Default: require_approval.",
+        )
+        parser.add_argument(
+            "--rule",
+            action="append",
+            default=[],
+            metavar="GROUP:QUORUM",
+            help="A group of approvers and its quorum; repeat for each.",
+        )
+        parser.add_argument(
+            "--tenant", default="", help="The id of a tenant. Default: every tenant."
+        )
+        parser.add_argument(
+            "--last",
+            type=int,
+            default=1000,
+            help="The number of commands to evaluate. Default: 1000.",
+        )
+        parser.add_argument(
+            "--explain",
+            type=UUID,
+            metavar="COMMAND_ID",
+            help="The id of a logged command to explain, instead of a simulation.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["explain"]:

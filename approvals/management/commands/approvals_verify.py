@@ -15,7 +15,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("file", type=Path)
+        parser.add_argument("file", type=Path, help="The evidence file.")
         parser.add_argument(
             "--public-key", help="The published key; without it, compare the printed key yourself."
         )

@@ -48,8 +48,8 @@ class InboxFilter(forms.Form):
     """The filters. Empty and invalid fields match everything."""
 
     type = forms.ChoiceField(label="command", required=False)
-    group = forms.ChoiceField(label="waiting for", required=False)
-    age = forms.ChoiceField(label="requested", required=False)
+    group = forms.ChoiceField(label="group", required=False)
+    age = forms.ChoiceField(label="time of request", required=False)
     state = forms.ChoiceField(
         label="outcome",
         required=False,
@@ -71,7 +71,7 @@ class InboxFilter(forms.Form):
         }
         self._offer("type", "anything", types.most_common())
         self._offer("group", "any group", groups.most_common())
-        self._offer("age", "at any time", ages.items())
+        self._offer("age", "any time", ages.items())
 
     def without_state(self) -> None:
         """Remove the filter by outcome, for requests that have no outcome yet."""

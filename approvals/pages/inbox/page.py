@@ -42,7 +42,7 @@ class Tab(NamedTuple):
 _NEWEST = Order("newest", Key("requested_at", datetime), Key("pk", UUID)), "Newest first."
 _SOONEST = (
     Order("soonest", Key("approve_by", datetime), Key("pk", UUID), is_ascending=True),
-    "Soonest to run out first.",
+    "Expiring soonest first.",
 )
 
 
@@ -59,11 +59,19 @@ TABS = {
         *_SOONEST,
         nothing="No requests need your decision.",
     ),
-    "mine": Tab("Mine", listing.requested_by, *_NEWEST, nothing="You have no requests."),
+    "mine": Tab("My requests", listing.requested_by, *_NEWEST, nothing="You have no requests."),
     "watching": Tab(
-        "Watching", _watching, *_SOONEST, nothing="No other requests are waiting for approval."
+        "Other requests",
+        _watching,
+        *_SOONEST,
+        nothing="No other requests are waiting for approval.",
     ),
-    "done": Tab("Done", listing.decided_for, *_NEWEST, nothing="No requests are decided yet."),
+    "done": Tab(
+        "Decided requests",
+        listing.decided_for,
+        *_NEWEST,
+        nothing="No requests have been decided yet.",
+    ),
 }
 
 

@@ -101,10 +101,10 @@ class PolicyForm(forms.Form):
         max_length=_LONGEST_MESSAGE,
         label="Message to refused callers",
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Only for policies that forbid.",
+        help_text="Shown only if the effect is Forbid.",
     )
     requester_may_vote = forms.BooleanField(
-        required=False, label="The requester may also approve it"
+        required=False, label="The requester may also approve the request"
     )
     requester_reason_required = forms.BooleanField(
         required=False, label="The requester must give a reason"

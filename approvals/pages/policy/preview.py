@@ -91,7 +91,7 @@ def settings_as_text(command: CreatePolicy | EditPolicy, *, actor: Actor) -> dic
         )
         or "none",
         "Message": command.message or "none",
-        "The requester may also approve it": _yes(command.requester_may_vote),
+        "The requester may also approve the request": _yes(command.requester_may_vote),
         "The requester must give a reason": _yes(command.requester_reason_required),
         "Approvers must give a reason": _yes(command.approver_reason_required),
         "Only one open request at a time": _yes(command.one_open_request),

@@ -141,7 +141,7 @@ FORMATS = {
         nothing=_HEADER + b"\n",
     ),
     "jsonl": Format(
-        label="JSON lines, one attempt a line",
+        label="JSON lines, one attempt per line",
         content_type="application/jsonl",
         extension="jsonl",
         line=f"json_build_object({_members(_COMMAND_VALUES | {'events': _EVENTS})})",

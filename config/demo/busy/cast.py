@@ -16,7 +16,7 @@ _APPROVER = (
     "approvals.view_approvalrequest",
     "audit.view_every_tenant",
 )
-_NEW = "A new customer has signed"
+_NEW = "A new customer has signed up"
 
 
 def is_there() -> bool:
@@ -42,7 +42,7 @@ def hire_carol(stage: Stage) -> None:
         grant = GrantPermission(user_id=carol.pk, permission=permission)
         ask_and_decide(stage, grant, by=olga, reason="Carol will approve in Security")
     join = AddToGroup(user_id=carol.pk, group_id=stage.security)
-    ask_and_decide(stage, join, by=olga, reason="Two approvers are too few in the holidays")
+    ask_and_decide(stage, join, by=olga, reason="Two approvers are too few during the holidays")
     stage.approvers["carol"] = stage.person("carol", "admin")
 
 
@@ -89,7 +89,7 @@ def _make_robots(stage: Stage, firm: Firm) -> None:
     owner = firm.seniors[0]
     for number, name in enumerate(texts.ROBOTS[firm.customer.name]):
         command = firm.new_key(name, by=owner)
-        outcome = stage.send(command, by=owner, reason="For the program of that name")
+        outcome = stage.send(command, by=owner, reason="For the service of that name")
         if isinstance(outcome, Completed):
             firm.robots.append(stage.robot(command.api_key_id, "v2" if number else "v1"))
     # The key that the banner of `make run` shows.

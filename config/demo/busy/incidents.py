@@ -51,9 +51,9 @@ def _forbid_careless_names(stage: Stage) -> None:
         governs="apikeys.create",
         effect="forbid",
         condition='command.name.startsWith("tmp")',
-        message="Name a key after what uses it: “tmp” tells nobody anything.",
+        message="Name a key after its use: “tmp” says nothing about it.",
     )
-    _propose(stage, policy, why="Nobody could say what tmp-17 was for")
+    _propose(stage, policy, why="No one knew what tmp-17 was for")
 
 
 def _ask_before_creating_at_lumen(stage: Stage) -> None:
@@ -65,7 +65,7 @@ def _ask_before_creating_at_lumen(stage: Stage) -> None:
         requester_reason_required=True,
         approve_within=timedelta(days=2),
     )
-    _propose(stage, policy, why="Health data: the contract with Lumen asks for it")
+    _propose(stage, policy, why="Health data: the contract with Lumen requires it")
 
 
 def _ask_for_more_than_people_can_give(stage: Stage) -> None:
@@ -136,9 +136,9 @@ def _leave_before_the_answer(stage: Stage) -> None:
     cast.hire(stage, firm, "nico")
     nico = stage.person("nico", "v2")
     command = firm.new_key("summer-study", by=nico)
-    ask_and_decide(stage, command, by=nico, reason="For my study of this summer")
+    ask_and_decide(stage, command, by=nico, reason="For a study this summer")
     leave = SetUserActive(user_id=int(nico.id), is_active=False)
-    stage.say(leave, by=olga, reason="Nico does not come after all")
+    stage.say(leave, by=olga, reason="Nico is not joining after all")
 
 
 def _overtaken(stage: Stage) -> None:
@@ -148,7 +148,7 @@ def _overtaken(stage: Stage) -> None:
     if api_key is not None:
         command = EnableApiKey(api_key_id=api_key.pk)
         ask_and_decide(stage, command, by=firm.robots[0], reason="The sale begins at noon")
-        stage.say(command, by=firm.people["dana"], reason="Needed at once, and I may")
+        stage.say(command, by=firm.people["dana"], reason="Needed immediately")
 
 
 def _let_bob_break_the_glass(stage: Stage) -> None:

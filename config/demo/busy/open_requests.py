@@ -36,7 +36,7 @@ def _stale(stage: Stage) -> None:
     acme = stage.firms["Acme"]
     command = EnableApiKey(api_key_id=_disabled_key(stage, acme).pk)
     stage.ask(command, by=acme.robots[0], reason="The partner has paid")
-    stage.say(command, by=acme.people["priya"], reason="Paid, and they wait on the phone")
+    stage.say(command, by=acme.people["priya"], reason="Paid, and the customer is on the phone")
 
 
 def _in_conflict(stage: Stage) -> None:

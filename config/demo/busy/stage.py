@@ -90,7 +90,7 @@ class Stage:
     def context(self, by: Speaker, *, reason: str = "") -> Context:
         actor = credentials.live_actor(by.kind, by.id)
         if actor is None:
-            raise Forbidden(f"{by.kind} {by.id} is no longer good")
+            raise Forbidden(f"{by.kind} {by.id} is no longer valid")
         facts = RequestFacts(
             request_id=self.token()[:18] if by.address else "",
             client_address=by.address,

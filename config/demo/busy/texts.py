@@ -36,7 +36,7 @@ USER_AGENTS = {
 WHY_CREATE = (
     "New integration with a partner",
     "Moving the job to its own key",
-    "One key a service, as agreed in the review",
+    "One key per service, as agreed in the review",
     "The old key was shared by two teams",
     "Pilot with ten users",
     "Replaces the key of the contractor",
@@ -45,7 +45,7 @@ WHY_CREATE = (
 )
 WHY_ENABLE = (
     "Maintenance is over",
-    "The vendor confirmed that the leak was somebody else's",
+    "The vendor confirmed that the leaked key is another one",
     "Invoice has been paid",
     "Back from the code freeze",
     "The service is needed again for the audit",
@@ -57,7 +57,7 @@ WHY_DISABLE = (
     "The contractor has left",
     "Not used for ninety days",
     "Maintenance of the warehouse system tonight",
-    "Replaced by a key of its own for each service",
+    "Replaced by a separate key for each service",
     "Unusual traffic from an unknown network",
     "The customer has ended the contract",
     "The integration was switched off last week",
@@ -65,16 +65,20 @@ WHY_DISABLE = (
 )
 # Changes to a key, each with its reason.
 CHANGES: tuple[tuple[dict[str, Any], str], ...] = (
-    ({"description": "Sends the invoices of the night"}, "Nobody could say what it was for"),
+    ({"description": "Sends the nightly invoices"}, "No one knew what it was for"),
     ({"description": "Owned by the platform team since October"}, "The teams were reshuffled"),
     ({"allowed_networks": ("198.51.100.0/24",)}, "From the data center only, as reviewed"),
     ({"allowed_networks": ("198.51.100.0/24", "203.0.113.0/24")}, "The second site goes live"),
-    ({"scopes": ("keys:read",)}, "It reads, and never did more"),
+    ({"scopes": ("keys:read",)}, "It only needs to read"),
     ({"scopes": ("keys:read", "keys:write")}, "The import has to create keys again"),
     ({"metadata": {"team": "payments", "ticket": "SEC-311"}}, "Labels for the cost report"),
     ({"metadata": {"team": "logistics"}}, "Labels for the cost report"),
 )
-WHY_EXPIRE = ("The contract ends with the quarter", "A pilot: it ends by itself", "Keys get old")
+WHY_EXPIRE = (
+    "The contract ends with the quarter",
+    "A pilot with a fixed end",
+    "Every key needs an end date",
+)
 WHY_ROTATE = (
     "Every ninety days, as agreed",
     "Was pasted into a chat",
@@ -82,7 +86,7 @@ WHY_ROTATE = (
     "Moved to another vault",
 )
 WHY_DELETE = (
-    "Disabled for weeks, and nobody missed it",
+    "Disabled for weeks, without complaints",
     "The service was taken down",
     "The pilot is over",
 )
@@ -99,11 +103,11 @@ WHY_DENY = (
     "Still used by the billing run on the first of the month",
     "Ask the owner first, please",
     "Rotate it instead: the shop depends on it",
-    "The wrong key: the leaked one is another",
+    "Wrong key: another one has leaked",
     "Not during the sale",
 )
 WHY_WITHDRAW = (
-    "Asked for the wrong key",
+    "Requested for the wrong key",
     "Solved in another way",
     "The partner needs it until Friday",
     "",

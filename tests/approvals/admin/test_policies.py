@@ -282,7 +282,7 @@ def test_the_page_of_a_policy_tells_what_waits_under_it_and_what_is_proposed(
 
     assert "version 2" in told
     assert "Edit the policy on apikeys.disable: require 2 of Security to approve" in told
-    assert "Disable API key “first”" in told.partition("Requests waiting under it")[2]
+    assert "Disable API key “first”" in told.partition("Waiting requests")[2]
     assert "One is enough" in told.partition("Versions")[2]
 
 
@@ -317,7 +317,7 @@ def test_the_form_is_filled_with_what_the_policy_says(olga, present, browser):
 
 
 def test_the_actor_of_a_draft_is_offered_only_customers_of_theirs(dana, acme, globex):
-    assert [label for _, label in tenant_choices(actor(dana))] == ["everybody", "Acme"]
+    assert [label for _, label in tenant_choices(actor(dana))] == ["everyone", "Acme"]
 
 
 @pytest.mark.parametrize("page", ["edit", "disable", "history"])

@@ -134,10 +134,10 @@ def test_a_creation_shows_what_it_makes(dana, acme, security, ann, context_of, b
 
     said = section(page(browser(ann), request), "changes")
 
-    assert said.startswith("New values “Proposed” shows the values in the request.")
+    assert said.startswith("New values “Proposed value” shows the values in the request.")
     assert "name ci" in said
     assert "owner dana" in said
-    assert "When requested" not in said
+    assert "Value when requested" not in said
 
 
 def test_long_and_hidden_text_of_users_cannot_pass_for_ours(

@@ -76,7 +76,7 @@ def test_nothing_is_picked_that_somebody_else_did(acted, dana, bob, read):
     content = read(page_of(dana), {"acted_as": f"user:{bob.pk}"})
 
     assert did(content) == []
-    assert "No commands that you may see." in content
+    assert "No commands that you can see." in content
 
 
 def test_every_label_of_an_actor_leads_there(acted, dana, read):

@@ -302,7 +302,7 @@ def test_before_its_first_event_a_subject_did_not_exist(first_key, read):
 
     content = read(story_of(first_key.id), {"at": before.isoformat()})
 
-    assert "By its history, it did not exist then." in content
+    assert "According to its history, it did not exist then." in content
     assert DISAGREE not in content
 
 
