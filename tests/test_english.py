@@ -183,7 +183,6 @@ def test_messages_and_commands_are_in_plain_english(kind):
     assert {each: found for each, found in problems.items() if found} == {}
 
 
-@pytest.mark.skip(reason="docstrings and comments are still being rewritten")
 @pytest.mark.parametrize("path", modules(), ids=name)
 def test_docstrings_and_comments_are_in_plain_english(path):
     prose = docstrings(ast.parse(path.read_text())).values()

@@ -1,4 +1,4 @@
-"""The demo story's cast: made once, through the bus where that is possible."""
+"""The people, keys and policies of the demo: created once, through the bus where possible."""
 
 import json
 import secrets
@@ -40,19 +40,19 @@ _CAST = {"dana": _DANA, "ann": _APPROVER, "bob": _APPROVER, "iris": _AUDITOR, "o
 
 
 def demo_file() -> Path:
-    """Where scripts find the demo's address, logins and API key."""
+    """Return the path of the file with the demo's URL, logins and API key."""
     return Path(settings.DATA_DIR) / "demo.json"
 
 
 def is_loaded() -> bool:
-    """Tell whether the cast is there already."""
+    """Return True if the demo's people exist."""
     return User.objects.filter(username="dana").exists() and demo_file().exists()
 
 
 def load() -> None:
-    """Make the cast of the story, with random passwords, and write down how to sign in.
+    """Create the demo's people with random passwords, and write their logins to the demo file.
 
-    Acme's Dana may handle API keys; Ann and Bob of Security approve; Iris audits; Ann, Bob and
+    Dana manages API keys of Acme; Ann and Bob of Security approve; Iris audits; Ann, Bob and
     Olga own the policies.
     """
     security = _carry_out(CreateGroup(group_name="Security")).result
@@ -71,7 +71,7 @@ def load() -> None:
 
 
 def refresh_address() -> Demo:
-    """Write the address that is served now into the demo file, and return what that holds."""
+    """Write the current URL to the demo file, and return its contents."""
     demo: Demo = json.loads(demo_file().read_text())
     demo["base_url"] = settings.BASE_URL
     _write(demo)
@@ -97,6 +97,6 @@ def _carry_out(command: Command, *, actor: Actor = SYSTEM) -> Completed:
 def _write(demo: Demo) -> None:
     path = demo_file()
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Made for its owner only from the first byte on: it holds passwords.
+    # Private to its owner from the first byte on: it contains passwords.
     path.touch(mode=0o600)
     path.write_text(f"{json.dumps(demo, indent=2)}\n")

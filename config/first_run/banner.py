@@ -1,4 +1,4 @@
-"""What `manage.py start` prints: where to click, who to be, and the story as four commands."""
+"""The banner of `manage.py start`: the URL, the logins, and the example as four commands."""
 
 from typing import TypedDict
 
@@ -48,7 +48,7 @@ _ROLES = {
 
 
 class Demo(TypedDict):
-    """What the demo command leaves in demo.json."""
+    """The contents of demo.json, which the demo command writes."""
 
     base_url: str
     users: dict[str, dict[str, str]]
@@ -66,7 +66,7 @@ def banner(demo: Demo, *, mail: str) -> str:
 
 
 def _mail_line(mail: str) -> str:
-    """Return where e-mails go if they go to files; nothing if a server sends them."""
+    """Return a line with the directory of e-mails; empty if a server sends them."""
     return f"\n  E-mails  are written to files in {mail}\n" if mail else ""
 
 

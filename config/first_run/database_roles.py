@@ -14,7 +14,7 @@ _ADVISORY_LOCK = 0x636F756E
 
 _ROLE = "SELECT FROM pg_roles WHERE rolname = %s"
 _DATABASE = "SELECT FROM pg_database WHERE datname = %s"
-# How to find out what is missing, and how to create it.
+# The statements that find what is missing, and those that create it.
 _PARTS = (
     (_ROLE, OWNER, f"CREATE ROLE {OWNER} LOGIN CREATEDB"),
     (_ROLE, APPLICATION, f"CREATE ROLE {APPLICATION} LOGIN"),
@@ -27,9 +27,9 @@ _LIMIT_ACCESS = (
 
 
 def ensure(server: Cluster) -> None:
-    """Make the roles and the database that are missing.
+    """Create the missing roles and the missing database.
 
-    Neither role is a superuser: a superuser could write where the records' triggers say no.
+    Neither role is a superuser: a superuser could bypass the triggers on the records.
     """
     superuser = server.url(user="postgres", database="postgres")
     with psycopg.connect(superuser, autocommit=True) as connection:

@@ -49,10 +49,10 @@ def start(home: Path) -> Cluster:
 
 
 def make_directory(directory: Path) -> Path:
-    """Make `directory` and its parents, for us alone, and return it.
+    """Create `directory` and its parents, private to this user, and return it.
 
-    If we are root, the server's account must pass through; the data directory below lets in
-    nobody but that account.
+    As root, the server's account must be able to pass through; only that account can enter the
+    data directory below.
     """
     for missing in reversed([directory, *directory.parents]):
         if not missing.exists():
@@ -87,7 +87,7 @@ def _places_for(home: Path) -> Iterator[Path]:
 def _link_to_a_new_place(link: Path) -> None:
     """Choose a place for a home that is too deep, or behind a private directory.
 
-    It is not named after the home: a checkout made anew must not meet the data of the old one.
+    It is not named after the home: a new checkout must not find the data of the old one.
     """
     root = Path("/var/lib") if os.geteuid() == 0 else Path.home() / ".local" / "share"
     # Another process may have linked its choice meanwhile, and then that one counts.
@@ -107,7 +107,7 @@ def _enters(programs: Programs, *, place: Path) -> bool:
 
 @contextmanager
 def _gate(home: Path) -> Iterator[None]:
-    """Let one process at a time start or stop the server."""
+    """Hold the lock under which one process at a time starts or stops the server."""
     gate = _open_private(home / "gate")
     try:
         fcntl.flock(gate, fcntl.LOCK_EX)

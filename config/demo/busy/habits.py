@@ -32,7 +32,7 @@ _LIFETIMES = (30, 90, 365)
 
 
 def do_something(stage: Stage) -> None:
-    """Let a random customer do a random thing."""
+    """Send a random command for a random customer."""
     firm = stage.firms[stage.draw(texts.SHARES)]
     stage.draw(_HABITS)(stage, firm)
 

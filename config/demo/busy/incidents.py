@@ -131,7 +131,7 @@ def _somebody_holds(api_key_id: UUID) -> Iterator[None]:
 
 
 def _leave_before_the_answer(stage: Stage) -> None:
-    """Let Nico request a key at Lumen; he has left when it is approved."""
+    """Request a key for Nico at Lumen, who has left when it is approved."""
     olga, firm = stage.approvers["olga"], stage.firms["Lumen Clinics"]
     cast.hire(stage, firm, "nico")
     nico = stage.person("nico", "v2")

@@ -1,4 +1,4 @@
-"""Load the cast of the demo story, and a busy month on top of it."""
+"""Load the demo's people, and optionally a busy month."""
 
 from typing import Any
 

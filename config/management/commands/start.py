@@ -1,4 +1,4 @@
-"""Everything that a first look at Countersign takes, in one command."""
+"""Migrate, load the demo and serve, in one command."""
 
 import signal
 
@@ -42,12 +42,12 @@ class Command(BaseCommand):
 
     def _tell(self, text: str) -> None:
         self.stdout.write(text)
-        # Python keeps back what goes to a pipe, and this must be read while we run.
+        # Python buffers output to a pipe, and this must be readable while the server runs.
         self.stdout.flush()
 
 
 def _refuse_other_databases() -> None:
-    """Refuse to load people with known passwords into a database that is not ours.
+    """Refuse to load people with known passwords into another database than the first run's.
 
     :raises CommandError: unless this is a first run, or DEMO says that it may be done.
     """
