@@ -82,7 +82,5 @@ def test_what_cannot_be_read_any_more_is_named_and_left_out():
 
 
 def test_no_event_is_declared_twice():
-    with pytest.raises(
-        ImproperlyConfigured, match="ApiKeyEnabled.* is declared twice"
-    ):
+    with pytest.raises(ImproperlyConfigured, match=r"ApiKeyEnabled.* is declared twice"):
         evolves(ApiKeyEnabled)(dict)
