@@ -69,7 +69,7 @@ class Story:
         form[f"digest-{self.request.pk}"] = digest[1] if digest else self.request.digest
         answer = browser.post(f"{REQUESTS}selected/", form)
         assert answer.status_code == 200
-        return "; ".join(each.message for each in answer.context["results"])
+        return "; ".join(feedback.message for _, feedback in answer.context["results"])
 
 
 @pytest.fixture
