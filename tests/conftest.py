@@ -29,7 +29,7 @@ pytest_plugins = ["audit.testing"]
 PASSWORD = "correct horse battery staple"
 
 pipelined_only = pytest.mark.skipif(
-    settings.AUDIT_WIRE == "plain", reason="counts round trips, which plain does not save"
+    settings.AUDIT_WIRE == "plain", reason="counts round trips or calls, which plain does not save"
 )
 
 

@@ -8,8 +8,11 @@ import pytest
 from approvals.models import ApprovalRequest
 from tests.approvals.admin_pages import decide
 from tests.calls import calls_between_files
-from tests.conftest import create_key
+from tests.conftest import create_key, pipelined_only
 from tests.http import call
+
+# Without the pipeline, each statement takes calls of its own.
+pytestmark = pipelined_only
 
 MOST = {"enable": 121, "held": 181, "first vote": 278, "last vote": 299, "search": 115}
 
