@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta, tzinfo
 from typing import ClassVar
 
-from django.db import connections
+import psycopg
+from django.db import connection, connections
 from django.utils import timezone
 
 _SCHEMA = "demo_clock"
@@ -34,7 +35,7 @@ _TURN = f"""
 @contextmanager
 def clock_set_back(moment: datetime) -> Iterator[None]:
     """Set the clock back to a time; restore the real time at the end."""
-    execute(_MAKE, using="owner")
+    _execute_as_owner(_MAKE)
     vars(timezone)["datetime"] = _Turned
     try:
         _turn_to(moment)
@@ -42,7 +43,7 @@ def clock_set_back(moment: datetime) -> Iterator[None]:
     finally:
         vars(timezone)["datetime"] = datetime
         execute("RESET search_path; RESET synchronous_commit")
-        execute(f"DROP SCHEMA {_SCHEMA} CASCADE", using="owner")
+        _execute_as_owner(f"DROP SCHEMA {_SCHEMA} CASCADE")
 
 
 def go_on_to(moment: datetime) -> None:
@@ -65,7 +66,13 @@ class _Turned(datetime):
         return datetime.now(tz) + cls.offset
 
 
-def execute(sql: str, *parameters: str, using: str = "default") -> None:
+def execute(sql: str, *parameters: str) -> None:
     """Execute SQL with a new cursor: after a failure, the connection may be another one."""
-    with connections[using].cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute(sql, parameters or None)
+
+
+def _execute_as_owner(sql: str) -> None:
+    parameters = connections["owner"].get_connection_params()
+    with psycopg.connect(**parameters, autocommit=True) as owner:
+        owner.execute(sql)
