@@ -65,7 +65,11 @@ def _decorators(source: bytes) -> set[str]:
     # Parsing every module of every package would take seconds.
     if b"audit" not in source or not _MENTIONED.search(source):
         return set()
-    tree = ast.parse(source)
+    try:
+        tree = ast.parse(source)
+    except (SyntaxError, ValueError):
+        # A template of a code generator, for example: nothing can import it.
+        return set()
     imported = dict(_imported_from_audit(tree))
     functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
     used = {

@@ -81,7 +81,7 @@ class Actor:
     ) -> QuerySet[_Row]:
         """Return the rows of the tenants that the actor may see, and those that ``also`` matches.
 
-        Every query of rows that belong to tenants goes through here; a test holds that.
+        Every query of rows that belong to tenants goes through here; a test enforces it.
         """
         if self.tenants is None:
             return rows

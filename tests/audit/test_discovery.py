@@ -29,6 +29,7 @@ WHOLE = "import audit.domain\n@audit.domain.evolves(X)\ndef f(): ...\nraise"
 TWO = "from audit.domain import *\nfrom audit.domain import credential, evolves\n"
 TWO += "@credential('x')\n@evolves(X)\ndef f(): ...\nraise"
 ELSEWHERE = "from parcels.own import handles\n# audit\n@handles(X)\ndef f(): ...\nraise"
+UNREADABLE = "from audit.domain import handles\n@handles({{ command }})\ndef {{ name }}(): ..."
 MENTIONED = "from audit.domain import handles\nhandles = '@handles(X)'\nraise"
 
 
@@ -115,5 +116,11 @@ def test_a_decorator_of_the_same_name_from_elsewhere_is_not(install, source):
 @pytest.mark.parametrize("folder", ["migrations", "tests", "management/commands"])
 def test_folders_that_are_not_loaded_with_the_app_are_left_out(install, folder):
     install({f"{folder}/later.py": ALIASED})
+
+    assert check_discovery() == []
+
+
+def test_a_file_that_is_not_valid_python_does_not_stop_the_check(install):
+    install({"template.py": UNREADABLE})
 
     assert check_discovery() == []
