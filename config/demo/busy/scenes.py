@@ -49,7 +49,7 @@ def _propose(
 
 
 def _require_reasons(stage: Stage) -> None:
-    """Propose that every approval needs a reason, under the policy of the story."""
+    """Propose that every approval needs a reason, under the policy for disabling keys."""
     for policy in Policy.objects.filter(governs="apikeys.disable", is_enabled=True)[:1]:
         edited = EditPolicy(
             policy_id=policy.pk,
