@@ -26,8 +26,7 @@ class Command(BaseCommand):
         for problem in problems:
             self.stderr.write(problem)
         if problems:
-            message = f"{len(problems)} problems with open approval requests."
-            raise CommandError(message)
+            raise CommandError(f"{len(problems)} problems with open approval requests.")
         self.stdout.write("Every open approval request can be loaded and approved.")
 
 
