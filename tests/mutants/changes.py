@@ -126,8 +126,8 @@ def _dropped_statement(source: Source, node: ast.AST) -> Change:
 def _constant(source: Source, node: ast.AST) -> Change:
     if isinstance(node, ast.Constant) and isinstance(node.value, bool | int | float):
         changed = not node.value if isinstance(node.value, bool) else node.value + 1
-        where = _short(source, source.parents[node])
-        yield f"{node.value} -> {changed} in {where}", [(*source.span(node), str(changed))]
+        line = source.text.splitlines()[node.lineno - 1].strip()[:90]
+        yield f"{node.value} -> {changed} in {line}", [(*source.span(node), str(changed))]
 
 
 def _dropped_decorator(source: Source, node: ast.AST) -> Change:
