@@ -63,13 +63,13 @@ def _files(path: Path) -> list[Path]:
 
 
 def _sample(files: list[Path], size: int, chance: random.Random) -> list[Mutant]:
-    """Draw from each file as many mutants as its share of them all, one at least."""
+    """Draw from each file as many mutants as its share of them all."""
     names = [str(file.relative_to(ROOT)) for file in files]
     possible = {name: mutants_of(name, (ROOT / name).read_text()) for name in names}
     total = sum(map(len, possible.values()))
     drawn = []
     for mutants in possible.values():
-        share = max(1, round(size * len(mutants) / total))
+        share = round(size * len(mutants) / total)
         drawn += chance.sample(mutants, min(share, len(mutants)))
     chance.shuffle(drawn)
     print(f"{total} mutants in {len(files)} files; {len(drawn)} drawn", flush=True)
