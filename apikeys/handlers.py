@@ -19,7 +19,7 @@ def create_customer(command: commands.CreateCustomer, context: Context) -> Custo
 
 @handles(commands.AddMember)
 def add_member(command: commands.AddMember, context: Context) -> Customer:
-    customer = Customer.objects.select_for_update().get(pk=command.customer_id)
+    customer = Customer.objects.get(pk=command.customer_id)
     customer.membership_set.create(user_id=command.user_id)
     context.emit(events.MemberAdded(customer_id=customer.pk, user_id=command.user_id))
     return customer
