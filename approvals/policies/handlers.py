@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -20,18 +21,19 @@ def create_policy(command: commands.CreatePolicy, context: Context) -> Policy:
     check_policy(command)
     policy = Policy.objects.create(pk=command.policy_id, **command.columns())
     _add_rules(policy, command)
+    policy.seal()
     context.emit(commands.PolicyCreated(policy_id=policy.pk, **_content(command)))
     return policy
 
 
 @handles(commands.EditPolicy)
 def edit_policy(command: commands.EditPolicy, context: Context) -> Policy:
-    policy = Policy.objects.select_for_update().get(pk=command.policy_id)
+    policy = _locked(command.policy_id)
     check_policy(command)
-    policy.edit(**command.columns())
     for rule in policy.rules.filter(is_dropped=False):
         rule.drop()
     _add_rules(policy, command)
+    policy.edit(**command.columns())
     context.emit(
         commands.PolicyEdited(policy_id=policy.pk, version=policy.version, **_content(command))
     )
@@ -40,14 +42,14 @@ def edit_policy(command: commands.EditPolicy, context: Context) -> Policy:
 
 @handles(commands.DisablePolicy)
 def disable_policy(command: commands.DisablePolicy, context: Context) -> Policy:
-    policy = Policy.objects.select_for_update().get(pk=command.policy_id)
+    policy = _locked(command.policy_id)
     policy.disable()
     context.emit(commands.PolicyDisabled(policy_id=policy.pk))
     return policy
 
 
 @precondition(commands.CreatePolicy, commands.EditPolicy)
-def check_draft(command: commands.CreatePolicy | commands.EditPolicy, context: Context) -> None:
+def check_draft(command: commands.PolicyDraft, context: Context) -> None:
     """Refuse early what would be refused on execution, before anyone has to approve it."""
     if isinstance(command, commands.EditPolicy):
         Policy.objects.get(pk=command.policy_id)
@@ -60,7 +62,7 @@ def check_is_enabled(command: commands.DisablePolicy, context: Context) -> None:
     Policy.objects.get(pk=command.policy_id).check_enabled()
 
 
-def check_policy(command: commands.CreatePolicy | commands.EditPolicy) -> None:
+def check_policy(command: commands.PolicyDraft) -> None:
     """Check that a policy can be evaluated, and met by the current approvers.
 
     :raises Invalid: with all problems of the first step that finds any.
@@ -91,9 +93,7 @@ def _governed_by(governs: str, *, effect: str) -> list[type[Command]]:
     return governed
 
 
-def _check_can_be_undone(
-    command: commands.CreatePolicy | commands.EditPolicy, governed: Sequence[type[Command]]
-) -> None:
+def _check_can_be_undone(command: commands.PolicyDraft, governed: Sequence[type[Command]]) -> None:
     """Refuse a policy that could prevent its own removal: removal is already guarded."""
     if commands.DisablePolicy not in governed:
         return
@@ -114,9 +114,7 @@ def _check_can_be_held(governed: Sequence[type[Command]]) -> None:
         raise Invalid(errors=[FieldError("governs", "secret", message)])
 
 
-def _check_rules(
-    command: commands.CreatePolicy | commands.EditPolicy, governed: Sequence[type[Command]]
-) -> None:
+def _check_rules(command: commands.PolicyDraft, governed: Sequence[type[Command]]) -> None:
     """Check that active people can meet the rules, whichever approver is the requester.
 
     :raises Invalid: naming the group that lacks people, and for which requester.
@@ -143,10 +141,7 @@ def _possible_requesters(people: set[int], governed: Sequence[type[Command]]) ->
 
 
 def _check_can_be_met(
-    command: commands.CreatePolicy | commands.EditPolicy,
-    members: dict[int, set[int]],
-    *,
-    without: int | None,
+    command: commands.PolicyDraft, members: dict[int, set[int]], *, without: int | None
 ) -> None:
     slots = command.slots(members, without=without)
     filled = matching.fill(slots)
@@ -163,10 +158,20 @@ def _unsatisfiable(group_id: int, quorum: int, requester: int | None) -> Invalid
     return Invalid(errors=[FieldError("quorums", "unsatisfiable", message)])
 
 
-def _add_rules(policy: Policy, command: commands.CreatePolicy | commands.EditPolicy) -> None:
+def _locked(policy_id: UUID) -> Policy:
+    """Return a policy, locked.
+
+    :raises PolicyAltered: if it is not as its last command left it: a change would hide that.
+    """
+    policy = Policy.objects.select_for_update().get(pk=policy_id)
+    policy.check_sealed()
+    return policy
+
+
+def _add_rules(policy: Policy, command: commands.PolicyDraft) -> None:
     for group, quorum in zip(command.groups, command.quorums, strict=True):
         Rule.objects.create(policy=policy, group=Group.objects.get(pk=group), quorum=quorum)
 
 
-def _content(command: commands.CreatePolicy | commands.EditPolicy) -> dict[str, Any]:
+def _content(command: commands.PolicyDraft) -> dict[str, Any]:
     return {name: value for name, value in command.plain().items() if name != "policy_id"}
