@@ -184,7 +184,7 @@ def test_without_the_floor_the_same_forms_do_it(
     chosen = {"people": [ann, policy_owners[1]], "groups": [security], "outsider": dana}
     before = snapshot()
 
-    monkeypatch.setattr("approvals.policies.evaluation.floor_for", lambda _: None)
+    monkeypatch.setattr("approvals.policies.evaluation.built_in_requirements", lambda _: None)
     for path, form in forms(waiting, **chosen):
         sender.post(path, form)
 

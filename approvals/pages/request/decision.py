@@ -10,7 +10,7 @@ from approvals.models import ApprovalRequest, State
 from approvals.pages.feedback import Feedback, feedback_on
 from approvals.pages.links import pending_message
 from approvals.requests.presentation import present, sentence_of
-from approvals.requests.resubmission import raised_again
+from approvals.requests.resubmission import resubmitted
 from audit.actors.actors import Actor
 from audit.bus.dispatch import dispatch
 from audit.entry.requests import context_of
@@ -68,7 +68,7 @@ def _command(
     :raises CommandError: if the decision is unknown or incomplete.
     """
     if verb == "raise_again":
-        return raised_again(approval_request, actor=actor)
+        return resubmitted(approval_request, actor=actor)
     if verb == "break_glass":
         ticket = clean_text(request.POST.get("ticket", ""), longest=_LONGEST_TICKET)
         return commands.BreakGlass(approval_request_id=approval_request.pk, ticket=ticket)
