@@ -49,7 +49,7 @@ MIDDLEWARE = [
     "config.site.request_log.log_requests",
     "config.site.deprecation.VersionOneMiddleware",
     "apikeys.authentication.middleware.rate_limit_headers",
-    "audit.rest.plain_http.refuse_credentials",
+    "config.site.plain_http.refuse_credentials",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -3,7 +3,6 @@
 import ipaddress
 import re
 from functools import lru_cache
-from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -30,20 +29,13 @@ def context_of(
     expected_number: int | None = None,
 ) -> Context:
     """Return the context of a request's command; the default actor is its user."""
-    context = Context(
+    return Context(
         actor=actor or actor_of_request(request),
         channel=channel,
         reason=clean_text(reason, longest=LONGEST_REASON),
         request=request_facts(request),
         expected_number=expected_number,
     )
-    vars(request)["_countersign_command_id"] = context.command_id
-    return context
-
-
-def command_id_of(request: HttpRequest) -> UUID | None:
-    """Return the id of the last command for which a context was made, or None."""
-    return vars(request).get("_countersign_command_id")
 
 
 def request_facts(request: HttpRequest) -> RequestFacts:

@@ -7,7 +7,6 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-
 # As long as a token, with letters and digits. The hashes in names of static files are shorter.
 _SECRET_LIKE = re.compile(r"(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{20,}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -52,7 +51,7 @@ def settings(*, layout: str, level: str) -> dict[str, Any]:
 
 
 def masked(path: str) -> str:
-    """Return a path without whatever may be a secret in it, such as the token of a password link."""
+    """Return a path with anything secret-like masked, such as the token of a password link."""
     return _SECRET_LIKE.sub(_mask, path)
 
 

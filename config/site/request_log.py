@@ -12,10 +12,10 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bound_contextvars, get_contextvars
 
 from apikeys.authentication.bearer import Principal
-from audit.entry.requests import client_address, command_id_of, request_id_of
+from audit.entry.requests import client_address, request_id_of
 
 logger = structlog.get_logger(__name__)
 
@@ -35,10 +35,12 @@ def log_requests(
 
     def respond(request: HttpRequest) -> HttpResponse:
         started = time.perf_counter()
-        known = {"request_id": request_id_of(request), "ip": client_address(request)}
+        request_id = request_id_of(request)
+        # The bus sets the id of the command.
+        known = {"request_id": request_id, "ip": client_address(request), "command_id": None}
         with bound_contextvars(**known):
             response = get_response(request)
-            response.headers["X-Request-Id"] = known["request_id"]
+            response.headers["X-Request-Id"] = request_id
             _log(request, response, seconds=time.perf_counter() - started)
         if response.streaming:
             streamed: Any = response
@@ -58,7 +60,7 @@ def _log(request: HttpRequest, response: HttpResponse, *, seconds: float) -> Non
         request=f"{request.method} {request.path}",
         duration_ms=round(seconds * 1000, 1),
         **_callers(request),
-        command_id=response.headers.get("Command-Id") or _text(command_id_of(request)),
+        command_id=response.headers.get("Command-Id") or get_contextvars()["command_id"],
         trace_id=_trace_id(request),
     )
 
@@ -76,10 +78,6 @@ def _callers(request: HttpRequest) -> dict[str, Any]:
 def _trace_id(request: HttpRequest) -> str | None:
     found = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
     return found[1] if found else None
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
 
 
 def _within(known: dict[str, Any], chunks: Iterator[bytes]) -> Iterator[bytes]:

@@ -14,11 +14,10 @@ from audit.actors.scopes import InsufficientScope
 from audit.messages import exceptions
 from audit.rest.openapi.operations import Documentation, raised_by_any_command
 from audit.rest.parsers import BodyTooLarge, LengthRequired
-from audit.rest.plain_http import PlainHttp
 
 _SAMPLE_ID = "019f3e7a-5c1d-7b42-9d5e-8a1f0c6b2e94"
 _OF_ANY = (SuspiciousOperation, drf.NotAcceptable, OperationalError, RuntimeError)
-_OF_CALLERS = (drf.NotAuthenticated, exceptions.Forbidden, InsufficientScope, PlainHttp)
+_OF_CALLERS = (drf.NotAuthenticated, exceptions.Forbidden, InsufficientScope)
 _OF_BODIES = (BodyTooLarge, LengthRequired, drf.ParseError)
 _OF_COMMANDS = (
     exceptions.Invalid,
