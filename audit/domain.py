@@ -21,6 +21,8 @@ from audit.bus.postponements import (
     pending_sql,
     read_pending,
 )
+from audit.entry import rate_limits
+from audit.entry.rate_limits import Limit, LimiterFailed, LimitReached, Quota
 from audit.entry.requests import client_address, normal_address
 from audit.entry.shell import carry_all_out, carry_out, errors_told
 from audit.messages.catalog import upcasts
@@ -52,10 +54,14 @@ __all__ = [
     "Invalid",
     "LeanManager",
     "LeanModel",
+    "Limit",
+    "LimitReached",
+    "LimiterFailed",
     "NotFound",
     "Pending",
     "Postponed",
     "PreparedQuery",
+    "Quota",
     "State",
     "Subject",
     "SubjectOf",
@@ -79,6 +85,7 @@ __all__ = [
     "permission_ids_sql",
     "permission_names",
     "precondition",
+    "rate_limits",
     "read_pending",
     "scopes_needed_for",
     "scopes_not_covered",

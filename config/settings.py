@@ -144,6 +144,18 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+SESSION_ENGINE = "audit.sessions.store"
+# A session ends when nothing was requested for so long, and so long after signing in.
+SESSION_IDLE = timedelta(minutes=environment.number("SESSION_IDLE_MINUTES", default=60, least=1))
+SESSION_LASTS = timedelta(hours=environment.number("SESSION_HOURS", default=12, least=1))
+SESSION_COOKIE_AGE = int(SESSION_LASTS.total_seconds())
+# Attempts to sign in that fail, per IP address and per account, each as attempts/seconds.
+RATE_LIMIT_SIGN_IN_PER_ADDRESS = environment.limit(
+    "RATE_LIMIT_SIGN_IN_PER_ADDRESS", default="60/600"
+)
+RATE_LIMIT_SIGN_IN_PER_ACCOUNT = environment.limit(
+    "RATE_LIMIT_SIGN_IN_PER_ACCOUNT", default="10/600"
+)
 LOGIN_REDIRECT_URL = "admin:index"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_TRUSTED_ORIGINS = environment.listing("CSRF_TRUSTED_ORIGINS", default="")
