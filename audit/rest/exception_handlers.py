@@ -8,14 +8,16 @@ from uuid import uuid4
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import InterfaceError, OperationalError
+from django.db import Error, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.template.loader import render_to_string
 from django.views import defaults
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 from structlog.contextvars import get_contextvars
 
+from audit.bus.failures import is_read_only
 from audit.messages.exceptions import CommandError, Failed, FieldError, Place, escaped
 from audit.rest import problems
 from audit.rest.parsers import BodyTooLarge
@@ -115,7 +117,7 @@ class Problem:
                 self._take_api_exception(BodyTooLarge())
             case SuspiciousOperation() | UnreadablePostError() | MultiPartParserError():
                 self._take(HTTPStatus.BAD_REQUEST, "bad_request", _MALFORMED)
-            case OperationalError() | InterfaceError():
+            case _ if _is_outage(error):
                 message = "The database is currently unavailable. Nothing was changed."
                 self._take(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", message)
                 self.headers["Retry-After"] = _RETRY_AFTER_SECONDS
@@ -169,18 +171,32 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Return the response for an unexpected error, without details of it."""
+    """Return the response for an outage of the database or an unexpected error, without details."""
+    # Django calls this in the except block of the error.
+    _, error, _ = sys.exc_info()
+    is_outage = _is_outage(error)
     if request.path.startswith("/api/"):
-        # Django calls this in the except block of the error.
-        _, error, _ = sys.exc_info()
-        return _json(request, error if isinstance(error, OperationalError) else None)
-    return defaults.server_error(request)
+        return _json(request, error if is_outage and isinstance(error, Exception) else None)
+    return _unavailable() if is_outage else defaults.server_error(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the response for requests that Django itself refuses."""
     is_api = request.path.startswith("/api/")
     return _json(request, exception) if is_api else defaults.bad_request(request, exception)
+
+
+def _is_outage(error: BaseException | None) -> bool:
+    """Return True if the database does not respond, or accepts no writes."""
+    is_ours = isinstance(error, OperationalError | InterfaceError)
+    return is_ours or (isinstance(error, Error) and is_read_only(error))
+
+
+def _unavailable() -> HttpResponse:
+    """Return the page for an outage. Without the request, rendering it needs no database."""
+    page = render_to_string("503.html")
+    headers = {"Retry-After": _RETRY_AFTER_SECONDS}
+    return HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE, headers=headers)
 
 
 def _problem_of(error: Exception, context: dict[str, Any]) -> Problem:
