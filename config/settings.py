@@ -95,12 +95,14 @@ _LOCK_TIMEOUT = environment.number("LOCK_TIMEOUT_MS", default=5_000)
 # No JIT: compiling one of our queries takes many times as long as executing it. Generic plans,
 # because planning does too: each prepared statement is written so that one plan suits all
 # parameters.
-_SESSION_SETTINGS = (
-    f"-c statement_timeout={_STATEMENT_TIMEOUT} "
-    f"-c lock_timeout={_LOCK_TIMEOUT} "
-    "-c idle_in_transaction_session_timeout=60000 "
-    "-c jit=off -c plan_cache_mode=force_generic_plan"
-)
+DATABASE_SESSION_SETTINGS = {
+    "statement_timeout": str(_STATEMENT_TIMEOUT),
+    "lock_timeout": str(_LOCK_TIMEOUT),
+    "idle_in_transaction_session_timeout": "60000",
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+}
+_SESSION_OPTIONS = " ".join(f"-c {name}={each}" for name, each in DATABASE_SESSION_SETTINGS.items())
 # Django's default, None, makes psycopg ignore `prepare=True` too. With a threshold that is never
 # reached, only statements that ask for it are prepared.
 _IS_PREPARED = environment.flag("DATABASE_PREPARED_STATEMENTS", default=True)
@@ -128,7 +130,7 @@ DATABASES: dict[str, dict[str, Any]] = {
             "application_name": "countersign",
             **_LIBPQ_LIMITS,
             **_APPLICATION["OPTIONS"],
-            "options": f"{_APPLICATION['OPTIONS'].get('options', '')} {_SESSION_SETTINGS}".strip(),
+            "options": f"{_APPLICATION['OPTIONS'].get('options', '')} {_SESSION_OPTIONS}".strip(),
             "prepare_threshold": 1_000_000_000 if _IS_PREPARED else None,
             "deadline": _DEADLINE,
         },

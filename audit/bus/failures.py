@@ -22,6 +22,8 @@ _READ_ONLY = "25006"
 _DEADLOCKS = frozenset({"40P01", "40001"})
 # A statement that is no longer prepared is prepared again, but only in another transaction.
 _FORGOTTEN = frozenset({"26000"})
+# The exception is in its last line.
+_LONGEST_TRACEBACK = 100_000
 _TIMEOUTS = frozenset({"57014", "55P03"})
 # The server closed the connection: an operator, a crash, a restart, or an idle timeout.
 _ENDINGS = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03"})
@@ -51,7 +53,7 @@ def is_collision(error: BaseException) -> bool:
     return _sqlstate(error) in (_DEADLOCKS | _FORGOTTEN) or _constraint(error) in _FIRST_COME
 
 
-def is_read_only(error: BaseException) -> bool:
+def is_read_only(error: BaseException | None) -> bool:
     """Return True if the server accepts no writes, so nothing was changed."""
     return _sqlstate(error) == _READ_ONLY
 
@@ -100,7 +102,9 @@ def log(attempt: Attempt) -> None:
         "command failed",
         command_id=str(attempt.context.command_id),
         message_type=attempt.command.message_type,
-        traceback=attempt.redact("".join(traceback.format_exception(error))),
+        traceback=attempt.redact(
+            "".join(traceback.format_exception(error)), longest=_LONGEST_TRACEBACK
+        ),
     )
 
 
@@ -127,7 +131,7 @@ def _is_connection_lost(error: BaseException) -> bool:
     return sqlstate.startswith("08") or sqlstate in _ENDINGS or sqlstate == _READ_ONLY
 
 
-def _sqlstate(error: BaseException) -> str | None:
+def _sqlstate(error: BaseException | None) -> str | None:
     return getattr(error.__cause__, "sqlstate", None) if isinstance(error, Error) else None
 
 

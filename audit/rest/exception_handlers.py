@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
-from django.db import Error, InterfaceError, OperationalError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
 from django.template.loader import render_to_string
@@ -166,33 +166,29 @@ def field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the 404 response for an unknown URL: JSON below /api/, otherwise a page."""
-    is_api = request.path.startswith("/api/")
-    return _json(request, Http404()) if is_api else defaults.page_not_found(request, exception)
+    return _for_api(request, Http404()) or defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Return the response for an outage of the database or an unexpected error, without details."""
+    """Return the response for an outage or an unexpected error, without details of it."""
     # Django calls this in the except block of the error.
-    _, error, _ = sys.exc_info()
-    is_outage = _is_outage(error)
-    if request.path.startswith("/api/"):
-        return _json(request, error if is_outage and isinstance(error, Exception) else None)
-    return _unavailable() if is_outage else defaults.server_error(request)
+    error = sys.exception()
+    if isinstance(error, Exception) and _is_outage(error):
+        return _for_api(request, error) or _unavailable_page()
+    return _for_api(request, None) or defaults.server_error(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the response for requests that Django itself refuses."""
-    is_api = request.path.startswith("/api/")
-    return _json(request, exception) if is_api else defaults.bad_request(request, exception)
+    return _for_api(request, exception) or defaults.bad_request(request, exception)
 
 
-def _is_outage(error: BaseException | None) -> bool:
+def _is_outage(error: Exception | None) -> bool:
     """Return True if the database does not respond, or accepts no writes."""
-    is_ours = isinstance(error, OperationalError | InterfaceError)
-    return is_ours or (isinstance(error, Error) and is_read_only(error))
+    return isinstance(error, OperationalError | InterfaceError) or is_read_only(error)
 
 
-def _unavailable() -> HttpResponse:
+def _unavailable_page() -> HttpResponse:
     """Return the page for an outage. Without the request, rendering it needs no database."""
     page = render_to_string("503.html")
     headers = {"Retry-After": _RETRY_AFTER_SECONDS}
@@ -219,7 +215,10 @@ def _field_problem(error: FieldError) -> FieldProblem:
     return cast(FieldProblem, {place.value: pointed, "code": code, "detail": detail})
 
 
-def _json(request: HttpRequest, error: Exception | None) -> HttpResponse:
+def _for_api(request: HttpRequest, error: Exception | None) -> HttpResponse | None:
+    """Return the response for a URL of the API; None for a page."""
+    if not request.path.startswith("/api/"):
+        return None
     problem = Problem(error)
     if request.path.startswith("/api/v1/"):
         return JsonResponse(problem.plain(), status=problem.status, headers=problem.headers)
