@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from tests.threads import until
@@ -52,7 +51,7 @@ def pooling(
     process = subprocess.Popen([_PROGRAM, "-q", settings], user=account, stderr=subprocess.DEVNULL)
     address = {"HOST": str(directory), "PORT": str(_PORT)}
     try:
-        until(lambda: (directory / f".s.PGSQL.{_PORT}").exists())
+        until((directory / f".s.PGSQL.{_PORT}").exists)
         yield address
     finally:
         process.terminate()

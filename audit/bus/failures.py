@@ -71,9 +71,9 @@ def record(attempts: Sequence[Attempt], error: Exception) -> None:
     """
     end = time.monotonic() + _RECORD_WITHIN_SECONDS
     for delay in _RECONNECT_AFTER_SECONDS:
-        time.sleep(delay)
-        if time.monotonic() > end:
+        if time.monotonic() + delay > end:
             break
+        time.sleep(delay)
         connection.close_if_unusable_or_obsolete()
         if is_read_only(error):
             # The next connection may lead to the new primary.

@@ -28,7 +28,7 @@ DEADLINE_SECONDS = int(TIMEOUTS["STATEMENT_TIMEOUT_MS"]) / 1000 + 2 + 8 + 3
 # The machine that runs the tests may be busy.
 SLACK_SECONDS = 5
 STATIC = "/static/audit/countersign.css"
-OUTAGE = "The database is not available at the moment."
+OUTAGE = "The database is not available at the moment, or took too long."
 CODES = {"connection_lost", "outcome_unknown", "rate_limit_unknown", "timeout", "unavailable"}
 
 
