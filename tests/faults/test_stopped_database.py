@@ -112,6 +112,7 @@ def site(cluster):
 
 def assert_documented(status, headers, body, *, fine):
     """Assert that a response is the usual one, or the documented one for an outage."""
+    assert headers["X-Request-Id"]
     if status in fine:
         assert body or status == 302
         return
