@@ -149,13 +149,8 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
     ) -> HttpResponse:
         """List the changes, each with its command and reason."""
         self.visible(request, object_id)
-        if refusal := record_or_refuse(request):
-            return refusal
         context = {"subject_type": self.subject_type} | (extra_context or {})
-        page: HttpResponse = super().history_view(  # type: ignore[no-untyped-call]
-            request, object_id, context
-        )
-        return page
+        return record_or_refuse(request) or super().history_view(request, object_id, context)  # type: ignore[no-untyped-call]
 
     @method_decorator(require_safe)
     def history_form_view(

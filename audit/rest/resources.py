@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypedDict
 
 from audit.bus import postponements
 from audit.bus.postponements import Pending, Progress
-from audit.log.status import weight
+from audit.log.queries import weight
 from audit.messages.classes import Subject
 from audit.messages.exceptions import Failed
 from audit.messages.outcomes import Postponed

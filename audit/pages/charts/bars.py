@@ -18,7 +18,8 @@ _MOST_TICKS = 6
 _FILLED = 0.86
 _LEAST_HEIGHT = 1.5
 
-LinksTo = Callable[[datetime, datetime], str]
+#: Returns the URL of what a time range contains; None is no limit.
+LinksTo = Callable[[datetime | None, datetime | None], str]
 
 
 class Bar(NamedTuple):

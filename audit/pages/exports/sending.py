@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
-from uuid import UUID
 
 from django.db import connection
 
@@ -18,13 +17,16 @@ from audit.wire.arrays import array
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Export:
-    """An export that is logged, and may be sent once."""
+    """An export, which may be sent once after its command is logged."""
 
-    export_id: UUID
+    command: ExportRecords
     extent: Extent
-    format: Format
     source: str
     context: Context
+
+    @property
+    def format(self) -> Format:
+        return FORMATS[self.command.format]
 
     def content(self) -> Iterator[bytes]:
         """Yield the file in chunks, then log how much was sent.
@@ -40,7 +42,7 @@ class Export:
             is_complete = True
         finally:
             command = EndExport(
-                export_id=self.export_id,
+                export_id=self.command.export_id,
                 rows=sent,
                 sha256=digest.hexdigest(),
                 is_complete=is_complete,
@@ -77,26 +79,3 @@ class Export:
             with cursor.copy(whole) as copy:
                 text = b"".join(copy)
             return text, cursor.rowcount
-
-
-def begin(
-    extent: Extent, *, format_name: str, search: str, source: str, context: Context
-) -> Export:
-    """Log an export, so that it may be sent.
-
-    :raises Refused: if it is not allowed.
-    :raises Failed: if it cannot be logged.
-    """
-    command = ExportRecords(
-        format=format_name,  # type: ignore[arg-type]  # checked by the command itself
-        search=search,
-        snapshot=str(extent.snapshot),
-    )
-    dispatch(command, context=context)
-    return Export(
-        export_id=command.export_id,
-        extent=extent,
-        format=FORMATS[format_name],
-        source=source,
-        context=context,
-    )

@@ -6,13 +6,15 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit.actors.actors import Actor
+from audit.bus.dispatch import dispatch
 from audit.entry.requests import LONGEST_REASON, context_of
+from audit.log.commands import ExportRecords
 from audit.log.search.activity import most_counted
 from audit.messages.exceptions import CommandError
 from audit.pages.access import for_exporters, rendered
-from audit.pages.exports import sending
 from audit.pages.exports.extent import Extent, Snapshot
 from audit.pages.exports.formats import FORMATS
+from audit.pages.exports.sending import Export
 from audit.pages.search.filters import CommandFilter
 
 
@@ -42,17 +44,15 @@ def export(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     given = form.cleaned_data
     context = context_of(request, channel="audit pages", reason=given["reason"])
     try:
-        begun = sending.begin(
-            extent,
-            format_name=given["format"],
-            search=search.query(),
-            source=request.build_absolute_uri(reverse("audit:search")),
-            context=context,
+        command = ExportRecords(
+            format=given["format"], search=search.query(), snapshot=str(extent.snapshot)
         )
+        dispatch(command, context=context)
     except CommandError as error:
         form.add_error(None, error.message)
         return _form(request, form, search=search, extent=extent)
-    return _file(begun)
+    source = request.build_absolute_uri(reverse("audit:search"))
+    return _file(Export(command=command, extent=extent, source=source, context=context))
 
 
 def _form(
@@ -73,14 +73,14 @@ def _form(
     )
 
 
-def _file(export: sending.Export) -> StreamingHttpResponse:
+def _file(export: Export) -> StreamingHttpResponse:
     made_at = f"{timezone.now():%Y%m%dT%H%M%SZ}"
     name = f"audit-log-{made_at}.{export.format.extension}"
     total = export.extent.total()
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',
         "Rows-About": "" if total is None else str(total),
-        "Export-Id": str(export.export_id),
+        "Export-Id": str(export.command.export_id),
     }
     return StreamingHttpResponse(
         export.content(), content_type=export.format.content_type, headers=headers

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 
 from audit.messages.classes import Subject
+from audit.messages.values import codec
 from audit.models.records import EventRecord
 from audit.pages.changes import history_of, names_of, shown_value
 from audit.subjects import types
@@ -102,20 +103,8 @@ def _values(columns: dict[str, Any], row: Any, folded: Folded, current: Any) -> 
 
 
 def _plain(column: Any, value: Any) -> Any:
-    """Return a value of an event in the form that rows have it in."""
+    """Return a value of an event in the form that rows have it in, with lists instead of tuples."""
     try:
-        value = column.to_python(value)
+        return codec(Any).dump(column.to_python(value))
     except ValidationError:
         return value
-    return _listed(value)
-
-
-def _listed(value: Any) -> Any:
-    """Replace the tuples of messages by lists, at every depth."""
-    match value:
-        case tuple() | list():
-            return [_listed(each) for each in value]
-        case dict():
-            return {name: _listed(each) for name, each in value.items()}
-        case _:
-            return value
