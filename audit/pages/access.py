@@ -37,9 +37,8 @@ def for_auditors(page: _Page[_Parameters]) -> _View[_Parameters]:
 
 def for_exporters(page: _Page[_Parameters]) -> _View[_Parameters]:
     """Return the view of a page for users who may export the log, also for POST."""
-    methods = require_http_methods(["GET", "HEAD", "POST"])
-    guarded: _View[_Parameters] = methods(_guarded(page, VIEW_LOG, EXPORT_PERMISSION))
-    return guarded
+    guarded = _guarded(page, VIEW_LOG, EXPORT_PERMISSION)
+    return require_http_methods(["GET", "HEAD", "POST"])(guarded)
 
 
 def rendered(
@@ -80,8 +79,7 @@ def _guarded(page: _Page[_Parameters], *permissions: str) -> _View[_Parameters]:
             _check(actor, permission)
         return record_or_refuse(request) or page(request, actor, *args, **kwargs)
 
-    guarded: _View[_Parameters] = never_cache(login_required(view))
-    return guarded
+    return never_cache(login_required(view))
 
 
 def _check(actor: Actor, permission: str) -> None:

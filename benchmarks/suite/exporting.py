@@ -84,15 +84,16 @@ def _export() -> None:
     from audit.bus.dispatch import dispatch  # noqa: PLC0415
     from audit.log.commands import ExportRecords  # noqa: PLC0415
     from audit.log.search.criteria import Criteria  # noqa: PLC0415
-    from audit.pages.exports.extent import Extent, Snapshot  # noqa: PLC0415
-    from audit.pages.exports.sending import Export  # noqa: PLC0415
+    from audit.pages.exports.files import Export, Snapshot  # noqa: PLC0415
 
-    extent = Extent(criteria=Criteria(tenants=None), snapshot=Snapshot.now())
-    command = ExportRecords(format="csv", search="", snapshot=str(extent.snapshot))
+    criteria, snapshot = Criteria(tenants=None), Snapshot.now()
+    command = ExportRecords(format="csv", search="", snapshot=str(snapshot))
     context = Context(actor=SYSTEM, channel="benchmark", reason="To measure")
     dispatch(command, context=context)
     source = "https://countersign.example/audit/"
-    export = Export(command=command, extent=extent, source=source, context=context)
+    export = Export(
+        command=command, criteria=criteria, snapshot=snapshot, source=source, context=context
+    )
     for _ in export.content():
         pass
 

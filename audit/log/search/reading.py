@@ -40,7 +40,10 @@ def read_page(
 ) -> Page:
     """Return the newest page, or the one older than ``before`` or newer than ``after``."""
     page = find_page(criteria, size=size, before=before, after=after)
-    return replace(page, records=_records(page.places))
+    found = CommandRecord.objects.defer("fingerprint", "data", "decision").in_bulk(
+        [place.position for place in page.places]
+    )
+    return replace(page, records=[found[position] for _, position in sorted(page.places)[::-1]])
 
 
 def find_page(
@@ -140,9 +143,3 @@ def _scan_and_check(scan: Scan, time_range: TimeRange, *, wanted: int, most: int
     rows = Fragment(sql, params).fetch()
     edge = None if rows[0][1] is None else Cursor(*rows[0][:2])
     return Places([Cursor(*row[2:]) for row in rows if row[3] is not None], edge)
-
-
-def _records(places: list[Cursor]) -> list[CommandRecord]:
-    records = CommandRecord.objects.filter(position__in=[place.position for place in places])
-    found = {each.position: each for each in records.defer("fingerprint", "data", "decision")}
-    return [found[place.position] for place in sorted(places, reverse=True)]
