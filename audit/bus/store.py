@@ -183,7 +183,7 @@ def _appending(
             return Call(_APPEND, [*columns, emitted, *expected])
 
 
-def present_number(subject: Subject) -> int:
+def current_number(subject: Subject) -> int:
     """Return the number of the subject's last event, or 0."""
     row = pipeline.fetch(_NUMBER, subject)
     return row[0] if row else 0

@@ -87,7 +87,7 @@ def attempts_of(first: Iterable[CommandRecord]) -> dict[UUID, list[CommandRecord
     return {key: list(group) for key, group in groupby(ordered, key=attrgetter("command_id"))}
 
 
-def present_record(command_id: UUID) -> CommandRecord:
+def current_record(command_id: UUID) -> CommandRecord:
     """Return the record with a command's current status: the one with the greatest `weight`.
 
     :raises CommandRecord.DoesNotExist: if there is no such command.

@@ -92,8 +92,8 @@ def _rows_before(rows: Sequence[Any]) -> dict[Any, Any]:
     oldest: dict[Any, Any] = {}
     for row in rows:
         oldest.setdefault(_key(row), row)
-    begun = [row.pk for row in oldest.values() if row.history_type != "+"]
-    if not begun:
+    incomplete = [row.pk for row in oldest.values() if row.history_type != "+"]
+    if not incomplete:
         return {}
     history, key = type(rows[0])._default_manager, rows[0].instance_type._meta.pk.attname
     earlier = history.filter(
@@ -101,7 +101,7 @@ def _rows_before(rows: Sequence[Any]) -> dict[Any, Any]:
         history_date__lte=OuterRef("history_date"),
         history_id__lt=OuterRef("history_id"),
     ).order_by("-history_date", "-history_id")
-    ids = history.filter(pk__in=begun).values(before=Subquery(earlier.values("pk")[:1]))
+    ids = history.filter(pk__in=incomplete).values(before=Subquery(earlier.values("pk")[:1]))
     return {_key(row): row for row in history.filter(pk__in=ids)}
 
 

@@ -25,8 +25,6 @@ def most_counted(criteria: Criteria) -> int:
 def activity(criteria: Criteria, edges: Sequence[datetime]) -> list[int] | None:
     """Count between each edge and the next one; None if these are more than `most_counted`."""
     criteria = replace(criteria, since=edges[0], until=edges[-1])
-    if criteria.sees_nothing:
-        return counted([], edges)
     counts = _count(scan_for(criteria), criteria, edges)
     if counts is not None or not criteria.goes_by_words:
         return counts

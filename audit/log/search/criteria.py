@@ -35,11 +35,6 @@ class Criteria:
         return cls(tenants=tenants, **wanted)
 
     @property
-    def sees_nothing(self) -> bool:
-        """True if there is no tenant whose commands may be found."""
-        return self.tenants is not None and not self.tenants
-
-    @property
     def goes_by_words(self) -> bool:
         """True if words of the reason are the most selective criterion."""
         return bool(self.reason) and not (self.correlation_id or self.subject)

@@ -12,8 +12,7 @@ from audit.log.search.fragments import Fragment
 from audit.log.search.scans import scan_for
 from audit.log.search.time_ranges import TimeRange
 from audit.models.records import Status
-from audit.pages.charts.bars import LinksTo
-from audit.pages.charts.ranks import Count, RankBar, rank_bars
+from audit.pages.charts.bars import Count, LinksTo, RankBar, rank_bars
 from audit.pages.labels import span
 
 # The number of held commands that are read, the newest first.

@@ -21,9 +21,8 @@ from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, Status
 from audit.pages.access import for_auditors, rendered
 from audit.pages.changes import history_of
-from audit.pages.charts.bars import BarChart, Frame, LinksTo, bar_chart
+from audit.pages.charts.bars import BarChart, Count, Frame, LinksTo, bar_chart, rank_bars
 from audit.pages.charts.heat import HOURS, HeatMap, heat_map
-from audit.pages.charts.ranks import Count, rank_bars
 from audit.pages.charts.scales import TimeScale, days
 from audit.pages.lines import bare_lines
 from audit.pages.linked_rows import search_url
@@ -93,7 +92,7 @@ def _by_day(criteria: Criteria, midnights: list[datetime], status: Status) -> Ba
 
 def _most_active(criteria: Criteria) -> dict[str, Any]:
     """Return the actors of most of the newest commands, and since when these were sent."""
-    rows = [] if criteria.sees_nothing else _newest_by_actor(criteria)
+    rows = _newest_by_actor(criteria)
     counts = [
         Count(label, number, _url(since=since, actor=f"{kind}:{identifier}"))
         for kind, identifier, label, number, _, since in rows

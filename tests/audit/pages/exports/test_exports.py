@@ -176,7 +176,7 @@ def test_an_export_of_nothing_is_a_file(export, format_name, text):
     assert export("channel=nowhere", format_name=format_name) == text
 
 
-def test_an_export_is_a_download_that_nobody_keeps(first_key, ask):
+def test_an_export_is_a_download_that_is_not_cached(first_key, ask):
     answer = ask("message_type=apikeys.create", format_name="csv")
 
     assert answer.streaming
@@ -207,7 +207,7 @@ def test_what_has_left_is_on_record_in_the_end(disabled_twice, export):
     assert ended.data["sha256"] == hashlib.sha256(text.encode()).hexdigest()
 
 
-def test_an_export_that_is_broken_off_is_on_record_as_such(disabled_twice, ask, monkeypatch):
+def test_an_incomplete_export_is_recorded_as_incomplete(disabled_twice, ask, monkeypatch):
     monkeypatch.setattr(files, "CHUNK", 1)
     answer = ask("message_type=apikeys.disable")
     content = iter(answer.streaming_content)
@@ -220,7 +220,7 @@ def test_an_export_that_is_broken_off_is_on_record_as_such(disabled_twice, ask, 
     assert ended.data["rows"] == 1
 
 
-def test_what_is_written_meanwhile_is_not_in_the_file(first_key, dana, act, ask, monkeypatch):
+def test_records_written_meanwhile_are_not_in_the_file(first_key, dana, act, ask, monkeypatch):
     monkeypatch.setattr(files, "CHUNK", 1)
     answer = ask("actor=dana")
     act(dana, DisableApiKey(api_key_id=first_key.id))
@@ -252,7 +252,7 @@ def test_an_export_without_a_reason_is_refused(first_key, ask, reason):
     assert not EventRecord.objects.filter(subject_type="export").exists()
 
 
-def test_a_format_that_is_none_is_refused(first_key, ask):
+def test_an_unknown_format_is_refused(first_key, ask):
     assert ask(format_name="xlsx").status_code == 400
 
 
