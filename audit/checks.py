@@ -17,7 +17,12 @@ from audit.messages import catalog
 from audit.messages.classes import Command, codecs
 from audit.messages.values import NotPlain
 from audit.subjects import types
-from audit.tracking.protection import APPEND_ONLY, GUARD, append_only_tables, guarded_tables
+from audit.tracking.protection import (
+    invalid_indexes,
+    is_migrated,
+    present_triggers,
+    wanted_triggers,
+)
 
 
 @register()
@@ -104,23 +109,36 @@ def check_locks(**_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.database)
+def check_migrations(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check that every migration is applied; without, the checks of the data are left out."""
+    if not databases or "default" not in databases or is_migrated():
+        return []
+    message = "The database lacks tables or columns: not every migration is applied."
+    return [Error(message, hint="Run manage.py migrate.", id="audit.E010")]
+
+
+@register(Tags.database)
 def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that every guarded and every append-only table has its trigger."""
-    if not databases or "default" not in databases:
+    if not databases or "default" not in databases or not is_migrated():
         return []
     with connections["default"].cursor() as cursor:
-        cursor.execute(
-            "SELECT tgrelid::regclass::text, tgname FROM pg_trigger"
-            " WHERE tgname = ANY(%s) AND tgenabled = 'O'",
-            [[GUARD, APPEND_ONLY]],
-        )
-        present = set(cursor.fetchall())
-    wanted = [(table, GUARD) for table in guarded_tables()]
-    wanted += [(table, APPEND_ONLY) for table in append_only_tables()]
+        found = present_triggers(cursor)
     return [
         Error(f"The table {table} lacks the trigger {name}.", hint=_MIGRATE, id="audit.E005")
-        for table, name in wanted
-        if (table, name) not in present
+        for (table, name), definition in wanted_triggers().items()
+        if found.get((table, name)) != definition
+    ]
+
+
+@register(Tags.database, deploy=True)
+def check_indexes(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check that no index was left invalid by an interrupted build: it would not be used."""
+    if not databases or "default" not in databases:
+        return []
+    return [
+        Error(f"The index {name} is invalid.", hint=_REBUILD, id="audit.E011")
+        for name in invalid_indexes(connections["default"])
     ]
 
 
@@ -142,6 +160,7 @@ def check_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMe
 
 
 _MIGRATE = "Run manage.py migrate: it attaches the triggers."
+_REBUILD = "Run manage.py migrate: it rebuilds the index, or drops it before it builds it again."
 
 
 def _is_well_formed(permission: str | None) -> bool:
