@@ -92,7 +92,5 @@ def _outcome(current: CommandRecord) -> Outcome:
 
 def _with_generated_values(command: Command, stored: CommandRecord) -> Command:
     known = codecs(type(command))
-    return replace(
-        command,
-        **{name: known[name].load(stored.data[name]) for name in generated_fields(type(command))},
-    )
+    names = generated_fields(type(command))
+    return replace(command, **{name: known[name].load(stored.data[name]) for name in names})

@@ -25,13 +25,9 @@ class TimeScale(NamedTuple):
     edges: list[datetime]
     layout: str
 
-    @property
-    def span(self) -> timedelta:
-        return self.edges[-1] - self.edges[0]
-
     def share(self, moment: datetime) -> float:
         """Return the share of the span that is before a time, from 0 to 1."""
-        return (moment - self.edges[0]) / self.span
+        return (moment - self.edges[0]) / (self.edges[-1] - self.edges[0])
 
 
 def time_scale(since: datetime, until: datetime, *, most: int = MOST_BARS) -> TimeScale:
