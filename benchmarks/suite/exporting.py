@@ -16,7 +16,7 @@ _MOST_MB = 150.0
 
 
 class _Run(NamedTuple):
-    """How long one export took, and the most memory that its process had."""
+    """The duration of one export, and the peak memory of its process."""
 
     seconds: float
     megabytes: float
