@@ -188,7 +188,7 @@ class PolicyAdmin(HistoryAdmin):
             "opts": self.opts,
             "address": request.path,
             "draft": [pair for pair in request.POST.items() if pair[0] not in _NOT_DRAFTED],
-            "seen": store.present_number(Subject("policy", str(policy.pk))) if policy else "",
+            "seen": store.current_number(Subject("policy", str(policy.pk))) if policy else "",
             "longest_reason": LONGEST_REASON,
             "policies_url": reverse("admin:approvals_policy_changelist"),
         }
