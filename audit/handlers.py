@@ -1,9 +1,8 @@
 """The handlers of the log's own commands."""
 
-from django.utils import timezone
-
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
+from audit.log import epochs
 from audit.log.commands import (
     BeginEpoch,
     EndExport,
@@ -15,7 +14,6 @@ from audit.log.commands import (
     ViewPage,
 )
 from audit.messages.exceptions import Conflict, FieldError, Invalid
-from audit.models.records import Epoch
 
 
 class CannotWait(Conflict):
@@ -26,14 +24,8 @@ class CannotWait(Conflict):
 
 
 @handles(BeginEpoch)
-def begin_epoch(command: BeginEpoch, context: Context) -> Epoch:
-    epoch = Epoch.objects.create(
-        number=Epoch.objects.latest("number").number + 1,
-        began_at=timezone.now(),
-        command_id=context.command_id,
-    )
-    context.emit(EpochBegun(number=epoch.number))
-    return epoch
+def begin_epoch(command: BeginEpoch, context: Context) -> None:
+    context.emit(EpochBegun(number=epochs.start(context.command_id)))
 
 
 @handles(ExportRecords)

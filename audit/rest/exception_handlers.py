@@ -36,6 +36,7 @@ class Problem:
     def __init__(self, error: Exception | None) -> None:
         self.errors: list[FieldError] = []
         self.headers: dict[str, str] = {}
+        self.extensions: dict[str, Any] = getattr(error, "extensions", {})
         match error:
             case CommandError():
                 self._take_command_error(error)
@@ -69,7 +70,7 @@ class Problem:
             body["command_id"] = command_id
         if self.errors:
             body["errors"] = list(map(_field_problem, self.errors))
-        return body
+        return cast(ProblemDetails, body | self.extensions)
 
     def _request_id(self) -> str | None:
         """Return the id of the request; None where every response must be identical."""

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit.actors.actors import Actor
+from audit.log import feed
 from audit.log.commands import ChangeOutsideCommand
 from audit.log.search.activity import activity
 from audit.log.search.criteria import Criteria
@@ -25,6 +26,7 @@ from audit.pages.charts.bars import BarChart, Frame, LinksTo, bar_chart
 from audit.pages.charts.heat import HOURS, HeatMap, heat_map
 from audit.pages.charts.ranks import Count, rank_bars
 from audit.pages.charts.scales import TimeScale, days
+from audit.pages.labels import span
 from audit.pages.lines import bare_lines
 from audit.pages.overview.approval_times import held
 from audit.pages.times import written
@@ -33,6 +35,7 @@ from audit.subjects.names import labels
 from audit.subjects.types import SubjectType
 
 DAYS = 30
+_USUAL_AGE = timedelta(seconds=5)
 _MOST_BY_ACTORS = 1_000
 _MOST_ACTORS = 8
 _MOST_OUTSIDE = 5
@@ -59,7 +62,17 @@ def overview(reader: Actor) -> dict[str, Any]:
         "held_url": _url(since=criteria.since, status=Status.POSTPONED),
         "most_active": _most_active(criteria),
         "outside": _outside(criteria, reader=reader),
+        "writers": [] if reader.is_confined else _slow_writers(),
     }
+
+
+def _slow_writers() -> list[dict[str, Any]]:
+    """Return the transactions that hold back the readers of the log for longer than usual."""
+    return [
+        {**writer._asdict(), "age": span(writer.age) if writer.age else ""}
+        for writer in feed.writers()
+        if writer.age is None or writer.age > _USUAL_AGE
+    ]
 
 
 def _heat(criteria: Criteria, midnights: list[datetime]) -> HeatMap | None:
