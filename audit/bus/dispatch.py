@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from django.db import Error, connection, transaction
+from structlog.contextvars import bind_contextvars
 
 from audit.actors import credentials
 from audit.bus import cases, epochs, failures, handling, idempotency, middleware, store
@@ -155,6 +156,7 @@ def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
         is_on_another_server = store.lacks_epoch(error)
     finally:
         _unit.reset(token)
+        bind_contextvars(command_id=str(last.context.command_id))
     if is_on_another_server:
         epochs.ensure()
     # The other transaction retries as well: not at the same time.
