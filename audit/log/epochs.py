@@ -58,7 +58,7 @@ def start(command_id: UUID, *, using: str = DEFAULT_DB_ALIAS) -> int:
 
 
 def wait_for_turn(*, using: str) -> None:
-    """Let only one transaction at a time decide whether an epoch is over."""
+    """Lock the decision that an epoch is over, until the end of the transaction."""
     _fetch("SELECT pg_advisory_xact_lock(%s)", _ADVISORY_LOCK, using=using)
 
 

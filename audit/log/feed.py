@@ -73,8 +73,8 @@ class Horizon(NamedTuple):
 class Writer(NamedTuple):
     """A transaction in progress that may hold readers back; the oldest one does.
 
-    ``age`` is None if the serving role may not see it: it may for its own role, and for all with
-    the role pg_read_all_stats.
+    The serving role sees the ``age`` of other roles' transactions only if it is a member of
+    pg_read_all_stats.
     """
 
     pid: int | None
