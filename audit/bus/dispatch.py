@@ -244,7 +244,7 @@ def _through_middleware(command: Command, context: Context) -> Outcome:
         # The handler waited for the row while another command changed it. A caller that stated
         # the expected number gets the same error as if that command had been faster.
         subject, expected = context.subject, context.expected_number
-        if subject and expected is not None and store.present_number(subject) != expected:
+        if subject and expected is not None and store.current_number(subject) != expected:
             raise exceptions.PreconditionFailed from error
         raise
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -42,6 +42,7 @@ _COLUMNS_OF_EVENTS = (
     "id uuid, subject_type text, subject_id text, message_type text, schema_version int, "
     "tenant text, data jsonb"
 )
+_as_json = partial(json.dumps, default=str)
 # NULL on another server than the one that wrote the newest epoch: then nothing is stored.
 _EPOCH = epochs.CURRENT
 _INSERT_COMMAND = f"""
@@ -184,7 +185,7 @@ def _appending(
             return Call(_APPEND, [*columns, emitted, *expected])
 
 
-def present_number(subject: Subject) -> int:
+def current_number(subject: Subject) -> int:
     """Return the number of the subject's last event, or 0."""
     row = pipeline.fetch(_NUMBER, subject)
     return row[0] if row else 0
@@ -209,10 +210,6 @@ def _command_values(record: CommandRecord) -> list[Any]:
         for name in _COMMAND_COLUMNS
         for value in (getattr(record, name),)
     ]
-
-
-def _as_json(events: list[dict[str, Any]]) -> str:
-    return json.dumps(events, default=str)
 
 
 def lacks_epoch(error: BaseException) -> bool:

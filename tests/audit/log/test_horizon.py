@@ -14,7 +14,7 @@ from apikeys.commands import CreateCustomer
 from audit.bus.dispatch import dispatch
 from audit.log.feed import Place, horizon, place_of, read_after, writers
 from audit.models.records import CommandRecord
-from audit.pages.overview import overview
+from audit.pages.overview import view
 from tests.audit.log.conftest import parameters
 from tests.threads import Crowd, until
 
@@ -156,5 +156,5 @@ def test_short_transactions_are_not_shown(monkeypatch):
     with connection.cursor() as cursor:
         cursor.execute("BEGIN; SELECT pg_current_xact_id()")
 
-        assert overview._slow_writers() == []
+        assert view._slow_writers() == []
         cursor.execute("ROLLBACK")
