@@ -19,8 +19,9 @@ from approvals.requests.resubmission import resubmitted
 from approvals.rest import resources
 from approvals.sealing import payloads
 from audit.entry.requests import LONGEST_REASON
+from audit.log.orders import Key, Order
 from audit.messages.outcomes import Completed
-from audit.rest.listing import Key, ListQuery, Order, body, page
+from audit.rest.listing import ListQuery, body, page
 from audit.rest.openapi.operations import Method, documented
 from audit.rest.parameters import MessageTypeField, SubjectField
 from audit.rest.references import CommandReference, status_url

@@ -16,7 +16,7 @@ _SEEN_EVERY_SECONDS = 60
 
 
 class SessionStore(db.SessionStore):
-    """Sessions that end when idle for SESSION_IDLE, and SESSION_LASTS after sign-in at the latest."""
+    """Sessions that end when idle for SESSION_IDLE, or SESSION_LASTS after signing in."""
 
     @classmethod
     def get_model_class(cls) -> type[Session]:

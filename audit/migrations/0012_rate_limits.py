@@ -5,7 +5,7 @@ class Migration(migrations.Migration):
     """Takes over the model of an existing table; the database does not change."""
 
     dependencies = [
-        ("audit", "0010_indexes_that_tell_more"),
+        ("audit", "0011_epochs_follow_the_server"),
         ("apikeys", "0005_rate_limits_move_to_audit"),
     ]
 
