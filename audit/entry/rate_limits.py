@@ -154,7 +154,7 @@ def take(row: str, limit: Limit, *, policy: str) -> None:
 
 
 def give_back(row: str, limit: Limit) -> None:
-    """Give back what was taken for a request that does not count."""
+    """Return one request to an allowance."""
     values: dict[str, Any] = {"row": row, "cost": limit.cost}
     with connection.cursor() as cursor:
         cursor.execute(_GIVE_BACK, values)
