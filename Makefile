@@ -28,7 +28,7 @@ endef
 export NO_ENVIRONMENT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test matrix soak screenshots bench compare load check openapi lock format clean dev
+.PHONY: help run test matrix soak mutants screenshots bench compare load check openapi lock format clean dev
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ soak: dev ## Repeat races, crashes and random requests for hours: make soak RACE
 		$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 tests/faults tests/test_races.py \
 		tests/test_killed_server.py tests/test_two_processes.py tests/test_schemathesis.py \
 		tests/apikeys/test_rotation.py tests/approvals/test_acceptance_requests.py
+
+mutants: dev ## Test the tests with changed code: make mutants MODULES="audit/bus" SAMPLE=50 SEED=2
+	$(BIN)/python -m tests.mutants --sample $(or $(SAMPLE),150) --seed $(or $(SEED),1) $(MODULES)
 
 screenshots: dev ## Retake the screenshots in docs/screenshots
 	$(BIN)/python -m tests.browser.screenshots

@@ -41,7 +41,7 @@ def create_customer(command: CreateCustomer, context: Context) -> Customer:
 
 @handles(AddMember)
 def add_member(command: AddMember, context: Context) -> Customer:
-    customer = Customer.objects.select_for_update().get(pk=command.customer_id)
+    customer = Customer.objects.get(pk=command.customer_id)
     customer.membership_set.create(user_id=command.user_id)
     context.emit(MemberAdded(customer_id=customer.pk, user_id=command.user_id))
     return customer

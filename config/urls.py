@@ -11,7 +11,8 @@ import approvals.rest.urls
 from approvals.pages.inbox.first_page import first_page
 from audit.rest import error_pages
 from audit.rest.exception_handlers import page_not_found
-from audit.rest.viewsets import CommandLogViewSet, EventViewSet, WhoamiViewSet
+from audit.rest.viewsets.actors import WhoamiViewSet
+from audit.rest.viewsets.log import CommandLogViewSet, EventViewSet
 from config.site.deprecation import MIGRATION_PAGE, migration_page
 from config.site.reference import ReferenceViewSet, reference
 

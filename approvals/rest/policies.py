@@ -21,7 +21,7 @@ from approvals.rest import resources
 from audit.messages.exceptions import Forbidden, NotFound
 from audit.messages.outcomes import Completed
 from audit.rest.openapi.operations import documented
-from audit.rest.viewsets import CommandInput, CommandViewSet
+from audit.rest.viewsets.commands import CommandInput, CommandViewSet
 
 
 class GroupField(serializers.SlugRelatedField):

@@ -23,8 +23,8 @@ from audit.messages.outcomes import Completed
 from audit.rest.listing import Key, ListQuery, Order, body, page
 from audit.rest.openapi.operations import Method, documented
 from audit.rest.parameters import MessageTypeField, SubjectField
-from audit.rest.references import CommandReference
-from audit.rest.viewsets import CommandInput, CommandViewSet, status_url
+from audit.rest.references import CommandReference, status_url
+from audit.rest.viewsets.commands import CommandInput, CommandViewSet
 
 
 class ApprovalRequestListQuery(ListQuery):

@@ -18,8 +18,8 @@ from audit.rest.references import (
     Uuid,
     one_of,
     reference,
+    status_url,
 )
-from audit.rest.viewsets import status_url
 
 Duration: TypeAlias = Annotated[str, "ISO 8601, such as PT48H."]
 

@@ -140,12 +140,12 @@ class Attempt:
             for event in self.context.events
         ]
 
-    def redact(self, text: str) -> str:
+    def redact(self, text: str, *, longest: int = _LONGEST_MESSAGE) -> str:
         """Return a text without the secrets of the attempt, and storable."""
         secrets = [getattr(self.command, name) for name in secret_fields(type(self.command))]
         for secret in filter(None, [self.context.secret, *map(str, secrets)]):
             text = text.replace(secret, "[redacted]")
-        return clean_text(text, longest=_LONGEST_MESSAGE)
+        return clean_text(text, longest=longest)
 
 
 def fingerprint(command: Command) -> bytes:

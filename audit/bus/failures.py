@@ -19,6 +19,8 @@ _RECONNECT_AFTER_SECONDS = (0.0, 0.1, 0.4, 1.0)
 _DEADLOCKS = frozenset({"40P01", "40001"})
 # A statement that is no longer prepared is prepared again, but only in another transaction.
 _FORGOTTEN = frozenset({"26000"})
+# The exception is in its last line.
+_LONGEST_TRACEBACK = 100_000
 _TIMEOUTS = frozenset({"57014", "55P03"})
 # The server closed the connection: an operator, a crash, a restart, or an idle timeout.
 _ENDINGS = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03"})
@@ -85,7 +87,9 @@ def log(attempt: Attempt) -> None:
         "command failed",
         command_id=str(attempt.context.command_id),
         message_type=attempt.command.message_type,
-        traceback=attempt.redact("".join(traceback.format_exception(error))),
+        traceback=attempt.redact(
+            "".join(traceback.format_exception(error)), longest=_LONGEST_TRACEBACK
+        ),
     )
 
 

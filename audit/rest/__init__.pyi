@@ -61,6 +61,9 @@ from audit.rest.references import (
 from audit.rest.references import (
     reference as reference,
 )
+from audit.rest.references import (
+    status_url as status_url,
+)
 from audit.rest.resources import (
     PendingApproval as PendingApproval,
 )
@@ -70,18 +73,15 @@ from audit.rest.resources import (
 from audit.rest.resources import (
     present_pending as present_pending,
 )
-from audit.rest.viewsets import (
+from audit.rest.viewsets.actors import (
     ActorViewSet as ActorViewSet,
 )
-from audit.rest.viewsets import (
-    CommandInput as CommandInput,
-)
-from audit.rest.viewsets import (
-    CommandViewSet as CommandViewSet,
-)
-from audit.rest.viewsets import (
+from audit.rest.viewsets.actors import (
     ExceptionHandler as ExceptionHandler,
 )
-from audit.rest.viewsets import (
-    status_url as status_url,
+from audit.rest.viewsets.commands import (
+    CommandInput as CommandInput,
+)
+from audit.rest.viewsets.commands import (
+    CommandViewSet as CommandViewSet,
 )

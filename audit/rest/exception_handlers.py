@@ -164,23 +164,20 @@ def field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the 404 response for an unknown URL: JSON below /api/, otherwise a page."""
-    is_api = request.path.startswith("/api/")
-    return _json(request, Http404()) if is_api else defaults.page_not_found(request, exception)
+    return _for_api(request, Http404()) or defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Return the response for an unexpected error, without details of it."""
-    if request.path.startswith("/api/"):
-        # Django calls this in the except block of the error.
-        _, error, _ = sys.exc_info()
-        return _json(request, error if isinstance(error, OperationalError) else None)
-    return defaults.server_error(request)
+    # Django calls this in the except block of the error.
+    error = sys.exception()
+    shown = error if isinstance(error, OperationalError) else None
+    return _for_api(request, shown) or defaults.server_error(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the response for requests that Django itself refuses."""
-    is_api = request.path.startswith("/api/")
-    return _json(request, exception) if is_api else defaults.bad_request(request, exception)
+    return _for_api(request, exception) or defaults.bad_request(request, exception)
 
 
 def _problem_of(error: Exception, context: dict[str, Any]) -> Problem:
@@ -203,7 +200,10 @@ def _field_problem(error: FieldError) -> FieldProblem:
     return cast(FieldProblem, {place.value: pointed, "code": code, "detail": detail})
 
 
-def _json(request: HttpRequest, error: Exception | None) -> HttpResponse:
+def _for_api(request: HttpRequest, error: Exception | None) -> HttpResponse | None:
+    """Return the response for a URL of the API; None for a page."""
+    if not request.path.startswith("/api/"):
+        return None
     problem = Problem(error)
     if request.path.startswith("/api/v1/"):
         return JsonResponse(problem.plain(), status=problem.status, headers=problem.headers)

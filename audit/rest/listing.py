@@ -24,8 +24,7 @@ from django.db.models import Model, Q, QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from audit.log.cursors import Values
-from audit.log.orders import Key, Order
+from audit.log.orders import Key, Order, Values
 from audit.messages.exceptions import FieldError, Invalid, Place
 from audit.rest import exception_handlers
 

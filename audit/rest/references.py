@@ -59,6 +59,11 @@ def address(route: str, parameter: str, identifier: UUID) -> str:
     return _pattern(route, parameter).replace(_ANY, str(identifier))
 
 
+def status_url(command_id: UUID) -> str:
+    """Return the URL of a command's status."""
+    return address("command-status", "command_id", command_id)
+
+
 @cache
 def _pattern(route: str, parameter: str) -> str:
     return reverse(route, kwargs={parameter: _ANY})

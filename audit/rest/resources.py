@@ -18,9 +18,9 @@ from audit.rest.references import (
     CommandReference,
     Reference,
     Uuid,
-    address,
     one_of,
     reference,
+    status_url,
 )
 from audit.subjects import types
 
@@ -247,8 +247,7 @@ def _approval_request(progress: Progress | None) -> RaisedRequest | None:
 
 
 def _command(known: CommandRecord | EventRecord | Postponed) -> CommandReference:
-    url = address("command-status", "command_id", known.command_id)
-    return {"id": str(known.command_id), "url": url}
+    return {"id": str(known.command_id), "url": status_url(known.command_id)}
 
 
 def _result(record: CommandRecord) -> ResultReference | None:

@@ -17,7 +17,6 @@ from audit.messages.classes import Command
 from audit.messages.outcomes import Completed
 from config.first_run.banner import Demo
 
-_OWNERS = ("ann", "bob", "olga")
 # Permissions for working with keys; a junior is granted only the first ones.
 JUNIOR = ("view_apikey", "create_apikey")
 SENIOR = (
@@ -27,14 +26,8 @@ SENIOR = (
 _DANA = (*SENIOR, "verify_apikey")
 _APPROVER = ("view_approvalrequest", "view_apikey")
 _AUDITOR = (
-    "view_apikey",
-    "view_customer",
-    "view_membership",
-    "view_policy",
-    "view_approvalrequest",
-    "view_commandrecord",
-    "view_eventrecord",
-    "export_commandrecord",
+    *(*_APPROVER, "view_customer", "view_membership", "view_policy"),
+    *("view_commandrecord", "view_eventrecord", "export_commandrecord"),
 )
 _CAST = {"dana": _DANA, "ann": _APPROVER, "bob": _APPROVER, "iris": _AUDITOR, "olga": _APPROVER}
 
@@ -55,18 +48,18 @@ def load() -> None:
     Dana manages API keys of Acme; Ann and Bob of Security approve; Iris audits; Ann, Bob and
     Olga own the policies.
     """
-    security = _carry_out(CreateGroup(group_name="Security")).result
-    acme = _carry_out(CreateCustomer(name="Acme")).result.pk
+    security = _execute(CreateGroup(group_name="Security")).result
+    acme = _execute(CreateCustomer(name="Acme")).result.pk
     passwords = {name: secrets.token_urlsafe(12) for name in _CAST}
     people = {name: _person(name, password) for name, password in passwords.items()}
     for name in ("ann", "bob"):
-        _carry_out(AddToGroup(user_id=people[name].pk, group_id=security.pk))
+        _execute(AddToGroup(user_id=people[name].pk, group_id=security.pk))
     for person in people.values():
-        _carry_out(AddMember(customer_id=acme, user_id=person.pk))
-    _carry_out(Bootstrap(owners=_OWNERS, policies=("apikeys.disable:Security:2",)))
+        _execute(AddMember(customer_id=acme, user_id=person.pk))
+    _execute(Bootstrap(owners=("ann", "bob", "olga"), policies=("apikeys.disable:Security:2",)))
     logins = {name: {"username": name, "password": word} for name, word in passwords.items()}
     first = CreateApiKey(customer_id=acme, owner_id=people["dana"].pk, name="first")
-    api_key = _carry_out(first, actor=actor_for_user(people["dana"])).secret or ""
+    api_key = _execute(first, actor=actor_for_user(people["dana"])).secret or ""
     _write({"base_url": settings.BASE_URL, "users": logins, "api_key": api_key})
 
 
@@ -85,7 +78,7 @@ def _person(name: str, password: str) -> User:
     return user
 
 
-def _carry_out(command: Command, *, actor: Actor = SYSTEM) -> Completed:
+def _execute(command: Command, *, actor: Actor = SYSTEM) -> Completed:
     context = Context(actor=actor, channel="demo", reason="To try Countersign")
     outcome = dispatch(command, context=context)
     if isinstance(outcome, Completed):

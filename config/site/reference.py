@@ -11,7 +11,7 @@ from django.views.decorators.http import require_safe
 from rest_framework.request import Request
 
 from audit.rest.openapi.operations import documented
-from audit.rest.viewsets import ActorViewSet
+from audit.rest.viewsets.actors import ActorViewSet
 
 _DOCUMENT = "docs/openapi.json"
 _FIVE_MINUTES = "public, max-age=300"

@@ -15,7 +15,6 @@ from approvals.models import ApprovalRequest, Policy, State
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.models.records import CommandRecord, EventRecord
-from config.demo.busy import texts
 
 _REQUESTS = "/admin/approvals/approvalrequest"
 _POLICIES = "/admin/approvals/policy"
@@ -181,7 +180,7 @@ def _policy() -> Policy:
 
 
 def _acme() -> Customer:
-    return Customer.objects.get(name=next(iter(texts.PEOPLE)))
+    return Customer.objects.get(name="Acme")
 
 
 def _user(username: str) -> User:

@@ -18,8 +18,7 @@ from approvals.requests import listing
 from approvals.requests.flags import conflicts_of
 from approvals.requests.presentation import Presented, present
 from audit.actors.actors import Actor
-from audit.log.cursors import Values
-from audit.log.orders import Key, Order
+from audit.log.orders import Key, Order, Values
 from audit.messages.classes import Subject
 from audit.pages.labels import words
 from audit.pages.safe_text import one_line

@@ -2,14 +2,12 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
-
-from django.db import connection
 
 from audit.log.search import full_text
 from audit.log.search.criteria import Criteria
-from audit.log.search.scans import Scan, during, every, reason, scan_for, through_time
+from audit.log.search.fragments import Fragment, every
+from audit.log.search.scans import Scan, during, scan_for, through_time
 from audit.wire.arrays import array
 
 # The most commands that are read to be counted: a few milliseconds of an index scan.
@@ -28,9 +26,12 @@ def activity(criteria: Criteria, edges: Sequence[datetime]) -> list[int] | None:
     criteria = criteria.within(edges[0], edges[-1])
     if criteria.sees_nothing:
         return counted([], edges)
-    if criteria.goes_by_words:
-        return _with_words(criteria, edges)
-    return _count(scan_for(criteria), criteria, edges, most=MOST)
+    counts = _count(scan_for(criteria), criteria, edges)
+    if counts is not None or not criteria.goes_by_words:
+        return counts
+    # Too many to check each: count those that the index of words finds.
+    times = full_text.times(criteria, most=MOST_WITH_WORDS)
+    return None if times is None else counted(times, edges)
 
 
 def counted(moments: Iterable[datetime], edges: Sequence[datetime]) -> list[int]:
@@ -46,29 +47,16 @@ def oldest(criteria: Criteria) -> datetime | None:
     """Return the time of the oldest command that may be found."""
     scan = through_time(Criteria(tenants=criteria.tenants))
     rows = scan.rows("received_at", every(), order="received_at, position", most=1)
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT min(received_at) FROM {rows.sql}", rows.params)
-        (found,) = cursor.fetchone()
+    statement = Fragment(f"SELECT min(received_at) FROM {rows.sql}", rows.params)
+    ((found,),) = statement.fetch()
     first: datetime | None = found
     return first
 
 
-def _with_words(criteria: Criteria, edges: Sequence[datetime]) -> list[int] | None:
-    """Check every row if they are few, else count those that the index of words finds."""
-    scan = scan_for(replace(criteria, reason=""))
-    scan = replace(scan, rest=(*scan.rest, *reason(criteria)))
-    counts = _count(scan, criteria, edges, most=MOST_WITH_WORDS)
-    if counts is not None:
-        return counts
-    times = full_text.times(criteria, most=MOST_WITH_WORDS)
-    return None if times is None else counted(times, edges)
-
-
-def _count(
-    scan: Scan, criteria: Criteria, edges: Sequence[datetime], *, most: int
-) -> list[int] | None:
+def _count(scan: Scan, criteria: Criteria, edges: Sequence[datetime]) -> list[int] | None:
     if not scan.ranges:
         return counted([], edges)
+    most = most_counted(criteria)
     rest = every(*scan.rest)
     # Rows are checked only if they are not too many: that takes longer than to read them.
     # Without the order PostgreSQL may prefer to read the whole table for rows near its end.
@@ -84,9 +72,8 @@ def _count(
             count(*), count(*) FILTER (WHERE (SELECT count(*) FROM scanned) <= %s AND {rest.sql})
         FROM scanned AS each GROUP BY 1
     """
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*rows.params, most + 1, array(edges), most, *rest.params])
-        found = cursor.fetchall()
+    params = (*rows.params, most + 1, array(edges), most, *rest.params)
+    found = Fragment(sql, params).fetch()
     if sum(scanned for _, scanned, _ in found) > most:
         return None
     counts = {bar: number for bar, _, number in found}

@@ -5,17 +5,17 @@ on a few days at a time, and a rare one on all days at once.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from django.db import connection
 from django.utils import timezone
 
 from audit.log.search.criteria import Criteria
+from audit.log.search.fragments import Fragment, every
 from audit.log.search.index_ranges import MOST_RANGES
-from audit.log.search.scans import Fragment, actor, every, kind, own
+from audit.log.search.scans import checks, own
 from audit.log.search.time_ranges import Cursor, Places, TimeRange
-from audit.wire.statements import quick_times
 
 # The expression of the index that a migration created: the two must be identical.
 _INDEXED = (
@@ -70,7 +70,7 @@ def times(criteria: Criteria, *, most: int) -> list[datetime] | None:
     since, until = criteria.since, criteria.until or timezone.now()
     if since is None or until - since > _DAY * MOST_DAYS:
         return None
-    time_range = TimeRange(criteria, None, is_newer=False)
+    time_range = TimeRange(criteria)
     found = places(time_range, wanted=most + 1, most_days=(until - since) // _DAY)
     return None if found.edge or len(found.found) > most else [each.at for each in found.found]
 
@@ -78,8 +78,10 @@ def times(criteria: Criteria, *, most: int) -> list[datetime] | None:
 def _read_days(
     time_range: TimeRange, beyond: Fragment, days: Sequence[int], *, wanted: int
 ) -> _Batch:
-    candidates = _candidates(time_range.criteria, days)
-    checked = every(_checked(time_range), beyond)
+    criteria = time_range.criteria
+    candidates = _candidates(criteria, days)
+    others = checks(replace(criteria, reason=""))
+    checked = every(time_range.condition(), *own(criteria), *others, beyond)
     sql = f"""
         WITH candidates AS MATERIALIZED ({candidates.sql})
         SELECT (SELECT count(*) FROM candidates), received_at, position
@@ -88,9 +90,7 @@ def _read_days(
             WHERE {checked.sql} ORDER BY {time_range.order} LIMIT %s
         ) AS found ON true
     """
-    with quick_times(connection.cursor()) as cursor:
-        cursor.execute(sql, [*candidates.params, *checked.params, wanted])
-        rows = cursor.fetchall()
+    rows = Fragment(sql, (*candidates.params, *checked.params, wanted)).fetch()
     return _Batch([Cursor(*row[1:]) for row in rows if row[1]], rows[0][0])
 
 
@@ -105,11 +105,6 @@ def _candidates(criteria: Criteria, days: Sequence[int]) -> Fragment:
         FROM audit_commandrecord AS each WHERE each.reason <> '' AND {_INDEXED} @@ ({wanted})
     """
     return Fragment(sql, (criteria.reason, *(_any_of(each) for each in labels if each)))
-
-
-def _checked(time_range: TimeRange) -> Fragment:
-    criteria = time_range.criteria
-    return every(time_range.condition(), *own(criteria), *kind(criteria), *actor(criteria))
 
 
 def _any_of(labels: Sequence[str]) -> str:

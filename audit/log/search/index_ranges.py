@@ -6,10 +6,10 @@ loose index scan, which jumps from one to the next.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 from django.db import connection
 
+from audit.log.search.fragments import Fragment
 from audit.wire.arrays import array
 
 IndexRange = tuple[str, ...]
@@ -28,19 +28,16 @@ def ranges_below(
     """
     if columns and not starts:
         return []
-    params: list[Any] = [*map(array, zip(*starts, strict=True)), MOST_RANGES + 1]
-    with connection.cursor() as cursor:
-        cursor.execute(_jumps(columns, further), params)
-        found: list[IndexRange] = cursor.fetchall()
+    params = (*map(array, zip(*starts, strict=True)), MOST_RANGES + 1)
+    found = Fragment(_jumps(columns, further), params).fetch()
     return found if len(found) <= MOST_RANGES else None
 
 
 def actors_named(beginning: str) -> list[IndexRange] | None:
     """Return kind and id of actors who ever had a name that begins so; None if too many."""
     pattern = connection.ops.prep_for_like_query(beginning) + "%"
-    with connection.cursor() as cursor:
-        cursor.execute(_NAMES, {"pattern": pattern, "most": MOST_ACTORS + 1})
-        found = list(dict.fromkeys(cursor.fetchall()))
+    named = Fragment(_NAMES, (pattern, pattern, MOST_ACTORS + 1)).fetch()
+    found = list(dict.fromkeys(named))
     return found if len(found) <= MOST_ACTORS else None
 
 
@@ -71,14 +68,14 @@ _NAME = 'lower(actor_label) COLLATE "C"'
 _NAMES = f"""
     WITH RECURSIVE name AS (
         (SELECT {_NAME} AS label, actor_kind, actor_id FROM audit_commandrecord
-        WHERE {_NAME} LIKE lower(%(pattern)s) ORDER BY 1, 2, 3 LIMIT 1)
+        WHERE {_NAME} LIKE lower(%s) ORDER BY 1, 2, 3 LIMIT 1)
         UNION ALL
         SELECT next.* FROM name CROSS JOIN LATERAL (
             SELECT {_NAME} AS label, actor_kind, actor_id FROM audit_commandrecord
-            WHERE {_NAME} LIKE lower(%(pattern)s)
+            WHERE {_NAME} LIKE lower(%s)
                 AND ({_NAME}, actor_kind, actor_id) > (name.label, name.actor_kind, name.actor_id)
             ORDER BY 1, 2, 3 LIMIT 1
         ) AS next
     )
-    SELECT actor_kind, actor_id FROM name LIMIT %(most)s
+    SELECT actor_kind, actor_id FROM name LIMIT %s
 """

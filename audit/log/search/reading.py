@@ -3,14 +3,12 @@
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
-from django.db import connection
-
 from audit.log.search import full_text
 from audit.log.search.criteria import Criteria
-from audit.log.search.scans import Scan, every, reason, scan_for
+from audit.log.search.fragments import Fragment, every
+from audit.log.search.scans import Scan, scan_for
 from audit.log.search.time_ranges import Cursor, Places, TimeRange
 from audit.models.records import CommandRecord
-from audit.wire.statements import quick_times
 
 # The numbers of rows on which criteria without an index are checked: the first often suffices.
 _MOST_SCANNED = (200, 1_000)
@@ -71,7 +69,8 @@ def _find(time_range: TimeRange, *, wanted: int) -> Places:
     if not scan.ranges:
         return Places([])
     if not scan.rest:
-        return _scan(scan, time_range, wanted=wanted)
+        rows = time_range.first(scan, columns="received_at, position", most=wanted).fetch()
+        return Places([Cursor(*row) for row in rows])
     for most in _limits(scan, wanted=wanted):
         places = _scan_and_check(scan, time_range, wanted=wanted, most=most)
         if len(places.found) >= wanted or places.edge is None:
@@ -85,10 +84,9 @@ def _common_words(time_range: TimeRange, *, wanted: int) -> Places | None:
     Common words are found quickly like this. The index of words has no order, so a search in it
     would have to read every match of a day.
     """
-    scan = scan_for(replace(time_range.criteria, reason=""))
+    scan = scan_for(time_range.criteria)
     if not scan.ranges:
         return Places([])
-    scan = replace(scan, rest=(*scan.rest, *reason(time_range.criteria)))
     limits = _limits(scan, wanted=wanted) if len(scan.ranges) <= _MOST_RANGES_PASSED else []
     for most, following in pairwise([*limits, 0]):
         places = _scan_and_check(scan, time_range, wanted=wanted, most=most)
@@ -103,16 +101,6 @@ def _common_words(time_range: TimeRange, *, wanted: int) -> Places | None:
 def _limits(scan: Scan, *, wanted: int) -> list[int]:
     """Return the numbers of rows to scan in each range, ascending; one if both are the same."""
     return sorted({max(wanted, most // len(scan.ranges)) for most in _MOST_SCANNED})
-
-
-def _scan(scan: Scan, time_range: TimeRange, *, wanted: int) -> Places:
-    """Scan an index that leaves no criteria to check."""
-    order = time_range.order
-    rows = scan.rows("received_at, position", time_range.condition(), order=order, most=wanted)
-    sql = f"SELECT found.* FROM {rows.sql} ORDER BY {order} LIMIT %s"
-    with quick_times(connection.cursor()) as cursor:
-        cursor.execute(sql, [*rows.params, wanted])
-        return Places([Cursor(*found) for found in cursor.fetchall()])
 
 
 def _scan_and_check(scan: Scan, time_range: TimeRange, *, wanted: int, most: int) -> Places:
@@ -148,9 +136,8 @@ def _scan_and_check(scan: Scan, time_range: TimeRange, *, wanted: int, most: int
         ) AS found ON true
         ORDER BY found.{order.replace(", ", ", found.")}
     """
-    with quick_times(connection.cursor()) as cursor:
-        cursor.execute(sql, [*source.params, *row.params, most, most, *rest.params, wanted])
-        rows = cursor.fetchall()
+    params = (*source.params, *row.params, most, most, *rest.params, wanted)
+    rows = Fragment(sql, params).fetch()
     edge = None if rows[0][1] is None else Cursor(*rows[0][:2])
     return Places([Cursor(*row[2:]) for row in rows if row[3] is not None], edge)
 

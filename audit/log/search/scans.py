@@ -1,32 +1,21 @@
 """Index scans: the choice of the index for the criteria of a search."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db import connection
 
 from audit.log.search.criteria import Criteria
+from audit.log.search.fragments import Fragment, every, one_of
 from audit.log.search.index_ranges import MOST_RANGES, IndexRange, actors_named, ranges_below
 from audit.models.records import Status
 from audit.wire.arrays import array
 
 _KIND = ("message_type", "status", "channel")
-_COLUMN = re.compile(r"\beach\.(\w+)")
 _KIND_AND_ID = re.compile(r"(?P<kind>[a-z_]+):(?P<id>.+)")
-
-
-class Fragment(NamedTuple):
-    """A part of an SQL statement, with its parameters. Rows of the log have the alias ``each``."""
-
-    sql: str
-    params: tuple[Any, ...] = ()
-
-    def columns(self) -> list[str]:
-        """Return the columns of the log that a condition uses."""
-        return sorted(set(_COLUMN.findall(self.sql)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,29 +55,24 @@ class Scan:
         return Fragment(sql, (*source.params, *row.params, most))
 
 
-def every(*conditions: Fragment) -> Fragment:
-    """Join conditions with AND."""
-    sql = " AND ".join([each.sql for each in conditions] or ["true"])
-    return Fragment(sql, tuple(value for each in conditions for value in each.params))
-
-
 def scan_for(criteria: Criteria) -> Scan:
-    """Return the scan by the most selective criterion."""
-    if criteria.correlation_id or criteria.subject:
-        return _by_case_or_subject(criteria)
-    if criteria.actor:
-        return _by_actor(criteria)
-    return _by_kind(criteria)
+    """Return the scan by the most selective criterion except words."""
+    if criteria.correlation_id:
+        rest = checks(replace(criteria, correlation_id=None))
+        return Scan(inside=(_of_case(criteria.correlation_id), *own(criteria)), rest=rest)
+    if criteria.subject:
+        columns, ranges = ("subject_type", "subject_id"), subjects_of(criteria.subject)
+        rest = checks(replace(criteria, subject=""))
+        return Scan(columns=columns, ranges=ranges, inside=own(criteria), rest=rest)
+    return _by_actor(criteria) if criteria.actor else _by_kind(criteria)
 
 
 def through_time(criteria: Criteria) -> Scan:
     """Return a scan of the whole log by time, which checks the criteria row by row."""
-    rest = (*kind(criteria), *actor(criteria), *case(criteria), *subject(criteria))
-    rest += reason(criteria)
+    rest = checks(criteria)
     if criteria.tenants is None or len(criteria.tenants) > MOST_RANGES:
         return Scan(inside=own(criteria), rest=rest)
-    ranges = [(tenant,) for tenant in criteria.tenants]
-    return Scan(columns=("tenant",), ranges=ranges, rest=rest)
+    return Scan(columns=("tenant",), ranges=[(each,) for each in criteria.tenants], rest=rest)
 
 
 def during(criteria: Criteria) -> Fragment:
@@ -108,49 +92,35 @@ def own(criteria: Criteria) -> tuple[Fragment, ...]:
     return (Fragment("each.tenant = ANY(%s::text[])", (array(sorted(criteria.tenants)),)),)
 
 
-def kind(criteria: Criteria) -> tuple[Fragment, ...]:
-    """Return the conditions on type, status and channel."""
-    wanted = criteria.kind().items()
-    return tuple(Fragment(f"each.{column} = %s", (value,)) for column, value in wanted)
+def checks(criteria: Criteria) -> tuple[Fragment, ...]:
+    """Return the conditions to check row by row: all except those on tenant and time."""
+    return tuple(_checks(criteria))
 
 
-def case(criteria: Criteria) -> tuple[Fragment, ...]:
-    if criteria.correlation_id is None:
-        return ()
-    return (Fragment("each.correlation_id = %s", (criteria.correlation_id,)),)
-
-
-def actor(criteria: Criteria) -> tuple[Fragment, ...]:
-    if not criteria.actor:
-        return ()
-    actors = actors_of(criteria.actor)
-    if actors is not None:
-        return (_any_of(("actor_kind", "actor_id"), actors),)
-    pattern = connection.ops.prep_for_like_query(criteria.actor) + "%"
-    return (Fragment("lower(each.actor_label) LIKE lower(%s)", (pattern,)),)
-
-
-def reason(criteria: Criteria) -> tuple[Fragment, ...]:
-    """Return the condition that the reason contains all the words."""
-    if not criteria.reason:
-        return ()
-    has = "to_tsvector('simple', each.reason) @@ plainto_tsquery('simple', %s)"
-    return (Fragment(has, (criteria.reason,)),)
-
-
-def subject(criteria: Criteria) -> tuple[Fragment, ...]:
-    if not criteria.subject:
-        return ()
-    return (_any_of(("subject_type", "subject_id"), subjects_of(criteria.subject)),)
-
-
-def _by_case_or_subject(criteria: Criteria) -> Scan:
-    rest = (*kind(criteria), *actor(criteria), *reason(criteria))
+def _checks(criteria: Criteria) -> Iterator[Fragment]:
+    for column, value in criteria.kind().items():
+        yield Fragment(f"each.{column} = %s", (value,))
+    if criteria.actor:
+        yield _by_name_or_id(criteria.actor)
     if criteria.correlation_id:
-        inside = (*case(criteria), *own(criteria))
-        return Scan(inside=inside, rest=(*rest, *subject(criteria)))
-    columns, ranges = ("subject_type", "subject_id"), subjects_of(criteria.subject)
-    return Scan(columns=columns, ranges=ranges, inside=own(criteria), rest=rest)
+        yield _of_case(criteria.correlation_id)
+    if criteria.subject:
+        yield one_of(("subject_type", "subject_id"), subjects_of(criteria.subject))
+    if criteria.reason:
+        has_words = "to_tsvector('simple', each.reason) @@ plainto_tsquery('simple', %s)"
+        yield Fragment(has_words, (criteria.reason,))
+
+
+def _by_name_or_id(text: str) -> Fragment:
+    actors = actors_of(text)
+    if actors is not None:
+        return one_of(("actor_kind", "actor_id"), actors)
+    pattern = connection.ops.prep_for_like_query(text) + "%"
+    return Fragment("lower(each.actor_label) LIKE lower(%s)", (pattern,))
+
+
+def _of_case(correlation_id: UUID) -> Fragment:
+    return Fragment("each.correlation_id = %s", (correlation_id,))
 
 
 def _by_actor(criteria: Criteria) -> Scan:
@@ -166,7 +136,7 @@ def _by_actor(criteria: Criteria) -> Scan:
     if ranges is None or len(ranges) > MOST_RANGES:
         return through_time(criteria)
     ranges = [each for each in ranges if each[3] == (criteria.status or each[3])]
-    return Scan(columns=columns, ranges=ranges, rest=kind(replace(criteria, status="")))
+    return Scan(columns=columns, ranges=ranges, rest=checks(replace(criteria, actor="", status="")))
 
 
 def _by_kind(criteria: Criteria) -> Scan:
@@ -176,7 +146,8 @@ def _by_kind(criteria: Criteria) -> Scan:
     if wanted.keys() == {"status"} and criteria.status != Status.SUCCEEDED:
         # A partial index has the commands that did not succeed: one range for each tenant.
         scan = through_time(replace(criteria, status=""))
-        return replace(scan, inside=(*kind(criteria), *scan.inside))
+        has_status = Fragment("each.status = %s", (criteria.status,))
+        return replace(scan, inside=(has_status, *scan.inside))
     known: dict[str, Collection[str]] = {}
     if criteria.tenants is not None:
         known["tenant"] = criteria.tenants
@@ -190,7 +161,8 @@ def _by_kind(criteria: Criteria) -> Scan:
     matching = [
         each for each in ranges if wanted.items() <= dict(zip(columns, each, strict=True)).items()
     ]
-    return Scan(columns=columns, ranges=matching)
+    rest = checks(replace(criteria, message_type="", status="", channel=""))
+    return Scan(columns=columns, ranges=matching, rest=rest)
 
 
 def actors_of(text: str) -> list[IndexRange] | None:
@@ -206,12 +178,3 @@ def subjects_of(text: str) -> list[IndexRange]:
         return [(subject_type, identifier)]
     types = ranges_below((), [()], ("subject_type",)) or []
     return [(name, identifier) for (name,) in types]
-
-
-def _any_of(columns: tuple[str, ...], values: Sequence[tuple[str, ...]]) -> Fragment:
-    if not values:
-        return Fragment("false")
-    names = ", ".join(f"each.{name}" for name in columns)
-    row = f"({', '.join(['%s'] * len(columns))})"
-    rows = ", ".join([row] * len(values))
-    return Fragment(f"({names}) IN ({rows})", tuple(value for row in values for value in row))

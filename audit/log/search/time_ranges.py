@@ -5,7 +5,8 @@ from typing import NamedTuple, Self
 
 from audit.log.orders import Key, Order
 from audit.log.search.criteria import Criteria
-from audit.log.search.scans import Fragment, Scan, during, every
+from audit.log.search.fragments import Fragment, every
+from audit.log.search.scans import Scan, during
 
 _ORDER = Order("search", Key("received_at", datetime), Key("position", int))
 
@@ -29,11 +30,14 @@ class Cursor(NamedTuple):
 
 
 class TimeRange(NamedTuple):
-    """The criteria of a search, the place where reading begins, and its direction."""
+    """The criteria of a search, the place where reading begins, and its direction.
+
+    By default, reading begins at the newest record.
+    """
 
     criteria: Criteria
-    beyond: Cursor | None
-    is_newer: bool
+    beyond: Cursor | None = None
+    is_newer: bool = False
 
     @property
     def order(self) -> str:
@@ -48,6 +52,12 @@ class TimeRange(NamedTuple):
         place = f"(each.received_at, each.position) {'>' if self.is_newer else '<'} (%s, %s)"
         return every(during(self.criteria), Fragment(place, tuple(self.beyond)))
 
+    def first(self, scan: Scan, *, columns: str, most: int) -> Fragment:
+        """Select columns of the first rows of a scan, the time and position among them."""
+        rows = scan.rows(columns, self.condition(), order=self.order, most=most)
+        sql = f"SELECT found.* FROM {rows.sql} ORDER BY {self.order} LIMIT %s"
+        return Fragment(sql, (*rows.params, most))
+
 
 class Places(NamedTuple):
     """The places of found records, in reading order, and how far was searched.
@@ -57,13 +67,3 @@ class Places(NamedTuple):
 
     found: list[Cursor]
     edge: Cursor | None = None
-
-
-def newest(scan: Scan, criteria: Criteria, *, columns: str, most: int) -> Fragment:
-    """Select columns of the newest rows of a scan, the time and position among them."""
-    order = "received_at DESC, position DESC"
-    rows = scan.rows(columns, during(criteria), order=order, most=most)
-    return Fragment(
-        f"SELECT found.* FROM {rows.sql} ORDER BY {order} LIMIT %s",
-        (*rows.params, most),
-    )

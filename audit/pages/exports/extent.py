@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from django.db import connection
 from django.utils import timezone
 
 from audit.log.search.activity import activity, oldest
 from audit.log.search.criteria import Criteria
+from audit.log.search.fragments import Fragment
 from audit.log.search.reading import find_page
-from audit.log.search.scans import Fragment
 from audit.log.search.time_ranges import Cursor
 from audit.models.records import Epoch
 
@@ -33,9 +32,7 @@ class Snapshot:
     @classmethod
     def now(cls) -> "Snapshot":
         """Return the current state."""
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_current_snapshot()::text")
-            (transactions,) = cursor.fetchone()
+        ((transactions,),) = Fragment("SELECT pg_current_snapshot()::text").fetch()
         return cls(epoch=Epoch.objects.latest("number").number, transactions=transactions)
 
     def __str__(self) -> str:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import connection
 from django.utils import timezone
 
 from audit.log.search.criteria import Criteria
+from audit.log.search.fragments import Fragment
 from audit.log.search.scans import scan_for
-from audit.log.search.time_ranges import newest
+from audit.log.search.time_ranges import TimeRange
 from audit.models.records import Status
 from audit.pages.charts.ranks import Count, RankBar, rank_bars
 from audit.pages.labels import span
@@ -74,7 +74,7 @@ def held(criteria: Criteria, *, links_to: LinksTo) -> dict[str, Any]:
 
 def _waits(criteria: Criteria) -> list[_Wait]:
     columns = "received_at, position, command_id, attempt"
-    found = newest(scan_for(criteria), criteria, columns=columns, most=MOST)
+    found = TimeRange(criteria).first(scan_for(criteria), columns=columns, most=MOST)
     sql = f"""
         WITH held AS MATERIALIZED ({found.sql})
         SELECT held.received_at, later.status, later.received_at
@@ -84,9 +84,7 @@ def _waits(criteria: Criteria) -> list[_Wait]:
             ORDER BY attempt LIMIT 1
         ) AS later ON true
     """  # noqa: S608  # put together from conditions of our own
-    with connection.cursor() as cursor:
-        cursor.execute(sql, found.params)
-        return [_Wait(*row) for row in cursor.fetchall()]
+    return [_Wait(*row) for row in Fragment(sql, found.params).fetch()]
 
 
 def _ages(waiting: Sequence[timedelta], *, links_to: LinksTo) -> list[RankBar]:

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from django.db import connection
 from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils import timezone
@@ -15,9 +14,10 @@ from audit.actors.actors import Actor
 from audit.log.commands import ChangeOutsideCommand
 from audit.log.search.activity import activity
 from audit.log.search.criteria import Criteria
+from audit.log.search.fragments import Fragment
 from audit.log.search.reading import read_page
 from audit.log.search.scans import through_time
-from audit.log.search.time_ranges import newest
+from audit.log.search.time_ranges import TimeRange
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, Status
 from audit.pages.changes import history_of
@@ -95,17 +95,15 @@ def _most_active(criteria: Criteria) -> dict[str, Any]:
 
 def _newest_by_actor(criteria: Criteria) -> list[tuple[Any, ...]]:
     columns = "received_at, position, actor_kind, actor_id, actor_label"
-    found = newest(through_time(criteria), criteria, columns=columns, most=_MOST_BY_ACTORS)
+    scan = through_time(criteria)
+    found = TimeRange(criteria).first(scan, columns=columns, most=_MOST_BY_ACTORS)
     sql = f"""
         WITH newest AS MATERIALIZED ({found.sql})
         SELECT actor_kind, actor_id, max(actor_label), count(*),
             (SELECT count(*) FROM newest), (SELECT min(received_at) FROM newest)
         FROM newest GROUP BY actor_kind, actor_id ORDER BY count(*) DESC, 3 LIMIT %s
     """  # noqa: S608  # put together from conditions of our own
-    with connection.cursor() as cursor:
-        cursor.execute(sql, [*found.params, _MOST_ACTORS])
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+    return Fragment(sql, (*found.params, _MOST_ACTORS)).fetch()
 
 
 def _outside(criteria: Criteria, *, reader: Actor) -> dict[str, Any]:

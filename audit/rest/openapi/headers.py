@@ -1,10 +1,9 @@
-"""The headers of requests and responses."""
+"""The headers of requests and responses, and components that several operations share."""
 
 from collections.abc import Collection
 
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 
-from audit.rest.openapi.components import shared
 from audit.rest.openapi.operations import Documentation
 from audit.rest.openapi.shapes import Schema
 
@@ -64,6 +63,13 @@ def response_headers(
         name: _response_header(registry, name, is_required=name in always)
         for name in sorted({*always, *sometimes})
     }
+
+
+def shared(registry: ComponentRegistry, kind: str, name: str, content: Schema) -> Schema:
+    """Return a reference to the component of this name, or the content if that differs from it."""
+    component = ResolvedComponent(name, kind, content, object=dict)  # type: ignore[no-untyped-call]
+    registry.register_on_missing(component)
+    return dict(component.ref) if registry[component].schema == content else content
 
 
 def _request_header(registry: ComponentRegistry, name: str) -> Schema:

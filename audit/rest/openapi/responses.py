@@ -7,8 +7,7 @@ from typing import Any
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 from rest_framework.response import Response
 
-from audit.rest.openapi.components import shared
-from audit.rest.openapi.headers import RESPONSE_HEADERS, response_headers
+from audit.rest.openapi.headers import RESPONSE_HEADERS, response_headers, shared
 from audit.rest.openapi.operations import Documentation
 from audit.rest.openapi.problems import problems
 from audit.rest.openapi.shapes import Schema, Shapes
@@ -33,26 +32,22 @@ class Responses:
 
     def by_status(self, *, has_body: bool, known: Collection[str]) -> Schema:
         """Return all responses; ``known`` are the names of the parameters in the URL."""
-        answers = {self._documentation.succeeds_with: self._success()}
-        if self._documentation.is_command:
-            answers[HTTPStatus.ACCEPTED] = self._postponed()
-        if self._documentation.is_conditional:
-            answers[HTTPStatus.NOT_MODIFIED] = self._not_modified()
-        found = problems(self._documentation, view=self._view, has_body=has_body, known=known)
-        answers |= {status: self._problem(each) for status, each in found.items()}
-        return {str(int(status)): answers[status] for status in sorted(answers)}
-
-    def _success(self) -> Schema:
         documentation = self._documentation
         always, sometimes = documentation.always, documentation.sometimes
+        answers: dict[int, Schema] = {}
+        if documentation.is_conditional:
+            answers[HTTPStatus.NOT_MODIFIED] = self._response("Not modified", always, sometimes)
         if documentation.is_command:
+            answers[HTTPStatus.ACCEPTED] = self._postponed()
             always = (*always, "Command-Id")
             sometimes = (*sometimes, "Idempotency-Replayed", "Cache-Control")
-        return {
-            "description": HTTPStatus(documentation.succeeds_with).phrase,
-            "headers": self._headers(always=always, sometimes=sometimes),
-            "content": {_JSON: {"schema": self._result()}},
-        }
+        phrase = HTTPStatus(documentation.succeeds_with).phrase
+        answers[documentation.succeeds_with] = self._response(
+            phrase, always, sometimes, shown=self._result()
+        )
+        found = problems(documentation, view=self._view, has_body=has_body, known=known)
+        answers |= {status: self._problem(each) for status, each in found.items()}
+        return {str(int(status)): answers[status] for status in sorted(answers)}
 
     def _result(self) -> Schema:
         documentation = self._documentation
@@ -63,30 +58,27 @@ class Responses:
         return _page(build(documentation.lists))
 
     def _postponed(self) -> Schema:
-        always, sometimes = ("Command-Id", "Location"), ("Idempotency-Replayed",)
-        return {
-            "description": "Held until enough people approve it",
-            "headers": self._headers(always=always, sometimes=sometimes),
-            "content": {_JSON: {"schema": self._shapes.schema(self._view.postponed_shape)}},
-        }
-
-    def _not_modified(self) -> Schema:
-        headers = self._headers(
-            always=self._documentation.always, sometimes=self._documentation.sometimes
+        return self._response(
+            "Held until enough people approve it",
+            always=("Command-Id", "Location"),
+            sometimes=("Idempotency-Replayed",),
+            shown=self._shapes.schema(self._view.postponed_shape),
         )
-        return {"description": "Not modified", "headers": headers}
 
     def _problem(self, answers: list[Response]) -> Schema:
         """Return a reference to the shared response of a status, with this operation's codes."""
-        shape = LegacyProblem if self._is_legacy else ProblemDetails
-        content = {"schema": self._shapes.schema(shape)}
+        carried = [set(answer.headers) & set(RESPONSE_HEADERS) for answer in answers]
+        # Not on requests that are refused before they become a command.
+        own = {"Command-Id"} if self._documentation.is_command else set()
         phrase = HTTPStatus(answers[0].status_code).phrase
+        whole = self._response(
+            phrase,
+            always=set.intersection(*carried),
+            sometimes=set.union(own, *carried),
+            shown=self._shapes.schema(LegacyProblem if self._is_legacy else ProblemDetails),
+            content_type=answers[0].content_type or _JSON,
+        )
         codes = ", ".join(f"`{answer.data['code']}`" for answer in answers)
-        whole = {
-            "description": phrase,
-            "headers": self._problem_headers(answers),
-            "content": {answers[0].content_type or _JSON: content},
-        }
         answer = shared(self._registry, ResolvedComponent.RESPONSE, self._name(phrase), whole)
         return answer | {"description": f"{phrase}: {codes}"}
 
@@ -96,22 +88,24 @@ class Responses:
         version = "V1" if self._is_legacy else ""
         return f"{phrase.title().replace(' ', '')}{kind}{version}"
 
-    def _problem_headers(self, answers: list[Response]) -> Schema:
-        carried = [set(answer.headers) & set(RESPONSE_HEADERS) for answer in answers]
-        sometimes = set.union(*carried)
-        if self._documentation.is_command:
-            # Not on requests that are refused before they become a command.
-            sometimes.add("Command-Id")
-        return self._headers(always=set.intersection(*carried), sometimes=sometimes)
-
-    def _headers(self, *, always: Collection[str], sometimes: Collection[str]) -> Schema:
-        """Return references to these headers and to those of all responses."""
+    def _response(
+        self,
+        description: str,
+        always: Collection[str],
+        sometimes: Collection[str],
+        *,
+        shown: Schema | None = None,
+        content_type: str = _JSON,
+    ) -> Schema:
+        """Return a response with these headers and those of all responses."""
         always, sometimes = {*always}, {*sometimes}
         if self._documentation.needs_caller:
             sometimes |= set(_OF_CALLERS)
         if self._is_legacy:
             always |= set(_OF_VERSION_ONE)
-        return response_headers(self._registry, always=always, sometimes=sometimes)
+        headers = response_headers(self._registry, always=always, sometimes=sometimes)
+        content = {} if shown is None else {"content": {content_type: {"schema": shown}}}
+        return {"description": description, "headers": headers} | content
 
 
 def _page(items: Schema) -> Schema:

@@ -1,22 +1,30 @@
-"""The operations of the OpenAPI document, from the methods of viewsets."""
+"""The operations of the OpenAPI document: methods of viewsets, and fields of serializers."""
 
 import inspect
 from typing import Any
 
 import uritemplate
 from drf_spectacular.drainage import warn
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import append_meta
 from drf_spectacular.utils import Direction
-from rest_framework.serializers import Serializer
+from rest_framework import serializers
 
-from audit.rest.openapi.fields import FieldSchema
 from audit.rest.openapi.headers import request_headers
 from audit.rest.openapi.operations import Documentation
 from audit.rest.openapi.responses import Responses
 from audit.rest.openapi.shapes import Schema
 
+# Not blank after str.strip(), and without NUL, which PostgreSQL cannot store.
+_TEXT = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
+_TEXT_OR_BLANK = r"^[^\u0000]*$"
 
-class OperationSchema(FieldSchema):
-    """The operation for a method with ``@documented``, and what all operations share."""
+
+class OperationSchema(AutoSchema):
+    """The operation for a method with ``@documented``, and what all operations share.
+
+    A serializer's field may have a schema of its own, ``json_schema``; that of others is completed.
+    """
 
     # An ActorViewSet; the base class declares an APIView.
     view: Any
@@ -82,7 +90,34 @@ class OperationSchema(FieldSchema):
         is_strict = getattr(self.view, "refuses_misfits", True)
         return schema | ({"additionalProperties": False} if is_strict else {})
 
-    def get_request_serializer(self) -> type[Serializer] | None:
+    def _map_serializer_field(
+        self,
+        field: serializers.Field,
+        direction: Direction,
+        bypass_extensions: bool = False,  # noqa: FBT001, FBT002  # as in the base class
+    ) -> Schema:
+        declared: Schema | None = getattr(field, "json_schema", None)
+        if declared is not None:
+            meta = self._get_serializer_field_meta(  # type: ignore[no-untyped-call]
+                field, direction
+            )
+            described: Schema = append_meta(dict(declared), meta)
+            return described
+        schema: Schema = super()._map_serializer_field(  # type: ignore[no-untyped-call]
+            field, direction, bypass_extensions
+        )
+        # For a hook of drf-spectacular that moves choices into components.
+        schema.pop("x-spec-enum-id", None)
+        return schema | _more(field)
+
+    def _insert_field_validators(self, field: serializers.Field, schema: Schema) -> None:
+        """Remove the alternative "or empty", which the pattern includes: "" must match only one."""
+        super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]
+        if "oneOf" in schema:
+            text, _ = schema.pop("oneOf")
+            schema.update(text)
+
+    def get_request_serializer(self) -> type[serializers.Serializer] | None:
         """Return the serializer that checks the body."""
         return self._documentation.takes
 
@@ -103,3 +138,11 @@ class OperationSchema(FieldSchema):
 def _paragraphs(method: Any) -> list[str]:
     text = inspect.getdoc(method) or ""
     return [" ".join(paragraph.split()) for paragraph in text.split("\n\n")]
+
+
+def _more(field: serializers.Field) -> Schema:
+    if isinstance(field, serializers.ListField) and not field.allow_empty:
+        return {"minItems": 1}
+    if type(field) is serializers.CharField:
+        return {"pattern": _TEXT_OR_BLANK if field.allow_blank else _TEXT}
+    return {}

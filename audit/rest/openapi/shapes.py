@@ -4,7 +4,6 @@
 values.
 """
 
-from datetime import datetime
 from enum import Enum
 from types import NoneType, UnionType
 from typing import (
@@ -19,23 +18,17 @@ from typing import (
     get_type_hints,
     is_typeddict,
 )
-from uuid import UUID
 
-from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
+from drf_spectacular.plumbing import (
+    ComponentRegistry,
+    ResolvedComponent,
+    build_basic_type,
+    is_basic_type,
+)
 
 from audit.rest.references import Keyword
 
 Schema: TypeAlias = dict[str, Any]
-
-_SCALARS: dict[Any, Schema] = {
-    Any: {},
-    str: {"type": "string"},
-    bool: {"type": "boolean"},
-    int: {"type": "integer"},
-    float: {"type": "number"},
-    UUID: {"type": "string", "format": "uuid"},
-    datetime: {"type": "string", "format": "date-time"},
-}
 
 
 class Shapes:
@@ -55,9 +48,9 @@ class Shapes:
             return self._component(hint.__name__, hint, required=hint.__required_keys__)
         if isinstance(hint, type) and issubclass(hint, Enum):
             return _one_of([each.value for each in hint])
-        if hint not in _SCALARS:
+        if hint is not Any and not is_basic_type(hint):
             raise _unsupported(hint)
-        return dict(_SCALARS[hint])
+        return {} if hint is Any else build_basic_type(hint) or {}  # type: ignore[arg-type]
 
     def sparse(self, shape: Any) -> Schema:
         """Return the schema of a resource with the fields that the caller chose."""
@@ -120,7 +113,7 @@ def _keyword(note: Any) -> Keyword:
 
 def _one_of(values: list[Any]) -> Schema:
     (kind,) = {type(value) for value in values}
-    return dict(_SCALARS[kind]) | {"enum": values}
+    return (build_basic_type(kind) or {}) | {"enum": values}
 
 
 def _first_paragraph(shape: Any) -> str:

@@ -4,7 +4,6 @@ import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
-from uuid import UUID
 
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, ValidationError
@@ -19,7 +18,7 @@ from audit.messages.text import header_text
 from audit.rest import exception_handlers, resources
 from audit.rest.bodies import refuse_misfits
 from audit.rest.parsers import refuse_chunks
-from audit.rest.references import address
+from audit.rest.references import status_url
 from audit.rest.viewsets.actors import ActorViewSet
 
 # No comma: web servers join repeated headers by commas.
@@ -141,8 +140,3 @@ def _invalid(error: Invalid | APIException) -> Invalid:
     invalid = Invalid("" if found else str(error.detail), errors=found)
     invalid.__cause__ = error
     return invalid
-
-
-def status_url(command_id: UUID) -> str:
-    """Return the URL of a command's status."""
-    return address("command-status", "command_id", command_id)

@@ -1,12 +1,13 @@
-"""The stage of the month: its senders and their channels, and how commands are sent."""
+"""The stage of the month: its agenda and its senders, and how commands are sent and decided."""
 
+import heapq
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from math import log
-from typing import Any, NamedTuple, TypeVar
+from functools import partial
+from itertools import count
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 from uuid import UUID
 
 from django.contrib.auth.models import Group, User
@@ -14,8 +15,9 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from apikeys.commands import CreateApiKey
-from apikeys.models import ApiKey, Customer
-from approvals.models import ApprovalRequest
+from apikeys.models import ApiKey
+from approvals.decisions.commands import Approve, Deny, ExpireRequest, TakeBack, Withdraw
+from approvals.models import ApprovalRequest, State
 from audit.actors import credentials
 from audit.actors.actors import SYSTEM
 from audit.bus.context import Context, RequestFacts
@@ -24,13 +26,23 @@ from audit.messages.classes import Command
 from audit.messages.exceptions import CommandError, Forbidden
 from audit.messages.outcomes import Outcome, Postponed
 from config.demo.busy import texts
-from config.demo.busy.agenda import Agenda, office_hours
+from config.demo.busy.clock import go_on_to
 
 _Choice = TypeVar("_Choice")
+Decision: TypeAlias = type[Approve | Deny | TakeBack | Withdraw]
+# A decision for each voter in turn. A take-back stands for an approval that is taken back.
+Ending: TypeAlias = tuple[Decision, ...]
+
+APPROVED: Ending = (Approve, Approve, Approve)
+UNDECIDED: Ending = ()
+_OPENS, _CLOSES, _SATURDAY = 8, 18, 5
+_NETWORKS = {"user": "198.51.100", "api_key": "203.0.113"}
+# The median number of minutes until each approver responds.
+_PACE = {"ann": 40, "bob": 180, "carol": 90, "olga": 300}
 
 
-class Speaker(NamedTuple):
-    """A sender of commands, with its channel."""
+class Sender(NamedTuple):
+    """A user, a service or the system, with its channel."""
 
     kind: str
     id: str
@@ -39,116 +51,147 @@ class Speaker(NamedTuple):
     user_agent: str = ""
 
 
-THE_SYSTEM = Speaker(SYSTEM.kind, SYSTEM.id, "management")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Firm:
-    """A customer with the people and services that act for it."""
-
-    customer: Customer
-    people: dict[str, Speaker] = field(default_factory=dict)
-    juniors: list[Speaker] = field(default_factory=list)
-    robots: list[Speaker] = field(default_factory=list)
-
-    @property
-    def seniors(self) -> list[Speaker]:
-        """Its people who may do everything with its keys."""
-        return [each for each in self.people.values() if each not in self.juniors]
-
-    def new_key(self, name: str, *, by: Speaker) -> CreateApiKey:
-        """Return the creation of a key for the sender, or for a senior if that is a service."""
-        owner = self.seniors[0] if by in self.robots else by
-        return CreateApiKey(customer_id=self.customer.pk, owner_id=int(owner.id), name=name)
-
-
 class Stage:
-    """The state of the month: randomness, agenda and cast."""
+    """The state of the month: randomness, steps still to come, customers and senders by name."""
 
-    def __init__(self, agenda: Agenda, *, seed: str) -> None:
+    def __init__(self, *, start: datetime, end: datetime) -> None:
         # A fixed seed: every demo is the same.
-        self.random = random.Random(seed)  # noqa: S311  # no secret
-        self.agenda = agenda
-        self.firms: dict[str, Firm] = {}
+        self.random = random.Random("countersign")  # noqa: S311  # no secret
+        self.start, self.end = start, end
         self.security = Group.objects.get(name="Security").pk
+        self.customers: dict[str, UUID] = {}
+        self.senders = {"system": Sender(SYSTEM.kind, SYSTEM.id, "management")}
+        self._steps: list[tuple[datetime, int, partial[Any]]] = []
+        self._numbers = count()
         self._earlier_keys = frozenset(ApiKey.objects.values_list("pk", flat=True))
-        self.approvers = {name: self.person(name, "admin") for name in ("ann", "bob", "olga")}
 
-    def say(self, command: Command, *, by: Speaker, reason: str = "") -> Outcome | None:
-        """Send a command; return None if it fails or is refused, or the sender is invalid."""
-        with suppress(CommandError):
-            return self.send(command, by=by, reason=reason)
-        return None
+    def at(self, moment: datetime, step: partial[Any]) -> None:
+        """Schedule a step, which may schedule others. Steps after the end are dropped."""
+        if moment < self.end:
+            heapq.heappush(self._steps, (moment, next(self._numbers), step))
 
-    def send(self, command: Command, *, by: Speaker, reason: str = "") -> Outcome:
-        """Send a command that should succeed.
+    def play(self) -> None:
+        """Run the steps in order of time, with the clock set to the time of each."""
+        while self._steps:
+            moment, _, step = heapq.heappop(self._steps)
+            go_on_to(moment)
+            step()
+
+    def add_sender(self, name: str, kind: str, pk: int | UUID, *, channel: str) -> None:
+        address = f"{_NETWORKS[kind]}.{self.random.randrange(10, 250)}"
+        user_agent = self.pick(texts.USER_AGENTS[channel])
+        self.senders[name] = Sender(kind, str(pk), channel, address, user_agent)
+
+    def send(self, command: Command, *, by: str, reason: str | None = None) -> Outcome:
+        """Send a command that should succeed, by default with a random reason.
 
         :raises CommandError: if it is refused or fails all the same.
         """
+        if reason is None:
+            reason = self.pick(texts.REASONS.get(type(command), ("",)))
         return dispatch(command, context=self.context(by, reason=reason))
 
-    def context(self, by: Speaker, *, reason: str = "") -> Context:
-        actor = credentials.live_actor(by.kind, by.id)
-        if actor is None:
-            raise Forbidden(f"{by.kind} {by.id} is no longer valid")
-        facts = RequestFacts(
-            request_id=self.token()[:18] if by.address else "",
-            client_address=by.address,
-            user_agent=by.user_agent,
-        )
-        return Context(
-            actor=actor,
-            channel=by.channel,
-            reason=reason,
-            request=facts,
-            idempotency_key=self.token() if by.channel == "v2" else None,
-        )
+    def attempt(
+        self, command: Command, *, by: str, reason: str | None = None, ending: Ending = UNDECIDED
+    ) -> ApprovalRequest | None:
+        """Send a command, which may be refused or fail, or its sender may be invalid.
 
-    def ask(self, command: Command, *, by: Speaker, reason: str) -> ApprovalRequest | None:
-        """Send a command that should be held; return its approval request, or None."""
-        outcome = self.say(command, by=by, reason=reason)
+        If it is held, schedule the ending of its request, and return the request.
+        """
+        outcome = None
+        with suppress(CommandError):
+            outcome = self.send(command, by=by, reason=reason)
         if not isinstance(outcome, Postponed) or outcome.is_repeat:
             return None
-        return ApprovalRequest.of_command(outcome.command_id).get()
+        request = ApprovalRequest.of_command(outcome.command_id).get()
+        self.schedule(request, requester=by, ending=ending)
+        return request
 
-    def person(self, username: str, channel: str) -> Speaker:
-        """Return a sender with an account, an IP address and a user agent."""
-        user = User.objects.get(username=username)
-        return self._speaker("user", user.pk, channel, network="198.51.100")
+    def schedule(self, request: ApprovalRequest, *, requester: str, ending: Ending) -> None:
+        """Schedule the ending of a request, and its expiry in the night after its deadline."""
+        for decision, voter in zip(ending, self._voters(request, requester), strict=False):
+            by = requester if decision is Withdraw else voter
+            minutes = timedelta(minutes=_PACE[voter] * self.random.lognormvariate(0, 0.9))
+            moment = office_hours(timezone.now() + minutes)
+            if decision is TakeBack:
+                moment = timezone.now() + timedelta(minutes=55)
+                approved_at = moment - timedelta(minutes=30)
+                self.at(approved_at, partial(self.decide, request, Approve, by=by))
+            self.at(moment, partial(self.decide, request, decision, by=by))
+        night = request.approve_by.replace(hour=3, minute=10) + timedelta(days=1)
+        self.at(night, partial(self._expire, request))
 
-    def robot(self, api_key_id: UUID, channel: str) -> Speaker:
-        return self._speaker("api_key", api_key_id, channel, network="203.0.113")
+    def decide(self, request: ApprovalRequest, decision: Decision, *, by: str) -> None:
+        """Vote on a request or withdraw it, unless it is decided: more vote than are needed."""
+        if _is_open(request):
+            self.attempt(decision(approval_request_id=request.pk, digest=request.digest), by=by)
 
-    def pick(self, choices: Sequence[_Choice]) -> _Choice:
-        return self.random.choice(choices)
+    def context(self, by: str, *, reason: str = "") -> Context:
+        sender = self.senders[by]
+        actor = credentials.live_actor(sender.kind, sender.id)
+        if actor is None:
+            raise Forbidden(f"{by} is no longer valid")
+        facts = RequestFacts(
+            request_id=self.token()[:18] if sender.address else "",
+            client_address=sender.address,
+            user_agent=sender.user_agent,
+        )
+        key = self.token() if sender.channel == "v2" else None
+        return Context(
+            actor=actor, channel=sender.channel, reason=reason, request=facts, idempotency_key=key
+        )
+
+    def new_key(self, customer: str, name: str, *, by: str) -> CreateApiKey:
+        """Return the creation of a key for the sender, or for a senior if that is a service."""
+        staff = texts.STAFF[customer]
+        owner = self.senders[staff.seniors[0] if by in staff.services else by]
+        customer_id = self.customers[customer]
+        return CreateApiKey(customer_id=customer_id, owner_id=int(owner.id), name=name)
+
+    def keys_of(self, customer: str, **conditions: Any) -> QuerySet[ApiKey]:
+        """Return the keys that were made in the month, except those that services use.
+
+        All others stay as they are: those from before the month, and those that the user of the
+        demo creates meanwhile, which are dated after its end.
+        """
+        used = [sender.id for sender in self.senders.values() if sender.kind == "api_key"]
+        keys = ApiKey.objects.filter(customer=self.customers[customer], deleted_at=None)
+        made = keys.filter(created_at__lt=self.end, **conditions).order_by("created_at", "pk")
+        return made.exclude(pk__in=[*self._earlier_keys, *used])
+
+    def some_key(self, customer: str, *, is_enabled: bool = True) -> ApiKey | None:
+        keys = list(self.keys_of(customer, is_enabled=is_enabled))
+        return self.pick(keys) if keys else None
+
+    def pick(self, choices: Iterable[_Choice]) -> _Choice:
+        return self.random.choice(list(choices))
 
     def draw(self, weights: Mapping[_Choice, int]) -> _Choice:
         """Return one of the keys, each as often as its weight says."""
-        (drawn,) = self.random.choices(list(weights), weights=list(weights.values()))
-        return drawn
+        return self.random.choices(list(weights), list(weights.values()))[0]
 
     def token(self) -> str:
         """Return a random UUID, such as a client would generate."""
         return str(UUID(int=self.random.getrandbits(128), version=4))
 
-    def later(self, *, median_minutes: int) -> datetime:
-        """Return a time in office hours, log-normally distributed around the median from now."""
-        minutes = self.random.lognormvariate(log(median_minutes), 0.9)
-        return office_hours(timezone.now() + timedelta(minutes=minutes))
+    def _voters(self, request: ApprovalRequest, requester: str) -> list[str]:
+        """Return the approvers who could vote for the first rule, in random order."""
+        group_id = request.requirements["rules"][0]["group_id"]
+        people = User.objects.filter(groups=group_id, is_active=True, username__in=_PACE)
+        names = people.exclude(username=requester).values_list("username", flat=True)
+        return self.random.sample(sorted(names), len(names))
 
-    def keys_of(self, firm: Firm, **conditions: Any) -> QuerySet[ApiKey]:
-        """Return the keys that were made in the month, without those that programs go by.
+    def _expire(self, request: ApprovalRequest) -> None:
+        if _is_open(request):
+            self.attempt(ExpireRequest(approval_request_id=request.pk), by="system")
 
-        All others are left alone: those from before the month, and those that the person at the
-        keyboard makes while it is played, which are dated after its end.
-        """
-        keys = ApiKey.objects.filter(customer=firm.customer, deleted_at=None, **conditions)
-        made = keys.filter(created_at__lt=self.agenda.end).exclude(pk__in=self._earlier_keys)
-        used = [robot.id for robot in firm.robots]
-        return made.exclude(pk__in=used).order_by("created_at", "pk")
 
-    def _speaker(self, kind: str, identifier: object, channel: str, *, network: str) -> Speaker:
-        address = f"{network}.{self.random.randrange(10, 250)}"
-        return Speaker(
-            kind, str(identifier), channel, address, self.pick(texts.USER_AGENTS[channel])
-        )
+def office_hours(moment: datetime) -> datetime:
+    """Return the time, moved to the next office hours if it is outside them."""
+    while moment.weekday() >= _SATURDAY or not _OPENS <= moment.hour < _CLOSES:
+        moment += timedelta(hours=1)
+    return moment
+
+
+def _is_open(request: ApprovalRequest) -> bool:
+    return ApprovalRequest.objects.filter(pk=request.pk, state=State.PENDING).exists()

@@ -54,6 +54,6 @@ def _refuse_other_databases() -> None:
     if not settings.DEMO:
         raise CommandError(
             "start loads demo accounts, so it runs only on the embedded database. With a "
-            "DATABASE_URL, run `manage.py migrate` and serve config.wsgi:application; or set "
+            "DATABASE_URL, run `manage.py migrate` and `manage.py serve`; or set "
             "DEMO=true to allow demo data in this database."
         )

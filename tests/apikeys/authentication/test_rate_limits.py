@@ -1,7 +1,8 @@
 """Rate limits: exact whoever asks at the same moment, constant in their answers, and closed."""
 
 import pytest
-from django.db import connection
+import structlog.testing
+from django.db import connection, transaction
 
 from apikeys.authentication import rate_limits, usage
 from apikeys.authentication.credentials import Authentication, BadCredential, authenticate
@@ -326,3 +327,33 @@ def test_what_is_left_is_rounded_to_the_careful_side(owed, fields):
     quota = Quota.after("key", Limit(6000, 60), owed=owed)
 
     assert quota.headers()["RateLimit"] == fields
+
+
+def test_a_sweep_that_fails_is_logged_and_raises_nothing(monkeypatch):
+    monkeypatch.setattr(rate_limits, "_SWEEP", "SELECT 1 / 0")
+
+    with structlog.testing.capture_logs() as lines:
+        rate_limits.sweep()
+
+    assert [line["event"] for line in lines] == ["old rate limits could not be swept"]
+
+
+def test_a_sweep_skips_a_row_that_is_in_use(first_key, limits, owner):
+    limits(per_key=(2, 3600))
+    authenticate(first_key.secret, address=HERE)
+    shifted(owner, "apikeys_allowance", "restored_at", "2 hours")
+
+    with owner.transaction():
+        owner.execute("SELECT FROM apikeys_allowance FOR UPDATE")
+        rate_limits.sweep()
+        assert Allowance.objects.count() == 1
+
+
+def test_inside_a_transaction_the_commit_still_waits_for_the_disk(first_key, limits):
+    limits(per_key=(9, 60))
+    authenticate(first_key.secret, address=HERE)
+
+    with transaction.atomic(), connection.cursor() as cursor:
+        authenticate(first_key.secret, address=HERE)
+        cursor.execute("SHOW synchronous_commit")
+        assert cursor.fetchone() == ("on",)

@@ -84,6 +84,7 @@ def test_it_opens_a_review_that_two_owners_decide(waiting, fay, policy_owners, c
 def test_it_is_loud(waiting, fay, ann, policy_owners, context_of, mailoutbox):
     User.objects.filter(pk=ann.pk).update(email="ann@example.com")
     User.objects.filter(username="olga").update(email="olga@example.com")
+    User.objects.filter(username="petra").update(email="petra@example.com", is_active=False)
 
     with structlog.testing.capture_logs() as lines:
         completed(breaking(waiting), context=context_of(fay, reason="Leak in progress"))

@@ -128,6 +128,8 @@ def test_enough_approvals_after_the_time_to_execute_carry_nothing_out(
     assert (request.state, request.outcome_code) == ("refused", "conflict")
     assert "could be executed until" in request.outcome
     assert attempts(waiting.command_id) == [(1, "postponed", ""), (2, "cancelled", "too_late")]
+    settled = EventRecord.objects.get(message_type="approvals.settled")
+    assert (settled.subject_id, settled.data["state"]) == (str(waiting.pk), "refused")
     assert ApiKey.objects.get().is_enabled
     assert_balanced()
 

@@ -5,7 +5,7 @@ from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apikeys.models import ApiKey
+from apikeys.models import ApiKey, Membership
 from approvals.people.commands import CreateUser
 from audit.models.records import CommandRecord
 from tests.approvals.admin_pages import (
@@ -165,3 +165,18 @@ def test_what_is_decided_is_not_tried(waiting, ann, bob, browser):
     content = attempt(browser(ann), waiting).content.decode()
 
     assert "Test run" not in content
+
+
+def test_trying_checks_the_deferred_constraints(
+    first_key, security, dana, ann, context_of, browser
+):
+    @deed
+    def refer_to_nobody(command, context):
+        Membership.objects.create(customer=first_key.row.customer, user_id=999_999)
+
+    policy("tests.probe", group=security, quorum=1)
+    request = held(to(refer_to_nobody, first_key.id), context=context_of(dana))
+
+    content = attempt(browser(ann), request).content.decode()
+
+    assert "It would fail now:" in section(content, "works")

@@ -12,6 +12,7 @@ from approvals.models import ApprovalRequest, Policy, Rule, Vote
 from approvals.models.refusals import (
     AlreadyDecided,
     AlreadyVoted,
+    NotActive,
     NotAnApprover,
     NotAPerson,
     NotTheRequester,
@@ -204,6 +205,14 @@ def test_who_is_deactivated_counts_no_more(request_to_disable, ann, bob, context
     completed(approval(request_to_disable), context=context_of(bob))
 
     assert ApprovalRequest.objects.get().state == "pending"
+
+
+def test_an_inactive_approver_cannot_vote(request_to_disable, ann, context_of):
+    context = context_of(ann)
+    User.objects.filter(pk=ann.pk).update(is_active=False)
+
+    with pytest.raises(NotActive):
+        dispatch(approval(request_to_disable), context=context)
 
 
 def test_a_vote_inserted_by_hand_counts_for_nothing(request_to_disable, ann, bob, context_of):

@@ -284,3 +284,10 @@ def test_a_request_about_a_person_keeps_nothing_of_the_password(
         "is_superuser",
         "username",
     ]
+
+
+def test_an_invalid_name_is_reported_with_its_field(dana):
+    with pytest.raises(Invalid) as refusal:
+        dispatch(CreateUser(username="dana"))
+
+    assert [(each.field, each.code) for each in refusal.value.errors] == [("username", "invalid")]

@@ -132,6 +132,12 @@ def test_a_policy_of_one_tenant_governs_that_one_only(
     assert isinstance(dispatch(DisableApiKey(api_key_id=other_key.id), context=as_key()), Completed)
 
 
+def test_a_policy_of_a_tenant_governs_that_tenant(as_key, other_key, security, ann, bob, acme):
+    policy("apikeys.disable", group=security, quorum=2, tenant=str(acme.pk))
+
+    assert isinstance(dispatch(DisableApiKey(api_key_id=other_key.id), context=as_key()), Postponed)
+
+
 def test_asking_again_for_what_is_pending_answers_with_the_same_request(
     as_key, other_key, disabling_needs_two
 ):

@@ -1,9 +1,18 @@
 """The bus: one transaction, every attempt on record."""
 
+from functools import partial
+
+import pytest
+import structlog.testing
+from django.db import connection
+
 from apikeys.commands import DisableApiKey
-from audit.bus.dispatch import dispatch
+from audit.bus.dispatch import dispatch, refuse_input
+from audit.messages.exceptions import Crashed, FieldError, Invalid
 from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord, EventRecord
+from tests.probes import Broken, deed, to
+from tests.threads import Crowd
 
 
 def test_a_command_its_events_and_its_history_commit_together(first_key, dana, context_of):
@@ -16,3 +25,66 @@ def test_a_command_its_events_and_its_history_commit_together(first_key, dana, c
     assert event.number == 2
     row = outcome.result.history.first()
     assert row.history_command_id == outcome.command_id
+
+
+def test_of_unreadable_input_fifty_errors_are_recorded_with_short_names(dana, context_of):
+    errors = [FieldError("x" * 200, "invalid", "is wrong") for _ in range(60)]
+
+    with pytest.raises(Invalid):
+        refuse_input(DisableApiKey, Invalid(errors=errors), context=context_of(dana))
+
+    recorded = CommandRecord.objects.get(status="refused").data["errors"]
+    assert len(recorded) == 50
+    assert {len(each["field"]) for each in recorded} == {100}
+
+
+def test_a_command_that_could_not_be_serialized_runs_again(first_key, dana, context_of):
+    runs = []
+
+    @deed
+    def fail_to_serialize_once(command, context):
+        runs.append(context.command_id)
+        if len(runs) == 1:
+            with connection.cursor() as cursor:
+                cursor.execute("DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '40001'; END $$")
+
+    outcome = dispatch(to(fail_to_serialize_once, first_key.id), context=context_of(dana))
+
+    assert isinstance(outcome, Completed)
+    assert CommandRecord.objects.get(command_id=outcome.command_id).retries == 1
+
+
+def test_a_crash_is_logged_with_its_traceback(first_key, dana, context_of):
+    @deed
+    def crash(command, context):
+        raise Broken("out of order")
+
+    with structlog.testing.capture_logs() as lines, pytest.raises(Crashed):
+        dispatch(to(crash, first_key.id), context=context_of(dana))
+
+    (line,) = [line for line in lines if line["event"] == "command failed"]
+    assert (line["log_level"], line["message_type"]) == ("error", "tests.probe")
+    assert "Broken: out of order" in line["traceback"]
+
+
+def test_a_failure_after_a_twin_succeeded_is_answered_with_the_outcome_of_the_twin(
+    first_key, dana, context_of
+):
+    """The twin has the same Idempotency-Key and commits while the first still runs."""
+    runs = []
+
+    @deed
+    def fail_after_a_twin(command, context):
+        runs.append(context.command_id)
+        if len(runs) == 1:
+            again = partial(dispatch, command, context=context_of(dana, idempotency_key="once"))
+            with Crowd(1) as crowd:
+                crowd.start(again).result(60)
+            raise Broken("too late")
+
+    command = to(fail_after_a_twin, first_key.id)
+    outcome = dispatch(command, context=context_of(dana, idempotency_key="once"))
+
+    assert isinstance(outcome, Completed)
+    assert outcome.is_repeat
+    assert outcome.command_id == CommandRecord.objects.get(message_type="tests.probe").command_id

@@ -1,0 +1,27 @@
+"""Servers started by `manage.py serve`, on the test database."""
+
+import pytest
+
+from tests.edge.servers import serving
+
+
+@pytest.fixture(scope="session")
+def server(django_db_setup, tmp_path_factory):
+    """A server with two workers and short deadlines, for tests that leave it as it was."""
+    with serving(tmp_path_factory.mktemp("server")) as running:
+        yield running
+
+
+@pytest.fixture
+def serve(tmp_path):
+    """A function that starts a server for one test; keyword arguments are its environment."""
+    running = []
+
+    def start(**environment):
+        manager = serving(tmp_path / str(len(running)), **environment)
+        running.append(manager)
+        return manager.__enter__()
+
+    yield start
+    for each in running:
+        each.__exit__(None, None, None)

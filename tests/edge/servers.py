@@ -1,0 +1,100 @@
+"""A server in processes of its own, started as operators start it."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from django.conf import settings
+
+from tests import servers
+from tests.edge.client import get
+
+#: Short deadlines, in seconds; the sizes are those of production.
+SHORT = {}
+
+
+class Server:
+    """A server that runs."""
+
+    def __init__(self, process, *, port, log):
+        self.process, self.port, self._log = process, port, log
+
+    def log(self):
+        """Return all that the server has written."""
+        return self._log.read_text(errors="replace")
+
+    def is_running(self):
+        return self.process.poll() is None
+
+    def processes(self):
+        """Return the ids of all processes below the one that was started."""
+        return [pid for pid in _descendants(self.process.pid) if not _is_tracker(pid)]
+
+    def workers(self):
+        """Return the ids of the processes that handle requests: those without children."""
+        return [pid for pid in self.processes() if not _descendants(pid)]
+
+
+@contextmanager
+def serving(directory, **environment):
+    """Run `manage.py serve` on a free port until the block is left; yield it once it responds."""
+    directory.mkdir(exist_ok=True)
+    port, log = servers.free_port(), directory / "log"
+    defaults = {"DJANGO_SETTINGS_MODULE": "tests.edge.settings", "PORT": str(port), **SHORT}
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "manage.py", "serve"],
+            cwd=settings.BASE_DIR,
+            env=servers.environment(**defaults | environment),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+    server = Server(process, port=port, log=log)
+    try:
+        eventually(lambda: get(port, "/edge/echo", seconds=2) == 200 or not server.is_running())
+        assert server.is_running(), server.log()
+        yield server
+    finally:
+        left = [process.pid, *server.processes()]
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(5)
+        for pid in left:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.wait()
+
+
+def eventually(is_so, *, seconds=30):
+    """Wait until a condition is true."""
+    end = time.monotonic() + seconds
+    while not is_so():
+        assert time.monotonic() < end, is_so
+        time.sleep(0.05)
+
+
+def is_alive(pid):
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def _descendants(pid):
+    with suppress(OSError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [int(child) for child in children] + [
+            each for child in children for each in _descendants(int(child))
+        ]
+    return []
+
+
+def _is_tracker(pid):
+    """Return True for the helper process of Python's multiprocessing."""
+    with suppress(OSError):
+        return b"resource_tracker" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False

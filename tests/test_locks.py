@@ -1,0 +1,202 @@
+"""Each row lock, shown to make a second command wait.
+
+Another connection holds the row with FOR KEY SHARE. FOR UPDATE waits for that, and a plain UPDATE
+does not: so a command that waits here locks the row before it decides anything.
+"""
+
+from contextlib import contextmanager
+from functools import partial
+
+import pytest
+from django.core.management import call_command
+
+from apikeys.commands import (
+    DeleteApiKey,
+    DisableApiKey,
+    EnableApiKey,
+    RotateApiKey,
+    UpdateApiKey,
+)
+from approvals.decisions.commands import (
+    Approve,
+    BreakGlass,
+    Deny,
+    ExpireRequest,
+    Retry,
+    TakeBack,
+    TightenRequest,
+    Withdraw,
+)
+from approvals.models import ApprovalRequest, Policy
+from approvals.people.commands import AddToGroup, RenameGroup, SetUserActive
+from approvals.policies.bootstrap import AlreadyOwned, Bootstrap
+from approvals.policies.commands import DisablePolicy, EditPolicy
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
+from tests.conftest import approved, held, member, policy
+from tests.tampering import let_time_pass
+from tests.threads import Crowd, until
+
+BLOCKS_SOMEONE = """
+    SELECT EXISTS (
+        SELECT FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid)))
+"""
+
+
+@contextmanager
+def row_held(owner, table, pk):
+    """Hold a row until the end of the block."""
+    with owner.transaction():
+        assert owner.execute(f"SELECT FROM {table} WHERE id = %s FOR KEY SHARE", [pk]).rowcount == 1
+        yield
+
+
+def result_after_waiting(owner, table, pk, action):
+    """Run an action that must wait for a row, and return what it returned or raised."""
+    with Crowd(1) as crowd:
+        with row_held(owner, table, pk):
+            waiting = crowd.start(action)
+            until(lambda: owner.execute(BLOCKS_SOMEONE).fetchone()[0])
+            assert not waiting.done()
+        return waiting.result(60)
+
+
+@pytest.fixture
+def waiting(first_key, disabling_needs_two, policy_owners, dana, context_of):
+    """Dana's request to disable her key, which waits for two of Security."""
+    command = DisableApiKey(api_key_id=first_key.id)
+    return held(command, context=context_of(dana, reason="Leaked"))
+
+
+@pytest.mark.parametrize(
+    "command_class", [DisableApiKey, EnableApiKey, DeleteApiKey, RotateApiKey, UpdateApiKey]
+)
+def test_a_command_waits_for_its_key(owner, first_key, dana, context_of, command_class):
+    fields = {UpdateApiKey: {"name": "second"}, RotateApiKey: {"overlap_seconds": 0}}
+    command = command_class(api_key_id=first_key.id, **fields.get(command_class, {}))
+
+    result_after_waiting(
+        owner,
+        "apikeys_apikey",
+        first_key.id,
+        partial(dispatch, command, context=context_of(dana, reason="for a test")),
+    )
+
+
+@pytest.fixture
+def fay(acme):
+    """Fay may use break-glass."""
+    return member("fay", acme, permissions=("break_glass", "view_approvalrequest"))
+
+
+@pytest.mark.parametrize(
+    ("command_class", "name"),
+    [
+        (Approve, "ann"),
+        (Deny, "ann"),
+        (TakeBack, "ann"),
+        (Withdraw, "dana"),
+        (Retry, "ann"),
+        (BreakGlass, "fay"),
+        (ExpireRequest, None),
+        (TightenRequest, None),
+    ],
+)
+def test_a_decision_waits_for_its_request(
+    owner, waiting, ann, dana, fay, context_of, command_class, name
+):
+    possible = {"digest": waiting.digest, "ticket": "INC-17"}
+    fields = {
+        field: value
+        for field, value in possible.items()
+        if field in command_class.__dataclass_fields__
+    }
+    command = command_class(approval_request_id=waiting.pk, **fields)
+    people = {"ann": ann, "dana": dana, "fay": fay}
+    facts = {"reason": "for a test"}
+    context = context_of(people[name], **facts) if name else Context(**facts)
+
+    result_after_waiting(
+        owner,
+        "approvals_approvalrequest",
+        waiting.pk,
+        partial(dispatch, command, context=context),
+    )
+
+
+def test_a_second_request_for_the_same_waits_for_the_first(
+    owner, first_key, disabling_needs_two, dana, context_of
+):
+    """There is no row to lock yet, so both wait for their turn."""
+    command = DisableApiKey(api_key_id=first_key.id)
+    dispatch_it = partial(dispatch, command, context=context_of(dana, reason="Leaked"))
+    with Crowd(1) as crowd:
+        with owner.transaction():
+            turn = f"apikeys.disable api-key:{first_key.id}"
+            owner.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [turn])
+            second = crowd.start(dispatch_it)
+            until(lambda: owner.execute(BLOCKS_SOMEONE).fetchone()[0])
+        second.result(60)
+
+    assert ApprovalRequest.objects.count() == 1
+
+
+@pytest.mark.parametrize("command_class", [EditPolicy, DisablePolicy])
+def test_a_change_of_a_policy_waits_for_it(
+    owner, policy_owners, security, ann, bob, manager, context_of, command_class
+):
+    made = policy("apikeys.rotate", group=security, quorum=1)
+    fields = {"governs": made.governs, "groups": (security.pk,), "quorums": (2,)}
+    command = command_class(policy_id=made.pk, **(fields if command_class is EditPolicy else {}))
+    request = held(command, context=context_of(manager, reason="for a test"))
+
+    result_after_waiting(
+        owner, "approvals_policy", made.pk, lambda: approved(request, *policy_owners[:2])
+    )
+
+    assert ApprovalRequest.objects.get().state == "executed"
+    assert Policy.objects.get(pk=made.pk).is_enabled is (command_class is EditPolicy)
+
+
+def test_a_change_of_a_person_waits_for_their_row(owner, dana, manager, context_of):
+    command = SetUserActive(user_id=dana.pk, is_active=False)
+
+    result_after_waiting(
+        owner, "auth_user", dana.pk, partial(dispatch, command, context=context_of(manager))
+    )
+
+
+@pytest.mark.parametrize("command_class", [RenameGroup, AddToGroup])
+def test_a_change_of_a_group_waits_for_its_row(
+    owner, dana, security, manager, context_of, command_class
+):
+    fields = {RenameGroup: {"group_name": "Safety"}, AddToGroup: {"user_id": dana.pk}}
+    command = command_class(group_id=security.pk, **fields[command_class])
+
+    result_after_waiting(
+        owner, "auth_group", security.pk, partial(dispatch, command, context=context_of(manager))
+    )
+
+
+def test_a_second_bootstrap_waits_for_the_first(owner, policy_owners):
+    group = policy_owners[0].groups.get()
+
+    result = result_after_waiting(
+        owner,
+        "auth_group",
+        group.pk,
+        partial(dispatch, Bootstrap(owners=("olga", "otto", "petra"))),
+    )
+
+    assert isinstance(result, AlreadyOwned)
+
+
+def test_expiry_skips_a_request_that_is_being_decided(owner, waiting):
+    let_time_pass(owner, waiting)
+
+    with row_held(owner, "approvals_approvalrequest", waiting.pk):
+        call_command("approvals_expire")
+        assert ApprovalRequest.objects.get().state == "pending"
+
+    call_command("approvals_expire")
+    assert ApprovalRequest.objects.get().state == "expired"
