@@ -1,12 +1,12 @@
 """System checks: requirements on settings, messages, triggers and the serving role."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_permission_codename
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's
 from django.db import connections
 from django.db.models import Model
 from django.utils.module_loading import import_string
@@ -17,7 +17,13 @@ from audit.messages import catalog
 from audit.messages.classes import Command, codecs
 from audit.messages.values import NotPlain
 from audit.subjects import types
-from audit.tracking.protection import APPEND_ONLY, GUARD, append_only_tables, guarded_tables
+from audit.tracking.protection import (
+    APPEND_ONLY,
+    GUARD,
+    NUMBERS,
+    append_only_tables,
+    guarded_tables,
+)
 
 
 @register()
@@ -112,11 +118,12 @@ def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[Che
         cursor.execute(
             "SELECT tgrelid::regclass::text, tgname FROM pg_trigger"
             " WHERE tgname = ANY(%s) AND tgenabled = 'O'",
-            [[GUARD, APPEND_ONLY]],
+            [[GUARD, APPEND_ONLY, *(name for _, name in NUMBERS)]],
         )
         present = set(cursor.fetchall())
     wanted = [(table, GUARD) for table in guarded_tables()]
     wanted += [(table, APPEND_ONLY) for table in append_only_tables()]
+    wanted += NUMBERS
     return [
         Error(f"The table {table} lacks the trigger {name}.", hint=_MIGRATE, id="audit.E005")
         for table, name in wanted
@@ -141,6 +148,81 @@ def check_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMe
     return [Error(message, hint=hint, id="audit.E006")] if is_too_powerful else []
 
 
+@register(Tags.database, deploy=True)
+def check_rights(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check that no table can take the place of the log's, and that the log can be written."""
+    if not databases or "default" not in databases:
+        return []
+    with connections["default"].cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(each.condition for each in _UNSAFE)}")
+        found = cursor.fetchone()
+    return [
+        Error(each.message, hint=each.hint, id=each.id)
+        for each, is_so in zip(_UNSAFE, found, strict=True)
+        if is_so
+    ]
+
+
+@register(Tags.database, deploy=True)
+def check_constraints(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check that every constraint holds for all rows, also for those that are older than it."""
+    if not databases or "default" not in databases:
+        return []
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "SELECT conrelid::regclass::text, conname FROM pg_constraint"
+            " WHERE NOT convalidated AND connamespace = current_schema()::regnamespace ORDER BY 2"
+        )
+        return [
+            Warning(
+                f"Rows of {table} that are older than the constraint {name} may violate it.",
+                hint="Pages show such rows as malformed. Once there are none: "
+                f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}, as the owner.",
+                id="audit.W001",
+            )
+            for table, name in cursor.fetchall()
+        ]
+
+
+class _Unsafe(NamedTuple):
+    """A condition, in SQL, under which the serving role should not serve."""
+
+    id: str
+    condition: str
+    message: str
+    hint: str
+
+
+_UNSAFE = (
+    _Unsafe(
+        "audit.E010",
+        "has_database_privilege(current_database(), 'TEMPORARY')",
+        "The serving role may create temporary tables, which could take the place of the log's.",
+        "As the owner of the database: REVOKE TEMPORARY ON DATABASE … FROM PUBLIC.",
+    ),
+    _Unsafe(
+        "audit.E011",
+        "has_schema_privilege(current_schema(), 'CREATE')",
+        "The serving role may create tables beside those of the log.",
+        "As the owner of the schema: REVOKE CREATE ON SCHEMA public FROM PUBLIC.",
+    ),
+    _Unsafe(
+        "audit.E012",
+        "current_setting('search_path') !~ ', *pg_temp$'",
+        "The search_path of the connection does not end in pg_temp: the settings' one is not used.",
+        "Does a pooler drop the connection's options? Then: ALTER ROLE … SET search_path = "
+        "public, pg_temp.",
+    ),
+    _Unsafe(
+        "audit.E013",
+        "current_setting('default_transaction_read_only')::boolean OR EXISTS (SELECT FROM"
+        " pg_db_role_setting CROSS JOIN unnest(setconfig) AS given WHERE setrole = current_user::"
+        "regrole AND given ~ '^(default_transaction_read_only=(on|true|yes|1)|search_path=)'"
+        ' AND given !~ \'^search_path="?public"?, *"?pg_temp"?$\')',
+        "The serving role has settings with which a connection could not write the log.",
+        "ALTER ROLE … RESET search_path; ALTER ROLE … RESET default_transaction_read_only.",
+    ),
+)
 _MIGRATE = "Run manage.py migrate: it attaches the triggers."
 
 

@@ -5,11 +5,11 @@ from contextlib import contextmanager
 
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
+from audit.bus import store
 from audit.bus.attempts import Attempt
 from audit.bus.context import Context, running
 from audit.log.commands import ChangeOutsideCommand
 from audit.messages.outcomes import Completed
-from audit.models.records import Epoch
 
 
 @contextmanager
@@ -30,9 +30,7 @@ def outside_command(reason: str, *, using: str = DEFAULT_DB_ALIAS) -> Iterator[N
         with running(attempt.context):
             yield
         attempt.outcome = Completed(command_id=command_id)
-        record = attempt.record()
-        record.epoch = Epoch.objects.using(using).latest("number").number
-        record.save(using=using, force_insert=True)
+        store.append_directly(attempt.record(), using=using)
         # An outer transaction, such as that of a migration, goes on without permission to write.
         _name_command("", using=using)
 

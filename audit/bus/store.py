@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, connections, transaction
 from psycopg.types.json import Jsonb
 
 from audit.bus import handling
@@ -165,6 +165,12 @@ def append(
         if _lacks_number(error):
             raise PreconditionFailed from error
         raise
+
+
+def append_directly(record: CommandRecord, *, using: str) -> None:
+    """Write a command record on any connection, also on the owner's."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(_INSERT_COMMAND, _command_values(record))
 
 
 def _appending(
