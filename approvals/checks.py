@@ -8,8 +8,10 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 from approvals.decisions.holding import hold_for_approval
 from approvals.models import ApprovalRequest, Effect, Policy, State
+from approvals.policies import seals
 from approvals.policies.evaluation import governed_by
 from audit.messages.classes import secret_fields
+from audit.tracking.protection import is_migrated
 
 _UNKNOWN = "approvals.E001"
 _HINT = "Was a command renamed? Keep its old message_type in its aliases."
@@ -28,9 +30,17 @@ def check_gate(**_: Any) -> list[CheckMessage]:
 @register(Tags.database)
 def check_stored_types(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that every policy and pending request is about a known type of command."""
-    if not databases or "default" not in databases:
+    if not databases or "default" not in databases or not is_migrated():
         return []
     return [*_policies(), *_pending_requests()]
+
+
+@register(Tags.database)
+def check_seals(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check that every policy is as its last command left it."""
+    if not databases or "default" not in databases:
+        return []
+    return [Error(each.text, hint=each.remedy, id="approvals.E004") for each in seals.problems()]
 
 
 def _policies() -> Iterator[CheckMessage]:

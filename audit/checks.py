@@ -18,11 +18,9 @@ from audit.messages.classes import Command, codecs
 from audit.messages.values import NotPlain
 from audit.subjects import types
 from audit.tracking.protection import (
-    APPEND_ONLY,
-    GUARD,
-    NUMBERS,
-    append_only_tables,
-    guarded_tables,
+    invalid_indexes,
+    is_migrated,
+    missing_triggers,
 )
 
 
@@ -110,24 +108,34 @@ def check_locks(**_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.database)
+def check_migrations(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check that every migration is applied; without, the checks of the data are left out."""
+    if not databases or "default" not in databases or is_migrated():
+        return []
+    message = "The database lacks tables or columns: not every migration is applied."
+    return [Error(message, hint="Run manage.py migrate.", id="audit.E010")]
+
+
+@register(Tags.database)
 def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that every guarded and every append-only table has its trigger."""
-    if not databases or "default" not in databases:
+    if not databases or "default" not in databases or not is_migrated():
         return []
     with connections["default"].cursor() as cursor:
-        cursor.execute(
-            "SELECT tgrelid::regclass::text, tgname FROM pg_trigger"
-            " WHERE tgname = ANY(%s) AND tgenabled = 'O'",
-            [[GUARD, APPEND_ONLY, *(name for _, name in NUMBERS)]],
-        )
-        present = set(cursor.fetchall())
-    wanted = [(table, GUARD) for table in guarded_tables()]
-    wanted += [(table, APPEND_ONLY) for table in append_only_tables()]
-    wanted += NUMBERS
+        return [
+            Error(f"The table {table} lacks the trigger {name}.", hint=_MIGRATE, id="audit.E005")
+            for table, name in missing_triggers(cursor)
+        ]
+
+
+@register(Tags.database, deploy=True)
+def check_indexes(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check that no index was left invalid by an interrupted build: it would not be used."""
+    if not databases or "default" not in databases:
+        return []
     return [
-        Error(f"The table {table} lacks the trigger {name}.", hint=_MIGRATE, id="audit.E005")
-        for table, name in wanted
-        if (table, name) not in present
+        Error(f"The index {name} is invalid.", hint=_REBUILD, id="audit.E011")
+        for name in invalid_indexes(connections["default"])
     ]
 
 
@@ -195,26 +203,26 @@ class _Unsafe(NamedTuple):
 
 _UNSAFE = (
     _Unsafe(
-        "audit.E010",
+        "audit.E012",
         "has_database_privilege(current_database(), 'TEMPORARY')",
         "The serving role may create temporary tables, which could take the place of the log's.",
         "As the owner of the database: REVOKE TEMPORARY ON DATABASE … FROM PUBLIC.",
     ),
     _Unsafe(
-        "audit.E011",
+        "audit.E013",
         "has_schema_privilege(current_schema(), 'CREATE')",
         "The serving role may create tables beside those of the log.",
         "As the owner of the schema: REVOKE CREATE ON SCHEMA public FROM PUBLIC.",
     ),
     _Unsafe(
-        "audit.E012",
+        "audit.E014",
         "current_setting('search_path') !~ ', *pg_temp$'",
         "The search_path of the connection does not end in pg_temp: the settings' one is not used.",
         "Does a pooler drop the connection's options? Then: ALTER ROLE … SET search_path = "
         "public, pg_temp.",
     ),
     _Unsafe(
-        "audit.E013",
+        "audit.E015",
         "current_setting('default_transaction_read_only')::boolean OR EXISTS (SELECT FROM"
         " pg_db_role_setting CROSS JOIN unnest(setconfig) AS given WHERE setrole = current_user::"
         "regrole AND given ~ '^(default_transaction_read_only=(on|true|yes|1)|search_path=)'"
@@ -224,6 +232,7 @@ _UNSAFE = (
     ),
 )
 _MIGRATE = "Run manage.py migrate: it attaches the triggers."
+_REBUILD = "Run manage.py migrate: it rebuilds the index, or drops it before it builds it again."
 
 
 def _is_well_formed(permission: str | None) -> bool:

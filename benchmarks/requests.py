@@ -38,6 +38,7 @@ class Cast:
         with outside_command("A policy to measure with"):
             policy = Policy.objects.create(governs="apikeys.disable", effect="require_approval")
             Rule.objects.create(policy=policy, group=self.security, quorum=2)
+            policy.seal()
         rules = [self._rule(policy)]
         policy.current_rules = rules  # type: ignore[attr-defined]  # as judge() annotates it
         self.requirements = evaluation.added_up([policy])

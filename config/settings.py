@@ -99,8 +99,8 @@ _SESSION_SETTINGS = (
     f"-c lock_timeout={_LOCK_TIMEOUT} "
     "-c idle_in_transaction_session_timeout=60000 "
     "-c jit=off -c plan_cache_mode=force_generic_plan "
-    # These override settings that the role may give itself. Unless it is named, pg_temp comes first,
-    # and a temporary table would take the place of a table of ours.
+    # These override settings that the role may give itself. Unless it is named, pg_temp comes
+    # first, and a temporary table would take the place of a table of ours.
     "-c search_path=public,pg_temp -c default_transaction_read_only=off"
 )
 # Django's default, None, makes psycopg ignore `prepare=True` too. With a threshold that is never

@@ -208,6 +208,7 @@ def policy(governs: str, *, group: Group, quorum: int, **fields: Any) -> Policy:
     with outside_command("A policy for a test"):
         made = Policy.objects.create(governs=governs, **fields)
         Rule.objects.create(policy=made, group=group, quorum=quorum)
+        made.seal()
     return made
 
 

@@ -57,6 +57,7 @@ class PolicyAdmin(HistoryAdmin):
         "required_approvals",
         "is_enabled",
         "version",
+        "seal",
     )
     list_filter = ("is_enabled", "effect")
     ordering = ("governs", "pk")
@@ -64,7 +65,7 @@ class PolicyAdmin(HistoryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Policy]:
         """Return the policies for all tenants, and for tenants that the user may see."""
-        policies = super().get_queryset(request).prefetch_related("rules__group")
+        policies = super().get_queryset(request).prefetch_related("rules__group", "seals")
         return actor_of_request(request).confine(policies, also=Q(tenant=""))
 
     def get_urls(self) -> list[URLPattern]:
@@ -87,6 +88,10 @@ class PolicyAdmin(HistoryAdmin):
     @admin.display(empty_value="—")
     def required_approvals(self, policy: Policy) -> str:
         return ", ".join(map(str, policy.present_rules()))
+
+    @admin.display
+    def seal(self, policy: Policy) -> str:
+        return "altered" if policy.problem else "intact"
 
     @method_decorator(require_safe)
     def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:

@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from approvals.decisions import execution
 from approvals.models import ApprovalRequest, Effect
+from approvals.models.policies import PolicyAltered
 from approvals.policies import built_in, conditions, evaluation
 from approvals.sealing import payloads
 from audit.bus import handling
@@ -26,6 +27,7 @@ class AlreadyAskedFor(Conflict):
 
 @refuses_with(
     AlreadyAskedFor,
+    PolicyAltered,
     conditions.ConditionFailed,
     built_in.CameUnderTheFloor,
     built_in.NoPolicyOwners,

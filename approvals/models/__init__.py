@@ -1,6 +1,16 @@
 from approvals.models.policies import Effect, Policy, Rule
 from approvals.models.requests import ApprovalRequest
+from approvals.models.seals import PolicySeal
 from approvals.models.states import State
 from approvals.models.votes import Decision, Vote
 
-__all__ = ["ApprovalRequest", "Decision", "Effect", "Policy", "Rule", "State", "Vote"]
+__all__ = [
+    "ApprovalRequest",
+    "Decision",
+    "Effect",
+    "Policy",
+    "PolicySeal",
+    "Rule",
+    "State",
+    "Vote",
+]

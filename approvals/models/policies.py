@@ -1,16 +1,18 @@
 """Policies, and the rules of those that require approval."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from functools import cache
+from functools import cache, cached_property
+from operator import itemgetter
 from typing import Any, ClassVar, Self, TypeVar
 
 from django.contrib.auth.models import Group
 from django.db import models
 from uuid_utils.compat import uuid7
 
-from audit.messages.exceptions import Conflict
+from approvals.models.seals import PolicySeal
+from audit.messages.exceptions import Conflict, Forbidden
 from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
 from audit.wire import pipeline, rows
@@ -19,14 +21,25 @@ from audit.wire.statements import Statement
 
 _Policy = TypeVar("_Policy", bound=models.Model)
 
-#: An SQL expression: true if an enabled policy governs one of the names in its parameter, an array.
-IS_GOVERNED = "EXISTS (SELECT FROM approvals_policy WHERE governs = ANY(%s) AND is_enabled)"
+#: An SQL expression: true if an enabled policy governs one of the names in its parameter, an array,
+#: or a sealed version ever did: the row of that policy may have been altered since.
+IS_GOVERNED = """(
+    SELECT EXISTS (SELECT FROM approvals_policy WHERE governs = ANY(names) AND is_enabled)
+        OR EXISTS (SELECT FROM approvals_policyseal WHERE governs = ANY(names))
+    FROM (SELECT %s::text[]) AS given (names))"""
 
 
 class AlreadyDisabled(Conflict):
     """The policy is already disabled."""
 
     remedy = "No action is needed."
+
+
+class PolicyAltered(Forbidden):
+    """A policy on this command was altered in the database, so the command is refused."""
+
+    title = "Altered policy"
+    remedy = "Ask an operator to run manage.py approvals_check, which names the policy."
 
 
 @cache
@@ -41,20 +54,31 @@ class PolicyManager(models.Manager[_Policy]):
     def governing(self, names: Sequence[str], *, tenant: str) -> list[_Policy]:
         """Return the enabled policies on one of the names, with their rules as `current_rules`.
 
-        One statement reads both, so that each policy and its rules are of one version. It is
-        written in SQL because every held command needs it, and because the ORM takes four times as
-        long to compile it as PostgreSQL takes to execute it.
+        Altered policies are returned as well, whatever they govern now. One statement reads all, so
+        that each policy, its rules and its seals are of one version. It is written in SQL because
+        every held command needs it, and because the ORM takes four times as long to compile it as
+        PostgreSQL takes to execute it.
         """
-        policies = []
-        for current_rules, *values in pipeline.execute(
-            _governing(self.model), [list(names), ["", tenant]]
-        ):
-            policy: Any = rows.loaded(self.model, values)
-            policy.current_rules = json.loads(current_rules)
-            policies.append(policy)
-        return policies
+        given = array_of_names(tuple(names))
+        found = pipeline.execute(_governing(self.model), [given, given])
+        policies = [_with_rules(self.model, *row) for row in found]
+        return [policy for policy in policies if _concerns(policy, names, tenant=tenant)]
 
 
+def _with_rules(model: type[_Policy], rules: str, seals: str, *values: Any) -> _Policy:
+    policy: Any = rows.loaded(model, values)
+    policy.current_rules = json.loads(rules)
+    found = [PolicySeal(policy_id=policy.pk, **each) for each in json.loads(seals)]
+    policy.problem = policy.problem_with(policy.current_rules, found)
+    return policy  # type: ignore[no-any-return]  # it is one of the manager's model
+
+
+def _concerns(policy: Any, names: Sequence[str], *, tenant: str) -> bool:
+    is_governing = policy.is_enabled and policy.governs in names
+    return bool(policy.problem) or (is_governing and policy.tenant in ("", tenant))
+
+
+# Versions before that of the row need not be read: the newest one is decisive.
 @cache
 def _governing(model: type[models.Model]) -> Statement:
     return Statement(f"""
@@ -63,9 +87,16 @@ def _governing(model: type[models.Model]) -> Statement:
                 'group', grp.name, 'quorum', quorum) ORDER BY rule.id), '[]')::text
             FROM approvals_rule AS rule JOIN auth_group AS grp ON grp.id = group_id
             WHERE policy_id = policy.id AND NOT is_dropped
+        ), (
+            SELECT coalesce(jsonb_agg(jsonb_build_object('version', seal.version,
+                'governs', seal.governs, 'content', content, 'mac', mac)), '[]')::text
+            FROM approvals_policyseal AS seal
+            WHERE policy_id = policy.id AND seal.version >= policy.version
         ), {rows.columns(model, of="policy")}
         FROM approvals_policy AS policy
-        WHERE governs = ANY(%s) AND is_enabled AND tenant = ANY(%s) ORDER BY policy.id
+        WHERE governs = ANY(%s::text[]) AND is_enabled
+            OR id IN (SELECT policy_id FROM approvals_policyseal WHERE governs = ANY(%s::text[]))
+        ORDER BY policy.id
     """)  # noqa: S608  # of the names of our own columns
 
 
@@ -139,21 +170,80 @@ class Policy(models.Model):
         """Return the rules of the current version; an edit drops the earlier ones."""
         return [rule for rule in self.rules.all() if not rule.is_dropped]
 
+    @cached_property
+    def problem(self) -> str:
+        """The reason why the policy is not followed; empty if it is as its last command left it."""
+        return self.problem_with(_as_json(self.present_rules()), self.seals.all())
+
+    def problem_with(self, rules: Iterable[Mapping[str, Any]], seals: Iterable[PolicySeal]) -> str:
+        """Return the reason why the policy, with these rules and seals, is not followed."""
+        genuine = [seal for seal in seals if seal.is_genuine]
+        if not genuine:
+            return f"The {self} has no seal."
+        newest = max(genuine, key=lambda seal: seal.version)
+        is_intact = newest.signed_content == self._version_with(rules).signed_content
+        return "" if is_intact else f"The {self} was altered: it does not match its seal."
+
+    def check_sealed(self) -> None:
+        """Check that the policy is as its last command left it.
+
+        :raises PolicyAltered: if it is not.
+        """
+        if self.problem:
+            raise PolicyAltered(self.problem)
+
+    def seal(self) -> None:
+        """Add the current version, with its rules, to the register."""
+        self._version_with(_as_json(self.rules.filter(is_dropped=False))).sign().save()
+
+    def _version_with(self, rules: Iterable[Mapping[str, Any]]) -> PolicySeal:
+        names = ("id", "group_id", "quorum")
+        content = {
+            **{name: getattr(self, name) for name in _SEALED},
+            **self.options,
+            "rules": sorted(
+                ({name: rule[name] for name in names} for rule in rules), key=itemgetter("id")
+            ),
+        }
+        return PolicySeal(
+            policy_id=self.pk, version=self.version, governs=self.governs, content=content
+        )
+
+    def restore(self) -> None:
+        """Set the policy and its rules to the newest sealed version.
+
+        :raises PolicyAltered: if there is none.
+        """
+        genuine = [seal for seal in self.seals.order_by("version") if seal.is_genuine]
+        if not genuine:
+            raise PolicyAltered(self.problem)
+        for name, value in genuine[-1].columns().items():
+            setattr(self, name, value)
+        self.save()
+        rules = genuine[-1].content["rules"]
+        for dropped in self.rules.exclude(pk__in=[rule["id"] for rule in rules]):
+            dropped.drop()
+        for rule in rules:
+            kept = {"policy": self, "is_dropped": False}
+            Rule.objects.update_or_create(pk=rule["id"], defaults=rule | kept)
+
     def edit(self, **columns: Any) -> None:
-        """Set columns, as the next version."""
+        """Set columns, as the next version, and seal it with its rules."""
         for name, value in columns.items():
             setattr(self, name, value)
         self.version += 1
         self.save()
+        self.seal()
 
     def disable(self) -> None:
-        """Disable the policy, as the next version.
+        """Disable the policy, as the next version, and seal it.
 
         :raises AlreadyDisabled: if it is disabled.
         """
         self.check_enabled()
         self.is_enabled, self.version = False, self.version + 1
         self.save(update_fields=["is_enabled", "version"])
+        self.seal()
 
     def check_enabled(self) -> None:
         """Check that the policy is enabled.
@@ -190,6 +280,16 @@ class Rule(models.Model):
         """Mark the rule as dropped; open requests keep it."""
         self.is_dropped = True
         self.save(update_fields=["is_dropped"])
+
+
+# The columns that a seal covers, besides those of `Policy.options`. The sealed format is stored.
+_SEALED = ("tenant", "condition", "effect", "message", "is_enabled")
+
+
+def _as_json(rules: Iterable[Rule]) -> list[dict[str, Any]]:
+    return [
+        {"id": str(rule.pk), "group_id": rule.group_id, "quorum": rule.quorum} for rule in rules
+    ]
 
 
 def _seconds(duration: timedelta | None) -> int | None:

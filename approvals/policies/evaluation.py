@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import structlog
 from django.conf import settings
 
 from approvals.models import ApprovalRequest, Decision, Effect, Policy, eligibility
@@ -18,6 +19,8 @@ from audit.bus.context import Context
 from audit.bus.handling import asked_at_opening, command_classes, describes_policies
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import Forbidden
+
+logger = structlog.get_logger(__name__)
 
 _REQUIRED = ("requester_reason_required", "approver_reason_required", "one_open_request")
 _TIME_LIMITS = ("approve_within_s", "execute_within_s")
@@ -72,6 +75,7 @@ def governed_by(*names: str) -> list[type[Command]]:
 def judge(command: Command, context: Context) -> Verdict:
     """Evaluate every policy that may govern a command; all matches apply, and the strictest wins.
 
+    :raises PolicyAltered: if one of them is not as its last command left it.
     :raises ConditionFailed: if a condition cannot be evaluated.
     :raises ForbiddenByPolicy: if a policy forbids the command.
     """
@@ -79,6 +83,8 @@ def judge(command: Command, context: Context) -> Verdict:
     if context.facts["is_governed"]:
         names = names_governing(type(command))
         governing = Policy.objects.governing(names, tenant=context.tenant)
+    for policy in governing:
+        _check_sealed(policy)
     found = [policy for policy in governing if may_apply(policy.effect, type(command))]
     matched = [policy for policy in found if conditions.is_met(policy.condition, command, context)]
     for policy in matched:
@@ -91,6 +97,12 @@ def judge(command: Command, context: Context) -> Verdict:
     if found:
         decision["policies"] = [_evaluated(policy, matched) for policy in found]
     return Verdict(effect=effect, decision=decision, requirements=requirements)
+
+
+def _check_sealed(policy: Policy) -> None:
+    if policy.problem:
+        logger.error("policy altered", policy_id=str(policy.pk), problem=policy.problem)
+    policy.check_sealed()
 
 
 def may_apply(effect: str, command_class: type[Command]) -> bool:

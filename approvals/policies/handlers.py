@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
@@ -31,25 +32,26 @@ def create_policy(command: CreatePolicy, context: Context) -> Policy:
     check_policy(command)
     policy = Policy.objects.create(pk=command.policy_id, **command.columns())
     _add_rules(policy, command)
+    policy.seal()
     context.emit(PolicyCreated(policy_id=policy.pk, **_content(command)))
     return policy
 
 
 @handles(EditPolicy)
 def edit_policy(command: EditPolicy, context: Context) -> Policy:
-    policy = Policy.objects.select_for_update().get(pk=command.policy_id)
+    policy = _locked(command.policy_id)
     check_policy(command)
-    policy.edit(**command.columns())
     for rule in policy.rules.filter(is_dropped=False):
         rule.drop()
     _add_rules(policy, command)
+    policy.edit(**command.columns())
     context.emit(PolicyEdited(policy_id=policy.pk, version=policy.version, **_content(command)))
     return policy
 
 
 @handles(DisablePolicy)
 def disable_policy(command: DisablePolicy, context: Context) -> Policy:
-    policy = Policy.objects.select_for_update().get(pk=command.policy_id)
+    policy = _locked(command.policy_id)
     policy.disable()
     context.emit(PolicyDisabled(policy_id=policy.pk))
     return policy
@@ -179,6 +181,16 @@ def _unsatisfiable(group_id: int, quorum: int, requester: int | None) -> Invalid
     if requester is not None:
         message += f" when {get_user_model().objects.get(pk=requester)} is the requester"
     return Invalid(errors=[FieldError("quorums", "unsatisfiable", message)])
+
+
+def _locked(policy_id: UUID) -> Policy:
+    """Return a policy, locked.
+
+    :raises PolicyAltered: if it is not as its last command left it: a change would hide that.
+    """
+    policy = Policy.objects.select_for_update().get(pk=policy_id)
+    policy.check_sealed()
+    return policy
 
 
 def _add_rules(policy: Policy, command: CreatePolicy | EditPolicy) -> None:

@@ -128,5 +128,5 @@ class PolicyViewSet(CommandViewSet):
         if not actor.may("approvals.view_policy"):
             raise Forbidden
         rules = Rule.objects.select_related("group")
-        policies = Policy.objects.prefetch_related(Prefetch("rules", queryset=rules))
+        policies = Policy.objects.prefetch_related(Prefetch("rules", queryset=rules), "seals")
         return actor.confine(policies, also=Q(tenant=""))

@@ -107,6 +107,7 @@ class PolicyResource(TypedDict):
     one_open_request: bool
     enabled: bool
     version: int
+    problem: Annotated[str | None, "The reason why what it governs is refused: it was altered."]
 
 
 class PolicyList(TypedDict):
@@ -177,6 +178,7 @@ def policy(found: Policy) -> PolicyResource:
         "one_open_request": found.one_open_request,
         "enabled": found.is_enabled,
         "version": found.version,
+        "problem": found.problem or None,
     }
 
 

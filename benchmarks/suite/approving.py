@@ -71,6 +71,7 @@ def _govern(message_type: str) -> None:
     with outside_command("A policy to measure with"):
         policy = Policy.objects.create(governs=message_type, effect="require_approval")
         Rule.objects.create(policy=policy, group=Group.objects.get(name="Security"), quorum=1)
+        policy.seal()
 
 
 def _approver(key: Any) -> User:

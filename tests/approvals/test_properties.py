@@ -193,10 +193,13 @@ class World:
     def _loosen(self) -> None:
         with outside_command("Loosen the rule"):
             Rule.objects.filter(policy=self.policy).update(quorum=1)
+            Policy.objects.get(pk=self.policy.pk).edit()
 
     def _drop_policy(self) -> None:
         with outside_command("Drop the policy"):
-            Policy.objects.filter(pk=self.policy.pk).update(is_enabled=False)
+            policies = Policy.objects.filter(pk=self.policy.pk, is_enabled=True)
+            for present in policies:
+                present.disable()
 
     def _expire(self) -> None:
         if self.request.state == "pending" and not self.is_expired:

@@ -26,7 +26,10 @@ def write(records: Iterable[CommandRecord]) -> list[CommandRecord]:
     with transaction.atomic():
         for each in written:
             append_directly(each, using="default")
-    return [CommandRecord.objects.get(command_id=each.command_id, attempt=each.attempt) for each in written]
+    return [
+        CommandRecord.objects.get(command_id=each.command_id, attempt=each.attempt)
+        for each in written
+    ]
 
 
 def unwritten(*, minutes: float = 0, **fields: Any) -> CommandRecord:

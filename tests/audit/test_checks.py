@@ -131,6 +131,6 @@ def test_serving_as_the_owner_of_the_records_is_refused(owner, monkeypatch):
 
 def test_a_policy_on_an_unknown_type_is_refused():
     with outside_command("As if the command had been dropped"):
-        Policy.objects.create(governs="apikeys.no_such_command", effect="forbid")
+        Policy.objects.create(governs="apikeys.no_such_command", effect="forbid").seal()
 
     assert problems() == {"approvals.E001"}

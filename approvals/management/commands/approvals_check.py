@@ -1,4 +1,4 @@
-"""Check before a deployment that pending requests can still be approved."""
+"""Check before a deployment that policies are intact and pending requests can be approved."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,26 +7,27 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from approvals.models import ApprovalRequest, State
-from approvals.policies import evaluation
+from approvals.policies import evaluation, seals
 from approvals.policies import slots as matching
 from approvals.sealing.payloads import Unloadable
 
 
 class Command(BaseCommand):
-    """A check that loads every open request with this code, and counts its possible approvers."""
+    """A check of every policy's seal, and that every open request can be loaded and approved."""
 
-    help = "Fail if an open approval request cannot be loaded, or can no longer be approved."
+    help = "Fail if a policy was altered, or an open approval request cannot be approved."
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Write each problem to standard error.
 
         :raises CommandError: if there is one.
         """
-        problems = [each for request in _open() for each in _problems(request)]
+        problems = [f"{each.text} {each.remedy}" for each in seals.problems()]
+        problems += [each for request in _open() for each in _problems(request)]
         for problem in problems:
             self.stderr.write(problem)
         if problems:
-            message = f"{len(problems)} problems with open approval requests."
+            message = f"{len(problems)} problems with policies and open approval requests."
             raise CommandError(message)
         self.stdout.write("Every open approval request can be loaded and approved.")
 

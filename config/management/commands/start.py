@@ -34,6 +34,8 @@ class Command(BaseCommand):
     def _prepare(self) -> Demo:
         self._tell("Preparing the database and the pages ...")
         call_command("migrate", interactive=False, verbosity=0)
+        # Policies of an earlier version on this machine have no seal.
+        call_command("approvals_seal", reason="Upgrade of a database for trying out")
         call_command("collectstatic", interactive=False, verbosity=0)
         # It is made of many commands, and a second start could not complete one half of it.
         with stopping.held_back():

@@ -323,6 +323,7 @@ def test_a_command_with_a_secret_is_refused_even_if_a_policy_slipped_in(security
     with outside_command("Put a policy where none may be"):
         policy = Policy.objects.create(governs="test.with_secret", effect="require_approval")
         Rule.objects.create(policy=policy, group=security, quorum=1)
+        policy.seal()
 
     with pytest.raises(CannotBeHeld):
         dispatch(WithSecret(password="hunter2"))

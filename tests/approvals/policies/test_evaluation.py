@@ -203,7 +203,9 @@ def test_a_policy_governs_by_type_alias_and_prefix():
 
 def policy_forbidding(governs, **fields):
     with outside_command("A policy for a test"):
-        return Policy.objects.create(governs=governs, effect="forbid", **fields)
+        made = Policy.objects.create(governs=governs, effect="forbid", **fields)
+        made.seal()
+    return made
 
 
 @pytest.mark.parametrize("fields", [{"effect": "forbid"}, {"effect": "allow", "condition": "true"}])

@@ -51,7 +51,7 @@ def edit(*, quorum=None, **columns):
     with outside_command("An edit of a policy for a test"):
         if quorum is not None:
             Rule.objects.update(quorum=quorum)
-        Policy.objects.update(version=2, **columns)
+        Policy.objects.get().edit(**columns)
 
 
 def asked_of(request):

@@ -86,7 +86,7 @@ def test_the_form_has_the_old_reason(stale, dana, browser):
 
 def test_it_goes_by_the_policies_of_today(stale, dana, browser):
     with outside_command("The policy is gone"):
-        Policy.objects.update(is_enabled=False)
+        Policy.objects.get().disable()
 
     answer = raise_on_page(browser(dana), stale)
 
@@ -135,7 +135,7 @@ def test_a_secret_is_shown_on_a_page_and_not_in_a_message(
     denied = hold(command, context=context_of(dana))
     deny(denied, ann)
     with outside_command("The policy is gone"):
-        Policy.objects.filter(pk=made.pk).update(is_enabled=False)
+        made.disable()
 
     client = browser(dana)
     text = raise_on_page(client, denied).content.decode()
@@ -195,7 +195,7 @@ def test_over_http_it_is_held_anew(stale, dana, browser):
 
 def test_over_http_what_needs_no_approval_any_more_is_done(stale, dana, browser):
     with outside_command("The policy is gone"):
-        Policy.objects.update(is_enabled=False)
+        Policy.objects.get().disable()
 
     answer = send(browser(dana), stale, "raise-again")
 

@@ -115,6 +115,7 @@ def test_a_policy_reads_as_it_is(pia, security, browser):
         "one_open_request": True,
         "enabled": True,
         "version": 1,
+        "problem": None,
     }
 
 

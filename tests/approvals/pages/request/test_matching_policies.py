@@ -47,7 +47,7 @@ def test_a_policy_that_is_gone_or_forbids_by_now_is_told(waiting, ann, browser):
     assert "Today no policy would hold it" in said
 
     with outside_command("Another policy for a test"):
-        Policy.objects.create(governs="apikeys.*", effect="forbid", message="Nothing today.")
+        Policy.objects.create(governs="apikeys.*", effect="forbid", message="Nothing today.").seal()
     said = section(page(browser(ann), waiting), "matching-policies")
     assert "Today it would be refused: Nothing today." in said
 

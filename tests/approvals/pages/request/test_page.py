@@ -64,6 +64,7 @@ def test_one_person_counts_for_one_rule_also_on_the_button(
     both = policy("apikeys.enable", group=security, quorum=1)
     with outside_command("A second rule for a test"):
         Rule.objects.create(policy=both, group=legal, quorum=1)
+        both.edit()
     request = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
 
     assert "Approve (1 more needed after you)" in page(browser(ann), request)
