@@ -46,8 +46,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "config.site.request_log.log_requests",
     "config.site.deprecation.VersionOneMiddleware",
     "apikeys.authentication.middleware.rate_limit_headers",
+    "config.site.plain_http.refuse_credentials",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -57,7 +59,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.site.content_policy.ContentPolicyMiddleware",
-    "config.site.request_log.log_requests",
 ]
 
 TEMPLATES = [

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
 from audit.messages.classes import Subject
+from audit.messages.declarations import declaring
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -61,17 +61,13 @@ class PendingSource(Protocol):
         """Return one element of that array."""
 
 
-_postponement: list[Callable[[UUID], Progress | None]] = []
+_reports: dict[str, Callable[[UUID], Progress | None]] = {}
 _pending: list[PendingSource] = []
 
 
 def postponement(function: _Function) -> _Function:
     """Declare the function that returns a held command's progress, or None if it was never held."""
-    if _postponement:
-        message = f"{_postponement[0]!r} already reports on held commands"
-        raise ImproperlyConfigured(message)
-    _postponement.append(function)
-    return function
+    return declaring(_reports, "progress", what="report on")(function)
 
 
 def pending(source: PendingSource) -> None:
@@ -81,7 +77,8 @@ def pending(source: PendingSource) -> None:
 
 def progress(command_id: UUID) -> Progress | None:
     """Return the progress of a held command, or None if no app holds commands."""
-    return _postponement[0](command_id) if _postponement else None
+    report = _reports.get("progress")
+    return report(command_id) if report else None
 
 
 def pending_sql(*, subject_type: str, subject_id: str) -> str:

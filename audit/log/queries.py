@@ -6,17 +6,8 @@ from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import (
-    BooleanField,
-    Case,
-    IntegerField,
-    OuterRef,
-    Q,
-    QuerySet,
-    Subquery,
-    Value,
-    When,
-)
+from django.db import models
+from django.db.models import Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 
@@ -52,8 +43,8 @@ def matching(query: Mapping[str, Any]) -> QuerySet[CommandRecord]:
     # Only commands that are open with this status now; others had it once and were settled since.
     # For a plain comparison PostgreSQL expects that one row in 200 matches, and sorts all that ever
     # had the status; for a boolean value it expects half, and scans from the newest on.
-    is_current = Coalesce(Exact(_current_status(), status), False, output_field=BooleanField())
-    return found.filter(is_current)
+    has_status = Exact(_current_status(), status)
+    return found.filter(Coalesce(has_status, False, output_field=models.BooleanField()))
 
 
 def reaching(query: Mapping[str, Any]) -> list[Q]:
@@ -96,6 +87,26 @@ def attempts_of(first: Iterable[CommandRecord]) -> dict[UUID, list[CommandRecord
     return {key: list(group) for key, group in groupby(ordered, key=attrgetter("command_id"))}
 
 
+def current_record(command_id: UUID) -> CommandRecord:
+    """Return the record with a command's current status: the one with the greatest `weight`.
+
+    :raises CommandRecord.DoesNotExist: if there is no such command.
+    """
+    records = list(CommandRecord.objects.filter(command_id=command_id))
+    if not records:
+        raise CommandRecord.DoesNotExist
+    return max(records, key=weight)
+
+
+def weight(record: CommandRecord) -> tuple[bool, bool, int]:
+    """Return a sort key: the greatest attempt at a command has its current status.
+
+    An attempt that was rolled back with its outer command counts least: it may be replayed.
+    """
+    is_void = record.error_code == RolledBack.code
+    return Status(record.status).is_final, not is_void, record.attempt
+
+
 def _condition(query: Mapping[str, Any]) -> Q:
     condition = Q(**{_COLUMNS[name]: query[name] for name in _COLUMNS if name in query})
     if "subject" in query:
@@ -104,13 +115,13 @@ def _condition(query: Mapping[str, Any]) -> Q:
     return condition
 
 
-def _current_status() -> Subquery:
-    """Return a subquery for the current status of a command, as audit.log.status defines it."""
-    weight = Case(
+def _current_status() -> models.Subquery:
+    """Return a subquery for the current status of a command, as `weight` defines it."""
+    weight = models.Case(
         When(status__in=_FINAL, then=Value(2)),
         When(error_code=RolledBack.code, then=Value(0)),
         default=Value(1),
-        output_field=IntegerField(),
+        output_field=models.IntegerField(),
     )
-    attempts = CommandRecord.objects.filter(command_id=OuterRef("command_id"))
-    return Subquery(attempts.order_by(weight.desc(), "-attempt").values("status")[:1])
+    attempts = CommandRecord.objects.filter(command_id=models.OuterRef("command_id"))
+    return models.Subquery(attempts.order_by(weight.desc(), "-attempt").values("status")[:1])

@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypedDict
 
 from audit.bus import postponements
 from audit.bus.postponements import Pending, Progress
-from audit.log.status import weight
+from audit.log.queries import weight
 from audit.messages.classes import Subject
 from audit.messages.exceptions import Failed
 from audit.messages.outcomes import Postponed
@@ -159,21 +159,21 @@ def command(records: Sequence[CommandRecord], *, progress: Progress | None) -> C
 
 def command_in_list(records: Sequence[CommandRecord]) -> CommandInList:
     """Return a command for a list, from the records of all its attempts, first to last."""
-    first, present = records[0], max(records, key=weight)
+    first, current = records[0], max(records, key=weight)
     return {
         **_command(first),
-        "status": present.status,
+        "status": current.status,
         "type": first.message_type,
         "subject": reference(first.subject_type, first.subject_id),
         "actor": {"kind": first.actor_kind, "id": first.actor_id, "label": first.actor_label},
         "channel": first.channel,
         "reason": first.reason,
         "received_at": first.received_at,
-        "settled_at": _settled_at(present),
-        "duration_us": present.duration_us,
+        "settled_at": _settled_at(current),
+        "duration_us": current.duration_us,
         "correlation_id": str(first.correlation_id),
-        "result": _result(present),
-        "error": _error(present),
+        "result": _result(current),
+        "error": _error(current),
     }
 
 

@@ -26,8 +26,7 @@ class Command(BaseCommand):
         """
         request = ApprovalRequest.objects.filter(pk=options["request_id"]).first()
         if request is None:
-            message = f"There is no approval request {options['request_id']}."
-            raise CommandError(message)
+            raise CommandError(f"There is no approval request {options['request_id']}.")
         file = evidence.write(request)
         if options["out"] is None:
             self.stdout.write(file.decode(), ending="")

@@ -1,39 +1,32 @@
 """The log over HTTP: commands with their current status, and events."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from rest_framework import serializers
+from django.utils.http import parse_etags
+from rest_framework import serializers, status
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.bus import postponements
 from audit.log import feed, queries, visibility
+from audit.log.orders import Key, Order
 from audit.log.polling import Crowded, wait_until_final
-from audit.log.status import weight
 from audit.messages.exceptions import NotFound
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.rest import resources
-from audit.rest.caching import conditional
-from audit.rest.listing import (
-    Key,
-    ListQuery,
-    Order,
-    Page,
-    Parameters,
-    WholeNumberField,
-    body,
-    both,
-    page,
-)
+from audit.rest.listing import ListQuery, Page, Parameters, WholeNumberField, body, both, page
 from audit.rest.openapi.operations import documented
 from audit.rest.parameters import ActorField, EventTypeField, MessageTypeField, SubjectField
 from audit.rest.viewsets.actors import ActorViewSet
 
 LONGEST_WAIT_SECONDS = 30
 _RETRY_AFTER_SECONDS = "2"
+_ETAG_CHARACTERS = 32
 _NEWEST = Order("newest", Key("position", int))
 
 
@@ -113,7 +106,7 @@ class CommandLogViewSet(ActorViewSet):
                 headers["Retry-After"] = _RETRY_AFTER_SECONDS
             records = self._attempts(command_id)
         shown = resources.command(records, progress=postponements.progress(command_id))
-        return conditional(request, shown, headers=headers)
+        return _conditional(request, shown, headers=headers)
 
     def _attempts(self, command_id: UUID) -> Sequence[CommandRecord]:
         records = list(CommandRecord.objects.filter(command_id=command_id).order_by("attempt"))
@@ -157,4 +150,18 @@ class EventViewSet(ActorViewSet):
 
 
 def _is_final(records: Sequence[CommandRecord]) -> bool:
-    return Status(max(records, key=weight).status).is_final
+    return Status(max(records, key=queries.weight).status).is_final
+
+
+def _conditional(
+    request: Request, content: Mapping[str, Any], *, headers: Mapping[str, str]
+) -> Response:
+    """Return the content with its ETag, or 304 if the caller has this ETag (RFC 9110, 13.1.2)."""
+    rendered: bytes = JSONRenderer().render(content)
+    etag = f'"{hashlib.sha256(rendered).hexdigest()[:_ETAG_CHARACTERS]}"'
+    known = parse_etags(request.headers.get("If-None-Match", ""))
+    sent = {**headers, "ETag": etag, "Cache-Control": "private, no-cache"}
+    # Weak comparison: a cache in between may have made the ETag weak.
+    if "*" in known or etag in {each.removeprefix("W/") for each in known}:
+        return Response(status=status.HTTP_304_NOT_MODIFIED, headers=sent)
+    return Response(content, headers=sent)
