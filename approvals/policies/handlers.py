@@ -111,7 +111,7 @@ def _check_can_be_undone(command: commands.PolicyDraft, governed: Sequence[type[
         raise Invalid(errors=[FieldError("condition", "irrevocable", message)])
 
 
-def _check_durations(command: CreatePolicy | EditPolicy) -> None:
+def _check_durations(command: commands.PolicyDraft) -> None:
     """Refuse a limit of zero, which would mean no limit, and durations beyond the calendar."""
     least = {"minimum_membership": 0, "approve_within": 1, "execute_within": 1}
     given = {name: getattr(command, name) for name in least}
