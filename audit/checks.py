@@ -216,13 +216,6 @@ _UNSAFE = (
     ),
     _Unsafe(
         "audit.E014",
-        "current_setting('search_path') !~ ', *pg_temp$'",
-        "The search_path of the connection does not end in pg_temp: the settings' one is not used.",
-        "Does a pooler drop the connection's options? Then: ALTER ROLE … SET search_path = "
-        "public, pg_temp.",
-    ),
-    _Unsafe(
-        "audit.E015",
         "current_setting('default_transaction_read_only')::boolean OR EXISTS (SELECT FROM"
         " pg_db_role_setting CROSS JOIN unnest(setconfig) AS given WHERE setrole = current_user::"
         "regrole AND given ~ '^(default_transaction_read_only=(on|true|yes|1)|search_path=)'"

@@ -10,10 +10,12 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.template.loader import render_to_string
 from django.views import defaults
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
+from audit.bus.failures import is_read_only
 from audit.entry.requests import request_id_of
 from audit.messages.exceptions import CommandError, Failed, FieldError, Place, escaped
 from audit.rest import problems
@@ -106,7 +108,7 @@ class Problem:
                 self._take_api_exception(BodyTooLarge())
             case SuspiciousOperation() | UnreadablePostError() | MultiPartParserError():
                 self._take(HTTPStatus.BAD_REQUEST, "bad_request", _MALFORMED)
-            case OperationalError() | InterfaceError():
+            case _ if _is_outage(error):
                 message = "The database is currently unavailable. Nothing was changed."
                 self._take(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", message)
                 self.headers["Retry-After"] = _RETRY_AFTER_SECONDS
@@ -159,16 +161,29 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Return the response for an unexpected error, without details of it."""
+    """Return the response for an outage or an unexpected error, without details of it."""
     # Django calls this in the except block of the error.
     error = sys.exception()
-    shown = error if isinstance(error, OperationalError) else None
-    return for_api(request, shown) or defaults.server_error(request)
+    if isinstance(error, Exception) and _is_outage(error):
+        return for_api(request, error) or _unavailable_page()
+    return for_api(request, None) or defaults.server_error(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the response for requests that Django itself refuses."""
     return for_api(request, exception) or defaults.bad_request(request, exception)
+
+
+def _is_outage(error: Exception | None) -> bool:
+    """Return True if the database does not respond, or accepts no writes."""
+    return isinstance(error, OperationalError | InterfaceError) or is_read_only(error)
+
+
+def _unavailable_page() -> HttpResponse:
+    """Return the page for an outage. Without the request, rendering it needs no database."""
+    page = render_to_string("503.html")
+    headers = {"Retry-After": _RETRY_AFTER_SECONDS}
+    return HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE, headers=headers)
 
 
 def _problem_of(error: Exception, context: dict[str, Any]) -> Problem:
