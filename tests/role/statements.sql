@@ -116,9 +116,11 @@ SELECT set_config('audit.command_id', '', true); UPDATE audit_streamhead SET num
 SELECT set_config('audit.command_id', '', true); INSERT INTO audit_streamhead VALUES ('api-key', 'x', 1)
 INSERT INTO audit_eventrecord (epoch, command_id, attempt, message_type, schema_version, data, subject_type, subject_id, tenant, correlation_id, id, number, occurred_at) SELECT epoch, command_id, attempt, message_type, schema_version, data, subject_type, subject_id, tenant, correlation_id, gen_random_uuid(), number + 1000, occurred_at FROM audit_eventrecord
 INSERT INTO audit_eventrecord (epoch, command_id, attempt, message_type, schema_version, data, subject_type, subject_id, tenant, correlation_id, id, number, occurred_at) SELECT epoch, command_id, attempt, message_type, schema_version, data, subject_type, 'x', tenant, correlation_id, gen_random_uuid(), 1, occurred_at FROM audit_eventrecord
-INSERT INTO audit_epoch SELECT 2147483647, now()
-INSERT INTO audit_epoch SELECT max(number) + 2, now() FROM audit_epoch
-INSERT INTO audit_epoch SELECT 0, now()
+INSERT INTO audit_epoch (number, began_at, server) VALUES (2147483647, now(), '')
+INSERT INTO audit_epoch (number, began_at, server) SELECT max(number), now(), '' FROM audit_epoch
+INSERT INTO audit_epoch (number, began_at, server) VALUES (0, now(), '')
+INSERT INTO audit_epoch (number, began_at, server) VALUES (-1, now(), '')
+INSERT INTO audit_commandrecord (oldest_xid) VALUES ('1')
 -- Permissions are rows that only migrations write.
 INSERT INTO auth_permission SELECT 0, 'x', 1, 'x'
 UPDATE auth_permission SET codename = 'x'

@@ -22,7 +22,7 @@ class Migration(migrations.Migration):
     # Reads both tables, without a lock that a command would wait for.
     atomic = False
 
-    dependencies = [("audit", "0011_constraints_on_what_is_stored")]
+    dependencies = [("audit", "0012_constraints_on_what_is_stored")]
 
     operations = [
         Validate(model_name=model, name=name) for model, names in NAMES.items() for name in names
