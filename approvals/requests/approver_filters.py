@@ -3,28 +3,24 @@
 One statement counts the requests that wait for a person, so every page can show the number.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import (
     BooleanField,
-    DurationField,
     Exists,
-    ExpressionWrapper,
     F,
     Func,
-    IntegerField,
+    JSONField,
     OuterRef,
     Q,
     QuerySet,
     Subquery,
     TextField,
-    Value,
 )
-from django.db.models.fields.json import DataContains, KeyTextTransform, KeyTransform
-from django.db.models.functions import Cast, JSONArray, JSONObject, Now
+from django.db.models.fields.json import DataContains, KeyTransform
+from django.db.models.functions import Cast, JSONArray, JSONObject
 
 from approvals.people.events import MemberJoined, MemberLeft
 from audit.models.records import EventRecord
@@ -38,6 +34,13 @@ class _ContainsAny(Func):
     template = "(%(expressions)s))"
     arg_joiner = " @> ANY ("
     output_field = BooleanField()
+
+
+class _SecondsSince(Func):
+    """The seconds since a time, as a JSON number."""
+
+    template = "to_jsonb(extract(epoch FROM statement_timestamp() - %(expressions)s))"
+    output_field = JSONField()
 
 
 def asks_group_of(person_id: int) -> Q:
@@ -64,10 +67,7 @@ def _groups(person_id: int) -> QuerySet[Any]:
 def _joined_in_time(person_id: int) -> QuerySet[Any]:
     """Return the groups of a request's rules that the person joined early enough for it."""
     requirements = OuterRef("requirements")
-    minimum_s = KeyTextTransform("minimum_membership_s", KeyTransform("options", requirements))
-    minimum = ExpressionWrapper(
-        Cast(minimum_s, IntegerField()) * Value(timedelta(seconds=1)), output_field=DurationField()
-    )
+    minimum_s = KeyTransform("minimum_membership_s", KeyTransform("options", requirements))
     newest = EventRecord.objects.filter(
         subject_type="group",
         subject_id=Cast(OuterRef("pk"), TextField()),
@@ -79,11 +79,13 @@ def _joined_in_time(person_id: int) -> QuerySet[Any]:
         .annotate(
             newest_type=Subquery(newest.values("message_type")[:1]),
             newest_at=Subquery(newest.values("occurred_at")[:1]),
+            member_s=_SecondsSince("newest_at"),
         )
         .filter(
             DataContains(KeyTransform("rules", requirements), F("as_rule")),
             newest_type=MemberJoined.message_type,
-            newest_at__lte=Now() - minimum,
+            # A comparison of JSON values fails for no value, as a cast of a forged one would.
+            member_s__gte=minimum_s,
         )
     )
     return groups

@@ -1,7 +1,6 @@
 """Pending approval requests, as other resources show them."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -51,23 +50,24 @@ class PendingRequests:
 
     def sql(self, *, subject_type: str, subject_id: str) -> str:
         """Return an SQL expression for those on a subject, with the columns for `pending`."""
-        columns = "id, command_id, message_type, subject_type, subject_id, approve_by"
         return f"""(
-            SELECT json_agg(request ORDER BY requested_at, request.id) FROM (
-                SELECT {columns}, requested_at FROM {_TABLE}
-                WHERE subject_type = {subject_type} AND subject_id = {subject_id}
-                    AND state = '{State.PENDING.value}' AND approve_by > statement_timestamp()
-            ) AS request)"""  # noqa: S608  # of our own names
+            SELECT json_agg(to_jsonb(request) ORDER BY requested_at, id) FROM {_TABLE} AS request
+            WHERE subject_type = {subject_type} AND subject_id = {subject_id}
+                AND state = '{State.PENDING.value}' AND approve_by > statement_timestamp()
+            )"""  # noqa: S608  # of our own names
 
-    def pending(self, found: Mapping[str, Any]) -> Pending:
-        """Return one of them from a JSON row."""
+    def pending(self, found: Mapping[str, Any]) -> Pending | None:
+        """Return one of them from a JSON row; None if it was altered."""
+        request = ApprovalRequest.from_json(found)
+        if request.state != State.PENDING:
+            return None
         return Pending(
-            subject=Subject(found["subject_type"], found["subject_id"]),
-            request_id=found["id"],
-            url=request_url(found["id"]),
-            command_id=found["command_id"],
-            message_type=found["message_type"],
-            approve_by=datetime.fromisoformat(found["approve_by"]),
+            subject=Subject(request.subject_type, request.subject_id),
+            request_id=str(request.pk),
+            url=request_url(request.pk),
+            command_id=str(request.command_id),
+            message_type=request.message_type,
+            approve_by=request.approve_by,
         )
 
 

@@ -57,8 +57,8 @@ class PendingSource(Protocol):
         The subject is given as two expressions.
         """
 
-    def pending(self, found: Mapping[str, Any], /) -> Pending:
-        """Return one element of that array."""
+    def pending(self, found: Mapping[str, Any], /) -> Pending | None:
+        """Return one element of that array; None if it is not what it seems."""
 
 
 _postponement: list[Callable[[UUID], Progress | None]] = []
@@ -92,11 +92,12 @@ def pending_sql(*, subject_type: str, subject_id: str) -> str:
 
 def read_pending(found: Sequence[Sequence[Mapping[str, Any]] | None]) -> list[Pending]:
     """Return the held commands in a value of `pending_sql`."""
-    return [
+    read = (
         source.pending(each)
         for source, waiting in zip(_pending, found, strict=True)
         for each in waiting or ()
-    ]
+    )
+    return list(filter(None, read))
 
 
 def pending_on(subject: Subject) -> list[Pending]:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from approvals.decisions import agreement
 from approvals.sealing import evidence_files
 
 
@@ -34,6 +35,9 @@ class Command(BaseCommand):
         except evidence_files.NotGenuine as error:
             message = f"{options['file']} is not genuine: {error}."
             raise CommandError(message) from error
+        if found := agreement.disagreements(verified.evidence):
+            message = f"{options['file']} was signed, but contradicts itself: {'; '.join(found)}."
+            raise CommandError(message)
         request = verified.evidence["request"]
         self.stdout.write(f"Genuine: {request['message_type']}, {request['id']}.")
         self.stdout.write(f"State: {request['state']}. {request['outcome']}".strip())

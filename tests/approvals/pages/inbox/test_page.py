@@ -19,7 +19,7 @@ from tests.approvals.admin_pages import LIST, ask, decide, let_in, listed, page
 from tests.approvals.asking import asks_for_many
 from tests.conftest import actor, completed, create_key, held, member, policy
 from tests.probes import change_the_name, to
-from tests.tampering import let_time_pass, tamper
+from tests.tampering import let_time_pass, rewrite, tamper
 
 TABS = ("needs", "mine", "watching", "done")
 
@@ -176,7 +176,7 @@ def test_what_belongs_to_others_is_no_conflict_that_one_is_told_of(
 ):
     policy("apikeys.enable", group=security, quorum=1)
     other = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
-    tamper(owner, other, tenant="01900000-0000-7000-8000-000000000000")
+    rewrite(owner, other, tenant="01900000-0000-7000-8000-000000000000")
 
     assert "Conflicts" not in listed(browser(ann))
 
