@@ -139,8 +139,15 @@ class ApprovalRequest(SealedRow):
 
     @cached_property
     def held_record(self) -> CommandRecord:
-        """The record of the attempt that was held. Records never change, so it is read once."""
-        return cases.held(self.command_id)
+        """The record of the attempt that was held. Records never change, so it is read once.
+
+        The held command runs for its actor, so a record of another actor does not pass for it.
+        """
+        requester = (self.requester_kind, self.requester_id, self.requester_person)
+        for record in cases.held(self.command_id):
+            if (record.actor_kind, record.actor_id, record.actor_person) == requester:
+                return record
+        raise CommandRecord.DoesNotExist
 
     def all_votes(self) -> Iterable[Vote]:
         """Return every vote: those that were prefetched, or else those in the database now."""

@@ -1,6 +1,6 @@
 """Pending approval requests, as other resources show them."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -8,9 +8,27 @@ from django.urls import reverse
 
 from approvals.models import ApprovalRequest, State
 from approvals.policies import evaluation
-from audit.bus.postponements import Need, Pending, Progress, pending, postponement
+from audit.bus.postponements import (
+    Need,
+    Pending,
+    Progress,
+    decides_status,
+    pending,
+    postponement,
+)
 from audit.messages.classes import Subject
+from audit.models.records import Status
 
+_HELD = (Status.POSTPONED.value,)
+# Also the ends of requests whose command is no longer to be executed.
+_STATUSES: dict[str, tuple[str, ...]] = {
+    State.EXECUTED: (Status.SUCCEEDED.value,),
+    State.DENIED: (Status.CANCELLED.value,),
+    State.WITHDRAWN: (Status.CANCELLED.value,),
+    State.EXPIRED: (Status.CANCELLED.value,),
+    State.REFUSED: (Status.REFUSED.value, Status.CANCELLED.value),
+    State.FAILED: (Status.FAILED.value, Status.CANCELLED.value),
+}
 _TABLE = ApprovalRequest._meta.db_table
 
 
@@ -43,6 +61,14 @@ def progress(command_id: UUID) -> Progress | None:
         subject_type=request.subject_type,
         needs=needs,
     )
+
+
+@decides_status
+def statuses(command_ids: Collection[UUID]) -> dict[UUID, Collection[str]]:
+    """Return the statuses that held commands can have by the states of their requests."""
+    found = ApprovalRequest.objects.filter(command_id__in=command_ids)
+    requests = found.exclude(state=State.SUPERSEDED)
+    return {each.command_id: _STATUSES.get(each.state, _HELD) for each in requests}
 
 
 class PendingRequests:

@@ -1,6 +1,6 @@
 """Held commands: their progress and pending approvals, as reported by the app that holds them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
@@ -8,7 +8,9 @@ from uuid import UUID
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
+from audit.log.status import current
 from audit.messages.classes import Subject
+from audit.models.records import CommandRecord, Status
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -61,6 +63,9 @@ class PendingSource(Protocol):
         """Return one element of that array; None if it is not what it seems."""
 
 
+_Statuses = Callable[[Collection[UUID]], Mapping[UUID, Collection[str]]]
+
+_statuses: list[_Statuses] = []
 _postponement: list[Callable[[UUID], Progress | None]] = []
 _pending: list[PendingSource] = []
 
@@ -72,6 +77,41 @@ def postponement(function: _Function) -> _Function:
         raise ImproperlyConfigured(message)
     _postponement.append(function)
     return function
+
+
+def decides_status(function: _Statuses) -> _Statuses:
+    """Declare the function that returns the statuses that each of these held commands can have."""
+    _statuses.append(function)
+    return function
+
+
+def current_records(
+    attempts: Mapping[UUID, Sequence[CommandRecord]],
+) -> dict[UUID, CommandRecord]:
+    """Return the record with the current status of each command, given all of its attempts.
+
+    What holds a command decides its status, not what else the log says of it.
+    """
+    held = [key for key, records in attempts.items() if _was_held(records)]
+    allowed: dict[UUID, Collection[str]] = {}
+    for function in _statuses if held else ():
+        allowed |= function(held)
+    return {key: current(records, allowed=allowed.get(key)) for key, records in attempts.items()}
+
+
+def present_record(command_id: UUID) -> CommandRecord:
+    """Return the record with a command's current status.
+
+    :raises CommandRecord.DoesNotExist: if there is no such command.
+    """
+    records = list(CommandRecord.objects.filter(command_id=command_id))
+    if not records:
+        raise CommandRecord.DoesNotExist
+    return current_records({command_id: records})[command_id]
+
+
+def _was_held(records: Sequence[CommandRecord]) -> bool:
+    return len(records) > 1 and any(each.status == Status.POSTPONED for each in records)
 
 
 def pending(source: PendingSource) -> None:

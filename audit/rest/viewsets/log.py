@@ -12,7 +12,6 @@ from rest_framework.response import Response
 from audit.bus import postponements
 from audit.log import feed, queries, visibility
 from audit.log.polling import Crowded, wait_until_final
-from audit.log.status import weight
 from audit.messages.exceptions import NotFound
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.rest import resources
@@ -91,7 +90,9 @@ class CommandLogViewSet(ActorViewSet):
         about = queries.about(query, CommandRecord)
         found = page(queries.matching(query), query, any_of=any_of, among=about)
         attempts = queries.attempts_of(found.rows)
-        rows = [resources.command_in_list(attempts[each.command_id]) for each in found.rows]
+        present = postponements.current_records(attempts)
+        keys = [each.command_id for each in found.rows]
+        rows = [resources.command_in_list(attempts[key], present=present[key]) for key in keys]
         return Response(body(request, query, rows, cursor=found.cursor))
 
     @documented(
@@ -157,4 +158,6 @@ class EventViewSet(ActorViewSet):
 
 
 def _is_final(records: Sequence[CommandRecord]) -> bool:
-    return Status(max(records, key=weight).status).is_final
+    command_id = records[0].command_id
+    present = postponements.current_records({command_id: records})[command_id]
+    return Status(present.status).is_final
