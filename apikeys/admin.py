@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apikeys.models import ApiKey, ApiKeySecret, Customer, Membership, PickUp
-from audit.pages import HistoryAdmin, ReadOnlyAdmin
+from audit.pages import HistoryAdmin, ReadOnlyAdmin, RelatedFilter
 
 
 @admin.register(Customer)
@@ -53,7 +53,7 @@ class PickUpInline(PartOfKey):
 class MembershipAdmin(ReadOnlyAdmin):
     tenant_field = "customer_id"
     list_display = ("user", "customer")
-    list_filter = (("customer", admin.RelatedOnlyFieldListFilter),)
+    list_filter = (("customer", RelatedFilter), ("user", RelatedFilter))
     list_select_related = ("user", "customer")
     search_fields = ("user__username", "customer__name")
     ordering = ("customer__name", "user__username", "pk")
@@ -64,7 +64,7 @@ class ApiKeyAdmin(HistoryAdmin):
     tenant_field = "customer_id"
     subject_type = "api-key"
     list_display = ("name", "prefix", "customer", "owner", "environment", "state", "created_at")
-    list_filter = ("is_enabled", "environment", ("customer", admin.RelatedOnlyFieldListFilter))
+    list_filter = ("is_enabled", "environment", ("customer", RelatedFilter))
     list_select_related = ("customer", "owner")
     search_fields = ("name", "prefix")
     ordering = ("-created_at", "-pk")

@@ -4,16 +4,7 @@ from django.utils import timezone
 
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
-from audit.log.commands import (
-    BeginEpoch,
-    EndExport,
-    EpochBegun,
-    ExportBegun,
-    ExportBrokenOff,
-    Exported,
-    ExportRecords,
-    ViewPage,
-)
+from audit.log import commands
 from audit.messages.exceptions import Conflict, FieldError, Invalid
 from audit.models.records import Epoch
 
@@ -25,37 +16,37 @@ class CannotWait(Conflict):
     remedy = "Ask the policy owners to change the policy."
 
 
-@handles(BeginEpoch)
-def begin_epoch(command: BeginEpoch, context: Context) -> Epoch:
+@handles(commands.BeginEpoch)
+def begin_epoch(command: commands.BeginEpoch, context: Context) -> Epoch:
     epoch = Epoch.objects.create(
         number=Epoch.objects.latest("number").number + 1,
         began_at=timezone.now(),
         command_id=context.command_id,
     )
-    context.emit(EpochBegun(number=epoch.number))
+    context.emit(commands.EpochBegun(number=epoch.number))
     return epoch
 
 
-@handles(ExportRecords)
-def export_records(command: ExportRecords, context: Context) -> None:
+@handles(commands.ExportRecords)
+def export_records(command: commands.ExportRecords, context: Context) -> None:
     if not context.reason.strip():
         raise Invalid(errors=[FieldError("reason", "required", "is required: give the purpose")])
-    context.emit(ExportBegun(export_id=command.export_id))
+    context.emit(commands.ExportBegun(export_id=command.export_id))
 
 
-@handles(EndExport)
-def end_export(command: EndExport, context: Context) -> None:
-    event_class = Exported if command.is_complete else ExportBrokenOff
+@handles(commands.EndExport)
+def end_export(command: commands.EndExport, context: Context) -> None:
+    event_class = commands.Exported if command.is_complete else commands.ExportBrokenOff
     context.emit(event_class(export_id=command.export_id, rows=command.rows, sha256=command.sha256))
 
 
-@handles(ViewPage)
-def view_page(command: ViewPage, context: Context) -> None:
+@handles(commands.ViewPage)
+def view_page(command: commands.ViewPage, context: Context) -> None:
     """Do nothing: the record of the command is its only effect."""
 
 
-@precondition(ExportRecords, EndExport, ViewPage)
-def check_is_not_held(command: ExportRecords | EndExport | ViewPage, *_: object) -> None:
+@precondition(commands.ExportRecords, commands.EndExport, commands.ViewPage)
+def check_is_not_held(*_: object) -> None:
     """Refuse to be held: after approval there would be no request to send the file or page to.
 
     :raises CannotWait: always, because it is called only when a command is about to be held.

@@ -1,4 +1,4 @@
-"""How many requests a second the real server holds, and whether its books are right after that.
+"""The requests a second that the real server sustains, and a check of its records afterwards.
 
     python -m benchmarks.load [--seconds 5] [--server granian] [--workers 2] [--threads 4]
 

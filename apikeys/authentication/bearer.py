@@ -41,6 +41,16 @@ class RateLimitUnknown(APIException):
     wait = 5
 
 
+class PlainHttp(APIException):
+    """The credentials were sent over plain HTTP, where others can read them. Nothing was done."""
+
+    remedy = "Send requests to https:// only, and rotate the key: others may know its secret."
+
+    status_code = HTTPStatus.FORBIDDEN
+    default_code = "plain_http"
+    default_detail = "Credentials were sent over plain HTTP: use https://, and rotate the key."
+
+
 @dataclass(frozen=True, slots=True)
 class Principal:
     """The stand-in for Django's user on requests with a key."""
@@ -52,7 +62,7 @@ class Principal:
 class ApiKeyAuthentication(BaseAuthentication):
     """Authentication by ``Authorization: Bearer cs_live_…`` or ``cs_test_…``."""
 
-    refuses_with = (RateLimited, RateLimitUnknown)
+    refuses_with = (PlainHttp, RateLimited, RateLimitUnknown)
 
     def authenticate(self, request: Request) -> tuple[Principal, Actor] | None:
         """Return the actor if the scheme is Bearer; every invalid secret gets the same response.

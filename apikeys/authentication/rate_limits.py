@@ -214,10 +214,10 @@ def count_failure(address: str | None) -> None:
 
     :raises LimiterFailed: if it cannot be counted, on the terms of `go_on_without`.
     """
-    limit, row = failed_attempts(), _row_of(address)
-    if limit is None or row is None:
+    limit = failed_attempts()
+    if limit is None:
         return
-    values: dict[str, Any] = {"row": row, "cost": limit.cost, "period": limit.period}
+    values: dict[str, Any] = {"row": _row_of(address), "cost": limit.cost, "period": limit.period}
     try:
         with connection.cursor() as cursor:
             cursor.execute(_COUNT_FAILURE, values)
@@ -244,9 +244,10 @@ def sweep() -> None:
         logger.warning("old rate limits could not be swept", why=type(error).__name__)
 
 
-def _row_of(address: str | None) -> str | None:
+def _row_of(address: str | None) -> str:
+    """Return the id of an address's row; all unknown addresses share one."""
     if address is None:
-        return None
+        return "address:unknown"
     if ":" in address:
         return f"address:{ipaddress.ip_network((address, _IPV6_NETWORK), strict=False)}"
     return f"address:{address}"

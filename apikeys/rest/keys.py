@@ -12,16 +12,8 @@ from rest_framework.response import Response
 from apikeys import commands
 from apikeys.models import refusals
 from apikeys.models.limits import DEFAULT_SCOPES
+from apikeys.rest import reading
 from apikeys.rest.listing import ApiKeyListQuery, found_by
-from apikeys.rest.reading import (
-    etag,
-    in_context,
-    prefetched,
-    present,
-    present_with_secret,
-    visible_key,
-    whose,
-)
 from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret
 from apikeys.rest.serializers import CreateApiKeyInput, RotateApiKeyInput, UpdateApiKeyInput
 from apikeys.rights import BeyondOwnRights
@@ -44,14 +36,14 @@ class ApiKeyViewSet(CommandViewSet):
         """List keys, newest first."""
         query = ApiKeyListQuery.of(request)
         found = page(found_by(query, actor=self.actor), query)
-        shown = [present(each) for each in in_context(found.rows)]
+        shown = [reading.present(each) for each in reading.in_context(found.rows)]
         return Response(body(request, query, shown, cursor=found.cursor))
 
     @documented("retrieve_api_key", gives=ApiKeyResource, always=("ETag",))
     def retrieve(self, request: Request, api_key_id: UUID) -> Response:
         """Return one key. Send its ETag in If-Match to protect a write from concurrent changes."""
-        found = visible_key(self.actor, api_key_id)
-        return Response(present(found), headers={"ETag": etag(found)})
+        found = reading.visible_key(self.actor, api_key_id)
+        return Response(reading.present(found), headers={"ETag": reading.etag(found)})
 
     @_revealing(
         "create_api_key",
@@ -66,7 +58,7 @@ class ApiKeyViewSet(CommandViewSet):
             takes=CreateApiKeyInput,
             succeeds_with=status.HTTP_201_CREATED,
             scopes=DEFAULT_SCOPES,
-            **whose(self.actor),
+            **reading.whose(self.actor),
         )
 
     @_command(
@@ -122,11 +114,11 @@ class ApiKeyViewSet(CommandViewSet):
 
     def prefetched(self, command: Any) -> AbstractContextManager[None]:
         """Read the details of the key with the COMMIT of the command."""
-        return prefetched(command.api_key_id)
+        return reading.prefetched(command.api_key_id)
 
     def represent(self, completed: Completed) -> Any:
         """Return the key; if a secret was made, with the secret, which is null on a repeat."""
-        (found,) = in_context([completed.result])
+        (found,) = reading.in_context([completed.result])
         if self.action in _REVEALING:
-            return present_with_secret(found, secret=completed.secret)
-        return present(found)
+            return reading.present_with_secret(found, secret=completed.secret)
+        return reading.present(found)

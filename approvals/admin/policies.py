@@ -183,7 +183,7 @@ class PolicyAdmin(HistoryAdmin):
             "opts": self.opts,
             "address": request.path,
             "draft": request.GET.urlencode(),
-            "seen": store.present_number(Subject("policy", str(policy.pk))) if policy else "",
+            "seen": store.current_number(Subject("policy", str(policy.pk))) if policy else "",
             "longest_reason": LONGEST_REASON,
             "policies_url": reverse("admin:approvals_policy_changelist"),
         }

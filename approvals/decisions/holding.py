@@ -83,5 +83,4 @@ def _pending_twin(command: Command, context: Context) -> Postponed | None:
         return Postponed(
             command_id=pending.command_id, result_id=pending.subject_id, is_repeat=True
         )
-    message = f"{pending.requester_label} has already requested this: {pending}."
-    raise AlreadyAskedFor(message)
+    raise AlreadyAskedFor(f"{pending.requester_label} has already requested this: {pending}.")

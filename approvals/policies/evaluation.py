@@ -13,7 +13,7 @@ from approvals.models.policies import IS_GOVERNED, array_of_names
 from approvals.people.seniority import Seniority
 from approvals.policies import conditions
 from approvals.policies import slots as matching
-from approvals.policies.built_in import floor_for
+from approvals.policies.built_in import built_in_requirements
 from approvals.policies.slots import Slots
 from audit.bus.context import Context
 from audit.bus.handling import asked_at_opening, command_classes, describes_policies
@@ -91,7 +91,7 @@ def judge(command: Command, context: Context) -> Verdict:
         if policy.effect == Effect.FORBID:
             raise ForbiddenByPolicy(policy.message or f"The {policy} forbids this.")
     holding = [policy for policy in matched if policy.effect == Effect.REQUIRE_APPROVAL]
-    requirements = added_up(holding, floor=floor_for(command))
+    requirements = added_up(holding, built_in=built_in_requirements(command))
     effect = Effect.REQUIRE_APPROVAL if requirements["rules"] else Effect.ALLOW
     decision: dict[str, Any] = {"effect": effect.value}
     if found:
@@ -113,12 +113,14 @@ def may_apply(effect: str, command_class: type[Command]) -> bool:
     return effect != Effect.REQUIRE_APPROVAL or not command_class.finishes_approved
 
 
-def added_up(policies: Sequence[Policy], *, floor: dict[str, Any] | None = None) -> dict[str, Any]:
+def added_up(
+    policies: Sequence[Policy], *, built_in: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """Return the requirements of a request: rules add up, and the strictest option wins.
 
     Groups are identified by id; names are for display only.
     """
-    given = floor or {"policies": [], "rules": []}
+    given = built_in or {"policies": [], "rules": []}
     versions = [
         {"id": str(policy.pk), "version": policy.version, "governs": policy.governs}
         for policy in policies

@@ -67,7 +67,7 @@ class EligibleApprovers:
         self._voted = evaluation.voted_slots(request, self._members, self._seniority)
         self._filled = matching.fill(self._voted)
         self._open = self._slots_of_others() if request.present_state is State.PENDING else []
-        self._names = _names(self._everybody())
+        self._names = _names(self._everyone())
 
     def needs(self) -> list[Need]:
         """Return the needs of the rules, in their order."""
@@ -137,7 +137,7 @@ class EligibleApprovers:
             lambda group: senior((self._members[group] & seeing) - voted, group),
         )
 
-    def _everybody(self) -> set[int]:
+    def _everyone(self) -> set[int]:
         voters = {vote.voter_id for vote in self._request.votes.all()}
         return voters.union(*(slot.people for slot in (*self._voted, *self._open)))
 

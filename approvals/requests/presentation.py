@@ -14,7 +14,7 @@ from approvals.policies import evaluation
 from approvals.requests.approvers import missing_after
 from approvals.requests.flags import flags_of, requester_flags
 from approvals.requests.pending import needs_of
-from approvals.requests.resubmission import check_may_be_raised_again
+from approvals.requests.resubmission import check_may_be_resubmitted
 from approvals.sealing.payloads import Unloadable
 from audit.actors.actors import Actor
 from audit.bus.postponements import Need
@@ -184,7 +184,7 @@ def _may_retry(request: ApprovalRequest, actor: Actor) -> bool:
 
 
 def _may_raise_again(request: ApprovalRequest, actor: Actor) -> bool:
-    return not _obstacle(lambda: check_may_be_raised_again(request, actor=actor))
+    return not _obstacle(lambda: check_may_be_resubmitted(request, actor=actor))
 
 
 def _open(request: ApprovalRequest) -> tuple[Command | None, str]:

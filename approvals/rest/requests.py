@@ -15,13 +15,14 @@ from approvals.decisions.commands import Approve, Deny, Retry, TakeBack, Withdra
 from approvals.models import ApprovalRequest, State, refusals
 from approvals.requests import listing
 from approvals.requests.presentation import present
-from approvals.requests.resubmission import raised_again
+from approvals.requests.resubmission import resubmitted
 from approvals.rest import resources
 from approvals.sealing import payloads
 from audit.entry.requests import LONGEST_REASON
+from audit.log.orders import Key, Order
 from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Completed
-from audit.rest.listing import Key, ListQuery, Order, body, page
+from audit.rest.listing import ListQuery, body, page
 from audit.rest.openapi.operations import Method, documented
 from audit.rest.parameters import MessageTypeField, SubjectField
 from audit.rest.references import CommandReference, status_url
@@ -188,7 +189,7 @@ class ApprovalRequestViewSet(CommandViewSet):
     def raise_again(self, request: Request, approval_request_id: UUID) -> Response:
         """Resubmit an unsuccessful request; it is held again if a policy requires it."""
         found = get_object_or_404(listing.visible_to(self.actor), pk=approval_request_id)
-        command = raised_again(found, actor=self.actor)
+        command = resubmitted(found, actor=self.actor)
         return self.send(type(command), takes=CommentInput, **command.plain())
 
     def represent(self, completed: Completed) -> resources.ApprovalRequestResource | CarriedOut:

@@ -50,8 +50,14 @@ def replayed(
     held: CommandRecord, actor: Actor | None, *, expected_number: int, by: Context
 ) -> Context:
     """Return the context for replaying a held command: as sent, with the requester's rights."""
+    without_rights = Actor(
+        kind=held.actor_kind,
+        id=held.actor_id,
+        label=held.actor_label,
+        person_id=held.actor_person,
+    )
     context = Context(
-        actor=actor or _actor_of_record(held),
+        actor=actor or without_rights,
         channel=held.channel,
         reason=held.reason,
         request=RequestFacts(
@@ -80,16 +86,6 @@ def cancelled(held: CommandRecord, error: Cancelled, *, by: Context) -> CommandR
     record.received_at, record.duration_us = timezone.now(), 0
     record.error_code, record.error_message = error.code, error.message
     return record
-
-
-def _actor_of_record(record: CommandRecord) -> Actor:
-    """Return the actor of a record, without any rights."""
-    return Actor(
-        kind=record.actor_kind,
-        id=record.actor_id,
-        label=record.actor_label,
-        person_id=record.actor_person,
-    )
 
 
 def _next_attempt(record: CommandRecord) -> int:

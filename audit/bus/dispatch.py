@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from django.db import Error, connection, transaction
+from structlog.contextvars import bind_contextvars
 
 from audit.actors import credentials
 from audit.bus import cases, failures, handling, idempotency, middleware, store
@@ -154,6 +155,7 @@ def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
             return _settle(attempts, unit, error)
     finally:
         _unit.reset(token)
+        bind_contextvars(command_id=str(last.context.command_id))
     # The other transaction retries as well: not at the same time.
     time.sleep(random.uniform(0.001, 0.02))  # noqa: S311  # no secret
     for attempt in attempts:
@@ -239,7 +241,7 @@ def _through_middleware(command: Command, context: Context) -> Outcome:
         # The handler waited for the row while another command changed it. A caller that stated
         # the expected number gets the same error as if that command had been faster.
         subject, expected = context.subject, context.expected_number
-        if subject and expected is not None and store.present_number(subject) != expected:
+        if subject and expected is not None and store.current_number(subject) != expected:
             raise exceptions.PreconditionFailed from error
         raise
 

@@ -16,6 +16,9 @@ from audit.messages import exceptions
 logger = structlog.get_logger(__name__)
 
 _RECONNECT_AFTER_SECONDS = (0.0, 0.1, 0.4, 1.0)
+# No further attempt to record begins after this: the caller is waiting.
+_RECORD_WITHIN_SECONDS = 8
+_READ_ONLY = "25006"
 _DEADLOCKS = frozenset({"40P01", "40001"})
 # A statement that is no longer prepared is prepared again, but only in another transaction.
 _FORGOTTEN = frozenset({"26000"})
@@ -50,6 +53,11 @@ def is_collision(error: BaseException) -> bool:
     return _sqlstate(error) in (_DEADLOCKS | _FORGOTTEN) or _constraint(error) in _FIRST_COME
 
 
+def is_read_only(error: BaseException | None) -> bool:
+    """Return True if the server accepts no writes, so nothing was changed."""
+    return _sqlstate(error) == _READ_ONLY
+
+
 def is_for_the_outermost(error: BaseException) -> bool:
     """Return True if only the outermost dispatch can handle the error: a savepoint cannot."""
     return is_collision(error) or _sqlstate(error) in _TIMEOUTS or _is_connection_lost(error)
@@ -59,10 +67,17 @@ def record(attempts: Sequence[Attempt], error: Exception) -> None:
     """Record attempts that were rolled back, and mark those that are then in the log.
 
     :raises OutcomeUnknown: if the database cannot be reached.
+    :raises ConnectionLost: the same, if nothing was changed for certain.
     """
+    end = time.monotonic() + _RECORD_WITHIN_SECONDS
     for delay in _RECONNECT_AFTER_SECONDS:
+        if time.monotonic() + delay > end:
+            break
         time.sleep(delay)
         connection.close_if_unusable_or_obsolete()
+        if is_read_only(error):
+            # The next connection may lead to the new primary.
+            connection.close()
         try:
             _settle(attempts)
         except Error as problem:
@@ -73,9 +88,9 @@ def record(attempts: Sequence[Attempt], error: Exception) -> None:
     log(attempts[0])
     command_id = attempts[0].context.command_id
     logger.critical("attempt not recorded", command_id=str(command_id))
-    unknown = exceptions.OutcomeUnknown()
-    unknown.command_id = command_id
-    raise unknown from error
+    found = exceptions.ConnectionLost() if is_read_only(error) else exceptions.OutcomeUnknown()
+    found.command_id = command_id
+    raise found from error
 
 
 def log(attempt: Attempt) -> None:
@@ -113,10 +128,10 @@ def _is_connection_lost(error: BaseException) -> bool:
     if sqlstate is None:
         # It does not come from the server, so it is about the connection.
         return isinstance(error.__cause__, psycopg.OperationalError)
-    return sqlstate.startswith("08") or sqlstate in _ENDINGS
+    return sqlstate.startswith("08") or sqlstate in _ENDINGS or sqlstate == _READ_ONLY
 
 
-def _sqlstate(error: BaseException) -> str | None:
+def _sqlstate(error: BaseException | None) -> str | None:
     return getattr(error.__cause__, "sqlstate", None) if isinstance(error, Error) else None
 
 

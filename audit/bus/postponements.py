@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
-from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 
-from audit.log.status import current
+from audit.log.queries import current
 from audit.messages.classes import Subject
+from audit.messages.declarations import declaring
 from audit.models.records import CommandRecord, Status
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -66,17 +66,13 @@ class PendingSource(Protocol):
 _Statuses = Callable[[Collection[UUID]], Mapping[UUID, Collection[str]]]
 
 _statuses: list[_Statuses] = []
-_postponement: list[Callable[[UUID], Progress | None]] = []
+_reports: dict[str, Callable[[UUID], Progress | None]] = {}
 _pending: list[PendingSource] = []
 
 
 def postponement(function: _Function) -> _Function:
     """Declare the function that returns a held command's progress, or None if it was never held."""
-    if _postponement:
-        message = f"{_postponement[0]!r} already reports on held commands"
-        raise ImproperlyConfigured(message)
-    _postponement.append(function)
-    return function
+    return declaring(_reports, "progress", what="report on")(function)
 
 
 def decides_status(function: _Statuses) -> _Statuses:
@@ -99,7 +95,7 @@ def current_records(
     return {key: current(records, allowed=allowed.get(key)) for key, records in attempts.items()}
 
 
-def present_record(command_id: UUID) -> CommandRecord:
+def current_record(command_id: UUID) -> CommandRecord:
     """Return the record with a command's current status.
 
     :raises CommandRecord.DoesNotExist: if there is no such command.
@@ -121,7 +117,8 @@ def pending(source: PendingSource) -> None:
 
 def progress(command_id: UUID) -> Progress | None:
     """Return the progress of a held command, or None if no app holds commands."""
-    return _postponement[0](command_id) if _postponement else None
+    report = _reports.get("progress")
+    return report(command_id) if report else None
 
 
 def pending_sql(*, subject_type: str, subject_id: str) -> str:

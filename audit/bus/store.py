@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -41,6 +41,7 @@ _COLUMNS_OF_EVENTS = (
     "id uuid, subject_type text, subject_id text, message_type text, schema_version int, "
     "tenant text, data jsonb"
 )
+_as_json = partial(json.dumps, default=str)
 _EPOCH = "(SELECT max(number) FROM audit_epoch)"
 _INSERT_COMMAND = f"""
     INSERT INTO audit_commandrecord (epoch, {", ".join(_COMMAND_COLUMNS)})
@@ -182,7 +183,7 @@ def _appending(
             return Call(_APPEND, [*columns, emitted, *expected])
 
 
-def present_number(subject: Subject) -> int:
+def current_number(subject: Subject) -> int:
     """Return the number of the subject's last event, or 0."""
     row = pipeline.fetch(_NUMBER, subject)
     return row[0] if row else 0
@@ -207,10 +208,6 @@ def _command_values(record: CommandRecord) -> list[Any]:
         for name in _COMMAND_COLUMNS
         for value in (getattr(record, name),)
     ]
-
-
-def _as_json(events: list[dict[str, Any]]) -> str:
-    return json.dumps(events, default=str)
 
 
 def _lacks_number(error: IntegrityError) -> bool:

@@ -1,10 +1,12 @@
 """Contexts of HTTP requests: actor, client address, ids and reason."""
 
 import ipaddress
+import re
 from functools import lru_cache
 
 from django.conf import settings
 from django.http import HttpRequest
+from uuid_utils.compat import uuid7
 
 from audit.actors.actors import Actor, actor_for_user
 from audit.bus.context import Context, RequestFacts
@@ -12,7 +14,9 @@ from audit.messages.text import clean_text, header_line
 
 #: The longest reason that is recorded, in characters.
 LONGEST_REASON = 1000
-_LONGEST_ID = 200
+_LONGEST_TRACEPARENT = 200
+_WITH_PORT_OR_BRACKETS = re.compile(r"(?:\[(?P<v6>[^\]]+)\]|(?P<v4>[0-9.]+))(?::[0-9]{1,5})?")
+_WELL_FORMED_ID = re.compile(r"[!-~]{1,200}")
 _LONGEST_USER_AGENT = 500
 
 
@@ -37,11 +41,24 @@ def context_of(
 def request_facts(request: HttpRequest) -> RequestFacts:
     """Return the facts of a request that are recorded: its ids, client address and user agent."""
     return RequestFacts(
-        request_id=_line(request, "X-Request-Id", longest=_LONGEST_ID),
-        traceparent=_line(request, "traceparent", longest=_LONGEST_ID),
+        request_id=request_id_of(request),
+        traceparent=_line(request, "traceparent", longest=_LONGEST_TRACEPARENT),
         client_address=client_address(request),
         user_agent=_line(request, "User-Agent", longest=_LONGEST_USER_AGENT),
     )
+
+
+def request_id_of(request: HttpRequest) -> str:
+    """Return the caller's X-Request-Id if it is well-formed, otherwise one made for the request.
+
+    Well-formed is printable ASCII without spaces, at most 200 characters.
+    """
+    known: str | None = vars(request).get("_countersign_request_id")
+    if known is None:
+        given = request.headers.get("X-Request-Id", "")
+        known = given if _WELL_FORMED_ID.fullmatch(given) else str(uuid7())
+        vars(request)["_countersign_request_id"] = known
+    return known
 
 
 def client_address(request: HttpRequest) -> str | None:
@@ -60,9 +77,15 @@ def client_address(request: HttpRequest) -> str | None:
 
 @lru_cache(maxsize=1024)
 def normal_address(text: str) -> str | None:
-    """Return an IP address in its one normal form, or None if the text is not one."""
+    """Return an IP address in its one normal form, or None if the text is not one.
+
+    A proxy may add a port, and brackets around IPv6: "192.0.2.7:4711", "[2001:db8::1]:4711".
+    """
+    text = text.strip()
+    if found := _WITH_PORT_OR_BRACKETS.fullmatch(text):
+        text = found["v6"] or found["v4"]
     try:
-        address = ipaddress.ip_address(text.strip())
+        address = ipaddress.ip_address(text)
     except ValueError:
         return None
     if isinstance(address, ipaddress.IPv6Address):

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import BinaryField, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
@@ -28,6 +29,13 @@ def shown_time(at: datetime) -> str:
     """Return a time for lists: to the second, in UTC."""
     text = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
     return format_html('<time datetime="{}">{}</time>', at.isoformat(), text)
+
+
+class RelatedFilter(admin.RelatedOnlyFieldListFilter):
+    """A filter by a related row, applied even if the list offers only one choice."""
+
+    def has_output(self) -> bool:
+        return True
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -63,6 +71,9 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
+        # PostgreSQL text cannot contain NUL, so no row has such an id.
+        if "\x00" in object_id:
+            raise Http404
         return self.row_page(request, object_id, **(extra_context or {}))
 
     def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
@@ -71,6 +82,17 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return LinkedRows
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        """Refuse invalid values of filters; the stock page redirects to the unfiltered list."""
+        try:
+            return super().get_changelist_instance(request)
+        except (IncorrectLookupParameters, OverflowError, ValueError) as error:
+            raise BadRequest from error
+
+    def _get_obj_does_not_exist_redirect(self, *_: Any) -> HttpResponse:
+        # The stock page redirects to the overview.
+        raise Http404
 
     def visible(self, request: HttpRequest, object_id: str) -> Any:
         """Return a row, for pages without a check of their own.
@@ -149,13 +171,8 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
     ) -> HttpResponse:
         """List the changes, each with its command and reason."""
         self.visible(request, object_id)
-        if refusal := record_or_refuse(request):
-            return refusal
         context = {"subject_type": self.subject_type} | (extra_context or {})
-        page: HttpResponse = super().history_view(  # type: ignore[no-untyped-call]
-            request, object_id, context
-        )
-        return page
+        return record_or_refuse(request) or super().history_view(request, object_id, context)
 
     @method_decorator(require_safe)
     def history_form_view(
@@ -172,9 +189,7 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
         version = versions.find(row, version_id)
         versions.describe([version], actor=actor_of_request(request))
         context = {"version": version, "subject_type": self.subject_type} | (extra_context or {})
-        page: HttpResponse = super().history_form_view(  # type: ignore[no-untyped-call]
-            request, object_id, version_id, context
-        )
+        page: HttpResponse = super().history_form_view(request, object_id, version_id, context)
         return page
 
     def get_history_queryset(
@@ -192,7 +207,7 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
 
     def has_view_history_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Return True if the user may see the row: its history says no more than the row did."""
-        return bool(self.has_view_permission(request, obj))  # type: ignore[no-untyped-call]
+        return bool(self.has_view_permission(request, obj))
 
     def has_change_history_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

@@ -3,7 +3,9 @@
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
+from django.contrib.admin.exceptions import DisallowedModelAdminLookup
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
@@ -13,6 +15,7 @@ from audit.log.visibility import VIEW_LOG
 from audit.messages.classes import Subject
 from audit.models.records import Record
 from audit.pages.lines import subject_of
+from audit.pages.list_parameters import ListParameters
 from audit.subjects.names import labels
 
 
@@ -44,6 +47,23 @@ class Leads(NamedTuple):
 class LinkedRows(ChangeList):
     """The rows of a list; the attribute ``leads`` of each has its `Leads`."""
 
+    def get_filters(self, request: HttpRequest) -> Any:
+        """Take only the parameters that ``list_filter`` and ``date_hierarchy`` declare.
+
+        The stock list filters by any field, also by those that no page shows, such as a password.
+
+        :raises BadRequest: if a parameter is malformed.
+        :raises DisallowedModelAdminLookup: if a lookup is not declared.
+        """
+        texts = (text for values in self.filter_params.values() for text in values)
+        if not ListParameters(request.GET).is_valid() or any("\x00" in text for text in texts):
+            raise BadRequest
+        found = super().get_filters(request)
+        dates = {f"{self.date_hierarchy}__{part}" for part in ("gte", "lt", "month", "day")}
+        if undeclared := found[2].keys() - dates:
+            raise DisallowedModelAdminLookup(sorted(undeclared))
+        return found
+
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         actor, rows = actor_of_request(request), list(self.result_list)
@@ -70,7 +90,11 @@ def timeline_url(subject: Subject) -> str:
 
 def commands_url(subject: Subject) -> str:
     """Return the URL of the search for the commands on a subject."""
-    return f"{reverse('audit:search')}?{urlencode({'subject': str(subject)})}"
+    return search_url(subject=str(subject))
+
+
+def search_url(**criteria: str) -> str:
+    return f"{reverse('audit:search')}?{urlencode(criteria)}"
 
 
 def record_links(record: Record) -> str:

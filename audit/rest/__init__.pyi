@@ -1,3 +1,9 @@
+from audit.log.orders import (
+    Key as Key,
+)
+from audit.log.orders import (
+    Order as Order,
+)
 from audit.rest.bodies import (
     refuse_misfits as refuse_misfits,
 )
@@ -5,13 +11,7 @@ from audit.rest.exception_handlers import (
     plain as plain,
 )
 from audit.rest.listing import (
-    Key as Key,
-)
-from audit.rest.listing import (
     ListQuery as ListQuery,
-)
-from audit.rest.listing import (
-    Order as Order,
 )
 from audit.rest.listing import (
     WholeNumberField as WholeNumberField,

@@ -4,18 +4,19 @@ import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, cast
-from uuid import uuid4
 
 import structlog
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.template.loader import render_to_string
 from django.views import defaults
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
-from structlog.contextvars import get_contextvars
 
+from audit.bus.failures import is_read_only
+from audit.entry.requests import request_id_of
 from audit.messages.exceptions import CommandError, Failed, FieldError, Place, escaped
 from audit.rest import problems
 from audit.rest.parsers import BodyTooLarge
@@ -33,7 +34,8 @@ _MALFORMED = "The request is malformed."
 class Problem:
     """The status, code, message and headers of an error's response."""
 
-    def __init__(self, error: Exception | None) -> None:
+    def __init__(self, error: Exception | None, *, request_id: str = "") -> None:
+        self.request_id = request_id
         self.errors: list[FieldError] = []
         self.headers: dict[str, str] = {}
         match error:
@@ -62,22 +64,13 @@ class Problem:
             "status": self.status.value,
             "detail": self.message,
             "code": self.code,
+            "request_id": self.request_id,
         }
-        if request_id := self._request_id():
-            body["request_id"] = request_id
         if command_id := self.headers.get("Command-Id"):
             body["command_id"] = command_id
         if self.errors:
             body["errors"] = list(map(_field_problem, self.errors))
         return body
-
-    def _request_id(self) -> str | None:
-        """Return the id of the request; None where every response must be identical."""
-        if self.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS):
-            return None
-        # Our own id, because the application log does not contain the caller's. A request that is
-        # refused before it gets an id gets a new one here.
-        return str(get_contextvars().get("request_id") or uuid4())
 
     def _take(self, status: HTTPStatus, code: str, message: str) -> None:
         self.status, self.code, self.message = status, code, message
@@ -115,7 +108,7 @@ class Problem:
                 self._take_api_exception(BodyTooLarge())
             case SuspiciousOperation() | UnreadablePostError() | MultiPartParserError():
                 self._take(HTTPStatus.BAD_REQUEST, "bad_request", _MALFORMED)
-            case OperationalError() | InterfaceError():
+            case _ if _is_outage(error):
                 message = "The database is currently unavailable. Nothing was changed."
                 self._take(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", message)
                 self.headers["Retry-After"] = _RETRY_AFTER_SECONDS
@@ -164,27 +157,41 @@ def field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the 404 response for an unknown URL: JSON below /api/, otherwise a page."""
-    return _for_api(request, Http404()) or defaults.page_not_found(request, exception)
+    return for_api(request, Http404()) or defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Return the response for an unexpected error, without details of it."""
+    """Return the response for an outage or an unexpected error, without details of it."""
     # Django calls this in the except block of the error.
     error = sys.exception()
-    shown = error if isinstance(error, OperationalError) else None
-    return _for_api(request, shown) or defaults.server_error(request)
+    if isinstance(error, Exception) and _is_outage(error):
+        return for_api(request, error) or _unavailable_page()
+    return for_api(request, None) or defaults.server_error(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the response for requests that Django itself refuses."""
-    return _for_api(request, exception) or defaults.bad_request(request, exception)
+    return for_api(request, exception) or defaults.bad_request(request, exception)
+
+
+def _is_outage(error: Exception | None) -> bool:
+    """Return True if the database does not respond, or accepts no writes."""
+    return isinstance(error, OperationalError | InterfaceError) or is_read_only(error)
+
+
+def _unavailable_page() -> HttpResponse:
+    """Return the page for an outage. Without the request, rendering it needs no database."""
+    page = render_to_string("503.html")
+    headers = {"Retry-After": _RETRY_AFTER_SECONDS}
+    return HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE, headers=headers)
 
 
 def _problem_of(error: Exception, context: dict[str, Any]) -> Problem:
     """Build the problem for a view's error, and log the error if it is unexpected."""
-    problem = Problem(error)
+    request = context.get("request")
+    problem = Problem(error, request_id=request_id_of(request._request) if request else "")
     is_ours = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-    if context and is_ours and not isinstance(error, CommandError | drf.APIException):
+    if request and is_ours and not isinstance(error, CommandError | drf.APIException):
         logger.error("request failed", exc_info=error)
     return problem
 
@@ -200,11 +207,11 @@ def _field_problem(error: FieldError) -> FieldProblem:
     return cast(FieldProblem, {place.value: pointed, "code": code, "detail": detail})
 
 
-def _for_api(request: HttpRequest, error: Exception | None) -> HttpResponse | None:
+def for_api(request: HttpRequest, error: Exception | None) -> HttpResponse | None:
     """Return the response for a URL of the API; None for a page."""
     if not request.path.startswith("/api/"):
         return None
-    problem = Problem(error)
+    problem = Problem(error, request_id=request_id_of(request))
     if request.path.startswith("/api/v1/"):
         return JsonResponse(problem.plain(), status=problem.status, headers=problem.headers)
     body = problem.details()

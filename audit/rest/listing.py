@@ -24,21 +24,9 @@ from django.db.models import Model, Q, QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from audit.log.orders import Key, Order, Values
+from audit.log.orders import Order, Values
 from audit.messages.exceptions import FieldError, Invalid, Place
 from audit.rest import exception_handlers
-
-__all__ = [
-    "Key",
-    "ListQuery",
-    "Order",
-    "Page",
-    "Parameters",
-    "WholeNumberField",
-    "body",
-    "both",
-    "page",
-]
 
 MOST_RESULTS = 100
 USUAL_RESULTS = 25

@@ -46,7 +46,7 @@ class ProblemDetails(TypedDict):
     code: Annotated[
         str, f"Stable; new ones may be added. Explained at {PAGES}/, with - for _, as in type."
     ]
-    request_id: NotRequired[str]
+    request_id: Annotated[str, "The value of X-Request-Id, also logged."]
     command_id: NotRequired[Uuid]
     errors: NotRequired[list[FieldProblem]]
 

@@ -1,10 +1,15 @@
 """Log lines on standard error, one JSON object each, with no data from callers except paths."""
 
 import logging
+import re
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+# As long as a token, with letters and digits. The hashes in names of static files are shorter.
+_SECRET_LIKE = re.compile(r"(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{20,}")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
 def configure() -> None:
@@ -45,9 +50,21 @@ def settings(*, layout: str, level: str) -> dict[str, Any]:
     }
 
 
+def masked(path: str) -> str:
+    """Return a path with anything secret-like masked, such as the token of a password link."""
+    return _SECRET_LIKE.sub(_mask, path)
+
+
+def _mask(found: re.Match[str]) -> str:
+    return found[0] if _UUID.fullmatch(found[0]) else "[masked]"
+
+
 def _without_callers_data(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Drop headers and query strings: they come from callers and may contain secrets."""
     event.pop("user_agent", None)
+    for name in ("request", "event"):
+        if isinstance(event.get(name), str):
+            event[name] = masked(event[name])
     if isinstance(event.get("request"), str):
         event["request"] = event["request"].partition("?")[0]
     return event

@@ -112,7 +112,7 @@ def test_a_key_that_was_disabled_between_two_votes_carries_nothing_out(
         lambda ann, security: RemoveFromGroup(user_id=ann.pk, group_id=security.pk),
     ],
 )
-def test_who_leaves_between_two_votes_by_a_command_counts_no_more(
+def test_a_voter_removed_between_two_votes_no_longer_counts(
     go, waiting, ann, bob, acme, security, manager, policy_owners, context_of, approve
 ):
     carol = member("carol", acme, groups=[security])
@@ -172,7 +172,7 @@ def test_who_joins_after_the_request_does_not_vote_on_it_where_membership_takes_
 
 
 @pytest.mark.parametrize("change", ["lower", "disable"])
-def test_what_waits_keeps_its_requirements_whatever_becomes_of_the_policy(
+def test_a_waiting_request_keeps_its_requirements_when_the_policy_changes(
     change, waiting, ann, bob, security, manager, policy_owners, context_of, approve
 ):
     made = Policy.objects.get()

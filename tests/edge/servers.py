@@ -56,7 +56,9 @@ def serving(directory, **environment):
         )
     server = Server(process, port=port, log=log)
     try:
-        eventually(lambda: get(port, "/edge/echo", seconds=2) == 200 or not server.is_running())
+        eventually(
+            lambda: isinstance(get(port, "/edge/echo", seconds=2), int) or not server.is_running()
+        )
         assert server.is_running(), server.log()
         yield server
     finally:

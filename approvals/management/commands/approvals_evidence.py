@@ -26,13 +26,11 @@ class Command(BaseCommand):
         """
         request = ApprovalRequest.objects.filter(pk=options["request_id"]).first()
         if request is None:
-            message = f"There is no approval request {options['request_id']}."
-            raise CommandError(message)
+            raise CommandError(f"There is no approval request {options['request_id']}.")
         try:
             file = evidence.write(request)
         except evidence.Disagreement as problem:
-            message = f"The evidence of {request} is not signed: {problem}."
-            raise CommandError(message) from problem
+            raise CommandError(f"The evidence of {request} is not signed: {problem}.") from problem
         if options["out"] is None:
             self.stdout.write(file.decode(), ending="")
             return

@@ -60,8 +60,7 @@ class Command(BaseCommand):
         elif options["governs"]:
             self._simulate(_draft(options), last=options["last"])
         else:
-            message = "Specify --governs for a draft, or --explain with a command id."
-            raise CommandError(message)
+            raise CommandError("Specify --governs for a draft, or --explain with a command id.")
 
     def _simulate(self, draft: CreatePolicy, *, last: int) -> None:
         records = CommandRecord.objects.filter(attempt=1).order_by("-position")[:last]
@@ -79,8 +78,7 @@ class Command(BaseCommand):
     def _explain(self, command_id: UUID) -> None:
         record = CommandRecord.objects.filter(command_id=command_id).order_by("attempt").first()
         if record is None:
-            message = f"There is no command {command_id}."
-            raise CommandError(message)
+            raise CommandError(f"There is no command {command_id}.")
         decided = (record.decision or {}).get("effect", "no policy applied")
         self.stdout.write(f"{record}: {decided}")
         for each in explain_all(record):
@@ -109,6 +107,5 @@ def _rule(text: str) -> tuple[int, int]:
     name, _, quorum = text.rpartition(":")
     group = Group.objects.filter(name=name).first()
     if group is None or not quorum.isdigit():
-        message = f"--rule takes GROUP:QUORUM of an existing group, not {text!r}"
-        raise CommandError(message)
+        raise CommandError(f"--rule takes GROUP:QUORUM of an existing group, not {text!r}")
     return group.pk, int(quorum)

@@ -11,7 +11,10 @@ _TEXT: Schema = {"type": "string"}
 _UUID: Schema = {"type": "string", "format": "uuid"}
 
 _OF_REQUESTS: dict[str, tuple[str, Schema]] = {
-    "X-Request-Id": ("Your own request id: it is logged, truncated to 200 characters.", _TEXT),
+    "X-Request-Id": (
+        "Your own id for the request, of at most 200 visible ASCII characters.",
+        _TEXT,
+    ),
     "traceparent": ("The trace that the request belongs to (W3C Trace Context).", _TEXT),
     "Idempotency-Key": (
         "Use a new key for each new request: a repeat with the same key changes nothing more.",
@@ -42,6 +45,10 @@ RESPONSE_HEADERS: dict[str, tuple[str, Schema]] = {
     ),
     "Location": ("The URL of the command's status.", _TEXT | {"format": "uri-reference"}),
     "Retry-After": ("Seconds to wait before retrying.", {"type": "integer", "minimum": 0}),
+    "X-Request-Id": (
+        "The id of the request: the caller's if it was well-formed, otherwise a new one.",
+        _TEXT,
+    ),
     "WWW-Authenticate": ("The accepted authentication scheme.", _TEXT | {"const": "Bearer"}),
 }
 _OF_COMMANDS = ("Idempotency-Key", "If-Match", "Audit-Reason")
@@ -67,7 +74,7 @@ def response_headers(
 
 def shared(registry: ComponentRegistry, kind: str, name: str, content: Schema) -> Schema:
     """Return a reference to the component of this name, or the content if that differs from it."""
-    component = ResolvedComponent(name, kind, content, object=dict)  # type: ignore[no-untyped-call]
+    component = ResolvedComponent(name, kind, content, object=dict)
     registry.register_on_missing(component)
     return dict(component.ref) if registry[component].schema == content else content
 

@@ -98,7 +98,7 @@ class Responses:
         content_type: str = _JSON,
     ) -> Schema:
         """Return a response with these headers and those of all responses."""
-        always, sometimes = {*always}, {*sometimes}
+        always, sometimes = {*always, "X-Request-Id"}, {*sometimes}
         if self._documentation.needs_caller:
             sometimes |= set(_OF_CALLERS)
         if self._is_legacy:

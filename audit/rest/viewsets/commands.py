@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
+from django.db import Error
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
@@ -12,7 +13,7 @@ from rest_framework.response import Response
 from audit.bus.dispatch import dispatch, refuse_input
 from audit.entry.requests import LONGEST_REASON, context_of
 from audit.messages.classes import Command
-from audit.messages.exceptions import FieldError, Invalid, Place
+from audit.messages.exceptions import FieldError, Invalid, OutcomeUnknown, Place
 from audit.messages.outcomes import Completed, Outcome, Postponed
 from audit.messages.text import header_text
 from audit.rest import exception_handlers, resources
@@ -83,7 +84,14 @@ class CommandViewSet(ActorViewSet):
         except (Invalid, APIException) as error:
             refuse_input(command_class, _invalid(error), context=context)
         with self.prefetched(command):
-            return self._response(dispatch(command, context=context), succeeds_with=succeeds_with)
+            outcome = dispatch(command, context=context)
+            try:
+                return self._response(outcome, succeeds_with=succeeds_with)
+            except Error as error:
+                # Otherwise the response would say that nothing was changed.
+                unknown = OutcomeUnknown()
+                unknown.command_id = outcome.command_id
+                raise unknown from error
 
     def _response(self, outcome: Outcome, *, succeeds_with: int) -> Response:
         headers = {"Command-Id": str(outcome.command_id)}

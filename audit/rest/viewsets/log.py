@@ -1,38 +1,32 @@
 """The log over HTTP: commands with their current status, and events."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from rest_framework import serializers
+from django.utils.http import parse_etags
+from rest_framework import serializers, status
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.bus import postponements
 from audit.log import feed, queries, visibility
+from audit.log.orders import Key, Order
 from audit.log.polling import Crowded, wait_until_final
 from audit.messages.exceptions import NotFound
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.rest import resources
-from audit.rest.caching import conditional
-from audit.rest.listing import (
-    Key,
-    ListQuery,
-    Order,
-    Page,
-    Parameters,
-    WholeNumberField,
-    body,
-    both,
-    page,
-)
+from audit.rest.listing import ListQuery, Page, Parameters, WholeNumberField, body, both, page
 from audit.rest.openapi.operations import documented
 from audit.rest.parameters import ActorField, EventTypeField, MessageTypeField, SubjectField
 from audit.rest.viewsets.actors import ActorViewSet
 
 LONGEST_WAIT_SECONDS = 30
 _RETRY_AFTER_SECONDS = "2"
+_ETAG_CHARACTERS = 32
 _NEWEST = Order("newest", Key("position", int))
 
 
@@ -90,9 +84,9 @@ class CommandLogViewSet(ActorViewSet):
         about = queries.about(query, CommandRecord)
         found = page(queries.matching(query), query, any_of=any_of, among=about)
         attempts = queries.attempts_of(found.rows)
-        present = postponements.current_records(attempts)
+        current = postponements.current_records(attempts)
         keys = [each.command_id for each in found.rows]
-        rows = [resources.command_in_list(attempts[key], present=present[key]) for key in keys]
+        rows = [resources.command_in_list(attempts[key], current=current[key]) for key in keys]
         return Response(body(request, query, rows, cursor=found.cursor))
 
     @documented(
@@ -114,7 +108,7 @@ class CommandLogViewSet(ActorViewSet):
                 headers["Retry-After"] = _RETRY_AFTER_SECONDS
             records = self._attempts(command_id)
         shown = resources.command(records, progress=postponements.progress(command_id))
-        return conditional(request, shown, headers=headers)
+        return _conditional(request, shown, headers=headers)
 
     def _attempts(self, command_id: UUID) -> Sequence[CommandRecord]:
         records = list(CommandRecord.objects.filter(command_id=command_id).order_by("attempt"))
@@ -159,5 +153,19 @@ class EventViewSet(ActorViewSet):
 
 def _is_final(records: Sequence[CommandRecord]) -> bool:
     command_id = records[0].command_id
-    present = postponements.current_records({command_id: records})[command_id]
-    return Status(present.status).is_final
+    current = postponements.current_records({command_id: records})[command_id]
+    return Status(current.status).is_final
+
+
+def _conditional(
+    request: Request, content: Mapping[str, Any], *, headers: Mapping[str, str]
+) -> Response:
+    """Return the content with its ETag, or 304 if the caller has this ETag (RFC 9110, 13.1.2)."""
+    rendered: bytes = JSONRenderer().render(content)
+    etag = f'"{hashlib.sha256(rendered).hexdigest()[:_ETAG_CHARACTERS]}"'
+    known = parse_etags(request.headers.get("If-None-Match", ""))
+    sent = {**headers, "ETag": etag, "Cache-Control": "private, no-cache"}
+    # Weak comparison: a cache in between may have made the ETag weak.
+    if "*" in known or etag in {each.removeprefix("W/") for each in known}:
+        return Response(status=status.HTTP_304_NOT_MODIFIED, headers=sent)
+    return Response(content, headers=sent)

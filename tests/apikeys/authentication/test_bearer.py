@@ -36,9 +36,12 @@ def test_every_bad_secret_gets_the_same_answer(client, first_key, dana, acme):
         "wrong checksum": wrong_checksum,
         "unknown": Token.generate().text,
     }
-    answers = {why: call(client, "GET", WHOAMI, key=secret) for why, secret in secrets.items()}
+    answers = {
+        why: call(client, "GET", WHOAMI, key=secret, X_Request_Id="req-1")
+        for why, secret in secrets.items()
+    }
     completed(DisableApiKey(api_key_id=first_key.id))
-    answers["disabled"] = call(client, "GET", WHOAMI, key=first_key)
+    answers["disabled"] = call(client, "GET", WHOAMI, key=first_key, X_Request_Id="req-1")
 
     assert {answer.status_code for answer in answers.values()} == {401}
     assert len({answer.content for answer in answers.values()}) == 1

@@ -42,11 +42,11 @@ def spoil(robot, why):
 
 @pytest.mark.parametrize("why", ["expired", "not_yet_valid", "deleted", "network_not_allowed"])
 def test_the_caller_is_told_nothing_and_the_log_why(client, robot, caplog, why):
-    unknown = call(client, "GET", WHOAMI, key="cs_live_" + "0" * 33)
+    unknown = call(client, "GET", WHOAMI, key="cs_live_" + "0" * 33, X_Request_Id="req-1")
     assert call(client, "GET", WHOAMI, key=robot).status_code == 200
     spoil(robot, why)
 
-    answer = call(client, "GET", WHOAMI, key=robot)
+    answer = call(client, "GET", WHOAMI, key=robot, X_Request_Id="req-1")
 
     assert (answer.status_code, answer.content) == (401, unknown.content)
     assert why in caplog.text

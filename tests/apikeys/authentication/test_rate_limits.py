@@ -158,7 +158,8 @@ def test_an_address_that_keeps_failing_is_turned_away_whatever_it_shows(client, 
     limits(per_key=(10, 3600), failed_attempts=(3, 3600))
     assert [answer.status_code for answer in fail(client, 3)] == [401] * 3
 
-    wrong, right = *fail(client, 1), call(client, "GET", WHOAMI, key=first_key)
+    (wrong,) = fail(client, 1, X_Request_Id="req-1")
+    right = call(client, "GET", WHOAMI, key=first_key, X_Request_Id="req-1")
 
     assert (wrong.status_code, right.status_code) == (429, 429)
     assert wrong.content == right.content
@@ -357,3 +358,12 @@ def test_inside_a_transaction_the_commit_still_waits_for_the_disk(first_key, lim
         authenticate(first_key.secret, address=HERE)
         cursor.execute("SHOW synchronous_commit")
         assert cursor.fetchone() == ("on",)
+
+
+def test_all_unknown_addresses_share_one_limit(client, limits, settings):
+    settings.TRUSTED_PROXIES = 1
+    limits(failed_attempts=(3, 3600))
+
+    answers = fail(client, 2) + fail(client, 2, X_Forwarded_For="garbage")
+
+    assert [answer.status_code for answer in answers] == [401, 401, 401, 429]

@@ -45,7 +45,7 @@ def verify(client, gateway):
     return ask
 
 
-def test_a_good_secret_is_told_with_its_key(verify, first_key, dana, acme):
+def test_a_valid_secret_is_reported_with_its_key(verify, first_key, dana, acme):
     verdict = verify(first_key.secret, scopes=["keys:read", "write"], address="192.0.2.1")
 
     assert verdict == {

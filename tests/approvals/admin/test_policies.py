@@ -83,7 +83,7 @@ def test_a_draft_is_compared_with_the_present_version_field_by_field(olga, prese
     assert Policy.objects.get().version == 1
 
 
-def test_a_draft_tells_what_it_would_have_done_and_to_whom(activity, olga, draft, ann, browser):
+def test_a_draft_shows_what_it_would_have_done_and_to_whom(activity, olga, draft, ann, browser):
     told = text(browser(olga).get(NEW, draft))
 
     assert "2 of the last 2 would have been held for approval" in told
@@ -101,7 +101,7 @@ def test_an_edit_is_tried_beside_what_the_policy_says_now(activity, olga, presen
     )
 
 
-def test_what_the_people_of_today_could_not_have_met_is_told(
+def test_commands_that_todays_people_could_not_approve_are_shown(
     activity, olga, draft, ann, bob, security, dana, browser
 ):
     dana.groups.add(security)
@@ -189,7 +189,7 @@ def test_a_new_policy_is_proposed_with_several_rules(
     assert made.tenant == str(acme.pk)
 
 
-def test_a_policy_that_somebody_else_has_changed_meanwhile_is_not_overwritten(
+def test_a_policy_that_was_changed_meanwhile_is_not_overwritten(
     olga, policy_owners, present, draft, browser
 ):
     client = browser(olga)
@@ -248,7 +248,7 @@ def test_who_may_only_view_policies_may_try_them_and_not_propose(present, draft,
 
 
 @pytest.mark.parametrize("page", ["", "new/", "explain/", "{}/change/", "{}/edit/", "{}/disable/"])
-def test_nobody_sees_policies_without_the_permission(page, present, ann, browser):
+def test_policies_are_hidden_without_the_permission(page, present, ann, browser):
     answer = browser(ann).get(POLICIES + page.format(present.pk))
 
     assert answer.status_code == 403
@@ -270,7 +270,7 @@ def test_a_policy_for_another_customer_is_not_to_be_seen(
     assert "Globex" not in browser(iris).get(NEW).content.decode()
 
 
-def test_the_page_of_a_policy_tells_what_waits_under_it_and_what_is_proposed(
+def test_the_page_of_a_policy_shows_waiting_requests_and_proposals(
     olga, policy_owners, present, draft, first_key, dana, context_of, browser
 ):
     dispatch(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))

@@ -23,7 +23,7 @@ from tests.conftest import policy
 from tests.tampering import let_time_pass
 
 
-def test_a_vote_that_was_taken_back_counts_no_more(waiting, ann, bob, approve, take_back):
+def test_a_vote_that_was_taken_back_no_longer_counts(waiting, ann, bob, approve, take_back):
     approve(waiting, ann)
     take_back(waiting, ann)
 
@@ -62,7 +62,7 @@ def test_taking_back_is_an_event_of_the_same_case(waiting, ann, approve, take_ba
     assert event.data == {"approval_request_id": str(waiting.pk), "digest": waiting.digest}
 
 
-def test_nobody_takes_back_what_was_not_cast(waiting, ann, bob, approve, take_back):
+def test_a_missing_vote_cannot_be_taken_back(waiting, ann, bob, approve, take_back):
     approve(waiting, ann)
 
     with pytest.raises(NothingToTakeBack) as refusal:
@@ -73,7 +73,7 @@ def test_nobody_takes_back_what_was_not_cast(waiting, ann, bob, approve, take_ba
     assert Vote.objects.count() == 1
 
 
-def test_nobody_takes_back_twice(waiting, ann, approve, take_back):
+def test_a_vote_cannot_be_taken_back_twice(waiting, ann, approve, take_back):
     approve(waiting, ann)
     take_back(waiting, ann)
 

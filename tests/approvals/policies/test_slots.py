@@ -19,7 +19,7 @@ def test_one_person_does_not_fill_two_rules():
     assert are_filled([Slots("security", 1, {1, 2}), Slots("owners", 1, {1})])
 
 
-def test_who_fits_two_rules_is_moved_to_where_nobody_else_is():
+def test_a_person_who_fits_two_rules_is_moved_to_the_one_without_others():
     rules = [Slots("security", 2, {1, 2, 3}), Slots("owners", 1, {1})]
 
     assert fill(rules) == {"security": {2, 3}, "owners": {1}}

@@ -47,14 +47,14 @@ def test_what_one_took_back_needs_ones_vote_until_it_is_cast_again(asked, ann, b
     assert seen == [[], [str(asked.pk)], [], [str(asked.pk)]]
 
 
-def test_what_one_asked_for_oneself_does_not_need_ones_vote(asked, dana, security, browser):
+def test_an_own_request_does_not_need_the_requesters_vote(asked, dana, security, browser):
     dana.groups.add(security)
 
     assert ids(browser(dana).get(f"{REQUESTS}?view=mine")) == [str(asked.pk)]
     assert ids(browser(dana).get(f"{REQUESTS}?view=needs_my_vote")) == []
 
 
-def test_a_key_is_asked_for_no_vote_even_if_its_owner_is(asked, client, security, acme):
+def test_a_key_has_no_requests_to_vote_on_even_if_its_owner_has(asked, client, security, acme):
     permissions = (*KEY_PERMISSIONS, "view_approvalrequest")
     dave = member("dave", acme, groups=[security], permissions=permissions)
     key = create_key(dave, acme, name="Dave's program")
@@ -76,7 +76,7 @@ def test_filters_narrow_the_list_down(asked, ann, first_key, browser):
     assert [seen("state=pending"), seen("state=denied")] == [0, 1]
 
 
-def test_what_is_over_is_expired_whoever_looks(asked, ann, first_key, browser, owner):
+def test_an_overdue_request_is_expired_for_every_reader(asked, ann, first_key, browser, owner):
     let_time_pass(owner, asked)
 
     assert ids(browser(ann).get(f"{REQUESTS}?state=pending")) == []

@@ -59,7 +59,7 @@ def test_an_edit_and_the_end_of_a_policy_wait_as_well(
         ({"approve_within": "soon"}, "approve_within"),
     ],
 )
-def test_a_bad_proposal_is_refused_by_field_before_anybody_is_bothered(
+def test_a_bad_proposal_is_refused_by_field_before_it_is_held(
     proposal, manager, policy_owners, browser, change, field
 ):
     answer = call(browser(manager), "POST", POLICIES, proposal | change)

@@ -1,5 +1,7 @@
 """What is remembered of a request, and what is not believed of it."""
 
+from uuid import UUID
+
 import pytest
 from django.test import RequestFactory
 
@@ -28,8 +30,26 @@ def test_the_callers_ids_and_program_are_remembered():
     )
 
 
-def test_a_request_without_headers_has_empty_facts():
-    assert facts(REMOTE_ADDR="") == RequestFacts()
+def test_a_request_without_headers_has_only_an_id():
+    found = facts(REMOTE_ADDR="")
+
+    assert found == RequestFacts(request_id=found.request_id)
+    assert UUID(found.request_id).version == 7
+
+
+@pytest.mark.parametrize("given", ["", "two words", "a\r\nb", "caf\xe9", "\x00", "x" * 201])
+def test_an_id_that_is_not_well_formed_is_replaced(given):
+    request = RequestFactory().get("/", HTTP_X_REQUEST_ID=given)
+
+    found = request_facts(request).request_id
+
+    assert UUID(found).version == 7
+    assert request_facts(request).request_id == found
+
+
+@pytest.mark.parametrize("given", ["req-1", "x" * 200, "a/b:c+d=e@f.g", "!~"])
+def test_a_well_formed_id_is_kept(given):
+    assert facts(HTTP_X_REQUEST_ID=given).request_id == given
 
 
 def test_without_trusted_proxies_nobody_can_make_up_an_address(settings):
@@ -52,6 +72,15 @@ def test_each_trusted_proxy_counts_one_address_from_the_right(settings, proxies,
     assert found.client_address == address
 
 
+@pytest.mark.parametrize("left", ["\xc3\xa9", "x" * 9000, ",,", "unknown, ", '"', "\x00"])
+def test_nothing_to_the_left_of_it_can_erase_the_address(settings, left):
+    settings.TRUSTED_PROXIES = 1
+
+    found = facts(HTTP_X_FORWARDED_FOR=f"{left}, 198.51.100.3:4711")
+
+    assert found.client_address == "198.51.100.3"
+
+
 def test_behind_a_proxy_a_request_without_its_header_has_no_address(settings):
     settings.TRUSTED_PROXIES = 1
 
@@ -63,6 +92,13 @@ def test_behind_a_proxy_a_request_without_its_header_has_no_address(settings):
     [
         ("2001:DB8::1", "2001:db8::1"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("192.0.2.7:4711", "192.0.2.7"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("[2001:db8::1]:4711", "2001:db8::1"),
+        ("[::ffff:192.0.2.7]:1", "192.0.2.7"),
+        ("2001:db8::1:4711", "2001:db8::1:4711"),
+        ("[192.0.2.7", None),
+        ("192.0.2.7:port", None),
         ("fe80::1%eth0", None),
         ("unknown", None),
         ("192.0.2.7'; DROP TABLE", None),
@@ -80,8 +116,7 @@ def test_headers_are_read_as_utf_8_where_they_are():
 
 
 def test_headers_are_one_line_and_cut():
-    assert facts(HTTP_X_REQUEST_ID="a\x00b\x1b[31m\r\nc").request_id == "ab[31m c"
-    assert len(facts(HTTP_X_REQUEST_ID="x" * 300).request_id) == 200
+    assert facts(HTTP_USER_AGENT="a\x00b\x1b[31m\r\nc").user_agent == "ab[31m c"
     assert len(facts(HTTP_TRACEPARENT="x" * 300).traceparent) == 200
     assert len(facts(HTTP_USER_AGENT="x" * 900).user_agent) == 500
 

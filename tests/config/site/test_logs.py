@@ -42,6 +42,38 @@ def test_a_request_is_told_without_its_query_and_headers(written):
     assert "s3cret" not in json.dumps(line)
 
 
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "disxpy-0123456789abcdef0123456789abcdef",
+        "cs_live_4fzZtBDdUkW2gHqXyqkJ9v0000000000a",
+        "eyJhbGciOiJIUzI1NiJ9",
+        "AKIAIOSFODNN7EXAMPLE",
+    ],
+)
+def test_what_may_be_a_secret_in_a_path_is_masked(written, secret):
+    structlog.get_logger("tests.logs").info("told", request=f"GET /set-password/MTA/{secret}/")
+    logging.getLogger("tests.logs").warning("Not Found: %s", f"/x/{secret}")
+
+    assert secret not in json.dumps(written())
+    assert written()[0]["request"] == "GET /set-password/MTA/[masked]/"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v2/api-keys/019f3e7a-5c1d-7b42-9d5e-8a1f0c6b2e94/disable",
+        "/static/admin/css/base.1f418065fc2c.css",
+        "/admin/approvals/approvalrequest/",
+        "/docs/from-v1-to-v2.md",
+    ],
+)
+def test_ordinary_paths_are_told_whole(written, path):
+    structlog.get_logger("tests.logs").info("told", request=f"GET {path}")
+
+    assert written()[0]["request"] == f"GET {path}"
+
+
 @pytest.mark.parametrize("logger", [logging.getLogger, structlog.get_logger])
 def test_a_traceback_shows_no_local_variables(written, logger):
     password = "s3cret"

@@ -2,6 +2,9 @@
 
 import structlog.testing
 
+from apikeys.commands import DisableApiKey
+from audit.models.records import CommandRecord
+from tests.conftest import held
 from tests.http import call
 
 
@@ -40,4 +43,38 @@ def test_a_key_that_calls_makes_nobody_look_for_a_session(client, first_key):
 
     line = line_of(lambda: call(client, "GET", "/api/v2/whoami", key=first_key))
 
-    assert line["user_id"] is None
+    assert (line["user_id"], line["key_id"]) == (None, str(first_key.id))
+
+
+def test_the_line_has_the_ids_by_which_to_find_the_command(client, first_key):
+    path, trace = f"/api/v2/api-keys/{first_key.id}/disable", "4bf92f3577b34da6a3ce929d0e0e4736"
+    headers = {"X_Request_Id": "req-1", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
+    answers = []
+
+    line = line_of(lambda: answers.append(call(client, "POST", path, key=first_key, **headers)))
+
+    assert line["command_id"] == answers[0]["Command-Id"]
+    assert (line["trace_id"], line["code"]) == (trace, 200)
+    assert line["duration_ms"] > 0
+
+
+def test_a_decision_in_the_admin_is_logged_with_its_command(
+    first_key, disabling_needs_two, dana, ann, context_of, browser
+):
+    request = held(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    page = f"/admin/approvals/approvalrequest/{request.pk}/decide/"
+    form = {"decision": "deny", "reason": "Not now", "digest": request.digest}
+    client = browser(ann)
+
+    line = line_of(lambda: client.post(page, form, headers={"X-Request-Id": "req-1"}))
+
+    record = CommandRecord.objects.get(message_type="approvals.deny")
+    assert line["command_id"] == str(record.command_id)
+    assert record.request_id == "req-1"
+
+
+def test_a_response_that_never_reaches_a_view_is_logged_too(client, settings):
+    settings.SECURE_SSL_REDIRECT = True
+
+    assert line_of(lambda: client.get("/admin/login/"))["code"] == 301
+    assert line_of(lambda: client.get("/admin/", HTTP_HOST="evil.example"))["code"] == 400

@@ -59,7 +59,7 @@ def test_what_i_can_vote_on_is_on_the_first_tab_until_i_have(waiting, ann, bob, 
     assert tabs_with(client, waiting) == ["done"]
 
 
-def test_what_i_asked_for_is_mine_and_needs_others(waiting, dana, security, browser):
+def test_own_requests_are_on_their_tab_and_need_others(waiting, dana, security, browser):
     dana.groups.add(security)
     let_in(dana)
 
@@ -124,7 +124,7 @@ def test_who_joined_long_enough_ago_is_asked(acme, dana, security, context_of, o
     assert set(needing_vote_of(actor(kim))) == set()
 
 
-def test_the_rows_tell_who_asks_through_what_and_why(
+def test_the_rows_show_requester_channel_and_reason(
     hold, first_key, dana, acme, disabling_needs_two, ann, browser, client
 ):
     other = create_key(dana, acme, name="other")
@@ -171,7 +171,7 @@ def test_flags_say_what_is_wrong_and_conflicts_lead_to_each_other(
         assert f'<a href="{LIST}{request.pk}/change/"><bdi>{words}, requested by dana' in content
 
 
-def test_what_belongs_to_others_is_no_conflict_that_one_is_told_of(
+def test_requests_of_other_tenants_are_not_shown_as_conflicts(
     waiting, first_key, dana, ann, security, context_of, browser, owner
 ):
     policy("apikeys.enable", group=security, quorum=1)

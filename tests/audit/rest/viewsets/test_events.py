@@ -217,14 +217,14 @@ def test_a_list_takes_as_many_queries_for_many_as_for_one(client, first_key, tur
         ("order=log&cursor=zzz", "cursor"),
     ],
 )
-def test_a_parameter_that_is_none_is_a_problem_with_its_name(query, name, client, first_key):
+def test_an_unknown_parameter_is_a_problem_with_its_name(query, name, client, first_key):
     answer = call(client, "GET", f"{EVENTS}?{query}", key=first_key)
 
     assert answer.status_code == 400
     assert [error["parameter"] for error in answer.json()["errors"]] == [name]
 
 
-def test_a_cursor_of_one_order_is_none_of_another(client, first_key, turned):
+def test_a_cursor_is_invalid_for_another_order(client, first_key, turned):
     page = answered(client, "limit=1", key=first_key)
     cursor = page["next"].rpartition("cursor=")[2]
 

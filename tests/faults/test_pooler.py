@@ -1,0 +1,118 @@
+"""Countersign behind a real PgBouncer in transaction mode, set up as docs/operations.md says."""
+
+import http.client
+import json
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from django.conf import settings
+from django.db import connection
+
+from audit.models.records import CommandRecord
+from audit.wire.statements import Statement
+from tests.books import assert_balanced
+from tests.poolers import needs_pgbouncer, pooling
+from tests.servers import environment, free_port, serving
+
+CLIENTS, ROUNDS = 6, 10
+# Another client takes the server on which the cursor was declared.
+READ_WHILE_OTHERS_WORK = """
+import django; django.setup()
+import psycopg
+from django.db import connection
+from audit.models.records import CommandRecord
+rows = CommandRecord.objects.order_by("position").iterator(chunk_size=1)
+next(rows)
+other = psycopg.connect(connection.connection.info.dsn)
+other.execute("SELECT 1")
+print(1 + len(list(rows)))
+other.close()
+"""
+
+
+@pytest.fixture
+def pooled(clean_database):
+    """The environment of a process that reaches the test database through PgBouncer."""
+    database = connection.settings_dict
+    names = {"host": database["HOST"], "port": database["PORT"], "user": database["USER"]}
+    # Not pytest's own directory: the path of a socket may be no longer than 103 bytes.
+    with tempfile.TemporaryDirectory() as directory, pooling(Path(directory), **names) as address:
+        place = f"host={quote(address['HOST'])}&port={address['PORT']}"
+        url = f"postgresql://{names['user']}@/{database['NAME']}?{place}"
+        yield environment() | {"DATABASE_URL": url, "DATABASE_PREPARED_STATEMENTS": "false"}
+
+
+def test_a_prepared_statement_has_the_same_name_in_every_process_and_no_other_sql_has_it():
+    first, same, other = (Statement(f"SELECT {each}, %s::text") for each in (1, 1, 2))
+
+    assert first.name == same.name
+    assert first.name != other.name
+    # PostgreSQL compares the first 63 bytes.
+    assert len(first.name) <= 63
+
+
+@needs_pgbouncer
+def test_commands_of_more_clients_than_pooled_connections_succeed(pooled, first_key):
+    port = free_port()
+
+    def work(client):
+        return [post(port, "/api/v2/api-keys", f"{client}-{i}", first_key) for i in range(ROUNDS)]
+
+    with serving(port, **pooled), ThreadPoolExecutor(CLIENTS) as clients:
+        statuses = [status for each in clients.map(work, range(CLIENTS)) for status in each]
+
+    assert statuses == [201] * CLIENTS * ROUNDS
+    created = CommandRecord.objects.filter(message_type="apikeys.create", channel="v2")
+    assert created.count() == CLIENTS * ROUNDS
+    assert_balanced()
+
+
+@needs_pgbouncer
+def test_rows_are_read_in_chunks_without_a_cursor_of_the_server(pooled, first_key):
+    told = run(pooled, "-c", READ_WHILE_OTHERS_WORK)
+
+    assert told.splitlines()[0] == str(CommandRecord.objects.count())
+
+
+@needs_pgbouncer
+def test_dropped_startup_options_are_reported_with_the_statements_that_replace_them(pooled):
+    check = ("manage.py", "check", "--deploy", "--database", "default")
+
+    told = run(pooled, *check)
+    direct = run(environment(), *check)
+
+    role = connection.settings_dict["USER"]
+    assert "config.W001" in told
+    assert "database session lacks settings" in told
+    for name, value in settings.DATABASE_SESSION_SETTINGS.items():
+        assert f"ALTER ROLE {role} SET {name} = '{value}';" in told
+    assert "W001" not in direct
+    assert "lacks settings" not in direct
+
+
+def run(env, *arguments):
+    """Return what a Python process writes, which must succeed."""
+    ended = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=settings.BASE_DIR,
+        env=env | {"DJANGO_SETTINGS_MODULE": "config.settings"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout + ended.stderr
+
+
+def post(port, path, name, key):
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+    headers = {"Content-Type": "application/json", **key.headers}
+    client.request("POST", path, json.dumps({"name": name}), headers)
+    status = client.getresponse().status
+    client.close()
+    return status
