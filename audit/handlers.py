@@ -1,12 +1,9 @@
 """The handlers of the log's own commands."""
 
-from django.utils import timezone
-
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
-from audit.log import commands
+from audit.log import commands, epochs
 from audit.messages.exceptions import Conflict, FieldError, Invalid
-from audit.models.records import Epoch
 
 
 class CannotWait(Conflict):
@@ -17,14 +14,8 @@ class CannotWait(Conflict):
 
 
 @handles(commands.BeginEpoch)
-def begin_epoch(command: commands.BeginEpoch, context: Context) -> Epoch:
-    epoch = Epoch.objects.create(
-        number=Epoch.objects.latest("number").number + 1,
-        began_at=timezone.now(),
-        command_id=context.command_id,
-    )
-    context.emit(commands.EpochBegun(number=epoch.number))
-    return epoch
+def begin_epoch(command: commands.BeginEpoch, context: Context) -> None:
+    context.emit(commands.EpochBegun(number=epochs.start(context.command_id)))
 
 
 @handles(commands.ExportRecords)

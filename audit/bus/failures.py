@@ -9,7 +9,7 @@ import structlog
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import Error, connection
 
-from audit.bus import store
+from audit.bus import epochs, store
 from audit.bus.attempts import Attempt, not_found_message
 from audit.messages import exceptions
 
@@ -47,10 +47,12 @@ def command_error(error: Exception, attempt: Attempt) -> exceptions.Refused | ex
 
 
 def is_collision(error: BaseException) -> bool:
-    """Return True if a concurrent transaction caused the error, so a retry may succeed."""
+    """Return True if a retry may succeed: a concurrent transaction or a failover is the cause."""
     if not isinstance(error, Error):
         return False
-    return _sqlstate(error) in (_DEADLOCKS | _FORGOTTEN) or _constraint(error) in _FIRST_COME
+    if _sqlstate(error) in (_DEADLOCKS | _FORGOTTEN) or _constraint(error) in _FIRST_COME:
+        return True
+    return store.lacks_epoch(error)
 
 
 def is_read_only(error: BaseException | None) -> bool:
@@ -109,7 +111,7 @@ def log(attempt: Attempt) -> None:
 
 
 def _settle(attempts: Sequence[Attempt]) -> None:
-    written = store.settle([attempt.record() for attempt in attempts])
+    written = epochs.settle([attempt.record() for attempt in attempts])
     for attempt, is_logged in zip(attempts, written, strict=True):
         attempt.is_logged = is_logged
 

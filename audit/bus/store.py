@@ -11,6 +11,7 @@ from psycopg.types.json import Jsonb
 
 from audit.bus import handling
 from audit.bus.context import Context
+from audit.log import epochs
 from audit.messages.classes import NO_SUBJECT, Command, Subject
 from audit.messages.exceptions import PreconditionFailed
 from audit.models.records import CommandRecord, Status
@@ -42,7 +43,8 @@ _COLUMNS_OF_EVENTS = (
     "tenant text, data jsonb"
 )
 _as_json = partial(json.dumps, default=str)
-_EPOCH = "(SELECT max(number) FROM audit_epoch)"
+# NULL on another server than the one that wrote the newest epoch: then nothing is stored.
+_EPOCH = epochs.CURRENT
 _INSERT_COMMAND = f"""
     INSERT INTO audit_commandrecord (epoch, {", ".join(_COMMAND_COLUMNS)})
     VALUES ({_EPOCH}, {", ".join(["%s"] * len(_COMMAND_COLUMNS))})
@@ -163,7 +165,7 @@ def append(
     try:
         send(call, *after)
     except IntegrityError as error:
-        if _lacks_number(error):
+        if _lacks(error, "audit_eventrecord", "number"):
             raise PreconditionFailed from error
         raise
 
@@ -210,10 +212,15 @@ def _command_values(record: CommandRecord) -> list[Any]:
     ]
 
 
-def _lacks_number(error: IntegrityError) -> bool:
+def lacks_epoch(error: BaseException) -> bool:
+    """Return True if a record was not written because the newest epoch is of another server."""
+    return _lacks(error, "audit_commandrecord", "epoch")
+
+
+def _lacks(error: BaseException, table: str, column: str) -> bool:
     diagnosis = getattr(error.__cause__, "diag", None)
     where = getattr(diagnosis, "table_name", ""), getattr(diagnosis, "column_name", "")
-    return where == ("audit_eventrecord", "number")
+    return where == (table, column)
 
 
 @cache

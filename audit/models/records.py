@@ -269,11 +269,17 @@ class StreamHead(models.Model):
 
 
 class Epoch(AppendOnly):
-    """A part of the log with one numbering of transactions; a restore begins the next."""
+    """A part of the log with one numbering of transactions; a restore begins the next.
+
+    ``server`` identifies the cluster, its timeline and the database. Before the transaction
+    ``fork_xid`` of the epoch before, nothing that was delivered is missing on this server.
+    """
 
     number = models.IntegerField(primary_key=True)
     began_at = models.DateTimeField()
     command_id = models.UUIDField(null=True)
+    server = models.TextField(blank=True, default="")
+    fork_xid = models.BigIntegerField(null=True)
 
     class Meta:
         default_permissions = ()

@@ -38,6 +38,7 @@ class Problem:
         self.request_id = request_id
         self.errors: list[FieldError] = []
         self.headers: dict[str, str] = {}
+        self.extensions: dict[str, Any] = getattr(error, "extensions", {})
         match error:
             case CommandError():
                 self._take_command_error(error)
@@ -70,7 +71,7 @@ class Problem:
             body["command_id"] = command_id
         if self.errors:
             body["errors"] = list(map(_field_problem, self.errors))
-        return body
+        return cast(ProblemDetails, body | self.extensions)
 
     def _take(self, status: HTTPStatus, code: str, message: str) -> None:
         self.status, self.code, self.message = status, code, message

@@ -209,11 +209,12 @@ def body(
             {name: value for name, value in each.items() if wanted is None or name in wanted}
             for each in results
         ],
-        "next": _address(request, cursor) if cursor else None,
+        "next": address(request, cursor) if cursor else None,
     }
 
 
-def _address(request: Request, cursor: str) -> str:
+def address(request: Request, cursor: str) -> str:
+    """Return the URL of the page at a cursor."""
     parameters = request.query_params.copy()
     parameters["cursor"] = cursor
     return f"{request.path}?{parameters.urlencode()}"

@@ -49,6 +49,10 @@ class ProblemDetails(TypedDict):
     request_id: Annotated[str, "The value of X-Request-Id, also logged."]
     command_id: NotRequired[Uuid]
     errors: NotRequired[list[FieldProblem]]
+    last_event_id: NotRequired[
+        Annotated[Uuid | None, "With `log_rewound`: the last event to keep; null if there is none."]
+    ]
+    next: NotRequired[Annotated[str, "With `log_rewound`: where to continue."]]
 
 
 class LegacyProblem(TypedDict):

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
 from audit.actors.actors import Actor
+from audit.log import feed
 from audit.log.commands import ChangeOutsideCommand
 from audit.log.search.activity import MOST, activity
 from audit.log.search.criteria import Criteria
@@ -24,6 +25,7 @@ from audit.pages.changes import history_of
 from audit.pages.charts.bars import BarChart, Count, Frame, LinksTo, bar_chart, rank_bars
 from audit.pages.charts.heat import HOURS, HeatMap, heat_map
 from audit.pages.charts.scales import TimeScale, days
+from audit.pages.labels import span
 from audit.pages.lines import bare_lines
 from audit.pages.linked_rows import search_url
 from audit.pages.overview.approval_times import held
@@ -33,6 +35,7 @@ from audit.subjects.names import labels
 from audit.subjects.types import SubjectType
 
 DAYS = 30
+_USUAL_AGE = timedelta(seconds=5)
 _MOST_BY_ACTORS = 1_000
 _MOST_ACTORS = 8
 _MOST_OUTSIDE = 5
@@ -74,7 +77,17 @@ def _figures(reader: Actor) -> dict[str, Any]:
         "held_url": _url(since=criteria.since, status=Status.POSTPONED),
         "most_active": _most_active(criteria),
         "outside": _outside(criteria, reader=reader),
+        "writers": [] if reader.is_confined else _slow_writers(),
     }
+
+
+def _slow_writers() -> list[dict[str, Any]]:
+    """Return the transactions that hold back the readers of the log for longer than usual."""
+    return [
+        {**writer._asdict(), "age": span(writer.age) if writer.age else ""}
+        for writer in feed.writers()
+        if writer.age is None or writer.age > _USUAL_AGE
+    ]
 
 
 def _heat(criteria: Criteria, midnights: list[datetime]) -> HeatMap | None:

@@ -2,12 +2,14 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils.http import parse_etags
 from rest_framework import serializers, status
+from rest_framework.exceptions import APIException
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,7 +21,16 @@ from audit.log.polling import Crowded, wait_until_final
 from audit.messages.exceptions import NotFound
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.rest import resources
-from audit.rest.listing import ListQuery, Page, Parameters, WholeNumberField, body, both, page
+from audit.rest.listing import (
+    ListQuery,
+    Page,
+    Parameters,
+    WholeNumberField,
+    address,
+    body,
+    both,
+    page,
+)
 from audit.rest.openapi.operations import documented
 from audit.rest.parameters import ActorField, EventTypeField, MessageTypeField, SubjectField
 from audit.rest.viewsets.actors import ActorViewSet
@@ -28,6 +39,7 @@ LONGEST_WAIT_SECONDS = 30
 _RETRY_AFTER_SECONDS = "2"
 _ETAG_CHARACTERS = 32
 _NEWEST = Order("newest", Key("position", int))
+_LATEST = Order("latest", *feed.DELIVERY.keys)
 
 
 class CommandListQuery(ListQuery):
@@ -58,6 +70,28 @@ class EventListQuery(ListQuery):
     correlation_id = serializers.UUIDField(required=False)
     occurred_after = serializers.DateTimeField(required=False)
     occurred_before = serializers.DateTimeField(required=False)
+
+
+class LogRewound(APIException):
+    """Another server has continued the log, and lacks events that you may have received."""
+
+    status_code = HTTPStatus.GONE
+    default_code = "log_rewound"
+    default_detail = (
+        "Another server has continued the log, and lacks events that you may have received. "
+        "Discard those after “last_event_id”, or all if it is null, and continue with “next”."
+    )
+    remedy = (
+        "Discard the events that you received after “last_event_id”, or all if it is null. "
+        "Continue with “next”: of the discarded events, it returns those that still exist."
+    )
+
+    def __init__(self, *, last_event_id: UUID | None = None, following: str = "") -> None:
+        super().__init__()
+        self.extensions = {
+            "last_event_id": last_event_id and str(last_event_id),
+            "next": following,
+        }
 
 
 class StatusParameters(Parameters):
@@ -123,7 +157,9 @@ class EventViewSet(ActorViewSet):
 
     tag = "events"
 
-    @documented("list_events", lists=resources.EventInList, query=EventListQuery)
+    @documented(
+        "list_events", lists=resources.EventInList, query=EventListQuery, raises=(LogRewound,)
+    )
     def list(self, request: Request) -> Response:
         """List events, newest first; or in order of delivery, to follow the log."""
         query = EventListQuery.of(request)
@@ -143,12 +179,27 @@ class EventViewSet(ActorViewSet):
         A page that is not full has read everything up to the horizon, so the next one begins
         there or later: records that match no filter are not read again.
         """
-        horizon = feed.horizon()
-        found = page(feed.settled(events), query, any_of=visibility.events_of(self.actor))
+        reader = feed.Place(*query.get("cursor", ()))
+        horizon = feed.horizon(reader)
+        if horizon.fork:
+            raise LogRewound(
+                last_event_id=self._last_before(horizon.fork, events),
+                following=address(self.request, feed.DELIVERY.cursor_at(horizon.fork)),
+            )
+        settled = feed.settled(events, before=horizon.place)
+        found = page(settled, query, any_of=visibility.events_of(self.actor))
         if found.cursor is not None:
             return found
-        seen = [feed.Place(*query.get("cursor", ())), *map(feed.place_of, found.rows[-1:])]
-        return Page(rows=found.rows, cursor=feed.DELIVERY.cursor_at(max(horizon, *seen)))
+        seen = [reader, *map(feed.place_of, found.rows[-1:])]
+        return Page(rows=found.rows, cursor=feed.DELIVERY.cursor_at(max(horizon.place, *seen)))
+
+    def _last_before(self, place: feed.Place, events: QuerySet[EventRecord]) -> UUID | None:
+        found = page(
+            feed.settled(events, before=place),
+            {"order": _LATEST, "limit": 1},
+            any_of=visibility.events_of(self.actor),
+        )
+        return found.rows[0].id if found.rows else None
 
 
 def _is_final(records: Sequence[CommandRecord]) -> bool:
