@@ -17,7 +17,7 @@ _ADD_FORMER = f"""
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("audit", "0010_indexes_that_tell_more")]
+    dependencies = [("audit", "0011_epochs_follow_the_server")]
 
     operations = [
         migrations.SeparateDatabaseAndState(
