@@ -17,7 +17,7 @@ _ADD_FORMER = f"""
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("audit", "0011_epochs_follow_the_server")]
+    dependencies = [("audit", "0013_validate_constraints")]
 
     operations = [
         migrations.SeparateDatabaseAndState(
