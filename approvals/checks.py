@@ -8,9 +8,10 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 from approvals.decisions.holding import hold_for_approval
 from approvals.models import ApprovalRequest, Effect, Policy, State
-from approvals.policies import seals
-from approvals.policies.evaluation import governed_by
-from audit.messages.classes import secret_fields
+from approvals.policies import conditions, seals
+from approvals.policies.evaluation import governed_by, may_apply
+from audit.messages.classes import Command, secret_fields
+from audit.messages.exceptions import Invalid
 from audit.tracking.protection import is_migrated
 
 _UNKNOWN = "approvals.E001"
@@ -51,6 +52,18 @@ def _policies() -> Iterator[CheckMessage]:
         elif policy.effect == Effect.REQUIRE_APPROVAL and any(map(secret_fields, governed)):
             message = f"The {policy} governs a command with a secret, which cannot be held."
             yield Error(message, hint="Disable the policy.", id="approvals.E002")
+        elif policy.condition:
+            yield from _condition(policy, governed)
+
+
+def _condition(policy: Policy, governed: list[type[Command]]) -> Iterator[CheckMessage]:
+    try:
+        conditions.check(
+            policy.condition, [each for each in governed if may_apply(policy.effect, each)]
+        )
+    except Invalid as error:
+        message = f"The condition of the {policy} fails, which refuses its commands: {error}"
+        yield Error(message, hint="Edit the policy, or disable it.", id="approvals.E005")
 
 
 def _pending_requests() -> Iterator[CheckMessage]:

@@ -15,6 +15,7 @@ from audit.messages.exceptions import Invalid
 from audit.models.records import CommandRecord
 
 _SHOWN = 10
+_SECONDS = 60
 
 
 class Command(BaseCommand):
@@ -64,10 +65,12 @@ class Command(BaseCommand):
 
     def _simulate(self, draft: CreatePolicy, *, last: int) -> None:
         records = CommandRecord.objects.filter(attempt=1).order_by("-position")[:last]
-        result = simulate(draft, records.iterator())
+        result = simulate(draft, records.iterator(), seconds=_SECONDS)
         verb = {"allow": "allowed", "forbid": "forbidden"}.get(draft.effect, "held")
         write = self.stdout.write
         write(f"Of the last {result.looked_at} commands, {len(result.matched)} would be {verb}.")
+        if result.is_cut_short:
+            write(f"  The time was used up: {result.given - result.looked_at} were not evaluated.")
         for label, count in result.by_requester[:_SHOWN]:
             write(f"  {count:6}  {label}")
         for record in result.unsatisfiable[:_SHOWN]:

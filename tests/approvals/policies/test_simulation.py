@@ -52,7 +52,9 @@ def test_commands_without_possible_approvers_are_shown(activity, security, ann, 
     records = CommandRecord.objects.filter(message_type="apikeys.disable")
 
     result = simulate(
-        CreatePolicy(governs="apikeys.disable", groups=(security.pk,), quorums=(2,)), records
+        CreatePolicy(governs="apikeys.disable", groups=(security.pk,), quorums=(2,)),
+        records,
+        seconds=60,
     )
 
     assert len(result.unsatisfiable) == 2
