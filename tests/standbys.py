@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from django.db import connection
+from django.db import connection, connections
 
 from config.first_run import database_roles, embedded_postgres
 from config.first_run.postgres_cluster import PORT, Cluster
@@ -62,6 +62,20 @@ class Pair:
         draft = self.address.with_name("next")
         draft.symlink_to(self.standby.directory)
         draft.rename(self.address)
+
+
+@contextmanager
+def reached_at(monkeypatch: Any, host: str, port: str = str(PORT)) -> Iterator[None]:
+    """Let the application use another database, without prepared statements, for a pooler."""
+    database = connections["default"].settings_dict
+    connection.close()
+    changes = {"HOST": host, "PORT": port, "NAME": DATABASE}
+    options = database["OPTIONS"] | {"prepare_threshold": None}
+    with monkeypatch.context() as patch:
+        for name, value in {**changes, "OPTIONS": options}.items():
+            patch.setitem(database, name, value)
+        yield
+        connection.close()
 
 
 def ask(server: Cluster, sql: str) -> Any:

@@ -1,9 +1,10 @@
 """Real restores and failovers: no reader skips an event, and none keeps one that is lost."""
 
+from itertools import chain
 from uuid import uuid4
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from apikeys.commands import CreateCustomer
 from audit.bus.dispatch import dispatch
@@ -11,8 +12,9 @@ from audit.log.feed import Place, Rewound, place_of, read_after
 from audit.messages.exceptions import Failed
 from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord, Epoch, EventRecord
+from config.first_run.postgres_cluster import PORT
 from tests.poolers import needs_pgbouncer, pooling
-from tests.standbys import DATABASE, pair
+from tests.standbys import pair, reached_at
 from tests.threads import Crowd, until
 
 BEGUN = "audit.begin_epoch"
@@ -56,36 +58,30 @@ def servers():
 @pytest.fixture
 def direct(servers, monkeypatch):
     """The application on the servers, whichever is current."""
-    yield from reached_at(monkeypatch, str(servers.address), "5432")
+    with reached_at(monkeypatch, str(servers.address)):
+        yield
 
 
 @pytest.fixture
-def pooled(servers, monkeypatch, tmp_path_factory):
+def pooled(servers, monkeypatch):
     """The application on the servers, through a pooler that keeps its connections open."""
     directory = servers.address.with_name("pooler")
     directory.mkdir()
-    user = connection.settings_dict["USER"]
-    with pooling(directory, host=str(servers.address), port="5432", user=user) as (host, port):
-        yield from reached_at(monkeypatch, host, port)
-
-
-def reached_at(monkeypatch, host, port):
-    database = connections["default"].settings_dict
-    connection.close()
-    changes = {"HOST": host, "PORT": port, "NAME": DATABASE}
-    changes["OPTIONS"] = database["OPTIONS"] | {"prepare_threshold": None}
-    for name, value in changes.items():
-        monkeypatch.setitem(database, name, value)
-    yield
-    connection.close()
-    monkeypatch.undo()
+    address = {"host": str(servers.address), "port": str(PORT)}
+    with (
+        pooling(directory, **address, user=connection.settings_dict["USER"]) as pooler,
+        reached_at(monkeypatch, pooler["HOST"], pooler["PORT"]),
+    ):
+        yield
 
 
 def write(how_many=10):
     """Send commands from eight threads; return the ids of those that were acknowledged."""
     with Crowd(8) as crowd:
         outcomes = crowd.at_once(*[lambda: [_outcome() for _ in range(how_many)]] * 8)
-    return {each.command_id for each in sum(outcomes, []) if isinstance(each, Completed)}
+    return {
+        each.command_id for each in chain.from_iterable(outcomes) if isinstance(each, Completed)
+    }
 
 
 def _outcome():
