@@ -79,6 +79,7 @@ def test_a_late_commit_is_delivered_while_a_neighbour_holds_the_snapshot(
         assert horizon(Place()).place.xid <= ours
 
         owner_transaction.commit()
+        new_customer()
         until(lambda: horizon(Place()).place.xid > ours)
         neighbour.rollback()
 
