@@ -16,7 +16,7 @@ from approvals.models import indexes, refusals
 from approvals.models.eligibility import eligible_rules
 from approvals.models.managers import RequestManager
 from approvals.models.states import State
-from approvals.models.votes import Decision, Vote
+from approvals.models.votes import Decision, Vote, next_number
 from approvals.sealing import payloads, values
 from audit.actors.actors import Actor
 from audit.bus import cases
@@ -281,13 +281,11 @@ class ApprovalRequest(LeanModel):
     def _add_vote(self, decision: Decision, *, context: Context, rules: list[str]) -> Vote:
         voter = rows.found(get_user_model(), pk=context.actor.person_id)
         votes = [*self.all_votes()]
-        # A vote that was inserted by hand does not count, but its number is taken.
-        numbers = [vote.number for vote in votes if vote.voter_id == voter.pk]
         vote = Vote(
             request=self,
             voter=voter,
             voter_label=context.actor.label,
-            number=max(numbers, default=0) + 1,
+            number=next_number(each for each in votes if each.voter_id == voter.pk),
             decision=decision,
             rules=rules,
             digest=self.digest,
