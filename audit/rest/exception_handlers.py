@@ -174,7 +174,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Return the response for an outage or an unexpected error, without details of it."""
     # Django calls this in the except block of the error.
     error = sys.exception()
-    if isinstance(error, Exception) and _is_outage(error):
+    if isinstance(error, Exception) and Problem(error).status == HTTPStatus.SERVICE_UNAVAILABLE:
         return for_api(request, error) or _unavailable_page()
     return for_api(request, None) or defaults.server_error(request)
 
