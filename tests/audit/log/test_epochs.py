@@ -257,6 +257,25 @@ def test_over_http_it_is_a_problem_with_the_last_event_to_keep_and_a_place_to_co
     assert [each["type"] for each in rest["results"]] == ["apikeys.disabled"]
 
 
+def test_over_http_a_reader_of_an_idle_log_goes_on_after_a_failover_without_losses(
+    client, moved, first_key, dana, acme, owner
+):
+    reader = create_key(dana, acme, name="reader")
+    until(dispatched_alone)
+    read_all()
+    for _ in range(3):
+        owner.execute("SELECT pg_current_xact_id()")
+    path = "/api/v2/events?order=log&limit=100"
+    path = call(client, "GET", path, key=reader).json()["next"]
+    moved()
+    completed(DisableApiKey(api_key_id=first_key.id))
+    read_all()
+
+    answer = call(client, "GET", path, key=reader)
+
+    assert [each["type"] for each in answer.json()["results"]] == ["apikeys.disabled"]
+
+
 def test_a_reader_is_never_beyond_the_end_of_its_own_log():
     for _ in range(3):
         dispatch(new_customer())
