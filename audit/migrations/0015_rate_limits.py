@@ -5,7 +5,7 @@ class Migration(migrations.Migration):
     """Takes over the model of an existing table; the database does not change."""
 
     dependencies = [
-        ("audit", "0011_epochs_follow_the_server"),
+        ("audit", "0014_one_final_record_for_each_cause"),
         ("apikeys", "0005_rate_limits_move_to_audit"),
     ]
 
