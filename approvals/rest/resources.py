@@ -8,7 +8,7 @@ from django.utils.duration import duration_iso_string
 
 from approvals.models import Decision, Effect, Policy, Rule, State, Vote
 from approvals.requests.pending import request_url
-from approvals.requests.presentation import Presented, ballot
+from approvals.requests.presentation import Ballot, Presented
 from audit.actors.actors import Actor
 from audit.rest.references import (
     ActorReference,
@@ -121,7 +121,7 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
     request = presented.request
     cast = sorted(request.votes.all(), key=lambda vote: vote.cast_at)
     current = {vote.pk for vote in request.current_votes()}
-    mine = ballot(presented, actor=actor)
+    mine = Ballot(presented, actor=actor)
     return {
         **approval_request_in_list(presented),
         "warnings": mine.warnings,
