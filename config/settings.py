@@ -77,12 +77,21 @@ TEMPLATES = [
     },
 ]
 
-# The web server of `manage.py start`
+# The web server of `manage.py serve` and `manage.py start`
 
 WEB_HOST = environment.text("HOST", default="127.0.0.1")
 WEB_PORT = environment.number("PORT", default=8000, least=1)
 WEB_WORKERS = environment.number("WEB_WORKERS", default=2, least=1)
+# What clients can take of each process: docs/settings.md.
 WEB_THREADS = environment.number("WEB_THREADS", default=4, least=1)
+WEB_STREAMS = environment.number("WEB_STREAMS", default=4, least=1)
+WEB_QUEUE = environment.number("WEB_QUEUE", default=512)
+WEB_CONNECTIONS = environment.number("WEB_CONNECTIONS", default=4096, least=1)
+WEB_HEAD_SECONDS = environment.number("WEB_HEAD_SECONDS", default=10, least=1)
+WEB_BODY_SECONDS = environment.number("WEB_BODY_SECONDS", default=20, least=1)
+WEB_QUEUE_SECONDS = environment.number("WEB_QUEUE_SECONDS", default=20, least=1)
+WEB_WRITE_SECONDS = environment.number("WEB_WRITE_SECONDS", default=30, least=1)
+WEB_STOP_SECONDS = environment.number("WEB_STOP_SECONDS", default=10, least=1)
 # How many requests per process may wait for a command to become final.
 MAX_WAITERS = environment.number("MAX_WAITERS", default=max(1, WEB_THREADS // 2), least=0)
 BASE_URL = environment.text("BASE_URL", default=f"http://{WEB_HOST}:{WEB_PORT}")
@@ -102,8 +111,14 @@ DATABASE_SESSION_SETTINGS = {
     "idle_in_transaction_session_timeout": "60000",
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
+    # These override settings that the role may give itself. Unless it is named, pg_temp comes
+    # first, and a temporary table would take the place of a table of ours.
+    "search_path": "public, pg_temp",
+    "default_transaction_read_only": "off",
 }
-_SESSION_OPTIONS = " ".join(f"-c {name}={each}" for name, each in DATABASE_SESSION_SETTINGS.items())
+_SESSION_OPTIONS = " ".join(
+    "-c " + f"{name}={each}".replace(" ", r"\ ") for name, each in DATABASE_SESSION_SETTINGS.items()
+)
 # Django's default, None, makes psycopg ignore `prepare=True` too. With a threshold that is never
 # reached, only statements that ask for it are prepared.
 _IS_PREPARED = environment.flag("DATABASE_PREPARED_STATEMENTS", default=True)

@@ -1,6 +1,7 @@
 """Handlers of policy commands, with the checks that a policy can be evaluated and met."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,8 @@ from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import FieldError, Invalid
+
+_LONGEST = timedelta(days=99_999)
 
 
 @handles(commands.CreatePolicy)
@@ -69,6 +72,7 @@ def check_policy(command: commands.PolicyDraft) -> None:
     """
     governed = _governed_by(command.governs, effect=command.effect)
     _check_can_be_undone(command, governed)
+    _check_durations(command)
     if command.condition:
         conditions.check(command.condition, governed)
     if command.effect != Effect.REQUIRE_APPROVAL.value:
@@ -105,6 +109,19 @@ def _check_can_be_undone(command: commands.PolicyDraft, governed: Sequence[type[
             "must be empty if the policy governs policy changes: if it failed, no one could undo it"
         )
         raise Invalid(errors=[FieldError("condition", "irrevocable", message)])
+
+
+def _check_durations(command: commands.PolicyDraft) -> None:
+    """Refuse a limit of zero, which would mean no limit, and durations beyond the calendar."""
+    least = {"minimum_membership": 0, "approve_within": 1, "execute_within": 1}
+    given = {name: getattr(command, name) for name in least}
+    errors = [
+        FieldError(name, "invalid", f"must be from {seconds} seconds to {_LONGEST.days} days")
+        for name, seconds in least.items()
+        if given[name] is not None and not timedelta(seconds=seconds) <= given[name] <= _LONGEST
+    ]
+    if errors:
+        raise Invalid(errors=errors)
 
 
 def _check_can_be_held(governed: Sequence[type[Command]]) -> None:

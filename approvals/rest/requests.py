@@ -20,6 +20,7 @@ from approvals.rest import resources
 from approvals.sealing import payloads
 from audit.entry.requests import LONGEST_REASON
 from audit.log.orders import Key, Order
+from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Completed
 from audit.rest.listing import ListQuery, body, page
 from audit.rest.openapi.operations import Method, documented
@@ -100,13 +101,16 @@ _PAYLOAD = (
 )
 
 
-def _decision(verb: str, *, takes: type[CommandInput], **facts: Any) -> Callable[[Method], Method]:
+def _decision(
+    verb: str, *, takes: type[CommandInput], raises: tuple[type[CommandError], ...], **facts: Any
+) -> Callable[[Method], Method]:
     """Document a decision, which returns the updated request."""
     return documented(
         f"{verb}_approval_request",
         takes=takes,
         gives=resources.ApprovalRequestResource,
         is_command=True,
+        raises=(*raises, refusals.RequestAltered),
         **facts,
     )
 

@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias, TypedDict
 from django.utils.duration import duration_iso_string
 
 from approvals.models import Decision, Effect, Policy, Rule, State
+from approvals.models.states import ALTERED
 from approvals.requests.pending import request_url
 from approvals.requests.presentation import Ballot, Presented
 from audit.actors.actors import Actor
@@ -57,7 +58,7 @@ class ApprovalRequestInList(TypedDict):
 
     id: Uuid
     url: Address
-    state: Annotated[str, one_of(State.values)]
+    state: Annotated[str, one_of([*State.values, ALTERED])]
     what: Annotated[str | None, "The effect in one sentence; null if it cannot be verified."]
     problem: Annotated[str | None, "The reason why it cannot be verified."]
     warnings: Annotated[list[str], "Reasons why it would fail even if approved."]

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
-from django.utils import timezone
 
 from audit.bus import store
 from audit.bus.attempts import Attempt
@@ -11,7 +10,7 @@ from audit.bus.context import Context
 from audit.log import epochs
 from audit.log.commands import BeginEpoch, EpochBegun
 from audit.messages.outcomes import Completed
-from audit.models.records import CommandRecord, EventRecord, StreamHead
+from audit.models.records import CommandRecord
 
 _REASON = "The log continues on another server, timeline or database."
 
@@ -47,21 +46,5 @@ def _begin_alone(*, using: str) -> int:
     attempt.outcome = Completed(command_id=attempt.context.command_id)
     number = epochs.start(attempt.context.command_id, using=using)
     attempt.context.emit(EpochBegun(number=number))
-    record = attempt.record()
-    record.epoch = number
-    record.save(using=using, force_insert=True)
-    for step, event in enumerate(attempt.emitted(), start=1):
-        EventRecord.objects.using(using).create(
-            epoch=number,
-            command_id=record.command_id,
-            attempt=record.attempt,
-            correlation_id=record.correlation_id,
-            causation_id=record.command_id,
-            occurred_at=timezone.now(),
-            number=step,
-            **event._asdict(),
-        )
-        StreamHead.objects.using(using).create(
-            subject_type=event.subject_type, subject_id=event.subject_id, number=step
-        )
+    store.append_directly(attempt.record(), attempt.emitted(), using=using)
     return number

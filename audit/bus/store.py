@@ -6,7 +6,7 @@ from functools import cache, partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, connections, transaction
 from psycopg.types.json import Jsonb
 
 from audit.bus import handling
@@ -168,6 +168,24 @@ def append(
         if _lacks(error, "audit_eventrecord", "number"):
             raise PreconditionFailed from error
         raise
+
+
+def append_directly(record: CommandRecord, events: Sequence[Emitted] = (), *, using: str) -> None:
+    """Write a command record and its events on any connection, also on the owner's.
+
+    An outer transaction, such as that of a migration, goes on without permission to write.
+    """
+    statement, values = _appending(record, events, None)
+    name_command(str(record.command_id), using=using)
+    with connections[using].cursor() as cursor:
+        cursor.execute(statement.template, values)
+    name_command("", using=using)
+
+
+def name_command(command_id: str, *, using: str) -> None:
+    """Set the command's id in the database: without one, guarded tables may not be written."""
+    with connections[using].cursor() as cursor:
+        cursor.execute("SELECT set_config('audit.command_id', %s, true)", [command_id])
 
 
 def _appending(

@@ -49,16 +49,20 @@ def request_facts(request: HttpRequest) -> RequestFacts:
 
 
 def request_id_of(request: HttpRequest) -> str:
-    """Return the caller's X-Request-Id if it is well-formed, otherwise one made for the request.
+    """Return the id of a request: the same one each time."""
+    known: str | None = vars(request).get("_countersign_request_id")
+    if known is None:
+        known = request_id_from(request.headers.get("X-Request-Id", ""))
+        vars(request)["_countersign_request_id"] = known
+    return known
+
+
+def request_id_from(given: str) -> str:
+    """Return the caller's X-Request-Id if it is well-formed, otherwise a new id.
 
     Well-formed is printable ASCII without spaces, at most 200 characters.
     """
-    known: str | None = vars(request).get("_countersign_request_id")
-    if known is None:
-        given = request.headers.get("X-Request-Id", "")
-        known = given if _WELL_FORMED_ID.fullmatch(given) else str(uuid7())
-        vars(request)["_countersign_request_id"] = known
-    return known
+    return given if _WELL_FORMED_ID.fullmatch(given) else str(uuid7())
 
 
 def client_address(request: HttpRequest) -> str | None:

@@ -38,11 +38,17 @@ _HORIZON = f"""
         UNION ALL SELECT transaction::text::bigint FROM pg_prepared_xacts
             WHERE database <> current_database()
     ),
+    present AS (SELECT max(number) AS epoch FROM audit_epoch),
     known AS (SELECT max(number) AS epoch FROM audit_epoch WHERE number <= %s)
-    SELECT (SELECT max(number) FROM audit_epoch), {_OLDEST}, known.epoch,
+    SELECT present.epoch, (
+            SELECT xid FROM audit_commandrecord
+            WHERE epoch = present.epoch AND xid < ({_OLDEST})::text::xid8
+            ORDER BY epoch DESC, xid DESC, position DESC LIMIT 1
+        )::text::bigint,
+        known.epoch,
         (SELECT fork_xid FROM audit_epoch WHERE number > known.epoch ORDER BY number LIMIT 1)
-    FROM snapshot, known
-"""
+    FROM snapshot, present, known
+"""  # put together from constants
 _WRITERS = """
     SELECT pid, usename, application_name, clock_timestamp() - xact_start, age(backend_xid)
     FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND datname = current_database()
@@ -127,14 +133,16 @@ def place_of(record: Record) -> Place:
 def horizon(reader: Place) -> Horizon:
     """Return the place of a reader that has seen every record that is visible now.
 
-    Call it before reading, in a statement of its own: records that a later statement may not see
-    yet are after this place.
+    It is right after the last one: a reader at a higher number, of a transaction without a record,
+    would seem to have passed the fork after a failover that loses nothing. Call it before reading,
+    in a statement of its own: records that a later statement may not see yet are after this place.
     """
     with connection.cursor() as cursor:
         cursor.execute(_HORIZON, [reader.epoch])
-        newest, xid, known, fork_xid = cursor.fetchone()
+        newest, last, known, fork_xid = cursor.fetchone()
     fork = None if fork_xid is None else Place(known, fork_xid)
-    return Horizon(Place(newest, xid), fork if fork and reader > fork else None)
+    place = Place(newest, 0 if last is None else last + 1)
+    return Horizon(place, fork if fork and reader > fork else None)
 
 
 def writers() -> list[Writer]:

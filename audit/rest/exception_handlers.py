@@ -29,12 +29,21 @@ _RETRY_AFTER_SECONDS = "1"
 # One response for every invalid credential: only the log has the reason.
 _UNAUTHENTICATED = "No valid credentials came with this request."
 _MALFORMED = "The request is malformed."
+_NOT_IN_VERSION_1 = (
+    HTTPStatus.LENGTH_REQUIRED,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
 
 
 class Problem:
     """The status, code, message and headers of an error's response."""
 
-    def __init__(self, error: Exception | None, *, request_id: str = "") -> None:
+    status: HTTPStatus
+    code: str
+    message: str
+
+    def __init__(self, error: BaseException | None, *, request_id: str = "") -> None:
         self.request_id = request_id
         self.errors: list[FieldError] = []
         self.headers: dict[str, str] = {}
@@ -56,6 +65,11 @@ class Problem:
         if self.errors:
             body["errors"] = {error.field: error.message for error in self.errors}
         return body
+
+    def keep_to_version_1(self) -> None:
+        """Replace a status that version 1 does not have."""
+        if self.status in _NOT_IN_VERSION_1:
+            self.status = HTTPStatus.BAD_REQUEST
 
     def details(self) -> ProblemDetails:
         """Return the body in the format of RFC 9457."""
@@ -99,7 +113,7 @@ class Problem:
         if wait:
             self.headers["Retry-After"] = str(int(wait))
 
-    def _take_any(self, error: Exception | None) -> None:
+    def _take_any(self, error: BaseException | None) -> None:
         match error:
             case Http404():
                 self._take(HTTPStatus.NOT_FOUND, "not_found", "There is no such thing.")
@@ -121,12 +135,7 @@ class Problem:
 def plain(error: Exception, context: dict[str, Any]) -> Response:
     """Return plain JSON for version 1, with only its old status codes for invalid input."""
     problem = _problem_of(error, context)
-    if problem.status in (
-        HTTPStatus.LENGTH_REQUIRED,
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    ):
-        problem.status = HTTPStatus.BAD_REQUEST
+    problem.keep_to_version_1()
     return Response(problem.plain(), status=problem.status, headers=problem.headers)
 
 
@@ -165,7 +174,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     """Return the response for an outage or an unexpected error, without details of it."""
     # Django calls this in the except block of the error.
     error = sys.exception()
-    if isinstance(error, Exception) and _is_outage(error):
+    if isinstance(error, Exception) and Problem(error).status == HTTPStatus.SERVICE_UNAVAILABLE:
         return for_api(request, error) or _unavailable_page()
     return for_api(request, None) or defaults.server_error(request)
 
@@ -175,7 +184,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return for_api(request, exception) or defaults.bad_request(request, exception)
 
 
-def _is_outage(error: Exception | None) -> bool:
+def _is_outage(error: BaseException | None) -> bool:
     """Return True if the database does not respond, or accepts no writes."""
     return isinstance(error, OperationalError | InterfaceError) or is_read_only(error)
 
@@ -212,8 +221,14 @@ def for_api(request: HttpRequest, error: Exception | None) -> HttpResponse | Non
     """Return the response for a URL of the API; None for a page."""
     if not request.path.startswith("/api/"):
         return None
-    problem = Problem(error, request_id=request_id_of(request))
-    if request.path.startswith("/api/v1/"):
+    return response_to(request.path, error, request_id=request_id_of(request))
+
+
+def response_to(path: str, error: BaseException | None, *, request_id: str) -> HttpResponse:
+    """Return the response for an error outside a view, in the format of the path's version."""
+    problem = Problem(error, request_id=request_id)
+    if path.startswith("/api/v1/"):
+        problem.keep_to_version_1()
         return JsonResponse(problem.plain(), status=problem.status, headers=problem.headers)
     body = problem.details()
     return JsonResponse(body, status=problem.status, headers=problem.headers, content_type=PROBLEM)

@@ -42,4 +42,5 @@ def _lacking(connection: Any) -> dict[str, str]:
 
 def _statements(lacking: dict[str, str]) -> str:
     role = settings.DATABASES[DEFAULT_DB_ALIAS]["USER"]
-    return " ".join(f"ALTER ROLE {role} SET {name} = '{each}';" for name, each in lacking.items())
+    quoted = {name: each.replace(", ", "', '") for name, each in lacking.items()}
+    return " ".join(f"ALTER ROLE {role} SET {name} = '{each}';" for name, each in quoted.items())

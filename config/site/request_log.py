@@ -69,11 +69,11 @@ def _log(request: HttpRequest, response: HttpResponse, *, seconds: float) -> Non
 def _callers(request: HttpRequest) -> dict[str, Any]:
     """Return the ids of the key and the user, but never load one for this line."""
     caller = vars(request).get("user")
+    if isinstance(caller, SimpleLazyObject):
+        # Any other question to this object loads the user. This is where a loaded one is kept.
+        caller = vars(request).get("_cached_user")
     if isinstance(caller, Principal):
         return {"key_id": caller.actor.id, "user_id": None}
-    if isinstance(caller, SimpleLazyObject):
-        # Where Django keeps the user once the request has loaded it.
-        caller = vars(request).get("_cached_user")
     return {"key_id": None, "user_id": getattr(caller, "pk", None)}
 
 

@@ -2,10 +2,13 @@
 
 import http.client
 import json
+import os
+import socket
 import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -20,6 +23,13 @@ from tests.poolers import needs_pgbouncer, pooling
 from tests.servers import environment, free_port, serving
 
 CLIENTS, ROUNDS = 6, 10
+TCP_OPTIONS = {
+    "alive": (socket.SOL_SOCKET, socket.SO_KEEPALIVE),
+    "idle": (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE),
+    "interval": (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL),
+    "count": (socket.IPPROTO_TCP, socket.TCP_KEEPCNT),
+    "unanswered": (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT),
+}
 # Another client takes the server on which the cursor was declared.
 READ_WHILE_OTHERS_WORK = """
 import django; django.setup()
@@ -36,15 +46,23 @@ other.close()
 
 
 @pytest.fixture
-def pooled(clean_database):
-    """The environment of a process that reaches the test database through PgBouncer."""
+def pooler(clean_database):
+    """PgBouncer in front of the test database: the directory of its socket, and its port."""
     database = connection.settings_dict
     names = {"host": database["HOST"], "port": database["PORT"], "user": database["USER"]}
     # Not pytest's own directory: the path of a socket may be no longer than 103 bytes.
-    with tempfile.TemporaryDirectory() as directory, pooling(Path(directory), **names) as address:
-        place = f"host={quote(address['HOST'])}&port={address['PORT']}"
-        url = f"postgresql://{names['user']}@/{database['NAME']}?{place}"
-        yield environment() | {"DATABASE_URL": url, "DATABASE_PREPARED_STATEMENTS": "false"}
+    with tempfile.TemporaryDirectory() as directory, pooling(Path(directory), **names) as found:
+        yield found
+
+
+@pytest.fixture
+def pooled(pooler):
+    """The environment of a process that reaches the test database through PgBouncer."""
+    host, port = pooler
+    database = connection.settings_dict
+    name, place = database["NAME"], f"host={quote(host)}&port={port}"
+    url = f"postgresql://{database['USER']}@/{name}?{place}"
+    return environment() | {"DATABASE_URL": url, "DATABASE_PREPARED_STATEMENTS": "false"}
 
 
 def test_a_prepared_statement_has_the_same_name_in_every_process_and_no_other_sql_has_it():
@@ -89,10 +107,26 @@ def test_dropped_startup_options_are_reported_with_the_statements_that_replace_t
     role = connection.settings_dict["USER"]
     assert "config.W001" in told
     assert "database session lacks settings" in told
-    for name, value in settings.DATABASE_SESSION_SETTINGS.items():
-        assert f"ALTER ROLE {role} SET {name} = '{value}';" in told
+    # PostgreSQL's default, unless the role has it otherwise.
+    others = settings.DATABASE_SESSION_SETTINGS.items() - {("default_transaction_read_only", "off")}
+    for name, value in others:
+        quoted = value.replace(", ", "', '")
+        assert f"ALTER ROLE {role} SET {name} = '{quoted}';" in told
     assert "W001" not in direct
     assert "lacks settings" not in direct
+
+
+@needs_pgbouncer
+def test_a_connection_over_tcp_notices_a_dead_peer(pooler, monkeypatch):
+    _, port = pooler
+    monkeypatch.setitem(connection.settings_dict, "HOST", "127.0.0.1")
+    monkeypatch.setitem(connection.settings_dict, "PORT", str(port))
+    with closing(connection.copy()) as copy:
+        copy.ensure_connection()
+        with socket.socket(fileno=os.dup(copy.connection.pgconn.socket)) as tcp:
+            options = {name: tcp.getsockopt(*each) for name, each in TCP_OPTIONS.items()}
+
+    assert options == {"alive": 1, "idle": 10, "interval": 3, "count": 3, "unanswered": 10_000}
 
 
 def run(env, *arguments):

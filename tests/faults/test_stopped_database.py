@@ -156,10 +156,13 @@ def test_every_caller_is_answered_while_the_database_is_stopped(site, callers):
 
 
 def test_a_commit_that_waits_for_a_standby_is_answered_and_its_outcome_found_later(site):
+    sign_in, *_ = site.visitor()
     with waiting_for_a_standby(site.cluster):
         name, (status, headers, body) = site.create()
         _, read = site.read()
+        _, signed_in = sign_in()
 
+    assert_documented(*signed_in, fine=())
     assert status == 503
     assert json.loads(body)["code"] == "outcome_unknown"
     assert read[0] == 200

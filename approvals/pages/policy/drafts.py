@@ -72,7 +72,7 @@ class LengthField(forms.MultiValueField):
 
     def compress(self, data_list: list[Any]) -> timedelta | None:
         number, unit = data_list or (None, "")
-        return timedelta(seconds=number * _UNITS[unit or "hours"]) if number else None
+        return None if number is None else timedelta(seconds=number * _UNITS[unit or "hours"])
 
 
 class PolicyForm(forms.Form):

@@ -39,7 +39,7 @@ def read(request: ApprovalRequest, *, actor: Actor, is_tried: bool = False) -> d
     approvers = EligibleApprovers(request)
     needs = approvers.needs()
     records = CommandRecord.objects.filter(command_id=request.command_id)
-    held = records.filter(status=Status.POSTPONED).first()
+    held = records.filter(status=Status.POSTPONED).order_by("attempt").first()
     context = {
         "asked": presented,
         "ballot": mine,

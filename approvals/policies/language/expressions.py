@@ -2,7 +2,7 @@
 
 A compiled condition is read as a ``CheckedExpr`` of the CEL specification (cel/expr/checked.proto,
 syntax.proto), by the numbers of its fields. Within the limits, a condition builds no text or list,
-and goes through a fixed number of lists.
+and goes through each named value a fixed number of times.
 """
 
 import re
@@ -11,9 +11,14 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 MOST_LISTS = 10
-_MAP, _COMPREHENSION = 8, 9
+_IDENTIFIER, _CALL, _MAP, _COMPREHENSION = 4, 6, 8, 9
+# The field of a comprehension with its list, which is evaluated once.
+_RANGE = 2
 # For each kind of expression, the fields with expressions in them; for a map, those of its entries.
-_PARTS = {5: {1}, 6: {1, 3}, 7: {1}, _MAP: {3, 4}, _COMPREHENSION: {2, 4, 5, 6, 7}}
+_PARTS = {5: {1}, _CALL: {1, 3}, 7: {1}, _MAP: {3, 4}, _COMPREHENSION: {_RANGE, 4, 5, 6, 7}}
+# Operators, except for ``in``, and comparisons of the beginning or end: they cost as little as the
+# smaller of their values.
+_OF_FIXED_COST = re.compile(r"_?\W+_(:_)?|_\[_\]|startsWith|endsWith|@not_strictly_false")
 _TYPES = {
     "bool": "true or false",
     "bytes": "bytes",
@@ -69,7 +74,7 @@ def read(serialized: bytes) -> Tree:
     """Return the names and excesses of a serialized condition."""
     checked = _fields(_fields(serialized)[2][0])
     offsets = dict(map(_entry, _fields(checked[5][0])[4]))
-    names, excesses = set(), []
+    names, excesses, lists = set(), [], []
     for expression_id, reference in map(_entry, checked[2]):
         target = _fields(reference)
         name = target[1][0].decode() if target[1] else ""
@@ -78,31 +83,59 @@ def read(serialized: bytes) -> Tree:
         elif name == "_+_" and len(target[3]) > 1:
             words = "“+” only adds numbers and times, and the type of these values is unknown"
             excesses.append(Excess(offsets[expression_id], words))
-    lists = sorted((offsets[each], depth) for each, depth in _comprehensions(checked[4][0]))
+    for each in _walk(checked[4][0]):
+        if each.fields[_COMPREHENSION]:
+            lists.append((each.offset(offsets), each.depth))
+        elif each.is_repeated and (function := _reads_outside(each.fields)):
+            words = (
+                f"“{_operator(function)}” would go through a named value for each entry of a list"
+            )
+            excesses.append(Excess(each.offset(offsets), words))
+    lists.sort()
     excesses += [Excess(at, "it goes through a list inside of another") for at, d in lists if d]
     too_many = f"it goes through more than {MOST_LISTS} lists"
     excesses += [Excess(at, too_many) for at, _ in lists[MOST_LISTS:]]
     return Tree(frozenset(names), sorted(excesses))
 
 
-def _comprehensions(expression: bytes, depth: int = 0) -> Iterator[tuple[int, int]]:
-    """Yield the id of each comprehension, and the number of those around it."""
+class _Node(NamedTuple):
+    """An expression: the number of comprehensions around it, and if it is run for each entry."""
+
+    fields: defaultdict[int, list[Any]]
+    depth: int
+    is_repeated: bool
+
+    def offset(self, offsets: dict[int, int]) -> int:
+        return offsets[self.fields[2][0]]
+
+
+def _walk(expression: bytes, depth: int = 0, *, is_repeated: bool = False) -> Iterator[_Node]:
+    """Yield an expression and those inside it."""
     found = _fields(expression)
-    inner = depth
-    if found[_COMPREHENSION]:
-        yield found[2][0], depth
-        inner += 1
+    yield _Node(found, depth, is_repeated)
+    is_loop = bool(found[_COMPREHENSION])
     for kind, places in _PARTS.items():
         for body in found[kind]:
-            wholes = _fields(body)[2] if kind == _MAP else [body]
-            for part in (part for whole in wholes for part in _parts(whole, places)):
-                yield from _comprehensions(part, inner)
+            for whole in _fields(body)[2] if kind == _MAP else [body]:
+                for place, parts in _fields(whole).items():
+                    inside = is_repeated or (is_loop and place != _RANGE)
+                    for part in parts if place in places else ():
+                        yield from _walk(part, depth + is_loop, is_repeated=inside)
 
 
-def _parts(message: bytes, places: set[int]) -> Iterator[bytes]:
-    return (
-        value for place, values in _fields(message).items() if place in places for value in values
+def _reads_outside(expression: dict[int, list[Any]]) -> str:
+    """Return the function of a call whose cost depends on a value that the condition names."""
+    if not expression[_CALL]:
+        return ""
+    call = _fields(expression[_CALL][0])
+    function: str = call[2][0].decode()
+    parts = (node for each in (*call[1], *call[3]) for node in _walk(each))
+    identifiers = (
+        _fields(node.fields[_IDENTIFIER][0]) for node in parts if node.fields[_IDENTIFIER]
     )
+    # Only declared names have a dot: variables of comprehensions do not.
+    is_outside = any(b"." in each[1][0] for each in identifiers)
+    return function if is_outside and not _OF_FIXED_COST.fullmatch(function) else ""
 
 
 def _entry(message: bytes) -> tuple[int, Any]:

@@ -94,6 +94,10 @@ class Export:
                 sent = rows
             is_complete = True
         finally:
+            if not is_complete:
+                # The cause may be that the connection has ended: this closes it if so.
+                connection.errors_occurred = True
+                connection.close_if_unusable_or_obsolete()
             command = EndExport(
                 export_id=self.command.export_id,
                 rows=sent,

@@ -228,6 +228,21 @@ def test_a_vote_inserted_by_hand_counts_for_nothing(request_to_disable, ann, bob
     assert ApprovalRequest.objects.get().state == "pending"
 
 
+@pytest.mark.parametrize("taken", [(1,), (2_147_483_647,), (1, 2, 2_147_483_647)])
+def test_votes_inserted_by_hand_do_not_use_up_the_numbers(
+    taken, request_to_disable, ann, bob, context_of
+):
+    facts = {"decision": "deny", "digest": request_to_disable.digest, "voter_label": "ann"}
+    with outside_command("Forge votes"):
+        for number in taken:
+            Vote(request=request_to_disable, voter=ann, number=number, mac="k1:00", **facts).save()
+
+    for person in (ann, bob):
+        completed(approval(request_to_disable), context=context_of(person))
+
+    assert ApprovalRequest.objects.get().state == "executed"
+
+
 def test_what_was_altered_cannot_be_approved_but_denied(
     request_to_disable, ann, bob, context_of, owner
 ):

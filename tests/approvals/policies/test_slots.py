@@ -50,3 +50,10 @@ def test_it_finds_as_many_as_any_other_way_of_assigning(rules):
     assert all(len(filled[rule.rule]) <= rule.quorum for rule in rules)
     if best is not None:
         assert sum(map(len, filled.values())) == best
+
+
+def test_a_quorum_takes_no_more_memory_than_there_are_people():
+    rules = [Slots("security", 9_999_999_999_999, {1, 2}), Slots("owners", 1, {2})]
+
+    assert sum(map(len, fill(rules).values())) == 2
+    assert not are_filled(rules)

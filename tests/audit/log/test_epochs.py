@@ -214,16 +214,17 @@ def test_a_commit_that_may_be_missing_is_behind_the_fork(moved, owner_transactio
     assert rewound.value.place <= Place(1, began)
 
 
-def test_a_forged_number_does_not_stop_the_next_epoch(moved):
+def test_a_forged_number_does_not_stop_the_next_epoch(moved, owner):
     dispatch(new_customer())
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE TEMP TABLE forged AS SELECT * FROM audit_commandrecord LIMIT 1;"
-            "UPDATE forged SET position = nextval('audit_position'), command_id = %s,"
-            " xid = '18446744073709551615', oldest_xid = '18446744073709551615';"
-            "INSERT INTO audit_commandrecord SELECT * FROM forged",
-            [uuid4()],
-        )
+    # The serving role may not set these columns.
+    owner.execute("CREATE TEMP TABLE forged AS SELECT * FROM audit_commandrecord LIMIT 1")
+    owner.execute(
+        "UPDATE forged SET position = nextval('audit_position'), command_id = %s,"
+        " xid = '18446744073709551615', oldest_xid = '18446744073709551615'",
+        [uuid4()],
+    )
+    owner.execute("INSERT INTO audit_commandrecord SELECT * FROM forged")
+    owner.execute("DROP TABLE forged")
     moved()
 
     dispatch(new_customer())
@@ -254,6 +255,25 @@ def test_over_http_it_is_a_problem_with_the_last_event_to_keep_and_a_place_to_co
     assert problem["last_event_id"] == str(kept.id)
     assert query["limit"] == ["7"]
     assert [each["type"] for each in rest["results"]] == ["apikeys.disabled"]
+
+
+def test_over_http_a_reader_of_an_idle_log_goes_on_after_a_failover_without_losses(
+    client, moved, first_key, dana, acme, owner
+):
+    reader = create_key(dana, acme, name="reader")
+    until(dispatched_alone)
+    read_all()
+    for _ in range(3):
+        owner.execute("SELECT pg_current_xact_id()")
+    path = "/api/v2/events?order=log&limit=100"
+    path = call(client, "GET", path, key=reader).json()["next"]
+    moved()
+    completed(DisableApiKey(api_key_id=first_key.id))
+    read_all()
+
+    answer = call(client, "GET", path, key=reader)
+
+    assert [each["type"] for each in answer.json()["results"]] == ["apikeys.disabled"]
 
 
 def test_a_reader_is_never_beyond_the_end_of_its_own_log():

@@ -16,6 +16,7 @@ from audit.log.feed import Place, horizon, place_of, read_after, writers
 from audit.models.records import CommandRecord
 from audit.pages.overview import view
 from tests.audit.log.conftest import parameters
+from tests.standbys import DATABASE, ask, pair, reached_at
 from tests.threads import Crowd, until
 
 TAKE_NUMBER = "SELECT pg_current_xact_id()"
@@ -78,6 +79,7 @@ def test_a_late_commit_is_delivered_while_a_neighbour_holds_the_snapshot(
         assert horizon(Place()).place.xid <= ours
 
         owner_transaction.commit()
+        new_customer()
         until(lambda: horizon(Place()).place.xid > ours)
         neighbour.rollback()
 
@@ -116,13 +118,35 @@ def test_concurrent_writers_are_delivered_once_and_completely(neighbours):
     assert set(seen) == written
 
 
-def test_the_lower_half_of_a_number_is_compared(owner):
-    """As after four thousand million transactions: the lists have 32 bits, snapshots have 64."""
-    row = owner.execute(
-        "SELECT (4294967296 * 3 + 7) & 4294967295, '12884901895'::xid8::xid::text"
-    ).fetchone()
+def test_prepared_transactions_and_numbers_beyond_32_bits(monkeypatch):
+    """On a cluster that is far older, and allows transactions to be prepared."""
+    with pair() as servers:
+        cluster = servers.primary
+        ask(cluster, "ALTER SYSTEM SET max_prepared_transactions = 2")
+        cluster.stop()
+        cluster.programs.run("pg_resetwal", "-e", "3", "-D", ".", cwd=cluster.directory)
+        cluster.start()
+        prepare(cluster.url(user="postgres", database="postgres"), "theirs")
 
-    assert row == (7, "7")
+        with reached_at(monkeypatch, str(servers.address)):
+            first = new_customer().command_id
+            until(lambda: first in delivered())
+            prepare(cluster.url(user="postgres", database=DATABASE), "ours")
+            second = new_customer().command_id
+
+            assert horizon(Place()).place.xid > 3 * 2**32
+            assert delivered()[-1:] == [first]
+            assert [each.application for each in writers()] == ["prepared transaction ours"]
+            ask(cluster, "ROLLBACK PREPARED 'ours'")
+            until(lambda: second in delivered())
+
+
+def prepare(url, name):
+    """Prepare a transaction with a number, in the database of the URL."""
+    with psycopg.connect(url) as other:
+        other.execute(TAKE_NUMBER)
+        other.execute("CREATE TABLE tests_prepared (id int)")
+        other.execute(f"PREPARE TRANSACTION '{name}'")
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from audit.log.search.reading import read_page
 from audit.log.search.time_ranges import Cursor, Places
 from audit.models.records import CommandRecord
 from audit.pages.search import view
-from tests.audit.records import NOON, record, unwritten
+from tests.audit.records import NOON, record, unwritten, write
 from tests.conftest import completed
 
 ACME, GLOBEX = "acme", "globex"
@@ -35,7 +35,7 @@ REASONS = ("", "", "Rotation, ticket OPS-9", "leaked key", "Leaked in a ROTATION
 def log():
     """Sixty records of all kinds, some of them at the same moment."""
     chance = random.Random(7)
-    CommandRecord.objects.bulk_create(_by_chance(chance) for _ in range(60))
+    write(_by_chance(chance) for _ in range(60))
     return list(CommandRecord.objects.all())
 
 
@@ -214,7 +214,7 @@ def test_a_day_with_many_matches_is_searched_once_per_page(monkeypatch, turn, ho
     monkeypatch.setattr(full_text, "_MOST_ROWS", 8)
     today = datetime.now(UTC).replace(hour=hour, minute=30, second=0, microsecond=0)
     monkeypatch.setattr("django.utils.timezone.now", lambda: today)
-    CommandRecord.objects.bulk_create(
+    write(
         unwritten(received_at=today - timedelta(days=days, minutes=minute), reason="Rotation")
         for days, minute in product((0, 1, 2, 40), range(20))
     )

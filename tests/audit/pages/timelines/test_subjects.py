@@ -192,20 +192,18 @@ def test_a_story_marks_what_no_command_on_record_changed(first_key, act, dana, r
     assert DISAGREE in content
 
 
-def test_a_change_under_the_id_of_no_command_is_marked_as_well(first_key, read):
+def test_a_change_under_the_id_of_no_command_is_marked_as_well(first_key, read, owner):
     made_up = uuid7()
     change_by_hand(first_key.id, name="renamed")
-    with connection.cursor() as cursor:
-        cursor.execute("BEGIN")
-        cursor.execute("SELECT set_config('audit.command_id', 'none', true)")
-        cursor.execute(
+    with owner.transaction():
+        owner.execute("SELECT set_config('audit.command_id', 'none', true)")
+        owner.execute(
             "INSERT INTO apikeys_historicalapikey SELECT (jsonb_populate_record(h,"
             " jsonb_build_object('history_id', history_id + 1000, 'name', 'again',"
             " 'history_command_id', %s::text))).*"
             " FROM apikeys_historicalapikey AS h ORDER BY history_id DESC LIMIT 1",
             [str(made_up)],
         )
-        cursor.execute("COMMIT")
 
     content = read(story_of(first_key.id))
 

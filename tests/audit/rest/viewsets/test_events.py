@@ -156,13 +156,15 @@ def test_a_follower_gets_everything_once_and_a_place_to_go_on_also_when_there_is
 def test_a_follower_misses_nothing_that_commits_late(client, first_key, turned, slow, acme):
     before = EventRecord.objects.filter(tenant=str(acme.pk)).count()
     _, path = followed(client, "order=log", count=before, key=first_key)
+    slow.execute("SELECT set_config('audit.command_id', 'late', true)")
+    slow.execute("INSERT INTO audit_streamhead VALUES ('api-key', 'late', 1)")
     (late,) = slow.execute(
         """
-        INSERT INTO audit_eventrecord (position, epoch, xid, id, number, occurred_at, command_id,
+        INSERT INTO audit_eventrecord (epoch, id, number, occurred_at, command_id,
             attempt, message_type, schema_version, data, subject_type, subject_id, tenant,
             correlation_id)
-        SELECT nextval('audit_position'), epoch, pg_current_xact_id(), %s, 99, now(), command_id,
-            attempt, message_type, schema_version, data, subject_type, subject_id, tenant,
+        SELECT epoch, %s, 1, now(), command_id,
+            attempt, message_type, schema_version, data, 'api-key', 'late', tenant,
             correlation_id
         FROM audit_eventrecord WHERE tenant = %s ORDER BY position DESC LIMIT 1 RETURNING id
         """,
