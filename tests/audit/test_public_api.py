@@ -97,6 +97,7 @@ PUBLIC = {
         "HistoryAdmin",
         "LinkedRows",
         "ReadOnlyAdmin",
+        "RelatedFilter",
         "fields",
         "many_lines",
         "one_line",
