@@ -7,8 +7,8 @@ fill the environment.
 from datetime import timedelta
 from pathlib import Path
 
-from config import environment
-from config.site import databases, logs, openapi
+from config import databases, environment
+from config.site import logs, openapi
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 DATA_DIR = environment.path("DATA_DIR", default=BASE_DIR / ".data")

@@ -50,7 +50,7 @@ def progress(command_id: UUID) -> Progress | None:
     request = ApprovalRequest.of_command(command_id).first()
     if request is None:
         return None
-    needs = needs_of(request, evaluation.counted_voters(request))
+    needs = needs_of(request, evaluation.counted_voters([request])[request.pk])
     return Progress(
         state=request.present_state,
         have=sum(need.have for need in needs),

@@ -95,6 +95,7 @@ PUBLIC = {
         "reference",
         "refuse_misfits",
         "refuses_with",
+        "resource",
         "status_url",
     ],
     "audit.pages": [

@@ -13,7 +13,7 @@ from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from approvals.pages.inbox import page as inbox
 from approvals.people.commands import AddToGroup
 from approvals.requests.listing import needing_vote_of
-from approvals.requests.presentation import ballot, present
+from approvals.requests.presentation import Ballot, present
 from audit.bus.context import Context
 from tests.approvals.admin_pages import LIST, ask, decide, let_in, listed, page
 from tests.approvals.asking import asks_for_many
@@ -104,7 +104,7 @@ def test_what_needs_me_is_exactly_what_my_vote_would_count_for(
         assert needed[person.username] == {
             each.request
             for each in present(visible, actor=who)
-            if not ballot(each, actor=who).obstacle
+            if not Ballot(each, actor=who).obstacle
         }
 
     assert needed["ann"] == {waiting, *created}
