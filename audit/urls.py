@@ -1,4 +1,7 @@
-from django.urls import path
+from urllib.parse import unquote
+
+from django.urls import path, register_converter
+from django.urls.converters import StringConverter
 from django.views.generic import RedirectView
 
 from audit.pages.exports.view import export
@@ -8,10 +11,39 @@ from audit.pages.timelines import views
 
 app_name = "audit"
 
+
+class StoredText(StringConverter):
+    """A type or an id in a URL: any stored text, also an empty one, or one with line breaks."""
+
+    regex = r"[^/]*"
+
+    def to_python(self, value: str) -> str:
+        return unquote(value)
+
+    def to_url(self, value: object) -> str:
+        """Escape what separates URLs, which the browser then escapes once more."""
+        return str(value).replace("%", "%25").replace("/", "%2F")
+
+
+class StoredPath(StoredText):
+    """The rest of a URL: an id, which may contain slashes."""
+
+    regex = r"[\s\S]*"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: object) -> str:
+        return str(value)
+
+
+register_converter(StoredText, "stored")
+register_converter(StoredPath, "stored_path")
+
 urlpatterns = [
     path("", search, name="search"),
     path("overview", overview, name="overview"),
-    path("subjects/<str:subject_type>/<path:subject_id>", views.subject, name="subject"),
+    path("subjects/<stored:subject_type>/<stored_path:subject_id>", views.subject, name="subject"),
     path("cases/<uuid:correlation_id>", views.case, name="case"),
     # The former URL: people have it in tickets and bookmarks.
     path(
@@ -20,5 +52,5 @@ urlpatterns = [
     ),
     path("commands/<uuid:command_id>", views.command, name="command"),
     path("export", export, name="export"),
-    path("actors/<str:kind>/<path:actor_id>", views.actor, name="actor"),
+    path("actors/<stored:kind>/<stored_path:actor_id>", views.actor, name="actor"),
 ]

@@ -1,8 +1,9 @@
-"""The indexes of requests, for the inbox, by person and by subject; and their constraints."""
+"""The indexes of requests, for the inbox, by person and by subject; and constraints."""
 
 from django.db import models
 
 from approvals.models.states import State
+from audit.models.constraints import check, json_of, one_line, within_calendar
 
 _IS_PENDING = models.Q(state="pending")
 
@@ -44,5 +45,47 @@ CONSTRAINTS_OF_REQUESTS = (
         fields=("command_id",),
         condition=~models.Q(state="superseded"),
         name="approvals_request_command_once",
+    ),
+    check(
+        "approvals_request_time",
+        within_calendar("requested_at", "approve_by", "execute_by", "decided_at"),
+    ),
+    check("approvals_request_amounts", "subject_number >= 0"),
+    check(
+        "approvals_request_json",
+        json_of("object", "requirements", largest=2**20),
+        "coalesce(jsonb_typeof(requirements -> 'rules'), '') = 'array'",
+        "(subject_values IS NULL OR jsonb_typeof(subject_values) = 'object')",
+        # Lists that read many requests as one document would read none.
+        "NOT coalesce(subject_values @? '$.**{40 to last}', false)",
+        "NOT requirements @? '$.**{40 to last}'",
+        "length(coalesce(subject_values::text, '')) <= 1048576",
+        "NOT requirements @? '$.rules[*].quorum ? (@.type() <> \"number\" || @ < 1 || @ > 32767)'",
+        "NOT requirements @? '$.options.minimum_membership_s"
+        ' ? (@.type() <> "number" || @ < 0 || @ > 8639913600)\'',
+    ),
+    check(
+        "approvals_request_ids",
+        one_line(
+            *("message_type", "tenant", "subject_type", "subject_id", "requester_kind"),
+            *("requester_id", "requester_person", "channel", "digest"),
+            longest=4_000,
+        ),
+    ),
+)
+
+CONSTRAINTS_OF_VOTES = (
+    check("approvals_vote_time", within_calendar("authenticated_at", "cast_at")),
+    check("approvals_vote_amounts", "number <= 1000000"),
+    check("approvals_vote_json", json_of("array", "rules", largest=2**20)),
+)
+
+CONSTRAINTS_OF_POLICIES = (
+    check(
+        "approvals_policy_amounts",
+        *(
+            f"{each} BETWEEN interval '0' AND interval '99999 days'"
+            for each in ("minimum_membership", "approve_within", "execute_within")
+        ),
     ),
 )

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from uuid_utils.compat import uuid7
 
+from approvals.models.indexes import CONSTRAINTS_OF_POLICIES
 from approvals.models.seals import PolicySeal
 from audit.messages.exceptions import Conflict, Forbidden
 from audit.subjects.types import subject
@@ -160,6 +161,7 @@ class Policy(models.Model):
             models.CheckConstraint(
                 condition=models.Q(effect__in=Effect.values), name="approvals_policy_effect_known"
             ),
+            *CONSTRAINTS_OF_POLICIES,
         )
 
     def __str__(self) -> str:

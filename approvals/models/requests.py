@@ -17,12 +17,14 @@ from approvals.models.eligibility import eligible_rules
 from approvals.models.managers import RequestManager
 from approvals.models.sealed_rows import SealedRow
 from approvals.models.states import ALTERED, State
+from approvals.models.stored import RequirementsField
 from approvals.models.votes import Decision, Vote, next_number
 from approvals.sealing import payloads, values
 from audit.actors.actors import Actor
 from audit.bus import cases
 from audit.bus.context import Context
 from audit.messages.classes import Command, Subject
+from audit.models.json import ObjectField
 from audit.models.records import CommandRecord
 from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
@@ -44,7 +46,7 @@ class ApprovalRequest(SealedRow):
     subject_type = models.TextField(blank=True)
     subject_id = models.TextField(blank=True)
     subject_number = models.BigIntegerField()
-    subject_values = models.JSONField(null=True)
+    subject_values = ObjectField(null=True)
     requester_kind = models.TextField()
     requester_id = models.TextField()
     requester_person = models.TextField(blank=True)
@@ -54,7 +56,7 @@ class ApprovalRequest(SealedRow):
     requested_at = models.DateTimeField(default=timezone.now)
     approve_by = models.DateTimeField()
     execute_by = models.DateTimeField(null=True)
-    requirements = models.JSONField()
+    requirements = RequirementsField()
     payload = models.BinaryField()
     seal = models.TextField()
     digest = models.CharField(max_length=64)

@@ -9,6 +9,8 @@ from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from approvals.models.indexes import CONSTRAINTS_OF_VOTES
+from approvals.models.stored import RuleIdsField
 from approvals.sealing import payloads
 from audit.models.lean import LeanModel
 from audit.models.records import Evidence
@@ -38,7 +40,7 @@ class Vote(LeanModel, Evidence):
     voter_label = models.TextField()
     number = models.PositiveIntegerField(default=1)
     decision = models.CharField(max_length=10, choices=Decision.choices)
-    rules = models.JSONField(default=list)
+    rules = RuleIdsField(default=list)
     digest = models.CharField(max_length=64)
     comment = models.TextField(blank=True)
     authenticated_at = models.DateTimeField(null=True)
@@ -62,6 +64,7 @@ class Vote(LeanModel, Evidence):
                 condition=models.Q(decision__in=Decision.values),
                 name="approvals_vote_decision_known",
             ),
+            *CONSTRAINTS_OF_VOTES,
         )
 
     def __str__(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from django.contrib import admin
+from django.contrib.admin.utils import quote
 from django.urls import reverse
 from django.utils.html import format_html
 
@@ -62,4 +63,5 @@ def _admin_url(subject: Subject) -> str:
     if found is None or not admin.site.is_registered(found.model):
         return ""
     options = found.model._meta
-    return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[subject.id])
+    page = f"admin:{options.app_label}_{options.model_name}_change"
+    return reverse(page, args=[quote(subject.id)])

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal, NotRequired, TypedDict
+from urllib.parse import quote
 from uuid import UUID
 
 from django.shortcuts import get_object_or_404
@@ -143,7 +144,7 @@ class ApprovalRequestViewSet(CommandViewSet):
     def retrieve(self, request: Request, approval_request_id: UUID) -> Response:
         """Return one request. Its ETag is the digest that a decision has to name."""
         found = get_object_or_404(listing.visible_to(self.actor), pk=approval_request_id)
-        return Response(self._detail(found), headers={"ETag": f'"{found.digest}"'})
+        return Response(self._detail(found), headers={"ETag": f'"{quote(found.digest)}"'})
 
     @_vote("approve", takes=VoteInput, raises=(*_VOTE, *_PAYLOAD))
     def approve(self, request: Request, approval_request_id: UUID) -> Response:

@@ -131,7 +131,8 @@ def read_pending(found: Sequence[Sequence[Mapping[str, Any]] | None]) -> list[Pe
     """Return the held commands in a value of `pending_sql`."""
     read = (
         source.pending(each)
-        for source, waiting in zip(_pending, found, strict=True)
+        # Nothing, if an older row contains what no reader can parse.
+        for source, waiting in zip(_pending, found or [()] * len(_pending), strict=True)
         for each in waiting or ()
     )
     return list(filter(None, read))

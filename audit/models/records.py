@@ -1,5 +1,6 @@
 """Rows of the log: commands, events, the last number of each stream, and epochs."""
 
+from datetime import timedelta
 from functools import cache
 from typing import Any, Self
 
@@ -9,6 +10,7 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Collate, Lower
 
 from audit.models.constraints import check, json_of, one_line, within_calendar
+from audit.models.json import ObjectField
 
 
 class TransactionIdField(models.BigIntegerField):
@@ -56,7 +58,7 @@ class Record(AppendOnly):
     attempt = models.PositiveSmallIntegerField()
     message_type = models.TextField()
     schema_version = models.PositiveSmallIntegerField()
-    data = models.JSONField()
+    data = ObjectField()
     subject_type = models.TextField(blank=True)
     subject_id = models.TextField(blank=True)
     tenant = models.TextField(blank=True)
@@ -89,6 +91,7 @@ _IDS_OF_COMMANDS = (
     "error_code",
 )
 _AMOUNTS = ("attempt >= 1", "epoch >= 1", "schema_version >= 1")
+_LONGEST_US = 10_000_000_000_000
 _LARGEST_DATA = 16 * 2**20
 
 
@@ -116,7 +119,7 @@ class CommandRecord(Record):
     received_at = models.DateTimeField()
     duration_us = models.BigIntegerField()
     retries = models.PositiveSmallIntegerField()
-    decision = models.JSONField(null=True)
+    decision = ObjectField(null=True)
 
     class Meta:
         verbose_name = "command"
@@ -223,6 +226,11 @@ class CommandRecord(Record):
 
     def __str__(self) -> str:
         return f"{self.message_type} {self.command_id} · {self.status}"
+
+    @property
+    def duration(self) -> timedelta:
+        """The duration of the attempt. Older rows may have one that no time can be added to."""
+        return timedelta(microseconds=min(max(self.duration_us, 0), _LONGEST_US))
 
     @classmethod
     def of(cls, **columns: Any) -> Self:

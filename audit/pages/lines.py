@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -58,7 +58,7 @@ class Line:
 
     @property
     def took(self) -> str:
-        return span(timedelta(microseconds=self.record.duration_us))
+        return span(self.record.duration)
 
     @property
     def is_outside(self) -> bool:

@@ -1,7 +1,7 @@
 """The HTTP representations of commands and events."""
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Any, TypedDict
 
 from audit.bus import postponements
@@ -274,7 +274,7 @@ def _error(record: CommandRecord) -> CommandProblem | None:
 
 
 def _settled_at(record: CommandRecord) -> datetime:
-    return record.received_at + timedelta(microseconds=record.duration_us)
+    return record.received_at + record.duration
 
 
 def _event(event: EventRecord) -> EventResource:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Model
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from audit.messages.classes import Subject
 from audit.messages.declarations import declare
@@ -39,7 +39,11 @@ class SubjectType(NamedTuple):
 
     def url(self, identifier: str) -> str | None:
         """Return the URL of the row in the API, or None if the API does not include it."""
-        return reverse(self.route, args=[identifier]) if self.route else None
+        try:
+            return reverse(self.route, args=[identifier]) if self.route else None
+        except NoReverseMatch:
+            # A stored id need not be one.
+            return None
 
     def label(self, identifier: str) -> str:
         """Return the row's label; type and id if it does not exist."""

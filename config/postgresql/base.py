@@ -15,6 +15,9 @@ import psycopg
 from django.db.backends.postgresql import base
 from psycopg import IsolationLevel
 from psycopg.abc import PQGen
+from psycopg.adapt import AdaptersMap
+
+from audit.wire import loaders
 
 _Result = TypeVar("_Result")
 
@@ -53,9 +56,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """
 
     def get_connection_params(self) -> dict[str, Any]:
-        """Return libpq's parameters, without ours."""
+        """Return libpq's parameters without ours, and loaders that load every stored value."""
         parameters: dict[str, Any] = super().get_connection_params()
         parameters.pop("deadline", None)
+        parameters["context"] = AdaptersMap(parameters["context"])
+        loaders.register(parameters["context"])
         return parameters
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> Connection:

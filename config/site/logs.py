@@ -8,7 +8,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 # As long as a token, with letters and digits. The hashes in names of static files are shorter.
-_SECRET_LIKE = re.compile(r"(?=[\w+=-]*\d)(?=[\w+=-]*[A-Za-z])[\w+=-]{20,}")
+_LONG = re.compile(r"[\w+=-]{20,}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -52,11 +52,13 @@ def settings(*, layout: str, level: str) -> dict[str, Any]:
 
 def masked(path: str) -> str:
     """Return a path with anything secret-like masked, such as the token of a password link."""
-    return _SECRET_LIKE.sub(_mask, path)
+    return _LONG.sub(_mask, path)
 
 
 def _mask(found: re.Match[str]) -> str:
-    return found[0] if _UUID.fullmatch(found[0]) else "[masked]"
+    text = found[0]
+    is_mixed = re.search(r"\d", text) and re.search(r"[A-Za-z]", text)
+    return "[masked]" if is_mixed and not _UUID.fullmatch(text) else text
 
 
 def _without_callers_data(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

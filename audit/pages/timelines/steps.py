@@ -144,7 +144,7 @@ def _command(line: Line, changed: dict[int, list[Step]]) -> Step:
 def _duration(record: CommandRecord) -> timedelta:
     # A cancelled command never ran: its record is a copy of the held one.
     is_copy = record.status == Status.CANCELLED
-    return timedelta() if is_copy else timedelta(microseconds=record.duration_us)
+    return timedelta() if is_copy else record.duration
 
 
 def _event(fact: Fact) -> Step:

@@ -228,7 +228,7 @@ def test_a_vote_inserted_by_hand_counts_for_nothing(request_to_disable, ann, bob
     assert ApprovalRequest.objects.get().state == "pending"
 
 
-@pytest.mark.parametrize("taken", [(1,), (2_147_483_647,), (1, 2, 2_147_483_647)])
+@pytest.mark.parametrize("taken", [(1,), (1_000_000,), (1, 2, 1_000_000)])
 def test_votes_inserted_by_hand_do_not_use_up_the_numbers(
     taken, request_to_disable, ann, bob, context_of
 ):
