@@ -1,25 +1,19 @@
 """Folding of API key events, for columns that do not have the name of an event field."""
 
-from apikeys.events import (
-    ApiKeyCreated,
-    ApiKeyDeleted,
-    ApiKeyDisabled,
-    ApiKeyEnabled,
-    ApiKeyUpdated,
-)
+from apikeys import events
 from audit.domain import State, evolves
 
 
-@evolves(ApiKeyCreated, ApiKeyEnabled)
-def enable(key: State, event: ApiKeyCreated | ApiKeyEnabled) -> State:
+@evolves(events.ApiKeyCreated, events.ApiKeyEnabled)
+def enable(key: State, event: events.ApiKeyCreated | events.ApiKeyEnabled) -> State:
     return {"is_enabled": True}
 
 
-@evolves(ApiKeyDisabled, ApiKeyDeleted)
-def disable(key: State, event: ApiKeyDisabled | ApiKeyDeleted) -> State:
+@evolves(events.ApiKeyDisabled, events.ApiKeyDeleted)
+def disable(key: State, event: events.ApiKeyDisabled | events.ApiKeyDeleted) -> State:
     return {"is_enabled": False}
 
 
-@evolves(ApiKeyUpdated)
-def change(key: State, event: ApiKeyUpdated) -> State:
+@evolves(events.ApiKeyUpdated)
+def change(key: State, event: events.ApiKeyUpdated) -> State:
     return event.changes

@@ -2,53 +2,31 @@
 
 from datetime import timedelta
 
-from apikeys import rights
-from apikeys.commands import (
-    AddMember,
-    CreateApiKey,
-    CreateCustomer,
-    DeleteApiKey,
-    DisableApiKey,
-    EnableApiKey,
-    PickUpSecret,
-    RotateApiKey,
-    UpdateApiKey,
-)
-from apikeys.events import (
-    ApiKeyCreated,
-    ApiKeyDeleted,
-    ApiKeyDisabled,
-    ApiKeyEnabled,
-    ApiKeyRotated,
-    ApiKeyUpdated,
-    CustomerCreated,
-    MemberAdded,
-    SecretPickedUp,
-)
+from apikeys import commands, events, rights
 from apikeys.models import ApiKey, Customer, Membership, limits
 from apikeys.models.tokens import Token
 from audit.domain import Context, handles, precondition
 
 
-@handles(CreateCustomer)
-def create_customer(command: CreateCustomer, context: Context) -> Customer:
+@handles(commands.CreateCustomer)
+def create_customer(command: commands.CreateCustomer, context: Context) -> Customer:
     limits.check_name(command.name)
     Customer.check_is_free(command.name)
     customer = Customer.objects.create(pk=command.customer_id, name=command.name)
-    context.emit(CustomerCreated(customer_id=customer.pk, name=customer.name))
+    context.emit(events.CustomerCreated(customer_id=customer.pk, name=customer.name))
     return customer
 
 
-@handles(AddMember)
-def add_member(command: AddMember, context: Context) -> Customer:
+@handles(commands.AddMember)
+def add_member(command: commands.AddMember, context: Context) -> Customer:
     customer = Customer.objects.get(pk=command.customer_id)
     customer.membership_set.create(user_id=command.user_id)
-    context.emit(MemberAdded(customer_id=customer.pk, user_id=command.user_id))
+    context.emit(events.MemberAdded(customer_id=customer.pk, user_id=command.user_id))
     return customer
 
 
-@handles(CreateApiKey)
-def create_api_key(command: CreateApiKey, context: Context) -> ApiKey:
+@handles(commands.CreateApiKey)
+def create_api_key(command: commands.CreateApiKey, context: Context) -> ApiKey:
     check_creation(command, context)
     # When a held creation is replayed, its caller is gone: only the last approver would see the
     # secret. The key waits without one until its requester picks it up.
@@ -61,12 +39,12 @@ def create_api_key(command: CreateApiKey, context: Context) -> ApiKey:
         context.reveal(token.text)
     else:
         api_key.await_pick_up(context.actor)
-    context.emit(ApiKeyCreated(**command.plain(), has_secret=token is not None))
+    context.emit(events.ApiKeyCreated(**command.plain(), has_secret=token is not None))
     return api_key
 
 
-@precondition(CreateApiKey)
-def check_creation(command: CreateApiKey, context: Context) -> None:
+@precondition(commands.CreateApiKey)
+def check_creation(command: commands.CreateApiKey, context: Context) -> None:
     """Check that the key could be used, and does not exceed the rights of its creator.
 
     :raises Invalid: if a scope is unknown, or the key would already be expired.
@@ -81,24 +59,24 @@ def check_creation(command: CreateApiKey, context: Context) -> None:
     rights.check_not_beyond(context.actor, owner_id=command.owner_id, key_scopes=command.scopes)
 
 
-@handles(UpdateApiKey, locks=ApiKey)
-def update_api_key(command: UpdateApiKey, context: Context) -> ApiKey:
+@handles(commands.UpdateApiKey, locks=ApiKey)
+def update_api_key(command: commands.UpdateApiKey, context: Context) -> ApiKey:
     api_key = ApiKey.objects.locked(pk=command.api_key_id)
     _check_update(api_key, command, context)
     changed = api_key.change(command.changes())
     values = command.as_json()
     changes = {name: values[name] for name in changed}
-    context.emit(ApiKeyUpdated(api_key_id=api_key.pk, changes=changes))
+    context.emit(events.ApiKeyUpdated(api_key_id=api_key.pk, changes=changes))
     return api_key
 
 
-@precondition(UpdateApiKey)
-def check_update(command: UpdateApiKey, context: Context) -> None:
+@precondition(commands.UpdateApiKey)
+def check_update(command: commands.UpdateApiKey, context: Context) -> None:
     """Refuse early what would be refused on execution, before anyone has to approve it."""
     _check_update(ApiKey.objects.found(pk=command.api_key_id), command, context)
 
 
-def _check_update(api_key: ApiKey, command: UpdateApiKey, context: Context) -> None:
+def _check_update(api_key: ApiKey, command: commands.UpdateApiKey, context: Context) -> None:
     """Check the key, before and after the change, against the actor's rights.
 
     :raises AlreadyDeleted: if the key is deleted.
@@ -113,8 +91,8 @@ def _check_update(api_key: ApiKey, command: UpdateApiKey, context: Context) -> N
     rights.check_not_beyond(context.actor, owner_id=api_key.owner_id, key_scopes=key_scopes)
 
 
-@handles(RotateApiKey, locks=ApiKey)
-def rotate_api_key(command: RotateApiKey, context: Context) -> ApiKey:
+@handles(commands.RotateApiKey, locks=ApiKey)
+def rotate_api_key(command: commands.RotateApiKey, context: Context) -> ApiKey:
     api_key = ApiKey.objects.locked(pk=command.api_key_id)
     _check_rights(api_key, context)
     overlap, former_ends_at = timedelta(seconds=command.overlap_seconds), None
@@ -126,7 +104,7 @@ def rotate_api_key(command: RotateApiKey, context: Context) -> ApiKey:
         former_ends_at = api_key.rotate(token, overlap=overlap)
         context.reveal(token.text)
     context.emit(
-        ApiKeyRotated(
+        events.ApiKeyRotated(
             api_key_id=api_key.pk,
             overlap_seconds=command.overlap_seconds,
             has_secret=not context.is_replay,
@@ -136,14 +114,14 @@ def rotate_api_key(command: RotateApiKey, context: Context) -> ApiKey:
     return api_key
 
 
-@precondition(RotateApiKey)
-def check_rotation(command: RotateApiKey, context: Context) -> None:
+@precondition(commands.RotateApiKey)
+def check_rotation(command: commands.RotateApiKey, context: Context) -> None:
     """Refuse early what would be refused on execution, before anyone has to approve it."""
     _check_rights(ApiKey.objects.found(pk=command.api_key_id), context)
 
 
-@handles(PickUpSecret, locks=ApiKey)
-def pick_up_secret(command: PickUpSecret, context: Context) -> ApiKey:
+@handles(commands.PickUpSecret, locks=ApiKey)
+def pick_up_secret(command: commands.PickUpSecret, context: Context) -> ApiKey:
     api_key = ApiKey.objects.locked(pk=command.api_key_id)
     pick_up = api_key.awaited_pick_up()
     pick_up.check_is_for(context.actor)
@@ -151,36 +129,39 @@ def pick_up_secret(command: PickUpSecret, context: Context) -> ApiKey:
     token = Token.generate(api_key.environment)
     former_ends_at = api_key.rotate(token, overlap=pick_up.overlap)
     context.reveal(token.text)
-    context.emit(SecretPickedUp(api_key_id=api_key.pk, former_ends_at=former_ends_at))
+    context.emit(events.SecretPickedUp(api_key_id=api_key.pk, former_ends_at=former_ends_at))
     return api_key
 
 
-@handles(EnableApiKey, locks=ApiKey)
-def enable_api_key(command: EnableApiKey, context: Context) -> ApiKey:
+@handles(commands.EnableApiKey, locks=ApiKey)
+def enable_api_key(command: commands.EnableApiKey, context: Context) -> ApiKey:
     api_key = ApiKey.objects.locked(pk=command.api_key_id)
     api_key.enable()
-    context.emit(ApiKeyEnabled(api_key_id=api_key.pk))
+    context.emit(events.ApiKeyEnabled(api_key_id=api_key.pk))
     return api_key
 
 
-@handles(DisableApiKey, locks=ApiKey)
-def disable_api_key(command: DisableApiKey, context: Context) -> ApiKey:
+@handles(commands.DisableApiKey, locks=ApiKey)
+def disable_api_key(command: commands.DisableApiKey, context: Context) -> ApiKey:
     api_key = ApiKey.objects.locked(pk=command.api_key_id)
     api_key.disable()
-    context.emit(ApiKeyDisabled(api_key_id=api_key.pk))
+    context.emit(events.ApiKeyDisabled(api_key_id=api_key.pk))
     return api_key
 
 
-@handles(DeleteApiKey, locks=ApiKey)
-def delete_api_key(command: DeleteApiKey, context: Context) -> ApiKey:
+@handles(commands.DeleteApiKey, locks=ApiKey)
+def delete_api_key(command: commands.DeleteApiKey, context: Context) -> ApiKey:
     api_key = ApiKey.objects.locked(pk=command.api_key_id)
     api_key.mark_deleted()
-    context.emit(ApiKeyDeleted(api_key_id=api_key.pk))
+    context.emit(events.ApiKeyDeleted(api_key_id=api_key.pk))
     return api_key
 
 
-@precondition(EnableApiKey, DisableApiKey, DeleteApiKey)
-def check_is_there(command: EnableApiKey | DisableApiKey | DeleteApiKey, context: Context) -> None:
+@precondition(commands.EnableApiKey, commands.DisableApiKey, commands.DeleteApiKey)
+def check_is_there(
+    command: commands.EnableApiKey | commands.DisableApiKey | commands.DeleteApiKey,
+    context: Context,
+) -> None:
     """Refuse commands on a deleted key early, before anyone has to approve them."""
     ApiKey.objects.found(pk=command.api_key_id).check_not_deleted()
 

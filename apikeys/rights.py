@@ -43,8 +43,7 @@ def check_not_beyond(actor: Actor, *, owner_id: int, key_scopes: Iterable[str]) 
         if wanted & scopes_needed_for(permission) and not actor.may(permission):
             beyond.append(permission)
     if beyond:
-        message = f"The key has rights that you lack: {', '.join(beyond)}."
-        raise BeyondOwnRights(message)
+        raise BeyondOwnRights(f"The key has rights that you lack: {', '.join(beyond)}.")
 
 
 def _permissions_of(owner_id: int, actor: Actor) -> frozenset[str]:

@@ -8,11 +8,14 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 from approvals.decisions.holding import hold_for_approval
 from approvals.models import ApprovalRequest, Effect, Policy, State
-from approvals.policies import seals
-from approvals.policies.evaluation import governed_by
-from audit.messages.classes import secret_fields
+from approvals.policies import conditions, seals
+from approvals.policies.evaluation import governed_by, may_apply
+from approvals.requests import intactness
+from audit.messages.classes import Command, secret_fields
+from audit.messages.exceptions import Invalid
 from audit.tracking.protection import is_migrated
 
+_UNSEALED = "After an upgrade, run manage.py approvals_seal; otherwise see docs/operations.md."
 _UNKNOWN = "approvals.E001"
 _HINT = "Was a command renamed? Keep its old message_type in its aliases."
 
@@ -37,10 +40,12 @@ def check_stored_types(databases: Sequence[str] | None = None, **_: Any) -> list
 
 @register(Tags.database)
 def check_seals(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Check that every policy is as its last command left it."""
-    if not databases or "default" not in databases:
+    """Check that every policy and every request is as its last command left it."""
+    if not databases or "default" not in databases or not is_migrated():
         return []
-    return [Error(each.text, hint=each.remedy, id="approvals.E004") for each in seals.problems()]
+    policies = (Error(p.text, hint=p.remedy, id="approvals.E004") for p in seals.problems())
+    requests = (Error(each, hint=_UNSEALED, id="approvals.E005") for each in intactness.problems())
+    return [*policies, *requests]
 
 
 def _policies() -> Iterator[CheckMessage]:
@@ -51,6 +56,18 @@ def _policies() -> Iterator[CheckMessage]:
         elif policy.effect == Effect.REQUIRE_APPROVAL and any(map(secret_fields, governed)):
             message = f"The {policy} governs a command with a secret, which cannot be held."
             yield Error(message, hint="Disable the policy.", id="approvals.E002")
+        elif policy.condition:
+            yield from _condition(policy, governed)
+
+
+def _condition(policy: Policy, governed: list[type[Command]]) -> Iterator[CheckMessage]:
+    try:
+        conditions.check(
+            policy.condition, [each for each in governed if may_apply(policy.effect, each)]
+        )
+    except Invalid as error:
+        message = f"The condition of the {policy} fails, which refuses its commands: {error}"
+        yield Error(message, hint="Edit the policy, or disable it.", id="approvals.E006")
 
 
 def _pending_requests() -> Iterator[CheckMessage]:

@@ -1,12 +1,12 @@
 """System checks: requirements on settings, messages, triggers and the serving role."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_permission_codename
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's
 from django.db import connections
 from django.db.models import Model
 from django.utils.module_loading import import_string
@@ -20,8 +20,7 @@ from audit.subjects import types
 from audit.tracking.protection import (
     invalid_indexes,
     is_migrated,
-    present_triggers,
-    wanted_triggers,
+    missing_triggers,
 )
 
 
@@ -123,12 +122,10 @@ def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[Che
     if not databases or "default" not in databases or not is_migrated():
         return []
     with connections["default"].cursor() as cursor:
-        found = present_triggers(cursor)
-    return [
-        Error(f"The table {table} lacks the trigger {name}.", hint=_MIGRATE, id="audit.E005")
-        for (table, name), definition in wanted_triggers().items()
-        if found.get((table, name)) != definition
-    ]
+        return [
+            Error(f"The table {table} lacks the trigger {name}.", hint=_MIGRATE, id="audit.E005")
+            for table, name in missing_triggers(cursor)
+        ]
 
 
 @register(Tags.database, deploy=True)
@@ -159,6 +156,74 @@ def check_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMe
     return [Error(message, hint=hint, id="audit.E006")] if is_too_powerful else []
 
 
+@register(Tags.database, deploy=True)
+def check_rights(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check that no table can take the place of the log's, and that the log can be written."""
+    if not databases or "default" not in databases:
+        return []
+    with connections["default"].cursor() as cursor:
+        cursor.execute(f"SELECT {', '.join(each.condition for each in _UNSAFE)}")
+        found = cursor.fetchone()
+    return [
+        Error(each.message, hint=each.hint, id=each.id)
+        for each, is_so in zip(_UNSAFE, found, strict=True)
+        if is_so
+    ]
+
+
+@register(Tags.database, deploy=True)
+def check_constraints(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check that every constraint holds for all rows, also for those that are older than it."""
+    if not databases or "default" not in databases:
+        return []
+    with connections["default"].cursor() as cursor:
+        cursor.execute(
+            "SELECT conrelid::regclass::text, conname FROM pg_constraint"
+            " WHERE NOT convalidated AND connamespace = current_schema()::regnamespace ORDER BY 2"
+        )
+        return [
+            Warning(
+                f"Rows of {table} that are older than the constraint {name} may violate it.",
+                hint="Pages show such rows as malformed. Once there are none: "
+                f"ALTER TABLE {table} VALIDATE CONSTRAINT {name}, as the owner.",
+                id="audit.W001",
+            )
+            for table, name in cursor.fetchall()
+        ]
+
+
+class _Unsafe(NamedTuple):
+    """A condition, in SQL, under which the serving role should not serve."""
+
+    id: str
+    condition: str
+    message: str
+    hint: str
+
+
+_UNSAFE = (
+    _Unsafe(
+        "audit.E012",
+        "has_database_privilege(current_database(), 'TEMPORARY')",
+        "The serving role may create temporary tables, which could take the place of the log's.",
+        "As the owner of the database: REVOKE TEMPORARY ON DATABASE … FROM PUBLIC.",
+    ),
+    _Unsafe(
+        "audit.E013",
+        "has_schema_privilege(current_schema(), 'CREATE')",
+        "The serving role may create tables beside those of the log.",
+        "As the owner of the schema: REVOKE CREATE ON SCHEMA public FROM PUBLIC.",
+    ),
+    _Unsafe(
+        "audit.E014",
+        "current_setting('default_transaction_read_only')::boolean OR EXISTS (SELECT FROM"
+        " pg_db_role_setting CROSS JOIN unnest(setconfig) AS given WHERE setrole = current_user::"
+        "regrole AND given ~ '^(default_transaction_read_only=(on|true|yes|1)|search_path=)'"
+        ' AND given !~ \'^search_path="?public"?, *"?pg_temp"?$\')',
+        "The serving role has settings with which a connection could not write the log.",
+        "ALTER ROLE … RESET search_path; ALTER ROLE … RESET default_transaction_read_only.",
+    ),
+)
 _MIGRATE = "Run manage.py migrate: it attaches the triggers."
 _REBUILD = "Run manage.py migrate: it rebuilds the index, or drops it before it builds it again."
 

@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator
 from importlib import import_module
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,23 +62,19 @@ def _undiscovered_of(app: AppConfig) -> Iterator[Undiscovered]:
                 yield Undiscovered(app.name, module, tuple(sorted(decorators)))
 
 
-def _decorators(source: bytes) -> set[str]:
+def _decorators(source: bytes) -> frozenset[str]:
     # Parsing every module of every package would take seconds.
     if b"audit" not in source or not _MENTIONED.search(source):
-        return set()
+        return frozenset()
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError):
         # A template of a code generator, for example: nothing can import it.
-        return set()
+        return frozenset()
     imported = dict(_imported_from_audit(tree))
-    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef))
-    used = {
-        _original(decorator, imported)
-        for function in functions
-        for decorator in function.decorator_list
-    }
-    return used & _DECORATORS
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    used = chain.from_iterable(function.decorator_list for function in functions)
+    return _DECORATORS & {_original(decorator, imported) for decorator in used}
 
 
 def _imported_from_audit(tree: ast.Module) -> Iterator[tuple[str, str]]:

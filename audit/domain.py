@@ -1,6 +1,7 @@
 """The public API for the domain code of an app: messages, handlers, models and their history.
 
-Models, commands, handlers and management commands import from here, and from no sub-package.
+Models, commands, handlers and management commands import from here, and from no sub-package. The
+names are those that this module imports.
 """
 
 from audit.actors.actors import SYSTEM, Actor
@@ -21,6 +22,8 @@ from audit.bus.postponements import (
     pending_sql,
     read_pending,
 )
+from audit.entry import rate_limits
+from audit.entry.rate_limits import Limit, LimiterFailed, LimitReached, Quota
 from audit.entry.requests import client_address, normal_address
 from audit.entry.shell import carry_all_out, carry_out, errors_told
 from audit.messages.catalog import upcasts
@@ -36,54 +39,4 @@ from audit.subjects.types import subject
 from audit.tracking.folding import State, evolves
 from audit.tracking.history import HistoricalRecords
 
-__all__ = [
-    "READ",
-    "SYSTEM",
-    "WRITE",
-    "Actor",
-    "Command",
-    "Completed",
-    "Conflict",
-    "Context",
-    "Event",
-    "FieldError",
-    "Forbidden",
-    "HistoricalRecords",
-    "Invalid",
-    "LeanManager",
-    "LeanModel",
-    "NotFound",
-    "Pending",
-    "Postponed",
-    "PreparedQuery",
-    "State",
-    "Subject",
-    "SubjectOf",
-    "carry_all_out",
-    "carry_out",
-    "client_address",
-    "codec",
-    "credential",
-    "dispatch",
-    "dispatch_all",
-    "errors_told",
-    "evolves",
-    "generated",
-    "handles",
-    "known_scopes",
-    "normal_address",
-    "outside_command",
-    "pending_by_subject",
-    "pending_on",
-    "pending_sql",
-    "permission_ids_sql",
-    "permission_names",
-    "precondition",
-    "read_pending",
-    "scopes_needed_for",
-    "scopes_not_covered",
-    "secret",
-    "stream_number_sql",
-    "subject",
-    "upcasts",
-]
+__all__ = [name for name in globals() if not name.startswith("_")]

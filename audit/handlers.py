@@ -1,21 +1,12 @@
 """The handlers of the log's own commands."""
 
-from django.utils import timezone
+from django.contrib.auth import get_user_model
 
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
-from audit.log.commands import (
-    BeginEpoch,
-    EndExport,
-    EpochBegun,
-    ExportBegun,
-    ExportBrokenOff,
-    Exported,
-    ExportRecords,
-    ViewPage,
-)
+from audit.log import commands, epochs
 from audit.messages.exceptions import Conflict, FieldError, Invalid
-from audit.models.records import Epoch
+from audit.sessions import commands as sessions
 
 
 class CannotWait(Conflict):
@@ -25,37 +16,59 @@ class CannotWait(Conflict):
     remedy = "Ask the policy owners to change the policy."
 
 
-@handles(BeginEpoch)
-def begin_epoch(command: BeginEpoch, context: Context) -> Epoch:
-    epoch = Epoch.objects.create(
-        number=Epoch.objects.latest("number").number + 1,
-        began_at=timezone.now(),
-        command_id=context.command_id,
-    )
-    context.emit(EpochBegun(number=epoch.number))
-    return epoch
+@handles(commands.BeginEpoch)
+def begin_epoch(command: commands.BeginEpoch, context: Context) -> None:
+    context.emit(commands.EpochBegun(number=epochs.start(context.command_id)))
 
 
-@handles(ExportRecords)
-def export_records(command: ExportRecords, context: Context) -> None:
+@handles(commands.ExportRecords)
+def export_records(command: commands.ExportRecords, context: Context) -> None:
     if not context.reason.strip():
         raise Invalid(errors=[FieldError("reason", "required", "is required: give the purpose")])
-    context.emit(ExportBegun(export_id=command.export_id))
+    context.emit(commands.ExportBegun(export_id=command.export_id))
 
 
-@handles(EndExport)
-def end_export(command: EndExport, context: Context) -> None:
-    event_class = Exported if command.is_complete else ExportBrokenOff
+@handles(commands.EndExport)
+def end_export(command: commands.EndExport, context: Context) -> None:
+    event_class = commands.Exported if command.is_complete else commands.ExportBrokenOff
     context.emit(event_class(export_id=command.export_id, rows=command.rows, sha256=command.sha256))
 
 
-@handles(ViewPage)
-def view_page(command: ViewPage, context: Context) -> None:
+@handles(commands.ViewPage)
+def view_page(command: commands.ViewPage, context: Context) -> None:
     """Do nothing: the record of the command is its only effect."""
 
 
-@precondition(ExportRecords, EndExport, ViewPage)
-def check_is_not_held(command: ExportRecords | EndExport | ViewPage, *_: object) -> None:
+@handles(sessions.SignIn)
+def sign_in(command: sessions.SignIn, context: Context) -> None:
+    context.emit(sessions.SignedIn(user_id=command.user_id, username=context.actor.label))
+
+
+@handles(sessions.SignOut)
+def sign_out(command: sessions.SignOut, context: Context) -> None:
+    context.emit(sessions.SignedOut(user_id=command.user_id, username=context.actor.label))
+
+
+@handles(sessions.ChangePassword)
+def change_password(command: sessions.ChangePassword, context: Context) -> None:
+    user = get_user_model()._default_manager.select_for_update().get(pk=command.user_id)
+    user.set_password(command.password)
+    user.save(update_fields=["password"])
+    context.emit(sessions.PasswordChanged(user_id=command.user_id, username=context.actor.label))
+
+
+@handles(sessions.RecordFailedSignIn)
+def record_failed_sign_in(command: sessions.RecordFailedSignIn, context: Context) -> None:
+    user = get_user_model()._default_manager.filter(pk=command.user_id).first()
+    event = sessions.SignInThrottled if command.is_throttled else sessions.SignInFailed
+    context.emit(event(user_id=command.user_id, username=user.get_username() if user else ""))
+
+
+@precondition(
+    *(commands.ExportRecords, commands.EndExport, commands.ViewPage),
+    *(sessions.SignIn, sessions.SignOut, sessions.RecordFailedSignIn),
+)
+def check_is_not_held(*_: object) -> None:
     """Refuse to be held: after approval there would be no request to send the file or page to.
 
     :raises CannotWait: always, because it is called only when a command is about to be held.

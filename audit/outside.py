@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 
+from audit.bus import epochs, store
 from audit.bus.attempts import Attempt
 from audit.bus.context import Context, running
 from audit.log.commands import ChangeOutsideCommand
 from audit.messages.outcomes import Completed
-from audit.models.records import Epoch
 
 
 @contextmanager
@@ -26,17 +26,9 @@ def outside_command(reason: str, *, using: str = DEFAULT_DB_ALIAS) -> Iterator[N
     attempt = Attempt(ChangeOutsideCommand(), Context(channel="outside", reason=reason))
     command_id = attempt.context.command_id
     with transaction.atomic(using=using):
-        _name_command(str(command_id), using=using)
+        epochs.ensure(using=using)
+        store.name_command(str(command_id), using=using)
         with running(attempt.context):
             yield
         attempt.outcome = Completed(command_id=command_id)
-        record = attempt.record()
-        record.epoch = Epoch.objects.using(using).latest("number").number
-        record.save(using=using, force_insert=True)
-        # An outer transaction, such as that of a migration, goes on without permission to write.
-        _name_command("", using=using)
-
-
-def _name_command(command_id: str, *, using: str) -> None:
-    with connections[using].cursor() as cursor:
-        cursor.execute("SELECT set_config('audit.command_id', %s, true)", [command_id])
+        store.append_directly(attempt.record(), using=using)

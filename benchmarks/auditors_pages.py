@@ -61,7 +61,7 @@ def _searches() -> dict[str, _Address]:
         "search, customer": lambda each: _search(customer=each.record.tenant),
         "search, case": lambda each: _search(correlation_id=str(each.record.correlation_id)),
         "search, common word": lambda _: _search(reason="rotation"),
-        # Of what is asked for at once, a short log has a page too here; of the rare ones below not.
+        # A short log fills a page for these searches too; for the rare ones below it does not.
         "search, common word and status": lambda _: _search(reason="rotation", status="succeeded"),
         "search, rare word": lambda each: _search(reason=each.ticket),
         "search, type, status and channel": lambda _: _search(

@@ -1,4 +1,4 @@
-"""What it costs to find out who calls, with many keys and under load.
+"""The cost of authentication, with many keys and under load.
 
     python -m benchmarks.authentication [rounds] [keys]
 
@@ -150,7 +150,7 @@ def _clients(secret: str) -> Iterator[Callable[[], float]]:
 
 @contextmanager
 def _large_copy(keyring: "Keyring", keys: int) -> Iterator[Work]:
-    """Make a second database with the same keys and many more, and ask that one."""
+    """Make a second database with the same keys and many more, and query the second one."""
     small, owner = connection.settings_dict["NAME"], connections["owner"]
     connections.close_all()
     _as_owner(f"DROP DATABASE IF EXISTS {_LARGE}", f"CREATE DATABASE {_LARGE} TEMPLATE {small}")

@@ -12,7 +12,7 @@ _TIMEOUT_SECONDS = 10.0
 
 
 class Request(NamedTuple):
-    """What is sent; and, of a write, the key that nobody else may write meanwhile."""
+    """A request; for a write, with the key that no other request may write meanwhile."""
 
     content: bytes
     key: str | None
@@ -20,16 +20,16 @@ class Request(NamedTuple):
 
 @dataclass(slots=True)
 class Answered:
-    """What came of the requests of a while."""
+    """Results of the requests in a period."""
 
     #: From the moment that each was due, also if no connection was free then: in milliseconds.
     times: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
-    #: The commands that the server said it had carried out.
+    #: The commands that the server reported as executed.
     command_ids: list[str] = field(default_factory=list)
 
     def p99(self) -> float:
-        """Tell the time within which 99 of 100 were answered."""
+        """Return the 99th percentile of the response times."""
         ordered = sorted(self.times) or [0.0]
         return ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]
 
@@ -43,7 +43,7 @@ class Workload:
         self._turns = cycle([*["read"] * reads, "write"])
 
     def next(self) -> Request:
-        """Say what is sent next; a read, if all keys are being written."""
+        """Return the next request; a read, if all keys are being written."""
         secret = next(self._secrets)
         if next(self._turns) == "read" or not self._idle:
             return Request(_request("GET", next(self._reading), secret), None)
@@ -52,7 +52,7 @@ class Workload:
         return Request(_request("POST", f"{key}/{verb}", secret), key)
 
     def done(self, request: Request, *, took_effect: bool) -> None:
-        """Give a key back that was written, or was not."""
+        """Return a key to the free ones after a write, successful or not."""
         if request.key is None:
             return
         self._is_enabled[request.key] ^= took_effect
@@ -60,14 +60,14 @@ class Workload:
 
 
 def send(address: tuple[str, int], workload: Workload, *, requests: int) -> Answered:
-    """Send so many requests over eight connections, each as soon as the one before is answered."""
+    """Send N requests over eight connections, each after the response to the one before."""
     return asyncio.run(_closed_loop(address, workload, requests))
 
 
 def send_at(
     address: tuple[str, int], workload: Workload, *, rate: float, seconds: float
 ) -> Answered:
-    """Send so many requests a second, whether those before are answered or not (an open loop)."""
+    """Send N requests a second, without waiting for earlier responses (an open loop)."""
     return asyncio.run(_open_loop(address, workload, rate, seconds))
 
 
@@ -117,7 +117,7 @@ async def _one(
 
 
 class _Connections:
-    """Open connections, of which whoever asks takes one that is free, or opens another."""
+    """Open connections: a caller takes a free one, or opens another."""
 
     def __init__(self, address: tuple[str, int]) -> None:
         self._address = address
@@ -140,7 +140,7 @@ class _Connections:
         return status, headers.get("command-id", "")
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         for _, writer in self._free:
             writer.close()
 

@@ -1,4 +1,4 @@
-"""What ten thousand pending requests cost an approver: the first page of each inbox.
+"""The cost of ten thousand pending requests for an approver: the first page of each inbox.
 
     python -m benchmarks.inbox [requests]
 

@@ -57,7 +57,7 @@ class Keyring:
         self._copy([token.digest for token in tokens])
 
     def fill(self, count: int) -> None:
-        """Make keys with secrets that nobody knows, until there are so many in all."""
+        """Make keys with unknown secrets, up to N in all."""
         missing = count - len(self.secrets) - 1
         started = time.monotonic()
         for first in range(0, missing, _BATCH):

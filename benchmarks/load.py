@@ -1,6 +1,6 @@
-"""How many requests a second the real server holds, and whether its books are right after that.
+"""The requests a second that the real server sustains, and a check of its records afterwards.
 
-    python -m benchmarks.load [--seconds 5] [--server granian] [--workers 2] [--threads 4]
+    python -m benchmarks.load [--seconds 5] [--server ours] [--workers 2] [--threads 4]
 
 Requests are sent on a plan, whether those before are answered or not, and the time of each counts
 from the moment that it was due. A rate is held while 99 of 100 are answered within 50 ms and none
@@ -126,7 +126,7 @@ def _missing_from_the_books(acknowledged: list[str]) -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=5.0, help="how long each rate is tried")
-    parser.add_argument("--server", choices=[*serving.SERVERS], default="granian")
+    parser.add_argument("--server", choices=[*serving.SERVERS], default="ours")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=4)
     return parser.parse_args()

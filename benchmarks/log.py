@@ -44,12 +44,12 @@ class HalfMade(Exception):
 
 
 class Example(NamedTuple):
-    """What the record that was picked to be looked for is like."""
+    """The record that the searches look for."""
 
     record: CommandRecord
 
     def fills_pages(self) -> bool:
-        """Tell whether there are enough other records of its subject, and of its actor."""
+        """Return True if its subject and its actor have enough other records."""
         record, records = self.record, CommandRecord.objects.order_by()
         of_subject = records.filter(subject_type=record.subject_type, subject_id=record.subject_id)
         of_actor = records.filter(actor_kind=record.actor_kind, actor_id=record.actor_id)
@@ -57,27 +57,27 @@ class Example(NamedTuple):
 
     @property
     def ticket(self) -> str:
-        """What few reasons name."""
+        """A word that is in few reasons."""
         return self.record.reason.rpartition(" ")[2]
 
     @property
     def place(self) -> Cursor:
-        """Where it stands in the search."""
+        """Its place in the search results."""
         return Cursor(self.record.received_at, self.record.position)
 
     @property
     def actor(self) -> str:
-        """Who acted."""
+        """The actor."""
         return f"{self.record.actor_kind}:{self.record.actor_id}"
 
     @property
     def person(self) -> str:
-        """By what name whoever acted, or the person behind it, is known."""
+        """The name of the actor, or of the person behind the key."""
         return self.record.actor_label.partition(",")[0]
 
     @property
     def subject(self) -> str:
-        """What it is about."""
+        """The subject."""
         return f"{self.record.subject_type}:{self.record.subject_id}"
 
 
@@ -90,9 +90,9 @@ class Log:
         self._owner = connections["owner"].cursor()
 
     def is_made(self) -> bool:
-        """Tell whether an earlier run has made and kept it.
+        """Return True if an earlier run has made and kept it.
 
-        :raises HalfMade: if that run did not come to its end.
+        :raises HalfMade: if that run did not finish.
         """
         if ApiKey.objects.filter(name=_BUSY_KEY).exists():
             return True
@@ -152,17 +152,17 @@ class Log:
         return len(_indexes()) + 1
 
     def write_changes(self) -> None:
-        """Have one key changed often, through the bus, so that it has a history as well."""
+        """Change one key often, through the bus, so that it has a history as well."""
         key = Dispatcher(self._make_key())
         for _ in range(_CHANGES):
             key.toggle()
 
     def settle(self) -> None:
-        """Let PostgreSQL look at what there is, as autovacuum does by and by."""
+        """Vacuum and analyze, as autovacuum does after a while."""
         self._owner.execute("VACUUM ANALYZE")
 
     def size(self) -> str:
-        """Tell how much room it takes."""
+        """Return its size on disk."""
         self._owner.execute(rows.SIZE)
         (found,) = self._owner.fetchone()
         return str(found)

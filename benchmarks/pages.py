@@ -1,4 +1,4 @@
-"""What a log of ten million commands costs those who read it, against one of ten thousand.
+"""The cost of reading a log of ten million commands, compared with one of ten thousand.
 
     python -m benchmarks.pages [records] [--keep]
 
@@ -57,7 +57,7 @@ def main(records: int = 10_000_000, *, is_kept: bool = False) -> None:
 
 
 def measured(records: int, *, is_kept: bool = False) -> dict[str, "_Both"]:
-    """Measure every page with few records in the log, and with so many."""
+    """Measure every page with few records in the log, and with many."""
     few, many = _Side(_FEW, is_kept=False), _Side(records, is_kept=is_kept)
     try:
         return {name: _Both(few.figures(name), many.figures(name)) for name in many.names}
@@ -78,7 +78,7 @@ class _Both(NamedTuple):
 
     @property
     def shows_as_much(self) -> bool:
-        """Whether few records fill the page as well as many do."""
+        """True if few records fill the page as well as many do."""
         return self.many.rows - self.few.rows <= _HARDLY_FEWER
 
 
@@ -90,7 +90,7 @@ def as_text(figures: dict[str, _Both], records: int) -> str:
 
 
 class _Side:
-    """A log of so many records, read in a process of its own: a process has one database."""
+    """A log of N records, read in a process of its own: a process has one database."""
 
     def __init__(self, records: int, *, is_kept: bool) -> None:
         context = multiprocessing.get_context("spawn")
@@ -98,17 +98,17 @@ class _Side:
         self._process = context.Process(target=_read_on_demand, args=(theirs, records, is_kept))
         self._process.start()
         theirs.close()
-        # It tells them once its log is there.
+        # It sends them once its log is ready.
         self.names: list[str] = self._pipe.recv()
 
     def figures(self, name: str) -> _Figures:
-        """Have a page read."""
+        """Read a page in the other process."""
         self._pipe.send(name)
         found: _Figures = self._pipe.recv()
         return found
 
     def stop(self) -> None:
-        """Have it throw its database away, unless that is kept."""
+        """Drop its database, unless it is kept."""
         self._pipe.send(None)
         self._process.join()
 

@@ -1,4 +1,4 @@
-"""The two that are measured: our bus, and somebody who writes the same rows by hand."""
+"""The two sides of the measurement: our bus, and handwritten SQL for the same rows."""
 
 import os
 from typing import Any
@@ -75,7 +75,7 @@ class BarePsycopg:
         self.raw = psycopg.connect(**params, prepare_threshold=0)
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         self.raw.close()
 
     def toggle(self) -> None:

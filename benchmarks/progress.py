@@ -1,4 +1,4 @@
-"""Telling how far a long piece of work is, and how long the rest may take."""
+"""Progress of a long piece of work, with the estimated remaining time."""
 
 import sys
 import time

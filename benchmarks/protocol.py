@@ -14,7 +14,7 @@ _MESSAGE = re.compile(r"[^\t]+\t[FB]\t\d+\t\w")
 
 
 class Traffic(NamedTuple):
-    """What one piece of work cost: statements carried out, and times that it waited for them."""
+    """The cost of one piece of work: statements executed, and waits for their results."""
 
     statements: int
     round_trips: int

@@ -1,4 +1,4 @@
-"""Reading a page over HTTP as somebody, and how long its queries took."""
+"""Reading a page over HTTP as a signed-in user, and the duration of its queries."""
 
 import time
 from collections.abc import Callable
@@ -14,7 +14,7 @@ _ROW = {"text/html": b"<time datetime=", "application/json": b'"correlation_id":
 
 
 class Reading(NamedTuple):
-    """What the database did for one page, and how many records that shows."""
+    """The work of the database for one page, and the number of records shown."""
 
     queries: int
     milliseconds: float
@@ -27,7 +27,7 @@ class NotAnswered(Exception):
 
 
 class Reader:
-    """Somebody who is signed in."""
+    """A user who is signed in."""
 
     def __init__(self, person: User) -> None:
         # A page that fails is answered with 500, as it is when serving.
@@ -56,7 +56,7 @@ class _Stopwatch:
         self.times: list[float] = []
 
     def __call__(self, execute: Callable[..., Any], *arguments: Any) -> Any:
-        """Carry out one query."""
+        """Execute one query."""
         started = time.perf_counter()
         try:
             return execute(*arguments)

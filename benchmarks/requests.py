@@ -26,7 +26,7 @@ _APPROVER = ("view_approvalrequest", "view_apikey")
 
 
 class Cast:
-    """Acme with its keys, Dana who asks, Security who approve, and Carol who looks."""
+    """Acme with its keys, Dana the requester, the approvers of Security, and Carol the reader."""
 
     def __init__(self) -> None:
         made: Any = dispatch(CreateCustomer(name="Acme"))
@@ -61,7 +61,7 @@ class Cast:
             yield first + size
 
     def make_votes(self, count: int) -> Iterator[int]:
-        """Have Bob approve the newest requests; yield how many so far."""
+        """Approve the newest requests as Bob; yield the number so far."""
         newest = ApprovalRequest.objects.order_by("-requested_at", "-pk")[:count]
         waiting = list(newest.values_list("pk", "digest", "requirements"))
         for first in range(0, count, _BATCH):
@@ -71,7 +71,7 @@ class Cast:
             yield first + len(votes)
 
     def settle(self) -> None:
-        """Let PostgreSQL look at what there is, as autovacuum does by and by."""
+        """Vacuum and analyze, as autovacuum does after a while."""
         with connections["owner"].cursor() as cursor:
             cursor.execute("VACUUM ANALYZE")
 
@@ -121,6 +121,7 @@ class Cast:
         )
         sealed = payloads.seal(command, request.binding)
         request.payload, request.seal = sealed.payload, sealed.seal
+        request.seal_row()
         return request
 
     def _vote(self, request_id: UUID, digest: str, requirements: dict[str, Any]) -> Vote:

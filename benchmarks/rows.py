@@ -8,7 +8,7 @@ A short log is a young one, of fewer days, actors and keys, so that a key, an ho
 month fill a page of it as they do of a long one; and it has as many that wait as fill a page.
 """
 
-#: What is sent through which channel, what comes of it, and how much of all that is.
+#: Commands with their events, channels and shares of the log.
 KINDS = (
     ("apikeys.enable", "apikeys.enabled", "v2", 0.25),
     ("apikeys.disable", "apikeys.disabled", "v2", 0.2),

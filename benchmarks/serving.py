@@ -1,4 +1,4 @@
-"""The real web server, as `manage.py start` runs it, on the database of a benchmark."""
+"""The real web server, as `manage.py serve` runs it, and others, on the database of a benchmark."""
 
 import os
 import signal
@@ -15,8 +15,9 @@ from urllib.parse import urlsplit, urlunsplit
 from django.conf import settings
 
 _START_SECONDS = 30
-#: The command line of each server that can be compared.
+#: The command line of each server that can be compared; ours takes its port from the settings.
 SERVERS = {
+    "ours": ("django", "serve"),
     "granian": (
         *("granian", "--interface", "wsgi", "--log-level", "warning", "--host", "127.0.0.1"),
         *("--port", "{port}", "--workers", "{workers}", "--blocking-threads", "{threads}"),
@@ -37,14 +38,21 @@ class Server(NamedTuple):
     process: subprocess.Popen[bytes]
 
     def worker_megabytes(self) -> float:
-        """Weigh its heaviest child, which is what does the work."""
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        return max(map(_megabytes, children.split()))
+        """Return the size of its largest process, which is the one that does the work."""
+        return max(map(_megabytes, self.processes()))
+
+    def processes(self) -> list[int]:
+        """Return the ids of all its processes, without the one that was started."""
+        return _descendants(self.process.pid)
+
+    def cpu_seconds(self) -> float:
+        """Return the CPU time that its processes have used so far."""
+        return sum(map(_cpu_seconds, self.processes()))
 
 
 @contextmanager
 def running(
-    database: str, *, workers: int = 2, threads: int = 4, server: str = "granian", **extra: str
+    database: str, *, workers: int = 2, threads: int = 4, server: str = "ours", **extra: str
 ) -> Iterator[Server]:
     """Serve in a process group of its own until the block is left; its log goes nowhere."""
     port = _free_port()
@@ -52,7 +60,7 @@ def running(
     process = subprocess.Popen(
         [sys.executable, "-m", *(part.format(**values) for part in SERVERS[server])],
         cwd=settings.BASE_DIR,
-        env=os.environ | _environment(database) | extra,
+        env=os.environ | _environment(database, **values) | extra,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -70,12 +78,15 @@ def running(
         process.wait()
 
 
-def _environment(database: str) -> dict[str, str]:
+def _environment(database: str, *, port: int, workers: int, threads: int) -> dict[str, str]:
     url = urlsplit(os.environ["DATABASE_URL"])
     return {
         "DATABASE_URL": urlunsplit(url._replace(path=f"/{database}")),
         "DJANGO_SETTINGS_MODULE": "benchmarks.rivals.settings",
         "LOG_FORMAT": "json",
+        "PORT": str(port),
+        "WEB_WORKERS": str(workers),
+        "WEB_THREADS": str(threads),
     }
 
 
@@ -94,7 +105,17 @@ def _await(port: int) -> None:
     raise TimeoutError
 
 
-def _megabytes(pid: str) -> float:
+def _descendants(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [each for child in children for each in (int(child), *_descendants(int(child)))]
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def _megabytes(pid: int) -> float:
     status = Path(f"/proc/{pid}/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmRSS"))
     return int(line.split()[1]) / 1024

@@ -1,5 +1,7 @@
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
+from config.postgresql import session
 from config.site import logs
 
 
@@ -10,3 +12,4 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         logs.configure()
+        connection_created.connect(session.warn_at_first_connection)

@@ -6,9 +6,8 @@ fill the environment.
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-from config import environment
+from config import databases, environment
 from config.site import logs, openapi
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -77,57 +76,29 @@ TEMPLATES = [
     },
 ]
 
-# The web server of `manage.py start`
+# The web server of `manage.py serve` and `manage.py start`
 
 WEB_HOST = environment.text("HOST", default="127.0.0.1")
 WEB_PORT = environment.number("PORT", default=8000, least=1)
 WEB_WORKERS = environment.number("WEB_WORKERS", default=2, least=1)
+# What clients can take of each process: docs/settings.md.
 WEB_THREADS = environment.number("WEB_THREADS", default=4, least=1)
+WEB_STREAMS = environment.number("WEB_STREAMS", default=4, least=1)
+WEB_QUEUE = environment.number("WEB_QUEUE", default=512)
+WEB_CONNECTIONS = environment.number("WEB_CONNECTIONS", default=4096, least=1)
+WEB_HEAD_SECONDS = environment.number("WEB_HEAD_SECONDS", default=10, least=1)
+WEB_BODY_SECONDS = environment.number("WEB_BODY_SECONDS", default=20, least=1)
+WEB_QUEUE_SECONDS = environment.number("WEB_QUEUE_SECONDS", default=20, least=1)
+WEB_WRITE_SECONDS = environment.number("WEB_WRITE_SECONDS", default=30, least=1)
+WEB_STOP_SECONDS = environment.number("WEB_STOP_SECONDS", default=10, least=1)
 # How many requests per process may wait for a command to become final.
 MAX_WAITERS = environment.number("MAX_WAITERS", default=max(1, WEB_THREADS // 2), least=0)
 BASE_URL = environment.text("BASE_URL", default=f"http://{WEB_HOST}:{WEB_PORT}")
 
 # One database, two roles: "default" serves and cannot change records; "owner" migrates.
 
-_APPLICATION = environment.database("DATABASE_URL")
-_STATEMENT_TIMEOUT = environment.number("STATEMENT_TIMEOUT_MS", default=15_000)
-_LOCK_TIMEOUT = environment.number("LOCK_TIMEOUT_MS", default=5_000)
-# No JIT: compiling one of our queries takes many times as long as executing it. Generic plans,
-# because planning does too: each prepared statement is written so that one plan suits all
-# parameters.
-_SESSION_SETTINGS = (
-    f"-c statement_timeout={_STATEMENT_TIMEOUT} "
-    f"-c lock_timeout={_LOCK_TIMEOUT} "
-    "-c idle_in_transaction_session_timeout=60000 "
-    "-c jit=off -c plan_cache_mode=force_generic_plan"
-)
-# Django's default, None, makes psycopg ignore `prepare=True` too. With a threshold that is never
-# reached, only statements that ask for it are prepared.
-_PREPARE_THRESHOLD = (
-    1_000_000_000 if environment.flag("DATABASE_PREPARED_STATEMENTS", default=True) else None
-)
-
-DATABASES: dict[str, dict[str, Any]] = {
-    "default": {
-        **_APPLICATION,
-        "ENGINE": "config.postgresql",
-        "CONN_MAX_AGE": environment.number("DATABASE_CONN_MAX_AGE", default=60),
-        "CONN_HEALTH_CHECKS": True,
-        "OPTIONS": {
-            "application_name": "countersign",
-            **_APPLICATION["OPTIONS"],
-            "options": f"{_APPLICATION['OPTIONS'].get('options', '')} {_SESSION_SETTINGS}".strip(),
-            "prepare_threshold": _PREPARE_THRESHOLD,
-        },
-        # Tests create their database as its owner, and read it as the application does.
-        "TEST": {"MIRROR": "owner"},
-    },
-    "owner": {
-        **environment.database("MIGRATION_DATABASE_URL", default=environment.text("DATABASE_URL")),
-        "ENGINE": "config.postgresql",
-        "CONN_MAX_AGE": 0,
-    },
-}
+DATABASE_SESSION_SETTINGS = databases.SESSION_SETTINGS
+DATABASES = databases.ALIASES
 
 # How the statements of commands reach PostgreSQL: in pipelines, or one by one.
 AUDIT_WIRE = environment.choice("AUDIT_WIRE", among=("pipelined", "plain"))
@@ -144,6 +115,18 @@ AUTH_PASSWORD_VALIDATORS = [
     )
 ]
 LOGIN_URL = "admin:login"
+SESSION_ENGINE = "audit.sessions.store"
+# A session ends when nothing was requested for so long, and so long after signing in.
+SESSION_IDLE = timedelta(minutes=environment.number("SESSION_IDLE_MINUTES", default=60, least=1))
+SESSION_LASTS = timedelta(hours=environment.number("SESSION_HOURS", default=12, least=1))
+SESSION_COOKIE_AGE = int(SESSION_LASTS.total_seconds())
+# Attempts to sign in that fail, per IP address and per account, each as attempts/seconds.
+RATE_LIMIT_SIGN_IN_PER_ADDRESS = environment.limit(
+    "RATE_LIMIT_SIGN_IN_PER_ADDRESS", default="60/600"
+)
+RATE_LIMIT_SIGN_IN_PER_ACCOUNT = environment.limit(
+    "RATE_LIMIT_SIGN_IN_PER_ACCOUNT", default="10/600"
+)
 LOGIN_REDIRECT_URL = "admin:index"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_TRUSTED_ORIGINS = environment.listing("CSRF_TRUSTED_ORIGINS", default="")

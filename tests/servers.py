@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from signal import SIGKILL
 from urllib.parse import urlsplit, urlunsplit
 
@@ -29,15 +30,11 @@ def free_port() -> int:
 
 @contextmanager
 def serving(port: int, *, workers: int = 1, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Serve in a separate process group until the block is left."""
+    """Serve as operators do, until the block is left."""
     process = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--log-level", "warning"),
-            *("--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)),
-            *("--blocking-threads", "4", "config.wsgi:application"),
-        ],
+        [sys.executable, "manage.py", "serve"],
         cwd=settings.BASE_DIR,
-        env=environment(**extra),
+        env=environment(PORT=str(port), WEB_WORKERS=str(workers), **extra),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -46,9 +43,23 @@ def serving(port: int, *, workers: int = 1, **extra: str) -> Iterator[subprocess
         until(lambda: _answers(port))
         yield process
     finally:
+        kill(process)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill a server with all its processes."""
+    for pid in [process.pid, *descendants(process.pid)]:
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, SIGKILL)
-        process.wait()
+            os.kill(pid, SIGKILL)
+    process.wait()
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the ids of all processes below a process."""
+    with suppress(OSError):
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        return [each for child in children for each in (int(child), *descendants(int(child)))]
+    return []
 
 
 def _answers(port: int) -> bool:

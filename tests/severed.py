@@ -30,6 +30,11 @@ class Cut(Enum):
     BEFORE_COMMIT = auto()  # the server never receives it
     DURING_COMMIT = auto()  # the application disconnects while the server executes it
     AFTER_COMMIT = auto()  # the server has executed it, and its response is lost
+    SILENT_BEFORE_COMMIT = auto()  # the server never receives it, and no one disconnects
+    SILENT_AFTER_COMMIT = auto()  # its response is lost, and no one disconnects
+
+
+_SILENT = (Cut.SILENT_BEFORE_COMMIT, Cut.SILENT_AFTER_COMMIT)
 
 
 class Wire:
@@ -46,6 +51,8 @@ class Wire:
         self._server = (host, int(port or _PORT))
         self._cut: Cut | None = None
         self._stays_down = False
+        self._all_silent = Event()
+        self._unanswered: list[socket.socket] = []
         self._meanwhile: Callable[[], object] = lambda: None
         self._listener = socket.socket(socket.AF_UNIX)
         self._listener.bind(str(directory / f".s.PGSQL.{_PORT}"))
@@ -66,9 +73,15 @@ class Wire:
         """
         self._cut, self._meanwhile, self._stays_down = where, meanwhile, stays_down
 
+    def fall_silent(self) -> None:
+        """From now on, accept connections and relay nothing."""
+        self._all_silent.set()
+
     def close(self) -> None:
-        """Stop the proxy. All clients must have disconnected."""
+        """Stop the proxy. All clients must have disconnected, except from a silent one."""
         self._stop_listening()
+        for client in self._unanswered:
+            _end(client)
         for thread in self._threads:
             thread.join(10)
 
@@ -86,22 +99,30 @@ class Wire:
                 self._threads[-1].start()
 
     def _serve(self, client: socket.socket) -> None:
-        is_muted = Event()
+        is_muted, is_silent = Event(), Event()
+        if self._all_silent.is_set():
+            self._unanswered.append(client)
+            with client:
+                _until_it_ends(client)
+            return
         with client, _connect(*self._server) as server:
-            answers = Thread(target=_relay_answers, args=(server, client, is_muted))
+            answers = Thread(target=_relay_answers, args=(server, client, is_muted, is_silent))
             answers.start()
             with suppress(OSError):
-                self._relay_requests(client, server, is_muted)
+                self._relay_requests(client, server, is_muted, is_silent)
             if is_muted.is_set():
                 answers.join()
             _end(server)
             answers.join()
 
     def _relay_requests(
-        self, client: socket.socket, server: socket.socket, is_muted: Event
+        self, client: socket.socket, server: socket.socket, is_muted: Event, is_silent: Event
     ) -> None:
         server.sendall(_exactly(client, _length(head := _exactly(client, 4)), head))
         while message := _message(client):
+            if self._all_silent.is_set():
+                _until_it_ends(client)
+                return
             if self._cut is None or not message.endswith(_COMMITS):
                 server.sendall(message)
                 continue
@@ -111,6 +132,12 @@ class Wire:
             self._meanwhile()
             if self._stays_down:
                 self._stop_listening()
+            if cut in _SILENT:
+                is_silent.set()
+                if cut is Cut.SILENT_AFTER_COMMIT:
+                    server.sendall(message)
+                _until_it_ends(client)
+                return
             if cut is not Cut.BEFORE_COMMIT:
                 is_muted.set()
                 server.sendall(message)
@@ -181,10 +208,14 @@ def _connect(host: str, port: int) -> socket.socket:
     return server
 
 
-def _relay_answers(server: socket.socket, client: socket.socket, is_muted: Event) -> None:
+def _relay_answers(
+    server: socket.socket, client: socket.socket, is_muted: Event, is_silent: Event
+) -> None:
     """Relay until the server ends or, when muted, until it has executed the current statement."""
     with suppress(OSError):
         while message := _message(server):
+            if is_silent.is_set():
+                continue
             if not is_muted.is_set():
                 client.sendall(message)
             elif message.startswith(_READY_FOR_QUERY):
@@ -219,6 +250,12 @@ def _exactly(sender: socket.socket, size: int, received: bytes = b"") -> bytes:
             return b""
         received += piece
     return received
+
+
+def _until_it_ends(client: socket.socket) -> None:
+    """Read and discard until the application disconnects."""
+    while client.recv(65536):
+        pass
 
 
 def _end(either: socket.socket) -> None:

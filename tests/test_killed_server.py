@@ -2,8 +2,6 @@
 
 import http.client
 import json
-import os
-import signal
 from contextlib import suppress
 from threading import Semaphore, Thread
 
@@ -13,7 +11,7 @@ from django.db import connections
 from apikeys.models import ApiKey
 from audit.models.records import CommandRecord, EventRecord
 from tests.books import assert_balanced
-from tests.servers import free_port, serving
+from tests.servers import free_port, kill, serving
 from tests.threads import until
 
 CLIENTS = 4
@@ -72,7 +70,7 @@ def test_whatever_was_acknowledged_is_there_and_nothing_is_there_by_halves(port,
     for _ in range(ACKNOWLEDGED_BEFORE_THE_KILL):
         assert acknowledged.acquire(timeout=60)
 
-    os.killpg(server.pid, signal.SIGKILL)
+    kill(server)
 
     for program in programs:
         program.thread.join()

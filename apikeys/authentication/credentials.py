@@ -5,34 +5,47 @@ Every comparison uses the database's clock, so a secret ends at the same time fo
 
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import DatabaseError, connection
+from django.db import DatabaseError, connection, models
 
-from apikeys.authentication import rate_limits, usage
-from apikeys.authentication.rate_limits import Owed, Quota
+from apikeys.authentication import limits, usage
+from apikeys.authentication.limits import Owed
 from apikeys.models.tokens import NoToken, Token
-from audit.domain import Actor, PreparedQuery, credential, permission_ids_sql, permission_names
+from audit.domain import (
+    Actor,
+    PreparedQuery,
+    Quota,
+    credential,
+    permission_ids_sql,
+    permission_names,
+    rate_limits,
+)
 
 
-class Verdict(StrEnum):
+class Verdict(models.TextChoices):
     """The verdict on a secret: the first problem that applies, in this order, or valid."""
 
-    MALFORMED = "malformed"
-    UNKNOWN = "unknown"
-    DELETED = "deleted"
-    DISABLED = "disabled"
-    EXPIRED = "expired"
-    NOT_YET_VALID = "not_yet_valid"
-    SECRET_EXPIRED = "secret_expired"  # noqa: S105  # a word about a secret, and not one
-    OWNER_INACTIVE = "owner_inactive"
-    OWNER_LEFT = "owner_left"
-    ADDRESS_REQUIRED = "address_required"
-    NETWORK_NOT_ALLOWED = "network_not_allowed"
-    INSUFFICIENT_SCOPE = "insufficient_scope"
-    VALID = "valid"
+    MALFORMED = "malformed", "This is not in the format of a secret of this service."
+    UNKNOWN = "unknown", "No key that you may see has this secret."
+    DELETED = "deleted", "The key is deleted."
+    DISABLED = "disabled", "The key is disabled."
+    EXPIRED = "expired", "The key has expired."
+    NOT_YET_VALID = "not_yet_valid", "The key is not valid yet."
+    SECRET_EXPIRED = (
+        "secret_expired",
+        "The secret was replaced, and its overlap has ended.",
+    )
+    OWNER_INACTIVE = "owner_inactive", "The owner of the key is not active."
+    OWNER_LEFT = "owner_left", "The key's owner no longer acts for its customer."
+    ADDRESS_REQUIRED = (
+        "address_required",
+        "The key is restricted to networks: send the IP address of its user.",
+    )
+    NETWORK_NOT_ALLOWED = "network_not_allowed", "The key may not be used from this IP address."
+    INSUFFICIENT_SCOPE = "insufficient_scope", "The key lacks one of the scopes."
+    VALID = "valid", "The secret is valid."
 
 
 class BadCredential(Exception):
@@ -122,7 +135,7 @@ _BY_ID = PreparedQuery(
     )
 )
 _WITHIN_LIMITS = PreparedQuery(f"""
-    WITH candidate AS MATERIALIZED ({_FOUND_BY_DIGEST}), {rate_limits.COMMON_TABLES}
+    WITH candidate AS MATERIALIZED ({_FOUND_BY_DIGEST}), {limits.COMMON_TABLES}
     SELECT blocked.owed, quota.owed, taken.owed, candidate.*
     FROM (SELECT) AS request
     LEFT JOIN candidate ON TRUE
@@ -164,7 +177,7 @@ def authenticate(text: str, *, address: str | None) -> Authentication:
     if owed:
         owed.check_address()
     if candidate is None or candidate.verdict != Verdict.VALID:
-        rate_limits.count_failure(address)
+        limits.count_failure(address)
         raise BadCredential(Verdict(candidate.verdict) if candidate else Verdict.UNKNOWN)
     quota = owed.check_key() if owed else None
     usage.note(candidate.id, address)
@@ -203,9 +216,9 @@ def _digest(text: str) -> bytes:
 def _find(digest: bytes, address: str | None) -> tuple[Owed | None, Candidate | None]:
     """Find the key and, if there are limits, take one request from its allowance."""
     values = {"digest": digest, "address": address}
-    if limits := rate_limits.parameters(address):
+    if further := limits.parameters(address):
         try:
-            return _split(_within_limits(values | limits))
+            return _split(_within_limits(values | further))
         except DatabaseError as error:
             rate_limits.go_on_without(error)
     row = _BY_DIGEST.first(values)

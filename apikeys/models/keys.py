@@ -10,16 +10,9 @@ from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from apikeys.models import refusals
 from apikeys.models.customers import Customer
 from apikeys.models.limits import DEFAULT_SCOPES, LONGEST_DESCRIPTION, LONGEST_NAME, check_period
-from apikeys.models.refusals import (
-    AlreadyDeleted,
-    AlreadyDisabled,
-    AlreadyEnabled,
-    NothingToChange,
-    NothingToPickUp,
-    RotationUnderWay,
-)
 from apikeys.models.secrets import ApiKeySecret, PickUp, database_clock
 from apikeys.models.tokens import Token
 from audit.domain import Actor, HistoricalRecords, LeanModel, subject
@@ -123,8 +116,7 @@ class ApiKey(LeanModel):
         :raises AlreadyDeleted: if it is.
         """
         if self.deleted_at is not None:
-            message = f"{self} is deleted, and that is final."
-            raise AlreadyDeleted(message)
+            raise refusals.AlreadyDeleted(f"{self} is deleted, and that is final.")
 
     def enable(self) -> None:
         """Enable the key.
@@ -133,8 +125,7 @@ class ApiKey(LeanModel):
         """
         self.check_not_deleted()
         if self.is_enabled:
-            message = f"{self} is already enabled."
-            raise AlreadyEnabled(message)
+            raise refusals.AlreadyEnabled(f"{self} is already enabled.")
         self.is_enabled = True
         self.save(update_fields=["is_enabled"])
 
@@ -145,8 +136,7 @@ class ApiKey(LeanModel):
         """
         self.check_not_deleted()
         if not self.is_enabled:
-            message = f"{self} is already disabled."
-            raise AlreadyDisabled(message)
+            raise refusals.AlreadyDisabled(f"{self} is already disabled.")
         self.is_enabled = False
         self.save(update_fields=["is_enabled"])
 
@@ -159,8 +149,7 @@ class ApiKey(LeanModel):
         self.check_not_deleted()
         changed = [name for name, value in values.items() if getattr(self, name) != value]
         if not changed:
-            message = f"{self} is already as you want it."
-            raise NothingToChange(message)
+            raise refusals.NothingToChange(f"{self} is already as you want it.")
         for name in changed:
             setattr(self, name, values[name])
         check_period(self.not_before, self.expires_at)
@@ -210,8 +199,7 @@ class ApiKey(LeanModel):
         self.check_not_deleted()
         pick_up = PickUp.objects.filter(api_key=self).first()
         if pick_up is None:
-            message = f"{self} has no secret to pick up."
-            raise NothingToPickUp(message)
+            raise refusals.NothingToPickUp(f"{self} has no secret to pick up.")
         return pick_up
 
     def mark_deleted(self) -> None:
@@ -228,9 +216,9 @@ class ApiKey(LeanModel):
         PickUp.objects.filter(api_key=self).delete()
 
 
-def _rotation_under_way(live: list[ApiKeySecret]) -> RotationUnderWay:
+def _rotation_under_way(live: list[ApiKeySecret]) -> refusals.RotationUnderWay:
     (until,) = (secret.not_after for secret in live if secret.not_after is not None)
-    return RotationUnderWay(
+    return refusals.RotationUnderWay(
         "The key already has two valid secrets, "
         f"the former one until {until:%Y-%m-%d %H:%M:%S} UTC. "
         "Wait until then, or rotate with overlap_seconds 0, which ends both now."

@@ -12,16 +12,8 @@ from rest_framework.response import Response
 from apikeys import commands
 from apikeys.models import refusals
 from apikeys.models.limits import DEFAULT_SCOPES
+from apikeys.rest import reading
 from apikeys.rest.listing import ApiKeyListQuery, found_by
-from apikeys.rest.reading import (
-    etag,
-    in_context,
-    prefetched,
-    present,
-    present_with_secret,
-    visible_key,
-    whose,
-)
 from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret
 from apikeys.rest.serializers import CreateApiKeyInput, RotateApiKeyInput, UpdateApiKeyInput
 from apikeys.rights import BeyondOwnRights
@@ -44,14 +36,14 @@ class ApiKeyViewSet(CommandViewSet):
         """List keys, newest first."""
         query = ApiKeyListQuery.of(request)
         found = page(found_by(query, actor=self.actor), query)
-        shown = [present(each) for each in in_context(found.rows)]
+        shown = reading.presented(found.rows)
         return Response(body(request, query, shown, cursor=found.cursor))
 
     @documented("retrieve_api_key", gives=ApiKeyResource, always=("ETag",))
     def retrieve(self, request: Request, api_key_id: UUID) -> Response:
         """Return one key. Send its ETag in If-Match to protect a write from concurrent changes."""
-        found = visible_key(self.actor, api_key_id)
-        return Response(present(found), headers={"ETag": etag(found)})
+        found = reading.visible_key(self.actor, api_key_id)
+        return Response(reading.present(found), headers={"ETag": reading.etag(found)})
 
     @_revealing(
         "create_api_key",
@@ -61,13 +53,8 @@ class ApiKeyViewSet(CommandViewSet):
     )
     def create(self, request: Request) -> Response:
         """Create a key and return its secret, once."""
-        return self.send(
-            commands.CreateApiKey,
-            takes=CreateApiKeyInput,
-            succeeds_with=status.HTTP_201_CREATED,
-            scopes=DEFAULT_SCOPES,
-            **whose(self.actor),
-        )
+        whose = reading.whose(self.actor)
+        return self.send(commands.CreateApiKey, scopes=DEFAULT_SCOPES, **whose)
 
     @_command(
         "update_api_key",
@@ -76,7 +63,7 @@ class ApiKeyViewSet(CommandViewSet):
     )
     def partial_update(self, request: Request, api_key_id: UUID) -> Response:
         """Change the name, scopes, networks, validity or metadata of a key."""
-        return self.send(commands.UpdateApiKey, takes=UpdateApiKeyInput, api_key_id=api_key_id)
+        return self.send(commands.UpdateApiKey, api_key_id=api_key_id)
 
     @_revealing(
         "rotate_api_key",
@@ -85,7 +72,7 @@ class ApiKeyViewSet(CommandViewSet):
     )
     def rotate(self, request: Request, api_key_id: UUID) -> Response:
         """Issue a new secret and return it, once; the old one works until the overlap ends."""
-        return self.send(commands.RotateApiKey, takes=RotateApiKeyInput, api_key_id=api_key_id)
+        return self.send(commands.RotateApiKey, api_key_id=api_key_id)
 
     @_revealing(
         "pick_up_secret",
@@ -101,9 +88,7 @@ class ApiKeyViewSet(CommandViewSet):
     )
     def pick_up(self, request: Request, api_key_id: UUID) -> Response:
         """Issue the secret of an approved key to its requester, once."""
-        return self.send(
-            commands.PickUpSecret, succeeds_with=status.HTTP_201_CREATED, api_key_id=api_key_id
-        )
+        return self.send(commands.PickUpSecret, api_key_id=api_key_id)
 
     @_command("enable_api_key", raises=(refusals.AlreadyEnabled, refusals.AlreadyDeleted))
     def enable(self, request: Request, api_key_id: UUID) -> Response:
@@ -122,11 +107,10 @@ class ApiKeyViewSet(CommandViewSet):
 
     def prefetched(self, command: Any) -> AbstractContextManager[None]:
         """Read the details of the key with the COMMIT of the command."""
-        return prefetched(command.api_key_id)
+        return reading.prefetched(command.api_key_id)
 
     def represent(self, completed: Completed) -> Any:
         """Return the key; if a secret was made, with the secret, which is null on a repeat."""
-        (found,) = in_context([completed.result])
-        if self.action in _REVEALING:
-            return present_with_secret(found, secret=completed.secret)
-        return present(found)
+        (shown,) = reading.presented([completed.result])
+        is_revealing = self.action in _REVEALING
+        return reading.with_secret(shown, secret=completed.secret) if is_revealing else shown

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, TypedDict
+from typing import Any, TypedDict
 
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -12,25 +12,10 @@ from apikeys.authentication import usage
 from apikeys.authentication.credentials import BadCredential, Candidate, Verdict, candidate_of_token
 from apikeys.rest.serializers import ScopesField
 from audit.domain import Actor, normal_address, scopes_not_covered
-from audit.rest import ActorViewSet, documented, refuse_misfits
+from audit.rest import ActorViewSet, documented, refuse_misfits, resource
 
 _LONGEST_SECRET = 4096
 _LONGEST_ADDRESS = 45
-_DETAILS: Final = {
-    Verdict.MALFORMED: "This is not in the format of a secret of this service.",
-    Verdict.UNKNOWN: "No key that you may see has this secret.",
-    Verdict.DELETED: "The key is deleted.",
-    Verdict.DISABLED: "The key is disabled.",
-    Verdict.EXPIRED: "The key has expired.",
-    Verdict.NOT_YET_VALID: "The key is not valid yet.",
-    Verdict.SECRET_EXPIRED: "The secret was replaced, and its overlap has ended.",
-    Verdict.OWNER_INACTIVE: "The owner of the key is not active.",
-    Verdict.OWNER_LEFT: "The key's owner no longer acts for its customer.",
-    Verdict.ADDRESS_REQUIRED: "The key is restricted to networks: send the IP address of its user.",
-    Verdict.NETWORK_NOT_ALLOWED: "The key may not be used from this IP address.",
-    Verdict.INSUFFICIENT_SCOPE: "The key lacks one of the scopes.",
-    Verdict.VALID: "The secret is valid.",
-}
 
 
 class VerifyInput(serializers.Serializer[Any]):
@@ -131,18 +116,12 @@ def _verification(verdict: Verdict, candidate: Candidate | None = None) -> Verif
     return {
         "valid": verdict is Verdict.VALID,
         "code": verdict.value,
-        "detail": _DETAILS[verdict],
+        "detail": verdict.label,
         "key": _key(candidate) if candidate else None,
     }
 
 
 def _key(candidate: Candidate) -> VerifiedKey:
-    return {
-        "id": str(candidate.id),
-        "name": candidate.name,
-        "environment": candidate.environment,
-        "scopes": candidate.scopes,
-        "customer_id": str(candidate.customer_id),
-        "owner": {"id": candidate.owner_id, "username": candidate.owner},
-        "expires_at": candidate.expires_at,
-    }
+    owner: VerifiedOwner = {"id": candidate.owner_id, "username": candidate.owner}
+    ids = {"id": str(candidate.id), "customer_id": str(candidate.customer_id)}
+    return resource(VerifiedKey, candidate, owner=owner, **ids)

@@ -12,7 +12,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from approvals.models import Policy
 from approvals.pages import people
@@ -27,6 +27,9 @@ from audit.entry.requests import LONGEST_REASON, actor_of_request
 from audit.messages.classes import Subject
 from audit.pages.admin import HistoryAdmin
 from audit.pages.linked_rows import LinkedRows
+
+# What the forms send besides the draft.
+_NOT_DRAFTED = ("csrfmiddlewaretoken", "step", "seen", "reason")
 
 
 class ExplainForm(forms.Form):
@@ -100,20 +103,22 @@ class PolicyAdmin(HistoryAdmin):
         page = policy_page.read(policy, actor=actor_of_request(request))
         return self._page(request, "policy", title=str(policy).capitalize(), page=page)
 
+    @method_decorator(require_http_methods(["GET", "HEAD", "POST"]))
     def draft_view(self, request: HttpRequest, object_id: str | None = None) -> HttpResponse:
         """Edit, preview and propose a draft.
 
-        The draft is in the URL, so it can be sent to others; only a proposal is a POST.
+        A draft is never taken from a URL: no link makes a user evaluate its condition.
         """
         policy = self._policy(request, object_id)
-        given = request.GET if "governs" in request.GET else None
+        given = request.POST if request.method == "POST" else None
         initial = initial_of(policy) if policy else None
         actor = actor_of_request(request)
         form = PolicyForm(given, initial=initial, actor=actor, policy=policy)
         title = f"Edit the {policy}" if policy else "New policy"
-        if given is None or "edit" in given or not form.is_valid():
+        step = request.POST.get("step")
+        if given is None or step == "edit" or not form.is_valid():
             return self._page(request, "policy_editor", title=title, form=form, policy=policy)
-        if request.method == "POST":
+        if step == "propose":
             return self._propose(request, form.command(), policy=policy)
         preview = policy_preview.preview(form.command(), policy=policy, actor=actor)
         return self._page(
@@ -182,8 +187,8 @@ class PolicyAdmin(HistoryAdmin):
         context = {
             "opts": self.opts,
             "address": request.path,
-            "draft": request.GET.urlencode(),
-            "seen": store.present_number(Subject("policy", str(policy.pk))) if policy else "",
+            "draft": [pair for pair in request.POST.items() if pair[0] not in _NOT_DRAFTED],
+            "seen": store.current_number(Subject("policy", str(policy.pk))) if policy else "",
             "longest_reason": LONGEST_REASON,
             "policies_url": reverse("admin:approvals_policy_changelist"),
         }

@@ -48,8 +48,9 @@ class NotBroken(Conflict):
 def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
     _check_answerable(command, context)
     request = ApprovalRequest.objects.select_for_update().get(pk=command.approval_request_id)
+    execution.check_intact(request)
     context.correlation_id = request.held_record.correlation_id
-    if built_in.is_under_floor(request.requirements):
+    if built_in.includes_built_in(request.requirements):
         raise UnderTheFloor
     if not request.is_retriable:
         request.check_pending(now=timezone.now())

@@ -8,42 +8,47 @@ from django.utils import timezone
 from approvals.decisions import notifications
 from approvals.decisions.events import ApprovalRequested, Settled
 from approvals.models import ApprovalRequest, State
+from approvals.models.refusals import RequestAltered
 from approvals.requests import staleness
 from approvals.sealing.payloads import Unfitting, UnknownCommand, Unloadable
 from audit.bus.context import Context
 from audit.bus.dispatch import cancel, replay
+from audit.messages import exceptions
 from audit.messages.classes import Command
-from audit.messages.exceptions import (
-    Cancelled,
-    ConnectionLost,
-    Crashed,
-    Deadlocked,
-    Forbidden,
-    Invalid,
-    NotFound,
-    PreconditionFailed,
-    TimedOut,
-)
-from audit.messages.exceptions import Refused as RefusedError
 from audit.messages.outcomes import Completed, ReplayFailed, ReplayOutcome, ReplayRefused
 from audit.models.records import CommandRecord
 
 logger = structlog.get_logger(__name__)
 
 # Errors that may not occur on another attempt.
-_TRANSIENT = (TimedOut, Deadlocked, ConnectionLost, Crashed)
+_TRANSIENT = (
+    exceptions.TimedOut,
+    exceptions.Deadlocked,
+    exceptions.ConnectionLost,
+    exceptions.Crashed,
+)
 
 
-class ApprovedTooLate(Cancelled):
+class ApprovedTooLate(exceptions.Cancelled):
     """Enough people approved, but the time for execution had expired."""
 
     code = "too_late"
 
 
-class NotLoaded(Cancelled):
+class NotLoaded(exceptions.Cancelled):
     """The approved command is no longer readable, so it will not be executed."""
 
     code = "unloadable"
+
+
+def check_intact(request: ApprovalRequest) -> None:
+    """Check that the row of a request is as its last command left it; log an error if it is not.
+
+    :raises RequestAltered: if it is not.
+    """
+    if not request.is_intact:
+        logger.error("approval request altered", approval_request_id=str(request.pk))
+        raise RequestAltered
 
 
 def opened(request: ApprovalRequest) -> Command:
@@ -107,7 +112,7 @@ def release_again(request: ApprovalRequest, *, context: Context) -> None:
 
 
 def cancel_request(
-    request: ApprovalRequest, state: State, error: Cancelled, *, outcome_code: str = ""
+    request: ApprovalRequest, state: State, error: exceptions.Cancelled, *, outcome_code: str = ""
 ) -> None:
     """End a request whose command will never be executed."""
     cancel(request.held_record, error)
@@ -155,13 +160,13 @@ def _outcome(words: str, *, by: str) -> str:
     return f"{by}. {words[0].upper()}{words[1:]}" if by else f"Approved, but {words}"
 
 
-def _kind(error: RefusedError) -> str:
+def _kind(error: exceptions.Refused) -> str:
     match error:
-        case PreconditionFailed():
+        case exceptions.PreconditionFailed():
             return "stale"
-        case Forbidden() | NotFound():
+        case exceptions.Forbidden() | exceptions.NotFound():
             return "forbidden"
-        case Invalid():
+        case exceptions.Invalid():
             return "invalid"
         case _:
             return "conflict"

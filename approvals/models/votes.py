@@ -1,6 +1,8 @@
 """Votes: the decisions of people on requests, each with a proof that it came through the bus."""
 
+from collections.abc import Iterable
 from functools import cached_property
+from itertools import count
 
 from django.conf import settings
 from django.db import models
@@ -88,3 +90,13 @@ class Vote(LeanModel, Evidence):
     def is_genuine(self) -> bool:
         """True if the vote, as it was read, came through the bus: other rows have no valid MAC."""
         return payloads.is_signed(self.signed_content, self.mac)
+
+
+def next_number(votes: Iterable[Vote]) -> int:
+    """Return the number of a person's next vote on the request of these votes.
+
+    A vote that was inserted by hand neither counts nor uses up the numbers; its own is taken.
+    """
+    genuine = {vote.number: vote.is_genuine for vote in votes}
+    last = max((number for number, counts in genuine.items() if counts), default=0)
+    return next(number for number in count(last + 1) if number not in genuine)

@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import fields
-from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.contrib.messages import constants as levels
 from django.http import HttpRequest, QueryDict
@@ -17,6 +16,8 @@ from audit.messages.exceptions import CommandError, FieldError, Invalid
 from audit.messages.text import clean_text
 
 _LONGEST_FIELD = 254
+# Names of form inputs that differ from those of the commands' fields.
+_INPUTS = {"user_id": "user", "group_id": "group", "group_name": "name"}
 
 
 class Verb(NamedTuple):
@@ -31,9 +32,12 @@ class Verb(NamedTuple):
 
         :raises Invalid: if a value in the form is not of its field's type.
         """
-        values = {**self.values, **known}
-        missing = [each.name for each in fields(self.command) if each.name not in values]
-        return self.command(**values, **{name: _READERS[name](form) for name in missing})
+        values: dict[str, Any] = {**self.values, **known}
+        for field in fields(self.command):
+            if field.name not in values:
+                read = _number if field.type is int else _text
+                values[field.name] = read(form, _INPUTS.get(field.name, field.name))
+        return self.command(**values)
 
 
 CREATE_USER = Verb("Create", commands.CreateUser)
@@ -94,14 +98,3 @@ def _number(form: QueryDict, name: str) -> int:
     if not (given.isascii() and given.isdecimal()):
         raise Invalid(errors=[FieldError(name, "required", "is required")])
     return int(given)
-
-
-# How a field of a command is read from a form.
-_READERS: Mapping[str, Callable[[QueryDict], int | str]] = {
-    "user_id": partial(_number, name="user"),
-    "group_id": partial(_number, name="group"),
-    "group_name": partial(_text, name="name"),
-    "permission": partial(_text, name="permission"),
-    "username": partial(_text, name="username"),
-    "email": partial(_text, name="email"),
-}

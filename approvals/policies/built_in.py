@@ -18,7 +18,7 @@ from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy,
 from audit.messages.classes import Command
 from audit.messages.exceptions import Conflict, Forbidden
 
-FLOOR = "floor"
+BUILT_IN_ID = "floor"
 QUORUM = 2
 
 
@@ -35,21 +35,21 @@ class CameUnderTheFloor(Conflict):
     remedy = "Ask the requester to resubmit the request."
 
 
-def floor_for(command: Command) -> dict[str, Any] | None:
+def built_in_requirements(command: Command) -> dict[str, Any] | None:
     """Return the requirements of the built-in policy for a command; None if it does not apply.
 
     :raises NoPolicyOwners: if no group could approve the command.
     """
-    touches = _QUESTIONS.get(type(command))
+    touches = _GUARDED.get(type(command))
     if touches is None or not touches(command):
         return None
     owners = Group.objects.filter(name=OWNERS).first()
     if owners is None:
         raise NoPolicyOwners
-    rule = {"policy_id": FLOOR, "group_id": owners.pk, "group": owners.name, "quorum": QUORUM}
+    rule = {"policy_id": BUILT_IN_ID, "group_id": owners.pk, "group": owners.name, "quorum": QUORUM}
     return {
-        "policies": [{"id": FLOOR, "version": 1, "governs": command.message_type}],
-        "rules": [{"id": FLOOR, **rule}],
+        "policies": [{"id": BUILT_IN_ID, "version": 1, "governs": command.message_type}],
+        "rules": [{"id": BUILT_IN_ID, **rule}],
         # Whatever other policies say, the requester may not approve this.
         "options": {"requester_may_vote": False},
     }
@@ -61,13 +61,13 @@ def check_replay(command: Command, *, decision: dict[str, Any]) -> None:
     :raises CameUnderTheFloor: if it was held under other policies only.
     """
     requirements = decision.get("requirements", {"policies": []})
-    if floor_for(command) is not None and not is_under_floor(requirements):
+    if built_in_requirements(command) is not None and not includes_built_in(requirements):
         raise CameUnderTheFloor
 
 
-def is_under_floor(requirements: dict[str, Any]) -> bool:
+def includes_built_in(requirements: dict[str, Any]) -> bool:
     """Return True if the built-in policy is among a request's requirements."""
-    return any(policy["id"] == FLOOR for policy in requirements["policies"])
+    return any(policy["id"] == BUILT_IN_ID for policy in requirements["policies"])
 
 
 def _always(_: Command) -> bool:
@@ -102,7 +102,7 @@ def _names_owners(command: Any) -> bool:
     return bool(command.group_name == OWNERS)
 
 
-_QUESTIONS: dict[type[Command], Callable[[Any], bool]] = {
+_GUARDED: dict[type[Command], Callable[[Any], bool]] = {
     CreatePolicy: _always,
     EditPolicy: _always,
     DisablePolicy: _always,

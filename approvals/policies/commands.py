@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
 from django.contrib.auth.models import Group
@@ -94,6 +94,10 @@ class EditPolicy(_OnPolicy, _PolicyFields):
 
     def describe(self, subject_label: str) -> str:
         return f"Edit the {subject_label}: {self._phrase()}"
+
+
+#: A proposed policy, as a new one or the next version.
+PolicyDraft: TypeAlias = CreatePolicy | EditPolicy
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,22 +3,25 @@
 Every member that a condition may name is declared as a separate variable, ``subject.name``, with
 its type. So the compiler itself reports a mistyped member, which would otherwise always be false,
 and its position. If a value may be missing, the type is nullable.
+
+They run inside transactions, so they are bounded (`language.expressions`), stored ones, too.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import fields
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
 from types import NoneType, UnionType
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 from cel_expr_python import cel
-from django.contrib.postgres.fields import ArrayField
-from django.db import models
 
+from approvals.policies.language import expressions
 from audit.bus.context import Context
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import FieldError, Forbidden, Invalid
@@ -26,6 +29,18 @@ from audit.models.records import CommandRecord
 from audit.subjects import types
 
 EXAMPLE = 'actor.kind == "api_key"'
+LONGEST = 5_000
+# The most characters of the values that a condition names.
+LARGEST_VALUES = 100_000
+_LANGUAGE = cel.NewEnvConfigFromYaml("""
+stdlib:
+  exclude_macros: [map, filter]
+  exclude_functions:
+  - name: _+_
+    overloads: [{id: add_string}, {id: add_list}, {id: add_bytes}]
+""")
+# What the library raises: its own errors, and those of converting values or running out of memory.
+_FAULTS = (RuntimeError, ValueError, TypeError, ArithmeticError, LookupError, MemoryError)
 _SCALARS: dict[Any, cel.Type] = {
     bool: cel.Type.BOOL,
     int: cel.Type.INT,
@@ -45,15 +60,6 @@ _NULLABLE: dict[Any, cel.Type] = {
     str: cel.Type("google.protobuf.StringValue"),
     UUID: cel.Type("google.protobuf.StringValue"),
 }
-# Python types of columns. Lists and objects have no type that CEL could know at compile time.
-_KINDS: tuple[tuple[type | tuple[type, ...], type], ...] = (
-    (models.BooleanField, bool),
-    ((models.IntegerField, models.AutoField), int),
-    ((models.FloatField, models.DecimalField), float),
-    (models.DateTimeField, datetime),
-    (ArrayField, list),
-    (models.JSONField, dict),
-)
 # The names that a condition may use in addition to the fields of a command and its subject: where
 # the value is in a context, and in the record of a command. All are strings.
 _FACTS = {
@@ -77,19 +83,28 @@ class ConditionFailed(Forbidden):
     remedy = "Ask the policy owners to fix the condition of the policy."
 
 
+class _Examined(NamedTuple):
+    """The names that a condition uses, the type of its result, and why it is refused, if it is."""
+
+    names: frozenset[str]
+    returns: str
+    problem: str
+
+
 def check(condition: str, command_classes: Iterable[type[Command]]) -> None:
     """Check that a condition compiles for every command type that it is to govern.
 
     :raises Invalid: with the position in the text, for an unknown member, a wrong type, a
-        syntax error, or a result that is not a boolean.
+        syntax error, an unbounded operation, or a result that is not a boolean.
     """
     for command_class in command_classes:
-        try:
-            result = cel.NewEnv(variables=_declared(command_class)).compile(condition)
-        except RuntimeError as error:
-            raise _bad(str(error), command_class) from error
-        if result.return_type() != cel.Type.BOOL:
-            raise _bad(f"returns {result.return_type().name()}, not true or false", command_class)
+        _, returns, problem = _examined(condition, command_class)
+        if not problem and returns != cel.Type.BOOL.name():
+            result = expressions.types_in_words(returns)
+            problem = f"at 1:1: it returns {result}, not true or false"
+        if problem:
+            message = f"must be valid for {command_class.message_type}: {problem}"
+            raise Invalid(errors=[FieldError("condition", "condition", message)])
 
 
 def names(command_classes: Iterable[type[Command]]) -> list[str]:
@@ -101,35 +116,48 @@ def names(command_classes: Iterable[type[Command]]) -> list[str]:
 def is_met(condition: str, command: Command, context: Context) -> bool:
     """Return True if the condition holds for a command that is being dispatched.
 
-    :raises ConditionFailed: if the result is not a boolean.
+    :raises ConditionFailed: if it exceeds a limit, or the result is not a boolean.
     """
     if not condition:
         return True
-    asked_for = context.subject if needs_subject(condition) else None
+    names = _examined(condition, type(command)).names
+    asked_for = context.subject if any(name.startswith("subject.") for name in names) else None
     subject = types.subject_values(asked_for) if asked_for else {}
-    return evaluate(condition, values_of(command, context, subject))
+    return evaluate(condition, values_of(command, context, subject), type(command))
 
 
-def evaluate(condition: str, values: Mapping[str, Any]) -> bool:
+def evaluate(condition: str, values: Mapping[str, Any], command_class: type[Command]) -> bool:
     """Return True if the condition holds for these values, each by its full name.
 
-    :raises ConditionFailed: if the result is not a boolean.
+    :raises ConditionFailed: if it exceeds a limit, or the result is not a boolean.
     """
-    types = tuple((name, _type_at_run_time(value)) for name, value in values.items())
-    result = _compiled(condition, types).eval(data=dict(values))
-    if result.type() != cel.Type.BOOL:
-        message = f"A policy's condition, {condition}, could not be evaluated: {result.value()}"
-        raise ConditionFailed(message)
-    return bool(result.value())
+    names, _, problem = _examined(condition, command_class)
+    if problem:
+        raise _failed(condition, problem)
+    named = {name: values.get(name) for name in sorted(names)}
+    if len(str(named)) > LARGEST_VALUES:
+        raise _failed(condition, f"its values have more than {LARGEST_VALUES} characters")
+    result = _result(condition, named)
+    if not isinstance(result, bool):
+        failing = (each for each in criteria(condition) if _result(each, named) == result)
+        place = expressions.place(condition, condition.index(next(failing, condition)))
+        raise _failed(condition, f"{place}: {result}")
+    return result
 
 
-def first_unmet(condition: str, values: Mapping[str, Any]) -> str:
+def first_unmet(condition: str, values: Mapping[str, Any], command_class: type[Command]) -> str:
     """Return the first criterion of a condition that does not hold; empty if all do.
 
-    :raises ConditionFailed: if it gives anything but true or false.
+    :raises ConditionFailed: if it exceeds a limit, or gives anything but true or false.
     """
-    unmet = (each for each in criteria(condition) if each and not evaluate(each, values))
-    return next(unmet, "")
+    if evaluate(condition, values, command_class):
+        return ""
+    for criterion in criteria(condition):
+        # One that fails decides nothing if another one is false.
+        with suppress(ConditionFailed):
+            if not evaluate(criterion, values, command_class):
+                return criterion
+    return condition
 
 
 def facts_of(source: Context | CommandRecord) -> dict[str, str]:
@@ -172,11 +200,50 @@ def criteria(condition: str) -> list[str]:
     return [condition[start:end].strip() for start, end in zip(starts, ends, strict=True)]
 
 
+def _examined(condition: str, command_class: type[Command]) -> _Examined:
+    # To mypy, classes of classes with fields are not hashable.
+    hashable: Any = command_class
+    return _examined_once(condition, hashable)
+
+
+@lru_cache(maxsize=1000)
+def _examined_once(condition: str, command_class: type[Command]) -> _Examined:
+    declared, problem = _declared(command_class), ""
+    if len(condition) > LONGEST:
+        place = expressions.place(condition, LONGEST)
+        problem = f"{place}: it is longer than {LONGEST} characters"
+        return _Examined(frozenset(), "", problem)
+    try:
+        compiled = cel.NewEnv(config=_LANGUAGE, variables=declared).compile(condition)
+    except _FAULTS as error:
+        return _Examined(frozenset(), "", expressions.compiler_error(str(error)))
+    names, excesses = expressions.read(compiled.serialize())
+    if excesses:
+        problem = f"{expressions.place(condition, excesses[0].offset)}: {excesses[0].words}"
+    return _Examined(names & declared.keys(), compiled.return_type().name(), problem)
+
+
+def _result(condition: str, values: Mapping[str, Any]) -> bool | str:
+    """Return the result of a condition, or why there is none."""
+    kinds = tuple((name, _type_at_run_time(value)) for name, value in values.items())
+    try:
+        result = _compiled(condition, kinds).eval(data=dict(values))
+    except _FAULTS as error:
+        return expressions.evaluation_error(str(error))
+    if result.type() != cel.Type.BOOL:
+        return expressions.evaluation_error(str(result.value()))
+    return bool(result.value())
+
+
+def _failed(condition: str, words: str) -> ConditionFailed:
+    return ConditionFailed(f"A policy's condition, {condition}, could not be evaluated: {words}.")
+
+
 @lru_cache(maxsize=1000)
 def _compiled(condition: str, types: tuple[tuple[str, str], ...]) -> cel.Expression:
     # Types were checked when the condition was stored. Here a member may be null.
     variables = {name: getattr(cel.Type, kind) for name, kind in types}
-    return cel.NewEnv(variables=variables).compile(condition)
+    return cel.NewEnv(config=_LANGUAGE, variables=variables).compile(condition)
 
 
 def _top_level_operators(condition: str) -> Iterator[tuple[int, str]]:
@@ -202,9 +269,9 @@ def _type_at_run_time(value: Any) -> str:
 def _declared(command_class: type[Command]) -> dict[str, cel.Type]:
     hints = get_type_hints(command_class)
     declared = {
-        f"command.{name}": _type(hints[name])
-        for name in command_class.__dataclass_fields__
-        if name not in secret_fields(command_class)
+        f"command.{field.name}": _type(hints[field.name])
+        for field in fields(command_class)
+        if field.name not in secret_fields(command_class)
     }
     declared |= dict.fromkeys(_FACTS, cel.Type.STRING)
     return declared | {
@@ -231,14 +298,7 @@ def _type(annotation: Any) -> cel.Type:
 
 def _subject_types(command_class: type[Command]) -> Mapping[str, type]:
     found = command_class.subject and types.subject_type(command_class.subject.type)
-    if not found:
-        return {}
-    return {name: _python_type(field) for name, field in types.subject_fields(found).items()}
-
-
-def _python_type(field: Any) -> type:
-    target = field.target_field if field.is_relation else field
-    return next((kind for columns, kind in _KINDS if isinstance(target, columns)), str)
+    return types.field_types(found) if found else {}
 
 
 def _native(value: Any) -> Any:
@@ -255,11 +315,3 @@ def _native(value: Any) -> Any:
             return {key: _native(item) for key, item in value.items()}
         case _:
             return value
-
-
-def _bad(words: str, command_class: type[Command]) -> Invalid:
-    place = words.replace("INVALID_ARGUMENT: ERROR: <input>:", "at ").replace(
-        "[INVALID_ARGUMENT]", ""
-    )
-    message = f"must be valid for {command_class.message_type}: {place.strip()}"
-    return Invalid(errors=[FieldError("condition", "condition", message)])

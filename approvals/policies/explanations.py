@@ -79,7 +79,8 @@ def explain(policy: Policy, record: CommandRecord, *, past: Past) -> Explanation
             return made(unmet=unmet)
         known = _values(record, past.of(record) if conditions.needs_subject(condition) else {})
         values = {name: known[name] for name in conditions.members(condition) if name in known}
-        criterion = conditions.first_unmet(condition, known)
+        command_class: Any = catalog.message_class(record.message_type)
+        criterion = conditions.first_unmet(condition, known, command_class)
     except (ConditionFailed, Invalid, catalog.UnknownMessageType) as error:
         return made(unmet=str(error), is_evaluable=False, values=values)
     return made(unmet=f"not: {criterion}" if criterion else "", values=values)

@@ -1,6 +1,7 @@
 """Handlers of policy commands, with the checks that a policy can be evaluated and met."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -8,73 +9,70 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
 from approvals.models import Effect, Policy, Rule, eligibility
-from approvals.policies import conditions, evaluation
+from approvals.policies import commands, conditions, evaluation
 from approvals.policies import slots as matching
-from approvals.policies.commands import (
-    CreatePolicy,
-    DisablePolicy,
-    EditPolicy,
-    PolicyCreated,
-    PolicyDisabled,
-    PolicyEdited,
-)
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import FieldError, Invalid
 
+_LONGEST = timedelta(days=99_999)
 
-@handles(CreatePolicy)
-def create_policy(command: CreatePolicy, context: Context) -> Policy:
+
+@handles(commands.CreatePolicy)
+def create_policy(command: commands.CreatePolicy, context: Context) -> Policy:
     check_policy(command)
     policy = Policy.objects.create(pk=command.policy_id, **command.columns())
     _add_rules(policy, command)
     policy.seal()
-    context.emit(PolicyCreated(policy_id=policy.pk, **_content(command)))
+    context.emit(commands.PolicyCreated(policy_id=policy.pk, **_content(command)))
     return policy
 
 
-@handles(EditPolicy)
-def edit_policy(command: EditPolicy, context: Context) -> Policy:
+@handles(commands.EditPolicy)
+def edit_policy(command: commands.EditPolicy, context: Context) -> Policy:
     policy = _locked(command.policy_id)
     check_policy(command)
     for rule in policy.rules.filter(is_dropped=False):
         rule.drop()
     _add_rules(policy, command)
     policy.edit(**command.columns())
-    context.emit(PolicyEdited(policy_id=policy.pk, version=policy.version, **_content(command)))
+    context.emit(
+        commands.PolicyEdited(policy_id=policy.pk, version=policy.version, **_content(command))
+    )
     return policy
 
 
-@handles(DisablePolicy)
-def disable_policy(command: DisablePolicy, context: Context) -> Policy:
+@handles(commands.DisablePolicy)
+def disable_policy(command: commands.DisablePolicy, context: Context) -> Policy:
     policy = _locked(command.policy_id)
     policy.disable()
-    context.emit(PolicyDisabled(policy_id=policy.pk))
+    context.emit(commands.PolicyDisabled(policy_id=policy.pk))
     return policy
 
 
-@precondition(CreatePolicy, EditPolicy)
-def check_draft(command: CreatePolicy | EditPolicy, context: Context) -> None:
+@precondition(commands.CreatePolicy, commands.EditPolicy)
+def check_draft(command: commands.PolicyDraft, context: Context) -> None:
     """Refuse early what would be refused on execution, before anyone has to approve it."""
-    if isinstance(command, EditPolicy):
+    if isinstance(command, commands.EditPolicy):
         Policy.objects.get(pk=command.policy_id)
     check_policy(command)
 
 
-@precondition(DisablePolicy)
-def check_is_enabled(command: DisablePolicy, context: Context) -> None:
+@precondition(commands.DisablePolicy)
+def check_is_enabled(command: commands.DisablePolicy, context: Context) -> None:
     """Refuse early to disable a missing or disabled policy, before anyone has to approve it."""
     Policy.objects.get(pk=command.policy_id).check_enabled()
 
 
-def check_policy(command: CreatePolicy | EditPolicy) -> None:
+def check_policy(command: commands.PolicyDraft) -> None:
     """Check that a policy can be evaluated, and met by the current approvers.
 
     :raises Invalid: with all problems of the first step that finds any.
     """
     governed = _governed_by(command.governs, effect=command.effect)
     _check_can_be_undone(command, governed)
+    _check_durations(command)
     if command.condition:
         conditions.check(command.condition, governed)
     if command.effect != Effect.REQUIRE_APPROVAL.value:
@@ -99,11 +97,9 @@ def _governed_by(governs: str, *, effect: str) -> list[type[Command]]:
     return governed
 
 
-def _check_can_be_undone(
-    command: CreatePolicy | EditPolicy, governed: Sequence[type[Command]]
-) -> None:
+def _check_can_be_undone(command: commands.PolicyDraft, governed: Sequence[type[Command]]) -> None:
     """Refuse a policy that could prevent its own removal: removal is already guarded."""
-    if DisablePolicy not in governed:
+    if commands.DisablePolicy not in governed:
         return
     if command.effect == Effect.FORBID.value:
         message = "must not forbid changing policies: no one could undo that"
@@ -115,6 +111,19 @@ def _check_can_be_undone(
         raise Invalid(errors=[FieldError("condition", "irrevocable", message)])
 
 
+def _check_durations(command: commands.PolicyDraft) -> None:
+    """Refuse a limit of zero, which would mean no limit, and durations beyond the calendar."""
+    least = {"minimum_membership": 0, "approve_within": 1, "execute_within": 1}
+    given = {name: getattr(command, name) for name in least}
+    errors = [
+        FieldError(name, "invalid", f"must be from {seconds} seconds to {_LONGEST.days} days")
+        for name, seconds in least.items()
+        if given[name] is not None and not timedelta(seconds=seconds) <= given[name] <= _LONGEST
+    ]
+    if errors:
+        raise Invalid(errors=errors)
+
+
 def _check_can_be_held(governed: Sequence[type[Command]]) -> None:
     secretive = [each.message_type for each in governed if secret_fields(each)]
     if secretive:
@@ -122,7 +131,7 @@ def _check_can_be_held(governed: Sequence[type[Command]]) -> None:
         raise Invalid(errors=[FieldError("governs", "secret", message)])
 
 
-def _check_rules(command: CreatePolicy | EditPolicy, governed: Sequence[type[Command]]) -> None:
+def _check_rules(command: commands.PolicyDraft, governed: Sequence[type[Command]]) -> None:
     """Check that active people can meet the rules, whichever approver is the requester.
 
     :raises Invalid: naming the group that lacks people, and for which requester.
@@ -149,7 +158,7 @@ def _possible_requesters(people: set[int], governed: Sequence[type[Command]]) ->
 
 
 def _check_can_be_met(
-    command: CreatePolicy | EditPolicy, members: dict[int, set[int]], *, without: int | None
+    command: commands.PolicyDraft, members: dict[int, set[int]], *, without: int | None
 ) -> None:
     slots = command.slots(members, without=without)
     filled = matching.fill(slots)
@@ -176,10 +185,10 @@ def _locked(policy_id: UUID) -> Policy:
     return policy
 
 
-def _add_rules(policy: Policy, command: CreatePolicy | EditPolicy) -> None:
+def _add_rules(policy: Policy, command: commands.PolicyDraft) -> None:
     for group, quorum in zip(command.groups, command.quorums, strict=True):
         Rule.objects.create(policy=policy, group=Group.objects.get(pk=group), quorum=quorum)
 
 
-def _content(command: CreatePolicy | EditPolicy) -> dict[str, Any]:
+def _content(command: commands.PolicyDraft) -> dict[str, Any]:
     return {name: value for name, value in command.plain().items() if name != "policy_id"}

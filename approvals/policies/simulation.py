@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from time import monotonic
 
 from approvals.models import Effect, Policy, eligibility
 from approvals.policies import slots as matching
@@ -15,9 +16,11 @@ from audit.models.records import CommandRecord
 class Simulation:
     """The explanations of a draft for recorded commands.
 
+    ``given`` is the number of these commands; fewer are explained if the time was used up.
     ``unsatisfiable`` are those that it matches, but the people of today could not have approved.
     """
 
+    given: int
     explanations: list[Explanation]
     unsatisfiable: list[CommandRecord] = field(default_factory=list)
 
@@ -25,6 +28,11 @@ class Simulation:
     def looked_at(self) -> int:
         """The number of commands that it was run on."""
         return len(self.explanations)
+
+    @property
+    def is_cut_short(self) -> bool:
+        """True if the time was used up before all commands were evaluated."""
+        return self.looked_at < self.given
 
     @property
     def matched(self) -> list[CommandRecord]:
@@ -43,11 +51,20 @@ class Simulation:
         return Counter(record.actor_label for record in self.matched).most_common()
 
 
-def simulate(draft: CreatePolicy | EditPolicy, records: Iterable[CommandRecord]) -> Simulation:
-    """Run a draft over first attempts at commands, with the values that their subjects had then."""
-    looked_at = list(records)
-    past, policy = Past(looked_at), Policy(**draft.columns())
-    simulation = Simulation([explain(policy, record, past=past) for record in looked_at])
+def simulate(
+    draft: CreatePolicy | EditPolicy, records: Iterable[CommandRecord], *, seconds: float
+) -> Simulation:
+    """Run a draft over first attempts at commands, with the values that their subjects had then.
+
+    It ends with the first command after ``seconds``.
+    """
+    given, until = list(records), monotonic() + seconds
+    past, policy = Past(given), Policy(**draft.columns())
+    simulation = Simulation(len(given), [])
+    for record in given:
+        simulation.explanations.append(explain(policy, record, past=past))
+        if monotonic() > until:
+            break
     if draft.effect == Effect.REQUIRE_APPROVAL.value:
         members = eligibility.members_of(draft.groups)
         simulation.unsatisfiable.extend(

@@ -19,7 +19,10 @@ class Slots(NamedTuple):
 
 def fill(rules: Sequence[Slots]) -> Mapping[str, set[int]]:
     """Return for each rule the people who fill its slots: as many as possible, each in one rule."""
-    slots = [(rule, number) for rule in rules for number in range(rule.quorum)]
+    # At most as many slots as people: a stored quorum may be any number.
+    slots = [
+        (rule, number) for rule in rules for number in range(min(rule.quorum, len(rule.people)))
+    ]
     holders: dict[int, int] = {}
 
     def seat(slot: int, tried: set[int]) -> bool:

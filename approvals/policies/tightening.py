@@ -6,7 +6,7 @@ from typing import Any
 from approvals.models import ApprovalRequest, Effect
 from approvals.models.refusals import NothingToTighten
 from approvals.policies import evaluation
-from approvals.policies.built_in import is_under_floor
+from approvals.policies.built_in import includes_built_in
 from approvals.policies.evaluation import Verdict
 from audit.bus import cases
 from audit.bus.context import Context
@@ -65,7 +65,7 @@ def _is_more(now: dict[str, Any], prior: dict[str, Any]) -> bool:
     return (
         any(quorum > before[group] for group, quorum in people_required(now).items())
         or _options(prior, now) != _options(prior, prior)
-        or (is_under_floor(now) and not is_under_floor(prior))
+        or (includes_built_in(now) and not includes_built_in(prior))
     )
 
 

@@ -5,10 +5,10 @@ from approvals.models.refusals import NotTheRequester, NotToBeRaisedAgain
 from audit.actors.actors import Actor
 from audit.messages.classes import Command, generated_fields
 
-_CAME_TO_NOTHING = (State.REFUSED, State.FAILED, State.EXPIRED, State.DENIED)
+_UNSUCCESSFUL = (State.REFUSED, State.FAILED, State.EXPIRED, State.DENIED)
 
 
-def check_may_be_raised_again(request: ApprovalRequest, *, actor: Actor) -> None:
+def check_may_be_resubmitted(request: ApprovalRequest, *, actor: Actor) -> None:
     """Check that the actor made the request and it was refused, failed, expired or denied.
 
     :raises NotTheRequester: if another actor made the request.
@@ -16,16 +16,16 @@ def check_may_be_raised_again(request: ApprovalRequest, *, actor: Actor) -> None
     """
     if not actor.person_id or actor.person_id != request.requester_person:
         raise NotTheRequester
-    if request.present_state not in _CAME_TO_NOTHING:
+    if request.present_state not in _UNSUCCESSFUL:
         raise NotToBeRaisedAgain
 
 
-def raised_again(request: ApprovalRequest, *, actor: Actor) -> Command:
+def resubmitted(request: ApprovalRequest, *, actor: Actor) -> Command:
     """Return the requested command again, with new generated ids.
 
     :raises CommandError: if it cannot be resubmitted, or is no longer readable.
     """
-    check_may_be_raised_again(request, actor=actor)
+    check_may_be_resubmitted(request, actor=actor)
     command = request.command()
     generated = generated_fields(type(command))
     asked = {name: value for name, value in command.plain().items() if name not in generated}

@@ -33,7 +33,7 @@ def number_to_expect(request: ApprovalRequest) -> int:
     subject = request.subject_reference
     if subject is None:
         return request.subject_number
-    number = store.present_number(subject)
+    number = store.current_number(subject)
     if (
         number != request.subject_number
         and subjects.present_values(subject) == request.subject_values

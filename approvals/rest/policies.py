@@ -16,6 +16,7 @@ from rest_framework.status import HTTP_201_CREATED
 
 from approvals.models import Effect, Policy, Rule
 from approvals.models.policies import AlreadyDisabled
+from approvals.policies import conditions
 from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
 from approvals.rest import resources
 from audit.messages.exceptions import Forbidden, NotFound
@@ -61,7 +62,13 @@ class PolicyInput(CommandInput):
     governs = serializers.CharField(max_length=200)
     effect = serializers.ChoiceField(choices=Effect.choices, default=Effect.REQUIRE_APPROVAL)
     tenant = serializers.CharField(required=False, allow_null=True, max_length=100)
-    condition = serializers.CharField(required=False, allow_blank=True, max_length=5000)
+    condition = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=conditions.LONGEST,
+        help_text="A condition in CEL on the command. It may not build texts or lists, nor search "
+        "a list inside of another. If it is empty, the policy applies to every command.",
+    )
     message = serializers.CharField(required=False, allow_blank=True, max_length=500)
     rules = RuleInput(many=True, required=False)
     requester_may_vote = serializers.BooleanField(required=False)
@@ -108,12 +115,12 @@ class PolicyViewSet(CommandViewSet):
     )
     def create(self, request: Request) -> Response:
         """Propose a policy."""
-        return self.send(CreatePolicy, takes=PolicyInput, succeeds_with=HTTP_201_CREATED)
+        return self.send(CreatePolicy)
 
     @_command("replace_policy", takes=PolicyInput)
     def update(self, request: Request, policy_id: UUID) -> Response:
         """Propose a change of a policy."""
-        return self.send(EditPolicy, takes=PolicyInput, policy_id=policy_id)
+        return self.send(EditPolicy, policy_id=policy_id)
 
     @_command("disable_policy", raises=(AlreadyDisabled,))
     def disable(self, request: Request, policy_id: UUID) -> Response:

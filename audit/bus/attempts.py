@@ -81,15 +81,10 @@ class Attempt:
     @property
     def status(self) -> Status:
         """The status of the attempt by its error and outcome."""
-        match self.error, self.outcome:
-            case exceptions.Refused(), _:
-                return Status.REFUSED
-            case None, Postponed():
-                return Status.POSTPONED
-            case None, _:
-                return Status.SUCCEEDED
-            case _:
-                return Status.FAILED
+        if self.error:
+            is_refused = isinstance(self.error, exceptions.Refused)
+            return Status.REFUSED if is_refused else Status.FAILED
+        return Status.POSTPONED if isinstance(self.outcome, Postponed) else Status.SUCCEEDED
 
     def complete(self, outcome: Outcome) -> None:
         """Set the outcome. The outcome of an earlier command makes this one a duplicate of it."""

@@ -13,12 +13,22 @@ from audit.models.records import CommandRecord, Status
 from audit.wire import pipeline, rows
 from audit.wire.statements import Call, Statement
 
-_NEXT_ATTEMPT = Statement("SELECT max(attempt) + 1 FROM audit_commandrecord WHERE command_id = %s")
+# The first free number, because a record that was inserted by hand may have the last one.
+_NEXT_ATTEMPT = Statement("""
+    SELECT min(attempt) + 1 FROM audit_commandrecord AS taken
+    WHERE command_id = %s AND NOT EXISTS (
+        SELECT FROM audit_commandrecord AS next
+        WHERE next.command_id = taken.command_id AND next.attempt = taken.attempt + 1)
+""")
 
 
-def held(command_id: UUID) -> CommandRecord:
-    """Return the record of the attempt at which a command was held."""
-    return rows.found(CommandRecord, command_id=command_id, status=Status.POSTPONED)
+def held(command_id: UUID) -> list[CommandRecord]:
+    """Return the records by which a command was held, oldest attempt first.
+
+    Only the first comes from the bus; others were inserted by hand.
+    """
+    found = rows.every(CommandRecord, command_id=command_id, status=Status.POSTPONED)
+    return sorted(found, key=lambda record: record.attempt)
 
 
 def selection_of_held(command_id: UUID) -> Call:
@@ -40,8 +50,14 @@ def replayed(
     held: CommandRecord, actor: Actor | None, *, expected_number: int, by: Context
 ) -> Context:
     """Return the context for replaying a held command: as sent, with the requester's rights."""
+    without_rights = Actor(
+        kind=held.actor_kind,
+        id=held.actor_id,
+        label=held.actor_label,
+        person_id=held.actor_person,
+    )
     context = Context(
-        actor=actor or _actor_of_record(held),
+        actor=actor or without_rights,
         channel=held.channel,
         reason=held.reason,
         request=RequestFacts(
@@ -70,16 +86,6 @@ def cancelled(held: CommandRecord, error: Cancelled, *, by: Context) -> CommandR
     record.received_at, record.duration_us = timezone.now(), 0
     record.error_code, record.error_message = error.code, error.message
     return record
-
-
-def _actor_of_record(record: CommandRecord) -> Actor:
-    """Return the actor of a record, without any rights."""
-    return Actor(
-        kind=record.actor_kind,
-        id=record.actor_id,
-        label=record.actor_label,
-        person_id=record.actor_person,
-    )
 
 
 def _next_attempt(record: CommandRecord) -> int:

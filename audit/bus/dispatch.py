@@ -16,7 +16,7 @@ from django.db import Error, connection, transaction
 from structlog.contextvars import bind_contextvars
 
 from audit.actors import credentials
-from audit.bus import cases, failures, handling, idempotency, middleware, store
+from audit.bus import cases, epochs, failures, handling, idempotency, middleware, store
 from audit.bus.attempts import Attempt, refused_input
 from audit.bus.context import Context, current_context, running
 from audit.messages import exceptions
@@ -137,7 +137,7 @@ def refuse_input(
     The Idempotency-Key is not used up: the caller may fix the input and send it again.
     """
     record = refused_input(command_class, error, context=context)
-    store.settle([record])
+    epochs.settle([record])
     error.command_id = record.command_id
     raise error
 
@@ -153,9 +153,12 @@ def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
     except Exception as error:
         if not failures.is_collision(error) or retries == MOST_RETRIES:
             return _settle(attempts, unit, error)
+        is_on_another_server = store.lacks_epoch(error)
     finally:
         _unit.reset(token)
         bind_contextvars(command_id=str(last.context.command_id))
+    if is_on_another_server:
+        epochs.ensure()
     # The other transaction retries as well: not at the same time.
     time.sleep(random.uniform(0.001, 0.02))  # noqa: S311  # no secret
     for attempt in attempts:
@@ -241,7 +244,7 @@ def _through_middleware(command: Command, context: Context) -> Outcome:
         # The handler waited for the row while another command changed it. A caller that stated
         # the expected number gets the same error as if that command had been faster.
         subject, expected = context.subject, context.expected_number
-        if subject and expected is not None and store.present_number(subject) != expected:
+        if subject and expected is not None and store.current_number(subject) != expected:
             raise exceptions.PreconditionFailed from error
         raise
 

@@ -9,13 +9,16 @@ import structlog
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import Error, connection
 
-from audit.bus import store
+from audit.bus import epochs, store
 from audit.bus.attempts import Attempt, not_found_message
 from audit.messages import exceptions
 
 logger = structlog.get_logger(__name__)
 
 _RECONNECT_AFTER_SECONDS = (0.0, 0.1, 0.4, 1.0)
+# No further attempt to record begins after this: the caller is waiting.
+_RECORD_WITHIN_SECONDS = 8
+_READ_ONLY = "25006"
 _DEADLOCKS = frozenset({"40P01", "40001"})
 # A statement that is no longer prepared is prepared again, but only in another transaction.
 _FORGOTTEN = frozenset({"26000"})
@@ -44,10 +47,17 @@ def command_error(error: Exception, attempt: Attempt) -> exceptions.Refused | ex
 
 
 def is_collision(error: BaseException) -> bool:
-    """Return True if a concurrent transaction caused the error, so a retry may succeed."""
+    """Return True if a retry may succeed: a concurrent transaction or a failover is the cause."""
     if not isinstance(error, Error):
         return False
-    return _sqlstate(error) in (_DEADLOCKS | _FORGOTTEN) or _constraint(error) in _FIRST_COME
+    if _sqlstate(error) in (_DEADLOCKS | _FORGOTTEN) or _constraint(error) in _FIRST_COME:
+        return True
+    return store.lacks_epoch(error)
+
+
+def is_read_only(error: BaseException | None) -> bool:
+    """Return True if the server accepts no writes, so nothing was changed."""
+    return _sqlstate(error) == _READ_ONLY
 
 
 def is_for_the_outermost(error: BaseException) -> bool:
@@ -59,10 +69,17 @@ def record(attempts: Sequence[Attempt], error: Exception) -> None:
     """Record attempts that were rolled back, and mark those that are then in the log.
 
     :raises OutcomeUnknown: if the database cannot be reached.
+    :raises ConnectionLost: the same, if nothing was changed for certain.
     """
+    end = time.monotonic() + _RECORD_WITHIN_SECONDS
     for delay in _RECONNECT_AFTER_SECONDS:
+        if time.monotonic() + delay > end:
+            break
         time.sleep(delay)
         connection.close_if_unusable_or_obsolete()
+        if is_read_only(error):
+            # The next connection may lead to the new primary.
+            connection.close()
         try:
             _settle(attempts)
         except Error as problem:
@@ -73,9 +90,9 @@ def record(attempts: Sequence[Attempt], error: Exception) -> None:
     log(attempts[0])
     command_id = attempts[0].context.command_id
     logger.critical("attempt not recorded", command_id=str(command_id))
-    unknown = exceptions.OutcomeUnknown()
-    unknown.command_id = command_id
-    raise unknown from error
+    found = exceptions.ConnectionLost() if is_read_only(error) else exceptions.OutcomeUnknown()
+    found.command_id = command_id
+    raise found from error
 
 
 def log(attempt: Attempt) -> None:
@@ -94,7 +111,7 @@ def log(attempt: Attempt) -> None:
 
 
 def _settle(attempts: Sequence[Attempt]) -> None:
-    written = store.settle([attempt.record() for attempt in attempts])
+    written = epochs.settle([attempt.record() for attempt in attempts])
     for attempt, is_logged in zip(attempts, written, strict=True):
         attempt.is_logged = is_logged
 
@@ -113,10 +130,10 @@ def _is_connection_lost(error: BaseException) -> bool:
     if sqlstate is None:
         # It does not come from the server, so it is about the connection.
         return isinstance(error.__cause__, psycopg.OperationalError)
-    return sqlstate.startswith("08") or sqlstate in _ENDINGS
+    return sqlstate.startswith("08") or sqlstate in _ENDINGS or sqlstate == _READ_ONLY
 
 
-def _sqlstate(error: BaseException) -> str | None:
+def _sqlstate(error: BaseException | None) -> str | None:
     return getattr(error.__cause__, "sqlstate", None) if isinstance(error, Error) else None
 
 

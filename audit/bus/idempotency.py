@@ -6,7 +6,7 @@ from uuid import UUID
 
 from audit.bus.attempts import Attempt
 from audit.bus.context import Context
-from audit.log.status import present_record
+from audit.bus.postponements import current_record
 from audit.messages.classes import Command, codecs, generated_fields
 from audit.messages.exceptions import Failed as FailedError
 from audit.messages.exceptions import IdempotencyKeyReused, SameAsEarlier
@@ -34,11 +34,11 @@ def answer(attempt: Attempt, first: CommandRecord) -> Outcome | None:
     :raises Refused: if the repeated command was refused or cancelled.
     :raises Failed: if it was held, and failed in execution.
     """
-    present = present_record(first.command_id)
-    if present.status == Status.FAILED and first.status == Status.FAILED:
-        attempt.continue_as(present, _with_generated_values(attempt.command, first))
+    current = current_record(first.command_id)
+    if current.status == Status.FAILED and first.status == Status.FAILED:
+        attempt.continue_as(current, _with_generated_values(attempt.command, first))
         return None
-    return _outcome(present)
+    return _outcome(current)
 
 
 def truth(attempt: Attempt) -> Outcome:
@@ -54,7 +54,7 @@ def truth(attempt: Attempt) -> Outcome:
     if own and own.xid == attempt.xid and attempt.outcome:
         return attempt.outcome
     first = own or _same(attempt, _twin(attempt.context))
-    return _outcome(present_record(first.command_id))
+    return _outcome(current_record(first.command_id))
 
 
 def _twin(context: Context) -> CommandRecord:
@@ -73,26 +73,24 @@ def _same(attempt: Attempt, first: CommandRecord) -> CommandRecord:
     return first
 
 
-def _outcome(present: CommandRecord) -> Outcome:
-    if present.error_code == SameAsEarlier.code and present.decision:
-        return _outcome(present_record(UUID(present.decision["same_as"])))
-    if present.status == Status.SUCCEEDED:
-        subject_type = types.subject_type(present.result_type)
-        result = subject_type.load(present.result_id) if subject_type else None
-        return Completed(command_id=present.command_id, result=result, is_repeat=True)
-    if present.status == Status.POSTPONED:
+def _outcome(current: CommandRecord) -> Outcome:
+    if current.error_code == SameAsEarlier.code and current.decision:
+        return _outcome(current_record(UUID(current.decision["same_as"])))
+    if current.status == Status.SUCCEEDED:
+        subject_type = types.subject_type(current.result_type)
+        result = subject_type.load(current.result_id) if subject_type else None
+        return Completed(command_id=current.command_id, result=result, is_repeat=True)
+    if current.status == Status.POSTPONED:
         return Postponed(
-            command_id=present.command_id, result_id=present.subject_id, is_repeat=True
+            command_id=current.command_id, result_id=current.subject_id, is_repeat=True
         )
-    kind = FailedError if present.status == Status.FAILED else RefusedError
-    error = kind.from_record(present.error_code, present.error_message)
-    error.command_id = present.command_id
+    kind = FailedError if current.status == Status.FAILED else RefusedError
+    error = kind.from_record(current.error_code, current.error_message)
+    error.command_id = current.command_id
     raise error
 
 
 def _with_generated_values(command: Command, stored: CommandRecord) -> Command:
     known = codecs(type(command))
-    return replace(
-        command,
-        **{name: known[name].load(stored.data[name]) for name in generated_fields(type(command))},
-    )
+    names = generated_fields(type(command))
+    return replace(command, **{name: known[name].load(stored.data[name]) for name in names})

@@ -2,15 +2,16 @@
 
 import json
 from collections.abc import Iterable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, connection, connections, transaction
 from psycopg.types.json import Jsonb
 
 from audit.bus import handling
 from audit.bus.context import Context
+from audit.log import epochs
 from audit.messages.classes import NO_SUBJECT, Command, Subject
 from audit.messages.exceptions import PreconditionFailed
 from audit.models.records import CommandRecord, Status
@@ -41,7 +42,9 @@ _COLUMNS_OF_EVENTS = (
     "id uuid, subject_type text, subject_id text, message_type text, schema_version int, "
     "tenant text, data jsonb"
 )
-_EPOCH = "(SELECT max(number) FROM audit_epoch)"
+_as_json = partial(json.dumps, default=str)
+# NULL on another server than the one that wrote the newest epoch: then nothing is stored.
+_EPOCH = epochs.CURRENT
 _INSERT_COMMAND = f"""
     INSERT INTO audit_commandrecord (epoch, {", ".join(_COMMAND_COLUMNS)})
     VALUES ({_EPOCH}, {", ".join(["%s"] * len(_COMMAND_COLUMNS))})
@@ -162,9 +165,27 @@ def append(
     try:
         send(call, *after)
     except IntegrityError as error:
-        if _lacks_number(error):
+        if _lacks(error, "audit_eventrecord", "number"):
             raise PreconditionFailed from error
         raise
+
+
+def append_directly(record: CommandRecord, events: Sequence[Emitted] = (), *, using: str) -> None:
+    """Write a command record and its events on any connection, also on the owner's.
+
+    An outer transaction, such as that of a migration, goes on without permission to write.
+    """
+    statement, values = _appending(record, events, None)
+    name_command(str(record.command_id), using=using)
+    with connections[using].cursor() as cursor:
+        cursor.execute(statement.template, values)
+    name_command("", using=using)
+
+
+def name_command(command_id: str, *, using: str) -> None:
+    """Set the command's id in the database: without one, guarded tables may not be written."""
+    with connections[using].cursor() as cursor:
+        cursor.execute("SELECT set_config('audit.command_id', %s, true)", [command_id])
 
 
 def _appending(
@@ -182,7 +203,7 @@ def _appending(
             return Call(_APPEND, [*columns, emitted, *expected])
 
 
-def present_number(subject: Subject) -> int:
+def current_number(subject: Subject) -> int:
     """Return the number of the subject's last event, or 0."""
     row = pipeline.fetch(_NUMBER, subject)
     return row[0] if row else 0
@@ -209,14 +230,15 @@ def _command_values(record: CommandRecord) -> list[Any]:
     ]
 
 
-def _as_json(events: list[dict[str, Any]]) -> str:
-    return json.dumps(events, default=str)
+def lacks_epoch(error: BaseException) -> bool:
+    """Return True if a record was not written because the newest epoch is of another server."""
+    return _lacks(error, "audit_commandrecord", "epoch")
 
 
-def _lacks_number(error: IntegrityError) -> bool:
+def _lacks(error: BaseException, table: str, column: str) -> bool:
     diagnosis = getattr(error.__cause__, "diag", None)
     where = getattr(diagnosis, "table_name", ""), getattr(diagnosis, "column_name", "")
-    return where == ("audit_eventrecord", "number")
+    return where == (table, column)
 
 
 @cache

@@ -9,7 +9,7 @@ from audit.messages.classes import Command, Event, SubjectOf, generated
 
 @dataclass(frozen=True, kw_only=True)
 class BeginEpoch(Command):
-    """Begin a new epoch of the log, after the database was restored from a dump."""
+    """Begin a new epoch of the log, because another database server continues it."""
 
     message_type = "audit.begin_epoch"
     required_permission = "audit.begin_epoch"

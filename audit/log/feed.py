@@ -1,13 +1,13 @@
 """The log feed: every record, in delivery order, without gaps."""
 
+from datetime import timedelta
 from typing import NamedTuple, TypeVar
 
 from django.db import connection
-from django.db.models import F, Func, Q, QuerySet, Subquery, TextField
-from django.db.models.lookups import LessThan
+from django.db.models import Q, QuerySet
 
 from audit.log.orders import Key, Order
-from audit.models.records import Epoch, Record, TransactionIdField
+from audit.models.records import Record, TransactionIdField
 
 _Record = TypeVar("_Record", bound=Record)
 
@@ -19,6 +19,47 @@ DELIVERY = Order(
     is_ascending=True,
 )
 
+# The lowest transaction in progress that may write to this database. The snapshot knows no
+# databases; a transaction is left out only if it is known to run in another one. One that has just
+# got its number, or that is in transit between the two lists, counts as ours. The lists have only
+# the lower half of a number, which is unique among transactions in progress. A standby knows no
+# list, and its snapshot has only the lowest number.
+_OLDEST = """
+    CASE WHEN pg_is_in_recovery() THEN pg_snapshot_xmin(now)::text::bigint ELSE coalesce(
+        (SELECT min(xid::text::bigint) FROM pg_snapshot_xip(now) AS xid
+            WHERE xid::text::bigint & 4294967295 NOT IN (SELECT low FROM elsewhere)),
+        pg_snapshot_xmax(now)::text::bigint) END
+"""
+_HORIZON = f"""
+    WITH snapshot AS MATERIALIZED (SELECT pg_current_snapshot() AS now),
+    elsewhere AS MATERIALIZED (
+        SELECT backend_xid::text::bigint AS low FROM pg_stat_activity
+            WHERE datname <> current_database() AND backend_xid IS NOT NULL
+        UNION ALL SELECT transaction::text::bigint FROM pg_prepared_xacts
+            WHERE database <> current_database()
+    ),
+    present AS (SELECT max(number) AS epoch FROM audit_epoch),
+    known AS (SELECT max(number) AS epoch FROM audit_epoch WHERE number <= %s)
+    SELECT present.epoch, (
+            SELECT xid FROM audit_commandrecord
+            WHERE epoch = present.epoch AND xid < ({_OLDEST})::text::xid8
+            ORDER BY epoch DESC, xid DESC, position DESC LIMIT 1
+        )::text::bigint,
+        known.epoch,
+        (SELECT fork_xid FROM audit_epoch WHERE number > known.epoch ORDER BY number LIMIT 1)
+    FROM snapshot, present, known
+"""  # put together from constants
+_WRITERS = """
+    SELECT pid, usename, application_name, clock_timestamp() - xact_start, age(backend_xid)
+    FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND datname = current_database()
+        AND pid <> pg_backend_pid()
+    UNION ALL
+    SELECT NULL, owner, 'prepared transaction ' || gid, clock_timestamp() - prepared,
+        age(transaction)
+    FROM pg_prepared_xacts WHERE database = current_database()
+    ORDER BY 5 DESC
+"""
+
 
 class Place(NamedTuple):
     """The place of a reader of the log: after the record with these three numbers."""
@@ -28,24 +69,59 @@ class Place(NamedTuple):
     position: int = 0
 
 
-def settled(records: QuerySet[_Record]) -> QuerySet[_Record]:
-    """Return only the records that readers may see now.
+class Horizon(NamedTuple):
+    """The place up to which readers may read, and the fork that a reader has passed, if any."""
+
+    place: Place
+    fork: Place | None
+
+
+class Writer(NamedTuple):
+    """A transaction in progress that may hold readers back; the oldest one does.
+
+    The serving role sees the ``age`` of other roles' transactions only if it is a member of
+    pg_read_all_stats.
+    """
+
+    pid: int | None
+    role: str
+    application: str
+    age: timedelta | None
+
+
+class Rewound(Exception):
+    """Another server has continued the log, and lacks records that the reader has read.
+
+    The reader must discard every record after ``place``, and continue from there.
+    """
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        super().__init__(f"discard the records after {place}, and continue from there")
+
+
+def settled(records: QuerySet[_Record], *, before: Place) -> QuerySet[_Record]:
+    """Return only the records before the horizon.
 
     Positions are assigned before a transaction commits, so a reader that followed positions would
     skip late commits. Reading stops before the oldest transaction in progress: a transaction that
     stays open delays readers, but never writers. This is the order of delivery, not of causation:
     within one subject, use the number.
     """
-    snapshot = Func(function="pg_current_snapshot", output_field=TextField())
-    oldest = Func(snapshot, function="pg_snapshot_xmin", output_field=TransactionIdField())
-    newest_epoch = Epoch.objects.order_by("-number").values("number")[:1]
-    is_over = Q(epoch__lt=Subquery(newest_epoch))
-    return records.filter(is_over | Q(LessThan(F("xid"), oldest)))
+    return records.filter(Q(epoch__lt=before.epoch) | Q(epoch=before.epoch, xid__lt=before.xid))
 
 
 def read_after(kind: type[_Record], place: Place, *, limit: int) -> list[_Record]:
-    """Return the next records after a reader's place, at most ``limit``."""
-    following = settled(kind._default_manager.filter(DELIVERY.behind(place)))
+    """Return the next records after a reader's place, at most ``limit``.
+
+    Do not call it in a transaction with a snapshot of its own, REPEATABLE READ or SERIALIZABLE.
+
+    :raises Rewound: if the reader has passed the place where another server continued the log.
+    """
+    end = horizon(place)
+    if end.fork:
+        raise Rewound(end.fork)
+    following = settled(kind._default_manager.filter(DELIVERY.behind(place)), before=end.place)
     return list(following.order_by(*DELIVERY.sorting())[:limit])
 
 
@@ -54,13 +130,23 @@ def place_of(record: Record) -> Place:
     return Place(record.epoch, record.xid, record.position)
 
 
-def horizon() -> Place:
+def horizon(reader: Place) -> Horizon:
     """Return the place of a reader that has seen every record that is visible now.
 
-    Call it before reading: records that a later statement may not see yet are after this place.
+    It is right after the last one: a reader at a higher number, of a transaction without a record,
+    would seem to have passed the fork after a failover that loses nothing. Call it before reading,
+    in a statement of its own: records that a later statement may not see yet are after this place.
     """
-    sql = "SELECT max(number), pg_snapshot_xmin(pg_current_snapshot())::text FROM audit_epoch"
     with connection.cursor() as cursor:
-        cursor.execute(sql)
-        epoch, xid = cursor.fetchone()
-    return Place(epoch, int(xid), 0)
+        cursor.execute(_HORIZON, [reader.epoch])
+        newest, last, known, fork_xid = cursor.fetchone()
+    fork = None if fork_xid is None else Place(known, fork_xid)
+    place = Place(newest, 0 if last is None else last + 1)
+    return Horizon(place, fork if fork and reader > fork else None)
+
+
+def writers() -> list[Writer]:
+    """Return the transactions in progress that may hold readers back, the oldest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WRITERS)
+        return [Writer(*row[:-1]) for row in cursor.fetchall()]

@@ -1,22 +1,13 @@
 """Queries of the log: matching commands and events, and the commands' current status."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
-from django.db.models import (
-    BooleanField,
-    Case,
-    IntegerField,
-    OuterRef,
-    Q,
-    QuerySet,
-    Subquery,
-    Value,
-    When,
-)
+from django.db import models
+from django.db.models import Q, QuerySet, Value, When
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 
@@ -52,8 +43,8 @@ def matching(query: Mapping[str, Any]) -> QuerySet[CommandRecord]:
     # Only commands that are open with this status now; others had it once and were settled since.
     # For a plain comparison PostgreSQL expects that one row in 200 matches, and sorts all that ever
     # had the status; for a boolean value it expects half, and scans from the newest on.
-    is_current = Coalesce(Exact(_current_status(), status), False, output_field=BooleanField())
-    return found.filter(is_current)
+    has_status = Exact(_current_status(), status)
+    return found.filter(Coalesce(has_status, False, output_field=models.BooleanField()))
 
 
 def reaching(query: Mapping[str, Any]) -> list[Q]:
@@ -96,6 +87,28 @@ def attempts_of(first: Iterable[CommandRecord]) -> dict[UUID, list[CommandRecord
     return {key: list(group) for key, group in groupby(ordered, key=attrgetter("command_id"))}
 
 
+def current(
+    records: Sequence[CommandRecord], *, allowed: Collection[str] | None = None
+) -> CommandRecord:
+    """Return the record with a command's current status: the one with the greatest `_weight`.
+
+    ``allowed`` are the statuses that a held command can have by what holds it: a record with
+    another one did not come from the bus.
+    """
+    fitting = [each for each in records if allowed is None or each.status in allowed]
+    held = [each for each in records if each.status == Status.POSTPONED]
+    return max(fitting or held, key=_weight)
+
+
+def _weight(record: CommandRecord) -> tuple[bool, bool, int]:
+    """Return a sort key: the greatest attempt at a command has its current status.
+
+    An attempt that was rolled back with its outer command counts least: it may be replayed.
+    """
+    is_void = record.error_code == RolledBack.code
+    return Status(record.status).is_final, not is_void, record.attempt
+
+
 def _condition(query: Mapping[str, Any]) -> Q:
     condition = Q(**{_COLUMNS[name]: query[name] for name in _COLUMNS if name in query})
     if "subject" in query:
@@ -104,13 +117,13 @@ def _condition(query: Mapping[str, Any]) -> Q:
     return condition
 
 
-def _current_status() -> Subquery:
-    """Return a subquery for the current status of a command, as audit.log.status defines it."""
-    weight = Case(
+def _current_status() -> models.Subquery:
+    """Return a subquery for the current status of a command, as `_weight` defines it."""
+    weight = models.Case(
         When(status__in=_FINAL, then=Value(2)),
         When(error_code=RolledBack.code, then=Value(0)),
         default=Value(1),
-        output_field=IntegerField(),
+        output_field=models.IntegerField(),
     )
-    attempts = CommandRecord.objects.filter(command_id=OuterRef("command_id"))
-    return Subquery(attempts.order_by(weight.desc(), "-attempt").values("status")[:1])
+    attempts = CommandRecord.objects.filter(command_id=models.OuterRef("command_id"))
+    return models.Subquery(attempts.order_by(weight.desc(), "-attempt").values("status")[:1])

@@ -20,19 +20,13 @@ def may_read(who: Actor, record: CommandRecord) -> bool:
 
 def commands_of(who: Actor) -> list[Q]:
     """Return conditions to OR, for the commands that the actor may see; empty if it sees all."""
-    own = Q(actor_kind=who.kind, actor_id=who.id)
-    return [own, *_of_tenants(who)] if _is_confined(who) else []
+    return _alternatives(who, own=Q(actor_kind=who.kind, actor_id=who.id))
 
 
 def events_of(who: Actor) -> list[Q]:
     """Return conditions to OR, for the events that the actor may see; empty if it sees all."""
     own = CommandRecord.objects.filter(actor_kind=who.kind, actor_id=who.id)
-    of_own = Q(command_id__in=own.values("command_id"))
-    return [of_own, *_of_tenants(who)] if _is_confined(who) else []
-
-
-def _is_confined(who: Actor) -> bool:
-    return who.is_confined or not _reads_of_others(who)
+    return _alternatives(who, own=Q(command_id__in=own.values("command_id")))
 
 
 def _reads_of_others(who: Actor) -> bool:
@@ -40,9 +34,11 @@ def _reads_of_others(who: Actor) -> bool:
     return who.has_any_scope(scopes.needed_for(VIEW_LOG))
 
 
-def _of_tenants(who: Actor) -> list[Q]:
-    if who.tenants is None or not _reads_of_others(who):
+def _alternatives(who: Actor, *, own: Q) -> list[Q]:
+    if not _reads_of_others(who):
+        return [own]
+    if who.tenants is None:
         return []
     if len(who.tenants) > _MOST_LOOKS:
-        return [Q(tenant__in=who.tenants)]
-    return [Q(tenant=tenant) for tenant in sorted(who.tenants)]
+        return [own, Q(tenant__in=who.tenants)]
+    return [own, *(Q(tenant=tenant) for tenant in sorted(who.tenants))]

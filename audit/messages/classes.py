@@ -12,6 +12,7 @@ from audit.messages.exceptions import FieldError, Invalid
 from audit.messages.values import Codec, codec
 
 REDACTED = "[redacted]"
+LONGEST_ID = 200
 
 
 class Subject(NamedTuple):
@@ -82,10 +83,13 @@ class Message:
     def __post_init__(self) -> None:
         """Normalize every value.
 
-        :raises Invalid: if a value is not of its declared type.
+        :raises Invalid: if a value is not of its declared type, or the subject's id is no id.
         """
         for name, value in _converted(type(self), self.plain(), "check").items():
             object.__setattr__(self, name, value)
+        if self.subject and not _is_id(getattr(self, self.subject.id_field)):
+            message = f"must be one line of 1 to {LONGEST_ID} visible characters"
+            raise Invalid(errors=[FieldError(self.subject.id_field, "invalid", message)])
 
     @classmethod
     def restore(cls, data: dict[str, Any]) -> Self:
@@ -223,6 +227,11 @@ def _converted(message_class: type[Message], values: dict[str, Any], how: str) -
     if problems:
         raise Invalid(errors=problems)
     return converted
+
+
+def _is_id(value: Any) -> bool:
+    is_text = isinstance(value, str)
+    return not is_text or (value.isprintable() and 0 < len(value) <= LONGEST_ID)
 
 
 def _default_sentence(command_class: type[Command]) -> str:

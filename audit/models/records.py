@@ -8,6 +8,8 @@ from django.db import models
 from django.db.models.expressions import RawSQL
 from django.db.models.functions import Collate, Lower
 
+from audit.models.constraints import check, json_of, one_line, within_calendar
+
 
 class TransactionIdField(models.BigIntegerField):
     """The id of the transaction that wrote a row: PostgreSQL's xid8."""
@@ -81,6 +83,13 @@ class Status(models.TextChoices):
 
 
 _KIND = ("message_type", "status", "channel")
+_IDS = ("message_type", "subject_type", "subject_id", "tenant")
+_IDS_OF_COMMANDS = (
+    *("actor_kind", "actor_id", "actor_person", "channel", "result_type", "result_id"),
+    "error_code",
+)
+_AMOUNTS = ("attempt >= 1", "epoch >= 1", "schema_version >= 1")
+_LARGEST_DATA = 16 * 2**20
 
 
 class CommandRecord(Record):
@@ -120,10 +129,13 @@ class CommandRecord(Record):
             models.UniqueConstraint(
                 fields=("command_id", "attempt"), name="audit_command_attempt_once"
             ),
+            # Each release of a held command is a cause of its own; the request allows only one. So
+            # a record that was inserted by hand does not take the place of the true one.
             models.UniqueConstraint(
-                fields=("command_id",),
+                fields=("command_id", "causation_id"),
                 condition=models.Q(status__in=("succeeded", "refused", "cancelled")),
-                name="audit_command_final_once",
+                nulls_distinct=False,
+                name="audit_command_final_by_cause",
             ),
             models.UniqueConstraint(
                 fields=("actor_kind", "actor_id", "idempotency_key"),
@@ -133,6 +145,14 @@ class CommandRecord(Record):
             models.CheckConstraint(
                 condition=models.Q(status__in=Status.values), name="audit_command_status_known"
             ),
+            check("audit_command_time", within_calendar("received_at")),
+            check("audit_command_amounts", "duration_us BETWEEN 0 AND 10000000000000", *_AMOUNTS),
+            check(
+                "audit_command_json",
+                json_of("object", "data", largest=_LARGEST_DATA),
+                "(decision IS NULL OR jsonb_typeof(decision) = 'object')",
+            ),
+            check("audit_command_ids", one_line(*_IDS, *_IDS_OF_COMMANDS, longest=4_000)),
         )
         indexes = (
             models.Index(fields=("epoch", "xid", "position"), name="audit_command_log_order"),
@@ -232,6 +252,10 @@ class EventRecord(Record):
                 include=("position",),
                 name="audit_event_number_once",
             ),
+            check("audit_event_time", within_calendar("occurred_at")),
+            check("audit_event_amounts", "number >= 1", *_AMOUNTS),
+            check("audit_event_json", json_of("object", "data", largest=_LARGEST_DATA)),
+            check("audit_event_ids", one_line(*_IDS, longest=4_000)),
         )
         indexes = (
             # For readers that follow the log, or only one tenant's part of it.
@@ -266,11 +290,17 @@ class StreamHead(models.Model):
 
 
 class Epoch(AppendOnly):
-    """A part of the log with one numbering of transactions; a restore begins the next."""
+    """A part of the log with one numbering of transactions; a restore begins the next.
+
+    ``server`` identifies the cluster, its timeline and the database. Before the transaction
+    ``fork_xid`` of the epoch before, nothing that was delivered is missing on this server.
+    """
 
     number = models.IntegerField(primary_key=True)
     began_at = models.DateTimeField()
     command_id = models.UUIDField(null=True)
+    server = models.TextField(blank=True, default="")
+    fork_xid = models.BigIntegerField(null=True)
 
     class Meta:
         default_permissions = ()

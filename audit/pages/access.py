@@ -4,6 +4,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeAlias
 
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import PermissionDenied
@@ -13,12 +14,15 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from audit.actors.actors import Actor
-from audit.entry.requests import actor_of_request
+from audit.bus.dispatch import dispatch
+from audit.entry.requests import actor_of_request, context_of
+from audit.log.commands import ViewPage
 from audit.log.visibility import VIEW_LOG
 from audit.messages.exceptions import CommandError
-from audit.pages.recording import record_view
+from audit.messages.text import clean_text
 
 EXPORT_PERMISSION = "audit.export_commandrecord"
+_LONGEST = 2_000
 _VERBS = {VIEW_LOG: "read", EXPORT_PERMISSION: "export"}
 
 _Parameters = ParamSpec("_Parameters")
@@ -33,9 +37,8 @@ def for_auditors(page: _Page[_Parameters]) -> _View[_Parameters]:
 
 def for_exporters(page: _Page[_Parameters]) -> _View[_Parameters]:
     """Return the view of a page for users who may export the log, also for POST."""
-    methods = require_http_methods(["GET", "HEAD", "POST"])
-    guarded: _View[_Parameters] = methods(_guarded(page, VIEW_LOG, EXPORT_PERMISSION))
-    return guarded
+    guarded = _guarded(page, VIEW_LOG, EXPORT_PERMISSION)
+    return require_http_methods(["GET", "HEAD", "POST"])(guarded)
 
 
 def rendered(
@@ -47,9 +50,20 @@ def rendered(
 
 
 def record_or_refuse(request: HttpRequest) -> HttpResponse | None:
-    """Record that a page of the log is opened; return a refusal if that fails."""
+    """Record that a page of the log is opened, if the settings say so; return a refusal on failure.
+
+    It comes before anything of the page is read. The query is recorded as it was sent: what an
+    auditor searched for is the purpose of the record, and the log contains the same names and ids.
+    """
+    if not settings.AUDIT_RECORD_PAGE_VIEWS:
+        return None
+    command = ViewPage(
+        method=request.method or "",
+        path=clean_text(request.path, longest=_LONGEST),
+        query=clean_text(request.META.get("QUERY_STRING", ""), longest=_LONGEST),
+    )
     try:
-        record_view(request)
+        dispatch(command, context=context_of(request, channel="audit pages"))
     except CommandError:
         return rendered(request, "audit/not_recorded.html", status=503, title="Not shown")
     return None
@@ -65,8 +79,7 @@ def _guarded(page: _Page[_Parameters], *permissions: str) -> _View[_Parameters]:
             _check(actor, permission)
         return record_or_refuse(request) or page(request, actor, *args, **kwargs)
 
-    guarded: _View[_Parameters] = never_cache(login_required(view))
-    return guarded
+    return never_cache(login_required(view))
 
 
 def _check(actor: Actor, permission: str) -> None:

@@ -171,13 +171,8 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
     ) -> HttpResponse:
         """List the changes, each with its command and reason."""
         self.visible(request, object_id)
-        if refusal := record_or_refuse(request):
-            return refusal
         context = {"subject_type": self.subject_type} | (extra_context or {})
-        page: HttpResponse = super().history_view(  # type: ignore[no-untyped-call]
-            request, object_id, context
-        )
-        return page
+        return record_or_refuse(request) or super().history_view(request, object_id, context)
 
     @method_decorator(require_safe)
     def history_form_view(
@@ -194,9 +189,7 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
         version = versions.find(row, version_id)
         versions.describe([version], actor=actor_of_request(request))
         context = {"version": version, "subject_type": self.subject_type} | (extra_context or {})
-        page: HttpResponse = super().history_form_view(  # type: ignore[no-untyped-call]
-            request, object_id, version_id, context
-        )
+        page: HttpResponse = super().history_form_view(request, object_id, version_id, context)
         return page
 
     def get_history_queryset(
@@ -214,7 +207,7 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
 
     def has_view_history_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Return True if the user may see the row: its history says no more than the row did."""
-        return bool(self.has_view_permission(request, obj))  # type: ignore[no-untyped-call]
+        return bool(self.has_view_permission(request, obj))
 
     def has_change_history_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, TypeAlias
 from uuid import UUID
 
 from django.db.models import Model, OuterRef, QuerySet, Subquery
@@ -54,11 +54,8 @@ class Revision:
         return f"row {kinds[self.row.history_type]}"
 
 
-class Pointer(NamedTuple):
-    """A reference to a row of another table, whose name is shown instead of its key."""
-
-    model: type[Model]
-    key: Any
+#: The names of rows that foreign keys refer to, by model and key.
+Names: TypeAlias = dict[tuple[type[Model], Any], str]
 
 
 def history_of(model: type[Model]) -> QuerySet[Any] | None:
@@ -95,8 +92,8 @@ def _rows_before(rows: Sequence[Any]) -> dict[Any, Any]:
     oldest: dict[Any, Any] = {}
     for row in rows:
         oldest.setdefault(_key(row), row)
-    begun = [row.pk for row in oldest.values() if row.history_type != "+"]
-    if not begun:
+    incomplete = [row.pk for row in oldest.values() if row.history_type != "+"]
+    if not incomplete:
         return {}
     history, key = type(rows[0])._default_manager, rows[0].instance_type._meta.pk.attname
     earlier = history.filter(
@@ -104,11 +101,11 @@ def _rows_before(rows: Sequence[Any]) -> dict[Any, Any]:
         history_date__lte=OuterRef("history_date"),
         history_id__lt=OuterRef("history_id"),
     ).order_by("-history_date", "-history_id")
-    ids = history.filter(pk__in=begun).values(before=Subquery(earlier.values("pk")[:1]))
+    ids = history.filter(pk__in=incomplete).values(before=Subquery(earlier.values("pk")[:1]))
     return {_key(row): row for row in history.filter(pk__in=ids)}
 
 
-def _changes(before: Any, row: Any, names: dict[Pointer, str]) -> Iterator[Change]:
+def _changes(before: Any, row: Any, names: Names) -> Iterator[Change]:
     for field, old, new in _differences(before, row):
         yield Change(
             field=str(field.verbose_name),
@@ -126,21 +123,21 @@ def _differences(before: Any, row: Any) -> Iterator[tuple[Any, Any, Any]]:
             yield field, old, new
 
 
-def names_of(values: Iterable[tuple[Any, Any]]) -> dict[Pointer, str]:
+def names_of(values: Iterable[tuple[Any, Any]]) -> Names:
     """Return the names of the rows that foreign keys refer to: one query for each table."""
     keys: defaultdict[type[Model], set[Any]] = defaultdict(set)
     for field, value in values:
         if field.related_model and value is not None:
             keys[field.related_model].add(value)
     return {
-        Pointer(model, row.pk): str(row)
+        (model, row.pk): str(row)
         for model, wanted in keys.items()
         for row in model._base_manager.filter(pk__in=wanted)
     }
 
 
-def shown_value(field: Any, value: Any, names: dict[Pointer, str]) -> str:
+def shown_value(field: Any, value: Any, names: Names) -> str:
     """Return the value of a column as text for pages; for a reference, the name of its row."""
     if not field.related_model:
         return shown(value)
-    return names.get(Pointer(field.related_model, value), shown(value))
+    return names.get((field.related_model, value), shown(value))

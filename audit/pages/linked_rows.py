@@ -90,7 +90,11 @@ def timeline_url(subject: Subject) -> str:
 
 def commands_url(subject: Subject) -> str:
     """Return the URL of the search for the commands on a subject."""
-    return f"{reverse('audit:search')}?{urlencode({'subject': str(subject)})}"
+    return search_url(subject=str(subject))
+
+
+def search_url(**criteria: str) -> str:
+    return f"{reverse('audit:search')}?{urlencode(criteria)}"
 
 
 def record_links(record: Record) -> str:

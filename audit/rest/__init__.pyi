@@ -1,3 +1,9 @@
+from audit.log.orders import (
+    Key as Key,
+)
+from audit.log.orders import (
+    Order as Order,
+)
 from audit.rest.bodies import (
     refuse_misfits as refuse_misfits,
 )
@@ -5,13 +11,7 @@ from audit.rest.exception_handlers import (
     plain as plain,
 )
 from audit.rest.listing import (
-    Key as Key,
-)
-from audit.rest.listing import (
     ListQuery as ListQuery,
-)
-from audit.rest.listing import (
-    Order as Order,
 )
 from audit.rest.listing import (
     WholeNumberField as WholeNumberField,
@@ -60,6 +60,9 @@ from audit.rest.references import (
 )
 from audit.rest.references import (
     reference as reference,
+)
+from audit.rest.references import (
+    resource as resource,
 )
 from audit.rest.references import (
     status_url as status_url,

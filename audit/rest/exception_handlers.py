@@ -10,10 +10,12 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
+from django.template.loader import render_to_string
 from django.views import defaults
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
+from audit.bus.failures import is_read_only
 from audit.entry.requests import request_id_of
 from audit.messages.exceptions import CommandError, Failed, FieldError, Place, escaped
 from audit.rest import problems
@@ -27,15 +29,25 @@ _RETRY_AFTER_SECONDS = "1"
 # One response for every invalid credential: only the log has the reason.
 _UNAUTHENTICATED = "No valid credentials came with this request."
 _MALFORMED = "The request is malformed."
+_NOT_IN_VERSION_1 = (
+    HTTPStatus.LENGTH_REQUIRED,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+)
 
 
 class Problem:
     """The status, code, message and headers of an error's response."""
 
-    def __init__(self, error: Exception | None, *, request_id: str = "") -> None:
+    status: HTTPStatus
+    code: str
+    message: str
+
+    def __init__(self, error: BaseException | None, *, request_id: str = "") -> None:
         self.request_id = request_id
         self.errors: list[FieldError] = []
         self.headers: dict[str, str] = {}
+        self.extensions: dict[str, Any] = getattr(error, "extensions", {})
         match error:
             case CommandError():
                 self._take_command_error(error)
@@ -54,6 +66,11 @@ class Problem:
             body["errors"] = {error.field: error.message for error in self.errors}
         return body
 
+    def keep_to_version_1(self) -> None:
+        """Replace a status that version 1 does not have."""
+        if self.status in _NOT_IN_VERSION_1:
+            self.status = HTTPStatus.BAD_REQUEST
+
     def details(self) -> ProblemDetails:
         """Return the body in the format of RFC 9457."""
         body: ProblemDetails = {
@@ -68,7 +85,7 @@ class Problem:
             body["command_id"] = command_id
         if self.errors:
             body["errors"] = list(map(_field_problem, self.errors))
-        return body
+        return cast(ProblemDetails, body | self.extensions)
 
     def _take(self, status: HTTPStatus, code: str, message: str) -> None:
         self.status, self.code, self.message = status, code, message
@@ -96,7 +113,7 @@ class Problem:
         if wait:
             self.headers["Retry-After"] = str(int(wait))
 
-    def _take_any(self, error: Exception | None) -> None:
+    def _take_any(self, error: BaseException | None) -> None:
         match error:
             case Http404():
                 self._take(HTTPStatus.NOT_FOUND, "not_found", "There is no such thing.")
@@ -106,7 +123,7 @@ class Problem:
                 self._take_api_exception(BodyTooLarge())
             case SuspiciousOperation() | UnreadablePostError() | MultiPartParserError():
                 self._take(HTTPStatus.BAD_REQUEST, "bad_request", _MALFORMED)
-            case OperationalError() | InterfaceError():
+            case _ if _is_outage(error):
                 message = "The database is currently unavailable. Nothing was changed."
                 self._take(HTTPStatus.SERVICE_UNAVAILABLE, "unavailable", message)
                 self.headers["Retry-After"] = _RETRY_AFTER_SECONDS
@@ -118,12 +135,7 @@ class Problem:
 def plain(error: Exception, context: dict[str, Any]) -> Response:
     """Return plain JSON for version 1, with only its old status codes for invalid input."""
     problem = _problem_of(error, context)
-    if problem.status in (
-        HTTPStatus.LENGTH_REQUIRED,
-        HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-        HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
-    ):
-        problem.status = HTTPStatus.BAD_REQUEST
+    problem.keep_to_version_1()
     return Response(problem.plain(), status=problem.status, headers=problem.headers)
 
 
@@ -159,16 +171,29 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """Return the response for an unexpected error, without details of it."""
+    """Return the response for an outage or an unexpected error, without details of it."""
     # Django calls this in the except block of the error.
     error = sys.exception()
-    shown = error if isinstance(error, OperationalError) else None
-    return for_api(request, shown) or defaults.server_error(request)
+    if isinstance(error, Exception) and Problem(error).status == HTTPStatus.SERVICE_UNAVAILABLE:
+        return for_api(request, error) or _unavailable_page()
+    return for_api(request, None) or defaults.server_error(request)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Return the response for requests that Django itself refuses."""
     return for_api(request, exception) or defaults.bad_request(request, exception)
+
+
+def _is_outage(error: BaseException | None) -> bool:
+    """Return True if the database does not respond, or accepts no writes."""
+    return isinstance(error, OperationalError | InterfaceError) or is_read_only(error)
+
+
+def _unavailable_page() -> HttpResponse:
+    """Return the page for an outage. Without the request, rendering it needs no database."""
+    page = render_to_string("503.html")
+    headers = {"Retry-After": _RETRY_AFTER_SECONDS}
+    return HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE, headers=headers)
 
 
 def _problem_of(error: Exception, context: dict[str, Any]) -> Problem:
@@ -196,8 +221,14 @@ def for_api(request: HttpRequest, error: Exception | None) -> HttpResponse | Non
     """Return the response for a URL of the API; None for a page."""
     if not request.path.startswith("/api/"):
         return None
-    problem = Problem(error, request_id=request_id_of(request))
-    if request.path.startswith("/api/v1/"):
+    return response_to(request.path, error, request_id=request_id_of(request))
+
+
+def response_to(path: str, error: BaseException | None, *, request_id: str) -> HttpResponse:
+    """Return the response for an error outside a view, in the format of the path's version."""
+    problem = Problem(error, request_id=request_id)
+    if path.startswith("/api/v1/"):
+        problem.keep_to_version_1()
         return JsonResponse(problem.plain(), status=problem.status, headers=problem.headers)
     body = problem.details()
     return JsonResponse(body, status=problem.status, headers=problem.headers, content_type=PROBLEM)

@@ -24,21 +24,9 @@ from django.db.models import Model, Q, QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from audit.log.orders import Key, Order, Values
+from audit.log.orders import Order, Values
 from audit.messages.exceptions import FieldError, Invalid, Place
 from audit.rest import exception_handlers
-
-__all__ = [
-    "Key",
-    "ListQuery",
-    "Order",
-    "Page",
-    "Parameters",
-    "WholeNumberField",
-    "body",
-    "both",
-    "page",
-]
 
 MOST_RESULTS = 100
 USUAL_RESULTS = 25
@@ -221,11 +209,12 @@ def body(
             {name: value for name, value in each.items() if wanted is None or name in wanted}
             for each in results
         ],
-        "next": _address(request, cursor) if cursor else None,
+        "next": address(request, cursor) if cursor else None,
     }
 
 
-def _address(request: Request, cursor: str) -> str:
+def address(request: Request, cursor: str) -> str:
+    """Return the URL of the page at a cursor."""
     parameters = request.query_params.copy()
     parameters["cursor"] = cursor
     return f"{request.path}?{parameters.urlencode()}"

@@ -49,9 +49,11 @@ class JSONParser(BaseParser):
     ) -> Any:
         """Return the parsed body; an empty body is an empty object.
 
+        :raises UnsupportedMediaType: if `check_charset` does.
         :raises BodyTooLarge: if it is longer than DATA_UPLOAD_MAX_MEMORY_SIZE.
-        :raises ParseError: if it is not JSON, or incomplete.
+        :raises ParseError: if it is not JSON, incomplete, or refused by `load`.
         """
+        self.check_charset(media_type or "")
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
         body = stream.read(limit + 1)
         if len(body) > limit:
@@ -68,6 +70,9 @@ class JSONParser(BaseParser):
             message = "The body is not valid JSON."
             raise ParseError(message) from error
 
+    def check_charset(self, media_type: str) -> None:
+        """Check the stated charset: any is accepted."""
+
     def load(self, text: str) -> Any:
         """Return the parsed text of a body.
 
@@ -80,22 +85,16 @@ class JSONParser(BaseParser):
 class StrictJSONParser(JSONParser):
     """A parser of I-JSON (RFC 7493): every client and database reads it in the same way."""
 
-    def parse(
-        self,
-        stream: IO[bytes],
-        media_type: str | None = None,
-        parser_context: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Return the parsed body.
+    def check_charset(self, media_type: str) -> None:
+        """Check the stated charset.
 
-        :raises UnsupportedMediaType: if its charset is stated and is not UTF-8.
-        :raises BodyTooLarge: if it is longer than DATA_UPLOAD_MAX_MEMORY_SIZE.
-        :raises ParseError: if it is not JSON, or ambiguous.
+        :raises UnsupportedMediaType: if it is not UTF-8.
         """
-        if _charset(media_type or "") not in (None, "utf-8", "utf8"):
+        header = Message()
+        header["Content-Type"] = media_type
+        if header.get_content_charset() not in (None, "utf-8", "utf8"):
             message = "The body must be UTF-8."
-            raise UnsupportedMediaType(media_type or "", detail=message)
-        return super().parse(stream, media_type, parser_context)
+            raise UnsupportedMediaType(media_type, detail=message)
 
     def load(self, text: str) -> Any:
         """Return the parsed text of a body.
@@ -130,12 +129,6 @@ def _refuse_cut(body: bytes, context: Mapping[str, Any]) -> None:
     if stated and len(body) < int(stated):
         message = "The body ended before its Content-Length."
         raise ParseError(message)
-
-
-def _charset(media_type: str) -> str | None:
-    header = Message()
-    header["Content-Type"] = media_type
-    return header.get_content_charset()
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -49,6 +49,10 @@ class ProblemDetails(TypedDict):
     request_id: Annotated[str, "The value of X-Request-Id, also logged."]
     command_id: NotRequired[Uuid]
     errors: NotRequired[list[FieldProblem]]
+    last_event_id: NotRequired[
+        Annotated[Uuid | None, "With `log_rewound`: the last event to keep; null if there is none."]
+    ]
+    next: NotRequired[Annotated[str, "With `log_rewound`: where to continue."]]
 
 
 class LegacyProblem(TypedDict):
@@ -75,6 +79,37 @@ class ProblemPage(NamedTuple):
     title: str
     path: str
     causes: list[Cause]
+
+
+# Errors that the web server raises before, or instead of, the application.
+
+
+class BodyTimeout(APIException):
+    """The request body did not arrive in time."""
+
+    status_code = HTTPStatus.REQUEST_TIMEOUT
+    default_detail = "The body did not arrive in time. Nothing was changed."
+    default_code = "body_timeout"
+    remedy = "Send the request again, with its whole body at once."
+
+
+class Overloaded(APIException):
+    """The server is handling as many requests as it can."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_detail = "The server is handling as many requests as it can. Nothing was changed."
+    default_code = "overloaded"
+    remedy = "Try again after Retry-After seconds."
+    wait = 1
+
+
+class NotReady(APIException):
+    """The database cannot be written to, or lacks migrations."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_code = "not_ready"
+    remedy = "Start the database, or run manage.py migrate; the detail says which."
+    wait = 1
 
 
 # Errors that the framework raises before our code runs.

@@ -6,7 +6,6 @@ from typing import Annotated, Any, TypedDict
 
 from audit.bus import postponements
 from audit.bus.postponements import Pending, Progress
-from audit.log.status import weight
 from audit.messages.classes import Subject
 from audit.messages.exceptions import Failed
 from audit.messages.outcomes import Postponed
@@ -148,32 +147,33 @@ class CommandResource(CommandInList):
 def command(records: Sequence[CommandRecord], *, progress: Progress | None) -> CommandResource:
     """Return a command in full, from the records of all its attempts, first to last."""
     command_id = records[0].command_id
+    current = postponements.current_records({command_id: records})[command_id]
     events = EventRecord.objects.filter(command_id=command_id).order_by("position")
     return {
-        **command_in_list(records),
+        **command_in_list(records, current=current),
         "approval": _approval(progress),
         "events": [_event(event) for event in events],
         "attempts": [_attempt(record) for record in records],
     }
 
 
-def command_in_list(records: Sequence[CommandRecord]) -> CommandInList:
-    """Return a command for a list, from the records of all its attempts, first to last."""
-    first, present = records[0], max(records, key=weight)
+def command_in_list(records: Sequence[CommandRecord], *, current: CommandRecord) -> CommandInList:
+    """Return a command for a list, from the records of its attempts and that of its status."""
+    first = records[0]
     return {
         **_command(first),
-        "status": present.status,
+        "status": current.status,
         "type": first.message_type,
         "subject": reference(first.subject_type, first.subject_id),
         "actor": {"kind": first.actor_kind, "id": first.actor_id, "label": first.actor_label},
         "channel": first.channel,
         "reason": first.reason,
         "received_at": first.received_at,
-        "settled_at": _settled_at(present),
-        "duration_us": present.duration_us,
+        "settled_at": _settled_at(current),
+        "duration_us": current.duration_us,
         "correlation_id": str(first.correlation_id),
-        "result": _result(present),
-        "error": _error(present),
+        "result": _result(current),
+        "error": _error(current),
     }
 
 

@@ -1,10 +1,9 @@
 """Tenants: the rows that own data, as declared by the apps."""
 
-from django.core.exceptions import ValidationError
-from django.db.models import Model, QuerySet
-
 from audit.actors.actors import Actor
+from audit.messages.classes import Subject
 from audit.subjects import types
+from audit.subjects.names import find
 from audit.subjects.types import SubjectType, label_of
 
 # With more tenants, no choices are offered.
@@ -20,7 +19,9 @@ def tenant_word() -> str:
 def tenant_choices(actor: Actor) -> list[tuple[str, str]]:
     """Return ids and names of the tenants that the actor may see; empty if they are too many."""
     found = tenant_type()
-    rows = list(_visible(found, actor)[: MOST_LISTED + 1]) if found else []
+    if found is None:
+        return []
+    rows = actor.confine(found.model._base_manager.all(), "pk")[: MOST_LISTED + 1]
     if len(rows) > MOST_LISTED:
         return []
     return sorted(((str(row.pk), label_of(row)) for row in rows), key=lambda choice: choice[1])
@@ -29,10 +30,7 @@ def tenant_choices(actor: Actor) -> list[tuple[str, str]]:
 def is_tenant(identifier: str, *, actor: Actor) -> bool:
     """Return True if there is a tenant with this id that the actor may see."""
     found = tenant_type()
-    try:
-        return found is not None and _visible(found, actor).filter(pk=identifier).exists()
-    except (ValidationError, ValueError):
-        return False
+    return found is not None and find(Subject(found.name, identifier), actor=actor) is not None
 
 
 def tenant_type() -> SubjectType | None:
@@ -41,7 +39,3 @@ def tenant_type() -> SubjectType | None:
     return next(
         (each for each in declared if each.tenant_field == each.model._meta.pk.attname), None
     )
-
-
-def _visible(subject_type: SubjectType, actor: Actor) -> QuerySet[Model]:
-    return actor.confine(subject_type.model._base_manager.all(), "pk")

@@ -1,8 +1,11 @@
 """Subject types: the models that messages can be about, as declared by the apps."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
 
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
 from django.db.models import Model
 from django.urls import reverse
 
@@ -11,6 +14,15 @@ from audit.messages.declarations import declare
 from audit.wire import rows
 
 _ModelClass = TypeVar("_ModelClass", bound=type[Model])
+# Python types of columns. All others have texts.
+_KINDS: tuple[tuple[type | tuple[type, ...], type], ...] = (
+    (models.BooleanField, bool),
+    ((models.IntegerField, models.AutoField), int),
+    ((models.FloatField, models.DecimalField), float),
+    (models.DateTimeField, datetime),
+    (ArrayField, list),
+    (models.JSONField, dict),
+)
 
 
 class SubjectType(NamedTuple):
@@ -97,3 +109,13 @@ def subject_values(reference: Subject) -> dict[str, Any]:
     if found is None or instance is None:
         return {}
     return {name: getattr(instance, name) for name in subject_fields(found)}
+
+
+def field_types(subject_type: SubjectType) -> dict[str, type]:
+    """Return the Python types of the fields that may be shown and compared, by column."""
+    return {name: _python_type(field) for name, field in subject_fields(subject_type).items()}
+
+
+def _python_type(field: Any) -> type:
+    target = field.target_field if field.is_relation else field
+    return next((kind for columns, kind in _KINDS if isinstance(target, columns)), str)

@@ -3,7 +3,7 @@
 ``manage.py migrate`` applies it after every run, so every new table is protected.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.apps import apps
@@ -11,25 +11,44 @@ from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
 from django.db import DEFAULT_DB_ALIAS, ProgrammingError, connections, models, transaction
+from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
+from django.db.models.expressions import RawSQL
 from psycopg import sql
 
-from audit.models.records import AppendOnly, Evidence
+from audit.models.records import AppendOnly, Evidence, StreamHead
 from audit.tracking.history import tracked_models
 
 GUARD = "audit_guard"
 APPEND_ONLY = "audit_append_only"
+# Created by a migration: they keep numbers from being invented.
+_OF_NUMBERS = (
+    ("audit_streamhead", "audit_number_starts"),
+    ("audit_streamhead", "audit_number_grows"),
+    ("audit_streamhead", "audit_number_stays"),
+    ("audit_eventrecord", "audit_number_exists"),
+    ("audit_epoch", "audit_number_is_next"),
+)
+# Rights of the serving role on what the migrating role owns.
+_SUPERFLUOUS = """
+    SELECT 'TEMPORARY ON DATABASE {}', datname FROM pg_database
+    WHERE datname = current_database() AND pg_has_role(datdba, 'USAGE')
+        AND has_database_privilege(%(role)s, oid, 'TEMPORARY')
+    UNION ALL
+    SELECT 'CREATE ON SCHEMA {}', nspname FROM pg_namespace
+    WHERE nspname = 'public' AND pg_has_role(nspowner, 'USAGE')
+        AND has_schema_privilege(%(role)s, oid, 'CREATE')
+"""
 # Never changed by the serving role, so that connections can cache the names of permissions.
 _WRITTEN_BY_MIGRATIONS = (Permission, ContentType)
-# Privileges on columns and grant options are never wanted, so they need no exact name.
+# Grant options are never wanted, so they need no exact name.
 _GRANTED = """
     SELECT relname, CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, ARRAY(
         SELECT privilege_type || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
         FROM aclexplode(relacl) WHERE grantee = pg_roles.oid
-        UNION ALL SELECT privilege_type || ' (' || attname || ')'
+        UNION ALL SELECT privilege_type || ' ("' || attname || '")'
         FROM pg_attribute, aclexplode(attacl)
         WHERE attrelid = pg_class.oid AND grantee = pg_roles.oid
-        ORDER BY 1
     )
     FROM pg_class, pg_roles WHERE rolname = %(role)s AND relname = ANY(%(names)s)
         AND relnamespace = current_schema()::regnamespace
@@ -52,7 +71,7 @@ def protect(*, using: str) -> None:
         for trigger in _missing_triggers(cursor, present):
             cursor.execute(trigger)
         with transaction.atomic(using=using):
-            for statement in _corrected_privileges(cursor, in_use):
+            for statement in (*_corrected_privileges(cursor, in_use), *_revoked_rights(cursor)):
                 cursor.execute(statement)
 
 
@@ -114,6 +133,13 @@ def present_triggers(cursor: Any) -> dict[tuple[str, str], str]:
     return {(table, name): definition for table, name, definition in cursor.fetchall()}
 
 
+def missing_triggers(cursor: Any) -> list[tuple[str, str]]:
+    """Return the table and name of each trigger that is missing, disabled or altered."""
+    found, wanted = present_triggers(cursor), wanted_triggers()
+    altered = [each for each, definition in wanted.items() if found.get(each) != definition]
+    return [*altered, *(each for each in _OF_NUMBERS if each not in found)]
+
+
 def _missing_triggers(cursor: Any, tables: set[str]) -> list[str]:
     found = present_triggers(cursor)
     return [
@@ -128,22 +154,56 @@ def _corrected_privileges(cursor: Any, in_use: list[type[models.Model]]) -> Iter
     role = settings.DATABASES["default"]["USER"]
     if role == settings.DATABASES["owner"]["USER"]:
         return
-    wanted = {"audit_position": "USAGE", "django_migrations": "SELECT"}
+    wanted = {"audit_position": ["USAGE"], "django_migrations": ["SELECT"]}
     wanted |= {model._meta.db_table: _needed(model) for model in in_use}
     cursor.execute(_GRANTED, {"role": role, "names": list(wanted)})
     for name, kind, granted in cursor.fetchall():
-        if granted != sorted(wanted[name].split(", ")):
+        if set(granted) != set(wanted[name]):
             for change in (
                 "REVOKE ALL ON {} {} FROM {}",
-                f"GRANT {wanted[name]} ON {{}} {{}} TO {{}}",
+                f"GRANT {', '.join(wanted[name])} ON {{}} {{}} TO {{}}",
             ):
                 yield sql.SQL(change).format(
                     sql.SQL(kind), sql.Identifier(name), sql.Identifier(role)
                 )
 
 
-def _needed(model: type[models.Model]) -> str:
+def _needed(model: type[models.Model]) -> list[str]:
     if model in _WRITTEN_BY_MIGRATIONS:
-        return "SELECT"
-    append_only = issubclass(model, AppendOnly)
-    return "SELECT, INSERT" if append_only else "SELECT, INSERT, UPDATE, DELETE"
+        return ["SELECT"]
+    if model is StreamHead:
+        return ["SELECT", "INSERT", 'UPDATE ("number")']
+    if issubclass(model, AppendOnly):
+        return ["SELECT", *(f'INSERT ("{column}")' for column in _given(model))]
+    return ["SELECT", "INSERT", "UPDATE", "DELETE"]
+
+
+def _given(model: type[models.Model]) -> list[str]:
+    """Return the columns of rows that are written once, except those that the database generates.
+
+    With an invented position or transaction id, a row could hide others from readers of the log.
+    """
+    fields: Sequence[Any] = model._meta.concrete_fields
+    return [
+        field.column
+        for field in fields
+        if not isinstance(field, models.AutoField) and not isinstance(field.db_default, RawSQL)
+    ]
+
+
+def _revoked_rights(cursor: CursorWrapper) -> list[sql.Composed]:
+    """Return the statements that take away rights with which the serving role could add tables.
+
+    PUBLIC has TEMPORARY on a new database. A temporary table would take the place of the log's.
+    Only the owner of the database can revoke it; ``manage.py check --deploy`` reports what is left.
+    """
+    role = settings.DATABASES["default"]["USER"]
+    if role == settings.DATABASES["owner"]["USER"]:
+        return []
+    cursor.execute(_SUPERFLUOUS, {"role": role})
+    return [
+        sql.SQL(f"REVOKE {right} FROM PUBLIC, {{}}").format(
+            sql.Identifier(name), sql.Identifier(role)
+        )
+        for right, name in cursor.fetchall()
+    ]

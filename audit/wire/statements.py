@@ -6,7 +6,7 @@ round trips of cursors and 133 µs in `psycopg.Pipeline` (best of 1,500 each, ov
 
 import re
 from collections.abc import Sequence
-from itertools import count
+from hashlib import blake2b
 from typing import Any, NamedTuple, TypeAlias, cast
 
 import psycopg
@@ -19,7 +19,6 @@ Row: TypeAlias = tuple[Any, ...]
 
 _TIMES: Any = psycopg.adapters.get_loader(psycopg.adapters.types["timestamptz"].oid, pq.Format.TEXT)
 _PARAMETER = re.compile(r"%(?:\((\w+)\))?s")
-_numbers = count(1)
 # The attribute of a connection that holds its session, so that both end together.
 _KEPT = "countersign_session"
 
@@ -34,7 +33,9 @@ class Statement:
         self.template = sql
         self.parameters: list[str | int] = []
         self.sql = _PARAMETER.sub(self._number, sql).encode()
-        self.name = b"countersign_%d" % next(_numbers)
+        # A pooler may hand a session of another process to this one: a name must mean the same SQL
+        # in every process and version.
+        self.name = b"countersign_" + blake2b(self.sql, digest_size=16).hexdigest().encode()
         self.formats = [PyFormat.TEXT] * len(self.parameters)
         self.is_by_place = self.parameters == list(range(len(self.parameters)))
 
@@ -81,11 +82,9 @@ class _Session:
 
     def _ask(self, statement: Statement, values: Sequence[Any] | None) -> pq.abc.PGresult:
         """Execute one statement without pipeline mode, which would take 10 µs more."""
-        result = self._pgconn.exec_prepared(statement.name, values)
-        if self._pgconn.status == pq.ConnStatus.BAD:
-            self._raw.close()
-            raise psycopg.OperationalError(result.get_error_message())
-        return result
+        self._pgconn.send_query_prepared(statement.name, values)
+        results: list[pq.abc.PGresult] = self._raw.wait(generators.execute(self._pgconn))
+        return results[0]
 
     def _pipeline(
         self, calls: Sequence[Call], texts: Sequence[Sequence[Any] | None], fresh: list[Statement]
@@ -116,10 +115,10 @@ class _Session:
     def _unprepared(self, calls: Sequence[Call]) -> list[Statement]:
         return list(
             {
-                call.statement: None
+                call.statement.name: call.statement
                 for call in calls
                 if call.statement.name not in self._prepared and self._is_prepared(call.statement)
-            }
+            }.values()
         )
 
     def _put(self, statement: Statement, values: Sequence[Any] | None) -> None:

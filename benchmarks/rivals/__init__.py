@@ -1,1 +1,1 @@
-"""What is measured beside us: packages that are installed beside the project and not into it."""
+"""The packages that are compared with us: installed beside the project and not into it."""

@@ -35,7 +35,7 @@ class _View(APIView):
 
 
 class OpenView(_View):
-    """For anybody, who is not even asked."""
+    """A view without authentication."""
 
     authentication_classes = ()
     permission_classes = ()
@@ -70,7 +70,7 @@ class KnoxView(_View):
 
 
 def contenders(count: int) -> dict[str, Callable[[], None]]:
-    """Make so many credentials of each kind, one a person, and return what shows them in turn."""
+    """Make N credentials of each kind, one a person; return a function that uses them in turn."""
     keyring = Keyring("contenders", known=SHOWN)
     keyring.fill(count)
     people = _people(count)

@@ -50,7 +50,7 @@ class SimpleHistoryKey(_Key):
 
 
 class AuditlogKey(_Key):
-    """What changed, as JSON, by a signal."""
+    """A change as JSON, written by a signal."""
 
 
 class ReversionKey(_Key):

@@ -1,4 +1,4 @@
-"""Views of ours without authentication, to tell what that costs."""
+"""Views of ours without authentication, to measure its cost."""
 
 from typing import Any
 
@@ -12,26 +12,26 @@ from audit.actors.actors import SYSTEM, Actor
 
 
 class OpenKeyViewSet(ApiKeyViewSet):
-    """Keys for anybody."""
+    """Keys, without authentication."""
 
     authentication_classes = ()
     permission_classes = ()
 
     @property
     def actor(self) -> Actor:
-        """Take everybody for the system."""
+        """Authenticate every caller as the system."""
         return SYSTEM
 
 
 class Nothing(APIView):
-    """Answers nothing, to whoever has a key."""
+    """An empty response, for callers with a key."""
 
     def get(self, request: Request) -> Response:
         return Response({})
 
 
 class OpenNothing(Nothing):
-    """Answers nothing, to anybody."""
+    """An empty response, for every caller."""
 
     authentication_classes: Any = ()
     permission_classes: Any = ()

@@ -1,1 +1,1 @@
-"""All that is promised of the program's speed, measured in one run beside what others reach."""
+"""All performance goals, measured in one run and compared with other software."""

@@ -27,7 +27,7 @@ _MIDDLEWARE = {
 
 
 class Cases:
-    """Work by its name, each made when it is first asked for and kept from then on."""
+    """Work by its name, each made on first use and then kept."""
 
     def __init__(self, stage: Stage, place: int) -> None:
         self._stage, self._place = stage, place

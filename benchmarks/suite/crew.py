@@ -16,7 +16,7 @@ _HEAD_START_SECONDS = 0.02
 
 
 class Shift(NamedTuple):
-    """What one worker did in a while: how long each piece took, in milliseconds."""
+    """The work of one worker in a period: the duration of each piece, in milliseconds."""
 
     times: list[float]
     seconds: float
@@ -38,7 +38,7 @@ class Crew:
             _received(pipe)
 
     def run(self, case: str, *, seconds: float) -> list[Shift]:
-        """Have all of them do one kind of work for a while."""
+        """Run one kind of work on all of them for a period."""
         begin = time.monotonic() + _HEAD_START_SECONDS
         for pipe in self._pipes:
             pipe.send((case, begin, seconds))
@@ -54,7 +54,7 @@ class Crew:
 
 @contextmanager
 def crew_of(size: int, stage: Stage) -> Iterator[Crew]:
-    """Hire so many workers until the block is left."""
+    """Run N workers until the block is left."""
     crew = Crew(stage, size)
     try:
         yield crew
@@ -65,7 +65,7 @@ def crew_of(size: int, stage: Stage) -> Iterator[Crew]:
 def interleaved(
     sides: dict[str, tuple[Crew, str]], *, rounds: int, seconds: float, label: str
 ) -> dict[str, Figures]:
-    """Have the sides work turn by turn, so what else the machine does meets all alike."""
+    """Run the sides in turns, so that other load on the machine affects all alike."""
     for crew, case in sides.values():
         crew.run(case, seconds=_WARM_UP_SECONDS)
     rates: dict[str, list[float]] = {name: [] for name in sides}
@@ -93,7 +93,7 @@ def _received(pipe: Any) -> Any:
 
 
 def _work(pipe: Any, stage: Stage, place: int) -> None:
-    """Be a worker, until told to go home."""
+    """Work until the message to stop."""
     from benchmarks.suite import worker  # noqa: PLC0415  # which sets Django up
 
     worker.set_up(stage)

@@ -8,7 +8,7 @@ from benchmarks.suite.results import Figures, Goal, Result
 
 
 class _Peer(NamedTuple):
-    """What Commanded did elsewhere, and what bare psycopg did beside it, a second."""
+    """The rate of Commanded elsewhere, and that of bare psycopg beside it, a second."""
 
     commanded: float
     bare: float

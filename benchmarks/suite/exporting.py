@@ -16,7 +16,7 @@ _MOST_MB = 150.0
 
 
 class _Run(NamedTuple):
-    """How long one export took, and the most memory that its process had."""
+    """The duration of one export, and the peak memory of its process."""
 
     seconds: float
     megabytes: float
@@ -81,16 +81,18 @@ def _work(pipe: Any, stage: Stage, name: str) -> None:
 def _export() -> None:
     from audit.actors.actors import SYSTEM  # noqa: PLC0415  # models
     from audit.bus.context import Context  # noqa: PLC0415
+    from audit.bus.dispatch import dispatch  # noqa: PLC0415
+    from audit.log.commands import ExportRecords  # noqa: PLC0415
     from audit.log.search.criteria import Criteria  # noqa: PLC0415
-    from audit.pages.exports import sending  # noqa: PLC0415
-    from audit.pages.exports.extent import Extent, Snapshot  # noqa: PLC0415
+    from audit.pages.exports.files import Export, Snapshot  # noqa: PLC0415
 
-    export = sending.begin(
-        Extent(criteria=Criteria(tenants=None), snapshot=Snapshot.now()),
-        format_name="csv",
-        search="",
-        source="https://countersign.example/audit/",
-        context=Context(actor=SYSTEM, channel="benchmark", reason="To measure"),
+    criteria, snapshot = Criteria(tenants=None), Snapshot.now()
+    command = ExportRecords(format="csv", search="", snapshot=str(snapshot))
+    context = Context(actor=SYSTEM, channel="benchmark", reason="To measure")
+    dispatch(command, context=context)
+    source = "https://countersign.example/audit/"
+    export = Export(
+        command=command, criteria=criteria, snapshot=snapshot, source=source, context=context
     )
     for _ in export.content():
         pass

@@ -1,4 +1,4 @@
-"""Whether writing becomes slower as there is more: a subject's events, the log's records."""
+"""The cost of writes as data grows: a subject's events, the log's records."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -53,7 +53,7 @@ def _slower(row: str, goal: Goal, small: Figures, large: Figures) -> Result:
 
 
 def _lengthen(key_id: str, events: int) -> None:
-    """Copy an event of the log until a subject has so many, as if commands had brought them."""
+    """Copy an event of the log until a subject has N, as if commands had added them."""
     with connections["owner"].cursor() as cursor:
         cursor.execute("SELECT set_config('audit.command_id', gen_random_uuid()::text, false)")
         cursor.execute(_EVENTS, {"key": key_id, "events": events})

@@ -1,4 +1,4 @@
-"""What was measured on."""
+"""The machine of the measurement."""
 
 import os
 import platform

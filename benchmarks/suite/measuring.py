@@ -1,4 +1,4 @@
-"""How thoroughly to measure, and on what."""
+"""The effort of the measurement, and its data."""
 
 from typing import NamedTuple, TypedDict
 
@@ -6,14 +6,14 @@ from benchmarks.suite.stage import Stage
 
 
 class Rounds(TypedDict):
-    """How many turns each side has, and how long one is."""
+    """The number of turns of each side, and the length of one."""
 
     rounds: int
     seconds: float
 
 
 class Measuring(NamedTuple):
-    """What every row is given."""
+    """The arguments of every row."""
 
     stage: Stage
     is_quick: bool
@@ -27,5 +27,5 @@ class Measuring(NamedTuple):
 
     @property
     def repeats(self) -> int:
-        """How often one piece of work is timed where pieces are timed one by one."""
+        """The number of repetitions where pieces of work are timed one by one."""
         return 200 if self.is_quick else 2000

@@ -1,4 +1,4 @@
-"""Whether a worker of the web server grows with the requests that it has answered."""
+"""The memory of a worker of the web server as it handles requests."""
 
 from benchmarks import clients, serving
 from benchmarks.suite.measuring import Measuring

@@ -1,4 +1,4 @@
-"""What pages and the API cost the database at very many records: what benchmarks.pages measures."""
+"""The cost of pages and the API for the database at very many records, by benchmarks.pages."""
 
 import statistics
 import sys
@@ -12,7 +12,7 @@ _GOAL, _LEAST = 1.5, 2.0
 
 
 def pages(measuring: Measuring) -> list[Result]:
-    """Have the middle one and the worst one of all pages stand for them."""
+    """Return the median and the worst of all pages."""
     figures = reading.measured(measuring.records)
     sys.stdout.write(reading.as_text(figures, measuring.records))
     ratios = {name: both.ratio for name, both in figures.items() if both.shows_as_much}

@@ -8,7 +8,7 @@ from benchmarks.suite.results import Result
 
 FILE = Path(__file__).resolve().parent.parent.parent / "docs" / "benchmarks.svg"
 _WIDTH, _LABELS, _LINE, _TOP = 960, 520, 30, 58
-#: What the width of the picture stands for, as a share of the goal.
+#: The width of the chart, as a share of the goal.
 _MOST = 1.6
 _STYLE = """
     text { font: 13px system-ui, sans-serif; fill: #1f2328 }
@@ -57,7 +57,7 @@ def _bar(each: Result, top: int) -> str:
 
 
 def _share(each: Result, value: float) -> float:
-    """Tell how much of the goal it is; where less is better, how much of it the goal is."""
+    """Return its share of the goal; where less is better, the goal's share of it."""
     if each.goal.better == "more":
         return value / each.goal.goal
     return each.goal.goal / max(value, each.goal.goal / _MOST)

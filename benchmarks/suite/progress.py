@@ -1,4 +1,4 @@
-"""How far a measurement is, and about how long it still takes."""
+"""Progress of a measurement, with the estimated remaining time."""
 
 import sys
 import time
@@ -12,7 +12,7 @@ class Progress:
         self._started = time.monotonic()
 
     def tell(self, done: int) -> None:
-        """Say how far it is."""
+        """Print the progress."""
         taken = time.monotonic() - self._started
         left = taken / done * (self._total - done)
         if sys.stderr.isatty():

@@ -1,4 +1,4 @@
-"""What finding out who calls costs: beside the same view for anybody, and beside other packages."""
+"""The cost of authentication, compared with the same view without it and with other packages."""
 
 import statistics
 

@@ -1,4 +1,4 @@
-"""What a measurement comes to: figures of both sides, and whether the goal is met."""
+"""The result of a measurement: figures of both sides, and True if the goal is met."""
 
 import json
 import statistics
@@ -44,12 +44,12 @@ class Figures:
 
     @property
     def rate(self) -> float:
-        """How many a second, in the median round."""
+        """The rate a second, in the median round."""
         return statistics.median(self.rates)
 
     @property
     def spread(self) -> float:
-        """How far apart the middle half of the rounds is, as a share of the median."""
+        """The interquartile range of the rounds, as a share of the median."""
         if len(self.rates) < 2:  # noqa: PLR2004  # there are no quartiles of one
             return 0.0
         lower, _, upper = statistics.quantiles(self.rates, n=4)
@@ -70,7 +70,7 @@ class Result:
 
     @property
     def verdict(self) -> str:
-        """Tell whether the goal is met, or the least at least."""
+        """Return True if the goal is met, or at least the minimum."""
         if _reaches(self.measured, self.goal.goal, self.goal.better):
             return "goal met"
         if _reaches(self.measured, self.goal.least, self.goal.better):

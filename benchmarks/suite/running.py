@@ -48,7 +48,7 @@ _RECORDS, _FEW_RECORDS = 10_000_000, 100_000
 
 
 def main(description: str) -> None:
-    """Measure, print, and write the page and the picture."""
+    """Measure, print, and write the page and the chart."""
     asked = _arguments(description)
     with stage.staged() as on:
         # A line for each request would be most of what is measured.
@@ -60,7 +60,7 @@ def main(description: str) -> None:
 
 
 def _keep(found: list[results.Result], about: dict[str, str], *, is_quick: bool) -> None:
-    """Print what a row came to, and put it in place of what it came to before."""
+    """Print the result of a row, and replace its earlier result."""
     sys.stdout.write(report.as_text(found))
     sys.stdout.flush()
     at = f"{datetime.now(UTC):%Y-%m-%d}{', quick' if is_quick else ''}"

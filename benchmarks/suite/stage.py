@@ -1,4 +1,4 @@
-"""What is measured on: a database of its own, with callers, keys, and the rivals' rows."""
+"""The data of the measurement: a database of its own, with callers, keys, and the rivals' rows."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +15,7 @@ _STOCK_TABLES = ("rivals_simplehistorykey", "rivals_historicalsimplehistorykey")
 
 
 class Stage(NamedTuple):
-    """What another process has to know to take part; it can be pickled."""
+    """The values that another process needs to take part; they can be pickled."""
 
     database: str
     #: Secrets of keys that call, one for each caller.

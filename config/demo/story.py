@@ -83,8 +83,7 @@ def _execute(command: Command, *, actor: Actor = SYSTEM) -> Completed:
     outcome = dispatch(command, context=context)
     if isinstance(outcome, Completed):
         return outcome
-    message = "the demo's first key was not created: does a policy govern its creation?"
-    raise RuntimeError(message)
+    raise RuntimeError("the demo's first key was not created: does a policy govern its creation?")
 
 
 def _write(demo: Demo) -> None:

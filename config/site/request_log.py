@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.utils.functional import SimpleLazyObject
 from structlog.contextvars import bound_contextvars, get_contextvars
 
 from apikeys.authentication.bearer import Principal
@@ -66,13 +67,14 @@ def _log(request: HttpRequest, response: HttpResponse, *, seconds: float) -> Non
 
 
 def _callers(request: HttpRequest) -> dict[str, Any]:
-    """Return the ids of the key and the user, but never load a session for this line."""
+    """Return the ids of the key and the user, but never load one for this line."""
     caller = vars(request).get("user")
+    if isinstance(caller, SimpleLazyObject):
+        # Any other question to this object loads the user. This is where a loaded one is kept.
+        caller = vars(request).get("_cached_user")
     if isinstance(caller, Principal):
         return {"key_id": caller.actor.id, "user_id": None}
-    session = getattr(request, "session", None)
-    is_known = session is not None and session.accessed
-    return {"key_id": None, "user_id": getattr(caller, "pk", None) if is_known else None}
+    return {"key_id": None, "user_id": getattr(caller, "pk", None)}
 
 
 def _trace_id(request: HttpRequest) -> str | None:

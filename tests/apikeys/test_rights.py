@@ -87,7 +87,7 @@ def test_a_key_can_neither_widen_nor_touch_what_may_do_more(client, narrow, firs
     assert all_but_records() == before
 
 
-def test_nobody_gets_the_secret_of_a_key_whose_owner_may_do_more(
+def test_the_secret_of_a_key_with_more_rights_is_refused(
     given, boss_key, dana, context_of, assert_recorded
 ):
     rotation = RotateApiKey(api_key_id=boss_key.id, overlap_seconds=60)

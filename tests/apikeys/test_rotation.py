@@ -79,7 +79,7 @@ def test_without_overlap_the_old_secret_ends_at_once(client, robot, first_key):
     assert works(secret)
 
 
-def test_a_third_secret_is_refused_and_told_when_there_may_be_one(
+def test_a_third_secret_is_refused_with_the_time_when_it_is_possible(
     client, robot, first_key, assert_recorded
 ):
     second = rotate(client, robot, first_key, 3600).json()["secret"]

@@ -24,7 +24,7 @@ def test_a_customer_is_made_with_its_people(dana, capsys):
     assert (record.actor_kind, record.channel) == ("system", "management")
 
 
-def test_nobody_unknown_joins_and_then_nothing_is_made(dana):
+def test_an_unknown_member_is_refused_and_nothing_is_created(dana):
     with pytest.raises(CommandError, match="There is no user named nobody"):
         call_command("create_customer", "Initech", "--member", "dana", "--member", "nobody")
 

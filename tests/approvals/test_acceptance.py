@@ -62,7 +62,6 @@ from approvals.people.commands import (
     SetUserActive,
 )
 from approvals.policies.commands import DisablePolicy, EditPolicy
-from approvals.sealing.payloads import seal
 from audit.actors.credentials import live_actor
 from audit.bus.context import Context
 from audit.models.records import CommandRecord
@@ -70,7 +69,7 @@ from tests.approvals.asking import address, decide
 from tests.approvals.people.test_seniority import join, let_days_pass
 from tests.conftest import PASSWORD, approved, create_key, held, member, policy
 from tests.http import call
-from tests.tampering import tamper
+from tests.tampering import rewrite
 
 DAY = timedelta(days=1)
 
@@ -85,17 +84,8 @@ def seniors(security, ann, bob, owner):
 
 
 def end_in_an_hour(request, owner):
-    """Have a request end while sessions of today are still good, under a valid seal."""
-    command = request.command()
-    request.approve_by = timezone.now() + timedelta(hours=1)
-    sealed = seal(command, request.binding)
-    tamper(
-        owner,
-        request,
-        approve_by=request.approve_by,
-        payload=sealed.payload,
-        seal=sealed.seal,
-    )
+    """Have a request end while sessions of today are still good, under valid seals."""
+    rewrite(owner, request, approve_by=timezone.now() + timedelta(hours=1))
 
 
 def test_a_key_that_was_disabled_between_two_votes_carries_nothing_out(
@@ -122,7 +112,7 @@ def test_a_key_that_was_disabled_between_two_votes_carries_nothing_out(
         lambda ann, security: RemoveFromGroup(user_id=ann.pk, group_id=security.pk),
     ],
 )
-def test_who_leaves_between_two_votes_by_a_command_counts_no_more(
+def test_a_voter_removed_between_two_votes_no_longer_counts(
     go, waiting, ann, bob, acme, security, manager, policy_owners, context_of, approve
 ):
     carol = member("carol", acme, groups=[security])
@@ -182,7 +172,7 @@ def test_who_joins_after_the_request_does_not_vote_on_it_where_membership_takes_
 
 
 @pytest.mark.parametrize("change", ["lower", "disable"])
-def test_what_waits_keeps_its_requirements_whatever_becomes_of_the_policy(
+def test_a_waiting_request_keeps_its_requirements_when_the_policy_changes(
     change, waiting, ann, bob, security, manager, policy_owners, context_of, approve
 ):
     made = Policy.objects.get()

@@ -125,7 +125,7 @@ def test_a_vote_that_is_undone_sends_nothing(waiting, ann, bob, dana, approve, o
 
 
 @pytest.mark.parametrize("verb", ["approve", "deny"])
-def test_of_three_selected_the_stale_one_is_told_and_the_others_go(
+def test_of_three_selected_the_stale_one_is_reported_and_the_others_are_decided(
     verb, dana, acme, ann, bob, disabling_needs_two, context_of, browser
 ):
     requests = asks_for_many(dana, acme, context_of, count=3)

@@ -176,7 +176,7 @@ def test_no_form_of_the_admin_does_what_is_gated(
     assert (ApprovalRequest.objects.count() > asked + 20) == (role in ("mia", "olga", "root"))
 
 
-def test_without_the_floor_the_same_forms_do_it(
+def test_without_the_built_in_policy_the_same_forms_succeed(
     cast, waiting, ann, policy_owners, security, dana, monkeypatch
 ):
     """So this part of the matrix could fail."""
@@ -184,7 +184,7 @@ def test_without_the_floor_the_same_forms_do_it(
     chosen = {"people": [ann, policy_owners[1]], "groups": [security], "outsider": dana}
     before = snapshot()
 
-    monkeypatch.setattr("approvals.policies.evaluation.floor_for", lambda _: None)
+    monkeypatch.setattr("approvals.policies.evaluation.built_in_requirements", lambda _: None)
     for path, form in forms(waiting, **chosen):
         sender.post(path, form)
 

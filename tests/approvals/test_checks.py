@@ -37,7 +37,7 @@ def test_what_too_few_people_are_left_to_approve_is_named(waiting, ann, security
 
 
 @pytest.mark.parametrize("end", ["late", "denied"])
-def test_what_is_over_is_nobodys_concern(end, waiting, ann, deny, owner):
+def test_a_decided_request_needs_no_check(end, waiting, ann, deny, owner):
     if end == "late":
         let_time_pass(owner, waiting)
     else:

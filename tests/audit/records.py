@@ -1,10 +1,13 @@
 """Records written without the bus, for tests of reading: at any time, about anything."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from uuid_utils.compat import uuid7
 
+from audit.bus.store import append_directly
 from audit.models.records import CommandRecord
 
 # A search for words starts with the last days.
@@ -13,9 +16,20 @@ NOON = datetime.now(UTC).replace(hour=12, minute=0, second=0, microsecond=0) - t
 
 def record(*, minutes: float = 0, **fields: Any) -> CommandRecord:
     """Write a record of a command this long before yesterday's noon."""
-    made = unwritten(minutes=minutes, **fields)
-    made.save(force_insert=True)
+    (made,) = write([unwritten(minutes=minutes, **fields)])
     return made
+
+
+def write(records: Iterable[CommandRecord]) -> list[CommandRecord]:
+    """Write records; return them with their positions, which the database generates."""
+    written = list(records)
+    with transaction.atomic():
+        for each in written:
+            append_directly(each, using="default")
+    return [
+        CommandRecord.objects.get(command_id=each.command_id, attempt=each.attempt)
+        for each in written
+    ]
 
 
 def unwritten(*, minutes: float = 0, **fields: Any) -> CommandRecord:

@@ -45,7 +45,7 @@ def test_a_history_tells_who_changed_what_why_and_by_which_command(history, iris
     assert f"/audit/commands/{record.command_id}" in content
 
 
-def test_whoever_may_see_a_row_may_see_its_history(history, ann, browser):
+def test_a_user_who_may_see_a_row_may_see_its_history(history, ann, browser):
     assert not ann.has_perm("apikeys.view_historicalapikey")
 
     assert browser(ann).get(history).status_code == 200
@@ -64,7 +64,7 @@ def test_histories_are_for_reading(history, iris, browser, method):
     assert ApiKey.history.count() == 2
 
 
-def test_nobody_reads_the_history_of_another_customers_row(history, gus, browser):
+def test_the_history_of_another_customers_row_is_not_found(history, gus, browser):
     gus.is_staff = True
     gus.save()
     client = browser(gus)
@@ -73,7 +73,7 @@ def test_nobody_reads_the_history_of_another_customers_row(history, gus, browser
     assert client.get(version_of(history)).status_code == 404
 
 
-def test_a_version_that_is_none_is_not_found(history, iris, browser):
+def test_an_unknown_version_is_not_found(history, iris, browser):
     assert browser(iris).get(f"{history}zero/").status_code == 404
     assert browser(iris).get("/admin/apikeys/apikey/zero/history/").status_code == 404
 

@@ -23,15 +23,21 @@ _CUSTOMERS = "/admin/apikeys/customer"
 _STORIES = "/audit/subjects"
 _EDITING = "approvals.edit_policy"
 _LEFT = "Replaced by customs-feed"
+# A policy that requires one of Security to disable keys.
+_DRAFT = {"governs": "apikeys.disable", "group_0": "Security", "quorum_0": "1"}
 
 
 class Place(NamedTuple):
-    """A page: its name, its visitor, its path, and the expected status."""
+    """A page: its name, its visitor, its path, and the expected status.
+
+    ``draft`` are the fields to fill in there, for the page that its form leads to.
+    """
 
     name: str
     who: str | None
     path: Callable[[], str]
     status: int = 200
+    draft: dict[str, str] | None = None
 
 
 PLACES = (
@@ -73,10 +79,20 @@ PLACES = (
     Place("version of a policy", "olga", lambda: _newest_version(_POLICIES, Policy)),
     Place("new policy", "olga", lambda: f"{_POLICIES}/new/"),
     Place("editor of a policy", "olga", lambda: f"{_POLICIES}/{_policy().pk}/edit/"),
-    Place("broken draft", "olga", lambda: f"{_POLICIES}/new/?{_draft(condition='subject.typo')}"),
-    Place("preview of a policy", "olga", lambda: f"{_POLICIES}/new/?{_draft()}"),
-    Place("preview of an edit", "olga", lambda: f"{_POLICIES}/{_policy().pk}/edit/?{_draft()}"),
-    Place("preview for a reader", "iris", lambda: f"{_POLICIES}/new/?{_draft()}"),
+    Place(
+        "broken draft",
+        "olga",
+        lambda: f"{_POLICIES}/new/",
+        draft=_DRAFT | {"condition": "subject.typo"},
+    ),
+    Place("preview of a policy", "olga", lambda: f"{_POLICIES}/new/", draft=_DRAFT),
+    Place(
+        "preview of an edit",
+        "olga",
+        lambda: f"{_POLICIES}/{_policy().pk}/edit/",
+        draft=_DRAFT | {"condition": 'actor.kind == "api_key"'},
+    ),
+    Place("preview for a reader", "iris", lambda: f"{_POLICIES}/new/", draft=_DRAFT),
     Place("end of a policy", "olga", lambda: f"{_POLICIES}/{_policy().pk}/disable/"),
     Place("explain a command", "olga", lambda: f"{_POLICIES}/explain/?command_id={_held()}"),
     # People
@@ -127,13 +143,6 @@ def _selected(verb: str) -> str:
     """Return a query that selects the pending requests."""
     waiting = ApprovalRequest.objects.filter(state=State.PENDING, message_type="apikeys.disable")
     return urlencode([("verb", verb), *(("request", each.pk) for each in waiting)])
-
-
-def _draft(**fields: str) -> str:
-    """Return the query of a draft policy that requires one of Security to disable keys."""
-    asked = {"group_0": _group().pk, "quorum_0": 1, "one_open_request": "on"}
-    drafted = {"governs": "apikeys.disable", "effect": "require_approval"}
-    return urlencode(drafted | asked | fields)
 
 
 def _newest_version(place: str, model: Any, **of: Any) -> str:

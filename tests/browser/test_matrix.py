@@ -48,6 +48,8 @@ def test_every_page_is_sound(look, width, script, played, visitor, axe_source):
 
 def _problems(visitor, place):
     status = visitor.opens(place.path())
+    if place.draft:
+        status = visitor.sends(place.draft)
     if status != place.status:
         yield f"answers {status}"
     if visitor.overflow() > 0:

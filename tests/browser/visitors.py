@@ -53,6 +53,19 @@ class Visitor:
         """Press the button whose text matches a regular expression."""
         self.page.get_by_role("button", name=re.compile(words)).first.click()
 
+    def sends(self, fields: dict[str, str]) -> int:
+        """Fill in fields by name, send their form, and return the status of the response."""
+        form = self.page.locator("form.draft")
+        for name, value in fields.items():
+            field = form.locator(f"[name={name}]")
+            if field.evaluate("field => field.tagName") == "SELECT":
+                field.select_option(label=value)
+            else:
+                field.fill(value)
+        with self.page.expect_navigation() as sending:
+            form.locator("[type=submit]").click()
+        return sending.value.status
+
     def sees(self, words: str | re.Pattern[str]) -> bool:
         """Return True if the text is visible on the page, after waiting for it."""
         place = self.page.get_by_text(words).first

@@ -68,7 +68,8 @@ class Start:
             time.sleep(0.01)
 
     def web_servers(self):
-        return [pid for pid, words in command_lines() if "granian" in words and self.port in words]
+        serving = [pid for pid, words in command_lines() if "config.server.process" in words]
+        return [pid for pid in serving if f"PORT={self.port}" in variables(pid)]
 
     def servers(self):
         """Return the processes of both servers that are there."""
@@ -151,6 +152,13 @@ def command_lines():
             yield int(process.name), (process / "cmdline").read_text().split("\0")
         except OSError:
             continue
+
+
+def variables(pid):
+    try:
+        return Path(f"/proc/{pid}/environ").read_text().split("\0")
+    except OSError:
+        return []
 
 
 def processes_in(directory):

@@ -69,7 +69,7 @@ def exchange(port, data, *, seconds=5, ends=False, pieces=()):
 
 def read(connection, *, seconds=5):
     """Read until the connection is closed or the time is over."""
-    raw, end = b"", time.monotonic() + seconds
+    raw, end = bytearray(), time.monotonic() + seconds
     with suppress(TimeoutError):
         while (left := end - time.monotonic()) > 0:
             connection.settimeout(left)
@@ -78,9 +78,9 @@ def read(connection, *, seconds=5):
             except ConnectionError:
                 part = b""
             if not part:
-                return Received(raw, is_closed=True)
+                return Received(bytes(raw), is_closed=True)
             raw += part
-    return Received(raw, is_closed=False)
+    return Received(bytes(raw), is_closed=False)
 
 
 def head(method=b"GET", path=b"/edge/echo", *, extra=b"", version=b"1.1"):
@@ -123,15 +123,13 @@ def _first(raw, *, method):
 
 
 def _unchunked(raw):
-    body = b""
-    while True:
-        size, separator, raw = raw.partition(b"\r\n")
-        if not separator:
-            return body, False, b""
-        length = int(size, 16)
-        body += raw[:length]
-        if len(raw) < length + 2:
-            return body, False, b""
-        raw = raw[length + 2 :]
+    body, place = bytearray(), 0
+    while (end := raw.find(b"\r\n", place)) >= 0:
+        length = int(raw[place:end], 16)
+        body += raw[end + 2 : end + 2 + length]
+        place = end + 2 + length + 2
+        if place > len(raw):
+            break
         if not length:
-            return body, True, raw
+            return bytes(body), True, raw[place:]
+    return bytes(body), False, b""

@@ -1,5 +1,7 @@
 """Servers started by `manage.py serve`, on the test database."""
 
+from contextlib import ExitStack
+
 import pytest
 
 from tests.edge.servers import serving
@@ -15,13 +17,10 @@ def server(django_db_setup, tmp_path_factory):
 @pytest.fixture
 def serve(tmp_path):
     """A function that starts a server for one test; keyword arguments are its environment."""
-    running = []
+    with ExitStack() as stack:
 
-    def start(**environment):
-        manager = serving(tmp_path / str(len(running)), **environment)
-        running.append(manager)
-        return manager.__enter__()
+        def start(**environment):
+            directory = tmp_path / str(len(list(tmp_path.iterdir())))
+            return stack.enter_context(serving(directory, **environment))
 
-    yield start
-    for each in running:
-        each.__exit__(None, None, None)
+        yield start

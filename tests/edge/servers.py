@@ -1,7 +1,5 @@
 """A server in processes of its own, started as operators start it."""
 
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -14,7 +12,11 @@ from tests import servers
 from tests.edge.client import get
 
 #: Short deadlines, in seconds; the sizes are those of production.
-SHORT = {}
+SHORT = {
+    "WEB_HEAD_SECONDS": "3",
+    "WEB_BODY_SECONDS": "3",
+    "WEB_WRITE_SECONDS": "4",
+}
 
 
 class Server:
@@ -32,11 +34,15 @@ class Server:
 
     def processes(self):
         """Return the ids of all processes below the one that was started."""
-        return [pid for pid in _descendants(self.process.pid) if not _is_tracker(pid)]
+        return [pid for pid in servers.descendants(self.process.pid) if not _is_tracker(pid)]
+
+    def requests_under_way(self):
+        """Return how many requests for a slow page have begun."""
+        return self.log().count("slow page begun")
 
     def workers(self):
         """Return the ids of the processes that handle requests: those without children."""
-        return [pid for pid in self.processes() if not _descendants(pid)]
+        return [pid for pid in self.processes() if not servers.descendants(pid)]
 
 
 @contextmanager
@@ -62,17 +68,24 @@ def serving(directory, **environment):
         assert server.is_running(), server.log()
         yield server
     finally:
-        left = [process.pid, *server.processes()]
         process.terminate()
         with suppress(subprocess.TimeoutExpired):
             process.wait(5)
-        for pid in left:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        process.wait()
+        servers.kill(process)
 
 
-def eventually(is_so, *, seconds=30):
+def connections(port):
+    """Return the number of connections that the server at a port has open.
+
+    Those that it has closed, and the kernel not yet, hold nothing of the server.
+    """
+    established, closed_by_client = "01", "08"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    here = [line for line in lines if line[1].endswith(f":{port:04X}")]
+    return sum(line[3] in (established, closed_by_client) for line in here)
+
+
+def eventually(is_so, *, seconds=60):
     """Wait until a condition is true."""
     end = time.monotonic() + seconds
     while not is_so():
@@ -84,15 +97,6 @@ def is_alive(pid):
     with suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return False
-
-
-def _descendants(pid):
-    with suppress(OSError):
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [int(child) for child in children] + [
-            each for child in children for each in _descendants(int(child))
-        ]
-    return []
 
 
 def _is_tracker(pid):

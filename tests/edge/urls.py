@@ -16,6 +16,13 @@ PART = b"x" * 65536
 
 
 @csrf_exempt
+def mark(request, name):
+    """Log that a request got here, whatever its body."""
+    print(f"reached {name}: {len(request.body)} bytes", flush=True)  # noqa: T201
+    return HttpResponse(b"reached")
+
+
+@csrf_exempt
 def echo(request):
     """Return what reached Django of a request, with bytes as Latin-1."""
     seen = {name: value for name, value in request.META.items() if isinstance(value, str)}
@@ -23,12 +30,25 @@ def echo(request):
 
 
 def sleep(request, seconds):
+    print("slow page begun", flush=True)  # noqa: T201
     time.sleep(seconds)
     return HttpResponse(b"slept")
 
 
 def fixed(request, size):
     return HttpResponse(b"x" * size)
+
+
+def paced(request, parts):
+    """Send some parts, ten a second."""
+    print("slow page begun", flush=True)  # noqa: T201
+
+    def content():
+        for _ in range(parts):
+            time.sleep(0.1)
+            yield PART * 5
+
+    return StreamingHttpResponse(content())
 
 
 def stream(request, parts):
@@ -75,8 +95,10 @@ def threads(request):
 urlpatterns = [
     *urlpatterns,
     path("edge/echo", echo),
+    path("edge/mark/<slug:name>", mark),
     path("edge/sleep/<int:seconds>", sleep),
     path("edge/fixed/<int:size>", fixed),
+    path("edge/paced/<int:parts>", paced),
     path("edge/stream/<int:parts>", stream),
     path("edge/broken/<int:parts>", broken),
     path("edge/unchanged", unchanged),

@@ -1,12 +1,9 @@
 """What is answered when the connection to the database is lost."""
 
-import tempfile
-from functools import partial
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from django.db import connection, connections
+from django.db import connection
 
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
@@ -21,31 +18,9 @@ from audit.models.records import CommandRecord
 from tests.books import all_but_records, assert_balanced, attempts
 from tests.conftest import policy
 from tests.probes import deed, to
-from tests.severed import Cut, Wire, pausing, refusing, until_blocked
+from tests.severed import Cut, pausing, refusing, until_blocked
 from tests.test_story import call
 from tests.threads import Crowd
-
-
-@pytest.fixture
-def wire(monkeypatch, clean_database):
-    """The way to the database, for this test through something that can be cut."""
-    database = connections["default"].settings_dict
-    # Not pytest's own directory: the path of a socket may be no longer than 103 bytes.
-    with tempfile.TemporaryDirectory() as directory:
-        wire = Wire(Path(directory), host=database["HOST"], port=database["PORT"])
-        connection.close()
-        monkeypatch.setitem(database, "HOST", str(wire.directory))
-        monkeypatch.setitem(database, "PORT", wire.port)
-        yield wire
-        connection.close()
-        wire.close()
-
-
-@pytest.fixture
-def creation(acme, dana):
-    """The creation of a key, not yet sent."""
-    command = CreateApiKey(customer_id=acme.pk, owner_id=dana.pk, name="ci")
-    return partial(dispatch, command, context=Context(actor=actor_for_user(dana)))
 
 
 def assert_one_key_and_its_secret_works(outcome, client) -> None:

@@ -15,6 +15,7 @@ from audit.messages.exceptions import Invalid
 from audit.models.records import CommandRecord
 
 _SHOWN = 10
+_SECONDS = 60
 
 
 class Command(BaseCommand):
@@ -60,15 +61,16 @@ class Command(BaseCommand):
         elif options["governs"]:
             self._simulate(_draft(options), last=options["last"])
         else:
-            message = "Specify --governs for a draft, or --explain with a command id."
-            raise CommandError(message)
+            raise CommandError("Specify --governs for a draft, or --explain with a command id.")
 
     def _simulate(self, draft: CreatePolicy, *, last: int) -> None:
         records = CommandRecord.objects.filter(attempt=1).order_by("-position")[:last]
-        result = simulate(draft, records.iterator())
+        result = simulate(draft, records.iterator(), seconds=_SECONDS)
         verb = {"allow": "allowed", "forbid": "forbidden"}.get(draft.effect, "held")
         write = self.stdout.write
         write(f"Of the last {result.looked_at} commands, {len(result.matched)} would be {verb}.")
+        if result.is_cut_short:
+            write(f"  The time was used up: {result.given - result.looked_at} were not evaluated.")
         for label, count in result.by_requester[:_SHOWN]:
             write(f"  {count:6}  {label}")
         for record in result.unsatisfiable[:_SHOWN]:
@@ -79,8 +81,7 @@ class Command(BaseCommand):
     def _explain(self, command_id: UUID) -> None:
         record = CommandRecord.objects.filter(command_id=command_id).order_by("attempt").first()
         if record is None:
-            message = f"There is no command {command_id}."
-            raise CommandError(message)
+            raise CommandError(f"There is no command {command_id}.")
         decided = (record.decision or {}).get("effect", "no policy applied")
         self.stdout.write(f"{record}: {decided}")
         for each in explain_all(record):
@@ -109,6 +110,5 @@ def _rule(text: str) -> tuple[int, int]:
     name, _, quorum = text.rpartition(":")
     group = Group.objects.filter(name=name).first()
     if group is None or not quorum.isdigit():
-        message = f"--rule takes GROUP:QUORUM of an existing group, not {text!r}"
-        raise CommandError(message)
+        raise CommandError(f"--rule takes GROUP:QUORUM of an existing group, not {text!r}")
     return group.pk, int(quorum)

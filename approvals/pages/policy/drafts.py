@@ -27,7 +27,6 @@ EFFECT_LABELS = {
 _FEWEST_ROWS = 3
 _MOST_ROWS = 20
 _UNITS = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
-_LONGEST_CONDITION = 5_000
 _LONGEST_MESSAGE = 500
 
 
@@ -73,7 +72,7 @@ class LengthField(forms.MultiValueField):
 
     def compress(self, data_list: list[Any]) -> timedelta | None:
         number, unit = data_list or (None, "")
-        return timedelta(seconds=number * _UNITS[unit or "hours"]) if number else None
+        return None if number is None else timedelta(seconds=number * _UNITS[unit or "hours"])
 
 
 class PolicyForm(forms.Form):
@@ -92,9 +91,10 @@ class PolicyForm(forms.Form):
     for_tenant = forms.ChoiceField(label="For", required=False)
     condition = forms.CharField(
         required=False,
-        max_length=_LONGEST_CONDITION,
+        max_length=conditions.LONGEST,
         widget=forms.Textarea(attrs={"rows": 3, "spellcheck": "false", "class": "code"}),
-        help_text=f"CEL; empty matches every command. Example: {conditions.EXAMPLE}",
+        help_text=f"CEL; empty matches every command. Example: {conditions.EXAMPLE}. Numbers and "
+        "times can be added with +, and lists searched with exists and all, one at a time.",
     )
     message = forms.CharField(
         required=False,
@@ -175,9 +175,16 @@ class PolicyForm(forms.Form):
         types = [each.message_type for each in handling.command_classes()]
         return [*types, *sorted({f"{each.rpartition('.')[0]}.*" for each in types})]
 
-    def names(self) -> list[str]:
-        """Return the names that the condition can use, for the governed commands."""
-        return conditions.names(governed_by(self["governs"].value() or ""))
+    def names(self) -> list[tuple[str, list[str]]]:
+        """Return the names that the condition can use: by type, if “Governs” is not filled in."""
+        governs = self["governs"].value() or ""
+        if governed := governed_by(governs):
+            return [(governs, conditions.names(governed))]
+        classes = handling.command_classes()
+        common = conditions.names(classes)
+        own = [(each.message_type, set(conditions.names([each]))) for each in classes]
+        named = [(message_type, sorted(names.difference(common))) for message_type, names in own]
+        return [("every command", common), *(each for each in named if each[1])]
 
     def _rules(self) -> Iterator[tuple[Group, int]]:
         for number in range(self._row_count()):

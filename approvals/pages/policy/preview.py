@@ -22,6 +22,7 @@ from audit.models.records import CommandRecord
 from audit.pages.labels import words
 
 MOST_LOOKED_AT = 500
+SECONDS = 2.0
 _MOST_EXAMPLES = 5
 _VERBS = {
     Effect.ALLOW: "allowed",
@@ -56,7 +57,7 @@ def preview(
     after_text = settings_as_text(command, actor=actor)
     before_text = settings_as_text(before, actor=actor) if before else {}
     rows = [Row(name, before_text.get(name, ""), text) for name, text in after_text.items()]
-    drafted = simulate(command, records)
+    drafted = simulate(command, records, seconds=SECONDS)
     is_in_force = policy is not None and policy.is_enabled
     return {
         "changed": [row for row in rows if row.before != row.after],
@@ -65,7 +66,7 @@ def preview(
         "types": sorted({words(each) for each in _types({command.governs})}),
         "drafted": drafted,
         "examples": drafted.matched[:_MOST_EXAMPLES],
-        "present": simulate(before, records) if before and is_in_force else None,
+        "present": simulate(before, records, seconds=SECONDS) if before and is_in_force else None,
         "since": records[-1].received_at if records else None,
         "approvers": approvers_of(command),
         "owners": _other_owners(actor),

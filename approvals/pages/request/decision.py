@@ -5,20 +5,12 @@ from collections.abc import Mapping
 from django.contrib.messages import constants as levels
 from django.http import HttpRequest
 
-from approvals.decisions.commands import (
-    Approve,
-    BreakGlass,
-    Deny,
-    Retry,
-    TakeBack,
-    TightenRequest,
-    Withdraw,
-)
+from approvals.decisions import commands
 from approvals.models import ApprovalRequest, State
 from approvals.pages.feedback import Feedback, feedback_on
 from approvals.pages.links import pending_message
 from approvals.requests.presentation import present, sentence_of
-from approvals.requests.resubmission import raised_again
+from approvals.requests.resubmission import resubmitted
 from audit.actors.actors import Actor
 from audit.bus.dispatch import dispatch
 from audit.entry.requests import context_of
@@ -30,12 +22,12 @@ from audit.messages.text import clean_text
 _LONGEST_TICKET = 100
 
 _DECISIONS: Mapping[str, type[Command]] = {
-    "approve": Approve,
-    "deny": Deny,
-    "take_back": TakeBack,
-    "retry": Retry,
-    "tighten": TightenRequest,
-    "withdraw": Withdraw,
+    "approve": commands.Approve,
+    "deny": commands.Deny,
+    "take_back": commands.TakeBack,
+    "retry": commands.Retry,
+    "tighten": commands.TightenRequest,
+    "withdraw": commands.Withdraw,
 }
 # These need the digest that the user saw.
 _ON_DIGEST = ("approve", "deny", "take_back")
@@ -76,10 +68,10 @@ def _command(
     :raises CommandError: if the decision is unknown or incomplete.
     """
     if verb == "raise_again":
-        return raised_again(approval_request, actor=actor)
+        return resubmitted(approval_request, actor=actor)
     if verb == "break_glass":
         ticket = clean_text(request.POST.get("ticket", ""), longest=_LONGEST_TICKET)
-        return BreakGlass(approval_request_id=approval_request.pk, ticket=ticket)
+        return commands.BreakGlass(approval_request_id=approval_request.pk, ticket=ticket)
     if verb not in _DECISIONS or (verb in _ON_DIGEST and not digest):
         raise Invalid(_UNSEEN)
     seen = {"digest": digest} if verb in _ON_DIGEST else {}
@@ -88,13 +80,13 @@ def _command(
 
 def _done(command: Command, outcome: Completed, *, actor: Actor) -> Feedback:
     row: ApprovalRequest = outcome.result
-    if isinstance(command, BreakGlass):
+    if isinstance(command, commands.BreakGlass):
         return Feedback(row.outcome, levels.WARNING)
     sentence, level = sentence_of(row, actor=actor), levels.SUCCESS
     match command, row.state:
-        case TakeBack(), _:
+        case commands.TakeBack(), _:
             message = f"Vote taken back: {sentence}."
-        case TightenRequest(), _:
+        case commands.TightenRequest(), _:
             message = pending_message(f"Replaced by a stricter request: {sentence}", row)
         case _, State.PENDING:
             (now,) = present([row], actor=actor)

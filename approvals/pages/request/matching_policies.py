@@ -1,15 +1,17 @@
 """Matching policies of a request: as they were, why they matched, and their state today."""
 
+from collections.abc import Mapping
 from functools import reduce
 from operator import or_
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.db.models import Q
 
 from approvals.models import ApprovalRequest, Effect, Policy
 from approvals.pages import links
 from approvals.policies import tightening
-from approvals.policies.built_in import FLOOR
+from approvals.policies.built_in import BUILT_IN_ID
 from approvals.policies.explanations import Explanation, Past, explain
 from audit.actors.actors import Actor
 from audit.bus.context import Context
@@ -44,14 +46,14 @@ def matching_policies(
 ) -> list[MatchingPolicy]:
     """Return the policies that a request is held for."""
     asked = request.requirements["policies"]
-    stored = [each for each in asked if each["id"] != FLOOR]
-    then, now = _as_they_were(stored), _as_they_are(stored)
+    stored = [each for each in asked if each["id"] != BUILT_IN_ID]
+    then, now = _as_they_were(stored), Policy.objects.in_bulk([each["id"] for each in stored])
     urls, past = links.policy_urls([each["id"] for each in stored], actor=actor), Past([held])
     return [
         MatchingPolicy(
             explanation=explain(then.get(each["id"]) or _unknown(each), held, past=past),
             url=urls.get(each["id"], ""),
-            today=_today(each, now.get(each["id"])),
+            today=_today(each, now),
         )
         for each in asked
     ]
@@ -89,19 +91,15 @@ def _as_they_were(asked: list[dict[str, Any]]) -> dict[str, Policy]:
     return {str(row.id): row for row in rows}
 
 
-def _as_they_are(asked: list[dict[str, Any]]) -> dict[str, Policy]:
-    found = Policy.objects.filter(pk__in=[each["id"] for each in asked])
-    return {str(policy.pk): policy for policy in found}
-
-
 def _unknown(asked: dict[str, Any]) -> Policy:
     """Return a policy that only the request has data of, such as the built-in one."""
     return Policy(governs=asked["governs"], version=asked["version"])
 
 
-def _today(asked: dict[str, Any], policy: Policy | None) -> str:
-    if asked["id"] == FLOOR:
+def _today(asked: dict[str, Any], now: Mapping[UUID, Policy]) -> str:
+    if asked["id"] == BUILT_IN_ID:
         return _BUILT_IN
+    policy = now.get(UUID(asked["id"]))
     if policy is None or not policy.is_enabled:
         return "now disabled"
     unchanged = policy.version == asked["version"]

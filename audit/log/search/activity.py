@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from audit.log.search import full_text
@@ -23,9 +24,7 @@ def most_counted(criteria: Criteria) -> int:
 
 def activity(criteria: Criteria, edges: Sequence[datetime]) -> list[int] | None:
     """Count between each edge and the next one; None if these are more than `most_counted`."""
-    criteria = criteria.within(edges[0], edges[-1])
-    if criteria.sees_nothing:
-        return counted([], edges)
+    criteria = replace(criteria, since=edges[0], until=edges[-1])
     counts = _count(scan_for(criteria), criteria, edges)
     if counts is not None or not criteria.goes_by_words:
         return counts

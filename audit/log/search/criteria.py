@@ -1,6 +1,6 @@
 """Criteria of a search in the log."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
@@ -35,18 +35,9 @@ class Criteria:
         return cls(tenants=tenants, **wanted)
 
     @property
-    def sees_nothing(self) -> bool:
-        """True if there is no tenant whose commands may be found."""
-        return self.tenants is not None and not self.tenants
-
-    @property
     def goes_by_words(self) -> bool:
         """True if words of the reason are the most selective criterion."""
         return bool(self.reason) and not (self.correlation_id or self.subject)
-
-    def within(self, since: datetime | None, until: datetime | None) -> Self:
-        """Return the same criteria for another time range."""
-        return replace(self, since=since, until=until)
 
     def kind(self) -> dict[str, str]:
         """Return type, status and channel, by column, without the empty ones."""

@@ -40,7 +40,10 @@ def read_page(
 ) -> Page:
     """Return the newest page, or the one older than ``before`` or newer than ``after``."""
     page = find_page(criteria, size=size, before=before, after=after)
-    return replace(page, records=_records(page.places))
+    found = CommandRecord.objects.defer("fingerprint", "data", "decision").in_bulk(
+        [place.position for place in page.places]
+    )
+    return replace(page, records=[found[position] for _, position in sorted(page.places)[::-1]])
 
 
 def find_page(
@@ -59,48 +62,29 @@ def find_page(
 
 
 def _find(time_range: TimeRange, *, wanted: int) -> Places:
+    """Return the nearest matches: from an index scan, or from the index of words if these are rare.
+
+    Common words are found quickly by checking for them in the rows that match the other criteria.
+    The index of words has no order, so a search in it would have to read every match of a day.
+    """
     criteria = time_range.criteria
-    if criteria.sees_nothing:
-        return Places([])
-    if criteria.goes_by_words:
-        common = _common_words(time_range, wanted=wanted)
-        return common or full_text.places(time_range, wanted=wanted)
     scan = scan_for(criteria)
     if not scan.ranges:
         return Places([])
+    if criteria.goes_by_words and len(scan.ranges) > _MOST_RANGES_PASSED:
+        return full_text.places(time_range, wanted=wanted)
     if not scan.rest:
         rows = time_range.first(scan, columns="received_at, position", most=wanted).fetch()
         return Places([Cursor(*row) for row in rows])
-    for most in _limits(scan, wanted=wanted):
-        places = _scan_and_check(scan, time_range, wanted=wanted, most=most)
-        if len(places.found) >= wanted or places.edge is None:
-            break
-    return places
-
-
-def _common_words(time_range: TimeRange, *, wanted: int) -> Places | None:
-    """Check for words in the rows that match the other criteria; None if they are too rare.
-
-    Common words are found quickly like this. The index of words has no order, so a search in it
-    would have to read every match of a day.
-    """
-    scan = scan_for(time_range.criteria)
-    if not scan.ranges:
-        return Places([])
-    limits = _limits(scan, wanted=wanted) if len(scan.ranges) <= _MOST_RANGES_PASSED else []
+    limits = sorted({max(wanted, most // len(scan.ranges)) for most in _MOST_SCANNED})
     for most, following in pairwise([*limits, 0]):
         places = _scan_and_check(scan, time_range, wanted=wanted, most=most)
         if len(places.found) >= wanted or places.edge is None:
-            return places
+            break
         # So few of the nearest rows match that the next, larger scan would hardly fill a page.
-        if 2 * len(places.found) * following < wanted * most:
-            return None
-    return None
-
-
-def _limits(scan: Scan, *, wanted: int) -> list[int]:
-    """Return the numbers of rows to scan in each range, ascending; one if both are the same."""
-    return sorted({max(wanted, most // len(scan.ranges)) for most in _MOST_SCANNED})
+        if criteria.goes_by_words and 2 * len(places.found) * following < wanted * most:
+            return full_text.places(time_range, wanted=wanted)
+    return places
 
 
 def _scan_and_check(scan: Scan, time_range: TimeRange, *, wanted: int, most: int) -> Places:
@@ -140,9 +124,3 @@ def _scan_and_check(scan: Scan, time_range: TimeRange, *, wanted: int, most: int
     rows = Fragment(sql, params).fetch()
     edge = None if rows[0][1] is None else Cursor(*rows[0][:2])
     return Places([Cursor(*row[2:]) for row in rows if row[3] is not None], edge)
-
-
-def _records(places: list[Cursor]) -> list[CommandRecord]:
-    records = CommandRecord.objects.filter(position__in=[place.position for place in places])
-    found = {each.position: each for each in records.defer("fingerprint", "data", "decision")}
-    return [found[place.position] for place in sorted(places, reverse=True)]

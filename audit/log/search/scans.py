@@ -57,6 +57,8 @@ class Scan:
 
 def scan_for(criteria: Criteria) -> Scan:
     """Return the scan by the most selective criterion except words."""
+    if criteria.tenants == frozenset():
+        return Scan(columns=("tenant",), ranges=())
     if criteria.correlation_id:
         rest = checks(replace(criteria, correlation_id=None))
         return Scan(inside=(_of_case(criteria.correlation_id), *own(criteria)), rest=rest)

@@ -9,9 +9,9 @@ from audit.log.commands import BeginEpoch
 
 
 class Command(BaseCommand):
-    """A command to run once after restoring a dump, before the application serves again."""
+    """A new epoch by hand, after rows of the log were restored into the same database."""
 
-    help = "Begin a new epoch of the log: a restored cluster restarts its transaction numbers."
+    help = "Begin a new epoch of the log by hand; on another server it begins by itself."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--reason", required=True, help="The reason, for the audit log.")

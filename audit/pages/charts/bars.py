@@ -1,4 +1,4 @@
-"""Bar charts over time, prepared for a template. Each bar is a link.
+"""Bar charts over time and of ranks, prepared for a template. Each bar is a link.
 
 Horizontal positions are in percent, so a chart fills the available width, and its text keeps the
 normal size.
@@ -18,7 +18,8 @@ _MOST_TICKS = 6
 _FILLED = 0.86
 _LEAST_HEIGHT = 1.5
 
-LinksTo = Callable[[datetime, datetime], str]
+#: Returns the URL of what a time range contains; None is no limit.
+LinksTo = Callable[[datetime | None, datetime | None], str]
 
 
 class Bar(NamedTuple):
@@ -48,6 +49,23 @@ class Frame(NamedTuple):
     title: str
     links_to: LinksTo
     mark: str = "chart-mark"
+
+
+class Count(NamedTuple):
+    """A number with its label and a link to what it counts."""
+
+    label: str
+    number: int
+    url: str
+
+
+class RankBar(NamedTuple):
+    """One bar, with its texts and its width in percent."""
+
+    label: str
+    number: str
+    url: str
+    width: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +110,15 @@ def bar_chart(counts: Sequence[int], scale: TimeScale, frame: Frame) -> BarChart
         highest=f"{highest:,}",
         total=f"{sum(counts):,}",
     )
+
+
+def rank_bars(counts: Sequence[Count]) -> list[RankBar]:
+    """Return one bar for each number, in the given order."""
+    highest = max((each.number for each in counts), default=0) or 1
+    return [
+        RankBar(each.label, f"{each.number:,}", each.url, f"{100 * each.number / highest:.1f}%")
+        for each in counts
+    ]
 
 
 def range_label(start: datetime, end: datetime) -> str:

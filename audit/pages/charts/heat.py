@@ -35,13 +35,6 @@ class Row(NamedTuple):
     cells: list[Cell]
 
 
-class Warmth(NamedTuple):
-    """A color of the legend, and the numbers that it stands for."""
-
-    level: int
-    words: str
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeatMap:
     """A heat map: one row per day, the newest first, with the hours from left to right."""
@@ -49,7 +42,7 @@ class HeatMap:
     frame: Frame
     rows: list[Row]
     hours: list[Tick]
-    legend: list[Warmth]
+    legend: list[str]
     total: str
 
     cell_width = f"{_COLUMN * 0.9:.3f}%"
@@ -101,10 +94,11 @@ def _steps(most: int) -> list[int]:
     return sorted(set(steps))
 
 
-def _legend(steps: Sequence[int]) -> list[Warmth]:
+def _legend(steps: Sequence[int]) -> list[str]:
+    """Return the numbers that each level stands for, as text."""
     ends = [*(step - 1 for step in steps[1:]), None]
-    legend = [Warmth(0, "none")]
-    for level, (start, end) in enumerate(zip(steps, ends, strict=True), start=1):
+    legend = ["none"]
+    for start, end in zip(steps, ends, strict=True):
         words = f"{start:,} or more" if end is None else f"{start:,} to {end:,}"
-        legend.append(Warmth(level, f"{start:,}" if start == end else words))
+        legend.append(f"{start:,}" if start == end else words)
     return legend

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import chain
+from itertools import count
 from typing import NamedTuple
 
 MOST_BARS = 60
@@ -25,13 +25,9 @@ class TimeScale(NamedTuple):
     edges: list[datetime]
     layout: str
 
-    @property
-    def span(self) -> timedelta:
-        return self.edges[-1] - self.edges[0]
-
     def share(self, moment: datetime) -> float:
         """Return the share of the span that is before a time, from 0 to 1."""
-        return (moment - self.edges[0]) / self.span
+        return (moment - self.edges[0]) / (self.edges[-1] - self.edges[0])
 
 
 def time_scale(since: datetime, until: datetime, *, most: int = MOST_BARS) -> TimeScale:
@@ -40,7 +36,8 @@ def time_scale(since: datetime, until: datetime, *, most: int = MOST_BARS) -> Ti
     step = next((each for each in _STEPS if span / each <= most), None)
     if step is None:
         months = span / _DAY / 30.44
-        cut: Iterator[datetime] = _months(since, until, step=_month_step(months, most=most))
+        month_step = next((each for each in _MONTHS if months / each <= most), _MONTHS[-1])
+        cut: Iterator[datetime] = _months(since, until, step=month_step)
         layout = "%b %Y"
     else:
         cut = _rounds(since, until, step=timedelta(seconds=step))
@@ -56,8 +53,7 @@ def days(until: datetime, *, number: int) -> list[datetime]:
 
 def ceiling(number: int) -> int:
     """Return the next round number: 1, 2 or 5 times a power of ten."""
-    powers = [int(f"1{'0' * noughts}") for noughts in range(len(str(number)) + 1)]
-    rounds = chain.from_iterable((power, 2 * power, 5 * power) for power in powers)
+    rounds = (digit * int(10**zeros) for zeros in count() for digit in (1, 2, 5))
     return next(each for each in rounds if each >= number)
 
 
@@ -77,10 +73,6 @@ def _months(since: datetime, until: datetime, *, step: int) -> Iterator[datetime
         moment = datetime(month // _MONTHS_OF_A_YEAR, month % _MONTHS_OF_A_YEAR + 1, 1, tzinfo=UTC)
         if moment < until:
             yield moment
-
-
-def _month_step(months: float, *, most: int) -> int:
-    return next((each for each in _MONTHS if months / each <= most), _MONTHS[-1])
 
 
 def _layout(step: int, span: float) -> str:

@@ -6,12 +6,13 @@ from django.urls import reverse
 from django.utils import timezone
 
 from audit.actors.actors import Actor
+from audit.bus.dispatch import dispatch
 from audit.entry.requests import LONGEST_REASON, context_of
+from audit.log.commands import ExportRecords
 from audit.log.search.activity import most_counted
 from audit.messages.exceptions import CommandError
 from audit.pages.access import for_exporters, rendered
-from audit.pages.exports import sending
-from audit.pages.exports.extent import Extent, Snapshot
+from audit.pages.exports.files import Export, Snapshot, total
 from audit.pages.exports.formats import FORMATS
 from audit.pages.search.filters import CommandFilter
 
@@ -33,32 +34,33 @@ def export(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     """Show the form; if it is valid, log the export and send the file."""
     search = CommandFilter(request.GET, reader=actor)
     search.is_valid()
-    extent = Extent(criteria=search.criteria(), snapshot=Snapshot.now())
+    criteria, snapshot = search.criteria(), Snapshot.now()
     form = ExportForm(request.POST if request.method == "POST" else None)
     if search.errors and form.is_bound:
         form.add_error(None, "The search has invalid fields: fix it first.")
     if not form.is_valid():
-        return _form(request, form, search=search, extent=extent)
+        return _form(request, form, search=search)
     given = form.cleaned_data
     context = context_of(request, channel="audit pages", reason=given["reason"])
     try:
-        begun = sending.begin(
-            extent,
-            format_name=given["format"],
-            search=search.query(),
-            source=request.build_absolute_uri(reverse("audit:search")),
-            context=context,
+        command = ExportRecords(
+            format=given["format"], search=search.query(), snapshot=str(snapshot)
         )
+        dispatch(command, context=context)
     except CommandError as error:
         form.add_error(None, error.message)
-        return _form(request, form, search=search, extent=extent)
-    return _file(begun)
+        return _form(request, form, search=search)
+    source = request.build_absolute_uri(reverse("audit:search"))
+    return _file(
+        Export(
+            command=command, criteria=criteria, snapshot=snapshot, source=source, context=context
+        )
+    )
 
 
-def _form(
-    request: HttpRequest, form: ExportForm, *, search: CommandFilter, extent: Extent
-) -> HttpResponse:
-    total = extent.total()
+def _form(request: HttpRequest, form: ExportForm, *, search: CommandFilter) -> HttpResponse:
+    criteria = search.criteria()
+    number = total(criteria)
     return rendered(
         request,
         "audit/export.html",
@@ -67,20 +69,20 @@ def _form(
         form=form,
         chips=search.chips(),
         query=search.query(),
-        total="" if total is None else f"{total:,}",
-        most_counted=f"{most_counted(extent.criteria):,}",
+        total="" if number is None else f"{number:,}",
+        most_counted=f"{most_counted(criteria):,}",
         unreadable=[search[name].label for name in search.errors],
     )
 
 
-def _file(export: sending.Export) -> StreamingHttpResponse:
+def _file(export: Export) -> StreamingHttpResponse:
     made_at = f"{timezone.now():%Y%m%dT%H%M%SZ}"
     name = f"audit-log-{made_at}.{export.format.extension}"
-    total = export.extent.total()
+    number = total(export.criteria)
     headers = {
         "Content-Disposition": f'attachment; filename="{name}"',
-        "Rows-About": "" if total is None else str(total),
-        "Export-Id": str(export.export_id),
+        "Rows-About": "" if number is None else str(number),
+        "Export-Id": str(export.command.export_id),
     }
     return StreamingHttpResponse(
         export.content(), content_type=export.format.content_type, headers=headers

@@ -1,7 +1,7 @@
 """The times that held commands wait, and waited until they were decided, by the log."""
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -12,7 +12,7 @@ from audit.log.search.fragments import Fragment
 from audit.log.search.scans import scan_for
 from audit.log.search.time_ranges import TimeRange
 from audit.models.records import Status
-from audit.pages.charts.ranks import Count, RankBar, rank_bars
+from audit.pages.charts.bars import Count, LinksTo, RankBar, rank_bars
 from audit.pages.labels import span
 
 # The number of held commands that are read, the newest first.
@@ -32,8 +32,6 @@ _ENDS = {
     "cancelled": (Status.CANCELLED,),
     "refused or failed": (Status.REFUSED, Status.FAILED),
 }
-
-LinksTo = Callable[[datetime | None, datetime | None], str]
 
 
 class Waits(NamedTuple):
@@ -56,16 +54,13 @@ class _Wait(NamedTuple):
 
 
 def held(criteria: Criteria, *, links_to: LinksTo) -> dict[str, Any]:
-    """Return figures of the newest held commands, by the next attempt at each of them.
-
-    ``links_to`` returns the URL of the commands held between two times; None is no limit.
-    """
+    """Return figures of the newest held commands, by the next attempt at each of them."""
     waits = _waits(criteria)
     waiting = [wait.length for wait in waits if wait.end is None]
     return {
         "waiting": len(waiting),
         "longest": span(max(waiting)) if waiting else "",
-        "ages": _ages(waiting, links_to=links_to),
+        "ages": _ages(waiting, criteria.since, links_to=links_to),
         "decided": list(_decided(waits)),
         "is_cut": len(waits) == MOST,
         "most": f"{MOST:,}",
@@ -87,11 +82,13 @@ def _waits(criteria: Criteria) -> list[_Wait]:
     return [_Wait(*row) for row in Fragment(sql, found.params).fetch()]
 
 
-def _ages(waiting: Sequence[timedelta], *, links_to: LinksTo) -> list[RankBar]:
+def _ages(
+    waiting: Sequence[timedelta], since: datetime | None, *, links_to: LinksTo
+) -> list[RankBar]:
     now, least, counts = timezone.now(), timedelta(0), []
     for label, most in _LENGTHS.items():
         number = sum(least <= length < (most or timedelta.max) for length in waiting)
-        url = links_to(now - most if most else None, now - least if least else None)
+        url = links_to(now - most if most else since, now - least if least else None)
         counts.append(Count(label, number, url))
         least = most or least
     return rank_bars(counts)

@@ -1,11 +1,53 @@
-"""The overview page."""
+"""The overview page: figures of the last thirty days, each with a link to what it counts."""
 
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from audit.actors.actors import Actor
-from audit.log.search import activity
+from audit.log import feed
+from audit.log.commands import ChangeOutsideCommand
+from audit.log.search.activity import MOST, activity
+from audit.log.search.criteria import Criteria
+from audit.log.search.fragments import Fragment
+from audit.log.search.reading import read_page
+from audit.log.search.scans import through_time
+from audit.log.search.time_ranges import TimeRange
+from audit.messages.classes import Subject
+from audit.models.records import CommandRecord, Status
 from audit.pages.access import for_auditors, rendered
-from audit.pages.overview import overview as figures
+from audit.pages.changes import history_of
+from audit.pages.charts.bars import BarChart, Count, Frame, LinksTo, bar_chart, rank_bars
+from audit.pages.charts.heat import HOURS, HeatMap, heat_map
+from audit.pages.charts.scales import TimeScale, days
+from audit.pages.labels import span
+from audit.pages.lines import bare_lines
+from audit.pages.linked_rows import search_url
+from audit.pages.overview.approval_times import held
+from audit.pages.times import written
+from audit.subjects import types
+from audit.subjects.names import labels
+from audit.subjects.types import SubjectType
+
+DAYS = 30
+_USUAL_AGE = timedelta(seconds=5)
+_MOST_BY_ACTORS = 1_000
+_MOST_ACTORS = 8
+_MOST_OUTSIDE = 5
+_MOST_REVISIONS = 1_000
+
+
+class UnloggedChange(NamedTuple):
+    """A change of a subject that no logged command made."""
+
+    subject: Subject
+    label: str
+    at: datetime
 
 
 @for_auditors
@@ -16,7 +58,116 @@ def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
         "audit/overview.html",
         section="overview",
         title="Overview",
-        page=figures.overview(actor),
-        days=figures.DAYS,
-        most_counted=f"{activity.MOST:,}",
+        page=_figures(actor),
+        days=DAYS,
+        most_counted=f"{MOST:,}",
     )
+
+
+def _figures(reader: Actor) -> dict[str, Any]:
+    midnights = days(timezone.now(), number=DAYS)
+    criteria = Criteria.seen_by(reader, since=midnights[0])
+    return {
+        "heat": _heat(criteria, midnights),
+        "refused": _by_day(criteria, midnights, Status.REFUSED),
+        "failed": _by_day(criteria, midnights, Status.FAILED),
+        "held": held(
+            replace(criteria, status=Status.POSTPONED), links_to=_links_to(status=Status.POSTPONED)
+        ),
+        "held_url": _url(since=criteria.since, status=Status.POSTPONED),
+        "most_active": _most_active(criteria),
+        "outside": _outside(criteria, reader=reader),
+        "writers": [] if reader.is_confined else _slow_writers(),
+    }
+
+
+def _slow_writers() -> list[dict[str, Any]]:
+    """Return the transactions that hold back the readers of the log for longer than usual."""
+    return [
+        {**writer._asdict(), "age": span(writer.age) if writer.age else ""}
+        for writer in feed.writers()
+        if writer.age is None or writer.age > _USUAL_AGE
+    ]
+
+
+def _heat(criteria: Criteria, midnights: list[datetime]) -> HeatMap | None:
+    hours = [midnights[0] + timedelta(hours=each) for each in range(DAYS * HOURS + 1)]
+    numbers = activity(criteria, hours)
+    frame = Frame("hours", f"Commands per hour, last {DAYS} days", _links_to())
+    return None if numbers is None else heat_map(numbers, midnights, frame)
+
+
+def _by_day(criteria: Criteria, midnights: list[datetime], status: Status) -> BarChart | None:
+    numbers = activity(replace(criteria, status=status), midnights)
+    frame = Frame(status, status.label, _links_to(status=status), mark="chart-bad")
+    return None if numbers is None else bar_chart(numbers, TimeScale(midnights, "%d %b"), frame)
+
+
+def _most_active(criteria: Criteria) -> dict[str, Any]:
+    """Return the actors of most of the newest commands, and since when these were sent."""
+    rows = _newest_by_actor(criteria)
+    counts = [
+        Count(label, number, _url(since=since, actor=f"{kind}:{identifier}"))
+        for kind, identifier, label, number, _, since in rows
+    ]
+    total, since = rows[0][-2:] if rows else (0, None)
+    return {"bars": rank_bars(counts), "number": f"{total:,}", "since": since}
+
+
+def _newest_by_actor(criteria: Criteria) -> list[tuple[Any, ...]]:
+    columns = "received_at, position, actor_kind, actor_id, actor_label"
+    scan = through_time(criteria)
+    found = TimeRange(criteria).first(scan, columns=columns, most=_MOST_BY_ACTORS)
+    sql = f"""
+        WITH newest AS MATERIALIZED ({found.sql})
+        SELECT actor_kind, actor_id, max(actor_label), count(*),
+            (SELECT count(*) FROM newest), (SELECT min(received_at) FROM newest)
+        FROM newest GROUP BY actor_kind, actor_id ORDER BY count(*) DESC, 3 LIMIT %s
+    """  # noqa: S608  # put together from conditions of our own
+    return Fragment(sql, (*found.params, _MOST_ACTORS)).fetch()
+
+
+def _outside(criteria: Criteria, *, reader: Actor) -> dict[str, Any]:
+    """Return the direct database changes, logged and unlogged."""
+    message_type = ChangeOutsideCommand.message_type
+    page = read_page(replace(criteria, message_type=message_type), size=_MOST_OUTSIDE)
+    return {
+        "lines": bare_lines(page.records, actor=reader),
+        "url": _url(since=criteria.since, message_type=message_type),
+        "unlogged": _unlogged(reader),
+    }
+
+
+def _unlogged(reader: Actor) -> list[UnloggedChange]:
+    """Return unlogged changes among the newest changes of subjects of each type."""
+    found = [
+        (Subject(subject_type.name, str(key)), at)
+        for subject_type in types.subject_types()
+        for key, at in _unlogged_rows(subject_type, reader)
+    ]
+    names = labels((subject for subject, _ in found), actor=reader)
+    unlogged = [UnloggedChange(subject, names[subject], at) for subject, at in found]
+    return sorted(unlogged, key=lambda change: change.at, reverse=True)
+
+
+def _unlogged_rows(subject_type: SubjectType, reader: Actor) -> Iterator[tuple[Any, datetime]]:
+    history = history_of(subject_type.model)
+    field = subject_type.tenant_field
+    if history is None or (field is None and reader.is_confined):
+        return
+    newest = history.order_by("-history_id").values("history_id")[:_MOST_REVISIONS]
+    logged = CommandRecord.objects.filter(command_id=OuterRef("history_command_id"))
+    rows = history.filter(history_id__in=newest).exclude(Exists(logged))
+    rows = reader.confine(rows, field) if field else rows
+    key = subject_type.model._meta.pk.attname
+    yield from rows.values_list(key, "history_date").order_by("-history_id")[:_MOST_OUTSIDE]
+
+
+def _links_to(**asked: str) -> LinksTo:
+    return lambda since, until: _url(since=since, until=until, **asked)
+
+
+def _url(*, since: datetime | None, until: datetime | None = None, **asked: str) -> str:
+    ends = {"since": since, "until": until}
+    given = {name: written(at) for name, at in ends.items() if at}
+    return search_url(**given, **asked)

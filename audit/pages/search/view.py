@@ -1,16 +1,45 @@
-"""The search page."""
+"""The search page, with a chart of the results over time and links to other time ranges."""
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
 from audit.actors.actors import Actor
-from audit.log.search.activity import most_counted
-from audit.log.search.reading import read_page
+from audit.log.search.activity import activity, counted, most_counted, oldest
+from audit.log.search.criteria import Criteria
+from audit.log.search.full_text import MOST_DAYS
+from audit.log.search.reading import Page, read_page
 from audit.pages.access import for_auditors, rendered
+from audit.pages.charts.bars import BarChart, Frame, bar_chart
+from audit.pages.charts.scales import time_scale
 from audit.pages.lines import bare_lines
-from audit.pages.search.chart import chart, other_spans, span_of
 from audit.pages.search.filters import CommandFilter
 
 LINES = 50
+_MOST_PAGES = 100
+_LEAST_SPAN = timedelta(seconds=1)
+_PRESETS = {
+    "Last hour": timedelta(hours=1),
+    "24 hours": timedelta(days=1),
+    "7 days": timedelta(days=7),
+    "30 days": timedelta(days=30),
+}
+
+
+class Choice(NamedTuple):
+    """A link to another time range."""
+
+    label: str
+    url: str
+
+
+class Span(NamedTuple):
+    """The time range of a chart."""
+
+    since: datetime
+    until: datetime
 
 
 @for_auditors
@@ -21,7 +50,7 @@ def search(request: HttpRequest, actor: Actor) -> HttpResponse:
     criteria = form.criteria()
     before, after = form.cleaned_data["before"], form.cleaned_data["after"]
     page = read_page(criteria, size=LINES, before=before, after=after)
-    span = span_of(criteria, page)
+    span = _span_of(criteria, page)
     return rendered(
         request,
         "audit/search.html",
@@ -32,12 +61,68 @@ def search(request: HttpRequest, actor: Actor) -> HttpResponse:
         page=page,
         lines=bare_lines(page.records, actor=actor),
         span=span,
-        chart=chart(form, page, span) if span else None,
+        chart=_chart(form, page, span) if span else None,
         most_counted=f"{most_counted(criteria):,}",
-        other_spans=other_spans(form, span),
+        other_spans=_other_spans(form, span),
         is_newest=not (before or after),
         is_newer=after is not None,
         query=form.query(),
         older=form.query(before=str(page.older)) if page.older else "",
         newer=form.query(after=str(page.newer)) if page.newer else "",
     )
+
+
+def _span_of(criteria: Criteria, page: Page) -> Span | None:
+    """Return the time range to show, or None if there is nothing to show."""
+    until = criteria.until or timezone.now()
+    since = criteria.since
+    if since is None and page.is_all:
+        since = min((record.received_at for record in page.records), default=None)
+    elif since is None:
+        since = oldest(criteria)
+        if criteria.goes_by_words:
+            since = max(until - timedelta(days=MOST_DAYS), since or until)
+    if since is None or until - since < _LEAST_SPAN:
+        return None
+    return Span(since.astimezone(UTC), until.astimezone(UTC))
+
+
+def _chart(form: CommandFilter, page: Page, span: Span) -> BarChart | None:
+    """Return the chart; None if there are too many commands to count."""
+    scale, criteria = time_scale(*span), form.criteria()
+    if criteria.goes_by_words and _is_dense(page, span):
+        return None
+    times = [record.received_at for record in page.records]
+    numbers = counted(times, scale.edges) if page.is_all else activity(criteria, scale.edges)
+    if numbers is None:
+        return None
+    return bar_chart(numbers, scale, Frame("activity", "Commands over time", form.url_between))
+
+
+def _other_spans(form: CommandFilter, span: Span | None) -> list[Choice]:
+    """Return links to other time ranges."""
+    now = timezone.now().replace(second=0, microsecond=0)
+    choices = [
+        Choice(label, form.url_between(now - length, None)) for label, length in _PRESETS.items()
+    ]
+    criteria = form.criteria()
+    if span and (criteria.since or criteria.until):
+        choices.append(Choice("Wider", form.url_between(*_wider(span))))
+    return [*choices, Choice("All time", form.url_between(None, None))]
+
+
+def _wider(span: Span) -> tuple[datetime | None, datetime | None]:
+    length = span.until - span.since
+    try:
+        since, until = span.since - length, span.until + length
+    except OverflowError:
+        return None, None
+    return since, until if until < timezone.now() else None
+
+
+def _is_dense(page: Page, span: Span) -> bool:
+    """Return True if the time range seems to have far more such pages than are counted."""
+    if page.is_all or not page.records:
+        return False
+    covered = page.records[0].received_at - page.records[-1].received_at
+    return covered * _MOST_PAGES < span.until - span.since

@@ -1,6 +1,6 @@
 """The page of an actor: its commands, and the credentials used for them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -16,6 +16,7 @@ PERSON = "user"
 ACTOR_LINES = 50
 # The newest attempts in which credentials are looked for: the log is unlimited.
 LOOKED_AT = 500
+_COLUMNS = ("actor_kind", "actor_id", "actor_label", "actor_person", "received_at")
 
 
 class Credential(NamedTuple):
@@ -29,13 +30,8 @@ class Credential(NamedTuple):
 
     @property
     def value(self) -> str:
-        """The credential in a URL."""
+        """The credential in the URL of the page with only its commands."""
         return f"{self.kind}:{self.id}"
-
-    @property
-    def query(self) -> str:
-        """The query of the page with only the commands of this credential."""
-        return urlencode({"acted_as": self.value})
 
     @property
     def words(self) -> str:
@@ -53,8 +49,9 @@ def actor_page(
     done = reader.confine(_commands_of(kind, identifier))
     is_person = kind == PERSON
     # Other actors have only themselves as a credential.
-    rows = _newest(done, most=LOOKED_AT + 1 if is_person else 1)
-    credentials = _credentials(rows[:LOOKED_AT])
+    most = LOOKED_AT + 1 if is_person else 1
+    rows = list(done.order_by("-position").values_list(*_COLUMNS)[:most])
+    credentials = _credentials(Credential(*row) for row in rows[:LOOKED_AT])
     if not credentials:
         return None
     label, person = _named(kind, identifier, credentials)
@@ -84,12 +81,7 @@ def _commands_of(kind: str, identifier: str) -> QuerySet[CommandRecord]:
     return CommandRecord.objects.filter(actor_kind=kind, actor_id=identifier)
 
 
-def _newest(done: QuerySet[CommandRecord], *, most: int) -> list[Credential]:
-    columns = ("actor_kind", "actor_id", "actor_label", "actor_person", "received_at")
-    return [Credential(*row) for row in done.order_by("-position").values_list(*columns)[:most]]
-
-
-def _credentials(newest: Sequence[Credential]) -> list[Credential]:
+def _credentials(newest: Iterable[Credential]) -> list[Credential]:
     """Return each credential once, the last one used first."""
     last: dict[str, Credential] = {}
     for credential in newest:

@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Model
+
 from audit.actors.actors import Actor
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord
@@ -14,7 +16,6 @@ from audit.pages.labels import span
 from audit.pages.lines import Line, arrange, full_lines, subject_of
 from audit.pages.timelines.chart import timeline
 from audit.pages.timelines.steps import in_depth, tree
-from audit.subjects import types
 from audit.subjects.names import found
 
 MOST_COMMANDS = 500
@@ -56,23 +57,23 @@ def _revisions(lines: Sequence[Line], *, actor: Actor) -> dict[Subject, list[Rev
     and the names for each type of them.
     """
     rows: defaultdict[Subject, list[Revision]] = defaultdict(list)
-    keys: defaultdict[str, set[str]] = defaultdict(set)
-    for subject in found(_subjects(lines), actor=actor):
-        keys[subject.type].add(subject.id)
-    for type_name, identifiers in keys.items():
-        for revision in _of_type(type_name, identifiers, lines):
+    instances: defaultdict[str, list[Model]] = defaultdict(list)
+    for subject, instance in found(_subjects(lines), actor=actor).items():
+        instances[subject.type].append(instance)
+    for type_name, of_type in instances.items():
+        for revision in _written(of_type, lines):
             rows[Subject(type_name, revision.key)].append(revision)
     return rows
 
 
-def _of_type(type_name: str, identifiers: set[str], lines: Sequence[Line]) -> list[Revision]:
-    subject_type = types.subject_type(type_name)
-    history = history_of(subject_type.model) if subject_type else None
-    if subject_type is None or history is None:
+def _written(instances: Sequence[Model], lines: Sequence[Line]) -> list[Revision]:
+    model = type(instances[0])
+    history = history_of(model)
+    if history is None:
         return []
     times = [line.at for line in lines]
     written = history.filter(
-        **{f"{subject_type.model._meta.pk.attname}__in": identifiers},
+        **{f"{model._meta.pk.attname}__in": [each.pk for each in instances]},
         history_date__gte=min(times) - _CLOCKS_DIFFER_BY,
         history_date__lte=max(times) + _CLOCKS_DIFFER_BY,
         history_command_id__in={line.record.command_id for line in lines},

@@ -15,7 +15,7 @@ from audit.pages.timelines.steps import Step
 
 # Everything in pixels.
 LABELS = 290
-_ROW, _HEAD, _FOOT, _AXIS = 24, 46, 10, 40
+_ROW, _HEAD = 24, 46
 _MIDDLE = _ROW // 2
 _INDENT = 14
 _BREAK, _LEAST_BURST, _CHART = 96, 96, 980
@@ -85,14 +85,6 @@ class Timeline:
     bursts: list[Burst]
     waits: list[Wait]
     marks: list[Mark]
-
-    @property
-    def height(self) -> int:
-        return self.bottom + _FOOT
-
-    @property
-    def burst_height(self) -> int:
-        return self.bottom - _AXIS
 
 
 def timeline(steps: Sequence[Step]) -> Timeline:

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 
 from audit.messages.classes import Subject
+from audit.messages.values import codec
 from audit.models.records import EventRecord
 from audit.pages.changes import history_of, names_of, shown_value
 from audit.subjects import types
@@ -76,46 +77,35 @@ def _as_of(
     done = events.filter(occurred_at__lte=at).order_by("-number")
     last_command = done.values_list("command_id", flat=True).first()
     row = rows.filter(Q(history_date__lte=at) | Q(history_command_id=last_command)).last()
-    kept_by = row.history_command_id if row else None
-    return row, events.filter(Q(occurred_at__lte=at) | Q(command_id=kept_by))
+    last_change = row.history_command_id if row else None
+    return row, events.filter(Q(occurred_at__lte=at) | Q(command_id=last_change))
 
 
 def _values(columns: dict[str, Any], row: Any, folded: Folded, current: Any) -> Iterator[Value]:
     """Yield the values by history row and events, compared with those of the ``current`` row."""
     compared = {name: each for name, each in columns.items() if not each.primary_key}
-    told = {
+    by_events = {
         name: _plain(compared[name], value)
         for name, value in folded.state.items()
         if name in compared
     }
-    kept = {name: getattr(row, name) for name in compared}
-    names = names_of((compared[name], each) for name, each in (*told.items(), *kept.items()))
+    by_history = {name: getattr(row, name) for name in compared}
+    both = (*by_events.items(), *by_history.items())
+    names = names_of((compared[name], each) for name, each in both)
     for name, column in compared.items():
-        present = getattr(current, name)
+        in_row = getattr(current, name)
         yield Value(
             field=str(column.verbose_name),
-            in_history=shown_value(column, kept[name], names),
-            in_events=shown_value(column, told[name], names) if name in told else None,
-            agrees=told.get(name, kept[name]) == kept[name],
-            in_row=shown_value(column, present, names) if present != kept[name] else None,
+            in_history=shown_value(column, by_history[name], names),
+            in_events=shown_value(column, by_events[name], names) if name in by_events else None,
+            agrees=by_events.get(name, by_history[name]) == by_history[name],
+            in_row=shown_value(column, in_row, names) if in_row != by_history[name] else None,
         )
 
 
 def _plain(column: Any, value: Any) -> Any:
-    """Return a value of an event in the form that rows have it in."""
+    """Return a value of an event in the form that rows have it in, with lists instead of tuples."""
     try:
-        value = column.to_python(value)
+        return codec(Any).dump(column.to_python(value))
     except ValidationError:
         return value
-    return _listed(value)
-
-
-def _listed(value: Any) -> Any:
-    """Replace the tuples of messages by lists, at every depth."""
-    match value:
-        case tuple() | list():
-            return [_listed(each) for each in value]
-        case dict():
-            return {name: _listed(each) for name, each in value.items()}
-        case _:
-            return value

@@ -47,11 +47,6 @@ class Step:
         return self.until or self.at
 
     @property
-    def milliseconds(self) -> str:
-        """The milliseconds of the time, without the seconds."""
-        return f"{self.at.microsecond // 1000:03}"
-
-    @property
     def indent(self) -> int:
         """The level of indentation in the table."""
         return min(self.depth, _DEEPEST)

@@ -2,9 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from django.db.models import Model, Q, QuerySet
@@ -31,24 +30,14 @@ _SLACK = timedelta(minutes=1)
 Entry: TypeAlias = Line | Revision
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Page:
-    """The records of a page, and the positions where the older and the newer page begin."""
+class _Page(NamedTuple):
+    """The records of a page; the positions and times where the older and the newer page begin."""
 
     records: list[CommandRecord]
     older: int | None
     before: int | None
-
-    def start(self) -> datetime | None:
-        """Return the time when the page begins; None for the oldest page."""
-        return self.records[-1].received_at if self.older else None
-
-    def end(self) -> datetime | None:
-        """Return the time when the newer page begins; None for the newest page."""
-        if self.before is None:
-            return None
-        newer = CommandRecord.objects.filter(position=self.before)
-        return newer.values_list("received_at", flat=True).first()
+    start: datetime | None
+    end: datetime | None
 
     def has(self, record: CommandRecord) -> bool:
         return (self.older or 0) <= record.position < (self.before or _FURTHEST)
@@ -66,7 +55,8 @@ def timeline(
     records, older = window(about, before=before, size=LINES)
     if instance is None and not records:
         return None
-    page = _Page(records=records, older=older, before=before)
+    start = records[-1].received_at if older else None
+    page = _Page(records, older, before, start, end=_received_at(before) if before else None)
     revised = _revisions(page, instance) if instance else []
     entries = _entries(page, revised, actor=actor)
     return {
@@ -79,6 +69,11 @@ def timeline(
         "most": MOST_REVISIONS,
         "moment": state(subject, instance, at=at) if instance else None,
     }
+
+
+def _received_at(position: int) -> datetime | None:
+    found = CommandRecord.objects.filter(position=position)
+    return found.values_list("received_at", flat=True).first()
 
 
 def _of_cases_about(
@@ -128,10 +123,10 @@ def _revisions(page: _Page, instance: Model) -> list[Revision]:
     if rows is None:
         return []
     rows = rows.filter(**{type(instance)._meta.pk.attname: instance.pk})
-    if start := page.start():
-        rows = rows.filter(history_date__gte=start - _SLACK)
-    if end := page.end():
-        rows = rows.filter(history_date__lt=end + _SLACK)
+    if page.start:
+        rows = rows.filter(history_date__gte=page.start - _SLACK)
+    if page.end:
+        rows = rows.filter(history_date__lt=page.end + _SLACK)
     newest = rows.order_by("-history_date", "-history_id")[:MOST_REVISIONS]
     return revisions(list(newest)[::-1])
 
@@ -139,11 +134,10 @@ def _revisions(page: _Page, instance: Model) -> list[Revision]:
 def _unlogged(
     page: _Page, revised: Sequence[Revision], unknown: set[UUID | None]
 ) -> list[Revision]:
-    start, end = page.start(), page.end()
     return [
         each
         for each in revised
         if each.command_id in unknown
-        and (start is None or start <= each.at)
-        and (end is None or each.at < end)
+        and (page.start is None or page.start <= each.at)
+        and (page.end is None or each.at < page.end)
     ]

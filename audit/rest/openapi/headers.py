@@ -74,7 +74,7 @@ def response_headers(
 
 def shared(registry: ComponentRegistry, kind: str, name: str, content: Schema) -> Schema:
     """Return a reference to the component of this name, or the content if that differs from it."""
-    component = ResolvedComponent(name, kind, content, object=dict)  # type: ignore[no-untyped-call]
+    component = ResolvedComponent(name, kind, content, object=dict)
     registry.register_on_missing(component)
     return dict(component.ref) if registry[component].schema == content else content
 

@@ -62,12 +62,7 @@ def documented(operation_id: str, **facts: Any) -> Callable[[Method], Method]:
     """Document a method of a viewset; the facts are the fields of ``Documentation``."""
     documentation = Documentation(operation_id=operation_id, **facts)
     _declared.append(documentation)
-
-    def attach(method: Method) -> Method:
-        vars(method)["documentation"] = documentation
-        return method
-
-    return attach
+    return _attaching("documentation", documentation)
 
 
 def raised_by_any_command() -> Iterator[type[Exception]]:
@@ -79,9 +74,12 @@ def raised_by_any_command() -> Iterator[type[Exception]]:
 
 def refuses_with(*kinds: type[Exception]) -> Callable[[Method], Method]:
     """Declare the errors with which a middleware or an authentication may refuse any request."""
+    return _attaching("refuses_with", kinds)
 
-    def attach(middleware: Method) -> Method:
-        vars(middleware)["refuses_with"] = kinds
-        return middleware
+
+def _attaching(name: str, value: Any) -> Callable[[Method], Method]:
+    def attach(method: Method) -> Method:
+        vars(method)[name] = value
+        return method
 
     return attach

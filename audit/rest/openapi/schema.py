@@ -78,41 +78,27 @@ class OperationSchema(AutoSchema):
         """Return the serializer that checks the query parameters."""
         return [self._documentation.query] if self._documentation.query else []
 
-    def _map_serializer(
-        self,
-        serializer: Any,
-        direction: Direction,
-        bypass_extensions: bool = False,  # noqa: FBT001, FBT002  # as in the base class
-    ) -> Schema:
-        schema: Schema = super()._map_serializer(  # type: ignore[no-untyped-call]
-            serializer, direction, bypass_extensions
-        )
+    def _map_serializer(self, serializer: Any, *rest: Any, **options: Any) -> Schema:
+        schema: Schema = super()._map_serializer(serializer, *rest, **options)
         is_strict = getattr(self.view, "refuses_misfits", True)
         return schema | ({"additionalProperties": False} if is_strict else {})
 
     def _map_serializer_field(
-        self,
-        field: serializers.Field,
-        direction: Direction,
-        bypass_extensions: bool = False,  # noqa: FBT001, FBT002  # as in the base class
+        self, field: serializers.Field, direction: Direction, *rest: Any, **options: Any
     ) -> Schema:
         declared: Schema | None = getattr(field, "json_schema", None)
         if declared is not None:
-            meta = self._get_serializer_field_meta(  # type: ignore[no-untyped-call]
-                field, direction
-            )
+            meta = self._get_serializer_field_meta(field, direction)
             described: Schema = append_meta(dict(declared), meta)
             return described
-        schema: Schema = super()._map_serializer_field(  # type: ignore[no-untyped-call]
-            field, direction, bypass_extensions
-        )
+        schema: Schema = super()._map_serializer_field(field, direction, *rest, **options)
         # For a hook of drf-spectacular that moves choices into components.
         schema.pop("x-spec-enum-id", None)
         return schema | _more(field)
 
     def _insert_field_validators(self, field: serializers.Field, schema: Schema) -> None:
         """Remove the alternative "or empty", which the pattern includes: "" must match only one."""
-        super()._insert_field_validators(field, schema)  # type: ignore[no-untyped-call]
+        super()._insert_field_validators(field, schema)
         if "oneOf" in schema:
             text, _ = schema.pop("oneOf")
             schema.update(text)

@@ -73,9 +73,7 @@ class Shapes:
         raise _unsupported(hint)
 
     def _component(self, name: str, shape: Any, *, required: Any) -> Schema:
-        component = ResolvedComponent(  # type: ignore[no-untyped-call]
-            name, ResolvedComponent.SCHEMA, object=shape
-        )
+        component = ResolvedComponent(name, ResolvedComponent.SCHEMA, object=shape)
         if component not in self._registry:
             # Registered before its fields, because a field may have the same shape.
             self._registry.register(component)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
+from django.db import Error
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
@@ -12,7 +13,7 @@ from rest_framework.response import Response
 from audit.bus.dispatch import dispatch, refuse_input
 from audit.entry.requests import LONGEST_REASON, context_of
 from audit.messages.classes import Command
-from audit.messages.exceptions import FieldError, Invalid, Place
+from audit.messages.exceptions import FieldError, Invalid, OutcomeUnknown, Place
 from audit.messages.outcomes import Completed, Outcome, Postponed
 from audit.messages.text import header_text
 from audit.rest import exception_handlers, resources
@@ -61,21 +62,16 @@ class CommandViewSet(ActorViewSet):
         """Return the response body for a held command."""
         return resources.postponed(postponed)
 
-    def send(
-        self,
-        command_class: type[Command],
-        *,
-        takes: type[CommandInput] = CommandInput,
-        succeeds_with: int = status.HTTP_200_OK,
-        **known: Any,
-    ) -> Response:
+    def send(self, command_class: type[Command], **known: Any) -> Response:
         """Build a command from the body and ``known``, dispatch it and return the response.
 
-        Invalid input is recorded as a refused command.
+        The method's ``documented`` has the shape of the body and the status of success. Invalid
+        input is recorded as a refused command.
         """
+        documentation = getattr(self, self.action).documentation
         context = context_of(self.request._request, channel=self.channel, actor=self.actor)
         try:
-            values = self._input(takes)
+            values = self._input(documentation.takes or CommandInput)
             context.reason = self._reason(values.pop("reason", ""))
             context.idempotency_key = self._idempotency_key()
             context.expected_number = self._expected_number()
@@ -83,7 +79,14 @@ class CommandViewSet(ActorViewSet):
         except (Invalid, APIException) as error:
             refuse_input(command_class, _invalid(error), context=context)
         with self.prefetched(command):
-            return self._response(dispatch(command, context=context), succeeds_with=succeeds_with)
+            outcome = dispatch(command, context=context)
+            try:
+                return self._response(outcome, succeeds_with=documentation.succeeds_with)
+            except Error as error:
+                # Otherwise the response would say that nothing was changed.
+                unknown = OutcomeUnknown()
+                unknown.command_id = outcome.command_id
+                raise unknown from error
 
     def _response(self, outcome: Outcome, *, succeeds_with: int) -> Response:
         headers = {"Command-Id": str(outcome.command_id)}

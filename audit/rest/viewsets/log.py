@@ -1,29 +1,32 @@
 """The log over HTTP: commands with their current status, and events."""
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from rest_framework import serializers
+from django.utils.http import parse_etags
+from rest_framework import serializers, status
+from rest_framework.exceptions import APIException
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.bus import postponements
 from audit.log import feed, queries, visibility
+from audit.log.orders import Key, Order
 from audit.log.polling import Crowded, wait_until_final
-from audit.log.status import weight
 from audit.messages.exceptions import NotFound
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.rest import resources
-from audit.rest.caching import conditional
 from audit.rest.listing import (
-    Key,
     ListQuery,
-    Order,
     Page,
     Parameters,
     WholeNumberField,
+    address,
     body,
     both,
     page,
@@ -34,7 +37,9 @@ from audit.rest.viewsets.actors import ActorViewSet
 
 LONGEST_WAIT_SECONDS = 30
 _RETRY_AFTER_SECONDS = "2"
+_ETAG_CHARACTERS = 32
 _NEWEST = Order("newest", Key("position", int))
+_LATEST = Order("latest", *feed.DELIVERY.keys)
 
 
 class CommandListQuery(ListQuery):
@@ -67,6 +72,28 @@ class EventListQuery(ListQuery):
     occurred_before = serializers.DateTimeField(required=False)
 
 
+class LogRewound(APIException):
+    """Another server has continued the log, and lacks events that you may have received."""
+
+    status_code = HTTPStatus.GONE
+    default_code = "log_rewound"
+    default_detail = (
+        "Another server has continued the log, and lacks events that you may have received. "
+        "Discard those after “last_event_id”, or all if it is null, and continue with “next”."
+    )
+    remedy = (
+        "Discard the events that you received after “last_event_id”, or all if it is null. "
+        "Continue with “next”: of the discarded events, it returns those that still exist."
+    )
+
+    def __init__(self, *, last_event_id: UUID | None = None, following: str = "") -> None:
+        super().__init__()
+        self.extensions = {
+            "last_event_id": last_event_id and str(last_event_id),
+            "next": following,
+        }
+
+
 class StatusParameters(Parameters):
     """The query parameters of one command."""
 
@@ -91,7 +118,9 @@ class CommandLogViewSet(ActorViewSet):
         about = queries.about(query, CommandRecord)
         found = page(queries.matching(query), query, any_of=any_of, among=about)
         attempts = queries.attempts_of(found.rows)
-        rows = [resources.command_in_list(attempts[each.command_id]) for each in found.rows]
+        current = postponements.current_records(attempts)
+        keys = [each.command_id for each in found.rows]
+        rows = [resources.command_in_list(attempts[key], current=current[key]) for key in keys]
         return Response(body(request, query, rows, cursor=found.cursor))
 
     @documented(
@@ -113,7 +142,7 @@ class CommandLogViewSet(ActorViewSet):
                 headers["Retry-After"] = _RETRY_AFTER_SECONDS
             records = self._attempts(command_id)
         shown = resources.command(records, progress=postponements.progress(command_id))
-        return conditional(request, shown, headers=headers)
+        return _conditional(request, shown, headers=headers)
 
     def _attempts(self, command_id: UUID) -> Sequence[CommandRecord]:
         records = list(CommandRecord.objects.filter(command_id=command_id).order_by("attempt"))
@@ -128,7 +157,9 @@ class EventViewSet(ActorViewSet):
 
     tag = "events"
 
-    @documented("list_events", lists=resources.EventInList, query=EventListQuery)
+    @documented(
+        "list_events", lists=resources.EventInList, query=EventListQuery, raises=(LogRewound,)
+    )
     def list(self, request: Request) -> Response:
         """List events, newest first; or in order of delivery, to follow the log."""
         query = EventListQuery.of(request)
@@ -148,13 +179,44 @@ class EventViewSet(ActorViewSet):
         A page that is not full has read everything up to the horizon, so the next one begins
         there or later: records that match no filter are not read again.
         """
-        horizon = feed.horizon()
-        found = page(feed.settled(events), query, any_of=visibility.events_of(self.actor))
+        reader = feed.Place(*query.get("cursor", ()))
+        horizon = feed.horizon(reader)
+        if horizon.fork:
+            raise LogRewound(
+                last_event_id=self._last_before(horizon.fork, events),
+                following=address(self.request, feed.DELIVERY.cursor_at(horizon.fork)),
+            )
+        settled = feed.settled(events, before=horizon.place)
+        found = page(settled, query, any_of=visibility.events_of(self.actor))
         if found.cursor is not None:
             return found
-        seen = [feed.Place(*query.get("cursor", ())), *map(feed.place_of, found.rows[-1:])]
-        return Page(rows=found.rows, cursor=feed.DELIVERY.cursor_at(max(horizon, *seen)))
+        seen = [reader, *map(feed.place_of, found.rows[-1:])]
+        return Page(rows=found.rows, cursor=feed.DELIVERY.cursor_at(max(horizon.place, *seen)))
+
+    def _last_before(self, place: feed.Place, events: QuerySet[EventRecord]) -> UUID | None:
+        found = page(
+            feed.settled(events, before=place),
+            {"order": _LATEST, "limit": 1},
+            any_of=visibility.events_of(self.actor),
+        )
+        return found.rows[0].id if found.rows else None
 
 
 def _is_final(records: Sequence[CommandRecord]) -> bool:
-    return Status(max(records, key=weight).status).is_final
+    command_id = records[0].command_id
+    current = postponements.current_records({command_id: records})[command_id]
+    return Status(current.status).is_final
+
+
+def _conditional(
+    request: Request, content: Mapping[str, Any], *, headers: Mapping[str, str]
+) -> Response:
+    """Return the content with its ETag, or 304 if the caller has this ETag (RFC 9110, 13.1.2)."""
+    rendered: bytes = JSONRenderer().render(content)
+    etag = f'"{hashlib.sha256(rendered).hexdigest()[:_ETAG_CHARACTERS]}"'
+    known = parse_etags(request.headers.get("If-None-Match", ""))
+    sent = {**headers, "ETag": etag, "Cache-Control": "private, no-cache"}
+    # Weak comparison: a cache in between may have made the ETag weak.
+    if "*" in known or etag in {each.removeprefix("W/") for each in known}:
+        return Response(status=status.HTTP_304_NOT_MODIFIED, headers=sent)
+    return Response(content, headers=sent)

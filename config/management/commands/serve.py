@@ -2,10 +2,10 @@
 
 import signal
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from config.first_run import stopping
-from config.site import web_server
+from config.server import supervisor
 
 
 class Command(BaseCommand):
@@ -14,10 +14,10 @@ class Command(BaseCommand):
     help = "Serve on the configured database. Run migrate and collectstatic first."
 
     def handle(self, *args: object, **options: object) -> None:
-        web_server.refuse_taken_port()
+        supervisor.refuse_taken_port()
         stopping.raise_on_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         try:
-            with web_server.running() as process:
-                raise CommandError(f"The web server exited unexpectedly, with {process.wait()}.")
+            with supervisor.running() as web_server:
+                web_server.watch()
         except stopping.Stopped:
             self.stdout.write("Stopped.")

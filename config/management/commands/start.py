@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 from config.demo import story
 from config.first_run import stopping
 from config.first_run.banner import Demo, banner
-from config.site import web_server
+from config.server import supervisor
 
 
 class Command(BaseCommand):
@@ -20,12 +20,12 @@ class Command(BaseCommand):
     def handle(self, *args: object, **options: object) -> None:
         _refuse_other_databases()
         try:
-            web_server.refuse_taken_port()
+            supervisor.refuse_taken_port()
             stopping.raise_on_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
             demo = self._prepare()
-            with web_server.running() as process:
+            with supervisor.running() as web_server:
                 self._tell(banner(demo, mail=settings.EMAIL_FILE_PATH))
-                raise CommandError(f"The web server exited unexpectedly, with {process.wait()}.")
+                web_server.watch()
         except stopping.Stopped as stopped:
             # After another signal, such as SIGHUP, there may be no terminal to write to.
             if stopped.number == signal.SIGINT:

@@ -88,7 +88,7 @@ def test_input_that_cannot_be_read_does_not_use_up_the_key(client, first_key):
     assert mended.status_code == 201
 
 
-def test_a_repeat_tells_what_has_become_of_a_held_command(
+def test_a_repeat_returns_the_status_of_a_held_command(
     client, first_key, dana, acme, disabling_needs_two, ann, bob, context_of
 ):
     other = create_key(dana, acme, name="other")
@@ -188,7 +188,7 @@ def test_a_held_command_answers_with_a_reference_and_no_resource(
     assert "name" not in body
 
 
-def test_the_status_tells_how_far_the_approvals_are(
+def test_the_status_shows_the_progress_of_the_approvals(
     client, first_key, dana, acme, disabling_needs_two, ann, bob, context_of
 ):
     other = create_key(dana, acme, name="other")
@@ -246,7 +246,7 @@ def test_a_person_signed_in_uses_the_api_with_a_csrf_token_only(dana, first_key)
     assert forged.status_code == 403
 
 
-def test_wrong_methods_media_types_and_sizes_are_told(client, first_key, settings):
+def test_wrong_methods_media_types_and_sizes_are_reported(client, first_key, settings):
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
     headers = first_key.headers
     large = client.generic("POST", KEYS, b" " * 101, "application/json", headers=headers)

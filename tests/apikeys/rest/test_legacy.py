@@ -69,7 +69,7 @@ def test_a_held_command_says_what_it_always_said(client, first_key, disabling_ne
     assert ApiKey.objects.get().is_enabled
 
 
-def test_a_held_creation_tells_the_id_that_the_key_will_have(client, first_key, security, ann, bob):
+def test_a_held_creation_returns_the_id_of_the_future_key(client, first_key, security, ann, bob):
     policy("apikeys.create", group=security, quorum=2)
 
     answer = call(client, "POST", KEYS, {"name": "ci"}, key=first_key)
@@ -105,7 +105,7 @@ def test_another_customers_key_is_not_found_like_one_that_is_none(
         ({"name": ["list"]}, {"name": "Not a valid string."}),
     ],
 )
-def test_bad_input_is_told_by_field_and_recorded(client, first_key, body, errors):
+def test_bad_input_is_reported_by_field_and_recorded(client, first_key, body, errors):
     answer = call(client, "POST", KEYS, body, key=first_key)
 
     assert answer.status_code == 400

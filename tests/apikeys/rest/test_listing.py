@@ -157,7 +157,7 @@ def test_reading_a_key_takes_one_statement_beside_authentication(client, first_k
         assert traffic == Traffic(statements=2, round_trips=2)
 
 
-def test_what_waits_for_approval_is_told_with_the_key(
+def test_pending_approvals_are_listed_with_the_key(
     client, first_key, dana, acme, disabling_needs_two
 ):
     other = create_key(dana, acme, name="other")

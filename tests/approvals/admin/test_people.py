@@ -141,7 +141,7 @@ def test_a_list_takes_as_many_queries_for_many_as_for_few(address, manager, acme
     assert len(many) == len(few)
 
 
-def test_whoever_may_only_look_sees_no_forms_and_changes_nothing(iris, dana, browser):
+def test_a_reader_sees_no_forms_and_changes_nothing(iris, dana, browser):
     iris.user_permissions.add(Permission.objects.get(codename="view_user"))
     page = browser(iris).get(f"{USERS}{dana.pk}/change/")
 

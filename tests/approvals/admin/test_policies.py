@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from apikeys.commands import DisableApiKey, EnableApiKey
 from approvals.models import ApprovalRequest, Policy
+from approvals.pages.policy import preview as policy_preview
 from approvals.pages.policy.drafts import initial_of
 from approvals.pages.tenants import tenant_choices
 from audit.bus.dispatch import dispatch
@@ -69,12 +70,12 @@ def text(answer):
     return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", answer.content.decode()))
 
 
-def address(path, draft):
-    return path + "?" + "&".join(f"{name}={value}" for name, value in draft.items())
+def propose(client, path, draft, **given):
+    return client.post(path, draft | {"step": "propose"} | given, follow=True)
 
 
 def test_a_draft_is_compared_with_the_present_version_field_by_field(olga, present, draft, browser):
-    told = text(browser(olga).get(edit(present), draft))
+    told = text(browser(olga).post(edit(present), draft))
 
     assert "Required approvals 2 of Security 1 of Security" in told
     assert "Approve within the default, 7 days 2 days" in told
@@ -83,8 +84,8 @@ def test_a_draft_is_compared_with_the_present_version_field_by_field(olga, prese
     assert Policy.objects.get().version == 1
 
 
-def test_a_draft_tells_what_it_would_have_done_and_to_whom(activity, olga, draft, ann, browser):
-    told = text(browser(olga).get(NEW, draft))
+def test_a_draft_shows_what_it_would_have_done_and_to_whom(activity, olga, draft, ann, browser):
+    told = text(browser(olga).post(NEW, draft))
 
     assert "2 of the last 2 would have been held for approval" in told
     assert "dana 2" in told
@@ -94,21 +95,21 @@ def test_a_draft_tells_what_it_would_have_done_and_to_whom(activity, olga, draft
 def test_an_edit_is_tried_beside_what_the_policy_says_now(activity, olga, present, draft, browser):
     draft["condition"] = 'context.channel == "v2"'
 
-    told = text(browser(olga).get(edit(present), draft))
+    told = text(browser(olga).post(edit(present), draft))
 
     assert (
         "0 of the last 2 would have been held for approval ; under the current version, 2" in told
     )
 
 
-def test_what_the_people_of_today_could_not_have_met_is_told(
+def test_commands_that_todays_people_could_not_approve_are_shown(
     activity, olga, draft, ann, bob, security, dana, browser
 ):
     dana.groups.add(security)
     # Were she still allowed to ask, the draft itself would be refused.
     dana.user_permissions.remove(Permission.objects.get(codename="disable_apikey"))
 
-    told = text(browser(olga).get(NEW, draft | {"quorum_0": 3}))
+    told = text(browser(olga).post(NEW, draft | {"quorum_0": 3}))
 
     assert (
         "2 of them would have been refused: today there are too few people to approve them" in told
@@ -120,15 +121,15 @@ def test_conditions_are_tried_in_as_many_queries_for_many_commands(
 ):
     draft["condition"] = "subject.is_enabled"
     client = browser(olga)
-    client.get(NEW, draft)
+    client.post(NEW, draft)
     with CaptureQueriesContext(connection) as few:
-        client.get(NEW, draft)
+        client.post(NEW, draft)
     for number in range(5):
         key = create_key(dana, acme, name=f"more {number}")
         dispatch(DisableApiKey(api_key_id=key.id), context=context_of(dana))
 
     with CaptureQueriesContext(connection) as many:
-        told = text(client.get(NEW, draft))
+        told = text(client.post(NEW, draft))
 
     assert "7 of the last 7" in told
     assert len(many) == len(few) <= 25
@@ -138,17 +139,19 @@ def test_conditions_are_tried_in_as_many_queries_for_many_commands(
     ("field", "value", "words"),
     [
         ("governs", "no.such", "Must be a command type or a prefix"),
-        ("condition", "subject.typo", "at 1:8: undeclared reference"),
-        ("condition", "actor.kind", "returns STRING, not true or false"),
+        ("condition", "subject.typo", "at 1:8: “subject.typo” is unknown"),
+        ("condition", "actor.kind", "returns a text, not true or false"),
         ("quorum_0", 9, "Security cannot give 9 approvals"),
         ("group_0", "", "Must name a quorum for each group"),
         ("approve_within_0", -1, "greater than or equal to 0"),
+        ("approve_within_0", 0, "Must be from 1 seconds"),
+        ("execute_within_0", 0, "Must be from 1 seconds"),
     ],
 )
 def test_what_is_wrong_with_a_draft_stands_beside_its_field(
     field, value, words, olga, draft, ann, browser
 ):
-    answer = browser(olga).get(NEW, draft | {field: value})
+    answer = browser(olga).post(NEW, draft | {field: value})
 
     assert words in text(answer)
     assert "Propose" not in text(answer)
@@ -159,12 +162,10 @@ def test_a_proposal_waits_for_two_other_owners_and_then_is_the_next_version(
 ):
     client = browser(olga)
     seen = re.search(
-        r'name="seen" value="(\d+)"', client.get(edit(present), draft).content.decode()
+        r'name="seen" value="(\d+)"', client.post(edit(present), draft).content.decode()
     )
 
-    answer = client.post(
-        address(edit(present), draft), {"reason": "One is enough", "seen": seen[1]}, follow=True
-    )
+    answer = propose(client, edit(present), draft, reason="One is enough", seen=seen[1])
 
     assert "Waiting for approval by Policy owners" in text(answer)
     request = ApprovalRequest.objects.get()
@@ -181,7 +182,7 @@ def test_a_new_policy_is_proposed_with_several_rules(
 ):
     draft |= {"group_1": policy_owners[0].groups.get().pk, "quorum_1": 1, "for_tenant": acme.pk}
 
-    browser(olga).post(address(NEW, draft), {"reason": "New"})
+    propose(browser(olga), NEW, draft, reason="New")
 
     approved(ApprovalRequest.objects.get(), *policy_owners[1:])
     made = Policy.objects.get()
@@ -189,18 +190,14 @@ def test_a_new_policy_is_proposed_with_several_rules(
     assert made.tenant == str(acme.pk)
 
 
-def test_a_policy_that_somebody_else_has_changed_meanwhile_is_not_overwritten(
+def test_a_policy_that_was_changed_meanwhile_is_not_overwritten(
     olga, policy_owners, present, draft, browser
 ):
     client = browser(olga)
-    client.post(address(edit(present), draft), {"reason": "First", "seen": "0"})
+    propose(client, edit(present), draft, reason="First", seen="0")
     approved(ApprovalRequest.objects.get(), *policy_owners[1:])
 
-    answer = client.post(
-        address(edit(present), draft | {"quorum_0": 2}),
-        {"reason": "Late", "seen": "0"},
-        follow=True,
-    )
+    answer = propose(client, edit(present), draft | {"quorum_0": 2}, reason="Late", seen="0")
 
     assert "has changed since you read it" in text(answer)
     assert ApprovalRequest.objects.count() == 1
@@ -226,7 +223,7 @@ def test_a_draft_that_says_the_same_cannot_be_proposed(olga, present, browser):
     said = {name: value for name, value in fields.items() if value and name != "approve_within"}
     said["one_open_request"] = "on"
 
-    told = text(browser(olga).get(edit(present), said))
+    told = text(browser(olga).post(edit(present), said))
 
     assert "the draft equals the policy" in told
     assert "Reason" not in told
@@ -236,10 +233,8 @@ def test_who_may_only_view_policies_may_try_them_and_not_propose(present, draft,
     iris.user_permissions.add(Permission.objects.get(codename="view_policy"))
     client = browser(iris)
 
-    told = text(client.get(edit(present), draft))
-    answer = client.post(
-        address(edit(present), draft), {"reason": "Please", "seen": "0"}, follow=True
-    )
+    told = text(client.post(edit(present), draft))
+    answer = propose(client, edit(present), draft, reason="Please", seen="0")
 
     assert "You may try policies, but not propose them" in told
     assert "lacks the permission approvals.manage_policy" in text(answer)
@@ -248,7 +243,7 @@ def test_who_may_only_view_policies_may_try_them_and_not_propose(present, draft,
 
 
 @pytest.mark.parametrize("page", ["", "new/", "explain/", "{}/change/", "{}/edit/", "{}/disable/"])
-def test_nobody_sees_policies_without_the_permission(page, present, ann, browser):
+def test_policies_are_hidden_without_the_permission(page, present, ann, browser):
     answer = browser(ann).get(POLICIES + page.format(present.pk))
 
     assert answer.status_code == 403
@@ -270,13 +265,13 @@ def test_a_policy_for_another_customer_is_not_to_be_seen(
     assert "Globex" not in browser(iris).get(NEW).content.decode()
 
 
-def test_the_page_of_a_policy_tells_what_waits_under_it_and_what_is_proposed(
+def test_the_page_of_a_policy_shows_waiting_requests_and_proposals(
     olga, policy_owners, present, draft, first_key, dana, context_of, browser
 ):
     dispatch(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
-    browser(olga).post(address(edit(present), draft), {"reason": "One is enough"})
+    propose(browser(olga), edit(present), draft, reason="One is enough")
     approved(ApprovalRequest.objects.get(message_type="approvals.edit_policy"), *policy_owners[1:])
-    browser(olga).post(address(edit(present), draft | {"quorum_0": 2}), {"reason": "Two again"})
+    propose(browser(olga), edit(present), draft | {"quorum_0": 2}, reason="Two again")
 
     told = text(browser(olga).get(f"{POLICIES}{present.pk}/change/"))
 
@@ -332,3 +327,72 @@ def test_a_page_of_a_policy_costs_the_same_however_often_it_was_changed(
             present.save()
 
     assert queries(client, url) == few <= 18
+
+
+@pytest.mark.parametrize("page", ["new", "edit"])
+def test_a_condition_in_the_url_is_never_evaluated(page, activity, olga, present, draft, browser):
+    draft["condition"] = "1 / 0 == 1 && subject.typo"
+    path = NEW if page == "new" else edit(present)
+
+    told = text(browser(olga).get(path, draft))
+
+    assert "Before anything is proposed" in told
+    assert "subject.typo" not in told
+    assert "would have been" not in told
+
+
+def test_a_draft_needs_the_token_of_its_form(olga, draft, browser):
+    client = browser(olga)
+    client.handler.enforce_csrf_checks = True
+
+    assert client.post(NEW, draft | {"condition": "true"}).status_code == 403
+    page = client.get(NEW).content.decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[1]
+    assert client.post(NEW, draft | {"csrfmiddlewaretoken": token}).status_code == 200
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "options"])
+def test_a_draft_is_read_or_sent(method, olga, browser):
+    assert getattr(browser(olga), method)(NEW).status_code == 405
+
+
+def test_a_draft_is_changed_after_its_preview(olga, draft, ann, browser):
+    previewed = browser(olga).post(NEW, draft).content.decode()
+    sent = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', previewed))
+
+    page = browser(olga).post(NEW, sent | {"step": "edit"}).content.decode()
+
+    assert 'value="apikeys.disable"' in page
+    assert re.search(r'name="quorum_0" value="1"', page)
+    assert "Propose" not in page
+
+
+def test_the_editor_lists_the_names_of_every_type_before_the_first_error(olga, present, browser):
+    new, editor = (text(browser(olga).get(page)) for page in (NEW, edit(present)))
+
+    assert "every command: actor.id" in new
+    assert "apikeys.disable: command.api_key_id subject.allowed_networks" in new
+    assert "apikeys.disable: actor.id" in editor
+    assert "apikeys.create:" not in editor
+
+
+def test_a_preview_says_how_much_it_evaluated_in_its_time(
+    activity, olga, present, draft, browser, monkeypatch
+):
+    monkeypatch.setattr(policy_preview, "SECONDS", 0)
+
+    told = text(browser(olga).post(edit(present), draft))
+
+    assert "Only the newest 1 of 2 commands were evaluated: the time for a preview" in told
+    assert "For the current version, only the newest 1 were evaluated." in told
+
+
+@pytest.mark.parametrize(
+    "condition",
+    ['["x"]' + ".map(v, v + v)" * 22 + ' == ["x"]', "subject.scopes.exists(v, 1/0 > v)"],
+)
+def test_no_condition_makes_the_preview_fail(condition, activity, olga, draft, ann, browser):
+    answer = browser(olga).post(NEW, draft | {"condition": condition})
+
+    assert answer.status_code == 200
+    assert not re.search("INVALID_ARGUMENT|&lt;input&gt;|overload|undeclared", text(answer))

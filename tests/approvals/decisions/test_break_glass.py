@@ -149,7 +149,7 @@ def test_neither_a_key_nor_the_system_breaks_it(waiting, fay, first_key):
     refuses(breaking(waiting), Context(reason="Leak"), NotAPerson)
 
 
-def test_nobody_breaks_the_glass_on_what_guards_the_approvals(
+def test_break_glass_does_not_apply_to_the_built_in_policy(
     disabling_needs_two, first_key, waiting, manager, fay, context_of
 ):
     weaken = held(
@@ -160,7 +160,7 @@ def test_nobody_breaks_the_glass_on_what_guards_the_approvals(
     refuses(breaking(weaken), context_of(fay, reason="Hurry"), UnderTheFloor)
 
 
-def test_a_review_of_what_nobody_broke_comes_to_nothing(waiting, fay, policy_owners, context_of):
+def test_a_review_without_break_glass_is_refused(waiting, fay, policy_owners, context_of):
     review = held(ReviewBreakGlass(approval_request_id=waiting.pk), context=context_of(fay))
 
     assert approved(review, *policy_owners[:2]).state == "refused"
@@ -174,7 +174,7 @@ def test_what_is_decided_is_not_broken(waiting, fay, ann, bob, context_of):
         dispatch(breaking(waiting), context=context_of(fay, reason="Leak"))
 
 
-def test_without_owners_who_could_look_at_it_nobody_breaks_it(waiting, fay, context_of):
+def test_without_owners_who_can_review_it_break_glass_is_refused(waiting, fay, context_of):
     User.objects.filter(username__in=("olga", "otto")).update(is_active=False)
 
     refuses(breaking(waiting), context_of(fay, reason="Leak"), Unsatisfiable)
@@ -194,7 +194,7 @@ def test_it_is_broken_from_the_page_of_the_request(waiting, fay, ann, browser):
     assert "Use break-glass" not in browser(fay).get(f"{page}change/").content.decode()
 
 
-def test_the_page_tells_a_superuser_why_not(waiting, acme, browser):
+def test_the_page_shows_a_superuser_why_not(waiting, acme, browser):
     root = member("root", acme, is_staff=True)
     User.objects.filter(pk=root.pk).update(is_superuser=True)
     page = f"/admin/approvals/approvalrequest/{waiting.pk}/decide/"

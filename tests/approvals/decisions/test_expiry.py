@@ -51,7 +51,7 @@ def test_one_may_ask_again_for_what_is_late(waiting, hold, first_key, dana, cont
     assert (again.pk != waiting.pk, again.present_state) == (True, "pending")
 
 
-def test_nobody_votes_on_it_or_withdraws_it(waiting, ann, dana, approve, deny, context_of, owner):
+def test_no_one_votes_on_it_or_withdraws_it(waiting, ann, dana, approve, deny, context_of, owner):
     let_time_pass(owner, waiting)
 
     with pytest.raises(TooLate):
@@ -94,7 +94,7 @@ def test_it_expires_what_is_late_and_nothing_else_once(
     assert waiting.state == "pending"
 
 
-def test_what_somebody_is_deciding_now_is_left_to_them(waiting, owner):
+def test_a_request_that_an_approver_is_deciding_is_skipped(waiting, owner):
     let_time_pass(owner, waiting)
 
     with owner.transaction():
@@ -110,7 +110,7 @@ def test_what_is_not_late_does_not_expire(waiting):
         dispatch(ExpireRequest(approval_request_id=waiting.pk))
 
 
-def test_nobody_but_the_system_expires_a_request(waiting, ann, context_of, owner):
+def test_only_the_system_expires_a_request(waiting, ann, context_of, owner):
     let_time_pass(owner, waiting)
 
     with pytest.raises(Forbidden):

@@ -50,7 +50,7 @@ def sent():
     return sorted((*each.to, each.subject.split(":")[0]) for each in mail.outbox)
 
 
-def test_those_who_can_vote_are_told_when_it_is_asked_for(waiting):
+def test_approvers_are_notified_of_a_new_request(waiting):
     assert sent() == [
         ("ann@example.com", "[Countersign] Approval needed"),
         ("bob@example.com", "[Countersign] Approval needed"),
@@ -75,7 +75,7 @@ def test_the_link_is_a_page_that_decides_nothing(waiting, ann, browser):
     assert (waiting.state, waiting.votes.count()) == ("pending", 0)
 
 
-def test_who_cannot_vote_is_not_told(
+def test_people_who_cannot_vote_are_not_notified(
     hold, first_key, dana, acme, globex, security, disabling_needs_two, context_of
 ):
     dana.groups.add(security)
@@ -91,7 +91,9 @@ def test_who_cannot_vote_is_not_told(
 
 
 @pytest.mark.parametrize("end", ["executed", "denied", "withdrawn"])
-def test_who_asked_is_told_what_came_of_it(end, waiting, dana, ann, bob, approve, deny, context_of):
+def test_the_requester_is_notified_of_the_outcome(
+    end, waiting, dana, ann, bob, approve, deny, context_of
+):
     mail.outbox.clear()
     match end:
         case "executed":
@@ -108,7 +110,9 @@ def test_who_asked_is_told_what_came_of_it(end, waiting, dana, ann, bob, approve
     assert waiting.outcome in mail.outbox[0].body
 
 
-def test_a_hook_is_told_as_well(hold, first_key, dana, disabling_needs_two, context_of, settings):
+def test_a_hook_is_notified_as_well(
+    hold, first_key, dana, disabling_needs_two, context_of, settings
+):
     settings.APPROVALS_NOTIFY = [f"{__name__}.listen"]
 
     request = hold(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
@@ -126,7 +130,7 @@ def test_a_hook_is_told_as_well(hold, first_key, dana, disabling_needs_two, cont
         {"EMAIL_BACKEND": f"{__name__}.BrokenBackend"},
     ],
 )
-def test_what_cannot_be_told_fails_no_vote_and_is_logged(
+def test_a_failed_notification_fails_no_vote_and_is_logged(
     broken, waiting, ann, bob, approve, settings, caplog
 ):
     for name, value in broken.items():
@@ -145,7 +149,7 @@ def ask_and_fail(command, context):
     raise Broken("after asking")
 
 
-def test_what_is_rolled_back_is_told_to_nobody(first_key, disabling_needs_two):
+def test_a_rolled_back_request_notifies_no_one(first_key, disabling_needs_two):
     with pytest.raises(CommandError):
         completed(to(ask_and_fail, first_key.id))
 
@@ -158,7 +162,9 @@ def disable_and_break(command, context):
     raise Broken("in the replay")
 
 
-def test_a_failure_is_told_to_who_asked(hold, first_key, dana, security, ann, context_of, approve):
+def test_the_requester_is_notified_of_a_failure(
+    hold, first_key, dana, security, ann, context_of, approve
+):
     policy("tests.probe", group=security, quorum=1)
     request = hold(to(disable_and_break, first_key.id), context=context_of(dana))
     mail.outbox.clear()

@@ -100,7 +100,7 @@ def test_trying_acts_as_the_requester_who_has_to_be_good(waiting, dana, ann, bro
     )
 
 
-def test_what_crashes_when_it_is_tried_breaks_no_page_and_tells_no_details(
+def test_a_crash_in_a_test_run_breaks_no_page_and_shows_no_details(
     first_key, security, dana, ann, bob, context_of, browser
 ):
     policy("tests.probe", group=security, quorum=2)

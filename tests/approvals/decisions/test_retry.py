@@ -47,7 +47,7 @@ def failed(request, hold, first_key, dana, security, ann, bob, context_of, appro
     return failed
 
 
-def test_it_is_carried_out_without_new_votes(failed, dana, retry):
+def test_it_is_executed_without_new_votes(failed, dana, retry):
     request = retry(failed, dana)
 
     assert (request.state, request.is_retriable) == ("executed", False)
@@ -127,7 +127,7 @@ def test_after_the_time_to_execute_nothing_is_tried_again(failed, dana, retry, o
         retry(failed, dana)
 
 
-def test_what_failed_takes_no_more_votes(failed, approve, acme, security):
+def test_a_failed_request_takes_no_votes(failed, approve, acme, security):
     with pytest.raises(AlreadyDecided):
         approve(failed, member("carol", acme, groups=[security]))
 
@@ -137,7 +137,7 @@ def test_what_waits_is_not_tried_again(waiting, dana, retry):
         retry(waiting, dana)
 
 
-def test_what_was_altered_meanwhile_has_failed_for_good_and_raises_the_alarm(
+def test_a_request_altered_meanwhile_fails_permanently_with_an_alarm(
     failed, dana, retry, owner, caplog
 ):
     tamper(owner, failed, payload=b"\x80\x04N.")

@@ -1,7 +1,6 @@
 """Taking back a vote: it counts no more, stays on record, and may be followed by another one."""
 
 import pytest
-from django.contrib.auth.models import User
 from django.utils import timezone
 
 from apikeys.commands import EnableApiKey
@@ -23,7 +22,7 @@ from tests.conftest import policy
 from tests.tampering import let_time_pass
 
 
-def test_a_vote_that_was_taken_back_counts_no_more(waiting, ann, bob, approve, take_back):
+def test_a_vote_that_was_taken_back_no_longer_counts(waiting, ann, bob, approve, take_back):
     approve(waiting, ann)
     take_back(waiting, ann)
 
@@ -62,7 +61,7 @@ def test_taking_back_is_an_event_of_the_same_case(waiting, ann, approve, take_ba
     assert event.data == {"approval_request_id": str(waiting.pk), "digest": waiting.digest}
 
 
-def test_nobody_takes_back_what_was_not_cast(waiting, ann, bob, approve, take_back):
+def test_a_missing_vote_cannot_be_taken_back(waiting, ann, bob, approve, take_back):
     approve(waiting, ann)
 
     with pytest.raises(NothingToTakeBack) as refusal:
@@ -73,7 +72,7 @@ def test_nobody_takes_back_what_was_not_cast(waiting, ann, bob, approve, take_ba
     assert Vote.objects.count() == 1
 
 
-def test_nobody_takes_back_twice(waiting, ann, approve, take_back):
+def test_a_vote_cannot_be_taken_back_twice(waiting, ann, approve, take_back):
     approve(waiting, ann)
     take_back(waiting, ann)
 
@@ -145,9 +144,9 @@ def test_a_vote_copied_by_hand_does_not_undo_a_take_back(
 
 def test_a_vote_keeps_what_it_was_cast_on_and_from_where(waiting, ann, approve):
     signed_in_at = timezone.now()
-    User.objects.filter(pk=ann.pk).update(last_login=signed_in_at)
+    facts = RequestFacts(client_address="192.0.2.7", authenticated_at=signed_in_at)
 
-    approve(waiting, ann, reason="Seen", request=RequestFacts(client_address="192.0.2.7"))
+    approve(waiting, ann, reason="Seen", request=facts)
 
     vote = Vote.objects.get()
     assert vote.rules == [rule["id"] for rule in waiting.requirements["rules"]]

@@ -100,7 +100,7 @@ def test_the_last_approval_carries_the_command_out_under_its_own_id(
     assert replay.correlation_id == bobs.correlation_id == request_to_disable.command_id
 
 
-def test_a_command_that_gained_a_field_while_it_waited_is_carried_out(
+def test_a_command_that_gained_a_field_while_it_waited_is_executed(
     request_to_disable, ann, bob, context_of, monkeypatch
 ):
     monkeypatch.setattr(DisableApiKey, "schema_version", 2)
@@ -133,7 +133,7 @@ def test_a_denial_without_a_reason_is_refused(request_to_disable, ann, context_o
     refuses(denial(request_to_disable), context_of(ann), Invalid)
 
 
-def test_nobody_votes_twice(request_to_disable, ann, context_of):
+def test_a_voter_cannot_vote_twice(request_to_disable, ann, context_of):
     completed(approval(request_to_disable), context=context_of(ann))
 
     refuses(approval(request_to_disable), context_of(ann), AlreadyVoted)
@@ -190,7 +190,9 @@ def test_time_runs_out(request_to_disable, ann, context_of, owner):
     refuses(approval(request_to_disable), context_of(ann), TooLate)
 
 
-def test_who_left_the_group_counts_no_more(request_to_disable, ann, bob, security, context_of):
+def test_a_voter_who_left_the_group_no_longer_counts(
+    request_to_disable, ann, bob, security, context_of
+):
     completed(approval(request_to_disable), context=context_of(ann))
     ann.groups.remove(security)
     completed(approval(request_to_disable), context=context_of(bob))
@@ -199,7 +201,7 @@ def test_who_left_the_group_counts_no_more(request_to_disable, ann, bob, securit
     assert ApiKey.objects.get().is_enabled
 
 
-def test_who_is_deactivated_counts_no_more(request_to_disable, ann, bob, context_of):
+def test_a_deactivated_voter_no_longer_counts(request_to_disable, ann, bob, context_of):
     completed(approval(request_to_disable), context=context_of(ann))
     User.objects.filter(pk=ann.pk).update(is_active=False)
     completed(approval(request_to_disable), context=context_of(bob))
@@ -224,6 +226,21 @@ def test_a_vote_inserted_by_hand_counts_for_nothing(request_to_disable, ann, bob
     completed(approval(request_to_disable), context=context_of(ann))
 
     assert ApprovalRequest.objects.get().state == "pending"
+
+
+@pytest.mark.parametrize("taken", [(1,), (2_147_483_647,), (1, 2, 2_147_483_647)])
+def test_votes_inserted_by_hand_do_not_use_up_the_numbers(
+    taken, request_to_disable, ann, bob, context_of
+):
+    facts = {"decision": "deny", "digest": request_to_disable.digest, "voter_label": "ann"}
+    with outside_command("Forge votes"):
+        for number in taken:
+            Vote(request=request_to_disable, voter=ann, number=number, mac="k1:00", **facts).save()
+
+    for person in (ann, bob):
+        completed(approval(request_to_disable), context=context_of(person))
+
+    assert ApprovalRequest.objects.get().state == "executed"
 
 
 def test_what_was_altered_cannot_be_approved_but_denied(
@@ -276,7 +293,7 @@ def test_a_subject_that_has_moved_on_is_refused_at_the_replay(
     assert statuses(request_to_disable) == ["postponed", "refused"]
 
 
-def test_the_requester_withdraws_and_nobody_else(request_to_disable, dana, ann, context_of):
+def test_only_the_requester_withdraws(request_to_disable, dana, ann, context_of):
     withdrawal = Withdraw(approval_request_id=request_to_disable.pk)
 
     refuses(withdrawal, context_of(ann), NotTheRequester)
@@ -294,7 +311,7 @@ def test_a_policy_that_too_few_can_satisfy_refuses_and_says_so(first_key, dana, 
 
 
 @pytest.mark.parametrize("governs", ["test.with_secret", "no.such_command", "apikeys.disabled"])
-def test_a_policy_on_what_cannot_be_held_is_refused_before_anybody_is_asked(
+def test_a_policy_on_a_command_that_cannot_be_held_is_refused_early(
     governs, security, policy_owners, assert_recorded
 ):
     with pytest.raises(Invalid):

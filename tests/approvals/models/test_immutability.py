@@ -39,7 +39,7 @@ def row():
 
 
 @pytest.mark.parametrize("change", ASKED_FOR)
-def test_what_was_asked_for_never_changes_while_it_waits(change, waiting):
+def test_the_content_of_a_request_never_changes_while_it_waits(change, waiting):
     before = row()
 
     with pytest.raises(IntegrityError, match="cannot be changed"):
@@ -80,7 +80,7 @@ def test_what_is_decided_stays_decided(change, decided):
     assert row() == before
 
 
-def test_what_failed_for_good_stays_failed(waiting):
+def test_a_permanent_failure_stays_failed(waiting):
     with outside_command("Straight to the end"):
         waiting.settle("failed", outcome="Broken", outcome_code="integrity")
 

@@ -167,7 +167,7 @@ def test_a_person_of_whom_rows_tell_is_not_deleted_but_deactivated(dana, manager
     refuses(DeleteUser(user_id=dana.pk), context_of(manager), StillReferredTo)
 
 
-def test_a_person_of_whom_nothing_tells_is_deleted(manager, context_of):
+def test_a_person_without_references_is_deleted(manager, context_of):
     stray = User.objects.create_user("stray")
 
     completed(DeleteUser(user_id=stray.pk), context=context_of(manager))
@@ -227,7 +227,7 @@ def test_the_owners_keep_their_name_even_if_two_of_them_agree(manager, policy_ow
     assert OwnersGoByTheirName.__doc__ in request.outcome
 
 
-def test_it_is_known_since_when_somebody_is_a_member(dana, chess, manager, context_of):
+def test_the_start_of_a_membership_is_known(dana, chess, manager, context_of):
     assert member_since(dana.pk, chess.pk) is None
     joining = AddToGroup(user_id=dana.pk, group_id=chess.pk)
     leaving = RemoveFromGroup(user_id=dana.pk, group_id=chess.pk)
@@ -249,7 +249,7 @@ def test_one_query_tells_it(dana, chess, django_assert_num_queries):
         member_since(dana.pk, chess.pk)
 
 
-def test_who_may_not_manage_people_changes_nobody(dana, iris, chess, context_of):
+def test_users_who_may_not_manage_people_change_no_one(dana, iris, chess, context_of):
     for command in (
         CreateUser(username="nora"),
         SetStaff(user_id=dana.pk, is_staff=True),

@@ -71,7 +71,9 @@ def have_ann_leave_and_come_back(command, context):
     context.emit(MemberJoined(group_id=security.pk, user_id=ann.pk))
 
 
-def test_who_leaves_and_comes_back_counts_no_more(waiting, first_key, ann, bob, approve, owner):
+def test_a_member_who_leaves_and_returns_no_longer_counts(
+    waiting, first_key, ann, bob, approve, owner
+):
     let_days_pass(owner, days=2)
     approve(waiting, ann)
     # It is about another subject than the request.

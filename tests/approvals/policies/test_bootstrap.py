@@ -57,7 +57,7 @@ def test_it_works_once(cast, acme):
     assert CommandRecord.objects.latest("position").error_code == "already_owned"
 
 
-def test_it_works_again_when_no_owner_is_active_and_nobody_comes_back(cast, acme):
+def test_it_works_again_when_no_owner_is_active_and_inactive_ones_stay_out(cast, acme):
     call_command("approvals_bootstrap", *OWNERS)
     User.objects.filter(username__in=("ann", "bob", "carol")).update(is_active=False)
     for name in ("xena", "yuri", "zoe"):

@@ -65,7 +65,7 @@ def test_editing_and_disabling_a_policy_wait_for_two_owners(
     assert Policy.objects.get().is_enabled
 
 
-def test_the_floor_holds_for_the_system_as_well(disabling_needs_two, policy_owners):
+def test_the_built_in_policy_applies_to_the_system_as_well(disabling_needs_two, policy_owners):
     assert are_the_floors(held(DisablePolicy(policy_id=Policy.objects.get().pk)))
 
 
@@ -80,7 +80,7 @@ def test_without_owners_nothing_of_it_is_possible_and_the_refusal_says_what_to_d
     assert not security.user_set.contains(dana)
 
 
-def test_two_owners_beside_the_one_who_asks_have_to_be_there(
+def test_two_owners_besides_the_requester_are_required(
     disabling_needs_two, policy_owners, context_of
 ):
     olga, otto, _ = policy_owners
@@ -90,9 +90,7 @@ def test_two_owners_beside_the_one_who_asks_have_to_be_there(
         dispatch(DisablePolicy(policy_id=Policy.objects.get().pk), context=context_of(olga))
 
 
-def test_an_owner_does_not_approve_what_the_same_owner_asked_for(
-    disabling_needs_two, policy_owners, context_of
-):
+def test_an_owner_does_not_approve_an_own_request(disabling_needs_two, policy_owners, context_of):
     olga, otto, petra = policy_owners
     request = held(DisablePolicy(policy_id=Policy.objects.get().pk), context=context_of(olga))
 
@@ -209,7 +207,7 @@ def test_joining_a_group_that_hands_out_such_a_permission_waits_too(
     assert are_the_floors(held(command, context=context_of(manager)))
 
 
-def test_making_somebody_superuser_always_waits_for_two_owners(
+def test_granting_superuser_status_always_needs_two_owners(
     dana, manager, policy_owners, context_of
 ):
     command = SetSuperuser(user_id=dana.pk, is_superuser=True)
@@ -237,7 +235,7 @@ def test_no_other_group_takes_the_owners_name(chess, manager, context_of):
     assert [group.name for group in Group.objects.all()] == ["Chess"]
 
 
-def test_a_policy_that_lets_requesters_vote_does_not_let_them_vote_past_the_floor(
+def test_a_policy_that_lets_requesters_vote_does_not_affect_the_built_in_policy(
     disabling_needs_two, security, policy_owners, context_of
 ):
     policy("approvals.*", group=security, quorum=1, requester_may_vote=True)
@@ -248,7 +246,7 @@ def test_a_policy_that_lets_requesters_vote_does_not_let_them_vote_past_the_floo
     assert request.requirements["options"]["requester_may_vote"] is False
 
 
-def test_what_comes_under_the_floor_while_it_waits_needs_the_owners_after_all(
+def test_a_request_that_comes_under_the_built_in_policy_needs_the_owners(
     chess, dana, security, ann, bob, manager, policy_owners, context_of
 ):
     policy("approvals.add_to_group", group=security, quorum=1)

@@ -72,7 +72,7 @@ def test_the_values_of_a_command_decide_as_well(given, dana, acme, security, ann
     given().when(command, context=context_of(dana)).then_postponed()
 
 
-def test_a_field_that_is_not_there_refuses_for_it_cannot_be_told(
+def test_a_missing_field_refuses_because_the_condition_is_unknown(
     given, first_key, dana, security, ann, bob, context_of
 ):
     policy("apikeys.disable", group=security, quorum=1, condition='subject.metadata.tier == "a"')

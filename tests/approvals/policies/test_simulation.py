@@ -33,7 +33,7 @@ def run(*arguments):
     return out.getvalue()
 
 
-def test_a_draft_tells_how_many_it_would_have_held_and_whose(activity, security, ann, bob):
+def test_a_draft_shows_how_many_it_would_have_held_and_whose(activity, security, ann, bob):
     told = run("--governs", "apikeys.disable", "--rule", "Security:2")
 
     assert "2 would be held" in told
@@ -47,12 +47,14 @@ def test_conditions_see_what_the_subject_was_then(activity, security, ann, bob):
     assert "0 would be forbidden" in run(*forbidding, "subject.is_enabled")
 
 
-def test_what_nobody_could_have_approved_is_told(activity, security, ann, dana):
+def test_commands_without_possible_approvers_are_shown(activity, security, ann, dana):
     dana.groups.add(security)
     records = CommandRecord.objects.filter(message_type="apikeys.disable")
 
     result = simulate(
-        CreatePolicy(governs="apikeys.disable", groups=(security.pk,), quorums=(2,)), records
+        CreatePolicy(governs="apikeys.disable", groups=(security.pk,), quorums=(2,)),
+        records,
+        seconds=60,
     )
 
     assert len(result.unsatisfiable) == 2

@@ -19,7 +19,7 @@ def test_one_person_does_not_fill_two_rules():
     assert are_filled([Slots("security", 1, {1, 2}), Slots("owners", 1, {1})])
 
 
-def test_who_fits_two_rules_is_moved_to_where_nobody_else_is():
+def test_a_person_who_fits_two_rules_is_moved_to_the_one_without_others():
     rules = [Slots("security", 2, {1, 2, 3}), Slots("owners", 1, {1})]
 
     assert fill(rules) == {"security": {2, 3}, "owners": {1}}
@@ -50,3 +50,10 @@ def test_it_finds_as_many_as_any_other_way_of_assigning(rules):
     assert all(len(filled[rule.rule]) <= rule.quorum for rule in rules)
     if best is not None:
         assert sum(map(len, filled.values())) == best
+
+
+def test_a_quorum_takes_no_more_memory_than_there_are_people():
+    rules = [Slots("security", 9_999_999_999_999, {1, 2}), Slots("owners", 1, {2})]
+
+    assert sum(map(len, fill(rules).values())) == 2
+    assert not are_filled(rules)

@@ -119,7 +119,7 @@ def test_both_requests_tell_of_it_in_the_case_of_the_command(waiting, carol, tig
     assert {superseded.correlation_id, requested.correlation_id} == {waiting.command_id}
 
 
-def test_nothing_that_was_asked_for_is_dropped(waiting, legal, tighten):
+def test_no_earlier_requirement_is_dropped(waiting, legal, tighten):
     edit(quorum=1)
     policy("apikeys.*", group=legal, quorum=1, approver_reason_required=True)
 
@@ -215,7 +215,7 @@ def test_the_status_resource_shows_how_far_the_stricter_request_is(
     }
 
 
-def test_it_is_carried_out_once_under_the_original_id(waiting, ann, bob, carol, tighten):
+def test_it_is_executed_once_under_the_original_id(waiting, ann, bob, carol, tighten):
     edit(quorum=3)
     stricter = approved(tighten(waiting), ann, bob, carol)
 
@@ -232,7 +232,7 @@ def rename_before_the_tightening(command, context):
     ApiKey.objects.filter(pk=command.api_key_id).update(name="another")
 
 
-def test_what_changed_since_it_was_first_asked_for_is_still_stale(
+def test_a_change_since_the_first_request_is_still_stale(
     waiting, first_key, ann, bob, carol, tighten
 ):
     completed(to(rename_before_the_tightening, first_key.id))
@@ -244,7 +244,7 @@ def test_what_changed_since_it_was_first_asked_for_is_still_stale(
     assert approved(stricter, ann, bob, carol).outcome_code == "stale"
 
 
-def test_what_comes_under_the_floor_can_be_tightened_and_is_then_carried_out(
+def test_a_request_under_the_built_in_policy_can_be_tightened_and_executed(
     acme, manager, security, ann, bob, policy_owners, tighten, context_of
 ):
     olga, otto, _ = policy_owners

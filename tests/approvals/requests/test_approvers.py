@@ -52,7 +52,7 @@ def test_a_vote_that_stopped_counting_says_why(waiting, ann, bob, acme, security
     assert "Security 0 of 2 no one yet" in said
 
 
-def test_a_vote_taken_back_is_told_and_does_not_count(waiting, ann, bob, browser):
+def test_a_vote_taken_back_is_shown_and_does_not_count(waiting, ann, bob, browser):
     for verb in ("approve", "take_back"):
         decide(browser(bob), waiting, verb)
 

@@ -54,7 +54,7 @@ def the_new_one(*, than):
     return ApprovalRequest.objects.exclude(pk=than.pk).get()
 
 
-def test_what_was_stale_is_held_anew(stale, dana, browser):
+def test_a_stale_request_is_held_again(stale, dana, browser):
     answer = raise_on_page(browser(dana), stale)
 
     again = the_new_one(than=stale)
@@ -68,7 +68,7 @@ def test_what_was_stale_is_held_anew(stale, dana, browser):
     assert page(again) in text
 
 
-def test_what_is_held_anew_can_be_approved(stale, dana, ann, bob, browser):
+def test_a_resubmitted_request_can_be_approved(stale, dana, ann, bob, browser):
     raise_on_page(browser(dana), stale)
 
     assert approved(the_new_one(than=stale), ann, bob).state == "executed"
@@ -95,7 +95,7 @@ def test_it_goes_by_the_policies_of_today(stale, dana, browser):
     assert ApprovalRequest.objects.get() == stale
 
 
-def test_what_was_denied_is_raised_again(waiting, dana, ann, deny, browser):
+def test_a_denied_request_is_resubmitted(waiting, dana, ann, deny, browser):
     deny(waiting, ann)
 
     raise_on_page(browser(dana), waiting)
@@ -103,7 +103,7 @@ def test_what_was_denied_is_raised_again(waiting, dana, ann, deny, browser):
     assert the_new_one(than=waiting).state == "pending"
 
 
-def test_what_expired_is_raised_again_written_down_or_not(waiting, dana, browser, owner):
+def test_an_expired_request_is_resubmitted_recorded_or_not(waiting, dana, browser, owner):
     let_time_pass(owner, waiting)
 
     raise_on_page(browser(dana), waiting)
@@ -146,7 +146,7 @@ def test_a_secret_is_shown_on_a_page_and_not_in_a_message(
 
 
 @pytest.mark.parametrize("ending", ["pending", "withdrawn", "executed"])
-def test_nothing_else_is_raised_again(ending, waiting, dana, ann, bob, context_of, browser):
+def test_no_other_request_is_resubmitted(ending, waiting, dana, ann, bob, context_of, browser):
     if ending == "withdrawn":
         completed(Withdraw(approval_request_id=waiting.pk), context=context_of(dana))
     if ending == "executed":
@@ -162,7 +162,7 @@ def test_nothing_else_is_raised_again(ending, waiting, dana, ann, bob, context_o
     assert ApprovalRequest.objects.get().state == ending
 
 
-def test_nobody_raises_again_what_somebody_else_asked_for(stale, ann, browser):
+def test_only_the_requester_resubmits_a_request(stale, ann, browser):
     client = browser(ann)
     assert 'value="raise_again"' not in client.get(page(stale)).content.decode()
 
@@ -172,7 +172,7 @@ def test_nobody_raises_again_what_somebody_else_asked_for(stale, ann, browser):
     assert ApprovalRequest.objects.get() == stale
 
 
-def test_what_was_altered_cannot_be_raised_again(waiting, dana, ann, deny, browser, owner):
+def test_an_altered_request_cannot_be_resubmitted(waiting, dana, ann, deny, browser, owner):
     deny(waiting, ann)
     tamper(owner, waiting, seal="k1:00")
     client = browser(dana)
@@ -183,7 +183,7 @@ def test_what_was_altered_cannot_be_raised_again(waiting, dana, ann, deny, brows
     assert ApprovalRequest.objects.count() == 1
 
 
-def test_over_http_it_is_held_anew(stale, dana, browser):
+def test_over_http_it_is_held_again(stale, dana, browser):
     answer = send(browser(dana), stale, "raise-again", comment="Once more")
 
     again = the_new_one(than=stale)
@@ -217,14 +217,14 @@ def test_over_http_it_is_refused_as_the_command_itself_would_be(stale, first_key
     assert (answer.status_code, answer.json()["code"]) == (409, "already_deleted")
 
 
-def test_over_http_others_are_turned_down(stale, waiting, ann, browser):
+def test_over_http_other_callers_are_refused(stale, waiting, ann, browser):
     answer = send(browser(ann), stale, "raise-again")
 
     assert (answer.status_code, answer.json()["code"]) == (403, "not_the_requester")
     assert ApprovalRequest.objects.get() == stale
 
 
-def test_over_http_what_waits_is_not_raised_again(waiting, dana, browser):
+def test_over_http_a_waiting_request_is_not_resubmitted(waiting, dana, browser):
     answer = send(browser(dana), waiting, "raise-again")
 
     assert (answer.status_code, answer.json()["code"]) == (409, "not_to_be_raised_again")
@@ -266,7 +266,7 @@ def test_over_http_nothing_else_is_tried_again(waiting, dana, browser):
     assert (answer.status_code, answer.json()["code"]) == (409, "not_to_be_retried")
 
 
-def test_what_failed_is_raised_again(failed, dana, browser):
+def test_a_failed_request_is_resubmitted(failed, dana, browser):
     raise_on_page(browser(dana), failed)
 
     assert the_new_one(than=failed).state == "pending"

@@ -33,7 +33,7 @@ def test_nothing_is_stale_at_first(waiting):
     assert staleness(waiting) == ""
 
 
-def test_what_changed_is_named_before_anybody_votes(waiting, first_key, ann, browser):
+def test_a_change_is_named_before_the_first_vote(waiting, first_key, ann, browser):
     completed(to(give_another_name, first_key.id))
 
     assert staleness(waiting) == CHANGED
@@ -42,7 +42,7 @@ def test_what_changed_is_named_before_anybody_votes(waiting, first_key, ann, bro
     assert CHANGED in browser(ann).get("/admin/approvals/approvalrequest/").content.decode()
 
 
-def test_what_changed_is_not_carried_out(waiting, first_key, ann, bob, approve):
+def test_a_stale_request_is_not_executed(waiting, first_key, ann, bob, approve):
     completed(to(give_another_name, first_key.id))
     approve(waiting, ann)
 
@@ -57,14 +57,14 @@ def test_what_changed_is_not_carried_out(waiting, first_key, ann, bob, approve):
     assert_balanced()
 
 
-def test_what_changed_between_two_votes_is_not_carried_out(waiting, first_key, ann, bob, approve):
+def test_a_change_between_two_votes_prevents_execution(waiting, first_key, ann, bob, approve):
     approve(waiting, ann)
     completed(to(give_another_name, first_key.id))
 
     assert approve(waiting, bob).outcome_code == "stale"
 
 
-def test_what_is_again_what_it_was_is_carried_out(waiting, first_key, ann, bob, approve):
+def test_a_reverted_change_does_not_prevent_execution(waiting, first_key, ann, bob, approve):
     completed(to(give_another_name, first_key.id))
     completed(to(give_the_old_name, first_key.id))
     approve(waiting, ann)
@@ -123,7 +123,7 @@ def test_the_list_says_whose_requester_is_no_longer_active(waiting, dana, ann, b
     assert "The account or credential of the requester is no longer valid." in content
 
 
-def test_a_requester_who_lost_the_permission_is_flagged_before_anybody_votes(
+def test_a_requester_who_lost_the_permission_is_flagged_before_the_first_vote(
     waiting, dana, ann, browser
 ):
     dana.user_permissions.clear()

@@ -57,9 +57,11 @@ def test_an_edit_and_the_end_of_a_policy_wait_as_well(
         ({"rules": [{"group": "Security", "quorum": 3}]}, "rules"),
         ({"effect": "shrug"}, "effect"),
         ({"approve_within": "soon"}, "approve_within"),
+        ({"approve_within": "PT0S"}, "approve_within"),
+        ({"execute_within": "P0D"}, "execute_within"),
     ],
 )
-def test_a_bad_proposal_is_refused_by_field_before_anybody_is_bothered(
+def test_a_bad_proposal_is_refused_by_field_before_it_is_held(
     proposal, manager, policy_owners, browser, change, field
 ):
     answer = call(browser(manager), "POST", POLICIES, proposal | change)

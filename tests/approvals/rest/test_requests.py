@@ -16,10 +16,10 @@ from tests.approvals.asking import (
     decide,
     ids,
     in_json,
-    tamper,
 )
 from tests.conftest import KEY_PERMISSIONS, PASSWORD, create_key, member
 from tests.http import call
+from tests.tampering import tamper
 
 
 def test_a_held_command_answers_with_what_waits_and_with_no_resource(held, asked, first_key):
@@ -43,7 +43,7 @@ def test_a_held_command_answers_with_what_waits_and_with_no_resource(held, asked
     }
 
 
-def test_a_request_tells_all_that_a_decision_needs(asked, first_key, dana, ann, bob, browser, acme):
+def test_a_request_shows_all_that_a_decision_needs(asked, first_key, dana, ann, bob, browser, acme):
     decide(browser(ann), asked, "approve", comment="Fine with me")
 
     answer = browser(bob).get(address(asked))
@@ -93,7 +93,7 @@ def test_a_request_tells_all_that_a_decision_needs(asked, first_key, dana, ann, 
 
 
 def test_a_payload_that_does_not_verify_is_a_problem_and_no_sentence(asked, ann, browser, owner):
-    tamper(owner, "payload = %s", bytes(asked.payload)[:-1])
+    tamper(owner, asked, payload=bytes(asked.payload)[:-1])
 
     detail = browser(ann).get(address(asked)).json()
     (listed,) = browser(ann).get(REQUESTS).json()["results"]
@@ -103,7 +103,7 @@ def test_a_payload_that_does_not_verify_is_a_problem_and_no_sentence(asked, ann,
         assert "altered" in told["problem"]
 
 
-def test_it_warns_of_what_would_stop_it_before_anybody_votes(asked, ann, dana, browser):
+def test_it_warns_of_obstacles_before_the_first_vote(asked, ann, dana, browser):
     with outside_command("Dana has left"):
         User.objects.filter(pk=dana.pk).update(is_active=False)
 
@@ -115,7 +115,7 @@ def test_it_warns_of_what_would_stop_it_before_anybody_votes(asked, ann, dana, b
         assert "of the requester is no longer valid" in warning
 
 
-def test_it_tells_why_one_may_not_vote(asked, ann, otto, dana, browser, client, first_key):
+def test_it_shows_why_the_caller_may_not_vote(asked, ann, otto, dana, browser, client, first_key):
     decide(browser(ann), asked, "approve")
 
     def why(sender, **options):
@@ -162,7 +162,7 @@ def test_a_withdrawal_of_something_else_than_was_seen_is_refused(asked, dana, br
     assert (stale.status_code, fresh.status_code) == (412, 200)
 
 
-def test_the_requester_withdraws_it_and_nobody_else(asked, dana, ann, browser):
+def test_only_the_requester_withdraws_it(asked, dana, ann, browser):
     others = decide(browser(ann), asked, "withdraw")
     own = decide(browser(dana), asked, "withdraw", comment="Not needed any more")
 

@@ -18,7 +18,7 @@ from tests.conftest import create_key, member, policy
 from tests.http import call
 
 
-def test_a_key_tells_what_waits_for_approval_on_it(asked, client, first_key, dana, acme):
+def test_a_key_lists_its_pending_approvals(asked, client, first_key, dana, acme):
     other = create_key(dana, acme, name="other")
     waiting = {
         "request_id": str(asked.pk),
@@ -54,7 +54,7 @@ def test_an_app_reads_the_pending_approvals_of_many_subjects_in_one_query(
     assert found[keys[1]] == []
 
 
-def test_version_one_tells_nothing_of_approvals(asked, client, first_key):
+def test_version_one_shows_no_approvals(asked, client, first_key):
     one = call(client, "GET", f"/api/v1/api-keys/{first_key.id}", key=first_key).json()
 
     assert list(one) == ["id", "name", "enabled", "prefix", "created_at"]

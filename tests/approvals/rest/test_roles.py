@@ -102,7 +102,7 @@ def test_a_request_that_is_none_is_not_found(asked, ann, browser):
     assert answer["Content-Type"] == "application/problem+json"
 
 
-def test_without_the_permission_one_sees_only_what_one_asked_for(asked, dana, acme, browser):
+def test_without_the_permission_a_user_sees_only_own_requests(asked, dana, acme, browser):
     colleague = member("carl", acme, permissions=KEY_PERMISSIONS)
 
     assert ids(browser(colleague).get(REQUESTS)) == []

@@ -109,3 +109,30 @@ def _first(command, context):
 
 def _second(command, context):
     """Do nothing, too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepRoom(Command):
+    """Sweep a room, which is named by text."""
+
+    message_type = "test.sweep_room"
+    subject = SubjectOf("room", "room")
+
+    room: str
+
+
+@pytest.mark.parametrize("room", ["", "a\nb", "a\x1bb", "\u202eb", "x" * 201])
+def test_an_id_that_no_url_can_contain_is_refused_by_the_name_of_its_field(room):
+    with pytest.raises(Invalid) as refusal:
+        SweepRoom(room=room)
+
+    (error,) = refusal.value.errors
+    assert (error.field, error.message) == (
+        "room",
+        "must be one line of 1 to 200 visible characters",
+    )
+
+
+@pytest.mark.parametrize("room", ["7", "north wing/7", "Büro", "x" * 200])
+def test_any_other_text_is_an_id(room):
+    assert SweepRoom(room=room).subject_reference() == Subject("room", room)

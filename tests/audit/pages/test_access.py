@@ -12,14 +12,14 @@ from audit.pages.search import view
 from tests.audit.reading import queries, story_of
 
 
-def test_who_is_not_signed_in_is_asked_to(client, first_key):
+def test_an_anonymous_user_is_asked_to_sign_in(client, first_key):
     answer = client.get(story_of(first_key.id))
 
     assert answer.status_code == 302
     assert answer["Location"].startswith("/admin/login/?next=/audit/subjects/")
 
 
-def test_who_may_not_read_the_log_is_told_so(first_key, ann, browser):
+def test_a_user_without_permission_for_the_log_sees_why(first_key, ann, browser):
     for url in ("/audit/", story_of(first_key.id), f"/audit/commands/{uuid4()}"):
         answer = browser(ann).get(url)
         assert answer.status_code == 403
@@ -92,7 +92,7 @@ def test_the_log_is_paged_by_time_and_position(first_key, dana, act, read, monke
     assert "before=" not in oldest
 
 
-def test_nobody_reads_the_story_of_anothers_subject(globex_key, iris, browser):
+def test_the_timeline_of_another_customers_subject_is_not_found(globex_key, iris, browser):
     record = CommandRecord.objects.get(subject_id=str(globex_key.id))
 
     for url in (

@@ -122,7 +122,7 @@ def test_a_body_that_is_too_large_is_a_problem_on_record(client, first_key, sett
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])
-def test_what_is_left_of_a_body_is_not_taken_for_the_whole(client, first_key, version):
+def test_a_truncated_body_is_refused(client, first_key, version):
     content = b'{"name": "ci"}'
     answer = client.generic(
         "POST",
@@ -201,7 +201,7 @@ def test_json_can_be_had(client, first_key, accept):
         "//api/v2/api-keys/",
     ],
 )
-def test_an_address_that_is_none_is_a_problem(client, first_key, path):
+def test_an_unknown_url_is_a_problem(client, first_key, path):
     answer = call(client, "GET", path, key=first_key)
 
     if path.startswith("/api/"):

@@ -58,7 +58,7 @@ def test_an_unknown_field_is_refused_also_where_it_is_deep_inside(client, manage
     ]
 
 
-def test_a_group_whose_name_has_a_nul_is_none(client, manager_key, security):
+def test_a_group_name_with_a_nul_is_invalid(client, manager_key, security):
     rules = [{"group": "Secu\x00rity", "quorum": 1}]
 
     answer = call(
@@ -68,7 +68,7 @@ def test_a_group_whose_name_has_a_nul_is_none(client, manager_key, security):
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/rules/0/group")
 
 
-def test_all_that_is_wrong_is_told_at_once(client, manager_key):
+def test_all_invalid_fields_are_reported_together(client, manager_key):
     body = {"name": "", "colour": "red", "description": 5}
 
     answer = call(client, "POST", KEYS, body, key=manager_key)

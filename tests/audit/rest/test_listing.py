@@ -11,8 +11,9 @@ from hypothesis import given as for_all
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from audit.log.orders import Key, Order
 from audit.models.records import CommandRecord
-from audit.rest.listing import Key, Order, page
+from audit.rest.listing import page
 from tests.conftest import completed, create_key
 from tests.probes import deed, to
 

@@ -81,7 +81,7 @@ def test_the_index_lists_every_code_for_anybody():
 
 
 @pytest.mark.parametrize("name", ["nothing-like-that", "not_found", "NOT-FOUND", "%00", "a/b"])
-def test_a_problem_that_is_none_has_no_page(name):
+def test_an_unknown_problem_has_no_page(name):
     answer = Client().get(f"/docs/errors/{name}")
 
     assert (answer.status_code, answer["Content-Type"]) == (404, "text/html; charset=utf-8")

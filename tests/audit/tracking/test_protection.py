@@ -70,16 +70,21 @@ def test_not_even_the_owner_rewrites_the_log_by_accident(owner, first_key):
 
 
 def test_the_serving_role_gets_no_privileges_beyond_its_needs(owner):
-    granted = owner.execute(
-        "SELECT table_name, string_agg(privilege_type, ' ' ORDER BY privilege_type)"
-        " FROM information_schema.role_table_grants WHERE grantee = %s GROUP BY 1",
-        [connection.settings_dict["USER"]],
-    ).fetchall()
+    privileges, of_columns = granted(owner, "table"), granted(owner, "column")
 
-    privileges = dict(granted)
     for table in ("audit_commandrecord", "audit_eventrecord", "approvals_vote", "audit_epoch"):
-        assert privileges[table] == "INSERT SELECT"
-    assert privileges["apikeys_historicalapikey"] == "INSERT SELECT"
+        assert privileges[table] == "SELECT"
+        assert of_columns[table, "command_id" if table != "approvals_vote" else "mac"] == (
+            "INSERT SELECT"
+        )
+    # The database generates these.
+    for table in ("audit_commandrecord", "audit_eventrecord"):
+        assert of_columns[table, "position"] == of_columns[table, "xid"] == "SELECT"
+    assert of_columns["apikeys_historicalapikey", "history_id"] == "SELECT"
+    assert of_columns["apikeys_historicalapikey", "name"] == "INSERT SELECT"
+    assert privileges["audit_streamhead"] == "INSERT SELECT"
+    assert of_columns["audit_streamhead", "number"] == "INSERT SELECT UPDATE"
+    assert of_columns["audit_streamhead", "subject_id"] == "INSERT SELECT"
     for table in ("django_migrations", "auth_permission", "django_content_type"):
         assert privileges[table] == "SELECT"
     assert "TRUNCATE" not in " ".join(privileges.values())
@@ -135,3 +140,14 @@ def snapshot():
     """Every row of the tables that the tests of this file attack."""
     models = (ApiKey, ApiKey.history.model, Customer, Policy, CommandRecord, EventRecord, Vote)
     return [list(model.objects.order_by("pk").values_list()) for model in models]
+
+
+def granted(owner, kind):
+    """The privileges of the serving role on each table, or on each of their columns."""
+    names = "table_name" if kind == "table" else "table_name, column_name"
+    rows = owner.execute(
+        f"SELECT {names}, string_agg(privilege_type, ' ' ORDER BY privilege_type)"
+        f" FROM information_schema.role_{kind}_grants WHERE grantee = %s GROUP BY {names}",
+        [connection.settings_dict["USER"]],
+    ).fetchall()
+    return {row[0] if len(row) == 2 else row[:-1]: row[-1] for row in rows}

@@ -115,7 +115,7 @@ def test_sent_twice_the_second_time_says_so_of_each(three, ann, browser):
     assert Vote.objects.count() == 3
 
 
-def test_what_ran_out_or_was_decided_meanwhile_is_told_row_by_row(three, ann, bob, browser, owner):
+def test_expired_and_decided_requests_are_reported_row_by_row(three, ann, bob, browser, owner):
     client = browser(ann)
     confirm(client, "approve", *three)
     let_time_pass(owner, three[0])
@@ -186,7 +186,9 @@ def test_a_decision_from_elsewhere_is_refused(waiting, ann):
     assert not Vote.objects.exists()
 
 
-def test_asking_once_more_costs_no_more_for_more(three, ann, browser, django_assert_num_queries):
+def test_the_confirmation_takes_no_more_queries_for_more_requests(
+    three, ann, browser, django_assert_num_queries
+):
     client = browser(ann)
     confirm(client, "approve", *three)
 

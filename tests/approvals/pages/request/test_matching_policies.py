@@ -27,7 +27,7 @@ def test_the_condition_that_matched_is_shown_with_the_values_that_met_it(
     assert "Today's policies require the same approvals." in said
 
 
-def test_what_the_policies_ask_for_by_now_is_told(waiting, ann, security, browser):
+def test_the_page_shows_what_todays_policies_require(waiting, ann, security, browser):
     with outside_command("An edit of a policy for a test"):
         Rule.objects.update(quorum=1)
         Policy.objects.get().edit(condition='context.channel == "v1"')
@@ -39,7 +39,7 @@ def test_what_the_policies_ask_for_by_now_is_told(waiting, ann, security, browse
     assert "Security: 2 approvals at the time of the request, 1 today." in said
 
 
-def test_a_policy_that_is_gone_or_forbids_by_now_is_told(waiting, ann, browser):
+def test_the_page_shows_a_policy_that_is_disabled_or_forbids_today(waiting, ann, browser):
     with outside_command("An edit of a policy for a test"):
         Policy.objects.get().disable()
     said = section(page(browser(ann), waiting), "matching-policies")

@@ -107,7 +107,7 @@ def test_what_does_not_verify_is_not_tried(waiting, ann, browser, owner):
     assert CommandRecord.objects.count() == before
 
 
-def test_a_change_shows_each_value_now_and_when_it_was_asked_for(waiting, first_key, ann, browser):
+def test_a_change_shows_each_value_now_and_when_requested(waiting, first_key, ann, browser):
     completed(to(change_the_name, first_key.id))
 
     answer = browser(ann).get(f"{LIST}{waiting.pk}/change/")
@@ -193,9 +193,7 @@ def test_what_is_empty_is_named_in_one_line(waiting, ann, browser):
     assert "not said" not in said
 
 
-def test_whoever_reads_the_log_gets_on_from_each_person_to_what_they_did(
-    waiting, ann, iris, dana, browser
-):
+def test_auditors_get_a_link_from_each_person_to_their_commands(waiting, ann, iris, dana, browser):
     decide(browser(ann), waiting, "approve")
     ways = [f'href="/audit/actors/user/{each.pk}"' for each in (dana, ann)]
 

@@ -21,7 +21,7 @@ from tests.approvals.asking import asks_for_many
 from tests.conftest import held, member, policy
 
 
-def test_the_context_tells_what_else_goes_on(
+def test_the_page_shows_related_activity(
     waiting, first_key, dana, acme, ann, security, context_of, browser
 ):
     policy("apikeys.enable", group=security, quorum=1)
@@ -76,7 +76,7 @@ def test_the_clocks_are_words_with_their_times(
     assert '<span class="urgent">4' in page(browser(ann), request)
 
 
-def test_the_timeline_tells_each_step_in_its_order(waiting, ann, bob, iris, browser):
+def test_the_timeline_shows_each_step_in_order(waiting, ann, bob, iris, browser):
     decide(browser(ann), waiting, "approve", reason="Confirmed")
     decide(browser(ann), waiting, "take_back")
     decide(browser(ann), waiting, "approve")
@@ -115,7 +115,7 @@ def test_what_has_no_customer_yet_shows_what_it_makes(
     assert "name Initech" in section(content, "changes")
 
 
-def test_the_page_is_framed_by_nobody(waiting, ann, browser):
+def test_the_page_cannot_be_framed(waiting, ann, browser):
     answer = browser(ann).get(f"{LIST}{waiting.pk}/change/")
 
     assert answer["X-Frame-Options"] == "DENY"

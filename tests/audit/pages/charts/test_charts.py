@@ -7,9 +7,8 @@ from itertools import pairwise
 import pytest
 from django.template.loader import render_to_string
 
-from audit.pages.charts.bars import Frame, bar_chart, range_label
+from audit.pages.charts.bars import Count, Frame, bar_chart, range_label, rank_bars
 from audit.pages.charts.heat import heat_map
-from audit.pages.charts.ranks import Count, rank_bars
 from audit.pages.charts.scales import MOST_BARS, ceiling, days, time_scale
 
 NOW = datetime(2026, 11, 23, 18, 5, 7, 123, tzinfo=UTC)
@@ -131,7 +130,7 @@ def test_a_heat_map_has_a_field_for_each_hour_and_the_same_numbers_in_a_table():
     assert [cell.warmth for cell in heat.rows[0].cells[:4]] == [1, 3, 5, 0]
     assert len(svg.findall("g/a")) == 48
     assert html.count("<td>") == 48
-    assert [each.words for each in heat.legend] == [
+    assert heat.legend == [
         "none",
         "1",
         "2 to 3",
@@ -145,7 +144,7 @@ def test_nothing_is_drawn_cold():
     heat = heat_map([0] * 48, days(NOW, number=2), FRAME)
 
     assert {cell.warmth for row in heat.rows for cell in row.cells} == {0}
-    assert [each.words for each in heat.legend] == ["none", "1 or more"]
+    assert heat.legend == ["none", "1 or more"]
 
 
 def test_the_longest_of_several_bars_is_as_long_as_there_is_room():

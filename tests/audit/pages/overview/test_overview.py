@@ -83,7 +83,7 @@ def test_what_waits_is_counted_and_what_was_decided_is_timed(tenant, read):
     assert re.findall(r'aria-label="(\d+: [^"]*)"', held) == ["1: 1 to 4 h", "1: over 3 days"]
 
 
-def test_what_was_denied_is_called_off(asked, act, ann, read):
+def test_a_denied_command_is_cancelled(asked, act, ann, read):
     act(ann, Deny(approval_request_id=asked.pk, digest=asked.digest), reason="Still in use")
 
     held = section(read(URL), "approvals")
@@ -151,7 +151,7 @@ def test_nothing_of_others_is_counted(globex, gus, acme, read):
     assert "<strong>Failed</strong> <span>0</span>" in content
 
 
-def test_an_empty_log_is_told_in_words(disabled, browser):
+def test_an_empty_log_has_texts_instead_of_charts(disabled, browser):
     newcomer = User.objects.create_user("newcomer", is_staff=True)
     newcomer.user_permissions.add(permission("view_commandrecord"))
 

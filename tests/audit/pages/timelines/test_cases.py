@@ -42,7 +42,7 @@ def step(kind="command", *, at, took=timedelta(milliseconds=5), **fields):
     return Step(kind=kind, at=at, **facts)
 
 
-def test_a_case_is_told_as_a_tree_from_the_request_to_the_history(disabled, read):
+def test_a_case_is_a_tree_from_the_request_to_the_history(disabled, read):
     content = read(case_of(disabled))
 
     assert steps(content) == [
@@ -85,7 +85,7 @@ def test_each_step_tells_how_long_it_took_and_how_long_it_was_held(disabled, rea
     assert waited.endswith((" ms", " s"))
 
 
-def test_a_step_tells_who_why_and_what_changed(disabled, read):
+def test_a_step_has_actor_reason_and_changes(disabled, read):
     content = read(case_of(disabled))
 
     assert "“Leaked”" in content
@@ -137,13 +137,13 @@ def test_batches_are_one_case(first_key, dana, read, context_of):
     assert "Enable API key: succeeded" in content
 
 
-def test_what_was_called_off_is_told_with_its_end(asked, ann, act, read):
+def test_a_cancelled_command_has_its_end(asked, ann, act, read):
     act(ann, Deny(approval_request_id=asked.pk, digest=asked.digest), reason="Still in use")
 
     assert (2, "Disable API key: cancelled") in steps(read(case_of(asked)))
 
 
-def test_nobody_sees_a_case_of_others(globex_key, iris, browser, gus):
+def test_a_case_of_another_customer_is_not_found(globex_key, iris, browser, gus):
     record = CommandRecord.objects.get(subject_id=str(globex_key.id))
 
     assert browser(iris).get(f"/audit/cases/{record.correlation_id}").status_code == 404
@@ -156,7 +156,7 @@ def test_the_former_url_of_a_case_leads_to_the_new_one(disabled, iris, browser):
     assert response["Location"] == f"{case_of(disabled)}?from=ticket"
 
 
-def test_what_is_not_ones_to_see_is_left_out_of_a_case(
+def test_a_case_leaves_out_what_the_reader_may_not_see(
     first_key, globex_key, dana, globex, read, context_of
 ):
     both = Context(actor=context_of(dana).actor, channel="v2")
@@ -245,5 +245,5 @@ def test_one_step_alone_can_be_drawn():
         (timedelta(days=3, hours=4), "3 d 4 h"),
     ],
 )
-def test_durations_are_told_in_words(duration, words):
+def test_durations_are_shown_in_two_units(duration, words):
     assert span(duration) == words

@@ -46,7 +46,7 @@ def change_by_hand(key_id, **fields):
         key.save()
 
 
-def test_a_story_tells_all_that_happened_in_order(disabled, first_key, dana, act, read):
+def test_a_timeline_has_everything_in_order(disabled, first_key, dana, act, read):
     act(dana, EnableApiKey(api_key_id=first_key.id), channel="v2", reason="False alarm")
 
     content = read(story_of(first_key.id))
@@ -61,7 +61,7 @@ def test_a_story_tells_all_that_happened_in_order(disabled, first_key, dana, act
     ]
 
 
-def test_a_line_tells_who_why_through_what_and_what_changed(disabled, first_key, read):
+def test_a_line_has_actor_reason_channel_and_changes(disabled, first_key, read):
     content = read(story_of(first_key.id))
     line = content.split("API key disabled</strong>")[1].split("</article>")[0]
 
@@ -82,7 +82,7 @@ def test_a_line_tells_who_why_through_what_and_what_changed(disabled, first_key,
         assert words in line, words
 
 
-def test_a_story_tells_of_what_came_to_nothing(asked, dana, ann, act, read):
+def test_a_timeline_includes_unsuccessful_attempts(asked, dana, ann, act, read):
     with pytest.raises(OwnRequest):
         act(dana, Approve(approval_request_id=asked.pk, digest=asked.digest))
     denial = Deny(approval_request_id=asked.pk, digest=asked.digest)
@@ -105,7 +105,7 @@ def test_a_story_tells_of_what_came_to_nothing(asked, dana, ann, act, read):
     assert "is already enabled." in content
 
 
-def test_a_story_tells_of_changes_by_hand(first_key, read):
+def test_a_timeline_includes_direct_database_changes(first_key, read):
     with outside_command("Renamed, ticket OPS-9"):
         key = ApiKey.objects.get()
         key.name = "renamed"
@@ -118,7 +118,7 @@ def test_a_story_tells_of_changes_by_hand(first_key, read):
     assert '<span class="field">name</span> <del>first</del> → <ins>renamed</ins>' in content
 
 
-def test_a_story_is_paged_and_each_change_is_told_once(disabled, dana, act, read, monkeypatch):
+def test_a_timeline_has_pages_and_each_change_once(disabled, dana, act, read, monkeypatch):
     monkeypatch.setattr(subjects, "LINES", 2)
     act(dana, EnableApiKey(api_key_id=UUID(disabled.subject_id)))
     story = story_of(disabled.subject_id)
@@ -192,27 +192,25 @@ def test_a_story_marks_what_no_command_on_record_changed(first_key, act, dana, r
     assert DISAGREE in content
 
 
-def test_a_change_under_the_id_of_no_command_is_marked_as_well(first_key, read):
+def test_a_change_under_the_id_of_no_command_is_marked_as_well(first_key, read, owner):
     made_up = uuid7()
     change_by_hand(first_key.id, name="renamed")
-    with connection.cursor() as cursor:
-        cursor.execute("BEGIN")
-        cursor.execute("SELECT set_config('audit.command_id', 'none', true)")
-        cursor.execute(
+    with owner.transaction():
+        owner.execute("SELECT set_config('audit.command_id', 'none', true)")
+        owner.execute(
             "INSERT INTO apikeys_historicalapikey SELECT (jsonb_populate_record(h,"
             " jsonb_build_object('history_id', history_id + 1000, 'name', 'again',"
             " 'history_command_id', %s::text))).*"
             " FROM apikeys_historicalapikey AS h ORDER BY history_id DESC LIMIT 1",
             [str(made_up)],
         )
-        cursor.execute("COMMIT")
 
     content = read(story_of(first_key.id))
 
     assert f"under command {made_up}, which is not in the log" in content
 
 
-def test_strays_are_told_on_one_page_each(first_key, act, dana, read, monkeypatch):
+def test_each_unlogged_change_is_on_one_page(first_key, act, dana, read, monkeypatch):
     monkeypatch.setattr(subjects, "LINES", 1)
     for name in ("one", "two"):
         change_by_hand(first_key.id, name=name)
@@ -307,7 +305,7 @@ def test_before_its_first_event_a_subject_did_not_exist(first_key, read):
 
 
 @pytest.mark.parametrize("at", ["yesterday", "2026-13-01T00:00", "\x00"])
-def test_a_moment_that_is_none_is_told_so(first_key, read, at):
+def test_an_invalid_time_is_an_error_of_the_form(first_key, read, at):
     content = read(story_of(first_key.id), {"at": at})
 
     assert "Enter a date, or a date and a time" in content
@@ -336,7 +334,7 @@ def test_a_row_that_its_history_does_not_tell_of_is_shown_loud(first_key, read):
     assert value(content, "name") == ["first but its row has hidden", "same"]
 
 
-def test_events_that_nobody_can_read_any_more_are_named(first_key, read, owner):
+def test_events_that_are_no_longer_readable_are_named(first_key, read, owner):
     owner.execute("ALTER TABLE audit_eventrecord DISABLE TRIGGER ALL")
     owner.execute("UPDATE audit_eventrecord SET message_type = 'apikeys.of_old'")
     owner.execute("ALTER TABLE audit_eventrecord ENABLE TRIGGER ALL")
@@ -346,7 +344,7 @@ def test_events_that_nobody_can_read_any_more_are_named(first_key, read, owner):
     assert "Some events are no longer readable and are left out: apikeys.of_old" in content
 
 
-def test_a_stream_too_long_to_fold_is_told_so(first_key, act, dana, read, monkeypatch):
+def test_a_stream_that_is_too_long_to_fold_is_not_compared(first_key, act, dana, read, monkeypatch):
     monkeypatch.setattr(point_in_time, "MOST_FOLDED", 1)
     act(dana, DisableApiKey(api_key_id=first_key.id))
 
@@ -367,12 +365,12 @@ def test_requests_and_policies_are_told_by_their_events_as_well(
     assert DISAGREE not in content
 
 
-def test_nobody_reads_the_story_of_anothers_subject(globex_key, iris, browser):
+def test_the_timeline_of_another_customers_subject_is_not_found(globex_key, iris, browser):
     assert browser(iris).get(story_of(globex_key.id)).status_code == 404
     assert browser(iris).get(story_of(globex_key.id), {"at": "2026-01-01"}).status_code == 404
 
 
-def test_a_story_costs_the_same_however_long_it_is(first_key, act, dana, iris, browser):
+def test_a_timeline_takes_the_same_queries_at_any_length(first_key, act, dana, iris, browser):
     client, url = browser(iris), story_of(first_key.id)
     act(dana, DisableApiKey(api_key_id=first_key.id))
     few = queries(client, url)

@@ -57,7 +57,7 @@ def test_a_command_is_listed_once_as_it_stands_newest_first(
     assert len(stands) == len(after) == of_acme.filter(attempt=1).count()
 
 
-def test_a_row_tells_what_was_asked_of_whom_and_what_came_of_it(client, first_key, dana):
+def test_a_row_has_the_command_its_actor_and_its_result(client, first_key, dana):
     refusal = refused(EnableApiKey(api_key_id=first_key.id), dana)
 
     row, *_ = listed(client, key=first_key)
@@ -260,7 +260,7 @@ def test_a_list_takes_as_many_queries_for_many_as_for_one(client, first_key):
         ("a%2Fb=1", "a/b"),
     ],
 )
-def test_a_parameter_that_is_none_is_a_problem_with_its_name(query, name, client, first_key):
+def test_an_unknown_parameter_is_a_problem_with_its_name(query, name, client, first_key):
     answer = call(client, "GET", f"{COMMANDS}?{query}", key=first_key)
 
     assert (answer.status_code, answer["Content-Type"]) == (400, "application/problem+json")

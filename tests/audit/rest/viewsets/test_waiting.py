@@ -47,7 +47,7 @@ def is_waited_for():
         return cursor.fetchone()[0] > 0
 
 
-def test_what_is_final_is_told_at_once(get, request_, ann, bob):
+def test_a_final_command_is_returned_at_once(get, request_, ann, bob):
     approved(request_, ann, bob)
 
     answer, seconds = get("wait=30")
@@ -56,14 +56,14 @@ def test_what_is_final_is_told_at_once(get, request_, ann, bob):
     assert seconds < 5
 
 
-def test_what_is_still_held_is_told_when_the_time_is_over(get):
+def test_a_held_command_is_returned_when_the_time_is_over(get):
     answer, seconds = get("wait=1")
 
     assert (answer.status_code, answer.json()["status"]) == (200, "postponed")
     assert 1 <= seconds < 5
 
 
-def test_what_becomes_final_meanwhile_is_told_then(get, request_, ann, bob):
+def test_a_command_that_becomes_final_is_returned_then(get, request_, ann, bob):
     with Crowd(1) as crowd:
         waiting = crowd.start(lambda: get("wait=30"))
         until(is_waited_for)
@@ -75,7 +75,7 @@ def test_what_becomes_final_meanwhile_is_told_then(get, request_, ann, bob):
     assert seconds < 15
 
 
-def test_no_transaction_is_open_while_somebody_waits(get):
+def test_no_transaction_is_open_while_a_request_waits(get):
     sql = """
         SELECT count(*) FROM pg_stat_activity
         WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL

@@ -1,0 +1,1 @@
+"""The language of conditions: output of its compiler."""

@@ -1,0 +1,285 @@
+"""Epochs begin by themselves on another server, and readers learn what they must discard.
+
+The other server is simulated by the identity of the newest epoch; see test_failover.py for real
+ones.
+"""
+
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from apikeys.commands import CreateCustomer, DisableApiKey, EnableApiKey
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch, dispatch_all
+from audit.log.feed import DELIVERY, Place, Rewound, horizon, place_of, read_after
+from audit.messages.exceptions import Conflict
+from audit.models.records import CommandRecord, Epoch, EventRecord
+from audit.outside import outside_command
+from benchmarks.protocol import traffic_of
+from tests.conftest import completed, create_key, pipelined_only, policy
+from tests.http import call
+from tests.threads import Crowd, until
+
+ELSEWHERE = "ALTER TABLE audit_epoch DISABLE TRIGGER USER; UPDATE audit_epoch SET server = 'x/1/1'"
+ELSEWHERE += "; ALTER TABLE audit_epoch ENABLE TRIGGER USER"
+HERE = ELSEWHERE.replace("server = 'x/1/1'", "server = '{}' WHERE number = 1")
+
+
+@pytest.fixture
+def moved(owner):
+    """A function that makes this server another one than that of the newest epoch."""
+    before = Epoch.objects.get(number=1).server
+    yield lambda: owner.execute(ELSEWHERE)
+    owner.execute(HERE.format(before).encode())
+
+
+def order_of_commands():
+    """Return the number of epochs, and the types and epochs of all commands as recorded."""
+    records = CommandRecord.objects.order_by("position")
+    newest = Epoch.objects.latest("number").number
+    return [(each.message_type, each.epoch == newest) for each in records]
+
+
+def new_customer():
+    return CreateCustomer(name=str(uuid4()))
+
+
+ORIGIN = Place()
+BEGUN = ("audit.begin_epoch", True)
+
+
+def test_the_first_command_on_another_server_begins_an_epoch_that_is_recorded_first(moved):
+    dispatch(new_customer())
+    moved()
+
+    dispatch(new_customer())
+    dispatch(new_customer())
+
+    assert order_of_commands() == [
+        ("apikeys.create_customer", False),
+        BEGUN,
+        ("apikeys.create_customer", True),
+        ("apikeys.create_customer", True),
+    ]
+    begun = CommandRecord.objects.get(message_type="audit.begin_epoch")
+    assert (begun.actor_kind, begun.status, bool(begun.reason)) == ("system", "succeeded", True)
+    epoch = Epoch.objects.latest("number")
+    assert (epoch.command_id, EventRecord.objects.get(command_id=begun.command_id).number) == (
+        begun.command_id,
+        1,
+    )
+
+
+def test_concurrent_commands_begin_one_epoch(moved):
+    moved()
+    with Crowd(8) as crowd:
+        crowd.at_once(*[lambda: dispatch(new_customer())] * 8)
+
+    assert order_of_commands() == [BEGUN, *[("apikeys.create_customer", True)] * 8]
+
+
+def test_a_refused_command_a_batch_and_a_direct_change_begin_one_too(moved, first_key):
+    def refused():
+        with pytest.raises(Conflict):
+            dispatch(EnableApiKey(api_key_id=first_key.id))
+
+    def outside():
+        with outside_command("A repair"):
+            """Change nothing."""
+
+    def batch():
+        dispatch_all([new_customer(), new_customer()], context=Context())
+
+    for write in (refused, outside, batch):
+        moved()
+        write()
+        assert order_of_commands()[-3:].count(BEGUN) == 1
+        assert CommandRecord.objects.latest("position").epoch == Epoch.objects.latest("number").pk
+
+
+def test_input_that_makes_no_command_begins_one_too(moved, first_key, client):
+    moved()
+
+    answer = call(client, "POST", "/api/v2/api-keys", {"name": 7}, key=first_key)
+
+    assert answer.status_code == 400
+    assert order_of_commands()[-2:] == [BEGUN, ("apikeys.create", True)]
+
+
+def test_no_policy_can_hold_it(moved, security, ann, bob):
+    policy("audit.begin_epoch", group=security, quorum=2)
+    moved()
+
+    dispatch(new_customer())
+
+    assert order_of_commands()[-2] == BEGUN
+
+
+def test_its_number_is_one_that_no_other_server_uses(moved):
+    moved()
+    dispatch(new_customer())
+    first = Epoch.objects.latest("number").number
+    call_command("begin_epoch", reason="By hand")
+
+    assert first > 10_000_000
+    assert Epoch.objects.latest("number").number == first + 1
+
+
+@pipelined_only
+def test_a_new_epoch_costs_nothing_once_it_has_begun(moved, first_key):
+    moved()
+    dispatch(DisableApiKey(api_key_id=first_key.id))
+    dispatch(EnableApiKey(api_key_id=first_key.id))
+
+    traffic = traffic_of(lambda: dispatch(DisableApiKey(api_key_id=first_key.id)))
+
+    assert traffic.round_trips == 2
+
+
+def dispatched_alone():
+    """Send a command; return True if no transaction in the whole cluster was older then."""
+    dispatch(new_customer())
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT oldest_xid = xid FROM audit_commandrecord ORDER BY position DESC LIMIT 1"
+        )
+        return cursor.fetchone()[0]
+
+
+def read_all(place=ORIGIN):
+    """Return every record that is settled, once all are."""
+    total = EventRecord.objects.count()
+    until(lambda: len(read_after(EventRecord, Place(), limit=1000)) == total)
+    return read_after(EventRecord, place, limit=1000)
+
+
+def test_a_reader_that_has_read_no_more_than_is_here_goes_on(moved):
+    until(dispatched_alone)
+    place = place_of(read_all()[-1])
+    moved()
+
+    dispatch(new_customer())
+
+    news = read_all(place)[-2:]
+    assert [each.message_type for each in news] == ["audit.epoch_begun", "apikeys.customer_created"]
+
+
+def test_a_reader_that_has_read_more_than_is_here_is_told_what_to_discard(moved):
+    until(dispatched_alone)
+    last = read_all()[-1]
+    # As if the former server had written one more event, which is lost.
+    lost = Place(last.epoch, last.xid + 5, last.position + 2)
+    moved()
+    dispatch(new_customer())
+
+    with pytest.raises(Rewound) as rewound:
+        read_after(EventRecord, lost, limit=10)
+
+    place = rewound.value.place
+    assert place_of(last) < place < lost
+    kinds = [each.message_type for each in read_all(place)]
+    assert kinds == ["audit.epoch_begun", "apikeys.customer_created"]
+
+
+def test_a_reader_from_an_epoch_that_is_unknown_here_is_told_so(moved):
+    until(dispatched_alone)
+    last = read_all()[-1]
+    moved()
+    dispatch(new_customer())
+
+    with pytest.raises(Rewound) as rewound:
+        read_after(EventRecord, Place(2, 3, 4), limit=10)
+
+    assert place_of(last) < rewound.value.place < Place(2)
+
+
+def test_a_commit_that_may_be_missing_is_behind_the_fork(moved, owner_transaction):
+    """A transaction that began before the last record, and whose commit was lost, counts."""
+    dispatch(new_customer())
+    (began,) = owner_transaction.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
+    dispatch(new_customer())
+    owner_transaction.rollback()
+    # The reader has read that transaction, which is lost, and the later command.
+    last = read_all()[-1]
+    moved()
+    dispatch(new_customer())
+
+    with pytest.raises(Rewound) as rewound:
+        read_after(EventRecord, place_of(last), limit=10)
+
+    # Other databases of the cluster may have older ones.
+    assert rewound.value.place <= Place(1, began)
+
+
+def test_a_forged_number_does_not_stop_the_next_epoch(moved, owner):
+    dispatch(new_customer())
+    # The serving role may not set these columns.
+    owner.execute("CREATE TEMP TABLE forged AS SELECT * FROM audit_commandrecord LIMIT 1")
+    owner.execute(
+        "UPDATE forged SET position = nextval('audit_position'), command_id = %s,"
+        " xid = '18446744073709551615', oldest_xid = '18446744073709551615'",
+        [uuid4()],
+    )
+    owner.execute("INSERT INTO audit_commandrecord SELECT * FROM forged")
+    owner.execute("DROP TABLE forged")
+    moved()
+
+    dispatch(new_customer())
+
+    assert order_of_commands()[-2] == BEGUN
+
+
+def test_over_http_it_is_a_problem_with_the_last_event_to_keep_and_a_place_to_continue(
+    client, moved, first_key, acme, dana
+):
+    reader = create_key(dana, acme, name="reader")
+    until(dispatched_alone)
+    mine = EventRecord.objects.filter(tenant=str(acme.pk)).order_by("xid", "position")
+    kept = mine.last()
+    read_all()
+    lost = DELIVERY.cursor_at((kept.epoch, kept.xid + 100, 0))
+    moved()
+    completed(DisableApiKey(api_key_id=first_key.id))
+
+    path = f"/api/v2/events?order=log&limit=7&cursor={lost}"
+    answer = call(client, "GET", path, key=reader)
+    problem = answer.json()
+    query = parse_qs(urlsplit(problem["next"]).query)
+    read_all()
+    rest = call(client, "GET", problem["next"], key=reader).json()
+
+    assert (answer.status_code, problem["code"]) == (410, "log_rewound")
+    assert problem["last_event_id"] == str(kept.id)
+    assert query["limit"] == ["7"]
+    assert [each["type"] for each in rest["results"]] == ["apikeys.disabled"]
+
+
+def test_over_http_a_reader_of_an_idle_log_goes_on_after_a_failover_without_losses(
+    client, moved, first_key, dana, acme, owner
+):
+    reader = create_key(dana, acme, name="reader")
+    until(dispatched_alone)
+    read_all()
+    for _ in range(3):
+        owner.execute("SELECT pg_current_xact_id()")
+    path = "/api/v2/events?order=log&limit=100"
+    path = call(client, "GET", path, key=reader).json()["next"]
+    moved()
+    completed(DisableApiKey(api_key_id=first_key.id))
+    read_all()
+
+    answer = call(client, "GET", path, key=reader)
+
+    assert [each["type"] for each in answer.json()["results"]] == ["apikeys.disabled"]
+
+
+def test_a_reader_is_never_beyond_the_end_of_its_own_log():
+    for _ in range(3):
+        dispatch(new_customer())
+    last = read_all()[-1]
+
+    assert horizon(place_of(last)).fork is None
+    assert horizon(Place(99, 1, 1)).fork is None
