@@ -14,11 +14,9 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_POST
 
 from approvals.pages import people as people_forms
-from approvals.pages.feedback import Feedback
+from approvals.pages.feedback import Feedback, not_sent
 from approvals.pages.people import Verb
 from approvals.people.commands import MANAGE_PEOPLE
 from audit.entry.requests import LONGEST_REASON, actor_of_request
@@ -96,19 +94,21 @@ class ByCommandAdmin(ReadOnlyAdmin):
         }
         return super().row_page(request, object_id, **(added | context))
 
-    @method_decorator(require_POST)
     def ask_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Send the command of a form on the page of a row."""
         row = self.visible(request, object_id)
+        if request.method != "POST":
+            return not_sent(request, self._url("change", row.pk))
         verb = self.verbs.get(request.POST.get("verb", ""))
         if verb is not None:
             self._ask(request, row, verb)
         is_there = self.model._default_manager.filter(pk=row.pk).exists()
         return redirect(self._url("change", row.pk) if is_there else self._url("changelist"))
 
-    @method_decorator(require_POST)
     def create_view(self, request: HttpRequest) -> HttpResponse:
         """Create a row; show its password link, once."""
+        if request.method != "POST":
+            return not_sent(request, self._url("changelist"))
         label = str(self.opts.verbose_name)
         feedback = self._send(partial(self.create.build, request.POST), label, request)
         if feedback.secret is None:

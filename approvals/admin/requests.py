@@ -10,10 +10,11 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from approvals.models import ApprovalRequest
 from approvals.pages import links
+from approvals.pages.feedback import not_sent
 from approvals.pages.inbox import bulk
 from approvals.pages.inbox import page as inbox
 from approvals.pages.request import decision
@@ -65,10 +66,11 @@ class ApprovalRequestAdmin(HistoryAdmin):
             return redirect(links.request_url(self.visible(request, object_id).pk))
         return self._request_page(request, object_id, is_tried=True)
 
-    @method_decorator(require_POST)
     def decide_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Send the decision made on the page of a request."""
         row = self.visible(request, object_id)
+        if request.method != "POST":
+            return not_sent(request, links.request_url(row.pk))
         decided = decision.decide(
             row,
             verb=request.POST.get("decision", ""),
