@@ -12,7 +12,6 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Count, Manager, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from approvals.pages import people as people_forms
@@ -74,9 +73,6 @@ class ByCommandAdmin(ReadOnlyAdmin):
         """Add the form that creates a row."""
         context = {
             "may_manage": self.has_manage_permission(request),
-            "create_url": self._url("create"),
-            "create_fields": self.create_fields,
-            "kind": self.opts.verbose_name,
             "longest_reason": LONGEST_REASON,
         }
         return super().changelist_view(request, context | (extra_context or {}))
@@ -84,12 +80,8 @@ class ByCommandAdmin(ReadOnlyAdmin):
     def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Add the forms that send commands."""
         added = {
-            "subject_type": self.subject_type,
             "may_manage": self.has_manage_permission(request),
-            "ask_url": self._url("ask", object_id),
             "plain_verbs": self._verbs(*(name for name in self.verbs if name not in _CHOOSING)),
-            "choices": self.choices(),
-            "may_rename": "rename" in self.verbs,
             "longest_reason": LONGEST_REASON,
         }
         return super().row_page(request, object_id, **(added | context))
@@ -113,14 +105,9 @@ class ByCommandAdmin(ReadOnlyAdmin):
         feedback = self._send(partial(self.create.build, request.POST), label, request)
         if feedback.secret is None:
             return redirect(self._url("changelist"))
-        context = {
-            "title": "Shown once",
-            "secret": feedback.secret,
-            "is_password_link": True,
-            "back": self._url("changelist"),
-        }
-        context = self.admin_site.each_context(request) | context
-        return TemplateResponse(request, "approvals/shown_once.html", context)
+        context = {"title": "Shown once", "secret": feedback.secret, "is_password_link": True}
+        back = self._url("changelist")
+        return self.page(request, "approvals/shown_once.html", back=back, **context)
 
     def choices(self) -> list[dict[str, Any]]:
         """Return the choices on the page of a row, each with its buttons."""
