@@ -15,6 +15,7 @@ from audit.models.records import CommandRecord, EventRecord, Record, Status
 from audit.pages.changes import Change
 from audit.pages.labels import fields, shown, span, status_words, words
 from audit.subjects.names import labels
+from audit.wire.loaders import within_calendar
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,8 @@ class Line:
     def at(self) -> datetime:
         """The time of the attempt, not before that of its cause: a held command came in earlier."""
         if self.cause is None:
-            return self.record.received_at
-        return max(self.record.received_at, self.cause.received_at)
+            return within_calendar(self.record.received_at)
+        return within_calendar(max(self.record.received_at, self.cause.received_at))
 
     @property
     def took(self) -> str:

@@ -23,6 +23,7 @@ from audit.rest.references import (
     status_url,
 )
 from audit.subjects import types
+from audit.wire.loaders import within_calendar
 
 
 class ResultReference(Reference):
@@ -257,7 +258,7 @@ def _error(record: CommandRecord) -> CommandProblem | None:
 
 
 def _settled_at(record: CommandRecord) -> datetime:
-    return record.received_at + record.duration
+    return within_calendar(record.received_at) + record.duration
 
 
 def _event(event: EventRecord) -> EventResource:

@@ -16,6 +16,11 @@ LATEST = datetime(9998, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 LONGEST = timedelta(days=99_999)
 
 
+def within_calendar(at: datetime) -> datetime:
+    """Return a time, or the nearest to which a reader can add a duration."""
+    return min(max(at, EARLIEST), LATEST)
+
+
 class Times(Loader):
     """A loader of ``timestamptz`` on connections that use UTC.
 
@@ -28,7 +33,7 @@ class Times(Loader):
     def load(self, data: Buffer) -> datetime:
         text = str(data, "ascii")
         try:
-            return min(max(datetime.fromisoformat(text), EARLIEST), LATEST)
+            return datetime.fromisoformat(text)
         except ValueError:
             return EARLIEST if text.startswith("-") or text.endswith("BC") else LATEST
 
