@@ -38,17 +38,20 @@ _HORIZON = f"""
         UNION ALL SELECT transaction::text::bigint FROM pg_prepared_xacts
             WHERE database <> current_database()
     ),
-    present AS (SELECT max(number) AS epoch FROM audit_epoch),
+    present AS MATERIALIZED (
+        SELECT (SELECT max(number) FROM audit_epoch) AS epoch, ({_OLDEST})::text::xid8 AS oldest
+        FROM snapshot
+    ),
     known AS (SELECT max(number) AS epoch FROM audit_epoch WHERE number <= %s)
     SELECT present.epoch, (
             SELECT xid FROM audit_commandrecord
-            WHERE epoch = present.epoch AND xid < ({_OLDEST})::text::xid8
+            WHERE epoch = present.epoch AND xid < oldest
             ORDER BY epoch DESC, xid DESC, position DESC LIMIT 1
         )::text::bigint,
         known.epoch,
         (SELECT fork_xid FROM audit_epoch WHERE number > known.epoch ORDER BY number LIMIT 1)
-    FROM snapshot, present, known
-"""  # put together from constants
+    FROM present, known
+"""
 _WRITERS = """
     SELECT pid, usename, application_name, clock_timestamp() - xact_start, age(backend_xid)
     FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND datname = current_database()
