@@ -10,10 +10,12 @@ from approvals.decisions.holding import hold_for_approval
 from approvals.models import ApprovalRequest, Effect, Policy, State
 from approvals.policies import conditions, seals
 from approvals.policies.evaluation import governed_by, may_apply
+from approvals.requests import intactness
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import Invalid
 from audit.tracking.protection import is_migrated
 
+_UNSEALED = "After an upgrade, run manage.py approvals_seal; otherwise see docs/operations.md."
 _UNKNOWN = "approvals.E001"
 _HINT = "Was a command renamed? Keep its old message_type in its aliases."
 
@@ -38,10 +40,12 @@ def check_stored_types(databases: Sequence[str] | None = None, **_: Any) -> list
 
 @register(Tags.database)
 def check_seals(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Check that every policy is as its last command left it."""
+    """Check that every policy and every request is as its last command left it."""
     if not databases or "default" not in databases or not is_migrated():
         return []
-    return [Error(each.text, hint=each.remedy, id="approvals.E004") for each in seals.problems()]
+    policies = (Error(p.text, hint=p.remedy, id="approvals.E004") for p in seals.problems())
+    requests = (Error(each, hint=_UNSEALED, id="approvals.E005") for each in intactness.problems())
+    return [*policies, *requests]
 
 
 def _policies() -> Iterator[CheckMessage]:

@@ -121,6 +121,7 @@ class Cast:
         )
         sealed = payloads.seal(command, request.binding)
         request.payload, request.seal = sealed.payload, sealed.seal
+        request.seal_row()
         return request
 
     def _vote(self, request_id: UUID, digest: str, requirements: dict[str, Any]) -> Vote:

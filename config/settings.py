@@ -146,7 +146,8 @@ DATABASES: dict[str, dict[str, Any]] = {
             "application_name": "countersign",
             **_LIBPQ_LIMITS,
             **_APPLICATION["OPTIONS"],
-            "options": f"{_APPLICATION['OPTIONS'].get('options', '')} {_SESSION_OPTIONS}".strip(),
+            # The last one counts: a URL may set others.
+            "options": f"{_SESSION_OPTIONS} {_APPLICATION['OPTIONS'].get('options', '')}".strip(),
             "prepare_threshold": 1_000_000_000 if _IS_PREPARED else None,
             "deadline": _DEADLINE,
         },

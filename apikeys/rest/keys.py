@@ -36,7 +36,7 @@ class ApiKeyViewSet(CommandViewSet):
         """List keys, newest first."""
         query = ApiKeyListQuery.of(request)
         found = page(found_by(query, actor=self.actor), query)
-        shown = [reading.present(each) for each in reading.in_context(found.rows)]
+        shown = reading.presented(found.rows)
         return Response(body(request, query, shown, cursor=found.cursor))
 
     @documented("retrieve_api_key", gives=ApiKeyResource, always=("ETag",))
@@ -53,13 +53,8 @@ class ApiKeyViewSet(CommandViewSet):
     )
     def create(self, request: Request) -> Response:
         """Create a key and return its secret, once."""
-        return self.send(
-            commands.CreateApiKey,
-            takes=CreateApiKeyInput,
-            succeeds_with=status.HTTP_201_CREATED,
-            scopes=DEFAULT_SCOPES,
-            **reading.whose(self.actor),
-        )
+        whose = reading.whose(self.actor)
+        return self.send(commands.CreateApiKey, scopes=DEFAULT_SCOPES, **whose)
 
     @_command(
         "update_api_key",
@@ -68,7 +63,7 @@ class ApiKeyViewSet(CommandViewSet):
     )
     def partial_update(self, request: Request, api_key_id: UUID) -> Response:
         """Change the name, scopes, networks, validity or metadata of a key."""
-        return self.send(commands.UpdateApiKey, takes=UpdateApiKeyInput, api_key_id=api_key_id)
+        return self.send(commands.UpdateApiKey, api_key_id=api_key_id)
 
     @_revealing(
         "rotate_api_key",
@@ -77,7 +72,7 @@ class ApiKeyViewSet(CommandViewSet):
     )
     def rotate(self, request: Request, api_key_id: UUID) -> Response:
         """Issue a new secret and return it, once; the old one works until the overlap ends."""
-        return self.send(commands.RotateApiKey, takes=RotateApiKeyInput, api_key_id=api_key_id)
+        return self.send(commands.RotateApiKey, api_key_id=api_key_id)
 
     @_revealing(
         "pick_up_secret",
@@ -93,9 +88,7 @@ class ApiKeyViewSet(CommandViewSet):
     )
     def pick_up(self, request: Request, api_key_id: UUID) -> Response:
         """Issue the secret of an approved key to its requester, once."""
-        return self.send(
-            commands.PickUpSecret, succeeds_with=status.HTTP_201_CREATED, api_key_id=api_key_id
-        )
+        return self.send(commands.PickUpSecret, api_key_id=api_key_id)
 
     @_command("enable_api_key", raises=(refusals.AlreadyEnabled, refusals.AlreadyDeleted))
     def enable(self, request: Request, api_key_id: UUID) -> Response:
@@ -118,7 +111,6 @@ class ApiKeyViewSet(CommandViewSet):
 
     def represent(self, completed: Completed) -> Any:
         """Return the key; if a secret was made, with the secret, which is null on a repeat."""
-        (found,) = reading.in_context([completed.result])
-        if self.action in _REVEALING:
-            return reading.present_with_secret(found, secret=completed.secret)
-        return reading.present(found)
+        (shown,) = reading.presented([completed.result])
+        is_revealing = self.action in _REVEALING
+        return reading.with_secret(shown, secret=completed.secret) if is_revealing else shown

@@ -18,7 +18,7 @@ from django.utils import timezone
 from apikeys.models import ApiKey, ApiKeySecret, ApiKeyUsage, PickUp
 from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret, PickUpResource, SecretResource
 from audit.domain import Actor, PreparedQuery, pending_sql, read_pending, stream_number_sql
-from audit.rest import ActorReference, address, present_pending
+from audit.rest import ActorReference, address, present_pending, resource
 
 _FIELDS = ApiKey._meta.concrete_fields
 # The number of columns before those of the key itself.
@@ -72,37 +72,35 @@ def in_context(api_keys: Iterable[ApiKey]) -> list[KeyInContext]:
     return [KeyInContext(key, KeyDetails(*found[key.pk])) for key in keys]
 
 
+def presented(api_keys: Iterable[ApiKey]) -> list[ApiKeyResource]:
+    """Return the JSON of keys with their details."""
+    return [present(each) for each in in_context(api_keys)]
+
+
 def present(found: KeyInContext) -> ApiKeyResource:
     """Return the JSON of a key with its details."""
     api_key, details = found
-    return {
-        "id": str(api_key.pk),
-        "url": address("v2-key", "api_key_id", api_key.pk),
-        "name": api_key.name,
-        "description": api_key.description,
-        "environment": api_key.environment,
-        "state": api_key.state_at(timezone.now()).value,
-        "enabled": api_key.is_enabled,
-        "prefix": api_key.prefix,
-        "scopes": list(api_key.scopes),
-        "allowed_networks": list(api_key.allowed_networks),
-        "not_before": api_key.not_before,
-        "expires_at": api_key.expires_at,
-        "metadata": api_key.metadata,
-        "owner": {"id": api_key.owner_id, "username": details.owner},
-        "customer_id": str(api_key.customer_id),
-        "created_at": api_key.created_at,
-        "last_used_at": details.last_used_at,
-        "last_used_from": details.last_used_from,
-        "secrets": [_secret(*each) for each in details.secrets or ()],
-        "pick_up": _pick_up(*details.pick_up) if details.pick_up else None,
-        "pending_approvals": present_pending(read_pending(details.pending)),
-    }
+    return resource(
+        ApiKeyResource,
+        api_key,
+        id=str(api_key.pk),
+        url=address("v2-key", "api_key_id", api_key.pk),
+        state=api_key.state_at(timezone.now()).value,
+        enabled=api_key.is_enabled,
+        scopes=list(api_key.scopes),
+        allowed_networks=list(api_key.allowed_networks),
+        owner={"id": api_key.owner_id, "username": details.owner},
+        customer_id=str(api_key.customer_id),
+        last_used_at=details.last_used_at,
+        last_used_from=details.last_used_from,
+        secrets=[_secret(*each) for each in details.secrets or ()],
+        pick_up=_pick_up(*details.pick_up) if details.pick_up else None,
+        pending_approvals=present_pending(read_pending(details.pending)),
+    )
 
 
-def present_with_secret(found: KeyInContext, *, secret: str | None) -> ApiKeyWithSecret:
+def with_secret(shown: ApiKeyResource, *, secret: str | None) -> ApiKeyWithSecret:
     """Return the JSON of a key with its new secret, or a note if the secret was shown before."""
-    shown = present(found)
     note = None if secret else _SHOWN_ONCE.format(url=shown["url"])
     return {**shown, "secret": secret, "secret_note": note}
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from apikeys.models import ApiKey, Environment, State
-from audit.rest import ActorReference, Address, PendingApproval, Uuid, one_of
+from audit.rest import ActorReference, Address, PendingApproval, Uuid, one_of, resource
 
 
 class OwnerResource(TypedDict):
@@ -89,10 +89,4 @@ class LegacyPostponed(TypedDict):
 
 def legacy(api_key: ApiKey) -> LegacyApiKey:
     """Return the JSON of a key in version 1."""
-    return {
-        "id": str(api_key.pk),
-        "name": api_key.name,
-        "enabled": api_key.is_enabled,
-        "prefix": api_key.prefix,
-        "created_at": api_key.created_at,
-    }
+    return resource(LegacyApiKey, api_key, id=str(api_key.pk), enabled=api_key.is_enabled)

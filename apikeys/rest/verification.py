@@ -12,7 +12,7 @@ from apikeys.authentication import usage
 from apikeys.authentication.credentials import BadCredential, Candidate, Verdict, candidate_of_token
 from apikeys.rest.serializers import ScopesField
 from audit.domain import Actor, normal_address, scopes_not_covered
-from audit.rest import ActorViewSet, documented, refuse_misfits
+from audit.rest import ActorViewSet, documented, refuse_misfits, resource
 
 _LONGEST_SECRET = 4096
 _LONGEST_ADDRESS = 45
@@ -122,12 +122,6 @@ def _verification(verdict: Verdict, candidate: Candidate | None = None) -> Verif
 
 
 def _key(candidate: Candidate) -> VerifiedKey:
-    return {
-        "id": str(candidate.id),
-        "name": candidate.name,
-        "environment": candidate.environment,
-        "scopes": candidate.scopes,
-        "customer_id": str(candidate.customer_id),
-        "owner": {"id": candidate.owner_id, "username": candidate.owner},
-        "expires_at": candidate.expires_at,
-    }
+    owner: VerifiedOwner = {"id": candidate.owner_id, "username": candidate.owner}
+    ids = {"id": str(candidate.id), "customer_id": str(candidate.customer_id)}
+    return resource(VerifiedKey, candidate, owner=owner, **ids)

@@ -48,6 +48,7 @@ class NotBroken(Conflict):
 def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
     _check_answerable(command, context)
     request = ApprovalRequest.objects.select_for_update().get(pk=command.approval_request_id)
+    execution.check_intact(request)
     context.correlation_id = request.held_record.correlation_id
     if built_in.includes_built_in(request.requirements):
         raise UnderTheFloor

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.db.models import Model, Q
 from django.utils import timezone
 
-from approvals.decisions import execution
+from approvals.decisions import agreement, execution
 from approvals.models import ApprovalRequest, Decision, Vote
 from approvals.sealing import evidence_files
 from approvals.sealing.payloads import Unloadable
@@ -27,9 +27,28 @@ _RECORD = _names(CommandRecord, without=("fingerprint",))
 _EVENT = _names(EventRecord)
 
 
+class Disagreement(Exception):
+    """The parts of the evidence do not fit together, so it is not signed."""
+
+
 def write(request: ApprovalRequest) -> bytes:
-    """Return the signed evidence of a request."""
-    return evidence_files.write(gather(request), seed=settings.APPROVALS_EVIDENCE_KEY)
+    """Return the signed evidence of a request.
+
+    :raises Disagreement: if its state, its votes and the log do not fit together.
+    """
+    gathered = gather(request)
+    if found := problems_of(request, gathered):
+        raise Disagreement("; ".join(found))
+    return evidence_files.write(gathered, seed=settings.APPROVALS_EVIDENCE_KEY)
+
+
+def problems_of(request: ApprovalRequest, gathered: dict[str, Any]) -> list[str]:
+    """Return what does not fit together in the evidence of a request."""
+    if not request.is_intact:
+        return ["the request was altered in the database"]
+    if not request.is_payload_intact:
+        return ["the held command was altered"]
+    return agreement.disagreements(gathered)
 
 
 def gather(request: ApprovalRequest) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from approvals.decisions import notifications
 from approvals.decisions.events import ApprovalRequested, Settled
 from approvals.models import ApprovalRequest, State
+from approvals.models.refusals import RequestAltered
 from approvals.requests import staleness
 from approvals.sealing.payloads import Unfitting, UnknownCommand, Unloadable
 from audit.bus.context import Context
@@ -38,6 +39,16 @@ class NotLoaded(exceptions.Cancelled):
     """The approved command is no longer readable, so it will not be executed."""
 
     code = "unloadable"
+
+
+def check_intact(request: ApprovalRequest) -> None:
+    """Check that the row of a request is as its last command left it; log an error if it is not.
+
+    :raises RequestAltered: if it is not.
+    """
+    if not request.is_intact:
+        logger.error("approval request altered", approval_request_id=str(request.pk))
+        raise RequestAltered
 
 
 def opened(request: ApprovalRequest) -> Command:

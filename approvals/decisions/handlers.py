@@ -127,6 +127,7 @@ def _check_reason(context: Context, purpose: str) -> None:
 
 def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:
     request = ApprovalRequest.objects.locked(pk=request_id, voter=context.actor)
+    execution.check_intact(request)
     # A decision, and its refusal, belong to the case of the held command.
     context.correlation_id = request.held_record.correlation_id
     return request

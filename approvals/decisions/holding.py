@@ -2,10 +2,8 @@
 
 from typing import Any
 
-from django.utils import timezone
-
 from approvals.decisions import execution
-from approvals.models import ApprovalRequest, Effect
+from approvals.models import ApprovalRequest, Effect, State
 from approvals.models.policies import PolicyAltered
 from approvals.policies import built_in, conditions, evaluation
 from approvals.sealing import payloads
@@ -76,7 +74,7 @@ def _pending_twin(command: Command, context: Context) -> Postponed | None:
     if context.subject is None:
         return None
     twins = ApprovalRequest.objects.pending_twins(command.message_type, context.subject)
-    is_open = [request for request in twins if request.approve_by > timezone.now()]
+    is_open = [request for request in twins if request.present_state is State.PENDING]
     if not is_open:
         return None
     pending = min(is_open, key=lambda request: request.pk)

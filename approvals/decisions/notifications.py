@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from approvals.models import ApprovalRequest, State, eligibility
-from approvals.requests.approvers import people_seeing
+from approvals.requests.approvers import people_asked
 from approvals.requests.presentation import sentence_of
 from audit.actors.actors import SYSTEM
 
@@ -82,10 +82,7 @@ def announce_change(request: ApprovalRequest) -> None:
 
 def voters(request: ApprovalRequest) -> list[AbstractUser]:
     """Return the people who can vote on a request now, with or without an e-mail address."""
-    members = eligibility.members_of(request.group_ids)
-    people = people_seeing(request.tenant, among=set().union(*members.values()))
-    if not request.options.get("requester_may_vote", False):
-        people.discard(int(request.requester_person or 0))
+    people = people_asked(request, eligibility.members_of(request.group_ids))
     return list(get_user_model().objects.filter(pk__in=people).order_by("pk"))
 
 

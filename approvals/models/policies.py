@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from operator import itemgetter
 from typing import Any, ClassVar, Self, TypeVar
 
+from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
 from uuid_utils.compat import uuid7
@@ -68,9 +69,20 @@ class PolicyManager(models.Manager[_Policy]):
 def _with_rules(model: type[_Policy], rules: str, seals: str, *values: Any) -> _Policy:
     policy: Any = rows.loaded(model, values)
     policy.current_rules = json.loads(rules)
-    found = [PolicySeal(policy_id=policy.pk, **each) for each in json.loads(seals)]
-    policy.problem = policy.problem_with(policy.current_rules, found)
+    keys = tuple(settings.APPROVALS_PAYLOAD_KEYS.items())
+    policy.problem = _problem(model, rules, seals, values, keys)
     return policy  # type: ignore[no-any-return]  # it is one of the manager's model
+
+
+# By all that it depends on, so a result is never outdated: a policy is verified once, not in every
+# dispatch, which would take 60 µs.
+@lru_cache(maxsize=1000)
+def _problem(
+    model: type[models.Model], rules: str, seals: str, values: tuple[Any, ...], keys: object
+) -> str:
+    policy: Any = rows.loaded(model, values)
+    found = [PolicySeal(policy_id=policy.pk, **each) for each in json.loads(seals)]
+    return str(policy.problem_with(json.loads(rules), found))
 
 
 def _concerns(policy: Any, names: Sequence[str], *, tenant: str) -> bool:

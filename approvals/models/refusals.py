@@ -3,6 +3,13 @@
 from audit.messages.exceptions import Conflict, Forbidden, PreconditionFailed
 
 
+class RequestAltered(Conflict):
+    """This request was altered in the database: it is set aside, and its command never runs."""
+
+    title = "Altered request"
+    remedy = "Inform the operators. If the command is still needed, send it again."
+
+
 class AlreadyDecided(Conflict):
     """The request is already decided."""
 

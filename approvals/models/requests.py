@@ -15,14 +15,14 @@ from uuid_utils.compat import uuid7
 from approvals.models import indexes, refusals
 from approvals.models.eligibility import eligible_rules
 from approvals.models.managers import RequestManager
-from approvals.models.states import State
+from approvals.models.sealed_rows import SealedRow
+from approvals.models.states import ALTERED, State
 from approvals.models.votes import Decision, Vote, next_number
 from approvals.sealing import payloads, values
 from audit.actors.actors import Actor
 from audit.bus import cases
 from audit.bus.context import Context
 from audit.messages.classes import Command, Subject
-from audit.models.lean import LeanModel
 from audit.models.records import CommandRecord
 from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
@@ -30,7 +30,7 @@ from audit.wire import rows
 
 
 @subject("approval-request", tenant="tenant", route="approval-request")
-class ApprovalRequest(LeanModel):
+class ApprovalRequest(SealedRow):
     """A held command, sealed, with the requirements for its execution.
 
     ``subject_values`` are those of the subject at the time of the request; None if it did not
@@ -65,9 +65,7 @@ class ApprovalRequest(LeanModel):
     is_retriable = models.BooleanField(default=False)
 
     objects: ClassVar[RequestManager[Self]] = RequestManager()
-    history = HistoricalRecords(excluded_fields=("payload", "seal"))
-
-    _verified: tuple[object, payloads.Unsealed] | None = None
+    history = HistoricalRecords(excluded_fields=("payload", "seal", "row_seal"))
 
     class Meta:
         default_permissions = ("view",)
@@ -112,20 +110,17 @@ class ApprovalRequest(LeanModel):
         return cls.objects.exclude(state=State.SUPERSEDED).filter(command_id=command_id)
 
     @property
-    def binding(self) -> payloads.Binding:
-        """The values of this row that the seal of the payload covers."""
-        return payloads.Binding.of(self)
-
-    @property
     def subject_reference(self) -> Subject | None:
         """The subject of the held command, if it has one."""
         return Subject(self.subject_type, self.subject_id) if self.subject_type else None
 
     @property
-    def present_state(self) -> State:
+    def present_state(self) -> State | str:
         """The current state: an overdue request is expired even before that is recorded."""
         is_over = self.state == State.PENDING and timezone.now() >= self.approve_by
-        return State.EXPIRED if is_over else State(self.state)
+        if is_over:
+            return State.EXPIRED
+        return State(self.state) if self.is_intact else ALTERED
 
     @property
     def options(self) -> dict[str, Any]:
@@ -144,30 +139,15 @@ class ApprovalRequest(LeanModel):
 
     @cached_property
     def held_record(self) -> CommandRecord:
-        """The record of the attempt that was held. Records never change, so it is read once."""
-        return cases.held(self.command_id)
+        """The record of the attempt that was held. Records never change, so it is read once.
 
-    def command(self) -> Command:
-        """Return the held command.
-
-        :raises Unloadable: if the payload is not what was sealed for this row.
+        The held command runs for its actor, so a record of another actor does not pass for it.
         """
-        return self.unsealed().command
-
-    def unsealed(self) -> payloads.Unsealed:
-        """Return the content of the payload, after its seal and its digest are verified.
-
-        :raises Unloadable: if the payload is not what was sealed for this row.
-        """
-        sealed, binding = payloads.Sealed(bytes(self.payload), self.seal), self.binding
-        content = (sealed, binding, self.digest)
-        # It is verified again only if one of the verified values has changed.
-        if self._verified is None or self._verified[0] != content:
-            unsealed = payloads.unseal(sealed, binding)
-            if unsealed.digest != self.digest:
-                raise payloads.Altered
-            self._verified = (content, unsealed)
-        return self._verified[1]
+        requester = (self.requester_kind, self.requester_id, self.requester_person)
+        for record in cases.held(self.command_id):
+            if (record.actor_kind, record.actor_id, record.actor_person) == requester:
+                return record
+        raise CommandRecord.DoesNotExist
 
     def all_votes(self) -> Iterable[Vote]:
         """Return every vote: those that were prefetched, or else those in the database now."""
@@ -189,9 +169,12 @@ class ApprovalRequest(LeanModel):
     def check_pending(self, *, now: datetime) -> None:
         """Check that the request can still be decided.
 
+        :raises RequestAltered: if it was altered in the database.
         :raises AlreadyDecided: if it is no longer pending.
         :raises TooLate: if its time has expired.
         """
+        if not self.is_intact:
+            raise refusals.RequestAltered
         if self.state != State.PENDING:
             message = f"This request is already {self.get_state_display().lower()}. {self.outcome}"
             raise refusals.AlreadyDecided(message.strip())
@@ -257,7 +240,8 @@ class ApprovalRequest(LeanModel):
         """End the request; permanently, unless it is retriable."""
         self.state, self.outcome, self.decided_at = state, outcome, timezone.now()
         self.outcome_code, self.is_retriable = outcome_code, is_retriable
-        self.save(update_fields=["state", "outcome", "outcome_code", "is_retriable", "decided_at"])
+        self.seal_row()
+        self.save(update_fields=_SETTLED)
 
     def supersede(self, command: Command, *, requirements: dict[str, Any]) -> Self:
         """Replace this request by a stricter one of the same command, without votes."""
@@ -276,6 +260,7 @@ class ApprovalRequest(LeanModel):
         self.digest = payloads.digest(command)
         sealed = payloads.seal(command, self.binding)
         self.payload, self.seal = sealed.payload, sealed.seal
+        self.seal_row()
         self.add()
 
     def _add_vote(self, decision: Decision, *, context: Context, rules: list[str]) -> Vote:
@@ -310,6 +295,7 @@ def _execute_by(options: Mapping[str, Any], *, now: datetime) -> datetime | None
     return now + timedelta(seconds=within) if within else None
 
 
+_SETTLED = ("state", "outcome", "outcome_code", "is_retriable", "decided_at", "row_seal")
 # The columns that a stricter request takes over from the one that it replaces.
 _ASKED_ONCE = (
     *("command_id", "message_type", "tenant", "subject_type", "subject_id", "subject_number"),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -188,41 +189,51 @@ def slots_of(
     return [Slots(rule["id"], rule["quorum"], people_of(rule["group_id"])) for rule in rules]
 
 
-def counted_voters(request: ApprovalRequest) -> dict[str, int]:
-    """Return, for each rule of a request, the number of people whose approval counts now.
+class Electorate:
+    """The active members of the groups of requests, and their seniority where it matters.
 
-    An approval counts if the vote is genuine and on the request's digest, and its voter is active
-    and still in the group; each person counts for one rule.
+    At most two queries, for any number of requests.
     """
-    return counted_voters_of([request])[request.pk]
 
+    def __init__(self, requests: Collection[ApprovalRequest]) -> None:
+        rules = [rule for each in requests for rule in each.requirements["rules"]]
+        self.members = eligibility.members_of({rule["group_id"] for rule in rules})
+        particular = (request for request in requests if request.minimum_membership_s)
+        self._seniority = Seniority({group for each in particular for group in each.group_ids})
 
-def counted_voters_of(requests: Iterable[ApprovalRequest]) -> dict[UUID, dict[str, int]]:
-    """Return the counts of many requests, in one query besides those for the votes."""
-    listed = list(requests)
-    rules = [rule for request in listed for rule in request.requirements["rules"]]
-    members = eligibility.members_of({rule["group_id"] for rule in rules})
-    seniority = seniority_for(listed)
-    return {
-        request.pk: {
-            rule: len(people)
-            for rule, people in matching.fill(voted_slots(request, members, seniority)).items()
+    def slots(self, request: ApprovalRequest, people: set[int]) -> list[Slots]:
+        """Return, for each rule of a request, those of the people who may count for it now."""
+        senior = partial(self._seniority.senior, minimum_s=request.minimum_membership_s)
+        rules = request.requirements["rules"]
+        return slots_of(rules, lambda group: senior(people & self.members[group], group))
+
+    def voted(self, request: ApprovalRequest) -> list[Slots]:
+        """Return, for each rule of a request, the people whose approval could count for it now.
+
+        An approval counts if the vote is genuine and on the request's digest, and its voter is
+        active and still in the group.
+        """
+        may_vote = request.requirements["options"].get("requester_may_vote", False)
+        voters = {
+            vote.voter_id
+            for vote in request.current_votes()
+            if vote.decision == Decision.APPROVE
+            and vote.digest == request.digest
+            and (may_vote or str(vote.voter_id) != request.requester_person)
         }
-        for request in listed
-    }
+        return self.slots(request, voters)
 
 
-def seniority_for(requests: Iterable[ApprovalRequest]) -> Seniority:
-    """Return the seniority in the groups of those requests that require any."""
-    particular = (request for request in requests if request.minimum_membership_s)
-    return Seniority({group for request in particular for group in request.group_ids})
+def counted_voters(requests: Collection[ApprovalRequest]) -> dict[UUID, dict[str, int]]:
+    """Return, for each rule of each request, the number of people whose approval counts now."""
+    electorate = Electorate(requests)
+    filled = {request.pk: matching.fill(electorate.voted(request)) for request in requests}
+    return {pk: {rule: len(people) for rule, people in each.items()} for pk, each in filled.items()}
 
 
 def is_satisfied(request: ApprovalRequest) -> bool:
     """Return True if enough people approve a request now."""
-    counted = counted_voters(request)
-    rules = request.requirements["rules"]
-    return bool(rules) and all(counted[rule["id"]] >= rule["quorum"] for rule in rules)
+    return matching.are_filled(Electorate([request]).voted(request))
 
 
 @describes_policies
@@ -250,25 +261,3 @@ def _options(policies: Sequence[Policy]) -> dict[str, Any]:
     options = strictest([policy.options for policy in policies])
     usual = int(settings.APPROVALS_APPROVE_WITHIN.total_seconds())
     return options | {"approve_within_s": min(options["approve_within_s"] or usual, usual)}
-
-
-def voted_slots(
-    request: ApprovalRequest, members: dict[int, set[int]], seniority: Seniority
-) -> list[Slots]:
-    """Return, for each rule of a request, the people whose approval could count for it now."""
-    voters, minimum_s = _approving_voters(request), request.minimum_membership_s
-    return slots_of(
-        request.requirements["rules"],
-        lambda group: seniority.senior(voters & members[group], group, minimum_s=minimum_s),
-    )
-
-
-def _approving_voters(request: ApprovalRequest) -> set[int]:
-    may_vote = request.requirements["options"].get("requester_may_vote", False)
-    return {
-        vote.voter_id
-        for vote in request.current_votes()
-        if vote.decision == Decision.APPROVE
-        and vote.digest == request.digest
-        and (may_vote or str(vote.voter_id) != request.requester_person)
-    }

@@ -3,14 +3,13 @@
 One statement counts the requests that wait for a person, so every page can show the number.
 """
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
-from django.db.models.fields.json import DataContains, KeyTextTransform, KeyTransform
-from django.db.models.functions import Cast, JSONArray, JSONObject, Now
+from django.db.models.fields.json import DataContains, KeyTransform
+from django.db.models.functions import Cast, JSONArray, JSONObject
 
 from approvals.people.events import MemberJoined, MemberLeft
 from audit.models.records import EventRecord
@@ -24,6 +23,13 @@ class _ContainsAny(models.Func):
     template = "(%(expressions)s))"
     arg_joiner = " @> ANY ("
     output_field = models.BooleanField()
+
+
+class _SecondsSince(models.Func):
+    """The seconds since a time, as a JSON number."""
+
+    template = "to_jsonb(extract(epoch FROM statement_timestamp() - %(expressions)s))"
+    output_field = models.JSONField()
 
 
 def asks_group_of(person_id: int) -> models.Q:
@@ -50,11 +56,7 @@ def _groups(person_id: int) -> models.QuerySet[Any]:
 def _joined_in_time(person_id: int) -> models.QuerySet[Any]:
     """Return the groups of a request's rules that the person joined early enough for it."""
     requirements = models.OuterRef("requirements")
-    minimum_s = KeyTextTransform("minimum_membership_s", KeyTransform("options", requirements))
-    minimum = models.ExpressionWrapper(
-        Cast(minimum_s, models.IntegerField()) * models.Value(timedelta(seconds=1)),
-        output_field=models.DurationField(),
-    )
+    minimum_s = KeyTransform("minimum_membership_s", KeyTransform("options", requirements))
     newest = EventRecord.objects.filter(
         subject_type="group",
         subject_id=Cast(models.OuterRef("pk"), models.TextField()),
@@ -66,11 +68,13 @@ def _joined_in_time(person_id: int) -> models.QuerySet[Any]:
         .annotate(
             newest_type=models.Subquery(newest.values("message_type")[:1]),
             newest_at=models.Subquery(newest.values("occurred_at")[:1]),
+            member_s=_SecondsSince("newest_at"),
         )
         .filter(
             DataContains(KeyTransform("rules", requirements), models.F("as_rule")),
             newest_type=MemberJoined.message_type,
-            newest_at__lte=Now() - minimum,
+            # A comparison of JSON values fails for no value, as a cast of a forged one would.
+            member_s__gte=minimum_s,
         )
     )
     return groups

@@ -2,15 +2,13 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.utils.module_loading import import_string
 
-from approvals.models import ApprovalRequest, Decision, State, Vote, eligibility
-from approvals.people.seniority import Seniority
+from approvals.models import ApprovalRequest, Decision, State, Vote
 from approvals.policies import evaluation
 from approvals.policies import slots as matching
 from approvals.policies.slots import Slots
@@ -62,9 +60,8 @@ class EligibleApprovers:
 
     def __init__(self, request: ApprovalRequest) -> None:
         self._request = request
-        self._members = eligibility.members_of(request.group_ids)
-        self._seniority = evaluation.seniority_for([request])
-        self._voted = evaluation.voted_slots(request, self._members, self._seniority)
+        self._electorate = evaluation.Electorate([request])
+        self._voted = self._electorate.voted(request)
         self._filled = matching.fill(self._voted)
         self._open = self._slots_of_others() if request.present_state is State.PENDING else []
         self._names = _names(self._everyone())
@@ -119,23 +116,16 @@ class EligibleApprovers:
     def _what_changed(self, vote: Vote) -> str:
         if vote.voter_id not in self._names:
             return f"{vote.voter_label} is no longer active"
-        if not any(vote.voter_id in people for people in self._members.values()):
+        if not any(vote.voter_id in people for people in self._electorate.members.values()):
             groups = ", ".join(rule["group"] for rule in self._request.requirements["rules"])
             return f"{vote.voter_label} is no longer in {groups}"
         return f"{vote.voter_label} may no longer approve this"
 
     def _slots_of_others(self) -> list[Slots]:
         """Return for each rule the people who may approve now and have not voted."""
-        request = self._request
+        request, electorate = self._request, self._electorate
         voted = {vote.voter_id for vote in request.current_votes()}
-        seeing = people_seeing(request.tenant, among=set().union(*self._members.values()))
-        if not request.options.get("requester_may_vote"):
-            seeing = seeing - {int(request.requester_person or 0)}
-        senior = partial(self._seniority.senior, minimum_s=request.minimum_membership_s)
-        return evaluation.slots_of(
-            request.requirements["rules"],
-            lambda group: senior((self._members[group] & seeing) - voted, group),
-        )
+        return electorate.slots(request, people_asked(request, electorate.members) - voted)
 
     def _everyone(self) -> set[int]:
         voters = {vote.voter_id for vote in self._request.votes.all()}
@@ -145,39 +135,26 @@ class EligibleApprovers:
         return sorted(self._names[person] for person in people if person in self._names)
 
 
-def missing_after(requests: Iterable[ApprovalRequest], *, person_id: int) -> Mapping[UUID, int]:
+def missing_after(requests: Collection[ApprovalRequest], *, person_id: int) -> Mapping[UUID, int]:
     """Return the number of approvals that each request still lacks once the person has approved it.
 
     For people who may vote; two queries for any number of requests.
     """
-    listed = list(requests)
-    groups = {group for request in listed for group in request.group_ids}
-    members = eligibility.members_of(groups)
-    seniority = evaluation.seniority_for(listed)
-    return {
-        request.pk: _missing_with(person_id, request, members=members, seniority=seniority)
-        for request in listed
-    }
+    electorate, missing = evaluation.Electorate(requests), {}
+    for request in requests:
+        voted = electorate.voted(request)
+        filled = matching.fill(_united(voted, electorate.slots(request, {person_id})))
+        missing[request.pk] = sum(slot.quorum - len(filled[slot.rule]) for slot in voted)
+    return missing
 
 
-def _missing_with(
-    person_id: int, request: ApprovalRequest, *, members: dict[int, set[int]], seniority: Seniority
-) -> int:
-    voted = evaluation.voted_slots(request, members, seniority)
-    senior = partial(seniority.senior, minimum_s=request.minimum_membership_s)
-    own = evaluation.slots_of(
-        request.requirements["rules"], lambda group: senior({person_id} & members[group], group)
-    )
-    filled = matching.fill(_united(voted, own))
-    return sum(slot.quorum - len(filled[slot.rule]) for slot in voted)
-
-
-def people_seeing(tenant: str, *, among: Collection[int]) -> set[int]:
-    """Return the people who may see the tenant's data; everyone may see data of no tenant."""
-    if not tenant:
-        return set(among)
-    found: set[int] = import_string(settings.AUDIT_PEOPLE_OF_TENANT)(tenant, among=among)
-    return found
+def people_asked(request: ApprovalRequest, members: Mapping[int, set[int]]) -> set[int]:
+    """Return the members of a request's groups who may see it, and may vote on it at all."""
+    people = set().union(*members.values())
+    if request.tenant:
+        people = import_string(settings.AUDIT_PEOPLE_OF_TENANT)(request.tenant, among=people)
+    may_vote = request.options.get("requester_may_vote", False)
+    return people if may_vote else people - {int(request.requester_person or 0)}
 
 
 def people_to_ask() -> list[str]:

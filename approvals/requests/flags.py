@@ -38,7 +38,8 @@ def conflicts_of(
     subjects = {each.subject_reference for each in is_open} - {None}
     others = defaultdict(list)
     for other in open_about(subjects, actor=actor) if subjects else ():
-        others[other.subject_reference].append(other)
+        if other.present_state is State.PENDING:
+            others[other.subject_reference].append(other)
     return {
         each.pk: [other for other in others[each.subject_reference] if other.pk != each.pk]
         for each in is_open

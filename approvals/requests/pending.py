@@ -1,7 +1,6 @@
 """Pending approval requests, as other resources show them."""
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -9,9 +8,27 @@ from django.urls import reverse
 
 from approvals.models import ApprovalRequest, State
 from approvals.policies import evaluation
-from audit.bus.postponements import Need, Pending, Progress, pending, postponement
+from audit.bus.postponements import (
+    Need,
+    Pending,
+    Progress,
+    decides_status,
+    pending,
+    postponement,
+)
 from audit.messages.classes import Subject
+from audit.models.records import Status
 
+_HELD = (Status.POSTPONED.value,)
+# Also the ends of requests whose command is no longer to be executed.
+_STATUSES: dict[str, tuple[str, ...]] = {
+    State.EXECUTED: (Status.SUCCEEDED.value,),
+    State.DENIED: (Status.CANCELLED.value,),
+    State.WITHDRAWN: (Status.CANCELLED.value,),
+    State.EXPIRED: (Status.CANCELLED.value,),
+    State.REFUSED: (Status.REFUSED.value, Status.CANCELLED.value),
+    State.FAILED: (Status.FAILED.value, Status.CANCELLED.value),
+}
 _TABLE = ApprovalRequest._meta.db_table
 
 
@@ -33,7 +50,7 @@ def progress(command_id: UUID) -> Progress | None:
     request = ApprovalRequest.of_command(command_id).first()
     if request is None:
         return None
-    needs = needs_of(request, evaluation.counted_voters(request))
+    needs = needs_of(request, evaluation.counted_voters([request])[request.pk])
     return Progress(
         state=request.present_state,
         have=sum(need.have for need in needs),
@@ -46,28 +63,37 @@ def progress(command_id: UUID) -> Progress | None:
     )
 
 
+@decides_status
+def statuses(command_ids: Collection[UUID]) -> dict[UUID, Collection[str]]:
+    """Return the statuses that held commands can have by the states of their requests."""
+    found = ApprovalRequest.objects.filter(command_id__in=command_ids)
+    requests = found.exclude(state=State.SUPERSEDED)
+    return {each.command_id: _STATUSES.get(each.state, _HELD) for each in requests}
+
+
 class PendingRequests:
     """The requests that can still be approved."""
 
     def sql(self, *, subject_type: str, subject_id: str) -> str:
         """Return an SQL expression for those on a subject, with the columns for `pending`."""
-        columns = "id, command_id, message_type, subject_type, subject_id, approve_by"
         return f"""(
-            SELECT json_agg(request ORDER BY requested_at, request.id) FROM (
-                SELECT {columns}, requested_at FROM {_TABLE}
-                WHERE subject_type = {subject_type} AND subject_id = {subject_id}
-                    AND state = '{State.PENDING.value}' AND approve_by > statement_timestamp()
-            ) AS request)"""  # noqa: S608  # of our own names
+            SELECT json_agg(to_jsonb(request) ORDER BY requested_at, id) FROM {_TABLE} AS request
+            WHERE subject_type = {subject_type} AND subject_id = {subject_id}
+                AND state = '{State.PENDING.value}' AND approve_by > statement_timestamp()
+            )"""  # noqa: S608  # of our own names
 
-    def pending(self, found: Mapping[str, Any]) -> Pending:
-        """Return one of them from a JSON row."""
+    def pending(self, found: Mapping[str, Any]) -> Pending | None:
+        """Return one of them from a JSON row; None if it was altered."""
+        request = ApprovalRequest.from_json(found)
+        if request.state != State.PENDING:
+            return None
         return Pending(
-            subject=Subject(found["subject_type"], found["subject_id"]),
-            request_id=found["id"],
-            url=request_url(found["id"]),
-            command_id=found["command_id"],
-            message_type=found["message_type"],
-            approve_by=datetime.fromisoformat(found["approve_by"]),
+            subject=Subject(request.subject_type, request.subject_id),
+            request_id=str(request.pk),
+            url=request_url(request.pk),
+            command_id=str(request.command_id),
+            message_type=request.message_type,
+            approve_by=request.approve_by,
         )
 
 

@@ -101,26 +101,40 @@ class Presented:
         return fields(self.command.as_json()) if self.command else []
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Ballot:
-    """The current options of one person for a request, and the obstacle to a vote."""
+    """The actor's options for a request, by the same checks as votes.
 
-    obstacle: str
-    approve_label: str
-    may_approve: bool
-    may_deny: bool
-    may_withdraw: bool
-    may_take_back: bool
-    may_retry: bool
-    may_raise_again: bool
-    warnings: list[str]
+    ``obstacle`` is the reason why the actor may not vote; empty if the actor may.
+    """
+
+    def __init__(self, presented: Presented, *, actor: Actor) -> None:
+        request = presented.request
+        is_readable = presented.command is not None
+        undecided = _obstacle(lambda: request.check_pending(now=presented.now))
+        is_requester = actor.person_id == request.requester_person
+        self.obstacle = undecided or _obstacle(lambda: request.check_may_vote(actor))
+        self.may_deny = not self.obstacle
+        self.may_approve = self.may_deny and is_readable
+        self.may_withdraw = not undecided and is_requester
+        self.may_take_back = not undecided and request.vote_of(actor) is not None
+        self.may_retry = request.is_retriable and (
+            is_requester or not _obstacle(lambda: request.check_is_approver(actor))
+        )
+        self.may_raise_again = is_readable and not _obstacle(
+            lambda: check_may_be_resubmitted(request, actor=actor)
+        )
+        self.warnings = sorted({*presented.flags, *requester_flags(request, presented.command)})
+        missing = missing_after([request], person_id=int(actor.person_id)) if self.may_deny else {}
+        self.approve_label = approve_label(
+            presented, missing=missing.get(request.pk, 0), is_doomed=bool(self.warnings)
+        )
 
 
 def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presented]:
     """Return requests as the actor sees them; only subject types increase the number of queries."""
     requests = list(requests)
     prefetch_related_objects(requests, "votes")
-    counted = evaluation.counted_voters_of(requests)
+    counted = evaluation.counted_voters(requests)
     opened = [_open(request) for request in requests]
     rows = _subjects((command for command, _ in opened), actor=actor)
     flags = flags_of(requests)
@@ -146,28 +160,6 @@ def sentence_of(request: ApprovalRequest, *, actor: Actor) -> str:
     return _sentence(command, _subjects([command], actor=actor))
 
 
-def ballot(presented: Presented, *, actor: Actor) -> Ballot:
-    """Return the actor's options for a request, by the same checks as votes."""
-    request = presented.request
-    undecided = _obstacle(lambda: request.check_pending(now=presented.now))
-    obstacle = undecided or _obstacle(lambda: request.check_may_vote(actor))
-    missing = {} if obstacle else missing_after([request], person_id=int(actor.person_id))
-    warnings = sorted({*presented.flags, *requester_flags(request, presented.command)})
-    return Ballot(
-        obstacle=obstacle,
-        approve_label=approve_label(
-            presented, missing=missing.get(request.pk, 0), is_doomed=bool(warnings)
-        ),
-        may_approve=not obstacle and presented.command is not None,
-        may_deny=not obstacle,
-        may_withdraw=not undecided and actor.person_id == request.requester_person,
-        may_take_back=not undecided and request.vote_of(actor) is not None,
-        may_retry=request.is_retriable and _may_retry(request, actor),
-        may_raise_again=presented.command is not None and _may_raise_again(request, actor),
-        warnings=warnings,
-    )
-
-
 def approve_label(presented: Presented, *, missing: int, is_doomed: bool) -> str:
     """Return the text of the approve button, with a warning if the approval would not help."""
     if missing:
@@ -176,15 +168,6 @@ def approve_label(presented: Presented, *, missing: int, is_doomed: bool) -> str
         return "Approve anyway: last vote, but execution would currently be refused"
     consequence = f"{presented.sentence[:1].lower()}{presented.sentence[1:]}"
     return f"Approve and {consequence} now: you are the last vote"
-
-
-def _may_retry(request: ApprovalRequest, actor: Actor) -> bool:
-    is_own = actor.person_id == request.requester_person
-    return is_own or not _obstacle(lambda: request.check_is_approver(actor))
-
-
-def _may_raise_again(request: ApprovalRequest, actor: Actor) -> bool:
-    return not _obstacle(lambda: check_may_be_resubmitted(request, actor=actor))
 
 
 def _open(request: ApprovalRequest) -> tuple[Command | None, str]:

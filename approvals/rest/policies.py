@@ -115,12 +115,12 @@ class PolicyViewSet(CommandViewSet):
     )
     def create(self, request: Request) -> Response:
         """Propose a policy."""
-        return self.send(CreatePolicy, takes=PolicyInput, succeeds_with=HTTP_201_CREATED)
+        return self.send(CreatePolicy)
 
     @_command("replace_policy", takes=PolicyInput)
     def update(self, request: Request, policy_id: UUID) -> Response:
         """Propose a change of a policy."""
-        return self.send(EditPolicy, takes=PolicyInput, policy_id=policy_id)
+        return self.send(EditPolicy, policy_id=policy_id)
 
     @_command("disable_policy", raises=(AlreadyDisabled,))
     def disable(self, request: Request, policy_id: UUID) -> Response:

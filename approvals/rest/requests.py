@@ -20,6 +20,7 @@ from approvals.rest import resources
 from approvals.sealing import payloads
 from audit.entry.requests import LONGEST_REASON
 from audit.log.orders import Key, Order
+from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Completed
 from audit.rest.listing import ListQuery, body, page
 from audit.rest.openapi.operations import Method, documented
@@ -100,13 +101,16 @@ _PAYLOAD = (
 )
 
 
-def _decision(verb: str, *, takes: type[CommandInput], **facts: Any) -> Callable[[Method], Method]:
+def _decision(
+    verb: str, *, takes: type[CommandInput], raises: tuple[type[CommandError], ...], **facts: Any
+) -> Callable[[Method], Method]:
     """Document a decision, which returns the updated request."""
     return documented(
         f"{verb}_approval_request",
         takes=takes,
         gives=resources.ApprovalRequestResource,
         is_command=True,
+        raises=(*raises, refusals.RequestAltered),
         **facts,
     )
 
@@ -144,22 +148,22 @@ class ApprovalRequestViewSet(CommandViewSet):
     @_vote("approve", takes=VoteInput, raises=(*_VOTE, *_PAYLOAD))
     def approve(self, request: Request, approval_request_id: UUID) -> Response:
         """Approve a request; the last approval needed executes its command."""
-        return self.send(Approve, takes=VoteInput, approval_request_id=approval_request_id)
+        return self.send(Approve, approval_request_id=approval_request_id)
 
     @_vote("deny", takes=DenyInput, raises=_VOTE)
     def deny(self, request: Request, approval_request_id: UUID) -> Response:
         """Deny a request, which ends it."""
-        return self.send(Deny, takes=DenyInput, approval_request_id=approval_request_id)
+        return self.send(Deny, approval_request_id=approval_request_id)
 
     @_vote("take_back", takes=VoteInput, raises=(*_CHANGED, refusals.NothingToTakeBack))
     def take_back(self, request: Request, approval_request_id: UUID) -> Response:
         """Take back your vote while the request is undecided."""
-        return self.send(TakeBack, takes=VoteInput, approval_request_id=approval_request_id)
+        return self.send(TakeBack, approval_request_id=approval_request_id)
 
     @_decision("withdraw", takes=WithdrawInput, raises=(*_CHANGED, refusals.NotTheRequester))
     def withdraw(self, request: Request, approval_request_id: UUID) -> Response:
         """Withdraw your own request."""
-        return self.send(Withdraw, takes=WithdrawInput, approval_request_id=approval_request_id)
+        return self.send(Withdraw, approval_request_id=approval_request_id)
 
     @_decision(
         "retry",
@@ -172,7 +176,7 @@ class ApprovalRequestViewSet(CommandViewSet):
     )
     def retry(self, request: Request, approval_request_id: UUID) -> Response:
         """Retry an approved command after a temporary failure."""
-        return self.send(Retry, takes=CommentInput, approval_request_id=approval_request_id)
+        return self.send(Retry, approval_request_id=approval_request_id)
 
     @documented(
         "raise_approval_request_again",
@@ -186,7 +190,7 @@ class ApprovalRequestViewSet(CommandViewSet):
         """Resubmit an unsuccessful request; it is held again if a policy requires it."""
         found = get_object_or_404(listing.visible_to(self.actor), pk=approval_request_id)
         command = resubmitted(found, actor=self.actor)
-        return self.send(type(command), takes=CommentInput, **command.plain())
+        return self.send(type(command), **command.plain())
 
     def represent(self, completed: Completed) -> resources.ApprovalRequestResource | CarriedOut:
         """Return the updated request, or the outcome of a resubmitted command."""

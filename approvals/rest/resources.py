@@ -6,9 +6,10 @@ from typing import Annotated, TypeAlias, TypedDict
 
 from django.utils.duration import duration_iso_string
 
-from approvals.models import Decision, Effect, Policy, Rule, State, Vote
+from approvals.models import Decision, Effect, Policy, Rule, State
+from approvals.models.states import ALTERED
 from approvals.requests.pending import request_url
-from approvals.requests.presentation import Presented, ballot
+from approvals.requests.presentation import Ballot, Presented
 from audit.actors.actors import Actor
 from audit.rest.references import (
     ActorReference,
@@ -18,10 +19,12 @@ from audit.rest.references import (
     Uuid,
     one_of,
     reference,
+    resource,
     status_url,
 )
 
 Duration: TypeAlias = Annotated[str, "ISO 8601, such as PT48H."]
+_LENGTHS = ("minimum_membership", "approve_within", "execute_within")
 
 
 class RequirementResource(TypedDict):
@@ -55,7 +58,7 @@ class ApprovalRequestInList(TypedDict):
 
     id: Uuid
     url: Address
-    state: Annotated[str, one_of(State.values)]
+    state: Annotated[str, one_of([*State.values, ALTERED])]
     what: Annotated[str | None, "The effect in one sentence; null if it cannot be verified."]
     problem: Annotated[str | None, "The reason why it cannot be verified."]
     warnings: Annotated[list[str], "Reasons why it would fail even if approved."]
@@ -121,11 +124,14 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
     request = presented.request
     cast = sorted(request.votes.all(), key=lambda vote: vote.cast_at)
     current = {vote.pk for vote in request.current_votes()}
-    mine = ballot(presented, actor=actor)
+    mine = Ballot(presented, actor=actor)
     return {
         **approval_request_in_list(presented),
         "warnings": mine.warnings,
-        "votes": [_vote(vote, stands=vote.pk in current) for vote in cast],
+        "votes": [
+            resource(VoteResource, vote, voter=vote.voter_label, stands=vote.pk in current)
+            for vote in cast
+        ],
         "my_vote": {"may": mine.may_deny, "why": mine.obstacle},
         "outcome": request.outcome,
     }
@@ -134,52 +140,38 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
 def approval_request_in_list(presented: Presented) -> ApprovalRequestInList:
     """Return the JSON of a request in a list. Unverified content is not put into a sentence."""
     request = presented.request
-    return {
-        "id": str(request.pk),
-        "url": request_url(request.pk),
-        "state": request.present_state,
-        "what": None if presented.problem else presented.sentence,
-        "problem": presented.problem or None,
-        "warnings": presented.flags,
-        "type": request.message_type,
-        "command": {"id": str(request.command_id), "url": status_url(request.command_id)},
-        "subject": reference(request.subject_type, request.subject_id),
-        "tenant": request.tenant or None,
-        "requester": {
-            "kind": request.requester_kind,
-            "id": request.requester_id,
-            "label": request.requester_label,
-        },
-        "reason": request.reason,
-        "channel": request.channel,
-        "requested_at": request.requested_at,
-        "approve_by": request.approve_by,
-        "requirements": _requirements(presented),
-        "digest": request.digest,
-    }
+    requester = {name: getattr(request, f"requester_{name}") for name in ("kind", "id", "label")}
+    return resource(
+        ApprovalRequestInList,
+        request,
+        id=str(request.pk),
+        url=request_url(request.pk),
+        state=request.present_state,
+        what=None if presented.problem else presented.sentence,
+        problem=presented.problem or None,
+        warnings=presented.flags,
+        type=request.message_type,
+        command={"id": str(request.command_id), "url": status_url(request.command_id)},
+        subject=reference(request.subject_type, request.subject_id),
+        tenant=request.tenant or None,
+        requester=requester,
+        requirements=_requirements(presented),
+    )
 
 
 def policy(found: Policy) -> PolicyResource:
     """Return the JSON of a policy, whose rules and groups are already fetched."""
-    return {
-        "id": str(found.pk),
-        "governs": found.governs,
-        "tenant": found.tenant or None,
-        "condition": found.condition,
-        "effect": found.effect,
-        "message": found.message,
-        "rules": _rules(found.present_rules()),
-        "requester_may_vote": found.requester_may_vote,
-        "requester_reason_required": found.requester_reason_required,
-        "approver_reason_required": found.approver_reason_required,
-        "minimum_membership": _duration(found.minimum_membership),
-        "approve_within": _duration(found.approve_within),
-        "execute_within": _duration(found.execute_within),
-        "one_open_request": found.one_open_request,
-        "enabled": found.is_enabled,
-        "version": found.version,
-        "problem": found.problem or None,
-    }
+    lengths = {name: _duration(getattr(found, name)) for name in _LENGTHS}
+    return resource(
+        PolicyResource,
+        found,
+        id=str(found.pk),
+        tenant=found.tenant or None,
+        rules=_rules(found.present_rules()),
+        enabled=found.is_enabled,
+        problem=found.problem or None,
+        **lengths,
+    )
 
 
 def _requirements(presented: Presented) -> list[RequirementResource]:
@@ -188,16 +180,6 @@ def _requirements(presented: Presented) -> list[RequirementResource]:
         {"rule": rule["id"], "group": need.group, "needed": need.needed, "have": need.have}
         for rule, need in zip(rules, presented.requirements, strict=True)
     ]
-
-
-def _vote(vote: Vote, *, stands: bool) -> VoteResource:
-    return {
-        "voter": vote.voter_label,
-        "decision": vote.decision,
-        "comment": vote.comment,
-        "cast_at": vote.cast_at,
-        "stands": stands,
-    }
 
 
 def _rules(rules: Iterable[Rule]) -> list[RuleResource]:

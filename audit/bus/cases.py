@@ -13,12 +13,22 @@ from audit.models.records import CommandRecord, Status
 from audit.wire import pipeline, rows
 from audit.wire.statements import Call, Statement
 
-_NEXT_ATTEMPT = Statement("SELECT max(attempt) + 1 FROM audit_commandrecord WHERE command_id = %s")
+# The first free number, because a record that was inserted by hand may have the last one.
+_NEXT_ATTEMPT = Statement("""
+    SELECT min(attempt) + 1 FROM audit_commandrecord AS taken
+    WHERE command_id = %s AND NOT EXISTS (
+        SELECT FROM audit_commandrecord AS next
+        WHERE next.command_id = taken.command_id AND next.attempt = taken.attempt + 1)
+""")
 
 
-def held(command_id: UUID) -> CommandRecord:
-    """Return the record of the attempt at which a command was held."""
-    return rows.found(CommandRecord, command_id=command_id, status=Status.POSTPONED)
+def held(command_id: UUID) -> list[CommandRecord]:
+    """Return the records by which a command was held, oldest attempt first.
+
+    Only the first comes from the bus; others were inserted by hand.
+    """
+    found = rows.every(CommandRecord, command_id=command_id, status=Status.POSTPONED)
+    return sorted(found, key=lambda record: record.attempt)
 
 
 def selection_of_held(command_id: UUID) -> Call:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from audit.bus.attempts import Attempt
 from audit.bus.context import Context
-from audit.log.queries import current_record
+from audit.bus.postponements import current_record
 from audit.messages.classes import Command, codecs, generated_fields
 from audit.messages.exceptions import Failed as FailedError
 from audit.messages.exceptions import IdempotencyKeyReused, SameAsEarlier

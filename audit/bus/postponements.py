@@ -1,14 +1,16 @@
 """Held commands: their progress and pending approvals, as reported by the app that holds them."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
 
 from django.db import connection
 
+from audit.log.queries import current
 from audit.messages.classes import Subject
 from audit.messages.declarations import declaring
+from audit.models.records import CommandRecord, Status
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -57,10 +59,13 @@ class PendingSource(Protocol):
         The subject is given as two expressions.
         """
 
-    def pending(self, found: Mapping[str, Any], /) -> Pending:
-        """Return one element of that array."""
+    def pending(self, found: Mapping[str, Any], /) -> Pending | None:
+        """Return one element of that array; None if it is not what it seems."""
 
 
+_Statuses = Callable[[Collection[UUID]], Mapping[UUID, Collection[str]]]
+
+_statuses: list[_Statuses] = []
 _reports: dict[str, Callable[[UUID], Progress | None]] = {}
 _pending: list[PendingSource] = []
 
@@ -68,6 +73,41 @@ _pending: list[PendingSource] = []
 def postponement(function: _Function) -> _Function:
     """Declare the function that returns a held command's progress, or None if it was never held."""
     return declaring(_reports, "progress", what="report on")(function)
+
+
+def decides_status(function: _Statuses) -> _Statuses:
+    """Declare the function that returns the statuses that each of these held commands can have."""
+    _statuses.append(function)
+    return function
+
+
+def current_records(
+    attempts: Mapping[UUID, Sequence[CommandRecord]],
+) -> dict[UUID, CommandRecord]:
+    """Return the record with the current status of each command, given all of its attempts.
+
+    What holds a command decides its status, not what else the log says of it.
+    """
+    held = [key for key, records in attempts.items() if _was_held(records)]
+    allowed: dict[UUID, Collection[str]] = {}
+    for function in _statuses if held else ():
+        allowed |= function(held)
+    return {key: current(records, allowed=allowed.get(key)) for key, records in attempts.items()}
+
+
+def current_record(command_id: UUID) -> CommandRecord:
+    """Return the record with a command's current status.
+
+    :raises CommandRecord.DoesNotExist: if there is no such command.
+    """
+    records = list(CommandRecord.objects.filter(command_id=command_id))
+    if not records:
+        raise CommandRecord.DoesNotExist
+    return current_records({command_id: records})[command_id]
+
+
+def _was_held(records: Sequence[CommandRecord]) -> bool:
+    return len(records) > 1 and any(each.status == Status.POSTPONED for each in records)
 
 
 def pending(source: PendingSource) -> None:
@@ -89,11 +129,12 @@ def pending_sql(*, subject_type: str, subject_id: str) -> str:
 
 def read_pending(found: Sequence[Sequence[Mapping[str, Any]] | None]) -> list[Pending]:
     """Return the held commands in a value of `pending_sql`."""
-    return [
+    read = (
         source.pending(each)
         for source, waiting in zip(_pending, found, strict=True)
         for each in waiting or ()
-    ]
+    )
+    return list(filter(None, read))
 
 
 def pending_on(subject: Subject) -> list[Pending]:

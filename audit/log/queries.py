@@ -1,6 +1,6 @@
 """Queries of the log: matching commands and events, and the commands' current status."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, TypeVar
@@ -87,18 +87,20 @@ def attempts_of(first: Iterable[CommandRecord]) -> dict[UUID, list[CommandRecord
     return {key: list(group) for key, group in groupby(ordered, key=attrgetter("command_id"))}
 
 
-def current_record(command_id: UUID) -> CommandRecord:
-    """Return the record with a command's current status: the one with the greatest `weight`.
+def current(
+    records: Sequence[CommandRecord], *, allowed: Collection[str] | None = None
+) -> CommandRecord:
+    """Return the record with a command's current status: the one with the greatest `_weight`.
 
-    :raises CommandRecord.DoesNotExist: if there is no such command.
+    ``allowed`` are the statuses that a held command can have by what holds it: a record with
+    another one did not come from the bus.
     """
-    records = list(CommandRecord.objects.filter(command_id=command_id))
-    if not records:
-        raise CommandRecord.DoesNotExist
-    return max(records, key=weight)
+    fitting = [each for each in records if allowed is None or each.status in allowed]
+    held = [each for each in records if each.status == Status.POSTPONED]
+    return max(fitting or held, key=_weight)
 
 
-def weight(record: CommandRecord) -> tuple[bool, bool, int]:
+def _weight(record: CommandRecord) -> tuple[bool, bool, int]:
     """Return a sort key: the greatest attempt at a command has its current status.
 
     An attempt that was rolled back with its outer command counts least: it may be replayed.
@@ -116,7 +118,7 @@ def _condition(query: Mapping[str, Any]) -> Q:
 
 
 def _current_status() -> models.Subquery:
-    """Return a subquery for the current status of a command, as `weight` defines it."""
+    """Return a subquery for the current status of a command, as `_weight` defines it."""
     weight = models.Case(
         When(status__in=_FINAL, then=Value(2)),
         When(error_code=RolledBack.code, then=Value(0)),

@@ -129,10 +129,13 @@ class CommandRecord(Record):
             models.UniqueConstraint(
                 fields=("command_id", "attempt"), name="audit_command_attempt_once"
             ),
+            # Each release of a held command is a cause of its own; the request allows only one. So
+            # a record that was inserted by hand does not take the place of the true one.
             models.UniqueConstraint(
-                fields=("command_id",),
+                fields=("command_id", "causation_id"),
                 condition=models.Q(status__in=("succeeded", "refused", "cancelled")),
-                name="audit_command_final_once",
+                nulls_distinct=False,
+                name="audit_command_final_by_cause",
             ),
             models.UniqueConstraint(
                 fields=("actor_kind", "actor_id", "idempotency_key"),

@@ -62,6 +62,9 @@ from audit.rest.references import (
     reference as reference,
 )
 from audit.rest.references import (
+    resource as resource,
+)
+from audit.rest.references import (
     status_url as status_url,
 )
 from audit.rest.resources import (

@@ -2,10 +2,12 @@
 
 from collections.abc import Hashable, Iterable
 from functools import cache
-from typing import Annotated, NamedTuple, TypeAlias, TypedDict
+from typing import Annotated, Any, NamedTuple, TypeAlias, TypedDict, TypeVar, cast
 from uuid import UUID
 
 from django.urls import reverse
+
+_Shape = TypeVar("_Shape")
 
 # A placeholder for the id in a URL.
 _ANY = str(UUID(int=0))
@@ -47,6 +49,13 @@ class CommandReference(TypedDict):
 
     id: Uuid
     url: Address
+
+
+def resource(shape: type[_Shape], row: Any, **computed: Any) -> _Shape:
+    """Return the JSON of a row in its shape; fields that are not computed are its attributes."""
+    names = shape.__annotations__
+    fields = {name: computed[name] if name in computed else getattr(row, name) for name in names}
+    return cast("_Shape", fields)
 
 
 def reference(kind: str, identifier: str) -> Reference | None:

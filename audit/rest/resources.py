@@ -6,7 +6,6 @@ from typing import Annotated, Any, TypedDict
 
 from audit.bus import postponements
 from audit.bus.postponements import Pending, Progress
-from audit.log.queries import weight
 from audit.messages.classes import Subject
 from audit.messages.exceptions import Failed
 from audit.messages.outcomes import Postponed
@@ -148,18 +147,19 @@ class CommandResource(CommandInList):
 def command(records: Sequence[CommandRecord], *, progress: Progress | None) -> CommandResource:
     """Return a command in full, from the records of all its attempts, first to last."""
     command_id = records[0].command_id
+    current = postponements.current_records({command_id: records})[command_id]
     events = EventRecord.objects.filter(command_id=command_id).order_by("position")
     return {
-        **command_in_list(records),
+        **command_in_list(records, current=current),
         "approval": _approval(progress),
         "events": [_event(event) for event in events],
         "attempts": [_attempt(record) for record in records],
     }
 
 
-def command_in_list(records: Sequence[CommandRecord]) -> CommandInList:
-    """Return a command for a list, from the records of all its attempts, first to last."""
-    first, current = records[0], max(records, key=weight)
+def command_in_list(records: Sequence[CommandRecord], *, current: CommandRecord) -> CommandInList:
+    """Return a command for a list, from the records of its attempts and that of its status."""
+    first = records[0]
     return {
         **_command(first),
         "status": current.status,

@@ -18,7 +18,7 @@ def check_session(databases: Sequence[str] | None = None, **_: Any) -> list[Chec
     if not databases or DEFAULT_DB_ALIAS not in databases:
         return []
     lacking = _lacking(connections[DEFAULT_DB_ALIAS])
-    message = f"Database sessions lack {', '.join(lacking)}: a pooler drops startup options."
+    message = f"Database sessions lack {', '.join(lacking)}: does a pooler drop startup options?"
     hint = f"Set them on the role: {_statements(lacking)}"
     return [Warning(message, hint=hint, id="config.W001")] if lacking else []
 

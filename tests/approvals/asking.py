@@ -38,14 +38,6 @@ def asks_for_many(user, customer, context_of, *, count):
     return asked
 
 
-def tamper(owner, assignment, value):
-    """Change every request, which only the owner of the database can."""
-    with owner.transaction():
-        owner.execute("ALTER TABLE approvals_approvalrequest DISABLE TRIGGER USER")
-        owner.execute(f"UPDATE approvals_approvalrequest SET {assignment}", [value])
-        owner.execute("ALTER TABLE approvals_approvalrequest ENABLE TRIGGER USER")
-
-
 def queries(client, path):
     with CaptureQueriesContext(connection) as captured:
         assert client.get(path).status_code == 200

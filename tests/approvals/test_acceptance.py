@@ -62,7 +62,6 @@ from approvals.people.commands import (
     SetUserActive,
 )
 from approvals.policies.commands import DisablePolicy, EditPolicy
-from approvals.sealing.payloads import seal
 from audit.actors.credentials import live_actor
 from audit.bus.context import Context
 from audit.models.records import CommandRecord
@@ -70,7 +69,7 @@ from tests.approvals.asking import address, decide
 from tests.approvals.people.test_seniority import join, let_days_pass
 from tests.conftest import PASSWORD, approved, create_key, held, member, policy
 from tests.http import call
-from tests.tampering import tamper
+from tests.tampering import rewrite
 
 DAY = timedelta(days=1)
 
@@ -85,17 +84,8 @@ def seniors(security, ann, bob, owner):
 
 
 def end_in_an_hour(request, owner):
-    """Have a request end while sessions of today are still good, under a valid seal."""
-    command = request.command()
-    request.approve_by = timezone.now() + timedelta(hours=1)
-    sealed = seal(command, request.binding)
-    tamper(
-        owner,
-        request,
-        approve_by=request.approve_by,
-        payload=sealed.payload,
-        seal=sealed.seal,
-    )
+    """Have a request end while sessions of today are still good, under valid seals."""
+    rewrite(owner, request, approve_by=timezone.now() + timedelta(hours=1))
 
 
 def test_a_key_that_was_disabled_between_two_votes_carries_nothing_out(

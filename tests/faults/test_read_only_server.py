@@ -14,19 +14,18 @@ from tests.http import call
 
 
 @pytest.fixture
-def read_only(owner):
-    """A function that makes every new session of the database read-only, as on a standby."""
-    name = connection.settings_dict["NAME"]
+def read_only(monkeypatch):
+    """A function that makes every new session read-only, as on a standby."""
+    options = connection.settings_dict["OPTIONS"]
 
     @contextmanager
     def switched():
-        owner.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
-        connection.close()
-        try:
-            yield
-        finally:
-            owner.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+        with monkeypatch.context() as patch:
+            setting = " -c default_transaction_read_only=on"
+            patch.setitem(options, "options", options["options"] + setting)
             connection.close()
+            yield
+        connection.close()
 
     return switched
 

@@ -1,6 +1,6 @@
 from rest_framework import serializers
 
-from audit.rest import CommandInput, CommandViewSet
+from audit.rest import CommandInput, CommandViewSet, documented
 from tests.notes.handlers import WriteNote
 
 
@@ -9,8 +9,9 @@ class NoteInput(CommandInput):
 
 
 class NoteViewSet(CommandViewSet):
+    @documented("write_note", takes=NoteInput, is_command=True)
     def create(self, request):
-        return self.send(WriteNote, takes=NoteInput, tenant=self.actor.home_tenant())
+        return self.send(WriteNote, tenant=self.actor.home_tenant())
 
     def represent(self, completed):
         return {"id": str(completed.result.pk), "text": completed.result.text}

@@ -9,6 +9,7 @@ from django.utils import timezone
 from approvals.models import ApprovalRequest, State
 from approvals.policies import evaluation, seals
 from approvals.policies import slots as matching
+from approvals.requests import intactness
 from approvals.sealing.payloads import Unloadable
 
 
@@ -23,6 +24,7 @@ class Command(BaseCommand):
         :raises CommandError: if there is one.
         """
         problems = [f"{each.text} {each.remedy}" for each in seals.problems()]
+        problems += intactness.problems()
         problems += [each for request in _open() for each in _problems(request)]
         for problem in problems:
             self.stderr.write(problem)
@@ -38,6 +40,8 @@ def _open() -> Iterator[ApprovalRequest]:
 
 
 def _problems(request: ApprovalRequest) -> Iterator[str]:
+    if not request.is_intact:
+        return
     name = f"{request} of {request.requester_label} on {request.message_type}"
     try:
         request.command()

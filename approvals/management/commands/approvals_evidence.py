@@ -22,12 +22,15 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Gather, sign and write the evidence.
 
-        :raises CommandError: if the request does not exist.
+        :raises CommandError: if the request does not exist, or its evidence does not fit together.
         """
         request = ApprovalRequest.objects.filter(pk=options["request_id"]).first()
         if request is None:
             raise CommandError(f"There is no approval request {options['request_id']}.")
-        file = evidence.write(request)
+        try:
+            file = evidence.write(request)
+        except evidence.Disagreement as problem:
+            raise CommandError(f"The evidence of {request} is not signed: {problem}.") from problem
         if options["out"] is None:
             self.stdout.write(file.decode(), ending="")
             return

@@ -30,7 +30,7 @@ def _late() -> list[UUID]:
     late = ApprovalRequest.objects.filter(state=State.PENDING, approve_by__lte=timezone.now())
     with transaction.atomic():
         free = late.select_for_update(skip_locked=True).order_by("approve_by", "pk")
-        return list(free.values_list("pk", flat=True))
+        return [request.pk for request in free if request.present_state is State.EXPIRED]
 
 
 def _is_expired(request_id: UUID) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from approvals.decisions import agreement
 from approvals.sealing import evidence_files
 
 
@@ -32,6 +33,9 @@ class Command(BaseCommand):
             raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from error
         except evidence_files.NotGenuine as error:
             raise CommandError(f"{options['file']} is not genuine: {error}.") from error
+        if found := agreement.disagreements(verified.evidence):
+            problems = "; ".join(found)
+            raise CommandError(f"{options['file']} was signed, but contradicts itself: {problems}.")
         request = verified.evidence["request"]
         self.stdout.write(f"Genuine: {request['message_type']}, {request['id']}.")
         self.stdout.write(f"State: {request['state']}. {request['outcome']}".strip())

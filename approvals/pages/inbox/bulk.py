@@ -10,7 +10,7 @@ from approvals.models import ApprovalRequest
 from approvals.pages.request.decision import decide
 from approvals.requests import listing
 from approvals.requests.approvers import missing_after
-from approvals.requests.presentation import Presented, approve_label, ballot, present
+from approvals.requests.presentation import Ballot, Presented, approve_label, present
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON
 
@@ -88,7 +88,7 @@ def selected(identifiers: Sequence[str], *, actor: Actor) -> list[ApprovalReques
 def _obstacle(presented: Presented, *, verb: str, actor: Actor, may: bool) -> str:
     if verb == "approve" and presented.problem:
         return presented.problem
-    return "" if may else ballot(presented, actor=actor).obstacle
+    return "" if may else Ballot(presented, actor=actor).obstacle
 
 
 def _consequence(presented: Presented, *, verb: str, missing: int) -> str:

@@ -49,12 +49,14 @@ class InboxFilter(forms.Form):
         label="requester, reason or subject id", required=False, max_length=_LONGEST_TEXT
     )
 
-    def __init__(self, *args: Any, facts: list[Any], now: datetime, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, first: list[ApprovalRequest], now: datetime, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         self._now = now
-        types = Counter((each.message_type, words(each.message_type)) for each in facts)
-        groups = Counter(group for each in facts for group in _groups(each.requirements__rules))
-        passed = [now - each.requested_at for each in facts]
+        types = Counter((each.message_type, words(each.message_type)) for each in first)
+        groups = Counter(group for each in first for group in _groups(each))
+        passed = [now - each.requested_at for each in first]
         ages = {
             (name, age.label): sum(age.least <= each < age.most for each in passed)
             for name, age in _AGES.items()
@@ -101,11 +103,5 @@ class InboxFilter(forms.Form):
         self.fields[name].choices = [("", everything), *choices]  # type: ignore[attr-defined]
 
 
-def facts_of(requests: QuerySet[ApprovalRequest]) -> list[Any]:
-    """Return what the filters compare of the first requests, in their order and by one query."""
-    names = ("pk", "message_type", "requirements__rules", "requested_at")
-    return list(requests.values_list(*names, named=True)[:COUNTED])
-
-
-def _groups(rules: list[dict[str, Any]]) -> set[tuple[str, str]]:
-    return {(str(rule["group_id"]), rule["group"]) for rule in rules}
+def _groups(request: ApprovalRequest) -> set[tuple[str, str]]:
+    return {(str(rule["group_id"]), rule["group"]) for rule in request.requirements["rules"]}

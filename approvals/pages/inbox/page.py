@@ -13,7 +13,7 @@ from django.utils import timezone
 from approvals.models import ApprovalRequest
 from approvals.pages import links
 from approvals.pages.inbox.counter import count_text
-from approvals.pages.inbox.filter import InboxFilter, facts_of
+from approvals.pages.inbox.filter import COUNTED, InboxFilter
 from approvals.requests import listing
 from approvals.requests.flags import conflicts_of
 from approvals.requests.presentation import Presented, present
@@ -95,8 +95,8 @@ def read(query: QueryDict, *, actor: Actor) -> dict[str, Any]:
     name = name if name in TABS else NEEDS_ME
     tab = TABS[name]
     everything = tab.find(actor).order_by(*tab.order.sorting())
-    first = facts_of(everything)
-    form = InboxFilter(query, facts=first, now=timezone.now())
+    first = list(everything[:COUNTED])
+    form = InboxFilter(query, first=first, now=timezone.now())
     if name != "done":
         form.without_state()
     after = _values(query.get("after", ""), tab.order)
@@ -105,7 +105,7 @@ def read(query: QueryDict, *, actor: Actor) -> dict[str, Any]:
         behind = tab.order.behind(after) if after else Q()
         page = list(form.narrow(everything).filter(behind)[: ROWS + 1])
     else:
-        page = _fetched([each.pk for each in first[: ROWS + 1]])
+        page = first[: ROWS + 1]
     address = {"tab": name} | {each: form.data[each] for each in form.changed_data}
     is_all_selected = "all" in query
     cursor = {"after": query["after"]} if after else {}
@@ -125,12 +125,6 @@ def read(query: QueryDict, *, actor: Actor) -> dict[str, Any]:
         "is_all_selected": is_all_selected,
         "waiting_for_me": count_text(len(first)) if name == NEEDS_ME else None,
     }
-
-
-def _fetched(pks: list[UUID]) -> list[ApprovalRequest]:
-    """Return the requests in the known order: finding them again would take long."""
-    found = ApprovalRequest.objects.in_bulk(pks)
-    return [found[pk] for pk in pks if pk in found]
 
 
 def rows_of(requests: Sequence[ApprovalRequest], *, actor: Actor) -> list[Row]:

@@ -13,7 +13,7 @@ from approvals.pages.request.matching_policies import difference_to_today, match
 from approvals.pages.request.related_activity import related_activity
 from approvals.pages.request.timeline import timeline
 from approvals.requests.approvers import EligibleApprovers, people_to_ask
-from approvals.requests.presentation import Ballot, Presented, ballot, present
+from approvals.requests.presentation import Ballot, Presented, present
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON
 from audit.models.records import CommandRecord, Status
@@ -34,12 +34,12 @@ class Clock(NamedTuple):
 def read(request: ApprovalRequest, *, actor: Actor, is_tried: bool = False) -> dict[str, Any]:
     """Return the context of the page for the actor, with a test run if ``is_tried``."""
     (presented,) = present([request], actor=actor)
-    mine = ballot(presented, actor=actor)
+    mine = Ballot(presented, actor=actor)
     may_try = _may_try(presented, mine)
     approvers = EligibleApprovers(request)
     needs = approvers.needs()
     records = CommandRecord.objects.filter(command_id=request.command_id)
-    held = records.filter(status=Status.POSTPONED).first()
+    held = records.filter(status=Status.POSTPONED).order_by("attempt").first()
     context = {
         "asked": presented,
         "ballot": mine,

@@ -62,21 +62,16 @@ class CommandViewSet(ActorViewSet):
         """Return the response body for a held command."""
         return resources.postponed(postponed)
 
-    def send(
-        self,
-        command_class: type[Command],
-        *,
-        takes: type[CommandInput] = CommandInput,
-        succeeds_with: int = status.HTTP_200_OK,
-        **known: Any,
-    ) -> Response:
+    def send(self, command_class: type[Command], **known: Any) -> Response:
         """Build a command from the body and ``known``, dispatch it and return the response.
 
-        Invalid input is recorded as a refused command.
+        The method's ``documented`` has the shape of the body and the status of success. Invalid
+        input is recorded as a refused command.
         """
+        documentation = getattr(self, self.action).documentation
         context = context_of(self.request._request, channel=self.channel, actor=self.actor)
         try:
-            values = self._input(takes)
+            values = self._input(documentation.takes or CommandInput)
             context.reason = self._reason(values.pop("reason", ""))
             context.idempotency_key = self._idempotency_key()
             context.expected_number = self._expected_number()
@@ -86,7 +81,7 @@ class CommandViewSet(ActorViewSet):
         with self.prefetched(command):
             outcome = dispatch(command, context=context)
             try:
-                return self._response(outcome, succeeds_with=succeeds_with)
+                return self._response(outcome, succeeds_with=documentation.succeeds_with)
             except Error as error:
                 # Otherwise the response would say that nothing was changed.
                 unknown = OutcomeUnknown()

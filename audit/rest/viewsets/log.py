@@ -118,7 +118,9 @@ class CommandLogViewSet(ActorViewSet):
         about = queries.about(query, CommandRecord)
         found = page(queries.matching(query), query, any_of=any_of, among=about)
         attempts = queries.attempts_of(found.rows)
-        rows = [resources.command_in_list(attempts[each.command_id]) for each in found.rows]
+        current = postponements.current_records(attempts)
+        keys = [each.command_id for each in found.rows]
+        rows = [resources.command_in_list(attempts[key], current=current[key]) for key in keys]
         return Response(body(request, query, rows, cursor=found.cursor))
 
     @documented(
@@ -201,7 +203,9 @@ class EventViewSet(ActorViewSet):
 
 
 def _is_final(records: Sequence[CommandRecord]) -> bool:
-    return Status(max(records, key=queries.weight).status).is_final
+    command_id = records[0].command_id
+    current = postponements.current_records({command_id: records})[command_id]
+    return Status(current.status).is_final
 
 
 def _conditional(

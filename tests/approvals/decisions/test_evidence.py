@@ -6,12 +6,16 @@ import os
 from io import StringIO
 
 import pytest
+from django.conf import settings
 from django.core.management import CommandError, call_command
 
+from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey
 from approvals.decisions import evidence
-from approvals.sealing import evidence_files
+from approvals.models import ApprovalRequest
+from approvals.sealing import evidence_files, payloads
 from approvals.sealing.evidence_files import NotGenuine
+from tests.approvals.attacks import attack, forge_record
 from tests.tampering import tamper
 
 # The first test vector of RFC 8032, section 7.1.
@@ -203,13 +207,95 @@ def test_what_lacks_the_parts_of_evidence_is_none():
         evidence_files.verify(evidence_files.write({}, seed=SEED), expected_key=None)
 
 
-def test_what_cannot_be_loaded_is_said_to_be_so(decided, owner):
-    tamper(owner, decided, payload=b"\x80\x04N.")
+def test_what_cannot_be_loaded_is_said_to_be_so(waiting, owner, monkeypatch):
+    command = waiting.command()
+    monkeypatch.setattr(DisableApiKey, "message_type", "apikeys.forgotten")
+    sealed, forgotten = payloads.seal(command, waiting.binding), payloads.digest(command)
+    monkeypatch.undo()
+    tamper(owner, waiting, payload=sealed.payload, seal=sealed.seal, digest=forgotten)
 
-    verified = evidence_files.verify(evidence.write(decided), expected_key=None)
+    verified = evidence_files.verify(evidence.write(waiting), expected_key=None)
 
     assert verified.evidence["command"] is None
-    assert "altered" in verified.evidence["problem"]
+    assert "unknown to this version" in verified.evidence["problem"]
+
+
+def refuses(request):
+    """Assert that the evidence is not signed; return the reason."""
+    request = ApprovalRequest.objects.get(pk=request.pk)
+    with pytest.raises(CommandError, match="is not signed") as refusal:
+        call_command("approvals_evidence", str(request.pk), stdout=StringIO())
+    return str(refusal.value)
+
+
+def sealed_as(owner, request, **columns):
+    """Change columns of a request and seal its row, as only the holder of the key can."""
+    for name, value in columns.items():
+        setattr(request, name, value)
+    request.seal_row()
+    tamper(owner, request, **columns, row_seal=request.row_seal)
+
+
+def test_an_altered_command_is_not_signed(decided, owner):
+    tamper(owner, decided, payload=b"\x80\x04N.")
+
+    assert "the held command was altered" in refuses(decided)
+
+
+def test_a_state_that_was_set_by_sql_is_not_signed(waiting):
+    attack(
+        "UPDATE approvals_approvalrequest SET state = 'executed', decided_at = now(),"
+        " outcome = 'Approved and executed.'"
+    )
+
+    assert "the request was altered" in refuses(waiting)
+
+
+@pytest.mark.parametrize("state", ["executed", "denied", "withdrawn", "expired", "refused"])
+def test_a_state_that_the_log_does_not_have_is_not_signed(state, waiting, owner):
+    sealed_as(owner, waiting, state=state)
+
+    assert f"the request is {state}, but the log of its command has: no outcome" in refuses(waiting)
+
+
+def test_a_failure_that_the_log_does_not_have_is_not_signed(waiting, owner):
+    sealed_as(owner, waiting, state="failed")
+
+    assert "the log has no failure" in refuses(waiting)
+
+
+def test_an_outcome_that_only_the_log_has_is_not_signed(waiting):
+    forge_record(waiting, status="succeeded")
+
+    assert "the request is pending, but the log of its command has: succeeded" in refuses(waiting)
+
+
+def test_an_execution_without_its_votes_is_not_signed(decided, owner):
+    with owner.transaction():
+        owner.execute("ALTER TABLE approvals_vote DISABLE TRIGGER USER")
+        owner.execute("UPDATE approvals_vote SET comment = 'x'")
+        owner.execute("ALTER TABLE approvals_vote ENABLE TRIGGER USER")
+
+    assert "the votes do not meet its requirements" in refuses(decided)
+
+
+def test_what_was_signed_although_it_contradicts_itself_does_not_verify(waiting, owner, tmp_path):
+    """As an earlier version signed it."""
+    sealed_as(owner, waiting, state="executed")
+    file = tmp_path / "evidence.json"
+    seed = settings.APPROVALS_EVIDENCE_KEY
+    file.write_bytes(evidence_files.write(evidence.gather(waiting), seed=seed))
+
+    with pytest.raises(CommandError, match="contradicts itself: the request is executed"):
+        verify(file)
+
+
+def test_the_evidence_of_a_request_that_waits_or_was_denied_is_signed(waiting, ann, deny):
+    assert evidence.write(waiting)
+
+    deny(waiting, ann)
+
+    assert evidence.write(ApprovalRequest.objects.get())
 
 
 def test_a_request_that_is_not_there_has_no_evidence():

@@ -1,11 +1,10 @@
 """Lists of approval requests over HTTP: views, filters and pages."""
 
 import uuid
-from datetime import timedelta
+from datetime import UTC, datetime
 
 import pytest
 from django.test import Client
-from django.utils import timezone
 
 from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest
@@ -16,10 +15,10 @@ from tests.approvals.asking import (
     decide,
     ids,
     queries,
-    tamper,
 )
 from tests.conftest import KEY_PERMISSIONS, completed, create_key, member
 from tests.http import call
+from tests.tampering import let_time_pass, rewrite
 
 
 def test_the_views_differ_by_who_looks(asked, dana, ann, bob, otto, iris, browser):
@@ -78,7 +77,7 @@ def test_filters_narrow_the_list_down(asked, ann, first_key, browser):
 
 
 def test_an_overdue_request_is_expired_for_every_reader(asked, ann, first_key, browser, owner):
-    tamper(owner, "approve_by = %s", timezone.now() - timedelta(seconds=1))
+    let_time_pass(owner, asked)
 
     assert ids(browser(ann).get(f"{REQUESTS}?state=pending")) == []
     assert ids(browser(ann).get(f"{REQUESTS}?view=needs_my_vote")) == []
@@ -93,8 +92,8 @@ def test_pages_follow_each_other_without_gap_or_repeat(
 ):
     asked = asks_for_many(dana, acme, context_of, count=7)
     # Three of one moment, over the end of a page: then the id decides.
-    moment = "CASE WHEN id = ANY(%s) THEN '2026-01-01' ELSE requested_at END"
-    tamper(owner, f"requested_at = {moment}", [each.pk for each in asked[2:5]])
+    for each in asked[2:5]:
+        rewrite(owner, each, requested_at=datetime(2026, 1, 1, tzinfo=UTC))
     path, pages = f"{REQUESTS}?state=pending&limit=3", []
 
     while path:

@@ -16,10 +16,10 @@ from tests.approvals.asking import (
     decide,
     ids,
     in_json,
-    tamper,
 )
 from tests.conftest import KEY_PERMISSIONS, PASSWORD, create_key, member
 from tests.http import call
+from tests.tampering import tamper
 
 
 def test_a_held_command_answers_with_what_waits_and_with_no_resource(held, asked, first_key):
@@ -93,7 +93,7 @@ def test_a_request_shows_all_that_a_decision_needs(asked, first_key, dana, ann, 
 
 
 def test_a_payload_that_does_not_verify_is_a_problem_and_no_sentence(asked, ann, browser, owner):
-    tamper(owner, "payload = %s", bytes(asked.payload)[:-1])
+    tamper(owner, asked, payload=bytes(asked.payload)[:-1])
 
     detail = browser(ann).get(address(asked)).json()
     (listed,) = browser(ann).get(REQUESTS).json()["results"]

@@ -1,0 +1,91 @@
+"""Agreement of the parts of evidence: whether state, votes, requirements and log fit together."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from approvals.models.states import State
+from approvals.models.votes import Decision
+from approvals.policies import slots
+from approvals.policies.slots import Slots
+
+_BREAK_GLASS = "approvals.glass_broken"
+# The last records that a held command can have: status and error code, where it is certain.
+_ENDS = {
+    State.EXECUTED: {("succeeded", "")},
+    State.DENIED: {("cancelled", "denied")},
+    State.WITHDRAWN: {("cancelled", "withdrawn")},
+    State.EXPIRED: {("cancelled", "expired")},
+    State.REFUSED: {("refused", ""), ("cancelled", "too_late")},
+    State.FAILED: {("cancelled", "unloadable")},
+}
+_OPEN = (State.PENDING, State.FAILED)
+_AFTER_APPROVAL = (State.EXECUTED, State.REFUSED, State.FAILED)
+_FINAL = ("succeeded", "refused", "cancelled")
+
+
+def disagreements(evidence: dict[str, Any]) -> list[str]:
+    """Return what does not fit together in evidence; empty if all of it does.
+
+    It reads the evidence only, so a file can be checked without a database.
+    """
+    return [*_records(evidence), *_votes(evidence)]
+
+
+def _records(evidence: dict[str, Any]) -> Iterator[str]:
+    request = evidence["request"]
+    state, own = request["state"], _own_records(evidence)
+    if not any(each["status"] == "postponed" for each in own):
+        yield "the log has no record of the held command"
+    if state == State.SUPERSEDED:
+        return
+    ends = [_end(each) for each in own if each["status"] in _FINAL]
+    if not ends and state in _OPEN:
+        if state == State.FAILED and not any(each["status"] == "failed" for each in own):
+            yield "the request is failed, but the log has no failure of its command"
+    elif len(ends) != 1 or ends[0] not in _ENDS.get(state, ()):
+        found = ", ".join(status for status, _ in ends) or "no outcome"
+        yield f"the request is {state}, but the log of its command has: {found}"
+
+
+def _votes(evidence: dict[str, Any]) -> Iterator[str]:
+    request = evidence["request"]
+    votes = [each for each in evidence["votes"] if each["counts"]]
+    if any(not each["is_genuine"] for each in votes):
+        yield "a vote counts although it is not genuine"
+    if request["state"] == State.DENIED and not _of(votes, Decision.DENY):
+        yield "the request is denied, but no vote denies it"
+    if request["state"] not in _AFTER_APPROVAL or _is_approved(evidence, votes):
+        return
+    if not any(each["message_type"] == _BREAK_GLASS for each in evidence["events"]):
+        yield f"the request is {request['state']}, but the votes do not meet its requirements"
+
+
+def _is_approved(evidence: dict[str, Any], votes: list[dict[str, Any]]) -> bool:
+    """Return True if the votes meet the requirements, by the rules that each was given for."""
+    approving = _of(votes, Decision.APPROVE)
+    rules = evidence["requirements"]["rules"]
+    return slots.are_filled(
+        [
+            Slots(
+                rule["id"],
+                rule["quorum"],
+                {int(each["voter_id"]) for each in approving if rule["id"] in each["rules"]},
+            )
+            for rule in rules
+        ]
+    )
+
+
+def _of(votes: list[dict[str, Any]], decision: Decision) -> list[dict[str, Any]]:
+    return [each for each in votes if each["decision"] == decision]
+
+
+def _own_records(evidence: dict[str, Any]) -> list[dict[str, Any]]:
+    command_id = evidence["request"]["command_id"]
+    return [each for each in evidence["records"] if each["command_id"] == command_id]
+
+
+def _end(record: dict[str, Any]) -> tuple[str, str]:
+    """Return status and code; the code of a refusal may be any."""
+    status = record["status"]
+    return status, record["error_code"] if status == "cancelled" else ""
