@@ -67,7 +67,7 @@ def _condition(policy: Policy, governed: list[type[Command]]) -> Iterator[CheckM
         )
     except Invalid as error:
         message = f"The condition of the {policy} fails, which refuses its commands: {error}"
-        yield Error(message, hint="Edit the policy, or disable it.", id="approvals.E005")
+        yield Error(message, hint="Edit the policy, or disable it.", id="approvals.E006")
 
 
 def _pending_requests() -> Iterator[CheckMessage]:

@@ -2,8 +2,9 @@
 
 - ``pages``: the auditors' pages, and admin base classes
 - ``rest``: viewsets, errors, lists and the OpenAPI document for a REST API on the bus
+- ``sessions``: signing in with limits, its records, and how long a session lasts
 - ``tracking``: history rows, event folding and the database triggers
-- ``entry``: contexts of commands from HTTP requests and the shell
+- ``entry``: contexts of commands from HTTP requests and the shell, and rate limits
 - ``bus``: dispatch of one command in one transaction
 - ``log``: reading the records: search, feed, visibility and status
 - ``subjects``: what messages are about: types, labels and tenants

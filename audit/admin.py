@@ -13,9 +13,11 @@ from audit.pages.access import record_or_refuse
 from audit.pages.admin import ReadOnlyAdmin, shown_time
 from audit.pages.labels import words
 from audit.pages.linked_rows import record_links
+from audit.sessions.views import SignInForm
 
 # With few models, the links in the header and on the start page are enough.
 admin.site.enable_nav_sidebar = False
+admin.site.login_form = SignInForm
 admin.site.site_url = None
 admin.site.index_title = "Overview"
 

@@ -22,6 +22,8 @@ from audit.bus.postponements import (
     pending_sql,
     read_pending,
 )
+from audit.entry import rate_limits
+from audit.entry.rate_limits import Limit, LimiterFailed, LimitReached, Quota
 from audit.entry.requests import client_address, normal_address
 from audit.entry.shell import carry_all_out, carry_out, errors_told
 from audit.messages.catalog import upcasts

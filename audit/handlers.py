@@ -1,9 +1,12 @@
 """The handlers of the log's own commands."""
 
+from django.contrib.auth import get_user_model
+
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
 from audit.log import commands, epochs
 from audit.messages.exceptions import Conflict, FieldError, Invalid
+from audit.sessions import commands as sessions
 
 
 class CannotWait(Conflict):
@@ -36,7 +39,35 @@ def view_page(command: commands.ViewPage, context: Context) -> None:
     """Do nothing: the record of the command is its only effect."""
 
 
-@precondition(commands.ExportRecords, commands.EndExport, commands.ViewPage)
+@handles(sessions.SignIn)
+def sign_in(command: sessions.SignIn, context: Context) -> None:
+    context.emit(sessions.SignedIn(user_id=command.user_id, username=context.actor.label))
+
+
+@handles(sessions.SignOut)
+def sign_out(command: sessions.SignOut, context: Context) -> None:
+    context.emit(sessions.SignedOut(user_id=command.user_id, username=context.actor.label))
+
+
+@handles(sessions.ChangePassword)
+def change_password(command: sessions.ChangePassword, context: Context) -> None:
+    user = get_user_model()._default_manager.select_for_update().get(pk=command.user_id)
+    user.set_password(command.password)
+    user.save(update_fields=["password"])
+    context.emit(sessions.PasswordChanged(user_id=command.user_id, username=context.actor.label))
+
+
+@handles(sessions.RecordFailedSignIn)
+def record_failed_sign_in(command: sessions.RecordFailedSignIn, context: Context) -> None:
+    user = get_user_model()._default_manager.filter(pk=command.user_id).first()
+    event = sessions.SignInThrottled if command.is_throttled else sessions.SignInFailed
+    context.emit(event(user_id=command.user_id, username=user.get_username() if user else ""))
+
+
+@precondition(
+    *(commands.ExportRecords, commands.EndExport, commands.ViewPage),
+    *(sessions.SignIn, sessions.SignOut, sessions.RecordFailedSignIn),
+)
 def check_is_not_held(*_: object) -> None:
     """Refuse to be held: after approval there would be no request to send the file or page to.
 

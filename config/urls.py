@@ -1,7 +1,7 @@
 """The URLs of the whole site."""
 
 from django.contrib import admin
-from django.contrib.auth.views import PasswordResetCompleteView, PasswordResetConfirmView
+from django.contrib.auth.views import PasswordResetCompleteView
 from django.http import Http404
 from django.urls import include, path, re_path
 from django.views.generic import RedirectView
@@ -13,6 +13,7 @@ from audit.rest import error_pages
 from audit.rest.exception_handlers import page_not_found
 from audit.rest.viewsets.actors import WhoamiViewSet
 from audit.rest.viewsets.log import CommandLogViewSet, EventViewSet
+from audit.sessions.views import ChangeOwnPassword, SetPassword, sign_in
 from config.site.deprecation import MIGRATION_PAGE, migration_page
 from config.site.reference import ReferenceViewSet, reference
 
@@ -39,13 +40,15 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path(
         "set-password/<uidb64>/<token>/",
-        PasswordResetConfirmView.as_view(),
+        SetPassword.as_view(),
         name="password_reset_confirm",
     ),
     path("set-password/", PasswordResetCompleteView.as_view(), name="password_reset_complete"),
     path("admin/", admin.site.admin_view(first_page)),
     # Django's shortcut to the page of a row fails for invalid ids, and no model has such a page.
     re_path("^admin/r/", page_not_found, {"exception": Http404()}),
+    path("admin/login/", sign_in),
+    path("admin/password_change/", admin.site.admin_view(ChangeOwnPassword.as_view())),
     path("admin/", admin.site.urls),
     path("audit/", include("audit.urls")),
     path(MIGRATION_PAGE, migration_page, name="from-v1-to-v2"),

@@ -13,7 +13,7 @@ import psycopg
 from django.conf import settings
 
 from config.first_run import database_roles, embedded_postgres
-from config.first_run.postgres_cluster import Cluster
+from config.first_run.embedded_postgres import Cluster
 
 
 class OwnCluster:

@@ -11,7 +11,7 @@ import psycopg
 from django.db import connection, connections
 
 from config.first_run import database_roles, embedded_postgres
-from config.first_run.postgres_cluster import PORT, Cluster
+from config.first_run.embedded_postgres import PORT, Cluster
 from tests.threads import until
 
 DATABASE = database_roles.DATABASE

@@ -10,8 +10,7 @@ from rest_framework.request import Request
 
 from apikeys.authentication.credentials import Authentication, BadCredential, authenticate
 from apikeys.authentication.middleware import remember
-from apikeys.authentication.rate_limits import LimiterFailed, LimitReached
-from audit.domain import Actor, client_address
+from audit.domain import Actor, LimiterFailed, LimitReached, client_address
 
 logger = structlog.get_logger(__name__)
 

@@ -10,10 +10,18 @@ from uuid import UUID
 
 from django.db import DatabaseError, connection, models
 
-from apikeys.authentication import rate_limits, usage
-from apikeys.authentication.rate_limits import Owed, Quota
+from apikeys.authentication import limits, usage
+from apikeys.authentication.limits import Owed
 from apikeys.models.tokens import NoToken, Token
-from audit.domain import Actor, PreparedQuery, credential, permission_ids_sql, permission_names
+from audit.domain import (
+    Actor,
+    PreparedQuery,
+    Quota,
+    credential,
+    permission_ids_sql,
+    permission_names,
+    rate_limits,
+)
 
 
 class Verdict(models.TextChoices):
@@ -127,7 +135,7 @@ _BY_ID = PreparedQuery(
     )
 )
 _WITHIN_LIMITS = PreparedQuery(f"""
-    WITH candidate AS MATERIALIZED ({_FOUND_BY_DIGEST}), {rate_limits.COMMON_TABLES}
+    WITH candidate AS MATERIALIZED ({_FOUND_BY_DIGEST}), {limits.COMMON_TABLES}
     SELECT blocked.owed, quota.owed, taken.owed, candidate.*
     FROM (SELECT) AS request
     LEFT JOIN candidate ON TRUE
@@ -169,7 +177,7 @@ def authenticate(text: str, *, address: str | None) -> Authentication:
     if owed:
         owed.check_address()
     if candidate is None or candidate.verdict != Verdict.VALID:
-        rate_limits.count_failure(address)
+        limits.count_failure(address)
         raise BadCredential(Verdict(candidate.verdict) if candidate else Verdict.UNKNOWN)
     quota = owed.check_key() if owed else None
     usage.note(candidate.id, address)
@@ -208,9 +216,9 @@ def _digest(text: str) -> bytes:
 def _find(digest: bytes, address: str | None) -> tuple[Owed | None, Candidate | None]:
     """Find the key and, if there are limits, take one request from its allowance."""
     values = {"digest": digest, "address": address}
-    if limits := rate_limits.parameters(address):
+    if further := limits.parameters(address):
         try:
-            return _split(_within_limits(values | limits))
+            return _split(_within_limits(values | further))
         except DatabaseError as error:
             rate_limits.go_on_without(error)
     row = _BY_DIGEST.first(values)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 
-from apikeys.authentication.rate_limits import Quota
+from audit.domain import Quota
 
 _KEPT_AS = "_countersign_rate_limit"
 

@@ -19,7 +19,7 @@ import structlog
 from django.conf import settings
 from django.db import Error, connection
 
-from apikeys.authentication import rate_limits
+from audit.domain import rate_limits
 
 logger = structlog.get_logger(__name__)
 

@@ -1,11 +1,9 @@
-from apikeys.models.allowances import Allowance
 from apikeys.models.customers import Customer, Membership
 from apikeys.models.keys import ApiKey, Environment, State
 from apikeys.models.secrets import ApiKeySecret, PickUp
 from apikeys.models.usage import ApiKeyUsage
 
 __all__ = [
-    "Allowance",
     "ApiKey",
     "ApiKeySecret",
     "ApiKeyUsage",

@@ -1,5 +1,6 @@
 """Request bodies about API keys."""
 
+from functools import partial
 from typing import Any
 
 from rest_framework import serializers
@@ -9,6 +10,7 @@ from audit.domain import known_scopes
 from audit.rest import CommandInput
 
 _LONGEST_NETWORK = 100
+_OptionalTime = partial(serializers.DateTimeField, required=False, allow_null=True)
 
 
 class ScopeField(serializers.CharField):
@@ -70,12 +72,8 @@ class CreateApiKeyInput(_KeyInput):
         required=False,
         help_text="The use of the key; its secrets begin with it. It cannot change.",
     )
-    not_before = serializers.DateTimeField(
-        required=False, allow_null=True, help_text="The start of validity."
-    )
-    expires_at = serializers.DateTimeField(
-        required=False, allow_null=True, help_text="The end of validity."
-    )
+    not_before = _OptionalTime(help_text="The start of validity.")
+    expires_at = _OptionalTime(help_text="The end of validity.")
 
 
 class UpdateApiKeyInput(_KeyInput):
@@ -84,12 +82,8 @@ class UpdateApiKeyInput(_KeyInput):
     name = serializers.CharField(
         required=False, max_length=limits.LONGEST_NAME, help_text="The name of the key."
     )
-    not_before = serializers.DateTimeField(
-        required=False, allow_null=True, help_text="The start of validity; null: immediately."
-    )
-    expires_at = serializers.DateTimeField(
-        required=False, allow_null=True, help_text="The end of validity; null: never."
-    )
+    not_before = _OptionalTime(help_text="The start of validity; null: immediately.")
+    expires_at = _OptionalTime(help_text="The end of validity; null: never.")
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Distinguish cleared fields from omitted ones, which commands both write as None."""

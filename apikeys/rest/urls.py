@@ -2,7 +2,8 @@
 
 from django.urls import URLPattern, path
 
-from apikeys.rest import ApiKeyViewSet, LegacyApiKeyViewSet
+from apikeys.rest.keys import ApiKeyViewSet
+from apikeys.rest.legacy import LegacyApiKeyViewSet
 from apikeys.rest.verification import VerificationViewSet
 from audit.rest import CommandViewSet
 

@@ -12,13 +12,10 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Count, Manager, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_POST
 
 from approvals.pages import people as people_forms
-from approvals.pages.feedback import Feedback
+from approvals.pages.feedback import Feedback, not_sent
 from approvals.pages.people import Verb
 from approvals.people.commands import MANAGE_PEOPLE
 from audit.entry.requests import LONGEST_REASON, actor_of_request
@@ -76,9 +73,6 @@ class ByCommandAdmin(ReadOnlyAdmin):
         """Add the form that creates a row."""
         context = {
             "may_manage": self.has_manage_permission(request),
-            "create_url": self._url("create"),
-            "create_fields": self.create_fields,
-            "kind": self.opts.verbose_name,
             "longest_reason": LONGEST_REASON,
         }
         return super().changelist_view(request, context | (extra_context or {}))
@@ -86,41 +80,34 @@ class ByCommandAdmin(ReadOnlyAdmin):
     def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Add the forms that send commands."""
         added = {
-            "subject_type": self.subject_type,
             "may_manage": self.has_manage_permission(request),
-            "ask_url": self._url("ask", object_id),
             "plain_verbs": self._verbs(*(name for name in self.verbs if name not in _CHOOSING)),
-            "choices": self.choices(),
-            "may_rename": "rename" in self.verbs,
             "longest_reason": LONGEST_REASON,
         }
         return super().row_page(request, object_id, **(added | context))
 
-    @method_decorator(require_POST)
     def ask_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Send the command of a form on the page of a row."""
         row = self.visible(request, object_id)
+        if request.method != "POST":
+            return not_sent(request, self._url("change", row.pk))
         verb = self.verbs.get(request.POST.get("verb", ""))
         if verb is not None:
             self._ask(request, row, verb)
         is_there = self.model._default_manager.filter(pk=row.pk).exists()
         return redirect(self._url("change", row.pk) if is_there else self._url("changelist"))
 
-    @method_decorator(require_POST)
     def create_view(self, request: HttpRequest) -> HttpResponse:
         """Create a row; show its password link, once."""
+        if request.method != "POST":
+            return not_sent(request, self._url("changelist"))
         label = str(self.opts.verbose_name)
         feedback = self._send(partial(self.create.build, request.POST), label, request)
         if feedback.secret is None:
             return redirect(self._url("changelist"))
-        context = {
-            "title": "Shown once",
-            "secret": feedback.secret,
-            "is_password_link": True,
-            "back": self._url("changelist"),
-        }
-        context = self.admin_site.each_context(request) | context
-        return TemplateResponse(request, "approvals/shown_once.html", context)
+        context = {"title": "Shown once", "secret": feedback.secret, "is_password_link": True}
+        back = self._url("changelist")
+        return self.page(request, "approvals/shown_once.html", back=back, **context)
 
     def choices(self) -> list[dict[str, Any]]:
         """Return the choices on the page of a row, each with its buttons."""

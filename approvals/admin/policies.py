@@ -5,12 +5,10 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -138,7 +136,7 @@ class PolicyAdmin(HistoryAdmin):
 
     def explain_view(self, request: HttpRequest) -> HttpResponse:
         """Show the verdict of each policy on one logged command."""
-        self._policy(request, None)
+        self.check_may_view(request)
         form, record = ExplainForm(request.GET or None), None
         if form.is_bound and form.is_valid():
             records = policy_preview.visible_records(actor_of_request(request))
@@ -158,8 +156,7 @@ class PolicyAdmin(HistoryAdmin):
         if object_id is not None:
             policy: Policy = self.visible(request, object_id)
             return policy
-        if not self.has_view_permission(request):  # type: ignore[no-untyped-call]
-            raise PermissionDenied
+        self.check_may_view(request)
         return None
 
     def _propose(
@@ -185,12 +182,8 @@ class PolicyAdmin(HistoryAdmin):
     def _page(self, request: HttpRequest, template: str, **content: Any) -> HttpResponse:
         policy: Policy | None = content.get("policy")
         context = {
-            "opts": self.opts,
-            "address": request.path,
             "draft": [pair for pair in request.POST.items() if pair[0] not in _NOT_DRAFTED],
             "seen": store.current_number(Subject("policy", str(policy.pk))) if policy else "",
             "longest_reason": LONGEST_REASON,
-            "policies_url": reverse("admin:approvals_policy_changelist"),
         }
-        context = self.admin_site.each_context(request) | context | content
-        return TemplateResponse(request, f"approvals/{template}.html", context)
+        return self.page(request, f"approvals/{template}.html", **(context | content))

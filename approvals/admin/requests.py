@@ -3,17 +3,16 @@
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from approvals.models import ApprovalRequest
 from approvals.pages import links
+from approvals.pages.feedback import not_sent
 from approvals.pages.inbox import bulk
 from approvals.pages.inbox import page as inbox
 from approvals.pages.request import decision
@@ -47,12 +46,12 @@ class ApprovalRequestAdmin(HistoryAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        self._check_may_view(request)
+        self.check_may_view(request)
         page = inbox.read(request.GET, actor=actor_of_request(request))
         # The header needs no query for a count that is known.
         known = {} if page["waiting_for_me"] is None else {"waiting_for_me": page["waiting_for_me"]}
         context = {"title": "Approval requests", "page": page, **known}
-        return self._page(request, "approvals/inbox.html", **context)
+        return self.page(request, "approvals/inbox.html", **context)
 
     @method_decorator(require_safe)
     def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
@@ -65,10 +64,11 @@ class ApprovalRequestAdmin(HistoryAdmin):
             return redirect(links.request_url(self.visible(request, object_id).pk))
         return self._request_page(request, object_id, is_tried=True)
 
-    @method_decorator(require_POST)
     def decide_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Send the decision made on the page of a request."""
         row = self.visible(request, object_id)
+        if request.method != "POST":
+            return not_sent(request, links.request_url(row.pk))
         decided = decision.decide(
             row,
             verb=request.POST.get("decision", ""),
@@ -80,12 +80,12 @@ class ApprovalRequestAdmin(HistoryAdmin):
         if decided.secret is None:
             return redirect(page)
         shown = {"title": "Shown once", "secret": decided.secret, "back": page}
-        return self._page(request, "approvals/shown_once.html", **shown)
+        return self.page(request, "approvals/shown_once.html", **shown)
 
     @method_decorator(require_http_methods(["GET", "HEAD", "POST"]))
     def selected_view(self, request: HttpRequest) -> HttpResponse:
         """Confirm the decision on several requests; then show the result of each."""
-        self._check_may_view(request)
+        self.check_may_view(request)
         given = request.POST if request.method == "POST" else request.GET
         verb, actor = given.get("verb", ""), actor_of_request(request)
         requests = bulk.selected(given.getlist("request"), actor=actor)
@@ -94,9 +94,9 @@ class ApprovalRequestAdmin(HistoryAdmin):
             return redirect(_LIST)
         if request.method == "POST":
             context = bulk.outcome(requests, verb=verb, request=request)
-            return self._page(request, "approvals/selected_done.html", **context)
+            return self.page(request, "approvals/selected_done.html", **context)
         context = bulk.confirmation(requests, verb=verb, actor=actor)
-        return self._page(request, "approvals/selected.html", verb=verb, **context)
+        return self.page(request, "approvals/selected.html", verb=verb, **context)
 
     def _request_page(
         self, request: HttpRequest, object_id: str, *, is_tried: bool = False
@@ -104,12 +104,4 @@ class ApprovalRequestAdmin(HistoryAdmin):
         row = self.visible(request, object_id)
         context = request_page.read(row, actor=actor_of_request(request), is_tried=is_tried)
         title = context["asked"].sentence
-        return self._page(request, "approvals/request.html", title=title, **context)
-
-    def _check_may_view(self, request: HttpRequest) -> None:
-        if not self.has_view_permission(request):  # type: ignore[no-untyped-call]
-            raise PermissionDenied
-
-    def _page(self, request: HttpRequest, template: str, **context: Any) -> HttpResponse:
-        frame = self.admin_site.each_context(request) | {"opts": self.opts}
-        return TemplateResponse(request, template, frame | context)
+        return self.page(request, "approvals/request.html", title=title, **context)

@@ -275,7 +275,7 @@ class ApprovalRequest(SealedRow):
             rules=rules,
             digest=self.digest,
             comment=context.reason,
-            authenticated_at=voter.last_login,
+            authenticated_at=context.request.authenticated_at,
             client_address=context.request.client_address,
         )
         vote.mac = payloads.sign(vote.signed_content)

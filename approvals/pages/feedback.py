@@ -2,7 +2,10 @@
 
 from typing import NamedTuple
 
+from django.contrib import messages
 from django.contrib.messages import constants as levels
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 
 from approvals.models import ApprovalRequest
 from approvals.pages.links import pending_message
@@ -29,3 +32,10 @@ def feedback_on(outcome: Outcome, sentence: str) -> Feedback:
         held = ApprovalRequest.of_command(outcome.command_id).get()
         return Feedback(pending_message(sentence, held), levels.WARNING)
     return Feedback(f"{sentence}: done.", levels.SUCCESS, outcome.secret)
+
+
+def not_sent(request: HttpRequest, page: str) -> HttpResponse:
+    """Redirect to the page of a form whose URL was opened by GET, as after signing in again."""
+    message = "Nothing was sent. If you had to sign in again, fill in the form once more."
+    messages.warning(request, message)
+    return redirect(page)

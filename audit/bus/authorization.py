@@ -1,5 +1,7 @@
 """Authorization: the permission and the scopes that a command needs."""
 
+from django.apps import apps
+
 from audit.actors import scopes
 from audit.bus import handling
 from audit.bus.context import Context
@@ -32,4 +34,6 @@ def scopes_for(command_class: type[Command]) -> frozenset[str]:
 def known_scopes() -> frozenset[str]:
     """Return every scope that a credential can have."""
     labels = {each.message_type.partition(".")[0] for each in handling.command_classes()}
+    # Messages on people have no app of their own, and no key sends them.
+    labels &= {app.label for app in apps.get_app_configs()}
     return frozenset({scopes.READ, scopes.WRITE}).union(*map(scopes.of_app, labels))

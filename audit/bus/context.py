@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -21,6 +22,8 @@ class RequestFacts:
     traceparent: str = ""
     client_address: str | None = None
     user_agent: str = ""
+    #: When the session of the request was signed in; None without a session.
+    authenticated_at: datetime | None = None
 
 
 @dataclass(slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import ipaddress
 import re
+from datetime import UTC, datetime
 from functools import lru_cache
 
 from django.conf import settings
@@ -12,6 +13,8 @@ from audit.actors.actors import Actor, actor_for_user
 from audit.bus.context import Context, RequestFacts
 from audit.messages.text import clean_text, header_line
 
+#: The key of the session with the time of signing in, in seconds since 1970.
+SIGNED_IN_AT = "signed_in_at"
 #: The longest reason that is recorded, in characters.
 LONGEST_REASON = 1000
 _LONGEST_TRACEPARENT = 200
@@ -45,6 +48,7 @@ def request_facts(request: HttpRequest) -> RequestFacts:
         traceparent=_line(request, "traceparent", longest=_LONGEST_TRACEPARENT),
         client_address=client_address(request),
         user_agent=_line(request, "User-Agent", longest=_LONGEST_USER_AGENT),
+        authenticated_at=_signed_in_at(request),
     )
 
 
@@ -106,6 +110,14 @@ def actor_of_request(request: HttpRequest) -> Actor:
         # Cached on the request, because an admin page needs it several times.
         vars(request)["_countersign_actor"] = known
     return known
+
+
+def _signed_in_at(request: HttpRequest) -> datetime | None:
+    """Return when the session was signed in, but never load a session for that."""
+    session = getattr(request, "session", None)
+    if session is None or not session.accessed or SIGNED_IN_AT not in session:
+        return None
+    return datetime.fromtimestamp(session[SIGNED_IN_AT], UTC)
 
 
 def _line(request: HttpRequest, name: str, *, longest: int) -> str:

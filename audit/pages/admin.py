@@ -10,6 +10,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import BinaryField, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.text import capfirst
@@ -103,9 +104,21 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         row = self.get_object(request, unquote(object_id))
         if row is None:
             raise Http404
+        self.check_may_view(request, row)
+        return row
+
+    def check_may_view(self, request: HttpRequest, row: Model | None = None) -> None:
+        """Check that the user may see a row, or such rows at all.
+
+        :raises PermissionDenied: if not.
+        """
         if not self.has_view_permission(request, row):
             raise PermissionDenied
-        return row
+
+    def page(self, request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
+        """Return a page of our own within the admin."""
+        frame = self.admin_site.each_context(request) | {"opts": self.opts}
+        return TemplateResponse(request, template, frame | context)
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Return every field except those with bytes: digests, payloads and fingerprints."""

@@ -19,6 +19,7 @@ from audit.rest.references import (
     Uuid,
     one_of,
     reference,
+    resource,
     status_url,
 )
 from audit.subjects import types
@@ -207,29 +208,11 @@ def pending_approvals(subjects: Iterable[Subject]) -> dict[Subject, list[Pending
 
 def present_pending(waiting: Iterable[Pending]) -> list[PendingApproval]:
     """Return the held commands on one subject."""
-    return [
-        {
-            "request_id": each.request_id,
-            "url": each.url,
-            "command_id": each.command_id,
-            "type": each.message_type,
-            "approve_by": each.approve_by,
-        }
-        for each in waiting
-    ]
+    return [resource(PendingApproval, each, type=each.message_type) for each in waiting]
 
 
 def _approval(progress: Progress | None) -> ApprovalProgress | None:
-    if progress is None:
-        return None
-    return {
-        "request_id": progress.request_id,
-        "url": progress.url,
-        "state": progress.state,
-        "have": progress.have,
-        "needed": progress.needed,
-        "approve_by": progress.approve_by,
-    }
+    return resource(ApprovalProgress, progress) if progress else None
 
 
 def _approval_request(progress: Progress | None) -> RaisedRequest | None:
@@ -278,23 +261,18 @@ def _settled_at(record: CommandRecord) -> datetime:
 
 
 def _event(event: EventRecord) -> EventResource:
-    return {
-        "id": str(event.id),
-        "type": event.message_type,
-        "subject": reference(event.subject_type, event.subject_id),
-        "number": event.number,
-        "occurred_at": event.occurred_at,
-        "data": event.data,
-    }
+    subject = reference(event.subject_type, event.subject_id)
+    return resource(
+        EventResource, event, id=str(event.id), type=event.message_type, subject=subject
+    )
 
 
 def _attempt(record: CommandRecord) -> AttemptResource:
-    return {
-        "number": record.attempt,
-        "status": record.status,
-        "received_at": record.received_at,
-        "settled_at": _settled_at(record),
-        "duration_us": record.duration_us,
-        "causation_id": str(record.causation_id) if record.causation_id else None,
-        "error": _error(record),
-    }
+    return resource(
+        AttemptResource,
+        record,
+        number=record.attempt,
+        settled_at=_settled_at(record),
+        causation_id=str(record.causation_id) if record.causation_id else None,
+        error=_error(record),
+    )

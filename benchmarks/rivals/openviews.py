@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from apikeys.rest import ApiKeyViewSet
+from apikeys.rest.keys import ApiKeyViewSet
 from audit.actors.actors import SYSTEM, Actor
 
 

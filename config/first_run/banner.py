@@ -56,18 +56,10 @@ class Demo(TypedDict):
 
 
 def banner(demo: Demo, *, mail: str) -> str:
-    return _TEXT.format(
-        base_url=demo["base_url"],
-        logins="\n".join(_login_lines(demo)),
-        mail_line=_mail_line(mail),
-        api_key=demo["api_key"],
-        **_SED,
-    )
-
-
-def _mail_line(mail: str) -> str:
-    """Return a line with the directory of e-mails; empty if a server sends them."""
-    return f"\n  E-mails  are written to files in {mail}\n" if mail else ""
+    """Return the banner, with the directory of e-mails, which is empty if a server sends them."""
+    mail_line = f"\n  E-mails  are written to files in {mail}\n" if mail else ""
+    logins = "\n".join(_login_lines(demo))
+    return _TEXT.format(**demo, logins=logins, mail_line=mail_line, **_SED)
 
 
 def _login_lines(demo: Demo) -> list[str]:

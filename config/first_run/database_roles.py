@@ -2,7 +2,7 @@
 
 import psycopg
 
-from config.first_run.postgres_cluster import Cluster
+from config.first_run.embedded_postgres import Cluster
 
 DATABASE = "countersign"
 OWNER = "countersign_owner"

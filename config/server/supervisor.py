@@ -23,8 +23,8 @@ logger = structlog.get_logger(__name__)
 ANSWER_SECONDS = 60
 _POLL_SECONDS = 0.1
 # A process that ends sooner than this is replaced after a pause, longer each time.
-_STABLE_SECONDS = 30
-_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 30.0
+_STABLE_SECONDS = 10
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 # Beyond the time that each process gives its worker to end.
 _GRACE_SECONDS = 2
 

@@ -13,9 +13,9 @@ from tests.edge.client import get
 
 #: Short deadlines, in seconds; the sizes are those of production.
 SHORT = {
-    "WEB_HEAD_SECONDS": "3",
-    "WEB_BODY_SECONDS": "3",
-    "WEB_WRITE_SECONDS": "4",
+    "WEB_HEAD_SECONDS": "2",
+    "WEB_BODY_SECONDS": "2",
+    "WEB_WRITE_SECONDS": "3",
 }
 
 

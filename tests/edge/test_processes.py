@@ -1,11 +1,20 @@
 """The server's processes: `manage.py serve`, killed workers, and orderly ends."""
 
+import json
 import os
 import signal
-from threading import Thread
+import time
+import uuid
+from http.client import HTTPConnection, HTTPException
+from threading import Event, Thread
 
+from apikeys.models import ApiKey
+from audit.models.records import CommandRecord
 from tests.edge.client import exchange, get, head
 from tests.edge.servers import eventually, is_alive
+
+#: More of them with WORKER_KILLS, as the soak test does.
+KILLS = int(os.environ.get("WORKER_KILLS", "3"))
 
 
 def kill(pids):
@@ -48,6 +57,59 @@ def test_killed_workers_are_replaced_again_and_again(serve):
     assert server.is_running()
 
 
+class Writer(Thread):
+    """A client that creates keys, and repeats each request until it is acknowledged."""
+
+    def __init__(self, server, key, *, stop):
+        super().__init__(daemon=True)
+        self._server, self._key, self._stop_writing = server, key, stop
+        self.acknowledged, self.statuses = [], set()
+
+    def run(self):
+        while not self._stop_writing.is_set():
+            name = str(uuid.uuid4())
+            while (status := self._create(name)) != 201:
+                self.statuses.add(status)
+                time.sleep(0.05)
+            self.acknowledged.append(name)
+
+    def _create(self, name):
+        connection = HTTPConnection("127.0.0.1", self._server.port, timeout=20)
+        headers = {**self._key.headers, "Content-Type": "application/json", "Idempotency-Key": name}
+        try:
+            connection.request("POST", "/api/v2/api-keys", json.dumps({"name": name}), headers)
+            response = connection.getresponse()
+            assert response.read()
+        except (OSError, HTTPException):
+            return "no response"
+        finally:
+            connection.close()
+        return response.status
+
+
+def test_killed_workers_lose_and_duplicate_no_acknowledged_write(serve, first_key):
+    server, stop = serve(RATE_LIMIT_PER_KEY="none"), Event()
+    writers = [Writer(server, first_key, stop=stop) for _ in range(4)]
+    for writer in writers:
+        writer.start()
+    for _ in range(KILLS):
+        eventually(lambda: responds(server))
+        written = sum(len(writer.acknowledged) for writer in writers)
+        kill(server.workers()[-1:])
+        eventually(lambda: sum(len(writer.acknowledged) for writer in writers) > written + 10)  # noqa: B023
+    stop.set()
+    for writer in writers:
+        writer.join()
+
+    names = [name for writer in writers for name in writer.acknowledged]
+    assert len(names) > KILLS * 10
+    assert set().union(*(writer.statuses for writer in writers)) <= {"no response", 503}
+    assert ApiKey.objects.filter(name__in=names).count() == len(names)
+    assert ApiKey.objects.exclude(pk=first_key.id).count() == len(names)
+    created = CommandRecord.objects.filter(message_type="apikeys.create", channel="v2")
+    assert created.filter(status="succeeded").count() == len(names)
+
+
 def test_killed_parents_of_workers_are_replaced(serve):
     server = serve()
     old = server.processes()
@@ -57,6 +119,7 @@ def test_killed_parents_of_workers_are_replaced(serve):
     eventually(lambda: len(server.workers()) == 2 and not set(old) & set(server.processes()))
     eventually(lambda: responds(server))
     assert server.is_running()
+    assert server.log().count("web_process_ended") >= 2
 
 
 def test_sigterm_ends_requests_and_streams_in_order(serve):

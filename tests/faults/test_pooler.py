@@ -3,6 +3,7 @@
 import http.client
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -114,6 +115,23 @@ def test_dropped_startup_options_are_reported_with_the_statements_that_replace_t
         assert f"ALTER ROLE {role} SET {name} = '{quoted}';" in told
     assert "W001" not in direct
     assert "lacks settings" not in direct
+
+
+@needs_pgbouncer
+def test_a_role_with_the_documented_settings_needs_no_startup_options(pooled):
+    page = (settings.BASE_DIR / "docs/operations.md").read_text()
+    documented = re.findall(r"^ALTER ROLE countersign_app (SET .+);$", page, re.MULTILINE)
+    here = f"ALTER ROLE CURRENT_USER IN DATABASE {connection.settings_dict['NAME']}"
+    with connection.cursor() as cursor:
+        for statement in documented:
+            cursor.execute(f"{here} {statement}")
+        try:
+            told = run(pooled, "manage.py", "check", "--deploy", "--database", "default")
+        finally:
+            cursor.execute(f"{here} RESET ALL")
+
+    assert len(documented) >= 5
+    assert "W001" not in told
 
 
 @needs_pgbouncer

@@ -150,6 +150,7 @@ def test_every_caller_is_answered_while_the_database_is_stopped(site, callers):
             answers.append((action, *action()))
             if time.monotonic() > end:
                 return
+            time.sleep(0.05)
 
     with ThreadPoolExecutor(len(actions)) as clients, site.cluster.stopped():
         end = time.monotonic() + STOPPED_SECONDS

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -28,6 +29,7 @@ _FEWEST_ROWS = 3
 _MOST_ROWS = 20
 _UNITS = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}
 _LONGEST_MESSAGE = 500
+_Choice = partial(forms.BooleanField, required=False)
 
 
 def in_greatest_unit(length: timedelta) -> tuple[int, str]:
@@ -103,17 +105,11 @@ class PolicyForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text="Shown only if the effect is Forbid.",
     )
-    requester_may_vote = forms.BooleanField(
-        required=False, label="The requester may also approve the request"
-    )
-    requester_reason_required = forms.BooleanField(
-        required=False, label="The requester must give a reason"
-    )
-    approver_reason_required = forms.BooleanField(
-        required=False, label="Approvers must give a reason"
-    )
-    one_open_request = forms.BooleanField(
-        required=False, initial=True, label="Only one open request for the same command at a time"
+    requester_may_vote = _Choice(label="The requester may also approve the request")
+    requester_reason_required = _Choice(label="The requester must give a reason")
+    approver_reason_required = _Choice(label="Approvers must give a reason")
+    one_open_request = _Choice(
+        initial=True, label="Only one open request for the same command at a time"
     )
     minimum_membership = LengthField(
         label="Minimum membership of approvers", help_text="Empty: any length of time."

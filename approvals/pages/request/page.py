@@ -2,24 +2,46 @@
 
 from datetime import datetime
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.utils.timesince import timesince, timeuntil
 
+from approvals.decisions import commands
+from approvals.decisions.evidence import records_of
 from approvals.decisions.rehearsal import rehearse
 from approvals.models import ApprovalRequest, State
 from approvals.pages import links
 from approvals.pages.request.differences import differences
 from approvals.pages.request.matching_policies import difference_to_today, matching_policies
-from approvals.pages.request.related_activity import related_activity
-from approvals.pages.request.timeline import timeline
+from approvals.requests import listing
 from approvals.requests.approvers import EligibleApprovers, people_to_ask
 from approvals.requests.presentation import Ballot, Presented, present
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON
 from audit.models.records import CommandRecord, Status
+from audit.pages.labels import status_words, words
 from audit.pages.safe_text import many_lines, one_line
 
 _LONGEST = 160
+_MOST_RELATED = 5
+_MOST_STEPS = 100
+_OF_ATTEMPT = {
+    Status.POSTPONED: "Requested",
+    Status.SUCCEEDED: "Executed",
+    Status.REFUSED: "Refused on execution",
+    Status.FAILED: "Failed on execution",
+    Status.CANCELLED: "Cancelled",
+}
+_DID = {
+    commands.Approve.message_type: "Approved",
+    commands.Deny.message_type: "Denied",
+    commands.TakeBack.message_type: "Took back the vote",
+    commands.Withdraw.message_type: "Withdrawn",
+    commands.Retry.message_type: "Retried",
+    commands.TightenRequest.message_type: "Tightened",
+    commands.ExpireRequest.message_type: "Expired",
+    commands.BreakGlass.message_type: "Break-glass used",
+}
 
 
 class Clock(NamedTuple):
@@ -131,3 +153,99 @@ def _successor(request: ApprovalRequest) -> ApprovalRequest | None:
     if request.state != State.SUPERSEDED:
         return None
     return ApprovalRequest.of_command(request.command_id).first()
+
+
+class Earlier(NamedTuple):
+    """A command on the same subject."""
+
+    record: CommandRecord
+    label: str
+    actor: str
+
+
+class RelatedActivity(NamedTuple):
+    """Requests and commands that the user may see."""
+
+    on_subject: list[Presented]
+    of_requester: list[Presented]
+    commands: list[Earlier]
+
+
+def related_activity(presented: Presented, *, actor: Actor) -> RelatedActivity:
+    """Return the related activity that the actor may see."""
+    request = presented.request
+    subject = request.subject_reference if presented.command else None
+    open_ones = listing.open_about([subject], actor=actor) if subject else []
+    on_subject = [each for each in open_ones if each.pk != request.pk][:_MOST_RELATED]
+    of_requester = _of_requester(request, actor=actor)
+    found = present({*on_subject, *of_requester}, actor=actor)
+    related = {each.request.pk: each for each in found}
+    return RelatedActivity(
+        on_subject=[related[each.pk] for each in on_subject],
+        of_requester=[related[each.pk] for each in of_requester],
+        commands=_commands(request, actor=actor) if subject else [],
+    )
+
+
+def _of_requester(request: ApprovalRequest, *, actor: Actor) -> list[ApprovalRequest]:
+    """Return the latest requests of the same person, by any key, or of the same service."""
+    same = {"requester_kind": request.requester_kind, "requester_id": request.requester_id}
+    person = {"requester_person": request.requester_person} if request.requester_person else same
+    found = listing.visible_to(actor).filter(**person).exclude(pk=request.pk)
+    return list(found.order_by("-requested_at", "-pk")[:_MOST_RELATED])
+
+
+def _commands(request: ApprovalRequest, *, actor: Actor) -> list[Earlier]:
+    """Return the latest commands on the subject, for users who may read its history."""
+    if not (links.may_read_log(actor) or links.may_see_kind(request.subject_type, actor=actor)):
+        return []
+    about = {"subject_type": request.subject_type, "subject_id": request.subject_id}
+    records = CommandRecord.objects.filter(**about).exclude(command_id=request.command_id)
+    return [
+        Earlier(record, words(record.message_type), one_line(record.actor_label, longest=_LONGEST))
+        for record in actor.confine(records).order_by("-position")[:_MOST_RELATED]
+    ]
+
+
+class Step(NamedTuple):
+    """A command on the request, or an attempt at the requested one, with its text made safe."""
+
+    at: datetime
+    record: CommandRecord
+    label: str
+    actor: str
+    reason: str
+    error: str
+
+
+def timeline(request: ApprovalRequest) -> list[Step]:
+    """Return the attempts at the requested command, and the commands on it, oldest first."""
+    records = records_of(request)[:_MOST_STEPS]
+    received_at: dict[UUID | None, datetime] = {
+        record.command_id: record.received_at for record in records
+    }
+
+    def order(record: CommandRecord) -> tuple[datetime, bool]:
+        """Return the time of a record, and True if it has a cause, which the log has later."""
+        cause_at = received_at.get(record.causation_id, record.received_at)
+        return max(record.received_at, cause_at), record.causation_id in received_at
+
+    return [
+        Step(
+            at=order(record)[0],
+            record=record,
+            label=_label(record, request),
+            actor=one_line(record.actor_label, longest=_LONGEST),
+            reason=many_lines(record.reason),
+            error=many_lines(record.error_message),
+        )
+        for record in sorted(records, key=order)
+    ]
+
+
+def _label(record: CommandRecord, request: ApprovalRequest) -> str:
+    if record.command_id == request.command_id:
+        return _OF_ATTEMPT[Status(record.status)]
+    if record.status == Status.SUCCEEDED:
+        return _DID.get(record.message_type, words(record.message_type))
+    return f"{words(record.message_type)}: {status_words(record.status)}"

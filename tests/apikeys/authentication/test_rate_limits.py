@@ -4,12 +4,13 @@ import pytest
 import structlog.testing
 from django.db import connection, transaction
 
-from apikeys.authentication import rate_limits, usage
+from apikeys.authentication import usage
 from apikeys.authentication.credentials import Authentication, BadCredential, authenticate
-from apikeys.authentication.rate_limits import Limit, LimitReached, Quota
 from apikeys.commands import DisableApiKey
-from apikeys.models import Allowance
 from apikeys.models.tokens import Token
+from audit.entry import rate_limits
+from audit.entry.rate_limits import Limit, LimitReached, Quota
+from audit.models import Allowance
 from benchmarks.protocol import Traffic, traffic_of
 from tests.conftest import completed, create_key
 from tests.http import call

@@ -8,9 +8,10 @@ from django.contrib.auth.models import User
 
 from apikeys.authentication import usage
 from apikeys.commands import CreateApiKey, DeleteApiKey, DisableApiKey
-from apikeys.models import Allowance, ApiKey, ApiKeySecret, ApiKeyUsage, Membership
+from apikeys.models import ApiKey, ApiKeySecret, ApiKeyUsage, Membership
 from apikeys.models.tokens import Token
 from audit.bus.dispatch import dispatch
+from audit.models import Allowance
 from audit.models.records import CommandRecord
 from audit.outside import outside_command
 from tests.conftest import Key, completed, create_key, member

@@ -249,7 +249,10 @@ def test_a_decision_is_a_post(waiting, ann, browser):
     client = browser(ann)
 
     url = reverse("admin:approvals_approvalrequest_decide", args=[waiting.pk])
-    assert client.get(url).status_code == 405
+    page = client.get(url, follow=True)
+    assert page.redirect_chain == [(f"{LIST}{waiting.pk}/change/", 302)]
+    assert "Nothing was sent" in page.content.decode()
+    assert not waiting.votes.exists()
     assert client.post(f"{LIST}{waiting.pk}/change/", {"state": "executed"}).status_code == 405
 
 

@@ -109,7 +109,7 @@ def test_a_stored_condition_that_breaks_a_limit_refuses_and_is_reported(
     scenario.then_refused(ConditionFailed)
     assert ApiKey.objects.get().is_enabled
     (problem,) = run_checks(databases=["default"])
-    assert problem.id == "approvals.E005"
+    assert problem.id == "approvals.E006"
     assert "the policy on apikeys.disable" in problem.msg
 
 

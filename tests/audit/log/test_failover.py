@@ -12,7 +12,7 @@ from audit.log.feed import Place, Rewound, place_of, read_after
 from audit.messages.exceptions import Failed
 from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord, Epoch, EventRecord
-from config.first_run.postgres_cluster import PORT
+from config.first_run.embedded_postgres import PORT
 from tests.poolers import needs_pgbouncer, pooling
 from tests.standbys import pair, reached_at
 from tests.threads import Crowd, until

@@ -1,0 +1,92 @@
+"""The commands and events of signing in and out.
+
+Their subject is the account, not the user: a sign-in must not make a request to change the user out
+of date.
+"""
+
+from dataclasses import dataclass
+
+from audit.messages.classes import Command, Event, SubjectOf, secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OnAccount(Command):
+    subject = SubjectOf("account", "user_id")
+
+    user_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignIn(_OnAccount):
+    """Sign in."""
+
+    message_type = "people.sign_in"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignOut(_OnAccount):
+    """Sign out."""
+
+    message_type = "people.sign_out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangePassword(_OnAccount):
+    """Change one's own password."""
+
+    message_type = "people.change_password"
+
+    password: str = secret()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordFailedSignIn(_OnAccount):
+    """Record a sign-in that failed. ``user_id`` is 0 if there is no such account."""
+
+    message_type = "people.record_failed_sign_in"
+    required_permission = "audit.record_failed_sign_in"
+
+    is_throttled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OfAccount(Event):
+    subject = SubjectOf("account", "user_id")
+
+    user_id: int
+    username: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedIn(_OfAccount):
+    """A person signed in."""
+
+    message_type = "people.signed_in"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignedOut(_OfAccount):
+    """A person signed out."""
+
+    message_type = "people.signed_out"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordChanged(_OfAccount):
+    """A person changed the password of their account."""
+
+    message_type = "people.password_changed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignInFailed(_OfAccount):
+    """A sign-in failed: there is no such active account, or the password was wrong."""
+
+    message_type = "people.sign_in_failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignInThrottled(_OfAccount):
+    """There were too many attempts to sign in: further ones are refused for a while."""
+
+    message_type = "people.sign_in_throttled"

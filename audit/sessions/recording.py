@@ -1,0 +1,57 @@
+"""Records of signing in and out, made when Django signals them."""
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.dispatch import receiver
+from django.http import HttpRequest
+
+from audit.actors.actors import SYSTEM, actor_for_user
+from audit.bus.dispatch import dispatch
+from audit.entry.requests import context_of
+from audit.messages.classes import Command
+from audit.sessions import store
+from audit.sessions.commands import RecordFailedSignIn, SignIn, SignOut
+
+CHANNEL = "sign-in"
+
+
+@receiver(user_logged_in)
+def record_sign_in(request: HttpRequest, user: Any, **_: Any) -> None:
+    """Note the time in the session, and record the sign-in; without a record, it fails."""
+    store.begin(request.session)
+    _record(SignIn(user_id=user.pk), request, user)
+
+
+@receiver(user_logged_out)
+def record_sign_out(request: HttpRequest, user: Any, **_: Any) -> None:
+    if user is not None:
+        _record(SignOut(user_id=user.pk), request, user)
+
+
+@receiver(user_login_failed)
+def record_failure(
+    credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any
+) -> None:
+    record_failed(request, credentials.get("username", ""))
+
+
+def record_failed(
+    request: HttpRequest | None, username: str, *, is_throttled: bool = False
+) -> None:
+    """Record a failed sign-in. Of the username only the account that has it is kept.
+
+    People sometimes type their password in its place.
+    """
+    users = get_user_model()._default_manager
+    user = users.filter(**{get_user_model().USERNAME_FIELD: username}).first()
+    command = RecordFailedSignIn(user_id=user.pk if user else 0, is_throttled=is_throttled)
+    _record(command, request, None)
+
+
+def _record(command: Command, request: HttpRequest | None, user: Any) -> None:
+    # Django's test client signs in without a request.
+    if request is not None and request.method is not None:
+        actor = actor_for_user(user) if user else SYSTEM
+        dispatch(command, context=context_of(request, channel=CHANNEL, actor=actor))

@@ -1,0 +1,186 @@
+"""Signing in and out: what is recorded, and how often it may be tried."""
+
+import threading
+
+import pytest
+from django.contrib.auth.models import User
+from django.core import mail
+from django.test import Client
+
+from approvals.people.commands import SendPasswordLink
+from audit.messages.exceptions import Failed
+from audit.models import Allowance
+from audit.models.records import CommandRecord, EventRecord
+from audit.sessions import limits, recording
+from tests.conftest import PASSWORD, completed
+from tests.threads import Crowd
+
+PAGE = "/admin/login/"
+
+
+def sign_in(client, username="ann", password=PASSWORD, **extra):
+    return client.post(PAGE, {"username": username, "password": password}, **extra)
+
+
+def events(message_type=None):
+    found = EventRecord.objects.filter(message_type__startswith="people.").order_by("position")
+    return [each for each in found if message_type in (None, each.message_type)]
+
+
+@pytest.fixture
+def limited(settings):
+    """Three failures an hour for an account, and six for an address."""
+    settings.RATE_LIMIT_SIGN_IN_PER_ACCOUNT = (3, 3600)
+    settings.RATE_LIMIT_SIGN_IN_PER_ADDRESS = (6, 3600)
+
+
+def test_a_sign_in_and_a_sign_out_are_recorded_with_the_address(ann, client):
+    answer = sign_in(client, REMOTE_ADDR="192.0.2.7", headers={"X-Request-Id": "req-1"})
+    client.post("/admin/logout/", REMOTE_ADDR="192.0.2.7")
+
+    assert answer.status_code == 302
+    signed_in, signed_out = events()
+    assert (signed_in.message_type, signed_out.message_type) == (
+        "people.signed_in",
+        "people.signed_out",
+    )
+    assert signed_in.data == {"user_id": ann.pk, "username": "ann"}
+    record = CommandRecord.objects.get(message_type="people.sign_in")
+    assert (record.actor_id, record.client_address) == (str(ann.pk), "192.0.2.7")
+    assert (record.request_id, record.status) == ("req-1", "succeeded")
+
+
+@pytest.mark.parametrize(
+    ("username", "known"), [("ann", True), ("nobody", False), (PASSWORD, False)]
+)
+def test_a_failed_sign_in_is_recorded_without_the_password(ann, client, username, known):
+    answer = sign_in(client, username, "wrong horse")
+
+    assert answer.status_code == 200
+    (event,) = events("people.sign_in_failed")
+    expected = {"user_id": ann.pk, "username": "ann"} if known else {"user_id": 0, "username": ""}
+    assert event.data == expected
+    record = CommandRecord.objects.get(message_type="people.record_failed_sign_in")
+    assert record.client_address == "127.0.0.1"
+    assert "horse" not in str(vars(record)) + str(event.data)
+
+
+def test_an_account_is_throttled_and_the_log_says_so_once(ann, client, limited):
+    answers = [sign_in(client, password="wrong") for _ in range(5)]
+    right = sign_in(client)
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+    assert right.status_code == 429
+    assert 0 < int(right["Retry-After"]) <= 3600
+    assert "Too many attempts to sign in. Try again in" in right.content.decode()
+    assert len(events("people.sign_in_failed")) == 3
+    (event,) = events("people.sign_in_throttled")
+    assert event.data["user_id"] == ann.pk
+
+
+def test_a_stranger_cannot_lock_out_somebody_in_their_own_browser(ann, client, limited):
+    assert sign_in(client).status_code == 302
+    client.post("/admin/logout/")
+    stranger = Client(REMOTE_ADDR="203.0.113.9")
+    assert [sign_in(stranger, password="wrong").status_code for _ in range(4)][-1] == 429
+
+    assert sign_in(client).status_code == 302
+
+
+def test_the_mark_of_a_browser_counts_for_its_own_account_only(ann, bob, client, limited):
+    assert sign_in(client).status_code == 302
+    client.post("/admin/logout/")
+    stranger = Client(REMOTE_ADDR="203.0.113.9")
+    assert [sign_in(stranger, "bob", "wrong").status_code for _ in range(4)][-1] == 429
+
+    assert sign_in(client, "bob").status_code == 429
+    client.cookies["device"] = client.cookies["device"].value[:-1] + "x"
+    stranger = Client(REMOTE_ADDR="203.0.113.10")
+    [sign_in(stranger, password="wrong") for _ in range(3)]
+    assert sign_in(client).status_code == 429
+
+
+def test_guesses_in_a_known_browser_are_limited_too(ann, client, limited):
+    assert sign_in(client).status_code == 302
+    client.post("/admin/logout/")
+
+    assert [sign_in(client, password="wrong").status_code for _ in range(4)][-1] == 429
+
+
+def test_an_address_is_throttled_across_accounts(ann, bob, client, limited):
+    names = [f"name {number}" for number in range(7)]
+
+    assert [sign_in(client, name, "wrong").status_code for name in names][-1] == 429
+    assert sign_in(client).status_code == 429
+    assert sign_in(Client(REMOTE_ADDR="203.0.113.9")).status_code == 302
+
+
+def test_successful_attempts_use_up_nothing(ann, limited):
+    for _ in range(8):
+        assert sign_in(Client()).status_code == 302
+
+
+def test_eight_guesses_at_once_do_not_exceed_the_limit(ann, limited):
+    with Crowd(8) as crowd:
+        answers = crowd.at_once(*[lambda: sign_in(Client(), password="wrong")] * 8)
+
+    assert sum(answer.status_code == 200 for answer in answers) <= 3
+
+
+def test_a_thread_stays_free_while_passwords_are_checked(ann, client, monkeypatch):
+    monkeypatch.setattr(limits, "_checks", threading.BoundedSemaphore(1))
+    with limits.limited(client.get(PAGE).wsgi_request, "somebody else"):
+        answer = sign_in(client)
+
+    assert (answer.status_code, answer["Retry-After"]) == (429, "2")
+    assert sign_in(client).status_code == 302
+
+
+def test_without_limits_nothing_is_counted(ann, client, settings):
+    settings.RATE_LIMIT_SIGN_IN_PER_ACCOUNT = settings.RATE_LIMIT_SIGN_IN_PER_ADDRESS = None
+
+    assert sign_in(client, password="wrong").status_code == 200
+    assert not Allowance.objects.exists()
+
+
+def test_without_a_record_nobody_is_signed_in(ann, client, monkeypatch):
+    def fail(*_, **__):
+        raise Failed
+
+    monkeypatch.setattr(recording, "dispatch", fail)
+    client.raise_request_exception = False
+
+    sign_in(client)
+
+    monkeypatch.undo()
+    assert client.get("/admin/").status_code == 302
+
+
+def test_a_changed_password_is_recorded_and_the_session_goes_on(ann, client):
+    sign_in(client)
+    new = "another horse battery"
+    form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+
+    answer = client.post("/admin/password_change/", form)
+
+    assert answer.status_code == 302
+    assert User.objects.get(pk=ann.pk).check_password(new)
+    (event,) = events("people.password_changed")
+    assert event.data == {"user_id": ann.pk, "username": "ann"}
+    record = CommandRecord.objects.get(message_type="people.change_password")
+    assert record.actor_id == str(ann.pk)
+    assert new not in str(vars(record))
+    assert client.get("/admin/").status_code == 200
+
+
+def test_a_password_set_through_a_link_is_recorded(ann, client, manager, context_of):
+    User.objects.filter(pk=ann.pk).update(email="ann@example.com")
+    completed(SendPasswordLink(user_id=ann.pk), context=context_of(manager))
+    link = next(word for word in mail.outbox[0].body.split() if "/set-password/" in word)
+    page = client.get(link[link.index("/set-password/") :], follow=True)
+    new = "another horse battery"
+
+    client.post(page.request["PATH_INFO"], {"new_password1": new, "new_password2": new})
+
+    assert User.objects.get(pk=ann.pk).check_password(new)
+    assert [event.data["user_id"] for event in events("people.password_changed")] == [ann.pk]

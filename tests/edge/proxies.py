@@ -1,0 +1,82 @@
+"""Real proxies in front of the server, as an operator configures them."""
+
+import os
+import shutil
+import subprocess
+from contextlib import contextmanager
+
+import pytest
+
+from tests import servers
+from tests.edge.client import get
+from tests.edge.servers import eventually
+
+_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
+
+_HAPROXY = """
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 60s
+  timeout server 60s
+frontend clients
+  bind 127.0.0.1:{port}
+  option forwardfor
+  http-request set-header X-Forwarded-Proto http
+  default_backend countersign
+backend countersign
+  server one 127.0.0.1:{server}
+"""
+_NGINX = """
+daemon off;
+worker_processes 1;
+pid {directory}/nginx.pid;
+error_log {directory}/nginx.log;
+events {{ worker_connections 256; }}
+http {{
+  access_log off;
+  client_body_temp_path {directory}/body;
+  proxy_temp_path {directory}/proxy;
+  fastcgi_temp_path {directory}/fastcgi;
+  uwsgi_temp_path {directory}/uwsgi;
+  scgi_temp_path {directory}/scgi;
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://127.0.0.1:{server};
+      proxy_http_version 1.1;
+      proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+      proxy_set_header X-Forwarded-Proto $scheme;
+    }}
+  }}
+}}
+"""
+_PROXIES = {
+    "haproxy": (_HAPROXY, ["haproxy", "-db", "-f"]),
+    "nginx": (_NGINX, ["nginx", "-c"]),
+}
+
+
+@contextmanager
+def proxy(name, directory, *, server):
+    """Run a proxy in front of a port until the block is left, and yield the proxy's port."""
+    template, (program, *arguments) = _PROXIES[name]
+    path = shutil.which(program, path=_PATH)
+    if path is None:
+        pytest.skip(f"{program} is not installed: apt install {program}")
+    port = servers.free_port()
+    directory.mkdir(exist_ok=True)
+    configuration = directory / f"{name}.conf"
+    configuration.write_text(template.format(port=port, server=server, directory=directory))
+    with (directory / "output").open("w") as output:
+        process = subprocess.Popen(
+            [path, *arguments, str(configuration)], stdout=output, stderr=output
+        )
+    try:
+        eventually(lambda: get(port, "/edge/echo", seconds=2) == 200 or process.poll() is not None)
+        assert process.poll() is None, (directory / "output").read_text()
+        yield port
+    finally:
+        process.terminate()
+        process.wait(10)
