@@ -11,6 +11,7 @@ from django.test import override_settings
 from django.utils import timezone
 
 from apikeys.models import ApiKey, Customer
+from approvals.decisions.evidence import gather, problems_of
 from approvals.models import ApprovalRequest, State
 from approvals.requests.flags import flags_of
 from audit.models.records import CommandRecord, EventRecord
@@ -112,3 +113,12 @@ def test_a_busy_month_is_kept_out_of_a_database_of_your_own(settings):
         call_command("demo", busy=True)
 
     assert CommandRecord.objects.count() == before
+
+
+def test_the_evidence_of_each_request_fits_together(told):
+    requests = list(ApprovalRequest.objects.all())
+
+    problems = [problem for each in requests for problem in problems_of(each, gather(each))]
+
+    assert requests
+    assert problems == []
