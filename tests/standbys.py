@@ -41,6 +41,25 @@ class Pair:
         self.standby.start()
         self.until_replayed()
 
+    def back_up(self) -> None:
+        """Copy the primary as a backup, to be recovered to the moment at which it ended."""
+        host = ("-h", self.primary.directory, "-p", str(PORT), "-U", "postgres")
+        target = self.standby.directory
+        self.primary.programs.run(
+            "pg_basebackup", *host, "-D", target, "-X", "stream", "-c", "fast"
+        )
+        (target / "recovery.signal").touch()
+        with (target / "postgresql.auto.conf").open("a") as settings:
+            settings.write("restore_command = 'false'\nrecovery_target = 'immediate'\n")
+            settings.write("recovery_target_action = 'promote'\n")
+
+    def recover(self) -> None:
+        """Stop the primary, recover the backup, and lead clients to it."""
+        self.primary.stop()
+        self.standby.start()
+        until(lambda: ask(self.standby, "SELECT pg_is_in_recovery()") == (False,))
+        self._switch()
+
     def until_replayed(self) -> None:
         """Return once the standby has everything that was committed so far."""
         (now,) = ask(self.primary, "SELECT pg_current_wal_lsn()::text")
@@ -59,6 +78,9 @@ class Pair:
         programs = self.primary.programs
         programs.run("pg_ctl", "-D", ".", "-m", "immediate", "stop", cwd=self.primary.directory)
         programs.run("pg_ctl", "-D", ".", "-w", "promote", cwd=self.standby.directory)
+        self._switch()
+
+    def _switch(self) -> None:
         draft = self.address.with_name("next")
         draft.symlink_to(self.standby.directory)
         draft.rename(self.address)

@@ -30,6 +30,10 @@ _OLDEST = """
             WHERE xid::text::bigint & 4294967295 NOT IN (SELECT low FROM elsewhere)),
         pg_snapshot_xmax(now)::text::bigint) END
 """
+# The record at a reader's place, or the last one before a place without a position.
+_LAST_READ = """
+    epoch = %(epoch)s AND xid = (%(xid)s::text)::xid8 AND %(position)s IN (0, position)
+"""
 _HORIZON = f"""
     WITH snapshot AS MATERIALIZED (SELECT pg_current_snapshot() AS now),
     elsewhere AS MATERIALIZED (
@@ -38,17 +42,22 @@ _HORIZON = f"""
         UNION ALL SELECT transaction::text::bigint FROM pg_prepared_xacts
             WHERE database <> current_database()
     ),
-    present AS (SELECT max(number) AS epoch FROM audit_epoch),
-    known AS (SELECT max(number) AS epoch FROM audit_epoch WHERE number <= %s)
+    present AS MATERIALIZED (
+        SELECT (SELECT max(number) FROM audit_epoch) AS epoch, ({_OLDEST})::text::xid8 AS oldest
+        FROM snapshot
+    ),
+    known AS (SELECT max(number) AS epoch FROM audit_epoch WHERE number <= %(epoch)s)
     SELECT present.epoch, (
             SELECT xid FROM audit_commandrecord
-            WHERE epoch = present.epoch AND xid < ({_OLDEST})::text::xid8
+            WHERE epoch = present.epoch AND xid < oldest
             ORDER BY epoch DESC, xid DESC, position DESC LIMIT 1
         )::text::bigint,
         known.epoch,
-        (SELECT fork_xid FROM audit_epoch WHERE number > known.epoch ORDER BY number LIMIT 1)
-    FROM snapshot, present, known
-"""  # put together from constants
+        (SELECT fork_xid FROM audit_epoch WHERE number > known.epoch ORDER BY number LIMIT 1),
+        EXISTS (SELECT FROM audit_commandrecord WHERE {_LAST_READ})
+            OR EXISTS (SELECT FROM audit_eventrecord WHERE {_LAST_READ})
+    FROM present, known
+"""
 _WRITERS = """
     SELECT pid, usename, application_name, clock_timestamp() - xact_start, age(backend_xid)
     FROM pg_stat_activity WHERE backend_xid IS NOT NULL AND datname = current_database()
@@ -70,7 +79,10 @@ class Place(NamedTuple):
 
 
 class Horizon(NamedTuple):
-    """The place up to which readers may read, and the fork that a reader has passed, if any."""
+    """The place up to which readers may read, and the fork that a reader has passed, if any.
+
+    It has passed the fork if the last record that it has read is after it, and missing here.
+    """
 
     place: Place
     fork: Place | None
@@ -138,10 +150,11 @@ def horizon(reader: Place) -> Horizon:
     in a statement of its own: records that a later statement may not see yet are after this place.
     """
     with connection.cursor() as cursor:
-        cursor.execute(_HORIZON, [reader.epoch])
-        newest, last, known, fork_xid = cursor.fetchone()
-    fork = None if fork_xid is None else Place(known, fork_xid)
+        last_read = reader if reader.position else reader._replace(xid=max(reader.xid - 1, 0))
+        cursor.execute(_HORIZON, last_read._asdict())
+        newest, last, known, fork_xid, is_here = cursor.fetchone()
     place = Place(newest, 0 if last is None else last + 1)
+    fork = None if is_here or fork_xid is None else Place(known, fork_xid)
     return Horizon(place, fork if fork and reader > fork else None)
 
 

@@ -196,22 +196,30 @@ def test_a_reader_from_an_epoch_that_is_unknown_here_is_told_so(moved):
     assert place_of(last) < rewound.value.place < Place(2)
 
 
-def test_a_commit_that_may_be_missing_is_behind_the_fork(moved, owner_transaction):
+def test_the_fork_is_before_a_commit_that_may_be_missing(moved, owner_transaction):
     """A transaction that began before the last record, and whose commit was lost, counts."""
-    dispatch(new_customer())
+    until(dispatched_alone)
     (began,) = owner_transaction.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
     dispatch(new_customer())
+    dispatch(new_customer())
     owner_transaction.rollback()
-    # The reader has read that transaction, which is lost, and the later command.
     last = read_all()[-1]
     moved()
     dispatch(new_customer())
 
     with pytest.raises(Rewound) as rewound:
-        read_after(EventRecord, place_of(last), limit=10)
+        read_after(EventRecord, Place(last.epoch, last.xid + 5, 0), limit=10)
+    place, again = rewound.value.place, []
+    rest = read_all(place)
+    # One at a time: a reader that stops between the fork and the new epoch is not sent back.
+    while records := read_after(EventRecord, place, limit=1):
+        again += records
+        place = place_of(records[-1])
 
-    # Other databases of the cluster may have older ones.
+    # Other databases of the cluster may have older transactions.
     assert rewound.value.place <= Place(1, began)
+    assert [each.id for each in again] == [each.id for each in rest]
+    assert last.id in {each.id for each in again}
 
 
 def test_a_forged_number_does_not_stop_the_next_epoch(moved, owner):

@@ -69,8 +69,8 @@ def pooled(servers, monkeypatch):
     directory.mkdir()
     address = {"host": str(servers.address), "port": str(PORT)}
     with (
-        pooling(directory, **address, user=connection.settings_dict["USER"]) as pooler,
-        reached_at(monkeypatch, pooler["HOST"], pooler["PORT"]),
+        pooling(directory, **address, user=connection.settings_dict["USER"]) as place,
+        reached_at(monkeypatch, *place),
     ):
         yield
 
@@ -136,6 +136,24 @@ def test_after_an_asynchronous_failover_no_event_is_skipped_or_kept_in_error(ser
     assert reader.read()
     reader.read_to_the_end()
 
+    reader.assert_complete()
+
+
+def test_after_a_recovery_to_a_point_in_time_it_is_the_same(servers, direct):
+    reader = Reader()
+    write(3)
+    servers.back_up()
+    lost = write(3)
+    reader.read_to_the_end()
+    connection.close()
+
+    servers.recover()
+    write(3)
+
+    assert first_command_of(Epoch.objects.latest("number").number) == BEGUN
+    assert not CommandRecord.objects.filter(command_id__in=lost).exists()
+    assert reader.read()
+    reader.read_to_the_end()
     reader.assert_complete()
 
 
