@@ -8,6 +8,7 @@ from django.db import models
 from uuid_utils.compat import uuid7
 
 from approvals.sealing import payloads
+from audit.models.json import ObjectField
 from audit.models.records import Evidence
 
 
@@ -24,7 +25,7 @@ class PolicySeal(Evidence):
     )
     version = models.PositiveIntegerField()
     governs = models.CharField(max_length=200)
-    content = models.JSONField()
+    content = ObjectField()
     mac = models.TextField()
 
     class Meta:

@@ -153,10 +153,10 @@ def own_pages(table, row):
 
 
 #: Tables of records, requests and votes. Older rows may violate their constraints.
-OLDER = ("audit_commandrecord", "audit_eventrecord", "approvals_approvalrequest", "approvals_vote")
+OLDER = ("audit_commandrecord", "audit_eventrecord", "approvals_approvalrequest")
 OTHERS = (
     *("audit_epoch", "audit_streamhead", "approvals_policy", "approvals_rule"),
-    *("approvals_policyseal", "apikeys_apikey", "apikeys_apikeysecret", "apikeys_customer"),
+    *("apikeys_apikey", "apikeys_apikeysecret", "apikeys_customer"),
     *("apikeys_membership", "apikeys_historicalapikey", "approvals_historicalpolicy"),
     *("approvals_historicalapprovalrequest", "auth_user", "auth_group"),
 )
