@@ -82,7 +82,7 @@ def _problem(
     model: type[models.Model], rules: str, seals: str, values: tuple[Any, ...], keys: object
 ) -> str:
     policy: Any = rows.loaded(model, values)
-    found = [PolicySeal(policy_id=policy.pk, **each) for each in json.loads(seals)]
+    found = [PolicySeal.read(policy_id=policy.pk, **each) for each in json.loads(seals)]
     return str(policy.problem_with(json.loads(rules), found))
 
 
@@ -102,7 +102,7 @@ def _governing(model: type[models.Model]) -> Statement:
             WHERE policy_id = policy.id AND NOT is_dropped
         ), (
             SELECT coalesce(jsonb_agg(jsonb_build_object('version', seal.version,
-                'governs', seal.governs, 'content', content, 'mac', mac)), '[]')::text
+                'governs', seal.governs, 'content', content::text, 'mac', mac)), '[]')::text
             FROM approvals_policyseal AS seal
             WHERE policy_id = policy.id AND seal.version >= policy.version
         ), {rows.columns(model, of="policy")}

@@ -38,6 +38,12 @@ class PolicySeal(Evidence):
     def __str__(self) -> str:
         return f"version {self.version} of the policy on {self.governs}"
 
+    @classmethod
+    def read(cls, *, content: str, **columns: Any) -> "PolicySeal":
+        """Return a row as it is stored, whatever a forged one contains."""
+        field = cls._meta.get_field("content")
+        return cls(content=field.from_db_value(content, None, None), **columns)
+
     @property
     def signed_content(self) -> bytes:
         """The content that the MAC covers."""

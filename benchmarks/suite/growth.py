@@ -56,8 +56,8 @@ def _lengthen(key_id: str, events: int) -> None:
     """Copy an event of the log until a subject has N, as if commands had added them."""
     with connections["owner"].cursor() as cursor:
         cursor.execute("SELECT set_config('audit.command_id', gen_random_uuid()::text, false)")
-        cursor.execute(_EVENTS, {"key": key_id, "events": events})
         cursor.execute(_HEAD, {"key": key_id, "events": events})
+        cursor.execute(_EVENTS, {"key": key_id, "events": events})
 
 
 @contextmanager
@@ -114,7 +114,7 @@ _EVENTS = """
     INSERT INTO audit_eventrecord
     SELECT copy.* FROM (SELECT event AS model FROM audit_eventrecord AS event LIMIT 1) AS given,
         generate_series(
-            1 + coalesce((SELECT number FROM audit_streamhead
+            1 + coalesce((SELECT max(number) FROM audit_eventrecord
                 WHERE subject_type = 'api-key' AND subject_id = %(key)s), 0),
             %(events)s) AS step (place)
     CROSS JOIN LATERAL jsonb_populate_record(model, jsonb_build_object(

@@ -133,7 +133,10 @@ def test_a_forged_seal_does_not_make_it_genuine(gate, disable, caplog):
     refuses(disable, caplog)
 
 
-@pytest.mark.parametrize("content", ["null", "[]", '"x"', "{}", '{"rules": 1}'])
+DEEP = '{"a":' * 3000 + "1" + "}" * 3000
+
+
+@pytest.mark.parametrize("content", ["null", "[]", '"x"', "{}", '{"rules": 1}', DEEP])
 def test_a_forged_seal_breaks_nothing(content, gate, disable, browser, policy_owners):
     attack(
         (
