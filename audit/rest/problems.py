@@ -97,7 +97,7 @@ class Overloaded(APIException):
     """The server is handling as many requests as it can."""
 
     status_code = HTTPStatus.SERVICE_UNAVAILABLE
-    default_detail = "The server is handling as many requests as it can. Nothing was changed."
+    default_detail = "The server is handling as many requests as it can."
     default_code = "overloaded"
     remedy = "Try again after Retry-After seconds."
     wait = 1

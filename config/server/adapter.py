@@ -110,9 +110,16 @@ class Adapter:
             return response.result()
         if not stream.begun.done():
             return refusal(scope, error)
-        is_gone = isinstance(error, ReaderGone)
-        logger.error("response_incomplete", path=scope["path"], exc_info=None if is_gone else error)
+        self._log_incomplete(scope, error)
         return None
+
+    @staticmethod
+    def _log_incomplete(scope: Message, error: BaseException) -> None:
+        request = f"{scope['method']} {scope['path']}"
+        if isinstance(error, ReaderGone):
+            logger.warning("response_not_read", request=request)
+        else:
+            logger.error("response_incomplete", request=request, exc_info=error)
 
     async def _acquire_thread(self) -> None:
         """Wait for a free thread.

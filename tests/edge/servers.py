@@ -9,7 +9,6 @@ from pathlib import Path
 from django.conf import settings
 
 from tests import servers
-from tests.edge.client import get
 
 #: Short deadlines, in seconds; the sizes are those of production.
 SHORT = {
@@ -62,9 +61,7 @@ def serving(directory, **environment):
         )
     server = Server(process, port=port, log=log)
     try:
-        eventually(
-            lambda: isinstance(get(port, "/edge/echo", seconds=2), int) or not server.is_running()
-        )
+        eventually(lambda: "Serving on" in server.log() or not server.is_running())
         assert server.is_running(), server.log()
         yield server
     finally:

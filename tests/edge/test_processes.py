@@ -3,13 +3,18 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 import time
 import uuid
 from http.client import HTTPConnection, HTTPException
 from threading import Event, Thread
 
+from django.conf import settings
+
 from apikeys.models import ApiKey
 from audit.models.records import CommandRecord
+from tests import servers
 from tests.edge.client import exchange, get, head
 from tests.edge.servers import eventually, is_alive
 
@@ -26,17 +31,21 @@ def responds(server):
     return get(server.port, "/edge/fixed/1", seconds=2) == 200
 
 
-def test_serve_responds_and_ends_with_all_its_processes(serve):
-    server = serve()
-    processes = server.processes()
+def test_a_server_that_cannot_start_says_so(tmp_path):
+    (tmp_path / "granian.py").write_text("raise ImportError('broken on purpose')")
 
-    server.process.send_signal(signal.SIGTERM)
-    code = server.process.wait(20)
+    run = subprocess.run(
+        [sys.executable, "manage.py", "serve"],
+        env=servers.environment(PORT=str(servers.free_port()), PYTHONPATH=str(tmp_path)),
+        cwd=settings.BASE_DIR,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
-    assert code == 0
-    assert processes
-    assert [pid for pid in processes if is_alive(pid)] == []
-    assert get(server.port, "/edge/echo") == "ConnectionRefusedError"
+    assert run.returncode == 1
+    assert "broken on purpose" in run.stderr
+    assert "The web server did not start" in run.stderr
 
 
 def test_killed_workers_are_replaced_again_and_again(serve):
@@ -135,6 +144,7 @@ def test_sigterm_ends_requests_and_streams_in_order(serve):
     for caller in callers:
         caller.start()
     eventually(lambda: server.requests_under_way() >= len(paths))
+    processes = server.processes()
 
     server.process.send_signal(signal.SIGTERM)
     eventually(lambda: get(server.port, "/edge/fixed/1", seconds=1) != 200)
@@ -145,6 +155,8 @@ def test_sigterm_ends_requests_and_streams_in_order(serve):
     assert [answer.status for answer in answers] == [200] * len(paths)
     assert all(answer.is_complete for answer in answers)
     assert server.process.wait(20) == 0
+    assert [pid for pid in processes if is_alive(pid)] == []
+    assert get(server.port, "/edge/fixed/1") == "ConnectionRefusedError"
 
 
 def test_a_request_that_never_ends_does_not_keep_the_server_from_stopping(serve):

@@ -2,6 +2,7 @@
 
 import signal
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from config.first_run import stopping
@@ -18,6 +19,9 @@ class Command(BaseCommand):
         stopping.raise_on_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
         try:
             with supervisor.running() as web_server:
+                self.stdout.write(f"Serving on {settings.WEB_HOST}, port {settings.WEB_PORT}.")
+                # Python buffers output to a pipe.
+                self.stdout.flush()
                 web_server.watch()
         except stopping.Stopped:
             self.stdout.write("Stopped.")
