@@ -41,7 +41,7 @@ class PolicySeal(Evidence):
     @classmethod
     def read(cls, *, content: str, **columns: Any) -> "PolicySeal":
         """Return a row as it is stored, whatever a forged one contains."""
-        field = cls._meta.get_field("content")
+        field: Any = cls._meta.get_field("content")
         return cls(content=field.from_db_value(content, None, None), **columns)
 
     @property
