@@ -17,6 +17,7 @@ from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import FieldError, Invalid
 
 _LONGEST = timedelta(days=99_999)
+_FROM = {0: "from zero", 1: "from one second"}
 
 
 @handles(commands.CreatePolicy)
@@ -116,7 +117,7 @@ def _check_durations(command: commands.PolicyDraft) -> None:
     least = {"minimum_membership": 0, "approve_within": 1, "execute_within": 1}
     given = {name: getattr(command, name) for name in least}
     errors = [
-        FieldError(name, "invalid", f"must be from {seconds} seconds to {_LONGEST.days} days")
+        FieldError(name, "out_of_range", f"must be {_FROM[seconds]} to {_LONGEST.days:,} days")
         for name, seconds in least.items()
         if given[name] is not None and not timedelta(seconds=seconds) <= given[name] <= _LONGEST
     ]

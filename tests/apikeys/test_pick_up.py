@@ -123,7 +123,7 @@ def test_another_customers_key_is_not_found(client, waiting, gus, globex, securi
     with outside_command("Ungoverned again"):
         security.rule_set.all().update(is_dropped=True)
         for rule in security.rule_set.all():
-            type(rule.policy).objects.filter(pk=rule.policy_id).update(is_enabled=False)
+            rule.policy.disable()
     theirs = create_key(gus, globex, name="theirs")
 
     assert pick_up(client, waiting, theirs).status_code == 404
@@ -191,7 +191,7 @@ def test_a_rotation_that_is_carried_out_meanwhile_supersedes_what_waits(
 ):
     for rule in security.rule_set.all():
         with outside_command("Ungoverned again"):
-            type(rule.policy).objects.filter(pk=rule.policy_id).update(is_enabled=False)
+            rule.policy.disable()
 
     rotated = call(
         client, "POST", f"{KEYS}/{waiting}/rotate", {"overlap_seconds": 0}, key=first_key

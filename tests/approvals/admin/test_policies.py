@@ -144,8 +144,8 @@ def test_conditions_are_tried_in_as_many_queries_for_many_commands(
         ("quorum_0", 9, "Security cannot give 9 approvals"),
         ("group_0", "", "Must name a quorum for each group"),
         ("approve_within_0", -1, "greater than or equal to 0"),
-        ("approve_within_0", 0, "Must be from 1 seconds"),
-        ("execute_within_0", 0, "Must be from 1 seconds"),
+        ("approve_within_0", 0, "Must be from one second to 99,999 days"),
+        ("execute_within_0", 0, "Must be from one second to 99,999 days"),
     ],
 )
 def test_what_is_wrong_with_a_draft_stands_beside_its_field(

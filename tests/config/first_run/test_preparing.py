@@ -134,7 +134,7 @@ def test_a_database_url_means_that_nothing_is_done(process, home):
 def test_importing_the_settings_starts_nothing(process, home):
     error = process("import config.settings", DATA_DIR=str(home)).leave()
 
-    assert "SECRET_KEY is missing" in error
+    assert "DATABASE_URL is missing" in error
     assert list(home.iterdir()) == []
 
 
