@@ -52,6 +52,11 @@ class OwnCluster:
         finally:
             self._signal(signal.SIGCONT)
 
+    def kill(self) -> None:
+        """Kill all processes of the server at once, and start it again."""
+        self._signal(signal.SIGKILL)
+        self.cluster.start()
+
     def _signal(self, number: signal.Signals) -> None:
         for process in Path("/proc").glob("[0-9]*"):
             try:
