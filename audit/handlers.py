@@ -2,6 +2,7 @@
 
 from django.contrib.auth import get_user_model
 
+from audit.actors.actors import actor_for_user
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
 from audit.log import commands, epochs
@@ -60,6 +61,9 @@ def change_password(command: sessions.ChangePassword, context: Context) -> None:
 @handles(sessions.RecordFailedSignIn)
 def record_failed_sign_in(command: sessions.RecordFailedSignIn, context: Context) -> None:
     user = get_user_model()._default_manager.filter(pk=command.user_id).first()
+    if user:
+        # So that the auditors of the account's customer see it.
+        context.tenant = actor_for_user(user).home_tenant()
     event = sessions.SignInThrottled if command.is_throttled else sessions.SignInFailed
     context.emit(event(user_id=command.user_id, username=user.get_username() if user else ""))
 

@@ -65,6 +65,18 @@ def test_a_failed_sign_in_is_recorded_without_the_password(ann, client, username
     assert "horse" not in str(vars(record)) + str(event.data)
 
 
+def test_the_auditors_of_a_customer_see_failures_of_its_people_only(dana, gus, iris, browser):
+    sign_in(Client(), "dana", "wrong")
+    sign_in(Client(), "gus", "wrong")
+
+    found = browser(iris).get("/audit/", {"command": "people.record_failed_sign_in"})
+
+    page = found.content.decode()
+    assert f"account {dana.pk}" in page or f"account:{dana.pk}" in page
+    assert f"account {gus.pk}" not in page
+    assert f"account:{gus.pk}" not in page
+
+
 def test_an_account_is_throttled_and_the_log_says_so_once(ann, client, limited):
     answers = [sign_in(client, password="wrong") for _ in range(5)]
     right = sign_in(client)
