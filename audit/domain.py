@@ -31,6 +31,7 @@ from audit.messages.classes import Command, Event, Subject, SubjectOf, generated
 from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid, NotFound
 from audit.messages.outcomes import Completed, Postponed
 from audit.messages.values import codec
+from audit.models.json import ObjectField
 from audit.models.lean import LeanManager, LeanModel
 from audit.models.queries import PreparedQuery
 from audit.outside import outside_command

@@ -77,6 +77,21 @@ def clean_database(transactional_db: None, owner: psycopg.Connection) -> Iterato
 
 
 @pytest.fixture
+def without_constraints(owner: psycopg.Connection) -> Iterator[None]:
+    """The tables as before their constraints on what is stored."""
+    found = owner.execute(
+        "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
+        " WHERE contype = 'c' AND conname ~ '_(time|amounts|json|ids)$'"
+    ).fetchall()
+    for table, name, _ in found:
+        owner.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
+    yield
+    wipe(owner)
+    for table, name, definition in found:
+        owner.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
+
+
+@pytest.fixture
 def acme() -> Customer:
     """The customer of most tests."""
     return completed(CreateCustomer(name="Acme"))

@@ -15,7 +15,7 @@ from apikeys.models.customers import Customer
 from apikeys.models.limits import DEFAULT_SCOPES, LONGEST_DESCRIPTION, LONGEST_NAME, check_period
 from apikeys.models.secrets import ApiKeySecret, PickUp, database_clock
 from apikeys.models.tokens import Token
-from audit.domain import Actor, HistoricalRecords, LeanModel, subject
+from audit.domain import Actor, HistoricalRecords, LeanModel, ObjectField, subject
 
 
 class Environment(models.TextChoices):
@@ -57,7 +57,7 @@ class ApiKey(LeanModel):
     allowed_networks = ArrayField(models.TextField(), default=list, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
     expires_at = models.DateTimeField(null=True, blank=True)
-    metadata = models.JSONField(default=dict, blank=True)
+    metadata = ObjectField(default=dict, blank=True)
     is_enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     deleted_at = models.DateTimeField(null=True, blank=True)

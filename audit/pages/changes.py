@@ -51,7 +51,7 @@ class Revision:
     def words(self) -> str:
         """The kind of change."""
         kinds = {"+": "added", "~": "changed", _DELETED: "removed"}
-        return f"row {kinds[self.row.history_type]}"
+        return f"row {kinds.get(self.row.history_type, 'malformed')}"
 
 
 #: The names of rows that foreign keys refer to, by model and key.

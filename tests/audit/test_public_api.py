@@ -27,6 +27,7 @@ PUBLIC = {
         "LimitReached",
         "LimiterFailed",
         "NotFound",
+        "ObjectField",
         "Pending",
         "Postponed",
         "PreparedQuery",

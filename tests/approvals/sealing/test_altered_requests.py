@@ -151,8 +151,9 @@ def test_it_is_not_expired(waiting, owner):
 
 @pytest.mark.parametrize("requirements", FORGED.values(), ids=FORGED)
 def test_a_forged_request_breaks_no_reader(
-    requirements, waiting, first_key, ann, bob, iris, browser, client
+    requirements, waiting, first_key, ann, bob, iris, browser, client, without_constraints
 ):
+    """Constraints refuse most of these requests now, but not those from before."""
     forged = forge(waiting, requirements)
     pages = [
         *(f"{LIST}?tab={tab}" for tab in ("needs", "mine", "watching", "done")),
