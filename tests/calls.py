@@ -6,14 +6,15 @@ from collections import Counter
 from tests.structure import APPS, ROOT
 
 _PLACES = tuple(f"{ROOT}/{app}/" for app in APPS)
-_DRIVER = f"{ROOT}/config/postgresql/"
+_DRIVER = (f"{ROOT}/config/postgresql/", f"{ROOT}/audit/wire/loaders.py")
 
 
 def calls_between_files(act):
     """Return a Counter of (caller, file, function) of each call into another file of the product.
 
-    Frames of libraries between two files are skipped, and so are those of the database backend,
-    which only libraries call; comprehensions and lambdas belong to the function around them.
+    Frames of libraries between two files are skipped, and so are those of the database backend and
+    the loaders of values, which only libraries call; comprehensions and lambdas belong to the
+    function around them.
     """
     stack, calls = [""], Counter()
 

@@ -7,7 +7,8 @@ import pytest
 from tests.edge.servers import serving
 
 
-@pytest.fixture(scope="session")
+# Not for the session: other tests count the connections to the same database.
+@pytest.fixture(scope="module")
 def server(django_db_setup, tmp_path_factory):
     """A server with two workers and short deadlines, for tests that leave it as it was."""
     with serving(tmp_path_factory.mktemp("server")) as running:
