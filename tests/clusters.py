@@ -71,19 +71,26 @@ class OwnCluster:
 
 
 @contextmanager
-def own_cluster() -> Iterator[OwnCluster]:
-    """Run a cluster until the block is left."""
+def temporary_cluster() -> Iterator[tuple[Cluster, Path]]:
+    """Run an empty cluster until the block is left; yield it with a directory beside it."""
     # Not pytest's own directory: the path of a socket may be no longer than 103 bytes.
     with tempfile.TemporaryDirectory() as directory:
         home = Path(directory)
         home.chmod(0o711)
         cluster = embedded_postgres.start(home / "postgres")
         try:
-            database_roles.ensure(cluster)
-            own = OwnCluster(cluster, home / "data")
-            own.manage("migrate", "-v0")
-            own.manage("demo")
-            own.manage("collectstatic", "--no-input", "-v0")
-            yield own
+            yield cluster, home
         finally:
             cluster.stop()
+
+
+@contextmanager
+def own_cluster() -> Iterator[OwnCluster]:
+    """Run a cluster with the demo until the block is left."""
+    with temporary_cluster() as (cluster, home):
+        database_roles.ensure(cluster)
+        own = OwnCluster(cluster, home / "data")
+        own.manage("migrate", "-v0")
+        own.manage("demo")
+        own.manage("collectstatic", "--no-input", "-v0")
+        yield own

@@ -1,7 +1,6 @@
 """A real PgBouncer in front of the test database."""
 
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers import free_port
+from tests.servers import free_port, program
 from tests.threads import until
 
-# The Debian package installs it where only root looks for programs.
-_PROGRAM = shutil.which("pgbouncer", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+_PROGRAM = program("pgbouncer")
 _SETTINGS = """\
 [databases]
 * = host={host} port={port} user={user}

@@ -1,6 +1,7 @@
 """The real server on the test database, and other processes that use it."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from signal import SIGKILL
+from typing import IO
 from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
@@ -28,17 +30,27 @@ def free_port() -> int:
         return taken.getsockname()[1]
 
 
+def start(output: int | IO[str], **extra: str) -> subprocess.Popen[bytes]:
+    """Start the server as operators do, on the test database."""
+    return subprocess.Popen(
+        [sys.executable, "manage.py", "serve"],
+        cwd=settings.BASE_DIR,
+        env=environment(**extra),
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+
+
+def program(name: str) -> str | None:
+    """Return the path of a program; Debian installs some where only root looks for them."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+
+
 @contextmanager
 def serving(port: int, *, workers: int = 1, **extra: str) -> Iterator[subprocess.Popen[bytes]]:
     """Serve as operators do, until the block is left."""
-    process = subprocess.Popen(
-        [sys.executable, "manage.py", "serve"],
-        cwd=settings.BASE_DIR,
-        env=environment(PORT=str(port), WEB_WORKERS=str(workers), **extra),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    process = start(subprocess.DEVNULL, PORT=str(port), WEB_WORKERS=str(workers), **extra)
     try:
         until(lambda: _answers(port))
         yield process

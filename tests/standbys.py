@@ -1,7 +1,6 @@
 """A primary and its streaming standby, of which the tests stop one and promote the other."""
 
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +9,9 @@ from typing import Any
 import psycopg
 from django.db import connection, connections
 
-from config.first_run import database_roles, embedded_postgres
+from config.first_run import database_roles
 from config.first_run.embedded_postgres import PORT, Cluster
+from tests.clusters import temporary_cluster
 from tests.threads import until
 
 DATABASE = database_roles.DATABASE
@@ -110,11 +110,7 @@ def ask(server: Cluster, sql: str) -> Any:
 @contextmanager
 def pair() -> Iterator[Pair]:
     """Run a primary with a copy of the test database; `attach_standby` starts the other."""
-    # Not pytest's own directory: the path of a socket may be no longer than 103 bytes.
-    with tempfile.TemporaryDirectory() as directory:
-        home = Path(directory)
-        home.chmod(0o711)
-        primary = embedded_postgres.start(home / "postgres")
+    with temporary_cluster() as (primary, home):
         if (account := primary.programs.account) is not None:
             os.chown(home, account.uid, account.gid)
         servers = Pair(primary, home)
@@ -122,7 +118,6 @@ def pair() -> Iterator[Pair]:
             servers.restore(_dump(home, primary))
             yield servers
         finally:
-            primary.stop()
             if servers.standby.directory.exists():
                 servers.standby.stop()
 

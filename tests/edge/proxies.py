@@ -1,7 +1,5 @@
 """Real proxies in front of the server, as an operator configures them."""
 
-import os
-import shutil
 import subprocess
 from contextlib import contextmanager
 
@@ -9,9 +7,7 @@ import pytest
 
 from tests import servers
 from tests.edge.client import get
-from tests.edge.servers import eventually
-
-_PATH = f"{os.environ.get('PATH', '')}:/usr/sbin"
+from tests.threads import until
 
 _HAPROXY = """
 defaults
@@ -62,7 +58,7 @@ _PROXIES = {
 def proxy(name, directory, *, server):
     """Run a proxy in front of a port until the block is left, and yield the proxy's port."""
     template, (program, *arguments) = _PROXIES[name]
-    path = shutil.which(program, path=_PATH)
+    path = servers.program(program)
     if path is None:
         pytest.skip(f"{program} is not installed: apt install {program}")
     port = servers.free_port()
@@ -74,7 +70,7 @@ def proxy(name, directory, *, server):
             [path, *arguments, str(configuration)], stdout=output, stderr=output
         )
     try:
-        eventually(lambda: get(port, "/edge/echo", seconds=2) == 200 or process.poll() is not None)
+        until(lambda: get(port, "/edge/echo", seconds=2) == 200 or process.poll() is not None)
         assert process.poll() is None, (directory / "output").read_text()
         yield port
     finally:

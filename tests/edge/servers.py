@@ -1,14 +1,11 @@
 """A server in processes of its own, started as operators start it."""
 
 import subprocess
-import sys
-import time
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from django.conf import settings
-
 from tests import servers
+from tests.threads import until
 
 #: Short deadlines, in seconds; the sizes are those of production.
 SHORT = {
@@ -51,17 +48,10 @@ def serving(directory, **environment):
     port, log = servers.free_port(), directory / "log"
     defaults = {"DJANGO_SETTINGS_MODULE": "tests.edge.settings", "PORT": str(port), **SHORT}
     with log.open("w") as output:
-        process = subprocess.Popen(
-            [sys.executable, "manage.py", "serve"],
-            cwd=settings.BASE_DIR,
-            env=servers.environment(**defaults | environment),
-            stdout=output,
-            stderr=output,
-            start_new_session=True,
-        )
+        process = servers.start(output, **defaults | environment)
     server = Server(process, port=port, log=log)
     try:
-        eventually(lambda: "Serving on" in server.log() or not server.is_running())
+        until(lambda: "Serving on" in server.log() or not server.is_running())
         assert server.is_running(), server.log()
         yield server
     finally:
@@ -80,14 +70,6 @@ def connections(port):
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     here = [line for line in lines if line[1].endswith(f":{port:04X}")]
     return sum(line[3] in (established, closed_by_client) for line in here)
-
-
-def eventually(is_so, *, seconds=60):
-    """Wait until a condition is true."""
-    end = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < end, is_so
-        time.sleep(0.05)
 
 
 def is_alive(pid):

@@ -16,7 +16,8 @@ from apikeys.models import ApiKey
 from audit.models.records import CommandRecord
 from tests import servers
 from tests.edge.client import exchange, get, head
-from tests.edge.servers import eventually, is_alive
+from tests.edge.servers import is_alive
+from tests.threads import until
 
 #: More of them with WORKER_KILLS, as the soak test does.
 KILLS = int(os.environ.get("WORKER_KILLS", "3"))
@@ -50,18 +51,18 @@ def test_a_server_that_cannot_start_says_so(tmp_path):
 
 def test_killed_workers_are_replaced_again_and_again(serve):
     server = serve()
-    eventually(lambda: len(server.workers()) == 2)
+    until(lambda: len(server.workers()) == 2)
     first = set(server.workers())
 
     kill(sorted(first)[:1])
-    eventually(lambda: len(set(server.workers())) == 2 and not first <= set(server.workers()))
+    until(lambda: len(set(server.workers())) == 2 and not first <= set(server.workers()))
     assert responds(server)
     for _ in range(4):
         kill(server.workers()[-1:])
-        eventually(lambda: responds(server))
+        until(lambda: responds(server))
     kill(server.workers())
-    eventually(lambda: responds(server))
-    eventually(lambda: len(server.workers()) == 2)
+    until(lambda: responds(server))
+    until(lambda: len(server.workers()) == 2)
 
     assert server.is_running()
 
@@ -102,10 +103,10 @@ def test_killed_workers_lose_and_duplicate_no_acknowledged_write(serve, first_ke
     for writer in writers:
         writer.start()
     for _ in range(KILLS):
-        eventually(lambda: responds(server))
+        until(lambda: responds(server))
         written = sum(len(writer.acknowledged) for writer in writers)
         kill(server.workers()[-1:])
-        eventually(lambda: sum(len(writer.acknowledged) for writer in writers) > written + 10)  # noqa: B023
+        until(lambda: sum(len(writer.acknowledged) for writer in writers) > written + 10)  # noqa: B023
     stop.set()
     for writer in writers:
         writer.join()
@@ -125,8 +126,8 @@ def test_killed_parents_of_workers_are_replaced(serve):
 
     kill(old)
 
-    eventually(lambda: len(server.workers()) == 2 and not set(old) & set(server.processes()))
-    eventually(lambda: responds(server))
+    until(lambda: len(server.workers()) == 2 and not set(old) & set(server.processes()))
+    until(lambda: responds(server))
     assert server.is_running()
     assert server.log().count("web_process_ended") >= 2
 
@@ -143,11 +144,11 @@ def test_sigterm_ends_requests_and_streams_in_order(serve):
     ]
     for caller in callers:
         caller.start()
-    eventually(lambda: server.requests_under_way() >= len(paths))
+    until(lambda: server.requests_under_way() >= len(paths))
     processes = server.processes()
 
     server.process.send_signal(signal.SIGTERM)
-    eventually(lambda: get(server.port, "/edge/fixed/1", seconds=1) != 200)
+    until(lambda: get(server.port, "/edge/fixed/1", seconds=1) != 200)
     for caller in callers:
         caller.join()
 
@@ -163,7 +164,7 @@ def test_a_request_that_never_ends_does_not_keep_the_server_from_stopping(serve)
     server = serve(WEB_STOP_SECONDS="2")
     stuck = Thread(target=exchange, args=(server.port, head(path=b"/edge/sleep/60")), daemon=True)
     stuck.start()
-    eventually(lambda: server.requests_under_way() >= 1)
+    until(lambda: server.requests_under_way() >= 1)
     processes = server.processes()
 
     server.process.send_signal(signal.SIGTERM)

@@ -7,7 +7,8 @@ from threading import Event, Thread
 import pytest
 
 from tests.edge.client import connect, get, head, read
-from tests.edge.servers import connections, eventually
+from tests.edge.servers import connections
+from tests.threads import until
 
 SLOW = 64
 SILENT = 1300
@@ -102,7 +103,7 @@ def send_one(connection):
 def test_clients_that_do_not_read_a_stream_are_disconnected(server):
     with held(server, head(path=UNREAD), count=SLOW):
         assert_others_are_served(server)
-        eventually(lambda: connections(server.port) == 0)
+        until(lambda: connections(server.port) == 0)
 
     assert_all_threads_are_free(server)
 
@@ -110,7 +111,7 @@ def test_clients_that_do_not_read_a_stream_are_disconnected(server):
 def test_clients_that_do_not_read_a_page_are_disconnected(server):
     with held(server, head(path=b"/edge/fixed/4000000"), count=SLOW):
         assert_others_are_served(server)
-        eventually(lambda: connections(server.port) == 0)
+        until(lambda: connections(server.port) == 0)
 
     assert_all_threads_are_free(server)
 
@@ -119,7 +120,7 @@ def test_clients_that_do_not_read_a_page_are_disconnected(server):
 def test_silent_clients_are_disconnected_and_keep_nobody_out(server, sent):
     with held(server, sent, count=SILENT):
         assert_others_are_served(server)
-        eventually(lambda: connections(server.port) == 0)
+        until(lambda: connections(server.port) == 0)
 
     assert_all_threads_are_free(server)
 

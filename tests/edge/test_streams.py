@@ -11,7 +11,7 @@ from django.db import connection as database
 from audit.models.records import CommandRecord
 from tests.conftest import PASSWORD
 from tests.edge.client import connect, exchange, head, read
-from tests.edge.servers import eventually
+from tests.threads import until
 
 _COPIES = """
     INSERT INTO audit_commandrecord
@@ -47,7 +47,7 @@ def test_a_stream_is_made_and_closed_in_one_thread(server):
     answer = exchange(server.port, head(path=b"/edge/threads")).only()
 
     assert answer.is_complete
-    eventually(lambda: '{"one_thread": ' in server.log())
+    until(lambda: '{"one_thread": ' in server.log())
     assert '{"one_thread": false}' not in server.log()
 
 
@@ -86,7 +86,7 @@ class Export:
     def ended(self):
         """Return the data of the command that ended it, once there is one."""
         ends = CommandRecord.objects.filter(message_type="audit.end_export")
-        eventually(ends.exists)
+        until(ends.exists)
         (end,) = ends
         assert end.status == "succeeded"
         return end.data
