@@ -8,6 +8,7 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth.views import PasswordChangeView, PasswordResetConfirmView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
+from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
 from django.urls import reverse_lazy
 
@@ -38,7 +39,8 @@ class SignInForm(AdminAuthenticationForm):
                 return super().clean()
         except LimitReached as reached:
             self.retry_after = reached.quota.seconds
-            message = f"Too many attempts to sign in. Try again in {self.retry_after} seconds."
+            wait = f"{self.retry_after} second{pluralize(self.retry_after)}"
+            message = f"Too many attempts to sign in. Try again in {wait}."
         except limits.Busy:
             self.retry_after = _BUSY_SECONDS
             message = "Too many people are signing in right now. Try again in a few seconds."
