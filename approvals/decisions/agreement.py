@@ -3,21 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from approvals.models.states import State
+from approvals.models.states import ENDS, State
 from approvals.models.votes import Decision
 from approvals.policies import slots
 from approvals.policies.slots import Slots
 
 _BREAK_GLASS = "approvals.glass_broken"
-# The last records that a held command can have: status and error code, where it is certain.
-_ENDS = {
-    State.EXECUTED: {("succeeded", "")},
-    State.DENIED: {("cancelled", "denied")},
-    State.WITHDRAWN: {("cancelled", "withdrawn")},
-    State.EXPIRED: {("cancelled", "expired")},
-    State.REFUSED: {("refused", ""), ("cancelled", "too_late")},
-    State.FAILED: {("cancelled", "unloadable")},
-}
 _OPEN = (State.PENDING, State.FAILED)
 _AFTER_APPROVAL = (State.EXECUTED, State.REFUSED, State.FAILED)
 _FINAL = ("succeeded", "refused", "cancelled")
@@ -42,7 +33,7 @@ def _records(evidence: dict[str, Any]) -> Iterator[str]:
     if not ends and state in _OPEN:
         if state == State.FAILED and not any(each["status"] == "failed" for each in own):
             yield "the request is failed, but the log has no failure of its command"
-    elif len(ends) != 1 or ends[0] not in _ENDS.get(state, ()):
+    elif len(ends) != 1 or ends[0] not in ENDS.get(state, ()):
         found = ", ".join(status for status, _ in ends) or "no outcome"
         yield f"the request is {state}, but the log of its command has: {found}"
 

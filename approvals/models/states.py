@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from audit.models.records import Status
+
 #: The state that is shown of a request whose row has no valid seal. It is never stored.
 ALTERED = "altered"
 
@@ -17,3 +19,15 @@ class State(models.TextChoices):
     SUPERSEDED = "superseded"
     REFUSED = "refused"
     FAILED = "failed"
+
+
+#: The last records that the held command of a decided request can have: the status, and the error
+#: code where it is certain.
+ENDS: dict[str, set[tuple[str, str]]] = {
+    State.EXECUTED: {(Status.SUCCEEDED.value, "")},
+    State.DENIED: {(Status.CANCELLED.value, "denied")},
+    State.WITHDRAWN: {(Status.CANCELLED.value, "withdrawn")},
+    State.EXPIRED: {(Status.CANCELLED.value, "expired")},
+    State.REFUSED: {(Status.REFUSED.value, ""), (Status.CANCELLED.value, "too_late")},
+    State.FAILED: {(Status.FAILED.value, ""), (Status.CANCELLED.value, "unloadable")},
+}

@@ -7,6 +7,7 @@ from uuid import UUID
 from django.urls import reverse
 
 from approvals.models import ApprovalRequest, State
+from approvals.models.states import ENDS
 from approvals.policies import evaluation
 from audit.bus.postponements import (
     Need,
@@ -19,16 +20,7 @@ from audit.bus.postponements import (
 from audit.messages.classes import Subject
 from audit.models.records import Status
 
-_HELD = (Status.POSTPONED.value,)
-# Also the ends of requests whose command is no longer to be executed.
-_STATUSES: dict[str, tuple[str, ...]] = {
-    State.EXECUTED: (Status.SUCCEEDED.value,),
-    State.DENIED: (Status.CANCELLED.value,),
-    State.WITHDRAWN: (Status.CANCELLED.value,),
-    State.EXPIRED: (Status.CANCELLED.value,),
-    State.REFUSED: (Status.REFUSED.value, Status.CANCELLED.value),
-    State.FAILED: (Status.FAILED.value, Status.CANCELLED.value),
-}
+_HELD = {(Status.POSTPONED.value, "")}
 _TABLE = ApprovalRequest._meta.db_table
 
 
@@ -68,7 +60,9 @@ def statuses(command_ids: Collection[UUID]) -> dict[UUID, Collection[str]]:
     """Return the statuses that held commands can have by the states of their requests."""
     found = ApprovalRequest.objects.filter(command_id__in=command_ids)
     requests = found.exclude(state=State.SUPERSEDED)
-    return {each.command_id: _STATUSES.get(each.state, _HELD) for each in requests}
+    return {
+        each.command_id: {status for status, _ in ENDS.get(each.state, _HELD)} for each in requests
+    }
 
 
 class PendingRequests:
