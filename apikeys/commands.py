@@ -38,6 +38,7 @@ class AddMember(Command):
     required_permission = "apikeys.create_customer"
     subject = SubjectOf("customer", "customer_id")
     sentence = "Add user {user_id} to {subject}"
+    empowers = SubjectOf("user", "user_id")
 
     customer_id: UUID
     user_id: int

@@ -16,7 +16,7 @@ class ApprovalsConfig(AppConfig):
         "requests.pending",
     )
     # The system alone has them, so no model declares them and they cannot be granted.
-    system_permissions = frozenset({"bootstrap", "expire_request"})
+    system_permissions = frozenset({"bootstrap", "expire_request", "release_request"})
 
     def ready(self) -> None:
         import_module("approvals.checks")

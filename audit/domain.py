@@ -6,6 +6,7 @@ names are those that this module imports.
 
 from audit.actors.actors import SYSTEM, Actor
 from audit.actors.credentials import credential
+from audit.actors.permissions import granted_sql as permission_granted_sql
 from audit.actors.permissions import ids_sql as permission_ids_sql
 from audit.actors.permissions import named as permission_names
 from audit.actors.scopes import READ, WRITE

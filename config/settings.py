@@ -228,7 +228,7 @@ AUDIT_MIDDLEWARE = [
     "approvals.decisions.holding.hold_for_approval",
 ]
 AUDIT_TENANTS_OF_USER = "apikeys.memberships.tenants_of_user"
-AUDIT_PEOPLE_OF_TENANT = "apikeys.memberships.people_of_tenant"
+AUDIT_SEES_TENANT_SQL = "apikeys.memberships.sees_tenant_sql"
 AUDIT_FINGERPRINT_KEY = environment.key("FINGERPRINT_KEY")
 AUDIT_RECORD_PAGE_VIEWS = environment.flag("RECORD_PAGE_VIEWS", default=False)
 

@@ -124,13 +124,13 @@ def security() -> Group:
 @pytest.fixture
 def ann(acme: Customer, security: Group) -> User:
     """A member of Security, so may approve where a policy requires Security."""
-    return member("ann", acme, groups=[security], permissions=APPROVER_PERMISSIONS, is_staff=True)
+    return new_approver("ann", acme, groups=[security])
 
 
 @pytest.fixture
 def bob(acme: Customer, security: Group) -> User:
     """Another member of Security."""
-    return member("bob", acme, groups=[security], permissions=APPROVER_PERMISSIONS, is_staff=True)
+    return new_approver("bob", acme, groups=[security])
 
 
 @pytest.fixture
@@ -241,6 +241,11 @@ def member(
     user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
     completed(AddMember(customer_id=customer.pk, user_id=user.pk))
     return User.objects.get(pk=user.pk)
+
+
+def new_approver(name: str, customer: Customer, *, groups: list[Group]) -> User:
+    """Create a user who may approve for the groups, about the customer."""
+    return member(name, customer, groups=groups, permissions=APPROVER_PERMISSIONS, is_staff=True)
 
 
 def create_key(owner: User, customer: Customer, *, name: str, **fields: Any) -> Key:

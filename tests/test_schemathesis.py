@@ -31,7 +31,7 @@ def owner_of_keys(acme) -> User:
 @pytest.fixture
 def approver(acme, security) -> User:
     """Ann signs in: she may do all there is, and belongs to Security."""
-    return with_every_permission(member("ann", acme, groups=[security]))
+    return with_every_permission(member("ann", acme, groups=[security], is_staff=True))
 
 
 @pytest.fixture

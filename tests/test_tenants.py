@@ -53,7 +53,7 @@ def other(context_of):
     zed = member("zed", customer, permissions=everything())
     approvers = apps.get_model("auth.Group").objects.create(name="Approvers of the other")
     voter, _ = (
-        member(name, customer, groups=[approvers], permissions=everything())
+        member(name, customer, groups=[approvers], permissions=everything(), is_staff=True)
         for name in ("vera", "vince")
     )
     tenant, condition = str(customer.pk), f'context.reason != "{MARK}"'

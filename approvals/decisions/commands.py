@@ -66,6 +66,19 @@ class ExpireRequest(_OnRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ReleaseRequest(_OnRequest):
+    """Execute the command of a request that has enough approvals again, without another vote.
+
+    Only the system does this, when a person who has voted may vote again.
+    """
+
+    message_type = "approvals.release"
+    # No row has this permission, so it cannot be granted.
+    required_permission = "approvals.release_request"
+    sentence = "Execute the command of the approved {subject}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class TightenRequest(_OnRequest):
     """Add today's policy requirements to an open request, never reducing them."""
 

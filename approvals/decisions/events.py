@@ -75,6 +75,13 @@ class RequestSuperseded(_OfRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Released(_OfRequest):
+    """A request had enough approvals again, without another vote."""
+
+    message_type = "approvals.released"
+
+
+@dataclass(frozen=True, kw_only=True)
 class Settled(_OfRequest):
     """Enough people approved, and the held command was replayed, with this outcome."""
 

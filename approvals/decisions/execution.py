@@ -100,7 +100,7 @@ def release(
 
 
 def release_again(request: ApprovalRequest, *, context: Context) -> None:
-    """Replay a failed command again; if it is no longer readable, it has failed permanently."""
+    """Replay a command without a new vote; if it is not readable, it has failed permanently."""
     try:
         held_command = opened(request)
     except Unloadable as problem:

@@ -89,6 +89,17 @@ def expire_request(command: commands.ExpireRequest, context: Context) -> Approva
     return request
 
 
+@handles(commands.ReleaseRequest, locks=ApprovalRequest)
+def release_request(command: commands.ReleaseRequest, context: Context) -> ApprovalRequest:
+    request = _locked(command.approval_request_id, context=context)
+    request.check_pending(now=timezone.now())
+    if not evaluation.is_satisfied(request):
+        raise refusals.NotEnoughApprovals
+    context.emit(events.Released(approval_request_id=request.pk))
+    execution.release_again(request, context=context)
+    return request
+
+
 @handles(commands.Retry, locks=ApprovalRequest)
 def retry(command: commands.Retry, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)

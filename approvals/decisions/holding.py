@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from approvals.decisions import execution
+from approvals.decisions import completion, execution
 from approvals.models import ApprovalRequest, Effect, State
 from approvals.models.policies import PolicyAltered
 from approvals.policies import built_in, conditions, evaluation
@@ -12,7 +12,7 @@ from audit.bus.context import Context
 from audit.bus.middleware import Next
 from audit.messages.classes import Command
 from audit.messages.exceptions import Conflict, FieldError, Invalid
-from audit.messages.outcomes import Outcome, Postponed
+from audit.messages.outcomes import Completed, Outcome, Postponed
 from audit.rest.openapi.operations import refuses_with
 
 
@@ -40,13 +40,20 @@ def hold_for_approval(command: Command, context: Context, call_next: Next) -> Ou
     """
     if context.is_replay:
         built_in.check_replay(command, decision=context.decision or {})
-        return call_next(command, context)
+        return _executed(command, context, call_next)
     verdict = evaluation.judge(command, context)
     context.decision = verdict.decision
     if verdict.effect is Effect.ALLOW:
-        return call_next(command, context)
+        return _executed(command, context, call_next)
     context.decision["requirements"] = verdict.requirements
     return _hold(command, context, verdict.requirements)
+
+
+def _executed(command: Command, context: Context, call_next: Next) -> Outcome:
+    outcome = call_next(command, context)
+    if command.empowers and isinstance(outcome, Completed):
+        completion.release_completed(command, context)
+    return outcome
 
 
 def _hold(command: Command, context: Context, requirements: dict[str, Any]) -> Postponed:
@@ -55,7 +62,10 @@ def _hold(command: Command, context: Context, requirements: dict[str, Any]) -> P
     if options["requester_reason_required"] and not context.reason.strip():
         raise Invalid(errors=[FieldError("reason", "required", "is required by a policy")])
     evaluation.check_can_be_held(
-        command, requirements=requirements, requester=context.actor.person_id
+        command,
+        requirements=requirements,
+        tenant=context.tenant,
+        requester=context.actor.person_id,
     )
     if options["one_open_request"]:
         pending = _pending_twin(command, context)

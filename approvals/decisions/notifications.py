@@ -17,8 +17,8 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils.module_loading import import_string
 
-from approvals.models import ApprovalRequest, State, eligibility
-from approvals.requests.approvers import people_asked
+from approvals.models import ApprovalRequest, State
+from approvals.requests.approvers import eligible_people
 from approvals.requests.presentation import sentence_of
 from audit.actors.actors import SYSTEM
 
@@ -82,7 +82,7 @@ def announce_change(request: ApprovalRequest) -> None:
 
 def voters(request: ApprovalRequest) -> list[AbstractUser]:
     """Return the people who can vote on a request now, with or without an e-mail address."""
-    people = people_asked(request, eligibility.members_of(request.group_ids))
+    people = eligible_people(request)
     return list(get_user_model().objects.filter(pk__in=people).order_by("pk"))
 
 

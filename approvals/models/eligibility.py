@@ -1,39 +1,71 @@
-"""Eligibility to vote: active people of a request's groups, members for long enough."""
+"""Eligibility to vote: one definition for votes, counts, policies, previews, pages and e-mail.
 
+An eligible approver is active, can sign in, may view requests, sees the tenant, and has been a
+member of the group for long enough.
+"""
+
+from collections import defaultdict
 from collections.abc import Collection, Mapping
+from datetime import datetime
+from functools import cache, cached_property
 from typing import Any
 
-from approvals.models.refusals import NotActive, NotAnApprover, NotAPerson, OwnRequest, TooNew
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from approvals.models import refusals
 from approvals.people.seniority import Seniority
 from audit.actors.actors import Actor
+from audit.actors.permissions import granted_sql
 from audit.wire import pipeline
-from audit.wire.statements import Statement
+from audit.wire.statements import Call, Statement
 
-#: One row for each group of an active person; one without a group, if the person is in no group.
-GROUPS_OF_PERSON = Statement("""
-    SELECT belonging.group_id FROM auth_user AS person
-    LEFT JOIN auth_user_groups AS belonging ON belonging.user_id = person.id
-    WHERE person.id = %s AND person.is_active
-""")
+# The only sign-in page is that of the admin. No password begins with the mark of an unusable one.
+_CAN_SIGN_IN = "(person.is_staff AND person.password !~ '^(!|$)')"
+_MAY_VIEW = granted_sql("person", "approvals.view_approvalrequest")
 
 
-_MEMBERS = Statement("""
-    SELECT belonging.group_id, person.id FROM auth_user_groups AS belonging
-    JOIN auth_user AS person ON person.id = belonging.user_id
-    WHERE person.is_active AND belonging.group_id = ANY(%s)
-""")
+class Members:
+    """The active members of groups, and those of them who may vote on requests of some tenants.
+
+    At most two queries, for any number of groups. Requests without a tenant have an empty one.
+    """
+
+    def __init__(self, group_ids: Collection[int], *, tenants: Collection[str] = ("",)) -> None:
+        self._group_ids = sorted(set(group_ids))
+        self._active: defaultdict[int, set[int]] = defaultdict(set)
+        self._eligible: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
+        asked = [sorted(set(tenants)), self._group_ids]
+        for group, person, tenant, is_eligible in pipeline.execute(_members(), asked):
+            self._active[group].add(person)
+            if is_eligible:
+                self._eligible[group, tenant].add(person)
+
+    @cached_property
+    def _seniority(self) -> Seniority:
+        return Seniority(self._group_ids)
+
+    def active(self, group_id: int) -> set[int]:
+        """Return the active members of a group, whether they may vote or not."""
+        return self._active[group_id]
+
+    def eligible(
+        self, group_id: int, *, tenant: str = "", minimum_s: int = 0, at: datetime | None = None
+    ) -> set[int]:
+        """Return the members of a group who may vote, if they stay, at a time; None means now."""
+        people = self._eligible[group_id, tenant]
+        if not minimum_s:
+            return people
+        return self._seniority.senior(people, group_id, minimum_s=minimum_s, at=at)
 
 
-def members_of(groups: Collection[int]) -> dict[int, set[int]]:
-    """Return the active members of each group."""
-    members: dict[int, set[int]] = {group: set() for group in groups}
-    for group, person in pipeline.execute(_MEMBERS, [list(groups)]):
-        members[group].add(person)
-    return members
+def selection(actor: Actor, *, tenant: str) -> Call:
+    """Return the statement that `eligible_rules` executes, to be prefetched."""
+    return Call(_groups_of_person(), [tenant, int(actor.person_id)])
 
 
 def eligible_rules(
-    requirements: Mapping[str, Any], *, requester_person: str, actor: Actor
+    requirements: Mapping[str, Any], *, tenant: str, requester_person: str, actor: Actor
 ) -> list[str]:
     """Return the ids of the rules that a person may approve for now.
 
@@ -41,22 +73,59 @@ def eligible_rules(
     """
     options, rules = requirements.get("options", {}), requirements["rules"]
     if actor.kind != "user":
-        raise NotAPerson
+        raise refusals.NotAPerson
     if actor.person_id == requester_person and not options.get("requester_may_vote", False):
-        raise OwnRequest
-    person_id = int(actor.person_id)
-    groups = {group for (group,) in pipeline.execute(GROUPS_OF_PERSON, [person_id])}
-    if not groups:
-        raise NotActive
+        raise refusals.OwnRequest
+    found = pipeline.execute(*selection(actor, tenant=tenant))
+    if not found:
+        raise refusals.NotActive
+    groups = {group for group, *_ in found}
     own = [rule for rule in rules if rule["group_id"] in groups]
     if not own:
         names = ", ".join(rule["group"] for rule in rules)
         message = f"You do not belong to {names}, whose members may approve this request."
-        raise NotAnApprover(message)
-    minimum_s = int(options.get("minimum_membership_s", 0))
+        raise refusals.NotAnApprover(message)
+    _check_may_vote(*found[0][1:])
+    minimum_s, person_id = int(options.get("minimum_membership_s", 0)), int(actor.person_id)
     if minimum_s:
         seniority = Seniority({rule["group_id"] for rule in own})
         own = [r for r in own if seniority.senior({person_id}, r["group_id"], minimum_s=minimum_s)]
         if not own:
-            raise TooNew
+            raise refusals.TooNew
     return [rule["id"] for rule in own]
+
+
+def _check_may_vote(can_sign_in: bool, may_view: bool, sees_tenant: bool) -> None:  # noqa: FBT001  # a row
+    if not can_sign_in:
+        raise refusals.CannotSignIn
+    if not may_view:
+        raise refusals.MayNotView
+    if not sees_tenant:
+        raise refusals.OtherTenant
+
+
+@cache
+def _members() -> Statement:
+    return Statement(f"""
+        SELECT belonging.group_id, person.id, asked.tenant,
+            {_CAN_SIGN_IN} AND {_MAY_VIEW} AND {_sees_tenant()}
+        FROM unnest(%s::text[]) AS asked (tenant), auth_user_groups AS belonging
+        JOIN auth_user AS person ON person.id = belonging.user_id
+        WHERE person.is_active AND belonging.group_id = ANY(%s)
+    """)  # noqa: S608  # of our own
+
+
+@cache
+def _groups_of_person() -> Statement:
+    """Return the query for the groups of an active person; one row, if there is no group."""
+    return Statement(f"""
+        SELECT belonging.group_id, {_CAN_SIGN_IN}, {_MAY_VIEW}, {_sees_tenant()}
+        FROM (SELECT %s::text) AS asked (tenant), auth_user AS person
+        LEFT JOIN auth_user_groups AS belonging ON belonging.user_id = person.id
+        WHERE person.id = %s AND person.is_active
+    """)  # noqa: S608  # of our own
+
+
+def _sees_tenant() -> str:
+    sees = import_string(settings.AUDIT_SEES_TENANT_SQL)(user="person", tenant="asked.tenant")
+    return f"(asked.tenant = '' OR {sees})"

@@ -37,10 +37,9 @@ class RequestManager(LeanManager[_Request]):
             rows.selection(Vote, request=request.pk),
         ]
         if voter is not None and voter.kind == "user":
-            person_id = int(voter.person_id)
             reads += [
-                Call(eligibility.GROUPS_OF_PERSON, [person_id]),
-                rows.selection(get_user_model(), pk=person_id),
+                eligibility.selection(voter, tenant=request.tenant),
+                rows.selection(get_user_model(), pk=int(voter.person_id)),
             ]
         pipeline.prefetch(*reads)
         request.keep_votes(Vote.objects.every(request=request.pk))

@@ -97,6 +97,26 @@ class NotActive(Forbidden):
     remedy = "Ask an administrator to activate the account."
 
 
+class CannotSignIn(Forbidden):
+    """Your account cannot sign in to the admin, so its votes do not count."""
+
+    remedy = "Ask an administrator to grant you admin access, and set a password."
+
+
+class MayNotView(Forbidden):
+    """You may not view approval requests, so you may not vote on them."""
+
+    title = "Requests not visible"
+    remedy = "Ask an administrator for the permission approvals.view_approvalrequest."
+
+
+class OtherTenant(Forbidden):
+    """You may not see the tenant of this request, so you may not vote on it."""
+
+    title = "Tenant not visible"
+    remedy = "Ask an administrator to give you access to the tenant."
+
+
 class NotTheRequester(Forbidden):
     """Only the requester may withdraw or resubmit this request."""
 

@@ -190,7 +190,10 @@ class ApprovalRequest(SealedRow):
         :raises Forbidden: with the reason, if not.
         """
         return eligible_rules(
-            self.requirements, requester_person=self.requester_person, actor=actor
+            self.requirements,
+            tenant=self.tenant,
+            requester_person=self.requester_person,
+            actor=actor,
         )
 
     def check_may_vote(self, actor: Actor) -> list[str]:

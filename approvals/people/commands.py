@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group
 from audit.messages.classes import Command, SubjectOf
 
 MANAGE_PEOPLE = "approvals.manage_people"
+_THE_USER = SubjectOf("user", "user_id")
 
 
 def _group_label(group_id: int) -> str:
@@ -63,6 +64,7 @@ class SetUserActive(_OnUser):
     """Activate or deactivate a user account."""
 
     message_type = "approvals.set_user_active"
+    empowers = _THE_USER
     sentence = "Set {subject} active: {is_active}"
 
     is_active: bool
@@ -81,6 +83,7 @@ class SetStaff(_OnUser):
     """Grant or revoke access to the admin pages."""
 
     message_type = "approvals.set_staff"
+    empowers = _THE_USER
     sentence = "Set admin access of {subject}: {is_staff}"
 
     is_staff: bool
@@ -91,6 +94,7 @@ class SetSuperuser(_OnUser):
     """Grant or revoke superuser status."""
 
     message_type = "approvals.set_superuser"
+    empowers = _THE_USER
     sentence = "Set superuser status of {subject}: {is_superuser}"
 
     is_superuser: bool
@@ -101,6 +105,7 @@ class GrantPermission(_OnUser):
     """Grant a user a permission, such as ``apikeys.disable_apikey``."""
 
     message_type = "approvals.grant_permission"
+    empowers = _THE_USER
     sentence = "Grant {subject} the permission {permission}"
 
     permission: str
@@ -121,6 +126,7 @@ class GrantGroupPermission(_OnGroup):
     """Grant a group a permission."""
 
     message_type = "approvals.grant_group_permission"
+    empowers = SubjectOf("group", "group_id")
     sentence = "Grant the group {subject} the permission {permission}"
 
     permission: str
@@ -170,6 +176,7 @@ class AddToGroup(_OnUser):
     """Add a user to a group."""
 
     message_type = "approvals.add_to_group"
+    empowers = _THE_USER
 
     group_id: int
 

@@ -1,13 +1,15 @@
 """Commands and events of policies."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import Group
+from django.utils import timezone
 
+from approvals.models.eligibility import Members
 from approvals.policies.slots import Slots
 from audit.messages.classes import Command, Event, SubjectOf, generated
 
@@ -37,12 +39,22 @@ class _PolicyFields:
         names = [each.name for each in fields(_PolicyFields) if each.name not in others]
         return {name: getattr(self, name) for name in names} | {"tenant": self.for_tenant}
 
-    def slots(self, members: Mapping[int, set[int]], *, without: int | None) -> list[Slots]:
-        """Return for each rule the people who may meet it, without the requester."""
+    def slots(self, members: Members, *, without: int | None) -> list[Slots]:
+        """Return for each rule the people who may approve a request of now before it expires."""
+        until = timezone.now() + (self.approve_within or settings.APPROVALS_APPROVE_WITHIN)
         return [
-            Slots(str(place), quorum, members[group] - {without})
+            Slots(str(place), quorum, self.eligible(members, group, at=until) - {without})
             for place, (group, quorum) in enumerate(zip(self.groups, self.quorums, strict=True))
         ]
+
+    def members(self) -> Members:
+        """Return the members of the groups, for `slots` and `eligible`."""
+        return Members(self.groups, tenants=[self.for_tenant])
+
+    def eligible(self, members: Members, group_id: int, *, at: datetime | None = None) -> set[int]:
+        """Return the members of a group who may approve under this policy, at a time or now."""
+        minimum_s = int(self.minimum_membership.total_seconds())
+        return members.eligible(group_id, tenant=self.for_tenant, minimum_s=minimum_s, at=at)
 
     def _phrase(self) -> str:
         """Return a phrase for what a policy of these fields does."""

@@ -1,17 +1,18 @@
 """Policy evaluation: which policies govern a command, and whether a request meets them."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.conf import settings
+from django.utils import timezone
 
-from approvals.models import ApprovalRequest, Decision, Effect, Policy, eligibility
+from approvals.models import ApprovalRequest, Decision, Effect, Policy
+from approvals.models.eligibility import Members
 from approvals.models.policies import IS_GOVERNED, array_of_names
-from approvals.people.seniority import Seniority
 from approvals.policies import conditions
 from approvals.policies import slots as matching
 from approvals.policies.built_in import built_in_requirements
@@ -152,15 +153,19 @@ def strictest(options: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def check_can_be_held(command: Command, *, requirements: dict[str, Any], requester: str) -> None:
+def check_can_be_held(
+    command: Command, *, requirements: dict[str, Any], tenant: str, requester: str
+) -> None:
     """Check that a command can be held and then approved.
 
     :raises CannotBeHeld: if the command has secret fields.
-    :raises Unsatisfiable: if the current approvers cannot meet the requirements.
+    :raises Unsatisfiable: if the approvers of today cannot meet the requirements in time.
     """
     if secret_fields(type(command)):
         raise CannotBeHeld
-    slots = slots_for(requirements, without=requester)
+    members = Members([rule["group_id"] for rule in requirements["rules"]], tenants=[tenant])
+    until = timezone.now() + timedelta(seconds=requirements["options"]["approve_within_s"])
+    slots = slots_for(requirements, members=members, tenant=tenant, requester=requester, at=until)
     filled = matching.fill(slots)
     for slot, rule in zip(slots, requirements["rules"], strict=True):
         if len(filled[slot.rule]) < slot.quorum:
@@ -173,53 +178,64 @@ def check_can_be_held(command: Command, *, requirements: dict[str, Any], request
             raise Unsatisfiable(message)
 
 
-def slots_for(requirements: dict[str, Any], *, without: str = "") -> list[Slots]:
-    """Return the people who may fill each rule now; the requester only if the options allow it."""
-    rules, may_vote = requirements["rules"], requirements["options"].get("requester_may_vote")
-    members = eligibility.members_of([rule["group_id"] for rule in rules])
-    return slots_of(
-        rules, lambda group: {p for p in members[group] if may_vote or str(p) != without}
-    )
-
-
-def slots_of(
-    rules: Iterable[Mapping[str, Any]], people_of: Callable[[int], Collection[int]]
+def slots_for(
+    requirements: dict[str, Any],
+    *,
+    members: Members,
+    tenant: str,
+    requester: str,
+    at: datetime | None = None,
 ) -> list[Slots]:
-    """Return the slots of the rules of a request, given the people of each group."""
-    return [Slots(rule["id"], rule["quorum"], people_of(rule["group_id"])) for rule in rules]
+    """Return the people who may fill each rule, at a time or now.
+
+    The requester is among them only if the options allow it.
+    """
+    options = requirements.get("options", {})
+    asked: dict[str, Any] = {
+        "tenant": tenant,
+        "minimum_s": int(options.get("minimum_membership_s", 0)),
+        "at": at,
+    }
+    without = set() if options.get("requester_may_vote") else {int(requester or 0)}
+    return [
+        Slots(rule["id"], rule["quorum"], members.eligible(rule["group_id"], **asked) - without)
+        for rule in requirements["rules"]
+    ]
 
 
 class Electorate:
-    """The active members of the groups of requests, and their seniority where it matters.
-
-    At most two queries, for any number of requests.
-    """
+    """The eligible approvers of requests, by at most two queries, for any number of requests."""
 
     def __init__(self, requests: Collection[ApprovalRequest]) -> None:
-        rules = [rule for each in requests for rule in each.requirements["rules"]]
-        self.members = eligibility.members_of({rule["group_id"] for rule in rules})
-        particular = (request for request in requests if request.minimum_membership_s)
-        self._seniority = Seniority({group for each in particular for group in each.group_ids})
+        groups = {group for each in requests for group in each.group_ids}
+        self.members = Members(groups, tenants={each.tenant for each in requests})
 
-    def slots(self, request: ApprovalRequest, people: set[int]) -> list[Slots]:
+    def eligible(self, request: ApprovalRequest) -> list[Slots]:
+        """Return, for each rule of a request, the people who may approve for it now."""
+        return slots_for(
+            request.requirements,
+            members=self.members,
+            tenant=request.tenant,
+            requester=request.requester_person,
+        )
+
+    def slots(self, request: ApprovalRequest, people: Collection[int]) -> list[Slots]:
         """Return, for each rule of a request, those of the people who may count for it now."""
-        senior = partial(self._seniority.senior, minimum_s=request.minimum_membership_s)
-        rules = request.requirements["rules"]
-        return slots_of(rules, lambda group: senior(people & self.members[group], group))
+        return [
+            Slots(slot.rule, slot.quorum, slot.people & set(people))
+            for slot in self.eligible(request)
+        ]
 
     def voted(self, request: ApprovalRequest) -> list[Slots]:
         """Return, for each rule of a request, the people whose approval could count for it now.
 
         An approval counts if the vote is genuine and on the request's digest, and its voter is
-        active and still in the group.
+        still eligible.
         """
-        may_vote = request.requirements["options"].get("requester_may_vote", False)
         voters = {
             vote.voter_id
             for vote in request.current_votes()
-            if vote.decision == Decision.APPROVE
-            and vote.digest == request.digest
-            and (may_vote or str(vote.voter_id) != request.requester_person)
+            if vote.decision == Decision.APPROVE and vote.digest == request.digest
         }
         return self.slots(request, voters)
 

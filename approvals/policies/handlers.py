@@ -8,7 +8,8 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
-from approvals.models import Effect, Policy, Rule, eligibility
+from approvals.models import Effect, Policy, Rule
+from approvals.models.eligibility import Members
 from approvals.policies import commands, conditions, evaluation
 from approvals.policies import slots as matching
 from audit.bus.context import Context
@@ -141,10 +142,11 @@ def _check_rules(command: commands.PolicyDraft, governed: Sequence[type[Command]
         raise Invalid(errors=[FieldError("groups", "invalid", "must name a quorum for each group")])
     if min(command.quorums) < 1:
         raise Invalid(errors=[FieldError("quorums", "invalid", "must be at least 1")])
-    members = eligibility.members_of(command.groups)
+    members = command.members()
     _check_can_be_met(command, members, without=None)
     if not command.requester_may_vote:
-        for requester in _possible_requesters(set().union(*members.values()), governed):
+        people = set().union(*(command.eligible(members, group) for group in command.groups))
+        for requester in _possible_requesters(people, governed):
             _check_can_be_met(command, members, without=requester)
 
 
@@ -159,18 +161,23 @@ def _possible_requesters(people: set[int], governed: Sequence[type[Command]]) ->
 
 
 def _check_can_be_met(
-    command: commands.PolicyDraft, members: dict[int, set[int]], *, without: int | None
+    command: commands.PolicyDraft, members: Members, *, without: int | None
 ) -> None:
     slots = command.slots(members, without=without)
     filled = matching.fill(slots)
     for place, slot in enumerate(slots):
         if len(filled[slot.rule]) < slot.quorum:
-            raise _unsatisfiable(command.groups[place], slot.quorum, without)
+            message = _too_few(command.groups[place], len(filled[slot.rule]), slot.quorum)
+            raise _unsatisfiable(message, requester=without)
 
 
-def _unsatisfiable(group_id: int, quorum: int, requester: int | None) -> Invalid:
+def _too_few(group_id: int, people: int, needed: int) -> str:
     group = Group.objects.get(pk=group_id)
-    message = f"is too high: {group} cannot give {quorum} approvals"
+    has = f"only {people} {'person' if people == 1 else 'people'}" if people else "no one"
+    return f"{group} has {has} who can approve; {needed} {'is' if needed == 1 else 'are'} needed"
+
+
+def _unsatisfiable(message: str, *, requester: int | None) -> Invalid:
     if requester is not None:
         message += f" when {get_user_model().objects.get(pk=requester)} is the requester"
     return Invalid(errors=[FieldError("quorums", "unsatisfiable", message)])

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from time import monotonic
 
-from approvals.models import Effect, Policy, eligibility
+from approvals.models import Effect, Policy
+from approvals.models.eligibility import Members
 from approvals.policies import slots as matching
 from approvals.policies.commands import CreatePolicy, EditPolicy
 from approvals.policies.explanations import Explanation, Past, explain
@@ -66,15 +67,13 @@ def simulate(
         if monotonic() > until:
             break
     if draft.effect == Effect.REQUIRE_APPROVAL.value:
-        members = eligibility.members_of(draft.groups)
+        members = draft.members()
         simulation.unsatisfiable.extend(
             record for record in simulation.matched if not _can_be_met(draft, record, members)
         )
     return simulation
 
 
-def _can_be_met(
-    draft: CreatePolicy | EditPolicy, record: CommandRecord, members: dict[int, set[int]]
-) -> bool:
+def _can_be_met(draft: CreatePolicy | EditPolicy, record: CommandRecord, members: Members) -> bool:
     without = None if draft.requester_may_vote else int(record.actor_person or 0)
     return matching.are_filled(draft.slots(members, without=without))

@@ -5,7 +5,8 @@ maximum matching never does that (augmenting paths; H. W. Kuhn, The Hungarian Me
 Assignment Problem, 1955).
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 
@@ -14,7 +15,7 @@ class Slots(NamedTuple):
 
     rule: str
     quorum: int
-    people: Collection[int]
+    people: AbstractSet[int]
 
 
 def fill(rules: Sequence[Slots]) -> Mapping[str, set[int]]:

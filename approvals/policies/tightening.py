@@ -25,7 +25,12 @@ def tightened(request: ApprovalRequest, command: Command, *, context: Context) -
     if verdict.effect is not Effect.REQUIRE_APPROVAL or not _is_more(verdict.requirements, prior):
         raise NothingToTighten
     united = _united(prior, verdict.requirements)
-    evaluation.check_can_be_held(command, requirements=united, requester=request.requester_person)
+    evaluation.check_can_be_held(
+        command,
+        requirements=united,
+        tenant=request.tenant,
+        requester=request.requester_person,
+    )
     return united
 
 

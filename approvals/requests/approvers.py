@@ -4,9 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.utils.module_loading import import_string
 
 from approvals.models import ApprovalRequest, Decision, State, Vote
 from approvals.policies import evaluation
@@ -116,16 +114,19 @@ class EligibleApprovers:
     def _what_changed(self, vote: Vote) -> str:
         if vote.voter_id not in self._names:
             return f"{vote.voter_label} is no longer active"
-        if not any(vote.voter_id in people for people in self._electorate.members.values()):
+        members = self._electorate.members
+        if not any(vote.voter_id in members.active(group) for group in self._request.group_ids):
             groups = ", ".join(rule["group"] for rule in self._request.requirements["rules"])
             return f"{vote.voter_label} is no longer in {groups}"
         return f"{vote.voter_label} may no longer approve this"
 
     def _slots_of_others(self) -> list[Slots]:
         """Return for each rule the people who may approve now and have not voted."""
-        request, electorate = self._request, self._electorate
-        voted = {vote.voter_id for vote in request.current_votes()}
-        return electorate.slots(request, people_asked(request, electorate.members) - voted)
+        voted = {vote.voter_id for vote in self._request.current_votes()}
+        return [
+            Slots(slot.rule, slot.quorum, slot.people - voted)
+            for slot in self._electorate.eligible(self._request)
+        ]
 
     def _everyone(self) -> set[int]:
         voters = {vote.voter_id for vote in self._request.votes.all()}
@@ -148,13 +149,10 @@ def missing_after(requests: Collection[ApprovalRequest], *, person_id: int) -> M
     return missing
 
 
-def people_asked(request: ApprovalRequest, members: Mapping[int, set[int]]) -> set[int]:
-    """Return the members of a request's groups who may see it, and may vote on it at all."""
-    people = set().union(*members.values())
-    if request.tenant:
-        people = import_string(settings.AUDIT_PEOPLE_OF_TENANT)(request.tenant, among=people)
-    may_vote = request.options.get("requester_may_vote", False)
-    return people if may_vote else people - {int(request.requester_person or 0)}
+def eligible_people(request: ApprovalRequest) -> set[int]:
+    """Return the people who may vote on a request now."""
+    eligible = evaluation.Electorate([request]).eligible(request)
+    return set().union(*(slot.people for slot in eligible))
 
 
 def people_to_ask() -> list[str]:

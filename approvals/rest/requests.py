@@ -93,6 +93,7 @@ class CarriedOut(TypedDict):
 _VOTERS = (
     *(refusals.NotAPerson, refusals.NotActive, refusals.NotAnApprover),
     *(refusals.OwnRequest, refusals.TooNew),
+    *(refusals.CannotSignIn, refusals.MayNotView, refusals.OtherTenant),
 )
 _CHANGED = (refusals.AlreadyDecided, refusals.SeenAnother, refusals.TooLate)
 _VOTE = (*_VOTERS, *_CHANGED, refusals.AlreadyVoted)

@@ -35,6 +35,17 @@ def ids_sql(user: str) -> str:
     )"""  # noqa: S608  # the name is ours
 
 
+def granted_sql(user: str, permission: str) -> str:
+    """Return an SQL expression: true if a user has a permission, such as ``app.codename``."""
+    app_label, _, codename = permission.partition(".")
+    return f"""EXISTS (
+        SELECT FROM auth_permission AS permission
+        JOIN django_content_type AS content_type ON content_type.id = permission.content_type_id
+        WHERE content_type.app_label = '{app_label}' AND permission.codename = '{codename}'
+            AND permission.id = ANY ({ids_sql(user)})
+    )"""  # the names are ours
+
+
 _IDS = Statement(f"SELECT {ids_sql('person')} FROM auth_user AS person WHERE id = %s")  # noqa: S608  # as above
 
 

@@ -135,12 +135,14 @@ class Command(Message):
     ``tenant_field`` names the field that holds the tenant while the subject does not exist yet.
     ``sentence`` is the text that an approver reads; {subject} stands for the subject's label, and
     the name of a field in braces for its value. ``finishes_approved`` marks the last step of an
-    approved operation: policies do not hold it again, but may still forbid it.
+    approved operation: policies do not hold it again, but may still forbid it. ``empowers`` is the
+    user, or the group of users, that may be able to do more afterwards.
     """
 
     required_permission: ClassVar[str | None] = None
     finishes_approved: ClassVar[bool] = False
     tenant_field: ClassVar[str | None] = None
+    empowers: ClassVar[SubjectOf | None] = None
     sentence: ClassVar[str] = ""
 
     def named_tenant(self) -> str | None:

@@ -35,6 +35,7 @@ class ChangePassword(_OnAccount):
     """Change one's own password."""
 
     message_type = "people.change_password"
+    empowers = SubjectOf("user", "user_id")
 
     password: str = secret()
 

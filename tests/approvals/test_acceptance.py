@@ -67,7 +67,7 @@ from audit.bus.context import Context
 from audit.models.records import CommandRecord
 from tests.approvals.asking import address, decide
 from tests.approvals.people.test_seniority import join, let_days_pass
-from tests.conftest import PASSWORD, approved, create_key, held, member, policy
+from tests.conftest import PASSWORD, approved, create_key, held, member, new_approver, policy
 from tests.http import call
 from tests.tampering import rewrite
 
@@ -115,7 +115,7 @@ def test_a_key_that_was_disabled_between_two_votes_carries_nothing_out(
 def test_a_voter_removed_between_two_votes_no_longer_counts(
     go, waiting, ann, bob, acme, security, manager, policy_owners, context_of, approve
 ):
-    carol = member("carol", acme, groups=[security])
+    carol = new_approver("carol", acme, groups=[security])
     approve(waiting, ann)
     leaving = held(go(ann, security), context=context_of(manager))
     assert approved(leaving, *policy_owners[:2]).state == "executed"
@@ -204,7 +204,7 @@ def test_no_setting_takes_the_gate_away_unnoticed(settings):
 def test_a_vote_after_the_last_one_is_a_conflict_and_a_repeat_gets_the_first_answer(
     asked, ann, bob, acme, security, browser, first_key
 ):
-    carol = member("carol", acme, groups=[security], permissions=("view_approvalrequest",))
+    carol = new_approver("carol", acme, groups=[security])
     decide(browser(ann), asked, "approve")
     body, key = {"digest": asked.digest}, {"Idempotency_Key": "last"}
     last = call(browser(bob), "POST", address(asked, "approve"), body, **key)

@@ -27,7 +27,7 @@ from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import CommandError, Invalid
 from audit.models.records import CommandRecord
 from audit.outside import outside_command
-from tests.conftest import KEY_PERMISSIONS, completed, create_key, member, policy
+from tests.conftest import KEY_PERMISSIONS, completed, create_key, member, new_approver, policy
 from tests.tampering import let_time_pass
 from tests.wiping import wipe
 
@@ -144,7 +144,7 @@ class World:
 
     def __init__(self, owner: Any, acme: Any, dana: User, group: Group) -> None:
         self.owner, self.group = owner, group
-        self.people = [member(f"person{n}", acme, groups=[group]) for n in range(4)]
+        self.people = [new_approver(f"person{n}", acme, groups=[group]) for n in range(4)]
         self.policy = policy("apikeys.disable", group=group, quorum=self.quorum)
         self.key = create_key(dana, acme, name="target")
         context = Context(actor=actor_for_user(dana))

@@ -55,6 +55,7 @@ PUBLIC = {
         "pending_by_subject",
         "pending_on",
         "pending_sql",
+        "permission_granted_sql",
         "permission_ids_sql",
         "permission_names",
         "precondition",

@@ -47,7 +47,6 @@ def _problems(request: ApprovalRequest) -> Iterator[str]:
         request.command()
     except Unloadable as problem:
         yield f"{name}: {problem.message}"
-    slots = evaluation.slots_for(request.requirements, without=request.requester_person)
-    if not matching.are_filled(slots):
+    if not matching.are_filled(evaluation.Electorate([request]).eligible(request)):
         groups = ", ".join(f"{r['quorum']} of {r['group']}" for r in request.requirements["rules"])
         yield f"{name}: too few people can approve it, which requires {groups}."

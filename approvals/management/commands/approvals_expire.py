@@ -1,4 +1,4 @@
-"""Expiry of overdue requests."""
+"""Expiry of overdue requests, and release of those that have enough approvals by now."""
 
 from typing import Any
 from uuid import UUID
@@ -8,6 +8,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from approvals.decisions.commands import ExpireRequest
+from approvals.decisions.completion import completed, release
 from approvals.models import ApprovalRequest, State
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
@@ -17,11 +18,14 @@ from audit.messages.exceptions import CommandError
 class Command(BaseCommand):
     """A periodic job: overdue requests count as expired with or without it."""
 
-    help = "Mark overdue approval requests as expired, each in its own transaction."
+    help = "Execute approved requests, and mark overdue ones as expired, in separate transactions."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        """Expire each request as the system, except those that an approver is just deciding."""
+        """Release and expire as the system, except what an approver is just deciding."""
+        released = sum(release(request_id, channel="management") for request_id in completed())
         expired = sum(_is_expired(request_id) for request_id in _late())
+        if released:
+            self.stdout.write(f"{released} executed.")
         self.stdout.write(f"{expired} expired.")
 
 

@@ -9,7 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 
-from approvals.models import Effect, Policy, eligibility
+from approvals.models import Effect, Policy
 from approvals.pages.policy.drafts import EFFECT_LABELS, current_settings, in_greatest_unit
 from approvals.pages.tenants import tenant_names
 from approvals.people.accounts import OWNERS
@@ -103,16 +103,17 @@ def settings_as_text(command: CreatePolicy | EditPolicy, *, actor: Actor) -> dic
 
 
 def approvers_of(command: CreatePolicy | EditPolicy) -> list[RuleApprovers]:
-    """Return the current eligible approvers of each rule, by one query for all of them."""
+    """Return the current eligible approvers of each rule, by one query for their names."""
     groups = {each.pk: each.name for each in Group.objects.filter(pk__in=command.groups)}
-    members = eligibility.members_of(command.groups)
-    people = set().union(*members.values())
+    members = command.members()
+    eligible = {group: command.eligible(members, group) for group in command.groups}
+    people = set().union(*eligible.values())
     users = get_user_model().objects.filter(pk__in=people).order_by("username")
     return [
         RuleApprovers(
             group=groups.get(group, f"group {group}"),
             quorum=quorum,
-            people=[str(user) for user in users if user.pk in members[group]],
+            people=[str(user) for user in users if user.pk in eligible[group]],
         )
         for group, quorum in zip(command.groups, command.quorums, strict=True)
     ]

@@ -39,6 +39,7 @@ _DID = {
     commands.Withdraw.message_type: "Withdrawn",
     commands.Retry.message_type: "Retried",
     commands.TightenRequest.message_type: "Tightened",
+    commands.ReleaseRequest.message_type: "Executed, as it had enough approvals again",
     commands.ExpireRequest.message_type: "Expired",
     commands.BreakGlass.message_type: "Break-glass used",
 }

@@ -5,6 +5,7 @@ from django.contrib.auth.models import User
 from apikeys.commands import AddMember, CreateCustomer
 from apikeys.models import ApiKey, Customer
 from approvals.people.commands import AddToGroup, CreateUser, GrantPermission, SetStaff
+from audit.sessions.commands import ChangePassword
 from config.demo import story
 from config.demo.busy import texts
 from config.demo.busy.stage import APPROVED, Stage
@@ -52,6 +53,8 @@ def hire_carol(stage: Stage) -> None:
     """Add Carol to Security, as Olga; the policy owners have to approve it."""
     carol = _create_account(stage, "carol").pk
     stage.add_sender("carol", "user", carol, channel="admin")
+    password = ChangePassword(user_id=carol, password=stage.token())
+    stage.send(password, by="carol", reason="")
     stage.send(SetStaff(user_id=carol, is_staff=True), by="olga", reason="Carol starts on Monday")
     for permission in _APPROVER:
         grant = GrantPermission(user_id=carol, permission=permission)

@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from approvals.models import ApprovalRequest
 from audit.models.records import CommandRecord
-from tests.conftest import PASSWORD, approved, member
+from tests.conftest import PASSWORD, approved, member, new_approver
 
 USERS, GROUPS = "/admin/auth/user/", "/admin/auth/group/"
 
@@ -132,7 +132,7 @@ def test_a_list_takes_as_many_queries_for_many_as_for_few(address, manager, acme
     with CaptureQueriesContext(connection) as few:
         mia.get(address)
     for number in range(20):
-        member(f"person{number}", acme, groups=[chess])
+        new_approver(f"person{number}", acme, groups=[chess])
         Group.objects.create(name=f"Group {number}")
 
     with CaptureQueriesContext(connection) as many:

@@ -141,7 +141,7 @@ def test_conditions_are_tried_in_as_many_queries_for_many_commands(
         ("governs", "no.such", "Must be a command type or a prefix"),
         ("condition", "subject.typo", "at 1:8: “subject.typo” is unknown"),
         ("condition", "actor.kind", "returns a text, not true or false"),
-        ("quorum_0", 9, "Security cannot give 9 approvals"),
+        ("quorum_0", 9, "people who can approve; 9 are needed"),
         ("group_0", "", "Must name a quorum for each group"),
         ("approve_within_0", -1, "greater than or equal to 0"),
         ("approve_within_0", 0, "Must be from one second to 99,999 days"),

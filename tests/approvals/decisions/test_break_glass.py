@@ -18,7 +18,7 @@ from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Forbidden, Invalid, TimedOut
 from audit.models.records import CommandRecord, EventRecord
 from tests.books import assert_balanced, attempts
-from tests.conftest import approved, completed, held, member, policy
+from tests.conftest import approved, completed, held, member, new_approver, policy
 from tests.probes import Broken, deed, to
 from tests.tampering import let_time_pass
 
@@ -124,7 +124,7 @@ def test_a_permission_that_comes_with_a_group_is_granted_by_name(
     waiting, security, acme, context_of
 ):
     security.permissions.add(Permission.objects.get(codename="break_glass"))
-    sam = member("sam", acme, groups=[security])
+    sam = new_approver("sam", acme, groups=[security])
 
     completed(breaking(waiting), context=context_of(sam, reason="Leak"))
 

@@ -9,7 +9,7 @@ from apikeys.models import ApiKey
 from approvals.decisions.commands import Withdraw
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError
-from tests.conftest import completed, member, policy
+from tests.conftest import completed, new_approver, policy
 from tests.probes import Broken, deed, to
 
 _heard = []
@@ -79,9 +79,9 @@ def test_people_who_cannot_vote_are_not_notified(
     hold, first_key, dana, acme, globex, security, disabling_needs_two, context_of
 ):
     dana.groups.add(security)
-    member("fred", globex, groups=[security])
-    gone = member("gone", acme, groups=[security])
-    member("mute", acme, groups=[security])
+    new_approver("fred", globex, groups=[security])
+    gone = new_approver("gone", acme, groups=[security])
+    new_approver("mute", acme, groups=[security])
     User.objects.filter(username="fred").update(email="fred@example.com")
     User.objects.filter(pk=gone.pk).update(email="gone@example.com", is_active=False)
 

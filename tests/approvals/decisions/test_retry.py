@@ -15,7 +15,7 @@ from approvals.models.refusals import (
 )
 from audit.messages.exceptions import Failed, TimedOut
 from tests.books import assert_balanced, attempts
-from tests.conftest import member, policy
+from tests.conftest import member, new_approver, policy
 from tests.probes import Broken, deed, to
 from tests.tampering import let_time_pass, tamper
 
@@ -129,7 +129,7 @@ def test_after_the_time_to_execute_nothing_is_tried_again(failed, dana, retry, o
 
 def test_a_failed_request_takes_no_votes(failed, approve, acme, security):
     with pytest.raises(AlreadyDecided):
-        approve(failed, member("carol", acme, groups=[security]))
+        approve(failed, new_approver("carol", acme, groups=[security]))
 
 
 def test_what_waits_is_not_tried_again(waiting, dana, retry):

@@ -32,7 +32,7 @@ from audit.messages.exceptions import ApprovalRequired, Invalid, NotFound
 from audit.messages.outcomes import Postponed
 from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
-from tests.conftest import completed, member, policy
+from tests.conftest import completed, member, new_approver, policy
 from tests.probes import deed, to
 from tests.tampering import let_time_pass, tamper
 
@@ -155,7 +155,7 @@ def test_a_key_does_not_vote(request_to_disable, first_key):
 
 
 def test_what_is_decided_stays_decided(request_to_disable, ann, bob, acme, security, context_of):
-    carol = member("carol", acme, groups=[security])
+    carol = new_approver("carol", acme, groups=[security])
     for approver in (ann, bob):
         completed(approval(request_to_disable), context=context_of(approver))
 
@@ -175,7 +175,7 @@ def test_only_the_group_votes_and_a_superuser_is_no_group(request_to_disable, ac
 def test_another_customers_approver_finds_no_such_request(
     request_to_disable, globex, security, context_of
 ):
-    foreigner = member("fred", globex, groups=[security])
+    foreigner = new_approver("fred", globex, groups=[security])
 
     refuses(approval(request_to_disable), context_of(foreigner), NotFound)
 

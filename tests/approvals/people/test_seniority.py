@@ -11,7 +11,7 @@ from approvals.models import Vote
 from approvals.models.refusals import TooNew
 from approvals.people.commands import AddToGroup
 from approvals.people.events import MemberJoined, MemberLeft
-from tests.conftest import completed, member, policy
+from tests.conftest import completed, new_approver, policy
 from tests.probes import deed, to
 
 DAY = timedelta(days=1)
@@ -84,7 +84,7 @@ def test_a_member_who_leaves_and_returns_no_longer_counts(
 
 def test_whom_no_command_made_a_member_is_new(waiting, acme, security, approve, owner):
     let_days_pass(owner, days=2)
-    carol = member("carol", acme, groups=[security])
+    carol = new_approver("carol", acme, groups=[security])
 
     with pytest.raises(TooNew):
         approve(waiting, carol)

@@ -19,7 +19,7 @@ from audit.messages.exceptions import Invalid
 from audit.messages.outcomes import Completed, Postponed
 from audit.models.records import CommandRecord
 from audit.outside import outside_command
-from tests.conftest import create_key, member, policy
+from tests.conftest import create_key, member, new_approver, policy
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_the_strictest_policy_wins(as_key, other_key, security, ann, bob):
 
 def test_requirements_add_up(as_key, other_key, security, ann, bob, acme):
     owners = Group.objects.create(name="Owners")
-    member("olga", acme, groups=[owners])
+    new_approver("olga", acme, groups=[owners])
     policy("apikeys.*", group=security, quorum=2, approve_within=timedelta(hours=2))
     policy("apikeys.disable", group=owners, quorum=1, requester_reason_required=True)
 
@@ -167,7 +167,7 @@ def test_asking_again_under_a_key_of_its_own_answers_the_same_every_time(
 
 def test_a_policy_that_people_cannot_meet_is_refused_with_names(security, ann, bob, acme):
     permission = "disable_apikey"
-    with pytest.raises(Invalid, match="Security cannot give 3 approvals"):
+    with pytest.raises(Invalid, match="people who can approve; 3 are needed"):
         check_policy(CreatePolicy(governs="apikeys.disable", groups=(security.pk,), quorums=(3,)))
 
     check_policy(CreatePolicy(governs="apikeys.disable", groups=(security.pk,), quorums=(2,)))
@@ -181,9 +181,9 @@ def test_a_policy_that_people_cannot_meet_is_refused_with_names(security, ann, b
 
 def test_one_person_in_two_groups_does_not_meet_two_rules(acme):
     one, two = Group.objects.create(name="One"), Group.objects.create(name="Two")
-    member("solo", acme, groups=[one, two])
+    new_approver("solo", acme, groups=[one, two])
 
-    with pytest.raises(Invalid, match="cannot give 1 approvals"):
+    with pytest.raises(Invalid, match="has no one who can approve; 1 is needed"):
         check_policy(
             CreatePolicy(governs="apikeys.disable", groups=(one.pk, two.pk), quorums=(1, 1))
         )

@@ -19,7 +19,7 @@ from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
 from tests.approvals.asking import decide, in_json
 from tests.books import assert_balanced, attempts
-from tests.conftest import approved, completed, held, member, policy
+from tests.conftest import approved, completed, held, new_approver, policy
 from tests.probes import deed, to
 from tests.tampering import let_time_pass
 
@@ -27,14 +27,14 @@ from tests.tampering import let_time_pass
 @pytest.fixture
 def carol(acme, security):
     """The third of Security."""
-    return member("carol", acme, groups=[security], is_staff=True)
+    return new_approver("carol", acme, groups=[security])
 
 
 @pytest.fixture
 def legal(acme):
     """Another group that may be asked, with Lea in it."""
     group = Group.objects.create(name="Legal")
-    member("lea", acme, groups=[group])
+    new_approver("lea", acme, groups=[group])
     return group
 
 
@@ -249,7 +249,7 @@ def test_a_request_under_the_built_in_policy_can_be_tightened_and_executed(
 ):
     olga, otto, _ = policy_owners
     group = Group.objects.create(name="Chess")
-    chess_player = member("max", acme, groups=[group])
+    chess_player = new_approver("max", acme, groups=[group])
     policy("approvals.remove_from_group", group=security, quorum=1)
     command = RemoveFromGroup(user_id=chess_player.pk, group_id=group.pk)
     request = held(command, context=context_of(manager))

@@ -10,12 +10,12 @@ from tests.approvals.admin_pages import (
     page,
     section,
 )
-from tests.conftest import member
+from tests.conftest import new_approver
 
 
 def test_who_voted_and_who_still_can_is_named(waiting, ann, bob, acme, security, dana, browser):
-    carol = member("carol", acme, groups=[security])
-    member("idle", acme, groups=[security])
+    carol = new_approver("carol", acme, groups=[security])
+    new_approver("idle", acme, groups=[security])
     User.objects.filter(username="idle").update(is_active=False)
     dana.groups.add(security)
     decide(browser(bob), waiting, "approve", reason="Confirmed")
@@ -32,7 +32,7 @@ def test_who_voted_and_who_still_can_is_named(waiting, ann, bob, acme, security,
 def test_who_may_not_see_the_customer_is_not_among_those_who_can(
     waiting, ann, bob, globex, security, browser
 ):
-    member("outsider", globex, groups=[security])
+    new_approver("outsider", globex, groups=[security])
 
     (need,) = browser(ann).get(f"{LIST}{waiting.pk}/change/").context["needs"]
 
@@ -40,7 +40,7 @@ def test_who_may_not_see_the_customer_is_not_among_those_who_can(
 
 
 def test_a_vote_that_stopped_counting_says_why(waiting, ann, bob, acme, security, browser):
-    member("carol", acme, groups=[security])
+    new_approver("carol", acme, groups=[security])
     decide(browser(bob), waiting, "approve")
     bob.groups.remove(security)
     said = section(page(browser(ann), waiting), "needed")

@@ -56,7 +56,7 @@ def test_an_own_request_does_not_need_the_requesters_vote(asked, dana, security,
 
 def test_a_key_has_no_requests_to_vote_on_even_if_its_owner_has(asked, client, security, acme):
     permissions = (*KEY_PERMISSIONS, "view_approvalrequest")
-    dave = member("dave", acme, groups=[security], permissions=permissions)
+    dave = member("dave", acme, groups=[security], permissions=permissions, is_staff=True)
     key = create_key(dave, acme, name="Dave's program")
 
     assert ids(call(client, "GET", REQUESTS, key=key)) == [str(asked.pk)]

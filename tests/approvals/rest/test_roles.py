@@ -114,7 +114,7 @@ def test_what_belongs_to_no_customer_is_shown_to_those_whom_it_asks(otto, acme, 
     owners = Group.objects.create(name="Policy owners")
     viewing = ("view_approvalrequest",)
     for name in ("olga", "omar", "oona"):
-        member(name, acme, groups=[owners], permissions=(*KEY_PERMISSIONS, *viewing))
+        member(name, acme, groups=[owners], permissions=(*KEY_PERMISSIONS, *viewing), is_staff=True)
     olgas_key = create_key(User.objects.get(username="olga"), acme, name="Olga's program")
     outcome = dispatch(CreatePolicy(governs="apikeys.enable", effect="forbid"))
     request = ApprovalRequest.objects.get(command_id=outcome.command_id)

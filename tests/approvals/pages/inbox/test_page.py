@@ -17,7 +17,7 @@ from approvals.requests.presentation import Ballot, present
 from audit.bus.context import Context
 from tests.approvals.admin_pages import LIST, ask, decide, let_in, listed, page
 from tests.approvals.asking import asks_for_many
-from tests.conftest import actor, completed, create_key, held, member, policy
+from tests.conftest import actor, completed, create_key, held, member, new_approver, policy
 from tests.probes import change_the_name, to
 from tests.tampering import let_time_pass, rewrite, tamper
 
@@ -142,7 +142,7 @@ def test_the_rows_show_requester_channel_and_reason(
 
 
 def test_each_rule_has_its_own_progress(waiting, first_key, dana, acme, context_of, ann, browser):
-    lea = member("lea", acme, groups=[Group.objects.create(name="Legal")])
+    lea = new_approver("lea", acme, groups=[Group.objects.create(name="Legal")])
     policy("apikeys.enable", group=lea.groups.get(), quorum=1)
     policy("apikeys.enable", group=Group.objects.get(name="Security"), quorum=1)
     held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))

@@ -22,7 +22,7 @@ from tests.approvals.admin_pages import (
     section,
     text,
 )
-from tests.conftest import completed, held, member, policy
+from tests.conftest import completed, held, new_approver, policy
 from tests.probes import change_the_name, to
 from tests.tampering import tamper
 
@@ -60,7 +60,7 @@ def test_one_person_counts_for_one_rule_also_on_the_button(
     """Ann belongs to both groups, but her vote will not do for both."""
     legal = Group.objects.create(name="Legal")
     ann.groups.add(legal)
-    member("lea", acme, groups=[legal])
+    new_approver("lea", acme, groups=[legal])
     both = policy("apikeys.enable", group=security, quorum=1)
     with outside_command("A second rule for a test"):
         Rule.objects.create(policy=both, group=legal, quorum=1)

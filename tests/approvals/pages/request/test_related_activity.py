@@ -18,7 +18,7 @@ from tests.approvals.admin_pages import (
     section,
 )
 from tests.approvals.asking import asks_for_many
-from tests.conftest import held, member, policy
+from tests.conftest import held, member, new_approver, policy
 
 
 def test_the_page_shows_related_activity(
@@ -141,7 +141,7 @@ def test_the_page_costs_as_much_with_much_around_it(
         cost.append(len(captured))
         asks_for_many(dana, acme, context_of, count=4)
         for name in ("kim", "lea", "max"):
-            member(f"{name}{len(cost)}", acme, groups=[security])
+            new_approver(f"{name}{len(cost)}", acme, groups=[security])
         for verb in ("approve", "take_back", "approve"):
             decide(browser(bob), waiting, verb)
 

@@ -1,0 +1,179 @@
+"""Requests that get their last approval without a vote: they are executed all the same."""
+
+from io import StringIO
+
+import pytest
+from django.contrib.auth.models import User
+from django.core.management import call_command
+
+from apikeys.commands import AddMember
+from apikeys.models import ApiKey, Membership
+from approvals.decisions.commands import ReleaseRequest
+from approvals.models import ApprovalRequest
+from approvals.models.refusals import NotEnoughApprovals
+from approvals.people import commands
+from audit.bus.dispatch import dispatch
+from audit.messages.exceptions import Conflict, Forbidden
+from audit.models.records import CommandRecord, EventRecord
+from audit.outside import outside_command
+from audit.sessions.commands import ChangePassword
+from tests.books import assert_balanced, attempts
+from tests.conftest import approved, completed
+from tests.threads import Crowd
+
+VIEW = "approvals.view_approvalrequest"
+
+
+def leave_group(ann, security, acme):
+    ann.groups.remove(security)
+    return commands.AddToGroup(user_id=ann.pk, group_id=security.pk)
+
+
+def be_deactivated(ann, security, acme):
+    User.objects.filter(pk=ann.pk).update(is_active=False)
+    return commands.SetUserActive(user_id=ann.pk, is_active=True)
+
+
+def lose_admin_access(ann, security, acme):
+    User.objects.filter(pk=ann.pk).update(is_staff=False)
+    return commands.SetStaff(user_id=ann.pk, is_staff=True)
+
+
+def lose_permission(ann, security, acme):
+    ann.user_permissions.clear()
+    return commands.GrantPermission(user_id=ann.pk, permission=VIEW)
+
+
+def lose_permission_of_group(ann, security, acme):
+    ann.user_permissions.clear()
+    return commands.GrantGroupPermission(group_id=security.pk, permission=VIEW)
+
+
+def lose_customer(ann, security, acme):
+    with outside_command("A membership that ended"):
+        Membership.objects.filter(user=ann).delete()
+    return AddMember(customer_id=acme.pk, user_id=ann.pk)
+
+
+def lose_password(ann, security, acme):
+    User.objects.filter(pk=ann.pk).update(password="!")
+    return ChangePassword(user_id=ann.pk, password="a new and long one")
+
+
+LOSSES = [
+    *(leave_group, be_deactivated, lose_admin_access, lose_permission),
+    *(lose_permission_of_group, lose_customer, lose_password),
+]
+
+
+@pytest.fixture
+def complete(waiting, ann, bob, approve, policy_owners):
+    """A function that ends with two approvals, one of which counts again after a command."""
+
+    def lose(loss, security, acme):
+        approve(waiting, ann)
+        command = loss(ann, security, acme)
+        approve(waiting, bob)
+        waiting.refresh_from_db()
+        assert waiting.state == "pending"
+        return command
+
+    return lose
+
+
+def carry_out(command):
+    """Send a command; the policy owners approve it if the built-in policy holds it."""
+    record = CommandRecord.objects.filter(command_id=dispatch(command).command_id).get()
+    if record.status == "postponed":
+        request = ApprovalRequest.objects.get(command_id=record.command_id)
+        owners = User.objects.filter(username__in=("olga", "otto")).order_by("username")
+        assert approved(request, *owners).state == "executed"
+    return record.command_id
+
+
+@pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.__name__)
+def test_a_person_whose_vote_counts_again_completes_the_request(
+    loss, complete, waiting, security, acme
+):
+    command = complete(loss, security, acme)
+
+    cause = carry_out(command)
+
+    waiting.refresh_from_db()
+    assert waiting.state == "executed"
+    assert not ApiKey.objects.get().is_enabled
+    assert attempts(waiting.command_id) == [(1, "postponed", ""), (2, "succeeded", "")]
+    record = CommandRecord.objects.get(message_type="approvals.release")
+    assert (record.actor_kind, record.causation_id) == ("system", cause)
+    assert record.correlation_id == waiting.command_id
+    event = EventRecord.objects.get(message_type="approvals.released")
+    assert (event.subject_id, event.command_id) == (str(waiting.pk), record.command_id)
+    assert_balanced()
+
+
+def test_a_command_that_is_refused_on_release_does_not_undo_the_other(
+    complete, waiting, ann, dana, security, acme
+):
+    command = complete(lose_customer, security, acme)
+    User.objects.filter(pk=dana.pk).update(is_active=False)
+
+    completed(command)
+
+    waiting.refresh_from_db()
+    assert waiting.state == "refused"
+    assert Membership.objects.filter(user=ann).exists()
+    assert_balanced()
+
+
+def test_what_still_lacks_an_approval_is_not_released(
+    waiting, ann, bob, approve, security, acme, policy_owners
+):
+    approve(waiting, ann)
+
+    completed(lose_customer(ann, security, acme))
+
+    waiting.refresh_from_db()
+    assert waiting.state == "pending"
+    assert not CommandRecord.objects.filter(message_type="approvals.release").exists()
+    with pytest.raises(NotEnoughApprovals):
+        dispatch(ReleaseRequest(approval_request_id=waiting.pk))
+
+
+def test_only_the_system_releases_a_request(waiting, ann, context_of):
+    with pytest.raises(Forbidden):
+        dispatch(ReleaseRequest(approval_request_id=waiting.pk), context=context_of(ann))
+
+
+def test_what_no_command_completed_is_executed_by_the_periodic_job(
+    complete, waiting, ann, security, acme
+):
+    complete(leave_group, security, acme)
+    ann.groups.add(security)
+    output = StringIO()
+
+    call_command("approvals_expire", stdout=output)
+
+    waiting.refresh_from_db()
+    assert waiting.state == "executed"
+    assert output.getvalue().splitlines() == ["1 executed.", "0 expired."]
+    assert_balanced()
+
+
+def test_two_releases_at_once_execute_it_once(complete, waiting, ann, security, acme):
+    complete(leave_group, security, acme)
+    ann.groups.add(security)
+
+    def release():
+        try:
+            dispatch(ReleaseRequest(approval_request_id=waiting.pk))
+        except Conflict:
+            return False
+        return True
+
+    with Crowd(4) as crowd:
+        released = crowd.at_once(*[release] * 4)
+
+    assert sorted(released) == [False, False, False, True]
+
+    assert attempts(waiting.command_id) == [(1, "postponed", ""), (2, "succeeded", "")]
+    assert_balanced()
