@@ -8,6 +8,7 @@ from django.core.checks import CheckMessage, Error, Tags, register
 
 from approvals.decisions.holding import hold_for_approval
 from approvals.models import ApprovalRequest, Effect, Policy, State
+from approvals.models.states import in_state
 from approvals.policies import conditions, seals
 from approvals.policies.evaluation import governed_by, may_apply
 from approvals.requests import intactness
@@ -71,7 +72,7 @@ def _condition(policy: Policy, governed: list[type[Command]]) -> Iterator[CheckM
 
 
 def _pending_requests() -> Iterator[CheckMessage]:
-    pending = ApprovalRequest.objects.filter(state=State.PENDING)
+    pending = ApprovalRequest.objects.filter(in_state(State.PENDING))
     for message_type in pending.values_list("message_type", flat=True).distinct():
         if not governed_by(message_type):
             message = f"Requests wait for approval of {message_type}, which no command has."

@@ -8,8 +8,8 @@ from django.db.models import QuerySet
 
 from approvals.decisions.commands import ReleaseRequest
 from approvals.models import ApprovalRequest, Decision, State, Vote
+from approvals.models.states import in_state
 from approvals.policies import evaluation
-from approvals.requests.listing import in_state
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.classes import Command, SubjectOf
@@ -31,7 +31,7 @@ def release_completed(command: Command, context: Context) -> None:
 
 
 def release(request_id: UUID, *, channel: str) -> bool:
-    """Release a request; return False if it is decided, or lacks approvals, by now."""
+    """Release a request; return False if it is decided already, or lacks approvals."""
     command = ReleaseRequest(approval_request_id=request_id)
     try:
         dispatch(command, context=Context(channel=channel))
@@ -52,7 +52,7 @@ def completed() -> list[UUID]:
 def _is_complete(request: ApprovalRequest) -> bool:
     """Return True if a request can still be decided and has enough approvals.
 
-    Votes are counted first: almost every request that waits has too few, whoever may vote.
+    Votes are counted first: nearly all pending requests have too few, even if all of them count.
     """
     if request.present_state is not State.PENDING:
         return False

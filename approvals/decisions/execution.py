@@ -9,6 +9,7 @@ from approvals.decisions import notifications
 from approvals.decisions.events import ApprovalRequested, Settled
 from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import RequestAltered
+from approvals.models.states import ERROR
 from approvals.requests import staleness
 from approvals.sealing.payloads import Unfitting, UnknownCommand, Unloadable
 from audit.bus.context import Context
@@ -153,7 +154,7 @@ def _end_replayed(request: ApprovalRequest, replayed: ReplayOutcome, *, by: str)
             _end(request, State.REFUSED, outcome, _kind(error))
         case ReplayFailed(error=error):
             outcome = _outcome(f"failed on execution: {error.message}", by=by)
-            _end(request, State.FAILED, outcome, "error", retriable=isinstance(error, _TRANSIENT))
+            _end(request, State.FAILED, outcome, ERROR, retriable=isinstance(error, _TRANSIENT))
 
 
 def _outcome(words: str, *, by: str) -> str:

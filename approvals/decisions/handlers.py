@@ -9,25 +9,7 @@ from approvals.models import ApprovalRequest, Decision, State, refusals
 from approvals.policies import evaluation, tightening
 from audit.bus.context import Context
 from audit.bus.handling import handles
-from audit.messages.exceptions import Cancelled, FieldError, Invalid
-
-
-class Denial(Cancelled):
-    """The request was denied."""
-
-    code = "denied"
-
-
-class Withdrawal(Cancelled):
-    """The request was withdrawn."""
-
-    code = "withdrawn"
-
-
-class Expiry(Cancelled):
-    """The request was not decided in time."""
-
-    code = "expired"
+from audit.messages.exceptions import FieldError, Invalid
 
 
 @handles(commands.Approve, locks=ApprovalRequest)
@@ -48,7 +30,7 @@ def deny(command: commands.Deny, context: Context) -> ApprovalRequest:
     _check_reason(context, "give a reason for denying")
     request = _locked(command.approval_request_id, context=context)
     request.cast(Decision.DENY, context=context, seen=command.digest)
-    denial = Denial(f"Denied by {context.actor.label}: {context.reason}")
+    denial = refusals.Denial(f"Denied by {context.actor.label}: {context.reason}")
     execution.cancel_request(request, State.DENIED, denial)
     context.emit(events.Denied(approval_request_id=request.pk, digest=command.digest))
     return request
@@ -70,7 +52,9 @@ def withdraw(command: commands.Withdraw, context: Context) -> ApprovalRequest:
         raise refusals.NotTheRequester
     if command.digest not in ("", request.digest):
         raise refusals.SeenAnother
-    withdrawal = Withdrawal(f"Withdrawn by {context.actor.label}. {context.reason}".strip())
+    withdrawal = refusals.Withdrawal(
+        f"Withdrawn by {context.actor.label}. {context.reason}".strip()
+    )
     execution.cancel_request(request, State.WITHDRAWN, withdrawal)
     context.emit(events.Withdrawn(approval_request_id=request.pk))
     return request
@@ -83,8 +67,7 @@ def expire_request(command: commands.ExpireRequest, context: Context) -> Approva
         raise refusals.AlreadyDecided
     if request.present_state != State.EXPIRED:
         raise refusals.NotYetExpired
-    expiry = Expiry(f"No decision was made by {request.approve_by:%Y-%m-%d %H:%M} UTC.")
-    execution.cancel_request(request, State.EXPIRED, expiry)
+    execution.cancel_request(request, State.EXPIRED, request.expiry)
     context.emit(events.RequestExpired(approval_request_id=request.pk))
     return request
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from approvals.decisions import completion, execution
-from approvals.models import ApprovalRequest, Effect, State
+from approvals.models import ApprovalRequest, Effect, State, refusals
 from approvals.models.policies import PolicyAltered
 from approvals.policies import built_in, conditions, evaluation
 from approvals.sealing import payloads
@@ -32,6 +32,12 @@ class AlreadyAskedFor(Conflict):
     evaluation.CannotBeHeld,
     evaluation.ForbiddenByPolicy,
     evaluation.Unsatisfiable,
+    # The outcomes of a held command, for a repeat of it.
+    refusals.Denial,
+    refusals.Withdrawal,
+    refusals.Expiry,
+    execution.ApprovedTooLate,
+    execution.NotLoaded,
 )
 def hold_for_approval(command: Command, context: Context, call_next: Next) -> Outcome:
     """Hold a command that needs approval; execute it if it was approved or needs no approval.

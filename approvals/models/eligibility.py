@@ -11,6 +11,7 @@ from functools import cache, cached_property
 from typing import Any
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils.module_loading import import_string
 
 from approvals.models import refusals
@@ -20,8 +21,11 @@ from audit.actors.permissions import granted_sql
 from audit.wire import pipeline
 from audit.wire.statements import Call, Statement
 
-# The only sign-in page is that of the admin. No password begins with the mark of an unusable one.
-_CAN_SIGN_IN = "(person.is_staff AND person.password !~ '^(!|$)')"
+# The only sign-in page is that of the admin. An unusable password begins with this mark.
+_USABLE = "^[^!]"
+#: Match users who can sign in.
+CAN_SIGN_IN = Q(is_active=True, is_staff=True, password__regex=_USABLE)
+_CAN_SIGN_IN = f"(person.is_active AND person.is_staff AND person.password ~ '{_USABLE}')"
 _MAY_VIEW = granted_sql("person", "approvals.view_approvalrequest")
 
 

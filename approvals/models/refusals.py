@@ -1,6 +1,6 @@
 """Refusals of decisions on approval requests."""
 
-from audit.messages.exceptions import Conflict, Forbidden, PreconditionFailed
+from audit.messages.exceptions import Cancelled, Conflict, Forbidden, PreconditionFailed
 
 
 class RequestAltered(Conflict):
@@ -64,6 +64,24 @@ class NotEnoughApprovals(Conflict):
     """Too few of the approvals still count."""
 
     remedy = "Ask other approvers to vote."
+
+
+class Denial(Cancelled):
+    """The request was denied."""
+
+    code = "denied"
+
+
+class Withdrawal(Cancelled):
+    """The request was withdrawn."""
+
+    code = "withdrawn"
+
+
+class Expiry(Cancelled):
+    """The request was not decided in time."""
+
+    code = "expired"
 
 
 class OwnRequest(Forbidden):

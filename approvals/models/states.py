@@ -1,6 +1,7 @@
 """States of approval requests."""
 
 from django.db import models
+from django.utils import timezone
 
 from audit.models.records import Status
 
@@ -21,6 +22,9 @@ class State(models.TextChoices):
     FAILED = "failed"
 
 
+#: The outcome code of a request whose command failed on execution.
+ERROR = "error"
+
 #: The last records that the held command of a decided request can have: the status, and the error
 #: code where it is certain.
 ENDS: dict[str, set[tuple[str, str]]] = {
@@ -31,3 +35,15 @@ ENDS: dict[str, set[tuple[str, str]]] = {
     State.REFUSED: {(Status.REFUSED.value, ""), (Status.CANCELLED.value, "too_late")},
     State.FAILED: {(Status.FAILED.value, ""), (Status.CANCELLED.value, "unloadable")},
 }
+
+
+def in_state(state: str) -> models.Q:
+    """Match requests that are in a state now: overdue pending requests count as expired."""
+    is_over = models.Q(approve_by__lte=timezone.now())
+    match state:
+        case State.PENDING:
+            return models.Q(state=State.PENDING) & ~is_over
+        case State.EXPIRED:
+            return models.Q(state=State.EXPIRED) | (models.Q(state=State.PENDING) & is_over)
+        case _:
+            return models.Q(state=state)

@@ -6,6 +6,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Q
 
 from approvals.models import ApprovalRequest, Rule, State
+from approvals.models.states import in_state
 from approvals.people.accounts import OWNERS
 
 # Each of these permissions allows its holder to undo approvals.
@@ -61,5 +62,5 @@ def has_guarded_permission(group_id: int) -> bool:
 
 def _is_waited_for(group_id: int) -> bool:
     return ApprovalRequest.objects.filter(
-        state=State.PENDING, requirements__rules__contains=[{"group_id": group_id}]
+        in_state(State.PENDING), requirements__rules__contains=[{"group_id": group_id}]
     ).exists()

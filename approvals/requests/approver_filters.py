@@ -5,12 +5,13 @@ One statement counts the requests that wait for a person, so every page can show
 
 from typing import Any
 
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, User
 from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
 from django.db.models.fields.json import DataContains, KeyTransform
 from django.db.models.functions import Cast, JSONArray, JSONObject
 
+from approvals.models.eligibility import CAN_SIGN_IN
 from approvals.people.events import MemberJoined, MemberLeft
 from audit.models.records import EventRecord
 
@@ -44,8 +45,9 @@ def asks(person_id: int) -> models.Q:
     any_time_will_do = models.Q(**{f"{_MINIMUM}__isnull": True}) | models.Q(**{_MINIMUM: 0})
     # Evaluated once, before any request is read: most people belong to no group.
     belongs_to_any = models.Q(models.Exists(_groups(person_id)))
+    can_sign_in = models.Q(models.Exists(User.objects.filter(CAN_SIGN_IN, pk=person_id)))
     in_time = any_time_will_do | models.Q(models.Exists(_joined_in_time(person_id)))
-    return belongs_to_any & asks_group_of(person_id) & in_time
+    return belongs_to_any & can_sign_in & asks_group_of(person_id) & in_time
 
 
 def _groups(person_id: int) -> models.QuerySet[Any]:

@@ -19,7 +19,9 @@ _REQUESTER_MAY_NOT = "The requester may no longer do this."
 
 def flags_of(requests: Iterable[ApprovalRequest]) -> Mapping[UUID, list[str]]:
     """Return the flags of many requests: one query for requesters, two for each subject type."""
-    waiting = [each for each in requests if each.state == State.PENDING or each.is_retriable]
+    waiting = [
+        each for each in requests if each.present_state is State.PENDING or each.is_retriable
+    ]
     stale, gone = staleness_of(waiting), _inactive({each.requester_person for each in waiting})
     return {
         each.pk: [
@@ -48,7 +50,7 @@ def conflicts_of(
 
 def requester_flags(request: ApprovalRequest, command: Command | None) -> list[str]:
     """Return the flags of one request's credential and its current permissions."""
-    if request.state != State.PENDING and not request.is_retriable:
+    if request.present_state is not State.PENDING and not request.is_retriable:
         return []
     actor = credentials.live_actor(request.requester_kind, request.requester_id)
     if actor is None:

@@ -8,9 +8,9 @@ from typing import Any
 from uuid import UUID
 
 from django.db.models import F, Max, Q, QuerySet
-from django.utils import timezone
 
 from approvals.models import ApprovalRequest, Decision, State, Vote
+from approvals.models.states import in_state
 from approvals.requests.approver_filters import asks, asks_group_of
 from audit.actors.actors import Actor
 from audit.messages.classes import Subject
@@ -45,7 +45,7 @@ def visible_to(actor: Actor) -> QuerySet[ApprovalRequest]:
 
 def needing_vote_of(actor: Actor) -> QuerySet[ApprovalRequest]:
     """Return the pending requests on which the user's vote would count, by the rules of votes."""
-    if actor.kind != "user":
+    if actor.kind != "user" or not actor.may("approvals.view_approvalrequest"):
         return ApprovalRequest.objects.none()
     person_id = int(actor.person_id)
     of_others = ~Q(requester_person=actor.person_id)
@@ -101,18 +101,6 @@ def _own(actor: Actor) -> Q:
     if actor.kind == "user":
         return Q(requester_person=actor.person_id)
     return Q(requester_kind=actor.kind, requester_id=actor.id)
-
-
-def in_state(state: str) -> Q:
-    """Match requests that are in a state now: overdue pending requests count as expired."""
-    is_over = Q(approve_by__lte=timezone.now())
-    match state:
-        case State.PENDING:
-            return Q(state=State.PENDING) & ~is_over
-        case State.EXPIRED:
-            return Q(state=State.EXPIRED) | (Q(state=State.PENDING) & is_over)
-        case _:
-            return Q(state=state)
 
 
 #: The views of the list, each with its query.

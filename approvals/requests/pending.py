@@ -4,23 +4,25 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
 
 from approvals.models import ApprovalRequest, State
-from approvals.models.states import ENDS
+from approvals.models.states import ERROR
 from approvals.policies import evaluation
 from audit.bus.postponements import (
     Need,
     Pending,
     Progress,
-    decides_status,
     pending,
     postponement,
 )
+from audit.log.standings import Standing, decides_standings
 from audit.messages.classes import Subject
 from audit.models.records import Status
 
-_HELD = {(Status.POSTPONED.value, "")}
+_CANCELLING = f"'{State.DENIED}', '{State.WITHDRAWN}', '{State.EXPIRED}'"
 _TABLE = ApprovalRequest._meta.db_table
 
 
@@ -55,14 +57,68 @@ def progress(command_id: UUID) -> Progress | None:
     )
 
 
-@decides_status
-def statuses(command_ids: Collection[UUID]) -> dict[UUID, Collection[str]]:
-    """Return the statuses that held commands can have by the states of their requests."""
-    found = ApprovalRequest.objects.filter(command_id__in=command_ids)
-    requests = found.exclude(state=State.SUPERSEDED)
-    return {
-        each.command_id: {status for status, _ in ENDS.get(each.state, _HELD)} for each in requests
-    }
+@decides_standings
+class RequestStandings:
+    """The standings of held commands, by the states of their requests."""
+
+    def standings(self, command_ids: Collection[UUID], /) -> dict[UUID, Standing]:
+        found = ApprovalRequest.objects.filter(command_id__in=command_ids)
+        requests = found.exclude(state=State.SUPERSEDED)
+        return {each.command_id: _standing(each) for each in requests}
+
+    def sql(self, command_id: str) -> str:
+        """Return the same by the row alone, whose seal SQL cannot verify."""
+        return f"""(
+            SELECT CASE
+                WHEN state = '{State.PENDING}' AND approve_by <= statement_timestamp()
+                    THEN ARRAY['{Status.CANCELLED}']
+                WHEN state = '{State.EXECUTED}' THEN {_array(Status.SUCCEEDED)}
+                WHEN state IN ({_CANCELLING}) THEN {_array(Status.CANCELLED)}
+                WHEN state = '{State.REFUSED}' AND decided_at >= execute_by
+                    THEN {_array(Status.REFUSED, Status.CANCELLED)}
+                WHEN state = '{State.REFUSED}' THEN {_array(Status.REFUSED)}
+                WHEN state = '{State.FAILED}' AND outcome_code = '{ERROR}'
+                    THEN {_array(Status.FAILED)}
+                WHEN state = '{State.FAILED}' THEN {_array(Status.CANCELLED)}
+                ELSE {_array(Status.POSTPONED)} END
+            FROM {_TABLE} AS request
+            WHERE request.command_id = {command_id} AND state <> '{State.SUPERSEDED}'
+            )"""  # noqa: S608  # of our own names
+
+    def ended(self) -> Q:
+        overdue = ApprovalRequest.objects.filter(
+            state=State.PENDING, approve_by__lte=timezone.now()
+        )
+        return Q(status=Status.POSTPONED, command_id__in=overdue.values("command_id"))
+
+
+def _standing(request: ApprovalRequest) -> Standing:
+    if request.state == State.PENDING and request.present_state is State.EXPIRED:
+        return Standing((), end=request.expiry, ended_at=request.approve_by)
+    return Standing(_statuses(request))
+
+
+def _statuses(request: ApprovalRequest) -> tuple[Status, ...]:
+    match request.state:
+        case State.EXECUTED:
+            return (Status.SUCCEEDED,)
+        case State.DENIED | State.WITHDRAWN | State.EXPIRED:
+            return (Status.CANCELLED,)
+        case State.REFUSED:
+            end, decided_at = request.execute_by, request.decided_at
+            # Only an execution before the deadline is certain not to be too late.
+            may_be_late = end is not None and decided_at is not None and decided_at >= end
+            return (Status.REFUSED, Status.CANCELLED) if may_be_late else (Status.REFUSED,)
+        case State.FAILED:
+            return (Status.FAILED,) if request.outcome_code == ERROR else (Status.CANCELLED,)
+        case _:
+            return (Status.POSTPONED,)
+
+
+def _array(*statuses: Status) -> str:
+    """Return an SQL array for `sql`: a command without a record that fits is still held."""
+    names = "', '".join((Status.POSTPONED, *statuses))
+    return f"ARRAY['{names}']"
 
 
 class PendingRequests:

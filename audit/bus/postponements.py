@@ -1,6 +1,6 @@
 """Held commands: their progress and pending approvals, as reported by the app that holds them."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol, TypeVar
 from uuid import UUID
@@ -8,6 +8,7 @@ from uuid import UUID
 from django.db import connection
 
 from audit.log.queries import current
+from audit.log.standings import standings
 from audit.messages.classes import Subject
 from audit.messages.declarations import declaring
 from audit.models.records import CommandRecord, Status
@@ -63,9 +64,6 @@ class PendingSource(Protocol):
         """Return one element of that array; None if it is not what it seems."""
 
 
-_Statuses = Callable[[Collection[UUID]], Mapping[UUID, Collection[str]]]
-
-_statuses: list[_Statuses] = []
 _reports: dict[str, Callable[[UUID], Progress | None]] = {}
 _pending: list[PendingSource] = []
 
@@ -73,12 +71,6 @@ _pending: list[PendingSource] = []
 def postponement(function: _Function) -> _Function:
     """Declare the function that returns a held command's progress, or None if it was never held."""
     return declaring(_reports, "progress", what="report on")(function)
-
-
-def decides_status(function: _Statuses) -> _Statuses:
-    """Declare the function that returns the statuses that each of these held commands can have."""
-    _statuses.append(function)
-    return function
 
 
 def current_records(
@@ -89,10 +81,8 @@ def current_records(
     What holds a command decides its status, not what else the log says of it.
     """
     held = [key for key, records in attempts.items() if _was_held(records)]
-    allowed: dict[UUID, Collection[str]] = {}
-    for function in _statuses if held else ():
-        allowed |= function(held)
-    return {key: current(records, allowed=allowed.get(key)) for key, records in attempts.items()}
+    found = standings(held)
+    return {key: current(records, standing=found.get(key)) for key, records in attempts.items()}
 
 
 def current_record(command_id: UUID) -> CommandRecord:
@@ -107,7 +97,7 @@ def current_record(command_id: UUID) -> CommandRecord:
 
 
 def _was_held(records: Sequence[CommandRecord]) -> bool:
-    return len(records) > 1 and any(each.status == Status.POSTPONED for each in records)
+    return any(each.status == Status.POSTPONED for each in records)
 
 
 def pending(source: PendingSource) -> None:

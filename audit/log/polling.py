@@ -7,10 +7,9 @@ from uuid import UUID
 
 from django.conf import settings
 
-from audit.models.records import CommandRecord, Status
+from audit.log import queries
 
 _POLL_SECONDS = 0.3
-_FINAL = [status for status in Status if status.is_final]
 
 
 class Crowded(Exception):
@@ -29,7 +28,7 @@ def wait_until_final(command_id: UUID, *, seconds: float) -> None:
     if not places.acquire(blocking=False):
         raise Crowded
     try:
-        while not _is_final(command_id) and (left := end - time.monotonic()) > 0:
+        while not queries.is_final(command_id) and (left := end - time.monotonic()) > 0:
             time.sleep(min(_POLL_SECONDS, left))
     finally:
         places.release()
@@ -39,7 +38,3 @@ def wait_until_final(command_id: UUID, *, seconds: float) -> None:
 def _places(number: int) -> BoundedSemaphore:
     """Return the places for waiting requests in this process: each of them blocks a thread."""
     return BoundedSemaphore(number)
-
-
-def _is_final(command_id: UUID) -> bool:
-    return CommandRecord.objects.filter(command_id=command_id, status__in=_FINAL).exists()

@@ -1,22 +1,26 @@
 """Queries of the log: matching commands and events, and the commands' current status."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import models
-from django.db.models import Q, QuerySet, Value, When
+from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 
+from audit.log import standings
+from audit.log.standings import Standing
 from audit.messages.exceptions import RolledBack
 from audit.models.records import CommandRecord, EventRecord, Record, Status
 
 _Record = TypeVar("_Record", bound=Record)
 
 _FINAL = [status for status in Status if status.is_final]
+_FINAL_SQL = ", ".join(f"'{status.value}'" for status in _FINAL)
 _OPEN = [status for status in Status if not status.is_final]
 # The lookup for each parameter of a list.
 _COLUMNS = {
@@ -37,21 +41,20 @@ def matching(query: Mapping[str, Any]) -> QuerySet[CommandRecord]:
     if "actor" in query:
         condition &= Q(actor_kind=query["actor"][0], actor_id=query["actor"][1])
     found = CommandRecord.objects.filter(condition, attempt=1)
-    status = query.get("status")
-    if status is None or Status(status).is_final:
-        return found
-    # Only commands that are open with this status now; others had it once and were settled since.
-    # For a plain comparison PostgreSQL expects that one row in 200 matches, and sorts all that ever
-    # had the status; for a boolean value it expects half, and scans from the newest on.
-    has_status = Exact(_current_status(), status)
-    return found.filter(Coalesce(has_status, False, output_field=models.BooleanField()))
+    return found.filter(_has_now(query["status"])) if "status" in query else found
+
+
+def is_final(command_id: UUID) -> bool:
+    """Return True if a command has a final status now."""
+    first = CommandRecord.objects.filter(command_id=command_id, attempt=1)
+    return first.annotate(status_now=_status_now()).filter(status_now__in=_FINAL).exists()
 
 
 def reaching(query: Mapping[str, Any]) -> list[Q]:
-    """Return conditions to OR, for commands that ever had the status; empty without a status.
+    """Return conditions to OR, for commands that may have the status; empty without a status.
 
-    A final status is also the current one. The first attempt and later ones have a condition each,
-    because each has an index of its own.
+    `matching` has the condition that they have it now. The first attempt, later ones, and ends
+    without a record have a condition each, because each has an index of its own.
     """
     if "status" not in query:
         return []
@@ -59,7 +62,8 @@ def reaching(query: Mapping[str, Any]) -> list[Q]:
     # Only an open command can have later attempts. Without this condition PostgreSQL may scan the
     # whole log for a status that no later attempt has: seven seconds for ten million records.
     was_open = Q(status__in=_OPEN, command_id__in=later.values("command_id"))
-    return [Q(status=query["status"]), was_open]
+    unrecorded = [standings.ended()] if query["status"] == Status.CANCELLED else []
+    return [Q(status=query["status"]), was_open, *unrecorded]
 
 
 def events_matching(query: Mapping[str, Any]) -> QuerySet[EventRecord]:
@@ -87,17 +91,18 @@ def attempts_of(first: Iterable[CommandRecord]) -> dict[UUID, list[CommandRecord
     return {key: list(group) for key, group in groupby(ordered, key=attrgetter("command_id"))}
 
 
-def current(
-    records: Sequence[CommandRecord], *, allowed: Collection[str] | None = None
-) -> CommandRecord:
+def current(records: Sequence[CommandRecord], *, standing: Standing | None = None) -> CommandRecord:
     """Return the record with a command's current status: the one with the greatest `_weight`.
 
-    ``allowed`` are the statuses that a held command can have by what holds it: a record with
-    another one did not come from the bus.
+    ``standing`` is that of a held command: a record that does not fit it did not come from the bus,
+    and an end that no record has yet is returned as a record that is not stored.
     """
-    fitting = [each for each in records if allowed is None or each.status in allowed]
+    if standing is None:
+        return max(records, key=_weight)
+    fitting = [each for each in records if each.status in standing.statuses]
     held = [each for each in records if each.status == Status.POSTPONED]
-    return max(fitting or held, key=_weight)
+    found = max(fitting or held, key=_weight)
+    return found if fitting or standing.end is None else _ended(found, standing)
 
 
 def _weight(record: CommandRecord) -> tuple[bool, bool, int]:
@@ -117,13 +122,37 @@ def _condition(query: Mapping[str, Any]) -> Q:
     return condition
 
 
-def _current_status() -> models.Subquery:
-    """Return a subquery for the current status of a command, as `_weight` defines it."""
-    weight = models.Case(
-        When(status__in=_FINAL, then=Value(2)),
-        When(error_code=RolledBack.code, then=Value(0)),
-        default=Value(1),
-        output_field=models.IntegerField(),
-    )
-    attempts = CommandRecord.objects.filter(command_id=models.OuterRef("command_id"))
-    return models.Subquery(attempts.order_by(weight.desc(), "-attempt").values("status")[:1])
+def _ended(held: CommandRecord, standing: Standing) -> CommandRecord:
+    """Return a record, not stored, of the end of a held command."""
+    record, error = copy(held), standing.end
+    record.status, record.duration_us = Status.CANCELLED, 0
+    record.received_at = standing.ended_at or held.received_at
+    if error is not None:
+        record.error_code, record.error_message = error.code, error.message
+    return record
+
+
+def _status_now() -> models.Func:
+    """Return an expression for the status of a command now: that of `current`, in SQL."""
+    template = f"""(
+        SELECT COALESCE((
+            SELECT attempt.status FROM {CommandRecord._meta.db_table} AS attempt
+            WHERE attempt.command_id = %(expressions)s
+                AND (held.standing IS NULL OR attempt.status = ANY(held.standing[2:]))
+            ORDER BY CASE WHEN attempt.status IN ({_FINAL_SQL}) THEN 2
+                WHEN attempt.error_code = '{RolledBack.code}' THEN 0 ELSE 1 END DESC,
+                attempt.attempt DESC
+            LIMIT 1
+        ), held.standing[1])
+        FROM (SELECT {standings.sql("%(expressions)s")}) AS held (standing))"""  # noqa: S608  # ours
+    return models.Func("command_id", template=template, output_field=models.TextField())
+
+
+def _has_now(status: str) -> Coalesce:
+    """Match first attempts at commands with this status now.
+
+    For a plain comparison PostgreSQL expects that one row in 200 matches, and sorts all that ever
+    had the status; for a boolean value it expects half, and scans from the newest on.
+    """
+    has_status = Exact(_status_now(), status)
+    return Coalesce(has_status, False, output_field=models.BooleanField())

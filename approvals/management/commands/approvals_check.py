@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
-from django.utils import timezone
 
 from approvals.models import ApprovalRequest, State
+from approvals.models.states import in_state
 from approvals.policies import evaluation, seals
 from approvals.policies import slots as matching
 from approvals.requests import intactness
@@ -35,7 +35,7 @@ class Command(BaseCommand):
 
 
 def _open() -> Iterator[ApprovalRequest]:
-    pending = ApprovalRequest.objects.filter(state=State.PENDING, approve_by__gt=timezone.now())
+    pending = ApprovalRequest.objects.filter(in_state(State.PENDING))
     return (pending | ApprovalRequest.objects.filter(is_retriable=True)).order_by("pk").iterator()
 
 

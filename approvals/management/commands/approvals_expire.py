@@ -1,4 +1,4 @@
-"""Expiry of overdue requests, and release of those that have enough approvals by now."""
+"""Expiry of overdue requests, and execution of those that have enough approvals again."""
 
 from typing import Any
 from uuid import UUID

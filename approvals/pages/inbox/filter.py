@@ -9,7 +9,7 @@ from django import forms
 from django.db.models import Q, QuerySet
 
 from approvals.models import ApprovalRequest, State
-from approvals.requests.listing import in_state
+from approvals.models.states import in_state
 from audit.pages.labels import words
 
 COUNTED = 100
