@@ -138,7 +138,7 @@ def create_approver(command: CreateApprover, context: Context) -> User:
         user_id=user.pk, group_id=command.group_id, permissions=command.permissions
     )
     _carry_out(parts_to_grant(role), context)
-    # Nobody else is there to receive it: the built-in policy always holds this command.
+    # By e-mail only: the built-in policy always holds this command, so its caller is gone.
     transaction.on_commit(lambda: accounts.send_password_link(user), robust=True)
     context.emit(events.PasswordLinkSent(user_id=user.pk))
     return user
