@@ -14,10 +14,12 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 
+from approvals.models.eligibility import Members
 from approvals.pages import people as people_forms
 from approvals.pages.feedback import Feedback, not_sent
 from approvals.pages.people import Verb
 from approvals.people.commands import MANAGE_PEOPLE
+from approvals.policies import power
 from audit.entry.requests import LONGEST_REASON, actor_of_request
 from audit.messages.classes import Command
 from audit.pages.admin import ReadOnlyAdmin
@@ -202,12 +204,23 @@ class GroupAdmin(ByCommandAdmin):
 
     @admin.display(description="people", empty_value="—")
     def members(self, group: Group) -> str:
-        people = group.user_set.order_by("username").values_list("username", "is_active")
-        return ", ".join(name if active else f"{name} (not active)" for name, active in people)
+        is_asked = power.are_used([group.pk])
+        eligible = Members([group.pk]).eligible(group.pk) if is_asked else set()
+        return ", ".join(
+            _with_note(person, may_approve=person.pk in eligible or not is_asked)
+            for person in group.user_set.order_by("username")
+        )
 
     @admin.display(description="permissions", empty_value="—")
     def granted(self, group: Group) -> str:
         return ", ".join(_names(group.permissions))
+
+
+def _with_note(person: User, *, may_approve: bool) -> str:
+    """Return the name of a member, with why the person approves nothing, if so."""
+    if not person.is_active:
+        return f"{person} (not active)"
+    return str(person) if may_approve else f"{person} (cannot approve)"
 
 
 def _names(permissions: Manager[Permission]) -> list[str]:

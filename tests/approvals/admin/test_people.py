@@ -224,3 +224,13 @@ def test_ones_own_password_is_still_changed_on_djangos_page(ann, browser):
     browser(ann).post("/admin/password_change/", form)
 
     assert User.objects.get(pk=ann.pk).check_password("another horse battery")
+
+
+def test_the_page_of_a_group_says_which_members_cannot_approve(
+    manager, security, ann, acme, disabling_needs_two, browser
+):
+    member("erin", acme, groups=[security])
+
+    content = browser(manager).get(f"/admin/auth/group/{security.pk}/change/").content.decode()
+
+    assert "ann, bob, erin (cannot approve)" in content
