@@ -1,4 +1,7 @@
-"""Commands on people, groups and their permissions. No command contains a password."""
+"""Commands on people, groups and their permissions. No command contains a password.
+
+One that takes something away depends on nothing that its subject could change meanwhile.
+"""
 
 from dataclasses import dataclass
 
@@ -37,6 +40,7 @@ class CreateUser(Command):
     message_type = "approvals.create_user"
     required_permission = MANAGE_PEOPLE
     sentence = "Create the user {username}"
+    depends_on = ()
 
     username: str
     email: str = ""
@@ -48,6 +52,7 @@ class SendPasswordLink(_OnUser):
 
     message_type = "approvals.send_password_link"
     sentence = "Send {subject} a password link"
+    depends_on = ("username", "email", "is_active")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +61,7 @@ class RequirePasswordReset(_OnUser):
 
     message_type = "approvals.require_password_reset"
     sentence = "Make the password of {subject} unusable and end their sessions"
+    depends_on = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +70,7 @@ class SetUserActive(_OnUser):
 
     message_type = "approvals.set_user_active"
     sentence = "Set {subject} active: {is_active}"
+    depends_on = ("is_active",)
 
     is_active: bool
 
@@ -74,6 +81,7 @@ class DeleteUser(_OnUser):
 
     message_type = "approvals.delete_user"
     sentence = "Delete the user {subject}"
+    depends_on = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +90,7 @@ class SetStaff(_OnUser):
 
     message_type = "approvals.set_staff"
     sentence = "Set admin access of {subject}: {is_staff}"
+    depends_on = ("is_staff",)
 
     is_staff: bool
 
@@ -92,6 +101,7 @@ class SetSuperuser(_OnUser):
 
     message_type = "approvals.set_superuser"
     sentence = "Set superuser status of {subject}: {is_superuser}"
+    depends_on = ("is_superuser",)
 
     is_superuser: bool
 
@@ -102,6 +112,7 @@ class GrantPermission(_OnUser):
 
     message_type = "approvals.grant_permission"
     sentence = "Grant {subject} the permission {permission}"
+    depends_on = ("username", "is_active")
 
     permission: str
 
@@ -112,6 +123,7 @@ class RevokePermission(_OnUser):
 
     message_type = "approvals.revoke_permission"
     sentence = "Revoke the permission {permission} from {subject}"
+    depends_on = ()
 
     permission: str
 
@@ -122,6 +134,7 @@ class GrantGroupPermission(_OnGroup):
 
     message_type = "approvals.grant_group_permission"
     sentence = "Grant the group {subject} the permission {permission}"
+    depends_on = ("name",)
 
     permission: str
 
@@ -132,6 +145,7 @@ class RevokeGroupPermission(_OnGroup):
 
     message_type = "approvals.revoke_group_permission"
     sentence = "Revoke the permission {permission} from the group {subject}"
+    depends_on = ()
 
     permission: str
 
@@ -143,6 +157,7 @@ class CreateGroup(Command):
     message_type = "approvals.create_group"
     required_permission = MANAGE_PEOPLE
     sentence = "Create the group {group_name}"
+    depends_on = ()
 
     group_name: str
 
@@ -153,6 +168,7 @@ class RenameGroup(_OnGroup):
 
     message_type = "approvals.rename_group"
     sentence = "Rename the group {subject} to {group_name}"
+    depends_on = ("name",)
 
     group_name: str
 
@@ -163,6 +179,7 @@ class DeleteGroup(_OnGroup):
 
     message_type = "approvals.delete_group"
     sentence = "Delete the group {subject}"
+    depends_on = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,6 +187,7 @@ class AddToGroup(_OnUser):
     """Add a user to a group."""
 
     message_type = "approvals.add_to_group"
+    depends_on = ("username", "is_active")
 
     group_id: int
 
@@ -182,6 +200,7 @@ class RemoveFromGroup(_OnUser):
     """Remove a user from a group."""
 
     message_type = "approvals.remove_from_group"
+    depends_on = ()
 
     group_id: int
 

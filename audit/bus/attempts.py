@@ -76,7 +76,9 @@ class Attempt:
             # A subject without a tenant, such as a policy, does not get the actor's tenant.
             context.tenant = ""
         if context.expected_number not in (None, opening.number):
-            raise exceptions.PreconditionFailed
+            if context.accepts_number is None or not context.accepts_number(opening.number):
+                raise exceptions.PreconditionFailed
+            context.expected_number = opening.number
 
     @property
     def status(self) -> Status:

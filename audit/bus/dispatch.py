@@ -72,17 +72,24 @@ def dispatch_all(commands: Sequence[Command], *, context: Context) -> list[Outco
     return _commit(attempts)
 
 
-def replay(command: Command, *, held: CommandRecord, expected_number: int) -> ReplayOutcome:
+def replay(
+    command: Command,
+    *,
+    held: CommandRecord,
+    expected_number: int,
+    accepts: Callable[[int], bool] | None = None,
+) -> ReplayOutcome:
     """Execute a held command under its own id, inside the command that releases it.
 
     It acts for the requester, who must still be valid and allowed, and only if the subject is at
-    the number at which the command was held. The attempt is recorded in the outer transaction,
-    whatever its result; deadlocks and timeouts are raised to the outermost dispatch.
+    the number at which the command was held, or at one that ``accepts`` returns True for, which is
+    called once the subject is locked. The attempt is recorded in the outer transaction, whatever
+    its result; deadlocks and timeouts are raised to the outermost dispatch.
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
-    attempt = Attempt(
-        command, cases.replayed(held, actor, expected_number=expected_number, by=_parent())
-    )
+    given = cases.replayed(held, actor, expected_number=expected_number, by=_parent())
+    given.accepts_number = accepts
+    attempt = Attempt(command, given)
     if actor is None:
         return _settle_replay(attempt, _no_longer_valid(held))
     try:
@@ -100,7 +107,12 @@ def replay(command: Command, *, held: CommandRecord, expected_number: int) -> Re
 
 
 def rehearse(
-    command: Command, *, held: CommandRecord, expected_number: int, look: Callable[[], Any]
+    command: Command,
+    *,
+    held: CommandRecord,
+    expected_number: int,
+    look: Callable[[], Any],
+    accepts: Callable[[int], bool] | None = None,
 ) -> Rehearsal:
     """Return the outcome that a replay would have now; nothing is kept, recorded or sent.
 
@@ -108,6 +120,7 @@ def rehearse(
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
     given = cases.replayed(held, actor, expected_number=expected_number, by=Context())
+    given.accepts_number = accepts
     attempt = Attempt(command, given)
     if actor is None:
         return Rehearsal(outcome=_stopped(attempt, _no_longer_valid(held)))

@@ -91,7 +91,7 @@ def test_to_be_held_takes_seven(first_key, dana, acme, disabling_needs_two, cont
     assert traffic_of_dispatch(DisableApiKey(api_key_id=second.id), context) == Traffic(13, 7)
 
 
-def test_the_last_vote_with_all_that_it_releases_takes_ten(
+def test_the_last_vote_with_all_that_it_releases_takes_nine(
     first_key, disabling_needs_two, context, ann, bob, settings
 ):
     settings.EMAIL_BACKEND = NO_MAIL
@@ -99,7 +99,7 @@ def test_the_last_vote_with_all_that_it_releases_takes_ten(
     approved(request, ann)
     vote = Approve(approval_request_id=request.pk, digest=request.digest)
 
-    assert traffic_of_dispatch(vote, Context(actor=actor(bob))) == Traffic(26, 10)
+    assert traffic_of_dispatch(vote, Context(actor=actor(bob))) == Traffic(25, 9)
 
 
 def test_authentication_takes_one(first_key):
