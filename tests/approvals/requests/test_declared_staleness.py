@@ -5,7 +5,6 @@ from django.contrib.auth.models import Permission
 
 from apikeys.models import ApiKey
 from approvals.models import ApprovalRequest
-from approvals.policies.bootstrap import Bootstrap
 from audit.bus.handling import command_classes
 from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
@@ -39,7 +38,6 @@ def disable(client, other_key, first_key, disabling_needs_two):
         for each in command_classes()
         if each.message_type.partition(".")[0] in ("apikeys", "approvals")
         and not each.finishes_approved
-        and each is not Bootstrap
     ],
     ids=lambda each: each.message_type,
 )
