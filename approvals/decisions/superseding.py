@@ -31,7 +31,7 @@ def stale_among(waiting: Sequence[ApprovalRequest]) -> list[ApprovalRequest]:
 def supersede(stale: Sequence[ApprovalRequest], *, by: ApprovalRequest, context: Context) -> None:
     """End stale requests in favor of a new one, which has no votes.
 
-    :raises BeingDecided: if a vote on one of them is under way.
+    :raises BeingDecided: if another transaction is deciding one of them.
     """
     for request in _locked(stale):
         message = f"Superseded by {by}. {staleness.staleness(request)}".strip()

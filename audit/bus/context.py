@@ -1,6 +1,6 @@
 """The context of a dispatch: actor, channel, reason and request, and its results so far."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -50,8 +50,6 @@ class Context:
     tenant: str = field(init=False, default="")
     is_replay: bool = field(init=False, default=False)
     is_batch: bool = field(init=False, default=False)
-    #: Of a replay: whether it may also run with the subject at this number.
-    accepts_number: Callable[[int], bool] | None = field(init=False, default=None, repr=False)
     facts: dict[str, Any] = field(init=False, default_factory=dict)
     decision: dict[str, Any] | None = field(init=False, default=None)
     events: list[Event] = field(init=False, default_factory=list)

@@ -82,14 +82,13 @@ def replay(
     """Execute a held command under its own id, inside the command that releases it.
 
     It acts for the requester, who must still be valid and allowed, and only if the subject is at
-    the number at which the command was held, or at one that ``accepts`` returns True for, which is
-    called once the subject is locked. The attempt is recorded in the outer transaction, whatever
-    its result; deadlocks and timeouts are raised to the outermost dispatch.
+    the number at which the command was held, or at one that ``accepts`` allows, with the subject
+    locked. The attempt is recorded in the outer transaction, whatever its result; deadlocks and
+    timeouts are raised to the outermost dispatch.
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
     given = cases.replayed(held, actor, expected_number=expected_number, by=_parent())
-    given.accepts_number = accepts
-    attempt = Attempt(command, given)
+    attempt = Attempt(command, given, accepts=accepts)
     if actor is None:
         return _settle_replay(attempt, _no_longer_valid(held))
     try:
@@ -120,8 +119,7 @@ def rehearse(
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
     given = cases.replayed(held, actor, expected_number=expected_number, by=Context())
-    given.accepts_number = accepts
-    attempt = Attempt(command, given)
+    attempt = Attempt(command, given, accepts=accepts)
     if actor is None:
         return Rehearsal(outcome=_stopped(attempt, _no_longer_valid(held)))
     token = _unit.set([attempt])
@@ -316,8 +314,7 @@ def _append_undone(attempt: Attempt, error: Exception) -> exceptions.Refused | e
 
 
 def _parent() -> Context:
-    parent = current_context()
-    if parent is None:
-        message = "this is possible only inside a handler"
-        raise RuntimeError(message)
-    return parent
+    if parent := current_context():
+        return parent
+    message = "this is possible only inside a handler"
+    raise RuntimeError(message)
