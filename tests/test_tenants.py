@@ -52,8 +52,10 @@ def other(context_of):
     customer = completed(CreateCustomer(name=f"{MARK} Ltd"))
     zed = member("zed", customer, permissions=everything())
     approvers = apps.get_model("auth.Group").objects.create(name="Approvers of the other")
+    # Where a policy requires Security, two of its members see this customer.
+    groups = [approvers, *apps.get_model("auth.Group").objects.filter(name="Security")]
     voter, _ = (
-        member(name, customer, groups=[approvers], permissions=everything(), is_staff=True)
+        member(name, customer, groups=groups, permissions=everything(), is_staff=True)
         for name in ("vera", "vince")
     )
     tenant, condition = str(customer.pk), f'context.reason != "{MARK}"'

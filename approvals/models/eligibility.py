@@ -1,12 +1,12 @@
 """Eligibility to vote: one definition for votes, counts, policies, previews, pages and e-mail.
 
 An eligible approver is active, can sign in, may view requests, sees the tenant, and has been a
-member of the group for long enough.
+member of the group for long enough. A vote counts while its voter is all that, except that a
+voter who no longer can sign in has voted already.
 """
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping
-from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
 
@@ -38,12 +38,15 @@ class Members:
     def __init__(self, group_ids: Collection[int], *, tenants: Collection[str] = ("",)) -> None:
         self._group_ids = sorted(set(group_ids))
         self._active: defaultdict[int, set[int]] = defaultdict(set)
-        self._eligible: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
+        self._counting: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
+        self._able: set[int] = set()
         asked = [sorted(set(tenants)), self._group_ids]
-        for group, person, tenant, is_eligible in pipeline.execute(_members(), asked):
+        for group, person, tenant, counts, can_sign_in in pipeline.execute(_members(), asked):
             self._active[group].add(person)
-            if is_eligible:
-                self._eligible[group, tenant].add(person)
+            if counts:
+                self._counting[group, tenant].add(person)
+            if can_sign_in:
+                self._able.add(person)
 
     @cached_property
     def _seniority(self) -> Seniority:
@@ -53,14 +56,16 @@ class Members:
         """Return the active members of a group, whether they may vote or not."""
         return self._active[group_id]
 
-    def eligible(
-        self, group_id: int, *, tenant: str = "", minimum_s: int = 0, at: datetime | None = None
-    ) -> set[int]:
-        """Return the members of a group who may vote, if they stay, at a time; None means now."""
-        people = self._eligible[group_id, tenant]
+    def eligible(self, group_id: int, *, tenant: str = "", minimum_s: int = 0) -> set[int]:
+        """Return the members of a group, for at least so many seconds, who may vote now."""
+        return self.counting(group_id, tenant=tenant, minimum_s=minimum_s) & self._able
+
+    def counting(self, group_id: int, *, tenant: str = "", minimum_s: int = 0) -> set[int]:
+        """Return those whose votes count: after the vote, one need not be able to sign in."""
+        people = self._counting[group_id, tenant]
         if not minimum_s:
             return people
-        return self._seniority.senior(people, group_id, minimum_s=minimum_s, at=at)
+        return self._seniority.senior(people, group_id, minimum_s=minimum_s)
 
 
 def selection(actor: Actor, *, tenant: str) -> Call:
@@ -112,7 +117,7 @@ def _check_may_vote(can_sign_in: bool, may_view: bool, sees_tenant: bool) -> Non
 def _members() -> Statement:
     return Statement(f"""
         SELECT belonging.group_id, person.id, asked.tenant,
-            {_CAN_SIGN_IN} AND {_MAY_VIEW} AND {_sees_tenant()}
+            {_MAY_VIEW} AND {_sees_tenant()}, {_CAN_SIGN_IN}
         FROM unnest(%s::text[]) AS asked (tenant), auth_user_groups AS belonging
         JOIN auth_user AS person ON person.id = belonging.user_id
         WHERE person.is_active AND belonging.group_id = ANY(%s)

@@ -24,18 +24,11 @@ class Seniority:
         """Return when a person joined a group; None if no command put the person there."""
         return self._joined_at.get((group_id, person_id))
 
-    def senior(
-        self,
-        people: Collection[int],
-        group_id: int,
-        *,
-        minimum_s: int,
-        at: datetime | None = None,
-    ) -> set[int]:
-        """Return the people, among these, with that many seconds in a group; at a time, or now."""
+    def senior(self, people: Collection[int], group_id: int, *, minimum_s: int) -> set[int]:
+        """Return the people, among these, who have been in a group for that many seconds."""
         if not minimum_s:
             return set(people)
-        latest = (at or timezone.now()) - timedelta(seconds=minimum_s)
+        latest = timezone.now() - timedelta(seconds=minimum_s)
         joined = {person: self.since(person, group_id) for person in people}
         return {person for person, time in joined.items() if time is not None and time <= latest}
 

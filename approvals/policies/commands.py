@@ -1,13 +1,11 @@
 """Commands and events of policies."""
 
 from dataclasses import dataclass, fields
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, Literal, TypeAlias
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.models import Group
-from django.utils import timezone
 
 from approvals.models.eligibility import Members
 from approvals.policies.slots import Slots
@@ -40,10 +38,10 @@ class _PolicyFields:
         return {name: getattr(self, name) for name in names} | {"tenant": self.for_tenant}
 
     def slots(self, members: Members, *, without: int | None) -> list[Slots]:
-        """Return for each rule the people who may approve a request of now before it expires."""
-        until = timezone.now() + (self.approve_within or settings.APPROVALS_APPROVE_WITHIN)
+        """Return for each rule the people who may approve, now or after the minimum membership."""
+        tenant = self.for_tenant
         return [
-            Slots(str(place), quorum, self.eligible(members, group, at=until) - {without})
+            Slots(str(place), quorum, members.eligible(group, tenant=tenant) - {without})
             for place, (group, quorum) in enumerate(zip(self.groups, self.quorums, strict=True))
         ]
 
@@ -51,10 +49,10 @@ class _PolicyFields:
         """Return the members of the groups, for `slots` and `eligible`."""
         return Members(self.groups, tenants=[self.for_tenant])
 
-    def eligible(self, members: Members, group_id: int, *, at: datetime | None = None) -> set[int]:
-        """Return the members of a group who may approve under this policy, at a time or now."""
+    def eligible(self, members: Members, group_id: int) -> set[int]:
+        """Return the members of a group who may approve now under this policy."""
         minimum_s = int(self.minimum_membership.total_seconds())
-        return members.eligible(group_id, tenant=self.for_tenant, minimum_s=minimum_s, at=at)
+        return members.eligible(group_id, tenant=self.for_tenant, minimum_s=minimum_s)
 
     def _phrase(self) -> str:
         """Return a phrase for what a policy of these fields does."""
@@ -90,6 +88,7 @@ class CreatePolicy(_OnPolicy, _PolicyFields):
     """Create a policy that allows, forbids or holds commands of a type."""
 
     message_type = "approvals.create_policy"
+    depends_on = ()
     tenant_field = "for_tenant"
 
     policy_id: UUID = generated()
@@ -103,6 +102,8 @@ class EditPolicy(_OnPolicy, _PolicyFields):
     """Edit a policy; requests that are already waiting keep their requirements."""
 
     message_type = "approvals.edit_policy"
+    # Each edit and each switch has a version of its own.
+    depends_on = ("version",)
 
     def describe(self, subject_label: str) -> str:
         return f"Edit the {subject_label}: {self._phrase()}"
@@ -118,6 +119,7 @@ class DisablePolicy(_OnPolicy):
 
     message_type = "approvals.disable_policy"
     sentence = "Disable the {subject}"
+    depends_on = ("version",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +152,7 @@ class ReviewBreakGlass(Command):
     # No subject: that of the request moves on in the same command that sends this one.
     message_type = "approvals.review_break_glass"
     sentence = "Accept the use of break-glass by {broken_by}, ticket {ticket}: {what}"
+    depends_on = ()
 
     approval_request_id: UUID
     broken_by: str = ""

@@ -1,14 +1,13 @@
 """Policy evaluation: which policies govern a command, and whether a request meets them."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.utils import timezone
 
 from approvals.models import ApprovalRequest, Decision, Effect, Policy
 from approvals.models.eligibility import Members
@@ -159,13 +158,14 @@ def check_can_be_held(
     """Check that a command can be held and then approved.
 
     :raises CannotBeHeld: if the command has secret fields.
-    :raises Unsatisfiable: if the approvers of today cannot meet the requirements in time.
+    :raises Unsatisfiable: if the approvers of today cannot meet the requirements.
     """
     if secret_fields(type(command)):
         raise CannotBeHeld
     members = Members([rule["group_id"] for rule in requirements["rules"]], tenants=[tenant])
-    until = timezone.now() + timedelta(seconds=requirements["options"]["approve_within_s"])
-    slots = slots_for(requirements, members=members, tenant=tenant, requester=requester, at=until)
+    # Those who are too new yet may approve later.
+    people_of = partial(members.eligible, tenant=tenant)
+    slots = slots_for(requirements, requester=requester, people_of=people_of)
     filled = matching.fill(slots)
     for slot, rule in zip(slots, requirements["rules"], strict=True):
         if len(filled[slot.rule]) < slot.quorum:
@@ -179,26 +179,13 @@ def check_can_be_held(
 
 
 def slots_for(
-    requirements: dict[str, Any],
-    *,
-    members: Members,
-    tenant: str,
-    requester: str,
-    at: datetime | None = None,
+    requirements: dict[str, Any], *, requester: str, people_of: Callable[[int], set[int]]
 ) -> list[Slots]:
-    """Return the people who may fill each rule, at a time or now.
-
-    The requester is among them only if the options allow it.
-    """
-    options = requirements.get("options", {})
-    asked: dict[str, Any] = {
-        "tenant": tenant,
-        "minimum_s": int(options.get("minimum_membership_s", 0)),
-        "at": at,
-    }
-    without = set() if options.get("requester_may_vote") else {int(requester or 0)}
+    """Return the people of each rule's group; the requester only if the options allow it."""
+    may_vote = requirements.get("options", {}).get("requester_may_vote")
+    without = set() if may_vote else {int(requester or 0)}
     return [
-        Slots(rule["id"], rule["quorum"], members.eligible(rule["group_id"], **asked) - without)
+        Slots(rule["id"], rule["quorum"], people_of(rule["group_id"]) - without)
         for rule in requirements["rules"]
     ]
 
@@ -212,19 +199,22 @@ class Electorate:
 
     def eligible(self, request: ApprovalRequest) -> list[Slots]:
         """Return, for each rule of a request, the people who may approve for it now."""
-        return slots_for(
-            request.requirements,
-            members=self.members,
-            tenant=request.tenant,
-            requester=request.requester_person,
-        )
+        return self._slots(request, self.members.eligible)
 
     def slots(self, request: ApprovalRequest, people: Collection[int]) -> list[Slots]:
         """Return, for each rule of a request, those of the people who may count for it now."""
         return [
             Slots(slot.rule, slot.quorum, slot.people & set(people))
-            for slot in self.eligible(request)
+            for slot in self._slots(request, self.members.counting)
         ]
+
+    def _slots(self, request: ApprovalRequest, people_of: Callable[..., set[int]]) -> list[Slots]:
+        asked = {"tenant": request.tenant, "minimum_s": request.minimum_membership_s}
+        return slots_for(
+            request.requirements,
+            requester=request.requester_person,
+            people_of=partial(people_of, **asked),
+        )
 
     def voted(self, request: ApprovalRequest) -> list[Slots]:
         """Return, for each rule of a request, the people whose approval could count for it now.

@@ -145,7 +145,7 @@ def _check_rules(command: commands.PolicyDraft, governed: Sequence[type[Command]
     members = command.members()
     _check_can_be_met(command, members, without=None)
     if not command.requester_may_vote:
-        people = set().union(*(command.eligible(members, group) for group in command.groups))
+        people = set().union(*(slot.people for slot in command.slots(members, without=None)))
         for requester in _possible_requesters(people, governed):
             _check_can_be_met(command, members, without=requester)
 

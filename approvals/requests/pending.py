@@ -22,7 +22,8 @@ from audit.log.standings import Standing, decides_standings
 from audit.messages.classes import Subject
 from audit.models.records import Status
 
-_CANCELLING = f"'{State.DENIED}', '{State.WITHDRAWN}', '{State.EXPIRED}'"
+_CANCELLING = (State.DENIED, State.WITHDRAWN, State.EXPIRED, State.SUPERSEDED)
+_CANCELLING_SQL = ", ".join(f"'{each}'" for each in _CANCELLING)
 _TABLE = ApprovalRequest._meta.db_table
 
 
@@ -62,8 +63,8 @@ class RequestStandings:
     """The standings of held commands, by the states of their requests."""
 
     def standings(self, command_ids: Collection[UUID], /) -> dict[UUID, Standing]:
-        found = ApprovalRequest.objects.filter(command_id__in=command_ids)
-        requests = found.exclude(state=State.SUPERSEDED)
+        # The newest request of a command comes last: earlier ones were replaced by it.
+        requests = ApprovalRequest.objects.filter(command_id__in=command_ids).order_by("pk")
         return {each.command_id: _standing(each) for each in requests}
 
     def sql(self, command_id: str) -> str:
@@ -73,7 +74,7 @@ class RequestStandings:
                 WHEN state = '{State.PENDING}' AND approve_by <= statement_timestamp()
                     THEN ARRAY['{Status.CANCELLED}']
                 WHEN state = '{State.EXECUTED}' THEN {_array(Status.SUCCEEDED)}
-                WHEN state IN ({_CANCELLING}) THEN {_array(Status.CANCELLED)}
+                WHEN state IN ({_CANCELLING_SQL}) THEN {_array(Status.CANCELLED)}
                 WHEN state = '{State.REFUSED}' AND decided_at >= execute_by
                     THEN {_array(Status.REFUSED, Status.CANCELLED)}
                 WHEN state = '{State.REFUSED}' THEN {_array(Status.REFUSED)}
@@ -82,7 +83,7 @@ class RequestStandings:
                 WHEN state = '{State.FAILED}' THEN {_array(Status.CANCELLED)}
                 ELSE {_array(Status.POSTPONED)} END
             FROM {_TABLE} AS request
-            WHERE request.command_id = {command_id} AND state <> '{State.SUPERSEDED}'
+            WHERE request.command_id = {command_id} ORDER BY request.id DESC LIMIT 1
             )"""  # noqa: S608  # of our own names
 
     def ended(self) -> Q:
@@ -102,7 +103,7 @@ def _statuses(request: ApprovalRequest) -> tuple[Status, ...]:
     match request.state:
         case State.EXECUTED:
             return (Status.SUCCEEDED,)
-        case State.DENIED | State.WITHDRAWN | State.EXPIRED:
+        case state if state in _CANCELLING:
             return (Status.CANCELLED,)
         case State.REFUSED:
             end, decided_at = request.execute_by, request.decided_at

@@ -35,7 +35,6 @@ class ChangePassword(_OnAccount):
     """Change one's own password."""
 
     message_type = "people.change_password"
-    empowers = SubjectOf("user", "user_id")
 
     password: str = secret()
 

@@ -1,5 +1,7 @@
 """The cast: customers, the people and services that act for them, and one more approver."""
 
+import secrets
+
 from django.contrib.auth.models import User
 
 from apikeys.commands import AddMember, CreateCustomer
@@ -53,8 +55,8 @@ def hire_carol(stage: Stage) -> None:
     """Add Carol to Security, as Olga; the policy owners have to approve it."""
     carol = _create_account(stage, "carol").pk
     stage.add_sender("carol", "user", carol, channel="admin")
-    password = ChangePassword(user_id=carol, password=stage.token())
-    stage.send(password, by="carol", reason="")
+    password = ChangePassword(user_id=carol, password=secrets.token_urlsafe(16))
+    stage.send(password, by="system", reason="")
     stage.send(SetStaff(user_id=carol, is_staff=True), by="olga", reason="Carol starts on Monday")
     for permission in _APPROVER:
         grant = GrantPermission(user_id=carol, permission=permission)

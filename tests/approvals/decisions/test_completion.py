@@ -16,7 +16,6 @@ from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Conflict, Forbidden
 from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
-from audit.sessions.commands import ChangePassword
 from tests.books import assert_balanced, attempts
 from tests.conftest import approved, completed
 from tests.threads import Crowd
@@ -32,11 +31,6 @@ def leave_group(ann, security, acme):
 def be_deactivated(ann, security, acme):
     User.objects.filter(pk=ann.pk).update(is_active=False)
     return commands.SetUserActive(user_id=ann.pk, is_active=True)
-
-
-def lose_admin_access(ann, security, acme):
-    User.objects.filter(pk=ann.pk).update(is_staff=False)
-    return commands.SetStaff(user_id=ann.pk, is_staff=True)
 
 
 def lose_permission(ann, security, acme):
@@ -55,14 +49,9 @@ def lose_customer(ann, security, acme):
     return AddMember(customer_id=acme.pk, user_id=ann.pk)
 
 
-def lose_password(ann, security, acme):
-    User.objects.filter(pk=ann.pk).update(password="!")
-    return ChangePassword(user_id=ann.pk, password="a new and long one")
-
-
 LOSSES = [
-    *(leave_group, be_deactivated, lose_admin_access, lose_permission),
-    *(lose_permission_of_group, lose_customer, lose_password),
+    *(leave_group, be_deactivated, lose_permission),
+    *(lose_permission_of_group, lose_customer),
 ]
 
 

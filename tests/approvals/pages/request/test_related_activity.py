@@ -51,8 +51,10 @@ def test_commands_on_the_subject_are_for_those_who_may_see_it(waiting, acme, bro
 
 
 def test_requests_of_other_customers_stay_out_of_the_context(
-    waiting, dana, globex, ann, context_of, browser
+    waiting, dana, globex, ann, security, context_of, browser
 ):
+    for name in ("vera", "vince"):
+        new_approver(name, globex, groups=[security])
     with outside_command("Dana acts for Globex as well"):
         globex.membership_set.create(user=dana)
     fresh = User.objects.get(pk=dana.pk)
@@ -145,4 +147,4 @@ def test_the_page_costs_as_much_with_much_around_it(
         for verb in ("approve", "take_back", "approve"):
             decide(browser(bob), waiting, verb)
 
-    assert cost == [40, 40]
+    assert cost == [38, 38]
