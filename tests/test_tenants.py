@@ -52,11 +52,15 @@ def other(context_of):
     customer = completed(CreateCustomer(name=f"{MARK} Ltd"))
     zed = member("zed", customer, permissions=everything())
     approvers = apps.get_model("auth.Group").objects.create(name="Approvers of the other")
-    # Where a policy requires Security, two of its members see this customer.
-    groups = [approvers, *apps.get_model("auth.Group").objects.filter(name="Security")]
-    voter, _ = (
-        member(name, customer, groups=groups, permissions=everything(), is_staff=True)
-        for name in ("vera", "vince")
+    # Where policies require both groups, two members of each see this customer.
+    security = apps.get_model("auth.Group").objects.get_or_create(name="Security")[0]
+    voter, *_ = (
+        member(name, customer, groups=[group], permissions=everything(), is_staff=True)
+        for name, group in zip(
+            ("vera", "vince", "sven", "sara"),
+            (approvers, approvers, security, security),
+            strict=True,
+        )
     )
     tenant, condition = str(customer.pk), f'context.reason != "{MARK}"'
     policy("apikeys.disable", group=approvers, quorum=2, tenant=tenant, condition=condition)

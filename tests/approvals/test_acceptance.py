@@ -67,7 +67,7 @@ from audit.bus.context import Context
 from audit.models.records import CommandRecord
 from tests.approvals.asking import address, decide
 from tests.approvals.people.test_seniority import join, let_days_pass
-from tests.conftest import PASSWORD, approved, create_key, held, member, new_approver, policy
+from tests.conftest import PASSWORD, approved, create_key, held, new_approver, policy
 from tests.http import call
 from tests.tampering import rewrite
 
@@ -159,7 +159,7 @@ def test_who_joins_after_the_request_does_not_vote_on_it_where_membership_takes_
     seniors, first_key, dana, acme, security, manager, policy_owners, context_of, approve
 ):
     policy("apikeys.disable", group=security, quorum=2, minimum_membership=DAY)
-    friend = member("friend", acme)
+    friend = new_approver("friend", acme, groups=[])
     waiting = held(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
     joining = held(AddToGroup(user_id=friend.pk, group_id=security.pk), context=context_of(manager))
     assert approved(joining, *policy_owners[:2]).state == "executed"

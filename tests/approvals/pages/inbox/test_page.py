@@ -17,7 +17,7 @@ from approvals.requests.presentation import Ballot, present
 from audit.bus.context import Context
 from tests.approvals.admin_pages import LIST, ask, decide, let_in, listed, page
 from tests.approvals.asking import asks_for_many
-from tests.conftest import actor, completed, create_key, held, member, new_approver, policy
+from tests.conftest import actor, completed, create_key, held, new_approver, policy
 from tests.probes import change_the_name, to
 from tests.tampering import let_time_pass, rewrite, tamper
 
@@ -87,6 +87,7 @@ def test_what_needs_me_is_exactly_what_my_vote_would_count_for(
         person.user_permissions.add(
             *Permission.objects.filter(codename__in=("create_apikey", "view_approvalrequest"))
         )
+    User.objects.filter(pk=dana.pk).update(is_staff=True)
     gus.groups.add(security, legal)
     created = [
         held(CreateApiKey(customer_id=acme.pk, owner_id=who.pk, name="k"), context=context_of(who))
@@ -291,7 +292,7 @@ def test_what_is_late_is_done(waiting, ann, browser, owner):
 
 def newly_joined(name, customer, group):
     """Somebody whom a command has made a member just now."""
-    person = member(name, customer, permissions=("view_approvalrequest",))
+    person = new_approver(name, customer, groups=[])
     completed(AddToGroup(user_id=person.pk, group_id=group.pk))
     return person
 
