@@ -10,6 +10,8 @@ from tests.edge.client import connect, exchange, get, head, read
 from tests.edge.proxies import proxy
 from tests.edge.servers import serving
 
+pytestmark = pytest.mark.edge
+
 FORGED = b"203.0.113.9"
 
 
