@@ -1,4 +1,7 @@
-"""Commands on people, groups and their permissions. No command contains a password."""
+"""Commands on people, groups and their permissions. No command contains a password.
+
+One that takes something away depends on nothing that its subject could change meanwhile.
+"""
 
 from dataclasses import dataclass
 
@@ -9,13 +12,16 @@ from audit.messages.classes import Command, SubjectOf
 MANAGE_PEOPLE = "approvals.manage_people"
 
 
-def _group_label(group_id: int) -> str:
+def group_label(group_id: int) -> str:
+    """Return the name and id of a group, for sentences."""
     name = Group.objects.filter(pk=group_id).values_list("name", flat=True).first()
     return f"{name} (group {group_id})" if name else f"group {group_id}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _OnUser(Command):
+class OnUser(Command):
+    """A command on a user."""
+
     required_permission = MANAGE_PEOPLE
     subject = SubjectOf("user", "user_id")
 
@@ -37,81 +43,100 @@ class CreateUser(Command):
     message_type = "approvals.create_user"
     required_permission = MANAGE_PEOPLE
     sentence = "Create the user {username}"
+    depends_on = ()
 
     username: str
     email: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
-class SendPasswordLink(_OnUser):
+class SendPasswordLink(OnUser):
     """E-mail a password link to the user's address on file."""
 
     message_type = "approvals.send_password_link"
     sentence = "Send {subject} a password link"
+    depends_on = ("username", "email", "is_active")
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequirePasswordReset(_OnUser):
+class RequirePasswordReset(OnUser):
     """Make a user's password unusable, and end all sessions of the user."""
 
     message_type = "approvals.require_password_reset"
     sentence = "Make the password of {subject} unusable and end their sessions"
+    depends_on = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetUserActive(_OnUser):
+class SetUserActive(OnUser):
     """Activate or deactivate a user account."""
 
     message_type = "approvals.set_user_active"
-    sentence = "Set {subject} active: {is_active}"
+    depends_on = ("is_active",)
 
     is_active: bool
 
+    def describe(self, subject_label: str) -> str:
+        return f"{'Activate' if self.is_active else 'Deactivate'} the account of {subject_label}"
+
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteUser(_OnUser):
+class DeleteUser(OnUser):
     """Delete a user account that no other record refers to."""
 
     message_type = "approvals.delete_user"
     sentence = "Delete the user {subject}"
+    depends_on = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetStaff(_OnUser):
+class SetStaff(OnUser):
     """Grant or revoke access to the admin pages."""
 
     message_type = "approvals.set_staff"
-    sentence = "Set admin access of {subject}: {is_staff}"
+    depends_on = ("is_staff",)
 
     is_staff: bool
 
+    def describe(self, subject_label: str) -> str:
+        if self.is_staff:
+            return f"Grant {subject_label} access to the admin pages"
+        return f"Revoke the access of {subject_label} to the admin pages"
+
 
 @dataclass(frozen=True, kw_only=True)
-class SetSuperuser(_OnUser):
+class SetSuperuser(OnUser):
     """Grant or revoke superuser status."""
 
     message_type = "approvals.set_superuser"
-    sentence = "Set superuser status of {subject}: {is_superuser}"
+    depends_on = ("is_superuser",)
 
     is_superuser: bool
 
+    def describe(self, subject_label: str) -> str:
+        if self.is_superuser:
+            return f"Grant {subject_label} superuser status"
+        return f"Revoke the superuser status of {subject_label}"
+
 
 @dataclass(frozen=True, kw_only=True)
-class GrantPermission(_OnUser):
+class GrantPermission(OnUser):
     """Grant a user a permission, such as ``apikeys.disable_apikey``."""
 
     message_type = "approvals.grant_permission"
     sentence = "Grant {subject} the permission {permission}"
+    depends_on = ("username", "is_active")
 
     permission: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class RevokePermission(_OnUser):
+class RevokePermission(OnUser):
     """Revoke a permission from a user."""
 
     message_type = "approvals.revoke_permission"
     sentence = "Revoke the permission {permission} from {subject}"
+    depends_on = ()
 
     permission: str
 
@@ -122,6 +147,7 @@ class GrantGroupPermission(_OnGroup):
 
     message_type = "approvals.grant_group_permission"
     sentence = "Grant the group {subject} the permission {permission}"
+    depends_on = ("name",)
 
     permission: str
 
@@ -132,6 +158,7 @@ class RevokeGroupPermission(_OnGroup):
 
     message_type = "approvals.revoke_group_permission"
     sentence = "Revoke the permission {permission} from the group {subject}"
+    depends_on = ()
 
     permission: str
 
@@ -143,6 +170,7 @@ class CreateGroup(Command):
     message_type = "approvals.create_group"
     required_permission = MANAGE_PEOPLE
     sentence = "Create the group {group_name}"
+    depends_on = ()
 
     group_name: str
 
@@ -153,6 +181,7 @@ class RenameGroup(_OnGroup):
 
     message_type = "approvals.rename_group"
     sentence = "Rename the group {subject} to {group_name}"
+    depends_on = ("name",)
 
     group_name: str
 
@@ -163,27 +192,30 @@ class DeleteGroup(_OnGroup):
 
     message_type = "approvals.delete_group"
     sentence = "Delete the group {subject}"
+    depends_on = ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddToGroup(_OnUser):
+class AddToGroup(OnUser):
     """Add a user to a group."""
 
     message_type = "approvals.add_to_group"
+    depends_on = ("username", "is_active")
 
     group_id: int
 
     def describe(self, subject_label: str) -> str:
-        return f"Add {subject_label} to {_group_label(self.group_id)}"
+        return f"Add {subject_label} to {group_label(self.group_id)}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemoveFromGroup(_OnUser):
+class RemoveFromGroup(OnUser):
     """Remove a user from a group."""
 
     message_type = "approvals.remove_from_group"
+    depends_on = ()
 
     group_id: int
 
     def describe(self, subject_label: str) -> str:
-        return f"Remove {subject_label} from {_group_label(self.group_id)}"
+        return f"Remove {subject_label} from {group_label(self.group_id)}"
