@@ -57,7 +57,7 @@ class Members:
         return self._active[group_id]
 
     def eligible(self, group_id: int, *, tenant: str = "", minimum_s: int = 0) -> set[int]:
-        """Return the members of a group, for at least so many seconds, who may vote now."""
+        """Return the members of a group, for ``minimum_s`` seconds or longer, who may vote now."""
         return self.counting(group_id, tenant=tenant, minimum_s=minimum_s) & self._able
 
     def counting(self, group_id: int, *, tenant: str = "", minimum_s: int = 0) -> set[int]:
