@@ -69,13 +69,12 @@ class ApprovalRequestAdmin(HistoryAdmin):
         row = self.visible(request, object_id)
         if request.method != "POST":
             return not_sent(request, links.request_url(row.pk))
-        decided = decision.decide(
-            row,
-            verb=request.POST.get("decision", ""),
-            digest=request.POST.get("digest", ""),
-            request=request,
-        )
+        verb = request.POST.get("decision", "")
+        displayed = decision.Displayed.of(request.POST, suffix="", effect=f"effect-{verb}")
+        decided = decision.decide(row, verb=verb, displayed=displayed, request=request)
         self.message_user(request, decided.message, decided.level)
+        if decided.has_changed:
+            return self._request_page(request, object_id)
         page = links.request_url(row.pk)
         if decided.secret is None:
             return redirect(page)
@@ -103,5 +102,6 @@ class ApprovalRequestAdmin(HistoryAdmin):
     ) -> HttpResponse:
         row = self.visible(request, object_id)
         context = request_page.read(row, actor=actor_of_request(request), is_tried=is_tried)
+        context["typed_reason"] = request.POST.get("reason", "")
         title = context["asked"].sentence
         return self.page(request, "approvals/request.html", title=title, **context)
