@@ -95,7 +95,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
             context = bulk.outcome(requests, verb=verb, request=request)
             return self.page(request, "approvals/selected_done.html", **context)
         context = bulk.confirmation(requests, verb=verb, actor=actor)
-        return self.page(request, "approvals/selected.html", verb=verb, **context)
+        return self.page(request, "approvals/selected.html", **context)
 
     def _request_page(
         self, request: HttpRequest, object_id: str, *, is_tried: bool = False

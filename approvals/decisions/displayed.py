@@ -1,7 +1,5 @@
 """The displayed effect of a decision, compared with the effect that it would have now."""
 
-from collections.abc import Collection
-
 from approvals.decisions import commands, events
 from approvals.models import ApprovalRequest
 from approvals.models.refusals import EffectChanged
@@ -30,7 +28,6 @@ def check(
     effect: str,
     *,
     request: ApprovalRequest,
-    warnings: Collection[str] = (),
 ) -> None:
     """Check that a decision has the effect that was displayed; without one, any is accepted.
 
@@ -46,7 +43,6 @@ def check(
     sentences = [
         *_meanwhile(request, after=decision.number),
         f"Your {name} would now {effects.in_words(effect)}.",
-        *warnings,
         "Nothing was decided.",
     ]
     raise EffectChanged(" ".join(sentences))

@@ -143,11 +143,16 @@ def _check_seen(digest: str, request: ApprovalRequest) -> None:
 def _check_execution(
     decision: commands.Decision, request: ApprovalRequest, *, missing: int = 0
 ) -> None:
-    """Check the displayed effect of a decision that executes the command if nothing is missing."""
-    if decision.expected_effect:
-        warnings = [] if missing else warnings_of(request)
-        effect = effects.of_approval(missing=missing, warnings=warnings)
-        displayed.check(decision, effect, request=request, warnings=warnings)
+    """Check the displayed effect of a decision that executes the command if nothing is missing.
+
+    Only if a refusal was displayed must there be a reason for one now: otherwise the execution
+    itself finds the reasons.
+    """
+    is_refusal_expected = decision.expected_effect == effects.REFUSED and not missing
+    warnings = warnings_of(request) if is_refusal_expected else []
+    displayed.check(
+        decision, effects.of_approval(missing=missing, warnings=warnings), request=request
+    )
 
 
 def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:
