@@ -14,8 +14,8 @@ _IN_WORDS = {
     TAKES_BACK: "take back your vote",
 }
 _NEEDS_MORE = "needs_([1-9][0-9]{0,8})_more"
-#: Every effect, as a regular expression.
-PATTERN = f"^({'|'.join([_NEEDS_MORE, *_IN_WORDS])})$"
+#: Every effect, as a regular expression. In Python, "$" alone also matches before a line break.
+PATTERN = f"^({'|'.join([_NEEDS_MORE, *_IN_WORDS])})(?!\\n)$"
 
 
 def of_approval(*, missing: int, warnings: Collection[str]) -> str:

@@ -68,6 +68,7 @@ class DecisionInput(CommentInput):
     expected_effect = serializers.RegexField(
         effects.PATTERN,
         required=False,
+        trim_whitespace=False,
         max_length=30,
         help_text=(
             "The effect of your decision as you saw it, from “effects”; recommended. If it would "
