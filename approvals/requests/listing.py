@@ -46,11 +46,12 @@ def visible_to(actor: Actor) -> QuerySet[ApprovalRequest]:
 
 
 def with_numbers(requests: QuerySet[ApprovalRequest]) -> QuerySet[ApprovalRequest]:
-    """Read the number of each request's last event with its row."""
+    """Read the number of each request's last event, its cached property, with its row."""
     heads = StreamHead.objects.filter(
         subject_type="approval-request", subject_id=Cast(OuterRef("pk"), TextField())
     )
-    return requests.annotate(number=Coalesce(Subquery(heads.values("number")), 0))
+    numbers = {"number": Coalesce(Subquery(heads.values("number")), 0)}
+    return requests.annotate(**numbers)
 
 
 def needing_vote_of(actor: Actor) -> QuerySet[ApprovalRequest]:
