@@ -57,7 +57,7 @@ class CommentInput(CommandInput):
 
 
 class DecisionInput(CommentInput):
-    """What a decision includes of the request as it was displayed."""
+    """Input of a decision: the displayed number and effect."""
 
     number = serializers.IntegerField(
         required=False,

@@ -42,7 +42,7 @@ _UNSEEN = (
 
 
 class Displayed(NamedTuple):
-    """What a form displayed of a request, as it was sent back; each part may be missing."""
+    """The displayed state of a request, as a form sent it back; each part may be missing."""
 
     digest: str
     number: str
