@@ -5,12 +5,13 @@ from datetime import timedelta
 from apikeys import commands, events, rights
 from apikeys.models import ApiKey, Customer, Membership, limits
 from apikeys.models.tokens import Token
-from audit.domain import Context, handles, precondition
+from audit.domain import Context, check_name, handles, precondition
 
 
 @handles(commands.CreateCustomer)
 def create_customer(command: commands.CreateCustomer, context: Context) -> Customer:
     limits.check_name(command.name)
+    check_name(command.name)
     Customer.check_is_free(command.name)
     customer = Customer.objects.create(pk=command.customer_id, name=command.name)
     context.emit(events.CustomerCreated(customer_id=customer.pk, name=customer.name))

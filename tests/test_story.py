@@ -89,7 +89,7 @@ def test_two_approvals_disable_a_key(story, ann, bob, browser):
 
     page = story.opens_the_list(browser(ann))
     assert "Disable API key “ci”" in page
-    assert "of Acme" in page
+    assert "of “Acme”" in page
     assert "1 of 2" in story.decides(browser(ann), "approve")
     status = story.status()
     assert (status["status"], status["approval"]["have"]) == ("postponed", 1)

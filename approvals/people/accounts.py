@@ -10,6 +10,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from audit.messages.exceptions import FieldError, Invalid
+from audit.messages.names import check_name
 from audit.subjects.types import subject
 
 OWNERS = "Policy owners"
@@ -39,8 +40,9 @@ def permission_named(name: str) -> Permission:
 def check_valid(row: User | Group) -> None:
     """Check the fields of a user or group.
 
-    :raises Invalid: if the name is taken, or a field is invalid.
+    :raises Invalid: if the name is taken or misleading, or a field is invalid.
     """
+    check_name(str(row))
     try:
         row.full_clean(exclude=["password"])
     except ValidationError as error:

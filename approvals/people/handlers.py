@@ -10,6 +10,7 @@ from approvals.people import accounts, commands, events
 from approvals.people.accounts import OWNERS
 from audit.bus.context import Context
 from audit.bus.handling import handles
+from audit.messages.characters import quoted
 from audit.messages.classes import Event
 from audit.messages.exceptions import Conflict
 
@@ -93,7 +94,8 @@ def delete_user(command: commands.DeleteUser, context: Context) -> None:
     user = _user(command.user_id)
     keeping = accounts.rows_that_keep(user)
     if keeping:
-        message = f"{', '.join(keeping)} refer to {user}: deactivate the account instead."
+        name = quoted(user.username)
+        message = f"{', '.join(keeping)} refer to {name}: deactivate the account instead."
         raise StillReferredTo(message)
     user.delete()
     context.emit(events.UserDeleted(user_id=command.user_id, username=user.username))
@@ -156,7 +158,9 @@ def delete_group(command: commands.DeleteGroup, context: Context) -> None:
         raise OwnersGoByTheirName
     keeping = accounts.rows_that_keep(group)
     if keeping:
-        message = f"{', '.join(keeping)} refer to the group {group}, now or in the past."
+        message = (
+            f"{', '.join(keeping)} refer to the group {quoted(group.name)}, now or in the past."
+        )
         raise StillReferredTo(message)
     group.delete()
     context.emit(events.GroupDeleted(group_id=command.group_id, group_name=group.name))

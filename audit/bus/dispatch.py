@@ -20,6 +20,7 @@ from audit.bus import cases, epochs, failures, handling, idempotency, middleware
 from audit.bus.attempts import Attempt, refused_input
 from audit.bus.context import Context, current_context, running
 from audit.messages import exceptions
+from audit.messages.characters import actor_name
 from audit.messages.classes import Command
 from audit.messages.outcomes import (
     Completed,
@@ -233,7 +234,9 @@ def _run_undone(attempt: Attempt, look: Callable[[], Any]) -> Rehearsal:
 
 
 def _no_longer_valid(held: CommandRecord) -> exceptions.Forbidden:
-    return exceptions.Forbidden(f"The requester, {held.actor_label}, is no longer valid.")
+    return exceptions.Forbidden(
+        f"The requester, {actor_name(held.actor_label)}, is no longer valid."
+    )
 
 
 def _through_middleware(command: Command, context: Context) -> Outcome:

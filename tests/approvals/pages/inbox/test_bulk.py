@@ -124,7 +124,7 @@ def test_expired_and_decided_requests_are_reported_row_by_row(three, ann, bob, b
     told = results(select(client, "approve", *three))
 
     assert sum("could be decided until" in each for each in told) == 1
-    assert sum("already denied. Denied by bob: Still in use" in each for each in told) == 1
+    assert sum("already denied. Denied by bob: “Still in use”" in each for each in told) == 1
     assert sum(each.startswith("Approved: 1 of 2") for each in told) == 1
 
 

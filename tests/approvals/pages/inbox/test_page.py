@@ -241,7 +241,7 @@ def test_what_is_done_comes_newest_first(waiting, ask_for_many, ann, browser):
         decide(client, each, "deny", reason="Still in use")
 
     assert rows(client, tab="done") == [str(each.pk) for each in reversed(everything)]
-    assert "Denied by ann: Still in use" in listed(client, tab="done")
+    assert "Denied by ann: “Still in use”" in listed(client, tab="done")
 
 
 @pytest.mark.parametrize(
