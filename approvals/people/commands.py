@@ -1,4 +1,7 @@
-"""Commands on people, groups and their permissions. No command contains a password."""
+"""Commands on people, groups and their permissions. No command contains a password.
+
+One that takes something away depends on nothing that its subject could change meanwhile.
+"""
 
 from dataclasses import dataclass
 
@@ -41,6 +44,7 @@ class CreateUser(Command):
     message_type = "approvals.create_user"
     required_permission = MANAGE_PEOPLE
     sentence = "Create the user {username}"
+    depends_on = ()
 
     username: str
     email: str = ""
@@ -52,6 +56,7 @@ class SendPasswordLink(OnUser):
 
     message_type = "approvals.send_password_link"
     sentence = "Send {subject} a password link"
+    depends_on = ("username", "email", "is_active")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +65,7 @@ class RequirePasswordReset(OnUser):
 
     message_type = "approvals.require_password_reset"
     sentence = "Make the password of {subject} unusable and end their sessions"
+    depends_on = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +73,7 @@ class SetUserActive(OnUser):
     """Activate or deactivate a user account."""
 
     message_type = "approvals.set_user_active"
+    depends_on = ("is_active",)
 
     is_active: bool
 
@@ -80,6 +87,7 @@ class DeleteUser(OnUser):
 
     message_type = "approvals.delete_user"
     sentence = "Delete the user {subject}"
+    depends_on = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +95,7 @@ class SetStaff(OnUser):
     """Grant or revoke access to the admin pages."""
 
     message_type = "approvals.set_staff"
+    depends_on = ("is_staff",)
 
     is_staff: bool
 
@@ -101,6 +110,7 @@ class SetSuperuser(OnUser):
     """Grant or revoke superuser status."""
 
     message_type = "approvals.set_superuser"
+    depends_on = ("is_superuser",)
 
     is_superuser: bool
 
@@ -116,6 +126,7 @@ class GrantPermission(OnUser):
 
     message_type = "approvals.grant_permission"
     sentence = "Grant {subject} the permission {permission}"
+    depends_on = ("username", "is_active")
 
     permission: str
 
@@ -126,6 +137,7 @@ class RevokePermission(OnUser):
 
     message_type = "approvals.revoke_permission"
     sentence = "Revoke the permission {permission} from {subject}"
+    depends_on = ()
 
     permission: str
 
@@ -136,6 +148,7 @@ class GrantGroupPermission(_OnGroup):
 
     message_type = "approvals.grant_group_permission"
     sentence = "Grant the group {subject} the permission {permission}"
+    depends_on = ("name",)
 
     permission: str
 
@@ -146,6 +159,7 @@ class RevokeGroupPermission(_OnGroup):
 
     message_type = "approvals.revoke_group_permission"
     sentence = "Revoke the permission {permission} from the group {subject}"
+    depends_on = ()
 
     permission: str
 
@@ -157,6 +171,7 @@ class CreateGroup(Command):
     message_type = "approvals.create_group"
     required_permission = MANAGE_PEOPLE
     sentence = "Create the group {group_name}"
+    depends_on = ()
 
     group_name: str
 
@@ -167,6 +182,7 @@ class RenameGroup(_OnGroup):
 
     message_type = "approvals.rename_group"
     sentence = "Rename the group {subject} to {group_name}"
+    depends_on = ("name",)
 
     group_name: str
 
@@ -177,6 +193,7 @@ class DeleteGroup(_OnGroup):
 
     message_type = "approvals.delete_group"
     sentence = "Delete the group {subject}"
+    depends_on = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,6 +201,7 @@ class AddToGroup(OnUser):
     """Add a user to a group."""
 
     message_type = "approvals.add_to_group"
+    depends_on = ("username", "is_active")
 
     group_id: int
 
@@ -196,6 +214,7 @@ class RemoveFromGroup(OnUser):
     """Remove a user from a group."""
 
     message_type = "approvals.remove_from_group"
+    depends_on = ()
 
     group_id: int
 
