@@ -4,6 +4,7 @@ from approvals.decisions import commands, events
 from approvals.models import ApprovalRequest
 from approvals.models.refusals import EffectChanged
 from approvals.requests import effects
+from audit.messages.characters import actor_name
 from audit.models.records import CommandRecord, EventRecord
 from audit.pages.safe_text import one_line
 
@@ -54,7 +55,7 @@ def _meanwhile(request: ApprovalRequest, *, after: int | None) -> list[str]:
     records = CommandRecord.objects.filter(command_id__in=[each.command_id for each in found])
     labels = dict(records.values_list("command_id", "actor_label"))
     sentences = [
-        f"{one_line(labels[each.command_id], longest=_LONGEST_LABEL)} "
+        f"{one_line(actor_name(labels[each.command_id]), longest=_LONGEST_LABEL)} "
         f"{_MEANWHILE[each.message_type]} meanwhile."
         for each in found
     ]
