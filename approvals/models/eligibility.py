@@ -18,6 +18,7 @@ from approvals.models import refusals
 from approvals.people.seniority import Seniority
 from audit.actors.actors import Actor
 from audit.actors.permissions import granted_sql
+from audit.messages.characters import quoted
 from audit.wire import pipeline
 from audit.wire.statements import Call, Statement
 
@@ -91,7 +92,7 @@ def eligible_rules(
     groups = {group for group, *_ in found}
     own = [rule for rule in rules if rule["group_id"] in groups]
     if not own:
-        names = ", ".join(rule["group"] for rule in rules)
+        names = ", ".join(quoted(rule["group"]) for rule in rules)
         message = f"You do not belong to {names}, whose members may approve this request."
         raise refusals.NotAnApprover(message)
     _check_may_vote(*found[0][1:])

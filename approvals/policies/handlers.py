@@ -14,6 +14,7 @@ from approvals.policies import commands, conditions, evaluation
 from approvals.policies import slots as matching
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
+from audit.messages.characters import actor_name, quoted
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import FieldError, Invalid
 
@@ -90,7 +91,7 @@ def _governed_by(governs: str, *, effect: str) -> list[type[Command]]:
     """
     found = evaluation.governed_by(governs)
     if not found:
-        message = f"must be a command type or a prefix such as apikeys.*, not {governs!r}"
+        message = f"must be a command type or a prefix such as apikeys.*, not {quoted(governs)}"
         raise Invalid(errors=[FieldError("governs", "unknown", message)])
     governed = [each for each in found if evaluation.may_apply(effect, each)]
     if not governed:
@@ -174,12 +175,15 @@ def _check_can_be_met(
 def _too_few(group_id: int, people: int, needed: int) -> str:
     group = Group.objects.get(pk=group_id)
     has = f"only {people} {'person' if people == 1 else 'people'}" if people else "no one"
-    return f"{group} has {has} who can approve; {needed} {'is' if needed == 1 else 'are'} needed"
+    verb = "is" if needed == 1 else "are"
+    return f"{quoted(str(group))} has {has} who can approve; {needed} {verb} needed"
 
 
 def _unsatisfiable(message: str, *, requester: int | None) -> Invalid:
     if requester is not None:
-        message += f" when {get_user_model().objects.get(pk=requester)} is the requester"
+        message += (
+            f" when {actor_name(str(get_user_model().objects.get(pk=requester)))} is the requester"
+        )
     return Invalid(errors=[FieldError("quorums", "unsatisfiable", message)])
 
 
