@@ -7,14 +7,15 @@ import structlog
 from django.utils import timezone
 
 from approvals.decisions import notifications
+from approvals.decisions.commands import ReleaseRequest
 from approvals.decisions.events import ApprovalRequested, Settled
 from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import RequestAltered
 from approvals.models.states import ERROR
-from approvals.requests import staleness
+from approvals.requests import completion, staleness
 from approvals.sealing.payloads import Unfitting, UnknownCommand, Unloadable
 from audit.bus.context import Context
-from audit.bus.dispatch import cancel, replay
+from audit.bus.dispatch import cancel, dispatch, replay
 from audit.messages import exceptions
 from audit.messages.classes import Command
 from audit.messages.outcomes import Completed, ReplayFailed, ReplayOutcome, ReplayRefused
@@ -116,6 +117,25 @@ def release_again(request: ApprovalRequest, *, context: Context) -> None:
         _emit_settled(request, context)
         return
     release(request, held_command, context=context)
+
+
+def release_completed(command: Command, context: Context) -> None:
+    """Release the requests that a command completed, as the system, in its transaction.
+
+    The outcome of a held command does not change that of this command.
+    """
+    for request in completion.completed_by(command):
+        release_alone(request.pk, channel=context.channel)
+
+
+def release_alone(request_id: UUID, *, channel: str) -> bool:
+    """Release a request by a command of the system; return False if that is refused or fails."""
+    try:
+        dispatch(ReleaseRequest(approval_request_id=request_id), context=Context(channel=channel))
+    except exceptions.CommandError:
+        # It is recorded, and has no effect on what completed the request.
+        return False
+    return True
 
 
 def cancel_request(

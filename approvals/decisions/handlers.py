@@ -77,7 +77,8 @@ def expire_request(command: commands.ExpireRequest, context: Context) -> Approva
         raise refusals.AlreadyDecided
     if request.present_state != State.EXPIRED:
         raise refusals.NotYetExpired
-    execution.cancel_request(request, State.EXPIRED, request.expiry)
+    expiry = refusals.Expiry.at(request.approve_by)
+    execution.cancel_request(request, State.EXPIRED, expiry)
     context.emit(events.RequestExpired(approval_request_id=request.pk))
     return request
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from approvals.decisions import completion, execution, superseding
+from approvals.decisions import execution, superseding
 from approvals.models import ApprovalRequest, Effect, State, refusals
 from approvals.models.policies import PolicyAltered
 from approvals.policies import built_in, conditions, evaluation
@@ -61,7 +61,7 @@ def hold_for_approval(command: Command, context: Context, call_next: Next) -> Ou
 def _executed(command: Command, context: Context, call_next: Next) -> Outcome:
     outcome = call_next(command, context)
     if command.empowers and isinstance(outcome, Completed):
-        completion.release_completed(command, context)
+        execution.release_completed(command, context)
     return outcome
 
 

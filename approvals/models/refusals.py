@@ -1,5 +1,8 @@
 """Refusals of decisions on approval requests."""
 
+from datetime import datetime
+from typing import Self
+
 from audit.messages.exceptions import Cancelled, Conflict, Forbidden, PreconditionFailed
 
 
@@ -82,6 +85,11 @@ class Expiry(Cancelled):
     """The request was not decided in time."""
 
     code = "expired"
+
+    @classmethod
+    def at(cls, approve_by: datetime) -> Self:
+        """Return the end of a request that was to be decided by then."""
+        return cls(f"No decision was made by {approve_by:%Y-%m-%d %H:%M} UTC.")
 
 
 class OwnRequest(Forbidden):

@@ -127,11 +127,6 @@ class ApprovalRequest(SealedRow):
         return State(self.state) if self.is_intact else ALTERED
 
     @property
-    def expiry(self) -> refusals.Expiry:
-        """The cancellation of the held command once the request is expired."""
-        return refusals.Expiry(f"No decision was made by {self.approve_by:%Y-%m-%d %H:%M} UTC.")
-
-    @property
     def options(self) -> dict[str, Any]:
         """The requirements of the policies other than the rules."""
         return dict(self.requirements.get("options", {}))

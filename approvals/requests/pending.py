@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from approvals.models import ApprovalRequest, State
+from approvals.models.refusals import Expiry
 from approvals.models.states import ERROR
 from approvals.policies import evaluation
 from audit.bus.postponements import (
@@ -95,7 +96,8 @@ class RequestStandings:
 
 def _standing(request: ApprovalRequest) -> Standing:
     if request.state == State.PENDING and request.present_state is State.EXPIRED:
-        return Standing((), end=request.expiry, ended_at=request.approve_by)
+        end = Expiry.at(request.approve_by)
+        return Standing((), end=end, ended_at=request.approve_by)
     return Standing(_statuses(request))
 
 

@@ -8,8 +8,9 @@ from django.db import transaction
 from django.utils import timezone
 
 from approvals.decisions.commands import ExpireRequest
-from approvals.decisions.completion import completed, release
+from approvals.decisions.execution import release_alone
 from approvals.models import ApprovalRequest, State
+from approvals.requests.completion import completed
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError
@@ -22,7 +23,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Release and expire as the system, except what an approver is just deciding."""
-        released = sum(release(request_id, channel="management") for request_id in completed())
+        released = sum(release_alone(each, channel="management") for each in completed())
         expired = sum(_is_expired(request_id) for request_id in _late())
         if released:
             self.stdout.write(f"{released} executed.")

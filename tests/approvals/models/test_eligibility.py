@@ -136,4 +136,4 @@ def test_a_policy_needs_people_who_can_vote(asked, security):
 
     (problem,) = refusal.value.errors
     # All but those who cannot sign in or view requests; some are only too new, or see others.
-    assert problem.message == "Security has only 8 people who can approve; 9 are needed"
+    assert problem.message == "“Security” has only 8 people who can approve; 9 are needed"

@@ -1,4 +1,4 @@
-"""Release of requests that have enough approvals again, because a voter is eligible again."""
+"""Requests that have enough approvals again without another vote: a voter is eligible again."""
 
 from collections.abc import Iterable
 from uuid import UUID
@@ -6,39 +6,21 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 from django.db.models import QuerySet
 
-from approvals.decisions.commands import ReleaseRequest
 from approvals.models import ApprovalRequest, Decision, State, Vote
 from approvals.models.states import in_state
 from approvals.policies import evaluation
-from audit.bus.context import Context
-from audit.bus.dispatch import dispatch
 from audit.messages.classes import Command, SubjectOf
-from audit.messages.exceptions import CommandError
 
 
-def release_completed(command: Command, context: Context) -> None:
-    """Release the requests that a command completed, as the system, in its transaction.
+def completed_by(command: Command) -> list[ApprovalRequest]:
+    """Return the requests that have enough approvals now that a command was executed, locked.
 
-    They are locked first: a vote that is being cast is either counted here, or counts the person
-    itself. The outcome of a held command does not change that of this command.
+    A vote that is being cast meanwhile is either counted here, or counts the person itself.
     """
     voters = Vote.objects.filter(voter__in=_people(command), decision=Decision.APPROVE)
     undecided = ApprovalRequest.objects.filter(in_state(State.PENDING))
     voted_on = undecided.filter(pk__in=voters.values("request")).order_by("pk")
-    for request in voted_on.select_for_update():
-        if _is_complete(request):
-            release(request.pk, channel=context.channel)
-
-
-def release(request_id: UUID, *, channel: str) -> bool:
-    """Release a request; return False if it is decided already, or lacks approvals."""
-    command = ReleaseRequest(approval_request_id=request_id)
-    try:
-        dispatch(command, context=Context(channel=channel))
-    except CommandError:
-        # The refusal is recorded, and has no effect on what completed the request.
-        return False
-    return True
+    return [each for each in voted_on.select_for_update() if _is_complete(each)]
 
 
 def completed() -> list[UUID]:
