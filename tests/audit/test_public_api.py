@@ -103,6 +103,7 @@ PUBLIC = {
         "HistoryAdmin",
         "LinkedRows",
         "ReadOnlyAdmin",
+        "ReadOnlyInline",
         "RelatedFilter",
         "fields",
         "many_lines",
