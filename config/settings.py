@@ -58,6 +58,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.site.content_policy.ContentPolicyMiddleware",
+    "audit.pages.errors.explain_methods",
 ]
 
 TEMPLATES = [
@@ -129,6 +130,7 @@ RATE_LIMIT_SIGN_IN_PER_ACCOUNT = environment.limit(
 )
 LOGIN_REDIRECT_URL = "admin:index"
 CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "audit.pages.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = environment.listing("CSRF_TRUSTED_ORIGINS", default="")
 
 CONTENT_SECURITY_POLICY = {
