@@ -20,7 +20,7 @@ from audit.sessions.views import SignInForm
 admin.site.enable_nav_sidebar = False
 admin.site.login_form = SignInForm
 admin.site.site_url = None
-admin.site.index_title = "Overview"
+admin.site.index_title = "Home"
 
 
 class NewestOnly(Paginator):

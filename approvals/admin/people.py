@@ -158,6 +158,9 @@ class UserAdmin(ByCommandAdmin):
     deactivate_selected = _for_each("deactivate", "Deactivate selected")
     reset_selected = _for_each("reset", "Require a new password for selected")
 
+    def list_title(self) -> str:
+        return "People"
+
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Return the fields of a person, without the password."""
         flags = ("is_active", "is_staff", "is_superuser")

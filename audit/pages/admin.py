@@ -55,8 +55,12 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Replace the stock title, which asks to select a row to change."""
-        context = {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
+        context = {"title": self.list_title()} | (extra_context or {})
         return super().changelist_view(request, context)
+
+    def list_title(self) -> str:
+        """Return the title of the list, for its page and for links to it."""
+        return capfirst(self.opts.verbose_name_plural)
 
     def change_view(
         self,
@@ -72,6 +76,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Return the page of a row, with ``context`` for its template."""
+        context = {"list_title": self.list_title()} | context
         return super().change_view(request, object_id, extra_context=context)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -205,7 +210,8 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
     ) -> HttpResponse:
         """List the changes, each with its command and reason."""
         self.visible(request, object_id)
-        context = {"subject_type": self.subject_type} | (extra_context or {})
+        added = {"subject_type": self.subject_type, "list_title": self.list_title()}
+        context = added | (extra_context or {})
         return record_or_refuse(request) or super().history_view(request, object_id, context)
 
     @method_decorator(require_safe)
@@ -222,7 +228,8 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
             return refusal
         version = versions.find(row, version_id)
         versions.describe([version], actor=actor_of_request(request))
-        context = {"version": version, "subject_type": self.subject_type} | (extra_context or {})
+        added = {"subject_type": self.subject_type, "list_title": self.list_title()}
+        context = {"version": version} | added | (extra_context or {})
         page: HttpResponse = super().history_form_view(request, object_id, version_id, context)
         return page
 
