@@ -58,7 +58,6 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.site.content_policy.ContentPolicyMiddleware",
-    "audit.pages.errors.explain_methods",
 ]
 
 TEMPLATES = [

@@ -17,7 +17,7 @@ _MOST_BYTES = 3_800
 
 
 def keeping_reason(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Return the view, which keeps the reason of a form that nobody signed in has sent.
+    """Return the view, which keeps the reason of a form that was sent without a session.
 
     The cookie is for the pages of the same row only, and is removed when a form is sent.
     """

@@ -60,7 +60,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def list_title(self) -> str:
         """Return the title of the list, for its page and for links to it."""
-        return capfirst(self.opts.verbose_name_plural)
+        return capfirst(str(self.opts.verbose_name_plural))
 
     def change_view(
         self,

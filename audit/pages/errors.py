@@ -1,11 +1,11 @@
 """Error pages within the site's frame; below /api/, the API's responses."""
 
 import sys
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -46,20 +46,13 @@ def server_error(request: HttpRequest) -> HttpResponse:
     )
 
 
-def explain_methods(
-    get_response: Callable[[HttpRequest], HttpResponse],
-) -> Callable[[HttpRequest], HttpResponse]:
-    """Replace the empty response to a method that a page does not allow by a page."""
-
-    def respond(request: HttpRequest) -> HttpResponse:
-        response = get_response(request)
-        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED or for_api(request, Http404()):
-            return response
-        page = _page(request, HTTPStatus.METHOD_NOT_ALLOWED)
-        page.headers["Allow"] = response.headers["Allow"]
-        return page
-
-    return respond
+def method_not_allowed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Return a page in place of Django's empty response; below /api/, the response itself."""
+    if for_api(request, Http404()):
+        return response
+    page = _page(request, HTTPStatus.METHOD_NOT_ALLOWED)
+    page.headers["Allow"] = response.headers["Allow"]
+    return page
 
 
 def _page(request: HttpRequest, status: HTTPStatus, *, template: str = "") -> HttpResponse:
