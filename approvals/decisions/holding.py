@@ -6,6 +6,7 @@ from approvals.decisions import execution
 from approvals.models import ApprovalRequest, Effect, State
 from approvals.models.policies import PolicyAltered
 from approvals.policies import built_in, conditions, evaluation
+from approvals.requests.pending import progress_of
 from approvals.sealing import payloads
 from audit.bus import handling
 from audit.bus.context import Context
@@ -63,7 +64,11 @@ def _hold(command: Command, context: Context, requirements: dict[str, Any]) -> P
             return pending
     request = ApprovalRequest.hold(command, context, requirements=requirements)
     execution.announce(request, context=context)
-    return Postponed(command_id=context.command_id, result_id=request.subject_id or None)
+    return Postponed(
+        command_id=context.command_id,
+        result_id=request.subject_id or None,
+        progress=progress_of(request, {}),
+    )
 
 
 def _pending_twin(command: Command, context: Context) -> Postponed | None:

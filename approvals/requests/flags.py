@@ -18,11 +18,15 @@ _REQUESTER_MAY_NOT = "The requester may no longer do this."
 
 
 def flags_of(requests: Iterable[ApprovalRequest]) -> Mapping[UUID, list[str]]:
-    """Return the flags of many requests: one query for requesters, two for each subject type."""
+    """Return the flags of many requests: one query for requesters, two for each subject type.
+
+    Their effective requirements have been read.
+    """
     waiting = [each for each in requests if each.state == State.PENDING or each.is_retriable]
     stale, gone = staleness_of(waiting), _inactive({each.requester_person for each in waiting})
     return {
         each.pk: [
+            *([each.barrier.message] if each.barrier else []),
             *filter(None, [stale[each.pk]]),
             *([_REQUESTER_GONE] if each.requester_person in gone else []),
         ]

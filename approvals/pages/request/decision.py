@@ -8,7 +8,6 @@ from django.http import HttpRequest
 from approvals.decisions import commands
 from approvals.models import ApprovalRequest, State
 from approvals.pages.feedback import Feedback, feedback_on
-from approvals.pages.links import pending_message
 from approvals.requests.presentation import present, sentence_of
 from approvals.requests.resubmission import resubmitted
 from audit.actors.actors import Actor
@@ -26,7 +25,6 @@ _DECISIONS: Mapping[str, type[Command]] = {
     "deny": commands.Deny,
     "take_back": commands.TakeBack,
     "retry": commands.Retry,
-    "tighten": commands.TightenRequest,
     "withdraw": commands.Withdraw,
 }
 # These need the digest that the user saw.
@@ -86,8 +84,6 @@ def _done(command: Command, outcome: Completed, *, actor: Actor) -> Feedback:
     match command, row.state:
         case commands.TakeBack(), _:
             message = f"Vote taken back: {sentence}."
-        case commands.TightenRequest(), _:
-            message = pending_message(f"Replaced by a stricter request: {sentence}", row)
         case _, State.PENDING:
             (now,) = present([row], actor=actor)
             message = f"Approved: {now.progress}. {sentence}."
