@@ -73,7 +73,7 @@ class Policy(models.Model):
     objects: ClassVar[PolicyManager[Self]] = PolicyManager()
     history = HistoricalRecords()
 
-    current_rules: Sequence[Mapping[str, Any]]
+    current_rules: Sequence[dict[str, Any]]
     names: Collection[str]
 
     class Meta:

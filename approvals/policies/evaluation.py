@@ -274,11 +274,6 @@ def approvers(request: ApprovalRequest) -> dict[str, list[int]]:
     return {rule: sorted(people) for rule, people in filled.items()}
 
 
-def is_satisfied(request: ApprovalRequest) -> bool:
-    """Return True if enough people approve a request now."""
-    return bool(approvers(request))
-
-
 @describes_policies
 def describe(command_class: type[Command]) -> str:
     """Return the requirements of the policies on a type of command, as text."""
