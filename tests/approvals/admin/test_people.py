@@ -201,8 +201,8 @@ def test_each_selected_person_gets_an_answer_of_their_own(
     answer = browser(manager).post(USERS, form, follow=True)
 
     first, second = messages(answer)
-    assert first.startswith("Set ann active: False. Waiting for approval by Policy owners")
-    assert second == "Set dana active: False: done."
+    assert first.startswith("Deactivate the account of ann. Waiting for approval by Policy owners")
+    assert second == "Deactivate the account of dana: done."
     active = User.objects.filter(username__in=("ann", "dana"), is_active=True)
     assert [user.username for user in active] == ["ann"]
 
