@@ -138,7 +138,7 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
     counted = evaluation.counted_voters(requests)
     opened = [_open(request) for request in requests]
     rows = _subjects((command for command, _ in opened), actor=actor)
-    flags = flags_of(requests)
+    flags = flags_of(requests, rows=rows)
     return [
         Presented(
             request=request,

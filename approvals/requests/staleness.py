@@ -1,23 +1,30 @@
 """Staleness: whether the subject of a request has changed since the request."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 from uuid import UUID
 
 from approvals.models import ApprovalRequest
 from approvals.sealing import values as subjects
 from approvals.sealing.values import SubjectVersion
 from audit.bus import store
+from audit.messages.classes import Subject
 
 
 def staleness(request: ApprovalRequest) -> str:
     """Return what has changed since the request; empty if nothing relevant has."""
-    return staleness_of([request])[request.pk]
+    return staleness_of([request], rows={})[request.pk]
 
 
-def staleness_of(requests: Iterable[ApprovalRequest]) -> Mapping[UUID, str]:
-    """Return for each request what has changed, in two queries for each type of subject."""
+def staleness_of(
+    requests: Iterable[ApprovalRequest], *, rows: Mapping[Subject, Any]
+) -> Mapping[UUID, str]:
+    """Return for each request what has changed, in two queries for each type of subject.
+
+    The subjects of ``rows`` are not read again.
+    """
     listed = {request: request.subject_reference for request in requests}
-    present = subjects.current_versions(filter(None, listed.values()))
+    present = subjects.current_versions(filter(None, listed.values()), rows=rows)
     return {
         request.pk: _difference(request, present[subject]) if subject else ""
         for request, subject in listed.items()

@@ -4,17 +4,23 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group
+from uuid_utils.compat import uuid7
 
 from apikeys.commands import DisableApiKey, UpdateApiKey
 from apikeys.models import ApiKey
-from approvals.models import Policy, Rule
+from approvals.decisions.events import RequestSuperseded
+from approvals.models import ApprovalRequest, Policy, Rule
+from approvals.people.commands import RemoveFromGroup
+from audit.messages.exceptions import TimedOut
 from audit.models.records import CommandRecord
 from audit.outside import outside_command
 from tests.approvals.admin_pages import LIST, page, select, text
 from tests.approvals.asking import REQUESTS, address, asks_for_many, decide, queries
+from tests.approvals.attacks import forge_record
 from tests.books import assert_balanced, attempts
 from tests.conftest import approved, completed, member, policy
 from tests.http import call
+from tests.probes import deed, to
 from tests.tampering import let_time_pass
 
 
@@ -335,3 +341,89 @@ def test_a_list_takes_as_many_queries_for_many_requests_with_conditions(
     asks_for_many(dana, acme, context_of, count=4)
 
     assert queries(client, REQUESTS) == few
+
+
+def test_break_glass_does_not_override_a_policy_that_forbids(
+    waiting, acme, security, policy_owners, browser
+):
+    fay = member("fay", acme, permissions=("break_glass", "view_approvalrequest"), is_staff=True)
+    forbid(security, message="No changes in December")
+
+    answer = browser(fay).post(
+        f"{LIST}{waiting.pk}/decide/",
+        {"decision": "break_glass", "reason": "Leak", "ticket": "INC-17"},
+        follow=True,
+    )
+
+    assert "No changes in December" in answer.content.decode()
+    assert is_enabled()
+    waiting.refresh_from_db()
+    assert waiting.state == "pending"
+
+
+def test_break_glass_does_not_apply_once_a_request_comes_under_the_built_in_policy(
+    hold, acme, security, ann, manager, policy_owners, context_of, browser
+):
+    may = ("break_glass", "view_approvalrequest")
+    fay = member("fay", acme, groups=[security], permissions=may, is_staff=True)
+    chess = Group.objects.create(name="Chess")
+    player = member("max", acme, groups=[chess])
+    policy("approvals.remove_from_group", group=security, quorum=1)
+    request = hold(
+        RemoveFromGroup(user_id=player.pk, group_id=chess.pk), context=context_of(manager)
+    )
+    policy("apikeys.disable", group=chess, quorum=1)
+
+    answer = browser(fay).post(
+        f"{LIST}{request.pk}/decide/",
+        {"decision": "break_glass", "reason": "Leak", "ticket": "INC-17"},
+        follow=True,
+    )
+
+    assert "break-glass does not apply" in answer.content.decode()
+    assert chess.user_set.contains(player)
+
+
+def test_a_forbidden_command_is_not_retried(
+    hold, first_key, security, ann, dana, context_of, browser
+):
+    policy("tests.probe", group=security, quorum=1)
+    request = hold(to(time_out, first_key.id), context=context_of(dana))
+    assert approved(request, ann).is_retriable
+    policy("tests.probe", group=security, quorum=1, effect="forbid", message="Not in December")
+
+    refused = decide(browser(dana), request, "retry")
+
+    assert (refused.status_code, refused.json()["detail"]) == (403, "Not in December")
+
+
+@deed
+def time_out(command, context):
+    raise TimedOut
+
+
+@deed
+def tighten_as_before(command, context):
+    """Replace the one request by a stricter one, as *Tighten* of earlier versions."""
+    request = ApprovalRequest.objects.get()
+    successor = request.supersede(request.command(), requirements=request.requirements)
+    context.emit(RequestSuperseded(approval_request_id=request.pk, successor_id=successor.pk))
+
+
+def test_a_request_that_an_earlier_version_replaced_stays_readable(
+    waiting, first_key, ann, iris, browser
+):
+    completed(to(tighten_as_before, first_key.id))
+    forge_record(waiting, command_id=uuid7(), attempt=1, status="succeeded",
+                 message_type="approvals.tighten", schema_version=1,
+                 subject_type="approval-request", subject_id=str(waiting.pk))  # fmt: skip
+    successor = ApprovalRequest.objects.get(state="pending")
+
+    content = page(browser(ann), waiting)
+
+    assert "Replaced by a stricter request" in text(content)
+    assert f"{LIST}{successor.pk}/change/" in content
+    assert shown(browser(ann), waiting)["state"] == "superseded"
+    log = browser(iris).get("/audit/", {"type": "approvals.tighten"})
+    assert log.status_code == 200
+    assert voted(browser, waiting, ann).json()["code"] == "already_decided"
