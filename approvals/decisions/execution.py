@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from copy import copy
 from typing import TypeAlias
+from uuid import UUID
 
 import structlog
 from django.utils import timezone
@@ -82,6 +83,7 @@ def announce(request: ApprovalRequest, *, context: Context) -> None:
             command_id=request.command_id,
             command_type=request.message_type,
             digest=request.digest,
+            supersedes=tuple(map(UUID, (context.decision or {}).get("supersedes", ()))),
         )
     )
 
@@ -106,8 +108,12 @@ def release(
         cancel(held, error)
         _end(request, State.REFUSED, error.message, "conflict")
     else:
-        expected_number = staleness.number_to_expect(request)
-        replayed = replay(held_command, held=held, expected_number=expected_number)
+        replayed = replay(
+            held_command,
+            held=held,
+            expected_number=request.subject_number,
+            accepts=lambda number: staleness.is_current(request, number=number),
+        )
         _end_replayed(request, replayed, by=by)
     _emit_settled(request, context)
 
