@@ -55,7 +55,7 @@ def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
         raise UnderTheFloor
     if not request.is_retriable:
         request.check_pending(now=timezone.now())
-    # It replaces approvals, but nobody may do what a policy forbids.
+    # Break-glass replaces approvals only: what a policy forbids stays forbidden.
     effective.check_not_forbidden(request)
     by = f"Break-glass by {context.actor.label}, ticket {command.ticket}: {context.reason}"
     execution.release(request, execution.opened(request), context=context, by=by)

@@ -185,7 +185,7 @@ def _stricter(stored: dict[str, Any], today: dict[str, Any]) -> dict[str, Any]:
 
 
 def _barrier(request: ApprovalRequest, today: Mapping[str, Any]) -> Conflict | None:
-    """Return why a request cannot be approved under today's options, whoever votes."""
+    """Return why a request cannot be approved under today's options."""
     if today["requester_reason_required"] and not request.reason.strip():
         return NoReasonGiven()
     within = timedelta(seconds=today["approve_within_s"])

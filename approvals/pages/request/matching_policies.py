@@ -41,7 +41,7 @@ class MatchingPolicy(NamedTuple):
 def matching_policies(
     request: ApprovalRequest, held: CommandRecord, *, actor: Actor
 ) -> list[MatchingPolicy]:
-    """Return the policies that a request is held for, and those that it has to meet by now."""
+    """Return the policies that a request is held for, and those of today that it has to meet."""
     asked = request.required["policies"]
     stored = [each for each in asked if each["id"] != BUILT_IN_ID]
     then, now = _as_they_were(stored), Policy.objects.in_bulk([each["id"] for each in stored])
@@ -63,7 +63,7 @@ def difference_to_today(request: ApprovalRequest) -> list[str]:
     before, now = map(effective.people_required, (request.requirements, request.required))
     names = {rule["group_id"]: rule["group"] for rule in request.required["rules"]}
     added = [
-        f"{name}: {before[group]} approvals when it was requested, {now[group]} by now."
+        f"{name}: {before[group]} approvals when it was requested, {now[group]} now."
         for group, name in names.items()
         if before[group] != now[group]
     ]
