@@ -14,6 +14,7 @@ from approvals.policies import effective
 from approvals.policies.built_in import BUILT_IN_ID
 from approvals.policies.explanations import Explanation, Past, explain
 from audit.actors.actors import Actor
+from audit.messages.characters import quoted
 from audit.models.records import CommandRecord
 from audit.pages.labels import shown
 from audit.pages.safe_text import one_line
@@ -61,7 +62,7 @@ def difference_to_today(request: ApprovalRequest) -> list[str]:
     if request.barrier is not None:
         return [f"Today's policies do not let it be approved: {request.barrier.message}"]
     before, now = map(effective.people_required, (request.requirements, request.required))
-    names = {rule["group_id"]: rule["group"] for rule in request.required["rules"]}
+    names = {rule["group_id"]: quoted(rule["group"]) for rule in request.required["rules"]}
     added = [
         f"{name}: {before[group]} approvals when it was requested, {now[group]} now."
         for group, name in names.items()

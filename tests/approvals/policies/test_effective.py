@@ -317,8 +317,8 @@ def test_the_page_says_what_todays_policies_add(waiting, carol, ann, lea, legal,
 
     content = text(page(browser(ann), waiting))
 
-    assert "Security: 2 approvals when it was requested, 3 now." in content
-    assert "Legal: 0 approvals when it was requested, 1 now." in content
+    assert "“Security”: 2 approvals when it was requested, 3 now." in content
+    assert "“Legal”: 0 approvals when it was requested, 1 now." in content
     assert "0 of 3" in content
 
 
