@@ -4,9 +4,12 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from approvals.decisions import commands, events, execution
+from approvals.decisions import commands, displayed, events, execution
 from approvals.models import ApprovalRequest, Decision, State, refusals
 from approvals.policies import effective, evaluation
+from approvals.requests import effects
+from approvals.requests.approvers import missing_after
+from approvals.requests.flags import warnings_of
 from audit.bus.context import Context
 from audit.bus.handling import handles
 from audit.messages.characters import actor_name, quoted_text
@@ -42,7 +45,10 @@ def approve(command: commands.Approve, context: Context) -> ApprovalRequest:
     if request.barrier is not None:
         raise request.barrier
     context.emit(events.Approved(approval_request_id=request.pk, digest=command.digest))
-    if approvers := evaluation.approvers(request):
+    approvers, voter = evaluation.approvers(request), int(context.actor.person_id)
+    missing = 0 if approvers else missing_after([request], person_id=voter)[request.pk]
+    _check_execution(command, request, missing=missing)
+    if approvers:
         execution.release(request, held_command, context=context, approvers=approvers)
     return request
 
@@ -53,6 +59,7 @@ def deny(command: commands.Deny, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     effective.read([request])
     request.cast(Decision.DENY, context=context, seen=command.digest)
+    displayed.check(command, effects.ENDS, request=request)
     denial = Denial(f"Denied by {actor_name(context.actor.label)}: {quoted_text(context.reason)}")
     execution.cancel_request(request, State.DENIED, denial)
     context.emit(events.Denied(approval_request_id=request.pk, digest=command.digest))
@@ -63,6 +70,7 @@ def deny(command: commands.Deny, context: Context) -> ApprovalRequest:
 def take_back(command: commands.TakeBack, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     request.take_back(context=context, seen=command.digest)
+    displayed.check(command, effects.TAKES_BACK, request=request)
     context.emit(events.VoteTakenBack(approval_request_id=request.pk, digest=command.digest))
     return request
 
@@ -73,8 +81,8 @@ def withdraw(command: commands.Withdraw, context: Context) -> ApprovalRequest:
     request.check_pending(now=timezone.now())
     if context.actor.person_id != request.requester_person:
         raise refusals.NotTheRequester
-    if command.digest not in ("", request.digest):
-        raise refusals.SeenAnother
+    _check_seen(command.digest, request)
+    displayed.check(command, effects.ENDS, request=request)
     reason = f": {quoted_text(context.reason)}" if context.reason else "."
     withdrawal = Withdrawal(f"Withdrawn by {actor_name(context.actor.label)}{reason}")
     execution.cancel_request(request, State.WITHDRAWN, withdrawal)
@@ -108,9 +116,11 @@ def retry(command: commands.Retry, context: Context) -> ApprovalRequest:
     end = request.executable_until
     if end and timezone.now() >= end:
         raise refusals.TooLate(f"This could be executed until {end:%Y-%m-%d %H:%M} UTC.")
+    _check_seen(command.digest, request)
     approvers = evaluation.approvers(request)
     if not approvers:
         raise refusals.NotEnoughApprovals
+    _check_execution(command, request)
     execution.release_again(request, context=context, approvers=approvers)
     return request
 
@@ -118,6 +128,26 @@ def retry(command: commands.Retry, context: Context) -> ApprovalRequest:
 def _check_reason(context: Context, purpose: str) -> None:
     if not context.reason.strip():
         raise Invalid(errors=[FieldError("reason", "required", f"is required: {purpose}")])
+
+
+def _check_seen(digest: str, request: ApprovalRequest) -> None:
+    if digest not in ("", request.digest):
+        raise refusals.SeenAnother
+
+
+def _check_execution(
+    decision: commands.Decision, request: ApprovalRequest, *, missing: int = 0
+) -> None:
+    """Check the displayed effect of a decision that executes the command if nothing is missing.
+
+    Only if a refusal was displayed must there be a reason for one now: otherwise the execution
+    itself finds the reasons.
+    """
+    is_refusal_expected = decision.expected_effect == effects.REFUSED and not missing
+    warnings = warnings_of(request) if is_refusal_expected else []
+    displayed.check(
+        decision, effects.of_approval(missing=missing, warnings=warnings), request=request
+    )
 
 
 def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:

@@ -21,7 +21,7 @@ from approvals.models.stored import RequirementsField
 from approvals.models.votes import Decision, Vote, next_number
 from approvals.sealing import payloads, values
 from audit.actors.actors import Actor
-from audit.bus import cases
+from audit.bus import cases, store
 from audit.bus.context import Context
 from audit.messages.classes import Command, Subject
 from audit.models.json import ObjectField
@@ -130,6 +130,11 @@ class ApprovalRequest(Requirements, SealedRow):
     def is_open(self) -> bool:
         """True if the command can still be executed."""
         return self.present_state is State.PENDING or self.is_retriable
+
+    @cached_property
+    def number(self) -> int:
+        """The number of the request's last event when it is first read."""
+        return store.current_number(Subject("approval-request", str(self.pk)))
 
     @cached_property
     def held_record(self) -> CommandRecord:
