@@ -1,16 +1,31 @@
 """No row that the application's role can insert breaks a page, a list or an export."""
 
 import re
+from contextlib import suppress
+from datetime import timedelta
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Group, Permission, User
+from django.db import Error, connection, transaction
+from django.test import Client
+from django.utils import timezone
 
-from apikeys.commands import DisableApiKey, UpdateApiKey
+from apikeys.commands import DisableApiKey, RotateApiKey, UpdateApiKey
+from apikeys.models import ApiKey, Customer
+from apikeys.models.secrets import PickUp
+from apikeys.models.tokens import Token
+from apikeys.models.usage import ApiKeyUsage
 from approvals.models import Policy
+from audit.entry import rate_limits
+from audit.entry.rate_limits import Limit
 from audit.models.records import CommandRecord, EventRecord
+from audit.outside import outside_command
 from tests.conftest import approved, completed, create_key, held
-from tests.role.extremes import insert_extremes
+from tests.notes.models import Note
+from tests.role.extremes import EXTREMES, insert_extremes, insertable_tables
 from tests.test_no_way_around import addresses
 
 _FORMATS = ("csv", "jsonl", "cloudevents")
@@ -89,6 +104,7 @@ def rows(first_key, disabling_needs_two, dana, ann, iris, root, context_of, poli
     request = held(DisableApiKey(api_key_id=first_key.id), context=context_of(dana, **reason))
     held(DisableApiKey(api_key_id=second.id), context=context_of(dana, **reason))
     approved(request, ann)
+    fill_other_tables(root, second, first_key)
     return {
         "audit/commandrecord": CommandRecord.objects.latest("position").pk,
         "audit/eventrecord": EventRecord.objects.latest("position").pk,
@@ -108,6 +124,35 @@ def rows(first_key, disabling_needs_two, dana, ann, iris, root, context_of, poli
         "kind": "user",
         "actor_id": dana.pk,
     }
+
+
+def fill_other_tables(root, *keys):
+    """Insert rows into the tables that nothing above fills."""
+    for key in keys:
+        completed(RotateApiKey(api_key_id=key.id, overlap_seconds=3600))
+    rate_limits.take("address:192.0.2.7", Limit(5, 60), policy="sign-in")
+    LogEntry.objects.create(user=root, action_flag=1, object_repr="x", change_message="[]")
+    with outside_command("Rows for a test"):
+        Group.objects.first().permissions.set(Permission.objects.all()[:1])
+        ApiKeyUsage.objects.create(api_key_id=keys[0].id, last_used_at=timezone.now())
+        PickUp.objects.create(
+            api_key_id=keys[0].id,
+            actor_kind="user",
+            actor_id=root.pk,
+            actor_label="root",
+            until=timezone.now() + timedelta(days=1),
+        )
+        Note.objects.create(id=uuid4(), text="x")
+
+
+def add_spares(root, table):
+    """Insert what copies of a row that refers to another one of its own can refer to."""
+    names = [f"spare {number}" for number in range(SPARES.get(table, 0))]
+    with outside_command("Rows for a test"):
+        User.objects.bulk_create(User(username=name) for name in names)
+        Group.objects.bulk_create(Group(name=name) for name in names)
+        spare = Customer.objects.bulk_create(Customer(name=name) for name in names)
+        ApiKey.objects.bulk_create(ApiKey(customer=each, owner=root, name="x") for each in spare)
 
 
 def pages(found):
@@ -141,6 +186,8 @@ def ids(table, row):
         "approvals_policy": "policy_id",
         "apikeys_apikey": "api_key_id",
     }
+    if "request_id" in row:
+        found["approval_request_id"] = found["approvals/approvalrequest"] = row["request_id"]
     return found | ({names[table]: key} if table in names else {})
 
 
@@ -152,13 +199,40 @@ def own_pages(table, row):
 
 
 #: Tables of records, requests and votes. Older rows may violate their constraints.
-OLDER = ("audit_commandrecord", "audit_eventrecord", "approvals_approvalrequest")
-OTHERS = (
-    *("audit_streamhead", "approvals_policy", "approvals_rule"),
-    *("apikeys_apikey", "apikeys_customer"),
-    *("apikeys_historicalapikey", "approvals_historicalpolicy"),
-    *("approvals_historicalapprovalrequest", "auth_user", "auth_group"),
+OLDER = (
+    *("audit_commandrecord", "audit_eventrecord"),
+    *("approvals_approvalrequest", "approvals_vote"),
 )
+OTHERS = (
+    *("audit_streamhead", "audit_epoch"),
+    *("approvals_policy", "approvals_rule", "approvals_policyseal"),
+    *("approvals_historicalpolicy", "approvals_historicalrule"),
+    "approvals_historicalapprovalrequest",
+    *("apikeys_apikey", "apikeys_apikeysecret", "apikeys_apikeyusage", "apikeys_pickup"),
+    *("apikeys_customer", "apikeys_membership", "apikeys_allowance"),
+    *("apikeys_historicalapikey", "apikeys_historicalapikeysecret", "apikeys_historicalpickup"),
+    *("apikeys_historicalcustomer", "apikeys_historicalmembership"),
+    *("auth_user", "auth_user_groups", "auth_user_user_permissions"),
+    *("auth_group", "auth_group_permissions"),
+    *("django_admin_log", "django_session"),
+    *("notes_note", "notes_historicalnote"),
+)
+
+
+#: How many rows to refer to there must be: more than there are extremes.
+SPARES = {
+    "apikeys_apikeyusage": 12,
+    "apikeys_membership": 3,
+    "apikeys_pickup": 35,
+    "approvals_vote": 60,
+    "auth_user_groups": 5,
+    "auth_user_user_permissions": 5,
+    "auth_group_permissions": 5,
+}
+
+
+def test_malformed_rows_are_tried_in_every_table():
+    assert sorted([*OLDER, *OTHERS]) == sorted(insertable_tables())
 
 
 @pytest.mark.parametrize("table", OLDER)
@@ -173,8 +247,83 @@ def test_no_other_row_that_the_role_can_insert_breaks_a_reader(table, rows, read
     assert_readable(table, rows, reading)
 
 
+def test_no_session_that_the_role_can_insert_breaks_a_page(rows, reading):
+    failures, inserted = [], list(insert_extremes("django_session"))
+    for each in inserted:
+        cookie = f"sessionid={each.row['session_key']}".encode().decode("latin-1")
+        client = Client(headers={"Cookie": cookie})
+        failures += [f"{each.column} {found}" for found in _attempt(client, "/admin/", {})[0]]
+
+    assert inserted
+    assert not failures, "\n".join(failures)
+
+
+def test_no_key_that_the_role_can_insert_breaks_its_authentication(rows, reading):
+    tokens = {
+        f"{each.column} = {each.value[:40]}": with_secret(each.row["id"])
+        for each in insert_extremes("apikeys_apikey")
+    }
+
+    assert tokens
+    assert_authenticates(tokens)
+
+
+def test_a_key_whose_networks_are_malformed_may_be_used_from_nowhere(rows, reading):
+    tokens = {
+        each.value: with_secret(each.row["id"])
+        for each in insert_extremes("apikeys_apikey")
+        if each.column == "allowed_networks" and each.value != "{}"
+    }
+
+    statuses = {
+        value: Client(headers={"Authorization": f"Bearer {text}"}).get("/api/v2/whoami").status_code
+        for value, text in tokens.items()
+    }
+
+    assert len(statuses) >= 4
+    assert statuses == dict.fromkeys(statuses, 401)
+
+
+@pytest.mark.parametrize("column", ["created_at", "not_after"])
+def test_no_secret_that_the_role_can_insert_breaks_its_authentication(
+    rows, reading, first_key, column
+):
+    tokens = {}
+    for value in EXTREMES["timestamp with time zone"]:
+        with suppress(Error), transaction.atomic():
+            tokens[value] = with_secret(first_key.id, **{column: value})
+
+    assert tokens
+    assert_authenticates(tokens)
+
+
+def with_secret(api_key_id, created_at="2026-01-01+00", not_after="2100-01-01+00"):
+    """Insert a secret of a key, and return it."""
+    token = Token.generate()
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('audit.command_id', 'x', true)")
+        cursor.execute(
+            "INSERT INTO apikeys_apikeysecret (id, digest, created_at, not_after, api_key_id)"
+            " VALUES (gen_random_uuid(), %s, %s, %s, %s)",
+            [token.digest, created_at, not_after, api_key_id],
+        )
+    return token.text
+
+
+def assert_authenticates(tokens):
+    """Call the API with each secret, and fail if any of these calls ends in an error of ours."""
+    failures = []
+    for row, text in tokens.items():
+        client = Client(headers={"Authorization": f"Bearer {text}"})
+        for address in ("/api/v2/whoami", "/api/v2/api-keys", "/api/v1/api-keys"):
+            failures += [f"{row} {found}" for found in _attempt(client, address, {})[0]]
+
+    assert not failures, "\n".join(failures)
+
+
 def assert_readable(table, rows, reading):
     """Insert the extremes of each column; read every page, list and export, and the rows' own."""
+    add_spares(User.objects.get(username="root"), table)
     inserted = list(insert_extremes(table))
     own = {page: each for each in inserted for page in own_pages(table, each.row)}
 
