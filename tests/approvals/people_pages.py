@@ -25,6 +25,13 @@ def confirmed(client, path, form, *, reason=""):
     return client.post(path, inputs | {"seen": found.seen, "reason": reason}, follow=True)
 
 
+def sent(client, path, form):
+    """Send any form of the admin; if a confirmation follows, confirm that as well."""
+    answer = client.post(path, form)
+    found = (answer.context or {}).get("asked")
+    return client.post(path, form | {"seen": found.seen}) if found else answer
+
+
 def button(client, row, verb, *, reason="", **form):
     """Press a button on the page of a person or group, and confirm it."""
     return confirmed(client, f"{url_of(row)}ask/", {"verb": verb, **form}, reason=reason)

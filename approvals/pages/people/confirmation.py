@@ -9,6 +9,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group, Permission, User
 from django.http import HttpRequest
+from django.utils.text import get_text_list
 
 from approvals.pages.feedback import Feedback, send
 from approvals.pages.people import permissions
@@ -191,15 +192,26 @@ def _of_deletion(group: Group) -> list[str]:
 
 
 def _of_new_approver(command: roles.CreateApprover) -> list[str]:
-    labels = ", ".join(map(_label, roles.permissions_of(command)))
+    labels = get_text_list(list(map(_label, roles.permissions_of(command))), "and")
     return [
-        f"The account is a member of the group, with admin access and permissions to {labels}.",
+        f"The account is a member of the group, has admin access, and may {labels}.",
         f"Once it is created, a password link is sent to {command.email}.",
     ]
 
 
 def _sentences(parts: Iterable[Any]) -> list[str]:
-    return [f"{part.describe(str(User.objects.get(pk=part.user_id)))}." for part in parts]
+    return [f"{_in_words(part, User.objects.get(pk=part.user_id))}." for part in parts]
+
+
+def _in_words(part: Command, user: User) -> str:
+    """Return the sentence of a part of a role; permissions by their plain names."""
+    match part:
+        case commands.GrantPermission(permission=name):
+            return f"Grant {user} the permission to {_label(name)}"
+        case commands.RevokePermission(permission=name):
+            return f"Revoke the permission to {_label(name)} from {user}"
+        case _:
+            return part.describe(str(user))
 
 
 def _label(name: str) -> str:

@@ -69,7 +69,8 @@ def _checks(users: Collection[User]) -> Mapping[str, Callable[[User], bool]]:
 
 
 def _holders(permission: str, users: Collection[User]) -> set[int]:
-    holding = User.objects.with_perm(permission, is_active=None)
+    # None: inactive people as well.
+    holding = User.objects.with_perm(permission, is_active=None)  # type: ignore[arg-type]
     return set(holding.filter(pk__in=[user.pk for user in users]).values_list("pk", flat=True))
 
 
