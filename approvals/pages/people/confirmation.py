@@ -26,7 +26,7 @@ from audit.messages.exceptions import CommandError
 _OWN = ("csrfmiddlewaretoken", "seen", "reason")
 _MOST_NAMES = 12
 _REACTIVATED = "The account can sign in again, with its former permissions and groups."
-_DEACTIVATED = "Sign-in ends at once, and votes on waiting requests no longer count."
+_DEACTIVATED = "The account can no longer sign in, its sessions end, and its votes no longer count."
 _STAFF = "The account can sign in here. Its permissions decide which pages it sees."
 _NO_STAFF = "The account can no longer sign in here, nor approve requests."
 _SUPERUSER = "The account gets every permission. It can vote only as a member of a group."

@@ -39,11 +39,12 @@ def of_user(user: User, *, actor: Actor) -> dict[str, Any]:
 
 def of_group(group: Group, *, actor: Actor) -> dict[str, Any]:
     """Return the context of the page of a group."""
-    members = list(group.user_set.order_by("username", "pk")[:_MOST_MEMBERS])
+    members = list(group.user_set.order_by("username", "pk")[: _MOST_MEMBERS + 1])
     own = permissions.of(group.permissions.all())
     people = User.objects.order_by("username", "pk")
     return {
-        "standings": standings(members, [group]),
+        "standings": standings(members[:_MOST_MEMBERS], [group]),
+        "has_more": len(members) > _MOST_MEMBERS,
         "decides": power.are_used([group.pk]),
         "policies": Policy.objects.filter(
             is_enabled=True, rules__group=group, rules__is_dropped=False

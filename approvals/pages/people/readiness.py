@@ -1,6 +1,6 @@
 """What the members of groups still lack to be able to approve."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Any, NamedTuple
 
@@ -19,11 +19,13 @@ class Standing(NamedTuple):
     """A membership of a group, with what the member still lacks to be able to approve.
 
     ``decides``: a policy or a request requires the group's approval, or the built-in policy does.
+    ``sees_tenants``: the member sees the data of at least one tenant.
     """
 
     user: User
     group: Group
     decides: bool
+    sees_tenants: bool
     missing: list[str]
 
     @property
@@ -31,21 +33,26 @@ class Standing(NamedTuple):
         """The standing in words; empty if the group has nothing to approve."""
         if not self.decides:
             return ""
-        return f"cannot approve yet: {'; '.join(self.missing)}" if self.missing else "can approve"
+        if self.missing:
+            return f"cannot approve yet: {'; '.join(self.missing)}"
+        return "can approve" if self.sees_tenants else "can approve only what belongs to no tenant"
 
 
 def standings(users: Collection[User], groups: Collection[Group]) -> list[Standing]:
     """Return the standing of each of these members in each of these groups."""
-    checks = _checks(users)
+    viewers, all_seeing = (_holders(name, users) for name in (VIEW_REQUESTS, VIEW_EVERY_TENANT))
     seniority = Seniority([group.pk for group in groups])
     minimums = {group.pk: minimum_membership(group) for group in groups}
     deciding = {group.pk for group in groups if power.are_used([group.pk])}
     found = []
     for user in users:
-        lacking = [text for text, is_met in checks.items() if not is_met(user)]
+        lacking = _lacking(user, may_view=user.pk in viewers)
+        sees_tenants = user.pk in all_seeing or bool(_tenants(user))
         for group in groups:
             late = _too_new(user, group, minimums[group.pk], seniority)
-            found.append(Standing(user, group, group.pk in deciding, [*lacking, *late]))
+            found.append(
+                Standing(user, group, group.pk in deciding, sees_tenants, [*lacking, *late])
+            )
     return found
 
 
@@ -57,15 +64,14 @@ def minimum_membership(group: Group) -> timedelta:
     return max(policies.values_list("minimum_membership", flat=True), default=timedelta())
 
 
-def _checks(users: Collection[User]) -> Mapping[str, Callable[[User], bool]]:
-    viewers, all_seeing = (_holders(name, users) for name in (VIEW_REQUESTS, VIEW_EVERY_TENANT))
-    return {
-        "the account is not active": lambda user: user.is_active,
-        "no access to the admin pages": lambda user: user.is_staff,
-        "no password yet": lambda user: user.has_usable_password(),
-        "no permission to view approval requests": lambda user: user.pk in viewers,
-        "sees no tenant's requests": lambda user: user.pk in all_seeing or bool(_tenants(user)),
+def _lacking(user: User, *, may_view: bool) -> list[str]:
+    checks = {
+        "the account is not active": user.is_active,
+        "no access to the admin pages": user.is_staff,
+        "no password yet": user.has_usable_password(),
+        "no permission to view approval requests": may_view,
     }
+    return [text for text, is_met in checks.items() if not is_met]
 
 
 def _holders(permission: str, users: Collection[User]) -> set[int]:

@@ -442,7 +442,7 @@ def test_the_page_of_a_group_says_what_a_member_lacks_and_what_waits(
     assert standing_of(before, ann) == "can approve"
     assert standing_of(after, erin) == (
         "cannot approve yet: no access to the admin pages; no password yet; "
-        "no permission to view approval requests; sees no tenant's requests"
+        "no permission to view approval requests"
     )
     assert "No waiting requests" in text(after)
 
@@ -469,6 +469,24 @@ def test_a_required_length_of_membership_is_among_what_a_member_lacks(
 
     lacking = "a policy requires a membership of 7 d 0 h"
     assert standing_of(page, ann) == f"cannot approve yet: {lacking}"
+
+
+def test_a_member_who_sees_no_tenant_is_told_apart(
+    disabling_needs_two, security, ann, manager, browser
+):
+    mia = browser(manager)
+    security.user_set.add(
+        User.objects.create_user("erin", password=PASSWORD, is_staff=True, is_superuser=False)
+    )
+    erin = User.objects.get(username="erin")
+    erin.user_permissions.add(Permission.objects.get(codename="view_approvalrequest"))
+
+    narrow = standing_of(mia.get(f"{url_of(security)}change/"), erin)
+    erin.user_permissions.add(Permission.objects.get(codename="view_every_tenant"))
+    wide = standing_of(mia.get(f"{url_of(security)}change/"), erin)
+
+    assert narrow == "can approve only what belongs to no tenant"
+    assert wide == "can approve"
 
 
 def test_a_group_that_decides_nothing_says_nothing_of_approvals(manager, dana, chess, browser):
