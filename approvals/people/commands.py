@@ -1,4 +1,7 @@
-"""Commands on people, groups and their permissions. No command contains a password."""
+"""Commands on people, groups and their permissions. No command contains a password.
+
+One that takes something away depends on nothing that its subject could change meanwhile.
+"""
 
 from dataclasses import dataclass
 
@@ -40,6 +43,7 @@ class CreateUser(Command):
     message_type = "approvals.create_user"
     required_permission = MANAGE_PEOPLE
     sentence = "Create the user {username}"
+    depends_on = ()
 
     username: str
     email: str = ""
@@ -51,6 +55,7 @@ class SendPasswordLink(OnUser):
 
     message_type = "approvals.send_password_link"
     sentence = "Send {subject} a password link"
+    depends_on = ("username", "email", "is_active")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +64,7 @@ class RequirePasswordReset(OnUser):
 
     message_type = "approvals.require_password_reset"
     sentence = "Make the password of {subject} unusable and end their sessions"
+    depends_on = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +72,7 @@ class SetUserActive(OnUser):
     """Activate or deactivate a user account."""
 
     message_type = "approvals.set_user_active"
+    depends_on = ("is_active",)
 
     is_active: bool
 
@@ -79,6 +86,7 @@ class DeleteUser(OnUser):
 
     message_type = "approvals.delete_user"
     sentence = "Delete the user {subject}"
+    depends_on = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +94,7 @@ class SetStaff(OnUser):
     """Grant or revoke access to the admin pages."""
 
     message_type = "approvals.set_staff"
+    depends_on = ("is_staff",)
 
     is_staff: bool
 
@@ -100,6 +109,7 @@ class SetSuperuser(OnUser):
     """Grant or revoke superuser status."""
 
     message_type = "approvals.set_superuser"
+    depends_on = ("is_superuser",)
 
     is_superuser: bool
 
@@ -115,6 +125,7 @@ class GrantPermission(OnUser):
 
     message_type = "approvals.grant_permission"
     sentence = "Grant {subject} the permission {permission}"
+    depends_on = ("username", "is_active")
 
     permission: str
 
@@ -125,6 +136,7 @@ class RevokePermission(OnUser):
 
     message_type = "approvals.revoke_permission"
     sentence = "Revoke the permission {permission} from {subject}"
+    depends_on = ()
 
     permission: str
 
@@ -135,6 +147,7 @@ class GrantGroupPermission(_OnGroup):
 
     message_type = "approvals.grant_group_permission"
     sentence = "Grant the group {subject} the permission {permission}"
+    depends_on = ("name",)
 
     permission: str
 
@@ -145,6 +158,7 @@ class RevokeGroupPermission(_OnGroup):
 
     message_type = "approvals.revoke_group_permission"
     sentence = "Revoke the permission {permission} from the group {subject}"
+    depends_on = ()
 
     permission: str
 
@@ -156,6 +170,7 @@ class CreateGroup(Command):
     message_type = "approvals.create_group"
     required_permission = MANAGE_PEOPLE
     sentence = "Create the group {group_name}"
+    depends_on = ()
 
     group_name: str
 
@@ -166,6 +181,7 @@ class RenameGroup(_OnGroup):
 
     message_type = "approvals.rename_group"
     sentence = "Rename the group {subject} to {group_name}"
+    depends_on = ("name",)
 
     group_name: str
 
@@ -176,6 +192,7 @@ class DeleteGroup(_OnGroup):
 
     message_type = "approvals.delete_group"
     sentence = "Delete the group {subject}"
+    depends_on = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +200,7 @@ class AddToGroup(OnUser):
     """Add a user to a group."""
 
     message_type = "approvals.add_to_group"
+    depends_on = ("username", "is_active")
 
     group_id: int
 
@@ -195,6 +213,7 @@ class RemoveFromGroup(OnUser):
     """Remove a user from a group."""
 
     message_type = "approvals.remove_from_group"
+    depends_on = ()
 
     group_id: int
 

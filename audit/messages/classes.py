@@ -135,13 +135,16 @@ class Command(Message):
     ``tenant_field`` names the field that holds the tenant while the subject does not exist yet.
     ``sentence`` is the text that an approver reads; {subject} stands for the subject's label, and
     the name of a field in braces for its value. ``finishes_approved`` marks the last step of an
-    approved operation: policies do not hold it again, but may still forbid it.
+    approved operation: policies do not hold it again, but may still forbid it. ``depends_on`` names
+    the values of the subject that matter to a decision: once one of them has changed, a held
+    command is stale. None stands for every value, which is the safe default.
     """
 
     required_permission: ClassVar[str | None] = None
     finishes_approved: ClassVar[bool] = False
     tenant_field: ClassVar[str | None] = None
     sentence: ClassVar[str] = ""
+    depends_on: ClassVar[tuple[str, ...] | None] = None
 
     def named_tenant(self) -> str | None:
         """Return the value of ``tenant_field``, or None if there is no such field."""
