@@ -13,6 +13,7 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 
+from approvals.pages.feedback import not_sent
 from approvals.pages.people import page
 from approvals.pages.people.approvers import NewApproverForm
 from approvals.pages.people.confirmation import Asked
@@ -95,7 +96,9 @@ class ByCommandAdmin(ReadOnlyAdmin):
 
     def create_view(self, request: HttpRequest) -> HttpResponse:
         """Show what the form of the list would create; once that is confirmed, create it."""
-        build = partial(self.create.build, _form_of(request))
+        if request.method != "POST":
+            return not_sent(request, self._url("changelist"))
+        build = partial(self.create.build, request.POST)
         return self._confirm(request, [build], words=self.create.label)
 
     def _confirm(

@@ -105,7 +105,7 @@ def confirmation_of(command: Command, *, request: HttpRequest) -> Confirmation:
     obstacle, approval = "", ""
     try:
         handling.check_precondition(command, context_of(request, channel="admin"))
-        _check_deletion(command)
+        _check(command)
         approval = _approval(command)
     except CommandError as refusal:
         obstacle = refusal.message
@@ -170,12 +170,17 @@ def _approval(command: Command) -> str:
     return f"Policies may hold it for approval: {policies}." if policies else ""
 
 
-def _check_deletion(command: Command) -> None:
+def _check(command: Command) -> None:
+    """Check what the handler of a command without a precondition would refuse."""
     match command:
         case commands.DeleteUser(user_id=user_id):
             handlers.check_user_can_be_deleted(User.objects.get(pk=user_id))
         case commands.DeleteGroup(group_id=group_id):
             handlers.check_group_can_be_deleted(Group.objects.get(pk=group_id))
+        case commands.CreateUser(username=username, email=email):
+            accounts.new_user(username, email=email)
+        case commands.CreateGroup(group_name=name):
+            accounts.check_valid(Group(name=name))
 
 
 def _of_membership(group_id: int, *, verb: str) -> list[str]:

@@ -496,3 +496,37 @@ def test_a_group_that_decides_nothing_says_nothing_of_approvals(manager, dana, c
 
     assert standing_of(page, dana) == ""
     assert "the group approves nothing" in text(page)
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        (f"{USERS}create/", {"username": "dana"}),
+        (f"{USERS}create/", {"username": "two words"}),
+        (f"{GROUPS}create/", {"name": ""}),
+        (f"{GROUPS}create/", {"name": "Chess"}),
+    ],
+)
+def test_what_could_not_be_created_is_not_offered_for_confirmation(
+    path, form, dana, chess, manager, browser
+):
+    found = asked(browser(manager), path, form)
+
+    assert found.confirmations[0].obstacle
+    assert not found.can_be_sent
+
+
+def test_a_form_whose_address_is_opened_after_signing_in_again_is_not_sent(manager, browser):
+    answer = browser(manager).get(f"{USERS}create/", follow=True)
+
+    assert said(answer)[0].startswith("Nothing was sent.")
+
+
+def test_the_confirmation_of_a_deletion_names_those_who_lose_the_membership(
+    manager, dana, gus, chess, browser
+):
+    chess.user_set.add(dana, gus)
+
+    found = asked(browser(manager), f"{url_of(chess)}ask/", {"verb": "delete"})
+
+    assert found.confirmations[0].effects == ["These people lose the membership: dana, gus."]
