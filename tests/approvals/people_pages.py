@@ -5,6 +5,8 @@ import re
 
 from django.contrib.messages import get_messages
 
+from approvals.pages.people.confirmation import Asked
+
 USERS, GROUPS = "/admin/auth/user/", "/admin/auth/group/"
 NEW_APPROVER = f"{USERS}new-approver/"
 
@@ -29,7 +31,7 @@ def sent(client, path, form):
     """Send any form of the admin; if a confirmation follows, confirm that as well."""
     answer = client.post(path, form)
     found = (answer.context or {}).get("asked")
-    return client.post(path, form | {"seen": found.seen}) if found else answer
+    return client.post(path, form | {"seen": found.seen}) if isinstance(found, Asked) else answer
 
 
 def button(client, row, verb, *, reason="", **form):

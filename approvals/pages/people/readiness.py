@@ -1,4 +1,4 @@
-"""What the members of groups still lack to be able to approve."""
+"""Readiness of the members of groups to approve, and the reasons why not."""
 
 from collections.abc import Collection
 from datetime import timedelta
