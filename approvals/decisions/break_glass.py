@@ -17,6 +17,7 @@ from approvals.policies.commands import BreakGlassReviewed, ReviewBreakGlass
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.bus.handling import handles
+from audit.messages.characters import actor_name, identifier, quoted_text
 from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid
 from audit.models.records import EventRecord
 
@@ -54,7 +55,10 @@ def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
         raise UnderTheFloor
     if not request.is_retriable:
         request.check_pending(now=timezone.now())
-    by = f"Break-glass by {context.actor.label}, ticket {command.ticket}: {context.reason}"
+    by = (
+        f"Break-glass by {actor_name(context.actor.label)}, ticket {identifier(command.ticket)}: "
+        f"{quoted_text(context.reason)}"
+    )
     execution.release(request, execution.opened(request), context=context, by=by)
     context.emit(
         GlassBroken(

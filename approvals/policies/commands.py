@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib.auth.models import Group
 
 from approvals.policies.slots import Slots
+from audit.messages.characters import identifier, quoted, quoted_text
 from audit.messages.classes import Command, Event, SubjectOf, generated
 
 
@@ -46,7 +47,8 @@ class _PolicyFields:
 
     def _phrase(self) -> str:
         """Return a phrase for what a policy of these fields does."""
-        where = f"{self.governs} if {self.condition}" if self.condition else self.governs
+        where = identifier(self.governs)
+        where = f"{where} if {quoted_text(self.condition)}" if self.condition else where
         match self.effect:
             case "allow":
                 return f"allow {where}"
@@ -54,7 +56,8 @@ class _PolicyFields:
                 return f"forbid {where}"
         names = dict(Group.objects.filter(pk__in=self.groups).values_list("pk", "name"))
         rules = zip(self.groups, self.quorums, strict=False)
-        required = [f"{quorum} of {names.get(group, f'group {group}')}" for group, quorum in rules]
+        named = {group: quoted(name) for group, name in names.items()}
+        required = [f"{quorum} of {named.get(group, f'group {group}')}" for group, quorum in rules]
         return f"require {' and '.join(required) or 'no one'} to approve {where}"
 
 

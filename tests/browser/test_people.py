@@ -51,12 +51,12 @@ def test_a_new_approver_is_created_with_one_request(olga, policy_owners, securit
     olga.page.get_by_label("Username").fill("erin")
     olga.page.get_by_label("E-mail address").fill("erin@example.com")
     olga.presses("^Continue")
-    assert olga.sees(re.compile("Create the user erin as an approver in Security"))
+    assert olga.sees(re.compile("Create the user “erin” as an approver in “Security”"))
     is_fine(olga, "confirmation")
     olga.page.get_by_label("Reason").fill("Starts on Monday")
     olga.presses("^Create the approver")
 
-    assert olga.sees(re.compile("Waiting for approval by Policy owners"))
+    assert olga.sees(re.compile("Waiting for approval by “Policy owners”"))
     is_fine(olga, "people")
     assert approved(ApprovalRequest.objects.get(), *policy_owners[1:]).state == "executed"
     assert security.user_set.filter(username="erin", is_staff=True).exists()
@@ -66,12 +66,12 @@ def test_what_is_consequential_is_confirmed_first(olga, dana, is_fine):
     olga.opens(f"/admin/auth/user/{dana.pk}/change/")
     is_fine(olga, "person")
     olga.follows("^Deactivate")
-    assert olga.sees(re.compile("Deactivate the account of dana"))
+    assert olga.sees(re.compile("Deactivate the account of “dana”"))
     assert User.objects.get(pk=dana.pk).is_active
     is_fine(olga, "deactivate")
     olga.presses("^Deactivate")
 
-    assert olga.sees(re.compile("Deactivate the account of dana: done"))
+    assert olga.sees(re.compile("Deactivate the account of “dana”: done"))
     assert not User.objects.get(pk=dana.pk).is_active
     olga.follows("^Delete")
     assert olga.sees(re.compile("dana can't be deleted: memberships refer to this account"))
@@ -82,11 +82,11 @@ def test_the_choice_of_a_group_leads_to_a_confirmation(olga, dana, security, is_
     olga.opens(f"/admin/auth/user/{dana.pk}/change/")
     olga.page.locator("#approver-group").select_option(label="Security")
     olga.presses("^Make an approver")
-    assert olga.sees(re.compile("Make dana an approver in Security"))
-    assert olga.sees(re.compile("Grant dana access to the admin pages"))
+    assert olga.sees(re.compile("Make “dana” an approver in “Security”"))
+    assert olga.sees(re.compile("Grant “dana” access to the admin pages"))
     is_fine(olga, "role")
     olga.presses("^Make an approver")
 
-    assert olga.sees(re.compile("Waiting for approval by Policy owners"))
+    assert olga.sees(re.compile("Waiting for approval by “Policy owners”"))
     assert olga.sees(re.compile("Waiting requests about dana"))
     is_fine(olga, "person with a request")

@@ -19,8 +19,10 @@ from approvals.policies.built_in import QUORUM, built_in_requirements
 from approvals.requests.presentation import sentence_for
 from audit.bus import handling
 from audit.entry.requests import LONGEST_REASON, actor_of_request, context_of
+from audit.messages.characters import quoted
 from audit.messages.classes import Command
 from audit.messages.exceptions import CommandError
+from audit.subjects.types import label_of
 
 # What the confirmation page adds to the inputs that lead to it.
 _OWN = ("csrfmiddlewaretoken", "seen", "reason")
@@ -191,7 +193,7 @@ def _of_membership(group_id: int, *, verb: str) -> list[str]:
 
 def _of_deletion(group: Group) -> list[str]:
     names = list(group.user_set.order_by("username").values_list("username", flat=True))
-    shown, rest = ", ".join(names[:_MOST_NAMES]), len(names[_MOST_NAMES:])
+    shown, rest = ", ".join(map(quoted, names[:_MOST_NAMES])), len(names[_MOST_NAMES:])
     more = f" and {rest} more" if rest else ""
     return [f"These people lose the membership: {shown}{more}."] if names else []
 
@@ -212,11 +214,11 @@ def _in_words(part: Command, user: User) -> str:
     """Return the sentence of a part of a role; permissions by their plain names."""
     match part:
         case commands.GrantPermission(permission=name):
-            return f"Grant {user} the permission to {_label(name)}"
+            return f"Grant {label_of(user)} the permission to {_label(name)}"
         case commands.RevokePermission(permission=name):
-            return f"Revoke the permission to {_label(name)} from {user}"
+            return f"Revoke the permission to {_label(name)} from {label_of(user)}"
         case _:
-            return part.describe(str(user))
+            return part.describe(label_of(user))
 
 
 def _label(name: str) -> str:

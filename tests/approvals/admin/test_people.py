@@ -12,6 +12,7 @@ from approvals.models import ApprovalRequest
 from approvals.pages.people.verbs import GROUP_VERBS, USER_VERBS
 from approvals.people.commands import AddToGroup, SetUserActive
 from audit.models.records import CommandRecord
+from tests.approvals.admin_pages import decide
 from tests.approvals.people_pages import (
     GROUPS,
     NEW_APPROVER,
@@ -62,7 +63,7 @@ def test_a_superuser_does_not_join_security_without_two_owners(
     assert not security.user_set.contains(root)
     request = ApprovalRequest.objects.get()
     (told,) = said(answer)
-    assert "Waiting for approval by Policy owners" in told
+    assert "Waiting for approval by “Policy owners”" in told
     assert f"/admin/approvals/approvalrequest/{request.pk}/change/" in told
     olga, otto, _ = policy_owners
     assert approved(request, olga).state == "pending"
@@ -78,9 +79,8 @@ def test_owners_read_and_approve_it_in_the_admin(
     page = f"/admin/approvals/approvalrequest/{request.pk}/"
 
     for owner in policy_owners[:2]:
-        assert "Add root to Security" in browser(owner).get(f"{page}change/").content.decode()
-        vote = {"decision": "approve", "digest": request.digest, "reason": "Known"}
-        browser(owner).post(f"{page}decide/", vote)
+        assert "Add “root” to “Security”" in browser(owner).get(f"{page}change/").content.decode()
+        decide(browser(owner), request, "approve", reason="Known")
 
     assert security.user_set.contains(root)
 
@@ -175,7 +175,7 @@ def test_a_new_persons_link_is_shown_this_once(manager, browser):
     answer = confirmed(browser(manager), f"{USERS}create/", form, reason="New")
 
     assert re.search(r"/set-password/\S+/\S+/", answer.content.decode())
-    assert "Create the user nora: done." in said(answer)
+    assert "Create the user “nora”: done." in said(answer)
     record = CommandRecord.objects.get(message_type="approvals.create_user")
     assert (record.channel, record.reason) == ("admin", "New")
 
@@ -194,7 +194,7 @@ def test_a_group_is_made_filled_renamed_and_deleted(manager, dana, browser):
     answer = button(mia, chess, "delete")
 
     assert not Group.objects.filter(pk=chess.pk).exists()
-    assert said(answer)[-1] == "Delete the group Go: done."
+    assert said(answer)[-1] == "Delete the group “Go”: done."
 
 
 def test_each_selected_person_gets_an_answer_of_their_own(
@@ -205,8 +205,8 @@ def test_each_selected_person_gets_an_answer_of_their_own(
     answer = confirmed(browser(manager), USERS, form, reason="Left")
 
     first, second = said(answer)
-    assert first.startswith("Deactivate the account of ann. Waiting for approval by Policy owners")
-    assert second == "Deactivate the account of dana: done."
+    assert first.startswith("Deactivate the account of “ann”. Waiting for approval by “Policy")
+    assert second == "Deactivate the account of “dana”: done."
     active = User.objects.filter(username__in=("ann", "dana"), is_active=True)
     assert [user.username for user in active] == ["ann"]
 
@@ -264,7 +264,7 @@ def test_the_confirmation_says_what_will_happen_and_takes_the_reason(
 
     page = mia.get(f"{url_of(security)}ask/", {"verb": "join", "user": dana.pk})
 
-    assert f"Add dana to Security (group {security.pk})" in text(page)
+    assert f"Add “dana” to “Security” (group {security.pk})" in text(page)
     assert "It waits until 2 Policy owners approve it." in text(page)
     button(mia, security, "join", user=dana.pk, reason="Replaces bob")
     assert ApprovalRequest.objects.get().reason == "Replaces bob"
@@ -281,23 +281,23 @@ def test_what_has_changed_since_the_confirmation_was_shown_is_not_done(
     answer = mia.post(path, form | {"seen": seen})
 
     assert "Nothing was done" in text(answer)
-    assert "Add dana to Board of directors" in text(answer)
+    assert "Add “dana” to “Board of directors”" in text(answer)
     assert not chess.user_set.contains(dana)
 
 
 def test_messages_name_the_person_and_not_the_page(
     disabling_needs_two, security, dana, manager, policy_owners, browser
 ):
-    mia, group = browser(manager), f"Security (group {security.pk})"
+    mia, group = browser(manager), f"“Security” (group {security.pk})"
 
     (joining,) = said(button(mia, security, "join", user=dana.pk))
     security.user_set.add(dana)
     (leaving,) = said(button(mia, security, "leave", user=dana.pk))
     (role,) = said(button(mia, security, "no_approver", user=dana.pk))
 
-    assert joining.startswith(f"Add dana to {group}. Waiting for approval")
-    assert leaving.startswith(f"Remove dana from {group}. Waiting for approval")
-    assert role.startswith(f"Revoke the role of dana as an approver in {group}. Waiting")
+    assert joining.startswith(f"Add “dana” to {group}. Waiting for approval")
+    assert leaving.startswith(f"Remove “dana” from {group}. Waiting for approval")
+    assert role.startswith(f"Revoke the role of “dana” as an approver in {group}. Waiting")
 
 
 def test_only_the_buttons_that_apply_are_shown(manager, dana, browser):
@@ -337,7 +337,7 @@ def test_a_selection_leaves_out_the_rows_to_which_the_action_does_not_apply(
 
     answer = confirmed(browser(manager), USERS, form)
 
-    assert said(answer) == ["Deactivate the account of dana: done."]
+    assert said(answer) == ["Deactivate the account of “dana”: done."]
 
 
 def test_an_account_with_memberships_is_not_deleted_and_the_page_says_what_to_do(
@@ -360,7 +360,7 @@ def test_an_account_without_memberships_is_deleted_once_that_is_confirmed(manage
 
     answer = button(browser(manager), nico, "delete")
 
-    assert said(answer) == ["Delete the user nico: done."]
+    assert said(answer) == ["Delete the user “nico”: done."]
     assert not User.objects.filter(pk=nico.pk).exists()
 
 
@@ -390,7 +390,7 @@ def test_a_new_approver_is_created_with_one_request(
 
     answer = confirmed(mia, NEW_APPROVER, form, reason="Starts on Monday")
 
-    assert "Waiting for approval by Policy owners" in said(answer)[0]
+    assert "Waiting for approval by “Policy owners”" in said(answer)[0]
     request = ApprovalRequest.objects.get()
     assert approved(request, *policy_owners[:2]).state == "executed"
     erin = User.objects.get(username="erin")
@@ -438,7 +438,7 @@ def test_the_page_of_a_group_says_what_a_member_lacks_and_what_waits(
     approved(joining, *policy_owners[:2])
     after = mia.get(f"{url_of(security)}change/")
 
-    assert f"Add erin to Security (group {security.pk})" in text(before)
+    assert f"Add “erin” to “Security” (group {security.pk})" in text(before)
     assert standing_of(before, ann) == "can approve"
     assert standing_of(after, erin) == (
         "cannot approve yet: no access to the admin pages; no password yet; "
@@ -457,7 +457,7 @@ def test_the_page_of_a_person_says_the_same(
     page = browser(manager).get(f"{url_of(ann)}change/")
 
     assert standing_of(page, ann) == "cannot approve yet: the account is not active"
-    assert "Activate the account of ann" in text(page)
+    assert "Activate the account of “ann”" in text(page)
 
 
 def test_a_required_length_of_membership_is_among_what_a_member_lacks(
@@ -529,4 +529,4 @@ def test_the_confirmation_of_a_deletion_names_those_who_lose_the_membership(
 
     found = asked(browser(manager), f"{url_of(chess)}ask/", {"verb": "delete"})
 
-    assert found.confirmations[0].effects == ["These people lose the membership: dana, gus."]
+    assert found.confirmations[0].effects == ["These people lose the membership: “dana”, “gus”."]

@@ -75,7 +75,7 @@ def test_what_one_cannot_decide_is_said_why_and_not_sent(three, ann, bob, browse
 def test_who_has_no_vote_gets_no_button(three, iris, browser):
     content = confirm(browser(iris), "approve", *three).content.decode()
 
-    assert content.count("You do not belong to Security") == 3
+    assert content.count("You do not belong to “Security”") == 3
     assert "You cannot decide any of these." in content
     assert 'type="submit" class="button' not in content
 
@@ -92,12 +92,11 @@ def test_what_does_not_verify_can_be_denied_and_not_approved(three, ann, browser
 
 
 def test_each_is_decided_in_a_transaction_of_its_own(three, ann, browser):
-    seen = {f"digest-{each.pk}": each.digest for each in three}
-    seen[f"digest-{three[1].pk}"] = "0" * 64
+    changed = {f"digest-{three[1].pk}": "0" * 64}
 
-    told = results(select(browser(ann), "approve", *three, digests=seen, reason="Confirmed"))
+    told = results(select(browser(ann), "approve", *three, reason="Confirmed", **changed))
 
-    assert sum(each.startswith("Approved: 1 of 2 Security.") for each in told) == 2
+    assert sum(each.startswith("Approved: 1 of 2 “Security”.") for each in told) == 2
     assert sum("This is not the content that you saw" in each for each in told) == 1
     assert set(Vote.objects.values_list("request", flat=True)) == {three[0].pk, three[2].pk}
     records = CommandRecord.objects.filter(message_type="approvals.approve")
@@ -124,7 +123,7 @@ def test_expired_and_decided_requests_are_reported_row_by_row(three, ann, bob, b
     told = results(select(client, "approve", *three))
 
     assert sum("could be decided until" in each for each in told) == 1
-    assert sum("already denied. Denied by bob: Still in use" in each for each in told) == 1
+    assert sum("already denied. Denied by bob: “Still in use”" in each for each in told) == 1
     assert sum(each.startswith("Approved: 1 of 2") for each in told) == 1
 
 
