@@ -74,7 +74,7 @@ def test_what_is_consequential_is_confirmed_first(olga, dana, is_fine):
     assert olga.sees(re.compile("Deactivate the account of “dana”: done"))
     assert not User.objects.get(pk=dana.pk).is_active
     olga.follows("^Delete")
-    assert olga.sees(re.compile("dana can't be deleted: memberships refer to this account"))
+    assert olga.sees(re.compile("“dana” can't be deleted: memberships refer to this account"))
     is_fine(olga, "refusal")
 
 

@@ -344,7 +344,7 @@ def test_an_account_with_memberships_is_not_deleted_and_the_page_says_what_to_do
     manager, dana, browser
 ):
     mia, path = browser(manager), f"{url_of(dana)}ask/"
-    refusal = "dana can't be deleted: memberships refer to this account. Deactivate the account"
+    refusal = "“dana” can't be deleted: memberships refer to this account. Deactivate the account"
     found = asked(mia, path, {"verb": "delete"})
 
     answer = mia.post(path, {"verb": "delete", "seen": found.seen}, follow=True)
