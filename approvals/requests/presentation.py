@@ -201,6 +201,11 @@ def _subjects(commands: Iterable[Command | None], *, actor: Actor) -> Mapping[Su
     return found(filter(None, subjects), actor=actor)
 
 
+def sentence_for(command: Command, *, actor: Actor) -> str:
+    """Return the sentence of a command that was not held, with the present label of its subject."""
+    return _sentence(command, _subjects([command], actor=actor))
+
+
 def _sentence(command: Command | None, rows: Mapping[Subject, Model]) -> str:
     if command is None:
         return _UNREADABLE
