@@ -102,9 +102,10 @@ class CreatePolicy(_OnPolicy, _PolicyFields):
 
 @dataclass(frozen=True, kw_only=True)
 class EditPolicy(_OnPolicy, _PolicyFields):
-    """Edit a policy; requests that are already waiting keep their requirements."""
+    """Edit a policy; requests that are already waiting then never require less."""
 
     message_type = "approvals.edit_policy"
+    empowers = SubjectOf("policy", "policy_id")
     # Each edit and each switch has a version of its own.
     depends_on = ("version",)
 
@@ -121,6 +122,7 @@ class DisablePolicy(_OnPolicy):
     """Disable a policy."""
 
     message_type = "approvals.disable_policy"
+    empowers = SubjectOf("policy", "policy_id")
     sentence = "Disable the {subject}"
     depends_on = ("version",)
 

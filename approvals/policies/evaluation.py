@@ -1,6 +1,6 @@
 """Policy evaluation: which policies govern a command, and whether a request meets them."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,13 +11,15 @@ from django.conf import settings
 
 from approvals.models import ApprovalRequest, Decision, Effect, Policy
 from approvals.models.eligibility import Members
-from approvals.models.policies import IS_GOVERNED, array_of_names
+from approvals.models.managers import array_of_names
+from approvals.models.policies import IS_GOVERNED
 from approvals.policies import conditions
 from approvals.policies import slots as matching
 from approvals.policies.built_in import built_in_requirements
 from approvals.policies.slots import Slots
 from audit.bus.context import Context
 from audit.bus.handling import asked_at_opening, command_classes, describes_policies
+from audit.messages import catalog
 from audit.messages.characters import quoted
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import Forbidden
@@ -81,14 +83,50 @@ def judge(command: Command, context: Context) -> Verdict:
     :raises ConditionFailed: if a condition cannot be evaluated.
     :raises ForbiddenByPolicy: if a policy forbids the command.
     """
-    governing = []
+    policies: list[Policy] = []
     if context.facts["is_governed"]:
-        names = names_governing(type(command))
-        governing = Policy.objects.governing(names, tenant=context.tenant)
-    for policy in governing:
-        _check_sealed(policy)
-    found = [policy for policy in governing if may_apply(policy.effect, type(command))]
-    matched = [policy for policy in found if conditions.is_met(policy.condition, command, context)]
+        policies = governing([type(command)])
+    return verdict_of(
+        policies,
+        command,
+        tenant=context.tenant,
+        is_met=lambda condition: conditions.is_met(condition, command, context),
+    )
+
+
+def governing(command_classes: Iterable[type[Command]]) -> list[Policy]:
+    """Return the policies that may govern commands of these classes, by one query."""
+    return Policy.objects.governing(_names(command_classes))
+
+
+def policies_to_read(request: ApprovalRequest) -> Sequence[Any]:
+    """Return the statement that `governing` executes for one request, to be prefetched."""
+    try:
+        command_class: Any = catalog.message_class(request.message_type)
+    except catalog.UnknownMessageType:
+        return ()
+    return [Policy.objects.selection(_names([command_class]))]
+
+
+def _names(command_classes: Iterable[type[Command]]) -> list[str]:
+    return sorted({name for each in command_classes for name in names_governing(each)})
+
+
+def verdict_of(
+    policies: Sequence[Policy], command: Command, *, tenant: str, is_met: Callable[[str], bool]
+) -> Verdict:
+    """Return the verdict of those policies that govern a command; ``is_met`` is of a condition.
+
+    :raises Forbidden: as `judge`.
+    """
+    names = names_governing(type(command))
+    concerned = [policy for policy in policies if policy.concerns(names, tenant=tenant)]
+    for policy in concerned:
+        if policy.problem:
+            logger.error("policy altered", policy_id=str(policy.pk), problem=policy.problem)
+            policy.check_sealed()
+    found = [policy for policy in concerned if may_apply(policy.effect, type(command))]
+    matched = [each for each in found if not each.condition or is_met(each.condition)]
     for policy in matched:
         if policy.effect == Effect.FORBID:
             raise ForbiddenByPolicy(policy.message or f"The {policy} forbids this.")
@@ -99,12 +137,6 @@ def judge(command: Command, context: Context) -> Verdict:
     if found:
         decision["policies"] = [_evaluated(policy, matched) for policy in found]
     return Verdict(effect=effect, decision=decision, requirements=requirements)
-
-
-def _check_sealed(policy: Policy) -> None:
-    if policy.problem:
-        logger.error("policy altered", policy_id=str(policy.pk), problem=policy.problem)
-    policy.check_sealed()
 
 
 def may_apply(effect: str, command_class: type[Command]) -> bool:
@@ -128,9 +160,7 @@ def added_up(
         for policy in policies
     ]
     rules = [
-        rule | {"policy_id": str(policy.pk)}
-        for policy in policies
-        for rule in policy.current_rules  # type: ignore[attr-defined]  # annotated
+        rule | {"policy_id": str(policy.pk)} for policy in policies for rule in policy.current_rules
     ]
     return {
         "policies": [*given["policies"], *versions],
@@ -210,11 +240,11 @@ class Electorate:
         ]
 
     def _slots(self, request: ApprovalRequest, people_of: Callable[..., set[int]]) -> list[Slots]:
-        asked = {"tenant": request.tenant, "minimum_s": request.minimum_membership_s}
+        minimum_s = int(request.options.get("minimum_membership_s", 0))
         return slots_for(
-            request.requirements,
+            request.required,
             requester=request.requester_person,
-            people_of=partial(people_of, **asked),
+            people_of=partial(people_of, tenant=request.tenant, minimum_s=minimum_s),
         )
 
     def voted(self, request: ApprovalRequest) -> list[Slots]:
@@ -238,9 +268,13 @@ def counted_voters(requests: Collection[ApprovalRequest]) -> dict[UUID, dict[str
     return {pk: {rule: len(people) for rule, people in each.items()} for pk, each in filled.items()}
 
 
-def is_satisfied(request: ApprovalRequest) -> bool:
-    """Return True if enough people approve a request now."""
-    return matching.are_filled(Electorate([request]).voted(request))
+def approvers(request: ApprovalRequest) -> dict[str, list[int]]:
+    """Return for each rule the people whose approvals meet it now; empty if one is not met."""
+    voted = Electorate([request]).voted(request)
+    filled = matching.fill(voted)
+    if not voted or any(len(filled[rule.rule]) < rule.quorum for rule in voted):
+        return {}
+    return {rule: sorted(people) for rule, people in filled.items()}
 
 
 @describes_policies

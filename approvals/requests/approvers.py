@@ -83,7 +83,7 @@ class EligibleApprovers:
                 open_to=self._named(others.get(rule["id"], ())),
                 is_unsatisfiable=is_open and len(reachable[rule["id"]]) < rule["quorum"],
             )
-            for rule in self._request.requirements["rules"]
+            for rule in self._request.required["rules"]
         ]
 
     def votes(self) -> list[CastVote]:
@@ -94,7 +94,7 @@ class EligibleApprovers:
 
     def _effect(self, vote: Vote, *, is_current: bool) -> CastVote:
         why_not = self._why_not(vote, is_current=is_current)
-        rules = self._request.requirements["rules"]
+        rules = self._request.required["rules"]
         groups = [each["group"] for each in rules if vote.voter_id in self._filled[each["id"]]]
         return CastVote(
             vote=vote,
@@ -123,9 +123,7 @@ class EligibleApprovers:
             return f"{name} is no longer active"
         members = self._electorate.members
         if not any(vote.voter_id in members.active(group) for group in self._request.group_ids):
-            groups = ", ".join(
-                quoted(rule["group"]) for rule in self._request.requirements["rules"]
-            )
+            groups = ", ".join(quoted(rule["group"]) for rule in self._request.required["rules"])
             return f"{name} is no longer in {groups}"
         return f"{name} may no longer approve this"
 

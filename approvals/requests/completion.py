@@ -1,6 +1,8 @@
-"""Requests that have enough approvals again without another vote: a voter is eligible again."""
+"""Requests that have enough approvals again without another vote.
 
-from collections.abc import Iterable
+A voter is eligible again, or a policy no longer requires more or forbids the command.
+"""
+
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
@@ -8,7 +10,7 @@ from django.db.models import QuerySet
 
 from approvals.models import ApprovalRequest, Decision, State, Vote
 from approvals.models.states import in_state
-from approvals.policies import evaluation
+from approvals.policies import effective, evaluation
 from audit.messages.classes import Command, SubjectOf
 
 
@@ -17,9 +19,8 @@ def completed_by(command: Command) -> list[ApprovalRequest]:
 
     A vote that is being cast meanwhile is either counted here, or counts the person itself.
     """
-    voters = Vote.objects.filter(voter__in=_people(command), decision=Decision.APPROVE)
     undecided = ApprovalRequest.objects.filter(in_state(State.PENDING))
-    voted_on = undecided.filter(pk__in=voters.values("request")).order_by("pk")
+    voted_on = undecided.filter(pk__in=_approvals(command).values("request")).order_by("pk")
     return [each for each in voted_on.select_for_update() if _is_complete(each)]
 
 
@@ -35,22 +36,28 @@ def _is_complete(request: ApprovalRequest) -> bool:
     """Return True if a request can still be decided and has enough approvals.
 
     Votes are counted first: nearly all pending requests have too few, even if all of them count.
+    Today's policies never require fewer.
     """
     if request.present_state is not State.PENDING:
         return False
     approvals = sum(vote.decision == Decision.APPROVE for vote in request.current_votes())
     quorums = (rule["quorum"] for rule in request.requirements["rules"])
-    return approvals >= sum(quorums) and evaluation.is_satisfied(request)
+    if approvals < sum(quorums):
+        return False
+    effective.read([request])
+    return request.barrier is None and bool(evaluation.approvers(request))
 
 
-def _people(command: Command) -> Iterable[int] | QuerySet:
-    """Return the ids of the people who may be able to do more after a command."""
-    empowers = command.empowers
-    match empowers:
-        case SubjectOf(type="group"):
-            group_id = getattr(command, empowers.id_field)
-            return get_user_model().objects.filter(groups=group_id).values("pk")
-        case SubjectOf(type="user"):
-            return [getattr(command, empowers.id_field)]
+def _approvals(command: Command) -> QuerySet[Vote]:
+    """Return the approvals that may count, or be enough, after a command."""
+    approvals = Vote.objects.filter(decision=Decision.APPROVE)
+    match command.empowers:
+        case SubjectOf(type="policy"):
+            return approvals
+        case SubjectOf(type="group", id_field=field):
+            members = get_user_model().objects.filter(groups=getattr(command, field))
+            return approvals.filter(voter__in=members.values("pk"))
+        case SubjectOf(type="user", id_field=field):
+            return approvals.filter(voter=getattr(command, field))
         case _:
-            return []
+            return approvals.none()

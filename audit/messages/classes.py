@@ -138,10 +138,10 @@ class Command(Message):
     ``sentence`` is the text that an approver reads; {subject} stands for the subject's label, and
     the name of a field in braces for its value, text in quotation marks. ``finishes_approved``
     marks the last step of an approved operation: policies do not hold it again, but may still
-    forbid it. ``empowers`` is the user, or the group of users, that may be able to do more
-    afterwards. ``depends_on`` names the values of the subject that matter to a decision: once one
-    of them has changed, a held command is stale. None stands for every value, which is the safe
-    default.
+    forbid it. ``empowers`` is the user, the group of users, or the policy, after whose change
+    people may be able to do more. ``depends_on`` names the values of the subject that matter to a
+    decision: once one of them has changed, a held command is stale. None stands for every value,
+    which is the safe default.
     """
 
     required_permission: ClassVar[str | None] = None

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from approvals.models import ApprovalRequest, State
 from approvals.models.states import in_state
-from approvals.policies import evaluation, seals
+from approvals.policies import effective, evaluation, seals
 from approvals.policies import slots as matching
 from approvals.requests import intactness
 from approvals.sealing.payloads import Unloadable
@@ -48,8 +48,11 @@ def _problems(request: ApprovalRequest) -> Iterator[str]:
         request.command()
     except Unloadable as problem:
         yield f"{name}: {problem.message}"
+    effective.read([request])
+    if request.barrier is not None:
+        yield f"{name}: {request.barrier.message}"
     if not matching.are_filled(evaluation.Electorate([request]).eligible(request)):
         groups = ", ".join(
-            f"{r['quorum']} of {quoted(r['group'])}" for r in request.requirements["rules"]
+            f"{r['quorum']} of {quoted(r['group'])}" for r in request.required["rules"]
         )
         yield f"{name}: too few people can approve it, which requires {groups}."

@@ -147,4 +147,4 @@ def test_the_page_costs_as_much_with_much_around_it(
         for verb in ("approve", "take_back", "approve"):
             decide(browser(bob), waiting, verb)
 
-    assert cost == [38, 38]
+    assert cost == [37, 37]
