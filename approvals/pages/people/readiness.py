@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.utils.module_loading import import_string
 
 from approvals.models import Policy
+from approvals.models.eligibility import Members
 from approvals.people.roles import VIEW_EVERY_TENANT, VIEW_REQUESTS
 from approvals.people.seniority import Seniority
 from approvals.policies import power
@@ -25,6 +26,7 @@ class Standing(NamedTuple):
     user: User
     group: Group
     decides: bool
+    may_approve: bool
     sees_tenants: bool
     missing: list[str]
 
@@ -33,15 +35,16 @@ class Standing(NamedTuple):
         """The standing in words; empty if the group has nothing to approve."""
         if not self.decides:
             return ""
-        if self.missing:
-            return f"cannot approve yet: {'; '.join(self.missing)}"
+        if not self.may_approve:
+            return ": ".join(filter(None, ("cannot approve yet", "; ".join(self.missing))))
         return "can approve" if self.sees_tenants else "can approve only what belongs to no tenant"
 
 
 def standings(users: Collection[User], groups: Collection[Group]) -> list[Standing]:
     """Return the standing of each of these members in each of these groups."""
     viewers, all_seeing = (_holders(name, users) for name in (VIEW_REQUESTS, VIEW_EVERY_TENANT))
-    seniority = Seniority([group.pk for group in groups])
+    group_ids = [group.pk for group in groups]
+    members, seniority = Members(group_ids), Seniority(group_ids)
     minimums = {group.pk: minimum_membership(group) for group in groups}
     deciding = {group.pk for group in groups if power.are_used([group.pk])}
     found = []
@@ -49,9 +52,17 @@ def standings(users: Collection[User], groups: Collection[Group]) -> list[Standi
         lacking = _lacking(user, may_view=user.pk in viewers)
         sees_tenants = user.pk in all_seeing or bool(_tenants(user))
         for group in groups:
-            late = _too_new(user, group, minimums[group.pk], seniority)
+            minimum = minimums[group.pk]
+            eligible = members.eligible(group.pk, minimum_s=int(minimum.total_seconds()))
             found.append(
-                Standing(user, group, group.pk in deciding, sees_tenants, [*lacking, *late])
+                Standing(
+                    user=user,
+                    group=group,
+                    decides=group.pk in deciding,
+                    may_approve=user.pk in eligible,
+                    sees_tenants=sees_tenants,
+                    missing=[*lacking, *_too_new(user, group, minimum, seniority)],
+                )
             )
     return found
 
