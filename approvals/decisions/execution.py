@@ -1,6 +1,7 @@
 """Execution of approved commands, and the end of their requests."""
 
 from collections.abc import Mapping
+from contextvars import ContextVar
 from copy import copy
 from typing import TypeAlias
 from uuid import UUID
@@ -27,6 +28,9 @@ logger = structlog.get_logger(__name__)
 
 #: For each rule of a request, by its id, the people whose approvals meet it.
 Approvers: TypeAlias = Mapping[str, list[int]]
+
+# Requests whose commands are being executed here: their rows are still pending.
+_being_released: ContextVar[frozenset[UUID]] = ContextVar("being_released", default=frozenset())
 
 # Errors that may not occur on another attempt.
 _TRANSIENT = (
@@ -110,14 +114,23 @@ def release(
         cancel(held, error)
         _end(request, State.REFUSED, error.message, "conflict")
     else:
-        replayed = replay(
+        _end_replayed(request, _replayed(request, held_command, held), by=by)
+    _emit_settled(request, context)
+
+
+def _replayed(
+    request: ApprovalRequest, held_command: Command, held: CommandRecord
+) -> ReplayOutcome:
+    token = _being_released.set(_being_released.get() | {request.pk})
+    try:
+        return replay(
             held_command,
             held=held,
             expected_number=request.subject_number,
             accepts=lambda number: staleness.is_current(request, number=number),
         )
-        _end_replayed(request, replayed, by=by)
-    _emit_settled(request, context)
+    finally:
+        _being_released.reset(token)
 
 
 def release_again(request: ApprovalRequest, *, context: Context, approvers: Approvers) -> None:
@@ -137,7 +150,7 @@ def release_completed(command: Command, context: Context) -> None:
 
     The outcome of a held command does not change that of this command.
     """
-    for request in completion.completed_by(command):
+    for request in completion.completed_by(command, besides=_being_released.get()):
         release_alone(request.pk, channel=context.channel)
 
 

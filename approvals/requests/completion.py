@@ -3,6 +3,7 @@
 A voter is eligible again, or a policy no longer requires more or forbids the command.
 """
 
+from collections.abc import Collection
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
@@ -14,13 +15,13 @@ from approvals.policies import effective, evaluation
 from audit.messages.classes import Command, SubjectOf
 
 
-def completed_by(command: Command) -> list[ApprovalRequest]:
-    """Return the requests that have enough approvals now that a command was executed, locked.
+def completed_by(command: Command, *, besides: Collection[UUID]) -> list[ApprovalRequest]:
+    """Return the other requests that have enough approvals now that a command was executed, locked.
 
     A vote that is being cast meanwhile is either counted here, or counts the person itself.
     """
-    undecided = ApprovalRequest.objects.filter(in_state(State.PENDING))
-    voted_on = undecided.filter(pk__in=_approvals(command).values("request")).order_by("pk")
+    others = ApprovalRequest.objects.filter(in_state(State.PENDING)).exclude(pk__in=besides)
+    voted_on = others.filter(pk__in=_approvals(command).values("request")).order_by("pk")
     return [each for each in voted_on.select_for_update() if _is_complete(each)]
 
 

@@ -178,12 +178,12 @@ def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
 
 
 def _inside(attempt: Attempt) -> Outcome:
-    """Run an attempt inside the transaction of another command."""
+    """Run an attempt inside the transaction of another command, which may continue if it fails."""
     try:
         with transaction.atomic():
             return _run(attempt)
     except Exception as error:
-        if failures.is_for_the_outermost(error):
+        if failures.is_for_the_outermost(error) and not failures.is_timeout(error):
             raise
         found = _append_undone(attempt, error)
         if found is error:

@@ -64,7 +64,12 @@ def is_read_only(error: BaseException | None) -> bool:
 
 def is_for_the_outermost(error: BaseException) -> bool:
     """Return True if only the outermost dispatch can handle the error: a savepoint cannot."""
-    return is_collision(error) or _sqlstate(error) in _TIMEOUTS or _is_connection_lost(error)
+    return is_collision(error) or is_timeout(error) or _is_connection_lost(error)
+
+
+def is_timeout(error: BaseException) -> bool:
+    """Return True if the server stopped a statement that ran or waited for too long."""
+    return _sqlstate(error) in _TIMEOUTS
 
 
 def record(attempts: Sequence[Attempt], error: Exception) -> None:
@@ -121,7 +126,7 @@ def _settle(attempts: Sequence[Attempt]) -> None:
 def _failure(error: Exception) -> exceptions.Failed:
     if is_collision(error):
         return exceptions.Deadlocked()
-    if _sqlstate(error) in _TIMEOUTS:
+    if is_timeout(error):
         return exceptions.TimedOut()
     return exceptions.ConnectionLost() if _is_connection_lost(error) else exceptions.Crashed()
 

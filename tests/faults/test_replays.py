@@ -5,6 +5,7 @@ from functools import partial
 from threading import Event
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
 from psycopg.errors import DeadlockDetected
 
@@ -164,6 +165,36 @@ def test_a_replay_that_times_out_takes_the_vote_back_so_that_it_may_be_cast_agai
         (3, "succeeded", ""),
     ]
     assert_vote_is_kept(request, state="executed")
+
+
+def test_a_release_that_times_out_does_not_undo_what_completed_the_request(
+    owner, first_key, globex, security, ann, bob
+):
+    policy("tests.probe", group=security, quorum=2)
+    request = hold(to(lock_impatiently, first_key.id))
+    approval(request, ann)()
+    ann.groups.remove(security)
+    approval(request, bob)()
+    ann.groups.add(security)
+
+    with owner.transaction():
+        lock(owner, first_key.id)
+        outcome = dispatch(AddMember(customer_id=globex.pk, user_id=ann.pk))
+    request.refresh_from_db()
+    assert (type(outcome), request.state) == (Completed, "pending")
+    call_command("approvals_expire")
+
+    request.refresh_from_db()
+    assert request.state == "executed"
+    records = CommandRecord.objects.filter(message_type="approvals.release").order_by("pk")
+    assert [each.status for each in records] == ["failed", "succeeded"]
+    assert records[0].error_code == "timeout"
+    assert attempts(request.command_id) == [
+        (1, "postponed", ""),
+        (2, "failed", "rolled_back"),
+        (3, "succeeded", ""),
+    ]
+    assert_balanced()
 
 
 def test_a_replay_that_meets_the_late_record_of_another_one_runs_again_with_its_vote(

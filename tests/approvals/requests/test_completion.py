@@ -12,12 +12,13 @@ from approvals.decisions.commands import ReleaseRequest
 from approvals.models import ApprovalRequest
 from approvals.models.refusals import NotEnoughApprovals
 from approvals.people import commands
+from approvals.policies.commands import DisablePolicy
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Conflict, Forbidden
 from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
 from tests.books import assert_balanced, attempts
-from tests.conftest import approved, completed
+from tests.conftest import approved, completed, policy
 from tests.threads import Crowd
 
 VIEW = "approvals.view_approvalrequest"
@@ -126,6 +127,56 @@ def test_what_still_lacks_an_approval_is_not_released(
     assert not CommandRecord.objects.filter(message_type="approvals.release").exists()
     with pytest.raises(NotEnoughApprovals):
         dispatch(ReleaseRequest(approval_request_id=waiting.pk))
+
+
+def test_a_policy_that_no_longer_requires_more_completes_the_request(
+    waiting, security, ann, bob, approve, policy_owners
+):
+    stricter = policy("apikeys.disable", group=security, quorum=3)
+    approve(waiting, ann)
+    approve(waiting, bob)
+    waiting.refresh_from_db()
+    assert waiting.state == "pending"
+
+    carry_out(DisablePolicy(policy_id=stricter.pk))
+
+    waiting.refresh_from_db()
+    assert waiting.state == "executed"
+    assert_balanced()
+
+
+def test_what_todays_policies_forbid_is_not_released_before_they_allow_it(
+    complete, waiting, security, acme
+):
+    command = complete(lose_customer, security, acme)
+    forbidding = policy("apikeys.disable", group=security, quorum=1, effect="forbid")
+
+    completed(command)
+    call_command("approvals_expire")
+    with pytest.raises(Forbidden):
+        dispatch(ReleaseRequest(approval_request_id=waiting.pk))
+
+    waiting.refresh_from_db()
+    assert waiting.state == "pending"
+    assert CommandRecord.objects.filter(message_type="approvals.release").count() == 1
+    carry_out(DisablePolicy(policy_id=forbidding.pk))
+    waiting.refresh_from_db()
+    assert waiting.state == "executed"
+    assert_balanced()
+
+
+def test_what_todays_policies_require_in_addition_is_needed_for_a_release(
+    complete, waiting, security, acme
+):
+    command = complete(lose_customer, security, acme)
+    policy("apikeys.disable", group=security, quorum=3)
+
+    completed(command)
+    call_command("approvals_expire")
+
+    waiting.refresh_from_db()
+    assert waiting.state == "pending"
+    assert not CommandRecord.objects.filter(message_type="approvals.release").exists()
 
 
 def test_only_the_system_releases_a_request(waiting, ann, context_of):
