@@ -58,8 +58,8 @@ def send(command: Command, *, request: HttpRequest, expected_number: int | None 
         return Feedback(f"{sentence}: refused. {error.message}", levels.ERROR)
 
 
-def not_sent(request: HttpRequest, page: str) -> HttpResponse:
+def not_sent(request: HttpRequest, page: str, *, fact: str = "Nothing was sent") -> HttpResponse:
     """Redirect to the page of a form whose URL was opened by GET, as after signing in again."""
-    message = "Nothing was sent. If you had to sign in again, fill in the form once more."
+    message = f"{fact}. If you had to sign in again, send the form once more."
     messages.warning(request, message)
     return redirect(page)
