@@ -6,6 +6,7 @@ from django.utils import timezone
 
 from approvals.decisions import commands, displayed, events, execution, notifications
 from approvals.models import ApprovalRequest, Decision, State, refusals
+from approvals.models.states import CHANGES_REQUESTED
 from approvals.policies import evaluation, tightening
 from approvals.requests import effects
 from approvals.requests.approvers import missing_after
@@ -62,6 +63,19 @@ def deny(command: commands.Deny, context: Context) -> ApprovalRequest:
     return request
 
 
+@handles(commands.RequestChanges, locks=ApprovalRequest)
+def request_changes(command: commands.RequestChanges, context: Context) -> ApprovalRequest:
+    _check_reason(context, "name the changes")
+    request = _locked(command.approval_request_id, context=context)
+    request.cast(Decision.DENY, context=context, seen=command.digest)
+    displayed.check(command, effects.ENDS, request=request)
+    name, changes = actor_name(context.actor.label), quoted_text(context.reason)
+    denial = Denial(f"Changes requested by {name}: {changes}")
+    execution.cancel_request(request, State.DENIED, denial, outcome_code=CHANGES_REQUESTED)
+    context.emit(events.ChangesRequested(approval_request_id=request.pk, digest=command.digest))
+    return request
+
+
 @handles(commands.TakeBack, locks=ApprovalRequest)
 def take_back(command: commands.TakeBack, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
@@ -86,6 +100,16 @@ def withdraw(command: commands.Withdraw, context: Context) -> ApprovalRequest:
     return request
 
 
+@handles(commands.Comment, locks=ApprovalRequest)
+def comment(command: commands.Comment, context: Context) -> ApprovalRequest:
+    _check_reason(context, "write the comment")
+    request = _locked(command.approval_request_id, context=context)
+    _check_takes_part(request, context=context)
+    context.emit(events.Commented(approval_request_id=request.pk, comment=context.reason))
+    notifications.announce_comment(request, author=context.actor, comment=context.reason)
+    return request
+
+
 @handles(commands.ExpireRequest, locks=ApprovalRequest)
 def expire_request(command: commands.ExpireRequest, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
@@ -102,8 +126,7 @@ def expire_request(command: commands.ExpireRequest, context: Context) -> Approva
 @handles(commands.Retry, locks=ApprovalRequest)
 def retry(command: commands.Retry, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
-    if context.actor.person_id != request.requester_person:
-        request.check_is_approver(context.actor)
+    _check_takes_part(request, context=context)
     if not request.is_retriable:
         raise refusals.NotToBeRetried
     if request.execute_by and timezone.now() >= request.execute_by:
@@ -135,6 +158,15 @@ def tighten_request(command: commands.TightenRequest, context: Context) -> Appro
 def _check_reason(context: Context, purpose: str) -> None:
     if not context.reason.strip():
         raise Invalid(errors=[FieldError("reason", "required", f"is required: {purpose}")])
+
+
+def _check_takes_part(request: ApprovalRequest, *, context: Context) -> None:
+    """Check that the actor is the requester or an approver.
+
+    :raises Forbidden: with the reason, if not.
+    """
+    if context.actor.person_id != request.requester_person:
+        request.check_is_approver(context.actor)
 
 
 def _check_seen(digest: str, request: ApprovalRequest) -> None:
