@@ -1,4 +1,4 @@
-"""Handlers of commands on requests: votes, withdrawal, expiry, retry and tightening."""
+"""Handlers of commands on requests: votes, withdrawal, expiry and retry."""
 
 from uuid import UUID
 
@@ -7,7 +7,7 @@ from django.utils import timezone
 from approvals.decisions import commands, displayed, events, execution, notifications
 from approvals.models import ApprovalRequest, Decision, State, refusals
 from approvals.models.states import CHANGES_REQUESTED
-from approvals.policies import evaluation, tightening
+from approvals.policies import effective, evaluation
 from approvals.requests import effects
 from approvals.requests.approvers import missing_after
 from approvals.requests.flags import warnings_of
@@ -38,27 +38,26 @@ class Expiry(Cancelled):
 @handles(commands.Approve, locks=ApprovalRequest)
 def approve(command: commands.Approve, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
+    held_command = execution.opened(request)
+    effective.read_opened(request, held_command)
     if request.options.get("approver_reason_required", False):
         _check_reason(context, "give a reason for approving")
-    held_command = execution.opened(request)
     request.cast(Decision.APPROVE, context=context, seen=command.digest)
+    if request.barrier is not None:
+        raise request.barrier
     context.emit(events.Approved(approval_request_id=request.pk, digest=command.digest))
-    voter = int(context.actor.person_id)
-    missing = missing_after([request], person_id=voter)[request.pk]
+    approvers, voter = evaluation.approvers(request), int(context.actor.person_id)
+    missing = 0 if approvers else missing_after([request], person_id=voter)[request.pk]
     _check_execution(command, request, missing=missing)
-    if not missing:
-        execution.release(request, held_command, context=context)
+    if approvers:
+        execution.release(request, held_command, context=context, approvers=approvers)
     return request
 
 
 @handles(commands.Deny, locks=ApprovalRequest)
 def deny(command: commands.Deny, context: Context) -> ApprovalRequest:
     _check_reason(context, "give a reason for denying")
-    request = _locked(command.approval_request_id, context=context)
-    request.cast(Decision.DENY, context=context, seen=command.digest)
-    displayed.check(command, effects.ENDS, request=request)
-    denial = Denial(f"Denied by {actor_name(context.actor.label)}: {quoted_text(context.reason)}")
-    execution.cancel_request(request, State.DENIED, denial)
+    request = _denied(command, context=context, label="Denied by")
     context.emit(events.Denied(approval_request_id=request.pk, digest=command.digest))
     return request
 
@@ -66,12 +65,8 @@ def deny(command: commands.Deny, context: Context) -> ApprovalRequest:
 @handles(commands.RequestChanges, locks=ApprovalRequest)
 def request_changes(command: commands.RequestChanges, context: Context) -> ApprovalRequest:
     _check_reason(context, "name the changes")
-    request = _locked(command.approval_request_id, context=context)
-    request.cast(Decision.DENY, context=context, seen=command.digest)
-    displayed.check(command, effects.ENDS, request=request)
-    name, changes = actor_name(context.actor.label), quoted_text(context.reason)
-    denial = Denial(f"Changes requested by {name}: {changes}")
-    execution.cancel_request(request, State.DENIED, denial, outcome_code=CHANGES_REQUESTED)
+    code = CHANGES_REQUESTED
+    request = _denied(command, context=context, label="Changes requested by", outcome_code=code)
     context.emit(events.ChangesRequested(approval_request_id=request.pk, digest=command.digest))
     return request
 
@@ -104,6 +99,7 @@ def withdraw(command: commands.Withdraw, context: Context) -> ApprovalRequest:
 def comment(command: commands.Comment, context: Context) -> ApprovalRequest:
     _check_reason(context, "write the comment")
     request = _locked(command.approval_request_id, context=context)
+    effective.read([request])
     _check_takes_part(request, context=context)
     context.emit(events.Commented(approval_request_id=request.pk, comment=context.reason))
     notifications.announce_comment(request, author=context.actor, comment=context.reason)
@@ -126,33 +122,39 @@ def expire_request(command: commands.ExpireRequest, context: Context) -> Approva
 @handles(commands.Retry, locks=ApprovalRequest)
 def retry(command: commands.Retry, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
+    effective.read([request])
     _check_takes_part(request, context=context)
     if not request.is_retriable:
         raise refusals.NotToBeRetried
-    if request.execute_by and timezone.now() >= request.execute_by:
-        message = f"This could be executed until {request.execute_by:%Y-%m-%d %H:%M} UTC."
-        raise refusals.TooLate(message)
+    if request.barrier is not None:
+        raise request.barrier
+    end = request.executable_until
+    if end and timezone.now() >= end:
+        raise refusals.TooLate(f"This could be executed until {end:%Y-%m-%d %H:%M} UTC.")
     _check_seen(command.digest, request)
-    if not evaluation.is_satisfied(request):
+    approvers = evaluation.approvers(request)
+    if not approvers:
         raise refusals.NotEnoughApprovals
     _check_execution(command, request)
-    execution.release_again(request, context=context)
+    execution.release_again(request, context=context, approvers=approvers)
     return request
 
 
-@handles(commands.TightenRequest, locks=ApprovalRequest)
-def tighten_request(command: commands.TightenRequest, context: Context) -> ApprovalRequest:
+def _denied(
+    command: commands.Deny | commands.RequestChanges,
+    *,
+    context: Context,
+    label: str,
+    outcome_code: str = "",
+) -> ApprovalRequest:
+    """Return the request of the command, which a denial has ended."""
     request = _locked(command.approval_request_id, context=context)
-    request.check_pending(now=timezone.now())
-    held_command = execution.opened(request)
-    requirements = tightening.tightened(request, held_command, context=context)
-    successor = request.supersede(held_command, requirements=requirements)
-    context.emit(
-        events.RequestSuperseded(approval_request_id=request.pk, successor_id=successor.pk)
-    )
-    notifications.announce_change(request)
-    execution.announce(successor, context=context)
-    return successor
+    effective.read([request])
+    request.cast(Decision.DENY, context=context, seen=command.digest)
+    displayed.check(command, effects.ENDS, request=request)
+    message = f"{label} {actor_name(context.actor.label)}: {quoted_text(context.reason)}"
+    execution.cancel_request(request, State.DENIED, Denial(message), outcome_code=outcome_code)
+    return request
 
 
 def _check_reason(context: Context, purpose: str) -> None:
@@ -190,7 +192,9 @@ def _check_execution(
 
 
 def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:
-    request = ApprovalRequest.objects.locked(pk=request_id, voter=context.actor)
+    request = ApprovalRequest.objects.locked(
+        pk=request_id, voter=context.actor, also=evaluation.policies_to_read
+    )
     execution.check_intact(request)
     # A decision, and its refusal, belong to the case of the held command.
     context.correlation_id = request.held_record.correlation_id

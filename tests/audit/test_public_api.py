@@ -107,6 +107,7 @@ PUBLIC = {
         "HistoryAdmin",
         "LinkedRows",
         "ReadOnlyAdmin",
+        "ReadOnlyInline",
         "RelatedFilter",
         "fields",
         "many_lines",
