@@ -7,7 +7,7 @@ from uuid import UUID
 from django.contrib.auth import get_user_model
 
 from approvals.models import ApprovalRequest, Decision, State, Vote
-from approvals.policies import evaluation
+from approvals.policies import effective, evaluation
 from approvals.policies import slots as matching
 from approvals.policies.slots import Slots
 from audit.messages.characters import actor_name, quoted
@@ -158,6 +158,7 @@ def missing_after(requests: Collection[ApprovalRequest], *, person_id: int) -> M
 
 def eligible_people(request: ApprovalRequest) -> set[int]:
     """Return the people who may vote on a request now."""
+    effective.read([request])
     eligible = evaluation.Electorate([request]).eligible(request)
     return set().union(*(slot.people for slot in eligible))
 
