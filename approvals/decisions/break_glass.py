@@ -13,7 +13,7 @@ from approvals.models import ApprovalRequest
 from approvals.models.refusals import NotAPerson
 from approvals.people import accounts
 from approvals.policies import built_in
-from approvals.policies.commands import BreakGlassReviewed, ReviewBreakGlass
+from approvals.policies.commands import BreakGlassReviewed, ReviewBreakGlass, breaker
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.bus.handling import handles
@@ -54,7 +54,10 @@ def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
         raise UnderTheFloor
     if not request.is_retriable:
         request.check_pending(now=timezone.now())
-    by = f"Break-glass by {context.actor.label}, ticket {command.ticket}: {context.reason}"
+    is_own = _is_own(request, context)
+    context.decision = (context.decision or {}) | {"own_request": is_own}
+    by = f"Break-glass by {breaker(context.actor.label, is_own=is_own)}, ticket {command.ticket}"
+    by = f"{by}: {context.reason}"
     execution.release(request, execution.opened(request), context=context, by=by)
     context.emit(
         GlassBroken(
@@ -62,6 +65,7 @@ def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
             ticket=command.ticket,
             state=request.state,
             outcome=request.outcome,
+            own_request=is_own,
         )
     )
     # The review itself is held for approval. If it cannot be, break-glass is refused too.
@@ -82,6 +86,10 @@ def review_break_glass(command: ReviewBreakGlass, context: Context) -> ApprovalR
         raise NotBroken
     context.emit(BreakGlassReviewed(approval_request_id=request.pk))
     return request
+
+
+def _is_own(request: ApprovalRequest, context: Context) -> bool:
+    return context.actor.person_id == request.requester_person
 
 
 def _check_answerable(command: BreakGlass, context: Context) -> None:
@@ -110,6 +118,7 @@ def _review(request: ApprovalRequest, command: BreakGlass, context: Context) -> 
         broken_by=context.actor.label,
         ticket=command.ticket,
         what=f"{request.message_type} {request.subject_id}".strip(),
+        own_request=_is_own(request, context),
     )
 
 
@@ -120,9 +129,13 @@ def _alarm(request: ApprovalRequest, context: Context) -> None:
         approval_request_id=str(request.pk),
         command_id=str(request.command_id),
         by=context.actor.label,
+        own_request=_is_own(request, context),
         outcome=request.outcome,
     )
     owners = User.objects.filter(groups__name=accounts.OWNERS, is_active=True)
+    subject = "[Countersign] Break-glass was used"
+    if _is_own(request, context):
+        subject += " by the requester"
     addresses = {person.email for person in (*notifications.voters(request), *owners)}
     for address in sorted(filter(None, addresses)):
-        send_mail("[Countersign] Break-glass was used", request.outcome, None, [address])
+        send_mail(subject, request.outcome, None, [address])

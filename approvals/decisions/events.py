@@ -96,3 +96,4 @@ class GlassBroken(_OfRequest):
     ticket: str
     state: str
     outcome: str
+    own_request: bool = False

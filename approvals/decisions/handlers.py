@@ -6,7 +6,7 @@ from django.utils import timezone
 
 from approvals.decisions import commands, events, execution, notifications
 from approvals.models import ApprovalRequest, Decision, State, refusals
-from approvals.policies import evaluation, tightening
+from approvals.policies import built_in, evaluation, tightening
 from audit.bus.context import Context
 from audit.bus.handling import handles
 from audit.messages.exceptions import Cancelled, FieldError, Invalid
@@ -68,6 +68,8 @@ def withdraw(command: commands.Withdraw, context: Context) -> ApprovalRequest:
     request.check_pending(now=timezone.now())
     if context.actor.person_id != request.requester_person:
         raise refusals.NotTheRequester
+    if built_in.must_be_decided(request):
+        raise refusals.MustBeDecided
     if command.digest not in ("", request.digest):
         raise refusals.SeenAnother
     withdrawal = Withdrawal(f"Withdrawn by {context.actor.label}. {context.reason}".strip())

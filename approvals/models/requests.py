@@ -1,7 +1,7 @@
 """Approval requests: held commands, sealed, each with its state and its votes."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Self
 from uuid import UUID
@@ -29,6 +29,9 @@ from audit.models.records import CommandRecord
 from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
 from audit.wire import rows
+
+#: The deadline of a request that has to be decided: it never passes.
+NEVER = datetime(9998, 12, 31, tzinfo=UTC)
 
 
 @subject("approval-request", tenant="tenant", route="approval-request")
@@ -287,6 +290,8 @@ class ApprovalRequest(SealedRow):
 
 
 def _approve_by(options: Mapping[str, Any], *, now: datetime) -> datetime:
+    if options.get("must_be_decided"):
+        return NEVER
     within = options.get("approve_within_s")
     usual: timedelta = settings.APPROVALS_APPROVE_WITHIN
     return now + (usual if within is None else timedelta(seconds=within))
@@ -294,7 +299,8 @@ def _approve_by(options: Mapping[str, Any], *, now: datetime) -> datetime:
 
 def _execute_by(options: Mapping[str, Any], *, now: datetime) -> datetime | None:
     within = options.get("execute_within_s")
-    return now + timedelta(seconds=within) if within else None
+    has_end = within and not options.get("must_be_decided")
+    return now + timedelta(seconds=within) if has_end else None
 
 
 _SETTLED = ("state", "outcome", "outcome_code", "is_retriable", "decided_at", "row_seal")

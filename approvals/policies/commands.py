@@ -135,19 +135,28 @@ class PolicyDisabled(_OfPolicy):
     message_type = "approvals.policy_disabled"
 
 
+def breaker(label: str, *, is_own: bool) -> str:
+    """Return a person who used break-glass, marked if it was on that person's own request."""
+    return f"{label} on their own request" if is_own else label
+
+
 @dataclass(frozen=True, kw_only=True)
 class ReviewBreakGlass(Command):
     """Accept a past use of break-glass."""
 
     # No subject: that of the request moves on in the same command that sends this one.
     message_type = "approvals.review_break_glass"
-    sentence = "Accept the use of break-glass by {broken_by}, ticket {ticket}: {what}"
     depends_on = ()
 
     approval_request_id: UUID
     broken_by: str = ""
     ticket: str = ""
     what: str = ""
+    own_request: bool = False
+
+    def describe(self, subject_label: str) -> str:
+        by = breaker(self.broken_by, is_own=self.own_request)
+        return f"Accept the use of break-glass by {by}, ticket {self.ticket}: {self.what}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.timesince import timesince, timeuntil
 
 from approvals.models import ApprovalRequest, State
-from approvals.policies import evaluation
+from approvals.models.requests import NEVER
+from approvals.policies import built_in, evaluation
 from approvals.requests.approvers import missing_after
 from approvals.requests.flags import flags_of, requester_flags
 from approvals.requests.pending import needs_of
@@ -81,6 +82,8 @@ class Presented:
         """The time left to decide; empty once it is decided."""
         if self.request.state != State.PENDING:
             return ""
+        if self.request.approve_by == NEVER:
+            return "no deadline"
         if self.request.approve_by <= self.now:
             return "expired"
         return f"{timeuntil(self.request.approve_by, self.now, depth=1)} left"
@@ -115,7 +118,8 @@ class Ballot:
         self.obstacle = undecided or _obstacle(lambda: request.check_may_vote(actor))
         self.may_deny = not self.obstacle
         self.may_approve = self.may_deny and is_readable
-        self.may_withdraw = not undecided and is_requester
+        may_end = is_requester and not built_in.must_be_decided(request)
+        self.may_withdraw = not undecided and may_end
         self.may_take_back = not undecided and request.vote_of(actor) is not None
         self.may_retry = request.is_retriable and (
             is_requester or not _obstacle(lambda: request.check_is_approver(actor))
