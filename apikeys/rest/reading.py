@@ -16,17 +16,13 @@ from django.http import Http404
 from django.utils import timezone
 
 from apikeys.models import ApiKey, ApiKeySecret, ApiKeyUsage, PickUp
-from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret, PickUpResource, SecretResource
+from apikeys.rest.resources import ApiKeyResource, PickUpResource, SecretResource
 from audit.domain import Actor, PreparedQuery, pending_sql, read_pending, stream_number_sql
 from audit.rest import ActorReference, address, present_pending, resource
 
 _FIELDS = ApiKey._meta.concrete_fields
 # The number of columns before those of the key itself.
 _AROUND = 8
-_SHOWN_ONCE = (
-    "The secret was shown once, in the first response to this request. If it is lost, "
-    "POST {url}/rotate issues another one."
-)
 
 
 class KeyDetails(NamedTuple):
@@ -97,12 +93,6 @@ def present(found: KeyInContext) -> ApiKeyResource:
         pick_up=_pick_up(*details.pick_up) if details.pick_up else None,
         pending_approvals=present_pending(read_pending(details.pending)),
     )
-
-
-def with_secret(shown: ApiKeyResource, *, secret: str | None) -> ApiKeyWithSecret:
-    """Return the JSON of a key with its new secret, or a note if the secret was shown before."""
-    note = None if secret else _SHOWN_ONCE.format(url=shown["url"])
-    return {**shown, "secret": secret, "secret_note": note}
 
 
 def etag(found: KeyInContext) -> str:

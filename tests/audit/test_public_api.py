@@ -54,6 +54,7 @@ PUBLIC = {
         "outside_command",
         "pending_by_subject",
         "pending_on",
+        "message_type_of",
         "pending_sql",
         "permission_ids_sql",
         "permission_names",
