@@ -1,6 +1,7 @@
 """Notes on a secret that a response does not show: what has happened to it."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
@@ -38,10 +39,11 @@ def with_secret(shown: ApiKeyResource, completed: Completed) -> ApiKeyWithSecret
 
 def _note(command_id: UUID, *, until: datetime | None) -> str:
     """Return the note, by the history of the claim that an approved command left behind."""
-    claim = PickUp.history.filter(history_command_id=command_id, history_type__in="+~").first()
+    history: Any = PickUp.history
+    claim = history.filter(history_command_id=command_id, history_type__in="+~").first()
     if claim is None:
         return _SHOWN
-    later = PickUp.history.filter(api_key_id=claim.api_key_id, history_id__gt=claim.history_id)
+    later = history.filter(api_key_id=claim.api_key_id, history_id__gt=claim.history_id)
     end = later.order_by("history_id").first()
     if end is None:
         return _WAITING if until and until > timezone.now() else _NEVER

@@ -299,8 +299,9 @@ def _approve_by(options: Mapping[str, Any], *, now: datetime) -> datetime:
 
 def _execute_by(options: Mapping[str, Any], *, now: datetime) -> datetime | None:
     within = options.get("execute_within_s")
-    has_end = within and not options.get("must_be_decided")
-    return now + timedelta(seconds=within) if has_end else None
+    if not within or options.get("must_be_decided"):
+        return None
+    return now + timedelta(seconds=within)
 
 
 _SETTLED = ("state", "outcome", "outcome_code", "is_retriable", "decided_at", "row_seal")
