@@ -7,7 +7,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from apikeys.models import ApiKey, limits
-from audit.domain import Command, FieldError, Invalid, SubjectOf, generated
+from audit.domain import Command, FieldError, Invalid, SubjectOf, generated, identifier, quoted
 
 # What a key can do, and who can use it: what matters where a command lets it do more.
 _USE = (
@@ -30,7 +30,7 @@ class CreateCustomer(Command):
     message_type = "apikeys.create_customer"
     required_permission = "apikeys.create_customer"
     subject = SubjectOf("customer", "customer_id")
-    sentence = "Create the customer “{name}”"
+    sentence = "Create the customer {name}"
     depends_on = ()
 
     customer_id: UUID = generated()
@@ -77,7 +77,7 @@ class CreateApiKey(ApiKeyFields, Command):
     required_permission = "apikeys.create_apikey"
     subject = SubjectOf("api-key", "api_key_id")
     tenant_field = "customer_id"
-    sentence = "Create the API key “{name}”"
+    sentence = "Create the API key {name}"
     depends_on = ()
 
     api_key_id: UUID = generated()
@@ -260,10 +260,10 @@ def _change(name: str, value: Any) -> str:
         case None | []:
             return f"no {label}"
         case list():
-            return f"{label} {', '.join(value)}"
+            return f"{label} {', '.join(map(identifier, value))}"
         case datetime():
             return f"{label} {value:%Y-%m-%d %H:%M} UTC"
         case dict():
-            return f"{label} {json.dumps(value, ensure_ascii=False)}"
+            return f"{label} {quoted(json.dumps(value, ensure_ascii=False))}"
         case _:
-            return f"{label} “{value}”"
+            return f"{label} {quoted(str(value))}"

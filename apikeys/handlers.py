@@ -5,7 +5,7 @@ from datetime import timedelta
 from apikeys import commands, events, rights
 from apikeys.models import ApiKey, Customer, Membership, limits, refusals
 from apikeys.models.tokens import Token
-from audit.domain import Context, Subject, handles, pending_on, precondition
+from audit.domain import Context, Subject, check_name, handles, pending_on, precondition
 
 # What a key may always do to itself, and what protects it from its own changes while it waits.
 _REVOKING = {
@@ -17,6 +17,7 @@ _REVOKING = {
 @handles(commands.CreateCustomer)
 def create_customer(command: commands.CreateCustomer, context: Context) -> Customer:
     limits.check_name(command.name)
+    check_name(command.name)
     Customer.check_is_free(command.name)
     customer = Customer.objects.create(pk=command.customer_id, name=command.name)
     context.emit(events.CustomerCreated(customer_id=customer.pk, name=customer.name))

@@ -28,8 +28,10 @@ from audit.entry.requests import client_address, normal_address
 from audit.entry.shell import carry_all_out, carry_out, errors_told
 from audit.log.queries import message_type_of
 from audit.messages.catalog import upcasts
+from audit.messages.characters import actor_name, identifier, quoted
 from audit.messages.classes import Command, Event, Subject, SubjectOf, generated, secret
 from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid, NotFound
+from audit.messages.names import check_name
 from audit.messages.outcomes import Completed, Postponed
 from audit.messages.values import codec
 from audit.models.json import ObjectField

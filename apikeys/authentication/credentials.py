@@ -20,6 +20,7 @@ from audit.domain import (
     credential,
     permission_ids_sql,
     permission_names,
+    quoted,
     rate_limits,
 )
 
@@ -75,7 +76,7 @@ class Candidate(NamedTuple):
         return Actor(
             kind="api_key",
             id=str(self.id),
-            label=f"{self.owner}, with key “{self.name}” ({self.prefix}…)",
+            label=f"{self.owner}, with key {quoted(self.name)} ({self.prefix}…)",
             person_id=str(self.owner_id),
             tenants=frozenset({str(self.customer_id)}),
             permissions=permission_names(self.permission_ids),

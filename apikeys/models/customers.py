@@ -10,7 +10,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from apikeys.models.refusals import NameTaken, NotAMember
-from audit.domain import HistoricalRecords, LeanManager, subject
+from audit.domain import HistoricalRecords, LeanManager, actor_name, quoted, subject
 
 
 @subject("customer", tenant="id")
@@ -57,7 +57,7 @@ class Membership(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.user} of {self.customer}"
+        return f"{actor_name(str(self.user))} of {quoted(str(self.customer))}"
 
     @classmethod
     def check_acts_for(cls, user_id: int, customer_id: UUID) -> None:
@@ -67,6 +67,6 @@ class Membership(models.Model):
         """
         if not cls.objects.filter(user_id=user_id, customer_id=customer_id).exists():
             user = get_user_model().objects.filter(pk=user_id).first()
-            who = str(user) if user else f"User {user_id}"
+            who = actor_name(str(user)) if user else f"User {user_id}"
             message = f"{who} is not a member of this customer, as the owner of a key must be."
             raise NotAMember(message)

@@ -15,7 +15,7 @@ from apikeys.models.customers import Customer
 from apikeys.models.limits import DEFAULT_SCOPES, LONGEST_DESCRIPTION, LONGEST_NAME, check_period
 from apikeys.models.secrets import ApiKeySecret, PickUp, database_clock
 from apikeys.models.tokens import Token
-from audit.domain import Actor, HistoricalRecords, LeanModel, ObjectField, subject
+from audit.domain import Actor, HistoricalRecords, LeanModel, ObjectField, quoted, subject
 
 
 class Environment(models.TextChoices):
@@ -92,11 +92,11 @@ class ApiKey(LeanModel):
         )
 
     def __str__(self) -> str:
-        return f"API key “{self.name}” ({self.prefix or 'no secret yet'}…)"
+        return f"API key {quoted(self.name)} ({self.prefix or 'no secret yet'}…)"
 
     def subject_label(self) -> str:
         """Return the key's name with its customer, for readers who see many customers."""
-        return f"{self} of {self.customer}"
+        return f"{self} of {quoted(str(self.customer))}"
 
     def state_at(self, time: datetime) -> State:
         """Return the state that the key, as it is now, has at the given time."""

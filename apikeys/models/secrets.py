@@ -9,7 +9,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from apikeys.models.refusals import NotYours, PickUpExpired
-from audit.domain import Actor, HistoricalRecords, LeanManager, LeanModel
+from audit.domain import Actor, HistoricalRecords, LeanManager, LeanModel, actor_name
 
 
 def database_clock() -> datetime:
@@ -98,7 +98,7 @@ class PickUp(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"a secret for {self.actor_label} until {self.until:%Y-%m-%d %H:%M} UTC"
+        return f"a secret for {actor_name(self.actor_label)} until {self.until:%Y-%m-%d %H:%M} UTC"
 
     def check_is_for(self, actor: Actor) -> None:
         """Check that the actor made the claim, and that it has not expired.

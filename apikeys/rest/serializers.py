@@ -6,11 +6,24 @@ from typing import Any
 from rest_framework import serializers
 
 from apikeys.models import Environment, limits
-from audit.domain import known_scopes
+from audit.domain import check_name, known_scopes
 from audit.rest import CommandInput
 
 _LONGEST_NETWORK = 100
 _OptionalTime = partial(serializers.DateTimeField, required=False, allow_null=True)
+
+
+class NameField(serializers.CharField):
+    """The name of a key, of which every character can be seen."""
+
+    def __init__(self, **options: Any) -> None:
+        help_text = "The name of the key. Every character must be visible."
+        super().__init__(max_length=limits.LONGEST_NAME, help_text=help_text, **options)
+
+    def to_internal_value(self, data: Any) -> str:
+        name: str = super().to_internal_value(data)
+        check_name(name)
+        return name
 
 
 class ScopeField(serializers.CharField):
@@ -63,7 +76,7 @@ class _KeyInput(CommandInput):
 class CreateApiKeyInput(_KeyInput):
     """Input to create a key."""
 
-    name = serializers.CharField(max_length=limits.LONGEST_NAME, help_text="The name of the key.")
+    name = NameField()
     customer_id = serializers.UUIDField(
         required=False, help_text="The customer of the key, if you act for several."
     )
@@ -79,9 +92,7 @@ class CreateApiKeyInput(_KeyInput):
 class UpdateApiKeyInput(_KeyInput):
     """The fields to change. Omitted fields stay unchanged."""
 
-    name = serializers.CharField(
-        required=False, max_length=limits.LONGEST_NAME, help_text="The name of the key."
-    )
+    name = NameField(required=False)
     not_before = _OptionalTime(help_text="The start of validity; null: immediately.")
     expires_at = _OptionalTime(help_text="The end of validity; null: never.")
 

@@ -21,6 +21,7 @@ from approvals.people.commands import MANAGE_PEOPLE
 from audit.entry.requests import LONGEST_REASON, actor_of_request
 from audit.messages.classes import Command
 from audit.pages.admin import ReadOnlyAdmin
+from audit.subjects.types import label_of
 
 # Django's own pages are found later than ours, unless they are there already.
 import_module("django.contrib.auth.admin")
@@ -117,7 +118,7 @@ class ByCommandAdmin(ReadOnlyAdmin):
 
     def _ask(self, request: HttpRequest, row: Model, verb: Verb) -> None:
         build = partial(verb.build, request.POST, **{f"{self.subject_type}_id": row.pk})
-        self._send(build, str(row), request)
+        self._send(build, label_of(row), request)
 
     def _send(self, build: Callable[[], Command], label: str, request: HttpRequest) -> Feedback:
         feedback = people_forms.send(build, label=label, request=request)

@@ -13,10 +13,11 @@ from approvals.models import ApprovalRequest
 from approvals.models.refusals import NotAPerson
 from approvals.people import accounts
 from approvals.policies import built_in
-from approvals.policies.commands import BreakGlassReviewed, ReviewBreakGlass, breaker
+from approvals.policies.commands import BreakGlassReviewed, ReviewBreakGlass
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.bus.handling import handles
+from audit.messages.characters import actor_name, identifier, quoted_text
 from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid
 from audit.models.records import EventRecord
 
@@ -56,8 +57,9 @@ def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
         request.check_pending(now=timezone.now())
     is_own = _is_own(request, context)
     context.decision = (context.decision or {}) | {"own_request": is_own}
-    by = f"Break-glass by {breaker(context.actor.label, is_own=is_own)}, ticket {command.ticket}"
-    by = f"{by}: {context.reason}"
+    name = f"{actor_name(context.actor.label)}{' on their own request' if is_own else ''}"
+    reason = quoted_text(context.reason)
+    by = f"Break-glass by {name}, ticket {identifier(command.ticket)}: {reason}"
     execution.release(request, execution.opened(request), context=context, by=by)
     context.emit(
         GlassBroken(

@@ -9,6 +9,7 @@ from approvals.models import ApprovalRequest, Decision, State, refusals
 from approvals.policies import built_in, evaluation, tightening
 from audit.bus.context import Context
 from audit.bus.handling import handles
+from audit.messages.characters import actor_name, quoted_text
 from audit.messages.exceptions import Cancelled, FieldError, Invalid
 
 
@@ -48,7 +49,7 @@ def deny(command: commands.Deny, context: Context) -> ApprovalRequest:
     _check_reason(context, "give a reason for denying")
     request = _locked(command.approval_request_id, context=context)
     request.cast(Decision.DENY, context=context, seen=command.digest)
-    denial = Denial(f"Denied by {context.actor.label}: {context.reason}")
+    denial = Denial(f"Denied by {actor_name(context.actor.label)}: {quoted_text(context.reason)}")
     execution.cancel_request(request, State.DENIED, denial)
     context.emit(events.Denied(approval_request_id=request.pk, digest=command.digest))
     return request
@@ -72,7 +73,8 @@ def withdraw(command: commands.Withdraw, context: Context) -> ApprovalRequest:
         raise refusals.MustBeDecided
     if command.digest not in ("", request.digest):
         raise refusals.SeenAnother
-    withdrawal = Withdrawal(f"Withdrawn by {context.actor.label}. {context.reason}".strip())
+    reason = f": {quoted_text(context.reason)}" if context.reason else "."
+    withdrawal = Withdrawal(f"Withdrawn by {actor_name(context.actor.label)}{reason}")
     execution.cancel_request(request, State.WITHDRAWN, withdrawal)
     context.emit(events.Withdrawn(approval_request_id=request.pk))
     return request

@@ -10,6 +10,7 @@ from approvals.sealing import payloads
 from audit.bus import handling
 from audit.bus.context import Context
 from audit.bus.middleware import Next
+from audit.messages.characters import actor_name
 from audit.messages.classes import Command
 from audit.messages.exceptions import Conflict, FieldError, Invalid
 from audit.messages.outcomes import Outcome, Postponed
@@ -103,4 +104,6 @@ def _pending_twin(
         return Postponed(
             command_id=pending.command_id, result_id=pending.subject_id, is_repeat=True
         )
-    raise AlreadyAskedFor(f"{pending.requester_label} has already requested this: {pending}.")
+    raise AlreadyAskedFor(
+        f"{actor_name(pending.requester_label)} has already requested this: {pending}."
+    )

@@ -21,6 +21,7 @@ from approvals.models import ApprovalRequest, State, eligibility
 from approvals.requests.approvers import people_asked
 from approvals.requests.presentation import sentence_of
 from audit.actors.actors import SYSTEM
+from audit.messages.characters import actor_name, quoted_text
 
 _ASKED = "asked"
 # The backend if no mail server is configured.
@@ -55,10 +56,11 @@ class Notification:
     @property
     def text(self) -> str:
         """The body of the message."""
+        reason = quoted_text(self.reason) if self.reason else "none given"
         action = "Review and decide" if self.happened == _ASKED else "Details"
         lines = [
             f"{self.sentence}.",
-            f"Requested by {self.requester}. Reason: {self.reason or 'none given'}.",
+            f"Requested by {actor_name(self.requester)}. Reason: {reason}.",
             self.outcome,
             f"Digest: {self.digest}",
             f"{action}: {self.link}",

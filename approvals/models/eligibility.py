@@ -6,6 +6,7 @@ from typing import Any
 from approvals.models.refusals import NotActive, NotAnApprover, NotAPerson, OwnRequest, TooNew
 from approvals.people.seniority import Seniority
 from audit.actors.actors import Actor
+from audit.messages.characters import quoted
 from audit.wire import pipeline
 from audit.wire.statements import Statement
 
@@ -50,7 +51,7 @@ def eligible_rules(
         raise NotActive
     own = [rule for rule in rules if rule["group_id"] in groups]
     if not own:
-        names = ", ".join(rule["group"] for rule in rules)
+        names = ", ".join(quoted(rule["group"]) for rule in rules)
         message = f"You do not belong to {names}, whose members may approve this request."
         raise NotAnApprover(message)
     minimum_s = int(options.get("minimum_membership_s", 0))

@@ -14,6 +14,7 @@ from uuid_utils.compat import uuid7
 
 from approvals.models.indexes import CONSTRAINTS_OF_POLICIES
 from approvals.models.seals import PolicySeal
+from audit.messages.characters import quoted
 from audit.messages.exceptions import Conflict, Forbidden
 from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
@@ -167,6 +168,9 @@ class Policy(models.Model):
     def __str__(self) -> str:
         return f"policy on {self.governs}"
 
+    # The name of a command type is not text from users.
+    subject_label = __str__
+
     @property
     def options(self) -> dict[str, Any]:
         """The requirements other than the rules, as requests store them."""
@@ -288,7 +292,7 @@ class Rule(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.quorum} of {self.group}"
+        return f"{self.quorum} of {quoted(str(self.group))}"
 
     def drop(self) -> None:
         """Mark the rule as dropped; open requests keep it."""

@@ -80,6 +80,8 @@ class ApprovalRequest(SealedRow):
     def __str__(self) -> str:
         return f"approval request {self.id}"
 
+    subject_label = __str__
+
     @classmethod
     def hold(cls, command: Command, context: Context, *, requirements: dict[str, Any]) -> Self:
         """Hold a command until the requirements are met.

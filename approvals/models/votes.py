@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from approvals.models.indexes import CONSTRAINTS_OF_VOTES
 from approvals.models.stored import RuleIdsField
 from approvals.sealing import payloads
+from audit.messages.characters import actor_name
 from audit.models.lean import LeanModel
 from audit.models.records import Evidence
 
@@ -68,7 +69,7 @@ class Vote(LeanModel, Evidence):
         )
 
     def __str__(self) -> str:
-        return f"{self.voter_label}: {self.decision}"
+        return f"{actor_name(self.voter_label)}: {self.decision}"
 
     @property
     def signed_content(self) -> bytes:

@@ -3,10 +3,10 @@
 from collections.abc import Iterable, Mapping
 
 from audit.actors.actors import Actor
+from audit.messages.characters import visible
 from audit.messages.classes import Subject
 from audit.subjects.names import labels
 from audit.subjects.tenants import tenant_type
-from audit.subjects.types import label_of
 
 _ALL = "everyone"
 
@@ -15,7 +15,7 @@ def tenant_choices(actor: Actor) -> list[tuple[str, str]]:
     """Return the tenants that the actor may see, after the choice of all tenants."""
     found = tenant_type()
     rows = actor.confine(found.model._base_manager.all(), "pk") if found else ()
-    choices = [(str(row.pk), label_of(row)) for row in rows]
+    choices = [(str(row.pk), visible(str(row))) for row in rows]
     return [("", _ALL), *sorted(choices, key=lambda choice: choice[1])]
 
 

@@ -11,6 +11,7 @@ from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
 from audit.messages.exceptions import FieldError, Invalid
+from audit.messages.names import check_name
 from audit.subjects.types import subject
 
 OWNERS = "Policy owners"
@@ -55,8 +56,9 @@ def new_user(username: str, *, email: str) -> User:
 def check_valid(row: User | Group) -> None:
     """Check the fields of a user or group.
 
-    :raises Invalid: if the name is taken, or a field is invalid.
+    :raises Invalid: if the name is taken or misleading, or a field is invalid.
     """
+    check_name(str(row), field=User.USERNAME_FIELD if isinstance(row, User) else "name")
     try:
         row.full_clean(exclude=["password"])
     except ValidationError as error:

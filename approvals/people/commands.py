@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import Group
 
+from audit.messages.characters import quoted
 from audit.messages.classes import Command, SubjectOf
 
 MANAGE_PEOPLE = "approvals.manage_people"
@@ -15,7 +16,7 @@ MANAGE_PEOPLE = "approvals.manage_people"
 def group_label(group_id: int) -> str:
     """Return the name and id of a group, for sentences."""
     name = Group.objects.filter(pk=group_id).values_list("name", flat=True).first()
-    return f"{name} (group {group_id})" if name else f"group {group_id}"
+    return f"{quoted(name)} (group {group_id})" if name else f"group {group_id}"
 
 
 @dataclass(frozen=True, kw_only=True)

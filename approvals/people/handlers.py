@@ -10,6 +10,7 @@ from approvals.people import accounts, commands, events
 from approvals.people.accounts import OWNERS
 from audit.bus.context import Context
 from audit.bus.handling import handles
+from audit.messages.characters import quoted
 from audit.messages.classes import Event
 from audit.messages.exceptions import Conflict
 
@@ -100,7 +101,8 @@ def check_user_can_be_deleted(user: User) -> None:
     :raises StillReferredTo: if they do.
     """
     if kinds := accounts.rows_that_keep(user):
-        message = f"{user} can't be deleted: {get_text_list(kinds, 'and')} refer to this account."
+        refer = f"{get_text_list(kinds, 'and')} refer to this account"
+        message = f"{quoted(user.username)} can't be deleted: {refer}."
         raise StillReferredTo(f"{message} Deactivate the account instead.")
 
 
@@ -178,7 +180,7 @@ def check_group_can_be_deleted(group: Group) -> None:
         raise OwnersGoByTheirName
     if kinds := accounts.rows_that_keep(group):
         refer = f"{get_text_list(kinds, 'and')} refer to this group, now or in the past"
-        raise StillReferredTo(f"{group} can't be deleted: {refer}.")
+        raise StillReferredTo(f"{quoted(group.name)} can't be deleted: {refer}.")
 
 
 @handles(commands.AddToGroup)

@@ -11,6 +11,7 @@ from approvals.people import accounts, commands, events, handlers
 from approvals.people.commands import MANAGE_PEOPLE, OnUser, group_label
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
+from audit.messages.characters import quoted
 from audit.messages.classes import Command
 from audit.messages.exceptions import FieldError, Invalid
 
@@ -61,7 +62,7 @@ class CreateApprover(Command):
     permissions: tuple[str, ...] = ()
 
     def describe(self, subject_label: str) -> str:
-        return f"Create the user {self.username} as an approver in {_place(self)}"
+        return f"Create the user {quoted(self.username)} as an approver in {_place(self)}"
 
 
 def parts_to_grant(command: GrantApproverRole) -> Iterator[Command]:

@@ -13,6 +13,7 @@ from approvals.policies.built_in import QUORUM
 from approvals.policies.commands import CreatePolicy
 from audit.bus.context import Context
 from audit.bus.handling import handles
+from audit.messages.characters import quoted
 from audit.messages.classes import Command
 from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid
 
@@ -81,7 +82,7 @@ def _owners(usernames: Sequence[str]) -> list[User]:
     found = User.objects.filter(username__in=usernames, is_active=True).order_by("pk")
     missing = sorted(set(usernames) - {user.username for user in found})
     if missing:
-        message = f"must be active people: {', '.join(missing)} are not"
+        message = f"must be active people: {', '.join(map(quoted, missing))} are not"
         raise Invalid(errors=[FieldError("owners", "unknown", message)])
     if len(found) < LEAST_OWNERS:
         message = f"must be at least {LEAST_OWNERS} people: {QUORUM} approve requests of another"
@@ -112,6 +113,6 @@ def _policy(line: str) -> CreatePolicy:
     governs, name, quorum = parts
     group = Group.objects.filter(name=name).first()
     if group is None:
-        message = f"must name an existing group, not {name}"
+        message = f"must name an existing group, not {quoted(name)}"
         raise Invalid(errors=[FieldError("policies", "unknown", message)])
     return CreatePolicy(governs=governs, groups=(group.pk,), quorums=(int(quorum),))

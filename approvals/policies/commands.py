@@ -9,6 +9,7 @@ from uuid import UUID
 from django.contrib.auth.models import Group
 
 from approvals.policies.slots import Slots
+from audit.messages.characters import identifier, quoted, quoted_text
 from audit.messages.classes import Command, Event, SubjectOf, generated
 
 
@@ -46,7 +47,8 @@ class _PolicyFields:
 
     def _phrase(self) -> str:
         """Return a phrase for what a policy of these fields does."""
-        where = f"{self.governs} if {self.condition}" if self.condition else self.governs
+        where = identifier(self.governs)
+        where = f"{where} if {quoted_text(self.condition)}" if self.condition else where
         match self.effect:
             case "allow":
                 return f"allow {where}"
@@ -54,7 +56,8 @@ class _PolicyFields:
                 return f"forbid {where}"
         names = dict(Group.objects.filter(pk__in=self.groups).values_list("pk", "name"))
         rules = zip(self.groups, self.quorums, strict=False)
-        required = [f"{quorum} of {names.get(group, f'group {group}')}" for group, quorum in rules]
+        named = {group: quoted(name) for group, name in names.items()}
+        required = [f"{quorum} of {named.get(group, f'group {group}')}" for group, quorum in rules]
         return f"require {' and '.join(required) or 'no one'} to approve {where}"
 
 
@@ -135,17 +138,13 @@ class PolicyDisabled(_OfPolicy):
     message_type = "approvals.policy_disabled"
 
 
-def breaker(label: str, *, is_own: bool) -> str:
-    """Return a person who used break-glass, marked if it was on that person's own request."""
-    return f"{label} on their own request" if is_own else label
-
-
 @dataclass(frozen=True, kw_only=True)
 class ReviewBreakGlass(Command):
     """Accept a past use of break-glass."""
 
     # No subject: that of the request moves on in the same command that sends this one.
     message_type = "approvals.review_break_glass"
+    sentence = "Accept the use of break-glass by {broken_by}, ticket {ticket}: {what}"
     depends_on = ()
 
     approval_request_id: UUID
@@ -155,8 +154,8 @@ class ReviewBreakGlass(Command):
     own_request: bool = False
 
     def describe(self, subject_label: str) -> str:
-        by = breaker(self.broken_by, is_own=self.own_request)
-        return f"Accept the use of break-glass by {by}, ticket {self.ticket}: {self.what}"
+        sentence = super().describe(subject_label)
+        return f"{sentence} (on their own request)" if self.own_request else sentence
 
 
 @dataclass(frozen=True, kw_only=True)

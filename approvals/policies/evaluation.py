@@ -18,6 +18,7 @@ from approvals.policies.built_in import built_in_requirements
 from approvals.policies.slots import Slots
 from audit.bus.context import Context
 from audit.bus.handling import asked_at_opening, command_classes, describes_policies
+from audit.messages.characters import quoted
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import Forbidden
 
@@ -166,8 +167,8 @@ def check_can_be_held(command: Command, *, requirements: dict[str, Any], request
         if len(filled[slot.rule]) < slot.quorum:
             governed = ", ".join(policy["governs"] for policy in requirements["policies"])
             message = (
-                f"The policy on {governed} requires {slot.quorum} approvals from {rule['group']}, "
-                f"where only {len(filled[slot.rule])} may approve this. "
+                f"The policy on {governed} requires {slot.quorum} approvals from "
+                f"{quoted(rule['group'])}, where only {len(filled[slot.rule])} may approve this. "
                 "Ask an administrator to add people to the group."
             )
             raise Unsatisfiable(message)

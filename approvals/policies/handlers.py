@@ -13,6 +13,7 @@ from approvals.policies import commands, conditions, evaluation
 from approvals.policies import slots as matching
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
+from audit.messages.characters import actor_name, quoted
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import FieldError, Invalid
 
@@ -89,7 +90,7 @@ def _governed_by(governs: str, *, effect: str) -> list[type[Command]]:
     """
     found = evaluation.governed_by(governs)
     if not found:
-        message = f"must be a command type or a prefix such as apikeys.*, not {governs!r}"
+        message = f"must be a command type or a prefix such as apikeys.*, not {quoted(governs)}"
         raise Invalid(errors=[FieldError("governs", "unknown", message)])
     governed = [each for each in found if evaluation.may_apply(effect, each)]
     if not governed:
@@ -170,9 +171,11 @@ def _check_can_be_met(
 
 def _unsatisfiable(group_id: int, quorum: int, requester: int | None) -> Invalid:
     group = Group.objects.get(pk=group_id)
-    message = f"is too high: {group} cannot give {quorum} approvals"
+    message = f"is too high: {quoted(str(group))} cannot give {quorum} approvals"
     if requester is not None:
-        message += f" when {get_user_model().objects.get(pk=requester)} is the requester"
+        message += (
+            f" when {actor_name(str(get_user_model().objects.get(pk=requester)))} is the requester"
+        )
     return Invalid(errors=[FieldError("quorums", "unsatisfiable", message)])
 
 

@@ -12,6 +12,7 @@ from approvals.models import ApprovalRequest, Decision, State, Vote
 from approvals.policies import evaluation
 from approvals.policies import slots as matching
 from approvals.policies.slots import Slots
+from audit.messages.characters import actor_name, quoted
 from audit.pages.safe_text import many_lines
 
 _MOST_NAMES = 12
@@ -26,6 +27,11 @@ class Need:
     counting: list[str]
     open_to: list[str]
     is_unsatisfiable: bool
+
+    @property
+    def group_in_quotes(self) -> str:
+        """The name of the group for a sentence."""
+        return quoted(self.group)
 
     @property
     def missing(self) -> int:
@@ -114,12 +120,15 @@ class EligibleApprovers:
         return f"no longer counts: {self._what_changed(vote)}"
 
     def _what_changed(self, vote: Vote) -> str:
+        name = actor_name(vote.voter_label)
         if vote.voter_id not in self._names:
-            return f"{vote.voter_label} is no longer active"
+            return f"{name} is no longer active"
         if not any(vote.voter_id in people for people in self._electorate.members.values()):
-            groups = ", ".join(rule["group"] for rule in self._request.requirements["rules"])
-            return f"{vote.voter_label} is no longer in {groups}"
-        return f"{vote.voter_label} may no longer approve this"
+            groups = ", ".join(
+                quoted(rule["group"]) for rule in self._request.requirements["rules"]
+            )
+            return f"{name} is no longer in {groups}"
+        return f"{name} may no longer approve this"
 
     def _slots_of_others(self) -> list[Slots]:
         """Return for each rule the people who may approve now and have not voted."""
@@ -181,7 +190,7 @@ def _names(people: Collection[int]) -> dict[int, str]:
 def _status(vote: Vote, groups: list[str]) -> str:
     match vote.decision:
         case Decision.APPROVE:
-            return f"counts for {', '.join(groups)}" if groups else "not needed"
+            return f"counts for {', '.join(map(quoted, groups))}" if groups else "not needed"
         case Decision.DENY:
             return "ended the request"
         case _:

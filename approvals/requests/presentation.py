@@ -19,12 +19,13 @@ from approvals.requests.resubmission import check_may_be_resubmitted
 from approvals.sealing.payloads import Unloadable
 from audit.actors.actors import Actor
 from audit.bus.postponements import Need
+from audit.messages.characters import quoted
 from audit.messages.classes import Command, Subject
 from audit.messages.exceptions import CommandError
 from audit.pages.labels import fields
 from audit.pages.safe_text import one_line
 from audit.subjects.names import found
-from audit.subjects.types import label_of
+from audit.subjects.types import label_of, label_without_row
 
 _UNREADABLE = "A request that cannot be verified"
 _LONGEST_LABEL = 160
@@ -54,7 +55,7 @@ class Presented:
     def progress(self) -> str:
         """The approvals so far, out of those required."""
         return " · ".join(
-            f"{each.have} of {each.needed} {each.group}" for each in self.requirements
+            f"{each.have} of {each.needed} {quoted(each.group)}" for each in self.requirements
         )
 
     @property
@@ -198,7 +199,7 @@ def _label(command: Command, rows: Mapping[Subject, Model]) -> str:
     if subject is None:
         return ""
     row = rows.get(subject)
-    name = f"{subject.type} {subject.id}" if row is None else label_of(row)
+    name = label_without_row(subject) if row is None else label_of(row)
     return one_line(name, longest=_LONGEST_LABEL)
 
 

@@ -10,6 +10,7 @@ from django.db.models import Model, Q, QuerySet
 from django.utils.module_loading import import_string
 
 from audit.actors import permissions, scopes
+from audit.messages.characters import actor_name
 from audit.messages.exceptions import Forbidden
 
 _Row = TypeVar("_Row", bound=Model)
@@ -46,7 +47,7 @@ class Actor:
         :raises InsufficientScope: if only the actor's credential lacks it.
         """
         if permission not in self.permissions:
-            message = f"{self.label} lacks the permission {permission}."
+            message = f"{actor_name(self.label)} lacks the permission {permission}."
             raise Forbidden(message)
         self.require_any_scope(scopes.needed_for(permission))
 

@@ -90,7 +90,7 @@ def replay(
     given = cases.replayed(held, actor, expected_number=expected_number, by=_parent())
     attempt = Attempt(command, given, accepts=accepts)
     if actor is None:
-        return _settle_replay(attempt, _no_longer_valid(held))
+        return _settle_replay(attempt, failures.no_longer_valid(held))
     try:
         with transaction.atomic():
             # Otherwise deferred constraints would fail at the outer COMMIT, with the vote.
@@ -121,7 +121,7 @@ def rehearse(
     given = cases.replayed(held, actor, expected_number=expected_number, by=Context())
     attempt = Attempt(command, given, accepts=accepts)
     if actor is None:
-        return Rehearsal(outcome=_stopped(attempt, _no_longer_valid(held)))
+        return Rehearsal(outcome=_stopped(attempt, failures.no_longer_valid(held)))
     token = _unit.set([attempt])
     try:
         with transaction.atomic(durable=True):
@@ -241,10 +241,6 @@ def _run_undone(attempt: Attempt, look: Callable[[], Any]) -> Rehearsal:
         event_types=tuple(event.message_type for event in context.events),
         seen=look(),
     )
-
-
-def _no_longer_valid(held: CommandRecord) -> exceptions.Forbidden:
-    return exceptions.Forbidden(f"The requester, {held.actor_label}, is no longer valid.")
 
 
 def _through_middleware(command: Command, context: Context) -> Outcome:

@@ -36,7 +36,7 @@ class ExportRecords(Command):
     message_type = "audit.export"
     required_permission = "audit.export_commandrecord"
     subject = SubjectOf("export", "export_id")
-    sentence = "Export the results of the search “{search}” from the log, as {format}"
+    sentence = "Export the results of the search {search} from the log, as {format}"
 
     export_id: UUID = generated()
     format: Literal["csv", "jsonl", "cloudevents"]

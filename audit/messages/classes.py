@@ -1,5 +1,6 @@
 """Messages: commands, which request a change, and events, which record one."""
 
+import json
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple, Self, get_type_hints
@@ -7,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, Self, get_type_hints
 from django.core.exceptions import ImproperlyConfigured
 from uuid_utils.compat import uuid7
 
+from audit.messages.characters import quoted
 from audit.messages.declarations import declare
 from audit.messages.exceptions import FieldError, Invalid
 from audit.messages.values import Codec, codec
@@ -134,10 +136,11 @@ class Command(Message):
 
     ``tenant_field`` names the field that holds the tenant while the subject does not exist yet.
     ``sentence`` is the text that an approver reads; {subject} stands for the subject's label, and
-    the name of a field in braces for its value. ``finishes_approved`` marks the last step of an
-    approved operation: policies do not hold it again, but may still forbid it. ``depends_on`` names
-    the values of the subject that matter to a decision: once one of them has changed, a held
-    command is stale. None stands for every value, which is the safe default.
+    the name of a field in braces for its value, text in quotation marks. ``finishes_approved``
+    marks the last step of an approved operation: policies do not hold it again, but may still
+    forbid it. ``depends_on`` names the values of the subject that matter to a decision: once one of
+    them has changed, a held command is stale. None stands for every value, which is the safe
+    default.
     """
 
     required_permission: ClassVar[str | None] = None
@@ -168,9 +171,13 @@ class Command(Message):
         }
 
     def describe(self, subject_label: str) -> str:
-        """Return a sentence that describes the command's effect on the subject with that label."""
+        """Return a sentence that describes the command's effect on the subject with that label.
+
+        The label is already in quotation marks, as far as it is text from users.
+        """
         template = self.sentence or _default_sentence(type(self))
-        values = {name: str(value) for name, value in self.as_json().items()}
+        plain, as_json = self.plain(), self.as_json()
+        values = {name: _worded(value, plain[name]) for name, value in as_json.items()}
         return template.format_map(values | {"subject": subject_label})
 
 
@@ -235,6 +242,19 @@ def _converted(message_class: type[Message], values: dict[str, Any], how: str) -
 def _is_id(value: Any) -> bool:
     is_text = isinstance(value, str)
     return not is_text or (value.isprintable() and 0 < len(value) <= LONGEST_ID)
+
+
+def _worded(value: Any, plain: Any) -> str:
+    """Return a value for a sentence: text from users in quotation marks."""
+    match value:
+        case str():
+            return quoted(value) if isinstance(plain, str) else value
+        case list():
+            return ", ".join(map(_worded, value, plain))
+        case dict():
+            return quoted(json.dumps(value, ensure_ascii=False))
+        case _:
+            return str(value)
 
 
 def _default_sentence(command_class: type[Command]) -> str:

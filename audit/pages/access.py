@@ -18,6 +18,7 @@ from audit.bus.dispatch import dispatch
 from audit.entry.requests import actor_of_request, context_of
 from audit.log.commands import ViewPage
 from audit.log.visibility import VIEW_LOG
+from audit.messages.characters import actor_name
 from audit.messages.exceptions import CommandError
 from audit.messages.text import clean_text
 
@@ -85,6 +86,7 @@ def _guarded(page: _Page[_Parameters], *permissions: str) -> _View[_Parameters]:
 def _check(actor: Actor, permission: str) -> None:
     if not actor.may(permission):
         raise PermissionDenied(
-            f"You are signed in as {actor.label}, without permission to {_VERBS[permission]} the "
-            f"audit log. Ask an administrator for the permission {permission}."
+            f"You are signed in as {actor_name(actor.label)}, without permission to "
+            f"{_VERBS[permission]} the audit log. "
+            f"Ask an administrator for the permission {permission}."
         )

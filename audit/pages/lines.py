@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 
 from audit.actors.actors import Actor
 from audit.log.commands import ChangeOutsideCommand
+from audit.messages.characters import actor_name
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, EventRecord, Record, Status
 from audit.pages.changes import Change
@@ -98,7 +99,7 @@ class Line:
         """The command that caused this one, and how; empty without a cause."""
         if self.cause is None:
             return ""
-        by = f"{self.cause.actor_label}'s “{words(self.cause.message_type)}”"
+        by = f"{actor_name(self.cause.actor_label)}'s “{words(self.cause.message_type)}”"
         if self.record.status == Status.CANCELLED:
             return f"cancelled by {by}"
         return f"released by {by}" if self.record.attempt > 1 else f"part of {by}"

@@ -25,6 +25,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from audit.log.orders import Order, Values
+from audit.messages.characters import quoted
 from audit.messages.exceptions import FieldError, Invalid, Place
 from audit.rest import exception_handlers
 
@@ -54,8 +55,8 @@ class FieldNamesField(serializers.Field):
         names = [name.strip() for name in str(data).split(",")]
         unknown = [name for name in names if name not in self.names]
         if unknown:
-            quoted = ", ".join(f"“{name}”" for name in unknown)
-            raise serializers.ValidationError(f"{quoted} is not a known field", code="unknown")
+            listed = ", ".join(map(quoted, unknown))
+            raise serializers.ValidationError(f"{listed} is not a known field", code="unknown")
         return frozenset(names)
 
     def to_representation(self, value: frozenset[str]) -> str:

@@ -9,14 +9,14 @@ from django.db.models import Model
 from audit.actors.actors import Actor
 from audit.messages.classes import Subject
 from audit.subjects import types
-from audit.subjects.types import SubjectType, label_of
+from audit.subjects.types import SubjectType, label_of, label_without_row
 
 
 def labels(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, str]:
     """Return labels, by one query per type; type and id of what is missing or not visible."""
     wanted = set(subjects)
     present = {subject: label_of(row) for subject, row in found(wanted, actor=actor).items()}
-    return {subject: f"{subject.type} {subject.id}" for subject in wanted} | present
+    return {subject: label_without_row(subject) for subject in wanted} | present
 
 
 def found(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, Model]:

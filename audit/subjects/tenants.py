@@ -1,10 +1,11 @@
 """Tenants: the rows that own data, as declared by the apps."""
 
 from audit.actors.actors import Actor
+from audit.messages.characters import visible
 from audit.messages.classes import Subject
 from audit.subjects import types
 from audit.subjects.names import find
-from audit.subjects.types import SubjectType, label_of
+from audit.subjects.types import SubjectType
 
 # With more tenants, no choices are offered.
 MOST_LISTED = 300
@@ -24,7 +25,7 @@ def tenant_choices(actor: Actor) -> list[tuple[str, str]]:
     rows = actor.confine(found.model._base_manager.all(), "pk")[: MOST_LISTED + 1]
     if len(rows) > MOST_LISTED:
         return []
-    return sorted(((str(row.pk), label_of(row)) for row in rows), key=lambda choice: choice[1])
+    return sorted(((str(row.pk), visible(str(row))) for row in rows), key=lambda choice: choice[1])
 
 
 def is_tenant(identifier: str, *, actor: Actor) -> bool:

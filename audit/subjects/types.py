@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Model
 from django.urls import NoReverseMatch, reverse
 
+from audit.messages.characters import identifier, quoted
 from audit.messages.classes import Subject
 from audit.messages.declarations import declare
 from audit.wire import rows
@@ -48,13 +49,23 @@ class SubjectType(NamedTuple):
     def label(self, identifier: str) -> str:
         """Return the row's label; type and id if it does not exist."""
         instance = self.load(identifier)
-        return f"{self.name} {identifier}" if instance is None else label_of(instance)
+        if instance is None:
+            return label_without_row(Subject(self.name, identifier))
+        return label_of(instance)
 
 
 def label_of(instance: Model) -> str:
-    """Return the result of the row's ``subject_label`` method, else of ``__str__``."""
-    label = getattr(instance, "subject_label", instance.__str__)
-    return str(label())
+    """Return a row's label for sentences of ours: its text from users is in quotation marks.
+
+    It is the result of the method ``subject_label``, else that of ``__str__`` as a quotation.
+    """
+    label = getattr(instance, "subject_label", None)
+    return str(label()) if label else quoted(str(instance))
+
+
+def label_without_row(reference: Subject) -> str:
+    """Return type and id, for a subject that does not exist or that the reader may not see."""
+    return f"{reference.type} {identifier(reference.id)}"
 
 
 _subjects: dict[str, SubjectType] = {}

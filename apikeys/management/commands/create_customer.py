@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys.commands import AddMember, CreateCustomer
-from audit.domain import carry_all_out
+from audit.domain import carry_all_out, quoted
 
 
 class Command(BaseCommand):
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         create = CreateCustomer(name=options["name"])
         commands = [create, *_joining(create, options["member"])]
         carry_all_out(commands, reason=options["reason"])
-        self.stderr.write(f"Created the customer {create.name}:")
+        self.stderr.write(f"Created the customer {quoted(create.name)}:")
         self.stdout.write(str(create.customer_id))
 
 
@@ -40,7 +40,7 @@ def _joining(customer: CreateCustomer, usernames: list[str]) -> list[AddMember]:
     people = dict(User.objects.filter(username__in=usernames).values_list("username", "pk"))
     unknown = sorted(set(usernames) - set(people))
     if unknown:
-        raise CommandError(f"There is no user named {', '.join(unknown)}.")
+        raise CommandError(f"There is no user named {', '.join(map(quoted, unknown))}.")
     return [
         AddMember(customer_id=customer.customer_id, user_id=people[username])
         for username in dict.fromkeys(usernames)

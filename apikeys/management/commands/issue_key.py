@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from apikeys.commands import CreateApiKey, PickUpSecret
 from apikeys.models import Customer
-from audit.domain import carry_out, errors_told, known_scopes
+from audit.domain import carry_out, check_name, errors_told, known_scopes, quoted
 
 
 class Command(BaseCommand):
@@ -72,6 +72,7 @@ def _creation(options: dict[str, Any]) -> CreateApiKey:
     missing = [f"--{name}" for name in ("customer", "owner", "name") if not options[name]]
     if missing:
         raise CommandError(f"Missing: {', '.join(missing)}.")
+    check_name(options["name"])
     return CreateApiKey(
         customer_id=_found(Customer, name=options["customer"]).pk,
         owner_id=_found(User, username=options["owner"]).pk,
@@ -86,7 +87,9 @@ def _creation(options: dict[str, Any]) -> CreateApiKey:
 def _found(model: type[Any], **named: str) -> Any:
     found = model.objects.filter(**named).first()
     if found is None:
-        raise CommandError(f"There is no {model._meta.verbose_name} {', '.join(named.values())}.")
+        raise CommandError(
+            f"There is no {model._meta.verbose_name} {', '.join(map(quoted, named.values()))}."
+        )
     return found
 
 

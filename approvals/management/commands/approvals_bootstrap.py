@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from approvals.policies.bootstrap import Bootstrap
 from audit.entry.shell import carry_out
+from audit.messages.characters import actor_name
 
 
 class Command(BaseCommand):
@@ -39,4 +40,6 @@ class Command(BaseCommand):
         self.stdout.write(f"Appointed the policy owners, by command {completed.command_id}.")
         outside = User.objects.filter(username__in=options["owner"], is_staff=False)
         for user in outside.order_by("pk"):
-            self.stdout.write(f"{user} is not staff, so cannot vote in the admin yet.")
+            self.stdout.write(
+                f"{actor_name(str(user))} is not staff, so cannot vote in the admin yet."
+            )

@@ -11,6 +11,7 @@ from approvals.policies import evaluation, seals
 from approvals.policies import slots as matching
 from approvals.requests import intactness
 from approvals.sealing.payloads import Unloadable
+from audit.messages.characters import actor_name, quoted
 
 
 class Command(BaseCommand):
@@ -42,12 +43,14 @@ def _open() -> Iterator[ApprovalRequest]:
 def _problems(request: ApprovalRequest) -> Iterator[str]:
     if not request.is_intact:
         return
-    name = f"{request} of {request.requester_label} on {request.message_type}"
+    name = f"{request} of {actor_name(request.requester_label)} on {request.message_type}"
     try:
         request.command()
     except Unloadable as problem:
         yield f"{name}: {problem.message}"
     slots = evaluation.slots_for(request.requirements, without=request.requester_person)
     if not matching.are_filled(slots):
-        groups = ", ".join(f"{r['quorum']} of {r['group']}" for r in request.requirements["rules"])
+        groups = ", ".join(
+            f"{r['quorum']} of {quoted(r['group'])}" for r in request.requirements["rules"]
+        )
         yield f"{name}: too few people can approve it, which requires {groups}."

@@ -19,6 +19,7 @@ from approvals.requests.flags import conflicts_of
 from approvals.requests.presentation import Presented, present
 from audit.actors.actors import Actor
 from audit.log.orders import Key, Order, Values
+from audit.messages.characters import actor_name
 from audit.messages.classes import Subject
 from audit.pages.labels import words
 from audit.pages.safe_text import one_line
@@ -157,7 +158,7 @@ def _new(subject: Subject) -> str:
 
 def _conflict(other: ApprovalRequest) -> Link:
     requester = one_line(other.requester_label, longest=_LONGEST_LABEL)
-    label = f"{words(other.message_type)}, requested by {requester}"
+    label = f"{words(other.message_type)}, requested by {actor_name(requester)}"
     return Link(label, links.request_url(other.pk))
 
 

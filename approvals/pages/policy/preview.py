@@ -18,6 +18,7 @@ from approvals.policies.built_in import QUORUM
 from approvals.policies.commands import CreatePolicy, EditPolicy
 from approvals.policies.simulation import simulate
 from audit.actors.actors import Actor
+from audit.messages.characters import quoted
 from audit.models.records import CommandRecord
 from audit.pages.labels import words
 
@@ -88,7 +89,7 @@ def settings_as_text(command: CreatePolicy | EditPolicy, *, actor: Actor) -> dic
         "For": tenant_names([command.for_tenant], actor=actor)[command.for_tenant],
         "Condition": command.condition or "none",
         "Required approvals": ", ".join(
-            f"{each.quorum} of {each.group}" for each in approvers_of(command)
+            f"{each.quorum} of {quoted(each.group)}" for each in approvers_of(command)
         )
         or "none",
         "Message": command.message or "none",

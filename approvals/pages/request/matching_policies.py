@@ -15,6 +15,7 @@ from approvals.policies.built_in import BUILT_IN_ID
 from approvals.policies.explanations import Explanation, Past, explain
 from audit.actors.actors import Actor
 from audit.bus.context import Context
+from audit.messages.characters import quoted
 from audit.messages.classes import Command
 from audit.messages.exceptions import CommandError
 from audit.models.records import CommandRecord
@@ -72,7 +73,7 @@ def difference_to_today(request: ApprovalRequest, command: Command) -> list[str]
 
 def _compared(asked: dict[str, Any], today: dict[str, Any]) -> list[str]:
     before, after = map(tightening.people_required, (asked, today))
-    names = {rule["group_id"]: rule["group"] for rule in (*asked["rules"], *today["rules"])}
+    names = {rule["group_id"]: quoted(rule["group"]) for rule in (*asked["rules"], *today["rules"])}
     differing = [
         f"{name}: {before[group]} approvals at the time of the request, {after[group]} today."
         for group, name in names.items()

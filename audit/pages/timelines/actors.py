@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from django.db.models import QuerySet
 
 from audit.actors.actors import Actor
+from audit.messages.characters import actor_name
 from audit.models.records import CommandRecord
 from audit.pages.lines import bare_lines, window
 
@@ -36,7 +37,7 @@ class Credential(NamedTuple):
     @property
     def words(self) -> str:
         """The label of the credential."""
-        return f"{self.label}, signed in" if self.kind == PERSON else self.label
+        return f"{actor_name(self.label)}, signed in" if self.kind == PERSON else self.label
 
 
 def actor_page(

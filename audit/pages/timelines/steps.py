@@ -10,6 +10,7 @@ from uuid import UUID
 
 from django.urls import reverse
 
+from audit.messages.characters import actor_name
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, Status
 from audit.pages.changes import Change, Revision
@@ -129,9 +130,9 @@ def _command(line: Line, changed: dict[int, list[Step]]) -> Step:
     ]
     return Step(
         kind="command",
-        label=f"{did} · {record.actor_label}",
+        label=f"{did} · {actor_name(record.actor_label)}",
         words=f"{line.command_words}: {line.status_words}",
-        note=f"{record.actor_label}, via {record.channel}",
+        note=f"{actor_name(record.actor_label)}, via {record.channel}",
         at=line.at,
         until=line.at + _duration(record),
         status=record.status,

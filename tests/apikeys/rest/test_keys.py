@@ -208,7 +208,7 @@ def test_the_status_shows_the_progress_of_the_approvals(
         "type": "/docs/errors/denied",
         "title": "Denied",
         "status": 409,
-        "detail": "Denied by bob: Still in use",
+        "detail": "Denied by bob: “Still in use”",
         "code": "denied",
     }
     assert [attempt["status"] for attempt in status["attempts"]] == ["postponed", "cancelled"]
@@ -261,3 +261,25 @@ def test_an_address_that_is_none_is_a_problem_too(client):
     answer = client.get("/api/v2/nothing-here")
 
     assert (answer.status_code, answer["Content-Type"]) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    ("name", "number"), [("ci\u200b", "U+200B"), ("c\u3164i", "U+3164"), ("c\u2800i", "U+2800")]
+)
+def test_a_name_with_a_character_that_cannot_be_seen_is_refused(client, first_key, name, number):
+    created = call(client, "POST", "/api/v2/api-keys", {"name": name}, key=first_key)
+    path = f"/api/v2/api-keys/{first_key.id}"
+    renamed = call(client, "PATCH", path, {"name": name}, key=first_key)
+
+    for response in (created, renamed):
+        assert response.status_code == 400
+        (error,) = response.json()["errors"]
+        assert (error["pointer"], error["code"]) == ("/name", "misleading")
+        assert number in error["detail"]
+
+
+def test_version_1_still_takes_such_a_name_and_shows_it_by_number(client, first_key):
+    response = call(client, "POST", "/api/v1/api-keys", {"name": "ci\u200b"}, key=first_key)
+
+    assert response.status_code == 201
+    assert "“ci[U+200B]”" in str(ApiKey.objects.get(pk=response.json()["id"]))

@@ -30,10 +30,10 @@ def alter(owner, request):
 def test_the_list_shows_command_requester_and_reason(waiting, ann, browser):
     content = browser(ann).get(LIST).content.decode()
 
-    assert f"Disable {ApiKey.objects.get()} of Acme" in content
+    assert f"Disable {ApiKey.objects.get()} of “Acme”" in content
     assert "dana" in content
     assert "Leaked" in content
-    assert "0 of 2 Security" in content
+    assert "0 of 2 <bdi>Security</bdi>" in content
     assert "6\xa0days left" in content
 
 
@@ -89,7 +89,7 @@ def test_two_approvals_from_the_list_carry_the_command_out(waiting, ann, bob, br
 
     second = select(browser(bob), "approve", waiting)
 
-    assert results(second) == [f"Approved and executed: Disable {ApiKey.objects.get()} of Acme."]
+    assert results(second) == [f"Approved and executed: Disable {ApiKey.objects.get()} of “Acme”."]
     assert not ApiKey.objects.get().is_enabled
     record = CommandRecord.objects.get(message_type="approvals.approve", actor_label="ann")
     assert (record.channel, record.reason, record.client_address) == (
@@ -125,7 +125,7 @@ def test_what_was_decided_meanwhile_is_answered_as_well(waiting, ann, bob, brows
 
     response = select(browser(bob), "approve", waiting)
 
-    assert "This request is already denied. Denied by ann: Still in use" in results(response)[0]
+    assert "This request is already denied. Denied by ann: “Still in use”" in results(response)[0]
 
 
 def test_denying_needs_a_reason(waiting, ann, browser):
@@ -141,7 +141,7 @@ def test_denying_ends_the_request(waiting, ann, browser):
 
     assert results(response)[0].startswith("Denied: Disable API key")
     waiting.refresh_from_db()
-    assert (waiting.state, waiting.outcome) == ("denied", "Denied by ann: Still in use")
+    assert (waiting.state, waiting.outcome) == ("denied", "Denied by ann: “Still in use”")
 
 
 def test_the_page_of_a_request_says_everything_about_it(waiting, ann, browser):
@@ -165,7 +165,7 @@ def test_the_button_says_what_it_does(waiting, ann, bob, browser):
     assert "Approve (1 more needed after you)" in page(browser(ann), waiting)
     decide(browser(ann), waiting, "approve", reason="Confirmed")
 
-    consequence = f"disable {ApiKey.objects.get()} of Acme"
+    consequence = f"disable {ApiKey.objects.get()} of “Acme”"
     assert f"Approve and {consequence} now: you are the last vote" in page(browser(bob), waiting)
 
 
@@ -176,7 +176,7 @@ def test_the_page_shows_the_outcome_of_a_decision(waiting, ann, browser):
 
     assert response["Location"] == f"{LIST}{waiting.pk}/change/"
     content = client.get(response["Location"]).content.decode()
-    assert "Approved: 1 of 2 Security." in content
+    assert "Approved: 1 of 2 “Security”." in content
     assert "Confirmed" in content
     assert "You have already voted on this request." in content
     assert 'value="approve"' not in content
@@ -202,12 +202,12 @@ def test_the_requester_may_only_withdraw(waiting, dana, browser):
 def test_a_superuser_has_no_vote_by_being_one(waiting, browser):
     client = browser(User.objects.create_superuser("root"))
     content = page(client, waiting)
-    assert "You do not belong to Security" in content
+    assert "You do not belong to “Security”" in content
     assert 'value="approve"' not in content
 
     response = decide(client, waiting, "approve")
 
-    assert "You do not belong to Security" in said(response)[0]
+    assert "You do not belong to “Security”" in said(response)[0]
     assert not Vote.objects.exists()
 
 

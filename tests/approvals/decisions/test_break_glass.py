@@ -59,7 +59,7 @@ def test_it_carries_the_held_command_out_at_once_under_its_own_id(waiting, fay, 
 
     assert not ApiKey.objects.get().is_enabled
     assert request.state == "executed"
-    said = "Break-glass by fay, ticket INC-17: Leak in progress. Executed."
+    said = "Break-glass by fay, ticket INC-17: “Leak in progress”. Executed."
     assert request.outcome == said
     attempts = CommandRecord.objects.filter(command_id=waiting.command_id).order_by("attempt")
     assert [each.status for each in attempts] == ["postponed", "succeeded"]
@@ -94,7 +94,7 @@ def test_it_is_loud(waiting, fay, ann, policy_owners, context_of, mailoutbox):
     assert (line["log_level"], line["by"]) == ("error", "fay")
     alarms = [mail for mail in mailoutbox if "Break-glass was used" in mail.subject]
     assert sorted(mail.to for mail in alarms) == [["ann@example.com"], ["olga@example.com"]]
-    assert "Break-glass by fay, ticket INC-17: Leak in progress" in alarms[0].body
+    assert "Break-glass by fay, ticket INC-17: “Leak in progress”" in alarms[0].body
 
 
 def test_an_alarm_that_cannot_be_sent_is_logged(
@@ -191,7 +191,7 @@ def test_it_is_broken_from_the_page_of_the_request(waiting, fay, ann, browser):
 
     assert not ApiKey.objects.get().is_enabled
     (told,) = map(str, answer.context["messages"])
-    assert told == "Break-glass by fay, ticket INC-17: Leak in progress. Executed."
+    assert told == "Break-glass by fay, ticket INC-17: “Leak in progress”. Executed."
     assert "Use break-glass" not in browser(fay).get(f"{page}change/").content.decode()
 
 
@@ -227,7 +227,7 @@ def test_a_subject_that_has_changed_is_refused_as_stale(waiting, first_key, fay,
 
     assert (request.state, request.outcome_code) == ("refused", "stale")
     assert request.outcome.startswith(
-        "Break-glass by fay, ticket INC-17: Leak in progress. Refused on execution: "
+        "Break-glass by fay, ticket INC-17: “Leak in progress”. Refused on execution: "
     )
     settled = EventRecord.objects.get(message_type="approvals.settled", subject_id=str(waiting.pk))
     assert settled.data["outcome_code"] == "stale"

@@ -126,7 +126,7 @@ def test_one_denial_ends_it(request_to_disable, ann, bob, context_of):
 
     assert statuses(request_to_disable) == ["postponed", "cancelled"]
     record = CommandRecord.objects.get(command_id=request_to_disable.command_id, attempt=2)
-    assert (record.error_code, record.error_message) == ("denied", "Denied by bob: Still in use")
+    assert (record.error_code, record.error_message) == ("denied", "Denied by bob: “Still in use”")
     assert ApiKey.objects.get().is_enabled
 
 

@@ -60,7 +60,7 @@ def test_a_request_shows_all_that_a_decision_needs(asked, first_key, dana, ann, 
     }
     assert (body.pop("requested_at"), body.pop("approve_by")) != (None, None)
     assert (body.pop("what"), body.pop("requester")) == (
-        f"Disable {first_key.row} of Acme",
+        f"Disable {first_key.row} of “Acme”",
         {"kind": "api_key", "id": str(first_key.id), "label": asked.requester_label},
     )
     assert body == {
@@ -124,7 +124,7 @@ def test_it_shows_why_the_caller_may_not_vote(asked, ann, otto, dana, browser, c
         return mine["why"]
 
     assert "voted" in why(browser(ann))
-    assert "do not belong to Security" in why(browser(otto))
+    assert "do not belong to “Security”" in why(browser(otto))
     assert "You or a key of yours" in why(browser(dana))
     assert "signed in" in why(client, key=first_key)
 

@@ -37,7 +37,7 @@ def test_the_log_has_the_newest_attempts_of_ones_tenants_first(disabled_twice, g
     content = read("/audit/")
 
     assert content.index("Disable API key</a>") < content.index("Create API key</a>")
-    assert f"{ApiKey.objects.get(name='first')} of Acme" in content
+    assert f"{ApiKey.objects.get(name='first')} of “Acme”" in content
     assert "Rotation" in content
     assert str(globex_key.id) not in content
     assert "globex-main" not in content
@@ -107,7 +107,7 @@ def test_a_command_is_shown_with_every_attempt_and_event(disabled, read):
     content = read(f"/audit/commands/{disabled.command_id}")
 
     for words in (
-        f"<h1>Disable {ApiKey.objects.get()} of Acme</h1>",
+        f"<h1>Disable {ApiKey.objects.get()} of “Acme”</h1>",
         "Attempt 1: held for approval",
         "Attempt 2: succeeded",
         ">Approval requested</h3>",
