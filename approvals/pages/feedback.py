@@ -13,12 +13,16 @@ from audit.messages.outcomes import Outcome, Postponed
 
 
 class Feedback(NamedTuple):
-    """The outcome of a command as a Django message, with a secret to show once."""
+    """The outcome of a command as a Django message, with a secret to show once.
+
+    ``has_changed``: the decision would now have another effect, so nothing was decided.
+    """
 
     message: str
     level: int
     secret: str | None = None
     sentence: str = ""
+    has_changed: bool = False
 
     @property
     def is_done(self) -> bool:

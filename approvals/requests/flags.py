@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from approvals.models import ApprovalRequest, State
 from approvals.requests.listing import open_about
 from approvals.requests.staleness import staleness_of
+from approvals.sealing.payloads import Unloadable
 from audit.actors import credentials
 from audit.actors.actors import Actor
 from audit.messages.classes import Command
@@ -28,6 +29,16 @@ def flags_of(requests: Iterable[ApprovalRequest]) -> Mapping[UUID, list[str]]:
         ]
         for each in waiting
     }
+
+
+def warnings_of(request: ApprovalRequest) -> list[str]:
+    """Return the reasons why the execution of one request would be refused now."""
+    try:
+        command = request.command()
+    except Unloadable as problem:
+        return [problem.message]
+    flags = flags_of([request]).get(request.pk, ())
+    return sorted({*flags, *requester_flags(request, command)})
 
 
 def conflicts_of(
