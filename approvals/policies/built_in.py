@@ -58,7 +58,9 @@ def built_in_requirements(command: Command) -> dict[str, Any] | None:
 
 
 def _review_options(command: Command) -> dict[str, Any]:
-    return {"must_be_decided": True} if isinstance(command, ReviewBreakGlass) else {}
+    """Return the options of a review: it never expires, whatever other policies say."""
+    is_review = isinstance(command, ReviewBreakGlass)
+    return {"must_be_decided": True, "execute_within_s": None} if is_review else {}
 
 
 def must_be_decided(request: ApprovalRequest) -> bool:

@@ -108,6 +108,7 @@ PUBLIC = {
         "HistoryAdmin",
         "LinkedRows",
         "ReadOnlyAdmin",
+        "ReadOnlyInline",
         "RelatedFilter",
         "fields",
         "many_lines",
