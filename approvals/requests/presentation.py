@@ -128,9 +128,10 @@ class Ballot:
         may_end = is_requester and not built_in.must_be_decided(request)
         self.may_withdraw = not undecided and may_end
         self.may_take_back = not undecided and request.vote_of(actor) is not None
-        self.may_retry = request.is_retriable and (
-            is_requester or not _obstacle(lambda: request.check_is_approver(actor))
-        )
+        is_known = is_requester or self.may_deny
+        takes_part = is_known or not _obstacle(lambda: request.check_is_approver(actor))
+        self.may_retry = request.is_retriable and takes_part
+        self.may_comment = request.is_intact and takes_part
         self.may_raise_again = is_readable and not _obstacle(
             lambda: check_may_be_resubmitted(request, actor=actor)
         )
@@ -142,6 +143,7 @@ class Ballot:
         self.effects = {
             **({"approve": approval} if self.may_approve else {}),
             **({"deny": effects.ENDS} if self.may_deny else {}),
+            **({"request_changes": effects.ENDS} if self.may_deny else {}),
             **({"take_back": effects.TAKES_BACK} if self.may_take_back else {}),
             **({"withdraw": effects.ENDS} if self.may_withdraw else {}),
             **({"retry": retry} if self.may_retry else {}),

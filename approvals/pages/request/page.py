@@ -37,6 +37,8 @@ _OF_ATTEMPT = {
 _DID = {
     commands.Approve.message_type: "Approved",
     commands.Deny.message_type: "Denied",
+    commands.RequestChanges.message_type: "Requested changes",
+    commands.Comment.message_type: "Commented",
     commands.TakeBack.message_type: "Took back the vote",
     commands.Withdraw.message_type: "Withdrawn",
     commands.Retry.message_type: "Retried",
