@@ -17,7 +17,7 @@ from approvals.models import ApprovalRequest
 from approvals.sealing import evidence_files, payloads
 from approvals.sealing.evidence_files import NotGenuine
 from tests.approvals.attacks import attack, forge_record
-from tests.conftest import member, policy
+from tests.conftest import new_approver, policy
 from tests.tampering import tamper
 
 # The first test vector of RFC 8032, section 7.1.
@@ -317,7 +317,7 @@ def test_it_has_what_was_required_at_execution_and_by_whose_votes_that_was_met(
     legal = Group.objects.create(name="Legal")
     # Ann belongs to both groups, and voted before Legal was asked.
     ann.groups.add(legal)
-    carol = member("carol", acme, groups=waiting_groups(waiting))
+    carol = new_approver("carol", acme, groups=waiting_groups(waiting))
     policy("apikeys.*", group=legal, quorum=1)
     approve(waiting, bob)
     approve(waiting, carol)

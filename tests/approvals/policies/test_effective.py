@@ -18,7 +18,7 @@ from tests.approvals.admin_pages import LIST, page, select, text
 from tests.approvals.asking import REQUESTS, address, asks_for_many, decide, queries
 from tests.approvals.attacks import forge_record
 from tests.books import assert_balanced, attempts
-from tests.conftest import approved, completed, member, policy
+from tests.conftest import approved, completed, member, new_approver, policy
 from tests.http import call
 from tests.probes import deed, to
 from tests.tampering import let_time_pass
@@ -27,7 +27,7 @@ from tests.tampering import let_time_pass
 @pytest.fixture
 def carol(acme, security):
     """The third of Security."""
-    return member("carol", acme, groups=[security], is_staff=True)
+    return new_approver("carol", acme, groups=[security])
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def legal():
 @pytest.fixture
 def lea(acme, legal):
     """The only member of Legal."""
-    return member("lea", acme, groups=[legal], is_staff=True)
+    return new_approver("lea", acme, groups=[legal])
 
 
 def edit(*, quorum=None, **columns):
@@ -406,7 +406,12 @@ def time_out(command, context):
 def tighten_as_before(command, context):
     """Replace the one request by a stricter one, as *Tighten* of earlier versions."""
     request = ApprovalRequest.objects.get()
-    successor = request.supersede(request.command(), requirements=request.requirements)
+    held_command = request.command()
+    own = ("id", "payload", "seal", "digest", "row_seal")
+    fields = [each.attname for each in request._meta.fields if each.name not in own]
+    successor = ApprovalRequest(**{name: getattr(request, name) for name in fields})
+    request.settle("superseded", outcome=f"Replaced by a stricter request: {successor}.")
+    successor.add_sealed(held_command)
     context.emit(RequestSuperseded(approval_request_id=request.pk, successor_id=successor.pk))
 
 

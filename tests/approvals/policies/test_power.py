@@ -6,7 +6,7 @@ from django.contrib.auth.models import Group, User
 from approvals.models import ApprovalRequest, Policy
 from approvals.policies.commands import EditPolicy
 from tests.approvals.asking import decide
-from tests.conftest import held, member, policy
+from tests.conftest import held, new_approver, policy
 from tests.http import call
 from tests.tampering import let_time_pass
 
@@ -18,7 +18,7 @@ def ops(acme):
     """A group of three that no policy uses, with Pia, Paul and Peg in it."""
     group = Group.objects.create(name="Ops")
     for name in ("pia", "paul", "peg"):
-        member(name, acme, groups=[group])
+        new_approver(name, acme, groups=[group])
     return group
 
 
