@@ -12,7 +12,7 @@ from apikeys.models import ApiKey, ApiKeySecret, Customer, Membership
 from approvals.models import ApprovalRequest, Policy, Rule
 from approvals.pages.people.verbs import GROUP_VERBS, USER_VERBS
 from tests.approvals.people_pages import sent
-from tests.conftest import actor, create_key, held, policy
+from tests.conftest import actor, create_key, held, new_approver, policy
 from tests.http import call
 from tests.test_no_way_around import addresses
 from tests.test_roles import routes
@@ -58,8 +58,10 @@ def cast(first_key, dana, manager, ann, iris, policy_owners, root, gus):
 
 
 @pytest.fixture
-def gate(cast, second_key, security, ann, bob):
+def gate(cast, second_key, globex, security, ann, bob):
     """The policy on every command about keys and customers, once everybody is there."""
+    for name in ("gil", "gia"):
+        new_approver(name, globex, groups=[security])
     return policy("apikeys.*", group=security, quorum=2)
 
 
