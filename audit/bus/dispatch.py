@@ -10,7 +10,8 @@ import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any, NoReturn
+from datetime import timedelta
+from typing import Any, NamedTuple, NoReturn
 
 from django.db import Error, connection, transaction
 from structlog.contextvars import bind_contextvars
@@ -36,6 +37,18 @@ from audit.wire.pipeline import Pipeline
 from audit.wire.statements import Call
 
 MOST_RETRIES = 3
+
+
+class Trial(NamedTuple):
+    """The limits of a rehearsal, and what is read from it.
+
+    A statement may take as long as ``patience``, and wait for a lock for a quarter of it. ``look``
+    is called inside the transaction before its rollback, to read the result.
+    """
+
+    look: Callable[[], Any]
+    patience: timedelta
+
 
 # The attempts made in the outermost transaction that this code runs in, oldest first.
 _unit: ContextVar[list[Attempt] | None] = ContextVar("audit_unit", default=None)
@@ -110,12 +123,12 @@ def rehearse(
     *,
     held: CommandRecord,
     expected_number: int,
-    look: Callable[[], Any],
+    trial: Trial,
     accepts: Callable[[int], bool] | None = None,
 ) -> Rehearsal:
     """Return the outcome that a replay would have now; nothing is kept, recorded or sent.
 
-    ``look`` is called inside the transaction before its rollback, to read the result.
+    It fails if a statement takes longer than the trial's patience.
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
     given = cases.replayed(held, actor, expected_number=expected_number, by=Context())
@@ -125,7 +138,8 @@ def rehearse(
     token = _unit.set([attempt])
     try:
         with transaction.atomic(durable=True):
-            rehearsal = _run_undone(attempt, look)
+            store.limit_transaction(trial.patience)
+            rehearsal = _run_undone(attempt, trial.look)
             transaction.set_rollback(True)
             return rehearsal
     except Exception as error:
@@ -231,14 +245,13 @@ def _run_in_pipeline(
 def _run_undone(attempt: Attempt, look: Callable[[], Any]) -> Rehearsal:
     """Run an attempt without a record of it, inside a transaction that is rolled back."""
     command, context = attempt.command, attempt.context
-    store.limit_transaction()
     attempt.admit(store.open_transaction(command, context))
     _through_middleware(command, context)
     pipeline.send(store.CHECK_CONSTRAINTS)
     # Without the result, which is rolled back, and without a secret, which no one may see.
     return Rehearsal(
         outcome=Completed(command_id=context.command_id),
-        event_types=tuple(event.message_type for event in context.events),
+        events=tuple(context.events),
         seen=look(),
     )
 

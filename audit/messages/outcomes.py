@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
+from audit.messages.classes import Event
 from audit.messages.exceptions import Failed as FailedError
 from audit.messages.exceptions import Refused as RefusedError
 
@@ -74,7 +75,7 @@ class Rehearsal:
     """The outcome of a replay that was rolled back. ``seen`` is data read before the rollback."""
 
     outcome: "ReplayOutcome"
-    event_types: tuple[str, ...] = ()
+    events: tuple[Event, ...] = ()
     seen: Any = None
 
 
