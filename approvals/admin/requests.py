@@ -11,7 +11,7 @@ from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods, require_safe
 
-from approvals.decisions.rehearsal import BRIEFLY, PATIENTLY
+from approvals.decisions.rehearsal import LONG_TIMEOUT, SHORT_TIMEOUT
 from approvals.models import ApprovalRequest
 from approvals.pages import links
 from approvals.pages.feedback import not_sent
@@ -68,13 +68,13 @@ class ApprovalRequestAdmin(HistoryAdmin):
         is_read = request.method == "GET" and "prefetch" not in request.headers.get(
             "Sec-Purpose", ""
         )
-        return self._request_page(request, object_id, patience=BRIEFLY if is_read else None)
+        return self._request_page(request, object_id, timeout=SHORT_TIMEOUT if is_read else None)
 
     def try_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show one request with the result of a test run."""
         if request.method != "POST":
             return redirect(links.request_url(self.visible(request, object_id).pk))
-        return self._request_page(request, object_id, patience=PATIENTLY)
+        return self._request_page(request, object_id, timeout=LONG_TIMEOUT)
 
     def decide_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Send the decision made on the page of a request."""
@@ -86,7 +86,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
         decided = decision.decide(row, verb=verb, displayed=displayed, request=request)
         self.message_user(request, decided.message, decided.level)
         if decided.has_changed:
-            return self._request_page(request, object_id, patience=BRIEFLY)
+            return self._request_page(request, object_id, timeout=SHORT_TIMEOUT)
         page = links.request_url(row.pk)
         if decided.secret is None:
             return redirect(page)
@@ -112,9 +112,9 @@ class ApprovalRequestAdmin(HistoryAdmin):
         return self.page(request, "approvals/selected.html", **context)
 
     def _request_page(
-        self, request: HttpRequest, object_id: str, *, patience: timedelta | None
+        self, request: HttpRequest, object_id: str, *, timeout: timedelta | None
     ) -> HttpResponse:
         row = self.visible(request, object_id)
-        context = request_page.read(row, actor=actor_of_request(request), patience=patience)
+        context = request_page.read(row, actor=actor_of_request(request), timeout=timeout)
         context["typed_reason"] = request.POST.get("reason") or kept_reason(request)
         return self.page(request, "approvals/request.html", **context)

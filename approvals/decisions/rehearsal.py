@@ -17,13 +17,13 @@ from approvals.sealing.values import Values
 from audit.bus import dispatch
 from audit.messages import exceptions
 from audit.messages.classes import Command, Event
-from audit.messages.outcomes import Completed, ReplayFailed, ReplayRefused
+from audit.messages.outcomes import Completed, ReplayFailed, ReplayRefused, Trial
 from audit.pages.labels import words
 
 #: The longest that a statement may take when a page is opened: a lock is awaited for 100 ms.
-BRIEFLY = timedelta(milliseconds=400)
-#: The longest that a statement may take when a person asks for it: a lock is awaited for 500 ms.
-PATIENTLY = timedelta(seconds=2)
+SHORT_TIMEOUT = timedelta(milliseconds=400)
+#: The longest that a statement may take on the button: a lock is awaited for 500 ms.
+LONG_TIMEOUT = timedelta(seconds=2)
 _UNFINISHED = (exceptions.TimedOut, exceptions.Deadlocked, exceptions.ConnectionLost)
 
 
@@ -42,7 +42,7 @@ class Tried:
     duration_ms: int
 
 
-def rehearse(request: ApprovalRequest, command: Command, *, patience: timedelta) -> Tried:
+def rehearse(request: ApprovalRequest, command: Command, *, timeout: timedelta) -> Tried:
     """Run a held command as its requester, read its effects, and roll it back.
 
     Its effective requirements have been read.
@@ -53,8 +53,8 @@ def rehearse(request: ApprovalRequest, command: Command, *, patience: timedelta)
         held=execution.released(request),
         expected_number=request.subject_number,
         accepts=lambda number: staleness.is_current(request, number=number),
-        trial=dispatch.Trial(
-            look=lambda: subjects.present_values(request.subject_reference), patience=patience
+        trial=Trial(
+            look=lambda: subjects.present_values(request.subject_reference), timeout=timeout
         ),
     )
     is_unfinished = False

@@ -12,7 +12,7 @@ _NOTHING = "—"
 
 
 class Change(NamedTuple):
-    """A value before and after, as text; ``before`` is empty if the events do not tell it."""
+    """A value before and after, as text; ``before`` is empty if the events do not have it."""
 
     name: str
     before: str
@@ -20,7 +20,7 @@ class Change(NamedTuple):
 
 
 def changes_of(emitted: Iterable[Event], *, is_done: bool) -> list[Change]:
-    """Return the changes that events tell of.
+    """Return the changes that the events report.
 
     If the change ``is_done``, the other groups that the person was in are unknown and left out.
     """

@@ -10,8 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import replace
-from datetime import timedelta
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
 from django.db import Error, connection, transaction
 from structlog.contextvars import bind_contextvars
@@ -30,6 +29,7 @@ from audit.messages.outcomes import (
     ReplayFailed,
     ReplayOutcome,
     ReplayRefused,
+    Trial,
 )
 from audit.models.records import CommandRecord
 from audit.wire import pipeline
@@ -37,18 +37,6 @@ from audit.wire.pipeline import Pipeline
 from audit.wire.statements import Call
 
 MOST_RETRIES = 3
-
-
-class Trial(NamedTuple):
-    """The limits of a rehearsal, and what is read from it.
-
-    A statement may take as long as ``patience``, and wait for a lock for a quarter of it. ``look``
-    is called inside the transaction before its rollback, to read the result.
-    """
-
-    look: Callable[[], Any]
-    patience: timedelta
-
 
 # The attempts made in the outermost transaction that this code runs in, oldest first.
 _unit: ContextVar[list[Attempt] | None] = ContextVar("audit_unit", default=None)
@@ -128,7 +116,7 @@ def rehearse(
 ) -> Rehearsal:
     """Return the outcome that a replay would have now; nothing is kept, recorded or sent.
 
-    It fails if a statement takes longer than the trial's patience.
+    It fails if a statement takes longer than the trial's timeout.
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
     given = cases.replayed(held, actor, expected_number=expected_number, by=Context())
@@ -138,7 +126,7 @@ def rehearse(
     token = _unit.set([attempt])
     try:
         with transaction.atomic(durable=True):
-            store.limit_transaction(trial.patience)
+            store.limit_transaction(trial.timeout)
             rehearsal = _run_undone(attempt, trial.look)
             transaction.set_rollback(True)
             return rehearsal

@@ -142,12 +142,12 @@ def open_transaction(command: Command, context: Context) -> Opening:
     return Opening(xid, number or 0, tenant, twin_position, named)
 
 
-def limit_transaction(patience: timedelta) -> None:
+def limit_transaction(timeout: timedelta) -> None:
     """Set short timeouts for the rest of the transaction, so that it cannot block others.
 
-    A statement may take as long as ``patience``, and wait for a lock for a quarter of it.
+    A statement may take as long as ``timeout``, and wait for a lock for a quarter of it.
     """
-    longest = round(patience.total_seconds() * 1000)
+    longest = round(timeout.total_seconds() * 1000)
     limits = f"SET LOCAL lock_timeout = {longest // 4}; SET LOCAL statement_timeout = {longest}"
     with connection.cursor() as cursor:
         cursor.execute(limits)

@@ -1,7 +1,8 @@
 """Outcomes of commands. Refusals and failures are exceptions, except in a replay."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
@@ -68,6 +69,17 @@ class ReplayFailed:
 
     command_id: UUID
     error: FailedError
+
+
+class Trial(NamedTuple):
+    """The limits of a rehearsal, and what is read from it.
+
+    A statement may take as long as ``timeout``, and wait for a lock for a quarter of it. ``look``
+    is called inside the transaction before its rollback, to read the result.
+    """
+
+    look: Callable[[], Any]
+    timeout: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -60,9 +60,9 @@ class Clock(NamedTuple):
 
 
 def read(
-    request: ApprovalRequest, *, actor: Actor, patience: timedelta | None = None
+    request: ApprovalRequest, *, actor: Actor, timeout: timedelta | None = None
 ) -> dict[str, Any]:
-    """Return the context of the page for the actor, with a test run if there is ``patience``."""
+    """Return the context of the page for the actor, with a test run if there is ``timeout``."""
     # Before the votes: an event in between is then new to the reader.
     number = request.number
     (presented,) = present([request], actor=actor)
@@ -91,7 +91,7 @@ def read(
         "held": held,
         "user_agent": one_line(held.user_agent, longest=_LONGEST) if held else "",
     }
-    return context | _content(presented, held, actor=actor, patience=patience if may_try else None)
+    return context | _content(presented, held, actor=actor, timeout=timeout if may_try else None)
 
 
 def _content(
@@ -99,14 +99,14 @@ def _content(
     held: CommandRecord | None,
     *,
     actor: Actor,
-    patience: timedelta | None,
+    timeout: timedelta | None,
 ) -> dict[str, Any]:
     """Return the content of the payload; nothing if it cannot be verified."""
     request, command = presented.request, presented.command
     if command is None or held is None:
         return {"title": presented.sentence}
-    may_run = patience is not None and request.is_open
-    tried = rehearse(request, command, patience=patience) if patience and may_run else None
+    may_run = timeout is not None and request.is_open
+    tried = rehearse(request, command, timeout=timeout) if timeout and may_run else None
     values = tried.values if tried else None
     compared = differences(request, command, tried_values=values) if request.is_open else None
     changed = (

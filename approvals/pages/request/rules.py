@@ -19,7 +19,7 @@ class RulesChange(NamedTuple):
 
 
 def rules_change(emitted: Iterable[Event]) -> RulesChange | None:
-    """Return the change of the required approvals; None if the events tell of no such change."""
+    """Return the change of the required approvals; None without one."""
     event = next((each for each in emitted if isinstance(each, PolicyCreated | PolicyEdited)), None)
     if event is None:
         return None
