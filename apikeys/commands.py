@@ -1,7 +1,7 @@
 """Commands of customers, their members and API keys."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -72,6 +72,7 @@ class CreateApiKey(ApiKeyFields, Command):
     sentence = "Create the API key {name}"
 
     api_key_id: UUID = generated()
+    confirm_similar_name: bool = False
 
     def __post_init__(self) -> None:
         """Normalize and check the values.
@@ -84,6 +85,12 @@ class CreateApiKey(ApiKeyFields, Command):
     def columns(self) -> dict[str, Any]:
         """Return the columns of the new key, each with its value."""
         return _columns(self)
+
+    def content(self) -> dict[str, Any]:
+        """Return the fields of the new key."""
+        return {each.name: getattr(self, each.name) for each in fields(ApiKeyFields)}
+
+    proposed_values = content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +111,7 @@ class UpdateApiKey(_OnKey):
     expires_at: datetime | None = None
     metadata: dict[str, Any] | None = None
     cleared: tuple[Literal["not_before", "expires_at"], ...] = ()
+    confirm_similar_name: bool = False
 
     def __post_init__(self) -> None:
         """Normalize and check the values.

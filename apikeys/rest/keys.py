@@ -17,7 +17,7 @@ from apikeys.rest.listing import ApiKeyListQuery, found_by
 from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret
 from apikeys.rest.serializers import CreateApiKeyInput, RotateApiKeyInput, UpdateApiKeyInput
 from apikeys.rights import BeyondOwnRights
-from audit.domain import Completed, NotFound
+from audit.domain import Completed, NotFound, SimilarName
 from audit.rest import CommandViewSet, body, documented, page
 
 _REVEALING = ("create", "rotate", "pick_up")
@@ -49,7 +49,7 @@ class ApiKeyViewSet(CommandViewSet):
         "create_api_key",
         takes=CreateApiKeyInput,
         succeeds_with=status.HTTP_201_CREATED,
-        raises=(BeyondOwnRights, NotFound),
+        raises=(BeyondOwnRights, NotFound, SimilarName),
     )
     def create(self, request: Request) -> Response:
         """Create a key and return its secret, once."""
@@ -59,7 +59,7 @@ class ApiKeyViewSet(CommandViewSet):
     @_command(
         "update_api_key",
         takes=UpdateApiKeyInput,
-        raises=(BeyondOwnRights, refusals.AlreadyDeleted, refusals.NothingToChange),
+        raises=(BeyondOwnRights, refusals.AlreadyDeleted, refusals.NothingToChange, SimilarName),
     )
     def partial_update(self, request: Request, api_key_id: UUID) -> Response:
         """Change the name, scopes, networks, validity or metadata of a key."""
