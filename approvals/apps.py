@@ -11,6 +11,7 @@ class ApprovalsConfig(AppConfig):
         "decisions.handlers",
         "evolution",
         "people.handlers",
+        "people.roles",
         "policies.bootstrap",
         "policies.handlers",
         "requests.pending",

@@ -58,6 +58,16 @@ def change_password(command: sessions.ChangePassword, context: Context) -> None:
     context.emit(sessions.PasswordChanged(user_id=command.user_id, username=context.actor.label))
 
 
+@handles(sessions.RecordFailedPasswordChange)
+def record_failed_password_change(
+    command: sessions.RecordFailedPasswordChange, context: Context
+) -> None:
+    event = (
+        sessions.PasswordChangeThrottled if command.is_throttled else sessions.PasswordChangeFailed
+    )
+    context.emit(event(user_id=command.user_id, username=context.actor.label))
+
+
 @handles(sessions.RecordFailedSignIn)
 def record_failed_sign_in(command: sessions.RecordFailedSignIn, context: Context) -> None:
     user = get_user_model()._default_manager.filter(pk=command.user_id).first()
@@ -70,7 +80,8 @@ def record_failed_sign_in(command: sessions.RecordFailedSignIn, context: Context
 
 @precondition(
     *(commands.ExportRecords, commands.EndExport, commands.ViewPage),
-    *(sessions.SignIn, sessions.SignOut, sessions.RecordFailedSignIn),
+    *(sessions.SignIn, sessions.SignOut),
+    *(sessions.RecordFailedSignIn, sessions.RecordFailedPasswordChange),
 )
 def check_is_not_held(*_: object) -> None:
     """Refuse to be held: after approval there would be no request to send the file or page to.

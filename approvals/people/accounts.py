@@ -4,6 +4,7 @@ from django.conf import settings
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
+from django.core.mail import send_mail
 from django.db.models import PROTECT, RESTRICT, Q, QuerySet
 from django.urls import reverse
 from django.utils.encoding import force_bytes
@@ -37,12 +38,27 @@ def permission_named(name: str) -> Permission:
     return found
 
 
+def locked_user(user_id: int) -> User:
+    return User.objects.select_for_update().get(pk=user_id)
+
+
+def new_user(username: str, *, email: str) -> User:
+    """Return a user to be saved, who has no password yet.
+
+    :raises Invalid: if the name is taken, or a field is invalid.
+    """
+    user = User(username=username, email=email)
+    user.set_unusable_password()
+    check_valid(user)
+    return user
+
+
 def check_valid(row: User | Group) -> None:
     """Check the fields of a user or group.
 
     :raises Invalid: if the name is taken or misleading, or a field is invalid.
     """
-    check_name(str(row))
+    check_name(str(row), field=User.USERNAME_FIELD if isinstance(row, User) else "name")
     try:
         row.full_clean(exclude=["password"])
     except ValidationError as error:
@@ -68,6 +84,11 @@ def password_link(user: User) -> str:
     identifier = urlsafe_base64_encode(force_bytes(user.pk))
     token = default_token_generator.make_token(user)
     return settings.BASE_URL + reverse("password_reset_confirm", args=[identifier, token])
+
+
+def send_password_link(user: User) -> None:
+    text = f"Set your password here: {password_link(user)}"
+    send_mail("[Countersign] Set your password", text, None, [user.email])
 
 
 def _named(permission: str) -> QuerySet[Permission]:

@@ -10,13 +10,16 @@ from audit.messages.classes import Command, SubjectOf
 MANAGE_PEOPLE = "approvals.manage_people"
 
 
-def _group_label(group_id: int) -> str:
+def group_label(group_id: int) -> str:
+    """Return the name and id of a group, for sentences."""
     name = Group.objects.filter(pk=group_id).values_list("name", flat=True).first()
     return f"{quoted(name)} (group {group_id})" if name else f"group {group_id}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class _OnUser(Command):
+class OnUser(Command):
+    """A command on a user."""
+
     required_permission = MANAGE_PEOPLE
     subject = SubjectOf("user", "user_id")
 
@@ -44,7 +47,7 @@ class CreateUser(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SendPasswordLink(_OnUser):
+class SendPasswordLink(OnUser):
     """E-mail a password link to the user's address on file."""
 
     message_type = "approvals.send_password_link"
@@ -52,7 +55,7 @@ class SendPasswordLink(_OnUser):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequirePasswordReset(_OnUser):
+class RequirePasswordReset(OnUser):
     """Make a user's password unusable, and end all sessions of the user."""
 
     message_type = "approvals.require_password_reset"
@@ -60,17 +63,19 @@ class RequirePasswordReset(_OnUser):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetUserActive(_OnUser):
+class SetUserActive(OnUser):
     """Activate or deactivate a user account."""
 
     message_type = "approvals.set_user_active"
-    sentence = "Set {subject} active: {is_active}"
 
     is_active: bool
 
+    def describe(self, subject_label: str) -> str:
+        return f"{'Activate' if self.is_active else 'Deactivate'} the account of {subject_label}"
+
 
 @dataclass(frozen=True, kw_only=True)
-class DeleteUser(_OnUser):
+class DeleteUser(OnUser):
     """Delete a user account that no other record refers to."""
 
     message_type = "approvals.delete_user"
@@ -78,27 +83,35 @@ class DeleteUser(_OnUser):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetStaff(_OnUser):
+class SetStaff(OnUser):
     """Grant or revoke access to the admin pages."""
 
     message_type = "approvals.set_staff"
-    sentence = "Set admin access of {subject}: {is_staff}"
 
     is_staff: bool
 
+    def describe(self, subject_label: str) -> str:
+        if self.is_staff:
+            return f"Grant {subject_label} access to the admin pages"
+        return f"Revoke the access of {subject_label} to the admin pages"
+
 
 @dataclass(frozen=True, kw_only=True)
-class SetSuperuser(_OnUser):
+class SetSuperuser(OnUser):
     """Grant or revoke superuser status."""
 
     message_type = "approvals.set_superuser"
-    sentence = "Set superuser status of {subject}: {is_superuser}"
 
     is_superuser: bool
 
+    def describe(self, subject_label: str) -> str:
+        if self.is_superuser:
+            return f"Grant {subject_label} superuser status"
+        return f"Revoke the superuser status of {subject_label}"
+
 
 @dataclass(frozen=True, kw_only=True)
-class GrantPermission(_OnUser):
+class GrantPermission(OnUser):
     """Grant a user a permission, such as ``apikeys.disable_apikey``."""
 
     message_type = "approvals.grant_permission"
@@ -108,7 +121,7 @@ class GrantPermission(_OnUser):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RevokePermission(_OnUser):
+class RevokePermission(OnUser):
     """Revoke a permission from a user."""
 
     message_type = "approvals.revoke_permission"
@@ -167,7 +180,7 @@ class DeleteGroup(_OnGroup):
 
 
 @dataclass(frozen=True, kw_only=True)
-class AddToGroup(_OnUser):
+class AddToGroup(OnUser):
     """Add a user to a group."""
 
     message_type = "approvals.add_to_group"
@@ -175,11 +188,11 @@ class AddToGroup(_OnUser):
     group_id: int
 
     def describe(self, subject_label: str) -> str:
-        return f"Add {subject_label} to {_group_label(self.group_id)}"
+        return f"Add {subject_label} to {group_label(self.group_id)}"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RemoveFromGroup(_OnUser):
+class RemoveFromGroup(OnUser):
     """Remove a user from a group."""
 
     message_type = "approvals.remove_from_group"
@@ -187,4 +200,4 @@ class RemoveFromGroup(_OnUser):
     group_id: int
 
     def describe(self, subject_label: str) -> str:
-        return f"Remove {subject_label} from {_group_label(self.group_id)}"
+        return f"Remove {subject_label} from {group_label(self.group_id)}"

@@ -3,8 +3,8 @@
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission, User
-from django.core.mail import send_mail
 from django.db import transaction
+from django.utils.text import get_text_list
 
 from approvals.people import accounts, commands, events
 from approvals.people.accounts import OWNERS
@@ -42,9 +42,7 @@ class NoAddress(Conflict):
 
 @handles(commands.CreateUser)
 def create_user(command: commands.CreateUser, context: Context) -> User:
-    user = User(username=command.username, email=command.email)
-    user.set_unusable_password()
-    accounts.check_valid(user)
+    user = accounts.new_user(command.username, email=command.email)
     user.save(force_insert=True)
     # On a replay the caller is no longer there, and the last approver must not see the link.
     if not context.is_replay:
@@ -55,17 +53,17 @@ def create_user(command: commands.CreateUser, context: Context) -> User:
 
 @handles(commands.SendPasswordLink)
 def send_password_link(command: commands.SendPasswordLink, context: Context) -> User:
-    user = _user(command.user_id)
+    user = accounts.locked_user(command.user_id)
     if not user.email:
         raise NoAddress
-    transaction.on_commit(lambda: _send_link(user), robust=True)
+    transaction.on_commit(lambda: accounts.send_password_link(user), robust=True)
     context.emit(events.PasswordLinkSent(user_id=user.pk))
     return user
 
 
 @handles(commands.RequirePasswordReset)
 def require_password_reset(command: commands.RequirePasswordReset, context: Context) -> User:
-    user = _user(command.user_id)
+    user = accounts.locked_user(command.user_id)
     # Sessions contain a hash of the password: a new password ends them.
     user.set_unusable_password()
     user.save(update_fields=["password"])
@@ -91,26 +89,39 @@ def set_superuser(command: commands.SetSuperuser, context: Context) -> User:
 
 @handles(commands.DeleteUser)
 def delete_user(command: commands.DeleteUser, context: Context) -> None:
-    user = _user(command.user_id)
-    keeping = accounts.rows_that_keep(user)
-    if keeping:
-        name = quoted(user.username)
-        message = f"{', '.join(keeping)} refer to {name}: deactivate the account instead."
-        raise StillReferredTo(message)
+    user = accounts.locked_user(command.user_id)
+    check_user_can_be_deleted(user)
     user.delete()
     context.emit(events.UserDeleted(user_id=command.user_id, username=user.username))
 
 
+def check_user_can_be_deleted(user: User) -> None:
+    """Check that no other records refer to an account.
+
+    :raises StillReferredTo: if they do.
+    """
+    if kinds := accounts.rows_that_keep(user):
+        refer = f"{get_text_list(kinds, 'and')} refer to this account"
+        message = f"{quoted(user.username)} can't be deleted: {refer}."
+        raise StillReferredTo(f"{message} Deactivate the account instead.")
+
+
 @handles(commands.GrantPermission)
 def grant_permission(command: commands.GrantPermission, context: Context) -> User:
-    user, permission = _user(command.user_id), accounts.permission_named(command.permission)
+    user, permission = (
+        accounts.locked_user(command.user_id),
+        accounts.permission_named(command.permission),
+    )
     _add(user.user_permissions, permission, events.PermissionGranted(**command.plain()), context)
     return user
 
 
 @handles(commands.RevokePermission)
 def revoke_permission(command: commands.RevokePermission, context: Context) -> User:
-    user, permission = _user(command.user_id), accounts.permission_named(command.permission)
+    user, permission = (
+        accounts.locked_user(command.user_id),
+        accounts.permission_named(command.permission),
+    )
     _remove(user.user_permissions, permission, events.PermissionRevoked(**command.plain()), context)
     return user
 
@@ -154,34 +165,36 @@ def rename_group(command: commands.RenameGroup, context: Context) -> Group:
 @handles(commands.DeleteGroup)
 def delete_group(command: commands.DeleteGroup, context: Context) -> None:
     group = _group(command.group_id)
-    if group.name == OWNERS:
-        raise OwnersGoByTheirName
-    keeping = accounts.rows_that_keep(group)
-    if keeping:
-        message = (
-            f"{', '.join(keeping)} refer to the group {quoted(group.name)}, now or in the past."
-        )
-        raise StillReferredTo(message)
+    check_group_can_be_deleted(group)
     group.delete()
     context.emit(events.GroupDeleted(group_id=command.group_id, group_name=group.name))
 
 
+def check_group_can_be_deleted(group: Group) -> None:
+    """Check that a group is not *Policy owners*, and that no other records refer to it.
+
+    :raises OwnersGoByTheirName: if it is *Policy owners*.
+    :raises StillReferredTo: if other records refer to it.
+    """
+    if group.name == OWNERS:
+        raise OwnersGoByTheirName
+    if kinds := accounts.rows_that_keep(group):
+        refer = f"{get_text_list(kinds, 'and')} refer to this group, now or in the past"
+        raise StillReferredTo(f"{quoted(group.name)} can't be deleted: {refer}.")
+
+
 @handles(commands.AddToGroup)
 def add_to_group(command: commands.AddToGroup, context: Context) -> User:
-    user, group = _user(command.user_id), _group(command.group_id)
+    user, group = accounts.locked_user(command.user_id), _group(command.group_id)
     _add(user.groups, group, events.MemberJoined(**command.plain()), context)
     return user
 
 
 @handles(commands.RemoveFromGroup)
 def remove_from_group(command: commands.RemoveFromGroup, context: Context) -> User:
-    user, group = _user(command.user_id), _group(command.group_id)
+    user, group = accounts.locked_user(command.user_id), _group(command.group_id)
     _remove(user.groups, group, events.MemberLeft(**command.plain()), context)
     return user
-
-
-def _user(user_id: int) -> User:
-    return User.objects.select_for_update().get(pk=user_id)
 
 
 def _group(group_id: int) -> Group:
@@ -207,15 +220,10 @@ def _set(flag: str, command: Any, event: Event, context: Context) -> User:
 
     :raises NothingToChange: if it already has that value.
     """
-    user, value = _user(command.user_id), getattr(command, flag)
+    user, value = accounts.locked_user(command.user_id), getattr(command, flag)
     if getattr(user, flag) == value:
         raise NothingToChange
     setattr(user, flag, value)
     user.save(update_fields=[flag])
     context.emit(event)
     return user
-
-
-def _send_link(user: User) -> None:
-    text = f"Set your password here: {accounts.password_link(user)}"
-    send_mail("[Countersign] Set your password", text, None, [user.email])

@@ -12,6 +12,7 @@ from typing import Any
 from django.contrib.auth.models import Group
 
 from approvals.people import commands as people
+from approvals.people import roles
 from approvals.people.accounts import OWNERS
 from approvals.policies import power
 from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy, ReviewBreakGlass
@@ -107,6 +108,10 @@ _GUARDED: dict[type[Command], Callable[[Any], bool]] = {
     EditPolicy: _always,
     DisablePolicy: _always,
     ReviewBreakGlass: _always,
+    # Among their parts are permissions on approvals.
+    roles.CreateApprover: _always,
+    roles.GrantApproverRole: _always,
+    roles.RevokeApproverRole: _always,
     people.SetSuperuser: _always,
     people.SetUserActive: _touches_person,
     people.DeleteUser: _touches_person,

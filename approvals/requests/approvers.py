@@ -29,6 +29,11 @@ class Need:
     is_unsatisfiable: bool
 
     @property
+    def group_in_quotes(self) -> str:
+        """The name of the group for a sentence."""
+        return quoted(self.group)
+
+    @property
     def missing(self) -> int:
         return max(self.quorum - len(self.counting), 0)
 

@@ -40,6 +40,15 @@ class ChangePassword(_OnAccount):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecordFailedPasswordChange(_OnAccount):
+    """Record that a person gave a wrong old password when changing their own."""
+
+    message_type = "people.record_failed_password_change"
+
+    is_throttled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecordFailedSignIn(_OnAccount):
     """Record a sign-in that failed. ``user_id`` is 0 if there is no such account."""
 
@@ -76,6 +85,20 @@ class PasswordChanged(_OfAccount):
     """A person changed the password of their account."""
 
     message_type = "people.password_changed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordChangeFailed(_OfAccount):
+    """A person did not change the password of their account: the old password was wrong."""
+
+    message_type = "people.password_change_failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasswordChangeThrottled(_OfAccount):
+    """There were too many wrong old passwords: further ones are refused for a while."""
+
+    message_type = "people.password_change_throttled"
 
 
 @dataclass(frozen=True, kw_only=True)

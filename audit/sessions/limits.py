@@ -1,4 +1,4 @@
-"""Limits on attempts to sign in, by IP address and by account.
+"""Limits on passwords tried: to sign in, by IP address and account, or to change one's own.
 
 An account's limit must not let a stranger lock its owner out. So a browser in which the account has
 signed in before has a limit of its own, recognized by a signed cookie:
@@ -7,8 +7,9 @@ https://owasp.org/www-community/Slow_Down_Online_Guessing_Attacks_with_Device_Co
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from threading import BoundedSemaphore
 
 from django.conf import settings
@@ -18,7 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from audit.entry import rate_limits
 from audit.entry.rate_limits import Limit, LimitReached
 from audit.entry.requests import client_address
-from audit.sessions.recording import record_failed
+from audit.sessions.recording import record_failed, record_failed_change
 
 _COOKIE = "device"
 _SALT = "audit.sessions.device"
@@ -33,21 +34,49 @@ class Busy(Exception):
 
 
 @contextmanager
-def limited(request: HttpRequest, username: str) -> Iterator[None]:
-    """Take an attempt from the limits, and give it back if the block succeeds.
+def one_check() -> Iterator[None]:
+    """Check or set a password in the block.
 
-    :raises LimitReached: if there were too many attempts.
     :raises Busy: if too many passwords are being checked at the moment.
     """
     if not _checks.acquire(blocking=False):
         raise Busy
     try:
-        taken = _taken(request, username)
         yield
     finally:
         _checks.release()
-    for row, limit in taken:
-        rate_limits.give_back(row, limit)
+
+
+@contextmanager
+def limited(request: HttpRequest, username: str) -> Iterator[None]:
+    """Take an attempt to sign in from the limits, and give it back if the block succeeds.
+
+    :raises LimitReached: if there were too many attempts.
+    :raises Busy: as `one_check`.
+    """
+    rows = {
+        f"sign-in {rate_limits.row_of_address(client_address(request))}": (
+            settings.RATE_LIMIT_SIGN_IN_PER_ADDRESS
+        ),
+        _row_of_account(request, username): settings.RATE_LIMIT_SIGN_IN_PER_ACCOUNT,
+    }
+    with _attempt(rows, partial(record_failed, request, username, is_throttled=True)):
+        yield
+
+
+@contextmanager
+def limited_change(request: HttpRequest) -> Iterator[None]:
+    """Take an attempt to change one's own password, and give it back if the block succeeds.
+
+    Only the account's own sessions use up this limit: failed sign-ins do not, nor does it limit
+    signing in.
+
+    :raises LimitReached: if there were too many attempts.
+    :raises Busy: as `one_check`.
+    """
+    rows = {f"password-change account:{request.user.pk}": settings.RATE_LIMIT_SIGN_IN_PER_ACCOUNT}
+    with _attempt(rows, partial(record_failed_change, request, is_throttled=True)):
+        yield
 
 
 def remember_device(request: HttpRequest, response: HttpResponse) -> None:
@@ -64,28 +93,25 @@ def remember_device(request: HttpRequest, response: HttpResponse) -> None:
     )
 
 
-def _taken(request: HttpRequest, username: str) -> list[tuple[str, Limit]]:
-    rows = {
-        f"sign-in {rate_limits.row_of_address(client_address(request))}": (
-            settings.RATE_LIMIT_SIGN_IN_PER_ADDRESS
-        ),
-        _row_of_account(request, username): settings.RATE_LIMIT_SIGN_IN_PER_ACCOUNT,
-    }
-    taken = []
-    for row, setting in rows.items():
-        limit = rate_limits.limit_of(setting)
-        if limit:
-            _take(request, username, row, limit)
-            taken.append((row, limit))
-    return taken
+@contextmanager
+def _attempt(
+    rows: Mapping[str, tuple[int, int] | None], record_throttled: Callable[[], None]
+) -> Iterator[None]:
+    limits = {row: limit for row, found in rows.items() if (limit := rate_limits.limit_of(found))}
+    with one_check():
+        for row, limit in limits.items():
+            _take(row, limit, record_throttled)
+        yield
+    for row, limit in limits.items():
+        rate_limits.give_back(row, limit)
 
 
-def _take(request: HttpRequest, username: str, row: str, limit: Limit) -> None:
+def _take(row: str, limit: Limit, record_throttled: Callable[[], None]) -> None:
     try:
         rate_limits.take(row, limit, policy="sign-in")
     except LimitReached:
         if _is_first(row, limit):
-            record_failed(request, username, is_throttled=True)
+            record_throttled()
         raise
 
 

@@ -12,7 +12,7 @@ from audit.bus.dispatch import dispatch
 from audit.entry.requests import context_of
 from audit.messages.classes import Command
 from audit.sessions import store
-from audit.sessions.commands import RecordFailedSignIn, SignIn, SignOut
+from audit.sessions.commands import RecordFailedPasswordChange, RecordFailedSignIn, SignIn, SignOut
 
 CHANNEL = "sign-in"
 
@@ -48,6 +48,12 @@ def record_failed(
     user = users.filter(**{get_user_model().USERNAME_FIELD: username}).first()
     command = RecordFailedSignIn(user_id=user.pk if user else 0, is_throttled=is_throttled)
     _record(command, request, None)
+
+
+def record_failed_change(request: HttpRequest, *, is_throttled: bool = False) -> None:
+    """Record a wrong old password of the signed-in user."""
+    user: Any = request.user
+    _record(RecordFailedPasswordChange(user_id=user.pk, is_throttled=is_throttled), request, user)
 
 
 def _record(command: Command, request: HttpRequest | None, user: Any) -> None:

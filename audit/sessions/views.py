@@ -1,12 +1,16 @@
 """Signing in and changing one's password: Django's pages, with limits and records."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
 from django.contrib.auth.views import PasswordChangeView, PasswordResetConfirmView
 from django.core.exceptions import ValidationError
+from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import pluralize
 from django.template.response import TemplateResponse
@@ -18,33 +22,68 @@ from audit.entry.rate_limits import LimitReached
 from audit.entry.requests import context_of
 from audit.sessions import limits
 from audit.sessions.commands import ChangePassword
-from audit.sessions.recording import CHANNEL
+from audit.sessions.recording import CHANNEL, record_failed_change
 
 _BUSY_SECONDS = 2
 
 
-class SignInForm(AdminAuthenticationForm):
-    """The form of the sign-in page."""
+class _LimitedForm(Form):
+    """A form that checks a password."""
 
     #: The seconds until the next attempt, if this one was refused unchecked.
     retry_after: int | None = None
+
+    @contextmanager
+    def refusing(self, attempts: str) -> Iterator[None]:
+        """Raise ValidationError if the block is refused by a limit."""
+        try:
+            yield
+        except LimitReached as reached:
+            self.retry_after = reached.quota.seconds
+            wait = f"{self.retry_after} second{pluralize(self.retry_after)}"
+            message = f"Too many {attempts}. Try again in {wait}."
+        except limits.Busy:
+            self.retry_after = _BUSY_SECONDS
+            message = "Too many people are signing in right now. Try again in a few seconds."
+        else:
+            return
+        raise ValidationError(message, code="throttled")
+
+
+class SignInForm(_LimitedForm, AdminAuthenticationForm):
+    """The form of the sign-in page."""
 
     def clean(self) -> dict[str, Any]:
         """Check the password, unless there were too many attempts."""
         username = self.cleaned_data.get("username")
         if self.request is None or not username or not self.cleaned_data.get("password"):
             return super().clean()
+        with self.refusing("attempts to sign in"), limits.limited(self.request, username):
+            return super().clean()
+
+
+class _NewPasswordForm(_LimitedForm, SetPasswordForm):
+    """The form of a password link."""
+
+
+class _OwnPasswordForm(_LimitedForm, PasswordChangeForm):
+    """The form on which people change their own password."""
+
+    def __init__(self, *args: Any, request: HttpRequest, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._request = request
+
+    def clean_old_password(self) -> str:
+        """Check the old password, unless there were too many attempts."""
+        with self.refusing("wrong passwords"), limits.limited_change(self._request):
+            return self._checked()
+
+    def _checked(self) -> str:
         try:
-            with limits.limited(self.request, username):
-                return super().clean()
-        except LimitReached as reached:
-            self.retry_after = reached.quota.seconds
-            wait = f"{self.retry_after} second{pluralize(self.retry_after)}"
-            message = f"Too many attempts to sign in. Try again in {wait}."
-        except limits.Busy:
-            self.retry_after = _BUSY_SECONDS
-            message = "Too many people are signing in right now. Try again in a few seconds."
-        raise ValidationError(message, code="throttled")
+            return super().clean_old_password()
+        except ValidationError:
+            record_failed_change(self._request)
+            raise
 
 
 def sign_in(request: HttpRequest) -> HttpResponse:
@@ -53,8 +92,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     response: HttpResponse = admin.site.login(request)
     form = _form_of(response)
     if form and form.retry_after is not None:
-        response.status_code = HTTPStatus.TOO_MANY_REQUESTS
-        response.headers["Retry-After"] = str(form.retry_after)
+        _refuse(response, form.retry_after)
     elif request.method == "POST" and request.user.is_authenticated and not was_signed_in:
         limits.remember_device(request, response)
     return response
@@ -67,7 +105,18 @@ class _SetsPassword:
 
     def form_valid(self, form: Any) -> HttpResponse:
         form.save = lambda: self._save(form)
-        response: HttpResponse = super().form_valid(form)  # type: ignore[misc]  # a mixin
+        try:
+            with form.refusing("passwords"), limits.one_check():
+                response: HttpResponse = super().form_valid(form)  # type: ignore[misc]  # a mixin
+        except ValidationError as error:
+            form.add_error("new_password1", error)
+            return self.form_invalid(form)
+        return response
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        response: HttpResponse = super().form_invalid(form)  # type: ignore[misc]  # a mixin
+        if form.retry_after is not None:
+            _refuse(response, form.retry_after)
         return response
 
     def _save(self, form: Any) -> Any:
@@ -82,7 +131,11 @@ class _SetsPassword:
 class ChangeOwnPassword(_SetsPassword, PasswordChangeView):
     """The page on which people change their own password."""
 
+    form_class = _OwnPasswordForm
     success_url = reverse_lazy("admin:password_change_done")
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         return super().get_context_data(**context) | admin.site.each_context(self.request)
@@ -90,6 +143,13 @@ class ChangeOwnPassword(_SetsPassword, PasswordChangeView):
 
 class SetPassword(_SetsPassword, PasswordResetConfirmView):
     """The page of a password link."""
+
+    form_class = _NewPasswordForm
+
+
+def _refuse(response: HttpResponse, retry_after: int) -> None:
+    response.status_code = HTTPStatus.TOO_MANY_REQUESTS
+    response.headers["Retry-After"] = str(retry_after)
 
 
 def _form_of(response: HttpResponse) -> SignInForm | None:

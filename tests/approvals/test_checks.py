@@ -33,7 +33,7 @@ def test_what_cannot_be_loaded_is_named(waiting, owner):
 def test_what_too_few_people_are_left_to_approve_is_named(waiting, ann, security):
     ann.groups.remove(security)
 
-    assert "too few people can approve it, which requires 2 of Security" in check()
+    assert "too few people can approve it, which requires 2 of “Security”" in check()
 
 
 @pytest.mark.parametrize("end", ["late", "denied"])

@@ -39,7 +39,7 @@ def context(dana):
     return Context(actor=actor(dana), channel="test", reason="To count")
 
 
-def test_to_enable_or_disable_takes_two_trips(first_key, context):
+def test_enabling_and_disabling_take_two_round_trips(first_key, context):
     warm_up(first_key, context)
 
     disabling = traffic_of_dispatch(DisableApiKey(api_key_id=first_key.id), context)
@@ -49,7 +49,7 @@ def test_to_enable_or_disable_takes_two_trips(first_key, context):
     assert disabling == enabling == Traffic(statements=7, round_trips=2)
 
 
-def test_a_write_over_http_takes_three_with_all_that_its_answer_tells(
+def test_a_write_over_http_takes_three_round_trips_including_its_response(
     client, first_key, dana, acme
 ):
     enable, disable = (f"/api/v2/api-keys/{first_key.id}/{verb}" for verb in ("enable", "disable"))
@@ -63,14 +63,14 @@ def test_a_write_over_http_takes_three_with_all_that_its_answer_tells(
     assert traffic == Traffic(statements=9, round_trips=3)
 
 
-def test_to_create_takes_five(first_key, acme, dana, context):
+def test_creating_takes_five_round_trips(first_key, acme, dana, context):
     command = CreateApiKey(customer_id=acme.pk, owner_id=dana.pk, name="second")
 
     # BEGIN and the opening; whether the owner is a member; the key; its secret; the rest.
     assert traffic_of_dispatch(command, context) == Traffic(statements=9, round_trips=5)
 
 
-def test_to_be_refused_takes_three(first_key, context):
+def test_a_refusal_takes_three_round_trips(first_key, context):
     warm_up(first_key, context)
 
     def refused():
@@ -81,7 +81,9 @@ def test_to_be_refused_takes_three(first_key, context):
     assert traffic_of(refused) == Traffic(statements=7, round_trips=3)
 
 
-def test_to_be_held_takes_seven(first_key, dana, acme, disabling_needs_two, context, settings):
+def test_a_held_command_takes_seven_round_trips(
+    first_key, dana, acme, disabling_needs_two, context, settings
+):
     settings.EMAIL_BACKEND = NO_MAIL
     held(DisableApiKey(api_key_id=first_key.id), context=context)
     second = create_key(dana, acme, name="second")
@@ -91,7 +93,7 @@ def test_to_be_held_takes_seven(first_key, dana, acme, disabling_needs_two, cont
     assert traffic_of_dispatch(DisableApiKey(api_key_id=second.id), context) == Traffic(13, 7)
 
 
-def test_the_last_vote_with_all_that_it_releases_takes_ten(
+def test_the_last_vote_and_its_execution_take_ten_round_trips(
     first_key, disabling_needs_two, context, ann, bob, settings
 ):
     settings.EMAIL_BACKEND = NO_MAIL
@@ -102,7 +104,7 @@ def test_the_last_vote_with_all_that_it_releases_takes_ten(
     assert traffic_of_dispatch(vote, Context(actor=actor(bob))) == Traffic(26, 10)
 
 
-def test_authentication_takes_one(first_key):
+def test_authentication_takes_one_round_trip(first_key):
     authenticate(first_key.secret, address="192.0.2.1")
 
     traffic = traffic_of(lambda: authenticate(first_key.secret, address="192.0.2.1"))

@@ -25,7 +25,7 @@ def program(live_server, first_key):
     return call
 
 
-def test_two_people_approve_what_a_program_asked_for_and_an_auditor_finds_all_of_it(
+def test_two_people_approve_the_request_of_a_program_and_an_auditor_finds_both_votes(
     program, ann, bob, iris, disabling_needs_two, visitor
 ):
     created, ci, _ = program("v1/api-keys", {"name": "ci"})

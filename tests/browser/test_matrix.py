@@ -23,7 +23,9 @@ def played(settings, tmp_path):
 
 
 @pytest.mark.parametrize(("look", "width", "script"), COMBINATIONS)
-def test_every_page_is_sound(look, width, script, played, visitor, axe_source):
+def test_every_page_is_accessible_and_fits_the_screen(
+    look, width, script, played, visitor, axe_source
+):
     problems = []
     options = {
         "color_scheme": look,

@@ -25,7 +25,7 @@ def setting(monkeypatch):
 
 
 @pytest.mark.parametrize("empty", ["", "  "])
-def test_an_empty_value_counts_as_none(setting, empty):
+def test_an_empty_value_counts_as_missing(setting, empty):
     setting(empty)
 
     assert environment.text("SETTING", default="default") == "default"
@@ -51,7 +51,7 @@ def test_a_flag_has_a_default(setting):
     assert environment.flag("SETTING", default=False) is False
 
 
-def test_a_number_is_a_number(setting):
+def test_a_number_must_be_an_integer(setting):
     setting("15")
 
     assert environment.number("SETTING", default=7) == 15
@@ -110,7 +110,7 @@ def test_a_limit_is_requests_in_seconds(setting):
     assert environment.limit("SETTING", default="1/1") == (6000, 60)
 
 
-def test_a_limit_is_turned_off_in_words_and_not_by_an_empty_value(setting):
+def test_a_limit_is_disabled_by_a_keyword_and_not_by_an_empty_value(setting):
     setting("none")
     assert environment.limit("SETTING", default="30/60") is None
 
@@ -119,7 +119,7 @@ def test_a_limit_is_turned_off_in_words_and_not_by_an_empty_value(setting):
 
 
 @pytest.mark.parametrize("value", ["60", "0/60", "60/0", "-1/60", "1.5/60", "60/60/60", "off"])
-def test_what_is_no_limit_is_refused_with_an_example(setting, value):
+def test_an_invalid_limit_is_refused_with_an_example(setting, value):
     setting(value)
 
     with pytest.raises(ImproperlyConfigured, match="SETTING=30/60, or SETTING=none"):

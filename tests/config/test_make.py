@@ -65,7 +65,7 @@ def test_a_failed_environment_leaves_nothing_and_says_what_to_install(
     assert not (checkout / ".venv").exists()
 
 
-def test_a_half_made_environment_is_made_again(make, checkout):
+def test_an_incomplete_environment_is_recreated(make, checkout):
     # What an earlier version left after a failure, or a signal leaves today.
     half_made = checkout / ".venv" / "bin"
     half_made.mkdir(parents=True)

@@ -43,7 +43,7 @@ def started(fresh_environment, home, free_port):
         command.terminate()
 
 
-def test_start_serves_what_its_banner_names_and_stops_all_of_it(started, home):
+def test_start_serves_all_that_its_banner_lists_and_stops_all_of_it(started, home):
     with urllib.request.urlopen(f"{started.base_url}/admin/login/") as page:
         status = page.status
     server_ran = list(home.glob("postgres/data*/postmaster.pid"))
@@ -77,7 +77,7 @@ def test_e_mails_about_approvals_are_files_that_the_banner_names(started, home):
     assert f"{started.base_url}/admin/approvals/approvalrequest/" in sent
 
 
-def test_a_taken_port_is_told_with_the_way_out(settings, taken_port):
+def test_a_port_in_use_is_reported_with_a_remedy(settings, taken_port):
     settings.DEMO = True
     settings.WEB_PORT = taken_port
 
@@ -85,7 +85,7 @@ def test_a_taken_port_is_told_with_the_way_out(settings, taken_port):
         call_command("start")
 
 
-def test_the_demo_is_kept_out_of_a_database_of_your_own(settings):
+def test_the_demo_is_refused_on_an_external_database(settings):
     settings.DEMO = False
 
     with pytest.raises(CommandError, match="runs only on the embedded database"):

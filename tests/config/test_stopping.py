@@ -120,7 +120,7 @@ def test_two_signals_in_a_row_leave_no_server_behind(start):
     assert stopped.servers() == []
 
 
-def test_a_start_that_was_stopped_again_and_again_succeeds_in_the_end(start):
+def test_start_succeeds_after_it_was_interrupted_repeatedly(start):
     for moment in (data_are_made, postgres_starts, it_migrates, web_server_starts):
         stopped = start()
         if moment is not data_are_made:
@@ -136,7 +136,7 @@ def test_a_start_that_was_stopped_again_and_again_succeeds_in_the_end(start):
     assert last.servers() == []
 
 
-def test_ctrl_c_at_a_terminal_reaches_the_whole_group_and_stops_all_in_order(start):
+def test_ctrl_c_in_a_terminal_stops_all_processes_in_order(start):
     stopped = start()
     stopped.wait_until(postgres_starts)
 

@@ -53,7 +53,7 @@ def test_a_superuser_does_not_join_security_without_two_owners(
     assert not security.user_set.contains(root)
     request = ApprovalRequest.objects.get()
     (told,) = messages(answer)
-    assert "Waiting for approval by Policy owners" in told
+    assert "Waiting for approval by “Policy owners”" in told
     assert f"/admin/approvals/approvalrequest/{request.pk}/change/" in told
     olga, otto, _ = policy_owners
     assert approved(request, olga).state == "pending"
@@ -69,7 +69,7 @@ def test_owners_read_and_approve_it_in_the_admin(
     page = f"/admin/approvals/approvalrequest/{request.pk}/"
 
     for owner in policy_owners[:2]:
-        assert "Add root to Security" in browser(owner).get(f"{page}change/").content.decode()
+        assert "Add “root” to “Security”" in browser(owner).get(f"{page}change/").content.decode()
         vote = {"decision": "approve", "digest": request.digest, "reason": "Known"}
         browser(owner).post(f"{page}decide/", vote)
 
@@ -166,7 +166,7 @@ def test_a_new_persons_link_is_shown_this_once(manager, browser):
     answer = browser(manager).post(f"{USERS}create/", form)
 
     assert re.search(r"/set-password/\S+/\S+/", answer.content.decode())
-    assert "Create the user nora: done." in messages(answer)
+    assert "Create the user “nora”: done." in messages(answer)
     record = CommandRecord.objects.get(message_type="approvals.create_user")
     assert (record.channel, record.reason) == ("admin", "New")
 
@@ -186,7 +186,7 @@ def test_a_group_is_made_filled_renamed_and_deleted(manager, dana, browser):
     answer = mia.post(f"{GROUPS}{chess.pk}/ask/", {"verb": "delete"}, follow=True)
 
     assert not Group.objects.filter(pk=chess.pk).exists()
-    assert messages(answer)[-1] == "Delete the group Go: done."
+    assert messages(answer)[-1] == "Delete the group “Go”: done."
 
 
 def test_each_selected_person_gets_an_answer_of_their_own(
@@ -201,8 +201,10 @@ def test_each_selected_person_gets_an_answer_of_their_own(
     answer = browser(manager).post(USERS, form, follow=True)
 
     first, second = messages(answer)
-    assert first.startswith("Set ann active: False. Waiting for approval by Policy owners")
-    assert second == "Set dana active: False: done."
+    assert first.startswith(
+        "Deactivate the account of “ann”. Waiting for approval by “Policy owners”"
+    )
+    assert second == "Deactivate the account of “dana”: done."
     active = User.objects.filter(username__in=("ann", "dana"), is_active=True)
     assert [user.username for user in active] == ["ann"]
 
@@ -211,7 +213,7 @@ def test_each_selected_person_gets_an_answer_of_their_own(
 def test_a_form_that_names_nothing_is_answered_in_words(form, manager, dana, browser):
     answer = browser(manager).post(f"{USERS}{dana.pk}/ask/", form, follow=True)
 
-    assert messages(answer) == ["dana: group: is required"]
+    assert messages(answer) == ["“dana”: group: is required"]
 
 
 def test_ones_own_password_is_still_changed_on_djangos_page(ann, browser):

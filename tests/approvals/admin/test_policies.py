@@ -77,7 +77,7 @@ def propose(client, path, draft, **given):
 def test_a_draft_is_compared_with_the_present_version_field_by_field(olga, present, draft, browser):
     told = text(browser(olga).post(edit(present), draft))
 
-    assert "Required approvals 2 of Security 1 of Security" in told
+    assert "Required approvals 2 of “Security” 1 of “Security”" in told
     assert "Approve within the default, 7 days 2 days" in told
     changed = told.partition("Unchanged")[0]
     assert "Condition" not in changed
@@ -141,7 +141,7 @@ def test_conditions_are_tried_in_as_many_queries_for_many_commands(
         ("governs", "no.such", "Must be a command type or a prefix"),
         ("condition", "subject.typo", "at 1:8: “subject.typo” is unknown"),
         ("condition", "actor.kind", "returns a text, not true or false"),
-        ("quorum_0", 9, "Security cannot give 9 approvals"),
+        ("quorum_0", 9, "“Security” cannot give 9 approvals"),
         ("group_0", "", "Must name a quorum for each group"),
         ("approve_within_0", -1, "greater than or equal to 0"),
         ("approve_within_0", 0, "Must be from one second to 99,999 days"),
@@ -167,13 +167,13 @@ def test_a_proposal_waits_for_two_other_owners_and_then_is_the_next_version(
 
     answer = propose(client, edit(present), draft, reason="One is enough", seen=seen[1])
 
-    assert "Waiting for approval by Policy owners" in text(answer)
+    assert "Waiting for approval by “Policy owners”" in text(answer)
     request = ApprovalRequest.objects.get()
     assert (request.reason, request.channel) == ("One is enough", "admin")
     approved(request, *policy_owners[1:])
     present.refresh_from_db()
     assert present.version == 2
-    assert [str(rule) for rule in present.present_rules()] == ["1 of Security"]
+    assert [str(rule) for rule in present.present_rules()] == ["1 of “Security”"]
     assert present.approve_within.days == 2
 
 
@@ -186,7 +186,7 @@ def test_a_new_policy_is_proposed_with_several_rules(
 
     approved(ApprovalRequest.objects.get(), *policy_owners[1:])
     made = Policy.objects.get()
-    assert sorted(map(str, made.present_rules())) == ["1 of Policy owners", "1 of Security"]
+    assert sorted(map(str, made.present_rules())) == ["1 of “Policy owners”", "1 of “Security”"]
     assert made.tenant == str(acme.pk)
 
 
@@ -276,7 +276,7 @@ def test_the_page_of_a_policy_shows_waiting_requests_and_proposals(
     told = text(browser(olga).get(f"{POLICIES}{present.pk}/change/"))
 
     assert "version 2" in told
-    assert "Edit the policy on apikeys.disable: require 2 of Security to approve" in told
+    assert "Edit the policy on apikeys.disable: require 2 of “Security” to approve" in told
     assert "Disable API key “first”" in told.partition("Waiting requests")[2]
     assert "One is enough" in told.partition("Versions")[2]
 

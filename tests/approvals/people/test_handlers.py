@@ -161,8 +161,11 @@ def test_an_account_is_deactivated_and_activated(dana, manager, context_of):
 
 
 def test_a_person_of_whom_rows_tell_is_not_deleted_but_deactivated(dana, manager, context_of):
-    with pytest.raises(StillReferredTo, match="deactivate"):
+    with pytest.raises(StillReferredTo) as refusal:
         dispatch(DeleteUser(user_id=dana.pk), context=context_of(manager))
+
+    reason = "“dana” can't be deleted: memberships refer to this account."
+    assert refusal.value.message == f"{reason} Deactivate the account instead."
 
     refuses(DeleteUser(user_id=dana.pk), context_of(manager), StillReferredTo)
 
@@ -266,7 +269,7 @@ def test_who_is_not_there_is_not_found(manager, chess, context_of):
 def test_approvers_read_the_names_of_person_and_group(dana, chess):
     command = AddToGroup(user_id=dana.pk, group_id=chess.pk)
 
-    assert command.describe("dana") == f"Add dana to Chess (group {chess.pk})"
+    assert command.describe("dana") == f"Add dana to “Chess” (group {chess.pk})"
 
 
 def test_a_request_about_a_person_keeps_nothing_of_the_password(

@@ -167,7 +167,7 @@ def test_asking_again_under_a_key_of_its_own_answers_the_same_every_time(
 
 def test_a_policy_that_people_cannot_meet_is_refused_with_names(security, ann, bob, acme):
     permission = "disable_apikey"
-    with pytest.raises(Invalid, match="Security cannot give 3 approvals"):
+    with pytest.raises(Invalid, match="“Security” cannot give 3 approvals"):
         check_policy(CreatePolicy(governs="apikeys.disable", groups=(security.pk,), quorums=(3,)))
 
     check_policy(CreatePolicy(governs="apikeys.disable", groups=(security.pk,), quorums=(2,)))

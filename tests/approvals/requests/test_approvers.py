@@ -26,7 +26,7 @@ def test_who_voted_and_who_still_can_is_named(waiting, ann, bob, acme, security,
     assert (need.counting, need.open_to, need.missing) == (["bob"], ["ann", carol.username], 1)
     said = section(answer.content.decode(), "needed")
     assert "Security 1 of 2 bob ann, carol" in said
-    assert "bob approve counts for Security Confirmed" in said
+    assert "bob approve counts for “Security” Confirmed" in said
 
 
 def test_who_may_not_see_the_customer_is_not_among_those_who_can(
@@ -44,7 +44,7 @@ def test_a_vote_that_stopped_counting_says_why(waiting, ann, bob, acme, security
     decide(browser(bob), waiting, "approve")
     bob.groups.remove(security)
     said = section(page(browser(ann), waiting), "needed")
-    assert "no longer counts: bob is no longer in Security" in said
+    assert "no longer counts: bob is no longer in “Security”" in said
 
     User.objects.filter(pk=bob.pk).update(is_active=False)
     said = section(page(browser(ann), waiting), "needed")
@@ -70,5 +70,5 @@ def test_what_too_few_can_approve_is_red_and_says_whom_to_ask(
     content = page(browser(ann), waiting)
 
     assert "Too few people can approve this: 2 more needed, and only ann could." in content
-    assert "Ask mia to add people to Security." in content
+    assert "Ask mia to add people to “Security”." in content
     assert re.search(r'<span class="broken">Too few', content)

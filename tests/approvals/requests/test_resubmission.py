@@ -64,7 +64,7 @@ def test_a_stale_request_is_held_again(stale, dana, browser):
     assert again.command_id != stale.command_id
     assert (record.channel, record.reason, record.actor_label) == ("admin", "Once more", "dana")
     text = answer.content.decode()
-    assert "Waiting for approval by Security" in text
+    assert "Waiting for approval by “Security”" in text
     assert page(again) in text
 
 

@@ -124,7 +124,7 @@ def test_it_shows_why_the_caller_may_not_vote(asked, ann, otto, dana, browser, c
         return mine["why"]
 
     assert "voted" in why(browser(ann))
-    assert "do not belong to Security" in why(browser(otto))
+    assert "do not belong to “Security”" in why(browser(otto))
     assert "You or a key of yours" in why(browser(dana))
     assert "signed in" in why(client, key=first_key)
 

@@ -51,7 +51,9 @@ def test_a_command_names_its_subject_and_says_what_it_would_do():
     command = PaintShed(shed_id=shed_id, color="red")
 
     assert command.subject_reference() == Subject("shed", str(shed_id))
-    assert command.describe("the shed behind the house") == "Paint the shed behind the house in red"
+    assert (
+        command.describe("the shed behind the house") == "Paint the shed behind the house in “red”"
+    )
 
 
 def test_every_wrong_field_is_named_at_once():

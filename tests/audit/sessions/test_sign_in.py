@@ -1,5 +1,6 @@
 """Signing in and out: what is recorded, and how often it may be tried."""
 
+import itertools
 import threading
 
 import pytest
@@ -171,9 +172,8 @@ def test_without_a_record_nobody_is_signed_in(ann, client, monkeypatch):
 def test_a_changed_password_is_recorded_and_the_session_goes_on(ann, client):
     sign_in(client)
     new = "another horse battery"
-    form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
 
-    answer = client.post("/admin/password_change/", form)
+    answer = change_password(client, new=new)
 
     assert answer.status_code == 302
     assert User.objects.get(pk=ann.pk).check_password(new)
@@ -185,14 +185,105 @@ def test_a_changed_password_is_recorded_and_the_session_goes_on(ann, client):
     assert client.get("/admin/").status_code == 200
 
 
-def test_a_password_set_through_a_link_is_recorded(ann, client, manager, context_of):
-    User.objects.filter(pk=ann.pk).update(email="ann@example.com")
-    completed(SendPasswordLink(user_id=ann.pk), context=context_of(manager))
+def change_password(client, old=PASSWORD, new="another horse battery", **extra):
+    form = {"old_password": old, "new_password1": new, "new_password2": new}
+    return client.post("/admin/password_change/", form, **extra)
+
+
+def test_a_wrong_old_password_is_recorded_without_the_password(ann, browser):
+    answer = change_password(browser(ann), "wrong horse", REMOTE_ADDR="192.0.2.7")
+
+    assert answer.status_code == 200
+    (event,) = events("people.password_change_failed")
+    assert event.data == {"user_id": ann.pk, "username": "ann"}
+    record = CommandRecord.objects.get(message_type="people.record_failed_password_change")
+    assert (record.actor_id, record.client_address) == (str(ann.pk), "192.0.2.7")
+    assert "horse" not in str(vars(record)) + str(event.data)
+    assert User.objects.get(pk=ann.pk).check_password(PASSWORD)
+
+
+def test_guesses_of_the_old_password_are_throttled_and_the_log_says_so_once(ann, browser, limited):
+    client = browser(ann)
+    answers = [change_password(client, "wrong") for _ in range(5)]
+    right = change_password(client)
+
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429, 429]
+    assert right.status_code == 429
+    assert 0 < int(right["Retry-After"]) <= 3600
+    assert "Too many wrong passwords. Try again in" in right.content.decode()
+    assert User.objects.get(pk=ann.pk).check_password(PASSWORD)
+    assert len(events("people.password_change_failed")) == 3
+    (event,) = events("people.password_change_throttled")
+    assert event.data == {"user_id": ann.pk, "username": "ann"}
+
+
+def test_guesses_of_the_old_password_count_in_every_session_of_the_account(ann, browser, limited):
+    [change_password(browser(ann), "wrong") for _ in range(3)]
+
+    assert change_password(browser(ann), REMOTE_ADDR="203.0.113.9").status_code == 429
+
+
+def test_guesses_of_the_old_password_lock_out_nobody_else(ann, bob, browser, client, limited):
+    guesser = browser(ann)
+    [change_password(guesser, "wrong") for _ in range(8)]
+
+    assert sign_in(Client(), "bob").status_code == 302
+    assert change_password(browser(bob)).status_code == 302
+    assert sign_in(Client()).status_code == 302
+
+
+def test_a_stranger_at_the_sign_in_page_stops_nobody_from_changing_a_password(
+    ann, browser, limited
+):
+    [sign_in(Client(), password="wrong") for _ in range(8)]
+
+    assert change_password(browser(ann)).status_code == 302
+
+
+def test_changed_passwords_use_up_nothing(ann, browser, limited):
+    passwords = [PASSWORD, *(f"another horse {number}" for number in range(5))]
+    client = browser(ann)
+
+    for old, new in itertools.pairwise(passwords):
+        assert change_password(client, old, new).status_code == 302
+
+
+def test_a_thread_stays_free_while_passwords_are_changed(ann, browser, monkeypatch):
+    client = browser(ann)
+    monkeypatch.setattr(limits, "_checks", threading.BoundedSemaphore(1))
+    with limits.one_check():
+        answer = change_password(client)
+
+    assert (answer.status_code, answer["Retry-After"]) == (429, "2")
+    assert change_password(client).status_code == 302
+
+
+def test_a_thread_stays_free_while_passwords_are_set_through_links(
+    ann, client, manager, context_of, monkeypatch
+):
+    monkeypatch.setattr(limits, "_checks", threading.BoundedSemaphore(1))
+    page = opened_link(ann, client, manager, context_of)
+    with limits.one_check():
+        answer = set_password(client, page)
+
+    assert (answer.status_code, answer["Retry-After"]) == (429, "2")
+    assert set_password(client, page).status_code == 302
+
+
+def opened_link(person, client, manager, context_of):
+    """The address of the form behind the password link that the person is sent."""
+    User.objects.filter(pk=person.pk).update(email="ann@example.com")
+    completed(SendPasswordLink(user_id=person.pk), context=context_of(manager))
     link = next(word for word in mail.outbox[0].body.split() if "/set-password/" in word)
-    page = client.get(link[link.index("/set-password/") :], follow=True)
-    new = "another horse battery"
+    return client.get(link[link.index("/set-password/") :], follow=True).request["PATH_INFO"]
 
-    client.post(page.request["PATH_INFO"], {"new_password1": new, "new_password2": new})
 
-    assert User.objects.get(pk=ann.pk).check_password(new)
+def set_password(client, page, new="another horse battery"):
+    return client.post(page, {"new_password1": new, "new_password2": new})
+
+
+def test_a_password_set_through_a_link_is_recorded(ann, client, manager, context_of):
+    set_password(client, opened_link(ann, client, manager, context_of))
+
+    assert User.objects.get(pk=ann.pk).check_password("another horse battery")
     assert [event.data["user_id"] for event in events("people.password_changed")] == [ann.pk]

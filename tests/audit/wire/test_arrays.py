@@ -21,7 +21,7 @@ pytestmark = pytest.mark.django_db
         ("timestamptz", [datetime(1, 1, 1, tzinfo=UTC), datetime(2026, 7, 1, 2, 3, 4, 5, UTC)]),
     ],
 )
-def test_postgresql_reads_what_was_written(kind: str, values: list[Any]) -> None:
+def test_postgresql_parses_the_array_literal(kind: str, values: list[Any]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT * FROM unnest(%s::{kind}[])", [array(values)])
 

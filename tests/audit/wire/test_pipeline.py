@@ -111,40 +111,40 @@ def give_it_a_name_that_the_database_refuses(command, context):
     api_key.save(update_fields=["prefix"])
 
 
-def test_a_handler_reads_what_it_has_written(first_key):
+def test_a_handler_reads_its_own_writes(first_key):
     dispatch(locking(disable_and_look, first_key.id))
 
     assert history_of(first_key.id) == [False]
 
 
-def test_a_handler_reads_what_it_has_written_past_the_orm_too(first_key):
+def test_a_handler_reads_its_own_writes_in_raw_sql(first_key):
     dispatch(locking(disable_and_look_with_the_same_prepared_statement, first_key.id))
 
     assert history_of(first_key.id) == [False]
 
 
 @pipelined_only
-def test_what_was_asked_ahead_is_not_asked_again(first_key):
+def test_prefetched_rows_are_not_read_again(first_key):
     traffic = traffic_of(lambda: dispatch(to(ask_ahead, first_key.id)))
 
     # The opening; the two questions; the record and COMMIT.
     assert traffic.round_trips == 3
 
 
-def test_what_was_asked_ahead_of_a_change_is_asked_again_after_it(first_key):
+def test_rows_prefetched_before_a_change_are_read_again_after_it(first_key):
     dispatch(locking(ask_ahead_and_then_change, first_key.id))
 
     assert history_of(first_key.id) == [False]
 
 
-def test_what_was_locked_ahead_is_read_anew_after_an_inner_command(first_key):
+def test_prefetched_locked_rows_are_read_again_after_a_nested_command(first_key):
     dispatch(locking(lock_what_an_inner_command_has_changed, first_key.id))
 
     assert history_of(first_key.id) == [False, True]
 
 
 @pipelined_only
-def test_a_change_under_a_lock_that_was_given_up_is_made_at_once(first_key):
+def test_a_change_under_a_released_lock_is_sent_immediately(first_key):
     traffic = traffic_of(
         lambda: dispatch(locking(change_what_was_locked_in_a_savepoint, first_key.id))
     )
@@ -154,7 +154,7 @@ def test_a_change_under_a_lock_that_was_given_up_is_made_at_once(first_key):
     assert history_of(first_key.id) == [False]
 
 
-def test_a_change_that_the_database_refuses_at_the_end_is_undone_and_recorded(first_key):
+def test_a_change_that_the_database_refuses_at_commit_is_rolled_back_and_recorded(first_key):
     before = all_but_records()
 
     with pytest.raises(Crashed) as refused:
@@ -179,40 +179,40 @@ def dispatch_what_is_refused_before_it_is_said(command, context):
     ApiKey.objects.locked(pk=command.api_key_id).disable()
 
 
-def test_a_savepoint_that_nothing_was_said_in_can_be_rolled_back(first_key):
+def test_an_empty_savepoint_can_be_rolled_back(first_key):
     dispatch(to(begin_and_break, first_key.id))
 
     assert history_of(first_key.id) == [False]
 
 
-def test_an_inner_command_that_is_refused_at_once_leaves_the_outer_one_as_it_was(first_key):
+def test_a_refused_nested_command_does_not_affect_the_outer_one(first_key):
     dispatch(locking(dispatch_what_is_refused_before_it_is_said, first_key.id))
 
     assert history_of(first_key.id) == [False]
 
 
-def test_two_changes_of_one_row_are_two_rows_of_history(first_key):
+def test_two_changes_of_one_row_write_two_history_rows(first_key):
     dispatch(to(disable_and_enable, first_key.id))
 
     assert history_of(first_key.id) == [False, True]
     assert_balanced()
 
 
-def test_what_is_undone_in_a_handlers_savepoint_has_no_history(first_key):
+def test_changes_rolled_back_to_a_savepoint_have_no_history(first_key):
     dispatch(to(disable_for_a_moment, first_key.id))
 
     assert history_of(first_key.id) == []
     assert_balanced()
 
 
-def test_history_stands_in_the_order_of_the_changes_also_around_an_inner_command(first_key):
+def test_history_is_in_the_order_of_the_changes_around_a_nested_command(first_key):
     dispatch(to(disable_around_an_enabling, first_key.id))
 
     assert history_of(first_key.id) == [False, True, False, True]
     assert_balanced()
 
 
-def test_an_inner_command_that_fails_takes_its_history_along(first_key):
+def test_the_history_of_a_failed_nested_command_is_rolled_back(first_key):
     dispatch(to(disable_around_what_fails, first_key.id))
 
     assert history_of(first_key.id) == []
@@ -220,7 +220,7 @@ def test_an_inner_command_that_fails_takes_its_history_along(first_key):
 
 
 @pipelined_only
-def test_what_a_session_has_forgotten_is_prepared_anew(first_key):
+def test_statements_that_a_session_lost_are_prepared_again(first_key):
     dispatch(DisableApiKey(api_key_id=first_key.id))
     with connection.cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")
@@ -231,7 +231,7 @@ def test_what_a_session_has_forgotten_is_prepared_anew(first_key):
     assert_balanced()
 
 
-def test_it_works_where_nothing_may_be_prepared(first_key):
+def test_dispatch_works_without_prepared_statements(first_key):
     connection.ensure_connection()
     connection.connection.prepare_threshold = None
     try:
@@ -256,7 +256,7 @@ def test_every_statement_of_a_dispatch_is_prepared(first_key):
     assert used == {"SELECT", "UPDATE", "INSERT", "WITH"}
 
 
-def test_commit_goes_along_only_where_django_would_commit(first_key):
+def test_commit_joins_the_pipeline_only_where_django_would_commit(first_key):
     before, outer = all_but_records(), transaction.atomic()
     # As Django's TestCase has it, so that it can undo what a test has done.
     outer._from_testcase = True
@@ -268,7 +268,7 @@ def test_commit_goes_along_only_where_django_would_commit(first_key):
     assert all_but_records() == before
 
 
-def test_what_follows_a_failure_is_not_carried_out(first_key):
+def test_statements_after_a_failure_are_not_executed(first_key):
     failing = Call(Statement("SELECT 1 / %s::int"), [0])
 
     with pytest.raises(Exception, match="division by zero"), transaction.atomic():

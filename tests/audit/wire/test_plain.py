@@ -19,7 +19,7 @@ def plain(settings):
     settings.AUDIT_WIRE = "plain"
 
 
-def test_every_statement_takes_a_round_trip_of_its_own(first_key):
+def test_every_statement_takes_its_own_round_trip(first_key):
     dispatch(DisableApiKey(api_key_id=first_key.id))
 
     traffic = traffic_of(lambda: dispatch(EnableApiKey(api_key_id=first_key.id)))
@@ -47,13 +47,13 @@ def test_django_logs_each_query_once(db):
     assert len(captured) == 1
 
 
-def test_values_are_given_by_position_or_by_name(db):
+def test_parameters_are_positional_or_named(db):
     assert PreparedQuery("SELECT %s::int, %s::text").first([1, "a"]) == (1, "a")
     named = PreparedQuery("SELECT %(one)s::int, %(one)s::text")
     assert named.rows({"one": 1}) == [(1, "1")]
 
 
-def test_what_follows_a_failure_is_not_executed(db):
+def test_statements_after_a_failed_one_are_not_executed(db):
     failing = Call(Statement("SELECT 1 / %s::int"), [0])
 
     with pytest.raises(DatabaseError, match="division by zero"), transaction.atomic():

@@ -65,7 +65,7 @@ def test_a_killed_process_leaves_a_server_that_the_next_adopts_and_stops(start):
     assert not is_running(server)
 
 
-def test_a_killed_server_is_started_again_although_its_lock_file_names_a_stranger(start):
+def test_a_killed_server_is_restarted_even_if_its_lock_file_names_another_process(start):
     told = start().told()
     lock_file = Path(told["at"]) / "postmaster.pid"
     with psycopg.connect(told["url"], autocommit=True) as connection:
@@ -104,25 +104,25 @@ def beset(lasting_process, lasting_home):
         ("TimeZone", "UTC"),
     ],
 )
-def test_a_hostile_environment_leads_nobody_astray(beset, name, value):
+def test_variables_of_another_postgresql_are_ignored(beset, name, value):
     with psycopg.connect(beset["url"]) as connection:
         assert shown(connection, name) == value
 
 
-def test_letters_beyond_ascii_count_as_letters(beset):
+def test_non_ascii_letters_are_letters(beset):
     with psycopg.connect(beset["url"]) as connection:
         assert connection.execute(r"SELECT upper('größe') || ('ö' ~ '\w')").fetchone() == (
             "GRÖßEtrue",
         )
 
 
-def test_nobody_else_reaches_the_server(beset):
+def test_other_accounts_cannot_connect_to_the_server(beset):
     with psycopg.connect(beset["url"]) as connection:
         assert shown(connection, "listen_addresses") == ""
     assert Path(beset["at"]).stat().st_mode & 0o077 == 0
 
 
-def test_a_home_too_deep_for_a_socket_is_replaced_by_one_place_for_all(start, home):
+def test_a_path_too_long_for_a_socket_is_replaced_by_a_shared_directory(start, home):
     deep = home / ("deep" * 20)
 
     processes = [start(deep, HOME=str(home)) for _ in range(2)]
@@ -167,7 +167,7 @@ def test_root_copies_programs_that_the_server_s_account_cannot_reach(start, home
     assert list(home.glob("programs-*"))
 
 
-def test_an_empty_directory_of_programs_is_refused_with_the_ways_out(start, home):
+def test_an_empty_directory_of_programs_is_refused_with_remedies(start, home):
     error = start(LOCALPG_BIN=str(home)).leave()
 
     assert "point LOCALPG_BIN at a directory that holds initdb" in error

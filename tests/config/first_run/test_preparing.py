@@ -50,7 +50,7 @@ def test_secrets_are_long_and_random(prepared):
     assert len(base64.b64decode(environment["FINGERPRINT_KEY"], validate=True)) == 32
 
 
-def test_secrets_are_kept_for_the_next_run_where_only_we_can_read_them(
+def test_secrets_are_kept_for_the_next_run_readable_by_their_owner_only(
     prepared, lasting_home, process
 ):
     kept = lasting_home / "environment"
@@ -61,7 +61,7 @@ def test_secrets_are_kept_for_the_next_run_where_only_we_can_read_them(
     assert [again[name] for name in SECRETS] == [prepared[0][name] for name in SECRETS]
 
 
-def test_a_checkout_that_lacks_a_secret_gets_it_once_and_keeps_the_others(
+def test_a_missing_secret_is_generated_once_and_the_others_are_kept(
     prepared, lasting_home, process
 ):
     kept = lasting_home / "environment"
@@ -77,7 +77,7 @@ def test_a_checkout_that_lacks_a_secret_gets_it_once_and_keeps_the_others(
     assert first["SECRET_KEY"] == prepared[0]["SECRET_KEY"]
 
 
-def test_what_the_environment_says_is_kept(prepared, lasting_home, process):
+def test_variables_of_the_environment_take_precedence(prepared, lasting_home, process):
     environment = process(
         SCRIPT, DATA_DIR=str(lasting_home), HTTPS="true", SECRET_KEY="mine"
     ).told()
@@ -100,7 +100,7 @@ def test_variables_of_another_server_are_dropped(lasting_home, prepared, process
     assert "PGSERVICE" not in environment
 
 
-def test_no_role_of_ours_is_a_superuser_or_makes_roles(owner):
+def test_no_role_is_a_superuser_or_may_create_roles(owner):
     roles = owner.execute(
         "SELECT rolname, rolcanlogin, rolcreatedb, rolsuper, rolcreaterole, rolreplication,"
         " rolbypassrls FROM pg_roles WHERE rolname LIKE 'countersign%' ORDER BY rolname"
@@ -112,18 +112,18 @@ def test_no_role_of_ours_is_a_superuser_or_makes_roles(owner):
     ]
 
 
-def test_the_owner_can_make_tables(owner):
+def test_the_owner_can_create_tables(owner):
     owner.execute("CREATE TABLE made ()")
 
     owner.rollback()
 
 
-def test_the_application_cannot_make_tables(application):
+def test_the_application_cannot_create_tables(application):
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         application.execute("CREATE TABLE made ()")
 
 
-def test_a_database_url_means_that_nothing_is_done(process, home):
+def test_nothing_is_started_with_a_database_url(process, home):
     environment = process(SCRIPT, DATA_DIR=str(home), DATABASE_URL="postgresql://x@/y").told()
 
     assert environment["DATABASE_URL"] == "postgresql://x@/y"
@@ -138,7 +138,7 @@ def test_importing_the_settings_starts_nothing(process, home):
     assert list(home.iterdir()) == []
 
 
-def test_a_directory_that_cannot_be_used_is_refused_with_the_ways_out(process, home):
+def test_an_unusable_directory_is_refused_with_remedies(process, home):
     (home / "file").touch()
 
     error = process(SCRIPT, DATA_DIR=str(home / "file" / "below")).leave()

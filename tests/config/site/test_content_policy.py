@@ -10,7 +10,7 @@ def directives(policy):
     return set(policy.split("; "))
 
 
-def test_every_answer_has_the_policy_of_the_settings(client, first_key):
+def test_every_response_has_the_configured_policy(client, first_key):
     usual = directives(build_policy(config=settings.CONTENT_SECURITY_POLICY["DIRECTIVES"]))
 
     answers = [
@@ -23,7 +23,7 @@ def test_every_answer_has_the_policy_of_the_settings(client, first_key):
         assert directives(answer["Content-Security-Policy"]) == usual
 
 
-def test_a_view_with_a_policy_of_its_own_keeps_it(client):
+def test_a_view_with_its_own_policy_keeps_it(client):
     page = client.get("/api/v2/docs")
 
     assert "style-src 'self'" in page["Content-Security-Policy"]

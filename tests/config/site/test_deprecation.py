@@ -9,14 +9,14 @@ from tests.http import call
 
 
 @pytest.mark.parametrize("path", ["/api/v1/api-keys", "/api/v1/nothing-here"])
-def test_every_answer_of_version_1_tells_its_end(client, first_key, path):
+def test_every_response_of_version_1_has_a_sunset_header(client, first_key, path):
     answer = call(client, "GET", path, key=first_key)
 
     assert datetime.fromtimestamp(int(answer["Deprecation"][1:]), UTC).date() == date(2026, 11, 23)
     assert parsedate_to_datetime(answer["Sunset"]).date() == date(2027, 12, 31)
 
 
-def test_the_page_that_it_points_to_is_there(client, first_key):
+def test_the_page_that_the_header_links_to_exists(client, first_key):
     link = call(client, "GET", "/api/v1/api-keys", key=first_key)["Link"]
     address = link.partition(">")[0].lstrip("<")
 
@@ -26,7 +26,7 @@ def test_the_page_that_it_points_to_is_there(client, first_key):
     assert b"From version 1" in b"".join(page.streaming_content)
 
 
-def test_version_2_tells_no_end(client, first_key):
+def test_responses_of_version_2_have_no_sunset_header(client, first_key):
     answer = call(client, "GET", "/api/v2/whoami", key=first_key)
 
     assert not {"Deprecation", "Sunset"} & set(answer.headers)

@@ -23,7 +23,7 @@ def written():
     logger.removeHandler(handler)
 
 
-def test_a_line_is_one_json_object_whoever_wrote_it(written):
+def test_each_line_is_one_json_object_from_any_logger(written):
     logging.getLogger("tests.logs").warning("%s attempts", 3)
     structlog.get_logger("tests.logs").info("told", key_id="k1")
 
@@ -32,7 +32,7 @@ def test_a_line_is_one_json_object_whoever_wrote_it(written):
     assert (structured["event"], structured["key_id"]) == ("told", "k1")
 
 
-def test_a_request_is_told_without_its_query_and_headers(written):
+def test_a_request_is_logged_without_its_query_and_headers(written):
     structlog.get_logger("tests.logs").info(
         "request_finished", request="GET /api/v2/api-keys?q=s3cret", user_agent="s3cret"
     )
@@ -51,7 +51,7 @@ def test_a_request_is_told_without_its_query_and_headers(written):
         "AKIAIOSFODNN7EXAMPLE",
     ],
 )
-def test_what_may_be_a_secret_in_a_path_is_masked(written, secret):
+def test_possible_secrets_in_a_path_are_masked(written, secret):
     structlog.get_logger("tests.logs").info("told", request=f"GET /set-password/MTA/{secret}/")
     logging.getLogger("tests.logs").warning("Not Found: %s", f"/x/{secret}")
 
@@ -68,7 +68,7 @@ def test_what_may_be_a_secret_in_a_path_is_masked(written, secret):
         "/docs/from-v1-to-v2.md",
     ],
 )
-def test_ordinary_paths_are_told_whole(written, path):
+def test_ordinary_paths_are_logged_in_full(written, path):
     structlog.get_logger("tests.logs").info("told", request=f"GET {path}")
 
     assert written()[0]["request"] == f"GET {path}"

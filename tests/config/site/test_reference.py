@@ -41,7 +41,7 @@ def generated(tmp_path_factory):
     sys.path.remove(str(directory))
 
 
-def test_the_committed_document_is_what_the_code_says(tmp_path):
+def test_the_committed_document_matches_the_code(tmp_path):
     written = tmp_path / "openapi.json"
 
     # The tests have an app of their own, which is no part of the product.
@@ -58,7 +58,7 @@ def test_the_committed_document_is_what_the_code_says(tmp_path):
     assert json.loads(written.read_text()) == json.loads(DOCUMENT.read_text()), "run: make openapi"
 
 
-def test_anybody_may_read_the_document(client):
+def test_the_document_is_public(client):
     answer = client.get("/api/v2/openapi.json")
 
     assert answer.status_code == 200
@@ -84,7 +84,7 @@ def test_every_problem_in_the_document_has_its_page(client):
     assert not missing
 
 
-def test_the_page_has_no_script_or_style_within_and_loads_nothing_from_elsewhere(client):
+def test_the_page_has_no_inline_script_or_style_and_loads_nothing_from_other_hosts(client):
     page = client.get("/api/v2/docs")
 
     text = page.content.decode()
@@ -99,16 +99,16 @@ def test_the_page_has_no_script_or_style_within_and_loads_nothing_from_elsewhere
     assert "unsafe" not in policy
 
 
-def test_the_page_can_be_read_only(client):
+def test_the_page_is_read_only(client):
     assert client.post("/api/v2/docs").status_code == 405
 
 
-def test_what_has_no_shape_in_json_cannot_be_documented():
+def test_a_type_without_a_json_schema_cannot_be_documented():
     with pytest.raises(TypeError, match="no shape"):
         Shapes(None).schema(tuple[int, ...])
 
 
-def test_a_generated_client_lives_through_the_life_of_a_key(generated, first_key):
+def test_a_generated_client_manages_a_key_from_creation_to_deletion(generated, first_key):
     keys = generated("api.api_keys")
     models = generated("models")
     make_client = partial(generated("client").AuthenticatedClient, token=first_key.secret)

@@ -16,7 +16,7 @@ def line_of(act):
     return line
 
 
-def test_a_request_is_told_with_its_path_status_and_nothing_else_of_it(client, first_key):
+def test_a_request_is_logged_with_its_path_and_status_only(client, first_key):
     line = line_of(lambda: call(client, "GET", "/api/v2/api-keys?search=s3cret", key=first_key))
 
     assert (line["request"], line["code"]) == ("GET /api/v2/api-keys", 200)
@@ -30,7 +30,7 @@ def test_a_refusal_is_a_warning(client):
     assert (line["code"], line["log_level"], line["user_id"]) == (401, "warning", None)
 
 
-def test_who_is_signed_in_is_told(iris, browser):
+def test_the_signed_in_person_is_logged(iris, browser):
     client = browser(iris)
 
     line = line_of(lambda: client.get("/audit/"))
@@ -38,7 +38,7 @@ def test_who_is_signed_in_is_told(iris, browser):
     assert line["user_id"] == iris.pk
 
 
-def test_a_key_that_calls_makes_nobody_look_for_a_session(client, first_key):
+def test_a_request_with_a_key_reads_no_session(client, first_key):
     client.cookies["sessionid"] = "made-up"
 
     line = line_of(lambda: call(client, "GET", "/api/v2/whoami", key=first_key))
@@ -46,7 +46,7 @@ def test_a_key_that_calls_makes_nobody_look_for_a_session(client, first_key):
     assert (line["user_id"], line["key_id"]) == (None, str(first_key.id))
 
 
-def test_the_line_has_the_ids_by_which_to_find_the_command(client, first_key):
+def test_the_line_has_the_ids_of_the_command(client, first_key):
     path, trace = f"/api/v2/api-keys/{first_key.id}/disable", "4bf92f3577b34da6a3ce929d0e0e4736"
     headers = {"X_Request_Id": "req-1", "traceparent": f"00-{trace}-00f067aa0ba902b7-01"}
     answers = []

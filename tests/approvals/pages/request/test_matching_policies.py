@@ -36,7 +36,7 @@ def test_the_page_shows_what_todays_policies_require(waiting, ann, security, bro
 
     assert "now version 2" in said
     assert "No condition" in said
-    assert "Security: 2 approvals at the time of the request, 1 today." in said
+    assert "“Security”: 2 approvals at the time of the request, 1 today." in said
 
 
 def test_the_page_shows_a_policy_that_is_disabled_or_forbids_today(waiting, ann, browser):

@@ -48,7 +48,7 @@ def told(clean_database, tmp_path_factory):
     return lines
 
 
-def test_a_busy_month_has_everything_in_it_and_leaves_no_trace_of_its_clock(told):
+def test_a_busy_month_has_every_kind_of_command_and_restores_the_clock(told):
     records = CommandRecord.objects.exclude(channel="demo")
     states = Counter(ApprovalRequest.objects.values_list("state", flat=True))
     end, start = last_friday(), last_friday() - timedelta(days=DAYS, hours=2)
@@ -81,7 +81,7 @@ def test_a_busy_month_has_everything_in_it_and_leaves_no_trace_of_its_clock(told
     assert told[-1].endswith("command attempts are in the log.")
 
 
-def test_what_waits_at_the_end_is_of_every_kind(told):
+def test_the_waiting_requests_at_the_end_are_of_every_kind(told):
     waiting = ApprovalRequest.objects.filter(state=State.PENDING, approve_by__gt=last_friday())
     flags = " ".join(flag for flags in flags_of(waiting).values() for flag in flags)
     reasons = set(waiting.values_list("reason", flat=True))
@@ -94,7 +94,7 @@ def test_what_waits_at_the_end_is_of_every_kind(told):
     assert waiting.filter(approve_by__lt=soon, reason="The campaign begins tomorrow").exists()
 
 
-def test_a_second_month_is_not_played(told, settings, tmp_path):
+def test_a_busy_month_is_created_only_once(told, settings, tmp_path):
     settings.DATA_DIR, settings.DEMO = tmp_path, True
     story.demo_file().write_text("{}")
     before, out = CommandRecord.objects.count(), StringIO()
@@ -105,7 +105,7 @@ def test_a_second_month_is_not_played(told, settings, tmp_path):
     assert CommandRecord.objects.count() == before
 
 
-def test_a_busy_month_is_kept_out_of_a_database_of_your_own(settings):
+def test_a_busy_month_is_refused_on_an_external_database(settings):
     settings.DEMO = False
     before = CommandRecord.objects.count()
 
