@@ -28,6 +28,7 @@ class CreateCustomer(Command):
 
     customer_id: UUID = generated()
     name: str
+    confirm_similar_name: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

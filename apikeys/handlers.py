@@ -13,9 +13,11 @@ from audit.domain import (
     Context,
     check_confirmed,
     check_name,
+    confusable_with,
     finds_similar,
     handles,
     precondition,
+    quoted,
 )
 
 
@@ -24,9 +26,30 @@ def create_customer(command: commands.CreateCustomer, context: Context) -> Custo
     limits.check_name(command.name)
     check_name(command.name)
     Customer.check_is_free(command.name)
+    check_new_customer(command, context)
     customer = Customer.objects.create(pk=command.customer_id, name=command.name)
     context.emit(events.CustomerCreated(customer_id=customer.pk, name=customer.name))
     return customer
+
+
+@precondition(commands.CreateCustomer)
+def check_new_customer(command: commands.CreateCustomer, context: Context) -> None:
+    """Refuse early a name that is easily confused with another one.
+
+    :raises SimilarName: if it is, and that is not confirmed.
+    """
+    (similar,) = find_customers([command], context.actor)
+    is_confirmed = command.confirm_similar_name or context.is_replay
+    check_confirmed(similar, is_confirmed=is_confirmed)
+
+
+@finds_similar(commands.CreateCustomer)
+def find_customers(asked: Sequence[commands.CreateCustomer], actor: Actor) -> list[list[str]]:
+    names = [each.name for each in actor.confine(Customer.objects.order_by("pk"), "pk")]
+    return [
+        [f"customer {quoted(name)}" for name in filter(confusable_with(each.name), names)]
+        for each in asked
+    ]
 
 
 @handles(commands.AddMember)
@@ -128,7 +151,7 @@ def _check_confirmed(
     """
     others = [str(each) for each in similar if each.name != command.name]
     is_confirmed = command.confirm_similar_name or context.is_replay
-    check_confirmed(command.name or "", others, is_confirmed=is_confirmed)
+    check_confirmed(others, is_confirmed=is_confirmed)
 
 
 @finds_similar(commands.CreateApiKey)

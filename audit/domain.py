@@ -29,7 +29,7 @@ from audit.entry.shell import carry_all_out, carry_out, errors_told
 from audit.messages.catalog import upcasts
 from audit.messages.characters import actor_name, identifier, quoted
 from audit.messages.classes import Command, Event, Subject, SubjectOf, generated, secret
-from audit.messages.confusables import are_confusable, skeletons
+from audit.messages.confusables import confusable_with, skeletons
 from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid, NotFound
 from audit.messages.names import check_name
 from audit.messages.outcomes import Completed, Postponed

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from django.db import migrations
 
-from audit.messages.confusables import skeletons
+from audit.domain import skeletons
 
 BATCH = 2000
 

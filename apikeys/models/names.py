@@ -95,15 +95,16 @@ def check_new_name(
 
 _KEYS = f"""
     SELECT given.place::int - 1, key.id, key.name, key.prefix
-    FROM unnest(%(ids)s::uuid[], %(customers)s::uuid[], %(written)s::uuid[], %(small)s::uuid[])
-        WITH ORDINALITY AS given (id, customer, written, small, place)
+    FROM unnest(%(ids)s::uuid[], %(customers)s::uuid[], %(written)s::uuid[], %(small)s::uuid[],
+            %(names)s::text[])
+        WITH ORDINALITY AS given (id, customer, written, small, name, place)
     CROSS JOIN LATERAL (
         SELECT apikeys_apikey.id, name, prefix
         FROM apikeys_keyname JOIN apikeys_apikey ON apikeys_apikey.id = api_key_id
         WHERE apikeys_keyname.customer_id = given.customer AND deleted_at IS NULL
             AND (as_written = given.written OR in_small_letters = given.small)
             AND apikeys_apikey.id <> given.id
-        ORDER BY apikeys_apikey.id LIMIT {_MOST_FOUND}
+        ORDER BY apikeys_apikey.name = given.name, apikeys_apikey.id LIMIT {_MOST_FOUND}
     ) AS key
     ORDER BY 1, 2"""  # noqa: S608  # of a number of ours
 _SIMILAR = PreparedQuery(_KEYS)
@@ -126,6 +127,7 @@ def _parameters(names: Sequence[tuple[UUID, UUID, str]]) -> dict[str, Any]:
         "customers": _array(customers),
         "written": _array(written),
         "small": _array(small),
+        "names": list(texts),
     }
 
 

@@ -33,6 +33,9 @@ admin.site.unregister(Group)
 _CHOOSING = ("join", "leave", "grant", "revoke", "rename")
 
 
+_NOT_REPEATED = ("csrfmiddlewaretoken", "confirm_similar_name")
+
+
 class ReasonActionForm(ActionForm):
     """The action and its reason."""
 
@@ -94,7 +97,9 @@ class ByCommandAdmin(ReadOnlyAdmin):
             return not_sent(request, self._url("change", row.pk))
         verb = self.verbs.get(request.POST.get("verb", ""))
         if verb is not None:
-            self._ask(request, row, verb)
+            feedback = self._ask(request, row, verb)
+            if feedback.must_confirm:
+                return self._confirm(request, feedback)
         is_there = self.model._default_manager.filter(pk=row.pk).exists()
         return redirect(self._url("change", row.pk) if is_there else self._url("changelist"))
 
@@ -104,6 +109,8 @@ class ByCommandAdmin(ReadOnlyAdmin):
             return not_sent(request, self._url("changelist"))
         label = str(self.opts.verbose_name)
         feedback = self._send(partial(self.create.build, request.POST), label, request)
+        if feedback.must_confirm:
+            return self._confirm(request, feedback)
         if feedback.secret is None:
             return redirect(self._url("changelist"))
         context = {"title": "Shown once", "secret": feedback.secret, "is_password_link": True}
@@ -116,13 +123,21 @@ class ByCommandAdmin(ReadOnlyAdmin):
         verbs = self._verbs("grant", "revoke")
         return [{"name": "permission", "options": options, "verbs": verbs}]
 
-    def _ask(self, request: HttpRequest, row: Model, verb: Verb) -> None:
+    def _confirm(self, request: HttpRequest, feedback: Feedback) -> HttpResponse:
+        """Show the form again, with a box to confirm that the similar name is meant."""
+        given = [(name, request.POST[name]) for name in request.POST if name not in _NOT_REPEATED]
+        context = {"title": "Similar name", "problem": feedback.message, "given": given}
+        back = self._url("changelist")
+        return self.page(request, "approvals/similar_name.html", back=back, **context)
+
+    def _ask(self, request: HttpRequest, row: Model, verb: Verb) -> Feedback:
         build = partial(verb.build, request.POST, **{f"{self.subject_type}_id": row.pk})
-        self._send(build, label_of(row), request)
+        return self._send(build, label_of(row), request)
 
     def _send(self, build: Callable[[], Command], label: str, request: HttpRequest) -> Feedback:
         feedback = people_forms.send(build, label=label, request=request)
-        self.message_user(request, feedback.message, feedback.level)
+        if not feedback.must_confirm:
+            self.message_user(request, feedback.message, feedback.level)
         return feedback
 
     def _verbs(self, *names: str) -> list[tuple[str, str]]:

@@ -13,12 +13,16 @@ from audit.messages.outcomes import Outcome, Postponed
 
 
 class Feedback(NamedTuple):
-    """The outcome of a command as a Django message, with a secret to show once."""
+    """The outcome of a command as a Django message, with a secret to show once.
+
+    ``must_confirm``: nothing was done, because the sender has to confirm a similar name.
+    """
 
     message: str
     level: int
     secret: str | None = None
     sentence: str = ""
+    must_confirm: bool = False
 
     @property
     def is_done(self) -> bool:

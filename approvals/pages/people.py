@@ -14,6 +14,7 @@ from audit.entry.requests import context_of
 from audit.messages.classes import Command
 from audit.messages.exceptions import CommandError, FieldError, Invalid
 from audit.messages.text import clean_text
+from audit.subjects.likeness import SimilarName
 
 _LONGEST_FIELD = 254
 # Names of form inputs that differ from those of the commands' fields.
@@ -35,7 +36,7 @@ class Verb(NamedTuple):
         values: dict[str, Any] = {**self.values, **known}
         for field in fields(self.command):
             if field.name not in values:
-                read = _number if field.type is int else _text
+                read = _READS.get(field.type, _text)
                 values[field.name] = read(form, _INPUTS.get(field.name, field.name))
         return self.command(**values)
 
@@ -83,6 +84,8 @@ def send(
     try:
         command = build()
         outcome = dispatch(command, context=context)
+    except SimilarName as error:
+        return Feedback(error.message, levels.WARNING, must_confirm=True)
     except CommandError as error:
         return Feedback(f"{label}: {error.message}", levels.ERROR)
     subject = command.subject_reference()
@@ -93,8 +96,15 @@ def _text(form: QueryDict, name: str) -> str:
     return clean_text(form.get(name, ""), longest=_LONGEST_FIELD)
 
 
+def _checked(form: QueryDict, name: str) -> bool:
+    return form.get(name) == "yes"
+
+
 def _number(form: QueryDict, name: str) -> int:
     given = form.get(name, "")
     if not (given.isascii() and given.isdecimal()):
         raise Invalid(errors=[FieldError(name, "required", "is required")])
     return int(given)
+
+
+_READS: Mapping[Any, Callable[[QueryDict, str], Any]] = {int: _number, bool: _checked}

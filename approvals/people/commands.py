@@ -44,6 +44,7 @@ class CreateUser(Command):
 
     username: str
     email: str = ""
+    confirm_similar_name: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,6 +160,7 @@ class CreateGroup(Command):
     sentence = "Create the group {group_name}"
 
     group_name: str
+    confirm_similar_name: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +171,7 @@ class RenameGroup(_OnGroup):
     sentence = "Rename the group {subject} to {group_name}"
 
     group_name: str
+    confirm_similar_name: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Warnings before a vote: what would make a request fail even if it is approved."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
@@ -12,6 +12,7 @@ from approvals.requests.staleness import staleness_of
 from audit.actors import credentials
 from audit.actors.actors import Actor
 from audit.messages.classes import Command
+from audit.subjects.likeness import similar_to, warning
 
 _REQUESTER_GONE = "The account or credential of the requester is no longer valid."
 _REQUESTER_MAY_NOT = "The requester may no longer do this."
@@ -28,6 +29,19 @@ def flags_of(requests: Iterable[ApprovalRequest]) -> Mapping[UUID, list[str]]:
         ]
         for each in waiting
     }
+
+
+def likeness_of(
+    requests: Sequence[ApprovalRequest], commands: Sequence[Command | None], *, actor: Actor
+) -> Mapping[UUID, str]:
+    """Return warnings about the names that commands would give: one query for each type."""
+    open_ones = {
+        each.pk: command
+        for each, command in zip(requests, commands, strict=True)
+        if command and (each.state == State.PENDING or each.is_retriable)
+    }
+    similar = similar_to(list(open_ones.values()), actor=actor)
+    return {pk: warning(found) for pk, found in zip(open_ones, similar, strict=True) if found}
 
 
 def conflicts_of(

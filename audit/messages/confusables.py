@@ -4,6 +4,7 @@ See Unicode TS 39, section 4. The table next to this file is generated from Unic
 """
 
 import unicodedata
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -20,9 +21,10 @@ def skeletons(name: str) -> tuple[str, str]:
     return _skeleton(_skeleton(one_spaced).casefold()), _skeleton(one_spaced.casefold())
 
 
-def are_confusable(name: str, other: str) -> bool:
-    """Return True if two names look alike, or differ only in case."""
-    return any(map(str.__eq__, skeletons(name), skeletons(other)))
+def confusable_with(name: str) -> Callable[[str], bool]:
+    """Return the function that is True for names that look like this one, or differ in case."""
+    own = skeletons(name)
+    return lambda other: any(map(str.__eq__, own, skeletons(other)))
 
 
 def _skeleton(text: str) -> str:

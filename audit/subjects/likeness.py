@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from audit.actors.actors import Actor
-from audit.messages.characters import quoted
 from audit.messages.classes import Command
 from audit.messages.declarations import declaring
 from audit.messages.exceptions import Conflict
@@ -43,17 +42,17 @@ def similar_to(commands: Sequence[Command], *, actor: Actor) -> list[Sequence[st
     return [found.get(place, ()) for place in range(len(commands))]
 
 
-def check_confirmed(name: str, similar: Sequence[str], *, is_confirmed: bool) -> None:
+def check_confirmed(similar: Sequence[str], *, is_confirmed: bool) -> None:
     """Check that the sender of a command knows of the rows with similar names.
 
     :raises SimilarName: naming some of them, if it is not confirmed.
     """
     if similar and not is_confirmed:
-        raise SimilarName(warning(name, similar))
+        raise SimilarName(warning(similar))
 
 
-def warning(name: str, similar: Sequence[str]) -> str:
+def warning(similar: Sequence[str]) -> str:
     """Return a sentence about the rows whose names are similar to a new one."""
     others = ", ".join(similar[:_MOST_NAMED])
     more = f" and {len(similar) - _MOST_NAMED} more" if len(similar) > _MOST_NAMED else ""
-    return f"The name {quoted(name)} is easily confused with {others}{more}."
+    return f"The name is easily confused with {others}{more}."

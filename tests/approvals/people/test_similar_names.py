@@ -1,0 +1,102 @@
+"""Names of people and groups that are easily confused with others."""
+
+import pytest
+from django.contrib.auth.models import Group, Permission, User
+
+from approvals.people.commands import AddToGroup, CreateGroup, CreateUser, RenameGroup
+from approvals.people.likeness import LikeAnApprover
+from approvals.policies.commands import CreatePolicy
+from audit.bus.dispatch import dispatch
+from audit.subjects.likeness import SimilarName
+from tests.conftest import completed
+
+USERS, GROUPS = "/admin/auth/user/create/", "/admin/auth/group/create/"
+
+
+@pytest.fixture
+def chess(db):
+    """A group that decides nothing."""
+    return Group.objects.create(name="Chess")
+
+
+def test_an_account_with_a_similar_name_is_confirmed(dana):
+    with pytest.raises(SimilarName, match="user “dana”"):
+        dispatch(CreateUser(username="d\u0430na"))
+    completed(CreateUser(username="d\u0430na", confirm_similar_name=True))
+
+
+def test_a_name_that_the_actor_may_not_see_is_not_revealed(manager, dana, context_of):
+    manager.user_permissions.remove(*Permission.objects.filter(codename="view_user"))
+    context = context_of(User.objects.get(pk=manager.pk))
+
+    with pytest.raises(SimilarName) as refused:
+        dispatch(CreateUser(username="Dana"), context=context)
+
+    assert refused.value.message == "The name is easily confused with another user."
+
+
+def test_a_group_with_a_similar_name_is_confirmed(chess):
+    games = completed(CreateGroup(group_name="Games"))
+
+    for command in (
+        CreateGroup(group_name="CHESS"),
+        RenameGroup(group_id=games.pk, group_name="\u0421hess"),
+    ):
+        with pytest.raises(SimilarName, match="group “Chess”"):
+            dispatch(command)
+    completed(RenameGroup(group_id=chess.pk, group_name="CHESS"))
+    completed(CreateGroup(group_name="Chess", confirm_similar_name=True))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        CreateUser(username="\u0430nn", confirm_similar_name=True),
+        CreateGroup(group_name="S\u0435curity", confirm_similar_name=True),
+        CreateGroup(group_name="SECURITY", confirm_similar_name=True),
+    ],
+)
+def test_no_name_may_be_like_that_of_an_approver_or_their_group(command, disabling_needs_two):
+    with pytest.raises(LikeAnApprover):
+        dispatch(command)
+
+
+def test_a_group_that_decides_is_not_renamed_to_a_similar_name(
+    disabling_needs_two, security, chess
+):
+    command = RenameGroup(group_id=security.pk, group_name="CHESS", confirm_similar_name=True)
+
+    with pytest.raises(LikeAnApprover):
+        dispatch(command)
+
+
+def test_a_person_with_a_similar_name_becomes_no_approver(disabling_needs_two, security, dana):
+    User.objects.create(username="Dana")
+
+    with pytest.raises(LikeAnApprover):
+        dispatch(AddToGroup(user_id=dana.pk, group_id=security.pk))
+
+
+def test_a_group_with_a_similar_name_is_in_no_policy(security, ann, bob):
+    Group.objects.create(name="SECURITY")
+    draft = CreatePolicy(governs="apikeys.disable", groups=(security.pk,), quorums=(1,))
+
+    with pytest.raises(LikeAnApprover):
+        dispatch(draft)
+
+
+def test_the_form_asks_for_a_confirmation_after_the_first_attempt(manager, dana, chess, browser):
+    mia = browser(manager)
+    for url, form in ((USERS, {"username": "Dana", "email": ""}), (GROUPS, {"name": "CHESS"})):
+        asked = mia.post(url, form)
+        content = asked.content.decode()
+        confirmed = mia.post(url, form | {"confirm_similar_name": "yes"})
+
+        assert asked.status_code == 200
+        assert "easily confused with" in content
+        assert 'name="confirm_similar_name"' in content
+        for name, value in form.items():
+            assert f'name="{name}" value="{value}"' in content
+        assert confirmed.status_code in (200, 302)
+    assert User.objects.filter(username="Dana").exists()
+    assert Group.objects.filter(name="CHESS").exists()
