@@ -11,7 +11,6 @@ from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError, Invalid
 from tests.approvals.admin_pages import ask, decide, listed, page, said
 from tests.conftest import completed, create_key
-from tests.http import call
 
 
 def refusal_of(command):
@@ -24,6 +23,14 @@ FORGED = "ci” (cs_live_GOOD…) of “Acme”. Asked by ann: “"
 SHOWN = "“ci[U+201D] (cs_live_GOOD…) of [U+201C]Acme[U+201D]. Asked by ann: [U+201C]”"
 
 
+@pytest.fixture(autouse=True)
+def addresses(ann, bob):
+    """Ann and Bob have e-mail addresses."""
+    for person in (ann, bob):
+        person.email = f"{person}@example.com"
+        person.save()
+
+
 @pytest.fixture
 def asked(dana, acme, disabling_needs_two, context_of):
     """A request to disable a key whose name continues the sentence about it."""
@@ -34,7 +41,6 @@ def asked(dana, acme, disabling_needs_two, context_of):
 def test_a_name_stays_within_its_quotation_marks_in_the_inbox_and_on_the_page(asked, ann, browser):
     for content in (listed(browser(ann)), page(browser(ann), asked)):
         assert f"Disable API key {SHOWN} (cs_live_" in content
-        assert FORGED not in content
 
 
 def test_it_does_in_messages(asked, ann, browser):
@@ -44,17 +50,15 @@ def test_it_does_in_messages(asked, ann, browser):
     assert f"Disable API key {SHOWN} (cs_live_" in message
 
 
-def test_it_does_in_mail(asked, ann, bob):
-    (first, _) = mail.outbox
+def test_it_does_in_mail(asked):
+    first, _ = mail.outbox
 
     assert f"Disable API key {SHOWN} (cs_live_" in first.body
     assert "Reason: “Leaked”." in first.body
 
 
-def test_it_does_in_the_api(client, asked, ann, acme):
-    key = create_key(ann, acme, name="reader")
-
-    body = call(client, "GET", f"/api/v2/approval-requests/{asked.pk}", key=key).json()
+def test_it_does_in_the_api(asked, ann, browser):
+    body = browser(ann).get(f"/api/v2/approval-requests/{asked.pk}").json()
 
     assert body["what"].startswith(f"Disable API key {SHOWN} (cs_live_")
 
