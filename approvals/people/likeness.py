@@ -52,8 +52,8 @@ def check_new_group_name(
     :raises LikeAnApprover: if it is easily confused with another one, and one of them decides.
     :raises SimilarName: if it is easily confused with another one, and that is not confirmed.
     """
-    others = Group.objects.exclude(pk=group.pk if group else None).order_by("pk")
-    similar = _similar(others, name)
+    others = Group.objects.order_by("pk")
+    similar = _similar((each for each in others if each != group), name)
     concerned = {each.pk for each in similar} | ({group.pk} if group else set())
     is_deciding = bool(similar) and not concerned.isdisjoint(deciding_groups())
     _check(similar, is_deciding=is_deciding, is_confirmed=is_confirmed, context=context)
@@ -64,9 +64,11 @@ def check_may_decide(*, people: Iterable[User] = (), groups: Iterable[Group] = (
 
     :raises LikeAnApprover: if one is.
     """
-    rows = [*((User, each) for each in people), *((Group, each) for each in groups)]
-    for model, row in rows:
-        if _similar(model._default_manager.exclude(pk=row.pk), str(row)):
+    for row, others in (
+        *((each, _similar(User.objects.order_by("pk"), str(each))) for each in people),
+        *((each, _similar(Group.objects.order_by("pk"), str(each))) for each in groups),
+    ):
+        if others:
             message = f"The name {quoted(str(row))} is easily confused with another one."
             raise LikeAnApprover(message)
 

@@ -36,7 +36,7 @@ def _skeleton(text: str) -> str:
 def _table() -> dict[int, str]:
     """Return what each confusable character stands for, read at the first use."""
     lines = _TABLE.read_text(encoding="ascii").splitlines()
-    table = {}
+    table: dict[int, str] = {}
     for target, ranges in (line.split(" ") for line in lines if not line.startswith("#")):
         skeleton = "".join(chr(int(each, 16)) for each in target.split(",") if each)
         for first, last in (each.split("-") for each in ranges.split(",")):
