@@ -12,11 +12,12 @@ BATCH = 2000
 def fill(apps: Any, schema_editor: Any) -> None:
     """Add the rows of existing keys in batches, each in a transaction of its own."""
     api_key, key_name = (apps.get_model("apikeys", name) for name in ("ApiKey", "KeyName"))
-    keys = api_key.objects.order_by("pk")
+    using = schema_editor.connection.alias
+    keys = api_key.objects.using(using).order_by("pk")
     batch = list(keys[:BATCH])
     while batch:
         rows = [row_of(each, key_name=key_name) for each in batch]
-        key_name.objects.bulk_create(rows, ignore_conflicts=True)
+        key_name.objects.using(using).bulk_create(rows, ignore_conflicts=True)
         batch = list(keys.filter(pk__gt=batch[-1].pk)[:BATCH])
 
 
