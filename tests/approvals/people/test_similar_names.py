@@ -62,7 +62,7 @@ def test_no_name_may_be_like_that_of_an_approver_or_their_group(command, disabli
 
 
 def test_a_group_that_decides_is_not_renamed_to_a_similar_name(
-    disabling_needs_two, security, chess
+    disabling_needs_two, security, chess, policy_owners
 ):
     command = RenameGroup(group_id=security.pk, group_name="CHESS", confirm_similar_name=True)
 
@@ -70,14 +70,16 @@ def test_a_group_that_decides_is_not_renamed_to_a_similar_name(
         dispatch(command)
 
 
-def test_a_person_with_a_similar_name_becomes_no_approver(disabling_needs_two, security, dana):
+def test_a_person_with_a_similar_name_becomes_no_approver(
+    disabling_needs_two, security, dana, policy_owners
+):
     User.objects.create(username="Dana")
 
     with pytest.raises(LikeAnApprover):
         dispatch(AddToGroup(user_id=dana.pk, group_id=security.pk))
 
 
-def test_a_group_with_a_similar_name_is_in_no_policy(security, ann, bob):
+def test_a_group_with_a_similar_name_is_in_no_policy(security, ann, bob, policy_owners):
     Group.objects.create(name="SECURITY")
     draft = CreatePolicy(governs="apikeys.disable", groups=(security.pk,), quorums=(1,))
 
