@@ -9,6 +9,12 @@ from uuid import UUID
 from apikeys.models import ApiKey, limits
 from audit.domain import Command, FieldError, Invalid, SubjectOf, generated, identifier, quoted
 
+# What a key can do, and who can use it: what matters where a command lets it do more.
+_USE = (
+    *("owner_id", "prefix", "scopes", "allowed_networks", "not_before", "expires_at"),
+    *("is_enabled", "deleted_at"),
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class _OnKey(Command):
@@ -25,6 +31,7 @@ class CreateCustomer(Command):
     required_permission = "apikeys.create_customer"
     subject = SubjectOf("customer", "customer_id")
     sentence = "Create the customer {name}"
+    depends_on = ()
 
     customer_id: UUID = generated()
     name: str
@@ -39,6 +46,7 @@ class AddMember(Command):
     required_permission = "apikeys.create_customer"
     subject = SubjectOf("customer", "customer_id")
     sentence = "Add user {user_id} to {subject}"
+    depends_on = ("name",)
 
     customer_id: UUID
     user_id: int
@@ -71,6 +79,7 @@ class CreateApiKey(ApiKeyFields, Command):
     subject = SubjectOf("api-key", "api_key_id")
     tenant_field = "customer_id"
     sentence = "Create the API key {name}"
+    depends_on = ()
 
     api_key_id: UUID = generated()
     confirm_similar_name: bool = False
@@ -103,6 +112,11 @@ class UpdateApiKey(_OnKey):
 
     message_type = "apikeys.update"
     required_permission = "apikeys.update_apikey"
+    # What it can change, and who it acts for; neither the secret nor the switch.
+    depends_on = (
+        *("owner_id", "name", "description", "scopes", "allowed_networks"),
+        *("not_before", "expires_at", "metadata", "deleted_at"),
+    )
 
     name: str | None = None
     description: str | None = None
@@ -155,6 +169,7 @@ class RotateApiKey(_OnKey):
     message_type = "apikeys.rotate"
     required_permission = "apikeys.rotate_apikey"
     sentence = "Rotate {subject}; the old secret works for another {overlap_seconds} seconds"
+    depends_on = _USE
 
     overlap_seconds: int
 
@@ -183,6 +198,7 @@ class DeleteApiKey(_OnKey):
     message_type = "apikeys.delete"
     required_permission = "apikeys.delete_apikey"
     sentence = "Delete {subject} permanently"
+    depends_on = ("deleted_at",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,6 +208,7 @@ class EnableApiKey(_OnKey):
     message_type = "apikeys.enable"
     required_permission = "apikeys.enable_apikey"
     sentence = "Enable {subject}"
+    depends_on = _USE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +218,7 @@ class DisableApiKey(_OnKey):
     message_type = "apikeys.disable"
     required_permission = "apikeys.disable_apikey"
     sentence = "Disable {subject}"
+    depends_on = ("is_enabled", "deleted_at")
 
 
 def _normalize(command: CreateApiKey | UpdateApiKey) -> None:

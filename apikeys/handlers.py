@@ -5,20 +5,28 @@ from datetime import timedelta
 from uuid import UUID
 
 from apikeys import commands, events, rights
-from apikeys.models import ApiKey, Customer, KeyName, limits
+from apikeys.models import ApiKey, Customer, KeyName, limits, refusals
 from apikeys.models.names import check_new_name, similar_keys
 from apikeys.models.tokens import Token
 from audit.domain import (
     Actor,
     Context,
+    Subject,
     check_confirmed,
     check_name,
     confusable_with,
     finds_similar,
     handles,
+    pending_on,
     precondition,
     quoted,
 )
+
+# What a key may always do to itself, and what protects it from its own changes while it waits.
+_REVOKING = {
+    commands.DisableApiKey.message_type: "disable",
+    commands.DeleteApiKey.message_type: "delete",
+}
 
 
 @handles(commands.CreateCustomer)
@@ -125,11 +133,13 @@ def _check_update(api_key: ApiKey, command: commands.UpdateApiKey, context: Cont
     """Check the key, before and after the change, against the actor's rights.
 
     :raises AlreadyDeleted: if the key is deleted.
+    :raises RevocationWaiting: if the key changes itself while its revocation is waiting.
     :raises Invalid: if a scope is unknown, or the key would already be expired.
     :raises BeyondOwnRights: if it can, or then could, do what the actor may not.
     :raises SimilarName: if another key has a name similar to the new one, unless confirmed.
     """
     api_key.check_not_deleted()
+    _check_not_being_revoked(api_key, context)
     if command.scopes is not None:
         limits.check_scopes(command.scopes)
     limits.check_is_to_come(command.expires_at)
@@ -224,6 +234,7 @@ def pick_up_secret(command: commands.PickUpSecret, context: Context) -> ApiKey:
 @handles(commands.EnableApiKey, locks=ApiKey)
 def enable_api_key(command: commands.EnableApiKey, context: Context) -> ApiKey:
     api_key = ApiKey.objects.locked(pk=command.api_key_id)
+    _check_not_being_revoked(api_key, context)
     api_key.enable()
     context.emit(events.ApiKeyEnabled(api_key_id=api_key.pk))
     return api_key
@@ -245,10 +256,17 @@ def delete_api_key(command: commands.DeleteApiKey, context: Context) -> ApiKey:
     return api_key
 
 
-@precondition(commands.EnableApiKey, commands.DisableApiKey, commands.DeleteApiKey)
+@precondition(commands.EnableApiKey)
+def check_enabling(command: commands.EnableApiKey, context: Context) -> None:
+    """Refuse early what would be refused on execution, before anyone has to approve it."""
+    api_key = ApiKey.objects.found(pk=command.api_key_id)
+    api_key.check_not_deleted()
+    _check_not_being_revoked(api_key, context)
+
+
+@precondition(commands.DisableApiKey, commands.DeleteApiKey)
 def check_is_there(
-    command: commands.EnableApiKey | commands.DisableApiKey | commands.DeleteApiKey,
-    context: Context,
+    command: commands.DisableApiKey | commands.DeleteApiKey, context: Context
 ) -> None:
     """Refuse commands on a deleted key early, before anyone has to approve them."""
     ApiKey.objects.found(pk=command.api_key_id).check_not_deleted()
@@ -258,8 +276,26 @@ def _check_rights(api_key: ApiKey, context: Context) -> None:
     """Check that the actor may have a secret of the key.
 
     :raises AlreadyDeleted: if the key is deleted.
+    :raises RevocationWaiting: if the key changes itself while its revocation is waiting.
     :raises BeyondOwnRights: if it can do what the actor may not.
     """
     api_key.check_not_deleted()
+    _check_not_being_revoked(api_key, context)
     owner_id, key_scopes = api_key.owner_id, api_key.scopes
     rights.check_not_beyond(context.actor, owner_id=owner_id, key_scopes=key_scopes)
+
+
+def _check_not_being_revoked(api_key: ApiKey, context: Context) -> None:
+    """Check that a key does not change itself while a request to disable or delete it is waiting.
+
+    :raises RevocationWaiting: naming the request.
+    """
+    if (context.actor.kind, context.actor.id) != ("api_key", str(api_key.pk)):
+        return
+    for pending in pending_on(Subject("api-key", str(api_key.pk))):
+        if verb := _REVOKING.get(pending.message_type):
+            message = (
+                f"Approval request {pending.request_id} to {verb} this key is waiting. "
+                "Until it is decided, the key cannot change itself."
+            )
+            raise refusals.RevocationWaiting(message)

@@ -1,6 +1,6 @@
 """System checks: requirements on settings, messages, triggers and the serving role."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.apps import apps
@@ -58,6 +58,21 @@ def check_messages(**_: Any) -> list[CheckMessage]:
             message = f"{command_class.message_type} requires {permission!r}: use app.codename."
             problems.append(Error(message, id="audit.E004"))
     return problems
+
+
+@register()
+def check_dependencies(**_: Any) -> list[CheckMessage]:
+    """Check that commands depend on values of their subjects only."""
+    return [
+        Error(
+            f"{each.message_type} depends on {name!r}, which is no value of its subject.",
+            hint="Name columns of the subject's model that are in its history, or in `shown`.",
+            id="audit.E015",
+        )
+        for each in handling.command_classes()
+        for name in each.depends_on or ()
+        if name not in _values_of_subject(each)
+    ]
 
 
 @register()
@@ -245,6 +260,11 @@ def _declared_permissions() -> Iterator[str]:
 def _subject_model(command_class: type[Command]) -> type[Model] | None:
     declared = command_class.subject and types.subject_type(command_class.subject.type)
     return declared.model if declared else None
+
+
+def _values_of_subject(command_class: type[Command]) -> Collection[str]:
+    declared = command_class.subject and types.subject_type(command_class.subject.type)
+    return types.subject_fields(declared) if declared else ()
 
 
 def _is_function(name: str) -> bool:

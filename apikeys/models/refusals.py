@@ -46,6 +46,13 @@ class RotationUnderWay(Conflict):
     remedy = "Wait until the old secret expires, or rotate with an overlap of 0."
 
 
+class RevocationWaiting(Conflict):
+    """A key cannot change itself while a request to disable or delete it is waiting."""
+
+    title = "Revocation waiting"
+    remedy = "Wait for the decision on the request, or use another credential."
+
+
 class NothingToPickUp(Conflict):
     """The API key has no secret to pick up."""
 

@@ -59,7 +59,13 @@ class ApiKeyViewSet(CommandViewSet):
     @_command(
         "update_api_key",
         takes=UpdateApiKeyInput,
-        raises=(BeyondOwnRights, refusals.AlreadyDeleted, refusals.NothingToChange, SimilarName),
+        raises=(
+            BeyondOwnRights,
+            refusals.AlreadyDeleted,
+            refusals.NothingToChange,
+            refusals.RevocationWaiting,
+            SimilarName,
+        ),
     )
     def partial_update(self, request: Request, api_key_id: UUID) -> Response:
         """Change the name, scopes, networks, validity or metadata of a key."""
@@ -68,7 +74,12 @@ class ApiKeyViewSet(CommandViewSet):
     @_revealing(
         "rotate_api_key",
         takes=RotateApiKeyInput,
-        raises=(BeyondOwnRights, refusals.AlreadyDeleted, refusals.RotationUnderWay),
+        raises=(
+            BeyondOwnRights,
+            refusals.AlreadyDeleted,
+            refusals.RevocationWaiting,
+            refusals.RotationUnderWay,
+        ),
     )
     def rotate(self, request: Request, api_key_id: UUID) -> Response:
         """Issue a new secret and return it, once; the old one works until the overlap ends."""
@@ -83,6 +94,7 @@ class ApiKeyViewSet(CommandViewSet):
             refusals.NotYours,
             refusals.NothingToPickUp,
             refusals.PickUpExpired,
+            refusals.RevocationWaiting,
             refusals.RotationUnderWay,
         ),
     )
@@ -90,7 +102,10 @@ class ApiKeyViewSet(CommandViewSet):
         """Issue the secret of an approved key to its requester, once."""
         return self.send(commands.PickUpSecret, api_key_id=api_key_id)
 
-    @_command("enable_api_key", raises=(refusals.AlreadyEnabled, refusals.AlreadyDeleted))
+    @_command(
+        "enable_api_key",
+        raises=(refusals.AlreadyEnabled, refusals.AlreadyDeleted, refusals.RevocationWaiting),
+    )
     def enable(self, request: Request, api_key_id: UUID) -> Response:
         """Enable a key."""
         return self.send(commands.EnableApiKey, api_key_id=api_key_id)

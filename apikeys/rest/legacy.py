@@ -61,13 +61,13 @@ class LegacyApiKeyViewSet(CommandViewSet):
     @_command(
         "rename_api_key",
         takes=LegacyRenameInput,
-        raises=(BeyondOwnRights, refusals.NothingToChange),
+        raises=(BeyondOwnRights, refusals.NothingToChange, refusals.RevocationWaiting),
     )
     def partial_update(self, request: Request, api_key_id: UUID) -> Response:
         """Rename a key."""
         return self.send(UpdateApiKey, api_key_id=api_key_id, confirm_similar_name=True)
 
-    @_command("enable_api_key", raises=(refusals.AlreadyEnabled,))
+    @_command("enable_api_key", raises=(refusals.AlreadyEnabled, refusals.RevocationWaiting))
     def enable(self, request: Request, api_key_id: UUID) -> Response:
         """Enable a key."""
         return self.send(EnableApiKey, api_key_id=api_key_id)

@@ -11,6 +11,7 @@ BREAK_GLASS = "approvals.break_glass"
 @dataclass(frozen=True, kw_only=True)
 class _OnRequest(Command):
     subject = SubjectOf("approval-request", "approval_request_id")
+    depends_on = ("state", "is_retriable")
 
     approval_request_id: UUID
 

@@ -22,6 +22,8 @@ class ApprovalRequested(_OfRequest):
     command_id: UUID
     command_type: str
     digest: str
+    #: The stale requests that this one replaces.
+    supersedes: tuple[UUID, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,7 @@ class RequestExpired(_OfRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class RequestSuperseded(_OfRequest):
-    """A request was replaced by a stricter one of the same command, without votes."""
+    """A stale request was replaced by a new one, or any request by a stricter one."""
 
     message_type = "approvals.superseded"
 

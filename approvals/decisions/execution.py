@@ -1,6 +1,7 @@
 """Execution of approved commands, and the end of their requests."""
 
 from copy import copy
+from uuid import UUID
 
 import structlog
 from django.utils import timezone
@@ -77,6 +78,7 @@ def announce(request: ApprovalRequest, *, context: Context) -> None:
             command_id=request.command_id,
             command_type=request.message_type,
             digest=request.digest,
+            supersedes=tuple(map(UUID, (context.decision or {}).get("supersedes", ()))),
         )
     )
 
@@ -93,8 +95,12 @@ def release(
         error = ApprovedTooLate(_outcome(f"too late. {message}", by=by))
         cancel_request(request, State.REFUSED, error, outcome_code="conflict")
     else:
-        expected_number = staleness.number_to_expect(request)
-        replayed = replay(held_command, held=released(request), expected_number=expected_number)
+        replayed = replay(
+            held_command,
+            held=released(request),
+            expected_number=request.subject_number,
+            accepts=lambda number: staleness.is_current(request, number=number),
+        )
         _end_replayed(request, replayed, by=by)
     _emit_settled(request, context)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from approvals.decisions import execution
+from approvals.decisions import execution, handlers, superseding
 from approvals.models import ApprovalRequest, Effect, State
 from approvals.models.policies import PolicyAltered
 from approvals.policies import built_in, conditions, evaluation
@@ -25,6 +25,14 @@ class AlreadyAskedFor(Conflict):
 
 
 @refuses_with(
+    # The ends of a request, for a repeat of its command under the same Idempotency-Key.
+    execution.ApprovedTooLate,
+    execution.NotLoaded,
+    handlers.Denial,
+    handlers.Expiry,
+    handlers.Withdrawal,
+    superseding.Supersession,
+    superseding.BeingDecided,
     AlreadyAskedFor,
     PolicyAltered,
     conditions.ConditionFailed,
@@ -58,27 +66,39 @@ def _hold(command: Command, context: Context, requirements: dict[str, Any]) -> P
     evaluation.check_can_be_held(
         command, requirements=requirements, requester=context.actor.person_id
     )
+    waiting = _waiting(command, context)
+    stale = superseding.stale_among(waiting) if waiting else []
     if options["one_open_request"]:
-        pending = _pending_twin(command, context)
+        pending = _pending_twin(command, context, among=[r for r in waiting if r not in stale])
         if pending is not None:
             return pending
+    else:
+        stale = [each for each in stale if each.digest == payloads.digest(command)]
     request = ApprovalRequest.hold(command, context, requirements=requirements)
+    if stale:
+        superseding.supersede(stale, by=request, context=context)
     execution.announce(request, context=context)
     return Postponed(command_id=context.command_id, result_id=request.subject_id or None)
 
 
-def _pending_twin(command: Command, context: Context) -> Postponed | None:
+def _waiting(command: Command, context: Context) -> list[ApprovalRequest]:
+    """Return the requests for the same type of command on the subject that can be decided."""
+    if context.subject is None:
+        return []
+    twins = ApprovalRequest.objects.pending_twins(command.message_type, context.subject)
+    return [request for request in twins if request.present_state is State.PENDING]
+
+
+def _pending_twin(
+    command: Command, context: Context, *, among: list[ApprovalRequest]
+) -> Postponed | None:
     """Return the pending request as the outcome if the requester sends the same command again.
 
     :raises AlreadyAskedFor: if another requester or another command is pending on the subject.
     """
-    if context.subject is None:
+    if not among:
         return None
-    twins = ApprovalRequest.objects.pending_twins(command.message_type, context.subject)
-    is_open = [request for request in twins if request.present_state is State.PENDING]
-    if not is_open:
-        return None
-    pending = min(is_open, key=lambda request: request.pk)
+    pending = min(among, key=lambda request: request.pk)
     is_same = pending.digest == payloads.digest(command)
     if is_same and pending.requester_person == context.actor.person_id:
         return Postponed(

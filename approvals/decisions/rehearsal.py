@@ -34,7 +34,8 @@ def rehearse(request: ApprovalRequest, command: Command) -> Tried:
     rehearsed = dispatch.rehearse(
         command,
         held=execution.released(request),
-        expected_number=staleness.number_to_expect(request),
+        expected_number=request.subject_number,
+        accepts=lambda number: staleness.is_current(request, number=number),
         look=lambda: subjects.present_values(request.subject_reference),
     )
     match rehearsed.outcome:

@@ -48,7 +48,7 @@ class NothingToTighten(Conflict):
 
 
 class NotToBeRaisedAgain(Conflict):
-    """Only refused, failed, expired or denied requests can be resubmitted."""
+    """Only refused, failed, expired, denied or stale requests can be resubmitted."""
 
     title = "Cannot be resubmitted"
     remedy = "Follow the existing request, or send the command again."

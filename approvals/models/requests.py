@@ -110,8 +110,8 @@ class ApprovalRequest(SealedRow):
 
     @classmethod
     def of_command(cls, command_id: UUID) -> "models.QuerySet[ApprovalRequest]":
-        """Return the request of a held command, without those that a stricter one replaced."""
-        return cls.objects.exclude(state=State.SUPERSEDED).filter(command_id=command_id)
+        """Return the requests of a held command: the newest, and those that it once replaced."""
+        return cls.objects.filter(command_id=command_id).order_by("-pk")
 
     @property
     def subject_reference(self) -> Subject | None:

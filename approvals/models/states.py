@@ -28,6 +28,7 @@ ENDS: dict[str, set[tuple[str, str]]] = {
     State.DENIED: {(Status.CANCELLED.value, "denied")},
     State.WITHDRAWN: {(Status.CANCELLED.value, "withdrawn")},
     State.EXPIRED: {(Status.CANCELLED.value, "expired")},
+    State.SUPERSEDED: {(Status.CANCELLED.value, "superseded")},
     State.REFUSED: {(Status.REFUSED.value, ""), (Status.CANCELLED.value, "too_late")},
     State.FAILED: {(Status.FAILED.value, ""), (Status.CANCELLED.value, "unloadable")},
 }

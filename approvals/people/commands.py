@@ -1,4 +1,7 @@
-"""Commands on people, groups and their permissions. No command contains a password."""
+"""Commands on people, groups and their permissions. No command contains a password.
+
+One that takes something away depends on nothing that its subject could change meanwhile.
+"""
 
 from dataclasses import dataclass
 
@@ -41,6 +44,7 @@ class CreateUser(Command):
     message_type = "approvals.create_user"
     required_permission = MANAGE_PEOPLE
     sentence = "Create the user {username}"
+    depends_on = ()
 
     username: str
     email: str = ""
@@ -53,6 +57,7 @@ class SendPasswordLink(OnUser):
 
     message_type = "approvals.send_password_link"
     sentence = "Send {subject} a password link"
+    depends_on = ("username", "email", "is_active")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +66,7 @@ class RequirePasswordReset(OnUser):
 
     message_type = "approvals.require_password_reset"
     sentence = "Make the password of {subject} unusable and end their sessions"
+    depends_on = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +74,7 @@ class SetUserActive(OnUser):
     """Activate or deactivate a user account."""
 
     message_type = "approvals.set_user_active"
+    depends_on = ("is_active",)
 
     is_active: bool
 
@@ -81,6 +88,7 @@ class DeleteUser(OnUser):
 
     message_type = "approvals.delete_user"
     sentence = "Delete the user {subject}"
+    depends_on = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +96,7 @@ class SetStaff(OnUser):
     """Grant or revoke access to the admin pages."""
 
     message_type = "approvals.set_staff"
+    depends_on = ("is_staff",)
 
     is_staff: bool
 
@@ -102,6 +111,7 @@ class SetSuperuser(OnUser):
     """Grant or revoke superuser status."""
 
     message_type = "approvals.set_superuser"
+    depends_on = ("is_superuser",)
 
     is_superuser: bool
 
@@ -117,6 +127,7 @@ class GrantPermission(OnUser):
 
     message_type = "approvals.grant_permission"
     sentence = "Grant {subject} the permission {permission}"
+    depends_on = ("username", "is_active")
 
     permission: str
 
@@ -127,6 +138,7 @@ class RevokePermission(OnUser):
 
     message_type = "approvals.revoke_permission"
     sentence = "Revoke the permission {permission} from {subject}"
+    depends_on = ()
 
     permission: str
 
@@ -137,6 +149,7 @@ class GrantGroupPermission(_OnGroup):
 
     message_type = "approvals.grant_group_permission"
     sentence = "Grant the group {subject} the permission {permission}"
+    depends_on = ("name",)
 
     permission: str
 
@@ -147,6 +160,7 @@ class RevokeGroupPermission(_OnGroup):
 
     message_type = "approvals.revoke_group_permission"
     sentence = "Revoke the permission {permission} from the group {subject}"
+    depends_on = ()
 
     permission: str
 
@@ -158,6 +172,7 @@ class CreateGroup(Command):
     message_type = "approvals.create_group"
     required_permission = MANAGE_PEOPLE
     sentence = "Create the group {group_name}"
+    depends_on = ()
 
     group_name: str
     confirm_similar_name: bool = False
@@ -169,6 +184,7 @@ class RenameGroup(_OnGroup):
 
     message_type = "approvals.rename_group"
     sentence = "Rename the group {subject} to {group_name}"
+    depends_on = ("name",)
 
     group_name: str
     confirm_similar_name: bool = False
@@ -180,6 +196,7 @@ class DeleteGroup(_OnGroup):
 
     message_type = "approvals.delete_group"
     sentence = "Delete the group {subject}"
+    depends_on = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +204,7 @@ class AddToGroup(OnUser):
     """Add a user to a group."""
 
     message_type = "approvals.add_to_group"
+    depends_on = ("username", "is_active")
 
     group_id: int
 
@@ -199,6 +217,7 @@ class RemoveFromGroup(OnUser):
     """Remove a user from a group."""
 
     message_type = "approvals.remove_from_group"
+    depends_on = ()
 
     group_id: int
 

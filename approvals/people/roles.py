@@ -24,6 +24,7 @@ class GrantApproverRole(OnUser):
     """Make a user an approver in a group, with admin access and permissions to view."""
 
     message_type = "approvals.grant_approver_role"
+    depends_on = ("username", "is_active")
 
     group_id: int
     permissions: tuple[str, ...] = ()
@@ -37,6 +38,7 @@ class RevokeApproverRole(OnUser):
     """Remove an approver from a group, and revoke what came with the role."""
 
     message_type = "approvals.revoke_approver_role"
+    depends_on = ()
 
     group_id: int
     permissions: tuple[str, ...] = ()
@@ -52,6 +54,7 @@ class CreateApprover(Command):
 
     message_type = "approvals.create_approver"
     required_permission = MANAGE_PEOPLE
+    depends_on = ()
 
     username: str
     email: str

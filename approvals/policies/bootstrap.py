@@ -52,6 +52,7 @@ class Bootstrap(Command):
     message_type = "approvals.bootstrap"
     required_permission = "approvals.bootstrap"
     sentence = "Make {owners} Policy owners"
+    depends_on = ()
 
     owners: tuple[str, ...]
     policies: tuple[str, ...] = ()

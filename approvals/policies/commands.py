@@ -81,6 +81,7 @@ class CreatePolicy(_OnPolicy, _PolicyFields):
     """Create a policy that allows, forbids or holds commands of a type."""
 
     message_type = "approvals.create_policy"
+    depends_on = ()
     tenant_field = "for_tenant"
 
     policy_id: UUID = generated()
@@ -94,6 +95,8 @@ class EditPolicy(_OnPolicy, _PolicyFields):
     """Edit a policy; requests that are already waiting keep their requirements."""
 
     message_type = "approvals.edit_policy"
+    # Each edit and each switch has a version of its own.
+    depends_on = ("version",)
 
     def describe(self, subject_label: str) -> str:
         return f"Edit the {subject_label}: {self._phrase()}"
@@ -109,6 +112,7 @@ class DisablePolicy(_OnPolicy):
 
     message_type = "approvals.disable_policy"
     sentence = "Disable the {subject}"
+    depends_on = ("version",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,6 +145,7 @@ class ReviewBreakGlass(Command):
     # No subject: that of the request moves on in the same command that sends this one.
     message_type = "approvals.review_break_glass"
     sentence = "Accept the use of break-glass by {broken_by}, ticket {ticket}: {what}"
+    depends_on = ()
 
     approval_request_id: UUID
     broken_by: str = ""

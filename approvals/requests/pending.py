@@ -58,8 +58,8 @@ def progress(command_id: UUID) -> Progress | None:
 @decides_status
 def statuses(command_ids: Collection[UUID]) -> dict[UUID, Collection[str]]:
     """Return the statuses that held commands can have by the states of their requests."""
-    found = ApprovalRequest.objects.filter(command_id__in=command_ids)
-    requests = found.exclude(state=State.SUPERSEDED)
+    # The newest request of a command comes last: earlier ones were replaced by it.
+    requests = ApprovalRequest.objects.filter(command_id__in=command_ids).order_by("pk")
     return {
         each.command_id: {status for status, _ in ENDS.get(each.state, _HELD)} for each in requests
     }

@@ -1,7 +1,8 @@
-"""Resubmission of unsuccessful requests."""
+"""Resubmission of unsuccessful and stale requests."""
 
 from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import NotTheRequester, NotToBeRaisedAgain
+from approvals.requests.staleness import staleness
 from audit.actors.actors import Actor
 from audit.messages.classes import Command, generated_fields
 
@@ -9,14 +10,15 @@ _UNSUCCESSFUL = (State.REFUSED, State.FAILED, State.EXPIRED, State.DENIED)
 
 
 def check_may_be_resubmitted(request: ApprovalRequest, *, actor: Actor) -> None:
-    """Check that the actor made the request and it was refused, failed, expired or denied.
+    """Check that the actor made the request, and that it was unsuccessful or is stale.
 
     :raises NotTheRequester: if another actor made the request.
     :raises NotToBeRaisedAgain: if it is in another state.
     """
     if not actor.person_id or actor.person_id != request.requester_person:
         raise NotTheRequester
-    if request.present_state not in _UNSUCCESSFUL:
+    is_stale = request.present_state is State.PENDING and staleness(request)
+    if request.present_state not in _UNSUCCESSFUL and not is_stale:
         raise NotToBeRaisedAgain
 
 

@@ -1,4 +1,7 @@
-"""Staleness: whether the subject of a request has changed since the request."""
+"""Staleness: whether values that a held command depends on have changed since the request.
+
+A command declares them (``depends_on``). Whether the subject exists always matters.
+"""
 
 from collections.abc import Iterable, Mapping
 from uuid import UUID
@@ -6,7 +9,7 @@ from uuid import UUID
 from approvals.models import ApprovalRequest
 from approvals.sealing import values as subjects
 from approvals.sealing.values import SubjectVersion
-from audit.bus import store
+from audit.messages.classes import Command, declared_messages
 
 
 def staleness(request: ApprovalRequest) -> str:
@@ -24,22 +27,11 @@ def staleness_of(requests: Iterable[ApprovalRequest]) -> Mapping[UUID, str]:
     }
 
 
-def number_to_expect(request: ApprovalRequest) -> int:
-    """Return the number that the subject must have when the held command is executed.
-
-    It is the current number if the values are unchanged. The number is read first, so a change in
-    between moves the subject past the returned number.
-    """
+def is_current(request: ApprovalRequest, *, number: int) -> bool:
+    """Return True if no value that matters has changed, with the subject now at this number."""
     subject = request.subject_reference
-    if subject is None:
-        return request.subject_number
-    number = store.current_number(subject)
-    if (
-        number != request.subject_number
-        and subjects.present_values(subject) == request.subject_values
-    ):
-        return number
-    return request.subject_number
+    present = SubjectVersion(number, subjects.present_values(subject))
+    return not _difference(request, present)
 
 
 def _difference(request: ApprovalRequest, present: SubjectVersion) -> str:
@@ -50,6 +42,15 @@ def _difference(request: ApprovalRequest, present: SubjectVersion) -> str:
         return "It has been created since the request."
     if now is None:
         return "It no longer exists."
-    names = sorted(name for name in before.keys() | now.keys() if before.get(name) != now.get(name))
-    labels = [name.removesuffix("_id").replace("_", " ") for name in names]
-    return f"Changed since the request: {', '.join(labels)}."
+    known = before.keys() | now.keys()
+    names = sorted(name for name in known if before.get(name) != now.get(name))
+    relevant = _depends_on(request.message_type)
+    changed = [name for name in names if relevant is None or name in relevant]
+    labels = [name.removesuffix("_id").replace("_", " ") for name in changed]
+    return f"Changed since the request: {', '.join(labels)}." if labels else ""
+
+
+def _depends_on(message_type: str) -> tuple[str, ...] | None:
+    """Return the values that a type of command depends on; None stands for all of them."""
+    known = declared_messages.get(message_type)
+    return known.depends_on if known and issubclass(known, Command) else None

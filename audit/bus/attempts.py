@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import json
 import time
+from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -28,9 +29,19 @@ _MOST_ERRORS = 50
 
 
 class Attempt:
-    """A command with its context, from its arrival until it is settled."""
+    """A command with its context, from its arrival until it is settled.
 
-    def __init__(self, command: Command, context: Context) -> None:
+    ``accepts`` returns True for a number of the subject that is as good as the expected one.
+    """
+
+    def __init__(
+        self,
+        command: Command,
+        context: Context,
+        *,
+        accepts: Callable[[int], bool] | None = None,
+    ) -> None:
+        self._accepts = accepts
         self.command = command
         self.subject = command.subject_reference()
         self.fingerprint = fingerprint(command)
@@ -76,7 +87,9 @@ class Attempt:
             # A subject without a tenant, such as a policy, does not get the actor's tenant.
             context.tenant = ""
         if context.expected_number not in (None, opening.number):
-            raise exceptions.PreconditionFailed
+            if self._accepts is None or not self._accepts(opening.number):
+                raise exceptions.PreconditionFailed
+            context.expected_number = opening.number
 
     @property
     def status(self) -> Status:

@@ -20,7 +20,6 @@ from audit.bus import cases, epochs, failures, handling, idempotency, middleware
 from audit.bus.attempts import Attempt, refused_input
 from audit.bus.context import Context, current_context, running
 from audit.messages import exceptions
-from audit.messages.characters import actor_name
 from audit.messages.classes import Command
 from audit.messages.outcomes import (
     Completed,
@@ -73,19 +72,25 @@ def dispatch_all(commands: Sequence[Command], *, context: Context) -> list[Outco
     return _commit(attempts)
 
 
-def replay(command: Command, *, held: CommandRecord, expected_number: int) -> ReplayOutcome:
+def replay(
+    command: Command,
+    *,
+    held: CommandRecord,
+    expected_number: int,
+    accepts: Callable[[int], bool] | None = None,
+) -> ReplayOutcome:
     """Execute a held command under its own id, inside the command that releases it.
 
     It acts for the requester, who must still be valid and allowed, and only if the subject is at
-    the number at which the command was held. The attempt is recorded in the outer transaction,
-    whatever its result; deadlocks and timeouts are raised to the outermost dispatch.
+    the number at which the command was held, or at one that ``accepts`` allows, with the subject
+    locked. The attempt is recorded in the outer transaction, whatever its result; deadlocks and
+    timeouts are raised to the outermost dispatch.
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
-    attempt = Attempt(
-        command, cases.replayed(held, actor, expected_number=expected_number, by=_parent())
-    )
+    given = cases.replayed(held, actor, expected_number=expected_number, by=_parent())
+    attempt = Attempt(command, given, accepts=accepts)
     if actor is None:
-        return _settle_replay(attempt, _no_longer_valid(held))
+        return _settle_replay(attempt, failures.no_longer_valid(held))
     try:
         with transaction.atomic():
             # Otherwise deferred constraints would fail at the outer COMMIT, with the vote.
@@ -101,7 +106,12 @@ def replay(command: Command, *, held: CommandRecord, expected_number: int) -> Re
 
 
 def rehearse(
-    command: Command, *, held: CommandRecord, expected_number: int, look: Callable[[], Any]
+    command: Command,
+    *,
+    held: CommandRecord,
+    expected_number: int,
+    look: Callable[[], Any],
+    accepts: Callable[[int], bool] | None = None,
 ) -> Rehearsal:
     """Return the outcome that a replay would have now; nothing is kept, recorded or sent.
 
@@ -109,9 +119,9 @@ def rehearse(
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
     given = cases.replayed(held, actor, expected_number=expected_number, by=Context())
-    attempt = Attempt(command, given)
+    attempt = Attempt(command, given, accepts=accepts)
     if actor is None:
-        return Rehearsal(outcome=_stopped(attempt, _no_longer_valid(held)))
+        return Rehearsal(outcome=_stopped(attempt, failures.no_longer_valid(held)))
     token = _unit.set([attempt])
     try:
         with transaction.atomic(durable=True):
@@ -233,12 +243,6 @@ def _run_undone(attempt: Attempt, look: Callable[[], Any]) -> Rehearsal:
     )
 
 
-def _no_longer_valid(held: CommandRecord) -> exceptions.Forbidden:
-    return exceptions.Forbidden(
-        f"The requester, {actor_name(held.actor_label)}, is no longer valid."
-    )
-
-
 def _through_middleware(command: Command, context: Context) -> Outcome:
     try:
         with running(context):
@@ -306,8 +310,7 @@ def _append_undone(attempt: Attempt, error: Exception) -> exceptions.Refused | e
 
 
 def _parent() -> Context:
-    parent = current_context()
-    if parent is None:
-        message = "this is possible only inside a handler"
-        raise RuntimeError(message)
-    return parent
+    if parent := current_context():
+        return parent
+    message = "this is possible only inside a handler"
+    raise RuntimeError(message)

@@ -12,6 +12,8 @@ from django.db import Error, connection
 from audit.bus import epochs, store
 from audit.bus.attempts import Attempt, not_found_message
 from audit.messages import exceptions
+from audit.messages.characters import actor_name
+from audit.models.records import CommandRecord
 
 logger = structlog.get_logger(__name__)
 
@@ -139,3 +141,9 @@ def _sqlstate(error: BaseException | None) -> str | None:
 
 def _constraint(error: BaseException) -> str | None:
     return getattr(getattr(error.__cause__, "diag", None), "constraint_name", None)
+
+
+def no_longer_valid(held: CommandRecord) -> exceptions.Forbidden:
+    """Return the refusal of a held command whose requester is gone."""
+    requester = actor_name(held.actor_label)
+    return exceptions.Forbidden(f"The requester, {requester}, is no longer valid.")

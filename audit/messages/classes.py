@@ -138,13 +138,16 @@ class Command(Message):
     ``sentence`` is the text that an approver reads; {subject} stands for the subject's label, and
     the name of a field in braces for its value, text in quotation marks. ``finishes_approved``
     marks the last step of an approved operation: policies do not hold it again, but may still
-    forbid it.
+    forbid it. ``depends_on`` names the values of the subject that matter to a decision: once one of
+    them has changed, a held command is stale. None stands for every value, which is the safe
+    default.
     """
 
     required_permission: ClassVar[str | None] = None
     finishes_approved: ClassVar[bool] = False
     tenant_field: ClassVar[str | None] = None
     sentence: ClassVar[str] = ""
+    depends_on: ClassVar[tuple[str, ...] | None] = None
 
     def named_tenant(self) -> str | None:
         """Return the value of ``tenant_field``, or None if there is no such field."""

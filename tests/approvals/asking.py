@@ -4,10 +4,27 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apikeys.commands import DisableApiKey
+from apikeys.events import ApiKeyDisabled, ApiKeyEnabled
+from apikeys.models import ApiKey
 from approvals.models import ApprovalRequest
 from audit.bus.dispatch import dispatch
 from tests.conftest import create_key
 from tests.http import call
+from tests.probes import deed
+
+
+@deed
+def switch_off(command, context):
+    """Disable a key past its policies, so that a request to disable it is stale."""
+    ApiKey.objects.locked(pk=command.api_key_id).disable()
+    context.emit(ApiKeyDisabled(api_key_id=command.api_key_id))
+
+
+@deed
+def switch_on(command, context):
+    ApiKey.objects.locked(pk=command.api_key_id).enable()
+    context.emit(ApiKeyEnabled(api_key_id=command.api_key_id))
+
 
 REQUESTS = "/api/v2/approval-requests"
 KEYS = "/api/v2/api-keys"

@@ -108,6 +108,36 @@ def test_a_lock_on_another_model_than_that_of_the_subject_is_refused(declared, p
         del handling.locked_models[Locking]
 
 
+@pytest.mark.parametrize(
+    ("about", "names", "problem"),
+    [
+        (SubjectOf("api-key", "row_id"), ("is_enabled", "customer_id"), None),
+        (SubjectOf("api-key", "row_id"), (), None),
+        (SubjectOf("api-key", "row_id"), ("no_such_value",), "audit.E015"),
+        (SubjectOf("user", "row_id"), ("password",), "audit.E015"),
+        (None, ("is_enabled",), "audit.E015"),
+    ],
+)
+def test_a_dependency_on_what_is_no_value_of_the_subject_is_refused(about, names, problem):
+    @dataclass(frozen=True, kw_only=True)
+    class Dependent(Command):
+        message_type = "test.dependent"
+        subject = about
+        depends_on = names
+
+        row_id: UUID
+
+    @handling.handles(Dependent)
+    def depend(command, context):
+        """Do nothing."""
+
+    try:
+        assert problems() == ({problem} if problem else set())
+    finally:
+        del classes.declared_messages["test.dependent"]
+        del handling._handlers[Dependent]
+
+
 @pytest.mark.parametrize("table", ["apikeys_apikey", "audit_commandrecord"])
 def test_a_table_without_its_trigger_is_refused(table, owner):
     owner.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")

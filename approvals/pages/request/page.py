@@ -7,6 +7,7 @@ from uuid import UUID
 from django.utils.timesince import timesince, timeuntil
 
 from approvals.decisions import commands
+from approvals.decisions.events import RequestSuperseded
 from approvals.decisions.evidence import records_of
 from approvals.decisions.rehearsal import rehearse
 from approvals.models import ApprovalRequest, State
@@ -18,7 +19,7 @@ from approvals.requests.approvers import EligibleApprovers, people_to_ask
 from approvals.requests.presentation import Ballot, Presented, present
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON
-from audit.models.records import CommandRecord, Status
+from audit.models.records import CommandRecord, EventRecord, Status
 from audit.pages.labels import status_words, words
 from audit.pages.safe_text import many_lines, one_line
 
@@ -76,6 +77,7 @@ def read(request: ApprovalRequest, *, actor: Actor, is_tried: bool = False) -> d
         "credential": request.requester_kind.replace("_", " "),
         "reason": many_lines(request.reason),
         "successor": _successor(request),
+        "superseded": _superseded(held),
         "held": held,
         "user_agent": one_line(held.user_agent, longest=_LONGEST) if held else "",
     }
@@ -149,10 +151,21 @@ def _distance(time: datetime, now: datetime) -> str:
 
 
 def _successor(request: ApprovalRequest) -> ApprovalRequest | None:
-    """Return the stricter request that replaced a superseded one."""
+    """Return the request that replaced a superseded one."""
     if request.state != State.SUPERSEDED:
         return None
-    return ApprovalRequest.of_command(request.command_id).first()
+    event = EventRecord.objects.filter(
+        subject_type="approval-request",
+        subject_id=str(request.pk),
+        message_type=RequestSuperseded.message_type,
+    ).first()
+    return ApprovalRequest.objects.filter(pk=event.data["successor_id"]).first() if event else None
+
+
+def _superseded(held: CommandRecord | None) -> list[str]:
+    """Return the ids of the stale requests that a request replaced."""
+    decision = (held.decision if held else None) or {}
+    return [str(each) for each in decision.get("supersedes", ())]
 
 
 class Earlier(NamedTuple):

@@ -17,6 +17,7 @@ from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Forbidden, Invalid, TimedOut
 from audit.models.records import CommandRecord, EventRecord
+from tests.approvals.asking import switch_off
 from tests.books import assert_balanced, attempts
 from tests.conftest import approved, completed, held, member, policy
 from tests.probes import Broken, deed, to
@@ -219,8 +220,8 @@ def test_a_subject_that_was_changed_and_changed_back_is_no_obstacle(
     assert_balanced()
 
 
-def test_a_subject_that_has_changed_is_refused_as_stale(waiting, first_key, dana, fay, context_of):
-    completed(UpdateApiKey(api_key_id=first_key.id, name="other"), context=context_of(dana))
+def test_a_subject_that_has_changed_is_refused_as_stale(waiting, first_key, fay, context_of):
+    completed(to(switch_off, first_key.id))
 
     request = completed(breaking(waiting), context=context_of(fay, reason="Leak in progress"))
 

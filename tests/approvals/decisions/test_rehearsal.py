@@ -18,9 +18,10 @@ from tests.approvals.admin_pages import (
     section,
     sequences,
 )
+from tests.approvals.asking import switch_off
 from tests.books import all_but_records
 from tests.conftest import completed, held, policy
-from tests.probes import Broken, change_the_name, deed, to
+from tests.probes import Broken, deed, to
 
 
 @deed
@@ -78,7 +79,7 @@ def test_trying_a_creation_shows_no_secret_and_makes_nothing(
 
 
 def test_trying_what_is_stale_says_that_it_would_be_refused(waiting, first_key, ann, browser):
-    completed(to(change_the_name, first_key.id))
+    completed(to(switch_off, first_key.id))
 
     said = section(attempt(browser(ann), waiting).content.decode(), "works")
 

@@ -32,8 +32,9 @@ from audit.messages.exceptions import ApprovalRequired, Invalid, NotFound
 from audit.messages.outcomes import Postponed
 from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
+from tests.approvals.asking import switch_off
 from tests.conftest import completed, member, policy
-from tests.probes import deed, to
+from tests.probes import to
 from tests.tampering import let_time_pass, tamper
 
 
@@ -277,15 +278,10 @@ def test_a_credential_that_is_no_longer_good_is_refused_at_the_replay(
     assert "no longer valid" in request.outcome
 
 
-@deed
-def rename_the_key(command, context):
-    ApiKey.objects.filter(pk=command.api_key_id).update(name="renamed")
-
-
 def test_a_subject_that_has_moved_on_is_refused_at_the_replay(
     request_to_disable, first_key, ann, bob, dana, context_of
 ):
-    completed(to(rename_the_key, first_key.id), context=context_of(dana))
+    completed(to(switch_off, first_key.id), context=context_of(dana))
     for approver in (ann, bob):
         completed(approval(request_to_disable), context=context_of(approver))
 

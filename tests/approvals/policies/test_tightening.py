@@ -228,19 +228,19 @@ def test_it_is_executed_once_under_the_original_id(waiting, ann, bob, carol, tig
 
 
 @deed
-def rename_before_the_tightening(command, context):
-    ApiKey.objects.filter(pk=command.api_key_id).update(name="another")
+def switch_off_before_the_tightening(command, context):
+    ApiKey.objects.filter(pk=command.api_key_id).update(is_enabled=False)
 
 
 def test_a_change_since_the_first_request_is_still_stale(
     waiting, first_key, ann, bob, carol, tighten
 ):
-    completed(to(rename_before_the_tightening, first_key.id))
+    completed(to(switch_off_before_the_tightening, first_key.id))
     edit(quorum=3)
 
     stricter = tighten(waiting)
 
-    assert staleness(stricter) == "Changed since the request: name."
+    assert staleness(stricter) == "Changed since the request: is enabled."
     assert approved(stricter, ann, bob, carol).outcome_code == "stale"
 
 

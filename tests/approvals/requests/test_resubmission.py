@@ -9,7 +9,7 @@ from approvals.decisions.commands import Withdraw
 from approvals.models import ApprovalRequest, Policy
 from audit.models.records import CommandRecord
 from audit.outside import outside_command
-from tests.approvals.asking import address
+from tests.approvals.asking import address, switch_off, switch_on
 from tests.conftest import approved, completed, policy
 from tests.http import call
 from tests.probes import Broken, deed, to
@@ -25,16 +25,13 @@ def dana(dana):
     return dana
 
 
-@deed
-def give_it_a_later_name(command, context):
-    ApiKey.objects.filter(pk=command.api_key_id).update(name="another")
-
-
 @pytest.fixture
 def stale(waiting, first_key, ann, bob):
     """What two approved, and was refused, for the key had changed."""
-    completed(to(give_it_a_later_name, first_key.id))
-    return approved(waiting, ann, bob)
+    completed(to(switch_off, first_key.id))
+    refused = approved(waiting, ann, bob)
+    completed(to(switch_on, first_key.id))
+    return refused
 
 
 def send(client, request, verb, **body):

@@ -11,22 +11,13 @@ from approvals.sealing.payloads import Altered
 from audit.actors.credentials import live_actor
 from audit.bus.context import Context
 from audit.models.records import CommandRecord
+from tests.approvals.asking import switch_off, switch_on
 from tests.books import assert_balanced, attempts
 from tests.conftest import completed, create_key, policy
 from tests.probes import deed, to
 from tests.tampering import tamper
 
-CHANGED = "Changed since the request: name."
-
-
-@deed
-def give_another_name(command, context):
-    ApiKey.objects.filter(pk=command.api_key_id).update(name="another")
-
-
-@deed
-def give_the_old_name(command, context):
-    ApiKey.objects.filter(pk=command.api_key_id).update(name="first")
+CHANGED = "Changed since the request: is enabled."
 
 
 def test_nothing_is_stale_at_first(waiting):
@@ -34,7 +25,7 @@ def test_nothing_is_stale_at_first(waiting):
 
 
 def test_a_change_is_named_before_the_first_vote(waiting, first_key, ann, browser):
-    completed(to(give_another_name, first_key.id))
+    completed(to(switch_off, first_key.id))
 
     assert staleness(waiting) == CHANGED
     page = f"/admin/approvals/approvalrequest/{waiting.pk}/change/"
@@ -43,7 +34,7 @@ def test_a_change_is_named_before_the_first_vote(waiting, first_key, ann, browse
 
 
 def test_a_stale_request_is_not_executed(waiting, first_key, ann, bob, approve):
-    completed(to(give_another_name, first_key.id))
+    completed(to(switch_off, first_key.id))
     approve(waiting, ann)
 
     request = approve(waiting, bob)
@@ -53,20 +44,19 @@ def test_a_stale_request_is_not_executed(waiting, first_key, ann, bob, approve):
         (1, "postponed", ""),
         (2, "refused", "precondition_failed"),
     ]
-    assert ApiKey.objects.get().is_enabled
     assert_balanced()
 
 
 def test_a_change_between_two_votes_prevents_execution(waiting, first_key, ann, bob, approve):
     approve(waiting, ann)
-    completed(to(give_another_name, first_key.id))
+    completed(to(switch_off, first_key.id))
 
     assert approve(waiting, bob).outcome_code == "stale"
 
 
 def test_a_reverted_change_does_not_prevent_execution(waiting, first_key, ann, bob, approve):
-    completed(to(give_another_name, first_key.id))
-    completed(to(give_the_old_name, first_key.id))
+    completed(to(switch_off, first_key.id))
+    completed(to(switch_on, first_key.id))
     approve(waiting, ann)
 
     assert staleness(waiting) == ""

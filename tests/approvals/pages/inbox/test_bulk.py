@@ -75,7 +75,7 @@ def test_what_one_cannot_decide_is_said_why_and_not_sent(three, ann, bob, browse
 def test_who_has_no_vote_gets_no_button(three, iris, browser):
     content = confirm(browser(iris), "approve", *three).content.decode()
 
-    assert content.count("You do not belong to Security") == 3
+    assert content.count("You do not belong to “Security”") == 3
     assert "You cannot decide any of these." in content
     assert 'type="submit" class="button' not in content
 
@@ -97,7 +97,7 @@ def test_each_is_decided_in_a_transaction_of_its_own(three, ann, browser):
 
     told = results(select(browser(ann), "approve", *three, digests=seen, reason="Confirmed"))
 
-    assert sum(each.startswith("Approved: 1 of 2 Security.") for each in told) == 2
+    assert sum(each.startswith("Approved: 1 of 2 “Security”.") for each in told) == 2
     assert sum("This is not the content that you saw" in each for each in told) == 1
     assert set(Vote.objects.values_list("request", flat=True)) == {three[0].pk, three[2].pk}
     records = CommandRecord.objects.filter(message_type="approvals.approve")

@@ -152,7 +152,7 @@ def test_long_and_hidden_text_of_users_cannot_pass_for_ours(
 
     for content in (page(browser(ann), request), browser(ann).get(LIST).content.decode()):
         shown = re.sub(r'id="covered">.*?</code>', "", content, flags=re.DOTALL)
-        assert "x[U+202E]evorppA[U+200B] ⚠ signature valid" in shown
+        assert "x[U+202E]evorppA[U+200B][U+000A]⚠ signature valid" in shown
         assert not {"\u202e", "\u200b", "\u2066"} & set(shown)
         assert "Fine[U+2066] &lt;b&gt;bold&lt;/b&gt;" in shown
     content = page(browser(ann), request)
