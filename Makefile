@@ -28,7 +28,7 @@ endef
 export NO_ENVIRONMENT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test matrix soak mutants screenshots bench compare load check openapi lock format clean dev
+.PHONY: help run test edge matrix soak mutants screenshots bench compare load check openapi lock format clean dev
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,13 +39,16 @@ run: $(VENV)/installed ## Start everything on this machine: http://127.0.0.1:800
 test: dev ## Run the tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
+edge: dev ## Test servers, clusters, proxies and processes that the tests start, stop and kill
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m edge
+
 matrix: dev ## Test every page in each combination of color scheme, width and JavaScript
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m matrix tests/browser
 
 soak: dev ## Repeat races, crashes and random requests for hours: make soak RACE_ROUNDS=20000
 	RACE_ROUNDS="$${RACE_ROUNDS:-5000}" WORKER_KILLS="$${WORKER_KILLS:-200}" SCHEMATHESIS_SECONDS="$${SCHEMATHESIS_SECONDS:-3600}" \
 		STOPPED_SECONDS="$${STOPPED_SECONDS:-30}" DATABASE_KILLS="$${DATABASE_KILLS:-100}" \
-		$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 tests/faults tests/test_races.py \
+		$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m "not matrix" tests/faults tests/test_races.py \
 		tests/test_killed_server.py tests/edge tests/test_two_processes.py tests/test_schemathesis.py \
 		tests/apikeys/test_rotation.py tests/approvals/test_acceptance_requests.py
 

@@ -14,6 +14,8 @@ from tests.books import assert_balanced
 from tests.servers import free_port, kill, serving
 from tests.threads import until
 
+pytestmark = pytest.mark.edge
+
 CLIENTS = 4
 ACKNOWLEDGED_BEFORE_THE_KILL = 60
 

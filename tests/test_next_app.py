@@ -66,6 +66,7 @@ def without_tables(variable):
     return urlsplit(os.environ[variable])._replace(path="/postgres").geturl()
 
 
+@pytest.mark.edge
 def test_the_app_of_the_page_works(project):
     empty = {name: without_tables(name) for name in ("DATABASE_URL", "MIGRATION_DATABASE_URL")}
     before_migrate = {**empty, "DJANGO_SETTINGS_MODULE": "config.settings"}
@@ -87,6 +88,7 @@ def test_the_app_of_the_page_works(project):
     assert "4 passed" in tests
 
 
+@pytest.mark.edge
 def test_the_app_of_the_page_fits_the_layers(project):
     run(project, str(Path(sys.executable).with_name("lint-imports")), "--no-cache")
     # Formats the migration, too, as `make format` does.

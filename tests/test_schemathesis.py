@@ -13,6 +13,8 @@ from tests.conftest import Key, create_key, member, policy
 from tests.http import call
 from tests.serving import serving
 
+pytestmark = pytest.mark.edge
+
 #: How long it tries. A few seconds prove little; .ci/run asks for more than a developer does.
 SECONDS = os.environ.get("SCHEMATHESIS_SECONDS", "10")
 CSRF_TOKEN = "c" * 32

@@ -8,6 +8,8 @@ import pytest
 from tests.conftest import create_key
 from tests.servers import free_port, serving
 
+pytestmark = pytest.mark.edge
+
 ROUNDS = 5
 
 

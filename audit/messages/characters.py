@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _ENCLOSING = frozenset({"Mn", "Me"})
@@ -68,6 +69,8 @@ def visible(text: str) -> str:
     return "".join(written)
 
 
+# Each request of a key needs the same label: the text decides alone, so no result is outdated.
+@lru_cache(maxsize=1000)
 def quoted(text: str, *, longest: int = 150) -> str:
     """Return text from a user in curly quotation marks, for a sentence of ours.
 

@@ -9,6 +9,8 @@ import pytest
 
 from tests.config.conftest import REPOSITORY
 
+pytestmark = pytest.mark.edge
+
 # As on Debian without python3-venv: Python is there already when ensurepip turns out to be missing.
 WITHOUT_ENSUREPIP = f"""#!/bin/sh
 if [ "$1" != -m ]; then exec {sys.executable} "$@"; fi

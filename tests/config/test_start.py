@@ -12,6 +12,8 @@ from itertools import takewhile
 import pytest
 from django.core.management import CommandError, call_command
 
+pytestmark = pytest.mark.edge
+
 LAST_LINE = "Ctrl-C stops everything.\n"
 
 

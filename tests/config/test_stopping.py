@@ -12,6 +12,8 @@ import pytest
 
 from tests.config.conftest import REPOSITORY
 
+pytestmark = pytest.mark.edge
+
 SECONDS = 90
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 

@@ -19,6 +19,7 @@ frontend clients
   bind 127.0.0.1:{port}
   option forwardfor
   http-request set-header X-Forwarded-Proto http
+  http-request deny if {{ path_beg /edge/mark }}
   default_backend countersign
 backend countersign
   server one 127.0.0.1:{server}
@@ -38,6 +39,7 @@ http {{
   scgi_temp_path {directory}/scgi;
   server {{
     listen 127.0.0.1:{port};
+    location /edge/mark {{ return 403; }}
     location / {{
       proxy_pass http://127.0.0.1:{server};
       proxy_http_version 1.1;

@@ -6,6 +6,8 @@ import pytest
 
 from tests.edge.client import HOST, exchange, head
 
+pytestmark = pytest.mark.edge
+
 CHUNKED = b"Transfer-Encoding: chunked\r\n"
 SMUGGLED = b"GET /edge/fixed/9 HTTP/1.1\r\n" + HOST + b"\r\n"
 MORE_THAN_ALLOWED = 3_000_000

@@ -4,6 +4,8 @@ import pytest
 
 from tests.edge.client import HOST, exchange, head
 
+pytestmark = pytest.mark.edge
+
 
 @pytest.mark.parametrize("path", [b"/edge/fixed/1000", b"/edge/stream/3", b"/admin/login/"])
 def test_a_response_to_head_has_no_body_before_the_next_response(server, path):

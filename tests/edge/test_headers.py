@@ -5,6 +5,8 @@ import pytest
 from audit.models.records import CommandRecord
 from tests.edge.client import CLOSE, exchange, head
 
+pytestmark = pytest.mark.edge
+
 
 def seen(server, extra):
     """Return what Django was given, for a request with these header lines."""

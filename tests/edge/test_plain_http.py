@@ -4,6 +4,8 @@ import pytest
 
 from tests.edge.client import exchange, head
 
+pytestmark = pytest.mark.edge
+
 BEARER = b"Authorization: Bearer cs_live_x\r\n"
 SESSION = b"Cookie: sessionid=abc\r\n"
 

@@ -6,6 +6,8 @@ import pytest
 
 from tests.edge.client import connect, exchange, get, head
 
+pytestmark = pytest.mark.edge
+
 PROBLEM = "application/problem+json"
 PROBES = [b"/livez", b"/readyz"]
 

@@ -10,6 +10,7 @@ import uuid
 from http.client import HTTPConnection, HTTPException
 from threading import Event, Thread
 
+import pytest
 from django.conf import settings
 
 from apikeys.models import ApiKey
@@ -18,6 +19,8 @@ from tests import servers
 from tests.edge.client import exchange, get, head
 from tests.edge.servers import is_alive
 from tests.threads import until
+
+pytestmark = pytest.mark.edge
 
 #: More of them with WORKER_KILLS, as the soak test does.
 KILLS = int(os.environ.get("WORKER_KILLS", "3"))

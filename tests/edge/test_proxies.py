@@ -6,9 +6,11 @@ from uuid import uuid4
 import pytest
 
 from apikeys.models.tokens import Token
-from tests.edge.client import exchange, head
+from tests.edge.client import connect, exchange, get, head, read
 from tests.edge.proxies import proxy
 from tests.edge.servers import serving
+
+pytestmark = pytest.mark.edge
 
 FORGED = b"203.0.113.9"
 
@@ -65,6 +67,52 @@ def test_a_trailer_is_no_header(behind, outer):
     exchange(outer, head(b"POST", b"/api/v2/api-keys", extra=chunked) + body)
 
     assert address_of(behind, request_id) == "127.0.0.1"
+
+
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        b"Content-Length: %d\r\n" + CHUNKED,
+        CHUNKED + b"Content-Length: %d\r\n",
+        CHUNKED + b"Content-Length: 4\r\n",
+        b"Content-Length: 4\r\n" + CHUNKED,
+        b"Content-Length: %d\r\nTransfer-Encoding: xchunked\r\n",
+        b"Content-Length: %d\r\nTransfer-Encoding: chunked, identity\r\n",
+        b"Content-Length: %d\r\nTransfer-Encoding : chunked\r\n",
+        b"Content-Length: %d\r\nTransfer-Encoding:\x0bchunked\r\n",
+        b"Content-Length: %d\r\nTransfer_Encoding: chunked\r\n",
+        b"Content-Length: %d\r\nX-A: b\n" + CHUNKED,
+        b"Content-Length: %d\r\nContent-Length: 5\r\n",
+        b"Content-Length: 5\r\nContent-Length: %d\r\n",
+    ],
+)
+@pytest.mark.parametrize("begins", [b"0\r\n\r\n", b"%x\r\n"], ids=["ends", "continues"])
+def test_no_request_is_smuggled_past_a_proxy(behind, outer, lines, begins):
+    name = str(uuid4())
+    # The proxies deny this path, so only a request that they did not see gets there.
+    path = f"/edge/mark/{name}".encode()
+    hidden = b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\nX-A: 0123456789\r\n\r\n"
+    begins = begins % len(hidden) if b"%x" in begins else begins
+    body = begins + hidden + b"\r\n0\r\n\r\n"
+    lines = lines % len(body) if b"%d" in lines else lines
+
+    with connect(outer) as client:
+        client.sendall(b"POST /edge/echo HTTP/1.1\r\nHost: localhost\r\n" + lines + b"\r\n" + body)
+        read(client, seconds=0.5)
+    # More requests on the connections that the proxies keep to the server.
+    assert [get(outer, "/edge/fixed/1") for _ in range(3)] == [200, 200, 200]
+
+    assert f"reached {name}" not in behind.log()
+
+
+def test_a_proxy_denies_what_must_not_reach_the_server(behind, outer):
+    assert get(outer, "/edge/mark/denied") == 403
+    assert get(behind.port, "/edge/mark/direct", headers={"Host": "localhost"}) == 200
+    assert "reached direct" in behind.log()
+    assert "reached denied" not in behind.log()
 
 
 def test_headers_arrive_unchanged(outer):

@@ -6,6 +6,8 @@ import pytest
 
 from tests.edge.client import exchange, head
 
+pytestmark = pytest.mark.edge
+
 
 @pytest.mark.parametrize(
     ("method", "path", "status"),

@@ -10,6 +10,8 @@ from tests.edge.client import connect, get, head, read
 from tests.edge.servers import connections
 from tests.threads import until
 
+pytestmark = pytest.mark.edge
+
 SLOW = 64
 SILENT = 1300
 PAGE = "/admin/login/"

@@ -13,6 +13,8 @@ from tests.conftest import PASSWORD
 from tests.edge.client import connect, exchange, head, read
 from tests.threads import until
 
+pytestmark = pytest.mark.edge
+
 _COPIES = """
     INSERT INTO audit_commandrecord
     SELECT copy.*

@@ -15,6 +15,8 @@ from tests.faults.test_stopped_database import TIMEOUTS, Site, assert_documented
 from tests.servers import free_port, serving
 from tests.threads import until
 
+pytestmark = pytest.mark.edge
+
 KILLS = int(os.environ.get("DATABASE_KILLS", "2"))
 CLIENTS = 4
 # Acknowledged between two kills.

@@ -23,6 +23,8 @@ from tests.books import assert_balanced
 from tests.poolers import needs_pgbouncer, pooling
 from tests.servers import environment, free_port, serving
 
+pytestmark = pytest.mark.edge
+
 CLIENTS, ROUNDS = 6, 10
 TCP_OPTIONS = {
     "alive": (socket.SOL_SOCKET, socket.SO_KEEPALIVE),

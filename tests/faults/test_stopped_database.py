@@ -19,6 +19,8 @@ from tests.clusters import own_cluster
 from tests.servers import free_port, serving
 from tests.threads import until
 
+pytestmark = pytest.mark.edge
+
 STOPPED_SECONDS = float(os.environ.get("STOPPED_SECONDS", "9"))
 IS_SOAK = STOPPED_SECONDS >= 30
 TIMEOUTS = {"STATEMENT_TIMEOUT_MS": "15000" if IS_SOAK else "1000", "LOCK_TIMEOUT_MS": "1000"}

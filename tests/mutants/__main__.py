@@ -148,7 +148,7 @@ def _verdict(copy: Path, mutant: Mutant, tests: list[str], seconds: float) -> st
 
 _MIGRATIONS = [sys.executable, "manage.py", "makemigrations", "--check", "--dry-run"]
 _TESTS = [
-    *(sys.executable, "-m", "pytest", "--exitfirst", "--quiet"),
+    *(sys.executable, "-m", "pytest", "--exitfirst", "--quiet", "-m", "not matrix"),
     *("--numprocesses", "0", "-p", "no:randomly", "-p", "no:cacheprovider"),
 ]
 

@@ -27,6 +27,7 @@ class Reach:
             subprocess.run(
                 [
                     *(sys.executable, "-m", "pytest", "--numprocesses", "2", "--quiet"),
+                    *("-m", "not matrix"),
                     *("--cov-context=test", "--cov-report=", f"--junitxml={report}"),
                     *("-o", "junit_family=xunit1", "--deselect", "tests/test_calls.py"),
                     *("--ignore", "tests/browser", *sources),

@@ -356,6 +356,7 @@ def test_inside_a_transaction_the_commit_still_waits_for_the_disk(first_key, lim
     authenticate(first_key.secret, address=HERE)
 
     with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL synchronous_commit = on")
         authenticate(first_key.secret, address=HERE)
         cursor.execute("SHOW synchronous_commit")
         assert cursor.fetchone() == ("on",)

@@ -213,6 +213,7 @@ def request(port, key):
     return status
 
 
+@pytest.mark.edge
 def test_a_server_writes_every_few_seconds(first_key):
     port = free_port()
 
@@ -221,6 +222,7 @@ def test_a_server_writes_every_few_seconds(first_key):
         until(ApiKeyUsage.objects.exists)
 
 
+@pytest.mark.edge
 def test_a_server_that_is_told_to_end_writes_what_is_noted(first_key):
     port = free_port()
 

@@ -17,6 +17,8 @@ from tests.poolers import needs_pgbouncer, pooling
 from tests.standbys import pair, reached_at
 from tests.threads import Crowd, until
 
+pytestmark = pytest.mark.edge
+
 BEGUN = "audit.begin_epoch"
 
 

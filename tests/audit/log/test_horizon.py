@@ -118,6 +118,7 @@ def test_concurrent_writers_are_delivered_once_and_completely(neighbours):
     assert set(seen) == written
 
 
+@pytest.mark.edge
 def test_prepared_transactions_and_numbers_beyond_32_bits(monkeypatch):
     """On a cluster that is far older, and allows transactions to be prepared."""
     with pair() as servers:

@@ -23,6 +23,8 @@ from audit.management.commands import migrate as migrate_module
 from audit.messages.outcomes import Completed
 from tests.threads import Crowd
 
+pytestmark = pytest.mark.edge
+
 CLIENTS, COMMANDS_EACH = 8, 25
 _UNTOUCHED = """
     SELECT 'table', relname, xmin::text, relacl::text FROM pg_class

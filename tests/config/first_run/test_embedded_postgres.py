@@ -9,6 +9,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+pytestmark = pytest.mark.edge
+
 SCRIPT = """
 import json, os
 from pathlib import Path

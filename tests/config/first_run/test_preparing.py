@@ -6,6 +6,8 @@ import stat
 import psycopg
 import pytest
 
+pytestmark = pytest.mark.edge
+
 SCRIPT = """
 import json, os
 from config.first_run import preparing

@@ -108,6 +108,7 @@ def test_a_type_without_a_json_schema_cannot_be_documented():
         Shapes(None).schema(tuple[int, ...])
 
 
+@pytest.mark.edge
 def test_a_generated_client_manages_a_key_from_creation_to_deletion(generated, first_key):
     keys = generated("api.api_keys")
     models = generated("models")
