@@ -6,7 +6,7 @@ The limits keep the paths short enough to follow. `calls_between_files` lists ea
 import pytest
 
 from approvals.models import ApprovalRequest
-from tests.approvals.admin_pages import decide
+from tests.approvals.admin_pages import decide, form, send
 from tests.calls import calls_between_files
 from tests.conftest import create_key, pipelined_only
 from tests.http import call
@@ -51,8 +51,10 @@ def test_holding_a_command_and_voting(
 
     held = count(lambda: call(client, "POST", path.format(first_key.id), key=caller))
     request = ApprovalRequest.objects.get(state="pending")
-    first_vote = count(lambda: decide(for_ann, request, "approve"))
-    last_vote = count(lambda: decide(for_bob, request, "approve"))
+    first = form(for_ann, request, "approve")
+    first_vote = count(lambda: send(for_ann, request, first))
+    last = form(for_bob, request, "approve")
+    last_vote = count(lambda: send(for_bob, request, last))
 
     request.refresh_from_db()
     assert request.state == "executed"

@@ -11,7 +11,7 @@ from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey, ApiKeySecret
 from approvals.decisions.commands import Approve, Deny
 from approvals.models import ApprovalRequest, Policy, Rule, State
-from approvals.models.refusals import AlreadyDecided
+from approvals.models.refusals import AlreadyDecided, EffectChanged
 from audit.actors.actors import actor_for_user
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
@@ -58,9 +58,9 @@ def hold(command, actor) -> ApprovalRequest:
     return ApprovalRequest.objects.get(command_id=outcome.command_id)
 
 
-def vote(kind, request, actor):
+def vote(kind, request, actor, **seen):
     """A vote that is still to be cast, by somebody who has seen what the request asks for."""
-    command = kind(approval_request_id=request.pk, digest=request.digest)
+    command = kind(approval_request_id=request.pk, digest=request.digest, **seen)
     return partial(dispatch, command, context=Context(actor=actor, reason="so it should be"))
 
 
@@ -95,6 +95,33 @@ def test_of_eight_approvals_at_once_two_count_and_the_command_runs_once(
             subject_id=str(request.pk), status="refused", error_code="already_decided"
         )
         assert turned_down.count() == 6
+    assert_balanced()
+
+
+def test_of_eight_who_saw_one_more_needed_only_one_counts_and_nobody_executes(
+    crowd, approvers, dana, acme, security
+):
+    policy("apikeys.disable", group=security, quorum=2)
+    requester = actor_for_user(dana)
+    for _ in range(ROUNDS):
+        key = create_key(dana, acme, name="governed")
+        request = hold(DisableApiKey(api_key_id=key.id), requester)
+        seen = {"number": request.number, "expected_effect": "needs_1_more"}
+
+        answers = crowd.at_once(*[vote(Approve, request, each, **seen) for each in approvers])
+
+        assert kinds(answers) == {Completed: 1, EffectChanged: 7}
+        assert request.votes.count() == 1
+        assert attempts(request.command_id) == [(1, "postponed", "")]
+        assert ApiKey.objects.get(pk=key.id).is_enabled
+
+        voted = request.votes.get().voter_id
+        others = [each for each in approvers if each.person_id != str(voted)]
+        seen = {"number": 2, "expected_effect": "executes"}
+        answers = crowd.at_once(*[vote(Approve, request, each, **seen) for each in others])
+
+        assert kinds(answers) == {Completed: 1, AlreadyDecided: 6}
+        assert attempts(request.command_id)[1:] == [(2, "succeeded", "")]
     assert_balanced()
 
 

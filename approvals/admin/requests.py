@@ -69,13 +69,12 @@ class ApprovalRequestAdmin(HistoryAdmin):
         row = self.visible(request, object_id)
         if request.method != "POST":
             return not_sent(request, links.request_url(row.pk))
-        decided = decision.decide(
-            row,
-            verb=request.POST.get("decision", ""),
-            digest=request.POST.get("digest", ""),
-            request=request,
-        )
+        verb = request.POST.get("decision", "")
+        displayed = decision.Displayed.of(request.POST, suffix="", effect=f"effect-{verb}")
+        decided = decision.decide(row, verb=verb, displayed=displayed, request=request)
         self.message_user(request, decided.message, decided.level)
+        if decided.has_changed:
+            return self._request_page(request, object_id)
         page = links.request_url(row.pk)
         if decided.secret is None:
             return redirect(page)
@@ -96,12 +95,13 @@ class ApprovalRequestAdmin(HistoryAdmin):
             context = bulk.outcome(requests, verb=verb, request=request)
             return self.page(request, "approvals/selected_done.html", **context)
         context = bulk.confirmation(requests, verb=verb, actor=actor)
-        return self.page(request, "approvals/selected.html", verb=verb, **context)
+        return self.page(request, "approvals/selected.html", **context)
 
     def _request_page(
         self, request: HttpRequest, object_id: str, *, is_tried: bool = False
     ) -> HttpResponse:
         row = self.visible(request, object_id)
         context = request_page.read(row, actor=actor_of_request(request), is_tried=is_tried)
+        context["typed_reason"] = request.POST.get("reason", "")
         title = context["asked"].sentence
         return self.page(request, "approvals/request.html", title=title, **context)

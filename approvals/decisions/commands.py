@@ -17,7 +17,19 @@ class _OnRequest(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Approve(_OnRequest):
+class Decision(_OnRequest):
+    """A decision of a person, with what was displayed: it has this effect, or is refused.
+
+    ``number`` is that of the request's last event, and ``expected_effect`` one of
+    `approvals.requests.effects`. Callers that display no effect send none.
+    """
+
+    number: int | None = None
+    expected_effect: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approve(Decision):
     """Approve a request. ``digest`` is that of the content that the approver saw."""
 
     message_type = "approvals.approve"
@@ -27,7 +39,7 @@ class Approve(_OnRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deny(_OnRequest):
+class Deny(Decision):
     """Deny a request, with a reason. One denial ends the request."""
 
     message_type = "approvals.deny"
@@ -37,7 +49,7 @@ class Deny(_OnRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Withdraw(_OnRequest):
+class Withdraw(Decision):
     """Withdraw one's own request before it is decided. An empty digest matches any."""
 
     message_type = "approvals.withdraw"
@@ -47,7 +59,7 @@ class Withdraw(_OnRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TakeBack(_OnRequest):
+class TakeBack(Decision):
     """Take back a vote on an undecided request; its voter may then vote again."""
 
     message_type = "approvals.take_back"
@@ -76,11 +88,13 @@ class TightenRequest(_OnRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retry(_OnRequest):
-    """Execute an approved command again after a temporary failure."""
+class Retry(Decision):
+    """Execute an approved command again after a temporary failure. An empty digest matches any."""
 
     message_type = "approvals.retry"
     sentence = "Retry the command of the {subject}"
+
+    digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

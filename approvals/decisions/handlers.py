@@ -4,9 +4,12 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from approvals.decisions import commands, events, execution, notifications
+from approvals.decisions import commands, displayed, events, execution, notifications
 from approvals.models import ApprovalRequest, Decision, State, refusals
 from approvals.policies import evaluation, tightening
+from approvals.requests import effects
+from approvals.requests.approvers import missing_after
+from approvals.requests.flags import warnings_of
 from audit.bus.context import Context
 from audit.bus.handling import handles
 from audit.messages.characters import actor_name, quoted_text
@@ -39,7 +42,10 @@ def approve(command: commands.Approve, context: Context) -> ApprovalRequest:
     held_command = execution.opened(request)
     request.cast(Decision.APPROVE, context=context, seen=command.digest)
     context.emit(events.Approved(approval_request_id=request.pk, digest=command.digest))
-    if evaluation.is_satisfied(request):
+    voter = int(context.actor.person_id)
+    missing = missing_after([request], person_id=voter)[request.pk]
+    _check_execution(command, request, missing=missing)
+    if not missing:
         execution.release(request, held_command, context=context)
     return request
 
@@ -49,6 +55,7 @@ def deny(command: commands.Deny, context: Context) -> ApprovalRequest:
     _check_reason(context, "give a reason for denying")
     request = _locked(command.approval_request_id, context=context)
     request.cast(Decision.DENY, context=context, seen=command.digest)
+    displayed.check(command, effects.ENDS, request=request)
     denial = Denial(f"Denied by {actor_name(context.actor.label)}: {quoted_text(context.reason)}")
     execution.cancel_request(request, State.DENIED, denial)
     context.emit(events.Denied(approval_request_id=request.pk, digest=command.digest))
@@ -59,6 +66,7 @@ def deny(command: commands.Deny, context: Context) -> ApprovalRequest:
 def take_back(command: commands.TakeBack, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     request.take_back(context=context, seen=command.digest)
+    displayed.check(command, effects.TAKES_BACK, request=request)
     context.emit(events.VoteTakenBack(approval_request_id=request.pk, digest=command.digest))
     return request
 
@@ -69,8 +77,8 @@ def withdraw(command: commands.Withdraw, context: Context) -> ApprovalRequest:
     request.check_pending(now=timezone.now())
     if context.actor.person_id != request.requester_person:
         raise refusals.NotTheRequester
-    if command.digest not in ("", request.digest):
-        raise refusals.SeenAnother
+    _check_seen(command.digest, request)
+    displayed.check(command, effects.ENDS, request=request)
     reason = f": {quoted_text(context.reason)}" if context.reason else "."
     withdrawal = Withdrawal(f"Withdrawn by {actor_name(context.actor.label)}{reason}")
     execution.cancel_request(request, State.WITHDRAWN, withdrawal)
@@ -101,8 +109,10 @@ def retry(command: commands.Retry, context: Context) -> ApprovalRequest:
     if request.execute_by and timezone.now() >= request.execute_by:
         message = f"This could be executed until {request.execute_by:%Y-%m-%d %H:%M} UTC."
         raise refusals.TooLate(message)
+    _check_seen(command.digest, request)
     if not evaluation.is_satisfied(request):
         raise refusals.NotEnoughApprovals
+    _check_execution(command, request)
     execution.release_again(request, context=context)
     return request
 
@@ -125,6 +135,26 @@ def tighten_request(command: commands.TightenRequest, context: Context) -> Appro
 def _check_reason(context: Context, purpose: str) -> None:
     if not context.reason.strip():
         raise Invalid(errors=[FieldError("reason", "required", f"is required: {purpose}")])
+
+
+def _check_seen(digest: str, request: ApprovalRequest) -> None:
+    if digest not in ("", request.digest):
+        raise refusals.SeenAnother
+
+
+def _check_execution(
+    decision: commands.Decision, request: ApprovalRequest, *, missing: int = 0
+) -> None:
+    """Check the displayed effect of a decision that executes the command if nothing is missing.
+
+    Only if a refusal was displayed must there be a reason for one now: otherwise the execution
+    itself finds the reasons.
+    """
+    is_refusal_expected = decision.expected_effect == effects.REFUSED and not missing
+    warnings = warnings_of(request) if is_refusal_expected else []
+    displayed.check(
+        decision, effects.of_approval(missing=missing, warnings=warnings), request=request
+    )
 
 
 def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:

@@ -108,3 +108,9 @@ class SeenAnother(PreconditionFailed):
 
     title = "Wrong digest"
     remedy = "Read the request again, and send its current digest if you still agree."
+
+
+class EffectChanged(PreconditionFailed):
+    """Your decision would now have another effect: read the request again, then decide."""
+
+    remedy = "Read the request again, and send its current number and effect if you still agree."

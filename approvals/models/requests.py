@@ -21,7 +21,7 @@ from approvals.models.stored import RequirementsField
 from approvals.models.votes import Decision, Vote, next_number
 from approvals.sealing import payloads, values
 from audit.actors.actors import Actor
-from audit.bus import cases
+from audit.bus import cases, store
 from audit.bus.context import Context
 from audit.messages.classes import Command, Subject
 from audit.models.json import ObjectField
@@ -140,6 +140,11 @@ class ApprovalRequest(SealedRow):
     def minimum_membership_s(self) -> int:
         """The seconds that an approver must have been in a group to vote for it."""
         return int(self.options.get("minimum_membership_s", 0))
+
+    @cached_property
+    def number(self) -> int:
+        """The number of the request's last event when it is first read."""
+        return store.current_number(Subject("approval-request", str(self.pk)))
 
     @cached_property
     def held_record(self) -> CommandRecord:

@@ -16,6 +16,7 @@ class Feedback(NamedTuple):
     """The outcome of a command as a Django message, with a secret to show once.
 
     ``must_confirm``: nothing was done, because the sender has to confirm a similar name.
+    ``has_changed``: the decision would now have another effect, so nothing was decided.
     """
 
     message: str
@@ -23,6 +24,7 @@ class Feedback(NamedTuple):
     secret: str | None = None
     sentence: str = ""
     must_confirm: bool = False
+    has_changed: bool = False
 
     @property
     def is_done(self) -> bool:

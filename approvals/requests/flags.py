@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from approvals.models import ApprovalRequest, State
 from approvals.requests.listing import open_about
 from approvals.requests.staleness import staleness_of
+from approvals.sealing.payloads import Unloadable
 from audit.actors import credentials
 from audit.actors.actors import Actor
 from audit.messages.classes import Command
@@ -42,6 +43,16 @@ def likeness_of(
     }
     similar = similar_to(list(open_ones.values()), actor=actor)
     return {pk: warning(found) for pk, found in zip(open_ones, similar, strict=True) if found}
+
+
+def warnings_of(request: ApprovalRequest) -> list[str]:
+    """Return the reasons why the execution of one request would be refused now."""
+    try:
+        command = request.command()
+    except Unloadable as problem:
+        return [problem.message]
+    flags = flags_of([request]).get(request.pk, ())
+    return sorted({*flags, *requester_flags(request, command)})
 
 
 def conflicts_of(

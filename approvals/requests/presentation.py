@@ -11,6 +11,7 @@ from django.utils.timesince import timesince, timeuntil
 
 from approvals.models import ApprovalRequest, State
 from approvals.policies import evaluation
+from approvals.requests import effects
 from approvals.requests.approvers import missing_after
 from approvals.requests.flags import flags_of, likeness_of, requester_flags
 from approvals.requests.pending import needs_of
@@ -27,6 +28,10 @@ from audit.subjects.names import found
 from audit.subjects.types import label_of, label_without_row
 
 _UNREADABLE = "A request that cannot be verified"
+_RETRY_LABELS = {
+    effects.EXECUTES: "Retry: the failure may be temporary",
+    effects.REFUSED: "Retry anyway, but execution would currently be refused",
+}
 _LONGEST_LABEL = 160
 _LONGEST_SENTENCE = 400
 
@@ -107,7 +112,8 @@ class Presented:
 class Ballot:
     """The actor's options for a request, by the same checks as votes.
 
-    ``obstacle`` is the reason why the actor may not vote; empty if the actor may.
+    ``obstacle`` is the reason why the actor may not vote; empty if the actor may. ``effects`` has
+    the effect of each decision that the actor may make.
     """
 
     def __init__(self, presented: Presented, *, actor: Actor) -> None:
@@ -128,9 +134,18 @@ class Ballot:
         )
         self.warnings = sorted({*presented.flags, *requester_flags(request, presented.command)})
         missing = missing_after([request], person_id=int(actor.person_id)) if self.may_deny else {}
-        self.approve_label = approve_label(
-            presented, missing=missing.get(request.pk, 0), is_doomed=bool(self.warnings)
-        )
+        doubts = [*self.warnings, *filter(None, [presented.problem])]
+        approval = effects.of_approval(missing=missing.get(request.pk, 0), warnings=doubts)
+        retry = effects.of_execution(doubts)
+        self.effects = {
+            **({"approve": approval} if self.may_approve else {}),
+            **({"deny": effects.ENDS} if self.may_deny else {}),
+            **({"take_back": effects.TAKES_BACK} if self.may_take_back else {}),
+            **({"withdraw": effects.ENDS} if self.may_withdraw else {}),
+            **({"retry": retry} if self.may_retry else {}),
+        }
+        self.approve_label = approve_label(presented, effect=approval)
+        self.retry_label = _RETRY_LABELS[retry]
 
 
 def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presented]:
@@ -165,14 +180,16 @@ def sentence_of(request: ApprovalRequest, *, actor: Actor) -> str:
     return _sentence(command, _subjects([command], actor=actor))
 
 
-def approve_label(presented: Presented, *, missing: int, is_doomed: bool) -> str:
+def approve_label(presented: Presented, *, effect: str) -> str:
     """Return the text of the approve button, with a warning if the approval would not help."""
-    if missing:
-        return f"Approve ({missing} more needed after you)"
-    if is_doomed:
-        return "Approve anyway: last vote, but execution would currently be refused"
-    consequence = f"{presented.sentence[:1].lower()}{presented.sentence[1:]}"
-    return f"Approve and {consequence} now: you are the last vote"
+    match effect:
+        case effects.REFUSED:
+            return "Approve anyway: last vote, but execution would currently be refused"
+        case effects.EXECUTES:
+            consequence = f"{presented.sentence[:1].lower()}{presented.sentence[1:]}"
+            return f"Approve and {consequence} now: you are the last vote"
+        case _:
+            return f"Approve ({effects.missing_after_it(effect)} more needed after you)"
 
 
 def _open(request: ApprovalRequest) -> tuple[Command | None, str]:

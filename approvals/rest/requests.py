@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from approvals.decisions.commands import Approve, Deny, Retry, TakeBack, Withdraw
 from approvals.models import ApprovalRequest, State, refusals
-from approvals.requests import listing
+from approvals.requests import effects, listing
 from approvals.requests.presentation import present
 from approvals.requests.resubmission import resubmitted
 from approvals.rest import resources
@@ -56,8 +56,29 @@ class CommentInput(CommandInput):
     )
 
 
-class WithdrawInput(CommentInput):
-    """Input to withdraw a request."""
+class DecisionInput(CommentInput):
+    """Input of a decision: the displayed number and effect."""
+
+    number = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=2**63 - 1,
+        help_text="The number of the request as you saw it; recommended.",
+    )
+    expected_effect = serializers.RegexField(
+        effects.PATTERN,
+        required=False,
+        trim_whitespace=False,
+        max_length=30,
+        help_text=(
+            "The effect of your decision as you saw it, from “effects”; recommended. If it would "
+            "have another effect now, nothing is decided."
+        ),
+    )
+
+
+class OptionalDigestInput(DecisionInput):
+    """Input to withdraw or retry a request."""
 
     digest = serializers.CharField(
         required=False,
@@ -66,7 +87,7 @@ class WithdrawInput(CommentInput):
     )
 
 
-class VoteInput(CommentInput):
+class VoteInput(DecisionInput):
     """Input of an approval, or to take back a vote."""
 
     digest = serializers.CharField(
@@ -94,7 +115,10 @@ _VOTERS = (
     *(refusals.NotAPerson, refusals.NotActive, refusals.NotAnApprover),
     *(refusals.OwnRequest, refusals.TooNew),
 )
-_CHANGED = (refusals.AlreadyDecided, refusals.SeenAnother, refusals.TooLate)
+_CHANGED = (
+    *(refusals.AlreadyDecided, refusals.EffectChanged),
+    *(refusals.SeenAnother, refusals.TooLate),
+)
 _VOTE = (*_VOTERS, *_CHANGED, refusals.AlreadyVoted)
 _PAYLOAD = (
     *(payloads.Altered, payloads.ForbiddenContent, payloads.TooLarge),
@@ -143,7 +167,8 @@ class ApprovalRequestViewSet(CommandViewSet):
     )
     def retrieve(self, request: Request, approval_request_id: UUID) -> Response:
         """Return one request. Its ETag is the digest that a decision has to name."""
-        found = get_object_or_404(listing.visible_to(self.actor), pk=approval_request_id)
+        visible = listing.with_numbers(listing.visible_to(self.actor))
+        found = get_object_or_404(visible, pk=approval_request_id)
         return Response(self._detail(found), headers={"ETag": f'"{quote(found.digest)}"'})
 
     @_vote("approve", takes=VoteInput, raises=(*_VOTE, *_PAYLOAD))
@@ -161,16 +186,17 @@ class ApprovalRequestViewSet(CommandViewSet):
         """Take back your vote while the request is undecided."""
         return self.send(TakeBack, approval_request_id=approval_request_id)
 
-    @_decision("withdraw", takes=WithdrawInput, raises=(*_CHANGED, refusals.NotTheRequester))
+    @_decision("withdraw", takes=OptionalDigestInput, raises=(*_CHANGED, refusals.NotTheRequester))
     def withdraw(self, request: Request, approval_request_id: UUID) -> Response:
         """Withdraw your own request."""
         return self.send(Withdraw, approval_request_id=approval_request_id)
 
     @_decision(
         "retry",
-        takes=CommentInput,
+        takes=OptionalDigestInput,
         raises=(
             *_VOTERS,
+            *(refusals.EffectChanged, refusals.SeenAnother),
             *_PAYLOAD,
             *(refusals.NotEnoughApprovals, refusals.NotToBeRetried, refusals.TooLate),
         ),

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Annotated, TypeAlias, TypedDict
+from typing import Annotated, Any, TypeAlias, TypedDict, cast
 
 from django.utils.duration import duration_iso_string
 
 from approvals.models import Decision, Effect, Policy, Rule, State
 from approvals.models.states import ALTERED
+from approvals.requests import effects
 from approvals.requests.pending import request_url
 from approvals.requests.presentation import Ballot, Presented
 from audit.actors.actors import Actor
@@ -15,6 +16,7 @@ from audit.rest.references import (
     ActorReference,
     Address,
     CommandReference,
+    Keyword,
     Reference,
     Uuid,
     one_of,
@@ -23,6 +25,7 @@ from audit.rest.references import (
     status_url,
 )
 
+ExpectedEffect: TypeAlias = Annotated[str | None, Keyword("pattern", effects.PATTERN)]
 Duration: TypeAlias = Annotated[str, "ISO 8601, such as PT48H."]
 _LENGTHS = ("minimum_membership", "approve_within", "execute_within")
 
@@ -51,6 +54,19 @@ class MyVote(TypedDict):
 
     may: bool
     why: str
+
+
+class Effects(TypedDict):
+    """The effect of each decision, were the caller to make it now; null if the caller may not.
+
+    ``needs_2_more`` means that two more approvals are needed after the caller's.
+    """
+
+    approve: ExpectedEffect
+    deny: ExpectedEffect
+    take_back: ExpectedEffect
+    withdraw: ExpectedEffect
+    retry: ExpectedEffect
 
 
 class ApprovalRequestInList(TypedDict):
@@ -83,6 +99,8 @@ class ApprovalRequestResource(ApprovalRequestInList):
 
     votes: list[VoteResource]
     my_vote: MyVote
+    number: Annotated[int, "The number of the request's last event: send it with a decision."]
+    effects: Effects
     outcome: str
 
 
@@ -136,6 +154,8 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
             for vote in cast
         ],
         "my_vote": {"may": mine.may_deny, "why": mine.obstacle},
+        "number": request.number,
+        "effects": _effects(mine),
         "outcome": request.outcome,
     }
 
@@ -175,6 +195,11 @@ def policy(found: Policy) -> PolicyResource:
         problem=found.problem or None,
         **lengths,
     )
+
+
+def _effects(mine: Ballot) -> Effects:
+    found: Any = {name: mine.effects.get(name) for name in Effects.__annotations__}
+    return cast("Effects", found)
 
 
 def _requirements(presented: Presented) -> list[RequirementResource]:

@@ -69,7 +69,7 @@ def _scalar(
     expected: str,
     *,
     check: Callable[[Any], Any] = _unchanged,
-    dump: Callable[[Any], Any] = _unchanged,
+    dump: Callable[[Any], Any] | None = None,
     parse: Callable[[Any], Any] | None = None,
 ) -> Codec:
     def checked(value: Any) -> Any:
@@ -85,7 +85,7 @@ def _scalar(
         except (ValueError, TypeError, ArithmeticError, AttributeError) as error:
             raise ValueError(expected) from error
 
-    return Codec(check=checked, dump=dump, load=load)
+    return Codec(check=checked, dump=dump or kind, load=load)
 
 
 def _require(expected: str, *, holds: bool) -> None:
@@ -208,7 +208,7 @@ _SCALARS: dict[Any, Codec] = {
     bool: _scalar(bool, "true or false"),
     int: _scalar(int, "a whole number", check=_bounded),
     float: _scalar(float, "a number", check=_finite, parse=_float),
-    str: Codec(check=_storable_text, dump=_unchanged, load=_storable_text),
+    str: Codec(check=_storable_text, dump=str, load=_storable_text),
     UUID: _scalar(UUID, "a UUID", dump=str, parse=UUID),
     Decimal: _scalar(Decimal, "a decimal number", check=_finite, dump=str, parse=Decimal),
     datetime: _scalar(

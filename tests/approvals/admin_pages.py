@@ -3,12 +3,15 @@
 import html
 import re
 
+from django.contrib.auth import SESSION_KEY
 from django.contrib.auth.models import Permission, User
 from django.contrib.messages import get_messages
 from django.urls import reverse
 
 from apikeys.commands import DisableApiKey
 from approvals.models import ApprovalRequest
+from approvals.requests.presentation import Ballot, present
+from audit.actors.actors import actor_for_user
 from audit.bus.dispatch import dispatch
 
 LIST = "/admin/approvals/approvalrequest/"
@@ -27,11 +30,18 @@ def confirm(client, verb, *requests):
     return client.get(SELECTED, {"verb": verb, "request": [str(each.pk) for each in requests]})
 
 
-def select(client, verb, *requests, reason="", digests=None):
+def select(client, verb, *requests, reason="", **changed):
     """Decide on the selected requests, as the form of the confirmation page does."""
-    seen = {f"digest-{each.pk}": each.digest for each in requests} if digests is None else digests
-    chosen = [str(each.pk) for each in requests]
-    return client.post(SELECTED, {"verb": verb, "reason": reason, "request": chosen, **seen})
+    return client.post(SELECTED, selection(client, verb, *requests) | {"reason": reason} | changed)
+
+
+def selection(client, verb, *requests):
+    """Return the fields of the form that confirms the decision on the selected requests."""
+    fields = {"verb": verb, "request": [str(each.pk) for each in requests]}
+    for each in requests:
+        seen = displayed(client, each, verb)
+        fields |= {f"{name}-{each.pk}": value for name, value in seen.items()}
+    return fields
 
 
 def results(response):
@@ -40,11 +50,30 @@ def results(response):
     return [feedback.message for _, feedback in response.context["results"]]
 
 
-def decide(client, request, decision, *, reason="", digest=None):
-    """Decide on the page of a request."""
+def decide(client, request, decision, *, reason="", **changed):
+    """Decide on the page of a request, with what it displays now."""
+    return send(client, request, form(client, request, decision) | {"reason": reason} | changed)
+
+
+def send(client, request, fields):
+    """Send the form on the page of a request."""
     url = reverse("admin:approvals_approvalrequest_decide", args=[request.pk])
-    seen = request.digest if digest is None else digest
-    return client.post(url, {"decision": decision, "reason": reason, "digest": seen})
+    return client.post(url, fields)
+
+
+def form(client, request, decision):
+    """Return the fields of the form on the page of a request, as it is displayed now."""
+    seen = displayed(client, request, decision)
+    return {"decision": decision, f"effect-{decision}": seen.pop("effect"), **seen}
+
+
+def displayed(client, request, decision):
+    """Return what a page displays of a request; a forged effect if it offers no such decision."""
+    actor = actor_for_user(User.objects.get(pk=client.session[SESSION_KEY]))
+    now = ApprovalRequest.objects.get(pk=request.pk)
+    (presented,) = present([now], actor=actor)
+    effect = Ballot(presented, actor=actor).effects.get(decision, "executes")
+    return {"digest": now.digest, "number": str(now.number), "effect": effect}
 
 
 def said(response):

@@ -18,6 +18,7 @@ from tests.test_roles import routes
 
 ROLES = ("key", "dana", "mia", "ann", "iris", "olga", "root", "gus", "nobody")
 DECISIONS = ("approve", "deny", "take_back", "retry", "withdraw", "break_glass", "execute")
+EFFECTS = ("executes", "ends_request", "takes_back_vote", "needs_1_more")
 
 
 def snapshot():
@@ -148,14 +149,18 @@ def forms(request, *, people, groups, outsider):
     yield f"{lists}{request.pk}/try/", own
     for decision in DECISIONS:
         form = {"decision": decision, "digest": request.digest, "reason": "Please", "ticket": "T-1"}
-        yield f"{lists}{request.pk}/decide/", form
+        for effect in EFFECTS:
+            seen = {"number": "1", f"effect-{decision}": effect}
+            yield f"{lists}{request.pk}/decide/", form | seen
 
 
 def forms_of_the_inbox(request, lists):
     """What decides on several, and what the stock list would take."""
     seen = {f"digest-{request.pk}": request.digest, "reason": "Please"}
     for verb in ("approve", "deny", "delete", "break_glass"):
-        yield f"{lists}selected/", seen | {"verb": verb, "request": [str(request.pk)]}
+        for effect in EFFECTS:
+            form = seen | {f"number-{request.pk}": "1", f"effect-{request.pk}": effect}
+            yield f"{lists}selected/", form | {"verb": verb, "request": [str(request.pk)]}
         stock = {"action": f"{verb}_selected", "_selected_action": [str(request.pk)]}
         yield lists, seen | stock
 

@@ -58,3 +58,28 @@ def test_two_people_approve_the_request_of_a_program_and_an_auditor_finds_both_v
     at_iris.opens(f"/audit/cases/{headers['Command-Id']}")
     assert at_iris.sees("Chart")
     assert at_iris.sees("Steps")
+
+
+def test_a_page_that_another_vote_has_overtaken_decides_nothing_and_asks_again(
+    program, ann, bob, disabling_needs_two, visitor
+):
+    _, ci, _ = program("v1/api-keys", {"name": "ci"})
+    _, _, headers = program(f"v1/api-keys/{ci['id']}/disable", {"reason": "CI has moved"})
+    at_ann, at_bob = visitor(), visitor()
+    for person, name in ((at_ann, "ann"), (at_bob, "bob")):
+        person.signs_in(name, PASSWORD)
+        person.follows("Approvals", "^Disable API key “ci”")
+    at_ann.page.get_by_label("Reason").first.fill("Checked with the owner")
+    at_bob.presses(r"^Approve \(1 more needed after you\)")
+    assert at_bob.sees("1 of 2 Security")
+
+    at_ann.presses(r"^Approve \(1 more needed after you\)")
+
+    assert at_ann.sees(re.compile("bob approved meanwhile. Your vote would now execute it."))
+    assert at_ann.page.get_by_label("Reason").first.input_value() == "Checked with the owner"
+    assert program(f"v2/commands/{headers['Command-Id']}")[1]["status"] == "postponed"
+
+    at_ann.presses("^Approve and disable .* now: you are the last vote")
+
+    assert at_ann.sees(re.compile("Approved and executed"))
+    assert program(f"v2/commands/{headers['Command-Id']}")[1]["status"] == "succeeded"

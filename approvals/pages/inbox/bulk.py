@@ -7,12 +7,12 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from approvals.models import ApprovalRequest
-from approvals.pages.request.decision import decide
-from approvals.requests import listing
+from approvals.pages.request.decision import Displayed, decide
+from approvals.requests import effects, listing
 from approvals.requests.approvers import missing_after
 from approvals.requests.presentation import Ballot, Presented, approve_label, present
 from audit.actors.actors import Actor
-from audit.entry.requests import LONGEST_REASON
+from audit.entry.requests import LONGEST_REASON, actor_of_request
 
 VERBS = {"approve": "Approve", "deny": "Deny"}
 MOST = 100
@@ -23,19 +23,20 @@ class Candidate(NamedTuple):
 
     presented: Presented
     obstacle: str
-    consequence: str
+    effect: str
+
+    @property
+    def consequence(self) -> str:
+        """The effect as text."""
+        if self.effect == effects.ENDS:
+            return "Deny: this ends the request"
+        return approve_label(self.presented, effect=self.effect)
 
 
 def confirmation(requests: Sequence[ApprovalRequest], *, verb: str, actor: Actor) -> dict[str, Any]:
     """Return the context of the page that confirms the decision."""
-    listed = candidates(requests, verb=verb, actor=actor)
-    return {
-        "title": f"{VERBS[verb]} the selected requests?",
-        "verb_label": VERBS[verb],
-        "candidates": listed,
-        "decidable": sum(not each.obstacle for each in listed),
-        "longest_reason": LONGEST_REASON,
-    }
+    title = f"{VERBS[verb]} the selected requests?"
+    return {"title": title, **_form(candidates(requests, verb=verb, actor=actor), verb=verb)}
 
 
 def outcome(
@@ -43,15 +44,17 @@ def outcome(
 ) -> dict[str, Any]:
     """Decide each request in its own transaction; return the context of the page of results."""
     results = [
-        (each, decide(each, verb=verb, digest=_digest(each, request), request=request))
+        (each, decide(each, verb=verb, displayed=_displayed(each, request), request=request))
         for each in requests
     ]
     done = sum(feedback.is_done for _, feedback in results)
+    changed = [str(each.pk) for each, feedback in results if feedback.has_changed]
     return {
         "title": "Outcome",
-        "verb_label": VERBS[verb],
         "results": results,
         "summary": f"{done} of {len(results)} decided.",
+        "reason": request.POST.get("reason", ""),
+        **_form(_changed(changed, verb=verb, actor=actor_of_request(request)), verb=verb),
     }
 
 
@@ -69,7 +72,7 @@ def candidates(requests: Sequence[ApprovalRequest], *, verb: str, actor: Actor) 
         Candidate(
             row,
             _obstacle(row, verb=verb, actor=actor, may=row.request.pk in decidable),
-            _consequence(row, verb=verb, missing=missing.get(row.request.pk, 0)),
+            _effect(row, verb=verb, missing=missing.get(row.request.pk, 0)),
         )
         for row in rows
     ]
@@ -77,7 +80,7 @@ def candidates(requests: Sequence[ApprovalRequest], *, verb: str, actor: Actor) 
 
 def selected(identifiers: Sequence[str], *, actor: Actor) -> list[ApprovalRequest]:
     """Return the selected requests that the actor may see, in the order of the inbox."""
-    found = listing.visible_to(actor)
+    found = listing.with_numbers(listing.visible_to(actor))
     try:
         found = found.filter(pk__in=identifiers[:MOST])
     except ValidationError:
@@ -91,12 +94,37 @@ def _obstacle(presented: Presented, *, verb: str, actor: Actor, may: bool) -> st
     return "" if may else Ballot(presented, actor=actor).obstacle
 
 
-def _consequence(presented: Presented, *, verb: str, missing: int) -> str:
+def _effect(presented: Presented, *, verb: str, missing: int) -> str:
     if verb == "deny":
-        return "Deny: this ends the request"
-    return approve_label(presented, missing=missing, is_doomed=bool(presented.flags))
+        return effects.ENDS
+    return effects.of_approval(missing=missing, warnings=presented.flags)
 
 
-def _digest(asked: ApprovalRequest, request: HttpRequest) -> str:
-    """Return the digest that the user saw."""
-    return request.POST.get(f"digest-{asked.pk}", "")
+def _changed(identifiers: Sequence[str], *, verb: str, actor: Actor) -> list[Candidate]:
+    """Return the requests whose decision has another effect now, by all checks of a decision."""
+    rows = present(selected(identifiers, actor=actor), actor=actor)
+    ballots = [(row, Ballot(row, actor=actor)) for row in rows]
+    return [
+        Candidate(
+            row,
+            "" if verb in ballot.effects else ballot.obstacle or row.problem,
+            ballot.effects.get(verb, ""),
+        )
+        for row, ballot in ballots
+    ]
+
+
+def _form(listed: Sequence[Candidate], *, verb: str) -> dict[str, Any]:
+    """Return the context of the form with the requests to decide."""
+    return {
+        "verb": verb,
+        "verb_label": VERBS[verb],
+        "candidates": listed,
+        "decidable": sum(not each.obstacle for each in listed),
+        "longest_reason": LONGEST_REASON,
+    }
+
+
+def _displayed(asked: ApprovalRequest, request: HttpRequest) -> Displayed:
+    """Return what the user saw of one request."""
+    return Displayed.of(request.POST, suffix=f"-{asked.pk}", effect=f"effect-{asked.pk}")

@@ -1,14 +1,18 @@
 """Decisions on a page: from its form to a command, and from the outcome to feedback."""
 
+import re
 from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
 
 from django.contrib.messages import constants as levels
 from django.http import HttpRequest
 
 from approvals.decisions import commands
 from approvals.models import ApprovalRequest, State
+from approvals.models.refusals import EffectChanged
 from approvals.pages.feedback import Feedback, feedback_on
 from approvals.pages.links import pending_message
+from approvals.requests import effects
 from approvals.requests.presentation import present, sentence_of
 from approvals.requests.resubmission import resubmitted
 from audit.actors.actors import Actor
@@ -20,22 +24,51 @@ from audit.messages.outcomes import Completed
 from audit.messages.text import clean_text
 
 _LONGEST_TICKET = 100
+_UNKNOWN = "The form names no decision: open the request again, then decide."
 
-_DECISIONS: Mapping[str, type[Command]] = {
+_DECISIONS: Mapping[str, type[commands.Decision]] = {
     "approve": commands.Approve,
     "deny": commands.Deny,
     "take_back": commands.TakeBack,
     "retry": commands.Retry,
-    "tighten": commands.TightenRequest,
     "withdraw": commands.Withdraw,
 }
-# These need the digest that the user saw.
-_ON_DIGEST = ("approve", "deny", "take_back")
-_UNSEEN = "The decision came without the digest that you saw: open the list again, then decide."
+_NUMBER = re.compile("[0-9]{1,18}")
+_EFFECT = re.compile(effects.PATTERN)
+_UNSEEN = (
+    "The decision came without what the page displayed: its digest, number and effect. "
+    "Open the request again, then decide."
+)
+
+
+class Displayed(NamedTuple):
+    """The displayed state of a request, as a form sent it back; each part may be missing."""
+
+    digest: str
+    number: str
+    effect: str
+
+    @classmethod
+    def of(cls, form: Mapping[str, str], *, suffix: str, effect: str) -> Self:
+        """Return what is in the fields of a form; ``effect`` is the name of that field."""
+        return cls(
+            form.get(f"digest{suffix}", ""), form.get(f"number{suffix}", ""), form.get(effect, "")
+        )
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of the command.
+
+        :raises Invalid: if a part is missing or malformed.
+        """
+        is_number, is_effect = _NUMBER.fullmatch(self.number), _EFFECT.fullmatch(self.effect)
+        if not (self.digest and is_number and is_effect):
+            raise Invalid(_UNSEEN)
+        number = int(self.number)
+        return {"digest": self.digest, "number": number, "expected_effect": self.effect}
 
 
 def decide(
-    approval_request: ApprovalRequest, *, verb: str, digest: str, request: HttpRequest
+    approval_request: ApprovalRequest, *, verb: str, displayed: Displayed, request: HttpRequest
 ) -> Feedback:
     """Dispatch the decision on a request, and return its result.
 
@@ -45,11 +78,14 @@ def decide(
     context = context_of(request, channel="admin", reason=request.POST.get("reason", ""))
     actor = context.actor
     try:
-        command = _command(approval_request, verb=verb, digest=digest, request=request, actor=actor)
+        command = _command(
+            approval_request, verb=verb, displayed=displayed, request=request, actor=actor
+        )
         outcome = dispatch(command, context=context)
     except CommandError as error:
         sentence = sentence_of(approval_request, actor=actor)
-        return Feedback(f"{sentence}: {error.message}", levels.ERROR, sentence=sentence)
+        feedback = Feedback(f"{sentence}: {error.message}", levels.ERROR, sentence=sentence)
+        return feedback._replace(has_changed=isinstance(error, EffectChanged))
     if isinstance(outcome, Completed) and verb != "raise_again":
         return _done(command, outcome, actor=actor)
     sentence = sentence_of(approval_request, actor=actor)
@@ -61,7 +97,12 @@ def decide(
 
 
 def _command(
-    approval_request: ApprovalRequest, *, verb: str, digest: str, request: HttpRequest, actor: Actor
+    approval_request: ApprovalRequest,
+    *,
+    verb: str,
+    displayed: Displayed,
+    request: HttpRequest,
+    actor: Actor,
 ) -> Command:
     """Return the command of a decision.
 
@@ -72,10 +113,11 @@ def _command(
     if verb == "break_glass":
         ticket = clean_text(request.POST.get("ticket", ""), longest=_LONGEST_TICKET)
         return commands.BreakGlass(approval_request_id=approval_request.pk, ticket=ticket)
-    if verb not in _DECISIONS or (verb in _ON_DIGEST and not digest):
-        raise Invalid(_UNSEEN)
-    seen = {"digest": digest} if verb in _ON_DIGEST else {}
-    return _DECISIONS[verb](**{"approval_request_id": approval_request.pk, **seen})
+    if verb == "tighten":
+        return commands.TightenRequest(approval_request_id=approval_request.pk)
+    if verb not in _DECISIONS:
+        raise Invalid(_UNKNOWN)
+    return _DECISIONS[verb](**{"approval_request_id": approval_request.pk, **displayed.fields()})
 
 
 def _done(command: Command, outcome: Completed, *, actor: Actor) -> Feedback:

@@ -56,6 +56,8 @@ class Clock(NamedTuple):
 
 def read(request: ApprovalRequest, *, actor: Actor, is_tried: bool = False) -> dict[str, Any]:
     """Return the context of the page for the actor, with a test run if ``is_tried``."""
+    # Before the votes: an event in between is then new to the reader.
+    number = request.number
     (presented,) = present([request], actor=actor)
     mine = Ballot(presented, actor=actor)
     may_try = _may_try(presented, mine)
@@ -65,6 +67,7 @@ def read(request: ApprovalRequest, *, actor: Actor, is_tried: bool = False) -> d
     held = records.filter(status=Status.POSTPONED).order_by("attempt").first()
     context = {
         "asked": presented,
+        "number": number,
         "ballot": mine,
         "may_try": may_try,
         "clocks": _clocks(presented),

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from approvals.models import ApprovalRequest
 from audit.models.records import CommandRecord
+from tests.approvals.admin_pages import decide
 from tests.conftest import PASSWORD, approved, member
 
 USERS, GROUPS = "/admin/auth/user/", "/admin/auth/group/"
@@ -70,8 +71,7 @@ def test_owners_read_and_approve_it_in_the_admin(
 
     for owner in policy_owners[:2]:
         assert "Add “root” to “Security”" in browser(owner).get(f"{page}change/").content.decode()
-        vote = {"decision": "approve", "digest": request.digest, "reason": "Known"}
-        browser(owner).post(f"{page}decide/", vote)
+        decide(browser(owner), request, "approve", reason="Known")
 
     assert security.user_set.contains(root)
 

@@ -14,6 +14,7 @@ from approvals.models.refusals import (
     TooLate,
 )
 from audit.messages.exceptions import Failed, TimedOut
+from tests.approvals.admin_pages import decide
 from tests.books import assert_balanced, attempts
 from tests.conftest import member, policy
 from tests.probes import Broken, deed, to
@@ -173,7 +174,7 @@ def test_the_page_offers_to_try_again(failed, ann, browser):
     page = f"/admin/approvals/approvalrequest/{failed.pk}"
     assert 'value="retry"' in client.get(f"{page}/change/").content.decode()
 
-    client.post(f"{page}/decide/", {"decision": "retry"})
+    decide(client, failed, "retry")
 
     failed.refresh_from_db()
     assert failed.state == "executed"

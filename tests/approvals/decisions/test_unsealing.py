@@ -4,6 +4,7 @@ import pytest
 
 from approvals.models import ApprovalRequest
 from approvals.sealing import payloads
+from tests.approvals.admin_pages import form, said, send
 from tests.approvals.asking import decide
 from tests.conftest import approved
 from tests.tampering import tamper
@@ -28,20 +29,15 @@ def _counted(function, name, calls):
     return count
 
 
-def form(request, verb, **more):
-    return {"decision": verb, "digest": request.digest, "reason": "Checked", **more}
-
-
-def post(client, request, verb):
-    page = f"/admin/approvals/approvalrequest/{request.pk}/decide/"
-    return client.post(page, form(request, verb))
-
-
 ONCE = ["is_signed", "_content"]
 
 
 def test_the_first_vote_from_a_form_opens_it_once(waiting, ann, browser, opened):
-    post(browser(ann), waiting, "approve")
+    client = browser(ann)
+    fields = form(client, waiting, "approve")
+    opened.clear()
+
+    send(client, waiting, fields)
 
     assert waiting.votes.count() == 1
     assert opened == ONCE
@@ -49,9 +45,11 @@ def test_the_first_vote_from_a_form_opens_it_once(waiting, ann, browser, opened)
 
 def test_the_last_vote_from_a_form_executes_what_it_opened_once(waiting, ann, bob, browser, opened):
     approved(waiting, ann)
+    client = browser(bob)
+    fields = form(client, waiting, "approve")
     opened.clear()
 
-    post(browser(bob), waiting, "approve")
+    send(client, waiting, fields)
 
     waiting.refresh_from_db()
     assert waiting.state == "executed"
@@ -75,13 +73,10 @@ def test_a_page_of_a_request_opens_it_once(waiting, ann, browser, opened):
 def test_a_vote_from_a_form_on_an_altered_payload_is_refused(waiting, ann, owner, browser):
     tamper(owner, waiting, payload=bytes(waiting.payload)[:-1] + b"x")
 
-    answer = browser(ann).post(
-        f"/admin/approvals/approvalrequest/{waiting.pk}/decide/",
-        form(waiting, "approve"),
-        follow=True,
-    )
+    client = browser(ann)
 
-    (told,) = map(str, answer.context["messages"])
+    (told,) = said(send(client, waiting, form(client, waiting, "approve")))
+
     assert payloads.Altered.__doc__ in told
     assert not waiting.votes.exists()
 

@@ -64,6 +64,14 @@ def test_a_request_shows_all_that_a_decision_needs(asked, first_key, dana, ann, 
         {"kind": "api_key", "id": str(first_key.id), "label": asked.requester_label},
     )
     assert body == {
+        "number": 2,
+        "effects": {
+            "approve": "executes",
+            "deny": "ends_request",
+            "take_back": None,
+            "withdraw": None,
+            "retry": None,
+        },
         "id": str(asked.pk),
         "url": address(asked),
         "state": "pending",

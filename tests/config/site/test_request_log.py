@@ -4,6 +4,7 @@ import structlog.testing
 
 from apikeys.commands import DisableApiKey
 from audit.models.records import CommandRecord
+from tests.approvals.admin_pages import form
 from tests.conftest import held
 from tests.http import call
 
@@ -63,10 +64,10 @@ def test_a_decision_in_the_admin_is_logged_with_its_command(
 ):
     request = held(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
     page = f"/admin/approvals/approvalrequest/{request.pk}/decide/"
-    form = {"decision": "deny", "reason": "Not now", "digest": request.digest}
     client = browser(ann)
+    fields = form(client, request, "deny") | {"reason": "Not now"}
 
-    line = line_of(lambda: client.post(page, form, headers={"X-Request-Id": "req-1"}))
+    line = line_of(lambda: client.post(page, fields, headers={"X-Request-Id": "req-1"}))
 
     record = CommandRecord.objects.get(message_type="approvals.deny")
     assert line["command_id"] == str(record.command_id)

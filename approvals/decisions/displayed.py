@@ -1,0 +1,72 @@
+"""The displayed effect of a decision, compared with the effect that it would have now."""
+
+from approvals.decisions import commands, events
+from approvals.models import ApprovalRequest
+from approvals.models.refusals import EffectChanged
+from approvals.requests import effects
+from audit.messages.characters import actor_name
+from audit.models.records import CommandRecord, EventRecord
+from audit.pages.safe_text import one_line
+
+_LONGEST_LABEL = 160
+_MOST_SENTENCES = 5
+_MEANWHILE = {
+    events.Approved.message_type: "approved",
+    events.VoteTakenBack.message_type: "took back a vote",
+    events.Settled.message_type: "retried it",
+}
+_DECISIONS: dict[type[commands.Decision], str] = {
+    commands.Approve: "vote",
+    commands.Deny: "denial",
+    commands.TakeBack: "decision",
+    commands.Retry: "retry",
+    commands.Withdraw: "withdrawal",
+}
+
+
+def check(
+    decision: commands.Decision,
+    effect: str,
+    *,
+    request: ApprovalRequest,
+) -> None:
+    """Check that a decision has the effect that was displayed; without one, any is accepted.
+
+    The effect decides, not the displayed number: an event that leaves the effect as it was, such as
+    a comment, does not stop the decision. From the number follows which events are new to the
+    person who decides.
+
+    :raises EffectChanged: if another effect was displayed.
+    """
+    if decision.expected_effect in ("", effect):
+        return
+    name = _DECISIONS[type(decision)]
+    sentences = [
+        *_meanwhile(request, after=decision.number),
+        f"Your {name} would now {effects.in_words(effect)}.",
+        "Nothing was decided.",
+    ]
+    raise EffectChanged(" ".join(sentences))
+
+
+def _meanwhile(request: ApprovalRequest, *, after: int | None) -> list[str]:
+    """Return who did what to the request since the event with this number."""
+    found = [] if after is None else _events(request, after=after)
+    records = CommandRecord.objects.filter(command_id__in=[each.command_id for each in found])
+    labels = dict(records.values_list("command_id", "actor_label"))
+    sentences = [
+        f"{one_line(actor_name(labels[each.command_id]), longest=_LONGEST_LABEL)} "
+        f"{_MEANWHILE[each.message_type]} meanwhile."
+        for each in found
+    ]
+    return sentences or ["What the request needs has changed."]
+
+
+def _events(request: ApprovalRequest, *, after: int) -> list[EventRecord]:
+    found = EventRecord.objects.filter(
+        subject_type="approval-request",
+        subject_id=str(request.pk),
+        number__gt=after,
+        message_type__in=_MEANWHILE,
+    )
+    return list(found.order_by("-number")[:_MOST_SENTENCES])[::-1]

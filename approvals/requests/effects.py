@@ -1,0 +1,39 @@
+"""Effects of decisions on a request: displayed before the decision, and sent back with it."""
+
+import re
+from collections.abc import Collection
+
+EXECUTES = "executes"
+REFUSED = "refused_on_execution"
+ENDS = "ends_request"
+TAKES_BACK = "takes_back_vote"
+_IN_WORDS = {
+    EXECUTES: "execute it",
+    REFUSED: "be refused on execution",
+    ENDS: "end it",
+    TAKES_BACK: "take back your vote",
+}
+_NEEDS_MORE = "needs_([1-9][0-9]{0,8})_more"
+#: Every effect, as a regular expression. In Python, "$" alone also matches before a line break.
+PATTERN = f"^({'|'.join([_NEEDS_MORE, *_IN_WORDS])})(?!\\n)$"
+
+
+def of_approval(*, missing: int, warnings: Collection[str]) -> str:
+    """Return the effect of an approval after which ``missing`` more are needed."""
+    return f"needs_{missing}_more" if missing else of_execution(warnings)
+
+
+def of_execution(warnings: Collection[str]) -> str:
+    """Return the effect of an execution, given the reasons why it would be refused."""
+    return REFUSED if warnings else EXECUTES
+
+
+def in_words(effect: str) -> str:
+    """Return what a decision with this effect would do."""
+    return _IN_WORDS.get(effect) or f"leave {missing_after_it(effect)} more needed"
+
+
+def missing_after_it(effect: str) -> int:
+    """Return the number of approvals needed after an approval with this effect."""
+    found = re.fullmatch(_NEEDS_MORE, effect)
+    return int(found[1]) if found else 0
