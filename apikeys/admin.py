@@ -6,7 +6,7 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from apikeys.models import ApiKey, ApiKeySecret, Customer, Membership, PickUp
-from audit.pages import HistoryAdmin, ReadOnlyAdmin, RelatedFilter
+from audit.pages import HistoryAdmin, ReadOnlyAdmin, ReadOnlyInline, RelatedFilter
 
 
 @admin.register(Customer)
@@ -19,31 +19,13 @@ class CustomerAdmin(HistoryAdmin):
     ordering = ("name", "pk")
 
 
-class PartOfKey(admin.TabularInline):
-    """A read-only part of a key's page, for every user who may see the key."""
-
-    extra = 0
-
-    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        return self.fields or ()
-
-    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        # The key's page has already checked the permission to see the key.
-        return True
-
-    def _refuse(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
-
-    has_add_permission = has_change_permission = has_delete_permission = _refuse
-
-
-class SecretInline(PartOfKey):
+class SecretInline(ReadOnlyInline):
     model = ApiKeySecret
     fields = ("created_at", "not_after")
     ordering = ("-created_at", "-pk")
 
 
-class PickUpInline(PartOfKey):
+class PickUpInline(ReadOnlyInline):
     model = PickUp
     fields = ("actor_label", "until", "overlap")
     verbose_name_plural = "waiting to be picked up"

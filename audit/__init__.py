@@ -1,5 +1,6 @@
 """The audit log: every command and its events, recorded in the transaction that executes it.
 
+- ``templatetags``: the template tag and filter for times
 - ``pages``: the auditors' pages, and admin base classes
 - ``rest``: viewsets, errors, lists and the OpenAPI document for a REST API on the bus
 - ``sessions``: signing in with limits, its records, and how long a session lasts

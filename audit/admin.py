@@ -10,16 +10,17 @@ from django.utils.html import format_html
 
 from audit.models.records import CommandRecord, EventRecord
 from audit.pages.access import record_or_refuse
-from audit.pages.admin import ReadOnlyAdmin, shown_time
+from audit.pages.admin import ReadOnlyAdmin
 from audit.pages.labels import words
 from audit.pages.linked_rows import record_links
+from audit.pages.local_times import local_time
 from audit.sessions.views import SignInForm
 
 # With few models, the links in the header and on the start page are enough.
 admin.site.enable_nav_sidebar = False
 admin.site.login_form = SignInForm
 admin.site.site_url = None
-admin.site.index_title = "Overview"
+admin.site.index_title = "Home"
 
 
 class NewestOnly(Paginator):
@@ -69,9 +70,9 @@ class CommandRecordAdmin(RecordAdmin):
     ordering = ("-received_at", "-position")
     search_fields = ("=subject_id", "actor_label")
 
-    @admin.display(description="received at (UTC)")
+    @admin.display(description="received at")
     def received(self, record: CommandRecord) -> str:
-        return shown_time(record.received_at)
+        return local_time(record.received_at)
 
     @admin.display(description="status", ordering="status")
     def state(self, record: CommandRecord) -> str:
@@ -93,9 +94,9 @@ class EventRecordAdmin(RecordAdmin):
     list_display = ("words", "occurred", "about", "number", "leads_to")
     search_fields = ("=subject_id",)
 
-    @admin.display(description="occurred at (UTC)")
+    @admin.display(description="occurred at")
     def occurred(self, record: EventRecord) -> str:
-        return shown_time(record.occurred_at)
+        return local_time(record.occurred_at)
 
     @admin.display(description="audit log")
     def leads_to(self, record: Any) -> str:

@@ -129,6 +129,7 @@ RATE_LIMIT_SIGN_IN_PER_ACCOUNT = environment.limit(
 )
 LOGIN_REDIRECT_URL = "admin:index"
 CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "audit.pages.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = environment.listing("CSRF_TRUSTED_ORIGINS", default="")
 
 CONTENT_SECURITY_POLICY = {

@@ -9,17 +9,17 @@ from django.views.generic import RedirectView
 import apikeys.rest.urls
 import approvals.rest.urls
 from approvals.pages.inbox.first_page import first_page
+from audit.pages.errors import page_not_found
 from audit.rest import error_pages
-from audit.rest.exception_handlers import page_not_found
 from audit.rest.viewsets.actors import WhoamiViewSet
 from audit.rest.viewsets.log import CommandLogViewSet, EventViewSet
 from audit.sessions.views import ChangeOwnPassword, SetPassword, sign_in
 from config.site.deprecation import MIGRATION_PAGE, migration_page
 from config.site.reference import ReferenceViewSet, reference
 
-handler400 = "audit.rest.exception_handlers.bad_request"
-handler404 = "audit.rest.exception_handlers.page_not_found"
-handler500 = "audit.rest.exception_handlers.server_error"
+handler400 = "audit.pages.errors.bad_request"
+handler404 = "audit.pages.errors.page_not_found"
+handler500 = "audit.pages.errors.server_error"
 
 _api_v2 = [
     path("whoami", WhoamiViewSet.as_view({"get": "retrieve"}), name="whoami"),

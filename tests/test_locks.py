@@ -24,7 +24,6 @@ from approvals.decisions.commands import (
     ExpireRequest,
     Retry,
     TakeBack,
-    TightenRequest,
     Withdraw,
 )
 from approvals.models import ApprovalRequest, Policy
@@ -99,7 +98,6 @@ def fay(acme):
         (Retry, "ann"),
         (BreakGlass, "fay"),
         (ExpireRequest, None),
-        (TightenRequest, None),
     ],
 )
 def test_a_decision_waits_for_its_request(

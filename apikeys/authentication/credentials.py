@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db import DatabaseError, connection, models
+from django.db import DatabaseError, DataError, connection, models
 
 from apikeys.authentication import limits, usage
 from apikeys.authentication.limits import Owed
@@ -80,7 +80,8 @@ class Candidate(NamedTuple):
             person_id=str(self.owner_id),
             tenants=frozenset({str(self.customer_id)}),
             permissions=permission_names(self.permission_ids),
-            scopes=frozenset(self.scopes),
+            # A malformed array has others.
+            scopes=frozenset(each for each in self.scopes if isinstance(each, str)),
         )
 
 
@@ -120,7 +121,7 @@ def _statement(*, found_by: str, networks: str = "") -> str:
 _NETWORKS = """
     WHEN cardinality(api_key.allowed_networks) = 0 THEN 'valid'
     WHEN %(address)s::text IS NULL THEN 'address_required'
-    WHEN NOT %(address)s::text::inet <<= ANY (api_key.allowed_networks::inet[])
+    WHEN (%(address)s::text::inet <<= ANY (api_key.allowed_networks::inet[])) IS NOT TRUE
         THEN 'network_not_allowed'
 """
 _FOUND_BY_DIGEST = _statement(
@@ -174,7 +175,10 @@ def authenticate(text: str, *, address: str | None) -> Authentication:
     :raises LimitReached: if the key has called, or the address has failed, too often.
     :raises LimiterFailed: if limits cannot be checked, and the settings do not allow to go on.
     """
-    owed, candidate = _find(_digest(text), address)
+    try:
+        owed, candidate = _find(_digest(text), address)
+    except DataError as error:
+        raise _malformed(address) from error
     if owed:
         owed.check_address()
     if candidate is None or candidate.verdict != Verdict.VALID:
@@ -190,7 +194,10 @@ def candidate_of_token(text: str, *, address: str | None) -> Candidate:
 
     :raises BadCredential: if it is not a token, or no key has it.
     """
-    row = _BY_DIGEST.first({"digest": _digest(text), "address": address})
+    try:
+        row = _BY_DIGEST.first({"digest": _digest(text), "address": address})
+    except DataError as error:
+        raise BadCredential(Verdict.NETWORK_NOT_ALLOWED) from error
     if row is None:
         raise BadCredential(Verdict.UNKNOWN)
     return Candidate(*row)
@@ -220,10 +227,18 @@ def _find(digest: bytes, address: str | None) -> tuple[Owed | None, Candidate | 
     if further := limits.parameters(address):
         try:
             return _split(_within_limits(values | further))
+        except DataError:
+            raise
         except DatabaseError as error:
             rate_limits.go_on_without(error)
     row = _BY_DIGEST.first(values)
     return None, Candidate(*row) if row else None
+
+
+def _malformed(address: str | None) -> BadCredential:
+    """Return the refusal of a key whose stored networks cannot be read: it allows none."""
+    limits.count_failure(address)
+    return BadCredential(Verdict.NETWORK_NOT_ALLOWED)
 
 
 def _within_limits(values: dict[str, Any]) -> tuple[Any, ...] | None:

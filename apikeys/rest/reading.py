@@ -21,6 +21,11 @@ from audit.domain import Actor, PreparedQuery, pending_sql, read_pending, stream
 from audit.rest import ActorReference, address, present_pending, resource
 
 _FIELDS = ApiKey._meta.concrete_fields
+# Python has no infinite times, and none outside its calendar.
+_IN_CALENDAR = """
+    CASE WHEN {0} IS NOT NULL THEN
+        least(greatest({0}, timestamptz '0002-01-01+00'), timestamptz '9998-12-31+00') END
+"""
 # The number of columns before those of the key itself.
 _AROUND = 8
 _SHOWN_ONCE = (
@@ -158,11 +163,12 @@ def _queries() -> _Queries:
     """Build the queries, once the apps are loaded."""
     waiting = pending_sql(subject_type="'api-key'", subject_id="api_key.id::text")
     number = stream_number_sql(subject_type="'api-key'", subject_id="api_key.id::text")
+    until, created_at, not_after = map(_IN_CALENDAR.format, ("until", "created_at", "not_after"))
     around = f"""
         api_key.id, owner.username, usage.last_used_at, host(usage.last_used_from),
-        (SELECT json_build_array(actor_kind, actor_id, actor_label, until)
+        (SELECT json_build_array(actor_kind, actor_id, actor_label, {until})
             FROM {PickUp._meta.db_table} WHERE api_key_id = api_key.id),
-        (SELECT json_agg(json_build_array(id, created_at, not_after)
+        (SELECT json_agg(json_build_array(id, {created_at}, {not_after})
                 ORDER BY created_at DESC, id DESC)
             FROM {ApiKeySecret._meta.db_table} WHERE api_key_id = api_key.id
                 AND (not_after IS NULL OR not_after > statement_timestamp())),

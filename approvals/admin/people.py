@@ -1,27 +1,35 @@
-"""The admin pages of people and groups: each change is a command."""
+"""The admin pages of people and groups: each change is a command, and is confirmed first."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar
 
-from django import forms
 from django.contrib import admin
-from django.contrib.admin.helpers import ActionForm
-from django.contrib.auth.models import Group, Permission, User
-from django.db.models import Count, Manager, Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.models import Group, User
+from django.contrib.messages import constants as levels
+from django.db.models import Count, Model, QuerySet
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 
-from approvals.pages import people as people_forms
-from approvals.pages.feedback import Feedback, not_sent
-from approvals.pages.people import Verb
+from approvals.pages.feedback import not_sent
+from approvals.pages.people import page
+from approvals.pages.people.approvers import NewApproverForm
+from approvals.pages.people.confirmation import Asked
+from approvals.pages.people.verbs import (
+    CREATE_GROUP,
+    CREATE_USER,
+    GROUP_VERBS,
+    USER_VERBS,
+    Verb,
+    applying,
+)
 from approvals.people.commands import MANAGE_PEOPLE
-from audit.entry.requests import LONGEST_REASON, actor_of_request
+from audit.entry.requests import actor_of_request
 from audit.messages.classes import Command
+from audit.messages.exceptions import CommandError
 from audit.pages.admin import ReadOnlyAdmin
-from audit.subjects.types import label_of
 
 # Django's own pages are found later than ours, unless they are there already.
 import_module("django.contrib.auth.admin")
@@ -29,34 +37,17 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
-# The verbs that also need a choice or a text.
-_CHOOSING = ("join", "leave", "grant", "revoke", "rename")
-
-
-_NOT_REPEATED = ("csrfmiddlewaretoken", "confirm_similar_name")
-
-
-class ReasonActionForm(ActionForm):
-    """The action and its reason."""
-
-    reason = forms.CharField(
-        label="Reason:",
-        required=False,
-        widget=forms.TextInput(attrs={"maxlength": LONGEST_REASON, "size": 40}),
-    )
-
-
 class ByCommandAdmin(ReadOnlyAdmin):
-    """Rows with forms that send commands to change them."""
+    """Rows with buttons that lead to a confirmation, and from there to a command."""
 
     verbs: ClassVar[Mapping[str, Verb]]
     subject_type: ClassVar[str]
+    title: ClassVar[str]
     create: ClassVar[Verb]
     # The fields of the form that creates a row, and their labels.
     create_fields: ClassVar[tuple[tuple[str, str], ...]]
-    change_form_template = "approvals/people_form.html"
     change_list_template = "approvals/people_list.html"
-    action_form = ReasonActionForm
+    empty_value_display = "—"
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
         """Return True if the user may send commands; the bus decides on them."""
@@ -75,126 +66,153 @@ class ByCommandAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Add the form that creates a row."""
-        context = {
-            "may_manage": self.has_manage_permission(request),
-            "longest_reason": LONGEST_REASON,
-        }
+        context = {"title": self.title, "may_manage": self.has_manage_permission(request)}
         return super().changelist_view(request, context | (extra_context or {}))
 
     def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
-        """Add the forms that send commands."""
-        added = {
+        """Show a row, and the buttons that apply to it."""
+        row = self.visible(request, object_id)
+        shown = {
+            "title": str(row),
+            "row": row,
             "may_manage": self.has_manage_permission(request),
-            "plain_verbs": self._verbs(*(name for name in self.verbs if name not in _CHOOSING)),
-            "longest_reason": LONGEST_REASON,
+            "verbs": applying(self.verbs, row),
         }
-        return super().row_page(request, object_id, **(added | context))
+        template = f"approvals/{self.subject_type}.html"
+        return self.page(request, template, **(shown | self.content(row, request)))
+
+    def content(self, row: Any, request: HttpRequest) -> dict[str, Any]:
+        """Return the context of the page of a row."""
+        raise NotImplementedError
 
     def ask_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Send the command of a form on the page of a row."""
-        row = self.visible(request, object_id)
-        if request.method != "POST":
-            return not_sent(request, self._url("change", row.pk))
-        verb = self.verbs.get(request.POST.get("verb", ""))
-        if verb is not None:
-            feedback = self._ask(request, row, verb)
-            if feedback.must_confirm:
-                return self._confirm(request, feedback)
-        is_there = self.model._default_manager.filter(pk=row.pk).exists()
-        return redirect(self._url("change", row.pk) if is_there else self._url("changelist"))
+        """Show what a button would do to a row; once that is confirmed, do it."""
+        row, form = self.visible(request, object_id), _form_of(request)
+        verb = self.verbs.get(form.get("verb", ""))
+        if verb is None:
+            return redirect(self._back(row))
+        build = partial(verb.build, form, **{f"{self.subject_type}_id": row.pk})
+        return self._confirm(request, [build], words=verb.label, row=row)
 
     def create_view(self, request: HttpRequest) -> HttpResponse:
-        """Create a row; show its password link, once."""
+        """Show what the form of the list would create; once that is confirmed, create it."""
         if request.method != "POST":
             return not_sent(request, self._url("changelist"))
-        label = str(self.opts.verbose_name)
-        feedback = self._send(partial(self.create.build, request.POST), label, request)
-        if feedback.must_confirm:
-            return self._confirm(request, feedback)
-        if feedback.secret is None:
-            return redirect(self._url("changelist"))
-        context = {"title": "Shown once", "secret": feedback.secret, "is_password_link": True}
-        back = self._url("changelist")
+        build = partial(self.create.build, request.POST)
+        return self._confirm(request, [build], words=self.create.label)
+
+    def _confirm(
+        self,
+        request: HttpRequest,
+        builds: Sequence[Callable[[], Command]],
+        *,
+        words: str,
+        row: Model | None = None,
+    ) -> HttpResponse:
+        """Return a page that says what commands would do; send them if it was confirmed."""
+        self.check_may_view(request)
+        try:
+            asked = Asked([build() for build in builds], request=request)
+        except CommandError as error:
+            self.message_user(request, error.message, levels.ERROR)
+            return redirect(self._back(row))
+        # Without the permission, the bus refuses the commands and records that.
+        may_manage = self.has_manage_permission(request)
+        if request.method == "POST" and (asked.is_confirmed or not may_manage):
+            return self._send(request, asked, row=row)
+        context = {"asked": asked, "words": words, "back": self._back(row), "row": row}
+        return self.page(request, "approvals/confirm.html", title=words, **context)
+
+    def _send(self, request: HttpRequest, asked: Asked, *, row: Model | None) -> HttpResponse:
+        """Send confirmed commands; show a password link, once."""
+        secret = None
+        for feedback in asked.send():
+            self.message_user(request, feedback.message, feedback.level)
+            secret = feedback.secret
+        back = self._back(row)
+        if secret is None:
+            return redirect(back)
+        context = {"title": "Shown once", "secret": secret, "is_password_link": True}
         return self.page(request, "approvals/shown_once.html", back=back, **context)
 
-    def choices(self) -> list[dict[str, Any]]:
-        """Return the choices on the page of a row, each with its buttons."""
-        options = [(name, name) for name in _names(Permission.objects)]
-        verbs = self._verbs("grant", "revoke")
-        return [{"name": "permission", "options": options, "verbs": verbs}]
-
-    def _confirm(self, request: HttpRequest, feedback: Feedback) -> HttpResponse:
-        """Show the form again, with a box to confirm that the similar name is meant."""
-        given = [(name, request.POST[name]) for name in request.POST if name not in _NOT_REPEATED]
-        context = {"title": "Similar name", "problem": feedback.message, "given": given}
-        back = self._url("changelist")
-        return self.page(request, "approvals/similar_name.html", back=back, **context)
-
-    def _ask(self, request: HttpRequest, row: Model, verb: Verb) -> Feedback:
-        build = partial(verb.build, request.POST, **{f"{self.subject_type}_id": row.pk})
-        return self._send(build, label_of(row), request)
-
-    def _send(self, build: Callable[[], Command], label: str, request: HttpRequest) -> Feedback:
-        feedback = people_forms.send(build, label=label, request=request)
-        if not feedback.must_confirm:
-            self.message_user(request, feedback.message, feedback.level)
-        return feedback
-
-    def _verbs(self, *names: str) -> list[tuple[str, str]]:
-        return [(name, self.verbs[name].label) for name in names]
+    def _back(self, row: Model | None) -> str:
+        """Return the URL of the page of a row, or of the list if the row is no longer there."""
+        is_there = row and self.model._default_manager.filter(pk=row.pk).exists()
+        return self._url("change", row.pk) if row and is_there else self._url("changelist")
 
     def _url(self, page: str, *arguments: Any) -> str:
         name = f"admin:{self.opts.app_label}_{self.opts.model_name}_{page}"
         return reverse(name, args=arguments)
 
 
-def _for_each(verb: str, description: str) -> Callable[..., None]:
-    """Return an action that sends a command for each selected row."""
+def _for_each(name: str, description: str) -> Callable[..., HttpResponse]:
+    """Return an action that sends a command for each selected row to which it applies."""
 
     @admin.action(description=description, permissions=["manage"])
-    def send(self: ByCommandAdmin, request: HttpRequest, queryset: QuerySet[Any]) -> None:
-        for row in queryset.order_by(*self.get_ordering(request)):
-            self._ask(request, row, self.verbs[verb])
+    def ask(self: ByCommandAdmin, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
+        verb = self.verbs[name]
+        rows = [row for row in queryset.order_by(*self.get_ordering(request)) if verb.applies(row)]
+        builds = [
+            partial(verb.build, request.POST, **{f"{self.subject_type}_id": row.pk}) for row in rows
+        ]
+        return self._confirm(request, builds, words=verb.label)
 
-    return send
+    return ask
 
 
 @admin.register(User)
 class UserAdmin(ByCommandAdmin):
-    verbs = people_forms.USER_VERBS
-    create = people_forms.CREATE_USER
+    verbs = USER_VERBS
+    create = CREATE_USER
     create_fields = (("username", "Username"), ("email", "E-mail address"))
     subject_type = "user"
-    list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
+    title = "People"
+    list_display = ("username", "email", "status", "admin_access", "superuser", "last_login")
     list_filter = ("is_active", "is_staff", "is_superuser", "groups")
     search_fields = ("username", "email")
     ordering = ("username", "pk")
     actions = ("activate_selected", "deactivate_selected", "reset_selected")
-    activate_selected = _for_each("activate", "Activate selected")
-    deactivate_selected = _for_each("deactivate", "Deactivate selected")
-    reset_selected = _for_each("reset", "Require a new password for selected")
+    activate_selected = _for_each("activate", "Activate selected…")
+    deactivate_selected = _for_each("deactivate", "Deactivate selected…")
+    reset_selected = _for_each("reset", "Require a new password for selected…")
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        """Return the fields of a person, without the password."""
-        flags = ("is_active", "is_staff", "is_superuser")
-        return ["username", "email", *flags, "groups", "permissions", "last_login", "date_joined"]
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.new_approver_view)
+        return [path("new-approver/", view, name="auth_user_new_approver"), *super().get_urls()]
 
-    def choices(self) -> list[dict[str, Any]]:
-        groups = list(Group.objects.order_by("name", "pk").values_list("pk", "name"))
-        own = {"name": "group", "options": groups, "verbs": self._verbs("join", "leave")}
-        return [own, *super().choices()]
+    def new_approver_view(self, request: HttpRequest) -> HttpResponse:
+        """Create an account as an approver: a form, its confirmation, and one command."""
+        self.check_may_view(request)
+        initial = {"group": request.GET.get("group")}
+        form = NewApproverForm(request.POST or None, initial=initial)
+        if form.is_valid():
+            return self._confirm(request, [form.command], words="Create the approver")
+        context = {"title": "New approver", "form": form, "back": self._back(None)}
+        return self.page(request, "approvals/new_approver.html", **context)
 
-    @admin.display(description="own permissions", empty_value="—")
-    def permissions(self, user: User) -> str:
-        return ", ".join(_names(user.user_permissions))
+    def content(self, row: Any, request: HttpRequest) -> dict[str, Any]:
+        return page.of_user(row, actor=actor_of_request(request))
+
+    @admin.display(ordering="is_active")
+    def status(self, user: User) -> str:
+        return "active" if user.is_active else "deactivated"
+
+    @admin.display(description="admin access", ordering="is_staff")
+    def admin_access(self, user: User) -> str:
+        return "yes" if user.is_staff else "no"
+
+    @admin.display(ordering="is_superuser")
+    def superuser(self, user: User) -> str:
+        return "yes" if user.is_superuser else "no"
 
 
 @admin.register(Group)
 class GroupAdmin(ByCommandAdmin):
-    verbs = people_forms.GROUP_VERBS
-    create = people_forms.CREATE_GROUP
+    verbs = GROUP_VERBS
+    create = CREATE_GROUP
     create_fields = (("name", "Name"),)
     subject_type = "group"
+    title = "Groups"
     list_display = ("name", "people")
     search_fields = ("name",)
     ordering = ("name", "pk")
@@ -204,28 +222,13 @@ class GroupAdmin(ByCommandAdmin):
         groups: QuerySet[Any] = super().get_queryset(request).annotate(size=Count("user"))
         return groups
 
-    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        return ["name", "members", "granted"]
-
-    def choices(self) -> list[dict[str, Any]]:
-        users = list(User.objects.order_by("username", "pk").values_list("pk", "username"))
-        own = {"name": "user", "options": users, "verbs": self._verbs("join", "leave")}
-        return [own, *super().choices()]
+    def content(self, row: Any, request: HttpRequest) -> dict[str, Any]:
+        return page.of_group(row, actor=actor_of_request(request))
 
     @admin.display(description="people", ordering="size")
     def people(self, group: Any) -> int:
         return int(group.size)
 
-    @admin.display(description="people", empty_value="—")
-    def members(self, group: Group) -> str:
-        people = group.user_set.order_by("username").values_list("username", "is_active")
-        return ", ".join(name if active else f"{name} (not active)" for name, active in people)
 
-    @admin.display(description="permissions", empty_value="—")
-    def granted(self, group: Group) -> str:
-        return ", ".join(_names(group.permissions))
-
-
-def _names(permissions: Manager[Permission]) -> list[str]:
-    named = permissions.values_list("content_type__app_label", "codename")
-    return sorted(f"{app}.{code}" for app, code in named)
+def _form_of(request: HttpRequest) -> QueryDict:
+    return request.POST if request.method == "POST" else request.GET

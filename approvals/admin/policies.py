@@ -13,7 +13,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods, require_safe
 
 from approvals.models import Policy
-from approvals.pages import people
+from approvals.pages.feedback import send
 from approvals.pages.policy import page as policy_page
 from approvals.pages.policy import preview as policy_preview
 from approvals.pages.policy.drafts import PolicyForm, current_settings, initial_of
@@ -168,9 +168,8 @@ class PolicyAdmin(HistoryAdmin):
     ) -> HttpResponse:
         """Send a proposal, which is refused if the policy has changed since the preview."""
         seen = request.POST.get("seen", "")
-        feedback = people.send(
-            lambda: command,
-            label=str(policy) if policy else "",
+        feedback = send(
+            command,
             request=request,
             expected_number=int(seen) if policy and seen.isdecimal() else None,
         )

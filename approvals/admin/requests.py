@@ -17,11 +17,13 @@ from approvals.pages.inbox import bulk
 from approvals.pages.inbox import page as inbox
 from approvals.pages.request import decision
 from approvals.pages.request import page as request_page
+from approvals.pages.unsent import keeping_reason, kept_reason
 from approvals.requests import listing
 from audit.entry.requests import actor_of_request
 from audit.pages.admin import HistoryAdmin
 
 _LIST = "admin:approvals_approvalrequest_changelist"
+_UNDECIDED = "Nothing was decided"
 
 
 @admin.register(ApprovalRequest)
@@ -37,7 +39,11 @@ class ApprovalRequestAdmin(HistoryAdmin):
         wrap, name = self.admin_site.admin_view, "approvals_approvalrequest"
         return [
             path("selected/", wrap(self.selected_view), name=f"{name}_selected"),
-            path("<path:object_id>/decide/", wrap(self.decide_view), name=f"{name}_decide"),
+            path(
+                "<path:object_id>/decide/",
+                keeping_reason(wrap(self.decide_view)),
+                name=f"{name}_decide",
+            ),
             path("<path:object_id>/try/", wrap(self.try_view), name=f"{name}_try"),
             *super().get_urls(),  # type: ignore[no-untyped-call]
         ]
@@ -68,7 +74,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
         """Send the decision made on the page of a request."""
         row = self.visible(request, object_id)
         if request.method != "POST":
-            return not_sent(request, links.request_url(row.pk))
+            return not_sent(request, links.request_url(row.pk), fact=_UNDECIDED)
         verb = request.POST.get("decision", "")
         displayed = decision.Displayed.of(request.POST, suffix="", effect=f"effect-{verb}")
         decided = decision.decide(row, verb=verb, displayed=displayed, request=request)
@@ -86,6 +92,8 @@ class ApprovalRequestAdmin(HistoryAdmin):
         """Confirm the decision on several requests; then show the result of each."""
         self.check_may_view(request)
         given = request.POST if request.method == "POST" else request.GET
+        if not given:
+            return not_sent(request, _LIST, fact=_UNDECIDED)
         verb, actor = given.get("verb", ""), actor_of_request(request)
         requests = bulk.selected(given.getlist("request"), actor=actor)
         if verb not in bulk.VERBS or not requests:
@@ -102,6 +110,6 @@ class ApprovalRequestAdmin(HistoryAdmin):
     ) -> HttpResponse:
         row = self.visible(request, object_id)
         context = request_page.read(row, actor=actor_of_request(request), is_tried=is_tried)
-        context["typed_reason"] = request.POST.get("reason", "")
+        context["typed_reason"] = request.POST.get("reason") or kept_reason(request)
         title = context["asked"].sentence
         return self.page(request, "approvals/request.html", title=title, **context)

@@ -52,19 +52,37 @@ def _votes(evidence: dict[str, Any]) -> Iterator[str]:
 
 
 def _is_approved(evidence: dict[str, Any], votes: list[dict[str, Any]]) -> bool:
-    """Return True if the votes meet the requirements, by the rules that each was given for."""
+    """Return True if the votes meet the requirements, those stored and those at execution.
+
+    A vote counts for the rules that it was given for, and for those that the record of the
+    execution says it met.
+    """
+    decision = _decision(evidence)
+    met = decision.get("approvers", {})
+    at_execution = decision.get("requirements", evidence["requirements"])
     approving = _of(votes, Decision.APPROVE)
-    rules = evidence["requirements"]["rules"]
-    return slots.are_filled(
-        [
-            Slots(
-                rule["id"],
-                rule["quorum"],
-                {int(each["voter_id"]) for each in approving if rule["id"] in each["rules"]},
-            )
-            for rule in rules
-        ]
+
+    def people(rule: str) -> set[int]:
+        voters = {int(each["voter_id"]): each for each in approving}
+        return {
+            voter
+            for voter, vote in voters.items()
+            if rule in vote["rules"] or voter in met.get(rule, ())
+        }
+
+    return all(
+        slots.are_filled(
+            [Slots(rule["id"], rule["quorum"], people(rule["id"])) for rule in required["rules"]]
+        )
+        for required in (evidence["requirements"], at_execution)
     )
+
+
+def _decision(evidence: dict[str, Any]) -> dict[str, Any]:
+    """Return what the last attempt at the held command recorded about its approval."""
+    attempts = [each for each in _own_records(evidence) if each["status"] != "postponed"]
+    last = max(attempts, key=lambda each: int(each["attempt"]), default={"decision": None})
+    return last["decision"] or {}
 
 
 def _of(votes: list[dict[str, Any]], decision: Decision) -> list[dict[str, Any]]:

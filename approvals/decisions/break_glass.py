@@ -12,7 +12,7 @@ from approvals.decisions.events import GlassBroken
 from approvals.models import ApprovalRequest
 from approvals.models.refusals import NotAPerson
 from approvals.people import accounts
-from approvals.policies import built_in
+from approvals.policies import built_in, effective
 from approvals.policies.commands import BreakGlassReviewed, ReviewBreakGlass
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
@@ -51,10 +51,13 @@ def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
     request = ApprovalRequest.objects.select_for_update().get(pk=command.approval_request_id)
     execution.check_intact(request)
     context.correlation_id = request.held_record.correlation_id
-    if built_in.includes_built_in(request.requirements):
+    effective.read([request])
+    if built_in.includes_built_in(request.required):
         raise UnderTheFloor
     if not request.is_retriable:
         request.check_pending(now=timezone.now())
+    # Break-glass replaces approvals only: what a policy forbids stays forbidden.
+    effective.check_not_forbidden(request)
     by = (
         f"Break-glass by {actor_name(context.actor.label)}, ticket {identifier(command.ticket)}: "
         f"{quoted_text(context.reason)}"

@@ -79,15 +79,6 @@ class ExpireRequest(_OnRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TightenRequest(_OnRequest):
-    """Add today's policy requirements to an open request, never reducing them."""
-
-    message_type = "approvals.tighten"
-    required_permission = "approvals.manage_policy"
-    sentence = "Apply today's stricter policies to the {subject}"
-
-
-@dataclass(frozen=True, kw_only=True)
 class Retry(Decision):
     """Execute an approved command again after a temporary failure. An empty digest matches any."""
 

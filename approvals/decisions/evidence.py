@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from approvals.decisions import agreement, execution
 from approvals.models import ApprovalRequest, Decision, Vote
+from approvals.policies import effective
 from approvals.sealing import evidence_files
 from approvals.sealing.payloads import Unloadable
 from audit.models.records import CommandRecord, EventRecord
@@ -52,7 +53,11 @@ def problems_of(request: ApprovalRequest, gathered: dict[str, Any]) -> list[str]
 
 
 def gather(request: ApprovalRequest) -> dict[str, Any]:
-    """Return the command, the policies at the time, the votes, and their log entries."""
+    """Return the command, its requirements, the votes, and their log entries.
+
+    The effective requirements are those at the decision, or today's while it is open.
+    """
+    effective.read([request])
     command, problem = _command(request)
     records = records_of(request)
     events = EventRecord.objects.filter(command_id__in={each.command_id for each in records})
@@ -68,6 +73,7 @@ def gather(request: ApprovalRequest) -> dict[str, Any]:
         "command": command,
         "problem": problem,
         "requirements": request.requirements,
+        "effective_requirements": request.required,
         "votes": [_vote(vote, counts=vote.pk in counting) for vote in votes],
         "records": [_columns(each, _RECORD) for each in records],
         "events": [_columns(each, _EVENT) for each in events.order_by("position")],

@@ -1,6 +1,8 @@
 """Execution of approved commands, and the end of their requests."""
 
+from collections.abc import Mapping
 from copy import copy
+from typing import TypeAlias
 from uuid import UUID
 
 import structlog
@@ -20,6 +22,9 @@ from audit.messages.outcomes import Completed, ReplayFailed, ReplayOutcome, Repl
 from audit.models.records import CommandRecord
 
 logger = structlog.get_logger(__name__)
+
+#: For each rule of a request, by its id, the people whose approvals meet it.
+Approvers: TypeAlias = Mapping[str, list[int]]
 
 # Errors that may not occur on another attempt.
 _TRANSIENT = (
@@ -84,20 +89,28 @@ def announce(request: ApprovalRequest, *, context: Context) -> None:
 
 
 def release(
-    request: ApprovalRequest, held_command: Command, *, context: Context, by: str = ""
+    request: ApprovalRequest,
+    held_command: Command,
+    *,
+    context: Context,
+    approvers: Approvers | None = None,
+    by: str = "",
 ) -> None:
     """Replay the held command in the transaction of the decision that releases it.
 
-    ``by`` names the person who answers for it without approvals; empty if it was approved.
+    ``approvers`` are the people whose approvals meet each rule; ``by`` names the person who answers
+    for it without approvals, empty if it was approved.
     """
-    if request.execute_by and timezone.now() >= request.execute_by:
-        message = f"It could be executed until {request.execute_by:%Y-%m-%d %H:%M} UTC."
+    held, end = released(request, approvers=approvers), request.executable_until
+    if end and timezone.now() >= end:
+        message = f"It could be executed until {end:%Y-%m-%d %H:%M} UTC."
         error = ApprovedTooLate(_outcome(f"too late. {message}", by=by))
-        cancel_request(request, State.REFUSED, error, outcome_code="conflict")
+        cancel(held, error)
+        _end(request, State.REFUSED, error.message, "conflict")
     else:
         replayed = replay(
             held_command,
-            held=released(request),
+            held=held,
             expected_number=request.subject_number,
             accepts=lambda number: staleness.is_current(request, number=number),
         )
@@ -105,7 +118,7 @@ def release(
     _emit_settled(request, context)
 
 
-def release_again(request: ApprovalRequest, *, context: Context) -> None:
+def release_again(request: ApprovalRequest, *, context: Context, approvers: Approvers) -> None:
     """Replay a failed command again; if it is no longer readable, it has failed permanently."""
     try:
         held_command = opened(request)
@@ -114,7 +127,7 @@ def release_again(request: ApprovalRequest, *, context: Context) -> None:
         cancel_request(request, State.FAILED, NotLoaded(problem.message), outcome_code=code)
         _emit_settled(request, context)
         return
-    release(request, held_command, context=context)
+    release(request, held_command, context=context, approvers=approvers)
 
 
 def cancel_request(
@@ -125,10 +138,15 @@ def cancel_request(
     _end(request, state, error.message, outcome_code)
 
 
-def released(request: ApprovalRequest) -> CommandRecord:
-    """Return the record of the held attempt, with the request's current requirements."""
+def released(request: ApprovalRequest, *, approvers: Approvers | None = None) -> CommandRecord:
+    """Return the record of the held attempt, with the request's effective requirements.
+
+    The record of its execution has them, and who met each rule.
+    """
     held = copy(request.held_record)
-    held.decision = (held.decision or {}) | {"requirements": request.requirements}
+    held.decision = (held.decision or {}) | {"requirements": request.required}
+    if approvers:
+        held.decision["approvers"] = approvers
     return held
 
 

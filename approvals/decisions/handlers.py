@@ -1,12 +1,12 @@
-"""Handlers of commands on requests: votes, withdrawal, expiry, retry and tightening."""
+"""Handlers of commands on requests: votes, withdrawal, expiry and retry."""
 
 from uuid import UUID
 
 from django.utils import timezone
 
-from approvals.decisions import commands, displayed, events, execution, notifications
+from approvals.decisions import commands, displayed, events, execution
 from approvals.models import ApprovalRequest, Decision, State, refusals
-from approvals.policies import evaluation, tightening
+from approvals.policies import effective, evaluation
 from approvals.requests import effects
 from approvals.requests.approvers import missing_after
 from approvals.requests.flags import warnings_of
@@ -37,16 +37,19 @@ class Expiry(Cancelled):
 @handles(commands.Approve, locks=ApprovalRequest)
 def approve(command: commands.Approve, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
+    held_command = execution.opened(request)
+    effective.read_opened(request, held_command)
     if request.options.get("approver_reason_required", False):
         _check_reason(context, "give a reason for approving")
-    held_command = execution.opened(request)
     request.cast(Decision.APPROVE, context=context, seen=command.digest)
+    if request.barrier is not None:
+        raise request.barrier
     context.emit(events.Approved(approval_request_id=request.pk, digest=command.digest))
-    voter = int(context.actor.person_id)
-    missing = missing_after([request], person_id=voter)[request.pk]
+    approvers, voter = evaluation.approvers(request), int(context.actor.person_id)
+    missing = 0 if approvers else missing_after([request], person_id=voter)[request.pk]
     _check_execution(command, request, missing=missing)
-    if not missing:
-        execution.release(request, held_command, context=context)
+    if approvers:
+        execution.release(request, held_command, context=context, approvers=approvers)
     return request
 
 
@@ -54,6 +57,7 @@ def approve(command: commands.Approve, context: Context) -> ApprovalRequest:
 def deny(command: commands.Deny, context: Context) -> ApprovalRequest:
     _check_reason(context, "give a reason for denying")
     request = _locked(command.approval_request_id, context=context)
+    effective.read([request])
     request.cast(Decision.DENY, context=context, seen=command.digest)
     displayed.check(command, effects.ENDS, request=request)
     denial = Denial(f"Denied by {actor_name(context.actor.label)}: {quoted_text(context.reason)}")
@@ -102,34 +106,23 @@ def expire_request(command: commands.ExpireRequest, context: Context) -> Approva
 @handles(commands.Retry, locks=ApprovalRequest)
 def retry(command: commands.Retry, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
+    effective.read([request])
     if context.actor.person_id != request.requester_person:
         request.check_is_approver(context.actor)
     if not request.is_retriable:
         raise refusals.NotToBeRetried
-    if request.execute_by and timezone.now() >= request.execute_by:
-        message = f"This could be executed until {request.execute_by:%Y-%m-%d %H:%M} UTC."
-        raise refusals.TooLate(message)
+    if request.barrier is not None:
+        raise request.barrier
+    end = request.executable_until
+    if end and timezone.now() >= end:
+        raise refusals.TooLate(f"This could be executed until {end:%Y-%m-%d %H:%M} UTC.")
     _check_seen(command.digest, request)
-    if not evaluation.is_satisfied(request):
+    approvers = evaluation.approvers(request)
+    if not approvers:
         raise refusals.NotEnoughApprovals
     _check_execution(command, request)
-    execution.release_again(request, context=context)
+    execution.release_again(request, context=context, approvers=approvers)
     return request
-
-
-@handles(commands.TightenRequest, locks=ApprovalRequest)
-def tighten_request(command: commands.TightenRequest, context: Context) -> ApprovalRequest:
-    request = _locked(command.approval_request_id, context=context)
-    request.check_pending(now=timezone.now())
-    held_command = execution.opened(request)
-    requirements = tightening.tightened(request, held_command, context=context)
-    successor = request.supersede(held_command, requirements=requirements)
-    context.emit(
-        events.RequestSuperseded(approval_request_id=request.pk, successor_id=successor.pk)
-    )
-    notifications.announce_change(request)
-    execution.announce(successor, context=context)
-    return successor
 
 
 def _check_reason(context: Context, purpose: str) -> None:
@@ -158,7 +151,9 @@ def _check_execution(
 
 
 def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:
-    request = ApprovalRequest.objects.locked(pk=request_id, voter=context.actor)
+    request = ApprovalRequest.objects.locked(
+        pk=request_id, voter=context.actor, also=evaluation.policies_to_read
+    )
     execution.check_intact(request)
     # A decision, and its refusal, belong to the case of the held command.
     context.correlation_id = request.held_record.correlation_id

@@ -6,6 +6,7 @@ from approvals.decisions import execution, handlers, superseding
 from approvals.models import ApprovalRequest, Effect, State
 from approvals.models.policies import PolicyAltered
 from approvals.policies import built_in, conditions, evaluation
+from approvals.requests.pending import progress_of
 from approvals.sealing import payloads
 from audit.bus import handling
 from audit.bus.context import Context
@@ -78,7 +79,11 @@ def _hold(command: Command, context: Context, requirements: dict[str, Any]) -> P
     if stale:
         superseding.supersede(stale, by=request, context=context)
     execution.announce(request, context=context)
-    return Postponed(command_id=context.command_id, result_id=request.subject_id or None)
+    return Postponed(
+        command_id=context.command_id,
+        result_id=request.subject_id or None,
+        progress=progress_of(request, {}),
+    )
 
 
 def _waiting(command: Command, context: Context) -> list[ApprovalRequest]:

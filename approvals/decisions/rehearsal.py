@@ -14,6 +14,7 @@ from approvals.sealing import values as subjects
 from approvals.sealing.values import Values
 from audit.bus import dispatch
 from audit.messages.classes import Command
+from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Completed, ReplayFailed, ReplayRefused
 from audit.pages.labels import words
 
@@ -29,7 +30,10 @@ class Tried:
 
 
 def rehearse(request: ApprovalRequest, command: Command) -> Tried:
-    """Run a held command as its requester, read its effects, and roll it back."""
+    """Run a held command as its requester, read its effects, and roll it back.
+
+    Its effective requirements have been read.
+    """
     started = time.perf_counter()
     rehearsed = dispatch.rehearse(
         command,
@@ -38,16 +42,18 @@ def rehearse(request: ApprovalRequest, command: Command) -> Tried:
         accepts=lambda number: staleness.is_current(request, number=number),
         look=lambda: subjects.present_values(request.subject_reference),
     )
-    match rehearsed.outcome:
-        case Completed():
+    match request.barrier, rehearsed.outcome:
+        case CommandError() as barrier, _:
+            text = f"It would be refused now: {barrier.message}"
+        case _, Completed():
             events = ", ".join(map(words, rehearsed.event_types)) or "no events"
             text = f"It would succeed now: {events}."
-        case ReplayRefused(error=error):
+        case _, ReplayRefused(error=error):
             text = f"It would be refused now: {error.message}"
-        case ReplayFailed(error=error):
+        case _, ReplayFailed(error=error):
             text = f"It would fail now: {error.message}"
     return Tried(
-        would_work=isinstance(rehearsed.outcome, Completed),
+        would_work=request.barrier is None and isinstance(rehearsed.outcome, Completed),
         words=text,
         values=rehearsed.seen,
         duration_ms=round((time.perf_counter() - started) * 1000),

@@ -1,28 +1,22 @@
 """Policies, and the rules of those that require approval."""
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
-from functools import cache, cached_property, lru_cache
+from functools import cached_property
 from operator import itemgetter
-from typing import Any, ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self
 
-from django.conf import settings
 from django.contrib.auth.models import Group
 from django.db import models
 from uuid_utils.compat import uuid7
 
 from approvals.models.indexes import CONSTRAINTS_OF_POLICIES
+from approvals.models.managers import PolicyManager
 from approvals.models.seals import PolicySeal
 from audit.messages.characters import quoted
 from audit.messages.exceptions import Conflict, Forbidden
 from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
-from audit.wire import pipeline, rows
-from audit.wire.arrays import array
-from audit.wire.statements import Statement
-
-_Policy = TypeVar("_Policy", bound=models.Model)
 
 #: An SQL expression: true if an enabled policy governs one of the names in its parameter, an array,
 #: or a sealed version ever did: the row of that policy may have been altered since.
@@ -43,75 +37,6 @@ class PolicyAltered(Forbidden):
 
     title = "Altered policy"
     remedy = "Ask an operator to run manage.py approvals_check, which names the policy."
-
-
-@cache
-def array_of_names(names: tuple[str, ...]) -> str:
-    """Return the parameter of `IS_GOVERNED`: psycopg takes 8 µs to write a list of three."""
-    return array(names)
-
-
-class PolicyManager(models.Manager[_Policy]):
-    """The policies."""
-
-    def governing(self, names: Sequence[str], *, tenant: str) -> list[_Policy]:
-        """Return the enabled policies on one of the names, with their rules as `current_rules`.
-
-        Altered policies are returned as well, whatever they govern now. One statement reads all, so
-        that each policy, its rules and its seals are of one version. It is written in SQL because
-        every held command needs it, and because the ORM takes four times as long to compile it as
-        PostgreSQL takes to execute it.
-        """
-        given = array_of_names(tuple(names))
-        found = pipeline.execute(_governing(self.model), [given, given])
-        policies = [_with_rules(self.model, *row) for row in found]
-        return [policy for policy in policies if _concerns(policy, names, tenant=tenant)]
-
-
-def _with_rules(model: type[_Policy], rules: str, seals: str, *values: Any) -> _Policy:
-    policy: Any = rows.loaded(model, values)
-    policy.current_rules = json.loads(rules)
-    keys = tuple(settings.APPROVALS_PAYLOAD_KEYS.items())
-    policy.problem = _problem(model, rules, seals, values, keys)
-    return policy  # type: ignore[no-any-return]  # it is one of the manager's model
-
-
-# By all that it depends on, so a result is never outdated: a policy is verified once, not in every
-# dispatch, which would take 60 µs.
-@lru_cache(maxsize=1000)
-def _problem(
-    model: type[models.Model], rules: str, seals: str, values: tuple[Any, ...], keys: object
-) -> str:
-    policy: Any = rows.loaded(model, values)
-    found = [PolicySeal.read(policy_id=policy.pk, **each) for each in json.loads(seals)]
-    return str(policy.problem_with(json.loads(rules), found))
-
-
-def _concerns(policy: Any, names: Sequence[str], *, tenant: str) -> bool:
-    is_governing = policy.is_enabled and policy.governs in names
-    return bool(policy.problem) or (is_governing and policy.tenant in ("", tenant))
-
-
-# Versions before that of the row need not be read: the newest one is decisive.
-@cache
-def _governing(model: type[models.Model]) -> Statement:
-    return Statement(f"""
-        SELECT (
-            SELECT coalesce(jsonb_agg(jsonb_build_object('id', rule.id, 'group_id', group_id,
-                'group', grp.name, 'quorum', quorum) ORDER BY rule.id), '[]')::text
-            FROM approvals_rule AS rule JOIN auth_group AS grp ON grp.id = group_id
-            WHERE policy_id = policy.id AND NOT is_dropped
-        ), (
-            SELECT coalesce(jsonb_agg(jsonb_build_object('version', seal.version,
-                'governs', seal.governs, 'content', content::text, 'mac', mac)), '[]')::text
-            FROM approvals_policyseal AS seal
-            WHERE policy_id = policy.id AND seal.version >= policy.version
-        ), {rows.columns(model, of="policy")}
-        FROM approvals_policy AS policy
-        WHERE governs = ANY(%s::text[]) AND is_enabled
-            OR id IN (SELECT policy_id FROM approvals_policyseal WHERE governs = ANY(%s::text[]))
-        ORDER BY policy.id
-    """)  # noqa: S608  # of the names of our own columns
 
 
 class Effect(models.TextChoices):
@@ -149,6 +74,9 @@ class Policy(models.Model):
     objects: ClassVar[PolicyManager[Self]] = PolicyManager()
     history = HistoricalRecords()
 
+    current_rules: Sequence[dict[str, Any]]
+    names: Collection[str]
+
     class Meta:
         verbose_name_plural = "policies"
         default_permissions = ("view",)
@@ -183,6 +111,15 @@ class Policy(models.Model):
             "approve_within_s": _seconds(self.approve_within),
             "execute_within_s": _seconds(self.execute_within),
         }
+
+    def concerns(self, names: Collection[str], *, tenant: str) -> bool:
+        """Return True if the policy governs one of the names in a tenant, or if it was altered.
+
+        For policies that `PolicyManager.governing` returned.
+        """
+        if self.problem:
+            return any(name in self.names for name in names)
+        return self.is_enabled and self.governs in names and self.tenant in ("", tenant)
 
     def present_rules(self) -> list["Rule"]:
         """Return the rules of the current version; an edit drops the earlier ones."""

@@ -41,10 +41,10 @@ class NotToBeRetried(Conflict):
     remedy = "Resubmit it instead, if it is still needed."
 
 
-class NothingToTighten(Conflict):
-    """Today's policies require nothing beyond what this request already requires."""
+class NoReasonGiven(Conflict):
+    """Today's policies require a reason from the requester, and this request has none."""
 
-    remedy = "No action is needed: the request already has these requirements."
+    remedy = "Ask the requester to withdraw it, and to send the command again with a reason."
 
 
 class NotToBeRaisedAgain(Conflict):

@@ -7,7 +7,6 @@ from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
@@ -15,6 +14,7 @@ from uuid_utils.compat import uuid7
 from approvals.models import indexes, refusals
 from approvals.models.eligibility import eligible_rules
 from approvals.models.managers import RequestManager
+from approvals.models.requirements import Requirements, end_of
 from approvals.models.sealed_rows import SealedRow
 from approvals.models.states import ALTERED, State
 from approvals.models.stored import RequirementsField
@@ -28,11 +28,10 @@ from audit.models.json import ObjectField
 from audit.models.records import CommandRecord
 from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
-from audit.wire import rows
 
 
 @subject("approval-request", tenant="tenant", route="approval-request")
-class ApprovalRequest(SealedRow):
+class ApprovalRequest(Requirements, SealedRow):
     """A held command, sealed, with the requirements for its execution.
 
     ``subject_values`` are those of the subject at the time of the request; None if it did not
@@ -102,9 +101,10 @@ class ApprovalRequest(SealedRow):
             reason=context.reason,
             requested_at=now,
             approve_by=_approve_by(options, now=now),
-            execute_by=_execute_by(options, now=now),
+            execute_by=end_of(options.get("execute_within_s"), start=now),
             requirements=requirements,
         )
+        request.required = requirements
         request.add_sealed(command)
         return request
 
@@ -127,19 +127,9 @@ class ApprovalRequest(SealedRow):
         return State(self.state) if self.is_intact else ALTERED
 
     @property
-    def options(self) -> dict[str, Any]:
-        """The requirements of the policies other than the rules."""
-        return dict(self.requirements.get("options", {}))
-
-    @property
-    def group_ids(self) -> set[int]:
-        """The groups whose members may approve."""
-        return {rule["group_id"] for rule in self.requirements["rules"]}
-
-    @property
-    def minimum_membership_s(self) -> int:
-        """The seconds that an approver must have been in a group to vote for it."""
-        return int(self.options.get("minimum_membership_s", 0))
+    def is_open(self) -> bool:
+        """True if the command can still be executed."""
+        return self.present_state is State.PENDING or self.is_retriable
 
     @cached_property
     def number(self) -> int:
@@ -196,9 +186,7 @@ class ApprovalRequest(SealedRow):
 
         :raises Forbidden: with the reason, if not.
         """
-        return eligible_rules(
-            self.requirements, requester_person=self.requester_person, actor=actor
-        )
+        return eligible_rules(self.required, requester_person=self.requester_person, actor=actor)
 
     def check_may_vote(self, actor: Actor) -> list[str]:
         """Check that the actor may vote now; return the ids of the rules to vote for.
@@ -258,7 +246,7 @@ class ApprovalRequest(SealedRow):
         kept = {name: getattr(self, name) for name in _ASKED_ONCE}
         successor = type(self)(**kept, requirements=requirements)
         successor.approve_by = min(self.approve_by, _approve_by(options, now=now))
-        ends = (self.execute_by, _execute_by(options, now=now))
+        ends = (self.execute_by, end_of(options.get("execute_within_s"), start=now))
         successor.execute_by = min(filter(None, ends), default=None)
         self.settle(State.SUPERSEDED, outcome=f"Replaced by a stricter request: {successor}.")
         successor.add_sealed(command)
@@ -273,13 +261,12 @@ class ApprovalRequest(SealedRow):
         self.add()
 
     def _add_vote(self, decision: Decision, *, context: Context, rules: list[str]) -> Vote:
-        voter = rows.found(get_user_model(), pk=context.actor.person_id)
-        votes = [*self.all_votes()]
+        voter_id, votes = int(context.actor.person_id), [*self.all_votes()]
         vote = Vote(
             request=self,
-            voter=voter,
+            voter_id=voter_id,
             voter_label=context.actor.label,
-            number=next_number(each for each in votes if each.voter_id == voter.pk),
+            number=next_number(each for each in votes if each.voter_id == voter_id),
             decision=decision,
             rules=rules,
             digest=self.digest,
@@ -297,11 +284,6 @@ def _approve_by(options: Mapping[str, Any], *, now: datetime) -> datetime:
     within = options.get("approve_within_s")
     usual: timedelta = settings.APPROVALS_APPROVE_WITHIN
     return now + (usual if within is None else timedelta(seconds=within))
-
-
-def _execute_by(options: Mapping[str, Any], *, now: datetime) -> datetime | None:
-    within = options.get("execute_within_s")
-    return now + timedelta(seconds=within) if within else None
 
 
 _SETTLED = ("state", "outcome", "outcome_code", "is_retriable", "decided_at", "row_seal")

@@ -9,13 +9,17 @@ from django.shortcuts import redirect
 
 from approvals.models import ApprovalRequest
 from approvals.pages.links import pending_message
+from approvals.requests.presentation import sentence_for
+from audit.bus.dispatch import dispatch
+from audit.entry.requests import context_of
+from audit.messages.classes import Command
+from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Outcome, Postponed
 
 
 class Feedback(NamedTuple):
     """The outcome of a command as a Django message, with a secret to show once.
 
-    ``must_confirm``: nothing was done, because the sender has to confirm a similar name.
     ``has_changed``: the decision would now have another effect, so nothing was decided.
     """
 
@@ -23,7 +27,6 @@ class Feedback(NamedTuple):
     level: int
     secret: str | None = None
     sentence: str = ""
-    must_confirm: bool = False
     has_changed: bool = False
 
     @property
@@ -40,8 +43,23 @@ def feedback_on(outcome: Outcome, sentence: str) -> Feedback:
     return Feedback(f"{sentence}: done.", levels.SUCCESS, outcome.secret)
 
 
-def not_sent(request: HttpRequest, page: str) -> HttpResponse:
+def send(command: Command, *, request: HttpRequest, expected_number: int | None = None) -> Feedback:
+    """Dispatch the command of a form, and return feedback on it.
+
+    With ``expected_number`` it is refused if the subject is no longer at that number.
+    """
+    reason = request.POST.get("reason", "")
+    context = context_of(request, channel="admin", reason=reason, expected_number=expected_number)
+    # Before the command is executed: afterwards, its subject may be gone or renamed.
+    sentence = sentence_for(command, actor=context.actor)
+    try:
+        return feedback_on(dispatch(command, context=context), sentence)
+    except CommandError as error:
+        return Feedback(f"{sentence}: refused. {error.message}", levels.ERROR)
+
+
+def not_sent(request: HttpRequest, page: str, *, fact: str = "Nothing was sent") -> HttpResponse:
     """Redirect to the page of a form whose URL was opened by GET, as after signing in again."""
-    message = "Nothing was sent. If you had to sign in again, fill in the form once more."
+    message = f"{fact}. If you had to sign in again, send the form once more."
     messages.warning(request, message)
     return redirect(page)

@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from approvals.models import ApprovalRequest
+from approvals.policies import effective
 from audit.actors.actors import Actor
 from audit.log.visibility import VIEW_LOG
 from audit.messages.characters import quoted
@@ -22,7 +23,8 @@ def request_url(request_id: UUID) -> str:
 
 def pending_message(sentence: str, held: ApprovalRequest) -> str:
     """Return a message with the groups that must approve, and a link to the request."""
-    groups = ", ".join(dict.fromkeys(quoted(rule["group"]) for rule in held.requirements["rules"]))
+    effective.read([held])
+    groups = ", ".join(dict.fromkeys(quoted(rule["group"]) for rule in held.required["rules"]))
     text = '{}. Waiting for approval by {}: <a href="{}">the request</a>'
     return format_html(text, sentence, groups, request_url(held.pk))
 

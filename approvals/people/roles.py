@@ -94,9 +94,8 @@ def permissions_of(command: GrantApproverRole | CreateApprover) -> list[str]:
     return list(dict.fromkeys((VIEW_REQUESTS, *command.permissions)))
 
 
-@precondition(CreateApprover)
-def check_can_be_created(command: CreateApprover, context: Context) -> None:
-    """Refuse early what would be refused on execution.
+def check_new_approver(command: CreateApprover) -> None:
+    """Check the account and the role of a new approver.
 
     :raises Invalid: if the name is taken, or a field is invalid.
     :raises LikeAnApprover: if the name is easily confused with another one.
@@ -108,6 +107,12 @@ def check_can_be_created(command: CreateApprover, context: Context) -> None:
     likeness.check_may_decide(people=[user])
     Group.objects.get(pk=command.group_id)
     _check_permissions(command.permissions)
+
+
+@precondition(CreateApprover)
+def check_can_be_created(command: CreateApprover, context: Context) -> None:
+    """Refuse early what would be refused on execution."""
+    check_new_approver(command)
 
 
 @precondition(GrantApproverRole)
@@ -139,7 +144,7 @@ def check_can_be_revoked(command: RevokeApproverRole, context: Context) -> None:
 
 @handles(CreateApprover)
 def create_approver(command: CreateApprover, context: Context) -> User:
-    check_can_be_created(command, context)
+    check_new_approver(command)
     user = accounts.new_user(command.username, email=command.email)
     user.save(force_insert=True)
     context.emit(events.UserCreated(user_id=user.pk, username=user.username))

@@ -92,7 +92,7 @@ class CreatePolicy(_OnPolicy, _PolicyFields):
 
 @dataclass(frozen=True, kw_only=True)
 class EditPolicy(_OnPolicy, _PolicyFields):
-    """Edit a policy; requests that are already waiting keep their requirements."""
+    """Edit a policy; requests that are already waiting then never require less."""
 
     message_type = "approvals.edit_policy"
     # Each edit and each switch has a version of its own.

@@ -10,7 +10,8 @@ import structlog
 from django.conf import settings
 
 from approvals.models import ApprovalRequest, Decision, Effect, Policy, eligibility
-from approvals.models.policies import IS_GOVERNED, array_of_names
+from approvals.models.managers import array_of_names
+from approvals.models.policies import IS_GOVERNED
 from approvals.people.seniority import Seniority
 from approvals.policies import conditions
 from approvals.policies import slots as matching
@@ -18,6 +19,7 @@ from approvals.policies.built_in import built_in_requirements
 from approvals.policies.slots import Slots
 from audit.bus.context import Context
 from audit.bus.handling import asked_at_opening, command_classes, describes_policies
+from audit.messages import catalog
 from audit.messages.characters import quoted
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import Forbidden
@@ -81,14 +83,50 @@ def judge(command: Command, context: Context) -> Verdict:
     :raises ConditionFailed: if a condition cannot be evaluated.
     :raises ForbiddenByPolicy: if a policy forbids the command.
     """
-    governing = []
+    policies: list[Policy] = []
     if context.facts["is_governed"]:
-        names = names_governing(type(command))
-        governing = Policy.objects.governing(names, tenant=context.tenant)
-    for policy in governing:
-        _check_sealed(policy)
-    found = [policy for policy in governing if may_apply(policy.effect, type(command))]
-    matched = [policy for policy in found if conditions.is_met(policy.condition, command, context)]
+        policies = governing([type(command)])
+    return verdict_of(
+        policies,
+        command,
+        tenant=context.tenant,
+        is_met=lambda condition: conditions.is_met(condition, command, context),
+    )
+
+
+def governing(command_classes: Iterable[type[Command]]) -> list[Policy]:
+    """Return the policies that may govern commands of these classes, by one query."""
+    return Policy.objects.governing(_names(command_classes))
+
+
+def policies_to_read(request: ApprovalRequest) -> Sequence[Any]:
+    """Return the statement that `governing` executes for one request, to be prefetched."""
+    try:
+        command_class: Any = catalog.message_class(request.message_type)
+    except catalog.UnknownMessageType:
+        return ()
+    return [Policy.objects.selection(_names([command_class]))]
+
+
+def _names(command_classes: Iterable[type[Command]]) -> list[str]:
+    return sorted({name for each in command_classes for name in names_governing(each)})
+
+
+def verdict_of(
+    policies: Sequence[Policy], command: Command, *, tenant: str, is_met: Callable[[str], bool]
+) -> Verdict:
+    """Return the verdict of those policies that govern a command; ``is_met`` is of a condition.
+
+    :raises Forbidden: as `judge`.
+    """
+    names = names_governing(type(command))
+    concerned = [policy for policy in policies if policy.concerns(names, tenant=tenant)]
+    for policy in concerned:
+        if policy.problem:
+            logger.error("policy altered", policy_id=str(policy.pk), problem=policy.problem)
+            policy.check_sealed()
+    found = [policy for policy in concerned if may_apply(policy.effect, type(command))]
+    matched = [each for each in found if not each.condition or is_met(each.condition)]
     for policy in matched:
         if policy.effect == Effect.FORBID:
             raise ForbiddenByPolicy(policy.message or f"The {policy} forbids this.")
@@ -99,12 +137,6 @@ def judge(command: Command, context: Context) -> Verdict:
     if found:
         decision["policies"] = [_evaluated(policy, matched) for policy in found]
     return Verdict(effect=effect, decision=decision, requirements=requirements)
-
-
-def _check_sealed(policy: Policy) -> None:
-    if policy.problem:
-        logger.error("policy altered", policy_id=str(policy.pk), problem=policy.problem)
-    policy.check_sealed()
 
 
 def may_apply(effect: str, command_class: type[Command]) -> bool:
@@ -128,9 +160,7 @@ def added_up(
         for policy in policies
     ]
     rules = [
-        rule | {"policy_id": str(policy.pk)}
-        for policy in policies
-        for rule in policy.current_rules  # type: ignore[attr-defined]  # annotated
+        rule | {"policy_id": str(policy.pk)} for policy in policies for rule in policy.current_rules
     ]
     return {
         "policies": [*given["policies"], *versions],
@@ -197,15 +227,15 @@ class Electorate:
     """
 
     def __init__(self, requests: Collection[ApprovalRequest]) -> None:
-        rules = [rule for each in requests for rule in each.requirements["rules"]]
+        rules = [rule for each in requests for rule in each.required["rules"]]
         self.members = eligibility.members_of({rule["group_id"] for rule in rules})
-        particular = (request for request in requests if request.minimum_membership_s)
-        self._seniority = Seniority({group for each in particular for group in each.group_ids})
+        particular = (each.required["rules"] for each in requests if _minimum_s(each))
+        self._seniority = Seniority({rule["group_id"] for rules in particular for rule in rules})
 
     def slots(self, request: ApprovalRequest, people: set[int]) -> list[Slots]:
         """Return, for each rule of a request, those of the people who may count for it now."""
-        senior = partial(self._seniority.senior, minimum_s=request.minimum_membership_s)
-        rules = request.requirements["rules"]
+        senior = partial(self._seniority.senior, minimum_s=_minimum_s(request))
+        rules = request.required["rules"]
         return slots_of(rules, lambda group: senior(people & self.members[group], group))
 
     def voted(self, request: ApprovalRequest) -> list[Slots]:
@@ -214,7 +244,7 @@ class Electorate:
         An approval counts if the vote is genuine and on the request's digest, and its voter is
         active and still in the group.
         """
-        may_vote = request.requirements["options"].get("requester_may_vote", False)
+        may_vote = request.required["options"].get("requester_may_vote", False)
         voters = {
             vote.voter_id
             for vote in request.current_votes()
@@ -225,6 +255,10 @@ class Electorate:
         return self.slots(request, voters)
 
 
+def _minimum_s(request: ApprovalRequest) -> int:
+    return int(request.required.get("options", {}).get("minimum_membership_s", 0))
+
+
 def counted_voters(requests: Collection[ApprovalRequest]) -> dict[UUID, dict[str, int]]:
     """Return, for each rule of each request, the number of people whose approval counts now."""
     electorate = Electorate(requests)
@@ -232,9 +266,13 @@ def counted_voters(requests: Collection[ApprovalRequest]) -> dict[UUID, dict[str
     return {pk: {rule: len(people) for rule, people in each.items()} for pk, each in filled.items()}
 
 
-def is_satisfied(request: ApprovalRequest) -> bool:
-    """Return True if enough people approve a request now."""
-    return matching.are_filled(Electorate([request]).voted(request))
+def approvers(request: ApprovalRequest) -> dict[str, list[int]]:
+    """Return for each rule the people whose approvals meet it now; empty if one is not met."""
+    voted = Electorate([request]).voted(request)
+    filled = matching.fill(voted)
+    if not voted or any(len(filled[rule.rule]) < rule.quorum for rule in voted):
+        return {}
+    return {rule: sorted(people) for rule, people in filled.items()}
 
 
 @describes_policies

@@ -1,22 +1,28 @@
 """Power over approvals: the people, groups and permissions that the built-in policy guards."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from typing import Any
 
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Q
 
 from approvals.models import ApprovalRequest, Rule, State
 from approvals.people.accounts import OWNERS
+from approvals.policies.commands import CreatePolicy, EditPolicy
+from approvals.sealing.payloads import Unloadable
 
 # Each of these permissions allows its holder to undo approvals.
 _POWERS = ("manage_policy", "manage_people", "break_glass")
 _GUARDED_APPS = ("approvals", "audit")
+_DRAFTS = (CreatePolicy, EditPolicy)
+_OPEN = Q(state=State.PENDING) | Q(is_retriable=True)
 
 
 def are_used(group_ids: Collection[int]) -> bool:
-    """Return True if one of the groups decides something.
+    """Return True if one of the groups decides something, or would under a proposed policy.
 
-    A group does if it is *Policy owners*, or an enabled policy or a pending request depends on it.
+    A group does if it is *Policy owners*, or an enabled policy or an open request depends on it.
     """
     return (
         Group.objects.filter(pk__in=group_ids, name=OWNERS).exists()
@@ -24,6 +30,7 @@ def are_used(group_ids: Collection[int]) -> bool:
             group_id__in=group_ids, is_dropped=False, policy__is_enabled=True
         ).exists()
         or any(map(_is_waited_for, group_ids))
+        or any(not _proposed_groups(each).isdisjoint(group_ids) for each in _proposals())
     )
 
 
@@ -61,5 +68,21 @@ def has_guarded_permission(group_id: int) -> bool:
 
 def _is_waited_for(group_id: int) -> bool:
     return ApprovalRequest.objects.filter(
-        state=State.PENDING, requirements__rules__contains=[{"group_id": group_id}]
+        _OPEN, requirements__rules__contains=[{"group_id": group_id}]
     ).exists()
+
+
+def _proposals() -> Iterator[ApprovalRequest]:
+    """Yield the requests for new policies and new versions that can still take effect."""
+    names = [name for each in _DRAFTS for name in (each.message_type, *each.aliases)]
+    for request in ApprovalRequest.objects.filter(_OPEN, message_type__in=names):
+        if request.is_open:
+            yield request
+
+
+def _proposed_groups(request: ApprovalRequest) -> set[int]:
+    """Return the groups that a proposed policy names; none if it can no longer be loaded."""
+    with suppress(Unloadable):
+        command: Any = request.command()
+        return set(command.groups)
+    return set()

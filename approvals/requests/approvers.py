@@ -85,7 +85,7 @@ class EligibleApprovers:
                 open_to=self._named(others.get(rule["id"], ())),
                 is_unsatisfiable=is_open and len(reachable[rule["id"]]) < rule["quorum"],
             )
-            for rule in self._request.requirements["rules"]
+            for rule in self._request.required["rules"]
         ]
 
     def votes(self) -> list[CastVote]:
@@ -96,7 +96,7 @@ class EligibleApprovers:
 
     def _effect(self, vote: Vote, *, is_current: bool) -> CastVote:
         why_not = self._why_not(vote, is_current=is_current)
-        rules = self._request.requirements["rules"]
+        rules = self._request.required["rules"]
         groups = [each["group"] for each in rules if vote.voter_id in self._filled[each["id"]]]
         return CastVote(
             vote=vote,
@@ -124,9 +124,7 @@ class EligibleApprovers:
         if vote.voter_id not in self._names:
             return f"{name} is no longer active"
         if not any(vote.voter_id in people for people in self._electorate.members.values()):
-            groups = ", ".join(
-                quoted(rule["group"]) for rule in self._request.requirements["rules"]
-            )
+            groups = ", ".join(quoted(rule["group"]) for rule in self._request.required["rules"])
             return f"{name} is no longer in {groups}"
         return f"{name} may no longer approve this"
 

@@ -2,6 +2,8 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
@@ -12,19 +14,28 @@ from approvals.requests.staleness import staleness_of
 from approvals.sealing.payloads import Unloadable
 from audit.actors import credentials
 from audit.actors.actors import Actor
-from audit.messages.classes import Command
+from audit.messages.classes import Command, Subject
 from audit.subjects.likeness import similar_to, warning
 
 _REQUESTER_GONE = "The account or credential of the requester is no longer valid."
 _REQUESTER_MAY_NOT = "The requester may no longer do this."
 
 
-def flags_of(requests: Iterable[ApprovalRequest]) -> Mapping[UUID, list[str]]:
-    """Return the flags of many requests: one query for requesters, two for each subject type."""
+def flags_of(
+    requests: Iterable[ApprovalRequest], *, rows: Mapping[Subject, Any] = MappingProxyType({})
+) -> Mapping[UUID, list[str]]:
+    """Return the flags of many requests: one query for requesters, two for each subject type.
+
+    Their effective requirements have been read; the subjects of ``rows`` are not read again.
+    """
     waiting = [each for each in requests if each.state == State.PENDING or each.is_retriable]
-    stale, gone = staleness_of(waiting), _inactive({each.requester_person for each in waiting})
+    stale, gone = (
+        staleness_of(waiting, rows=rows),
+        _inactive({each.requester_person for each in waiting}),
+    )
     return {
         each.pk: [
+            *([each.barrier.message] if each.barrier else []),
             *filter(None, [stale[each.pk]]),
             *([_REQUESTER_GONE] if each.requester_person in gone else []),
         ]

@@ -8,16 +8,15 @@ from django.urls import reverse
 
 from approvals.models import ApprovalRequest, State
 from approvals.models.states import ENDS
-from approvals.policies import evaluation
+from approvals.policies import effective, evaluation
 from audit.bus.postponements import (
-    Need,
     Pending,
-    Progress,
     decides_status,
     pending,
     postponement,
 )
 from audit.messages.classes import Subject
+from audit.messages.outcomes import Need, Progress
 from audit.models.records import Status
 
 _HELD = {(Status.POSTPONED.value, "")}
@@ -31,8 +30,12 @@ def request_url(request_id: UUID | str) -> str:
 def needs_of(request: ApprovalRequest, counted: Mapping[str, int]) -> tuple[Need, ...]:
     """Return the approvals needed by each rule, of which ``counted`` has the current ones."""
     return tuple(
-        Need(rule["group"], needed=rule["quorum"], have=min(counted[rule["id"]], rule["quorum"]))
-        for rule in request.requirements["rules"]
+        Need(
+            rule["group"],
+            needed=rule["quorum"],
+            have=min(counted.get(rule["id"], 0), rule["quorum"]),
+        )
+        for rule in request.required["rules"]
     )
 
 
@@ -42,7 +45,13 @@ def progress(command_id: UUID) -> Progress | None:
     request = ApprovalRequest.of_command(command_id).first()
     if request is None:
         return None
-    needs = needs_of(request, evaluation.counted_voters([request])[request.pk])
+    effective.read([request])
+    return progress_of(request, evaluation.counted_voters([request])[request.pk])
+
+
+def progress_of(request: ApprovalRequest, counted: Mapping[str, int]) -> Progress:
+    """Return the progress of a request, of which ``counted`` has the current approvals."""
+    needs = needs_of(request, counted)
     return Progress(
         state=request.present_state,
         have=sum(need.have for need in needs),

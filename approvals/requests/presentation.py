@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince, timeuntil
 
 from approvals.models import ApprovalRequest, State
-from approvals.policies import evaluation
+from approvals.policies import effective, evaluation
 from approvals.requests import effects
 from approvals.requests.approvers import missing_after
 from approvals.requests.flags import flags_of, likeness_of, requester_flags
@@ -18,10 +18,10 @@ from approvals.requests.pending import needs_of
 from approvals.requests.resubmission import check_may_be_resubmitted
 from approvals.sealing.payloads import Unloadable
 from audit.actors.actors import Actor
-from audit.bus.postponements import Need
 from audit.messages.characters import quoted
 from audit.messages.classes import Command, Subject
 from audit.messages.exceptions import CommandError
+from audit.messages.outcomes import Need
 from audit.pages.labels import fields
 from audit.pages.safe_text import one_line
 from audit.subjects.names import found
@@ -123,7 +123,7 @@ class Ballot:
         is_requester = actor.person_id == request.requester_person
         self.obstacle = undecided or _obstacle(lambda: request.check_may_vote(actor))
         self.may_deny = not self.obstacle
-        self.may_approve = self.may_deny and is_readable
+        self.may_approve = self.may_deny and is_readable and request.barrier is None
         self.may_withdraw = not undecided and is_requester
         self.may_take_back = not undecided and request.vote_of(actor) is not None
         self.may_retry = request.is_retriable and (
@@ -152,10 +152,11 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
     """Return requests as the actor sees them; only subject types increase the number of queries."""
     requests = list(requests)
     prefetch_related_objects(requests, "votes")
+    effective.read(requests)
     counted = evaluation.counted_voters(requests)
     opened = [_open(request) for request in requests]
     rows = _subjects((command for command, _ in opened), actor=actor)
-    flags = flags_of(requests)
+    flags = flags_of(requests, rows=rows)
     likeness = likeness_of(requests, [command for command, _ in opened], actor=actor)
     return [
         Presented(
@@ -202,6 +203,11 @@ def _open(request: ApprovalRequest) -> tuple[Command | None, str]:
 def _subjects(commands: Iterable[Command | None], *, actor: Actor) -> Mapping[Subject, Model]:
     subjects = (command.subject_reference() for command in commands if command)
     return found(filter(None, subjects), actor=actor)
+
+
+def sentence_for(command: Command, *, actor: Actor) -> str:
+    """Return the sentence of a command that was not held, with the present label of its subject."""
+    return _sentence(command, _subjects([command], actor=actor))
 
 
 def _sentence(command: Command | None, rows: Mapping[Subject, Model]) -> str:

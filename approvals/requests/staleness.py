@@ -4,12 +4,14 @@ A command declares them (``depends_on``). Whether the subject exists always matt
 """
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import Any
 from uuid import UUID
 
 from approvals.models import ApprovalRequest
 from approvals.sealing import values as subjects
 from approvals.sealing.values import SubjectVersion
-from audit.messages.classes import Command, declared_messages
+from audit.messages.classes import Command, Subject, declared_messages
 
 
 def staleness(request: ApprovalRequest) -> str:
@@ -17,10 +19,15 @@ def staleness(request: ApprovalRequest) -> str:
     return staleness_of([request])[request.pk]
 
 
-def staleness_of(requests: Iterable[ApprovalRequest]) -> Mapping[UUID, str]:
-    """Return for each request what has changed, in two queries for each type of subject."""
+def staleness_of(
+    requests: Iterable[ApprovalRequest], *, rows: Mapping[Subject, Any] = MappingProxyType({})
+) -> Mapping[UUID, str]:
+    """Return for each request what has changed, in two queries for each type of subject.
+
+    The subjects of ``rows`` are not read again.
+    """
     listed = {request: request.subject_reference for request in requests}
-    present = subjects.current_versions(filter(None, listed.values()))
+    present = subjects.current_versions(filter(None, listed.values()), rows=rows)
     return {
         request.pk: _difference(request, present[subject]) if subject else ""
         for request, subject in listed.items()

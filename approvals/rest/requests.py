@@ -171,7 +171,7 @@ class ApprovalRequestViewSet(CommandViewSet):
         found = get_object_or_404(visible, pk=approval_request_id)
         return Response(self._detail(found), headers={"ETag": f'"{quote(found.digest)}"'})
 
-    @_vote("approve", takes=VoteInput, raises=(*_VOTE, *_PAYLOAD))
+    @_vote("approve", takes=VoteInput, raises=(*_VOTE, refusals.NoReasonGiven, *_PAYLOAD))
     def approve(self, request: Request, approval_request_id: UUID) -> Response:
         """Approve a request; the last approval needed executes its command."""
         return self.send(Approve, approval_request_id=approval_request_id)
@@ -198,7 +198,8 @@ class ApprovalRequestViewSet(CommandViewSet):
             *_VOTERS,
             *(refusals.EffectChanged, refusals.SeenAnother),
             *_PAYLOAD,
-            *(refusals.NotEnoughApprovals, refusals.NotToBeRetried, refusals.TooLate),
+            *(refusals.NoReasonGiven, refusals.NotEnoughApprovals),
+            *(refusals.NotToBeRetried, refusals.TooLate),
         ),
     )
     def retry(self, request: Request, approval_request_id: UUID) -> Response:

@@ -203,7 +203,7 @@ def _effects(mine: Ballot) -> Effects:
 
 
 def _requirements(presented: Presented) -> list[RequirementResource]:
-    rules = presented.request.requirements["rules"]
+    rules = presented.request.required["rules"]
     return [
         {"rule": rule["id"], "group": need.group, "needed": need.needed, "have": need.have}
         for rule, need in zip(rules, presented.requirements, strict=True)

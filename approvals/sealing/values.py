@@ -27,19 +27,26 @@ def present_values(subject: Subject | None) -> Values:
     return _plain(types.subject_fields(found), instance) if found and instance else None
 
 
-def current_versions(subjects: Iterable[Subject]) -> Mapping[Subject, SubjectVersion]:
-    """Return the current state of many subjects, in two queries for each type."""
+def current_versions(
+    subjects: Iterable[Subject], *, rows: Mapping[Subject, Any]
+) -> Mapping[Subject, SubjectVersion]:
+    """Return the current state of many subjects, in two queries for each type.
+
+    Those of ``rows`` are not read again.
+    """
     identifiers: defaultdict[str, set[str]] = defaultdict(set)
     for subject in subjects:
         identifiers[subject.type].add(subject.id)
     return {
         Subject(type_name, identifier): version
         for type_name, wanted in identifiers.items()
-        for identifier, version in _versions_of_type(type_name, wanted).items()
+        for identifier, version in _versions_of_type(type_name, wanted, rows).items()
     }
 
 
-def _versions_of_type(type_name: str, wanted: set[str]) -> dict[str, SubjectVersion]:
+def _versions_of_type(
+    type_name: str, wanted: set[str], given: Mapping[Subject, Any]
+) -> dict[str, SubjectVersion]:
     heads = StreamHead.objects.filter(subject_type=type_name, subject_id__in=wanted)
     # The numbers are read first: a row that changes in between is newer than its number, never
     # older.
@@ -47,8 +54,11 @@ def _versions_of_type(type_name: str, wanted: set[str]) -> dict[str, SubjectVers
     found, rows = types.subject_type(type_name), {}
     if found:
         fields = types.subject_fields(found)
-        instances = found.model._base_manager.filter(pk__in=wanted)
-        rows = {str(each.pk): _plain(fields, each) for each in instances}
+        instances = {each: given.get(Subject(type_name, each)) for each in wanted}
+        if unread := [each for each, row in instances.items() if row is None]:
+            read = found.model._base_manager.filter(pk__in=unread)
+            instances |= {str(each.pk): each for each in read}
+        rows = {each: _plain(fields, row) for each, row in instances.items() if row}
     return {each: SubjectVersion(numbers.get(each, 0), rows.get(each)) for each in wanted}
 
 

@@ -10,30 +10,10 @@ from django.db import connection
 from audit.log.queries import current
 from audit.messages.classes import Subject
 from audit.messages.declarations import declaring
+from audit.messages.outcomes import Progress
 from audit.models.records import CommandRecord, Status
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
-
-
-class Need(NamedTuple):
-    """Approvals that a held command needs from a group, and current approvals."""
-
-    group: str
-    needed: int
-    have: int
-
-
-class Progress(NamedTuple):
-    """The approval progress of a held command, as shown by the status resource."""
-
-    state: str
-    have: int
-    needed: int
-    approve_by: datetime | None
-    request_id: str
-    url: str = ""
-    subject_type: str = ""
-    needs: tuple[Need, ...] = ()
 
 
 class Pending(NamedTuple):

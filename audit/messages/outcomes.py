@@ -1,11 +1,33 @@
 """Outcomes of commands. Refusals and failures are exceptions, except in a replay."""
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from datetime import datetime
+from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
 from audit.messages.exceptions import Failed as FailedError
 from audit.messages.exceptions import Refused as RefusedError
+
+
+class Need(NamedTuple):
+    """Approvals that a held command needs from a group, and current approvals."""
+
+    group: str
+    needed: int
+    have: int
+
+
+class Progress(NamedTuple):
+    """The approval progress of a held command, as shown by the status resource."""
+
+    state: str
+    have: int
+    needed: int
+    approve_by: datetime | None
+    request_id: str
+    url: str = ""
+    subject_type: str = ""
+    needs: tuple[Need, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,11 +42,15 @@ class Completed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Postponed:
-    """The command is held; ``command_id`` is the reference to follow."""
+    """The command is held; ``command_id`` is the reference to follow.
+
+    ``progress`` is that of a command that was just held; None for a repeat.
+    """
 
     command_id: UUID
     result_id: str | None = None
     is_repeat: bool = False
+    progress: Progress | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

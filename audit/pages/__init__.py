@@ -1,6 +1,6 @@
 """The public API for the pages of an app: admin classes, and texts that are safe to show."""
 
-from audit.pages.admin import HistoryAdmin, ReadOnlyAdmin, RelatedFilter
+from audit.pages.admin import HistoryAdmin, ReadOnlyAdmin, ReadOnlyInline, RelatedFilter
 from audit.pages.labels import fields, shown, words
 from audit.pages.linked_rows import LinkedRows
 from audit.pages.safe_text import many_lines, one_line
@@ -9,6 +9,7 @@ __all__ = [
     "HistoryAdmin",
     "LinkedRows",
     "ReadOnlyAdmin",
+    "ReadOnlyInline",
     "RelatedFilter",
     "fields",
     "many_lines",

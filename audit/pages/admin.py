@@ -1,18 +1,16 @@
 """Admin base classes: read-only lists and forms, and histories, confined to tenants."""
 
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.contrib.admin.options import IncorrectLookupParameters
-from django.contrib.admin.utils import unquote
+from django.contrib.admin.utils import flatten_fieldsets, unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db.models import BinaryField, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
-from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.views.decorators.http import require_safe
 from simple_history.admin import SimpleHistoryAdmin
@@ -24,12 +22,7 @@ from audit.messages.classes import Subject
 from audit.pages import versions
 from audit.pages.access import record_or_refuse
 from audit.pages.linked_rows import LinkedRows, commands_url
-
-
-def shown_time(at: datetime) -> str:
-    """Return a time for lists: to the second, in UTC."""
-    text = f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
-    return format_html('<time datetime="{}">{}</time>', at.isoformat(), text)
+from audit.pages.local_times import shown_fields
 
 
 class RelatedFilter(admin.RelatedOnlyFieldListFilter):
@@ -62,8 +55,12 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Replace the stock title, which asks to select a row to change."""
-        context = {"title": capfirst(self.opts.verbose_name_plural)} | (extra_context or {})
+        context = {"title": self.list_title()} | (extra_context or {})
         return super().changelist_view(request, context)
+
+    def list_title(self) -> str:
+        """Return the title of the list, for its page and for links to it."""
+        return capfirst(str(self.opts.verbose_name_plural))
 
     def change_view(
         self,
@@ -79,6 +76,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Return the page of a row, with ``context`` for its template."""
+        context = {"list_title": self.list_title()} | context
         return super().change_view(request, object_id, extra_context=context)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
@@ -129,8 +127,15 @@ class ReadOnlyAdmin(admin.ModelAdmin):
             if not isinstance(field, BinaryField) and field.name not in hidden
         ]
 
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        return shown_fields(self.model, super().get_list_display(request))
+
+    def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
+        fields = shown_fields(self.model, self.get_fields(request, obj))
+        return [(None, {"fields": fields})]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        return self.get_fields(request, obj)
+        return flatten_fieldsets(self.get_fieldsets(request, obj))
 
     def get_model_perms(self, request: HttpRequest) -> dict[str, bool]:
         """Return the permissions, which every page reads of each admin class."""
@@ -145,6 +150,27 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+class ReadOnlyInline(admin.TabularInline):
+    """Read-only rows on the page of another row, for every user who may see that page."""
+
+    extra = 0
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        return shown_fields(self.model, self.fields or ())
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        return self.get_fields(request, obj)
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        # The page has already checked the permission to see it.
+        return True
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    has_change_permission = has_delete_permission = has_add_permission
 
 
 class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
@@ -184,7 +210,8 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
     ) -> HttpResponse:
         """List the changes, each with its command and reason."""
         self.visible(request, object_id)
-        context = {"subject_type": self.subject_type} | (extra_context or {})
+        added = {"subject_type": self.subject_type, "list_title": self.list_title()}
+        context = added | (extra_context or {})
         return record_or_refuse(request) or super().history_view(request, object_id, context)
 
     @method_decorator(require_safe)
@@ -201,7 +228,8 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
             return refusal
         version = versions.find(row, version_id)
         versions.describe([version], actor=actor_of_request(request))
-        context = {"version": version, "subject_type": self.subject_type} | (extra_context or {})
+        added = {"subject_type": self.subject_type, "list_title": self.list_title()}
+        context = {"version": version} | added | (extra_context or {})
         page: HttpResponse = super().history_form_view(request, object_id, version_id, context)
         return page
 

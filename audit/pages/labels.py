@@ -10,6 +10,7 @@ from audit.messages import catalog
 from audit.messages.classes import Command
 from audit.messages.exceptions import Invalid
 from audit.models.records import CommandRecord, Status
+from audit.pages.local_times import text_in_utc
 
 _PARTS_OF_A_NAME = re.compile(r"[A-Z][a-z0-9]*")
 _ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
@@ -56,7 +57,7 @@ def shown(value: Any) -> str:
         case bool():
             return "yes" if value else "no"
         case datetime():
-            return f"{value:%Y-%m-%d %H:%M:%S}"
+            return text_in_utc(value)
         case list() if all(isinstance(each, str) for each in value):
             return ", ".join(value)
         case dict() | list():

@@ -76,6 +76,16 @@ class LinkedRows(ChangeList):
             row.leads = Leads(subject, label, actor.may(VIEW_LOG))
         self.result_list = rows
 
+    @property
+    def shown_range(self) -> str:
+        """The numbers of the first and last row of the page, and the number of all rows."""
+        if not self.multi_page or self.show_all:
+            return f"{self.result_count:,}"
+        page = self.paginator.page(self.page_num)
+        most = getattr(self.paginator, "furthest", None)
+        count = f"{'at least ' if self.result_count == most else ''}{self.result_count:,}"
+        return f"{page.start_index():,}\N{EN DASH}{page.end_index():,} of {count}"
+
     def _subject(self, row: Any) -> Subject | None:
         """Return the subject of a record, or the subject that the row itself is."""
         if isinstance(row, Record):

@@ -1,6 +1,5 @@
 """Conversion of errors to HTTP responses: plain JSON for v1, problem details for v2."""
 
-import sys
 from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any, cast
@@ -10,8 +9,6 @@ from django.core.exceptions import PermissionDenied, RequestDataTooBig, Suspicio
 from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from django.http.multipartparser import MultiPartParserError
-from django.template.loader import render_to_string
-from django.views import defaults
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
@@ -165,35 +162,9 @@ def field_errors(detail: Any, path: str = "") -> Iterator[FieldError]:
             yield FieldError(path, getattr(detail, "code", "invalid"), str(detail))
 
 
-def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Return the 404 response for an unknown URL: JSON below /api/, otherwise a page."""
-    return for_api(request, Http404()) or defaults.page_not_found(request, exception)
-
-
-def server_error(request: HttpRequest) -> HttpResponse:
-    """Return the response for an outage or an unexpected error, without details of it."""
-    # Django calls this in the except block of the error.
-    error = sys.exception()
-    if isinstance(error, Exception) and Problem(error).status == HTTPStatus.SERVICE_UNAVAILABLE:
-        return for_api(request, error) or _unavailable_page()
-    return for_api(request, None) or defaults.server_error(request)
-
-
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Return the response for requests that Django itself refuses."""
-    return for_api(request, exception) or defaults.bad_request(request, exception)
-
-
 def _is_outage(error: BaseException | None) -> bool:
     """Return True if the database does not respond, or accepts no writes."""
     return isinstance(error, OperationalError | InterfaceError) or is_read_only(error)
-
-
-def _unavailable_page() -> HttpResponse:
-    """Return the page for an outage. Without the request, rendering it needs no database."""
-    page = render_to_string("503.html")
-    headers = {"Retry-After": _RETRY_AFTER_SECONDS}
-    return HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE, headers=headers)
 
 
 def _problem_of(error: Exception, context: dict[str, Any]) -> Problem:

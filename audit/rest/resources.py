@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import Annotated, Any, TypedDict
 
 from audit.bus import postponements
-from audit.bus.postponements import Pending, Progress
+from audit.bus.postponements import Pending
 from audit.messages.classes import Subject
 from audit.messages.exceptions import Failed
-from audit.messages.outcomes import Postponed
+from audit.messages.outcomes import Postponed, Progress
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.rest import problems
 from audit.rest.references import (
@@ -190,7 +190,7 @@ def event_in_list(event: EventRecord) -> EventInList:
 
 def postponed(outcome: Postponed) -> PostponedCommand:
     """Return the response body for a held command."""
-    progress = postponements.progress(outcome.command_id)
+    progress = outcome.progress or postponements.progress(outcome.command_id)
     subject_type = progress.subject_type if progress else ""
     return {
         "status": Status.POSTPONED.value,

@@ -1,12 +1,15 @@
 """The Content-Security-Policy header, built once instead of for every response."""
 
 from collections.abc import Callable
+from http import HTTPStatus
 
 from csp.constants import HEADER
 from csp.middleware import CSPMiddleware
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+
+from audit.pages.errors import method_not_allowed
 
 # Attributes that django-csp's decorators set on a response with another policy.
 _MARKS = ("_csp_exempt", "_csp_config", "_csp_update", "_csp_replace")
@@ -22,7 +25,12 @@ class ContentPolicyMiddleware(CSPMiddleware):
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        """Set the usual policy, unless the view has its own or Django's debug page needs none."""
+        """Set the usual policy, unless the view has its own or Django's debug page needs none.
+
+        An empty 405 becomes a page here: a middleware for it would be called for every request.
+        """
+        if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response = method_not_allowed(request, response)
         if settings.DEBUG or any(mark in vars(response) for mark in _MARKS):
             return super().process_response(request, response)
         response.headers.setdefault(HEADER, self._usual)

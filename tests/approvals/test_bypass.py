@@ -10,7 +10,8 @@ from django.urls import get_resolver
 from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey, ApiKeySecret, Customer, Membership
 from approvals.models import ApprovalRequest, Policy, Rule
-from approvals.pages.people import GROUP_VERBS, USER_VERBS
+from approvals.pages.people.verbs import GROUP_VERBS, USER_VERBS
+from tests.approvals.people_pages import sent
 from tests.conftest import actor, create_key, held, policy
 from tests.http import call
 from tests.test_no_way_around import addresses
@@ -142,6 +143,8 @@ def forms(request, *, people, groups, outsider):
             form = own | {"verb": verb, "user": outsider.pk, "name": "Another"}
             yield f"/admin/auth/group/{group.pk}/ask/", form
     yield "/admin/auth/group/create/", own
+    new = {"username": "erin", "email": "erin@example.com", "group": groups[0].pk}
+    yield f"{users}new-approver/", own | new
     selected = [str(person.pk) for person in people]
     for action in ("activate", "deactivate", "reset", "delete"):
         yield users, own | {"action": f"{action}_selected", "_selected_action": selected}
@@ -174,7 +177,7 @@ def test_no_form_of_the_admin_does_what_is_gated(
     chosen = {"people": [ann, policy_owners[1]], "groups": [security, owners], "outsider": dana}
     before, asked = snapshot(), ApprovalRequest.objects.count()
 
-    answers = [sender.post(path, form) for path, form in forms(waiting, **chosen)]
+    answers = [sent(sender, path, form) for path, form in forms(waiting, **chosen)]
 
     assert snapshot() == before
     assert all(answer.status_code < 500 for answer in answers)
@@ -191,7 +194,7 @@ def test_without_the_built_in_policy_the_same_forms_succeed(
 
     monkeypatch.setattr("approvals.policies.evaluation.built_in_requirements", lambda _: None)
     for path, form in forms(waiting, **chosen):
-        sender.post(path, form)
+        sent(sender, path, form)
 
     after = snapshot()
     changed = {name for name in after if after[name] != before[name]}

@@ -112,6 +112,7 @@ PUBLIC = {
         "HistoryAdmin",
         "LinkedRows",
         "ReadOnlyAdmin",
+        "ReadOnlyInline",
         "RelatedFilter",
         "fields",
         "many_lines",

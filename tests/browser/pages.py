@@ -100,6 +100,9 @@ PLACES = (
     Place("person", "olga", lambda: f"/admin/auth/user/{_user('dana').pk}/change/"),
     Place("groups", "olga", lambda: "/admin/auth/group/"),
     Place("group", "olga", lambda: f"/admin/auth/group/{_group().pk}/change/"),
+    Place("new approver", "olga", lambda: "/admin/auth/user/new-approver/"),
+    Place("deactivation", "olga", lambda: _ask("deactivate")),
+    Place("deletion that is refused", "olga", lambda: _ask("delete")),
     Place("new password", "olga", lambda: "/admin/password_change/"),
     # API keys and customers
     Place("keys", "iris", lambda: f"{_KEYS}/"),
@@ -194,6 +197,11 @@ def _acme() -> Customer:
 
 def _user(username: str) -> User:
     return User.objects.get(username=username)
+
+
+def _ask(verb: str) -> str:
+    """Return the path of the confirmation of a button on Dana's page."""
+    return f"/admin/auth/user/{_user('dana').pk}/ask/?verb={verb}"
 
 
 def _group() -> Group:

@@ -36,7 +36,7 @@ def test_two_people_approve_the_request_of_a_program_and_an_auditor_finds_both_v
 
     at_ann = visitor()
     at_ann.signs_in("ann", PASSWORD)
-    at_ann.follows("Approvals", "^Disable API key “ci”")
+    at_ann.follows("^Approval requests", "^Disable API key “ci”")
     assert at_ann.sees(re.compile("Requested by dana, with key"))
     at_ann.presses("^Approve")
     assert at_ann.sees("1 of 2 Security")

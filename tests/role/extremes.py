@@ -11,6 +11,7 @@ _TIMES = (
     *("9999-12-31 23:59:59.999999+00", "1970-01-01+00"),
 )
 _DEEP = "[" * 3_000 + "]" * 3_000
+_ARRAYS = ("{}", "{NULL}", '{""}', "{{a,b},{c,d}}", "[5:6]={read,write}", "{::/0,x}")
 _TEXTS = ("", "a\nb", "a/../%2F?#", "\x01\u202e{subject}", "x" * 3_000)
 _OBJECTS = (
     *("null", "[]", "0", '"text"', "true", "{}", "[[]]", "[null]", _DEEP, f'{{"a": {_DEEP}}}'),
@@ -42,6 +43,7 @@ EXTREMES = {
     "double precision": ("NaN", "Infinity", "-Infinity", "1e308"),
     "text": _TEXTS,
     "character varying": _TEXTS,
+    "text[]": _ARRAYS,
     "jsonb": _OBJECTS,
     "uuid": ("00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"),
     "inet": ("::", "0.0.0.0/0", "10.0.0.0/8", "ffff::/16"),
@@ -53,7 +55,14 @@ _COLUMNS = """
         EXISTS (SELECT FROM pg_index WHERE indrelid = attrelid AND indisunique
             AND attnum = ANY(indkey)) AND NOT EXISTS (SELECT FROM pg_constraint
             WHERE conrelid = attrelid AND contype = 'f' AND attnum = ANY(conkey)),
-        attidentity <> ''
+        attidentity <> '',
+        (SELECT confrelid::regclass::text FROM pg_constraint
+            WHERE conrelid = attrelid AND contype = 'f' AND conkey = ARRAY[attnum]
+            AND EXISTS (SELECT FROM pg_index WHERE indrelid = attrelid AND indisunique
+                AND indpred IS NULL AND attnum = ANY(indkey)
+                AND NOT EXISTS (SELECT FROM unnest(indkey) AS part WHERE NOT EXISTS (
+                    SELECT FROM pg_constraint AS other WHERE other.conrelid = indrelid
+                    AND other.contype = 'f' AND part = ANY(other.conkey)))))
     FROM pg_attribute
     WHERE attrelid = %s::regclass AND attnum > 0 AND NOT attisdropped
         AND has_column_privilege(attrelid, attnum, 'INSERT')
@@ -72,6 +81,18 @@ _FRESH = {
     "smallint": "(random() * 3e4)::smallint",
     "text": "md5(random()::text)",
     "character varying": "left(md5(random()::text), 12)",
+    "bytea": "sha256(random()::text::bytea)",
+}
+_UNREFERENCED = """
+    (SELECT id FROM "{0}" AS spare
+    WHERE NOT EXISTS (SELECT FROM "{1}" AS taken WHERE taken."{2}" = spare.id)
+    ORDER BY id DESC LIMIT 1)
+"""
+# A trigger refuses any other number of an epoch, and a constraint any other decision.
+_OWN = {
+    ("audit_epoch", "number"): "(SELECT max(number) + 1 FROM audit_epoch)",
+    ("approvals_vote", "decision"): "decision",
+    ("approvals_vote", "voter_id"): _UNREFERENCED.format("auth_user", "approvals_vote", "voter_id"),
 }
 
 
@@ -82,6 +103,8 @@ class Column(NamedTuple):
     type: str
     is_unique: bool
     is_identity: bool
+    #: The table in which each row of this one needs another row.
+    refers_to: str | None
 
 
 class Malformed(NamedTuple):
@@ -100,31 +123,39 @@ def insertable_tables() -> list[str]:
 
 
 def insert_extremes(table: str) -> Iterator[Malformed]:
-    """Copy a row of the table once for each extreme of each column, where the database allows."""
+    """Copy a row of the table once for each extreme of each column, where the database allows.
+
+    :raises KeyError: if there are no extremes for the type of a column.
+    """
     with connection.cursor() as cursor:
         cursor.execute(_COLUMNS, [table])
         columns = [Column(*each) for each in cursor.fetchall()]
+        cursor.execute(f'SELECT ctid::text FROM "{table}" ORDER BY ctid LIMIT 1')
+        (copied,) = cursor.fetchone() or (None,)
     for column in columns:
-        for value in EXTREMES.get(column.type, ()):
-            row = _insert(table, columns, column, value)
+        for value in EXTREMES[column.type]:
+            row = _insert(table, copied, columns, column, value)
             if row is not None:
                 yield Malformed(column.name, value, row)
 
 
-def _insert(table: str, columns: list[Column], extreme: Column, value: str) -> dict | None:
+def _insert(
+    table: str, copied: str, columns: list[Column], extreme: Column, value: str
+) -> dict | None:
     """Return the ids of the inserted row; None if the database refuses it."""
-    given = [each for each in columns if not each.is_identity]
+    given = [each for each in columns if each is extreme or not each.is_identity]
     names = ", ".join(f'"{each.name}"' for each in given)
-    values = ", ".join(f"%s::{each.type}" if each is extreme else _copied(each) for each in given)
+    values = ", ".join(
+        f"%s::{each.type}" if each is extreme else _copied(table, each) for each in given
+    )
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT set_config('audit.command_id', 'x', true)")
-            # The oldest row is the same at each call.
             cursor.execute(
                 f'INSERT INTO "{table}" ({names})'
-                f' SELECT {values} FROM (SELECT * FROM "{table}" ORDER BY ctid LIMIT 1) AS oldest'
+                f' SELECT {values} FROM (SELECT * FROM "{table}" WHERE ctid = %s::tid) AS copied'
                 f' RETURNING (to_jsonb("{table}") - %s::text[])::text',
-                [value, [each.name for each in columns if each.type == "jsonb"]],
+                [value, copied, [each.name for each in columns if each.type == "jsonb"]],
             )
             found = cursor.fetchone()
     except Error:
@@ -132,5 +163,9 @@ def _insert(table: str, columns: list[Column], extreme: Column, value: str) -> d
     return json.loads(found[0]) if found else None
 
 
-def _copied(column: Column) -> str:
+def _copied(table: str, column: Column) -> str:
+    if (table, column.name) in _OWN:
+        return _OWN[table, column.name]
+    if column.refers_to:
+        return _UNREFERENCED.format(column.refers_to, table, column.name)
     return _FRESH[column.type] if column.is_unique and column.type in _FRESH else f'"{column.name}"'

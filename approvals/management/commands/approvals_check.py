@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from approvals.models import ApprovalRequest, State
-from approvals.policies import evaluation, seals
+from approvals.policies import effective, evaluation, seals
 from approvals.policies import slots as matching
 from approvals.requests import intactness
 from approvals.sealing.payloads import Unloadable
@@ -48,9 +48,12 @@ def _problems(request: ApprovalRequest) -> Iterator[str]:
         request.command()
     except Unloadable as problem:
         yield f"{name}: {problem.message}"
-    slots = evaluation.slots_for(request.requirements, without=request.requester_person)
+    effective.read([request])
+    if request.barrier is not None:
+        yield f"{name}: {request.barrier.message}"
+    slots = evaluation.slots_for(request.required, without=request.requester_person)
     if not matching.are_filled(slots):
         groups = ", ".join(
-            f"{r['quorum']} of {quoted(r['group'])}" for r in request.requirements["rules"]
+            f"{r['quorum']} of {quoted(r['group'])}" for r in request.required["rules"]
         )
         yield f"{name}: too few people can approve it, which requires {groups}."

@@ -15,12 +15,9 @@ def pending_count(request: HttpRequest) -> dict[str, object]:
 
 
 def _count(request: HttpRequest) -> str:
-    """Return the count, by one query, or by no query for users who may not see requests.
-
-    Only for GET: the response to a form may be about to change the count.
-    """
+    """Return the count, by one query, or by no query for users who may not see requests."""
     actor = actor_of_request(request)
-    if request.method != "GET" or not actor.may("approvals.view_approvalrequest"):
+    if not actor.may("approvals.view_approvalrequest"):
         return ""
     return count_text(needing_vote_of(actor).order_by()[: _FURTHEST + 1].count())
 

@@ -11,7 +11,6 @@ from approvals.decisions import commands
 from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import EffectChanged
 from approvals.pages.feedback import Feedback, feedback_on
-from approvals.pages.links import pending_message
 from approvals.requests import effects
 from approvals.requests.presentation import present, sentence_of
 from approvals.requests.resubmission import resubmitted
@@ -113,8 +112,6 @@ def _command(
     if verb == "break_glass":
         ticket = clean_text(request.POST.get("ticket", ""), longest=_LONGEST_TICKET)
         return commands.BreakGlass(approval_request_id=approval_request.pk, ticket=ticket)
-    if verb == "tighten":
-        return commands.TightenRequest(approval_request_id=approval_request.pk)
     if verb not in _DECISIONS:
         raise Invalid(_UNKNOWN)
     return _DECISIONS[verb](**{"approval_request_id": approval_request.pk, **displayed.fields()})
@@ -128,8 +125,6 @@ def _done(command: Command, outcome: Completed, *, actor: Actor) -> Feedback:
     match command, row.state:
         case commands.TakeBack(), _:
             message = f"Vote taken back: {sentence}."
-        case commands.TightenRequest(), _:
-            message = pending_message(f"Replaced by a stricter request: {sentence}", row)
         case _, State.PENDING:
             (now,) = present([row], actor=actor)
             message = f"Approved: {now.progress}. {sentence}."

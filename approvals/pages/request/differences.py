@@ -1,6 +1,7 @@
 """Differences: each value of a subject now, when requested, and as proposed."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -110,7 +111,9 @@ class _Names:
         if label is not None:
             return Cell(short=one_line(label, longest=_LONGEST), note=str(value))
         if isinstance(self._fields[name], DateTimeField) and isinstance(value, str):
-            value = datetime.fromisoformat(value)
+            # It may be malformed, or infinite.
+            with suppress(ValueError):
+                value = datetime.fromisoformat(value)
         short, full = one_line(shown(value), longest=_LONGEST), many_lines(shown(value))
         return Cell(short=short, full=full if full != short else "")
 

@@ -8,16 +8,13 @@ from uuid import UUID
 
 from django.db.models import Q
 
-from approvals.models import ApprovalRequest, Effect, Policy
+from approvals.models import ApprovalRequest, Policy
 from approvals.pages import links
-from approvals.policies import tightening
+from approvals.policies import effective
 from approvals.policies.built_in import BUILT_IN_ID
 from approvals.policies.explanations import Explanation, Past, explain
 from audit.actors.actors import Actor
-from audit.bus.context import Context
 from audit.messages.characters import quoted
-from audit.messages.classes import Command
-from audit.messages.exceptions import CommandError
 from audit.models.records import CommandRecord
 from audit.pages.labels import shown
 from audit.pages.safe_text import one_line
@@ -45,8 +42,8 @@ class MatchingPolicy(NamedTuple):
 def matching_policies(
     request: ApprovalRequest, held: CommandRecord, *, actor: Actor
 ) -> list[MatchingPolicy]:
-    """Return the policies that a request is held for."""
-    asked = request.requirements["policies"]
+    """Return the policies that a request is held for, and those of today that it has to meet."""
+    asked = request.required["policies"]
     stored = [each for each in asked if each["id"] != BUILT_IN_ID]
     then, now = _as_they_were(stored), Policy.objects.in_bulk([each["id"] for each in stored])
     urls, past = links.policy_urls([each["id"] for each in stored], actor=actor), Past([held])
@@ -60,29 +57,21 @@ def matching_policies(
     ]
 
 
-def difference_to_today(request: ApprovalRequest, command: Command) -> list[str]:
-    """Return how the requirements of today's policies differ from those of the request."""
-    try:
-        verdict = tightening.verdict_of_today(request, command, by=Context())
-    except CommandError as refusal:
-        return [f"Today it would be refused: {refusal.message}"]
-    if verdict.effect is Effect.ALLOW:
-        return ["Today no policy would hold it; its own requirements still apply."]
-    return _compared(request.requirements, verdict.requirements)
-
-
-def _compared(asked: dict[str, Any], today: dict[str, Any]) -> list[str]:
-    before, after = map(tightening.people_required, (asked, today))
-    names = {rule["group_id"]: quoted(rule["group"]) for rule in (*asked["rules"], *today["rules"])}
-    differing = [
-        f"{name}: {before[group]} approvals at the time of the request, {after[group]} today."
+def difference_to_today(request: ApprovalRequest) -> list[str]:
+    """Return what today's policies add to the requirements that a request was made with."""
+    if request.barrier is not None:
+        return [f"Today's policies do not let it be approved: {request.barrier.message}"]
+    before, now = map(effective.people_required, (request.requirements, request.required))
+    names = {rule["group_id"]: quoted(rule["group"]) for rule in request.required["rules"]}
+    added = [
+        f"{name}: {before[group]} approvals when it was requested, {now[group]} now."
         for group, name in names.items()
-        if before[group] != after[group]
+        if before[group] != now[group]
     ]
-    options = [each.get("options", {}) for each in (asked, today)]
-    if any(options[0].get(name) != value for name, value in options[1].items()):
-        differing.append("Today's policies differ in who may vote, or until when.")
-    return differing
+    stored = request.requirements.get("options", {})
+    if any(stored.get(name) != value for name, value in request.options.items()):
+        added.append("Today's policies are stricter about who may vote, or until when.")
+    return added
 
 
 def _as_they_were(asked: list[dict[str, Any]]) -> dict[str, Policy]:

@@ -39,7 +39,8 @@ _DID = {
     commands.TakeBack.message_type: "Took back the vote",
     commands.Withdraw.message_type: "Withdrawn",
     commands.Retry.message_type: "Retried",
-    commands.TightenRequest.message_type: "Tightened",
+    # Of earlier versions.
+    "approvals.tighten": "Replaced by a stricter request",
     commands.ExpireRequest.message_type: "Expired",
     commands.BreakGlass.message_type: "Break-glass used",
 }
@@ -103,8 +104,8 @@ def _content(
         "changes": differences(request, command, tried_values=tried.values if tried else None),
         "subject_url": links.subject_url(subject, actor=actor, exists=presented.has_subject),
         "matching_policies": matching_policies(request, held, actor=actor),
-        "today": difference_to_today(request, command) if _is_open(request) else [],
-        "is_open": _is_open(request),
+        "today": difference_to_today(request) if request.is_open else [],
+        "is_open": request.is_open,
         "content": content,
         "content_in_full": legible if legible != content else "",
         "version": command.schema_version,
@@ -118,10 +119,6 @@ def _may_try(presented: Presented, mine: Ballot) -> bool:
     """
     has_part = mine.may_approve or mine.may_take_back or mine.may_withdraw or mine.may_retry
     return presented.command is not None and has_part
-
-
-def _is_open(request: ApprovalRequest) -> bool:
-    return request.present_state is State.PENDING or request.is_retriable
 
 
 def _clocks(presented: Presented) -> list[Clock]:
@@ -139,10 +136,10 @@ def _clocks(presented: Presented) -> list[Clock]:
 
 
 def _execute_by(request: ApprovalRequest, now: datetime) -> Clock:
-    end = request.execute_by
+    end = request.executable_until
     if end is None:
         return Clock("execute by", None, "no limit: executed as soon as it is approved")
-    if not _is_open(request):
+    if not request.is_open:
         return Clock("execute by", end, "")
     return Clock("execute by", end, _distance(end, now), (end - now).days < 1)
 

@@ -35,6 +35,7 @@ _TYPES = {
 }
 _INVALID = "this is not valid CEL"
 _OF_COMPILER = (
+    (r"token recognition error at: '([=&|])", "“{0}” is not an operator: use “{0}{0}”"),
     (r"reference to '(map|filter)'", "“{}” would build a list"),
     (r"reference to '(all|exists|exists_one|has)'", "“{}” has the wrong arguments"),
     (r"reference to '([^']+)'", "“{}” is unknown"),

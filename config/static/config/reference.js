@@ -1,5 +1,18 @@
 "use strict";
 
+const prefersDark = window.matchMedia("(prefers-color-scheme: dark)");
+
+// Swagger UI's dark colors: as the browser prefers, or as chosen with the admin's switch.
+const followTheme = () => {
+  const chosen = localStorage.getItem("theme");
+  const isDark = chosen === "dark" || (chosen !== "light" && prefersDark.matches);
+  document.documentElement.classList.toggle("dark-mode", isDark);
+};
+
+followTheme();
+prefersDark.addEventListener("change", followTheme);
+window.addEventListener("storage", followTheme);
+
 const place = document.getElementById("reference");
 
 SwaggerUIBundle({

@@ -1,6 +1,7 @@
 """Pages of people and groups: they show, and they ask by commands; Django's own are gone."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group, Permission, User
@@ -8,11 +9,25 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from approvals.models import ApprovalRequest
+from approvals.pages.people.verbs import GROUP_VERBS, USER_VERBS
+from approvals.people.commands import AddToGroup, SetUserActive
 from audit.models.records import CommandRecord
 from tests.approvals.admin_pages import decide
-from tests.conftest import PASSWORD, approved, member
+from tests.approvals.people_pages import (
+    GROUPS,
+    NEW_APPROVER,
+    USERS,
+    asked,
+    button,
+    confirmed,
+    said,
+    text,
+    url_of,
+)
+from tests.conftest import PASSWORD, approved, held, member, policy
 
-USERS, GROUPS = "/admin/auth/user/", "/admin/auth/group/"
+# The buttons that belong to a choice in a form, or to a row of a list.
+IN_A_FORM = ("join", "leave", "grant", "revoke", "approver", "no_approver")
 
 
 @pytest.fixture
@@ -29,10 +44,6 @@ def chess(db):
     return Group.objects.create(name="Chess")
 
 
-def messages(answer):
-    return [str(message) for message in answer.context["messages"]]
-
-
 def people():
     """Everything that Django's own pages could write."""
     return (
@@ -47,13 +58,11 @@ def people():
 def test_a_superuser_does_not_join_security_without_two_owners(
     disabling_needs_two, security, policy_owners, root, browser
 ):
-    answer = browser(root).post(
-        f"{USERS}{root.pk}/ask/", {"verb": "join", "group": security.pk}, follow=True
-    )
+    answer = button(browser(root), root, "join", group=security.pk)
 
     assert not security.user_set.contains(root)
     request = ApprovalRequest.objects.get()
-    (told,) = messages(answer)
+    (told,) = said(answer)
     assert "Waiting for approval by “Policy owners”" in told
     assert f"/admin/approvals/approvalrequest/{request.pk}/change/" in told
     olga, otto, _ = policy_owners
@@ -65,7 +74,7 @@ def test_a_superuser_does_not_join_security_without_two_owners(
 def test_owners_read_and_approve_it_in_the_admin(
     disabling_needs_two, security, policy_owners, root, browser
 ):
-    browser(root).post(f"{USERS}{root.pk}/ask/", {"verb": "join", "group": security.pk})
+    button(browser(root), root, "join", group=security.pk)
     request = ApprovalRequest.objects.get()
     page = f"/admin/approvals/approvalrequest/{request.pk}/"
 
@@ -119,11 +128,11 @@ def test_the_pages_show_people_and_never_a_password(manager, dana, security, bro
     group = browser(manager).get(f"{GROUPS}{security.pk}/change/").content.decode()
 
     assert "dana" in lists
-    assert "apikeys.disable_apikey" in page
+    assert "disable API keys" in page
     assert "Security" in group
-    for text in (lists, page, group):
-        assert dana.password not in text
-        assert not re.search(r"<style|style=|\son[a-z]+=|<script(?![^>]*\bsrc=)", text)
+    for content in (lists, page, group):
+        assert dana.password not in content
+        assert not re.search(r"<style|style=|\son[a-z]+=|<script(?![^>]*\bsrc=)", content)
 
 
 @pytest.mark.parametrize("address", [USERS, GROUPS])
@@ -147,8 +156,8 @@ def test_a_reader_sees_no_forms_and_changes_nothing(iris, dana, browser):
 
     answer = browser(iris).post(f"{USERS}{dana.pk}/ask/", {"verb": "deactivate"}, follow=True)
 
-    assert "Request a change" not in page.content.decode()
-    assert "lacks the permission approvals.manage_people" in messages(answer)[0]
+    assert not re.search("Deactivate|Delete|Grant|Make an approver|ask/", text(page))
+    assert "lacks the permission approvals.manage_people" in said(answer)[0]
     assert User.objects.get(pk=dana.pk).is_active
     assert CommandRecord.objects.latest("position").status == "refused"
 
@@ -161,49 +170,42 @@ def test_who_may_not_even_look_gets_nowhere(ann, dana, browser):
 
 
 def test_a_new_persons_link_is_shown_this_once(manager, browser):
-    form = {"username": "nora", "email": "nora@example.com", "reason": "New"}
+    form = {"username": "nora", "email": "nora@example.com"}
 
-    answer = browser(manager).post(f"{USERS}create/", form)
+    answer = confirmed(browser(manager), f"{USERS}create/", form, reason="New")
 
     assert re.search(r"/set-password/\S+/\S+/", answer.content.decode())
-    assert "Create the user “nora”: done." in messages(answer)
+    assert "Create the user “nora”: done." in said(answer)
     record = CommandRecord.objects.get(message_type="approvals.create_user")
     assert (record.channel, record.reason) == ("admin", "New")
 
 
 def test_a_group_is_made_filled_renamed_and_deleted(manager, dana, browser):
     mia = browser(manager)
-    mia.post(f"{GROUPS}create/", {"name": "Chess"})
+    confirmed(mia, f"{GROUPS}create/", {"name": "Chess"})
     chess = Group.objects.get(name="Chess")
 
-    mia.post(f"{GROUPS}{chess.pk}/ask/", {"verb": "join", "user": dana.pk})
+    button(mia, chess, "join", user=dana.pk)
     assert chess.user_set.contains(dana)
-    mia.post(f"{GROUPS}{chess.pk}/ask/", {"verb": "rename", "name": "Go"})
+    button(mia, chess, "rename", name="Go")
     assert Group.objects.get(pk=chess.pk).name == "Go"
-    permission = {"verb": "grant", "permission": "apikeys.view_customer"}
-    mia.post(f"{GROUPS}{chess.pk}/ask/", permission)
+    button(mia, chess, "grant", permission="apikeys.view_customer")
     assert chess.permissions.get().codename == "view_customer"
-    answer = mia.post(f"{GROUPS}{chess.pk}/ask/", {"verb": "delete"}, follow=True)
+    answer = button(mia, chess, "delete")
 
     assert not Group.objects.filter(pk=chess.pk).exists()
-    assert messages(answer)[-1] == "Delete the group “Go”: done."
+    assert said(answer)[-1] == "Delete the group “Go”: done."
 
 
 def test_each_selected_person_gets_an_answer_of_their_own(
     disabling_needs_two, manager, ann, dana, policy_owners, browser
 ):
-    form = {
-        "action": "deactivate_selected",
-        "_selected_action": [ann.pk, dana.pk],
-        "reason": "Left",
-    }
+    form = {"action": "deactivate_selected", "_selected_action": [ann.pk, dana.pk]}
 
-    answer = browser(manager).post(USERS, form, follow=True)
+    answer = confirmed(browser(manager), USERS, form, reason="Left")
 
-    first, second = messages(answer)
-    assert first.startswith(
-        "Deactivate the account of “ann”. Waiting for approval by “Policy owners”"
-    )
+    first, second = said(answer)
+    assert first.startswith("Deactivate the account of “ann”. Waiting for approval by “Policy")
     assert second == "Deactivate the account of “dana”: done."
     active = User.objects.filter(username__in=("ann", "dana"), is_active=True)
     assert [user.username for user in active] == ["ann"]
@@ -213,7 +215,7 @@ def test_each_selected_person_gets_an_answer_of_their_own(
 def test_a_form_that_names_nothing_is_answered_in_words(form, manager, dana, browser):
     answer = browser(manager).post(f"{USERS}{dana.pk}/ask/", form, follow=True)
 
-    assert messages(answer) == ["“dana”: group: is required"]
+    assert said(answer) == ["group: is required"]
 
 
 def test_ones_own_password_is_still_changed_on_djangos_page(ann, browser):
@@ -226,3 +228,305 @@ def test_ones_own_password_is_still_changed_on_djangos_page(ann, browser):
     browser(ann).post("/admin/password_change/", form)
 
     assert User.objects.get(pk=ann.pk).check_password("another horse battery")
+
+
+def test_no_button_changes_anything_before_it_is_confirmed(root, dana, chess, browser):
+    client = browser(root)
+    chess.user_set.add(dana)
+    before, records = people(), CommandRecord.objects.count()
+
+    for row, verbs in ((dana, USER_VERBS), (chess, GROUP_VERBS)):
+        for verb in verbs:
+            form = {
+                "verb": verb,
+                "name": "Another",
+                "permission": "apikeys.view_apikey",
+                "user": dana.pk,
+                "group": chess.pk,
+            }
+            for send in (client.get, client.post):
+                page = send(f"{url_of(row)}ask/", form)
+                assert page.status_code == 200, (verb, said(page))
+    for path, form in (
+        (f"{USERS}create/", {"username": "nora"}),
+        (f"{GROUPS}create/", {"name": "Another"}),
+        (USERS, {"action": "deactivate_selected", "_selected_action": [dana.pk]}),
+    ):
+        assert client.post(path, form).status_code == 200
+
+    assert (people(), CommandRecord.objects.count()) == (before, records)
+
+
+def test_the_confirmation_says_what_will_happen_and_takes_the_reason(
+    disabling_needs_two, security, dana, manager, policy_owners, browser
+):
+    mia = browser(manager)
+
+    page = mia.get(f"{url_of(security)}ask/", {"verb": "join", "user": dana.pk})
+
+    assert f"Add “dana” to “Security” (group {security.pk})" in text(page)
+    assert "It waits until 2 Policy owners approve it." in text(page)
+    button(mia, security, "join", user=dana.pk, reason="Replaces bob")
+    assert ApprovalRequest.objects.get().reason == "Replaces bob"
+
+
+def test_what_has_changed_since_the_confirmation_was_shown_is_not_done(
+    manager, dana, chess, browser
+):
+    mia, path = browser(manager), f"{USERS}{dana.pk}/ask/"
+    form = {"verb": "join", "group": chess.pk}
+    seen = asked(mia, path, form).seen
+    Group.objects.filter(pk=chess.pk).update(name="Board of directors")
+
+    answer = mia.post(path, form | {"seen": seen})
+
+    assert "Nothing was done" in text(answer)
+    assert "Add “dana” to “Board of directors”" in text(answer)
+    assert not chess.user_set.contains(dana)
+
+
+def test_messages_name_the_person_and_not_the_page(
+    disabling_needs_two, security, dana, manager, policy_owners, browser
+):
+    mia, group = browser(manager), f"“Security” (group {security.pk})"
+
+    (joining,) = said(button(mia, security, "join", user=dana.pk))
+    security.user_set.add(dana)
+    (leaving,) = said(button(mia, security, "leave", user=dana.pk))
+    (role,) = said(button(mia, security, "no_approver", user=dana.pk))
+
+    assert joining.startswith(f"Add “dana” to {group}. Waiting for approval")
+    assert leaving.startswith(f"Remove “dana” from {group}. Waiting for approval")
+    assert role.startswith(f"Revoke the role of “dana” as an approver in {group}. Waiting")
+
+
+def test_only_the_buttons_that_apply_are_shown(manager, dana, browser):
+    mia = browser(manager)
+    active = text(mia.get(f"{url_of(dana)}change/"))
+    User.objects.filter(pk=dana.pk).update(is_active=False, is_staff=True, is_superuser=True)
+
+    inactive = text(mia.get(f"{url_of(dana)}change/"))
+
+    assert offered(active) == {
+        "Deactivate",
+        "Require a new password",
+        "Delete",
+        "Grant admin access",
+        "Grant superuser status",
+    }
+    assert offered(inactive) == {
+        "Activate",
+        "Require a new password",
+        "Delete",
+        "Revoke admin access",
+        "Revoke superuser status",
+    }
+
+
+def offered(page):
+    """The buttons about an account that a page shows."""
+    labels = [verb.label for name, verb in USER_VERBS.items() if name not in IN_A_FORM]
+    return {label for label in labels if re.search(rf"(?<!\w){label}…", page)}
+
+
+def test_a_selection_leaves_out_the_rows_to_which_the_action_does_not_apply(
+    manager, dana, gus, browser
+):
+    User.objects.filter(pk=gus.pk).update(is_active=False)
+    form = {"action": "deactivate_selected", "_selected_action": [dana.pk, gus.pk]}
+
+    answer = confirmed(browser(manager), USERS, form)
+
+    assert said(answer) == ["Deactivate the account of “dana”: done."]
+
+
+def test_an_account_with_memberships_is_not_deleted_and_the_page_says_what_to_do(
+    manager, dana, browser
+):
+    mia, path = browser(manager), f"{url_of(dana)}ask/"
+    refusal = "“dana” can't be deleted: memberships refer to this account. Deactivate the account"
+    found = asked(mia, path, {"verb": "delete"})
+
+    answer = mia.post(path, {"verb": "delete", "seen": found.seen}, follow=True)
+
+    assert found.confirmations[0].obstacle.startswith(refusal)
+    assert not found.can_be_sent
+    assert refusal in said(answer)[0]
+    assert User.objects.filter(pk=dana.pk).exists()
+
+
+def test_an_account_without_memberships_is_deleted_once_that_is_confirmed(manager, browser):
+    nico = User.objects.create_user("nico")
+
+    answer = button(browser(manager), nico, "delete")
+
+    assert said(answer) == ["Delete the user “nico”: done."]
+    assert not User.objects.filter(pk=nico.pk).exists()
+
+
+def test_permissions_are_offered_by_app_and_by_their_plain_names(manager, dana, browser):
+    page = browser(manager).get(f"{url_of(dana)}change/")
+
+    offered = {section.label: section.permissions for section in page.context["grantable"]}
+    assert set(offered) == {"API keys", "Approvals", "Audit log", "People and groups"}
+    assert [each.label for each in offered["People and groups"]] == ["view group", "view user"]
+    assert not re.search("content type|session|historical|log entry", text(page))
+    assert "Required. 150 characters" not in text(page)
+    assert "icon-no" not in page.content.decode()
+
+
+def test_a_new_approver_is_created_with_one_request(
+    disabling_needs_two, security, manager, policy_owners, browser, mailoutbox
+):
+    mia = browser(manager)
+    page = mia.get(NEW_APPROVER, {"group": security.pk})
+    assert page.context["form"]["group"].value() == str(security.pk)
+    form = {
+        "username": "erin",
+        "email": "erin@example.com",
+        "group": security.pk,
+        "permissions": page.context["form"]["permissions"].value(),
+    }
+
+    answer = confirmed(mia, NEW_APPROVER, form, reason="Starts on Monday")
+
+    assert "Waiting for approval by “Policy owners”" in said(answer)[0]
+    request = ApprovalRequest.objects.get()
+    assert approved(request, *policy_owners[:2]).state == "executed"
+    erin = User.objects.get(username="erin")
+    assert (erin.is_staff, security.user_set.contains(erin)) == (True, True)
+    assert [mail.to for mail in mailoutbox if "/set-password/" in mail.body] == [[erin.email]]
+    group_page = mia.get(f"{url_of(security)}change/")
+    assert "erin Approvals cannot approve yet: no password yet" not in text(group_page)
+    assert standing_of(group_page, erin) == "cannot approve yet: no password yet"
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"username": "dana"}, "username"),
+        ({"username": "two words"}, "username"),
+        ({"email": ""}, "email"),
+        ({"group": ""}, "group"),
+        ({"permissions": ["approvals.manage_policy"]}, "permissions"),
+    ],
+)
+def test_a_form_for_a_new_approver_shows_what_is_wrong_at_its_field(
+    change, field, disabling_needs_two, security, dana, manager, browser
+):
+    form = {"username": "erin", "email": "erin@example.com", "group": security.pk}
+
+    page = browser(manager).post(NEW_APPROVER, form | change)
+
+    assert list(page.context["form"].errors) == [field]
+    assert not CommandRecord.objects.filter(message_type="approvals.create_approver").exists()
+
+
+def standing_of(page, user):
+    (found,) = [each.text for each in page.context["standings"] if each.user == user]
+    return found
+
+
+def test_the_page_of_a_group_says_what_a_member_lacks_and_what_waits(
+    disabling_needs_two, security, ann, manager, policy_owners, browser, context_of
+):
+    erin = User.objects.create_user("erin")
+    joining = held(AddToGroup(user_id=erin.pk, group_id=security.pk), context=context_of(manager))
+    mia = browser(manager)
+
+    before = mia.get(f"{url_of(security)}change/")
+    approved(joining, *policy_owners[:2])
+    after = mia.get(f"{url_of(security)}change/")
+
+    assert f"Add “erin” to “Security” (group {security.pk})" in text(before)
+    assert standing_of(before, ann) == "can approve"
+    assert standing_of(after, erin) == (
+        "cannot approve yet: no access to the admin pages; no password yet; "
+        "no permission to view approval requests"
+    )
+    assert "No waiting requests" in text(after)
+
+
+def test_the_page_of_a_person_says_the_same(
+    disabling_needs_two, security, ann, manager, policy_owners, browser, context_of
+):
+    User.objects.filter(pk=ann.pk).update(is_active=False)
+    back = SetUserActive(user_id=ann.pk, is_active=True)
+    held(back, context=context_of(manager))
+
+    page = browser(manager).get(f"{url_of(ann)}change/")
+
+    assert standing_of(page, ann) == "cannot approve yet: the account is not active"
+    assert "Activate the account of “ann”" in text(page)
+
+
+def test_a_required_length_of_membership_is_among_what_a_member_lacks(
+    security, ann, manager, browser
+):
+    policy("apikeys.disable", group=security, quorum=1, minimum_membership=timedelta(days=7))
+
+    page = browser(manager).get(f"{url_of(security)}change/")
+
+    lacking = "a policy requires a membership of 7 d 0 h"
+    assert standing_of(page, ann) == f"cannot approve yet: {lacking}"
+
+
+def test_a_member_who_sees_no_tenant_is_told_apart(
+    disabling_needs_two, security, ann, manager, browser
+):
+    mia = browser(manager)
+    security.user_set.add(
+        User.objects.create_user("erin", password=PASSWORD, is_staff=True, is_superuser=False)
+    )
+    erin = User.objects.get(username="erin")
+    erin.user_permissions.add(Permission.objects.get(codename="view_approvalrequest"))
+
+    narrow = standing_of(mia.get(f"{url_of(security)}change/"), erin)
+    erin.user_permissions.add(Permission.objects.get(codename="view_every_tenant"))
+    wide = standing_of(mia.get(f"{url_of(security)}change/"), erin)
+
+    assert narrow == "can approve only what belongs to no tenant"
+    assert wide == "can approve"
+
+
+def test_a_group_that_decides_nothing_says_nothing_of_approvals(manager, dana, chess, browser):
+    chess.user_set.add(dana)
+
+    page = browser(manager).get(f"{url_of(chess)}change/")
+
+    assert standing_of(page, dana) == ""
+    assert "the group approves nothing" in text(page)
+
+
+@pytest.mark.parametrize(
+    ("path", "form"),
+    [
+        (f"{USERS}create/", {"username": "dana"}),
+        (f"{USERS}create/", {"username": "two words"}),
+        (f"{GROUPS}create/", {"name": ""}),
+        (f"{GROUPS}create/", {"name": "Chess"}),
+    ],
+)
+def test_what_could_not_be_created_is_not_offered_for_confirmation(
+    path, form, dana, chess, manager, browser
+):
+    found = asked(browser(manager), path, form)
+
+    assert found.confirmations[0].obstacle
+    assert not found.can_be_sent
+
+
+def test_a_form_whose_address_is_opened_after_signing_in_again_is_not_sent(manager, browser):
+    answer = browser(manager).get(f"{USERS}create/", follow=True)
+
+    assert said(answer)[0].startswith("Nothing was sent.")
+
+
+def test_the_confirmation_of_a_deletion_names_those_who_lose_the_membership(
+    manager, dana, gus, chess, browser
+):
+    chess.user_set.add(dana, gus)
+
+    found = asked(browser(manager), f"{url_of(chess)}ask/", {"verb": "delete"})
+
+    assert found.confirmations[0].effects == ["These people lose the membership: “dana”, “gus”."]

@@ -251,7 +251,7 @@ def test_a_decision_is_a_post(waiting, ann, browser):
     url = reverse("admin:approvals_approvalrequest_decide", args=[waiting.pk])
     page = client.get(url, follow=True)
     assert page.redirect_chain == [(f"{LIST}{waiting.pk}/change/", 302)]
-    assert "Nothing was sent" in page.content.decode()
+    assert "Nothing was decided" in page.content.decode()
     assert not waiting.votes.exists()
     assert client.post(f"{LIST}{waiting.pk}/change/", {"state": "executed"}).status_code == 405
 

@@ -7,6 +7,7 @@ from io import StringIO
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 
 from apikeys.commands import DisableApiKey
@@ -16,6 +17,7 @@ from approvals.models import ApprovalRequest
 from approvals.sealing import evidence_files, payloads
 from approvals.sealing.evidence_files import NotGenuine
 from tests.approvals.attacks import attack, forge_record
+from tests.conftest import member, policy
 from tests.tampering import tamper
 
 # The first test vector of RFC 8032, section 7.1.
@@ -306,3 +308,45 @@ def test_a_request_that_is_not_there_has_no_evidence():
 def test_a_file_that_is_not_there_is_no_traceback(tmp_path):
     with pytest.raises(CommandError, match="cannot be read"):
         verify(tmp_path / "none.json")
+
+
+def test_it_has_what_was_required_at_execution_and_by_whose_votes_that_was_met(
+    waiting, ann, bob, acme, approve, tmp_path
+):
+    approve(waiting, ann)
+    legal = Group.objects.create(name="Legal")
+    # Ann belongs to both groups, and voted before Legal was asked.
+    ann.groups.add(legal)
+    carol = member("carol", acme, groups=waiting_groups(waiting))
+    policy("apikeys.*", group=legal, quorum=1)
+    approve(waiting, bob)
+    approve(waiting, carol)
+    path = tmp_path / "evidence.json"
+
+    call_command("approvals_evidence", str(waiting.pk), out=path, stdout=StringIO())
+
+    assert "State: executed." in verify(path, public_key=published_key())
+    told = json.loads(path.read_bytes())["evidence"]
+    rules = told["effective_requirements"]["rules"]
+    assert [(each["group"], each["quorum"]) for each in rules] == [("Security", 2), ("Legal", 1)]
+    assert told["requirements"] == waiting.requirements
+
+
+def waiting_groups(request):
+    return Group.objects.filter(pk__in=[each["group_id"] for each in request.requirements["rules"]])
+
+
+@pytest.mark.parametrize("approvers", [[], [9]])
+def test_it_is_not_written_if_the_votes_do_not_meet_what_was_required_at_execution(
+    approvers, decided
+):
+    gathered = evidence.gather(decided)
+    (record,) = [each for each in gathered["records"] if each["attempt"] == 2]
+    record["decision"]["requirements"]["rules"] += [
+        {"id": "group:9", "group": "Legal", "group_id": 9, "quorum": 1}
+    ]
+    record["decision"]["approvers"]["group:9"] = approvers
+
+    assert evidence.problems_of(decided, gathered) == [
+        "the request is executed, but the votes do not meet its requirements"
+    ]

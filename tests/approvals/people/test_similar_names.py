@@ -8,9 +8,17 @@ from approvals.people.likeness import LikeAnApprover
 from approvals.policies.commands import CreatePolicy
 from audit.bus.dispatch import dispatch
 from audit.subjects.likeness import SimilarName
+from tests.approvals.people_pages import (
+    GROUPS,
+    NEW_APPROVER,
+    USERS,
+    button,
+    confirmed,
+    said,
+    text,
+    url_of,
+)
 from tests.conftest import completed
-
-USERS, GROUPS = "/admin/auth/user/create/", "/admin/auth/group/create/"
 
 
 @pytest.fixture
@@ -87,18 +95,42 @@ def test_a_group_with_a_similar_name_is_in_no_policy(security, ann, bob, policy_
         dispatch(draft)
 
 
-def test_the_form_asks_for_a_confirmation_after_the_first_attempt(manager, dana, chess, browser):
+def test_the_page_warns_of_a_similar_name_and_asks_to_confirm_it(manager, dana, chess, browser):
     mia = browser(manager)
-    for url, form in ((USERS, {"username": "Dana", "email": ""}), (GROUPS, {"name": "CHESS"})):
-        asked = mia.post(url, form)
-        content = asked.content.decode()
-        confirmed = mia.post(url, form | {"confirm_similar_name": "yes"})
+    for place, form in ((USERS, {"username": "Dana", "email": ""}), (GROUPS, {"name": "CHESS"})):
+        shown = text(mia.post(f"{place}create/", form))
+        without = confirmed(mia, f"{place}create/", form)
+        answer = confirmed(mia, f"{place}create/", form, confirm_similar_name="yes")
 
-        assert asked.status_code == 200
-        assert "easily confused with" in content
-        assert 'name="confirm_similar_name"' in content
-        for name, value in form.items():
-            assert f'name="{name}" value="{value}"' in content
-        assert confirmed.status_code in (200, 302)
+        assert "easily confused with" in shown
+        assert "Use the similar name" in shown
+        assert "refused. The name is easily confused with" in " ".join(said(without))
+        assert answer.status_code == 200
     assert User.objects.filter(username="Dana").exists()
     assert Group.objects.filter(name="CHESS").exists()
+
+
+def test_a_rename_to_a_similar_name_is_confirmed_on_its_page(manager, chess, browser):
+    mia, games = browser(manager), Group.objects.create(name="Games")
+
+    button(mia, games, "rename", name="CHESS")
+    games.refresh_from_db()
+    before = games.name
+    form = {"verb": "rename", "name": "CHESS"}
+    confirmed(mia, f"{url_of(games)}ask/", form, confirm_similar_name="yes")
+    games.refresh_from_db()
+
+    assert (before, games.name) == ("Games", "CHESS")
+
+
+def test_a_page_of_another_name_asks_for_no_confirmation_of_it(manager, browser):
+    assert "similar name" not in text(browser(manager).post(f"{GROUPS}create/", {"name": "Go"}))
+
+
+def test_the_form_of_a_new_approver_refuses_a_similar_name(manager, dana, security, browser):
+    form = {"username": "Dana", "email": "d@example.com", "group": security.pk}
+
+    answer = browser(manager).post(NEW_APPROVER, form)
+
+    assert "easily confused with another one" in text(answer)
+    assert not User.objects.filter(username="Dana").exists()

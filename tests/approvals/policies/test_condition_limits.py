@@ -40,11 +40,13 @@ UNBOUNDED = [
 ]
 WRONG = [
     ("subject.name ==", "at 1:16: this is not valid CEL"),
-    ("subject.name = 'a'", "at 1:14: this is not valid CEL"),
+    ("subject.name = 'a'", "at 1:14: “=” is not an operator: use “==”"),
     ('"a', "at 1:1: this is not valid CEL"),
     ("true\n  == 1", "at 2:3: “==” does not take true or false, and a whole number"),
     ("subject.typo", "at 1:8: “subject.typo” is unknown"),
     ("no_such(1)", "at 1:8: “no_such” is unknown"),
+    ("true & false", "at 1:6: “&” is not an operator: use “&&”"),
+    ("true | false", "at 1:6: “|” is not an operator: use “||”"),
     ("size(subject.owner_id) == 1", "at 1:5: “size” does not take a whole number or null"),
     ("subject.name.a", "at 1:13: a text or null has no members"),
     ("99999999999999999999 == 1", "at 1:1: this number is too large"),

@@ -1,5 +1,8 @@
 """Lists in the admin: each row leads on, as far as its reader may follow, at the same cost."""
 
+import html
+import re
+
 import pytest
 from django.contrib.auth.models import Permission
 from django.db import connection
@@ -39,6 +42,43 @@ def test_a_key_leads_to_its_story_and_to_the_commands_about_it(first_key, reader
 
     assert f'href="/audit/subjects/api-key/{first_key.id}"' in listed
     assert f'href="/audit/?subject=api-key%3A{first_key.id}"' in listed
+
+
+def test_a_list_of_several_pages_tells_which_rows_it_shows(dana, acme, reader, monkeypatch):
+    for name in ("a", "b", "c"):
+        create_key(dana, acme, name=name)
+    assert "\n3 API keys" in page(reader, KEYS)
+    monkeypatch.setattr("apikeys.admin.ApiKeyAdmin.list_per_page", 2)
+
+    assert "1\N{EN DASH}2 of 3 API keys" in page(reader, KEYS)
+    assert "3\N{EN DASH}3 of 3 API keys" in page(reader, f"{KEYS}?p=2")
+
+
+def test_a_list_that_is_not_counted_to_its_end_tells_so(first_key, reader, monkeypatch):
+    monkeypatch.setattr("audit.admin.NewestOnly.furthest", 2)
+    monkeypatch.setattr("audit.admin.CommandRecordAdmin.list_per_page", 1)
+
+    assert "1\N{EN DASH}1 of at least 2 commands" in page(reader, "/admin/audit/commandrecord/")
+
+
+@pytest.mark.parametrize(
+    ("path", "crumbs"),
+    [
+        ("apikeys/apikey/", "Home > API keys"),
+        ("apikeys/apikey/{key}/change/", "Home > API keys > API key “first”"),
+        ("apikeys/apikey/{key}/history/", "Home > API keys > API key “first” > History"),
+        ("auth/user/", "Home > People"),
+        ("auth/user/{user}/change/", "Home > People > iris"),
+    ],
+)
+def test_each_page_has_one_name_in_the_breadcrumbs(path, crumbs, first_key, iris, reader):
+    iris.user_permissions.add(Permission.objects.get(codename="view_user"))
+
+    content = page(reader, f"/admin/{path.format(key=first_key.id, user=iris.pk)}")
+
+    (found,) = re.findall(r'<div class="breadcrumbs">(.*?)</div>', content, re.DOTALL)
+    text = " ".join(html.unescape(re.sub("<[^>]+>", "", found)).split())
+    assert re.sub(r" \(.*?\)", "", text).replace("\u203a", ">") == crumbs
 
 
 def test_who_may_not_read_the_log_is_led_nowhere_into_it(first_key, ann, browser):

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from approvals.pages.inbox.counter import pending_count as for_the_header
-from tests.approvals.admin_pages import LIST, decide
+from tests.approvals.admin_pages import LIST, decide, select
 from tests.approvals.asking import asks_for_many
 from tests.conftest import actor, member
 
@@ -20,7 +20,9 @@ def ask_for_many(waiting, dana, acme, context_of):
 
 
 def count_in_header(client, path=LIST):
-    found = re.search(r'Approvals <span class="count">(\d+\+?)', client.get(path).content.decode())
+    found = re.search(
+        r'Approval requests <span class="count">(\d+\+?)', client.get(path).content.decode()
+    )
     return found[1] if found else ""
 
 
@@ -58,10 +60,15 @@ def test_nothing_to_decide_is_no_count(waiting, ann, iris, dana, browser):
     assert count_in_header(browser(iris), "/audit/") == ""
 
 
-def test_the_answer_to_a_form_is_not_counted_on(waiting, ann, browser):
-    tried = browser(ann).post(f"{LIST}{waiting.pk}/try/")
+def test_the_page_that_answers_a_form_has_the_count_after_it(waiting, ask_for_many, ann, browser):
+    ask_for_many(1)
+    client = browser(ann)
 
-    assert 'Approvals <span class="count">' not in tried.content.decode()
+    tried = client.post(f"{LIST}{waiting.pk}/try/").content.decode()
+    done = select(client, "deny", waiting, reason="Still in use").content.decode()
+
+    assert 'Approval requests <span class="count">2' in tried
+    assert 'Approval requests <span class="count">1' in done
 
 
 def test_the_audit_pages_have_the_count_as_well(waiting, ann, browser):

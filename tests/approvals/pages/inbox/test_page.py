@@ -137,7 +137,7 @@ def test_the_rows_show_requester_channel_and_reason(
     assert ", via v2" in content
     assert '<q class="why">It leaked</q>' in content
     assert f'href="/admin/apikeys/apikey/{other.id}/change/"' in content
-    assert re.search(r"requested \d+.minutes? ago", content)
+    assert re.search(r"requested <time[^>]*>\d+.minutes? ago", content)
     assert '<span class="rule">0 of 2 <bdi>Security</bdi></span>' in content
 
 

@@ -145,4 +145,4 @@ def test_the_page_costs_as_much_with_much_around_it(
         for verb in ("approve", "take_back", "approve"):
             decide(browser(bob), waiting, verb)
 
-    assert cost == [40, 40]
+    assert cost == [37, 37]

@@ -1,0 +1,1 @@
+"""The pages of people and groups: facts, buttons, and what a button is about to do."""

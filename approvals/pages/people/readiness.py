@@ -1,0 +1,91 @@
+"""Readiness of the members of groups to approve, and the reasons why not."""
+
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.contrib.auth.models import Group, User
+from django.utils.module_loading import import_string
+
+from approvals.models import Policy
+from approvals.people.roles import VIEW_EVERY_TENANT, VIEW_REQUESTS
+from approvals.people.seniority import Seniority
+from approvals.policies import power
+from audit.pages.labels import span
+
+
+class Standing(NamedTuple):
+    """A membership of a group, with what the member still lacks to be able to approve.
+
+    ``decides``: a policy or a request requires the group's approval, or the built-in policy does.
+    ``sees_tenants``: the member sees the data of at least one tenant.
+    """
+
+    user: User
+    group: Group
+    decides: bool
+    sees_tenants: bool
+    missing: list[str]
+
+    @property
+    def text(self) -> str:
+        """The standing in words; empty if the group has nothing to approve."""
+        if not self.decides:
+            return ""
+        if self.missing:
+            return f"cannot approve yet: {'; '.join(self.missing)}"
+        return "can approve" if self.sees_tenants else "can approve only what belongs to no tenant"
+
+
+def standings(users: Collection[User], groups: Collection[Group]) -> list[Standing]:
+    """Return the standing of each of these members in each of these groups."""
+    viewers, all_seeing = (_holders(name, users) for name in (VIEW_REQUESTS, VIEW_EVERY_TENANT))
+    seniority = Seniority([group.pk for group in groups])
+    minimums = {group.pk: minimum_membership(group) for group in groups}
+    deciding = {group.pk for group in groups if power.are_used([group.pk])}
+    found = []
+    for user in users:
+        lacking = _lacking(user, may_view=user.pk in viewers)
+        sees_tenants = user.pk in all_seeing or bool(_tenants(user))
+        for group in groups:
+            late = _too_new(user, group, minimums[group.pk], seniority)
+            found.append(
+                Standing(user, group, group.pk in deciding, sees_tenants, [*lacking, *late])
+            )
+    return found
+
+
+def minimum_membership(group: Group) -> timedelta:
+    """Return the longest membership that an enabled policy requires of the group's members."""
+    policies = Policy.objects.filter(
+        is_enabled=True, rules__group=group.pk, rules__is_dropped=False
+    )
+    return max(policies.values_list("minimum_membership", flat=True), default=timedelta())
+
+
+def _lacking(user: User, *, may_view: bool) -> list[str]:
+    checks = {
+        "the account is not active": user.is_active,
+        "no access to the admin pages": user.is_staff,
+        "no password yet": user.has_usable_password(),
+        "no permission to view approval requests": may_view,
+    }
+    return [text for text, is_met in checks.items() if not is_met]
+
+
+def _holders(permission: str, users: Collection[User]) -> set[int]:
+    # None: inactive people as well.
+    holding = User.objects.with_perm(permission, is_active=None)  # type: ignore[arg-type]
+    return set(holding.filter(pk__in=[user.pk for user in users]).values_list("pk", flat=True))
+
+
+def _tenants(user: User) -> Any:
+    return import_string(settings.AUDIT_TENANTS_OF_USER)(user)
+
+
+def _too_new(user: User, group: Group, minimum: timedelta, seniority: Seniority) -> list[str]:
+    seconds = int(minimum.total_seconds())
+    if seniority.senior({user.pk}, group.pk, minimum_s=seconds):
+        return []
+    return [f"a policy requires a membership of {span(minimum)}"]

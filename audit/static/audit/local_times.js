@@ -1,0 +1,31 @@
+// Rewrites times in the browser's time zone. Without this script they are in UTC.
+"use strict";
+
+(() => {
+  const IN_UTC = /^\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d(\.\d+)?)? UTC$/;
+  const format = new Intl.DateTimeFormat("en-US", {
+    day: "2-digit",
+    hour: "2-digit",
+    hourCycle: "h23",
+    minute: "2-digit",
+    month: "2-digit",
+    second: "2-digit",
+    timeZoneName: "short",
+    year: "numeric",
+  });
+
+  const local = (at, [, seconds, fraction] = []) => {
+    const named = format.formatToParts(at).map(({ type, value }) => [type, value]);
+    const { year, month, day, hour, minute, second, timeZoneName } = Object.fromEntries(named);
+    const rest = seconds ? `:${second}${fraction ?? ""}` : "";
+    return `${year}-${month}-${day} ${hour}:${minute}${rest} ${timeZoneName}`;
+  };
+
+  for (const element of document.querySelectorAll("time[datetime]")) {
+    const at = new Date(element.dateTime);
+    const inUtc = IN_UTC.exec(element.textContent);
+    if (inUtc) element.textContent = local(at, inUtc);
+    // What says "3 hours ago" has both times in its tooltip.
+    else element.title = `${local(at)} (${element.title})`;
+  }
+})();
