@@ -7,6 +7,7 @@ from audit.messages.classes import Event
 from audit.tracking.folding import State, evolves
 
 _ENDS = {
+    events.ChangesRequested: RequestState.DENIED,
     events.Denied: RequestState.DENIED,
     events.RequestExpired: RequestState.EXPIRED,
     events.RequestSuperseded: RequestState.SUPERSEDED,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from approvals.requests.comments import COMMENT
 from audit.messages.classes import Command, SubjectOf
 
 BREAK_GLASS = "approvals.break_glass"
@@ -49,6 +50,16 @@ class Deny(Decision):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RequestChanges(Decision):
+    """Deny a request so that its requester sends it again with changes, which a reason names."""
+
+    message_type = "approvals.request_changes"
+    sentence = "Request changes of the {subject}"
+
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Withdraw(Decision):
     """Withdraw one's own request before it is decided. An empty digest matches any."""
 
@@ -66,6 +77,14 @@ class TakeBack(Decision):
     sentence = "Take back the vote on the {subject}"
 
     digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comment(_OnRequest):
+    """Comment on a request. The comment is the reason; it decides nothing."""
+
+    message_type = COMMENT
+    sentence = "Comment on the {subject}"
 
 
 @dataclass(frozen=True, kw_only=True)

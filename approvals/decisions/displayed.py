@@ -18,6 +18,7 @@ _MEANWHILE = {
 _DECISIONS: dict[type[commands.Decision], str] = {
     commands.Approve: "vote",
     commands.Deny: "denial",
+    commands.RequestChanges: "decision",
     commands.TakeBack: "decision",
     commands.Retry: "retry",
     commands.Withdraw: "withdrawal",

@@ -45,6 +45,15 @@ class Denied(_OfRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ChangesRequested(_OfRequest):
+    """A person requested changes, which ended the request."""
+
+    message_type = "approvals.changes_requested"
+
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Withdrawn(_OfRequest):
     """The requester withdrew a request."""
 
@@ -58,6 +67,15 @@ class VoteTakenBack(_OfRequest):
     message_type = "approvals.vote_taken_back"
 
     digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Commented(_OfRequest):
+    """A person commented on a request."""
+
+    message_type = "approvals.commented"
+
+    comment: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,3 +114,4 @@ class GlassBroken(_OfRequest):
     ticket: str
     state: str
     outcome: str
+    own_request: bool = False

@@ -4,9 +4,10 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from approvals.decisions import commands, displayed, events, execution
+from approvals.decisions import commands, displayed, events, execution, notifications
 from approvals.models import ApprovalRequest, Decision, State, refusals
-from approvals.policies import effective, evaluation
+from approvals.models.states import CHANGES_REQUESTED
+from approvals.policies import built_in, effective, evaluation
 from approvals.requests import effects
 from approvals.requests.approvers import missing_after
 from approvals.requests.flags import warnings_of
@@ -56,13 +57,17 @@ def approve(command: commands.Approve, context: Context) -> ApprovalRequest:
 @handles(commands.Deny, locks=ApprovalRequest)
 def deny(command: commands.Deny, context: Context) -> ApprovalRequest:
     _check_reason(context, "give a reason for denying")
-    request = _locked(command.approval_request_id, context=context)
-    effective.read([request])
-    request.cast(Decision.DENY, context=context, seen=command.digest)
-    displayed.check(command, effects.ENDS, request=request)
-    denial = Denial(f"Denied by {actor_name(context.actor.label)}: {quoted_text(context.reason)}")
-    execution.cancel_request(request, State.DENIED, denial)
+    request = _denied(command, context=context, label="Denied by")
     context.emit(events.Denied(approval_request_id=request.pk, digest=command.digest))
+    return request
+
+
+@handles(commands.RequestChanges, locks=ApprovalRequest)
+def request_changes(command: commands.RequestChanges, context: Context) -> ApprovalRequest:
+    _check_reason(context, "name the changes")
+    code = CHANGES_REQUESTED
+    request = _denied(command, context=context, label="Changes requested by", outcome_code=code)
+    context.emit(events.ChangesRequested(approval_request_id=request.pk, digest=command.digest))
     return request
 
 
@@ -81,12 +86,25 @@ def withdraw(command: commands.Withdraw, context: Context) -> ApprovalRequest:
     request.check_pending(now=timezone.now())
     if context.actor.person_id != request.requester_person:
         raise refusals.NotTheRequester
+    if built_in.must_be_decided(request):
+        raise refusals.MustBeDecided
     _check_seen(command.digest, request)
     displayed.check(command, effects.ENDS, request=request)
     reason = f": {quoted_text(context.reason)}" if context.reason else "."
     withdrawal = Withdrawal(f"Withdrawn by {actor_name(context.actor.label)}{reason}")
     execution.cancel_request(request, State.WITHDRAWN, withdrawal)
     context.emit(events.Withdrawn(approval_request_id=request.pk))
+    return request
+
+
+@handles(commands.Comment, locks=ApprovalRequest)
+def comment(command: commands.Comment, context: Context) -> ApprovalRequest:
+    _check_reason(context, "write the comment")
+    request = _locked(command.approval_request_id, context=context)
+    effective.read([request])
+    _check_takes_part(request, context=context)
+    context.emit(events.Commented(approval_request_id=request.pk, comment=context.reason))
+    notifications.announce_comment(request, author=context.actor, comment=context.reason)
     return request
 
 
@@ -107,8 +125,7 @@ def expire_request(command: commands.ExpireRequest, context: Context) -> Approva
 def retry(command: commands.Retry, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     effective.read([request])
-    if context.actor.person_id != request.requester_person:
-        request.check_is_approver(context.actor)
+    _check_takes_part(request, context=context)
     if not request.is_retriable:
         raise refusals.NotToBeRetried
     if request.barrier is not None:
@@ -125,9 +142,35 @@ def retry(command: commands.Retry, context: Context) -> ApprovalRequest:
     return request
 
 
+def _denied(
+    command: commands.Deny | commands.RequestChanges,
+    *,
+    context: Context,
+    label: str,
+    outcome_code: str = "",
+) -> ApprovalRequest:
+    """Return the request of the command, which a denial has ended."""
+    request = _locked(command.approval_request_id, context=context)
+    effective.read([request])
+    request.cast(Decision.DENY, context=context, seen=command.digest)
+    displayed.check(command, effects.ENDS, request=request)
+    message = f"{label} {actor_name(context.actor.label)}: {quoted_text(context.reason)}"
+    execution.cancel_request(request, State.DENIED, Denial(message), outcome_code=outcome_code)
+    return request
+
+
 def _check_reason(context: Context, purpose: str) -> None:
     if not context.reason.strip():
         raise Invalid(errors=[FieldError("reason", "required", f"is required: {purpose}")])
+
+
+def _check_takes_part(request: ApprovalRequest, *, context: Context) -> None:
+    """Check that the actor is the requester or an approver.
+
+    :raises Forbidden: with the reason, if not.
+    """
+    if context.actor.person_id != request.requester_person:
+        request.check_is_approver(context.actor)
 
 
 def _check_seen(digest: str, request: ApprovalRequest) -> None:

@@ -6,6 +6,8 @@ from audit.models.records import Status
 
 #: The state that is shown of a request whose row has no valid seal. It is never stored.
 ALTERED = "altered"
+#: The outcome code of a denied request whose approver requested changes.
+CHANGES_REQUESTED = "changes_requested"
 
 
 class State(models.TextChoices):

@@ -12,7 +12,15 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from approvals.decisions.commands import Approve, Deny, Retry, TakeBack, Withdraw
+from approvals.decisions.commands import (
+    Approve,
+    Comment,
+    Deny,
+    RequestChanges,
+    Retry,
+    TakeBack,
+    Withdraw,
+)
 from approvals.models import ApprovalRequest, State, refusals
 from approvals.requests import effects, listing
 from approvals.requests.presentation import present
@@ -103,6 +111,22 @@ class DenyInput(VoteInput):
     )
 
 
+class RequestChangesInput(VoteInput):
+    """Input of a denial that requests changes."""
+
+    comment = serializers.CharField(
+        source="reason", max_length=LONGEST_REASON, help_text="The changes that you request."
+    )
+
+
+class RequiredCommentInput(CommentInput):
+    """Input of a comment."""
+
+    comment = serializers.CharField(
+        source="reason", max_length=LONGEST_REASON, help_text="The comment, as plain text."
+    )
+
+
 class CarriedOut(TypedDict):
     """A resubmitted command that needed no approval."""
 
@@ -181,12 +205,26 @@ class ApprovalRequestViewSet(CommandViewSet):
         """Deny a request, which ends it."""
         return self.send(Deny, approval_request_id=approval_request_id)
 
+    @_vote("request_changes_to", takes=RequestChangesInput, raises=_VOTE)
+    def request_changes(self, request: Request, approval_request_id: UUID) -> Response:
+        """Request changes, which ends the request like a denial."""
+        return self.send(RequestChanges, approval_request_id=approval_request_id)
+
+    @_decision("comment_on", takes=RequiredCommentInput, raises=_VOTERS)
+    def comment(self, request: Request, approval_request_id: UUID) -> Response:
+        """Comment on a request, as its requester or an approver; this decides nothing."""
+        return self.send(Comment, approval_request_id=approval_request_id)
+
     @_vote("take_back", takes=VoteInput, raises=(*_CHANGED, refusals.NothingToTakeBack))
     def take_back(self, request: Request, approval_request_id: UUID) -> Response:
         """Take back your vote while the request is undecided."""
         return self.send(TakeBack, approval_request_id=approval_request_id)
 
-    @_decision("withdraw", takes=OptionalDigestInput, raises=(*_CHANGED, refusals.NotTheRequester))
+    @_decision(
+        "withdraw",
+        takes=OptionalDigestInput,
+        raises=(*_CHANGED, refusals.MustBeDecided, refusals.NotTheRequester),
+    )
     def withdraw(self, request: Request, approval_request_id: UUID) -> Response:
         """Withdraw your own request."""
         return self.send(Withdraw, approval_request_id=approval_request_id)

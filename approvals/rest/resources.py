@@ -9,6 +9,7 @@ from django.utils.duration import duration_iso_string
 from approvals.models import Decision, Effect, Policy, Rule, State
 from approvals.models.states import ALTERED
 from approvals.requests import effects
+from approvals.requests.comments import comments_on
 from approvals.requests.pending import request_url
 from approvals.requests.presentation import Ballot, Presented
 from audit.actors.actors import Actor
@@ -49,6 +50,14 @@ class VoteResource(TypedDict):
     stands: bool
 
 
+class CommentResource(TypedDict):
+    """A comment of the requester or of an approver, in the order of the list."""
+
+    author: str
+    comment: str
+    commented_at: datetime
+
+
 class MyVote(TypedDict):
     """The caller's right to vote, or the reason why there is none."""
 
@@ -64,6 +73,7 @@ class Effects(TypedDict):
 
     approve: ExpectedEffect
     deny: ExpectedEffect
+    request_changes: ExpectedEffect
     take_back: ExpectedEffect
     withdraw: ExpectedEffect
     retry: ExpectedEffect
@@ -89,7 +99,9 @@ class ApprovalRequestInList(TypedDict):
     reason: str
     channel: str
     requested_at: datetime
-    approve_by: datetime
+    approve_by: Annotated[
+        datetime, "The deadline for approval; in the year 9998 if the request has to be decided."
+    ]
     requirements: list[RequirementResource]
     digest: Annotated[str, "Covers exactly the command that would be executed."]
 
@@ -102,6 +114,12 @@ class ApprovalRequestResource(ApprovalRequestInList):
     number: Annotated[int, "The number of the request's last event: send it with a decision."]
     effects: Effects
     outcome: str
+    outcome_code: Annotated[
+        str | None,
+        "The kind of outcome, if the state has several: changes_requested for a denial that "
+        "requests changes.",
+    ]
+    comments: list[CommentResource]
 
 
 class RuleResource(TypedDict):
@@ -157,6 +175,11 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
         "number": request.number,
         "effects": _effects(mine),
         "outcome": request.outcome,
+        "outcome_code": request.outcome_code or None,
+        "comments": [
+            {"author": each.actor_label, "comment": each.reason, "commented_at": each.received_at}
+            for each in comments_on(request)
+        ],
     }
 
 

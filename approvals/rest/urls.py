@@ -14,8 +14,12 @@ v2 = [
     path(_item, _requests({"get": "retrieve"}), name="approval-request"),
     *(
         path(f"{_item}/{verb}", _requests({"post": verb.replace("-", "_")}), name=verb)
-        for verb in ("approve", "deny", "take-back", "withdraw", "retry", "raise-again")
+        for verb in (
+            *("approve", "deny", "request-changes", "take-back"),
+            *("withdraw", "retry", "raise-again"),
+        )
     ),
+    path(f"{_item}/comments", _requests({"post": "comment"}), name="comments"),
     path("policies", _policies({"get": "list", "post": "create"}), name="policies"),
     path(
         "policies/<uuid:policy_id>",

@@ -39,7 +39,7 @@ def test_two_people_approve_the_request_of_a_program_and_an_auditor_finds_both_v
     at_ann.follows("^Approval requests", "^Disable API key “ci”")
     assert at_ann.sees(re.compile("Requested by dana, with key"))
     at_ann.presses("^Approve")
-    assert at_ann.sees("1 of 2 Security")
+    assert at_ann.sees("1 of 2 “Security”")
 
     at_bob = visitor()
     at_bob.signs_in("bob", PASSWORD)
@@ -68,10 +68,10 @@ def test_a_page_that_another_vote_has_overtaken_decides_nothing_and_asks_again(
     at_ann, at_bob = visitor(), visitor()
     for person, name in ((at_ann, "ann"), (at_bob, "bob")):
         person.signs_in(name, PASSWORD)
-        person.follows("Approvals", "^Disable API key “ci”")
+        person.follows("^Approval requests", "^Disable API key “ci”")
     at_ann.page.get_by_label("Reason").first.fill("Checked with the owner")
     at_bob.presses(r"^Approve \(1 more needed after you\)")
-    assert at_bob.sees("1 of 2 Security")
+    assert at_bob.sees("1 of 2 “Security”")
 
     at_ann.presses(r"^Approve \(1 more needed after you\)")
 

@@ -28,6 +28,7 @@ _UNKNOWN = "The form names no decision: open the request again, then decide."
 _DECISIONS: Mapping[str, type[commands.Decision]] = {
     "approve": commands.Approve,
     "deny": commands.Deny,
+    "request_changes": commands.RequestChanges,
     "take_back": commands.TakeBack,
     "retry": commands.Retry,
     "withdraw": commands.Withdraw,
@@ -112,9 +113,23 @@ def _command(
     if verb == "break_glass":
         ticket = clean_text(request.POST.get("ticket", ""), longest=_LONGEST_TICKET)
         return commands.BreakGlass(approval_request_id=approval_request.pk, ticket=ticket)
+    if verb == "comment":
+        _check_text(request, "Write a comment, then send it.")
+        return commands.Comment(approval_request_id=approval_request.pk)
+    if verb == "request_changes":
+        _check_text(request, "Name the changes in the field above the buttons, then request them.")
     if verb not in _DECISIONS:
         raise Invalid(_UNKNOWN)
     return _DECISIONS[verb](**{"approval_request_id": approval_request.pk, **displayed.fields()})
+
+
+def _check_text(request: HttpRequest, missing: str) -> None:
+    """Check that the form has a text, before its absence is recorded as a refused attempt.
+
+    :raises Invalid: if it has none.
+    """
+    if not request.POST.get("reason", "").strip():
+        raise Invalid(missing)
 
 
 def _done(command: Command, outcome: Completed, *, actor: Actor) -> Feedback:
@@ -123,6 +138,10 @@ def _done(command: Command, outcome: Completed, *, actor: Actor) -> Feedback:
         return Feedback(row.outcome, levels.WARNING)
     sentence, level = sentence_of(row, actor=actor), levels.SUCCESS
     match command, row.state:
+        case commands.Comment(), _:
+            message = f"Comment added: {sentence}."
+        case commands.RequestChanges(), State.DENIED:
+            message = f"Changes requested: {sentence}."
         case commands.TakeBack(), _:
             message = f"Vote taken back: {sentence}."
         case _, State.PENDING:

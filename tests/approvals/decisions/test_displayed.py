@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from apikeys.models import ApiKey
-from approvals.decisions.commands import Approve, Deny, TakeBack, Withdraw
+from approvals.decisions.commands import Approve, Deny, RequestChanges, TakeBack, Withdraw
 from approvals.models import ApprovalRequest
 from approvals.models.refusals import EffectChanged, SeenAnother
 from approvals.requests.presentation import Ballot, present
@@ -48,12 +48,13 @@ def is_enabled():
 
 
 def test_the_same_number_is_displayed_and_checked(waiting, ann, bob, context_of):
-    assert effects(waiting, ann) == {"approve": "needs_1_more", "deny": "ends_request"}
+    ends = {"deny": "ends_request", "request_changes": "ends_request"}
+    assert effects(waiting, ann) == {"approve": "needs_1_more", **ends}
 
     completed(vote(waiting, effect="needs_1_more"), context=context_of(ann))
 
     waiting = ApprovalRequest.objects.get()
-    assert effects(waiting, bob) == {"approve": "executes", "deny": "ends_request"}
+    assert effects(waiting, bob) == {"approve": "executes", **ends}
     assert effects(waiting, ann) == {"take_back": "takes_back_vote"}
 
 
@@ -118,10 +119,10 @@ def test_other_content_is_refused_as_such(waiting, ann, context_of):
         completed(command, context=context_of(ann))
 
 
-@pytest.mark.parametrize("kind", [Deny, TakeBack, Withdraw])
+@pytest.mark.parametrize("kind", [Deny, RequestChanges, TakeBack, Withdraw])
 def test_other_decisions_have_their_effect_or_none(kind, waiting, ann, dana, context_of, approve):
     approve(waiting, ann)
-    person = {Deny: "bob", TakeBack: "ann", Withdraw: "dana"}[kind]
+    person = {Deny: "bob", RequestChanges: "bob", TakeBack: "ann", Withdraw: "dana"}[kind]
 
     context = context_of(User.objects.get(username=person), reason="So it is")
     with pytest.raises(EffectChanged, match="Nothing was decided"):
@@ -170,7 +171,9 @@ def test_the_page_explains_and_asks_again(waiting, ann, bob, browser):
     assert not is_enabled()
 
 
-@pytest.mark.parametrize("verb", ["approve", "deny", "take_back", "retry", "withdraw"])
+@pytest.mark.parametrize(
+    "verb", ["approve", "deny", "request_changes", "take_back", "retry", "withdraw"]
+)
 @pytest.mark.parametrize(
     "change",
     [
@@ -222,6 +225,7 @@ def test_the_api_returns_what_to_send_back(asked, ann, bob, dana, browser):
     assert shown["effects"] == {
         "approve": "needs_1_more",
         "deny": "ends_request",
+        "request_changes": "ends_request",
         "take_back": None,
         "withdraw": None,
         "retry": None,
@@ -246,7 +250,9 @@ def test_the_api_returns_what_to_send_back(asked, ann, bob, dana, browser):
         {"number": True},
     ],
 )
-@pytest.mark.parametrize("verb", ["approve", "deny", "take-back", "withdraw", "retry"])
+@pytest.mark.parametrize(
+    "verb", ["approve", "deny", "request-changes", "take-back", "withdraw", "retry"]
+)
 def test_malformed_values_are_field_errors(verb, body, asked, ann, browser):
     answer = decide_by_api(browser(ann), asked, verb, comment="Please", **body)
 

@@ -68,6 +68,7 @@ def test_a_request_shows_all_that_a_decision_needs(asked, first_key, dana, ann, 
         "effects": {
             "approve": "executes",
             "deny": "ends_request",
+            "request_changes": "ends_request",
             "take_back": None,
             "withdraw": None,
             "retry": None,
@@ -97,6 +98,8 @@ def test_a_request_shows_all_that_a_decision_needs(asked, first_key, dana, ann, 
         "digest": asked.digest,
         "my_vote": {"may": True, "why": ""},
         "outcome": "",
+        "outcome_code": None,
+        "comments": [],
     }
 
 
