@@ -100,6 +100,7 @@ OTHERS = (
 #: How many rows to refer to there must be: more than there are extremes.
 SPARES = {
     "apikeys_apikeyusage": 12,
+    "apikeys_keyname": 12,
     "apikeys_membership": 3,
     "apikeys_pickup": 35,
     "approvals_vote": 60,
