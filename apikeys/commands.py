@@ -155,7 +155,10 @@ class UpdateApiKey(_OnKey):
 
 @dataclass(frozen=True, kw_only=True)
 class RotateApiKey(_OnKey):
-    """Issue a new secret for an API key, with an overlap in which the old one still works."""
+    """Issue a new secret for an API key, with an overlap in which the old one still works.
+
+    ``replace_pick_up`` confirms that a secret which waits to be picked up is given up.
+    """
 
     message_type = "apikeys.rotate"
     required_permission = "apikeys.rotate_apikey"
@@ -163,6 +166,7 @@ class RotateApiKey(_OnKey):
     depends_on = _USE
 
     overlap_seconds: int
+    replace_pick_up: bool = False
 
     def __post_init__(self) -> None:
         """Check the overlap.
@@ -171,6 +175,13 @@ class RotateApiKey(_OnKey):
         """
         super().__post_init__()
         limits.check_overlap(self.overlap_seconds)
+
+    def describe(self, subject_label: str) -> str:
+        """Return a sentence that also names the loss of a secret that waits to be picked up."""
+        sentence = super().describe(subject_label)
+        if not self.replace_pick_up:
+            return sentence
+        return f"{sentence}; a secret that is waiting to be picked up is given up"
 
 
 @dataclass(frozen=True, kw_only=True)

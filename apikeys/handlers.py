@@ -103,7 +103,7 @@ def _check_update(api_key: ApiKey, command: commands.UpdateApiKey, context: Cont
 @handles(commands.RotateApiKey, locks=ApiKey)
 def rotate_api_key(command: commands.RotateApiKey, context: Context) -> ApiKey:
     api_key = ApiKey.objects.locked(pk=command.api_key_id)
-    _check_rights(api_key, context)
+    _check_rotation(api_key, command, context)
     overlap, former_ends_at = timedelta(seconds=command.overlap_seconds), None
     if context.is_replay:
         # As at creation. The old secret works until there is a new one.
@@ -126,7 +126,13 @@ def rotate_api_key(command: commands.RotateApiKey, context: Context) -> ApiKey:
 @precondition(commands.RotateApiKey)
 def check_rotation(command: commands.RotateApiKey, context: Context) -> None:
     """Refuse early what would be refused on execution, before anyone has to approve it."""
-    _check_rights(ApiKey.objects.found(pk=command.api_key_id), context)
+    _check_rotation(ApiKey.objects.found(pk=command.api_key_id), command, context)
+
+
+def _check_rotation(api_key: ApiKey, command: commands.RotateApiKey, context: Context) -> None:
+    _check_rights(api_key, context)
+    if not command.replace_pick_up:
+        api_key.check_nothing_waits()
 
 
 @handles(commands.PickUpSecret, locks=ApiKey)

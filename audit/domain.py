@@ -26,6 +26,7 @@ from audit.entry import rate_limits
 from audit.entry.rate_limits import Limit, LimiterFailed, LimitReached, Quota
 from audit.entry.requests import client_address, normal_address
 from audit.entry.shell import carry_all_out, carry_out, errors_told
+from audit.log.queries import message_type_of
 from audit.messages.catalog import upcasts
 from audit.messages.characters import actor_name, identifier, quoted
 from audit.messages.classes import Command, Event, Subject, SubjectOf, generated, secret

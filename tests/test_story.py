@@ -64,9 +64,10 @@ class Story:
         """
         selection = {"verb": verb, "request": str(self.request.pk)}
         page = browser.get(f"{REQUESTS}selected/", selection).content.decode()
-        digest = re.search(rf'name="digest-{self.request.pk}" value="([0-9a-f]+)"', page)
-        form = {**selection, "reason": reason}
-        form[f"digest-{self.request.pk}"] = digest[1] if digest else self.request.digest
+        pk = self.request.pk
+        forged = {f"digest-{pk}": self.request.digest, f"number-{pk}": "1"}
+        displayed = dict(re.findall(r'type="hidden" name="(\w+-[-0-9a-f]+)" value="([^"]*)"', page))
+        form = {**selection, **forged, f"effect-{pk}": "executes", **displayed, "reason": reason}
         answer = browser.post(f"{REQUESTS}selected/", form)
         assert answer.status_code == 200
         return "; ".join(feedback.message for _, feedback in answer.context["results"])

@@ -202,6 +202,18 @@ class ApiKey(LeanModel):
             raise refusals.NothingToPickUp(f"{self} has no secret to pick up.")
         return pick_up
 
+    def check_nothing_waits(self) -> None:
+        """Check that no secret is waiting to be picked up; an expired claim does not count.
+
+        :raises PickUpWaiting: naming the actor who may pick it up.
+        """
+        pick_up = PickUp.objects.filter(api_key=self, until__gt=timezone.now()).first()
+        if pick_up is not None:
+            raise refusals.PickUpWaiting(
+                f"{pick_up.actor_label} can pick up a secret of {self} until "
+                f"{pick_up.until:%Y-%m-%d %H:%M} UTC. To give it up, rotate with replace_pick_up."
+            )
+
     def mark_deleted(self) -> None:
         """Mark the key as deleted, permanently: the row stays, and all its secrets end now."""
         self.check_not_deleted()

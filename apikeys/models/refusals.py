@@ -53,6 +53,13 @@ class RevocationWaiting(Conflict):
     remedy = "Wait for the decision on the request, or use another credential."
 
 
+class PickUpWaiting(Conflict):
+    """A secret of the API key is waiting to be picked up: a rotation would give it up."""
+
+    title = "Secret not picked up yet"
+    remedy = "Have the secret picked up, or rotate with replace_pick_up, which gives it up."
+
+
 class NothingToPickUp(Conflict):
     """The API key has no secret to pick up."""
 

@@ -14,6 +14,7 @@ from apikeys.models import refusals
 from apikeys.models.limits import DEFAULT_SCOPES
 from apikeys.rest import reading
 from apikeys.rest.listing import ApiKeyListQuery, found_by
+from apikeys.rest.notes import with_secret
 from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret
 from apikeys.rest.serializers import CreateApiKeyInput, RotateApiKeyInput, UpdateApiKeyInput
 from apikeys.rights import BeyondOwnRights
@@ -76,6 +77,7 @@ class ApiKeyViewSet(CommandViewSet):
         raises=(
             BeyondOwnRights,
             refusals.AlreadyDeleted,
+            refusals.PickUpWaiting,
             refusals.RevocationWaiting,
             refusals.RotationUnderWay,
         ),
@@ -126,5 +128,4 @@ class ApiKeyViewSet(CommandViewSet):
     def represent(self, completed: Completed) -> Any:
         """Return the key; if a secret was made, with the secret, which is null on a repeat."""
         (shown,) = reading.presented([completed.result])
-        is_revealing = self.action in _REVEALING
-        return reading.with_secret(shown, secret=completed.secret) if is_revealing else shown
+        return with_secret(shown, completed) if self.action in _REVEALING else shown

@@ -16,7 +16,7 @@ from django.http import Http404
 from django.utils import timezone
 
 from apikeys.models import ApiKey, ApiKeySecret, ApiKeyUsage, PickUp
-from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret, PickUpResource, SecretResource
+from apikeys.rest.resources import ApiKeyResource, PickUpResource, SecretResource
 from audit.domain import Actor, PreparedQuery, pending_sql, read_pending, stream_number_sql
 from audit.rest import ActorReference, address, present_pending, resource
 
@@ -28,10 +28,6 @@ _IN_CALENDAR = """
 """
 # The number of columns before those of the key itself.
 _AROUND = 8
-_SHOWN_ONCE = (
-    "The secret was shown once, in the first response to this request. If it is lost, "
-    "POST {url}/rotate issues another one."
-)
 
 
 class KeyDetails(NamedTuple):
@@ -102,12 +98,6 @@ def present(found: KeyInContext) -> ApiKeyResource:
         pick_up=_pick_up(*details.pick_up) if details.pick_up else None,
         pending_approvals=present_pending(read_pending(details.pending)),
     )
-
-
-def with_secret(shown: ApiKeyResource, *, secret: str | None) -> ApiKeyWithSecret:
-    """Return the JSON of a key with its new secret, or a note if the secret was shown before."""
-    note = None if secret else _SHOWN_ONCE.format(url=shown["url"])
-    return {**shown, "secret": secret, "secret_note": note}
 
 
 def etag(found: KeyInContext) -> str:

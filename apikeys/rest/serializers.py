@@ -110,6 +110,10 @@ class RotateApiKeyInput(CommandInput):
         max_value=limits.LONGEST_OVERLAP_SECONDS,
         help_text="Seconds for which the current secret still works; 0 ends it immediately.",
     )
+    replace_pick_up = serializers.BooleanField(
+        required=False,
+        help_text="Give up a secret that is waiting to be picked up, instead of a refusal.",
+    )
 
 
 class LegacyCreateInput(CommandInput):

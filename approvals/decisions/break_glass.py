@@ -58,10 +58,11 @@ def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
         request.check_pending(now=timezone.now())
     # Break-glass replaces approvals only: what a policy forbids stays forbidden.
     effective.check_not_forbidden(request)
-    by = (
-        f"Break-glass by {actor_name(context.actor.label)}, ticket {identifier(command.ticket)}: "
-        f"{quoted_text(context.reason)}"
-    )
+    is_own = _is_own(request, context)
+    context.decision = (context.decision or {}) | {"own_request": is_own}
+    name = f"{actor_name(context.actor.label)}{' on their own request' if is_own else ''}"
+    reason = quoted_text(context.reason)
+    by = f"Break-glass by {name}, ticket {identifier(command.ticket)}: {reason}"
     execution.release(request, execution.opened(request), context=context, by=by)
     context.emit(
         GlassBroken(
@@ -69,6 +70,7 @@ def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
             ticket=command.ticket,
             state=request.state,
             outcome=request.outcome,
+            own_request=is_own,
         )
     )
     # The review itself is held for approval. If it cannot be, break-glass is refused too.
@@ -89,6 +91,10 @@ def review_break_glass(command: ReviewBreakGlass, context: Context) -> ApprovalR
         raise NotBroken
     context.emit(BreakGlassReviewed(approval_request_id=request.pk))
     return request
+
+
+def _is_own(request: ApprovalRequest, context: Context) -> bool:
+    return context.actor.person_id == request.requester_person
 
 
 def _check_answerable(command: BreakGlass, context: Context) -> None:
@@ -117,6 +123,7 @@ def _review(request: ApprovalRequest, command: BreakGlass, context: Context) -> 
         broken_by=context.actor.label,
         ticket=command.ticket,
         what=f"{request.message_type} {request.subject_id}".strip(),
+        own_request=_is_own(request, context),
     )
 
 
@@ -127,9 +134,13 @@ def _alarm(request: ApprovalRequest, context: Context) -> None:
         approval_request_id=str(request.pk),
         command_id=str(request.command_id),
         by=context.actor.label,
+        own_request=_is_own(request, context),
         outcome=request.outcome,
     )
     owners = User.objects.filter(groups__name=accounts.OWNERS, is_active=True)
+    subject = "[Countersign] Break-glass was used"
+    if _is_own(request, context):
+        subject += " by the requester"
     addresses = {person.email for person in (*notifications.voters(request), *owners)}
     for address in sorted(filter(None, addresses)):
-        send_mail("[Countersign] Break-glass was used", request.outcome, None, [address])
+        send_mail(subject, request.outcome, None, [address])

@@ -122,3 +122,4 @@ class GlassBroken(_OfRequest):
     ticket: str
     state: str
     outcome: str
+    own_request: bool = False

@@ -7,7 +7,7 @@ from django.utils import timezone
 from approvals.decisions import commands, displayed, events, execution, notifications
 from approvals.models import ApprovalRequest, Decision, State, refusals
 from approvals.models.states import CHANGES_REQUESTED
-from approvals.policies import effective, evaluation
+from approvals.policies import built_in, effective, evaluation
 from approvals.requests import effects
 from approvals.requests.approvers import missing_after
 from approvals.requests.flags import warnings_of
@@ -87,6 +87,8 @@ def withdraw(command: commands.Withdraw, context: Context) -> ApprovalRequest:
     request.check_pending(now=timezone.now())
     if context.actor.person_id != request.requester_person:
         raise refusals.NotTheRequester
+    if built_in.must_be_decided(request):
+        raise refusals.MustBeDecided
     _check_seen(command.digest, request)
     displayed.check(command, effects.ENDS, request=request)
     reason = f": {quoted_text(context.reason)}" if context.reason else "."

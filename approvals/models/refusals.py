@@ -67,6 +67,13 @@ class NotToBeRaisedAgain(Conflict):
     remedy = "Follow the existing request, or send the command again."
 
 
+class MustBeDecided(Conflict):
+    """A review of break-glass cannot be withdrawn: two policy owners decide it."""
+
+    title = "Has to be decided"
+    remedy = "Ask the policy owners to vote."
+
+
 class NotYetExpired(Conflict):
     """The deadline for approving this request has not passed yet."""
 

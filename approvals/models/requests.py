@@ -1,7 +1,7 @@
 """Approval requests: held commands, sealed, each with its state and its votes."""
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, ClassVar, Self
 from uuid import UUID
@@ -28,6 +28,9 @@ from audit.models.json import ObjectField
 from audit.models.records import CommandRecord
 from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
+
+#: The deadline of a request that has to be decided: it never passes.
+NEVER = datetime(9998, 12, 31, tzinfo=UTC)
 
 
 @subject("approval-request", tenant="tenant", route="approval-request")
@@ -240,18 +243,6 @@ class ApprovalRequest(Requirements, SealedRow):
         self.seal_row()
         self.save(update_fields=_SETTLED)
 
-    def supersede(self, command: Command, *, requirements: dict[str, Any]) -> Self:
-        """Replace this request by a stricter one of the same command, without votes."""
-        now, options = timezone.now(), requirements["options"]
-        kept = {name: getattr(self, name) for name in _ASKED_ONCE}
-        successor = type(self)(**kept, requirements=requirements)
-        successor.approve_by = min(self.approve_by, _approve_by(options, now=now))
-        ends = (self.execute_by, end_of(options.get("execute_within_s"), start=now))
-        successor.execute_by = min(filter(None, ends), default=None)
-        self.settle(State.SUPERSEDED, outcome=f"Replaced by a stricter request: {successor}.")
-        successor.add_sealed(command)
-        return successor
-
     def add_sealed(self, command: Command) -> None:
         """Insert this row, with the command sealed for it."""
         self.digest = payloads.digest(command)
@@ -281,15 +272,11 @@ class ApprovalRequest(Requirements, SealedRow):
 
 
 def _approve_by(options: Mapping[str, Any], *, now: datetime) -> datetime:
+    if options.get("must_be_decided"):
+        return NEVER
     within = options.get("approve_within_s")
     usual: timedelta = settings.APPROVALS_APPROVE_WITHIN
     return now + (usual if within is None else timedelta(seconds=within))
 
 
 _SETTLED = ("state", "outcome", "outcome_code", "is_retriable", "decided_at", "row_seal")
-# The columns that a stricter request takes over from the one that it replaces.
-_ASKED_ONCE = (
-    *("command_id", "message_type", "tenant", "subject_type", "subject_id", "subject_number"),
-    *("subject_values", "requester_kind", "requester_id", "requester_person", "requester_label"),
-    *("channel", "reason", "requested_at"),
-)

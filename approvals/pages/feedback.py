@@ -1,5 +1,6 @@
 """Feedback on the commands that forms send."""
 
+from enum import StrEnum
 from typing import NamedTuple
 
 from django.contrib import messages
@@ -17,10 +18,29 @@ from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Outcome, Postponed
 
 
+class Result(StrEnum):
+    """The result of a decision, in a word."""
+
+    EXECUTED = "executed"
+    RECORDED = "recorded"
+    DENIED = "denied"
+    REFUSED = "refused"
+    FAILED = "failed"
+    NOT_DECIDED = "not decided"
+
+    @property
+    def mark(self) -> str:
+        """The class of the word: green, neutral or red."""
+        if self is Result.EXECUTED:
+            return "status-executed"
+        return "" if self in (Result.RECORDED, Result.DENIED) else "status-refused"
+
+
 class Feedback(NamedTuple):
     """The outcome of a command as a Django message, with a secret to show once.
 
     ``has_changed``: the decision would now have another effect, so nothing was decided.
+    ``result`` is that of a decision.
     """
 
     message: str
@@ -28,11 +48,7 @@ class Feedback(NamedTuple):
     secret: str | None = None
     sentence: str = ""
     has_changed: bool = False
-
-    @property
-    def is_done(self) -> bool:
-        """True if the command was accepted."""
-        return self.level != levels.ERROR
+    result: Result = Result.RECORDED
 
 
 def feedback_on(outcome: Outcome, sentence: str) -> Feedback:

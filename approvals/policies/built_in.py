@@ -11,6 +11,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 
+from approvals.models import ApprovalRequest
 from approvals.people import commands as people
 from approvals.people import roles
 from approvals.people.accounts import OWNERS
@@ -51,9 +52,20 @@ def built_in_requirements(command: Command) -> dict[str, Any] | None:
     return {
         "policies": [{"id": BUILT_IN_ID, "version": 1, "governs": command.message_type}],
         "rules": [{"id": BUILT_IN_ID, **rule}],
-        # Whatever other policies say, the requester may not approve this.
-        "options": {"requester_may_vote": False},
+        # Whatever other policies say, the requester may not approve this, and a review is decided.
+        "options": {"requester_may_vote": False} | _review_options(command),
     }
+
+
+def _review_options(command: Command) -> dict[str, Any]:
+    """Return the options of a review: it never expires, whatever other policies say."""
+    is_review = isinstance(command, ReviewBreakGlass)
+    return {"must_be_decided": True, "execute_within_s": None} if is_review else {}
+
+
+def must_be_decided(request: ApprovalRequest) -> bool:
+    """Return True for the review of a use of break-glass, which its requester cannot withdraw."""
+    return request.message_type == ReviewBreakGlass.message_type
 
 
 def check_replay(command: Command, *, decision: dict[str, Any]) -> None:

@@ -151,6 +151,11 @@ class ReviewBreakGlass(Command):
     broken_by: str = ""
     ticket: str = ""
     what: str = ""
+    own_request: bool = False
+
+    def describe(self, subject_label: str) -> str:
+        sentence = super().describe(subject_label)
+        return f"{sentence} (on their own request)" if self.own_request else sentence
 
 
 @dataclass(frozen=True, kw_only=True)

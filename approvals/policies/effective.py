@@ -188,6 +188,8 @@ def _barrier(request: ApprovalRequest, today: Mapping[str, Any]) -> Conflict | N
     """Return why a request cannot be approved under today's options."""
     if today["requester_reason_required"] and not request.reason.strip():
         return NoReasonGiven()
+    if today.get("must_be_decided"):
+        return None
     within = timedelta(seconds=today["approve_within_s"])
     # The setting counts when a request is made; only a policy shortens the time of a waiting one.
     if within < settings.APPROVALS_APPROVE_WITHIN and request.state == State.PENDING:

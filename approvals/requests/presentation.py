@@ -10,7 +10,8 @@ from django.utils import timezone
 from django.utils.timesince import timesince, timeuntil
 
 from approvals.models import ApprovalRequest, State
-from approvals.policies import effective, evaluation
+from approvals.models.requests import NEVER
+from approvals.policies import built_in, effective, evaluation
 from approvals.requests import effects
 from approvals.requests.approvers import missing_after
 from approvals.requests.flags import flags_of, requester_flags
@@ -87,6 +88,8 @@ class Presented:
         """The time left to decide; empty once it is decided."""
         if self.request.state != State.PENDING:
             return ""
+        if self.request.approve_by == NEVER:
+            return "no deadline"
         if self.request.approve_by <= self.now:
             return "expired"
         return f"{timeuntil(self.request.approve_by, self.now, depth=1)} left"
@@ -122,7 +125,8 @@ class Ballot:
         self.obstacle = undecided or _obstacle(lambda: request.check_may_vote(actor))
         self.may_deny = not self.obstacle
         self.may_approve = self.may_deny and is_readable and request.barrier is None
-        self.may_withdraw = not undecided and is_requester
+        may_end = is_requester and not built_in.must_be_decided(request)
+        self.may_withdraw = not undecided and may_end
         self.may_take_back = not undecided and request.vote_of(actor) is not None
         is_known = is_requester or self.may_deny
         takes_part = is_known or not _obstacle(lambda: request.check_is_approver(actor))

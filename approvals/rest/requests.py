@@ -233,7 +233,11 @@ class ApprovalRequestViewSet(CommandViewSet):
         """Take back your vote while the request is undecided."""
         return self.send(TakeBack, approval_request_id=approval_request_id)
 
-    @_decision("withdraw", takes=OptionalDigestInput, raises=(*_CHANGED, refusals.NotTheRequester))
+    @_decision(
+        "withdraw",
+        takes=OptionalDigestInput,
+        raises=(*_CHANGED, refusals.MustBeDecided, refusals.NotTheRequester),
+    )
     def withdraw(self, request: Request, approval_request_id: UUID) -> Response:
         """Withdraw your own request."""
         return self.send(Withdraw, approval_request_id=approval_request_id)

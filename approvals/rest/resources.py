@@ -96,7 +96,9 @@ class ApprovalRequestInList(TypedDict):
     reason: str
     channel: str
     requested_at: datetime
-    approve_by: datetime
+    approve_by: Annotated[
+        datetime, "The deadline for approval; in the year 9998 if the request has to be decided."
+    ]
     requirements: list[RequirementResource]
     digest: Annotated[str, "Covers exactly the command that would be executed."]
 

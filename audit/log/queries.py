@@ -31,6 +31,14 @@ _COLUMNS = {
 }
 
 
+def message_type_of(command_id: UUID) -> str:
+    """Return the type of a command in the log; empty if there is no such command."""
+    types = CommandRecord.objects.filter(command_id=command_id).values_list(
+        "message_type", flat=True
+    )
+    return types.first() or ""
+
+
 def matching(query: Mapping[str, Any]) -> QuerySet[CommandRecord]:
     """Return the first attempts of the commands that match a checked query."""
     condition = _condition(query)

@@ -6,10 +6,10 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apikeys.commands import PickUpSecret
+from apikeys.commands import PickUpSecret, RotateApiKey
 from apikeys.models import ApiKeySecret, PickUp
 from apikeys.models.refusals import NothingToPickUp
-from approvals.models import ApprovalRequest
+from approvals.models import ApprovalRequest, Policy
 from approvals.policies.commands import CreatePolicy
 from approvals.policies.handlers import check_policy
 from audit.messages.exceptions import Invalid
@@ -186,21 +186,133 @@ def test_a_rotation_that_was_held_breaks_nothing_until_it_is_picked_up(
     assert event.former_ends_at == secret.not_after
 
 
-def test_a_rotation_that_is_carried_out_meanwhile_supersedes_what_waits(
-    client, waiting, first_key, security
-):
-    for rule in security.rule_set.all():
-        with outside_command("Ungoverned again"):
-            rule.policy.disable()
+@pytest.fixture
+def free_again(security):
+    """A function that disables the policies on keys."""
 
-    rotated = call(
-        client, "POST", f"{KEYS}/{waiting}/rotate", {"overlap_seconds": 0}, key=first_key
-    )
+    def disable():
+        for rule in security.rule_set.all():
+            with outside_command("Ungoverned again"):
+                rule.policy.disable()
+
+    return disable
+
+
+def rotate(client, key_id, key, **body):
+    return call(client, "POST", f"{KEYS}/{key_id}/rotate", {"overlap_seconds": 0, **body}, key=key)
+
+
+def test_a_rotation_is_refused_while_a_secret_waits_to_be_picked_up(
+    client, waiting, first_key, free_again
+):
+    free_again()
+
+    refused = rotate(client, waiting, first_key)
+    picked_up = pick_up(client, waiting, first_key)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "pick_up_waiting")
+    assert "replace_pick_up" in refused.json()["detail"]
+    assert picked_up.status_code == 201
+
+
+def test_a_confirmed_rotation_gives_up_what_waits(client, waiting, first_key, free_again):
+    free_again()
+
+    rotated = rotate(client, waiting, first_key, replace_pick_up=True)
     late = pick_up(client, waiting, first_key)
 
     assert rotated.status_code == 200
     assert rotated.json()["pick_up"] is None
     assert (late.status_code, late.json()["code"]) == (409, "nothing_to_pick_up")
+
+
+def test_what_can_no_longer_be_picked_up_does_not_stop_a_rotation(
+    client, waiting, first_key, free_again
+):
+    free_again()
+    with outside_command("Let time pass"):
+        PickUp.objects.update(until=timezone.now())
+
+    assert rotate(client, waiting, first_key).status_code == 200
+
+
+def test_a_held_rotation_does_not_give_up_what_waits_by_then(
+    client, second_key, first_key, creating_needs_two, ann, bob
+):
+    policies = {each.governs: each for each in Policy.objects.all()}
+    with outside_command("Several at once"):
+        policies["apikeys.rotate"].edit(one_open_request=False)
+    first, second, confirmed = [
+        call(client, "POST", f"{KEYS}/{second_key.id}/rotate", body, key=first_key)
+        for body in (
+            {"overlap_seconds": 0},
+            {"overlap_seconds": 1},
+            {"overlap_seconds": 0, "replace_pick_up": True},
+        )
+    ]
+    requests = {each.command_id: each for each in ApprovalRequest.objects.all()}
+    by_command = {str(command_id): each for command_id, each in requests.items()}
+
+    states = [
+        approved(by_command[answer["Command-Id"]], ann, bob).state
+        for answer in (first, second, confirmed)
+    ]
+
+    assert states == ["executed", "refused", "executed"]
+    outcome = ApprovalRequest.objects.get(command_id=second["Command-Id"]).outcome
+    assert "can pick up a secret" in outcome
+    assert PickUp.objects.count() == 1
+
+
+def test_a_confirmed_rotation_says_so_to_approvers(second_key):
+    command = RotateApiKey(api_key_id=second_key.id, overlap_seconds=0, replace_pick_up=True)
+
+    assert "waiting to be picked up is given up" in command.describe("the key")
+
+
+@pytest.fixture
+def created(client, first_key, creating_needs_two, ann, bob):
+    """A function that sends the same approved creation again, and returns its note."""
+
+    def send():
+        answer = call(client, "POST", KEYS, {"name": "ci"}, key=first_key, Idempotency_Key="c-1")
+        return answer.json()
+
+    send()
+    approved(ApprovalRequest.objects.get(), ann, bob)
+    return send
+
+
+def test_a_note_says_that_the_secret_is_waiting(client, created, first_key):
+    body = created()
+
+    assert body["secret"] is None
+    assert "never shown. It is waiting to be picked up" in body["secret_note"]
+    assert f"POST {body['url']}/secret" in body["secret_note"]
+    assert "rotate" not in body["secret_note"]
+
+
+def test_a_note_says_that_the_secret_was_picked_up(client, created, first_key):
+    pick_up(client, created()["id"], first_key)
+
+    assert "shown once, when it was picked up" in created()["secret_note"]
+
+
+@pytest.mark.parametrize("how", ["too late", "given up", "deleted"])
+def test_a_note_says_that_the_secret_was_never_shown(how, client, created, first_key, free_again):
+    key_id = created()["id"]
+    free_again()
+    if how == "too late":
+        with outside_command("Let time pass"):
+            PickUp.objects.update(until=timezone.now())
+    elif how == "given up":
+        rotate(client, key_id, first_key, replace_pick_up=True)
+    else:
+        call(client, "DELETE", f"{KEYS}/{key_id}", key=first_key)
+
+    note = created()["secret_note"]
+
+    assert "never shown, and it can no longer be picked up" in note
 
 
 @pytest.mark.parametrize("governs", ["apikeys.*", "*"])

@@ -25,7 +25,7 @@ def test_a_customer_is_made_with_its_people(dana, capsys):
 
 
 def test_an_unknown_member_is_refused_and_nothing_is_created(dana):
-    with pytest.raises(CommandError, match="There is no user named nobody"):
+    with pytest.raises(CommandError, match="There is no user named “nobody”"):
         call_command("create_customer", "Initech", "--member", "dana", "--member", "nobody")
 
     assert not Customer.objects.filter(name="Initech").exists()
@@ -58,8 +58,8 @@ def test_the_secret_alone_goes_to_standard_output(client, dana, acme, capsys):
     ("arguments", "said"),
     [
         (("--customer", "Acme"), "Missing: --owner, --name"),
-        (("--customer", "Nowhere", "--owner", "dana", "--name", "x"), "no customer Nowhere"),
-        (("--customer", "Acme", "--owner", "nobody", "--name", "x"), "no user nobody"),
+        (("--customer", "Nowhere", "--owner", "dana", "--name", "x"), "no customer “Nowhere”"),
+        (("--customer", "Acme", "--owner", "nobody", "--name", "x"), "no user “nobody”"),
         ((*FULL, "--network", "10.0.0.1/8"), "10.0.0.1/8|network"),
         ((*FULL, "--scope", "everything"), "scope"),
         ((*FULL, "--expires", "2020-01-01T00:00:00Z"), "expires_at"),

@@ -128,7 +128,7 @@ ACTIONS = st.lists(
     st.tuples(
         st.sampled_from(
             ["approve", "approve", "approve", "deny", "take_back", "leave", "join", "deactivate",
-             "activate", "loosen", "drop_policy", "expire"]
+             "activate", "loosen", "raise", "drop_policy", "forbid", "permit", "expire"]
         ),
         st.integers(0, 3),
     ),
@@ -140,12 +140,12 @@ ACTIONS = st.lists(
 class World:
     """One held command, four people, and a model of who counts, kept beside the real thing."""
 
-    quorum = 2
+    stored_quorum = 2
 
     def __init__(self, owner: Any, acme: Any, dana: User, group: Group) -> None:
         self.owner, self.group = owner, group
         self.people = [member(f"person{n}", acme, groups=[group]) for n in range(4)]
-        self.policy = policy("apikeys.disable", group=group, quorum=self.quorum)
+        self.policy = policy("apikeys.disable", group=group, quorum=self.stored_quorum)
         self.key = create_key(dana, acme, name="target")
         context = Context(actor=actor_for_user(dana))
         self.held = dispatch(DisableApiKey(api_key_id=self.key.id), context=context)
@@ -155,6 +155,17 @@ class World:
     @property
     def request(self) -> ApprovalRequest:
         return ApprovalRequest.objects.get(command_id=self.held.command_id)
+
+    @property
+    def quorum(self) -> int:
+        """The approvals needed now: today's policy may require more than the stored one."""
+        rules = Rule.objects.filter(policy=self.policy, policy__is_enabled=True)
+        return max(self.stored_quorum, *rules.values_list("quorum", flat=True), 0)
+
+    @property
+    def is_forbidden(self) -> bool:
+        """True while a policy forbids the command."""
+        return Policy.objects.filter(effect="forbid", is_enabled=True).exists()
 
     def counting(self) -> set[int]:
         """Who approves, is active and belongs to the group at this instant."""
@@ -169,8 +180,11 @@ class World:
             "join": lambda: person.groups.add(self.group),
             "deactivate": lambda: User.objects.filter(pk=person.pk).update(is_active=False),
             "activate": lambda: User.objects.filter(pk=person.pk).update(is_active=True),
-            "loosen": self._loosen,
-            "drop_policy": self._drop_policy,
+            "loosen": lambda: self._edit(quorum=1),
+            "raise": lambda: self._edit(quorum=3),
+            "drop_policy": lambda: self._disable(self.policy),
+            "forbid": self._forbid,
+            "permit": lambda: self._disable(*Policy.objects.filter(effect="forbid")),
             "expire": self._expire,
         }
         if action in simple:
@@ -190,15 +204,18 @@ class World:
         change(person.pk)
         return action == "approve"
 
-    def _loosen(self) -> None:
-        with outside_command("Loosen the rule"):
-            Rule.objects.filter(policy=self.policy).update(quorum=1)
+    def _edit(self, *, quorum: int) -> None:
+        with outside_command("Change the rule"):
+            Rule.objects.filter(policy=self.policy).update(quorum=quorum)
             Policy.objects.get(pk=self.policy.pk).edit()
 
-    def _drop_policy(self) -> None:
-        with outside_command("Drop the policy"):
-            policies = Policy.objects.filter(pk=self.policy.pk, is_enabled=True)
-            for present in policies:
+    def _forbid(self) -> None:
+        policy("apikeys.disable", group=self.group, quorum=1, effect="forbid")
+
+    def _disable(self, *policies: Policy) -> None:
+        with outside_command("Disable policies"):
+            enabled = [each.pk for each in policies]
+            for present in Policy.objects.filter(pk__in=enabled, is_enabled=True):
                 present.disable()
 
     def _expire(self) -> None:
@@ -225,9 +242,11 @@ def test_nothing_is_executed_unless_the_requirements_hold_at_that_instant_and_ne
         if is_executed and not executed_before:
             assert took_approval
             assert not was_expired
+            assert not world.is_forbidden
             assert len(world.counting()) >= world.quorum
         elif not is_executed and took_approval:
             assert len(world.counting()) < world.quorum
+            assert not world.is_forbidden
         executed_before = is_executed
 
     finals = CommandRecord.objects.filter(

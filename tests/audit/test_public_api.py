@@ -53,6 +53,7 @@ PUBLIC = {
         "handles",
         "identifier",
         "known_scopes",
+        "message_type_of",
         "normal_address",
         "outside_command",
         "pending_by_subject",

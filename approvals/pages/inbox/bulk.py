@@ -1,15 +1,19 @@
 """Decisions on several requests with one form: the confirmation page, and the results."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
 from approvals.models import ApprovalRequest
+from approvals.pages.feedback import Result
 from approvals.pages.request.decision import Displayed, decide
 from approvals.requests import effects, listing
 from approvals.requests.approvers import missing_after
+from approvals.requests.flags import requester_flags
 from approvals.requests.presentation import Ballot, Presented, approve_label, present
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON, actor_of_request
@@ -19,11 +23,20 @@ MOST = 100
 
 
 class Candidate(NamedTuple):
-    """A selected request: the effect of the decision, or the obstacle to it."""
+    """A selected request: the effect of the decision, or the obstacle to it.
+
+    ``warnings`` are reasons why its execution would currently be refused.
+    """
 
     presented: Presented
     obstacle: str
     effect: str
+    warnings: Sequence[str]
+
+    @property
+    def is_preselected(self) -> bool:
+        """True if the decision is possible, and would not lead to a refused execution."""
+        return not self.obstacle and (self.effect == effects.ENDS or not self.warnings)
 
     @property
     def consequence(self) -> str:
@@ -47,12 +60,12 @@ def outcome(
         (each, decide(each, verb=verb, displayed=_displayed(each, request), request=request))
         for each in requests
     ]
-    done = sum(feedback.is_done for _, feedback in results)
+    counted = Counter(feedback.result for _, feedback in results)
     changed = [str(each.pk) for each, feedback in results if feedback.has_changed]
     return {
         "title": "Outcome",
         "results": results,
-        "summary": f"{done} of {len(results)} decided.",
+        "summary": ", ".join(f"{counted[each]} {each}" for each in Result if counted[each]) + ".",
         "reason": request.POST.get("reason", ""),
         **_form(_changed(changed, verb=verb, actor=actor_of_request(request)), verb=verb),
     }
@@ -61,18 +74,23 @@ def outcome(
 def candidates(requests: Sequence[ApprovalRequest], *, verb: str, actor: Actor) -> list[Candidate]:
     """Return the effect of the decision on each request, or the obstacle to it.
 
-    Only requests with an obstacle need further queries.
+    Only requests with an obstacle, and the requesters of those with a last vote, need further
+    queries.
     """
     rows = present(requests, actor=actor)
     pks = [row.request.pk for row in rows]
     decidable = set(listing.needing_vote_of(actor).filter(pk__in=pks).values_list("pk", flat=True))
     deciding = [row.request for row in rows if row.request.pk in decidable]
     missing = missing_after(deciding, person_id=int(actor.person_id)) if deciding else {}
+    last_votes = [each.pk for each in deciding if verb == "approve" and not missing.get(each.pk)]
+    more = _requester_flags([row for row in rows if row.request.pk in last_votes])
     return [
-        Candidate(
+        _candidate(
             row,
-            _obstacle(row, verb=verb, actor=actor, may=row.request.pk in decidable),
-            _effect(row, verb=verb, missing=missing.get(row.request.pk, 0)),
+            verb=verb,
+            obstacle=_obstacle(row, verb=verb, actor=actor, may=row.request.pk in decidable),
+            missing=missing.get(row.request.pk, 0),
+            more=more.get(row.request.pk, ()),
         )
         for row in rows
     ]
@@ -94,10 +112,27 @@ def _obstacle(presented: Presented, *, verb: str, actor: Actor, may: bool) -> st
     return "" if may else Ballot(presented, actor=actor).obstacle
 
 
-def _effect(presented: Presented, *, verb: str, missing: int) -> str:
-    if verb == "deny":
-        return effects.ENDS
-    return effects.of_approval(missing=missing, warnings=presented.flags)
+def _candidate(
+    presented: Presented, *, verb: str, obstacle: str, missing: int, more: Sequence[str]
+) -> Candidate:
+    """Return a request with the effect of the decision; ``more`` are flags of its requester."""
+    warnings = sorted({*presented.flags, *more})
+    approval = effects.of_approval(missing=missing, warnings=warnings)
+    return Candidate(presented, obstacle, effects.ENDS if verb == "deny" else approval, warnings)
+
+
+def _requester_flags(rows: Sequence[Presented]) -> dict[UUID, list[str]]:
+    """Return the flags of the requesters: of each requester and command type, looked up once."""
+
+    def key(row: Presented) -> tuple[str, str, str]:
+        asked = row.request
+        return asked.requester_kind, asked.requester_id, asked.message_type
+
+    found = {
+        requester: requester_flags(row.request, row.command)
+        for requester, row in {key(row): row for row in rows}.items()
+    }
+    return {row.request.pk: found[key(row)] for row in rows}
 
 
 def _changed(identifiers: Sequence[str], *, verb: str, actor: Actor) -> list[Candidate]:
@@ -109,6 +144,7 @@ def _changed(identifiers: Sequence[str], *, verb: str, actor: Actor) -> list[Can
             row,
             "" if verb in ballot.effects else ballot.obstacle or row.problem,
             ballot.effects.get(verb, ""),
+            ballot.warnings,
         )
         for row, ballot in ballots
     ]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission, User
+from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest
 from django.utils.text import get_text_list
 
@@ -111,6 +112,8 @@ def confirmation_of(command: Command, *, request: HttpRequest) -> Confirmation:
         approval = _approval(command)
     except CommandError as refusal:
         obstacle = refusal.message
+    except ObjectDoesNotExist:
+        obstacle = "It does not exist, or no longer."
     return Confirmation(
         sentence=sentence_for(command, actor=actor_of_request(request)),
         effects=[] if obstacle else effects_of(command),

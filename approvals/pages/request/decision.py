@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from approvals.decisions import commands
 from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import EffectChanged
-from approvals.pages.feedback import Feedback, feedback_on
+from approvals.pages.feedback import Feedback, Result, feedback_on
 from approvals.requests import effects
 from approvals.requests.presentation import present, sentence_of
 from approvals.requests.resubmission import resubmitted
@@ -90,7 +90,8 @@ def decide(
     except CommandError as error:
         sentence = sentence_of(approval_request, actor=actor)
         feedback = Feedback(f"{sentence}: {error.message}", levels.ERROR, sentence=sentence)
-        return feedback._replace(has_changed=isinstance(error, EffectChanged))
+        has_changed = isinstance(error, EffectChanged)
+        return feedback._replace(has_changed=has_changed, result=Result.NOT_DECIDED)
     if isinstance(outcome, Completed) and verb != "raise_again":
         return _done(command, outcome, actor=actor)
     sentence = sentence_of(approval_request, actor=actor)
@@ -162,4 +163,19 @@ def _done(command: Command, outcome: Completed, *, actor: Actor) -> Feedback:
             message = f"{row.get_state_display()}: {sentence}."
         case _:
             message, level = f"{sentence}: {row.outcome}", levels.WARNING
-    return Feedback(message, level, sentence=sentence)
+    return Feedback(message, level, sentence=sentence, result=_result_in(row.state))
+
+
+def _result_in(state: str) -> Result:
+    """Return the result of a decision that left its request in this state."""
+    match state:
+        case State.EXECUTED:
+            return Result.EXECUTED
+        case State.REFUSED:
+            return Result.REFUSED
+        case State.FAILED:
+            return Result.FAILED
+        case State.DENIED:
+            return Result.DENIED
+        case _:
+            return Result.RECORDED

@@ -11,6 +11,7 @@ from approvals.decisions.events import RequestSuperseded
 from approvals.decisions.evidence import records_of
 from approvals.decisions.rehearsal import rehearse
 from approvals.models import ApprovalRequest, State
+from approvals.models.requests import NEVER
 from approvals.pages import links
 from approvals.pages.request.differences import differences
 from approvals.pages.request.matching_policies import difference_to_today, matching_policies
@@ -129,13 +130,19 @@ def _clocks(presented: Presented) -> list[Clock]:
     left = _distance(request.approve_by, now) if request.state == State.PENDING else ""
     clocks = [
         Clock("requested", request.requested_at, presented.age),
-        Clock("approve by", request.approve_by, left, bool(left) and presented.is_urgent),
+        _approve_by(request, left, is_urgent=bool(left) and presented.is_urgent),
         _execute_by(request, now),
     ]
     if request.decided_at:
         ago = f"{timesince(request.decided_at, now, depth=1)} ago"
         clocks.append(Clock("decided", request.decided_at, ago))
     return clocks
+
+
+def _approve_by(request: ApprovalRequest, left: str, *, is_urgent: bool) -> Clock:
+    if request.approve_by == NEVER:
+        return Clock("approve by", None, "no deadline: it has to be decided")
+    return Clock("approve by", request.approve_by, left, is_urgent)
 
 
 def _execute_by(request: ApprovalRequest, now: datetime) -> Clock:

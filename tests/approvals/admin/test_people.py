@@ -21,6 +21,7 @@ from tests.approvals.people_pages import (
     button,
     confirmed,
     said,
+    sent,
     text,
     url_of,
 )
@@ -530,3 +531,19 @@ def test_the_confirmation_of_a_deletion_names_those_who_lose_the_membership(
     found = asked(browser(manager), f"{url_of(chess)}ask/", {"verb": "delete"})
 
     assert found.confirmations[0].effects == ["These people lose the membership: “dana”, “gus”."]
+
+
+@pytest.mark.parametrize("number", [0, 10**9, 10**30])
+def test_a_choice_that_does_not_exist_is_answered_in_words(
+    number, dana, chess, manager, policy_owners, browser
+):
+    mia, before = browser(manager), people()
+
+    for row in (dana, chess):
+        for verb in ("join", "leave", "approver", "no_approver", "grant", "revoke"):
+            form = {"verb": verb, "user": number, "group": number, "permission": "no.such"}
+            assert sent(mia, f"{url_of(row)}ask/", form).status_code in (200, 302)
+    new = {"username": "erin", "email": "erin@example.com", "group": number}
+    assert mia.post(NEW_APPROVER, new).status_code == 200
+
+    assert people() == before

@@ -227,7 +227,7 @@ def test_a_subject_that_has_changed_is_refused_as_stale(waiting, first_key, fay,
 
     assert (request.state, request.outcome_code) == ("refused", "stale")
     assert request.outcome.startswith(
-        "Break-glass by fay, ticket INC-17: “Leak in progress”. Refused on execution: "
+        "Break-glass by fay, ticket INC-17: “Leak in progress”. Not executed: "
     )
     settled = EventRecord.objects.get(message_type="approvals.settled", subject_id=str(waiting.pk))
     assert settled.data["outcome_code"] == "stale"

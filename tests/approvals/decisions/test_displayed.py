@@ -209,7 +209,7 @@ def test_each_selected_request_has_its_own_effect(waiting, ann, bob, browser):
     assert "now: you are the last vote" in content
     assert f'name="effect-{waiting.pk}" value="executes"' in content
     assert ">Confirmed</textarea>" in content
-    assert "0 of 1 decided." in content
+    assert "1 not decided." in content
     assert is_enabled()
 
     answer = select(client, "approve", waiting)

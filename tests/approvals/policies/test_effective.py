@@ -406,7 +406,12 @@ def time_out(command, context):
 def tighten_as_before(command, context):
     """Replace the one request by a stricter one, as *Tighten* of earlier versions."""
     request = ApprovalRequest.objects.get()
-    successor = request.supersede(request.command(), requirements=request.requirements)
+    held_command = request.command()
+    own = ("id", "payload", "seal", "digest", "row_seal")
+    fields = [each.attname for each in request._meta.fields if each.name not in own]
+    successor = ApprovalRequest(**{name: getattr(request, name) for name in fields})
+    request.settle("superseded", outcome=f"Replaced by a stricter request: {successor}.")
+    successor.add_sealed(held_command)
     context.emit(RequestSuperseded(approval_request_id=request.pk, successor_id=successor.pk))
 
 

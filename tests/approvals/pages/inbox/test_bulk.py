@@ -1,6 +1,10 @@
 """Several requests decided with one form: asked once more before, told one by one after."""
 
+import re
+from uuid import UUID
+
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.test import Client
 
 from apikeys.models import ApiKey
@@ -16,9 +20,11 @@ from tests.approvals.admin_pages import (
     results,
     said,
     select,
+    selection,
 )
-from tests.approvals.asking import asks_for_many
-from tests.conftest import member
+from tests.approvals.asking import asks_for_many, switch_off
+from tests.conftest import completed, member
+from tests.probes import to
 from tests.tampering import let_time_pass, tamper
 
 
@@ -32,6 +38,17 @@ def candidates(answer):
     return {each.presented.request.pk: each for each in answer.context["candidates"]}
 
 
+def checked(answer):
+    """Return the ids of the requests whose checkbox is checked."""
+    boxes = re.findall(r'<input type="checkbox"[^>]*>', answer.content.decode())
+    return {UUID(re.search('value="([^"]+)"', box)[1]) for box in boxes if " checked" in box}
+
+
+def marks(answer):
+    """Return the class and the word of each result."""
+    return re.findall(r'<span class="status ([^"]*)">([^<]*)</span>', answer.content.decode())
+
+
 def test_each_sentence_and_digest_is_shown_before_anything_is_decided(three, ann, browser):
     answer = confirm(browser(ann), "approve", *three)
 
@@ -42,7 +59,8 @@ def test_each_sentence_and_digest_is_shown_before_anything_is_decided(three, ann
     assert content.count("<bdi>Disable API key") == 3
     assert content.count("Approve (1 more needed after you)") == 3
     assert "You can decide 3 of the 3 selected requests" in content
-    assert ">Approve 3 now</button>" in content
+    assert ">Approve the selected requests</button>" in content
+    assert checked(answer) == {each.pk for each in three}
     assert not Vote.objects.exists()
 
 
@@ -70,6 +88,91 @@ def test_what_one_cannot_decide_is_said_why_and_not_sent(three, ann, bob, browse
     assert found[open_one.pk].obstacle == ""
     assert f'name="request" value="{voted.pk}"' not in content
     assert f'name="request" value="{open_one.pk}"' in content
+
+
+def test_what_would_be_refused_is_not_preselected_and_says_why(three, ann, bob, browser):
+    stale, open_one, last_vote = three
+    completed(to(switch_off, UUID(stale.subject_id)))
+    decide(browser(bob), last_vote, "approve")
+    client = browser(ann)
+
+    approving, denying = (confirm(client, verb, *three) for verb in bulk.VERBS)
+
+    assert checked(approving) == {open_one.pk, last_vote.pk}
+    assert "Changed since the request: is enabled." in approving.content.decode()
+    assert f'type="checkbox" name="request" value="{stale.pk}"' in approving.content.decode()
+    assert checked(denying) == {each.pk for each in three}
+
+
+@pytest.mark.parametrize("lost", ["account", "permission"])
+def test_a_last_vote_for_a_requester_who_lost_the_right_is_not_preselected(
+    lost, waiting, dana, ann, bob, browser
+):
+    decide(browser(bob), waiting, "approve")
+    if lost == "account":
+        User.objects.filter(pk=dana.pk).update(is_active=False)
+    else:
+        dana.user_permissions.remove(Permission.objects.get(codename="disable_apikey"))
+
+    answer = confirm(browser(ann), "approve", waiting)
+
+    (found,) = candidates(answer).values()
+    assert checked(answer) == set()
+    assert found.effect == "refused_on_execution"
+    assert found.warnings[0] in answer.content.decode()
+
+
+def test_only_what_stays_selected_is_decided(three, ann, browser):
+    client = browser(ann)
+    fields = selection(client, "approve", *three) | {"request": [str(three[1].pk)]}
+
+    answer = client.post(SELECTED, fields)
+
+    assert len(results(answer)) == 1
+    assert set(Vote.objects.values_list("request", flat=True)) == {three[1].pk}
+
+
+def test_the_results_tell_executed_recorded_refused_and_undecided_apart(
+    three, dana, acme, ann, bob, browser, context_of
+):
+    executed, refused, recorded = three
+    (voted,) = asks_for_many(dana, acme, context_of, count=1)
+    for each in (executed, refused):
+        decide(browser(bob), each, "approve")
+    client = browser(ann)
+    decide(client, voted, "approve")
+    completed(to(switch_off, UUID(refused.subject_id)))
+
+    answer = select(client, "approve", executed, refused, recorded, voted)
+
+    assert dict(zip(marks(answer), results(answer), strict=True)).keys() == {
+        ("status-executed", "executed"),
+        ("status-refused", "refused"),
+        ("", "recorded"),
+        ("status-refused", "not decided"),
+    }
+    assert "1 executed, 1 recorded, 1 refused, 1 not decided." in answer.content.decode()
+    refused.refresh_from_db()
+    assert refused.outcome == (
+        "Approved, but not executed: The subject has changed since the request."
+    )
+    assert any(each.endswith(refused.outcome) for each in results(answer))
+
+
+def test_a_crash_is_marked_as_failed(waiting, ann, bob, browser, monkeypatch):
+    decide(browser(bob), waiting, "approve")
+    monkeypatch.setattr(ApiKey, "disable", lambda _: 1 / 0)
+
+    answer = select(browser(ann), "approve", waiting)
+
+    assert marks(answer) == [("status-refused", "failed")]
+    assert "Approved, but failed on execution" in results(answer)[0]
+
+
+def test_denials_are_marked_as_denied(three, ann, browser):
+    answer = select(browser(ann), "deny", *three, reason="Still in use")
+
+    assert marks(answer) == [("", "denied")] * 3
 
 
 def test_who_has_no_vote_gets_no_button(three, iris, browser):
@@ -140,7 +243,8 @@ def test_the_last_votes_carry_out(three, ann, bob, browser):
     answer = select(browser(ann), "approve", *three)
 
     assert all(each.startswith("Approved and executed") for each in results(answer))
-    assert "3 of 3 decided." in answer.content.decode()
+    assert marks(answer) == [("status-executed", "executed")] * 3
+    assert "3 executed." in answer.content.decode()
     assert not ApiKey.objects.filter(is_enabled=True).exists()
 
 

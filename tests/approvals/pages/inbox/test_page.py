@@ -16,9 +16,9 @@ from approvals.requests.listing import needing_vote_of
 from approvals.requests.presentation import Ballot, present
 from audit.bus.context import Context
 from tests.approvals.admin_pages import LIST, ask, decide, let_in, listed, page
-from tests.approvals.asking import asks_for_many
+from tests.approvals.asking import asks_for_many, switch_off
 from tests.conftest import actor, completed, create_key, held, member, policy
-from tests.probes import change_the_name, to
+from tests.probes import to
 from tests.tampering import let_time_pass, rewrite, tamper
 
 TABS = ("needs", "mine", "watching", "done")
@@ -160,12 +160,12 @@ def test_flags_say_what_is_wrong_and_conflicts_lead_to_each_other(
 ):
     policy("apikeys.enable", group=security, quorum=1)
     other = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
-    completed(to(change_the_name, first_key.id))
+    completed(to(switch_off, first_key.id))
     User.objects.filter(pk=dana.pk).update(is_active=False)
 
     content = listed(browser(ann))
 
-    assert content.count("Changed since the request: name.") == 2
+    assert content.count("Changed since the request: is enabled.") == 2
     assert content.count("The account or credential of the requester is no longer valid.") == 2
     assert content.count("Conflicts with another open request") == 2
     for request, words in ((waiting, "Disable API key"), (other, "Enable API key")):

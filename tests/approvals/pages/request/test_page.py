@@ -22,6 +22,7 @@ from tests.approvals.admin_pages import (
     section,
     text,
 )
+from tests.approvals.asking import switch_off
 from tests.conftest import completed, held, member, policy
 from tests.probes import change_the_name, to
 from tests.tampering import tamper
@@ -75,7 +76,7 @@ def test_one_person_counts_for_one_rule_also_on_the_button(
 
 def test_the_last_vote_on_what_will_be_refused_says_so(waiting, first_key, ann, bob, browser):
     decide(browser(bob), waiting, "approve")
-    completed(to(change_the_name, first_key.id))
+    completed(to(switch_off, first_key.id))
 
     content = page(browser(ann), waiting)
 
