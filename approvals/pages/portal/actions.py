@@ -1,4 +1,4 @@
-"""What requesters do on the pages of their requests: each form is one command."""
+"""Actions of requesters on the pages of their requests: each form sends one command."""
 
 from typing import NamedTuple
 
