@@ -49,6 +49,7 @@ class CreateUser(Command):
 
     username: str
     email: str = ""
+    confirm_similar_name: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +180,7 @@ class CreateGroup(Command):
     depends_on = ()
 
     group_name: str
+    confirm_similar_name: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,6 +192,7 @@ class RenameGroup(_OnGroup):
     depends_on = ("name",)
 
     group_name: str
+    confirm_similar_name: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

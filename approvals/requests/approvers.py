@@ -163,6 +163,21 @@ def eligible_people(request: ApprovalRequest) -> set[int]:
     return set().union(*(slot.people for slot in eligible))
 
 
+def remaining_approvers(requests: Collection[ApprovalRequest]) -> Mapping[UUID, list[str]]:
+    """Return the names of the people who can still vote on each pending request."""
+    pending = [each for each in requests if each.present_state is State.PENDING]
+    electorate, remaining = evaluation.Electorate(pending), {}
+    for request in pending:
+        slots = electorate.eligible(request)
+        voted = {vote.voter_id for vote in request.current_votes()}
+        remaining[request.pk] = set().union(*(slot.people for slot in slots)) - voted
+    names = _names(set().union(*remaining.values()))
+    return {
+        pk: sorted(names[person] for person in people if person in names)
+        for pk, people in remaining.items()
+    }
+
+
 def people_to_ask() -> list[str]:
     """Return the usernames of some people who may add people to groups."""
     managing = get_user_model().objects.with_perm(

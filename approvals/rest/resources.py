@@ -10,7 +10,7 @@ from approvals.models import Decision, Effect, Policy, Rule, State
 from approvals.models.states import ALTERED
 from approvals.requests import effects
 from approvals.requests.comments import comments_on
-from approvals.requests.pending import request_url
+from approvals.requests.pending import page_url, request_url
 from approvals.requests.presentation import Ballot, Presented
 from audit.actors.actors import Actor
 from audit.rest.references import (
@@ -87,7 +87,10 @@ class ApprovalRequestInList(TypedDict):
     state: Annotated[str, one_of([*State.values, ALTERED])]
     what: Annotated[str | None, "The effect in one sentence; null if it cannot be verified."]
     problem: Annotated[str | None, "The reason why it cannot be verified."]
-    warnings: Annotated[list[str], "Reasons why it would fail even if approved."]
+    warnings: Annotated[
+        list[str],
+        "Reasons why it would fail even if approved, and names that it is easily confused with.",
+    ]
     type: Annotated[str, "The command type, such as apikeys.disable."]
     command: CommandReference
     subject: Reference | None
@@ -110,6 +113,7 @@ class ApprovalRequestResource(ApprovalRequestInList):
     my_vote: MyVote
     number: Annotated[int, "The number of the request's last event: send it with a decision."]
     effects: Effects
+    page_url: Annotated[str, "The page of the request for its requester, in a browser."]
     outcome: str
     outcome_code: Annotated[
         str | None,
@@ -163,7 +167,7 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
     mine = Ballot(presented, actor=actor)
     return {
         **approval_request_in_list(presented),
-        "warnings": mine.warnings,
+        "warnings": [*mine.warnings, *filter(None, [presented.likeness])],
         "votes": [
             resource(VoteResource, vote, voter=vote.voter_label, stands=vote.pk in current)
             for vote in cast
@@ -171,6 +175,7 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
         "my_vote": {"may": mine.may_deny, "why": mine.obstacle},
         "number": request.number,
         "effects": _effects(mine),
+        "page_url": page_url(request.pk),
         "outcome": request.outcome,
         "outcome_code": request.outcome_code or None,
         "comments": [
@@ -192,7 +197,7 @@ def approval_request_in_list(presented: Presented) -> ApprovalRequestInList:
         state=request.present_state,
         what=None if presented.problem else presented.sentence,
         problem=presented.problem or None,
-        warnings=presented.flags,
+        warnings=[*presented.flags, *filter(None, [presented.likeness])],
         type=request.message_type,
         command={"id": str(request.command_id), "url": status_url(request.command_id)},
         subject=reference(request.subject_type, request.subject_id),
