@@ -7,8 +7,9 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
+from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_safe
 
 from approvals.decisions.rehearsal import LONG_TIMEOUT, SHORT_TIMEOUT
@@ -21,11 +22,23 @@ from approvals.pages.request import decision
 from approvals.pages.request import page as request_page
 from approvals.pages.unsent import keeping_reason, kept_reason
 from approvals.requests import listing
+from audit.actors.actors import Actor
 from audit.entry.requests import actor_of_request
 from audit.pages.admin import HistoryAdmin
 
 _LIST = "admin:approvals_approvalrequest_changelist"
 _UNDECIDED = "Nothing was decided"
+
+
+def _linked(message: str, page: str) -> str:
+    return format_html('{} <a href="{}">Open the decided request</a>', message, page)
+
+
+def _next_page(actor: Actor) -> str:
+    """Return the page of the request that needs the person's decision first, or the inbox."""
+    waiting = listing.needing_vote_of(actor).order_by("approve_by", "pk")
+    request_id = waiting.values_list("pk", flat=True).first()
+    return links.request_url(request_id) if request_id else reverse(_LIST)
 
 
 @admin.register(ApprovalRequest)
@@ -82,12 +95,21 @@ class ApprovalRequestAdmin(HistoryAdmin):
         if request.method != "POST":
             return not_sent(request, links.request_url(row.pk), fact=_UNDECIDED)
         verb = request.POST.get("decision", "")
+        if verb in decision.MISSING_REASONS and not request.POST.get("reason", "").strip():
+            missing = decision.MISSING_REASONS[verb]
+            self.message_user(request, missing, messages.ERROR)
+            return self._request_page(
+                request, object_id, timeout=SHORT_TIMEOUT, reason_error=missing
+            )
         displayed = decision.Displayed.of(request.POST, suffix="", effect=f"effect-{verb}")
         decided = decision.decide(row, verb=verb, displayed=displayed, request=request)
+        page = links.request_url(row.pk)
+        if decided.level != messages.ERROR and verb in decision.LEADS_ON:
+            self.message_user(request, _linked(decided.message, page), decided.level)
+            return redirect(_next_page(actor_of_request(request)))
         self.message_user(request, decided.message, decided.level)
         if decided.has_changed:
             return self._request_page(request, object_id, timeout=SHORT_TIMEOUT)
-        page = links.request_url(row.pk)
         if decided.secret is None:
             return redirect(page)
         shown = {"title": "Shown once", "secret": decided.secret, "back": page}
@@ -112,9 +134,15 @@ class ApprovalRequestAdmin(HistoryAdmin):
         return self.page(request, "approvals/selected.html", **context)
 
     def _request_page(
-        self, request: HttpRequest, object_id: str, *, timeout: timedelta | None
+        self,
+        request: HttpRequest,
+        object_id: str,
+        *,
+        timeout: timedelta | None,
+        reason_error: str = "",
     ) -> HttpResponse:
         row = self.visible(request, object_id)
         context = request_page.read(row, actor=actor_of_request(request), timeout=timeout)
         context["typed_reason"] = request.POST.get("reason") or kept_reason(request)
+        context["reason_error"] = reason_error
         return self.page(request, "approvals/request.html", **context)
