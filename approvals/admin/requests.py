@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_safe
@@ -22,23 +22,16 @@ from approvals.pages.request import decision
 from approvals.pages.request import page as request_page
 from approvals.pages.unsent import keeping_reason, kept_reason
 from approvals.requests import listing
-from audit.actors.actors import Actor
 from audit.entry.requests import actor_of_request
 from audit.pages.admin import HistoryAdmin
 
 _LIST = "admin:approvals_approvalrequest_changelist"
+_NEXT = "admin:approvals_approvalrequest_next"
 _UNDECIDED = "Nothing was decided"
 
 
 def _linked(message: str, page: str) -> str:
     return format_html('{} <a href="{}">Open the decided request</a>', message, page)
-
-
-def _next_page(actor: Actor) -> str:
-    """Return the page of the request that needs the person's decision first, or the inbox."""
-    waiting = listing.needing_vote_of(actor).order_by("approve_by", "pk")
-    request_id = waiting.values_list("pk", flat=True).first()
-    return links.request_url(request_id) if request_id else reverse(_LIST)
 
 
 @admin.register(ApprovalRequest)
@@ -53,6 +46,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
     def get_urls(self) -> list[URLPattern]:
         wrap, name = self.admin_site.admin_view, "approvals_approvalrequest"
         return [
+            path("next/", wrap(self.next_view), name=f"{name}_next"),
             path("selected/", wrap(self.selected_view), name=f"{name}_selected"),
             path(
                 "<path:object_id>/decide/",
@@ -83,6 +77,13 @@ class ApprovalRequestAdmin(HistoryAdmin):
         )
         return self._request_page(request, object_id, timeout=SHORT_TIMEOUT if is_read else None)
 
+    @method_decorator(require_safe)
+    def next_view(self, request: HttpRequest) -> HttpResponse:
+        """Redirect to the request that needs the user's decision first, or to the inbox."""
+        waiting = listing.needing_vote_of(actor_of_request(request)).order_by("approve_by", "pk")
+        request_id = waiting.values_list("pk", flat=True).first()
+        return redirect(links.request_url(request_id) if request_id else _LIST)
+
     def try_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show one request with the result of a test run."""
         if request.method != "POST":
@@ -106,7 +107,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
         page = links.request_url(row.pk)
         if decided.level != messages.ERROR and verb in decision.LEADS_ON:
             self.message_user(request, _linked(decided.message, page), decided.level)
-            return redirect(_next_page(actor_of_request(request)))
+            return redirect(_NEXT)
         self.message_user(request, decided.message, decided.level)
         if decided.has_changed:
             return self._request_page(request, object_id, timeout=SHORT_TIMEOUT)

@@ -173,7 +173,7 @@ def test_the_page_shows_the_outcome_of_a_decision(waiting, ann, browser):
 
     response = decide(client, waiting, "approve", reason="Confirmed")
 
-    assert response["Location"] == LIST
+    assert client.get(response["Location"])["Location"] == LIST
     assert "Approved: 1 of 2 “Security”." in client.get(LIST).content.decode()
     content = page(client, waiting)
     assert "Confirmed" in content

@@ -14,10 +14,11 @@ def test_a_decision_leads_to_the_next_request_and_links_back(
     other = ask(create_key(dana, acme, name="second"), dana, context_of)
 
     first = decide(client, waiting, "approve")
+    assert client.get(first["Location"])["Location"] == f"{LIST}{other.pk}/change/"
     second = decide(client, other, "deny", reason="Still in use")
 
-    assert first["Location"] == f"{LIST}{other.pk}/change/"
-    assert second["Location"] == LIST
+    assert first["Location"] == second["Location"] == f"{LIST}next/"
+    assert client.get(first["Location"])["Location"] == LIST
     content = client.get(LIST).content.decode()
     for decided in (waiting, other):
         assert f'<a href="{LIST}{decided.pk}/change/">Open the decided request</a>' in content
