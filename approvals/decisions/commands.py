@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from approvals.requests.comments import COMMENT
+from approvals.requests.correspondence import COMMENT
 from audit.messages.classes import Command, SubjectOf
 
 BREAK_GLASS = "approvals.break_glass"

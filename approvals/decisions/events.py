@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from approvals.requests.reminders import REMINDED
+from approvals.requests.correspondence import REMINDED
 from audit.messages.classes import Event, SubjectOf
 
 

@@ -10,8 +10,8 @@ from approvals.models.states import CHANGES_REQUESTED
 from approvals.policies import built_in, effective, evaluation
 from approvals.requests import effects
 from approvals.requests.approvers import missing_after
+from approvals.requests.correspondence import next_reminder_at
 from approvals.requests.flags import warnings_of
-from approvals.requests.reminders import next_reminder_at
 from audit.bus.context import Context
 from audit.bus.handling import handles
 from audit.messages.characters import actor_name, quoted_text

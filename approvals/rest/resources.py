@@ -9,7 +9,7 @@ from django.utils.duration import duration_iso_string
 from approvals.models import Decision, Effect, Policy, Rule, State
 from approvals.models.states import ALTERED
 from approvals.requests import effects
-from approvals.requests.comments import comments_on
+from approvals.requests.correspondence import comments_on
 from approvals.requests.pending import page_url, request_url
 from approvals.requests.presentation import Ballot, Presented
 from audit.actors.actors import Actor

@@ -15,8 +15,8 @@ from approvals.models.states import CHANGES_REQUESTED
 from approvals.pages.request.page import timeline
 from approvals.requests import listing
 from approvals.requests.approvers import EligibleApprovers, people_to_ask, remaining_approvers
+from approvals.requests.correspondence import next_reminder_at
 from approvals.requests.presentation import Ballot, Presented, present
-from approvals.requests.reminders import next_reminder_at
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON
 from audit.log.orders import Key, Order, Values
