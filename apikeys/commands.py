@@ -1,7 +1,7 @@
 """Commands of customers, their members and API keys."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
@@ -35,6 +35,7 @@ class CreateCustomer(Command):
 
     customer_id: UUID = generated()
     name: str
+    confirm_similar_name: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +82,7 @@ class CreateApiKey(ApiKeyFields, Command):
     depends_on = ()
 
     api_key_id: UUID = generated()
+    confirm_similar_name: bool = False
 
     def __post_init__(self) -> None:
         """Normalize and check the values.
@@ -93,6 +95,12 @@ class CreateApiKey(ApiKeyFields, Command):
     def columns(self) -> dict[str, Any]:
         """Return the columns of the new key, each with its value."""
         return _columns(self)
+
+    def content(self) -> dict[str, Any]:
+        """Return the fields of the new key."""
+        return {each.name: getattr(self, each.name) for each in fields(ApiKeyFields)}
+
+    proposed_values = content
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +126,7 @@ class UpdateApiKey(_OnKey):
     expires_at: datetime | None = None
     metadata: dict[str, Any] | None = None
     cleared: tuple[Literal["not_before", "expires_at"], ...] = ()
+    confirm_similar_name: bool = False
 
     def __post_init__(self) -> None:
         """Normalize and check the values.

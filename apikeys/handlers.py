@@ -1,11 +1,26 @@
 """Handlers of customer and API key commands."""
 
+from collections.abc import Sequence
 from datetime import timedelta
+from uuid import UUID
 
 from apikeys import commands, events, rights
-from apikeys.models import ApiKey, Customer, Membership, limits, refusals
+from apikeys.models import ApiKey, Customer, KeyName, limits, refusals
+from apikeys.models.names import check_new_name, similar_keys
 from apikeys.models.tokens import Token
-from audit.domain import Context, Subject, check_name, handles, pending_on, precondition
+from audit.domain import (
+    Actor,
+    Context,
+    Subject,
+    check_confirmed,
+    check_name,
+    confusable_with,
+    finds_similar,
+    handles,
+    pending_on,
+    precondition,
+    quoted,
+)
 
 # What a key may always do to itself, and what protects it from its own changes while it waits.
 _REVOKING = {
@@ -19,9 +34,30 @@ def create_customer(command: commands.CreateCustomer, context: Context) -> Custo
     limits.check_name(command.name)
     check_name(command.name)
     Customer.check_is_free(command.name)
+    check_new_customer(command, context)
     customer = Customer.objects.create(pk=command.customer_id, name=command.name)
     context.emit(events.CustomerCreated(customer_id=customer.pk, name=customer.name))
     return customer
+
+
+@precondition(commands.CreateCustomer)
+def check_new_customer(command: commands.CreateCustomer, context: Context) -> None:
+    """Refuse early a name that is easily confused with another one.
+
+    :raises SimilarName: if it is, and that is not confirmed.
+    """
+    (similar,) = find_customers([command], context.actor)
+    is_confirmed = command.confirm_similar_name or context.is_replay
+    check_confirmed(similar, is_confirmed=is_confirmed)
+
+
+@finds_similar(commands.CreateCustomer)
+def find_customers(asked: Sequence[commands.CreateCustomer], actor: Actor) -> list[list[str]]:
+    names = [each.name for each in actor.confine(Customer.objects.order_by("pk"), "pk")]
+    return [
+        [f"customer {quoted(name)}" for name in filter(confusable_with(each.name), names)]
+        for each in asked
+    ]
 
 
 @handles(commands.AddMember)
@@ -41,12 +77,13 @@ def create_api_key(command: commands.CreateApiKey, context: Context) -> ApiKey:
     api_key = ApiKey.objects.create(
         pk=command.api_key_id, prefix=token.prefix if token else "", **command.columns()
     )
+    KeyName.of(api_key).add()
     if token:
         api_key.secrets.create(digest=token.digest)
         context.reveal(token.text)
     else:
         api_key.await_pick_up(context.actor)
-    context.emit(events.ApiKeyCreated(**command.plain(), has_secret=token is not None))
+    context.emit(events.ApiKeyCreated(**command.content(), has_secret=token is not None))
     return api_key
 
 
@@ -58,11 +95,18 @@ def check_creation(command: commands.CreateApiKey, context: Context) -> None:
     :raises NotInYourName: if the key would act for another person.
     :raises NotAMember: if its owner does not act for the customer.
     :raises BeyondOwnRights: if it could do what its creator may not.
+    :raises SimilarName: if another key has a similar name, unless that is confirmed.
     """
     limits.check_scopes(command.scopes)
     limits.check_is_to_come(command.expires_at)
     rights.check_owner(context.actor, owner_id=command.owner_id)
-    Membership.check_acts_for(command.owner_id, command.customer_id)
+    similar = check_new_name(
+        api_key_id=command.api_key_id,
+        customer_id=command.customer_id,
+        owner_id=command.owner_id,
+        name=command.name,
+    )
+    _check_confirmed(command, similar, context)
     rights.check_not_beyond(context.actor, owner_id=command.owner_id, key_scopes=command.scopes)
 
 
@@ -71,6 +115,8 @@ def update_api_key(command: commands.UpdateApiKey, context: Context) -> ApiKey:
     api_key = ApiKey.objects.locked(pk=command.api_key_id)
     _check_update(api_key, command, context)
     changed = api_key.change(command.changes())
+    if "name" in changed:
+        KeyName.renew(api_key)
     values = command.as_json()
     changes = {name: values[name] for name in changed}
     context.emit(events.ApiKeyUpdated(api_key_id=api_key.pk, changes=changes))
@@ -90,6 +136,7 @@ def _check_update(api_key: ApiKey, command: commands.UpdateApiKey, context: Cont
     :raises RevocationWaiting: if the key changes itself while its revocation is waiting.
     :raises Invalid: if a scope is unknown, or the key would already be expired.
     :raises BeyondOwnRights: if it can, or then could, do what the actor may not.
+    :raises SimilarName: if another key has a name similar to the new one, unless confirmed.
     """
     api_key.check_not_deleted()
     _check_not_being_revoked(api_key, context)
@@ -98,6 +145,48 @@ def _check_update(api_key: ApiKey, command: commands.UpdateApiKey, context: Cont
     limits.check_is_to_come(command.expires_at)
     key_scopes = (*api_key.scopes, *(command.scopes or ()))
     rights.check_not_beyond(context.actor, owner_id=api_key.owner_id, key_scopes=key_scopes)
+    if command.name not in (None, api_key.name) and not command.confirm_similar_name:
+        (similar,) = similar_keys([(api_key.pk, api_key.customer_id, command.name or "")])
+        _check_confirmed(command, similar, context)
+
+
+def _check_confirmed(
+    command: commands.CreateApiKey | commands.UpdateApiKey,
+    similar: Sequence[ApiKey],
+    context: Context,
+) -> None:
+    """Check that keys with similar names are confirmed; several keys may have the same name.
+
+    :raises SimilarName: if not. An approver has seen the names.
+    """
+    others = [str(each) for each in similar if each.name != command.name]
+    is_confirmed = command.confirm_similar_name or context.is_replay
+    check_confirmed(others, is_confirmed=is_confirmed)
+
+
+@finds_similar(commands.CreateApiKey)
+def find_keys_like_new(asked: Sequence[commands.CreateApiKey], actor: Actor) -> list[list[str]]:
+    return _labels([(each.api_key_id, each.customer_id, each.name) for each in asked], actor)
+
+
+@finds_similar(commands.UpdateApiKey)
+def find_keys_like_renamed(asked: Sequence[commands.UpdateApiKey], actor: Actor) -> list[list[str]]:
+    keys = ApiKey.objects.in_bulk([each.api_key_id for each in asked])
+    names = [
+        (each.api_key_id, key.customer_id, each.name or key.name)
+        for each in asked
+        if (key := keys.get(each.api_key_id))
+    ]
+    found = dict(zip((key for key, *_ in names), _labels(names, actor), strict=True))
+    return [found.get(each.api_key_id, []) if each.name else [] for each in asked]
+
+
+def _labels(names: Sequence[tuple[UUID, UUID, str]], actor: Actor) -> list[list[str]]:
+    """Return the labels of the keys with similar names that the actor may see."""
+    return [
+        list(map(str, found)) if actor.may_see(str(customer_id)) else []
+        for (_, customer_id, _), found in zip(names, similar_keys(names), strict=True)
+    ]
 
 
 @handles(commands.RotateApiKey, locks=ApiKey)

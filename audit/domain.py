@@ -30,6 +30,7 @@ from audit.log.queries import message_type_of
 from audit.messages.catalog import upcasts
 from audit.messages.characters import actor_name, identifier, quoted
 from audit.messages.classes import Command, Event, Subject, SubjectOf, generated, secret
+from audit.messages.confusables import confusable_with, skeletons
 from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid, NotFound
 from audit.messages.names import check_name
 from audit.messages.outcomes import Completed, Postponed
@@ -38,6 +39,7 @@ from audit.models.json import ObjectField
 from audit.models.lean import LeanManager, LeanModel
 from audit.models.queries import PreparedQuery
 from audit.outside import outside_command
+from audit.subjects.likeness import SimilarName, check_confirmed, finds_similar
 from audit.subjects.streams import stream_number_sql
 from audit.subjects.types import subject
 from audit.tracking.folding import State, evolves

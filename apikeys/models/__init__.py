@@ -1,5 +1,6 @@
 from apikeys.models.customers import Customer, Membership
 from apikeys.models.keys import ApiKey, Environment, State
+from apikeys.models.names import KeyName
 from apikeys.models.secrets import ApiKeySecret, PickUp
 from apikeys.models.usage import ApiKeyUsage
 
@@ -9,6 +10,7 @@ __all__ = [
     "ApiKeyUsage",
     "Customer",
     "Environment",
+    "KeyName",
     "Membership",
     "PickUp",
     "State",

@@ -1,7 +1,6 @@
 """Customers, and the people who act for them."""
 
 from typing import ClassVar, Self
-from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -59,14 +58,9 @@ class Membership(models.Model):
     def __str__(self) -> str:
         return f"{actor_name(str(self.user))} of {quoted(str(self.customer))}"
 
-    @classmethod
-    def check_acts_for(cls, user_id: int, customer_id: UUID) -> None:
-        """Check that the user acts for the customer: otherwise a key of theirs would never work.
-
-        :raises NotAMember: if not.
-        """
-        if not cls.objects.filter(user_id=user_id, customer_id=customer_id).exists():
-            user = get_user_model().objects.filter(pk=user_id).first()
-            who = actor_name(str(user)) if user else f"User {user_id}"
-            message = f"{who} is not a member of this customer, as the owner of a key must be."
-            raise NotAMember(message)
+    @staticmethod
+    def missing(user_id: int) -> NotAMember:
+        """Return the refusal of a user who does not act for a customer: no key of theirs works."""
+        user = get_user_model().objects.filter(pk=user_id).first()
+        who = actor_name(str(user)) if user else f"User {user_id}"
+        return NotAMember(f"{who} is not a member of this customer, as the owner of a key must be.")

@@ -18,7 +18,7 @@ from apikeys.rest.notes import with_secret
 from apikeys.rest.resources import ApiKeyResource, ApiKeyWithSecret
 from apikeys.rest.serializers import CreateApiKeyInput, RotateApiKeyInput, UpdateApiKeyInput
 from apikeys.rights import BeyondOwnRights
-from audit.domain import Completed, NotFound
+from audit.domain import Completed, NotFound, SimilarName
 from audit.rest import CommandViewSet, body, documented, page
 
 _REVEALING = ("create", "rotate", "pick_up")
@@ -50,7 +50,7 @@ class ApiKeyViewSet(CommandViewSet):
         "create_api_key",
         takes=CreateApiKeyInput,
         succeeds_with=status.HTTP_201_CREATED,
-        raises=(BeyondOwnRights, NotFound),
+        raises=(BeyondOwnRights, NotFound, SimilarName),
     )
     def create(self, request: Request) -> Response:
         """Create a key and return its secret, once."""
@@ -65,6 +65,7 @@ class ApiKeyViewSet(CommandViewSet):
             refusals.AlreadyDeleted,
             refusals.NothingToChange,
             refusals.RevocationWaiting,
+            SimilarName,
         ),
     )
     def partial_update(self, request: Request, api_key_id: UUID) -> Response:

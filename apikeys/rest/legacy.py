@@ -56,7 +56,7 @@ class LegacyApiKeyViewSet(CommandViewSet):
     )
     def create(self, request: Request) -> Response:
         """Create a key and return its secret, once."""
-        return self.send(CreateApiKey, **whose(self.actor))
+        return self.send(CreateApiKey, confirm_similar_name=True, **whose(self.actor))
 
     @_command(
         "rename_api_key",
@@ -65,7 +65,7 @@ class LegacyApiKeyViewSet(CommandViewSet):
     )
     def partial_update(self, request: Request, api_key_id: UUID) -> Response:
         """Rename a key."""
-        return self.send(UpdateApiKey, api_key_id=api_key_id)
+        return self.send(UpdateApiKey, api_key_id=api_key_id, confirm_similar_name=True)
 
     @_command("enable_api_key", raises=(refusals.AlreadyEnabled, refusals.RevocationWaiting))
     def enable(self, request: Request, api_key_id: UUID) -> Response:

@@ -71,6 +71,10 @@ class _KeyInput(CommandInput):
     metadata = serializers.DictField(
         required=False, help_text="Your own data about the key, as a JSON object."
     )
+    confirm_similar_name = serializers.BooleanField(
+        required=False,
+        help_text="Use the name although it is easily confused with that of another key.",
+    )
 
 
 class CreateApiKeyInput(_KeyInput):

@@ -1,5 +1,6 @@
 """The admin pages of approval requests: the inbox, one request, and decisions."""
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -17,6 +18,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_safe
 
+from approvals.decisions.rehearsal import LONG_TIMEOUT, SHORT_TIMEOUT
 from approvals.models import ApprovalRequest
 from approvals.pages import links
 from approvals.pages.feedback import not_sent
@@ -164,13 +166,17 @@ class ApprovalRequestAdmin(HistoryAdmin):
     @method_decorator(require_safe)
     def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Show one request, with the user's options."""
-        return self._request_page(request, object_id)
+        # A page that is loaded in advance may never be read.
+        is_read = request.method == "GET" and "prefetch" not in request.headers.get(
+            "Sec-Purpose", ""
+        )
+        return self._request_page(request, object_id, timeout=SHORT_TIMEOUT if is_read else None)
 
     def try_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show one request with the result of a test run."""
         if request.method != "POST":
             return redirect(links.request_url(self.visible(request, object_id).pk))
-        return self._request_page(request, object_id, is_tried=True)
+        return self._request_page(request, object_id, timeout=LONG_TIMEOUT)
 
     def decide_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Send the decision made on the page of a request."""
@@ -182,7 +188,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
         decided = decision.decide(row, verb=verb, displayed=displayed, request=request)
         self.message_user(request, decided.message, decided.level)
         if decided.has_changed:
-            return self._request_page(request, object_id)
+            return self._request_page(request, object_id, timeout=SHORT_TIMEOUT)
         page = links.request_url(row.pk)
         if decided.secret is None:
             return redirect(page)
@@ -208,13 +214,12 @@ class ApprovalRequestAdmin(HistoryAdmin):
         return self.page(request, "approvals/selected.html", **context)
 
     def _request_page(
-        self, request: HttpRequest, object_id: str, *, is_tried: bool = False
+        self, request: HttpRequest, object_id: str, *, timeout: timedelta | None
     ) -> HttpResponse:
         row = self.visible(request, object_id)
-        context = request_page.read(row, actor=actor_of_request(request), is_tried=is_tried)
+        context = request_page.read(row, actor=actor_of_request(request), timeout=timeout)
         context["typed_reason"] = request.POST.get("reason") or kept_reason(request)
-        title = context["asked"].sentence
-        return self.page(request, "approvals/request.html", title=title, **context)
+        return self.page(request, "approvals/request.html", **context)
 
 
 def _cell(name: str, row: Any) -> str:

@@ -1,11 +1,13 @@
 """Rehearsals: a held command is executed, then rolled back.
 
-A page does so only on a button: a rehearsal takes the same locks as an execution and costs as
-much, and browsers may load pages in advance. It leaves no record, history, e-mail or secret.
+The page of a request does so when it is opened, to show what would change. A rehearsal takes the
+same locks as an execution, so that one gives up soon; the button on the page waits longer. Pages
+that a browser loads in advance rehearse nothing. It leaves no record, history, e-mail or secret.
 """
 
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 
 from approvals.decisions import execution
 from approvals.models import ApprovalRequest
@@ -13,23 +15,34 @@ from approvals.requests import staleness
 from approvals.sealing import values as subjects
 from approvals.sealing.values import Values
 from audit.bus import dispatch
-from audit.messages.classes import Command
-from audit.messages.exceptions import CommandError
-from audit.messages.outcomes import Completed, ReplayFailed, ReplayRefused
+from audit.messages import exceptions
+from audit.messages.classes import Command, Event
+from audit.messages.outcomes import Completed, ReplayFailed, ReplayRefused, Trial
 from audit.pages.labels import words
+
+#: The longest that a statement may take when a page is opened: a lock is awaited for 100 ms.
+SHORT_TIMEOUT = timedelta(milliseconds=400)
+#: The longest that a statement may take on the button: a lock is awaited for 500 ms.
+LONG_TIMEOUT = timedelta(seconds=2)
+_UNFINISHED = (exceptions.TimedOut, exceptions.Deadlocked, exceptions.ConnectionLost)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """The result of a rehearsal. ``values`` are those that the subject would have, if any."""
+    """The result of a rehearsal. ``values`` are those that the subject would have, if any.
+
+    ``is_unfinished``: it was given up before its result was known.
+    """
 
     would_work: bool
+    is_unfinished: bool
     words: str
     values: Values
+    events: tuple[Event, ...]
     duration_ms: int
 
 
-def rehearse(request: ApprovalRequest, command: Command) -> Tried:
+def rehearse(request: ApprovalRequest, command: Command, *, timeout: timedelta) -> Tried:
     """Run a held command as its requester, read its effects, and roll it back.
 
     Its effective requirements have been read.
@@ -40,21 +53,27 @@ def rehearse(request: ApprovalRequest, command: Command) -> Tried:
         held=execution.released(request),
         expected_number=request.subject_number,
         accepts=lambda number: staleness.is_current(request, number=number),
-        look=lambda: subjects.present_values(request.subject_reference),
+        trial=Trial(
+            look=lambda: subjects.present_values(request.subject_reference), timeout=timeout
+        ),
     )
+    is_unfinished = False
     match request.barrier, rehearsed.outcome:
-        case CommandError() as barrier, _:
+        case exceptions.CommandError() as barrier, _:
             text = f"It would be refused now: {barrier.message}"
         case _, Completed():
-            events = ", ".join(map(words, rehearsed.event_types)) or "no events"
+            events = ", ".join(words(each.message_type) for each in rehearsed.events) or "no events"
             text = f"It would succeed now: {events}."
         case _, ReplayRefused(error=error):
             text = f"It would be refused now: {error.message}"
         case _, ReplayFailed(error=error):
             text = f"It would fail now: {error.message}"
+            is_unfinished = isinstance(error, _UNFINISHED)
     return Tried(
         would_work=request.barrier is None and isinstance(rehearsed.outcome, Completed),
+        is_unfinished=is_unfinished,
         words=text,
         values=rehearsed.seen,
+        events=rehearsed.events,
         duration_ms=round((time.perf_counter() - started) * 1000),
     )

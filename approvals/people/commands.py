@@ -48,6 +48,7 @@ class CreateUser(Command):
 
     username: str
     email: str = ""
+    confirm_similar_name: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -174,6 +175,7 @@ class CreateGroup(Command):
     depends_on = ()
 
     group_name: str
+    confirm_similar_name: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -185,6 +187,7 @@ class RenameGroup(_OnGroup):
     depends_on = ("name",)
 
     group_name: str
+    confirm_similar_name: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

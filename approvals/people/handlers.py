@@ -6,10 +6,10 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db import transaction
 from django.utils.text import get_text_list
 
-from approvals.people import accounts, commands, events
+from approvals.people import accounts, commands, events, likeness
 from approvals.people.accounts import OWNERS
 from audit.bus.context import Context
-from audit.bus.handling import handles
+from audit.bus.handling import handles, precondition
 from audit.messages.characters import quoted
 from audit.messages.classes import Event
 from audit.messages.exceptions import Conflict
@@ -42,6 +42,7 @@ class NoAddress(Conflict):
 
 @handles(commands.CreateUser)
 def create_user(command: commands.CreateUser, context: Context) -> User:
+    check_new_user(command, context)
     user = accounts.new_user(command.username, email=command.email)
     user.save(force_insert=True)
     # On a replay the caller is no longer there, and the last approver must not see the link.
@@ -49,6 +50,13 @@ def create_user(command: commands.CreateUser, context: Context) -> User:
         context.reveal(accounts.password_link(user))
     context.emit(events.UserCreated(user_id=user.pk, username=user.username))
     return user
+
+
+@precondition(commands.CreateUser)
+def check_new_user(command: commands.CreateUser, context: Context) -> None:
+    """Refuse early a name that is easily confused with another one."""
+    is_confirmed = command.confirm_similar_name
+    likeness.check_new_username(command.username, is_confirmed=is_confirmed, context=context)
 
 
 @handles(commands.SendPasswordLink)
@@ -145,9 +153,17 @@ def revoke_group_permission(command: commands.RevokeGroupPermission, context: Co
 def create_group(command: commands.CreateGroup, context: Context) -> Group:
     group = Group(name=command.group_name)
     accounts.check_valid(group)
+    check_new_group(command, context)
     group.save(force_insert=True)
     context.emit(events.GroupCreated(group_id=group.pk, group_name=group.name))
     return group
+
+
+@precondition(commands.CreateGroup)
+def check_new_group(command: commands.CreateGroup, context: Context) -> None:
+    """Refuse early a name that is easily confused with another one."""
+    is_confirmed = command.confirm_similar_name
+    likeness.check_new_group_name(command.group_name, is_confirmed=is_confirmed, context=context)
 
 
 @handles(commands.RenameGroup)
@@ -157,9 +173,21 @@ def rename_group(command: commands.RenameGroup, context: Context) -> Group:
         raise OwnersGoByTheirName
     group.name = command.group_name
     accounts.check_valid(group)
+    check_renamed_group(command, context)
     group.save(update_fields=["name"])
     context.emit(events.GroupRenamed(group_id=group.pk, group_name=group.name))
     return group
+
+
+@precondition(commands.RenameGroup)
+def check_renamed_group(command: commands.RenameGroup, context: Context) -> None:
+    """Refuse early a name that is easily confused with another one."""
+    likeness.check_new_group_name(
+        command.group_name,
+        group=Group.objects.get(pk=command.group_id),
+        is_confirmed=command.confirm_similar_name,
+        context=context,
+    )
 
 
 @handles(commands.DeleteGroup)
@@ -186,8 +214,16 @@ def check_group_can_be_deleted(group: Group) -> None:
 @handles(commands.AddToGroup)
 def add_to_group(command: commands.AddToGroup, context: Context) -> User:
     user, group = accounts.locked_user(command.user_id), _group(command.group_id)
+    check_may_join(command, context)
     _add(user.groups, group, events.MemberJoined(**command.plain()), context)
     return user
+
+
+@precondition(commands.AddToGroup)
+def check_may_join(command: commands.AddToGroup, context: Context) -> None:
+    """Refuse early a new approver whose name is easily confused with another one."""
+    if command.group_id in likeness.deciding_groups():
+        likeness.check_may_decide(people=User.objects.filter(pk=command.user_id))
 
 
 @handles(commands.RemoveFromGroup)

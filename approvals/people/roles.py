@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import Group, User
 from django.db import transaction
 
-from approvals.people import accounts, commands, events, handlers
+from approvals.people import accounts, commands, events, handlers, likeness
 from approvals.people.commands import MANAGE_PEOPLE, OnUser, group_label
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
@@ -98,11 +98,13 @@ def check_new_approver(command: CreateApprover) -> None:
     """Check the account and the role of a new approver.
 
     :raises Invalid: if the name is taken, or a field is invalid.
+    :raises LikeAnApprover: if the name is easily confused with another one.
     """
     if not command.email:
         message = "is required: the password link is sent there"
         raise Invalid(errors=[FieldError("email", "required", message)])
-    accounts.new_user(command.username, email=command.email)
+    user = accounts.new_user(command.username, email=command.email)
+    likeness.check_may_decide(people=[user])
     Group.objects.get(pk=command.group_id)
     _check_permissions(command.permissions)
 
@@ -121,8 +123,11 @@ def check_can_be_granted(command: GrantApproverRole, context: Context) -> None:
     """
     Group.objects.get(pk=command.group_id)
     _check_permissions(command.permissions)
-    if not any(parts_to_grant(command)):
+    parts = list(parts_to_grant(command))
+    if not parts:
         raise handlers.NothingToChange
+    if any(isinstance(each, commands.AddToGroup) for each in parts):
+        likeness.check_may_decide(people=User.objects.filter(pk=command.user_id))
 
 
 @precondition(RevokeApproverRole)

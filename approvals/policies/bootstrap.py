@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import Group, User
 
-from approvals.people import accounts
+from approvals.people import accounts, likeness
 from approvals.people.accounts import OWNERS
 from approvals.people.events import GroupCreated, GroupPermissionGranted, MemberJoined
 from approvals.policies import handlers
@@ -87,6 +87,7 @@ def _owners(usernames: Sequence[str]) -> list[User]:
     if len(found) < LEAST_OWNERS:
         message = f"must be at least {LEAST_OWNERS} people: {QUORUM} approve requests of another"
         raise Invalid(errors=[FieldError("owners", "too_few", message)])
+    likeness.check_may_decide(people=found)
     return list(found)
 
 

@@ -9,6 +9,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
 from approvals.models import Effect, Policy, Rule, eligibility
+from approvals.people import likeness
 from approvals.policies import commands, conditions, evaluation
 from approvals.policies import slots as matching
 from audit.bus.context import Context
@@ -80,6 +81,7 @@ def check_policy(command: commands.PolicyDraft) -> None:
     if command.effect != Effect.REQUIRE_APPROVAL.value:
         return
     _check_can_be_held(governed)
+    likeness.check_may_decide(groups=Group.objects.filter(pk__in=command.groups))
     _check_rules(command, governed)
 
 

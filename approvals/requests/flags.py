@@ -1,7 +1,7 @@
 """Warnings before a vote: what would make a request fail even if it is approved."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -15,6 +15,7 @@ from approvals.sealing.payloads import Unloadable
 from audit.actors import credentials
 from audit.actors.actors import Actor
 from audit.messages.classes import Command, Subject
+from audit.subjects.likeness import similar_to, warning
 
 _REQUESTER_GONE = "The account or credential of the requester is no longer valid."
 _REQUESTER_MAY_NOT = "The requester may no longer do this."
@@ -40,6 +41,19 @@ def flags_of(
         ]
         for each in waiting
     }
+
+
+def likeness_of(
+    requests: Sequence[ApprovalRequest], commands: Sequence[Command | None], *, actor: Actor
+) -> Mapping[UUID, str]:
+    """Return warnings about the names that commands would give: one query for each type."""
+    open_ones = {
+        each.pk: command
+        for each, command in zip(requests, commands, strict=True)
+        if command and (each.state == State.PENDING or each.is_retriable)
+    }
+    similar = similar_to(list(open_ones.values()), actor=actor)
+    return {pk: warning(found) for pk, found in zip(open_ones, similar, strict=True) if found}
 
 
 def warnings_of(request: ApprovalRequest) -> list[str]:

@@ -14,7 +14,7 @@ from approvals.models.requests import NEVER
 from approvals.policies import built_in, effective, evaluation
 from approvals.requests import effects
 from approvals.requests.approvers import missing_after
-from approvals.requests.flags import flags_of, requester_flags
+from approvals.requests.flags import flags_of, likeness_of, requester_flags
 from approvals.requests.pending import needs_of
 from approvals.requests.resubmission import check_may_be_resubmitted
 from approvals.sealing.payloads import Unloadable
@@ -42,7 +42,8 @@ class Presented:
     """A request with the content of its verified payload.
 
     ``problem`` is the reason why the payload cannot be verified; then there is no ``command``, and
-    no text contains the content. ``flags`` are reasons why it would fail even if approved.
+    no text contains the content. ``flags`` are reasons why it would fail even if approved;
+    ``likeness`` is a warning about names that the new one is easily confused with.
     ``has_subject``: the subject exists, and the actor may see it.
     """
 
@@ -54,6 +55,7 @@ class Presented:
     has_subject: bool
     requirements: tuple[Need, ...]
     flags: list[str]
+    likeness: str
     now: datetime
 
     @property
@@ -161,6 +163,7 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
     opened = [_open(request) for request in requests]
     rows = _subjects((command for command, _ in opened), actor=actor)
     flags = flags_of(requests, rows=rows)
+    likeness = likeness_of(requests, [command for command, _ in opened], actor=actor)
     return [
         Presented(
             request=request,
@@ -171,6 +174,7 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
             has_subject=command is not None and command.subject_reference() in rows,
             requirements=needs_of(request, counted[request.pk]),
             flags=flags.get(request.pk, []),
+            likeness=likeness.get(request.pk, ""),
             now=timezone.now(),
         )
         for request, (command, problem) in zip(requests, opened, strict=True)

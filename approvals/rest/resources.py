@@ -87,7 +87,10 @@ class ApprovalRequestInList(TypedDict):
     state: Annotated[str, one_of([*State.values, ALTERED])]
     what: Annotated[str | None, "The effect in one sentence; null if it cannot be verified."]
     problem: Annotated[str | None, "The reason why it cannot be verified."]
-    warnings: Annotated[list[str], "Reasons why it would fail even if approved."]
+    warnings: Annotated[
+        list[str],
+        "Reasons why it would fail even if approved, and names that it is easily confused with.",
+    ]
     type: Annotated[str, "The command type, such as apikeys.disable."]
     command: CommandReference
     subject: Reference | None
@@ -163,7 +166,7 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
     mine = Ballot(presented, actor=actor)
     return {
         **approval_request_in_list(presented),
-        "warnings": mine.warnings,
+        "warnings": [*mine.warnings, *filter(None, [presented.likeness])],
         "votes": [
             resource(VoteResource, vote, voter=vote.voter_label, stands=vote.pk in current)
             for vote in cast
@@ -192,7 +195,7 @@ def approval_request_in_list(presented: Presented) -> ApprovalRequestInList:
         state=request.present_state,
         what=None if presented.problem else presented.sentence,
         problem=presented.problem or None,
-        warnings=presented.flags,
+        warnings=[*presented.flags, *filter(None, [presented.likeness])],
         type=request.message_type,
         command={"id": str(request.command_id), "url": status_url(request.command_id)},
         subject=reference(request.subject_type, request.subject_id),

@@ -29,6 +29,7 @@ from audit.messages.outcomes import (
     ReplayFailed,
     ReplayOutcome,
     ReplayRefused,
+    Trial,
 )
 from audit.models.records import CommandRecord
 from audit.wire import pipeline
@@ -110,12 +111,12 @@ def rehearse(
     *,
     held: CommandRecord,
     expected_number: int,
-    look: Callable[[], Any],
+    trial: Trial,
     accepts: Callable[[int], bool] | None = None,
 ) -> Rehearsal:
     """Return the outcome that a replay would have now; nothing is kept, recorded or sent.
 
-    ``look`` is called inside the transaction before its rollback, to read the result.
+    It fails if a statement takes longer than the trial's timeout.
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
     given = cases.replayed(held, actor, expected_number=expected_number, by=Context())
@@ -125,7 +126,8 @@ def rehearse(
     token = _unit.set([attempt])
     try:
         with transaction.atomic(durable=True):
-            rehearsal = _run_undone(attempt, look)
+            store.limit_transaction(trial.timeout)
+            rehearsal = _run_undone(attempt, trial.look)
             transaction.set_rollback(True)
             return rehearsal
     except Exception as error:
@@ -231,14 +233,13 @@ def _run_in_pipeline(
 def _run_undone(attempt: Attempt, look: Callable[[], Any]) -> Rehearsal:
     """Run an attempt without a record of it, inside a transaction that is rolled back."""
     command, context = attempt.command, attempt.context
-    store.limit_transaction()
     attempt.admit(store.open_transaction(command, context))
     _through_middleware(command, context)
     pipeline.send(store.CHECK_CONSTRAINTS)
     # Without the result, which is rolled back, and without a secret, which no one may see.
     return Rehearsal(
         outcome=Completed(command_id=context.command_id),
-        event_types=tuple(event.message_type for event in context.events),
+        events=tuple(context.events),
         seen=look(),
     )
 

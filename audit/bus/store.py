@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from functools import cache, partial
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -141,10 +142,15 @@ def open_transaction(command: Command, context: Context) -> Opening:
     return Opening(xid, number or 0, tenant, twin_position, named)
 
 
-def limit_transaction() -> None:
-    """Set short timeouts for the rest of the transaction, so that it cannot block others."""
+def limit_transaction(timeout: timedelta) -> None:
+    """Set short timeouts for the rest of the transaction, so that it cannot block others.
+
+    A statement may take as long as ``timeout``, and wait for a lock for a quarter of it.
+    """
+    longest = round(timeout.total_seconds() * 1000)
+    limits = f"SET LOCAL lock_timeout = {longest // 4}; SET LOCAL statement_timeout = {longest}"
     with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '500ms'; SET LOCAL statement_timeout = '2s'")
+        cursor.execute(limits)
 
 
 def append(

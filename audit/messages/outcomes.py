@@ -1,10 +1,12 @@
 """Outcomes of commands. Refusals and failures are exceptions, except in a replay."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
 
+from audit.messages.classes import Event
 from audit.messages.exceptions import Failed as FailedError
 from audit.messages.exceptions import Refused as RefusedError
 
@@ -69,12 +71,23 @@ class ReplayFailed:
     error: FailedError
 
 
+class Trial(NamedTuple):
+    """The limits of a rehearsal, and what is read from it.
+
+    A statement may take as long as ``timeout``, and wait for a lock for a quarter of it. ``look``
+    is called inside the transaction before its rollback, to read the result.
+    """
+
+    look: Callable[[], Any]
+    timeout: timedelta
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
     """The outcome of a replay that was rolled back. ``seen`` is data read before the rollback."""
 
     outcome: "ReplayOutcome"
-    event_types: tuple[str, ...] = ()
+    events: tuple[Event, ...] = ()
     seen: Any = None
 
 

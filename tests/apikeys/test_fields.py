@@ -278,7 +278,8 @@ def test_the_stored_form_of_a_creation_is_pinned(dana, acme, context_of):
         "expires_at": "2030-01-01T00:00:00+00:00",
         "metadata": {"a": [1]},
     }
-    assert CommandRecord.objects.latest("position").data == stored
+    confirmed = {"confirm_similar_name": False}
+    assert CommandRecord.objects.latest("position").data == stored | confirmed
     assert EventRecord.objects.latest("position").data == stored | {"has_secret": True}
 
 
@@ -291,9 +292,9 @@ def test_every_field_of_a_command_is_a_column_and_every_input_a_field():
     columns = {column.attname for column in ApiKey._meta.concrete_fields}
     created, updated, told = map(_names, (CreateApiKey, UpdateApiKey, ApiKeyCreated))
 
-    assert created - {"api_key_id"} <= columns
-    assert updated - {"api_key_id", "cleared"} <= columns
-    assert told - {"has_secret"} == created
+    assert created - {"api_key_id", "confirm_similar_name"} <= columns
+    assert updated - {"api_key_id", "cleared", "confirm_similar_name"} <= columns
+    assert told - {"has_secret"} == created - {"confirm_similar_name"}
     assert set(CreateApiKeyInput().fields) - {"reason"} <= created
     assert set(UpdateApiKeyInput().fields) - {"reason"} == updated - {"api_key_id", "cleared"}
 

@@ -18,13 +18,13 @@ def asked(client, path, form):
     return answer.context["asked"]
 
 
-def confirmed(client, path, form, *, reason=""):
-    """Send a form, confirm it, and return the page that follows."""
+def confirmed(client, path, form, *, reason="", **boxes):
+    """Send a form, confirm it with the boxes that are checked, and return the page that follows."""
     found = asked(client, path, form)
     inputs = {}
     for name, value in found.inputs:
         inputs.setdefault(name, []).append(value)
-    return client.post(path, inputs | {"seen": found.seen, "reason": reason}, follow=True)
+    return client.post(path, inputs | boxes | {"seen": found.seen, "reason": reason}, follow=True)
 
 
 def sent(client, path, form):

@@ -87,7 +87,7 @@ OTHERS = (
     *("approvals_historicalpolicy", "approvals_historicalrule"),
     "approvals_historicalapprovalrequest",
     *("apikeys_apikey", "apikeys_apikeysecret", "apikeys_apikeyusage", "apikeys_pickup"),
-    *("apikeys_customer", "apikeys_membership", "apikeys_allowance"),
+    *("apikeys_customer", "apikeys_membership", "apikeys_allowance", "apikeys_keyname"),
     *("apikeys_historicalapikey", "apikeys_historicalapikeysecret", "apikeys_historicalpickup"),
     *("apikeys_historicalcustomer", "apikeys_historicalmembership"),
     *("auth_user", "auth_user_groups", "auth_user_user_permissions"),
@@ -100,6 +100,7 @@ OTHERS = (
 #: How many rows to refer to there must be: more than there are extremes.
 SPARES = {
     "apikeys_apikeyusage": 12,
+    "apikeys_keyname": 12,
     "apikeys_membership": 3,
     "apikeys_pickup": 35,
     "approvals_vote": 60,

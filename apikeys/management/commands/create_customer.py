@@ -24,12 +24,19 @@ class Command(BaseCommand):
             help="The user name of a member; repeat for each.",
         )
         parser.add_argument(
+            "--confirm-similar-name",
+            action="store_true",
+            help="Use the name although it is easily confused with that of another customer.",
+        )
+        parser.add_argument(
             "--reason", default="First set-up", help="The reason, for the audit log."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Dispatch the commands as the system, in one transaction."""
-        create = CreateCustomer(name=options["name"])
+        create = CreateCustomer(
+            name=options["name"], confirm_similar_name=options["confirm_similar_name"]
+        )
         commands = [create, *_joining(create, options["member"])]
         carry_all_out(commands, reason=options["reason"])
         self.stderr.write(f"Created the customer {quoted(create.name)}:")

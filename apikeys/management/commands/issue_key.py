@@ -50,6 +50,11 @@ class Command(BaseCommand):
             help="The time at which the key expires, such as 2027-01-31T00:00:00Z.",
         )
         parser.add_argument(
+            "--confirm-similar-name",
+            action="store_true",
+            help="Use the name although it is easily confused with that of another key.",
+        )
+        parser.add_argument(
             "--pick-up",
             type=UUID,
             metavar="ID",
@@ -81,6 +86,7 @@ def _creation(options: dict[str, Any]) -> CreateApiKey:
         scopes=tuple(options["scope"] or ("read", "write")),
         allowed_networks=tuple(options["network"]),
         expires_at=options["expires"],
+        confirm_similar_name=options["confirm_similar_name"],
     )
 
 

@@ -7,6 +7,7 @@ from django.contrib.auth.models import Group
 
 from approvals.pages.people.permissions import of_the_role
 from approvals.people import roles
+from approvals.people.likeness import LikeAnApprover
 from audit.messages.exceptions import Invalid
 
 
@@ -38,6 +39,8 @@ class NewApproverForm(forms.Form):
             return cleaned
         try:
             roles.check_new_approver(self.command())
+        except LikeAnApprover as error:
+            self.add_error("username", error.message)
         except Invalid as error:
             for problem in error.errors:
                 self.add_error(problem.field, problem.message)

@@ -23,10 +23,11 @@ from audit.entry.requests import LONGEST_REASON, actor_of_request, context_of
 from audit.messages.characters import quoted
 from audit.messages.classes import Command
 from audit.messages.exceptions import CommandError
+from audit.subjects.likeness import similar_to, warning
 from audit.subjects.types import label_of
 
 # What the confirmation page adds to the inputs that lead to it.
-_OWN = ("csrfmiddlewaretoken", "seen", "reason")
+_OWN = ("csrfmiddlewaretoken", "seen", "reason", "confirm_similar_name")
 _MOST_NAMES = 12
 _REACTIVATED = "The account can sign in again, with its former permissions and groups."
 _DEACTIVATED = "The account can no longer sign in, its sessions end, and its votes no longer count."
@@ -47,13 +48,15 @@ _EFFECTS: Mapping[type[Command], str] = {
 class Confirmation:
     """A command that is about to be sent, as its page shows it.
 
-    ``obstacle`` is the reason why it would be refused; empty if none is known.
+    ``obstacle`` is the reason why it would be refused; empty if none is known. ``likeness`` is a
+    warning about names that a new one is easily confused with, to be confirmed separately.
     """
 
     sentence: str
     effects: list[str]
     approval: str
     obstacle: str
+    likeness: str
 
 
 class Asked:
@@ -88,6 +91,11 @@ class Asked:
         return any(not each.obstacle for each in self.confirmations)
 
     @property
+    def must_confirm_name(self) -> bool:
+        """True if a new name is easily confused with another one."""
+        return any(each.likeness for each in self.confirmations)
+
+    @property
     def reason(self) -> str:
         return self._request.POST.get("reason", "")
 
@@ -106,8 +114,11 @@ class Asked:
 def confirmation_of(command: Command, *, request: HttpRequest) -> Confirmation:
     """Return what a command would do if it were sent now."""
     obstacle, approval = "", ""
+    actor = actor_of_request(request)
+    (similar,) = similar_to([command], actor=actor)
     try:
-        handling.check_precondition(command, context_of(request, channel="admin"))
+        context = context_of(request, channel="admin")
+        handling.check_precondition(_with_confirmed_name(command), context)
         _check(command)
         approval = _approval(command)
     except CommandError as refusal:
@@ -115,10 +126,11 @@ def confirmation_of(command: Command, *, request: HttpRequest) -> Confirmation:
     except ObjectDoesNotExist:
         obstacle = "It does not exist, or no longer."
     return Confirmation(
-        sentence=sentence_for(command, actor=actor_of_request(request)),
+        sentence=sentence_for(command, actor=actor),
         effects=[] if obstacle else effects_of(command),
         approval=approval,
         obstacle=obstacle,
+        likeness=warning(similar) if similar else "",
     )
 
 
@@ -166,6 +178,12 @@ def _on_account(command: Command) -> str:
 def _on_permission(command: Command) -> str:
     name = getattr(command, "permission", "")
     return f"The permission is to {_label(name)}." if name else ""
+
+
+def _with_confirmed_name(command: Command) -> Command:
+    if isinstance(command, commands.CreateUser | commands.CreateGroup | commands.RenameGroup):
+        return dataclasses.replace(command, confirm_similar_name=True)
+    return command
 
 
 def _approval(command: Command) -> str:

@@ -1,6 +1,6 @@
 """The context of the page of one request."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,6 +13,7 @@ from approvals.decisions.rehearsal import rehearse
 from approvals.models import ApprovalRequest, State
 from approvals.models.requests import NEVER
 from approvals.pages import links
+from approvals.pages.request.changes import has_changed, title_of, would_change
 from approvals.pages.request.differences import differences
 from approvals.pages.request.matching_policies import difference_to_today, matching_policies
 from approvals.requests import listing
@@ -58,8 +59,10 @@ class Clock(NamedTuple):
     is_urgent: bool = False
 
 
-def read(request: ApprovalRequest, *, actor: Actor, is_tried: bool = False) -> dict[str, Any]:
-    """Return the context of the page for the actor, with a test run if ``is_tried``."""
+def read(
+    request: ApprovalRequest, *, actor: Actor, timeout: timedelta | None = None
+) -> dict[str, Any]:
+    """Return the context of the page for the actor, with a test run if there is ``timeout``."""
     # Before the votes: an event in between is then new to the reader.
     number = request.number
     (presented,) = present([request], actor=actor)
@@ -88,23 +91,37 @@ def read(request: ApprovalRequest, *, actor: Actor, is_tried: bool = False) -> d
         "held": held,
         "user_agent": one_line(held.user_agent, longest=_LONGEST) if held else "",
     }
-    return context | _content(presented, held, actor=actor, is_tried=is_tried and may_try)
+    return context | _content(presented, held, actor=actor, timeout=timeout if may_try else None)
 
 
 def _content(
-    presented: Presented, held: CommandRecord | None, *, actor: Actor, is_tried: bool
+    presented: Presented,
+    held: CommandRecord | None,
+    *,
+    actor: Actor,
+    timeout: timedelta | None,
 ) -> dict[str, Any]:
     """Return the content of the payload; nothing if it cannot be verified."""
     request, command = presented.request, presented.command
     if command is None or held is None:
-        return {}
-    tried = rehearse(request, command) if is_tried else None
+        return {"title": presented.sentence}
+    may_run = timeout is not None and request.is_open
+    tried = rehearse(request, command, timeout=timeout) if timeout and may_run else None
+    values = tried.values if tried else None
+    compared = differences(request, command, tried_values=values) if request.is_open else None
+    changed = (
+        would_change(presented, command, tried=tried, compared=compared)
+        if request.is_open
+        else has_changed(presented)
+    )
     subject = command.subject_reference()
     content = request.unsealed().content.decode()
     legible = many_lines(content)
     return {
         "tried": tried,
-        "changes": differences(request, command, tried_values=tried.values if tried else None),
+        "title": title_of(presented, changed),
+        "changed": changed,
+        "changes": compared,
         "subject_url": links.subject_url(subject, actor=actor, exists=presented.has_subject),
         "matching_policies": matching_policies(request, held, actor=actor),
         "today": difference_to_today(request) if request.is_open else [],

@@ -147,13 +147,15 @@ def test_only_who_has_to_do_with_it_can_try_it(waiting, iris, dana, browser):
     assert "It would succeed now" in attempt(browser(dana), waiting).content.decode()
 
 
-def test_opening_the_page_tries_nothing(waiting, ann, browser, owner):
+def test_a_page_that_is_loaded_in_advance_tries_nothing(waiting, ann, browser, owner):
     client = browser(ann)
     client.get(LIST)
     before = sequences(owner)
 
     with CaptureQueriesContext(connection) as captured:
-        page(client, waiting)
+        for purpose in ("prefetch", "prefetch;prerender"):
+            client.get(f"{LIST}{waiting.pk}/change/", headers={"Sec-Purpose": purpose})
+        client.head(f"{LIST}{waiting.pk}/change/")
         assert client.get(f"{LIST}{waiting.pk}/try/").status_code == 302
 
     assert not [each for each in captured if "FOR UPDATE" in each["sql"]]

@@ -6,6 +6,7 @@ from django.contrib.auth.models import Group, User
 from approvals.models import ApprovalRequest, Policy
 from approvals.policies.commands import EditPolicy
 from tests.approvals.asking import decide
+from tests.approvals.people_pages import confirmed
 from tests.conftest import held, member, policy
 from tests.http import call
 from tests.tampering import let_time_pass
@@ -44,7 +45,7 @@ def propose(browser, manager):
 
 def joins(browser, manager, person, group):
     """Ask for a person to join a group; return True if that happened without approval."""
-    browser(manager).post(f"{USERS}{person.pk}/ask/", {"verb": "join", "group": group.pk})
+    confirmed(browser(manager), f"{USERS}{person.pk}/ask/", {"verb": "join", "group": group.pk})
     return group.user_set.contains(person)
 
 
@@ -62,7 +63,7 @@ def test_members_of_a_proposed_group_are_protected(ops, manager, olga, browser):
     propose(browser, manager)
     pia = User.objects.get(username="pia")
 
-    browser(manager).post(f"{USERS}{pia.pk}/ask/", {"verb": "deactivate"})
+    confirmed(browser(manager), f"{USERS}{pia.pk}/ask/", {"verb": "deactivate"})
 
     assert User.objects.get(username="pia").is_active
 

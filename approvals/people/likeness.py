@@ -1,0 +1,121 @@
+"""Names of people and groups that are easily confused with others."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from django.contrib.auth.models import Group, User
+from django.db.models import Q
+
+from approvals.people import commands
+from approvals.people.accounts import OWNERS
+from audit.actors.actors import Actor
+from audit.bus.context import Context
+from audit.messages.characters import quoted
+from audit.messages.confusables import confusable_with
+from audit.messages.exceptions import Conflict
+from audit.subjects.likeness import check_confirmed, finds_similar
+
+_Row = TypeVar("_Row", User, Group)
+
+
+class LikeAnApprover(Conflict):
+    """The name is easily confused with that of an approver, or of a group of approvers."""
+
+    title = "Like the name of an approver"
+    remedy = "Use a name that cannot be confused with it."
+
+
+def deciding_groups() -> set[int]:
+    """Return the ids of the groups whose members decide on requests."""
+    in_rules = Q(rule__is_dropped=False, rule__policy__is_enabled=True)
+    return set(Group.objects.filter(Q(name=OWNERS) | in_rules).values_list("pk", flat=True))
+
+
+def check_new_username(name: str, *, is_confirmed: bool, context: Context) -> None:
+    """Check a name for a new account against those of the others.
+
+    :raises LikeAnApprover: if it is easily confused with that of an approver.
+    :raises SimilarName: if it is with another one, and that is not confirmed.
+    """
+    similar = _similar(User.objects.order_by("pk"), name)
+    deciding = User.objects.filter(
+        pk__in=[user.pk for user in similar], groups__in=deciding_groups()
+    )
+    _check(similar, is_deciding=deciding.exists(), is_confirmed=is_confirmed, context=context)
+
+
+def check_new_group_name(
+    name: str, *, group: Group | None = None, is_confirmed: bool, context: Context
+) -> None:
+    """Check a new name of a group against those of the others.
+
+    :raises LikeAnApprover: if it is easily confused with another one, and one of them decides.
+    :raises SimilarName: if it is easily confused with another one, and that is not confirmed.
+    """
+    others = Group.objects.order_by("pk")
+    similar = _similar((each for each in others if each != group), name)
+    concerned = {each.pk for each in similar} | ({group.pk} if group else set())
+    is_deciding = bool(similar) and not concerned.isdisjoint(deciding_groups())
+    _check(similar, is_deciding=is_deciding, is_confirmed=is_confirmed, context=context)
+
+
+def check_may_decide(*, people: Iterable[User] = (), groups: Iterable[Group] = ()) -> None:
+    """Check that names of people and groups who are to decide are not like any other.
+
+    :raises LikeAnApprover: if one is.
+    """
+    for row, others in (
+        *((each, _similar(User.objects.order_by("pk"), str(each))) for each in people),
+        *((each, _similar(Group.objects.order_by("pk"), str(each))) for each in groups),
+    ):
+        if others:
+            message = f"The name {quoted(str(row))} is easily confused with another one."
+            raise LikeAnApprover(message)
+
+
+@finds_similar(commands.CreateUser)
+def find_users(asked: Sequence[commands.CreateUser], actor: Actor) -> list[list[str]]:
+    return _labels(User.objects.order_by("pk"), [each.username for each in asked], actor)
+
+
+@finds_similar(commands.CreateGroup)
+def find_groups(asked: Sequence[commands.CreateGroup], actor: Actor) -> list[list[str]]:
+    return _labels(Group.objects.order_by("pk"), [each.group_name for each in asked], actor)
+
+
+@finds_similar(commands.RenameGroup)
+def find_other_groups(asked: Sequence[commands.RenameGroup], actor: Actor) -> list[list[str]]:
+    groups = list(Group.objects.order_by("pk"))
+    return [
+        _seen(_similar((row for row in groups if row.pk != each.group_id), each.group_name), actor)
+        for each in asked
+    ]
+
+
+def _check(
+    similar: Sequence[User | Group], *, is_deciding: bool, is_confirmed: bool, context: Context
+) -> None:
+    if is_deciding:
+        raise LikeAnApprover
+    confirmed = is_confirmed or context.is_replay
+    check_confirmed(_seen(similar, context.actor), is_confirmed=confirmed)
+
+
+def _similar(rows: Iterable[_Row], name: str) -> list[_Row]:
+    is_like: Callable[[str], bool] = confusable_with(name)
+    return [row for row in rows if str(row) != name and is_like(str(row))]
+
+
+def _labels(rows: Iterable[_Row], names: Sequence[str], actor: Actor) -> list[list[str]]:
+    rows = list(rows)
+    return [_seen(_similar(rows, name), actor) for name in names]
+
+
+def _seen(rows: Sequence[User | Group], actor: Actor) -> list[str]:
+    """Return the names of rows that the actor may see; others only by their kind."""
+    return [
+        f"{row._meta.verbose_name} {quoted(str(row))}"
+        if actor.may(f"auth.view_{row._meta.model_name}")
+        else f"another {row._meta.verbose_name}"
+        for row in rows
+    ]

@@ -1,0 +1,115 @@
+"""Names of keys that are easily confused with others of the customer."""
+
+import pytest
+from django.contrib.auth.models import Permission
+
+from apikeys.commands import CreateCustomer, DeleteApiKey
+from approvals.models import ApprovalRequest
+from audit.models.records import CommandRecord
+from audit.subjects.likeness import SimilarName
+from tests.approvals.admin_pages import listed, page
+from tests.conftest import completed, create_key, policy
+from tests.http import call
+
+KEYS = "/api/v2/api-keys"
+CYRILLIC = "f\u0456rst"
+
+
+def create(client, key, name, **fields):
+    return call(client, "POST", KEYS, {"name": name, **fields}, key=key)
+
+
+@pytest.mark.parametrize("name", [CYRILLIC, "FIRST", "f1rst".replace("1", "\u0269")])
+def test_a_key_with_a_similar_name_is_created_only_if_that_is_confirmed(client, first_key, name):
+    refused = create(client, first_key, name)
+    confirmed = create(client, first_key, name, confirm_similar_name=True)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "similar_name")
+    assert f"easily confused with {first_key.row}" in refused.json()["detail"]
+    assert confirmed.status_code == 201
+
+
+def test_several_keys_may_have_the_same_name_and_other_names_are_free(client, first_key):
+    assert create(client, first_key, "first").status_code == 201
+    assert create(client, first_key, "third").status_code == 201
+
+
+def test_the_same_name_does_not_hide_a_similar_one(client, first_key):
+    for _ in range(12):
+        assert create(client, first_key, CYRILLIC, confirm_similar_name=True).status_code == 201
+
+    assert create(client, first_key, CYRILLIC).status_code == 409
+
+
+def test_names_of_other_customers_and_of_deleted_keys_do_not_count(client, first_key, gus, globex):
+    other = create_key(gus, globex, name="second")
+    doomed = create_key(first_key.row.owner, first_key.row.customer, name="doomed")
+    completed(DeleteApiKey(api_key_id=doomed.id))
+
+    assert create(client, first_key, "SECOND").status_code == 201
+    assert create(client, first_key, "DOOMED").status_code == 201
+    assert create(client, other, CYRILLIC).status_code == 201
+
+
+def test_a_rename_to_a_similar_name_is_confirmed_and_the_new_name_counts(client, first_key):
+    second = create(client, first_key, "second").json()["id"]
+
+    refused = call(client, "PATCH", f"{KEYS}/{second}", {"name": CYRILLIC}, key=first_key)
+    body = {"name": CYRILLIC, "confirm_similar_name": True}
+    confirmed = call(client, "PATCH", f"{KEYS}/{second}", body, key=first_key)
+    unchanged = call(client, "PATCH", f"{KEYS}/{second}", {"description": "x"}, key=first_key)
+
+    assert (refused.status_code, refused.json()["code"]) == (409, "similar_name")
+    assert (confirmed.status_code, unchanged.status_code) == (200, 200)
+    assert create(client, first_key, "SECOND").status_code == 201
+    assert create(client, first_key, "first").status_code == 409
+
+
+def test_version_1_needs_no_confirmation(client, first_key):
+    path = "/api/v1/api-keys"
+    created = call(client, "POST", path, {"name": CYRILLIC}, key=first_key)
+    renamed = call(client, "PATCH", f"{path}/{first_key.id}", {"name": "First"}, key=first_key)
+
+    assert (created.status_code, renamed.status_code) == (201, 200)
+
+
+def test_approvers_see_that_a_name_is_similar(client, first_key, security, ann, bob, browser):
+    policy("apikeys.create", group=security, quorum=1)
+
+    answer = call(client, "POST", "/api/v1/api-keys", {"name": CYRILLIC}, key=first_key)
+    same = call(client, "POST", "/api/v1/api-keys", {"name": "first"}, key=first_key)
+
+    assert (answer.status_code, same.status_code) == (202, 202)
+    warning = f"The name is easily confused with {first_key.row}."
+    for request in ApprovalRequest.objects.all():
+        assert warning in page(browser(ann), request)
+        shown = browser(ann).get(f"/api/v2/approval-requests/{request.pk}").json()
+        assert warning in shown["warnings"]
+    assert listed(browser(ann)).count(warning) == 2
+
+
+def test_a_held_creation_needs_the_confirmation_too(client, first_key, security, ann, bob):
+    policy("apikeys.create", group=security, quorum=1)
+
+    assert create(client, first_key, CYRILLIC).status_code == 409
+    assert not ApprovalRequest.objects.exists()
+
+
+def test_what_was_confirmed_is_in_the_record_and_not_in_the_key(client, first_key):
+    created = create(client, first_key, CYRILLIC, confirm_similar_name=True)
+
+    record = CommandRecord.objects.get(command_id=created["Command-Id"])
+    assert record.data["confirm_similar_name"] is True
+    assert "confirm_similar_name" not in created.json()
+
+
+def test_a_customer_with_a_similar_name_is_confirmed(acme):
+    with pytest.raises(SimilarName, match="Acme"):
+        completed(CreateCustomer(name="Acrne"))
+    completed(CreateCustomer(name="Acrne", confirm_similar_name=True))
+
+
+def test_only_names_of_customers_that_the_actor_may_see_are_compared(dana, globex, context_of):
+    dana.user_permissions.add(Permission.objects.get(codename="create_customer"))
+
+    completed(CreateCustomer(name="Gl0bex"), context=context_of(dana))
