@@ -35,9 +35,6 @@ from audit.entry.requests import actor_of_request
 from audit.pages.admin import HistoryAdmin
 
 _LIST = "admin:approvals_approvalrequest_changelist"
-_TOGGLE = format_html(
-    '<input type="checkbox" id="action-toggle" aria-label="{}">', "Select all shown"
-)
 _UNDECIDED = "Nothing was decided"
 
 
@@ -152,7 +149,6 @@ class ApprovalRequestAdmin(HistoryAdmin):
     def progress(self, row: Any) -> str:
         return _cell("progress", row)
 
-    @admin.display(description=_TOGGLE)
     def action_checkbox(self, obj: Any) -> SafeString:
         """Return the checkbox, named for the request and checked without JavaScript as well."""
         return format_html(

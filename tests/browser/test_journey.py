@@ -95,7 +95,7 @@ def test_selected_requests_are_decided_together_after_one_is_deselected(
     at_ann.signs_in("ann", PASSWORD)
     at_ann.follows("^Approval requests")
 
-    at_ann.page.get_by_label("Select all shown").first.check()
+    at_ann.page.get_by_label("Select all objects on this page").first.check()
     assert at_ann.sees("2 of 2 selected")
     at_ann.presses("^Approve selected")
     at_ann.page.get_by_label(re.compile("^Select: Disable API key “cd”")).uncheck()
