@@ -14,11 +14,9 @@ from audit.pages.admin import ReadOnlyAdmin
 from audit.pages.labels import words
 from audit.pages.linked_rows import record_links
 from audit.pages.local_times import local_time
-from audit.sessions.views import SignInForm
 
 # With few models, the links in the header and on the start page are enough.
 admin.site.enable_nav_sidebar = False
-admin.site.login_form = SignInForm
 admin.site.site_url = None
 admin.site.index_title = "Home"
 

@@ -127,7 +127,7 @@ RATE_LIMIT_SIGN_IN_PER_ADDRESS = environment.limit(
 RATE_LIMIT_SIGN_IN_PER_ACCOUNT = environment.limit(
     "RATE_LIMIT_SIGN_IN_PER_ACCOUNT", default="10/600"
 )
-LOGIN_REDIRECT_URL = "admin:index"
+LOGIN_REDIRECT_URL = "home"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "audit.pages.errors.csrf_failure"
 CSRF_TRUSTED_ORIGINS = environment.listing("CSRF_TRUSTED_ORIGINS", default="")
@@ -239,6 +239,7 @@ APPROVALS_PAYLOAD_KEYS = environment.keys("PAYLOAD_KEYS")
 APPROVALS_APPROVE_WITHIN = timedelta(
     days=environment.number("APPROVE_WITHIN_DAYS", default=7, least=1)
 )
+APPROVALS_PICK_UPS = "apikeys.pick_ups.pick_ups_of"
 APPROVALS_EVIDENCE_KEY = environment.seed("EVIDENCE_KEY")
 # Functions that are called for every request and its outcome, in addition to e-mails.
 APPROVALS_NOTIFY = environment.listing("APPROVALS_NOTIFY", default="")

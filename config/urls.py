@@ -4,11 +4,11 @@ from django.contrib import admin
 from django.contrib.auth.views import PasswordResetCompleteView
 from django.http import Http404
 from django.urls import include, path, re_path
-from django.views.generic import RedirectView
 
 import apikeys.rest.urls
 import approvals.rest.urls
-from approvals.pages.inbox.first_page import first_page
+from approvals.pages.inbox.first_page import first_page, landing
+from approvals.pages.portal.views import own_request, own_requests
 from audit.pages.errors import page_not_found
 from audit.rest import error_pages
 from audit.rest.viewsets.actors import WhoamiViewSet
@@ -37,7 +37,9 @@ _api_v2 = [
 ]
 
 urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("", landing, name="home"),
+    path("requests/", own_requests, name="own-requests"),
+    path("requests/<uuid:approval_request_id>/", own_request, name="own-request"),
     path(
         "set-password/<uidb64>/<token>/",
         SetPassword.as_view(),
@@ -48,6 +50,8 @@ urlpatterns = [
     # Django's shortcut to the page of a row fails for invalid ids, and no model has such a page.
     re_path("^admin/r/", page_not_found, {"exception": Http404()}),
     path("admin/login/", sign_in),
+    # Django's requires access to the admin.
+    path("admin/logout/", admin.site.logout),
     path("admin/password_change/", admin.site.admin_view(ChangeOwnPassword.as_view())),
     path("admin/", admin.site.urls),
     path("audit/", include("audit.urls")),

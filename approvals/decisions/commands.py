@@ -88,6 +88,14 @@ class Comment(_OnRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RemindApprovers(_OnRequest):
+    """Send the e-mail about one's own request again to those who can still vote, once a day."""
+
+    message_type = "approvals.remind"
+    sentence = "Remind the approvers of the {subject}"
+
+
+@dataclass(frozen=True, kw_only=True)
 class ExpireRequest(_OnRequest):
     """Mark an overdue request as expired. Only the system does this."""
 

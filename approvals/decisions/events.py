@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from approvals.requests.reminders import REMINDED
 from audit.messages.classes import Event, SubjectOf
 
 
@@ -76,6 +77,13 @@ class Commented(_OfRequest):
     message_type = "approvals.commented"
 
     comment: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApproversReminded(_OfRequest):
+    """The requester reminded the people who can still vote."""
+
+    message_type = REMINDED
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from approvals.policies import built_in, effective, evaluation
 from approvals.requests import effects
 from approvals.requests.approvers import missing_after
 from approvals.requests.flags import warnings_of
+from approvals.requests.reminders import next_reminder_at
 from audit.bus.context import Context
 from audit.bus.handling import handles
 from audit.messages.characters import actor_name, quoted_text
@@ -105,6 +106,23 @@ def comment(command: commands.Comment, context: Context) -> ApprovalRequest:
     _check_takes_part(request, context=context)
     context.emit(events.Commented(approval_request_id=request.pk, comment=context.reason))
     notifications.announce_comment(request, author=context.actor, comment=context.reason)
+    return request
+
+
+@handles(commands.RemindApprovers, locks=ApprovalRequest)
+def remind_approvers(command: commands.RemindApprovers, context: Context) -> ApprovalRequest:
+    request = _locked(command.approval_request_id, context=context)
+    request.check_pending(now=timezone.now())
+    if context.actor.person_id != request.requester_person:
+        raise refusals.NotTheRequester
+    if again_at := next_reminder_at(request):
+        message = f"The approvers can be reminded again from {again_at:%Y-%m-%d %H:%M} UTC."
+        raise refusals.AlreadyReminded(message)
+    effective.read([request])
+    if not notifications.remaining_voters(request):
+        raise refusals.NoOneToRemind
+    context.emit(events.ApproversReminded(approval_request_id=request.pk))
+    notifications.announce_reminder(request)
     return request
 
 

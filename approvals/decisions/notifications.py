@@ -26,12 +26,18 @@ from audit.messages.characters import actor_name, quoted_text
 
 _ASKED = "asked"
 _COMMENTED = "commented"
+_REMINDED = "reminded"
+_TO_DECIDE = (_ASKED, _REMINDED)
+# The pages of a request for approvers and for its requester.
+_PAGE = "admin:approvals_approvalrequest_change"
+_OWN_PAGE = "own-request"
 # The backend if no mail server is configured.
 _NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
 _LONGEST_SUBJECT = 150
 _SUBJECTS = {
     _ASKED: "Approval needed",
     _COMMENTED: "Comment",
+    _REMINDED: "Reminder: approval needed",
     CHANGES_REQUESTED: "Changes requested",
 }
 
@@ -43,7 +49,8 @@ _on_commit = partial(transaction.on_commit, robust=True)
 class Notification:
     """The content of a notification.
 
-    ``happened`` is asked, commented, or the new state of the request. ``outcome`` has the comment.
+    ``happened`` is asked, reminded, commented, or the new state of the request. ``outcome`` has the
+    comment.
     """
 
     request_id: UUID
@@ -69,7 +76,7 @@ class Notification:
     def text(self) -> str:
         """The body of the message."""
         reason = quoted_text(self.reason) if self.reason else "none given"
-        action = "Review and decide" if self.happened == _ASKED else "Details"
+        action = "Review and decide" if self.happened in _TO_DECIDE else "Details"
         lines = [
             f"{self.sentence}.",
             f"Requested by {actor_name(self.requester)}. Reason: {reason}.",
@@ -93,6 +100,12 @@ def announce_change(request: ApprovalRequest) -> None:
         _on_commit(lambda: _notify(request, happened=state, people=people, outcome=request.outcome))
 
 
+def announce_reminder(request: ApprovalRequest) -> None:
+    """Notify the people who can still vote on a request once more, after the commit."""
+    if _has_channel():
+        _on_commit(lambda: _notify(request, happened=_REMINDED, people=remaining_voters(request)))
+
+
 def announce_comment(request: ApprovalRequest, *, author: Actor, comment: str) -> None:
     """Notify the others who take part in a request of a comment, after the commit.
 
@@ -104,8 +117,13 @@ def announce_comment(request: ApprovalRequest, *, author: Actor, comment: str) -
     outcome = f"Comment by {actor_name(author.label)}: {quoted_text(comment)}"
 
     def send() -> None:
-        people = _participants(request, author=author)
-        _notify(request, happened=_COMMENTED, people=people, outcome=outcome)
+        is_own = author.person_id == request.requester_person
+        if not is_own:
+            people = _requester(request)
+            _notify(request, happened=_COMMENTED, people=people, outcome=outcome, page=_OWN_PAGE)
+        others = _other_approvers(request, author=author)
+        if others or is_own:
+            _notify(request, happened=_COMMENTED, people=others, outcome=outcome)
 
     _on_commit(send)
 
@@ -116,13 +134,18 @@ def voters(request: ApprovalRequest) -> list[AbstractUser]:
     return list(get_user_model().objects.filter(pk__in=people).order_by("pk"))
 
 
-def _participants(request: ApprovalRequest, *, author: Actor) -> list[AbstractUser]:
-    approvers, requester = voters(request), request.requester_person
-    if author.person_id == requester:
-        return [each for each in approvers if str(each.pk) != requester]
+def remaining_voters(request: ApprovalRequest) -> list[AbstractUser]:
+    """Return the people who can vote on a request now and have no current vote."""
     voted = {vote.voter_id for vote in request.current_votes()}
-    people = [each for each in approvers if each.pk in voted and str(each.pk) != author.person_id]
-    return [*_requester(request), *people]
+    return [person for person in voters(request) if person.pk not in voted]
+
+
+def _other_approvers(request: ApprovalRequest, *, author: Actor) -> list[AbstractUser]:
+    others = [each for each in voters(request) if str(each.pk) != author.person_id]
+    if author.person_id == request.requester_person:
+        return others
+    voted = {vote.voter_id for vote in request.current_votes()}
+    return [each for each in others if each.pk in voted]
 
 
 def _requester(request: ApprovalRequest) -> Iterable[AbstractUser]:
@@ -136,10 +159,17 @@ def _has_channel() -> bool:
 
 
 def _notify(
-    request: ApprovalRequest, *, happened: str, people: Iterable[AbstractUser], outcome: str = ""
+    request: ApprovalRequest,
+    *,
+    happened: str,
+    people: Iterable[AbstractUser],
+    outcome: str = "",
+    page: str = _PAGE,
 ) -> None:
     recipients = list(people)
-    notification = _notification(request, happened=happened, people=recipients, outcome=outcome)
+    notification = _notification(
+        request, happened=happened, people=recipients, outcome=outcome, page=page
+    )
     for hook in settings.APPROVALS_NOTIFY:
         _on_commit(_call_of(hook, notification))
     addresses = [person.email for person in recipients if person.email]
@@ -165,9 +195,13 @@ def _send(notification: Notification, addresses: list[str]) -> None:
 
 
 def _notification(
-    request: ApprovalRequest, *, happened: str, people: Iterable[AbstractUser], outcome: str
+    request: ApprovalRequest,
+    *,
+    happened: str,
+    people: Iterable[AbstractUser],
+    outcome: str,
+    page: str,
 ) -> Notification:
-    page = reverse("admin:approvals_approvalrequest_change", args=[request.pk])
     return Notification(
         request_id=request.pk,
         command_id=request.command_id,
@@ -176,8 +210,8 @@ def _notification(
         requester=request.requester_label,
         reason=request.reason,
         outcome=outcome,
-        outcome_code="" if happened in (_ASKED, _COMMENTED) else request.outcome_code,
+        outcome_code="" if happened in _SUBJECTS else request.outcome_code,
         digest=request.digest,
-        link=f"{settings.BASE_URL}{page}",
+        link=f"{settings.BASE_URL}{reverse(page, args=[request.pk])}",
         person_ids=tuple(person.pk for person in people),
     )

@@ -34,6 +34,19 @@ class TooLate(Conflict):
     remedy = "Ask the requester to resubmit it, then approve the new request."
 
 
+class AlreadyReminded(Conflict):
+    """The approvers were reminded of this request less than a day ago."""
+
+    remedy = "Wait until a day has passed, or ask an approver directly."
+
+
+class NoOneToRemind(Conflict):
+    """No one can vote on this request at the moment."""
+
+    title = "No one to remind"
+    remedy = "Ask an administrator to add people to the groups in the requirements."
+
+
 class NotToBeRetried(Conflict):
     """Only temporary failures can be retried."""
 
@@ -105,7 +118,7 @@ class NotActive(Forbidden):
 
 
 class NotTheRequester(Forbidden):
-    """Only the requester may withdraw or resubmit this request."""
+    """Only the requester may withdraw or resubmit this request, or remind its approvers."""
 
     remedy = "Ask the requester to do it, or deny the request instead."
 

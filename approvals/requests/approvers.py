@@ -158,10 +158,37 @@ def missing_after(requests: Collection[ApprovalRequest], *, person_id: int) -> M
 def people_asked(request: ApprovalRequest, members: Mapping[int, set[int]]) -> set[int]:
     """Return the members of a request's groups who may see it, and may vote on it at all."""
     people = set().union(*members.values())
-    if request.tenant:
-        people = import_string(settings.AUDIT_PEOPLE_OF_TENANT)(request.tenant, among=people)
+    return _asked(request, _seeing(request.tenant, among=people))
+
+
+def _seeing(tenant: str, *, among: set[int]) -> set[int]:
+    """Return the people, among these, who may see the requests of a tenant."""
+    if not tenant:
+        return among
+    found: set[int] = import_string(settings.AUDIT_PEOPLE_OF_TENANT)(tenant, among=among)
+    return found
+
+
+def _asked(request: ApprovalRequest, people: set[int]) -> set[int]:
     may_vote = request.options.get("requester_may_vote", False)
     return people if may_vote else people - {int(request.requester_person or 0)}
+
+
+def remaining_approvers(requests: Collection[ApprovalRequest]) -> Mapping[UUID, list[str]]:
+    """Return the names of the people who can still vote on each pending request."""
+    pending = [each for each in requests if each.present_state is State.PENDING]
+    electorate, remaining = evaluation.Electorate(pending), {}
+    members = set().union(*electorate.members.values())
+    seeing = {each: _seeing(each, among=members) for each in {each.tenant for each in pending}}
+    for request in pending:
+        slots = electorate.slots(request, _asked(request, seeing[request.tenant]))
+        voted = {vote.voter_id for vote in request.current_votes()}
+        remaining[request.pk] = set().union(*(slot.people for slot in slots)) - voted
+    names = _names(set().union(*remaining.values()))
+    return {
+        pk: sorted(names[person] for person in people if person in names)
+        for pk, people in remaining.items()
+    }
 
 
 def people_to_ask() -> list[str]:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.urls import reverse
 
 from approvals.models import ApprovalRequest, State
@@ -25,6 +26,11 @@ _TABLE = ApprovalRequest._meta.db_table
 
 def request_url(request_id: UUID | str) -> str:
     return reverse("approval-request", kwargs={"approval_request_id": request_id})
+
+
+def page_url(request_id: UUID) -> str:
+    """Return the URL of the page of a request for its requester."""
+    return f"{settings.BASE_URL}{reverse('own-request', args=[request_id])}"
 
 
 def needs_of(request: ApprovalRequest, counted: Mapping[str, int]) -> tuple[Need, ...]:
@@ -59,6 +65,7 @@ def progress_of(request: ApprovalRequest, counted: Mapping[str, int]) -> Progres
         approve_by=request.approve_by,
         request_id=str(request.pk),
         url=request_url(request.pk),
+        page_url=page_url(request.pk),
         subject_type=request.subject_type,
         needs=needs,
     )

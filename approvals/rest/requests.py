@@ -16,6 +16,7 @@ from approvals.decisions.commands import (
     Approve,
     Comment,
     Deny,
+    RemindApprovers,
     RequestChanges,
     Retry,
     TakeBack,
@@ -214,6 +215,18 @@ class ApprovalRequestViewSet(CommandViewSet):
     def comment(self, request: Request, approval_request_id: UUID) -> Response:
         """Comment on a request, as its requester or an approver; this decides nothing."""
         return self.send(Comment, approval_request_id=approval_request_id)
+
+    @_decision(
+        "remind_approvers_of",
+        takes=CommentInput,
+        raises=(
+            *(refusals.AlreadyDecided, refusals.AlreadyReminded, refusals.NoOneToRemind),
+            *(refusals.NotTheRequester, refusals.TooLate),
+        ),
+    )
+    def remind(self, request: Request, approval_request_id: UUID) -> Response:
+        """Send the e-mail about your own request again, at most once a day."""
+        return self.send(RemindApprovers, approval_request_id=approval_request_id)
 
     @_vote("take_back", takes=VoteInput, raises=(*_CHANGED, refusals.NothingToTakeBack))
     def take_back(self, request: Request, approval_request_id: UUID) -> Response:

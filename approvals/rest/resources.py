@@ -10,7 +10,7 @@ from approvals.models import Decision, Effect, Policy, Rule, State
 from approvals.models.states import ALTERED
 from approvals.requests import effects
 from approvals.requests.comments import comments_on
-from approvals.requests.pending import request_url
+from approvals.requests.pending import page_url, request_url
 from approvals.requests.presentation import Ballot, Presented
 from audit.actors.actors import Actor
 from audit.rest.references import (
@@ -113,6 +113,7 @@ class ApprovalRequestResource(ApprovalRequestInList):
     my_vote: MyVote
     number: Annotated[int, "The number of the request's last event: send it with a decision."]
     effects: Effects
+    page_url: Annotated[str, "The page of the request for its requester, in a browser."]
     outcome: str
     outcome_code: Annotated[
         str | None,
@@ -174,6 +175,7 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
         "my_vote": {"may": mine.may_deny, "why": mine.obstacle},
         "number": request.number,
         "effects": _effects(mine),
+        "page_url": page_url(request.pk),
         "outcome": request.outcome,
         "outcome_code": request.outcome_code or None,
         "comments": [

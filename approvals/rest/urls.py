@@ -15,7 +15,7 @@ v2 = [
     *(
         path(f"{_item}/{verb}", _requests({"post": verb.replace("-", "_")}), name=verb)
         for verb in (
-            *("approve", "deny", "request-changes", "take-back"),
+            *("approve", "deny", "request-changes", "remind", "take-back"),
             *("withdraw", "retry", "raise-again"),
         )
     ),

@@ -28,6 +28,7 @@ class Progress(NamedTuple):
     approve_by: datetime | None
     request_id: str
     url: str = ""
+    page_url: str = ""
     subject_type: str = ""
     needs: tuple[Need, ...] = ()
 

@@ -115,6 +115,7 @@ class RaisedRequest(TypedDict):
 
     id: Uuid
     url: Address
+    page_url: Annotated[str | None, "The page of the request for its requester, in a browser."]
     approve_by: datetime | None
     requirements: list[RequirementOfGroup]
 
@@ -222,6 +223,7 @@ def _approval_request(progress: Progress | None) -> RaisedRequest | None:
     return {
         "id": progress.request_id,
         "url": progress.url,
+        "page_url": progress.page_url or None,
         "approve_by": progress.approve_by,
         "requirements": [
             {"group": need.group, "needed": need.needed, "have": need.have}

@@ -4,17 +4,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.contrib import admin
-from django.contrib.admin.forms import AdminAuthenticationForm
-from django.contrib.auth.forms import PasswordChangeForm, SetPasswordForm
-from django.contrib.auth.views import PasswordChangeView, PasswordResetConfirmView
+from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
+from django.contrib.auth.views import LoginView, PasswordChangeView, PasswordResetConfirmView
 from django.core.exceptions import ValidationError
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import pluralize
-from django.template.response import TemplateResponse
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 
 from audit.actors.actors import actor_for_user
 from audit.bus.dispatch import dispatch
@@ -50,7 +49,7 @@ class _LimitedForm(Form):
         raise ValidationError(message, code="throttled")
 
 
-class SignInForm(_LimitedForm, AdminAuthenticationForm):
+class SignInForm(_LimitedForm, AuthenticationForm):
     """The form of the sign-in page."""
 
     def clean(self) -> dict[str, Any]:
@@ -86,16 +85,41 @@ class _OwnPasswordForm(_LimitedForm, PasswordChangeForm):
             raise
 
 
-def sign_in(request: HttpRequest) -> HttpResponse:
-    """Return the sign-in page, or the response to its form."""
-    was_signed_in = request.user.is_authenticated
-    response: HttpResponse = admin.site.login(request)
-    form = _form_of(response)
-    if form and form.retry_after is not None:
-        _refuse(response, form.retry_after)
-    elif request.method == "POST" and request.user.is_authenticated and not was_signed_in:
-        limits.remember_device(request, response)
-    return response
+class _SignIn(LoginView):
+    """The sign-in page, for all people with an account."""
+
+    template_name = "admin/login.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+    def get_success_url(self) -> str:
+        """Return the page that was requested, if the person can open it, or else the first page."""
+        page = super().get_success_url()
+        user: Any = self.request.user
+        path = urlsplit(page).path
+        is_closed = path.startswith(reverse("admin:index")) and not user.is_staff
+        if is_closed or path == self.request.path:
+            return self.get_default_redirect_url()
+        return page
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        limits.remember_device(self.request, response)
+        return response
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        response = super().form_invalid(form)
+        if form.retry_after is not None:
+            _refuse(response, form.retry_after)
+        return response
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        frame = admin.site.each_context(self.request)
+        here = {"title": "Sign in", "app_path": self.request.get_full_path()}
+        return super().get_context_data(**context) | frame | here
+
+
+sign_in = _SignIn.as_view()
 
 
 class _SetsPassword:
@@ -150,8 +174,3 @@ class SetPassword(_SetsPassword, PasswordResetConfirmView):
 def _refuse(response: HttpResponse, retry_after: int) -> None:
     response.status_code = HTTPStatus.TOO_MANY_REQUESTS
     response.headers["Retry-After"] = str(retry_after)
-
-
-def _form_of(response: HttpResponse) -> SignInForm | None:
-    context = response.context_data if isinstance(response, TemplateResponse) else None
-    return (context or {}).get("form")

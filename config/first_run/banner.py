@@ -6,6 +6,7 @@ _TEXT = """
 Countersign is running at {base_url}
 
   Open     {base_url}/                the home page
+           {base_url}/requests/       your own requests, for everyone with an account
            {base_url}/admin/          API keys, approval requests, history
            {base_url}/audit/          every command, for auditors
 
@@ -39,7 +40,7 @@ _SED = {
     "command_id_of": """sed -n 's/^[Cc]ommand-[Ii]d: *\\([-0-9a-f]*\\).*/\\1/p'""",
 }
 _ROLES = {
-    "dana": "a customer who only uses the API, with the key below",
+    "dana": "a requester: sees her requests, and uses the API with the key below",
     "ann": "an approver and policy owner",
     "bob": "an approver and policy owner",
     "iris": "an auditor",

@@ -23,7 +23,7 @@ def test_every_command_is_listed_with_its_handler_permission_subject_and_policy(
         "api-key",
         "2",
         "of",
-        "Security",
+        "“Security”",
     ]
     assert lines["apikeys.enable"][-1] == "-"
     assert {"apikeys.create", "approvals.approve", "audit.begin_epoch"} <= lines.keys()
@@ -49,4 +49,4 @@ def test_a_rule_that_an_edit_dropped_is_listed_no_more(disabling_needs_two):
 
     call_command("commands", stdout=out)
 
-    assert "of Security" not in out.getvalue()
+    assert "Security" not in out.getvalue()

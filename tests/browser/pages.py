@@ -72,6 +72,12 @@ PLACES = (
     ),
     Place("several at once", "ann", lambda: f"{_REQUESTS}/selected/?{_selected('approve')}"),
     Place("several to deny", "ann", lambda: f"{_REQUESTS}/selected/?{_selected('deny')}"),
+    # The pages of requesters
+    Place("own requests", "dana", lambda: "/requests/"),
+    Place("no own requests", "iris", lambda: "/requests/"),
+    Place("own request", "dana", lambda: f"/requests/{_own(State.PENDING)}/"),
+    Place("own request, executed", "dana", lambda: f"/requests/{_own(State.EXECUTED)}/"),
+    Place("own request, denied", "dana", lambda: f"/requests/{_own(State.DENIED)}/"),
     # Policies
     Place("policies", "olga", lambda: f"{_POLICIES}/"),
     Place("policy", "olga", lambda: f"{_POLICIES}/{_policy().pk}/change/"),
@@ -161,6 +167,11 @@ def _past() -> str:
 def _record(name: str, model: type[CommandRecord] | type[EventRecord]) -> str:
     newest = model.objects.filter(tenant=str(_acme().pk)).latest("position")
     return f"/admin/audit/{name}/{newest.pk}/change/"
+
+
+def _own(state: State) -> Any:
+    found = ApprovalRequest.objects.filter(state=state, requester_person=str(_user("dana").pk))
+    return found.order_by("-pk")[0].pk
 
 
 def _held() -> str:

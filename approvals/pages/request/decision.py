@@ -68,14 +68,19 @@ class Displayed(NamedTuple):
 
 
 def decide(
-    approval_request: ApprovalRequest, *, verb: str, displayed: Displayed, request: HttpRequest
+    approval_request: ApprovalRequest,
+    *,
+    verb: str,
+    displayed: Displayed,
+    request: HttpRequest,
+    channel: str = "admin",
 ) -> Feedback:
     """Dispatch the decision on a request, and return its result.
 
     The payload is not opened here: the handler verifies it under the lock, and the sentence comes
     with the outcome.
     """
-    context = context_of(request, channel="admin", reason=request.POST.get("reason", ""))
+    context = context_of(request, channel=channel, reason=request.POST.get("reason", ""))
     actor = context.actor
     try:
         command = _command(
@@ -114,6 +119,8 @@ def _command(
     if verb == "break_glass":
         ticket = clean_text(request.POST.get("ticket", ""), longest=_LONGEST_TICKET)
         return commands.BreakGlass(approval_request_id=approval_request.pk, ticket=ticket)
+    if verb == "remind":
+        return commands.RemindApprovers(approval_request_id=approval_request.pk)
     if verb == "comment":
         _check_text(request, "Write a comment, then send it.")
         return commands.Comment(approval_request_id=approval_request.pk)
@@ -139,6 +146,8 @@ def _done(command: Command, outcome: Completed, *, actor: Actor) -> Feedback:
         return Feedback(row.outcome, levels.WARNING)
     sentence, level = sentence_of(row, actor=actor), levels.SUCCESS
     match command, row.state:
+        case commands.RemindApprovers(), _:
+            message = f"Approvers reminded: {sentence}."
         case commands.Comment(), _:
             message = f"Comment added: {sentence}."
         case commands.RequestChanges(), State.DENIED:

@@ -40,6 +40,7 @@ _DID = {
     commands.Deny.message_type: "Denied",
     commands.RequestChanges.message_type: "Requested changes",
     commands.Comment.message_type: "Commented",
+    commands.RemindApprovers.message_type: "Reminded the approvers",
     commands.TakeBack.message_type: "Took back the vote",
     commands.Withdraw.message_type: "Withdrawn",
     commands.Retry.message_type: "Retried",

@@ -37,6 +37,7 @@ def test_a_held_command_answers_with_what_waits_and_with_no_resource(held, asked
             "id": str(asked.pk),
             "url": address(asked),
             "approve_by": in_json(asked.approve_by),
+            "page_url": f"http://127.0.0.1:8000/requests/{asked.pk}/",
             "requirements": [{"group": "Security", "needed": 2, "have": 0}],
         },
         "resource": {"type": "api-key", "id": str(first_key.id)},
@@ -100,6 +101,7 @@ def test_a_request_shows_all_that_a_decision_needs(asked, first_key, dana, ann, 
         "outcome": "",
         "outcome_code": None,
         "comments": [],
+        "page_url": f"http://127.0.0.1:8000/requests/{asked.pk}/",
     }
 
 

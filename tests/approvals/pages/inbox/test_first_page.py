@@ -5,12 +5,13 @@ import re
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.db import connection
+from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from approvals.pages.inbox.counter import pending_count as for_the_header
 from tests.approvals.admin_pages import LIST, decide, select
 from tests.approvals.asking import asks_for_many
-from tests.conftest import actor, member
+from tests.conftest import PASSWORD, actor, member
 
 
 @pytest.fixture
@@ -86,12 +87,66 @@ def test_approvers_begin_with_their_inbox(waiting, ann, browser):
     assert ">Approval requests</a>" in overview.content.decode()
 
 
-def test_others_begin_with_what_there_is(waiting, iris, browser, client):
-    content = browser(iris).get("/admin/").content.decode()
+def test_others_find_what_there_is(waiting, iris, browser, client):
+    content = browser(iris).get("/admin/?overview").content.decode()
 
     assert ">Audit log</a>" in content
     assert ">People</a>" not in content
     assert client.get("/admin/")["Location"].startswith("/admin/login/")
+
+
+@pytest.mark.parametrize(
+    ("name", "page"), [("ann", LIST), ("iris", "/audit/"), ("dana", "/requests/")]
+)
+def test_a_person_lands_on_the_first_page_of_their_role(name, page, waiting, ann, iris, dana):
+    client = Client()
+
+    answer = client.post("/admin/login/", {"username": name, "password": PASSWORD}, follow=True)
+
+    assert (answer.status_code, answer.request["PATH_INFO"]) == (200, page)
+
+
+def test_the_page_that_was_requested_comes_first(waiting, iris):
+    client = Client()
+    page = client.get("/requests/")["Location"]
+    assert page == "/admin/login/?next=/requests/"
+
+    answer = client.post(page, {"username": "iris", "password": PASSWORD})
+
+    assert answer["Location"] == "/requests/"
+
+
+def test_people_without_access_to_the_admin_are_not_sent_there(waiting, dana):
+    client = Client()
+
+    answer = client.post(
+        "/admin/login/?next=/admin/", {"username": "dana", "password": PASSWORD}, follow=True
+    )
+
+    assert answer.request["PATH_INFO"] == "/requests/"
+    again = client.get("/admin/", follow=True)
+    assert (again.status_code, again.request["PATH_INFO"]) == (200, "/requests/")
+    assert client.get("/admin/login/?next=/admin/login/")["Location"] == "/"
+
+
+def test_the_home_page_asks_to_sign_in(client):
+    assert client.get("/")["Location"] == "/admin/login/"
+
+
+def test_people_without_access_to_the_admin_can_sign_out(dana, browser):
+    client = browser(dana)
+
+    assert client.post("/admin/logout/").status_code == 200
+
+    assert client.get("/requests/").status_code == 302
+
+
+def test_the_header_links_only_to_what_a_person_may_open(waiting, dana, ann, browser):
+    own = browser(dana).get("/requests/").content.decode()
+    assert "/admin/apikeys/" not in own
+    assert LIST not in own
+    assert ">My requests</a>" in own
+    assert LIST in browser(ann).get("/requests/").content.decode()
 
 
 def test_who_may_see_no_requests_sees_no_inbox(waiting, acme, browser):

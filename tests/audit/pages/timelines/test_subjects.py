@@ -257,7 +257,7 @@ def test_a_subject_is_shown_as_it_was_at_a_moment(first_key, act, dana, read):
 
     content = read(story_of(first_key.id), {"at": created.isoformat()})
 
-    assert f"State at {created:%Y-%m-%d %H:%M:%S} UTC" in content
+    assert re.search(rf"State at <time[^>]*>{created:%Y-%m-%d %H:%M:%S} UTC</time>", content)
     assert value(content, "is enabled") == ["yes", "same"]
     assert DISAGREE not in content
 
