@@ -6,6 +6,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -119,11 +120,11 @@ class ApprovalRequestAdmin(HistoryAdmin):
 
     @admin.action(description="Approve selected…")
     def approve_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
-        return _confirmation("approve", queryset)
+        return _confirmation("approve", request)
 
     @admin.action(description="Deny selected…")
     def deny_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
-        return _confirmation("deny", queryset)
+        return _confirmation("deny", request)
 
     @admin.display(description="request")
     def sentence(self, row: Any) -> str:
@@ -224,8 +225,11 @@ def _cell(name: str, row: Any) -> str:
     return render_to_string(f"approvals/inbox/{name}.html", context)
 
 
-def _confirmation(verb: str, queryset: QuerySet[Any]) -> HttpResponse:
-    """Return a redirect to the page that confirms a decision."""
-    pks = queryset.values_list("pk", flat=True)[: bulk.MOST]
-    query = urlencode({"verb": verb, "request": list(pks)}, doseq=True)
+def _confirmation(verb: str, request: HttpRequest) -> HttpResponse:
+    """Return a redirect to the page that confirms a decision on all that was selected.
+
+    Requests that others have decided meanwhile are among them, and say so there.
+    """
+    selected = request.POST.getlist(ACTION_CHECKBOX_NAME)[: bulk.MOST]
+    query = urlencode({"verb": verb, "request": selected}, doseq=True)
     return redirect(f"{reverse('admin:approvals_approvalrequest_selected')}?{query}")
