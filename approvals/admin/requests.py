@@ -36,7 +36,12 @@ from audit.entry.requests import actor_of_request
 from audit.pages.admin import HistoryAdmin
 
 _LIST = "admin:approvals_approvalrequest_changelist"
+_NEXT = "admin:approvals_approvalrequest_next"
 _UNDECIDED = "Nothing was decided"
+
+
+def _linked(message: str, page: str) -> str:
+    return format_html('{} <a href="{}">Open the decided request</a>', message, page)
 
 
 @admin.register(ApprovalRequest)
@@ -64,6 +69,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
     def get_urls(self) -> list[URLPattern]:
         wrap, name = self.admin_site.admin_view, "approvals_approvalrequest"
         return [
+            path("next/", wrap(self.next_view), name=f"{name}_next"),
             path("selected/", wrap(self.selected_view), name=f"{name}_selected"),
             path(
                 "<path:object_id>/decide/",
@@ -169,6 +175,13 @@ class ApprovalRequestAdmin(HistoryAdmin):
         )
         return self._request_page(request, object_id, timeout=SHORT_TIMEOUT if is_read else None)
 
+    @method_decorator(require_safe)
+    def next_view(self, request: HttpRequest) -> HttpResponse:
+        """Redirect to the request that needs the user's decision first, or to the inbox."""
+        waiting = listing.needing_vote_of(actor_of_request(request)).order_by("approve_by", "pk")
+        request_id = waiting.values_list("pk", flat=True).first()
+        return redirect(links.request_url(request_id) if request_id else _LIST)
+
     def try_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show one request with the result of a test run."""
         if request.method != "POST":
@@ -181,12 +194,21 @@ class ApprovalRequestAdmin(HistoryAdmin):
         if request.method != "POST":
             return not_sent(request, links.request_url(row.pk), fact=_UNDECIDED)
         verb = request.POST.get("decision", "")
+        if verb in decision.MISSING_REASONS and not request.POST.get("reason", "").strip():
+            missing = decision.MISSING_REASONS[verb]
+            self.message_user(request, missing, messages.ERROR)
+            return self._request_page(
+                request, object_id, timeout=SHORT_TIMEOUT, reason_error=missing
+            )
         displayed = decision.Displayed.of(request.POST, suffix="", effect=f"effect-{verb}")
         decided = decision.decide(row, verb=verb, displayed=displayed, request=request)
+        page = links.request_url(row.pk)
+        if decided.level != messages.ERROR and verb in decision.LEADS_ON:
+            self.message_user(request, _linked(decided.message, page), decided.level)
+            return redirect(_NEXT)
         self.message_user(request, decided.message, decided.level)
         if decided.has_changed:
             return self._request_page(request, object_id, timeout=SHORT_TIMEOUT)
-        page = links.request_url(row.pk)
         if decided.secret is None:
             return redirect(page)
         shown = {"title": "Shown once", "secret": decided.secret, "back": page}
@@ -211,11 +233,17 @@ class ApprovalRequestAdmin(HistoryAdmin):
         return self.page(request, "approvals/selected.html", **context)
 
     def _request_page(
-        self, request: HttpRequest, object_id: str, *, timeout: timedelta | None
+        self,
+        request: HttpRequest,
+        object_id: str,
+        *,
+        timeout: timedelta | None,
+        reason_error: str = "",
     ) -> HttpResponse:
         row = self.visible(request, object_id)
         context = request_page.read(row, actor=actor_of_request(request), timeout=timeout)
         context["typed_reason"] = request.POST.get("reason") or kept_reason(request)
+        context["reason_error"] = reason_error
         return self.page(request, "approvals/request.html", **context)
 
 

@@ -150,7 +150,7 @@ class Ballot:
             **({"withdraw": effects.ENDS} if self.may_withdraw else {}),
             **({"retry": retry} if self.may_retry else {}),
         }
-        self.approve_label = approve_label(presented, effect=approval)
+        self.approve_label = approve_label(approval)
         self.retry_label = _RETRY_LABELS[retry]
 
 
@@ -187,14 +187,13 @@ def sentence_of(request: ApprovalRequest, *, actor: Actor) -> str:
     return _sentence(command, _subjects([command], actor=actor))
 
 
-def approve_label(presented: Presented, *, effect: str) -> str:
+def approve_label(effect: str) -> str:
     """Return the text of the approve button, with a warning if the approval would not help."""
     match effect:
         case effects.REFUSED:
             return "Approve anyway: last vote, but execution would currently be refused"
         case effects.EXECUTES:
-            consequence = f"{presented.sentence[:1].lower()}{presented.sentence[1:]}"
-            return f"Approve and {consequence} now: you are the last vote"
+            return "Approve: last vote, executes now"
         case _:
             return f"Approve ({effects.missing_after_it(effect)} more needed after you)"
 

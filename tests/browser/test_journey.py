@@ -44,7 +44,7 @@ def test_two_people_approve_the_request_of_a_program_and_an_auditor_finds_both_v
     at_bob = visitor()
     at_bob.signs_in("bob", PASSWORD)
     at_bob.follows("^Disable API key “ci”")
-    at_bob.presses("^Approve and disable .* now: you are the last vote")
+    at_bob.presses("^Approve: last vote, executes now")
     assert at_bob.sees(re.compile("Approved and executed"))
 
     assert program(status)[1]["status"] == "succeeded"
@@ -79,7 +79,7 @@ def test_a_page_that_another_vote_has_overtaken_decides_nothing_and_asks_again(
     assert at_ann.page.get_by_label("Reason").first.input_value() == "Checked with the owner"
     assert program(f"v2/commands/{headers['Command-Id']}")[1]["status"] == "postponed"
 
-    at_ann.presses("^Approve and disable .* now: you are the last vote")
+    at_ann.presses("^Approve: last vote, executes now")
 
     assert at_ann.sees(re.compile("Approved and executed"))
     assert program(f"v2/commands/{headers['Command-Id']}")[1]["status"] == "succeeded"

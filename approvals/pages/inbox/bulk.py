@@ -43,7 +43,7 @@ class Candidate(NamedTuple):
         """The effect as text."""
         if self.effect == effects.ENDS:
             return "Deny: this ends the request"
-        return approve_label(self.presented, effect=self.effect)
+        return approve_label(self.effect)
 
 
 def confirmation(requests: Sequence[ApprovalRequest], *, verb: str, actor: Actor) -> dict[str, Any]:

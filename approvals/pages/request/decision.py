@@ -33,6 +33,13 @@ _DECISIONS: Mapping[str, type[commands.Decision]] = {
     "retry": commands.Retry,
     "withdraw": commands.Withdraw,
 }
+#: The decisions that need a reason, with what a form without one is answered.
+MISSING_REASONS = {
+    "deny": "Give a reason for denying in the field above the buttons, then deny.",
+    "request_changes": "Name the changes in the field above the buttons, then request them.",
+}
+#: The decisions after which the next request is shown.
+LEADS_ON = ("approve", "deny", "request_changes")
 _NUMBER = re.compile("[0-9]{1,18}")
 _EFFECT = re.compile(effects.PATTERN)
 _UNSEEN = (
@@ -125,7 +132,7 @@ def _command(
         _check_text(request, "Write a comment, then send it.")
         return commands.Comment(approval_request_id=approval_request.pk)
     if verb == "request_changes":
-        _check_text(request, "Name the changes in the field above the buttons, then request them.")
+        _check_text(request, MISSING_REASONS[verb])
     if verb not in _DECISIONS:
         raise Invalid(_UNKNOWN)
     return _DECISIONS[verb](**{"approval_request_id": approval_request.pk, **displayed.fields()})

@@ -15,7 +15,9 @@ from approvals.models.requests import NEVER
 from approvals.pages import links
 from approvals.pages.request.changes import has_changed, title_of, would_change
 from approvals.pages.request.differences import differences
+from approvals.pages.request.endings import why_cancelled
 from approvals.pages.request.matching_policies import difference_to_today, matching_policies
+from approvals.pages.request.signals import signals_of
 from approvals.requests import listing
 from approvals.requests.approvers import EligibleApprovers, people_to_ask
 from approvals.requests.presentation import Ballot, Presented, present
@@ -33,7 +35,6 @@ _OF_ATTEMPT = {
     Status.SUCCEEDED: "Executed",
     Status.REFUSED: "Refused on execution",
     Status.FAILED: "Failed on execution",
-    Status.CANCELLED: "Cancelled",
 }
 _DID = {
     commands.Approve.message_type: "Approved",
@@ -122,6 +123,7 @@ def _content(
         "tried": tried,
         "title": title_of(presented, changed),
         "changed": changed,
+        "signals": signals_of(held),
         "changes": compared,
         "subject_url": links.subject_url(subject, actor=actor, exists=presented.has_subject),
         "matching_policies": matching_policies(request, held, actor=actor),
@@ -248,14 +250,26 @@ def _commands(request: ApprovalRequest, *, actor: Actor) -> list[Earlier]:
 
 
 class Step(NamedTuple):
-    """A command on the request, or an attempt at the requested one, with its text made safe."""
+    """A command on the request, or an attempt at the requested one, with its text made safe.
+
+    ``by`` is the record whose actor and channel are shown: of a cancelled attempt, that of the
+    decision that ended the request.
+    """
 
     at: datetime
     record: CommandRecord
+    by: CommandRecord
     label: str
     actor: str
     reason: str
     error: str
+
+    @property
+    def kind(self) -> str:
+        """The kind of step, which its color shows."""
+        ends = (commands.Deny.message_type, commands.RequestChanges.message_type)
+        is_denial = self.record.message_type in ends and self.record.status == Status.SUCCEEDED
+        return "denial" if is_denial else self.record.status
 
 
 def timeline(request: ApprovalRequest) -> list[Step]:
@@ -270,20 +284,27 @@ def timeline(request: ApprovalRequest) -> list[Step]:
         cause_at = received_at.get(record.causation_id, record.received_at)
         return max(record.received_at, cause_at), record.causation_id in received_at
 
-    return [
-        Step(
+    causes: dict[UUID | None, CommandRecord] = {record.command_id: record for record in records}
+    steps = []
+    for record in sorted(records, key=order):
+        cause = causes.get(record.causation_id) if record.status == Status.CANCELLED else None
+        by = cause or record
+        step = Step(
             at=order(record)[0],
             record=record,
-            label=_label(record, request),
-            actor=one_line(record.actor_label, longest=_LONGEST),
-            reason=many_lines(record.reason),
-            error=many_lines(record.error_message),
+            by=by,
+            label=_label(record, request, cause=cause),
+            actor=one_line(by.actor_label, longest=_LONGEST),
+            reason="" if cause else many_lines(record.reason),
+            error="" if cause else many_lines(record.error_message),
         )
-        for record in sorted(records, key=order)
-    ]
+        steps.append(step)
+    return steps
 
 
-def _label(record: CommandRecord, request: ApprovalRequest) -> str:
+def _label(record: CommandRecord, request: ApprovalRequest, *, cause: CommandRecord | None) -> str:
+    if record.status == Status.CANCELLED:
+        return why_cancelled(record, cause)
     if record.command_id == request.command_id:
         return _OF_ATTEMPT[Status(record.status)]
     if record.status == Status.SUCCEEDED:

@@ -161,7 +161,7 @@ def test_the_page_explains_and_asks_again(waiting, ann, bob, browser):
     content = answer.content.decode()
     assert answer.status_code == 200
     assert "bob approved meanwhile. Your vote would now execute it. Nothing was decided." in content
-    assert "now: you are the last vote" in content
+    assert "last vote, executes now" in content
     assert 'name="effect-approve" value="executes"' in content
     assert "Seen in the &lt;wild&gt;</textarea>" in content
     assert waiting.votes.count() == 1
@@ -206,7 +206,7 @@ def test_each_selected_request_has_its_own_effect(waiting, ann, bob, browser):
 
     content = answer.content.decode()
     assert "bob approved meanwhile. Your vote would now execute it." in results(answer)[0]
-    assert "now: you are the last vote" in content
+    assert "last vote, executes now" in content
     assert f'name="effect-{waiting.pk}" value="executes"' in content
     assert ">Confirmed</textarea>" in content
     assert "1 not decided." in content

@@ -71,7 +71,7 @@ def test_one_person_counts_for_one_rule_also_on_the_button(
     assert "Approve (1 more needed after you)" in page(browser(ann), request)
 
     decide(browser(bob), request, "approve")
-    assert "now: you are the last vote" in page(browser(ann), request)
+    assert "last vote, executes now" in page(browser(ann), request)
 
 
 def test_the_last_vote_on_what_will_be_refused_says_so(waiting, first_key, ann, bob, browser):

@@ -147,5 +147,6 @@ def test_the_page_costs_as_much_with_much_around_it(
         for verb in ("approve", "take_back", "approve"):
             decide(browser(bob), waiting, verb)
 
-    # The page itself, and the rehearsal, whose statements are those of an execution.
-    assert cost == [(37, 12), (37, 12)]
+    # The page itself, with one query for the risk signals; and the rehearsal, whose statements are
+    # those of an execution.
+    assert cost == [(38, 12), (38, 12)]

@@ -1,0 +1,71 @@
+"""Decisions on the page of a request: the next request, and denials without a reason."""
+
+import re
+
+from audit.models.records import CommandRecord
+from tests.approvals.admin_pages import LIST, ask, decide, page, said
+from tests.conftest import create_key
+
+
+def test_a_decision_leads_to_the_next_request_and_links_back(
+    waiting, dana, acme, ann, context_of, browser
+):
+    client = browser(ann)
+    other = ask(create_key(dana, acme, name="second"), dana, context_of)
+
+    first = decide(client, waiting, "approve")
+    assert client.get(first["Location"])["Location"] == f"{LIST}{other.pk}/change/"
+    second = decide(client, other, "deny", reason="Still in use")
+
+    assert first["Location"] == second["Location"] == f"{LIST}next/"
+    assert client.get(first["Location"])["Location"] == LIST
+    content = client.get(LIST).content.decode()
+    for decided in (waiting, other):
+        assert f'<a href="{LIST}{decided.pk}/change/">Open the decided request</a>' in content
+
+
+def test_a_refused_decision_stays_on_the_page(waiting, dana, acme, ann, context_of, browser):
+    ask(create_key(dana, acme, name="second"), dana, context_of)
+
+    answer = decide(browser(ann), waiting, "approve", digest="0" * 64)
+
+    assert answer["Location"] == f"{LIST}{waiting.pk}/change/"
+
+
+def test_a_denial_without_a_reason_marks_the_field_and_is_not_recorded(waiting, ann, browser):
+    client = browser(ann)
+    before = CommandRecord.objects.count()
+
+    for verb, missing in (("deny", "Give a reason for denying"), ("request_changes", "Name the")):
+        answer = decide(client, waiting, verb, reason="  ")
+
+        content = answer.content.decode()
+        field = re.search(r'<textarea id="reason"[^>]*>', content)[0]
+        assert 'aria-invalid="true" aria-describedby="reason-error"' in field
+        assert f'id="reason-error">{missing}' in content
+        assert said(answer)[0].startswith(missing)
+    assert CommandRecord.objects.count() == before
+    assert not waiting.votes.exists()
+
+
+def test_the_browser_requires_the_reason_only_for_a_denial(waiting, ann, browser):
+    content = page(browser(ann), waiting)
+
+    buttons = dict(re.findall(r'<button[^>]*name="decision" value="(\w+)"([^>]*)>', content))
+    assert re.search(r'<textarea id="reason"[^>]* required', content)
+    assert "formnovalidate" in buttons["approve"]
+    assert "formnovalidate" not in buttons["deny"] + buttons["request_changes"]
+
+
+def test_the_timeline_names_the_person_who_denied(waiting, ann, browser):
+    client = browser(ann)
+    decide(client, waiting, "deny", reason="Still in use")
+
+    answer = client.get(f"{LIST}{waiting.pk}/change/")
+
+    told = [(step.label, step.actor, step.kind) for step in answer.context["timeline"]]
+    assert told == [
+        ("Requested", "dana", "postponed"),
+        ("Denied", "ann", "denial"),
+        ("Not executed, because ann denied it", "ann", "cancelled"),
+    ]
