@@ -2,12 +2,14 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path
+from django.utils.cache import get_conditional_response
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.views.decorators.http import require_http_methods, require_safe
@@ -27,6 +29,7 @@ from audit.pages.admin import HistoryAdmin
 
 _LIST = "admin:approvals_approvalrequest_changelist"
 _NEXT = "admin:approvals_approvalrequest_next"
+_MOST_WAITING = 500
 _UNDECIDED = "Nothing was decided"
 
 
@@ -53,6 +56,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
                 keeping_reason(wrap(self.decide_view)),
                 name=f"{name}_decide",
             ),
+            path("<path:object_id>/version/", wrap(self.version_view), name=f"{name}_version"),
             path("<path:object_id>/try/", wrap(self.try_view), name=f"{name}_try"),
             *super().get_urls(),  # type: ignore[no-untyped-call]
         ]
@@ -79,10 +83,26 @@ class ApprovalRequestAdmin(HistoryAdmin):
 
     @method_decorator(require_safe)
     def next_view(self, request: HttpRequest) -> HttpResponse:
-        """Redirect to the request that needs the user's decision first, or to the inbox."""
+        """Redirect to a request that needs the user's decision, or to the inbox.
+
+        It is the one after or before another, if the query names that one, or else the first.
+        """
         waiting = listing.needing_vote_of(actor_of_request(request)).order_by("approve_by", "pk")
-        request_id = waiting.values_list("pk", flat=True).first()
-        return redirect(links.request_url(request_id) if request_id else _LIST)
+        found = [str(each) for each in waiting.values_list("pk", flat=True)[:_MOST_WAITING]]
+        after, before = request.GET.get("after"), request.GET.get("before")
+        if before:
+            found = found[: found.index(before)][-1:] if before in found else []
+        elif after in found:
+            found = found[found.index(after) + 1 :]
+        return redirect(links.request_url(UUID(found[0])) if found else _LIST)
+
+    @method_decorator(require_safe)
+    def version_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Return nothing but the version of a request as an ETag, for pages that are open."""
+        row = self.visible(request, object_id)
+        etag = request_page.etag_of(row, number=row.number)
+        response = HttpResponse(headers={"ETag": etag, "Cache-Control": "private, no-cache"})
+        return get_conditional_response(request, etag=etag, response=response) or response
 
     def try_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show one request with the result of a test run."""
