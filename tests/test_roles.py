@@ -120,6 +120,8 @@ _BODIES = {
     "policies": _POLICY,
     "retry": {"comment": "Because"},
     "raise-again": {"comment": "Because"},
+    "comments": {"comment": "Because"},
+    "remind": {},
 }
 _BODILESS = ("GET", "DELETE")
 

@@ -1,0 +1,20 @@
+"""Template filters for text from users."""
+
+from django import template
+
+from audit.messages import characters
+from audit.pages import safe_text
+
+register = template.Library()
+
+
+@register.filter
+def visible(text: str | None) -> str:
+    """Return text with each invisible character as its number."""
+    return safe_text.many_lines(text or "")
+
+
+@register.filter
+def quoted(text: str) -> str:
+    """Return a reason on one line, in quotation marks that it cannot end."""
+    return characters.quoted_text(text)
