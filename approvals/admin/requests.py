@@ -85,7 +85,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
     def next_view(self, request: HttpRequest) -> HttpResponse:
         """Redirect to a request that needs the user's decision, or to the inbox.
 
-        It is the one after or before another, if the query names that one, or else the first.
+        By default it is the first; ``after`` and ``before`` in the query are ids of others.
         """
         waiting = listing.needing_vote_of(actor_of_request(request)).order_by("approve_by", "pk")
         found = [str(each) for each in waiting.values_list("pk", flat=True)[:_MOST_WAITING]]
