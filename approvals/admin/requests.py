@@ -2,16 +2,22 @@
 
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import admin, messages
-from django.db.models import QuerySet
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.core.exceptions import BadRequest, ValidationError
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.urls import URLPattern, path
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.cache import get_conditional_response
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_http_methods, require_safe
 
 from approvals.decisions.rehearsal import LONG_TIMEOUT, SHORT_TIMEOUT
@@ -19,7 +25,10 @@ from approvals.models import ApprovalRequest
 from approvals.pages import links
 from approvals.pages.feedback import not_sent
 from approvals.pages.inbox import bulk
-from approvals.pages.inbox import page as inbox
+from approvals.pages.inbox.changelist import Inbox
+from approvals.pages.inbox.filter import FILTERS
+from approvals.pages.inbox.paginator import KeysetPaginator
+from approvals.pages.inbox.tabs import DECIDED, NEEDS_ME
 from approvals.pages.request import decision
 from approvals.pages.request import page as request_page
 from approvals.pages.unsent import keeping_reason, kept_reason
@@ -41,6 +50,19 @@ def _linked(message: str, page: str) -> str:
 class ApprovalRequestAdmin(HistoryAdmin):
     subject_type = "approval-request"
     exclude = ("seal",)
+    change_list_template = "approvals/inbox.html"
+    list_display = ("sentence", "about", "asked_by", "time", "progress")
+    list_display_links = None
+    list_filter = FILTERS
+    list_per_page = 25
+    paginator = KeysetPaginator
+    search_fields = ("requester_label", "reason", "=subject_id")
+    search_help_text = "Requester, reason, or the id of a request, command or subject"
+    show_facets = admin.ShowFacets.NEVER
+    sortable_by = ()
+    actions = ("approve_selected", "deny_selected")
+    actions_on_top = False
+    actions_on_bottom = True
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApprovalRequest]:
         """Return the requests that the user may see, by the rules of the API."""
@@ -61,16 +83,91 @@ class ApprovalRequestAdmin(HistoryAdmin):
             *super().get_urls(),  # type: ignore[no-untyped-call]
         ]
 
-    @method_decorator(require_safe)
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        self.check_may_view(request)
-        page = inbox.read(request.GET, actor=actor_of_request(request))
-        # The header needs no query for a count that is known.
-        known = {} if page["waiting_for_me"] is None else {"waiting_for_me": page["waiting_for_me"]}
-        context = {"title": "Approval requests", "page": page, **known}
-        return self.page(request, "approvals/inbox.html", **context)
+        """Show the inbox; the header needs no query for a count that is known."""
+        page = super().changelist_view(request, extra_context)
+        if isinstance(page, TemplateResponse) and page.context_data:
+            page.context_data |= page.context_data["cl"].known_count
+        return page
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[Inbox]:
+        return Inbox
+
+    def get_list_display(self, request: HttpRequest) -> list[Any]:
+        """Return the columns, which are the same for readers of the log."""
+        is_decided = request.GET.get("tab") == DECIDED
+        return ["result" if is_decided and each == "time" else each for each in self.list_display]
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search for an id of any kind by indexes; for another text, as the stock list does."""
+        text = search_term.strip().rpartition(":")[2]
+        try:
+            identifier = UUID(text)
+        except ValueError:
+            found: tuple[QuerySet[Any], bool] = super().get_search_results(request, queryset, text)
+            return found
+        of_subject = Q(subject_id=str(identifier))
+        return queryset.filter(Q(pk=identifier) | Q(command_id=identifier) | of_subject), False
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the decisions, on the tab with the requests that need them."""
+        is_decidable = request.GET.get("tab", NEEDS_ME) == NEEDS_ME
+        found: dict[str, Any] = super().get_actions(request)
+        return {name: found[name] for name in self.actions} if is_decidable else {}
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any
+    ) -> HttpResponse | None:
+        try:
+            return super().response_action(request, queryset, *args)
+        except ValidationError as error:
+            raise BadRequest from error
+
+    @admin.action(description="Approve selected…")
+    def approve_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
+        return _confirmation("approve", request)
+
+    @admin.action(description="Deny selected…")
+    def deny_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
+        return _confirmation("deny", request)
+
+    @admin.display(description="request")
+    def sentence(self, row: Any) -> str:
+        return _cell("sentence", row)
+
+    @admin.display(description="subject")
+    def about(self, row: Any) -> str:
+        return _cell("about", row)
+
+    @admin.display(description="requester, reason")
+    def asked_by(self, row: Any) -> str:
+        return _cell("asked_by", row)
+
+    @admin.display(description="time")
+    def time(self, row: Any) -> str:
+        return _cell("time", row)
+
+    @admin.display(description="outcome")
+    def result(self, row: Any) -> str:
+        return _cell("time", row)
+
+    @admin.display(description="approvals")
+    def progress(self, row: Any) -> str:
+        return _cell("progress", row)
+
+    def action_checkbox(self, obj: Any) -> SafeString:
+        """Return the checkbox, named for the request and checked without JavaScript as well."""
+        return format_html(
+            '<input type="checkbox" name="_selected_action" value="{}" class="action-select"'
+            ' aria-label="Select: {}"{}>',
+            obj.pk,
+            obj.shown.presented.sentence,
+            " checked" if obj.shown.is_selected else "",
+        )
 
     @method_decorator(require_safe)
     def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
@@ -167,3 +264,19 @@ class ApprovalRequestAdmin(HistoryAdmin):
         context["typed_reason"] = request.POST.get("reason") or kept_reason(request)
         context["reason_error"] = reason_error
         return self.page(request, "approvals/request.html", **context)
+
+
+def _cell(name: str, row: Any) -> str:
+    """Return the content of a column of the list."""
+    context = {"row": row.shown, "asked": row.shown.presented}
+    return render_to_string(f"approvals/inbox/{name}.html", context)
+
+
+def _confirmation(verb: str, request: HttpRequest) -> HttpResponse:
+    """Return a redirect to the page that confirms a decision on all that was selected.
+
+    Requests that others have decided meanwhile are among them, and say so there.
+    """
+    selected = request.POST.getlist(ACTION_CHECKBOX_NAME)[: bulk.MOST]
+    query = urlencode({"verb": verb, "request": selected}, doseq=True)
+    return redirect(f"{reverse('admin:approvals_approvalrequest_selected')}?{query}")

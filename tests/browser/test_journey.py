@@ -83,3 +83,22 @@ def test_a_page_that_another_vote_has_overtaken_decides_nothing_and_asks_again(
 
     assert at_ann.sees(re.compile("Approved and executed"))
     assert program(f"v2/commands/{headers['Command-Id']}")[1]["status"] == "succeeded"
+
+
+def test_selected_requests_are_decided_together_after_one_is_deselected(
+    program, ann, disabling_needs_two, visitor
+):
+    for name in ("ci", "cd"):
+        _, key, _ = program("v1/api-keys", {"name": name})
+        program(f"v1/api-keys/{key['id']}/disable", {"reason": "CI has moved"})
+    at_ann = visitor()
+    at_ann.signs_in("ann", PASSWORD)
+    at_ann.follows("^Approval requests")
+
+    at_ann.page.get_by_label("Select all objects on this page").first.check()
+    assert at_ann.sees("2 of 2 selected")
+    at_ann.presses("^Approve selected")
+    at_ann.page.get_by_label(re.compile("^Select: Disable API key “cd”")).uncheck()
+    at_ann.presses("^Approve the selected requests")
+
+    assert at_ann.sees("1 recorded.")

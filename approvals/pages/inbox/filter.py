@@ -1,20 +1,30 @@
-"""The filter form of the inbox."""
+"""The filters of the inbox: its tabs, and what narrows a tab down."""
 
+import re
 from collections import Counter
-from collections.abc import Iterable
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
 from typing import Any, NamedTuple
 
-from django import forms
+from django.contrib import admin
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
 
 from approvals.models import ApprovalRequest, State
+from approvals.pages.inbox.tabs import NEEDS_ME, TABS
+from approvals.pages.tenants import tenant_names
 from approvals.requests.listing import in_state
+from audit.entry.requests import actor_of_request
 from audit.pages.labels import words
 
 COUNTED = 100
-_LONGEST_TEXT = 200
 _DAY = timedelta(days=1)
+_GROUP = re.compile("[0-9]{1,9}")
+_Requests = QuerySet[ApprovalRequest]
+#: A value and its label.
+_Choice = tuple[str, str]
 
 
 class _Age(NamedTuple):
@@ -31,77 +41,164 @@ _AGES = {
     "week": _Age("3 to 7 days ago", 3 * _DAY, 7 * _DAY),
     "older": _Age("more than 7 days ago", 7 * _DAY, 36_500 * _DAY),
 }
-_DECIDED = [each for each in State if each is not State.PENDING]
 
 
-class InboxFilter(forms.Form):
-    """The filters. Empty and invalid fields match everything."""
+class _Filter(admin.SimpleListFilter):
+    """A filter whose choices are read with the list, as they occur in the tab."""
 
-    type = forms.ChoiceField(label="command", required=False)
-    group = forms.ChoiceField(label="group", required=False)
-    age = forms.ChoiceField(label="time of request", required=False)
-    state = forms.ChoiceField(
-        label="outcome",
-        required=False,
-        choices=[("", "any outcome"), *((each.value, each.value) for each in _DECIDED)],
-    )
-    q = forms.CharField(
-        label="requester, reason or subject id", required=False, max_length=_LONGEST_TEXT
-    )
+    template = "approvals/inbox/filter.html"
 
-    def __init__(
-        self, *args: Any, first: list[ApprovalRequest], now: datetime, **kwargs: Any
-    ) -> None:
-        super().__init__(*args, **kwargs)
-        self._now = now
-        types = Counter((each.message_type, words(each.message_type)) for each in first)
-        groups = Counter(group for each in first for group in _groups(each))
-        passed = [now - each.requested_at for each in first]
-        ages = {
-            (name, age.label): sum(age.least <= each < age.most for each in passed)
-            for name, age in _AGES.items()
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[_Choice]:
+        return []
+
+    def has_output(self) -> bool:
+        return True
+
+    def queryset(self, request: HttpRequest, queryset: _Requests) -> _Requests:
+        value = self.value()
+        return queryset if value is None else queryset.filter(self.condition(value))
+
+    def condition(self, value: str) -> Q:
+        """Return the condition for a value.
+
+        :raises IncorrectLookupParameters: if there is no such value.
+        """
+        raise NotImplementedError
+
+    def counted(self, first: list[ApprovalRequest]) -> Iterable[tuple[_Choice, int]]:
+        """Return the choices, each with how often it occurs in the first requests of the tab."""
+        raise NotImplementedError
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """Yield the links of the stock filter."""
+        name, given = str(self.parameter_name), self.value()
+        yield {
+            "selected": given is None,
+            "query_string": changelist.get_query_string(remove=[name]),
+            "display": "All",
         }
-        self._offer("type", "anything", types.most_common())
-        self._offer("group", "any group", groups.most_common())
-        self._offer("age", "any time", ages.items())
+        for (value, label), count in self.counted(changelist.first):
+            yield {
+                "selected": value == given,
+                "query_string": changelist.get_query_string({name: value}),
+                "display": f"{label} ({count}{'+' if count == COUNTED else ''})",
+            }
 
-    def without_state(self) -> None:
-        """Remove the filter by outcome, for requests that have no outcome yet."""
-        del self.fields["state"]
 
-    def narrow(self, requests: QuerySet[ApprovalRequest]) -> QuerySet[ApprovalRequest]:
-        """Return the requests that match all filters."""
-        self.is_valid()
-        given = self.cleaned_data
-        condition = Q()
-        if given.get("type"):
-            condition &= Q(message_type=given["type"])
-        if given.get("group"):
-            condition &= Q(requirements__rules__contains=[{"group_id": int(given["group"])}])
-        if given.get("age"):
-            age = _AGES[given["age"]]
-            condition &= Q(requested_at__lte=self._now - age.least)
-            condition &= Q(requested_at__gt=self._now - age.most)
-        if given.get("state"):
-            condition &= in_state(given["state"])
-        if given.get("q"):
-            text = given["q"].strip().rpartition(":")[2]
-            condition &= (
-                Q(requester_label__icontains=text) | Q(reason__icontains=text) | Q(subject_id=text)
-            )
-        return requests.filter(condition)
+class TabFilter(admin.SimpleListFilter):
+    """The tabs. The first of the filters: the query of a tab replaces that of the list."""
 
-    def _offer(
-        self, name: str, everything: str, counted: Iterable[tuple[tuple[str, str], int]]
-    ) -> None:
-        """Set the choices of a field, each with how often it occurs."""
-        choices = [
-            (value, f"{label} ({count}{'+' if count == COUNTED else ''})")
-            for (value, label), count in counted
-            if count
+    title = "tab"
+    parameter_name = "tab"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[_Choice]:
+        return [(name, tab.title) for name, tab in TABS.items()]
+
+    def value(self) -> str:
+        return super().value() or NEEDS_ME
+
+    def queryset(self, request: HttpRequest, queryset: _Requests) -> _Requests:
+        if self.value() not in TABS:
+            raise IncorrectLookupParameters
+        return TABS[self.value()].find(actor_of_request(request))
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        for name, title in self.lookup_choices:
+            is_counted = name == NEEDS_ME
+            selected = name == self.value()
+            yield {"name": name, "title": title, "selected": selected, "is_counted": is_counted}
+
+
+class TypeFilter(_Filter):
+    title = "command"
+    parameter_name = "type"
+
+    def condition(self, value: str) -> Q:
+        return Q(message_type=value)
+
+    def counted(self, first: list[ApprovalRequest]) -> Iterable[tuple[_Choice, int]]:
+        return Counter(
+            (each.message_type, words(each.message_type)) for each in first
+        ).most_common()
+
+
+class GroupFilter(_Filter):
+    title = "group"
+    parameter_name = "group"
+
+    def condition(self, value: str) -> Q:
+        if not _GROUP.fullmatch(value):
+            raise IncorrectLookupParameters
+        return Q(requirements__rules__contains=[{"group_id": int(value)}])
+
+    def counted(self, first: list[ApprovalRequest]) -> Iterable[tuple[_Choice, int]]:
+        return Counter(group for each in first for group in _groups(each)).most_common()
+
+
+class CustomerFilter(_Filter):
+    title = "customer"
+    parameter_name = "customer"
+
+    def __init__(self, request: HttpRequest, *args: Any) -> None:
+        super().__init__(request, *args)
+        self._actor = actor_of_request(request)
+
+    def condition(self, value: str) -> Q:
+        return Q(tenant=value)
+
+    def counted(self, first: list[ApprovalRequest]) -> Iterable[tuple[_Choice, int]]:
+        """Return the customers, if there are several: their names take a query."""
+        found = Counter(each.tenant for each in first)
+        found.pop("", None)
+        names = tenant_names(found, actor=self._actor) if len(found) > 1 else {}
+        return [
+            ((each, names[each]), count) for each, count in found.most_common() if each in names
         ]
-        self.fields[name].choices = [("", everything), *choices]  # type: ignore[attr-defined]
 
 
-def _groups(request: ApprovalRequest) -> set[tuple[str, str]]:
+class AgeFilter(_Filter):
+    title = "time of request"
+    parameter_name = "age"
+
+    def condition(self, value: str) -> Q:
+        if value not in _AGES:
+            raise IncorrectLookupParameters
+        age, now = _AGES[value], timezone.now()
+        return Q(requested_at__lte=now - age.least, requested_at__gt=now - age.most)
+
+    def counted(self, first: list[ApprovalRequest]) -> Iterable[tuple[_Choice, int]]:
+        now = timezone.now()
+        passed = [now - each.requested_at for each in first]
+        for name, age in _AGES.items():
+            if count := sum(age.least <= each < age.most for each in passed):
+                yield (name, age.label), count
+
+
+class StateFilter(_Filter):
+    title = "state"
+    parameter_name = "state"
+
+    def condition(self, value: str) -> Q:
+        if value not in State.values:
+            raise IncorrectLookupParameters
+        return in_state(value)
+
+    def counted(self, first: list[ApprovalRequest]) -> Iterable[tuple[_Choice, int]]:
+        return Counter(
+            (str(each.present_state), str(each.present_state)) for each in first
+        ).most_common()
+
+
+#: In the order of the page; the tabs are first.
+FILTERS: tuple[type[admin.SimpleListFilter], ...] = (
+    TabFilter,
+    TypeFilter,
+    GroupFilter,
+    CustomerFilter,
+    StateFilter,
+    AgeFilter,
+)
+
+
+def _groups(request: ApprovalRequest) -> set[_Choice]:
     return {(str(rule["group_id"]), rule["group"]) for rule in request.requirements["rules"]}
