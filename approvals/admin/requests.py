@@ -14,6 +14,7 @@ from django.shortcuts import redirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.cache import get_conditional_response
 from django.utils.decorators import method_decorator
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -37,6 +38,7 @@ from audit.pages.admin import HistoryAdmin
 
 _LIST = "admin:approvals_approvalrequest_changelist"
 _NEXT = "admin:approvals_approvalrequest_next"
+_MOST_WAITING = 500
 _UNDECIDED = "Nothing was decided"
 
 
@@ -76,6 +78,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
                 keeping_reason(wrap(self.decide_view)),
                 name=f"{name}_decide",
             ),
+            path("<path:object_id>/version/", wrap(self.version_view), name=f"{name}_version"),
             path("<path:object_id>/try/", wrap(self.try_view), name=f"{name}_try"),
             *super().get_urls(),  # type: ignore[no-untyped-call]
         ]
@@ -177,10 +180,26 @@ class ApprovalRequestAdmin(HistoryAdmin):
 
     @method_decorator(require_safe)
     def next_view(self, request: HttpRequest) -> HttpResponse:
-        """Redirect to the request that needs the user's decision first, or to the inbox."""
+        """Redirect to a request that needs the user's decision, or to the inbox.
+
+        By default it is the first; ``after`` and ``before`` in the query are ids of others.
+        """
         waiting = listing.needing_vote_of(actor_of_request(request)).order_by("approve_by", "pk")
-        request_id = waiting.values_list("pk", flat=True).first()
-        return redirect(links.request_url(request_id) if request_id else _LIST)
+        found = [str(each) for each in waiting.values_list("pk", flat=True)[:_MOST_WAITING]]
+        after, before = request.GET.get("after"), request.GET.get("before")
+        if before:
+            found = found[: found.index(before)][-1:] if before in found else []
+        elif after in found:
+            found = found[found.index(after) + 1 :]
+        return redirect(links.request_url(UUID(found[0])) if found else _LIST)
+
+    @method_decorator(require_safe)
+    def version_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Return nothing but the version of a request as an ETag, for pages that are open."""
+        row = self.visible(request, object_id)
+        etag = request_page.etag_of(row, number=row.number)
+        response = HttpResponse(headers={"ETag": etag, "Cache-Control": "private, no-cache"})
+        return get_conditional_response(request, etag=etag, response=response) or response
 
     def try_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show one request with the result of a test run."""

@@ -78,6 +78,7 @@ def read(
     context = {
         "asked": presented,
         "number": number,
+        "etag": etag_of(request, number=number),
         "ballot": mine,
         "may_try": may_try,
         "clocks": _clocks(presented),
@@ -134,6 +135,11 @@ def _content(
         "content_in_full": legible if legible != content else "",
         "version": command.schema_version,
     }
+
+
+def etag_of(request: ApprovalRequest, *, number: int) -> str:
+    """Return the version of a request, which each vote, comment and change of state replaces."""
+    return f'"{number}-{request.present_state}"'
 
 
 def _may_try(presented: Presented, mine: Ballot) -> bool:

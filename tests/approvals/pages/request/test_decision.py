@@ -69,3 +69,30 @@ def test_the_timeline_names_the_person_who_denied(waiting, ann, browser):
         ("Denied", "ann", "denial"),
         ("Not executed, because ann denied it", "ann", "cancelled"),
     ]
+
+
+def test_the_links_lead_to_the_next_and_the_previous_request(
+    waiting, dana, acme, ann, context_of, browser
+):
+    client = browser(ann)
+    second = ask(create_key(dana, acme, name="second"), dana, context_of)
+    pages = {each: f"{LIST}{each.pk}/change/" for each in (waiting, second)}
+
+    assert client.get(f"{LIST}next/?after={waiting.pk}")["Location"] == pages[second]
+    assert client.get(f"{LIST}next/?after={second.pk}")["Location"] == LIST
+    assert client.get(f"{LIST}next/?before={second.pk}")["Location"] == pages[waiting]
+    assert client.get(f"{LIST}next/?before={waiting.pk}")["Location"] == LIST
+    assert f'rel="next" href="{LIST}next/?after={waiting.pk}"' in page(client, waiting)
+
+
+def test_an_open_page_learns_of_the_vote_of_another_approver(waiting, ann, bob, gus, browser):
+    client, url = browser(ann), f"{LIST}{waiting.pk}/version/"
+    etag = client.get(f"{LIST}{waiting.pk}/change/").context["etag"]
+    assert client.get(url, headers={"If-None-Match": etag}).status_code == 304
+
+    decide(browser(bob), waiting, "approve")
+
+    answer = client.get(url, headers={"If-None-Match": etag})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer["ETag"] != etag
+    assert browser(gus).get(url).status_code in (302, 404)

@@ -1,0 +1,35 @@
+// Announces changes of the request on an open page, and offers keyboard shortcuts.
+"use strict";
+
+(() => {
+  const EVERY_MS = 10_000;
+  const notice = document.querySelector("#changed-notice");
+
+  const poll = async () => {
+    const headers = { "If-None-Match": notice.dataset.etag };
+    const answer = await fetch(notice.dataset.url, { cache: "no-store", headers }).catch(() => null);
+    const isNew = answer !== null && answer.status === 200 && !answer.redirected;
+    if (isNew) {
+      notice.append(document.querySelector("#changed-text").content.cloneNode(true));
+      return;
+    }
+    // Without a network it tries again; without a session or access it stops.
+    if (answer === null || answer.status === 304 || answer.status >= 500) setTimeout(poll, EVERY_MS);
+  };
+  setTimeout(poll, EVERY_MS);
+
+  const follow = (selector) => document.querySelector(selector)?.click();
+  const focus = (selector) => document.querySelector(selector)?.focus();
+  const SHORTCUTS = {
+    a: () => focus("button[name=decision][value=approve]"),
+    d: () => focus(document.querySelector("#reason")?.value ? "button[value=deny]" : "#reason"),
+    j: () => follow("a[rel=next]"),
+    k: () => follow("a[rel=prev]"),
+  };
+  document.addEventListener("keydown", (event) => {
+    const isTyping = event.target.closest("input, textarea, select, [contenteditable]");
+    if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
+    SHORTCUTS[event.key]?.();
+    if (event.key in SHORTCUTS) event.preventDefault();
+  });
+})();
