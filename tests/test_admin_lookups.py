@@ -190,11 +190,11 @@ def test_the_page_of_a_row_is_found_by_no_type(client):
 
 
 @pytest.mark.parametrize("url", ["https://evil.example/", "//evil.example", "javascript:alert(1)"])
-def test_signing_in_leads_to_the_overview_instead_of_another_site(acme, url):
+def test_signing_in_leads_to_the_start_page_instead_of_another_site(acme, url):
     member("root", acme, is_staff=True)
     given = {"username": "root", "password": PASSWORD, "next": url}
 
     answer = Client().post("/admin/login/", given)
 
     assert answer.status_code == 302
-    assert answer["Location"] == "/admin/"
+    assert answer["Location"] == "/"
