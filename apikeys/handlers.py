@@ -173,12 +173,13 @@ def find_keys_like_new(asked: Sequence[commands.CreateApiKey], actor: Actor) -> 
 def find_keys_like_renamed(asked: Sequence[commands.UpdateApiKey], actor: Actor) -> list[list[str]]:
     keys = ApiKey.objects.in_bulk([each.api_key_id for each in asked])
     names = [
-        (each.api_key_id, key.customer_id, each.name or key.name)
+        (each.api_key_id, key.customer_id, each.name)
         for each in asked
-        if (key := keys.get(each.api_key_id))
+        if each.name and (key := keys.get(each.api_key_id))
     ]
-    found = dict(zip((key for key, *_ in names), _labels(names, actor), strict=True))
-    return [found.get(each.api_key_id, []) if each.name else [] for each in asked]
+    labels = _labels(names, actor)
+    found = {(key, name): each for (key, _, name), each in zip(names, labels, strict=True)}
+    return [found.get((each.api_key_id, each.name or ""), []) for each in asked]
 
 
 def _labels(names: Sequence[tuple[UUID, UUID, str]], actor: Actor) -> list[list[str]]:

@@ -4,7 +4,6 @@ from collections import Counter
 from functools import partial
 
 import pytest
-from django.contrib.auth.models import User
 from django.test import Client
 
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
@@ -20,7 +19,7 @@ from audit.messages.outcomes import Completed, Postponed
 from audit.models.records import CommandRecord, EventRecord, StreamHead
 from audit.outside import outside_command
 from tests.books import assert_balanced, attempts, numbers
-from tests.conftest import create_key, policy
+from tests.conftest import create_key, new_approver, policy
 from tests.probes import Probed, deed, to
 from tests.severed import refusing
 from tests.test_story import call
@@ -39,16 +38,8 @@ def crowd():
 @pytest.fixture
 def approvers(acme, security):
     """As many people of Security, any of whom may vote."""
-    people = [User.objects.create(username=f"approver {place}") for place in range(CROWD)]
-    security.user_set.set(people)
-    make_members(people, acme)
+    people = [new_approver(f"approver {n}", acme, groups=[security]) for n in range(CROWD)]
     return [actor_for_user(person) for person in people]
-
-
-def make_members(people, customer):
-    with outside_command("the members of a test"):
-        for person in people:
-            person.membership_set.create(customer=customer)
 
 
 def hold(command, actor) -> ApprovalRequest:

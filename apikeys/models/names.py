@@ -73,6 +73,8 @@ def similar_keys(names: Sequence[tuple[UUID, UUID, str]]) -> list[list[ApiKey]]:
 
     A name is given with the id of its key, which may not exist yet, and of its customer.
     """
+    if not names:
+        return []
     found: list[list[ApiKey]] = [[] for _ in names]
     for place, *columns in _SIMILAR.rows(_parameters(names)):
         found[place].append(_key(*columns))

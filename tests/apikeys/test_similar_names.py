@@ -88,6 +88,19 @@ def test_approvers_see_that_a_name_is_similar(client, first_key, security, ann, 
     assert listed(browser(ann)).count(warning) == 2
 
 
+def test_only_the_change_to_a_similar_name_is_marked(
+    client, first_key, security, ann, bob, browser
+):
+    names = ("second", "other", "quiet")
+    second, other, quiet = (create(client, first_key, name).json()["id"] for name in names)
+    policy("apikeys.update", group=security, quorum=1)
+    confirmed = {"name": CYRILLIC, "confirm_similar_name": True}
+    for key, change in ((second, confirmed), (other, {"name": "x"}), (quiet, {"description": "x"})):
+        assert call(client, "PATCH", f"{KEYS}/{key}", change, key=first_key).status_code == 202
+
+    assert listed(browser(ann)).count("The name is easily confused with") == 1
+
+
 def test_a_held_creation_needs_the_confirmation_too(client, first_key, security, ann, bob):
     policy("apikeys.create", group=security, quorum=1)
 

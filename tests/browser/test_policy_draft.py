@@ -42,5 +42,5 @@ def test_a_draft_is_corrected_previewed_changed_and_proposed(policy_owners, ann,
     assert olga.page.url.endswith(NEW)
     olga.presses("^Propose")
 
-    assert olga.sees(re.compile("Waiting for approval by Policy owners"))
+    assert olga.sees(re.compile("Waiting for approval by “Policy owners”"))
     assert ApprovalRequest.objects.get().reason == "Leaked keys"

@@ -142,11 +142,11 @@ def test_a_password_reset_ends_the_password_and_every_session(
     dana, manager, browser, iris, context_of
 ):
     session = browser(iris)
-    assert session.get("/admin/").status_code == 200
+    assert session.get("/audit/").status_code == 200
 
     completed(RequirePasswordReset(user_id=iris.pk), context=context_of(manager))
 
-    assert session.get("/admin/").status_code == 302
+    assert session.get("/audit/").status_code == 302
     assert not Client().login(username="iris", password=PASSWORD)
 
 
