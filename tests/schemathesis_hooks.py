@@ -8,7 +8,8 @@ from uuid import uuid4
 import schemathesis
 from schemathesis.generation.meta import TestPhase
 
-#: Rules that no schema can express, between values or on existing names, by field and code.
+#: Rules that no schema can express, between values, on characters or on existing names, by field
+#: and code.
 RULES = {
     ("", "nothing_to_change"),
     ("address", "invalid"),
@@ -26,6 +27,7 @@ RULES = {
     ("metadata", "invalid"),
     ("metadata", "too_deep"),
     ("metadata", "too_large"),
+    ("name", "misleading"),
     ("rules", "does_not_exist"),
     ("rules", "invalid"),
     ("rules", "unsatisfiable"),
