@@ -26,8 +26,7 @@ def approve(command: commands.Approve, context: Context) -> ApprovalRequest:
     if request.options.get("approver_reason_required", False):
         _check_reason(context, "give a reason for approving")
     request.cast(Decision.APPROVE, context=context, seen=command.digest)
-    if request.barrier is not None:
-        raise request.barrier
+    _check_allowed_today(request)
     context.emit(events.Approved(approval_request_id=request.pk, digest=command.digest))
     approvers, voter = evaluation.approvers(request), int(context.actor.person_id)
     missing = 0 if approvers else missing_after([request], person_id=voter)[request.pk]
@@ -67,8 +66,7 @@ def take_back(command: commands.TakeBack, context: Context) -> ApprovalRequest:
 def withdraw(command: commands.Withdraw, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     request.check_pending(now=timezone.now())
-    if context.actor.person_id != request.requester_person:
-        raise refusals.NotTheRequester
+    _check_is_requester(request, context=context)
     if built_in.must_be_decided(request):
         raise refusals.MustBeDecided
     _check_seen(command.digest, request)
@@ -95,8 +93,7 @@ def comment(command: commands.Comment, context: Context) -> ApprovalRequest:
 def remind_approvers(command: commands.RemindApprovers, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)
     request.check_pending(now=timezone.now())
-    if context.actor.person_id != request.requester_person:
-        raise refusals.NotTheRequester
+    _check_is_requester(request, context=context)
     if again_at := next_reminder_at(request):
         message = f"The approvers can be reminded again from {again_at:%Y-%m-%d %H:%M} UTC."
         raise refusals.AlreadyReminded(message)
@@ -126,8 +123,7 @@ def release_request(command: commands.ReleaseRequest, context: Context) -> Appro
     request = _locked(command.approval_request_id, context=context)
     effective.read([request])
     request.check_pending(now=timezone.now())
-    if request.barrier is not None:
-        raise request.barrier
+    _check_allowed_today(request)
     approvers = evaluation.approvers(request)
     if not approvers:
         raise refusals.NotEnoughApprovals
@@ -143,8 +139,7 @@ def retry(command: commands.Retry, context: Context) -> ApprovalRequest:
     _check_takes_part(request, context=context)
     if not request.is_retriable:
         raise refusals.NotToBeRetried
-    if request.barrier is not None:
-        raise request.barrier
+    _check_allowed_today(request)
     end = request.executable_until
     if end and timezone.now() >= end:
         raise refusals.TooLate(f"This could be executed until {end:%Y-%m-%d %H:%M} UTC.")
@@ -181,12 +176,30 @@ def _check_reason(context: Context, purpose: str) -> None:
         raise Invalid(errors=[FieldError("reason", "required", f"is required: {purpose}")])
 
 
+def _check_allowed_today(request: ApprovalRequest) -> None:
+    """Check that today's policies let the command be executed once it is approved.
+
+    :raises CommandError: with the reason, if not.
+    """
+    if request.barrier is not None:
+        raise request.barrier
+
+
+def _is_requester(request: ApprovalRequest, *, context: Context) -> bool:
+    return context.actor.person_id == request.requester_person
+
+
+def _check_is_requester(request: ApprovalRequest, *, context: Context) -> None:
+    if not _is_requester(request, context=context):
+        raise refusals.NotTheRequester
+
+
 def _check_takes_part(request: ApprovalRequest, *, context: Context) -> None:
     """Check that the actor is the requester or an approver.
 
     :raises Forbidden: with the reason, if not.
     """
-    if context.actor.person_id != request.requester_person:
+    if not _is_requester(request, context=context):
         request.check_is_approver(context.actor)
 
 
