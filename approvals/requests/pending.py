@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import Expiry
-from approvals.models.states import ERROR
+from approvals.models.states import ENDS, ERROR
 from approvals.policies import effective, evaluation
 from audit.bus.postponements import (
     Pending,
@@ -23,7 +23,9 @@ from audit.messages.classes import Subject
 from audit.messages.outcomes import Need, Progress
 from audit.models.records import Status
 
-_CANCELLING = (State.DENIED, State.WITHDRAWN, State.EXPIRED, State.SUPERSEDED)
+_CANCELLING = [
+    state for state, ends in ENDS.items() if {status for status, _ in ends} == {Status.CANCELLED}
+]
 _CANCELLING_SQL = ", ".join(f"'{each}'" for each in _CANCELLING)
 _TABLE = ApprovalRequest._meta.db_table
 
