@@ -136,7 +136,7 @@ def voters(request: ApprovalRequest) -> list[AbstractUser]:
 
 def remaining_voters(request: ApprovalRequest) -> list[AbstractUser]:
     """Return the people who can vote on a request now and have no current vote."""
-    voted = {vote.voter_id for vote in request.current_votes()}
+    voted = request.current_voters
     return [person for person in voters(request) if person.pk not in voted]
 
 
@@ -144,7 +144,7 @@ def _other_approvers(request: ApprovalRequest, *, author: Actor) -> list[Abstrac
     others = [each for each in voters(request) if str(each.pk) != author.person_id]
     if author.person_id == request.requester_person:
         return others
-    voted = {vote.voter_id for vote in request.current_votes()}
+    voted = request.current_voters
     return [each for each in others if each.pk in voted]
 
 

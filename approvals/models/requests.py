@@ -168,6 +168,11 @@ class ApprovalRequest(Requirements, SealedRow):
                 newest[vote.voter_id] = vote
         return [vote for vote in newest.values() if vote.decision != Decision.TAKE_BACK]
 
+    @property
+    def current_voters(self) -> set[int]:
+        """The ids of the people who have a current vote."""
+        return {vote.voter_id for vote in self.current_votes()}
+
     def check_pending(self, *, now: datetime) -> None:
         """Check that the request can still be decided.
 

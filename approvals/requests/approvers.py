@@ -129,7 +129,7 @@ class EligibleApprovers:
 
     def _slots_of_others(self) -> list[Slots]:
         """Return for each rule the people who may approve now and have not voted."""
-        voted = {vote.voter_id for vote in self._request.current_votes()}
+        voted = self._request.current_voters
         return [
             Slots(slot.rule, slot.quorum, slot.people - voted)
             for slot in self._electorate.eligible(self._request)
@@ -137,7 +137,7 @@ class EligibleApprovers:
 
     def _everyone(self) -> set[int]:
         voters = {vote.voter_id for vote in self._request.votes.all()}
-        return voters.union(*(slot.people for slot in (*self._voted, *self._open)))
+        return voters | _people([*self._voted, *self._open])
 
     def _named(self, people: Collection[int]) -> list[str]:
         return sorted(self._names[person] for person in people if person in self._names)
@@ -159,8 +159,7 @@ def missing_after(requests: Collection[ApprovalRequest], *, person_id: int) -> M
 def eligible_people(request: ApprovalRequest) -> set[int]:
     """Return the people who may vote on a request now."""
     effective.read([request])
-    eligible = evaluation.Electorate([request]).eligible(request)
-    return set().union(*(slot.people for slot in eligible))
+    return _people(evaluation.Electorate([request]).eligible(request))
 
 
 def remaining_approvers(requests: Collection[ApprovalRequest]) -> Mapping[UUID, list[str]]:
@@ -168,9 +167,8 @@ def remaining_approvers(requests: Collection[ApprovalRequest]) -> Mapping[UUID, 
     pending = [each for each in requests if each.present_state is State.PENDING]
     electorate, remaining = evaluation.Electorate(pending), {}
     for request in pending:
-        slots = electorate.eligible(request)
-        voted = {vote.voter_id for vote in request.current_votes()}
-        remaining[request.pk] = set().union(*(slot.people for slot in slots)) - voted
+        eligible = _people(electorate.eligible(request))
+        remaining[request.pk] = eligible - request.current_voters
     names = _names(set().union(*remaining.values()))
     return {
         pk: sorted(names[person] for person in people if person in names)
@@ -184,6 +182,11 @@ def people_to_ask() -> list[str]:
         "approvals.manage_people", include_superusers=False
     )
     return list(managing.order_by("username").values_list("username", flat=True)[:_MOST_NAMES])
+
+
+def _people(slots: Iterable[Slots]) -> set[int]:
+    """Return the people who may fill any of the slots."""
+    return set().union(*(slot.people for slot in slots))
 
 
 def _united(slots: Iterable[Slots], others: Iterable[Slots]) -> list[Slots]:
