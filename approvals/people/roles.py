@@ -95,8 +95,8 @@ def permissions_of(command: GrantApproverRole | CreateApprover) -> list[str]:
     return list(dict.fromkeys((VIEW_REQUESTS, *command.permissions)))
 
 
-def check_new_approver(command: CreateApprover) -> None:
-    """Check the account and the role of a new approver.
+def new_approver(command: CreateApprover) -> User:
+    """Return the checked account of a new approver, to be saved.
 
     :raises Invalid: if the name is taken, or a field is invalid.
     :raises LikeAnApprover: if the name is easily confused with another one.
@@ -108,12 +108,13 @@ def check_new_approver(command: CreateApprover) -> None:
     likeness.check_may_decide(people=[user])
     Group.objects.get(pk=command.group_id)
     _check_permissions(command.permissions)
+    return user
 
 
 @precondition(CreateApprover)
 def check_can_be_created(command: CreateApprover, context: Context) -> None:
     """Refuse early what would be refused on execution."""
-    check_new_approver(command)
+    new_approver(command)
 
 
 @precondition(GrantApproverRole)
@@ -145,8 +146,7 @@ def check_can_be_revoked(command: RevokeApproverRole, context: Context) -> None:
 
 @handles(CreateApprover)
 def create_approver(command: CreateApprover, context: Context) -> User:
-    check_new_approver(command)
-    user = accounts.new_user(command.username, email=command.email)
+    user = new_approver(command)
     user.save(force_insert=True)
     context.emit(events.UserCreated(user_id=user.pk, username=user.username))
     role = GrantApproverRole(

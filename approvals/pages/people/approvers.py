@@ -38,7 +38,7 @@ class NewApproverForm(forms.Form):
         if self.errors:
             return cleaned
         try:
-            roles.check_new_approver(self.command())
+            roles.new_approver(self.command())
         except LikeAnApprover as error:
             self.add_error("username", error.message)
         except Invalid as error:
