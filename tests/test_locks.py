@@ -11,6 +11,7 @@ import pytest
 from django.core.management import call_command
 
 from apikeys.commands import (
+    AddMember,
     DeleteApiKey,
     DisableApiKey,
     EnableApiKey,
@@ -32,6 +33,7 @@ from approvals.policies.bootstrap import AlreadyOwned, Bootstrap
 from approvals.policies.commands import DisablePolicy, EditPolicy
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
+from audit.messages.outcomes import Completed
 from tests.conftest import approved, held, member, policy
 from tests.tampering import let_time_pass
 from tests.threads import Crowd, until
@@ -187,6 +189,20 @@ def test_a_second_bootstrap_waits_for_the_first(owner, policy_owners):
     )
 
     assert isinstance(result, AlreadyOwned)
+
+
+def test_a_vote_that_may_count_again_waits_for_its_request(
+    owner, waiting, ann, bob, globex, policy_owners
+):
+    # One of two: without another approval, nothing is released, and nothing else locks the request.
+    approved(waiting, ann)
+    command = AddMember(customer_id=globex.pk, user_id=ann.pk)
+
+    result = result_after_waiting(
+        owner, "approvals_approvalrequest", waiting.pk, partial(dispatch, command)
+    )
+
+    assert isinstance(result, Completed)
 
 
 def test_expiry_skips_a_request_that_is_being_decided(owner, waiting):
