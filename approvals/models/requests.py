@@ -252,7 +252,8 @@ class ApprovalRequest(Requirements, SealedRow):
     def keep_voters(self) -> None:
         """Store the current voters of a request that stays pending, without a history row."""
         self.seal_row()
-        self.save_without_historical_record(update_fields=("voters", "row_seal"))
+        columns = ("voters", "row_seal")
+        self.save_without_historical_record(update_fields=columns)  # type: ignore[attr-defined]  # of simple-history
 
     def settle(
         self, state: State, *, outcome: str, outcome_code: str = "", is_retriable: bool = False
