@@ -260,12 +260,13 @@ class Electorate:
         }
         return self.slots(request, voters)
 
-
-def counted_voters(requests: Collection[ApprovalRequest]) -> dict[UUID, dict[str, int]]:
-    """Return, for each rule of each request, the number of people whose approval counts now."""
-    electorate = Electorate(requests)
-    filled = {request.pk: matching.fill(electorate.voted(request)) for request in requests}
-    return {pk: {rule: len(people) for rule, people in each.items()} for pk, each in filled.items()}
+    def counted(self, requests: Iterable[ApprovalRequest]) -> dict[UUID, dict[str, int]]:
+        """Return, for each rule of each request, the number of people whose approval counts now."""
+        filled = {each.pk: matching.fill(self.voted(each)) for each in requests}
+        return {
+            pk: {rule: len(people) for rule, people in rules.items()}
+            for pk, rules in filled.items()
+        }
 
 
 def approvers(request: ApprovalRequest) -> dict[str, list[int]]:

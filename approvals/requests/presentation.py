@@ -11,12 +11,14 @@ from django.utils.timesince import timesince, timeuntil
 
 from approvals.models import ApprovalRequest, State
 from approvals.models.requests import NEVER
+from approvals.models.states import UNDECIDED, RequestStatus
 from approvals.policies import built_in, effective, evaluation
 from approvals.requests import effects
 from approvals.requests.approvers import missing_after
 from approvals.requests.flags import flags_of, likeness_of, requester_flags
 from approvals.requests.pending import needs_of
 from approvals.requests.resubmission import check_may_be_resubmitted
+from approvals.requests.statuses import statuses_of
 from approvals.sealing.payloads import Unloadable
 from audit.actors.actors import Actor
 from audit.messages.characters import quoted
@@ -43,11 +45,13 @@ class Presented:
 
     ``problem`` is the reason why the payload cannot be verified; then there is no ``command``, and
     no text contains the content. ``flags`` are reasons why it would fail even if approved;
-    ``likeness`` is a warning about names that the new one is easily confused with.
+    ``likeness`` is a warning about names that the new one is easily confused with. ``status`` is
+    the current one.
     ``has_subject``: the subject exists, and the actor may see it.
     """
 
     request: ApprovalRequest
+    status: RequestStatus
     command: Command | None
     problem: str
     sentence: str
@@ -57,6 +61,11 @@ class Presented:
     flags: list[str]
     likeness: str
     now: datetime
+
+    @property
+    def is_undecided(self) -> bool:
+        """True if the request can still be approved, denied or withdrawn."""
+        return self.status in UNDECIDED
 
     @property
     def progress(self) -> str:
@@ -159,7 +168,9 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
     requests = list(requests)
     prefetch_related_objects(requests, "votes")
     effective.read(requests)
-    counted = evaluation.counted_voters(requests)
+    electorate = evaluation.Electorate(requests)
+    counted = electorate.counted(requests)
+    statuses = statuses_of(requests, electorate=electorate)
     opened = [_open(request) for request in requests]
     rows = _subjects((command for command, _ in opened), actor=actor)
     flags = flags_of(requests, rows=rows)
@@ -167,6 +178,7 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
     return [
         Presented(
             request=request,
+            status=statuses[request.pk],
             command=command,
             problem=problem,
             sentence=_sentence(command, rows),

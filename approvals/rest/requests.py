@@ -23,6 +23,7 @@ from approvals.decisions.commands import (
     Withdraw,
 )
 from approvals.models import ApprovalRequest, State, refusals
+from approvals.models.states import RequestStatus
 from approvals.requests import effects, listing
 from approvals.requests.presentation import present
 from approvals.requests.resubmission import resubmitted
@@ -38,6 +39,9 @@ from audit.rest.parameters import MessageTypeField, SubjectField
 from audit.rest.references import CommandReference, status_url
 from audit.rest.viewsets.commands import CommandInput, CommandViewSet
 
+# The columns of an altered request may have any values, so no list finds all of them.
+_STATUSES = [each for each in RequestStatus.values if each != RequestStatus.ALTERED]
+
 
 class ApprovalRequestListQuery(ListQuery):
     """Query parameters of the list of requests."""
@@ -47,6 +51,7 @@ class ApprovalRequestListQuery(ListQuery):
 
     view = serializers.ChoiceField(choices=tuple(listing.VIEWS), default="all")
     state = serializers.ChoiceField(choices=State.values, required=False)
+    status = serializers.ChoiceField(choices=_STATUSES, required=False)
     type = MessageTypeField(required=False)
     subject = SubjectField(required=False)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias, TypedDict, cast
 from django.utils.duration import duration_iso_string
 
 from approvals.models import Decision, Effect, Policy, Rule, State
-from approvals.models.states import ALTERED
+from approvals.models.states import ALTERED, RequestStatus
 from approvals.requests import effects
 from approvals.requests.correspondence import comments_on
 from approvals.requests.pending import page_url, request_url
@@ -85,6 +85,11 @@ class ApprovalRequestInList(TypedDict):
     id: Uuid
     url: Address
     state: Annotated[str, one_of([*State.values, ALTERED])]
+    status: Annotated[
+        Annotated[str, one_of(RequestStatus.values)],
+        "More than the state: a pending request is waiting, approved (and about to be executed) or "
+        "unsatisfiable; an executed one may have a secret_to_pick_up.",
+    ]
     what: Annotated[str | None, "The effect in one sentence; null if it cannot be verified."]
     problem: Annotated[str | None, "The reason why it cannot be verified."]
     warnings: Annotated[
@@ -195,6 +200,7 @@ def approval_request_in_list(presented: Presented) -> ApprovalRequestInList:
         id=str(request.pk),
         url=request_url(request.pk),
         state=request.present_state,
+        status=presented.status.value,
         what=None if presented.problem else presented.sentence,
         problem=presented.problem or None,
         warnings=[*presented.flags, *filter(None, [presented.likeness])],
