@@ -148,8 +148,18 @@ class Ballot:
         )
         self.warnings = sorted({*presented.flags, *requester_flags(request, presented.command)})
         missing = missing_after([request], person_id=int(actor.person_id)) if self.may_deny else {}
-        doubts = [*self.warnings, *filter(None, [presented.problem])]
-        approval = effects.of_approval(missing=missing.get(request.pk, 0), warnings=doubts)
+        self._missing = missing.get(request.pk, 0)
+        self._problem = presented.problem
+        self._set_effects()
+
+    def expect_refusal(self, reason: str) -> None:
+        """Display the refusal of an execution that a test run has found."""
+        self.warnings = sorted({*self.warnings, reason})
+        self._set_effects()
+
+    def _set_effects(self) -> None:
+        doubts = [*self.warnings, *filter(None, [self._problem])]
+        approval = effects.of_approval(missing=self._missing, warnings=doubts)
         retry = effects.of_execution(doubts)
         self.effects = {
             **({"approve": approval} if self.may_approve else {}),

@@ -21,13 +21,14 @@ def statuses_of(
 ) -> dict[UUID, RequestStatus]:
     """Return the current status of each request, by a number of queries that does not grow.
 
-    ``electorate`` has the eligible approvers, if they are known.
+    ``electorate`` has the eligible approvers, once the effective requirements were read.
     """
-    prefetch_related_objects([*requests], "votes")
-    effective.read(requests)
-    known = electorate or evaluation.Electorate(requests)
+    if electorate is None:
+        prefetch_related_objects([*requests], "votes")
+        effective.read(requests)
+        electorate = evaluation.Electorate(requests)
     secrets = pick_ups_of(requests)
-    return {each.pk: _status(each, known, secrets) for each in requests}
+    return {each.pk: _status(each, electorate, secrets) for each in requests}
 
 
 def pick_ups_of(

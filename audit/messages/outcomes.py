@@ -98,3 +98,5 @@ class Rehearsal:
 
 Outcome: TypeAlias = Completed | Postponed
 ReplayOutcome: TypeAlias = Completed | ReplayRefused | ReplayFailed
+#: A check of the result of a replay, which raises an error to undo it.
+ReplayCheck: TypeAlias = Callable[[ReplayOutcome], object]

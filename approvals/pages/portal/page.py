@@ -8,6 +8,7 @@ from uuid import UUID
 from django.http import QueryDict
 from django.utils.http import urlencode
 
+from approvals.decisions.rehearsal import warn_of_refusal
 from approvals.models import ApprovalRequest
 from approvals.pages.request.page import timeline
 from approvals.requests import listing
@@ -46,13 +47,16 @@ def read_one(request: ApprovalRequest, *, actor: Actor) -> dict[str, Any]:
     # Before the votes: an event in between is then new to the reader.
     number = request.number
     (presented,) = present([request], actor=actor)
+    ballot = Ballot(presented, actor=actor)
+    if ballot.may_retry:
+        warn_of_refusal(ballot, presented)
     approvers = EligibleApprovers(request)
     needs = approvers.needs()
     return {
         "asked": presented,
         "number": number,
         "is_waiting": presented.is_undecided,
-        "ballot": Ballot(presented, actor=actor),
+        "ballot": ballot,
         "needs": needs,
         "votes": approvers.votes(),
         "to_ask": people_to_ask() if any(need.is_unsatisfiable for need in needs) else [],

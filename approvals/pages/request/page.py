@@ -95,7 +95,11 @@ def read(
         "held": held,
         "user_agent": one_line(held.user_agent, longest=_LONGEST) if held else "",
     }
-    return context | _content(presented, held, actor=actor, timeout=timeout if may_try else None)
+    content = _content(presented, held, actor=actor, timeout=timeout if may_try else None)
+    tried = content.get("tried")
+    if tried and tried.refusal:
+        mine.expect_refusal(tried.refusal)
+    return context | content
 
 
 def _content(
