@@ -6,13 +6,15 @@ from typing import Annotated, Any, TypeAlias, TypedDict, cast
 
 from django.utils.duration import duration_iso_string
 
-from approvals.models import Decision, Effect, Policy, Rule, State
+from approvals.decisions.events import ApprovalRequested, GlassBroken, RequestSuperseded
+from approvals.models import ApprovalRequest, Decision, Effect, Policy, Rule, State
 from approvals.models.states import ALTERED, RequestStatus
 from approvals.requests import effects
 from approvals.requests.correspondence import comments_on
 from approvals.requests.pending import page_url, request_url
 from approvals.requests.presentation import Ballot, Presented
 from audit.actors.actors import Actor
+from audit.models.records import EventRecord
 from audit.rest.references import (
     ActorReference,
     Address,
@@ -28,6 +30,7 @@ from audit.rest.references import (
 
 ExpectedEffect: TypeAlias = Annotated[str | None, Keyword("pattern", effects.PATTERN)]
 Duration: TypeAlias = Annotated[str, "ISO 8601, such as PT48H."]
+_SHOWN_EVENTS = (ApprovalRequested, RequestSuperseded, GlassBroken)
 _LENGTHS = ("minimum_membership", "approve_within", "execute_within")
 
 
@@ -111,7 +114,30 @@ class ApprovalRequestInList(TypedDict):
     digest: Annotated[str, "Covers exactly the command that would be executed."]
 
 
-class ApprovalRequestResource(ApprovalRequestInList):
+class RequestReference(TypedDict):
+    """Another request."""
+
+    id: Uuid
+    url: Address
+
+
+class BreakGlassUse(TypedDict):
+    """A use of break-glass on the request; by its requester, if ``own_request`` is true."""
+
+    ticket: str
+    own_request: bool
+    used_at: datetime
+
+
+class FromEvents(TypedDict):
+    """The relation to other requests and the use of break-glass, as events have them."""
+
+    supersedes: Annotated[list[RequestReference], "The stale requests that this one replaced."]
+    superseded_by: Annotated[RequestReference | None, "The request that replaced this one."]
+    break_glass: BreakGlassUse | None
+
+
+class ApprovalRequestResource(ApprovalRequestInList, FromEvents):
     """A request in full, with its votes and the caller's own options."""
 
     votes: list[VoteResource]
@@ -187,7 +213,40 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
             {"author": each.actor_label, "comment": each.reason, "commented_at": each.received_at}
             for each in comments_on(request)
         ],
+        **_from_events(request),
     }
+
+
+def _from_events(request: ApprovalRequest) -> FromEvents:
+    """Return the fields that events of the request have, by one query."""
+    found = {
+        each.message_type: each
+        for each in EventRecord.objects.filter(
+            subject_type="approval-request",
+            subject_id=str(request.pk),
+            message_type__in=[each.message_type for each in _SHOWN_EVENTS],
+        ).order_by("number")
+    }
+    requested, superseded, broken = (found.get(each.message_type) for each in _SHOWN_EVENTS)
+    return {
+        "supersedes": [
+            _request(each) for each in (requested.data if requested else {}).get("supersedes", ())
+        ],
+        "superseded_by": _request(superseded.data["successor_id"]) if superseded else None,
+        "break_glass": _break_glass(broken) if broken else None,
+    }
+
+
+def _break_glass(broken: EventRecord) -> BreakGlassUse:
+    return {
+        "ticket": broken.data["ticket"],
+        "own_request": broken.data.get("own_request", False),
+        "used_at": broken.occurred_at,
+    }
+
+
+def _request(request_id: str) -> RequestReference:
+    return {"id": str(request_id), "url": request_url(request_id)}
 
 
 def approval_request_in_list(presented: Presented) -> ApprovalRequestInList:
