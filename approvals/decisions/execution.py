@@ -15,7 +15,7 @@ from approvals.decisions.events import ApprovalRequested, Settled
 from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import RequestAltered
 from approvals.models.states import ERROR
-from approvals.requests import completion, staleness
+from approvals.requests import staleness, statuses
 from approvals.sealing.payloads import Unfitting, UnknownCommand, Unloadable
 from audit.bus.context import Context
 from audit.bus.dispatch import cancel, dispatch, replay
@@ -161,7 +161,7 @@ def release_completed(command: Command, context: Context) -> None:
 
     The outcome of a held command does not change that of this command.
     """
-    for request in completion.completed_by(command, besides=_being_released.get()):
+    for request in statuses.completed_by(command, besides=_being_released.get()):
         release_alone(request.pk, channel=context.channel)
 
 

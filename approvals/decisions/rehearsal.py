@@ -51,8 +51,7 @@ def warn_of_refusal(ballot: Ballot, presented: Presented) -> None:
     if command is None or effects.EXECUTES not in ballot.effects.values():
         return
     tried = rehearse(presented.request, command, timeout=SHORT_TIMEOUT)
-    if tried.refusal:
-        ballot.expect_refusal(tried.refusal)
+    ballot.expect_refusal(tried.refusal)
 
 
 def rehearse(request: ApprovalRequest, command: Command, *, timeout: timedelta) -> Tried:

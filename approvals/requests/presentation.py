@@ -153,9 +153,10 @@ class Ballot:
         self._set_effects()
 
     def expect_refusal(self, reason: str) -> None:
-        """Display the refusal of an execution that a test run has found."""
-        self.warnings = sorted({*self.warnings, reason})
-        self._set_effects()
+        """Display the refusal of an execution that a test run has found, if no warning does."""
+        if reason and not self.warnings:
+            self.warnings = [reason]
+            self._set_effects()
 
     def _set_effects(self) -> None:
         doubts = [*self.warnings, *filter(None, [self._problem])]

@@ -12,8 +12,8 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from approvals.models import ApprovalRequest
-from approvals.models.states import RequestStatus
+from approvals.models import ApprovalRequest, State
+from approvals.models.states import RequestStatus, in_state
 from approvals.pages.inbox.tabs import NEEDS_ME, TABS
 from approvals.pages.tenants import tenant_names
 from approvals.requests import listing
@@ -177,12 +177,15 @@ class AgeFilter(_Filter):
 
 class StatusFilter(_Filter):
     title = "status"
-    parameter_name = "status"
+    parameter_name = "state"
 
     def queryset(self, request: HttpRequest, queryset: _Requests) -> _Requests:
         value = self.value()
         if value is None:
             return queryset
+        if value == State.PENDING:
+            # Of links to earlier versions.
+            return queryset.filter(in_state(State.PENDING))
         if value not in RequestStatus.values:
             raise IncorrectLookupParameters
         return listing.with_status(queryset, RequestStatus(value))

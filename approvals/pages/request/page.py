@@ -96,8 +96,7 @@ def read(
         "user_agent": one_line(held.user_agent, longest=_LONGEST) if held else "",
     }
     content = _content(presented, held, actor=actor, timeout=timeout if may_try else None)
-    tried = content.get("tried")
-    if tried and tried.refusal:
+    if tried := content.get("tried"):
         mine.expect_refusal(tried.refusal)
     return context | content
 
@@ -113,8 +112,7 @@ def _content(
     request, command = presented.request, presented.command
     if command is None or held is None:
         return {"title": presented.sentence}
-    may_run = timeout is not None and request.is_open
-    tried = rehearse(request, command, timeout=timeout) if timeout and may_run else None
+    tried = rehearse(request, command, timeout=timeout) if timeout and request.is_open else None
     values = tried.values if tried else None
     compared = differences(request, command, tried_values=values) if request.is_open else None
     changed = (

@@ -123,7 +123,7 @@ def test_the_inbox_is_filtered_by_status(change, ann, iris, browser):
     for person, tab in ((ann, "needs"), (iris, "watching")):
         client = browser(person)
         for status in ("waiting", "unsatisfiable", "approved"):
-            content = client.get(f"{LIST}?tab={tab}&status={status}").content.decode()
+            content = client.get(f"{LIST}?tab={tab}&state={status}").content.decode()
             assert (str(request.pk) in content) == (status == "unsatisfiable")
 
 

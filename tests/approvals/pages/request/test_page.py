@@ -33,7 +33,7 @@ def test_the_headline_is_what_the_verified_payload_says(waiting, ann, browser):
 
     assert f"<h1><bdi>Disable {ApiKey.objects.get()} of “Acme”</bdi></h1>" in content
     line = text(content.partition('<p class="integrity">')[2].partition("</p>")[0])
-    assert line.startswith("pending signature valid · apikeys.disable v1 · on API key “first”")
+    assert line.startswith("waiting signature valid · apikeys.disable v1 · on API key “first”")
     assert line.endswith(f"digest {waiting.digest[:4]}-{waiting.digest[4:8]}")
 
 
@@ -66,6 +66,7 @@ def test_one_person_counts_for_one_rule_also_on_the_button(
     with outside_command("A second rule for a test"):
         Rule.objects.create(policy=both, group=legal, quorum=1)
         both.edit()
+    completed(to(switch_off, first_key.id))
     request = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
 
     assert "Approve (1 more needed after you)" in page(browser(ann), request)
