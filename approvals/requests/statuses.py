@@ -26,7 +26,7 @@ def statuses_of(
 ) -> dict[UUID, RequestStatus]:
     """Return the current status of each request, by a number of queries that does not grow.
 
-    With an ``electorate``, their effective requirements have been read.
+    If the eligible approvers are given, the effective requirements have been read.
     """
     if electorate is None:
         prefetch_related_objects([*requests], "votes")

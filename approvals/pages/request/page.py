@@ -202,8 +202,7 @@ def _successor(request: ApprovalRequest) -> ApprovalRequest | None:
 
 def _superseded(held: CommandRecord | None) -> list[str]:
     """Return the ids of the stale requests that a request replaced."""
-    decision = (held.decision if held else None) or {}
-    return [str(each) for each in decision.get("supersedes", ())]
+    return [str(each) for each in ((held and held.decision) or {}).get("supersedes", ())]
 
 
 class Earlier(NamedTuple):
