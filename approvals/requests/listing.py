@@ -7,15 +7,13 @@ from operator import or_
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery, TextField
-from django.db.models.functions import Cast, Coalesce
+from django.db.models import F, Max, Q, QuerySet
 
 from approvals.models import ApprovalRequest, Decision, State, Vote
 from approvals.models.states import in_state
 from approvals.requests.approver_filters import asks, asks_group_of
 from audit.actors.actors import Actor
 from audit.messages.classes import Subject
-from audit.models.records import StreamHead
 
 
 def found_by(query: dict[str, Any], *, actor: Actor) -> QuerySet[ApprovalRequest]:
@@ -43,15 +41,6 @@ def visible_to(actor: Actor) -> QuerySet[ApprovalRequest]:
     if actor.kind == "user":
         also |= Q(tenant="") & asks_group_of(int(actor.person_id))
     return actor.confine(requests, also=also)
-
-
-def with_numbers(requests: QuerySet[ApprovalRequest]) -> QuerySet[ApprovalRequest]:
-    """Read the number of each request's last event, its cached property, with its row."""
-    heads = StreamHead.objects.filter(
-        subject_type="approval-request", subject_id=Cast(OuterRef("pk"), TextField())
-    )
-    numbers = {"number": Coalesce(Subquery(heads.values("number")), 0)}
-    return requests.annotate(**numbers)
 
 
 def needing_vote_of(actor: Actor) -> QuerySet[ApprovalRequest]:
