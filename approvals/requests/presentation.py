@@ -11,6 +11,7 @@ from django.utils.timesince import timesince, timeuntil
 
 from approvals.models import ApprovalRequest, State
 from approvals.models.requests import NEVER
+from approvals.models.states import CHANGES_REQUESTED
 from approvals.policies import built_in, effective, evaluation
 from approvals.requests import effects
 from approvals.requests.approvers import missing_after
@@ -23,11 +24,14 @@ from audit.messages.characters import quoted
 from audit.messages.classes import Command, Subject
 from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Need
-from audit.pages.labels import fields
+from audit.pages.labels import declare_choices, fields
 from audit.pages.safe_text import one_line
 from audit.subjects.names import found
 from audit.subjects.types import label_of, label_without_row
 
+#: The word for the state of a request that can still be approved.
+WAITING = "waiting"
+declare_choices({State.PENDING: WAITING})
 _UNREADABLE = "A request that cannot be verified"
 _RETRY_LABELS = {
     effects.EXECUTES: "Retry: the failure may be temporary",
@@ -57,6 +61,11 @@ class Presented:
     flags: list[str]
     likeness: str
     now: datetime
+
+    @property
+    def state(self) -> str:
+        """The current state, in the words of the pages."""
+        return state_words(self.request)
 
     @property
     def progress(self) -> str:
@@ -185,6 +194,14 @@ def sentence_of(request: ApprovalRequest, *, actor: Actor) -> str:
     """Return the requested command in one sentence."""
     command, _ = _open(request)
     return _sentence(command, _subjects([command], actor=actor))
+
+
+def state_words(request: ApprovalRequest) -> str:
+    """Return the current state of a request, in the words of the pages."""
+    state = request.present_state
+    if state == State.DENIED and request.outcome_code == CHANGES_REQUESTED:
+        return "changes requested"
+    return WAITING if state == State.PENDING else str(state)
 
 
 def approve_label(effect: str) -> str:

@@ -26,7 +26,7 @@ def test_what_cannot_be_loaded_is_named(waiting, owner):
 
     said = check()
 
-    assert f"approval request {waiting.pk} of dana on apikeys.disable: The held command" in said
+    assert f"approval request {waiting.pk} of dana on apikeys.disable: The requested command" in said
     assert "1 problems" in said
 
 
