@@ -10,7 +10,8 @@ from approvals.decisions.rehearsal import rehearse
 from approvals.models import ApprovalRequest, State
 from approvals.models.requests import NEVER
 from approvals.pages import links
-from approvals.pages.request.changes import has_changed, title_of, would_change
+from approvals.pages.request.announcements import etag_of
+from approvals.pages.request.changes import has_changed, would_change
 from approvals.pages.request.differences import differences
 from approvals.pages.request.matching_policies import difference_to_today, matching_policies
 from approvals.pages.request.signals import signals_of
@@ -99,7 +100,7 @@ def _content(
     legible = many_lines(content)
     return {
         "tried": tried,
-        "title": title_of(presented, changed),
+        "title": presented.sentence,
         "changed": changed,
         "signals": signals_of(held),
         "changes": compared,
@@ -111,11 +112,6 @@ def _content(
         "content_in_full": legible if legible != content else "",
         "version": command.schema_version,
     }
-
-
-def etag_of(request: ApprovalRequest, *, number: int) -> str:
-    """Return the version of a request, which each vote, comment and change of state replaces."""
-    return f'"{number}-{request.present_state}"'
 
 
 def _may_try(presented: Presented, mine: Ballot) -> bool:

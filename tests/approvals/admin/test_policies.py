@@ -276,7 +276,8 @@ def test_the_page_of_a_policy_shows_waiting_requests_and_proposals(
     told = text(browser(olga).get(f"{POLICIES}{present.pk}/change/"))
 
     assert "version 2" in told
-    assert "Edit the policy on apikeys.disable: require 2 of “Security” to approve" in told
+    change = "approvals: 1 of “Security” → 2 of “Security”"
+    assert f"Edit the policy on apikeys.disable: {change}" in told
     assert "Disable API key “first”" in told.partition("Waiting requests")[2]
     assert "One is enough" in told.partition("Versions")[2]
 
