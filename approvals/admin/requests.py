@@ -185,7 +185,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
         By default it is the first; ``after`` and ``before`` in the query are ids of others.
         """
         waiting = listing.needing_vote_of(actor_of_request(request)).order_by("approve_by", "pk")
-        found = [str(each) for each in waiting.values_list("pk", flat=True)[:_MOST_WAITING]]
+        found = [str(each) for each in waiting[:_MOST_WAITING].ids()]
         after, before = request.GET.get("after"), request.GET.get("before")
         if before:
             found = found[: found.index(before)][-1:] if before in found else []
