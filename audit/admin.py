@@ -8,11 +8,12 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from audit.log.approvals import Decided
 from audit.models.records import CommandRecord, EventRecord
 from audit.pages.access import record_or_refuse
 from audit.pages.admin import ReadOnlyAdmin
-from audit.pages.labels import words
-from audit.pages.linked_rows import record_links
+from audit.pages.labels import labeled
+from audit.pages.linked_rows import Leads, record_links
 from audit.pages.local_times import local_time
 
 # With few models, the links in the header and on the start page are enough.
@@ -53,7 +54,7 @@ class RecordAdmin(ReadOnlyAdmin):
 
     @admin.display(description="message")
     def words(self, record: CommandRecord | EventRecord) -> str:
-        return words(record.message_type)
+        return labeled(record.message_type, held_command=_decided(record).held_command)
 
     @admin.display(description="subject")
     def about(self, record: Any) -> str:
@@ -74,8 +75,10 @@ class CommandRecordAdmin(RecordAdmin):
 
     @admin.display(description="status", ordering="status")
     def state(self, record: CommandRecord) -> str:
-        text = '<span class="status status-{}">{}</span>'
-        return format_html(text, record.status, record.status)
+        text = '<span class="status status-{}">{}</span>{}'
+        approvers = ", ".join(_decided(record).approvers)
+        by = f" approved by {approvers}" if approvers else ""
+        return format_html(text, record.status, record.status, by)
 
     @admin.display(description="actor")
     def who(self, record: CommandRecord) -> str:
@@ -99,3 +102,9 @@ class EventRecordAdmin(RecordAdmin):
     @admin.display(description="audit log")
     def leads_to(self, record: Any) -> str:
         return record_links(record) if record.leads.reads_log else "—"
+
+
+def _decided(record: Any) -> Decided:
+    """Return what a record decides. A row of its own page has not been given this."""
+    leads: Leads | None = getattr(record, "leads", None)
+    return leads.decided if leads else Decided()

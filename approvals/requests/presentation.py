@@ -183,8 +183,21 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
 
 def sentence_of(request: ApprovalRequest, *, actor: Actor) -> str:
     """Return the requested command in one sentence."""
-    command, _ = _open(request)
-    return _sentence(command, _subjects([command], actor=actor))
+    (sentence,) = sentences_of([request], actor=actor, rows={})
+    return sentence
+
+
+def sentences_of(
+    requests: Iterable[ApprovalRequest], *, actor: Actor, rows: Mapping[Subject, Model]
+) -> list[str]:
+    """Return the requested commands, each in one sentence: one query for each subject type.
+
+    ``rows`` are subjects that are already read.
+    """
+    commands = [_open(request)[0] for request in requests]
+    missing = [each for each in commands if each and each.subject_reference() not in rows]
+    known = {**rows, **_subjects(missing, actor=actor)}
+    return [_sentence(command, known) for command in commands]
 
 
 def approve_label(effect: str) -> str:

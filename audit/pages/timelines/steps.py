@@ -130,12 +130,12 @@ def _command(line: Line, changed: dict[int, list[Step]]) -> Step:
     ]
     return Step(
         kind="command",
-        label=f"{did} · {actor_name(record.actor_label)}",
+        label=f"{did} · {actor_name(line.doer.actor_label)}",
         words=f"{line.command_words}: {line.status_words}",
-        note=f"{actor_name(record.actor_label)}, via {record.channel}",
+        note=f"{actor_name(line.doer.actor_label)}, via {line.doer.channel}",
         at=line.at,
         until=line.at + _duration(record),
-        status=record.status,
+        status=line.tone,
         url=reverse("audit:command", args=[record.command_id]) + f"#attempt-{record.attempt}",
         line=line,
         inner=sorted(inner, key=lambda step: step.at),
