@@ -29,7 +29,7 @@ class RequestedApprovals:
         self, rows: Mapping[Subject, Model], /, *, actor: Actor
     ) -> dict[Subject, str]:
         requests = {key: row for key, row in rows.items() if isinstance(row, ApprovalRequest)}
-        sentences = sentences_of(requests.values(), actor=actor, rows=rows)
+        sentences = sentences_of([*requests.values()], actor=actor, rows=rows)
         return dict(zip(requests, sentences, strict=True))
 
     def approvers(self, command_ids: Collection[UUID], /) -> dict[UUID, list[str]]:

@@ -1,15 +1,16 @@
 """Lines of a page: command attempts with labels, events, causes and changes."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from types import MappingProxyType
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from audit.actors.actors import Actor
-from audit.log import approvals
+from audit.log import approvals, standings
 from audit.log.commands import ChangeOutsideCommand
 from audit.messages.characters import actor_name
 from audit.messages.classes import Subject
@@ -18,6 +19,8 @@ from audit.pages.changes import Change
 from audit.pages.labels import fields, labeled, shown, span, status_words, words
 from audit.subjects.names import found, labels_among
 from audit.wire.loaders import within_calendar
+
+_NO_ROWS: Mapping[Subject, Model] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +43,9 @@ class Fact:
 class Line:
     """A command attempt as a page shows it. ``causes`` are the attempts that it caused.
 
-    ``may_open`` is True if the reader may see the record, and not only the change that it made.
-    ``held_command`` is the command that this one decides, as a vote does, and ``approvers`` are
-    those who approved this one.
+    ``may_open`` is True if the reader may see the record, and not only the change that it made;
+    ``is_waiting`` if the command still waits for approval. ``held_command`` is the command that
+    this one decides, as a vote does, and ``approvers`` are those who approved this one.
     """
 
     record: CommandRecord
@@ -51,6 +54,7 @@ class Line:
     may_open: bool = True
     held_command: str = ""
     approvers: Sequence[str] = ()
+    is_waiting: bool = False
     facts: list[Fact] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     cause: CommandRecord | None = None
@@ -92,13 +96,22 @@ class Line:
     @property
     def doer(self) -> CommandRecord:
         """The record of who acted: a held command is cancelled by the person who ended it."""
-        is_ended = self.record.status == Status.CANCELLED and self.cause is not None
-        return self.cause if is_ended and self.cause else self.record
+        return self.cause if self.is_cancelled and self.cause else self.record
+
+    @property
+    def badge(self) -> str:
+        """The word in the color of the outcome."""
+        return self.tone if self.tone == "denied" else self.status_words
 
     @property
     def status_words(self) -> str:
         """The label of the attempt's status."""
-        return status_words(self.record.status)
+        return status_words(self.record.status, is_waiting=self.is_waiting)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True if the command was ended before execution, so that its actor did nothing then."""
+        return self.record.status == Status.CANCELLED
 
     @property
     def fields(self) -> list[tuple[str, str]]:
@@ -123,8 +136,8 @@ class Line:
         if self.cause is None:
             return ""
         by = f"{actor_name(self.cause.actor_label)}'s “{words(self.cause.message_type)}”"
-        if self.record.status == Status.CANCELLED:
-            return f"cancelled by {by}"
+        if self.is_cancelled:
+            return f"ended by {by}"
         return f"released by {by}" if self.record.attempt > 1 else f"part of {by}"
 
 
@@ -143,12 +156,18 @@ def window(
     return read[:size], read[size - 1].position if len(read) > size else None
 
 
-def bare_lines(records: Iterable[CommandRecord], *, actor: Actor) -> list[Line]:
-    """Return lines with the labels of their subjects: one query for each subject type."""
+def bare_lines(
+    records: Iterable[CommandRecord], *, actor: Actor, known: Mapping[Subject, Model] = _NO_ROWS
+) -> list[Line]:
+    """Return lines with the labels of their subjects: one query for each subject type.
+
+    Attempts that waited for approval take two more queries. ``known`` are subjects that are read.
+    """
     subjects = [(record, subject_of(record)) for record in records]
     named = [subject for _, subject in subjects if subject]
-    rows = found(named, actor=actor)
+    rows = {**known, **found(set(named) - known.keys(), actor=actor)}
     names = labels_among(named, rows)
+    waiting = standings.waiting(record for record, _ in subjects)
     decided = approvals.decided_by([record for record, _ in subjects], rows=rows, actor=actor)
     return [
         Line(
@@ -158,14 +177,17 @@ def bare_lines(records: Iterable[CommandRecord], *, actor: Actor) -> list[Line]:
             may_open=actor.may_see(record.tenant),
             held_command=each.held_command,
             approvers=each.approvers,
+            is_waiting=record.command_id in waiting,
         )
         for (record, subject), each in zip(subjects, decided, strict=True)
     ]
 
 
-def full_lines(records: Iterable[CommandRecord], *, actor: Actor) -> list[Line]:
+def full_lines(
+    records: Iterable[CommandRecord], *, actor: Actor, known: Mapping[Subject, Model] = _NO_ROWS
+) -> list[Line]:
     """Return lines with their events and causes, too: two more queries."""
-    lines = bare_lines(records, actor=actor)
+    lines = bare_lines(records, actor=actor, known=known)
     facts = _facts([line.record.command_id for line in lines], actor=actor)
     causes = _causes([line.record for line in lines], actor=actor)
     for line in lines:
