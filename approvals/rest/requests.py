@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal, NotRequired, TypedDict
-from urllib.parse import quote
 from uuid import UUID
 
 from django.http import HttpResponse
@@ -32,9 +31,11 @@ from approvals.requests.resubmission import resubmitted
 from approvals.rest import resources
 from approvals.sealing import payloads
 from audit.actors.scopes import InsufficientScope
+from audit.bus import store
 from audit.entry.requests import LONGEST_REASON
 from audit.log.orders import Key, Order
 from audit.log.visibility import VIEW_LOG
+from audit.messages.classes import Subject
 from audit.messages.exceptions import CommandError, Forbidden
 from audit.messages.outcomes import Completed
 from audit.rest.listing import ListQuery, body, page
@@ -42,6 +43,7 @@ from audit.rest.openapi.operations import Method, documented
 from audit.rest.parameters import MessageTypeField, SubjectField
 from audit.rest.references import CommandReference, status_url
 from audit.rest.viewsets.commands import CommandInput, CommandViewSet
+from audit.subjects.streams import with_numbers
 
 
 class ApprovalRequestListQuery(ListQuery):
@@ -189,18 +191,15 @@ class ApprovalRequestViewSet(CommandViewSet):
         """List requests, newest first."""
         query = ApprovalRequestListQuery.of(request)
         actor = self.actor
-        found = page(listing.found_by(query, actor=actor), query)
+        found = page(with_numbers(listing.found_by(query, actor=actor)), query)
         rows = [resources.approval_request_in_list(row) for row in present(found.rows, actor=actor)]
         return Response(body(request, query, rows, cursor=found.cursor))
 
-    @documented(
-        "retrieve_approval_request", gives=resources.ApprovalRequestResource, always=("ETag",)
-    )
+    @documented("retrieve_approval_request", gives=resources.ApprovalRequestResource)
     def retrieve(self, request: Request, approval_request_id: UUID) -> Response:
-        """Return one request. Its ETag is the digest that a decision has to name."""
-        visible = listing.with_numbers(listing.visible_to(self.actor))
-        found = get_object_or_404(visible, pk=approval_request_id)
-        return Response(self._detail(found), headers={"ETag": f'"{quote(found.digest)}"'})
+        """Return one request."""
+        visible = with_numbers(listing.visible_to(self.actor))
+        return Response(self._detail(get_object_or_404(visible, pk=approval_request_id)))
 
     @documented(
         "retrieve_evidence_of_approval_request",
@@ -294,7 +293,10 @@ class ApprovalRequestViewSet(CommandViewSet):
     def represent(self, completed: Completed) -> resources.ApprovalRequestResource | CarriedOut:
         """Return the updated request, or the outcome of a resubmitted command."""
         if isinstance(completed.result, ApprovalRequest):
-            return self._detail(completed.result)
+            request = completed.result
+            # Not the number that the handler may have read before it emitted its event.
+            request.number = store.current_number(Subject("approval-request", str(request.pk)))
+            return self._detail(request)
         return _outcome(completed)
 
     def _detail(self, request: ApprovalRequest) -> resources.ApprovalRequestResource:
