@@ -6,11 +6,13 @@ from functools import partial
 from typing import Any, Literal, NotRequired, TypedDict
 from uuid import UUID
 
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from approvals.decisions import evidence
 from approvals.decisions.commands import (
     Approve,
     Comment,
@@ -21,17 +23,20 @@ from approvals.decisions.commands import (
     TakeBack,
     Withdraw,
 )
+from approvals.decisions.evidence import EvidenceDisagrees
 from approvals.models import ApprovalRequest, State, refusals
 from approvals.requests import effects, listing
 from approvals.requests.presentation import present
 from approvals.requests.resubmission import resubmitted
 from approvals.rest import resources
 from approvals.sealing import payloads
+from audit.actors.scopes import InsufficientScope
 from audit.bus import store
 from audit.entry.requests import LONGEST_REASON
 from audit.log.orders import Key, Order
+from audit.log.visibility import VIEW_LOG
 from audit.messages.classes import Subject
-from audit.messages.exceptions import CommandError
+from audit.messages.exceptions import CommandError, Forbidden
 from audit.messages.outcomes import Completed
 from audit.rest.listing import ListQuery, body, page
 from audit.rest.openapi.operations import Method, documented
@@ -195,6 +200,20 @@ class ApprovalRequestViewSet(CommandViewSet):
         """Return one request."""
         visible = with_numbers(listing.visible_to(self.actor))
         return Response(self._detail(get_object_or_404(visible, pk=approval_request_id)))
+
+    @documented(
+        "retrieve_evidence_of_approval_request",
+        gives=resources.EvidenceFile,
+        raises=(EvidenceDisagrees, Forbidden, InsufficientScope),
+    )
+    def evidence(self, request: Request, approval_request_id: UUID) -> HttpResponse:
+        """Return the signed evidence of one request, for callers who may read the audit log.
+
+        Save the body as it is, for `manage.py approvals_verify`: these bytes are signed.
+        """
+        self.actor.require(VIEW_LOG)
+        found = get_object_or_404(listing.visible_to(self.actor), pk=approval_request_id)
+        return HttpResponse(evidence.write(found), content_type="application/json")
 
     @_vote("approve", takes=VoteInput, raises=(*_VOTE, refusals.NoReasonGiven, *_PAYLOAD))
     def approve(self, request: Request, approval_request_id: UUID) -> Response:

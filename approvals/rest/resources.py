@@ -52,6 +52,15 @@ class VoteResource(TypedDict):
     stands: bool
 
 
+class EvidenceFile(TypedDict):
+    """Evidence of a request, signed with Ed25519: exactly the bytes of the body are signed."""
+
+    format: str
+    evidence: dict[str, Any]
+    public_key: str
+    signature: str
+
+
 class CommentResource(TypedDict):
     """A comment of the requester or of an approver, in the order of the list."""
 

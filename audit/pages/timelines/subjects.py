@@ -51,7 +51,7 @@ def timeline(
     None if there is nothing that the actor may see.
     """
     instance = find(subject, actor=actor)
-    about = _of_cases_about(subject, actor=actor, before=before)
+    about = of_cases_about(subject, actor=actor, before=before)
     records, older = window(about, before=before, size=LINES)
     if instance is None and not records:
         return None
@@ -77,7 +77,7 @@ def _received_at(position: int) -> datetime | None:
     return found.values_list("received_at", flat=True).first()
 
 
-def _of_cases_about(
+def of_cases_about(
     subject: Subject, *, actor: Actor, before: int | None
 ) -> QuerySet[CommandRecord]:
     """Return the records of the latest cases that the subject is part of.
