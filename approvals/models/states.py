@@ -74,3 +74,5 @@ class RequestStatus(models.TextChoices):
 
 #: The statuses of requests that can still be approved.
 UNDECIDED = (RequestStatus.WAITING, RequestStatus.APPROVED, RequestStatus.UNSATISFIABLE)
+#: The statuses by which lists find requests: an altered row may have any values.
+LISTED_STATUSES = [each for each in RequestStatus.values if each != RequestStatus.ALTERED]

@@ -6,15 +6,14 @@ from typing import Annotated, Any, TypeAlias, TypedDict, cast
 
 from django.utils.duration import duration_iso_string
 
-from approvals.decisions.events import ApprovalRequested, GlassBroken, RequestSuperseded
-from approvals.models import ApprovalRequest, Decision, Effect, Policy, Rule, State
+from approvals.models import Decision, Effect, Policy, Rule, State
 from approvals.models.states import ALTERED, RequestStatus
 from approvals.requests import effects
 from approvals.requests.correspondence import comments_on
 from approvals.requests.pending import page_url, request_url
 from approvals.requests.presentation import Ballot, Presented
+from approvals.rest.relations import FromEvents, from_events
 from audit.actors.actors import Actor
-from audit.models.records import EventRecord
 from audit.rest.references import (
     ActorReference,
     Address,
@@ -22,6 +21,8 @@ from audit.rest.references import (
     Keyword,
     Reference,
     Uuid,
+    Version,
+    address,
     one_of,
     reference,
     resource,
@@ -30,7 +31,6 @@ from audit.rest.references import (
 
 ExpectedEffect: TypeAlias = Annotated[str | None, Keyword("pattern", effects.PATTERN)]
 Duration: TypeAlias = Annotated[str, "ISO 8601, such as PT48H."]
-_SHOWN_EVENTS = (ApprovalRequested, RequestSuperseded, GlassBroken)
 _LENGTHS = ("minimum_membership", "approve_within", "execute_within")
 
 
@@ -51,6 +51,15 @@ class VoteResource(TypedDict):
     comment: str
     cast_at: datetime
     stands: bool
+
+
+class EvidenceFile(TypedDict):
+    """Evidence of a request, signed with Ed25519: exactly the bytes of the body are signed."""
+
+    format: str
+    evidence: dict[str, Any]
+    public_key: str
+    signature: str
 
 
 class CommentResource(TypedDict):
@@ -83,10 +92,11 @@ class Effects(TypedDict):
 
 
 class ApprovalRequestInList(TypedDict):
-    """A held command, waiting for approval or decided."""
+    """A command that needs approval: waiting, or decided."""
 
     id: Uuid
     url: Address
+    version: Version
     state: Annotated[str, one_of([*State.values, ALTERED])]
     status: Annotated[
         Annotated[str, one_of(RequestStatus.values)],
@@ -112,29 +122,6 @@ class ApprovalRequestInList(TypedDict):
     ]
     requirements: list[RequirementResource]
     digest: Annotated[str, "Covers exactly the command that would be executed."]
-
-
-class RequestReference(TypedDict):
-    """Another request."""
-
-    id: Uuid
-    url: Address
-
-
-class BreakGlassUse(TypedDict):
-    """A use of break-glass on the request; by its requester, if ``own_request`` is true."""
-
-    ticket: str
-    own_request: bool
-    used_at: datetime
-
-
-class FromEvents(TypedDict):
-    """The relation to other requests and the use of break-glass, as events have them."""
-
-    supersedes: Annotated[list[RequestReference], "The stale requests that this one replaced."]
-    superseded_by: Annotated[RequestReference | None, "The request that replaced this one."]
-    break_glass: BreakGlassUse | None
 
 
 class ApprovalRequestResource(ApprovalRequestInList, FromEvents):
@@ -166,6 +153,8 @@ class PolicyResource(TypedDict):
     """A policy: commands that are held, forbidden or allowed, and their approvers."""
 
     id: Uuid
+    url: Address
+    version: Version
     governs: str
     tenant: str | None
     condition: str
@@ -180,7 +169,6 @@ class PolicyResource(TypedDict):
     execute_within: Duration | None
     one_open_request: bool
     enabled: bool
-    version: int
     problem: Annotated[str | None, "The reason why what it governs is refused: it was altered."]
 
 
@@ -213,40 +201,8 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
             {"author": each.actor_label, "comment": each.reason, "commented_at": each.received_at}
             for each in comments_on(request)
         ],
-        **_from_events(request),
+        **from_events(request),
     }
-
-
-def _from_events(request: ApprovalRequest) -> FromEvents:
-    """Return the fields that events of the request have, by one query."""
-    found = {
-        each.message_type: each
-        for each in EventRecord.objects.filter(
-            subject_type="approval-request",
-            subject_id=str(request.pk),
-            message_type__in=[each.message_type for each in _SHOWN_EVENTS],
-        ).order_by("number")
-    }
-    requested, superseded, broken = (found.get(each.message_type) for each in _SHOWN_EVENTS)
-    return {
-        "supersedes": [
-            _request(each) for each in (requested.data if requested else {}).get("supersedes", ())
-        ],
-        "superseded_by": _request(superseded.data["successor_id"]) if superseded else None,
-        "break_glass": _break_glass(broken) if broken else None,
-    }
-
-
-def _break_glass(broken: EventRecord) -> BreakGlassUse:
-    return {
-        "ticket": broken.data["ticket"],
-        "own_request": broken.data.get("own_request", False),
-        "used_at": broken.occurred_at,
-    }
-
-
-def _request(request_id: str) -> RequestReference:
-    return {"id": str(request_id), "url": request_url(request_id)}
 
 
 def approval_request_in_list(presented: Presented) -> ApprovalRequestInList:
@@ -258,6 +214,7 @@ def approval_request_in_list(presented: Presented) -> ApprovalRequestInList:
         request,
         id=str(request.pk),
         url=request_url(request.pk),
+        version=request.number,
         state=request.present_state,
         status=presented.status.value,
         what=None if presented.problem else presented.sentence,
@@ -272,13 +229,18 @@ def approval_request_in_list(presented: Presented) -> ApprovalRequestInList:
     )
 
 
-def policy(found: Policy) -> PolicyResource:
-    """Return the JSON of a policy, whose rules and groups are already fetched."""
+def policy(found: Policy, *, number: int) -> PolicyResource:
+    """Return the JSON of a policy, whose rules and groups are already fetched.
+
+    ``number`` is that of its last event.
+    """
     lengths = {name: _duration(getattr(found, name)) for name in _LENGTHS}
     return resource(
         PolicyResource,
         found,
         id=str(found.pk),
+        url=address("policy", "policy_id", found.pk),
+        version=number,
         tenant=found.tenant or None,
         rules=_rules(found.present_rules()),
         enabled=found.is_enabled,

@@ -10,7 +10,7 @@ from django.utils.http import urlencode
 
 from approvals.decisions.rehearsal import warn_of_refusal
 from approvals.models import ApprovalRequest
-from approvals.pages.request.page import timeline
+from approvals.pages.request.timeline import timeline
 from approvals.requests import listing
 from approvals.requests.approvers import EligibleApprovers, people_to_ask, remaining_approvers
 from approvals.requests.correspondence import next_reminder_at
