@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from django.http import QueryDict
 from django.utils.timesince import timesince, timeuntil
 
 from approvals.decisions.events import RequestSuperseded
@@ -14,6 +15,7 @@ from approvals.pages.request.announcements import etag_of
 from approvals.pages.request.changes import has_changed, would_change
 from approvals.pages.request.differences import differences
 from approvals.pages.request.matching_policies import difference_to_today, matching_policies
+from approvals.pages.request.resubmission import form_for
 from approvals.pages.request.signals import signals_of
 from approvals.pages.request.timeline import timeline
 from approvals.requests import listing
@@ -40,7 +42,11 @@ class Clock(NamedTuple):
 
 
 def read(
-    request: ApprovalRequest, *, actor: Actor, timeout: timedelta | None = None
+    request: ApprovalRequest,
+    *,
+    actor: Actor,
+    timeout: timedelta | None = None,
+    typed: QueryDict | None = None,
 ) -> dict[str, Any]:
     """Return the context of the page for the actor, with a test run if there is ``timeout``."""
     # Before the votes: an event in between is then new to the reader.
@@ -57,6 +63,7 @@ def read(
         "number": number,
         "etag": etag_of(request, number=number),
         "ballot": mine,
+        "resubmission": form_for(mine, presented, typed=typed),
         "may_try": may_try,
         "clocks": _clocks(presented),
         "needs": needs,
