@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -118,14 +117,6 @@ class ApprovalRequestAdmin(HistoryAdmin):
         is_decidable = request.GET.get("tab", NEEDS_ME) == NEEDS_ME
         found: dict[str, Any] = super().get_actions(request)
         return {name: found[name] for name in self.actions} if is_decidable else {}
-
-    def response_action(
-        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any
-    ) -> HttpResponse | None:
-        try:
-            return super().response_action(request, queryset, *args)
-        except ValidationError as error:
-            raise BadRequest from error
 
     @admin.action(description="Approve selected…")
     def approve_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:

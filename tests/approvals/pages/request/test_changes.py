@@ -117,9 +117,8 @@ def test_a_denied_policy_can_be_edited_as_a_draft(edit, manager, policy_owners, 
     decide(browser(olga), request, "request_changes", reason="One hour is too short")
     client = browser(manager)
     content = page(client, request)
-    found = re.search(
-        r'action="(/admin/approvals/policy/[^"]+/edit/)"(.*?)</form>', content, re.DOTALL
-    )
+    form = r'action="(/admin/approvals/policy/[^"]+/edit/)"(.*?)</form>'
+    found = re.search(form, content, re.DOTALL)
     draft = dict(re.findall(r'name="(\w+)" value="([^"]*)"', found[2]))
 
     editor = client.post(found[1], draft | {"step": "edit"})
