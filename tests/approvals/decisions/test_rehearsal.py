@@ -96,7 +96,7 @@ def test_trying_acts_as_the_requester_who_has_to_be_good(waiting, dana, ann, bro
 
     User.objects.filter(pk=dana.pk).update(is_active=False)
     assert (
-        "It would be refused now: The requester, dana, is no longer valid."
+        "It would be refused now: The account of the requester, dana, is deactivated."
         in attempt(client, waiting).content.decode()
     )
 

@@ -98,7 +98,7 @@ def test_what_would_be_refused_is_not_preselected_and_says_why(three, ann, bob, 
     approving, denying = (confirm(client, verb, *three) for verb in bulk.VERBS)
 
     assert checked(approving) == {open_one.pk, last_vote.pk}
-    assert "Changed since the request: is enabled." in approving.content.decode()
+    assert "Out of date: it is no longer enabled." in approving.content.decode()
     assert f'type="checkbox" name="request" value="{stale.pk}"' in approving.content.decode()
     assert checked(denying) == {each.pk for each in three}
 
