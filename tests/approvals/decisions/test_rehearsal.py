@@ -83,7 +83,7 @@ def test_trying_what_is_stale_says_that_it_would_be_refused(waiting, first_key, 
 
     said = section(attempt(browser(ann), waiting).content.decode(), "works")
 
-    assert "It would be refused now: The subject has changed since you read it" in said
+    assert "It would be refused now: The subject has changed since the request" in said
 
 
 def test_trying_acts_as_the_requester_who_has_to_be_good(waiting, dana, ann, browser):

@@ -136,4 +136,4 @@ def test_a_key_that_was_disabled_since_it_asked_is_flagged(
     completed(to(disable_the_asker, first_key.id))
 
     page = browser(ann).get(f"/admin/approvals/approvalrequest/{request.pk}/change/")
-    assert "The requester&#x27;s account is deactivated." in page.content.decode()
+    assert "The credential of the requester is no longer valid." in page.content.decode()
