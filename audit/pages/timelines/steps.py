@@ -137,14 +137,9 @@ def _command(line: Line, changed: dict[int, list[Step]]) -> Step:
         words=f"{line.command_words}: {line.status_words}",
         note=f"{actor_name(line.doer.actor_label)}, via {line.doer.channel}",
         at=line.at,
-<<<<<<< HEAD
         # A cancelled command never ran: its record is a copy of the held one.
         until=None if line.is_cancelled else line.at + record.duration,
-        status=record.status,
-=======
-        until=line.at + _duration(record),
         status=line.tone,
->>>>>>> main
         url=reverse("audit:command", args=[record.command_id]) + f"#attempt-{record.attempt}",
         line=line,
         inner=sorted(inner, key=lambda step: step.at),
