@@ -10,6 +10,7 @@ from django.utils.http import urlencode
 
 from approvals.decisions.rehearsal import warn_of_refusal
 from approvals.models import ApprovalRequest
+from approvals.pages.request.resubmission import form_for
 from approvals.pages.request.timeline import timeline
 from approvals.requests import listing
 from approvals.requests.approvers import EligibleApprovers, people_to_ask, remaining_approvers
@@ -42,7 +43,9 @@ def read_list(query: QueryDict, *, actor: Actor) -> dict[str, Any]:
     return {"rows": rows, "next_url": next_url, "first_url": "?" if after else ""}
 
 
-def read_one(request: ApprovalRequest, *, actor: Actor) -> dict[str, Any]:
+def read_one(
+    request: ApprovalRequest, *, actor: Actor, typed: QueryDict | None = None
+) -> dict[str, Any]:
     """Return the context of the page of one request."""
     # Before the votes: an event in between is then new to the reader.
     number = request.number
@@ -57,6 +60,7 @@ def read_one(request: ApprovalRequest, *, actor: Actor) -> dict[str, Any]:
         "number": number,
         "is_waiting": presented.is_undecided,
         "ballot": ballot,
+        "resubmission": form_for(ballot, presented, typed=typed),
         "needs": needs,
         "votes": approvers.votes(),
         "to_ask": people_to_ask() if any(need.is_unsatisfiable for need in needs) else [],
@@ -64,6 +68,7 @@ def read_one(request: ApprovalRequest, *, actor: Actor) -> dict[str, Any]:
         "may_pick_up": bool(pick_ups_of([request], by=actor)),
         "timeline": timeline(request),
         "reason": many_lines(request.reason),
+        "typed_reason": typed.get("reason", "") if typed else "",
         "outcome": many_lines(request.outcome),
         "longest_reason": LONGEST_REASON,
     }

@@ -76,7 +76,7 @@ class Migration(migrations.Migration):
     # So that no transaction lasts as long as the whole of it.
     atomic = False
 
-    dependencies = [("apikeys", "0008_commands_of_pick_ups")]
+    dependencies = [("apikeys", "0009_commands_of_pick_ups")]
 
     operations = [
         migrations.RunSQL(FOLLOW, LEAVE_ALONE),
