@@ -1,18 +1,21 @@
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from audit.models.records import CommandRecord, EventRecord
+from audit.log import standings
+from audit.log.approvals import Decided
+from audit.models.records import CommandRecord, EventRecord, Status
 from audit.pages.access import record_or_refuse
 from audit.pages.admin import ReadOnlyAdmin
-from audit.pages.labels import words
-from audit.pages.linked_rows import record_links
+from audit.pages.labels import STATUS_CHOICES, labeled, status_words
+from audit.pages.linked_rows import Leads, record_links
 from audit.pages.local_times import local_time
 
 # With few models, the links in the header and on the start page are enough.
@@ -31,6 +34,16 @@ class NewestOnly(Paginator):
         """The number of rows that can be paged to."""
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
         return rows[: self.furthest].count()
+
+
+class StatusFilter(admin.ChoicesFieldListFilter):
+    """The filter by status, with the labels of the pages."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        labels = {str(status.label): STATUS_CHOICES[status] for status in Status}
+        for choice in super().choices(changelist):
+            display = str(choice["display"])
+            yield {**choice, "display": labels.get(display, display)}
 
 
 class RecordAdmin(ReadOnlyAdmin):
@@ -53,7 +66,7 @@ class RecordAdmin(ReadOnlyAdmin):
 
     @admin.display(description="message")
     def words(self, record: CommandRecord | EventRecord) -> str:
-        return words(record.message_type)
+        return labeled(record.message_type, held_command=_decided(record).held_command)
 
     @admin.display(description="subject")
     def about(self, record: Any) -> str:
@@ -63,7 +76,7 @@ class RecordAdmin(ReadOnlyAdmin):
 @admin.register(CommandRecord)
 class CommandRecordAdmin(RecordAdmin):
     list_display = ("words", "received", "state", "who", "channel", "about", "reason", "leads_to")
-    list_filter = ("status", "channel")
+    list_filter = (("status", StatusFilter), "channel")
     # The order of the indexes by time, for each tenant and for all.
     ordering = ("-received_at", "-position")
     search_fields = ("=subject_id", "actor_label")
@@ -74,8 +87,21 @@ class CommandRecordAdmin(RecordAdmin):
 
     @admin.display(description="status", ordering="status")
     def state(self, record: CommandRecord) -> str:
-        text = '<span class="status status-{}">{}</span>'
-        return format_html(text, record.status, record.status)
+        is_waiting = getattr(record, "is_waiting", None)
+        if is_waiting is None:
+            is_waiting = bool(standings.waiting([record]))
+        approvers = ", ".join(_decided(record).approvers)
+        return format_html(
+            '<span class="status status-{}">{}</span>{}',
+            record.status,
+            status_words(record.status, is_waiting=is_waiting),
+            f" approved by {approvers}" if approvers else "",
+        )
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Show the status as in the list."""
+        fields = super().get_fields(request, obj)
+        return ["state" if name == "status" else name for name in fields]
 
     @admin.display(description="actor")
     def who(self, record: CommandRecord) -> str:
@@ -99,3 +125,9 @@ class EventRecordAdmin(RecordAdmin):
     @admin.display(description="audit log")
     def leads_to(self, record: Any) -> str:
         return record_links(record) if record.leads.reads_log else "—"
+
+
+def _decided(record: Any) -> Decided:
+    """Return what a record decides. A row of its own page has not been given this."""
+    leads: Leads | None = getattr(record, "leads", None)
+    return leads.decided if leads else Decided()

@@ -35,6 +35,14 @@ def end_export(command: commands.EndExport, context: Context) -> None:
     context.emit(event_class(export_id=command.export_id, rows=command.rows, sha256=command.sha256))
 
 
+@handles(commands.MakeCaseFile)
+def make_case_file(command: commands.MakeCaseFile, context: Context) -> None:
+    """Record the size and SHA-256 of the file, before it is sent."""
+    context.emit(
+        commands.Exported(export_id=command.export_id, rows=command.rows, sha256=command.sha256)
+    )
+
+
 @handles(commands.ViewPage)
 def view_page(command: commands.ViewPage, context: Context) -> None:
     """Do nothing: the record of the command is its only effect."""
@@ -79,7 +87,7 @@ def record_failed_sign_in(command: sessions.RecordFailedSignIn, context: Context
 
 
 @precondition(
-    *(commands.ExportRecords, commands.EndExport, commands.ViewPage),
+    *(commands.ExportRecords, commands.EndExport, commands.MakeCaseFile, commands.ViewPage),
     *(sessions.SignIn, sessions.SignOut),
     *(sessions.RecordFailedSignIn, sessions.RecordFailedPasswordChange),
 )

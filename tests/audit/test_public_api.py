@@ -95,6 +95,7 @@ PUBLIC = {
         "Reference",
         "SubjectField",
         "Uuid",
+        "Version",
         "WholeNumberField",
         "address",
         "body",

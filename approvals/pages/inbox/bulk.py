@@ -17,6 +17,7 @@ from approvals.requests.flags import requester_flags
 from approvals.requests.presentation import Ballot, Presented, approve_label, present
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON, actor_of_request
+from audit.subjects.streams import with_numbers
 
 VERBS = {"approve": "Approve", "deny": "Deny"}
 MOST = 100
@@ -79,7 +80,7 @@ def candidates(requests: Sequence[ApprovalRequest], *, verb: str, actor: Actor) 
     """
     rows = present(requests, actor=actor)
     pks = [row.request.pk for row in rows]
-    decidable = set(listing.needing_vote_of(actor).filter(pk__in=pks).values_list("pk", flat=True))
+    decidable = set(listing.needing_vote_of(actor).filter(pk__in=pks).ids())
     deciding = [row.request for row in rows if row.request.pk in decidable]
     missing = missing_after(deciding, person_id=int(actor.person_id)) if deciding else {}
     last_votes = [each.pk for each in deciding if verb == "approve" and not missing.get(each.pk)]
@@ -98,7 +99,7 @@ def candidates(requests: Sequence[ApprovalRequest], *, verb: str, actor: Actor) 
 
 def selected(identifiers: Sequence[str], *, actor: Actor) -> list[ApprovalRequest]:
     """Return the selected requests that the actor may see, in the order of the inbox."""
-    found = listing.with_numbers(listing.visible_to(actor))
+    found = with_numbers(listing.visible_to(actor))
     try:
         found = found.filter(pk__in=identifiers[:MOST])
     except ValidationError:
