@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -114,7 +114,7 @@ def _by_attempt(
     for subject, found in revisions.items():
         for each in found:
             for line in attempts[each.command_id]:
-                if line.at <= each.at <= line.at + _duration(line.record):
+                if line.at <= each.at <= line.at + line.record.duration:
                     changed[line.record.position].append(_change(subject, each))
     return changed
 
@@ -137,18 +137,13 @@ def _command(line: Line, changed: dict[int, list[Step]]) -> Step:
         words=f"{line.command_words}: {line.status_words}",
         note=f"{actor_name(line.doer.actor_label)}, via {line.doer.channel}",
         at=line.at,
-        until=line.at + _duration(record),
+        # A cancelled command never ran: its record is a copy of the held one.
+        until=None if line.is_cancelled else line.at + record.duration,
         status=line.tone,
         url=reverse("audit:command", args=[record.command_id]) + f"#attempt-{record.attempt}",
         line=line,
         inner=sorted(inner, key=lambda step: step.at),
     )
-
-
-def _duration(record: CommandRecord) -> timedelta:
-    # A cancelled command never ran: its record is a copy of the held one.
-    is_copy = record.status == Status.CANCELLED
-    return timedelta() if is_copy else record.duration
 
 
 def _event(fact: Fact) -> Step:
