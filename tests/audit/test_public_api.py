@@ -94,6 +94,7 @@ PUBLIC = {
         "PendingApproval",
         "Reference",
         "SubjectField",
+        "TimeField",
         "Uuid",
         "Version",
         "WholeNumberField",
