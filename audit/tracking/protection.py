@@ -175,7 +175,7 @@ def _needed(model: type[models.Model]) -> list[str]:
         return ["SELECT", "INSERT", 'UPDATE ("number")']
     if issubclass(model, AppendOnly):
         return ["SELECT", *(f'INSERT ("{column}")' for column in _given(model))]
-    return ["SELECT", "INSERT", "UPDATE", "DELETE"]
+    return list(getattr(model, "privileges", ("SELECT", "INSERT", "UPDATE", "DELETE")))
 
 
 def _given(model: type[models.Model]) -> list[str]:
