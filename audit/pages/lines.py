@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -17,6 +18,9 @@ from audit.pages.changes import Change
 from audit.pages.labels import fields, shown, span, status_words, words
 from audit.subjects.names import labels
 from audit.wire.loaders import within_calendar
+
+# The most events of direct changes on a page.
+MOST_DIRECT = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class Line:
     def headline(self) -> str:
         """The events of a command that succeeded; else the command and its status."""
         if self.record.status == Status.SUCCEEDED and self.facts:
-            first, *rest = [fact.words for fact in self.facts]
+            first, *rest = dict.fromkeys(fact.words for fact in self.facts)
             return ", ".join([first, *(each[:1].lower() + each[1:] for each in rest)])
         return f"{self.command_words}: {self.status_words}"
 
@@ -135,10 +139,16 @@ def bare_lines(records: Iterable[CommandRecord], *, actor: Actor) -> list[Line]:
     ]
 
 
-def full_lines(records: Iterable[CommandRecord], *, actor: Actor) -> list[Line]:
-    """Return lines with their events and causes, too: two more queries."""
+def full_lines(
+    records: Iterable[CommandRecord], *, actor: Actor, about: Subject | None = None
+) -> list[Line]:
+    """Return lines with their events and causes, too: two more queries, or three.
+
+    A direct change may have an event for each row of a table: these are those of one subject, or
+    the first ones.
+    """
     lines = bare_lines(records, actor=actor)
-    facts = _facts([line.record.command_id for line in lines], actor=actor)
+    facts = _facts(lines, actor=actor, about=about)
     causes = _causes([line.record for line in lines], actor=actor)
     for line in lines:
         line.facts = facts[line.record.command_id, line.record.attempt]
@@ -177,11 +187,18 @@ def _cause_of(line: Line, *, among: Sequence[Line]) -> Line | None:
 
 
 def _facts(
-    command_ids: Sequence[UUID], *, actor: Actor
+    lines: Sequence[Line], *, actor: Actor, about: Subject | None
 ) -> defaultdict[tuple[UUID, int], list[Fact]]:
     found: defaultdict[tuple[UUID, int], list[Fact]] = defaultdict(list)
-    events = actor.confine(EventRecord.objects.filter(command_id__in=command_ids))
-    for event in events.order_by("position"):
+    direct = [line.record.command_id for line in lines if line.is_outside]
+    others = [line.record.command_id for line in lines if not line.is_outside]
+    events = [actor.confine(EventRecord.objects.filter(command_id__in=others)).order_by("position")]
+    if direct:
+        of_direct = actor.confine(EventRecord.objects.filter(command_id__in=direct))
+        if about:
+            of_direct = of_direct.filter(subject_type=about.type, subject_id=about.id)
+        events.append(of_direct.order_by("position")[:MOST_DIRECT])
+    for event in chain.from_iterable(events):
         found[event.command_id, event.attempt].append(Fact(event))
     return found
 

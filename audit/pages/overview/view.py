@@ -38,7 +38,7 @@ DAYS = 30
 _USUAL_AGE = timedelta(seconds=5)
 _MOST_BY_ACTORS = 1_000
 _MOST_ACTORS = 8
-_MOST_OUTSIDE = 5
+_MOST_OUTSIDE, _MOST_OUTSIDE_READ = 5, 100
 _MOST_REVISIONS = 1_000
 
 
@@ -130,9 +130,12 @@ def _newest_by_actor(criteria: Criteria) -> list[tuple[Any, ...]]:
 def _outside(criteria: Criteria, *, reader: Actor) -> dict[str, Any]:
     """Return the direct database changes, logged and unlogged."""
     message_type = ChangeOutsideCommand.message_type
-    page = read_page(replace(criteria, message_type=message_type), size=_MOST_OUTSIDE)
+    page = read_page(replace(criteria, message_type=message_type), size=_MOST_OUTSIDE_READ)
+    # One that changed rows of several tenants has a record for each of them.
+    changes = {each.causation_id or each.command_id: each for each in reversed(page.records)}
+    newest = sorted(changes.values(), key=lambda each: each.position, reverse=True)
     return {
-        "lines": bare_lines(page.records, actor=reader),
+        "lines": bare_lines(newest[:_MOST_OUTSIDE], actor=reader),
         "url": _url(since=criteria.since, message_type=message_type),
         "unlogged": _unlogged(reader),
     }

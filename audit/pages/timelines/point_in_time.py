@@ -69,8 +69,8 @@ def _as_of(
 ) -> tuple[Any, QuerySet[EventRecord]]:
     """Return the history row and the events as of a time.
 
-    A command writes its history row milliseconds before its event, by another clock, but both
-    become visible together, when it commits. So a state with one of them has both.
+    A history row has a time some milliseconds before its event, but both become visible together,
+    when the command commits. So a state with one of them has both.
     """
     if at is None:
         return rows.last(), events
