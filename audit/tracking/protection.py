@@ -27,6 +27,8 @@ _OF_NUMBERS = (
     ("audit_eventrecord", "audit_number_exists"),
     ("audit_epoch", "audit_number_is_next"),
 )
+# By a statement of a session, not by one of a trigger.
+_DIRECTLY = " WHEN (pg_trigger_depth() = 0)"
 _REFUSE_DIRECT = "audit_refuse_direct_history"
 # Later releases call their connections otherwise, because they leave history to the database.
 _EARLIER_SERVERS = """
@@ -139,15 +141,27 @@ def append_only_tables() -> list[str]:
 
 def wanted_triggers(*, is_tolerant: bool) -> dict[tuple[str, str], str]:
     """Return the definition of each trigger, as PostgreSQL writes it, by table and name."""
-    guard = "BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE", "STATEMENT", "audit_require_command"
+    guard = "BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE"
     append_only = "BEFORE DELETE OR UPDATE OR TRUNCATE", "STATEMENT", "audit_refuse_change"
-    wanted = [(table, GUARD, *guard) for table in guarded_tables()]
+    wanted = [(table, GUARD, guard, each, "audit_require_command") for table, each in _guarded()]
     wanted += [(table, APPEND_ONLY, *append_only) for table in append_only_tables()]
     return {
         (table, name): f"CREATE TRIGGER {name} {when} ON {table}"
         f" FOR EACH {each} EXECUTE FUNCTION {function}()"
         for table, name, when, each, function in (*wanted, *_of_history(is_tolerant=is_tolerant))
     }
+
+
+def _guarded() -> Iterator[tuple[str, str]]:
+    """Yield each guarded table; the guard of a tracked one counts for its history, too."""
+    followed = {_history_table(model) for model in triggers.written_models()}
+    for table in guarded_tables():
+        yield table, f"STATEMENT{_DIRECTLY}" if table in followed else "STATEMENT"
+
+
+def _history_table(model: type[models.Model]) -> str:
+    history = history_model(model)
+    return history._meta.db_table if history else ""
 
 
 def _of_history(*, is_tolerant: bool) -> Iterator[tuple[str, str, str, str, str]]:
@@ -159,9 +173,7 @@ def _of_history(*, is_tolerant: bool) -> Iterator[tuple[str, str, str, str, str]
             triggers.function_name(table),
         )
         yield table, NOT_EMPTIED, "BEFORE TRUNCATE", "STATEMENT", "audit_refuse_truncate"
-        if history := history_model(model):
-            row = "ROW WHEN (pg_trigger_depth() = 0)"
-            yield history._meta.db_table, DIRECT, "BEFORE INSERT", row, direct
+        yield _history_table(model), DIRECT, "BEFORE INSERT", f"ROW{_DIRECTLY}", direct
 
 
 def present_triggers(cursor: Any) -> dict[tuple[str, str], str]:

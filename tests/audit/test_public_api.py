@@ -76,6 +76,7 @@ PUBLIC = {
         "skeletons",
         "stream_number_sql",
         "subject",
+        "track_links",
         "upcasts",
     ],
     "audit.rest": [

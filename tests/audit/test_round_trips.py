@@ -91,7 +91,7 @@ def test_a_held_command_takes_seven_round_trips(
 
     # BEGIN, the row lock and the opening; the policies; the check; who may approve; the queue and
     # who is in it; the subject; the request, its history, the record and COMMIT.
-    assert traffic_of_dispatch(DisableApiKey(api_key_id=second.id), context) == Traffic(13, 7)
+    assert traffic_of_dispatch(DisableApiKey(api_key_id=second.id), context) == Traffic(12, 7)
 
 
 def test_the_last_vote_and_its_execution_take_nine_round_trips(
@@ -102,7 +102,7 @@ def test_the_last_vote_and_its_execution_take_nine_round_trips(
     approved(request, ann)
     vote = Approve(approval_request_id=request.pk, digest=request.digest)
 
-    assert traffic_of_dispatch(vote, Context(actor=actor(bob))) == Traffic(25, 9)
+    assert traffic_of_dispatch(vote, Context(actor=actor(bob))) == Traffic(24, 9)
 
 
 def test_authentication_takes_one_round_trip(first_key):

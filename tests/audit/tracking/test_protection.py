@@ -12,7 +12,7 @@ from approvals.models import Policy, Vote
 from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
 
-GUARD = "SELECT set_config('audit.command_id', 'x', true)"
+GUARD = "SELECT set_config('audit.command_id', gen_random_uuid()::text, true)"
 OUTSIDE = "may change inside a command only"
 
 
