@@ -11,7 +11,7 @@ from approvals.models import ApprovalRequest, Effect, Policy, State
 from approvals.models.states import in_state
 from approvals.policies import conditions, seals
 from approvals.policies.evaluation import governed_by, may_apply
-from approvals.requests import intactness
+from approvals.requests import listing
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import Invalid
 from audit.tracking.protection import is_migrated
@@ -45,7 +45,7 @@ def check_seals(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
     if not databases or "default" not in databases or not is_migrated():
         return []
     policies = (Error(p.text, hint=p.remedy, id="approvals.E004") for p in seals.problems())
-    requests = (Error(each, hint=_UNSEALED, id="approvals.E005") for each in intactness.problems())
+    requests = (Error(each, hint=_UNSEALED, id="approvals.E005") for each in listing.row_problems())
     return [*policies, *requests]
 
 

@@ -1,17 +1,19 @@
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.paginator import Paginator
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from audit.models.records import CommandRecord, EventRecord
+from audit.log import standings
+from audit.models.records import CommandRecord, EventRecord, Status
 from audit.pages.access import record_or_refuse
 from audit.pages.admin import ReadOnlyAdmin
-from audit.pages.labels import words
+from audit.pages.labels import STATUS_CHOICES, status_words, words
 from audit.pages.linked_rows import record_links
 from audit.pages.local_times import local_time
 
@@ -31,6 +33,16 @@ class NewestOnly(Paginator):
         """The number of rows that can be paged to."""
         rows: QuerySet[Any] = self.object_list  # type: ignore[assignment]
         return rows[: self.furthest].count()
+
+
+class StatusFilter(admin.ChoicesFieldListFilter):
+    """The filter by status, with the labels of the pages."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        labels = {str(status.label): STATUS_CHOICES[status] for status in Status}
+        for choice in super().choices(changelist):
+            display = str(choice["display"])
+            yield {**choice, "display": labels.get(display, display)}
 
 
 class RecordAdmin(ReadOnlyAdmin):
@@ -63,7 +75,7 @@ class RecordAdmin(ReadOnlyAdmin):
 @admin.register(CommandRecord)
 class CommandRecordAdmin(RecordAdmin):
     list_display = ("words", "received", "state", "who", "channel", "about", "reason", "leads_to")
-    list_filter = ("status", "channel")
+    list_filter = (("status", StatusFilter), "channel")
     # The order of the indexes by time, for each tenant and for all.
     ordering = ("-received_at", "-position")
     search_fields = ("=subject_id", "actor_label")
@@ -74,8 +86,16 @@ class CommandRecordAdmin(RecordAdmin):
 
     @admin.display(description="status", ordering="status")
     def state(self, record: CommandRecord) -> str:
+        is_waiting = getattr(record, "is_waiting", None)
+        if is_waiting is None:
+            is_waiting = bool(standings.waiting([record]))
         text = '<span class="status status-{}">{}</span>'
-        return format_html(text, record.status, record.status)
+        return format_html(text, record.status, status_words(record.status, is_waiting=is_waiting))
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Show the status as in the list."""
+        fields = super().get_fields(request, obj)
+        return ["state" if name == "status" else name for name in fields]
 
     @admin.display(description="actor")
     def who(self, record: CommandRecord) -> str:

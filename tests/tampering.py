@@ -35,6 +35,7 @@ def tamper(owner, request, **columns):
 
 def rewrite(owner, request, **columns):
     """Change columns of a request under valid seals, as if it had been held like that."""
+    request.refresh_from_db()
     command = request.command()
     for name, value in columns.items():
         setattr(request, name, value)

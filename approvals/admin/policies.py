@@ -12,17 +12,18 @@ from django.urls import URLPattern, path
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods, require_safe
 
-from approvals.models import Policy
+from approvals.models import Effect, Policy
 from approvals.pages.feedback import send
 from approvals.pages.policy import page as policy_page
 from approvals.pages.policy import preview as policy_preview
-from approvals.pages.policy.drafts import PolicyForm, current_settings, initial_of
+from approvals.pages.policy.drafts import EFFECT_LABELS, PolicyForm, current_settings, initial_of
 from approvals.pages.tenants import tenant_names
 from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
 from approvals.policies.explanations import explain_all
 from audit.bus import store
 from audit.entry.requests import LONGEST_REASON, actor_of_request
 from audit.messages.classes import Subject
+from audit.models.records import CommandRecord
 from audit.pages.admin import HistoryAdmin
 from audit.pages.linked_rows import LinkedRows
 
@@ -149,7 +150,12 @@ class PolicyAdmin(HistoryAdmin):
             title="Explain a command",
             form=form,
             record=record,
-            explanations=explain_all(record) if record else [],
+            effect=_effect_of(record) if record else "",
+            explanations=[
+                (each, EFFECT_LABELS[Effect(each.policy.effect)]) for each in explain_all(record)
+            ]
+            if record
+            else [],
         )
 
     def _policy(self, request: HttpRequest, object_id: str | None) -> Policy | None:
@@ -186,3 +192,9 @@ class PolicyAdmin(HistoryAdmin):
             "longest_reason": LONGEST_REASON,
         }
         return self.page(request, f"approvals/{template}.html", **(context | content))
+
+
+def _effect_of(record: CommandRecord) -> str:
+    """Return the label of the decision of the policies on a command."""
+    effect = (record.decision or {}).get("effect", "")
+    return EFFECT_LABELS[Effect(effect)] if effect in Effect.values else "no policy applied"

@@ -29,7 +29,7 @@ from approvals.pages.inbox.changelist import Inbox
 from approvals.pages.inbox.filter import FILTERS
 from approvals.pages.inbox.paginator import KeysetPaginator
 from approvals.pages.inbox.tabs import DECIDED, NEEDS_ME
-from approvals.pages.request import decision
+from approvals.pages.request import announcements, decision
 from approvals.pages.request import page as request_page
 from approvals.pages.unsent import keeping_reason, kept_reason
 from approvals.requests import listing
@@ -185,7 +185,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
         By default it is the first; ``after`` and ``before`` in the query are ids of others.
         """
         waiting = listing.needing_vote_of(actor_of_request(request)).order_by("approve_by", "pk")
-        found = [str(each) for each in waiting.values_list("pk", flat=True)[:_MOST_WAITING]]
+        found = [str(each) for each in waiting[:_MOST_WAITING].ids()]
         after, before = request.GET.get("after"), request.GET.get("before")
         if before:
             found = found[: found.index(before)][-1:] if before in found else []
@@ -195,11 +195,21 @@ class ApprovalRequestAdmin(HistoryAdmin):
 
     @method_decorator(require_safe)
     def version_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Return nothing but the version of a request as an ETag, for pages that are open."""
+        """Return the version of a request as an ETag, for pages that are open.
+
+        If it is new to the page, the text says who did what since.
+        """
         row = self.visible(request, object_id)
-        etag = request_page.etag_of(row, number=row.number)
-        response = HttpResponse(headers={"ETag": etag, "Cache-Control": "private, no-cache"})
-        return get_conditional_response(request, etag=etag, response=response) or response
+        etag = announcements.etag_of(row, number=row.number)
+        response = HttpResponse(
+            content_type="text/plain; charset=utf-8",
+            headers={"ETag": etag, "Cache-Control": "private, no-cache"},
+        )
+        answer = get_conditional_response(request, etag=etag, response=response)
+        if answer is response:
+            since = request.headers.get("If-None-Match", "")
+            response.content = "\n".join(announcements.announcements(row, since=since))
+        return answer or response
 
     def try_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show one request with the result of a test run."""

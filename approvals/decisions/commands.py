@@ -130,7 +130,7 @@ class Retry(Decision):
 
 @dataclass(frozen=True, kw_only=True)
 class BreakGlass(_OnRequest):
-    """Execute a held command now, without its approvals, subject to a later review."""
+    """Execute a waiting command now, without its approvals, subject to a later review."""
 
     message_type = "approvals.break_glass"
     required_permission = BREAK_GLASS

@@ -20,8 +20,8 @@ def _names(model: type[Model], *, without: Collection[str] = ()) -> tuple[str, .
     return tuple(name for name in columns if name not in without)
 
 
-# The command and the requirements have keys of their own.
-_REQUEST = _names(ApprovalRequest, without=("payload", "requirements"))
+# The command, the requirements and the votes have keys of their own.
+_REQUEST = _names(ApprovalRequest, without=("payload", "requirements", "voters"))
 _VOTE = _names(Vote, without=("id", "request_id"))
 # Only the bus can use the fingerprint.
 _RECORD = _names(CommandRecord, without=("fingerprint",))

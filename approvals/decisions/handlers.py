@@ -33,6 +33,8 @@ def approve(command: commands.Approve, context: Context) -> ApprovalRequest:
     _check_execution(command, request, missing=missing)
     if approvers:
         execution.release(request, held_command, context=context, approvers=approvers)
+    else:
+        request.keep_voters()
     return request
 
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Self
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
 from uuid_utils.compat import uuid7
@@ -39,6 +40,7 @@ class ApprovalRequest(Requirements, SealedRow):
 
     ``subject_values`` are those of the subject at the time of the request; None if it did not
     exist. ``execute_by`` None means no limit. ``outcome_code`` is the kind of refusal or failure.
+    ``voters`` are the people with a current vote, for lists; None in rows of earlier versions.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -67,9 +69,10 @@ class ApprovalRequest(Requirements, SealedRow):
     outcome = models.TextField(blank=True)
     outcome_code = models.CharField(max_length=20, blank=True)
     is_retriable = models.BooleanField(default=False)
+    voters = ArrayField(models.IntegerField(), null=True, default=list)
 
     objects: ClassVar[RequestManager[Self]] = RequestManager()
-    history = HistoricalRecords(excluded_fields=("payload", "seal", "row_seal"))
+    history = HistoricalRecords(excluded_fields=("payload", "seal", "row_seal", "voters"))
 
     class Meta:
         default_permissions = ("view",)
@@ -242,7 +245,15 @@ class ApprovalRequest(Requirements, SealedRow):
             raise refusals.NothingToTakeBack
         if seen != self.digest:
             raise refusals.SeenAnother
-        return self._add_vote(Decision.TAKE_BACK, context=context, rules=taken.rules)
+        vote = self._add_vote(Decision.TAKE_BACK, context=context, rules=taken.rules)
+        self.keep_voters()
+        return vote
+
+    def keep_voters(self) -> None:
+        """Store the current voters of a request that stays pending, without a history row."""
+        self.seal_row()
+        columns = ("voters", "row_seal")
+        self.save_without_historical_record(update_fields=columns)  # type: ignore[attr-defined]  # of simple-history
 
     def settle(
         self, state: State, *, outcome: str, outcome_code: str = "", is_retriable: bool = False
@@ -278,6 +289,7 @@ class ApprovalRequest(Requirements, SealedRow):
         vote.mac = payloads.sign(vote.signed_content)
         vote.add()
         self.keep_votes([*votes, vote])
+        self.voters = sorted(self.current_voters)
         return vote
 
 
@@ -289,4 +301,4 @@ def _approve_by(options: Mapping[str, Any], *, now: datetime) -> datetime:
     return now + (usual if within is None else timedelta(seconds=within))
 
 
-_SETTLED = ("state", "outcome", "outcome_code", "is_retriable", "decided_at", "row_seal")
+_SETTLED = ("state", "outcome", "outcome_code", "is_retriable", "decided_at", "voters", "row_seal")

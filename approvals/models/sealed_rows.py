@@ -35,6 +35,7 @@ class SealedRow(LeanModel):
     row_seal = models.TextField(db_default="")
 
     state: Any
+    voters: Any
     payload: Any
     seal: Any
     digest: Any
@@ -68,9 +69,11 @@ class SealedRow(LeanModel):
     @property
     def signed_row(self) -> bytes:
         """The content that the seal of the row covers."""
-        return payloads.canonical(
-            ["request", {name: _plain(getattr(self, name)) for name in _SEALED}]
-        )
+        content = {name: _plain(getattr(self, name)) for name in _SEALED}
+        # The seals of earlier versions, which did not store the voters, stay valid.
+        if self.voters is not None:
+            content["voters"] = self.voters
+        return payloads.canonical(["request", content])
 
     def seal_row(self) -> None:
         """Set the seal of the row, under the newest key."""

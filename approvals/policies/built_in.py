@@ -6,7 +6,7 @@ turns this off, and it applies to the system too. ``manage.py approvals_bootstra
 owners.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -81,6 +81,11 @@ def check_replay(command: Command, *, decision: dict[str, Any]) -> None:
 def includes_built_in(requirements: dict[str, Any]) -> bool:
     """Return True if the built-in policy is among a request's requirements."""
     return any(policy["id"] == BUILT_IN_ID for policy in requirements["policies"])
+
+
+def guarded_classes() -> Collection[type[Command]]:
+    """Return the types of commands to which the built-in policy may apply."""
+    return _GUARDED.keys()
 
 
 def _always(_: Command) -> bool:

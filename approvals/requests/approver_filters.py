@@ -1,21 +1,30 @@
 """Query conditions for the approvers of a request, by the same rules as votes.
 
-One statement counts the requests that wait for a person, so every page can show the number.
+One statement counts the requests that wait for a person, so every page can show the number. What
+a statement cannot evaluate, such as a condition of a policy, makes a request doubtful.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group, User
 from django.contrib.postgres.expressions import ArraySubquery
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.fields.json import DataContains, KeyTransform
-from django.db.models.functions import Cast, JSONArray, JSONObject
+from django.db.models.functions import Cast, Coalesce, JSONArray, JSONObject
+from django.db.models.lookups import Exact
 
+from approvals.models import Effect, Policy
 from approvals.models.eligibility import CAN_SIGN_IN
+from approvals.people.accounts import OWNERS
 from approvals.people.events import MemberJoined, MemberLeft
+from approvals.policies import built_in
+from approvals.policies.evaluation import names_governing
+from audit.bus.handling import command_classes
 from audit.models.records import EventRecord
 
-_MINIMUM = "requirements__options__minimum_membership_s"
+_ZERO = models.Value(0, models.JSONField())
 
 
 class _ContainsAny(models.Func):
@@ -33,21 +42,122 @@ class _SecondsSince(models.Func):
     output_field = models.JSONField()
 
 
+class _Names(models.Func):
+    """The names under which policies govern a type of command that has no aliases."""
+
+    template = """(
+        SELECT ARRAY[type, regexp_replace(type, '[^.]*$', '*'), '*']
+        FROM (SELECT %(expressions)s) AS held (type)
+    )"""
+    output_field = ArrayField(models.TextField())
+
+
+class _PolicyNotStored(models.Func):
+    """The condition that an enabled policy governs a request and is not among its requirements.
+
+    A policy among them has set its rules and options there, in the same version. The arguments are
+    the names that may govern the request, its tenant, its policies, and a person.
+    """
+
+    template = f"""EXISTS (
+        SELECT FROM (SELECT %(expressions)s) AS held (names, tenant, policies, person_id),
+            approvals_policy AS policy
+        WHERE policy.governs = ANY(held.names) AND policy.tenant IN ('', held.tenant)
+            AND policy.is_enabled AND policy.effect = '{Effect.REQUIRE_APPROVAL.value}'
+            AND NOT held.policies @> jsonb_build_array(
+                jsonb_build_object('id', policy.id, 'version', policy.version))
+            AND %(matters)s
+    )"""
+    output_field = models.BooleanField()
+
+
+_ASKS_PERSON = """EXISTS (
+    SELECT FROM approvals_rule AS rule JOIN auth_user_groups AS belonging USING (group_id)
+    WHERE rule.policy_id = policy.id AND NOT is_dropped AND belonging.user_id = held.person_id
+)"""
+_ASKS_FOR_SENIORITY = "policy.minimum_membership > interval '0'"
+
+
 def asks_group_of(person_id: int) -> models.Q:
-    """Match requests for votes of a group that the person belongs to."""
+    """Match requests for votes of a group that the person belongs to, or may be by a new policy."""
+    return _asks_stored_group_of(person_id) | _may_ask_today(person_id)
+
+
+def asks(person_id: int) -> models.Q:
+    """Match requests that need the person's vote, or may need it."""
+    of_others = ~models.Q(requester_person=str(person_id))
+    may_be_own = models.Q(requirements__options__requester_may_vote=True)
+    has_not_voted = models.Q(voters=None) | ~models.Q(voters__contains=[person_id])
+    is_asked = _asks_by_stored_rules(person_id) | _may_ask_today(person_id)
+    return _can_vote(person_id) & has_not_voted & (of_others | may_be_own) & is_asked
+
+
+def certainly_asks(person_id: int) -> models.Q:
+    """Match those of the requests of `asks` that certainly need the person's vote."""
+    of_others = ~models.Q(requester_person=str(person_id))
+    has_not_voted = models.Q(voters__isnull=False) & ~models.Q(voters__contains=[person_id])
+    # Evaluated once: most installations have no such policy.
+    any_for_seniority = models.Exists(
+        Policy.objects.filter(is_enabled=True, minimum_membership__gt=timedelta())
+    )
+    later = models.Q(any_for_seniority) & models.Q(
+        _policy_not_stored(person_id, matters=_ASKS_FOR_SENIORITY)
+    )
+    is_asked = _asks_by_stored_rules(person_id)
+    return _can_vote(person_id) & has_not_voted & of_others & is_asked & ~later
+
+
+def _can_vote(person_id: int) -> models.Q:
+    """Match every request, or none: it is evaluated once, before any request is read."""
+    # Most people belong to no group.
+    belongs_to_any = models.Exists(_groups(person_id))
+    can_sign_in = models.Exists(User.objects.filter(CAN_SIGN_IN, pk=person_id))
+    return models.Q(belongs_to_any) & models.Q(can_sign_in)
+
+
+def _asks_stored_group_of(person_id: int) -> models.Q:
     # An array, because it is computed once instead of for each of 10,000 pending requests.
     wanted = ArraySubquery(_groups(person_id).values("as_rule"))
     return models.Q(_ContainsAny(KeyTransform("rules", "requirements"), wanted))
 
 
-def asks(person_id: int) -> models.Q:
+def _asks_by_stored_rules(person_id: int) -> models.Q:
     """Match requests for votes of a group that the person has belonged to for long enough."""
-    any_time_will_do = models.Q(**{f"{_MINIMUM}__isnull": True}) | models.Q(**{_MINIMUM: 0})
-    # Evaluated once, before any request is read: most people belong to no group.
-    belongs_to_any = models.Q(models.Exists(_groups(person_id)))
-    can_sign_in = models.Q(models.Exists(User.objects.filter(CAN_SIGN_IN, pk=person_id)))
+    options = KeyTransform("options", "requirements")
+    minimum = Coalesce(KeyTransform("minimum_membership_s", options), _ZERO)
+    any_time_will_do = models.Q(Exact(minimum, _ZERO))
     in_time = any_time_will_do | models.Q(models.Exists(_joined_in_time(person_id)))
-    return belongs_to_any & can_sign_in & asks_group_of(person_id) & in_time
+    return _asks_stored_group_of(person_id) & in_time
+
+
+def _may_ask_today(person_id: int) -> models.Q:
+    """Match requests for which a policy of today, if its condition is met, adds a group."""
+    by_policy = models.Q(_policy_not_stored(person_id, matters=_ASKS_PERSON))
+    is_owner = models.Exists(_groups(person_id).filter(name=OWNERS))
+    guarded = [name for each in built_in.guarded_classes() for name in _stored_names(each)]
+    by_built_in = models.Q(message_type__in=guarded) & models.Q(is_owner)
+    is_stored = models.Q(requirements__policies__contains=[{"id": built_in.BUILT_IN_ID}])
+    return by_policy | (by_built_in & ~is_stored)
+
+
+def _policy_not_stored(person_id: int, *, matters: str) -> _PolicyNotStored:
+    renamed = [each for each in command_classes() if each.aliases]
+    of_renamed = [
+        models.When(
+            message_type__in=_stored_names(each),
+            then=models.Value(names_governing(each), ArrayField(models.TextField())),
+        )
+        for each in renamed
+    ]
+    names = models.Case(*of_renamed, default=_Names("message_type"))
+    policies = KeyTransform("policies", "requirements")
+    person = models.Value(person_id, models.IntegerField())
+    return _PolicyNotStored(names, "tenant", policies, person, matters=matters)
+
+
+def _stored_names(command_class: Any) -> list[str]:
+    """Return the names under which requests store a type of command."""
+    return [command_class.message_type, *command_class.aliases]
 
 
 def _groups(person_id: int) -> models.QuerySet[Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.db.models import prefetch_related_objects
 
 from approvals.models import ApprovalRequest, Decision, State, Vote
 from approvals.policies import effective, evaluation
@@ -160,6 +161,19 @@ def eligible_people(request: ApprovalRequest) -> set[int]:
     """Return the people who may vote on a request now."""
     effective.read([request])
     return _people(evaluation.Electorate([request]).eligible(request))
+
+
+def needing_vote(requests: Collection[ApprovalRequest], *, person_id: int) -> set[UUID]:
+    """Return the ids of the pending requests on which a person may vote and has not voted."""
+    prefetch_related_objects(list(requests), "votes")
+    effective.read(requests)
+    pending = [each for each in requests if each.present_state is State.PENDING]
+    electorate = evaluation.Electorate(pending)
+    return {
+        each.pk
+        for each in pending
+        if person_id in _people(electorate.eligible(each)) - each.current_voters
+    }
 
 
 def remaining_approvers(requests: Collection[ApprovalRequest]) -> Mapping[UUID, list[str]]:

@@ -1,18 +1,19 @@
 """Queries for the approval requests that a caller may see."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from functools import reduce
+from collections.abc import Iterable, Iterator
+from functools import partial, reduce
 from operator import or_
 from typing import Any
-from uuid import UUID
 
-from django.db.models import F, Max, OuterRef, Q, QuerySet, Subquery, TextField
+from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, TextField, When
 from django.db.models.functions import Cast, Coalesce
 
-from approvals.models import ApprovalRequest, Decision, State, Vote
+from approvals.models import ApprovalRequest, State
 from approvals.models.states import in_state
-from approvals.requests.approver_filters import asks, asks_group_of
+from approvals.requests.approver_filters import asks, asks_group_of, certainly_asks
+from approvals.requests.approvers import needing_vote
+from approvals.requests.evaluated import Evaluated
 from audit.actors.actors import Actor
 from audit.messages.classes import Subject
 from audit.models.records import StreamHead
@@ -34,7 +35,8 @@ def found_by(query: dict[str, Any], *, actor: Actor) -> QuerySet[ApprovalRequest
 def visible_to(actor: Actor) -> QuerySet[ApprovalRequest]:
     """Return the requests that the actor may see: its own, and with the permission its tenants'.
 
-    A request without a tenant is visible to users who see every tenant, and to its approvers.
+    A request without a tenant is visible to users who see every tenant, and to its approvers, also
+    to those of a group that a policy of today may add.
     """
     requests = ApprovalRequest.objects.all()
     if not actor.may("approvals.view_approvalrequest"):
@@ -43,6 +45,20 @@ def visible_to(actor: Actor) -> QuerySet[ApprovalRequest]:
     if actor.kind == "user":
         also |= Q(tenant="") & asks_group_of(int(actor.person_id))
     return actor.confine(requests, also=also)
+
+
+def altered() -> Iterator[ApprovalRequest]:
+    """Yield the requests that are set aside, in the order of their ids."""
+    for request in ApprovalRequest.objects.order_by("pk").iterator():
+        if not request.is_intact:
+            yield request
+
+
+def row_problems() -> Iterator[str]:
+    """Yield one sentence for each of them."""
+    for request in altered():
+        why = "was altered in the database" if request.row_seal else "has no seal"
+        yield f"The {request} {why}: it is set aside."
 
 
 def with_numbers(requests: QuerySet[ApprovalRequest]) -> QuerySet[ApprovalRequest]:
@@ -54,21 +70,41 @@ def with_numbers(requests: QuerySet[ApprovalRequest]) -> QuerySet[ApprovalReques
     return requests.annotate(**numbers)
 
 
-def needing_vote_of(actor: Actor) -> QuerySet[ApprovalRequest]:
+def needing_vote_of(actor: Actor) -> Evaluated:
     """Return the pending requests on which the user's vote would count, by the rules of votes."""
-    if actor.kind != "user" or not actor.may("approvals.view_approvalrequest"):
-        return ApprovalRequest.objects.none()
+    if not _may_vote(actor):
+        return Evaluated(ApprovalRequest).none()
     person_id = int(actor.person_id)
-    of_others = ~Q(requester_person=actor.person_id)
-    return (
-        visible_to(actor)
-        .filter(
-            in_state(State.PENDING),
-            asks(person_id),
-            of_others | Q(requirements__options__requester_may_vote=True),
-        )
-        .exclude(pk__in=_voted_on(person_id))
+    return _evaluated(
+        visible_to(actor).filter(in_state(State.PENDING), asks(person_id)),
+        certain=certainly_asks(person_id),
+        kept=partial(needing_vote, person_id=person_id),
     )
+
+
+def watched_by(actor: Actor) -> QuerySet[ApprovalRequest]:
+    """Return the visible pending requests that do not need the user's vote."""
+    if not _may_vote(actor):
+        return pending_for(actor)
+    person_id = int(actor.person_id)
+    needs = Case(When(certainly_asks(person_id), then=True), default=False)
+    return _evaluated(
+        pending_for(actor).alias(needs=needs).filter(needs=False),
+        certain=~Q(Case(When(asks(person_id), then=True), default=False)),
+        kept=lambda rows: {row.pk for row in rows} - needing_vote(rows, person_id=person_id),
+    )
+
+
+def _may_vote(actor: Actor) -> bool:
+    return actor.kind == "user" and actor.may("approvals.view_approvalrequest")
+
+
+def _evaluated(requests: QuerySet[ApprovalRequest], *, certain: Q, kept: Any) -> Evaluated:
+    found = Evaluated(ApprovalRequest, query=requests.query).annotate(
+        is_certain=Case(When(certain, then=True), default=False)
+    )
+    found.kept = kept
+    return found
 
 
 def pending_for(actor: Actor) -> QuerySet[ApprovalRequest]:
@@ -94,18 +130,6 @@ def open_about(subjects: Iterable[Subject | None], *, actor: Actor) -> list[Appr
     about = [Q(subject_type=each, subject_id__in=those) for each, those in identifiers.items()]
     found = pending_for(actor).filter(reduce(or_, about, Q(pk__in=())))
     return list(found.order_by("requested_at", "pk"))
-
-
-def _voted_on(person: int) -> QuerySet[Vote, UUID]:
-    """Return the ids of requests with a current vote of the person, newer than any take-back.
-
-    Evaluated once, from one index in its order, instead of for each of 10,000 pending requests.
-    """
-    newest_taken_back = Max("number", filter=Q(decision=Decision.TAKE_BACK))
-    of_person = Vote.objects.filter(voter_id=person).values("request")
-    stated = of_person.annotate(newest=Max("number"), taken_back=newest_taken_back)
-    current = stated.filter(Q(taken_back=None) | Q(newest__gt=F("taken_back")))
-    return current.values_list("request", flat=True)
 
 
 def _own(actor: Actor) -> Q:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Model, prefetch_related_objects
 from django.utils import timezone
@@ -11,7 +12,10 @@ from django.utils.timesince import timesince, timeuntil
 
 from approvals.models import ApprovalRequest, State
 from approvals.models.requests import NEVER
-from approvals.policies import built_in, effective, evaluation
+from approvals.models.states import CHANGES_REQUESTED
+from approvals.policies import built_in, effective, evaluation, seals
+from approvals.policies.commands import EditPolicy
+from approvals.policies.seals import Edit
 from approvals.requests import effects
 from approvals.requests.approvers import missing_after
 from approvals.requests.flags import flags_of, likeness_of, requester_flags
@@ -23,11 +27,14 @@ from audit.messages.characters import quoted
 from audit.messages.classes import Command, Subject
 from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Need
-from audit.pages.labels import fields
+from audit.pages.labels import declare_choices, fields
 from audit.pages.safe_text import one_line
 from audit.subjects.names import found
 from audit.subjects.types import label_of, label_without_row
 
+#: The word for the state of a request that can still be approved.
+WAITING = "waiting"
+declare_choices({State.PENDING: WAITING})
 _UNREADABLE = "A request that cannot be verified"
 _RETRY_LABELS = {
     effects.EXECUTES: "Retry: the failure may be temporary",
@@ -57,6 +64,11 @@ class Presented:
     flags: list[str]
     likeness: str
     now: datetime
+
+    @property
+    def state(self) -> str:
+        """The current state, in the words of the pages."""
+        return state_words(self.request)
 
     @property
     def progress(self) -> str:
@@ -161,15 +173,17 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
     effective.read(requests)
     counted = evaluation.counted_voters(requests)
     opened = [_open(request) for request in requests]
-    rows = _subjects((command for command, _ in opened), actor=actor)
+    commands = [command for command, _ in opened]
+    edits = _edits(requests, commands)
+    rows = _subjects(commands, actor=actor)
     flags = flags_of(requests, rows=rows)
-    likeness = likeness_of(requests, [command for command, _ in opened], actor=actor)
+    likeness = likeness_of(requests, commands, actor=actor)
     return [
         Presented(
             request=request,
             command=command,
             problem=problem,
-            sentence=_sentence(command, rows),
+            sentence=_sentence(command, rows, edits.get(request.pk, "")),
             label=_label(command, rows) if command else "",
             has_subject=command is not None and command.subject_reference() in rows,
             requirements=needs_of(request, counted[request.pk]),
@@ -184,7 +198,16 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
 def sentence_of(request: ApprovalRequest, *, actor: Actor) -> str:
     """Return the requested command in one sentence."""
     command, _ = _open(request)
-    return _sentence(command, _subjects([command], actor=actor))
+    edits = _edits([request], [command])
+    return _sentence(command, _subjects([command], actor=actor), edits.get(request.pk, ""))
+
+
+def state_words(request: ApprovalRequest) -> str:
+    """Return the current state of a request, in the words of the pages."""
+    state = request.present_state
+    if state == State.DENIED and request.outcome_code == CHANGES_REQUESTED:
+        return "changes requested"
+    return WAITING if state == State.PENDING else str(state)
 
 
 def approve_label(effect: str) -> str:
@@ -212,13 +235,32 @@ def _subjects(commands: Iterable[Command | None], *, actor: Actor) -> Mapping[Su
 
 def sentence_for(command: Command, *, actor: Actor) -> str:
     """Return the sentence of a command that was not held, with the present label of its subject."""
-    return _sentence(command, _subjects([command], actor=actor))
+    changes = ""
+    if isinstance(command, EditPolicy):
+        (changes,) = seals.changes({command.policy_id: Edit(command, None)}).values() or ("",)
+    return _sentence(command, _subjects([command], actor=actor), changes)
 
 
-def _sentence(command: Command | None, rows: Mapping[Subject, Model]) -> str:
+def _edits(
+    requests: Iterable[ApprovalRequest], commands: Iterable[Command | None]
+) -> dict[UUID, str]:
+    """Return the changes of the requests that edit a policy, as text."""
+    return seals.changes(
+        {
+            request.pk: Edit(command, (request.subject_values or {}).get("version"))
+            for request, command in zip(requests, commands, strict=True)
+            if isinstance(command, EditPolicy)
+        }
+    )
+
+
+def _sentence(command: Command | None, rows: Mapping[Subject, Model], changes: str) -> str:
+    """Return a command in one sentence; that of an edited policy states the changes."""
     if command is None:
         return _UNREADABLE
-    return one_line(command.describe(_label(command, rows)), longest=_LONGEST_SENTENCE)
+    label = _label(command, rows)
+    sentence = f"Edit the {label}: {changes}" if changes else command.describe(label)
+    return one_line(sentence, longest=_LONGEST_SENTENCE)
 
 
 def _label(command: Command, rows: Mapping[Subject, Model]) -> str:

@@ -80,7 +80,7 @@ class Effects(TypedDict):
 
 
 class ApprovalRequestInList(TypedDict):
-    """A held command, waiting for approval or decided."""
+    """A command that needs approval: waiting, or decided."""
 
     id: Uuid
     url: Address

@@ -35,31 +35,31 @@ _ALLOWED = {
 
 
 class Unloadable(Conflict):
-    """The held command is no longer readable: it can only be denied or withdrawn."""
+    """The requested command is no longer readable: it can only be denied or withdrawn."""
 
     remedy = "Deny or withdraw the request, then send the command again if it is still needed."
 
 
 class TooLarge(Unloadable):
-    """The held command is larger than the limit."""
+    """The requested command is larger than the limit."""
 
 
 class Altered(Unloadable):
-    """The held command was altered, or belongs to another request."""
+    """The requested command was altered, or belongs to another request."""
 
     title = "Altered command"
 
 
 class ForbiddenContent(Unloadable):
-    """The held command contains something other than plain values."""
+    """The requested command contains something other than plain values."""
 
 
 class UnknownCommand(Unloadable):
-    """The held command has a type that is unknown to this version."""
+    """The requested command has a type that is unknown to this version."""
 
 
 class Unfitting(Unloadable):
-    """The held command does not match the current version of its class."""
+    """The requested command does not match the current version of its class."""
 
     title = "Outdated command"
 

@@ -49,7 +49,7 @@ def _completed(outcome: Outcome) -> Completed:
     if isinstance(outcome, Completed):
         return outcome
     message = (
-        f"Held for approval by a policy, as command "
-        f"{outcome.command_id}, and in the admin among the approval requests."
+        f"Waiting for approval, as a policy requires: command "
+        f"{outcome.command_id}, in the admin among the approval requests."
     )
     raise CommandError(message)

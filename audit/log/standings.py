@@ -4,7 +4,7 @@ What holds a command decides its status, not what else the log says of it. Reade
 commands use `standings`; filters use `sql`, and agree with them.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple, Protocol, TypeVar
 from uuid import UUID
@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from audit.messages.exceptions import Cancelled
+from audit.models.records import CommandRecord, Status
 
 
 class Standing(NamedTuple):
@@ -58,6 +59,16 @@ def standings(command_ids: Collection[UUID]) -> dict[UUID, Standing]:
     for source in _sources if command_ids else ():
         found |= source.standings(command_ids)
     return found
+
+
+def waiting(records: Iterable[CommandRecord]) -> set[UUID]:
+    """Return the commands that still wait for approval, among those of the postponed records.
+
+    Without postponed records no query is made.
+    """
+    held = {each.command_id for each in records if each.status == Status.POSTPONED}
+    found = standings(held)
+    return {each for each, standing in found.items() if Status.POSTPONED in standing.statuses}
 
 
 def sql(command_id: str) -> str:

@@ -225,7 +225,7 @@ class CommandRecord(Record):
         )
 
     def __str__(self) -> str:
-        return f"{self.message_type} {self.command_id} · {self.status}"
+        return f"{self.message_type} {self.command_id}, attempt {self.attempt}"
 
     @property
     def duration(self) -> timedelta:

@@ -1,5 +1,7 @@
 """Admin base classes: read-only lists and forms, and histories, confined to tenants."""
 
+from collections.abc import Callable
+from functools import cache
 from typing import Any, ClassVar
 
 from django.contrib import admin
@@ -7,7 +9,7 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets, unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.db.models import BinaryField, Model, QuerySet
+from django.db.models import BinaryField, DateTimeField, DurationField, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
@@ -21,8 +23,9 @@ from audit.log.visibility import VIEW_LOG
 from audit.messages.classes import Subject
 from audit.pages import versions
 from audit.pages.access import record_or_refuse
+from audit.pages.labels import shown_in
 from audit.pages.linked_rows import LinkedRows, commands_url
-from audit.pages.local_times import shown_fields
+from audit.pages.local_times import local_time
 
 
 class RelatedFilter(admin.RelatedOnlyFieldListFilter):
@@ -30,6 +33,32 @@ class RelatedFilter(admin.RelatedOnlyFieldListFilter):
 
     def has_output(self) -> bool:
         return True
+
+
+def _shown_fields(model: type[Model], names: Any) -> list[Any]:
+    """Return the fields of an admin page, with columns for times, durations and choices."""
+    replaced = {
+        each.name: each
+        for each in model._meta.fields
+        if isinstance(each, DateTimeField | DurationField) or each.choices
+    }
+    return [_column(replaced[name]) if name in replaced else name for name in names]
+
+
+@cache
+def _column(field: Any) -> Callable[[Any], str | None]:
+    """Return the column of a field, the same one each time: the admin compares them."""
+
+    @admin.display(description=str(field.verbose_name), ordering=field.name)
+    def column(row: Any) -> str | None:
+        value = getattr(row, field.attname)
+        if isinstance(field, DateTimeField):
+            return local_time(value) if value else None
+        return None if value is None else shown_in(field, value)
+
+    # The admin names CSS classes after it.
+    column.__name__ = field.name
+    return column
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -128,10 +157,10 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         ]
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return shown_fields(self.model, super().get_list_display(request))
+        return _shown_fields(self.model, super().get_list_display(request))
 
     def get_fieldsets(self, request: HttpRequest, obj: Model | None = None) -> Any:
-        fields = shown_fields(self.model, self.get_fields(request, obj))
+        fields = _shown_fields(self.model, self.get_fields(request, obj))
         return [(None, {"fields": fields})]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
@@ -158,7 +187,7 @@ class ReadOnlyInline(admin.TabularInline):
     extra = 0
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
-        return shown_fields(self.model, self.fields or ())
+        return _shown_fields(self.model, self.fields or ())
 
     def get_readonly_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         return self.get_fields(request, obj)

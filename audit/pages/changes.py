@@ -9,7 +9,7 @@ from uuid import UUID
 
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 
-from audit.pages.labels import shown
+from audit.pages.labels import shown, shown_in
 
 _DELETED = "-"
 
@@ -139,5 +139,5 @@ def names_of(values: Iterable[tuple[Any, Any]]) -> Names:
 def shown_value(field: Any, value: Any, names: Names) -> str:
     """Return the value of a column as text for pages; for a reference, the name of its row."""
     if not field.related_model:
-        return shown(value)
+        return shown_in(field, value)
     return names.get((field.related_model, value), shown(value))

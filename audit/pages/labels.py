@@ -2,9 +2,13 @@
 
 import json
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
+
+from django.db.models import DurationField
+from django.utils.dateparse import parse_duration
 
 from audit.messages import catalog
 from audit.messages.classes import Command
@@ -14,6 +18,15 @@ from audit.pages.local_times import text_in_utc
 
 _PARTS_OF_A_NAME = re.compile(r"[A-Z][a-z0-9]*")
 _ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
+#: The label of an attempt that waits for approval, and of one that was ended before execution.
+WAITING, NOT_EXECUTED = "waiting for approval", "not executed"
+#: The labels of statuses in filters, which find attempts also after their wait.
+STATUS_CHOICES = {
+    **{each.value: each.value for each in Status},
+    Status.POSTPONED.value: "waiting for approval, now or before",
+    Status.CANCELLED.value: "not executed: denied, withdrawn or expired",
+}
+_choices: dict[str, str] = {}
 _NOTHING = "—"
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 # In seconds, the largest first.
@@ -36,8 +49,30 @@ def words(message_type: str) -> str:
     return label[:1].upper() + label[1:]
 
 
-def status_words(status: str) -> str:
-    return "held for approval" if status == Status.POSTPONED else status
+def status_words(status: str, *, is_waiting: bool) -> str:
+    """Return the label of an attempt's status; a postponed one is waiting, or has waited."""
+    match status:
+        case Status.POSTPONED:
+            return WAITING if is_waiting else "waited for approval"
+        case Status.CANCELLED:
+            return NOT_EXECUTED
+        case _:
+            return status
+
+
+def declare_choices(words: Mapping[str, str]) -> None:
+    """Declare the labels of stored choices that pages do not show as they are stored."""
+    _choices.update({str(value): label for value, label in words.items()})
+
+
+def shown_in(column: Any, value: Any) -> str:
+    """Return the value of a column as text: of a choice its label, of a duration its units."""
+    if column.choices:
+        return _choices.get(str(value)) or shown(value)
+    if not isinstance(column, DurationField) or value is None:
+        return shown(value)
+    length = value if isinstance(value, timedelta) else parse_duration(str(value))
+    return shown(value) if length is None else span(length) if length else "none"
 
 
 def sentence(record: CommandRecord, *, label: str) -> str:

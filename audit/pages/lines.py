@@ -10,6 +10,7 @@ from uuid import UUID
 from django.db.models import QuerySet
 
 from audit.actors.actors import Actor
+from audit.log import standings
 from audit.log.commands import ChangeOutsideCommand
 from audit.messages.characters import actor_name
 from audit.messages.classes import Subject
@@ -43,13 +44,15 @@ class Fact:
 class Line:
     """A command attempt as a page shows it. ``causes`` are the attempts that it caused.
 
-    ``may_open`` is True if the reader may see the record, and not only the change that it made.
+    ``may_open`` is True if the reader may see the record, and not only the change that it made;
+    ``is_waiting`` if the command still waits for approval.
     """
 
     record: CommandRecord
     subject: Subject | None
     label: str
     may_open: bool = True
+    is_waiting: bool = False
     facts: list[Fact] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     cause: CommandRecord | None = None
@@ -79,7 +82,12 @@ class Line:
     @property
     def status_words(self) -> str:
         """The label of the attempt's status."""
-        return status_words(self.record.status)
+        return status_words(self.record.status, is_waiting=self.is_waiting)
+
+    @property
+    def is_cancelled(self) -> bool:
+        """True if the command was ended before execution, so that its actor did nothing then."""
+        return self.record.status == Status.CANCELLED
 
     @property
     def fields(self) -> list[tuple[str, str]]:
@@ -104,8 +112,8 @@ class Line:
         if self.cause is None:
             return ""
         by = f"{actor_name(self.cause.actor_label)}'s “{words(self.cause.message_type)}”"
-        if self.record.status == Status.CANCELLED:
-            return f"cancelled by {by}"
+        if self.is_cancelled:
+            return f"ended by {by}"
         return f"released by {by}" if self.record.attempt > 1 else f"part of {by}"
 
 
@@ -125,8 +133,12 @@ def window(
 
 
 def bare_lines(records: Iterable[CommandRecord], *, actor: Actor) -> list[Line]:
-    """Return lines with the labels of their subjects: one query for each subject type."""
+    """Return lines with the labels of their subjects: one query for each subject type.
+
+    Attempts that waited for approval take one more query.
+    """
     subjects = [(record, subject_of(record)) for record in records]
+    waiting = standings.waiting(record for record, _ in subjects)
     names = labels((subject for _, subject in subjects if subject), actor=actor)
     return [
         Line(
@@ -134,6 +146,7 @@ def bare_lines(records: Iterable[CommandRecord], *, actor: Actor) -> list[Line]:
             subject=subject,
             label=names[subject] if subject else "",
             may_open=actor.may_see(record.tenant),
+            is_waiting=record.command_id in waiting,
         )
         for record, subject in subjects
     ]

@@ -11,9 +11,10 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from audit.entry.requests import actor_of_request
+from audit.log import standings
 from audit.log.visibility import VIEW_LOG
 from audit.messages.classes import Subject
-from audit.models.records import Record
+from audit.models.records import CommandRecord, Record
 from audit.pages.lines import subject_of
 from audit.pages.list_parameters import ListParameters
 from audit.subjects.names import labels
@@ -74,6 +75,10 @@ class LinkedRows(ChangeList):
         for row, subject in zip(rows, subjects, strict=True):
             label = names.get(subject, "") if subject else ""
             row.leads = Leads(subject, label, actor.may(VIEW_LOG))
+        if self.model is CommandRecord:
+            waiting = standings.waiting(rows)
+            for row in rows:
+                row.is_waiting = row.command_id in waiting
         self.result_list = rows
 
     @property

@@ -1,6 +1,7 @@
 """A command that is held and then approved, beside one that is not held."""
 
 import statistics
+from secrets import token_urlsafe
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission, User
@@ -75,7 +76,7 @@ def _govern(message_type: str) -> None:
 
 
 def _approver(key: Any) -> User:
-    person = User.objects.create_user("ann", is_staff=True)
+    person = User.objects.create_user("ann", password=token_urlsafe(), is_staff=True)
     person.user_permissions.set(Permission.objects.filter(content_type__app_label="approvals"))
     Group.objects.create(name="Security").user_set.add(person)
     dispatch(AddMember(customer_id=key.customer_id, user_id=person.pk))

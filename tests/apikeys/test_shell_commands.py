@@ -79,7 +79,7 @@ def test_a_key_whose_owner_acts_for_somebody_else_is_refused(gus, acme):
 
 def test_a_held_key_is_picked_up_once_it_is_approved(dana, acme, security, ann, bob, capsys):
     policy("apikeys.create", group=security, quorum=2)
-    with pytest.raises(CommandError, match="Held for approval by a policy"):
+    with pytest.raises(CommandError, match="Waiting for approval, as a policy requires"):
         call_command("issue_key", *FULL)
 
     request = approved(ApprovalRequest.objects.get(), ann, bob)

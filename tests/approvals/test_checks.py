@@ -26,7 +26,8 @@ def test_what_cannot_be_loaded_is_named(waiting, owner):
 
     said = check()
 
-    assert f"approval request {waiting.pk} of dana on apikeys.disable: The held command" in said
+    altered = f"approval request {waiting.pk} of dana on apikeys.disable: The requested command"
+    assert altered in said
     assert "1 problems" in said
 
 

@@ -131,12 +131,16 @@ PLACES = (
     Place("event in the admin", "iris", lambda: _record("eventrecord", EventRecord)),
     Place("search", "iris", lambda: "/audit/"),
     Place("search, narrowed", "iris", lambda: "/audit/?status=refused"),
+    Place("search, waiting", "iris", lambda: "/audit/?status=postponed"),
+    Place("search, not executed", "iris", lambda: "/audit/?status=cancelled"),
     Place("search, nothing", "iris", lambda: "/audit/?reason=nothing-of-that-kind"),
     Place("overview", "iris", lambda: "/audit/overview"),
     Place("subject", "iris", lambda: f"{_STORIES}/api-key/{_key().pk}"),
     Place("subject in the past", "iris", lambda: f"{_STORIES}/api-key/{_key().pk}?{_past()}"),
     Place("case", "iris", lambda: f"/audit/cases/{_held()}"),
     Place("command", "iris", lambda: f"/audit/commands/{_held()}"),
+    Place("command, denied", "iris", lambda: f"/audit/commands/{_denied()}"),
+    Place("case, denied", "iris", lambda: f"/audit/cases/{_denied()}"),
     Place("actor", "iris", lambda: f"/audit/actors/user/{_user('dana').pk}"),
     Place("export", "iris", lambda: "/audit/export"),
 )
@@ -180,6 +184,12 @@ def _held() -> str:
         attempt=2, status="succeeded", tenant=str(_acme().pk)
     )
     return str(carried_out.latest("position").command_id)
+
+
+def _denied() -> str:
+    """Return the id of a command of Acme's that waited for approval, and was denied."""
+    ended = CommandRecord.objects.filter(status="cancelled", tenant=str(_acme().pk))
+    return str(ended.latest("position").command_id)
 
 
 def _key() -> ApiKey:

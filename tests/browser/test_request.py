@@ -3,9 +3,17 @@
 import pytest
 
 from apikeys.commands import DisableApiKey
+from approvals.decisions.commands import Comment
 from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
 from tests.browser import axe
 from tests.conftest import actor, approved, held
+
+
+def commented(request, person):
+    """Comment on a request as the person."""
+    context = Context(actor=actor(person), reason="Looks fine to me")
+    dispatch(Comment(approval_request_id=request.pk), context=context)
 
 
 @pytest.fixture
@@ -45,6 +53,13 @@ def test_an_open_page_announces_the_vote_of_another_approver(waiting, ann, bob, 
     reader.page.clock.fast_forward(10_500)
 
     notice.get_by_role("link", name="Reload the page").wait_for()
+    assert notice.get_by_role("listitem").all_inner_texts() == ["bob approved it."]
+
+    commented(waiting, bob)
+    reader.page.wait_for_timeout(500)
+    reader.page.clock.fast_forward(10_500)
+
+    notice.get_by_text("bob commented on it.").wait_for()
 
 
 @pytest.mark.parametrize("width", [390, 1440])

@@ -9,7 +9,7 @@ from approvals.models import ApprovalRequest, State
 from approvals.models.states import in_state
 from approvals.policies import effective, evaluation, seals
 from approvals.policies import slots as matching
-from approvals.requests import intactness
+from approvals.requests import listing
 from approvals.sealing.payloads import Unloadable
 from audit.messages.characters import actor_name, quoted
 
@@ -25,7 +25,7 @@ class Command(BaseCommand):
         :raises CommandError: if there is one.
         """
         problems = [f"{each.text} {each.remedy}" for each in seals.problems()]
-        problems += intactness.problems()
+        problems += listing.row_problems()
         problems += [each for request in _open() for each in _problems(request)]
         for problem in problems:
             self.stderr.write(problem)

@@ -10,7 +10,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from approvals.decisions import evidence
 from approvals.models import Policy
 from approvals.policies import seals
-from approvals.requests import intactness
+from approvals.requests import listing
 from audit.outside import outside_command
 
 
@@ -56,7 +56,7 @@ class Command(BaseCommand):
 
     def _seal_requests(self) -> Iterator[str]:
         """Seal the requests without a seal whose votes and log confirm the state."""
-        for request in list(intactness.altered()):
+        for request in list(listing.altered()):
             stored = request.as_stored()
             if request.row_seal:
                 yield f"The {request} was altered after it was sealed."
@@ -70,4 +70,4 @@ class Command(BaseCommand):
 
 def _is_needed(options: dict[str, Any]) -> bool:
     """Return True if there is anything to write: an empty change need not be logged."""
-    return bool(options["restore"]) or any(seals.problems()) or any(intactness.altered())
+    return bool(options["restore"]) or any(seals.problems()) or any(listing.altered())

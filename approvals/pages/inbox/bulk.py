@@ -79,7 +79,7 @@ def candidates(requests: Sequence[ApprovalRequest], *, verb: str, actor: Actor) 
     """
     rows = present(requests, actor=actor)
     pks = [row.request.pk for row in rows]
-    decidable = set(listing.needing_vote_of(actor).filter(pk__in=pks).values_list("pk", flat=True))
+    decidable = set(listing.needing_vote_of(actor).filter(pk__in=pks).ids())
     deciding = [row.request for row in rows if row.request.pk in decidable]
     missing = missing_after(deciding, person_id=int(actor.person_id)) if deciding else {}
     last_votes = [each.pk for each in deciding if verb == "approve" and not missing.get(each.pk)]

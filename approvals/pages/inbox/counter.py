@@ -19,7 +19,7 @@ def _count(request: HttpRequest) -> str:
     actor = actor_of_request(request)
     if not actor.may("approvals.view_approvalrequest"):
         return ""
-    return count_text(needing_vote_of(actor).order_by()[: _FURTHEST + 1].count())
+    return count_text(len(needing_vote_of(actor).order_by()[: _FURTHEST + 1].ids()))
 
 
 def count_text(count: int) -> str:

@@ -16,6 +16,7 @@ from approvals.models import ApprovalRequest, State
 from approvals.models.states import in_state
 from approvals.pages.inbox.tabs import NEEDS_ME, TABS
 from approvals.pages.tenants import tenant_names
+from approvals.requests.presentation import WAITING
 from audit.entry.requests import actor_of_request
 from audit.pages.labels import words
 
@@ -184,9 +185,7 @@ class StateFilter(_Filter):
         return in_state(value)
 
     def counted(self, first: list[ApprovalRequest]) -> Iterable[tuple[_Choice, int]]:
-        return Counter(
-            (str(each.present_state), str(each.present_state)) for each in first
-        ).most_common()
+        return Counter(_state(each) for each in first).most_common()
 
 
 #: In the order of the page; the tabs are first.
@@ -198,6 +197,11 @@ FILTERS: tuple[type[admin.SimpleListFilter], ...] = (
     StateFilter,
     AgeFilter,
 )
+
+
+def _state(request: ApprovalRequest) -> _Choice:
+    state = str(request.present_state)
+    return state, WAITING if state == State.PENDING else state
 
 
 def _groups(request: ApprovalRequest) -> set[_Choice]:

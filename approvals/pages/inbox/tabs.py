@@ -30,11 +30,6 @@ _SOONEST = (
 )
 
 
-def _watching(actor: Actor) -> QuerySet[ApprovalRequest]:
-    needing = listing.needing_vote_of(actor).values("pk")
-    return listing.pending_for(actor).exclude(pk__in=needing)
-
-
 NEEDS_ME = "needs"
 DECIDED = "done"
 TABS = {
@@ -47,7 +42,7 @@ TABS = {
     "mine": Tab("My requests", listing.requested_by, *_NEWEST, nothing="You have no requests."),
     "watching": Tab(
         "Other requests",
-        _watching,
+        listing.watched_by,
         *_SOONEST,
         nothing="No other requests are waiting for approval.",
     ),

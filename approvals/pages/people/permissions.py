@@ -15,6 +15,8 @@ from approvals.policies.evaluation import governed_by
 from audit.bus.handling import command_classes
 from audit.subjects import types
 
+# The names of permissions are rows, which are not renamed.
+_LABELS = {"break_glass": "use break-glass: execute a waiting command without its approvals"}
 _APP_NAMES = {"auth": "People and groups", "audit": "Audit log"}
 
 
@@ -46,7 +48,7 @@ def grouped(permissions: Iterable[Permission]) -> list[Section]:
 
 def label_of(permission: Permission) -> str:
     """Return the plain name of a permission: “disable API keys”."""
-    return permission.name.removeprefix("Can ")
+    return _LABELS.get(permission.codename) or permission.name.removeprefix("Can ")
 
 
 def of(rows: QuerySet[Permission]) -> list[Permission]:

@@ -19,12 +19,14 @@ from approvals.policies.handlers import check_policy
 from audit.actors.actors import Actor
 from audit.bus import handling
 from audit.messages.exceptions import Invalid
+from audit.pages.labels import declare_choices
 
 EFFECT_LABELS = {
     Effect.REQUIRE_APPROVAL: "Hold for approval",
     Effect.FORBID: "Forbid",
     Effect.ALLOW: "Allow",
 }
+declare_choices({effect: label.lower() for effect, label in EFFECT_LABELS.items()})
 _FEWEST_ROWS = 3
 _MOST_ROWS = 20
 _UNITS = {"days": 86_400, "hours": 3_600, "minutes": 60, "seconds": 1}

@@ -26,9 +26,9 @@ MOST_LOOKED_AT = 500
 SECONDS = 2.0
 _MOST_EXAMPLES = 5
 _VERBS = {
-    Effect.ALLOW: "allowed",
-    Effect.REQUIRE_APPROVAL: "held for approval",
-    Effect.FORBID: "forbidden",
+    Effect.ALLOW: "been allowed",
+    Effect.REQUIRE_APPROVAL: "waited for approval",
+    Effect.FORBID: "been forbidden",
 }
 
 

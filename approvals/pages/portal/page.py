@@ -11,12 +11,11 @@ from django.utils.http import urlencode
 from django.utils.module_loading import import_string
 
 from approvals.models import ApprovalRequest, State
-from approvals.models.states import CHANGES_REQUESTED
-from approvals.pages.request.page import timeline
+from approvals.pages.request.timeline import timeline
 from approvals.requests import listing
 from approvals.requests.approvers import EligibleApprovers, people_to_ask, remaining_approvers
 from approvals.requests.correspondence import next_reminder_at
-from approvals.requests.presentation import Ballot, Presented, present
+from approvals.requests.presentation import Ballot, Presented, present, state_words
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON
 from audit.log.orders import Key, Order, Values
@@ -75,12 +74,10 @@ def read_one(request: ApprovalRequest, *, actor: Actor) -> dict[str, Any]:
 
 def status_of(request: ApprovalRequest, pick_ups: Collection[Subject]) -> str:
     """Return the current status of a request, in the words of the pages."""
-    state = request.present_state
-    if state == State.EXECUTED and request.subject_reference in pick_ups:
+    is_executed = request.present_state == State.EXECUTED
+    if is_executed and request.subject_reference in pick_ups:
         return _TO_PICK_UP
-    if state == State.DENIED and request.outcome_code == CHANGES_REQUESTED:
-        return "changes requested"
-    return "waiting" if state == State.PENDING else str(state)
+    return state_words(request)
 
 
 def pick_ups_of(requests: Sequence[ApprovalRequest], *, actor: Actor) -> dict[Subject, Command]:

@@ -10,7 +10,6 @@ from approvals.models import ApprovalRequest, State
 from approvals.pages.request.differences import Cell, Difference, Differences
 from approvals.pages.request.rules import rules_change
 from approvals.people.changes import changes_of
-from approvals.policies.commands import EditPolicy
 from approvals.requests.presentation import Presented
 from audit.messages import catalog
 from audit.messages.classes import Command, Event
@@ -22,10 +21,7 @@ from audit.pages.safe_text import many_lines, one_line
 from audit.subjects import types
 
 _LONGEST = 120
-_LONGEST_TITLE = 400
 _MOST_EVENTS = 100
-# It changes with every edit.
-_COUNTERS = frozenset({"version"})
 
 
 class ChangedValue(NamedTuple):
@@ -86,16 +82,6 @@ def has_changed(presented: Presented) -> Changes:
         rows = [] if presented.request.subject_type else _of_command(presented)
     told = ", ".join(words(each.message_type) for each in emitted)
     return Changes(rows, others, note=f"Executed: {told or 'no events'}.")
-
-
-def title_of(presented: Presented, changes: Changes | None) -> str:
-    """Return the title of a request; that of an edited policy states its changes."""
-    told = [row for row in (changes.rows if changes else ()) if row.name not in _COUNTERS]
-    if not told or not isinstance(presented.command, EditPolicy):
-        return presented.sentence
-    changed = ", ".join(f"{row.name}: {row.before.short} → {row.after.short}" for row in told)
-    title = f"Edit the {presented.label}: {changed}"
-    return one_line(title, longest=_LONGEST_TITLE)
 
 
 def _merged(rows: list[ChangedValue], more: Iterable[ChangedValue]) -> list[ChangedValue]:

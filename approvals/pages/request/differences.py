@@ -11,7 +11,7 @@ from approvals.models import ApprovalRequest
 from approvals.sealing import values
 from approvals.sealing.values import Values
 from audit.messages.classes import Command
-from audit.pages.labels import shown
+from audit.pages.labels import shown, shown_in
 from audit.pages.safe_text import many_lines, one_line
 from audit.subjects import types
 
@@ -114,7 +114,8 @@ class _Names:
             # It may be malformed, or infinite.
             with suppress(ValueError):
                 value = datetime.fromisoformat(value)
-        short, full = one_line(shown(value), longest=_LONGEST), many_lines(shown(value))
+        text = shown_in(self._fields[name], value)
+        short, full = one_line(text, longest=_LONGEST), many_lines(text)
         return Cell(short=short, full=full if full != short else "")
 
 

@@ -2,55 +2,32 @@
 
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from django.utils.timesince import timesince, timeuntil
 
-from approvals.decisions import commands
 from approvals.decisions.events import RequestSuperseded
-from approvals.decisions.evidence import records_of
 from approvals.decisions.rehearsal import rehearse
 from approvals.models import ApprovalRequest, State
 from approvals.models.requests import NEVER
 from approvals.pages import links
-from approvals.pages.request.changes import has_changed, title_of, would_change
+from approvals.pages.request.announcements import etag_of
+from approvals.pages.request.changes import has_changed, would_change
 from approvals.pages.request.differences import differences
-from approvals.pages.request.endings import why_cancelled
 from approvals.pages.request.matching_policies import difference_to_today, matching_policies
 from approvals.pages.request.signals import signals_of
+from approvals.pages.request.timeline import timeline
 from approvals.requests import listing
 from approvals.requests.approvers import EligibleApprovers, people_to_ask
 from approvals.requests.presentation import Ballot, Presented, present
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON
+from audit.log import standings
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.pages.labels import status_words, words
 from audit.pages.safe_text import many_lines, one_line
 
 _LONGEST = 160
 _MOST_RELATED = 5
-_MOST_STEPS = 100
-_OF_ATTEMPT = {
-    Status.POSTPONED: "Requested",
-    Status.SUCCEEDED: "Executed",
-    Status.REFUSED: "Refused on execution",
-    Status.FAILED: "Failed on execution",
-}
-_DID = {
-    commands.Approve.message_type: "Approved",
-    commands.Deny.message_type: "Denied",
-    commands.RequestChanges.message_type: "Requested changes",
-    commands.Comment.message_type: "Commented",
-    commands.RemindApprovers.message_type: "Reminded the approvers",
-    commands.TakeBack.message_type: "Took back the vote",
-    commands.Withdraw.message_type: "Withdrawn",
-    commands.Retry.message_type: "Retried",
-    commands.ReleaseRequest.message_type: "Executed, as it had enough approvals again",
-    # Of earlier versions.
-    "approvals.tighten": "Replaced by a stricter request",
-    commands.ExpireRequest.message_type: "Expired",
-    commands.BreakGlass.message_type: "Break-glass used",
-}
 
 
 class Clock(NamedTuple):
@@ -123,7 +100,7 @@ def _content(
     legible = many_lines(content)
     return {
         "tried": tried,
-        "title": title_of(presented, changed),
+        "title": presented.sentence,
         "changed": changed,
         "signals": signals_of(held),
         "changes": compared,
@@ -135,11 +112,6 @@ def _content(
         "content_in_full": legible if legible != content else "",
         "version": command.schema_version,
     }
-
-
-def etag_of(request: ApprovalRequest, *, number: int) -> str:
-    """Return the version of a request, which each vote, comment and change of state replaces."""
-    return f'"{number}-{request.present_state}"'
 
 
 def _may_try(presented: Presented, mine: Ballot) -> bool:
@@ -210,6 +182,7 @@ class Earlier(NamedTuple):
     record: CommandRecord
     label: str
     actor: str
+    status: str
 
 
 class RelatedActivity(NamedTuple):
@@ -250,70 +223,14 @@ def _commands(request: ApprovalRequest, *, actor: Actor) -> list[Earlier]:
         return []
     about = {"subject_type": request.subject_type, "subject_id": request.subject_id}
     records = CommandRecord.objects.filter(**about).exclude(command_id=request.command_id)
+    latest = list(actor.confine(records).order_by("-position")[:_MOST_RELATED])
+    waiting = standings.waiting(latest)
     return [
-        Earlier(record, words(record.message_type), one_line(record.actor_label, longest=_LONGEST))
-        for record in actor.confine(records).order_by("-position")[:_MOST_RELATED]
-    ]
-
-
-class Step(NamedTuple):
-    """A command on the request, or an attempt at the requested one, with its text made safe.
-
-    ``by`` is the record whose actor and channel are shown: of a cancelled attempt, that of the
-    decision that ended the request.
-    """
-
-    at: datetime
-    record: CommandRecord
-    by: CommandRecord
-    label: str
-    actor: str
-    reason: str
-    error: str
-
-    @property
-    def kind(self) -> str:
-        """The kind of step, which its color shows."""
-        ends = (commands.Deny.message_type, commands.RequestChanges.message_type)
-        is_denial = self.record.message_type in ends and self.record.status == Status.SUCCEEDED
-        return "denial" if is_denial else self.record.status
-
-
-def timeline(request: ApprovalRequest) -> list[Step]:
-    """Return the attempts at the requested command, and the commands on it, oldest first."""
-    records = records_of(request)[:_MOST_STEPS]
-    received_at: dict[UUID | None, datetime] = {
-        record.command_id: record.received_at for record in records
-    }
-
-    def order(record: CommandRecord) -> tuple[datetime, bool]:
-        """Return the time of a record, and True if it has a cause, which the log has later."""
-        cause_at = received_at.get(record.causation_id, record.received_at)
-        return max(record.received_at, cause_at), record.causation_id in received_at
-
-    causes: dict[UUID | None, CommandRecord] = {record.command_id: record for record in records}
-    steps = []
-    for record in sorted(records, key=order):
-        cause = causes.get(record.causation_id) if record.status == Status.CANCELLED else None
-        by = cause or record
-        step = Step(
-            at=order(record)[0],
-            record=record,
-            by=by,
-            label=_label(record, request, cause=cause),
-            actor=one_line(by.actor_label, longest=_LONGEST),
-            reason="" if cause else many_lines(record.reason),
-            error="" if cause else many_lines(record.error_message),
+        Earlier(
+            record,
+            words(record.message_type),
+            one_line(record.actor_label, longest=_LONGEST),
+            status_words(record.status, is_waiting=record.command_id in waiting),
         )
-        steps.append(step)
-    return steps
-
-
-def _label(record: CommandRecord, request: ApprovalRequest, *, cause: CommandRecord | None) -> str:
-    if record.status == Status.CANCELLED:
-        return why_cancelled(record, cause)
-    if record.command_id == request.command_id:
-        return _OF_ATTEMPT[Status(record.status)]
-    if record.status == Status.SUCCEEDED:
-        return _DID.get(record.message_type, words(record.message_type))
-    return f"{words(record.message_type)}: {status_words(record.status)}"
+        for record in latest
+    ]

@@ -3,16 +3,14 @@
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from django.contrib.auth.models import Group
-
 from approvals.models import PolicySeal
 from approvals.policies.commands import PolicyCreated, PolicyEdited
-from audit.messages.characters import quoted
+from approvals.policies.seals import Rules, group_names, rules_of, sealed_rules, worded
 from audit.messages.classes import Event
 
 
 class RulesChange(NamedTuple):
-    """The required approvals before and after, as text; empty if there are none."""
+    """The required approvals before and after, as text; empty if there was no policy before."""
 
     before: str
     after: str
@@ -23,28 +21,17 @@ def rules_change(emitted: Iterable[Event]) -> RulesChange | None:
     event = next((each for each in emitted if isinstance(each, PolicyCreated | PolicyEdited)), None)
     if event is None:
         return None
-    after = list(zip(event.groups, event.quorums, strict=False))
     before = _before(event) if isinstance(event, PolicyEdited) else []
+    after = rules_of(event)
     if sorted(before) == sorted(after):
         return None
-    names = dict(
-        Group.objects.filter(pk__in=[group for group, _ in (*before, *after)]).values_list(
-            "pk", "name"
-        )
-    )
-    return RulesChange(_worded(before, names), _worded(after, names))
+    names = group_names([before, after])
+    return RulesChange(worded(before, names) if before else "", worded(after, names))
 
 
-def _before(event: PolicyEdited) -> list[tuple[int, int]]:
+def _before(event: PolicyEdited) -> Rules:
     """Return the rules of the version before the edit, as its seal has them."""
     version = event.version - 1
     seals = PolicySeal.objects.filter(policy_id=event.policy_id, version=version)
     genuine = next((seal for seal in seals if seal.is_genuine), None)
-    rules = genuine.content["rules"] if genuine else []
-    return [(rule["group_id"], rule["quorum"]) for rule in rules]
-
-
-def _worded(rules: list[tuple[int, int]], names: dict[int, str]) -> str:
-    return " and ".join(
-        f"{quorum} of {quoted(names.get(group, f'group {group}'))}" for group, quorum in rules
-    )
+    return sealed_rules(genuine) if genuine else []

@@ -4,17 +4,30 @@
 (() => {
   const EVERY_MS = 10_000;
   const notice = document.querySelector("#changed-notice");
+  let etag = notice.dataset.etag;
+
+  const announce = (lines) => {
+    if (!notice.hasChildNodes()) {
+      notice.append(document.querySelector("#changed-text").content.cloneNode(true));
+    }
+    for (const line of lines.filter(Boolean)) {
+      const item = document.createElement("li");
+      item.textContent = line;
+      notice.querySelector("ul").append(item);
+    }
+  };
 
   const poll = async () => {
-    const headers = { "If-None-Match": notice.dataset.etag };
+    const headers = { "If-None-Match": etag };
     const answer = await fetch(notice.dataset.url, { cache: "no-store", headers }).catch(() => null);
     const isNew = answer !== null && answer.status === 200 && !answer.redirected;
     if (isNew) {
-      notice.append(document.querySelector("#changed-text").content.cloneNode(true));
-      return;
+      announce((await answer.text().catch(() => "")).split("\n"));
+      etag = answer.headers.get("ETag");
     }
     // Without a network it tries again; without a session or access it stops.
-    if (answer === null || answer.status === 304 || answer.status >= 500) setTimeout(poll, EVERY_MS);
+    const mayTryAgain = answer === null || answer.status === 304 || answer.status >= 500;
+    if (isNew || mayTryAgain) setTimeout(poll, EVERY_MS);
   };
   setTimeout(poll, EVERY_MS);
 

@@ -13,7 +13,7 @@ from audit.log.search.scans import scan_for
 from audit.log.search.time_ranges import TimeRange
 from audit.models.records import Status
 from audit.pages.charts.bars import Count, LinksTo, RankBar, rank_bars
-from audit.pages.labels import span
+from audit.pages.labels import NOT_EXECUTED, span
 
 # The number of held commands that are read, the newest first.
 MOST = 1_000
@@ -29,7 +29,7 @@ _LENGTHS = {
 }
 _ENDS = {
     "succeeded": (Status.SUCCEEDED,),
-    "cancelled": (Status.CANCELLED,),
+    NOT_EXECUTED: (Status.CANCELLED,),
     "refused or failed": (Status.REFUSED, Status.FAILED),
 }
 

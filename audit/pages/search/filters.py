@@ -12,8 +12,7 @@ from audit.actors.actors import Actor
 from audit.bus import handling
 from audit.log.search.criteria import Criteria
 from audit.log.search.time_ranges import Cursor
-from audit.models.records import Status
-from audit.pages.labels import words
+from audit.pages.labels import STATUS_CHOICES, words
 from audit.pages.times import EndInput, TimeField, written
 from audit.subjects import tenants
 
@@ -68,7 +67,7 @@ class CommandFilter(forms.Form):
     actor = _text("Actor", hint="name or kind:id")
     message_type = forms.ChoiceField(label="Command", required=False)
     status = forms.ChoiceField(
-        label="Status", required=False, choices=[_ANY, *((each, each) for each in Status.values)]
+        label="Status", required=False, choices=[_ANY, *STATUS_CHOICES.items()]
     )
     since = TimeField(label="From (UTC)", required=False)
     until = TimeField(label="Until (UTC)", required=False, widget=EndInput)

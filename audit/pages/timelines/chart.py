@@ -51,7 +51,7 @@ class Wait(NamedTuple):
 
 
 class Mark(NamedTuple):
-    """A step in the chart: its label, its bar or shape, and a dashed line while it was held.
+    """A step in the chart: its label, its bar or shape, and a dashed line while it waited.
 
     ``top`` is the top of its row, and the other vertical coordinates are relative to it.
     """
@@ -64,7 +64,7 @@ class Mark(NamedTuple):
     width: float
     elbow: str
     shape: str
-    held_to: float | None
+    waited_to: float | None
     figure: str
 
     @property
@@ -73,7 +73,7 @@ class Mark(NamedTuple):
 
     @property
     def figure_x(self) -> float:
-        return max(self.end, self.held_to or 0) + _SMALL + 2
+        return max(self.end, self.waited_to or 0) + _SMALL + 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,8 +142,8 @@ def _mark(step: Step, place: int, *, bursts: Sequence[Burst], parent: int | None
         width=max(_x(step.ends_at, bursts) - x, _LEAST_BAR),
         elbow="" if parent is None else _elbow(indent, parent - top),
         shape=_shape(step.kind, x),
-        held_to=_x(step.held_until, bursts) if step.held_until else None,
-        figure=f"held {step.held}" if step.held else step.took,
+        waited_to=_x(step.waited_until, bursts) if step.waited_until else None,
+        figure=f"waited {step.waited}" if step.waited else step.took,
     )
 
 

@@ -25,7 +25,7 @@ _ID = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{
 class Step:
     """A step of a case. ``kind`` is request, command, event or change.
 
-    ``label`` is the short text for the chart; ``held_until`` is when a held command was settled.
+    ``label`` is the short text for the chart; ``waited_until`` is the end of a wait for approval.
     """
 
     kind: str
@@ -39,7 +39,7 @@ class Step:
     line: Line | None = None
     changes: list[Change] = field(default_factory=list)
     is_new: bool = False
-    held_until: datetime | None = None
+    waited_until: datetime | None = None
     depth: int = 0
     inner: list["Step"] = field(default_factory=list)
 
@@ -63,17 +63,17 @@ class Step:
         return span(self.until - self.at) if self.until else ""
 
     @property
-    def held(self) -> str:
-        """The time between a held command and its settlement."""
-        return span(self.held_until - self.ends_at) if self.held_until else ""
+    def waited(self) -> str:
+        """The time that a command waited for approval; empty if it did not, or still does."""
+        return span(self.waited_until - self.ends_at) if self.waited_until else ""
 
     @property
     def title(self) -> str:
         """The tooltip: everything about the step on one line."""
         parts = (self.words, self.note, f"{self.at:%Y-%m-%d %H:%M:%S.%f} UTC")
         took = f"took {self.took}" if self.took else ""
-        held = f"then held {self.held}" if self.held else ""
-        return " · ".join(filter(None, (*parts, took, held)))
+        waited = f"then waited {self.waited} for approval" if self.waited else ""
+        return " · ".join(filter(None, (*parts, took, waited)))
 
 
 def tree(
@@ -130,15 +130,17 @@ def _has_written(record: CommandRecord, revision: Revision) -> bool:
 def _command(line: Line, changed: dict[int, list[Step]]) -> Step:
     record = line.record
     has_gone_on = record.status in (Status.SUCCEEDED, Status.POSTPONED)
-    did = line.command_words if has_gone_on else f"{line.command_words}, {record.status}"
+    did = line.command_words if has_gone_on else f"{line.command_words}, {line.status_words}"
     inner = [
         *map(_event, line.facts),
         *changed.get(record.position, []),
         *(_command(each, changed) for each in line.causes),
     ]
+    # The actor of a cancelled command did nothing then.
+    by = [] if line.is_cancelled else [actor_name(record.actor_label)]
     return Step(
         kind="command",
-        label=f"{did} · {actor_name(record.actor_label)}",
+        label=" · ".join([did, *by]),
         words=f"{line.command_words}: {line.status_words}",
         note=f"{actor_name(record.actor_label)}, via {record.channel}",
         at=line.at,
@@ -203,9 +205,9 @@ def _with_request(first: Step, record: CommandRecord) -> Step:
 
 
 def _note_ends(steps: Sequence[Step]) -> None:
-    """Set until when each held command was held: until its next attempt began."""
+    """Set until when each held command waited: until its next attempt began."""
     records = [(step.line.record, step) for step in in_depth(steps) if step.line]
     began = {(record.command_id, record.attempt): step.at for record, step in records}
     for record, step in records:
         if record.status == Status.POSTPONED:
-            step.held_until = began.get((record.command_id, record.attempt + 1))
+            step.waited_until = began.get((record.command_id, record.attempt + 1))

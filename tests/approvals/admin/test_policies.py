@@ -87,7 +87,7 @@ def test_a_draft_is_compared_with_the_present_version_field_by_field(olga, prese
 def test_a_draft_shows_what_it_would_have_done_and_to_whom(activity, olga, draft, ann, browser):
     told = text(browser(olga).post(NEW, draft))
 
-    assert "2 of the last 2 would have been held for approval" in told
+    assert "2 of the last 2 would have waited for approval" in told
     assert "dana 2" in told
     assert not Policy.objects.exists()
 
@@ -97,9 +97,7 @@ def test_an_edit_is_tried_beside_what_the_policy_says_now(activity, olga, presen
 
     told = text(browser(olga).post(edit(present), draft))
 
-    assert (
-        "0 of the last 2 would have been held for approval ; under the current version, 2" in told
-    )
+    assert "0 of the last 2 would have waited for approval ; under the current version, 2" in told
 
 
 def test_commands_that_todays_people_could_not_approve_are_shown(
@@ -214,7 +212,7 @@ def test_disabling_is_proposed_after_a_look_at_what_it_decided(
 
     browser(olga).post(page, {"reason": "No longer needed", "seen": "0"})
 
-    assert "2 of the last 2 would have been held" in told
+    assert "2 of the last 2 would have waited" in told
     approved(ApprovalRequest.objects.get(), *policy_owners[1:])
     present.refresh_from_db()
     assert not present.is_enabled
@@ -278,7 +276,8 @@ def test_the_page_of_a_policy_shows_waiting_requests_and_proposals(
     told = text(browser(olga).get(f"{POLICIES}{present.pk}/change/"))
 
     assert "version 2" in told
-    assert "Edit the policy on apikeys.disable: require 2 of “Security” to approve" in told
+    change = "approvals: 1 of “Security” → 2 of “Security”"
+    assert f"Edit the policy on apikeys.disable: {change}" in told
     assert "Disable API key “first”" in told.partition("Waiting requests")[2]
     assert "One is enough" in told.partition("Versions")[2]
 

@@ -222,7 +222,7 @@ def test_after_the_deadline_no_one_decides(waiting, ann, browser, owner):
 def test_what_was_altered_is_red_and_cannot_be_approved(waiting, ann, browser, owner):
     alter(owner, waiting)
     client = browser(ann)
-    words = "The held command was altered, or belongs to another request."
+    words = "The requested command was altered, or belongs to another request."
 
     in_list = listed(client)
     assert f'<span class="flag">{words}</span>' in in_list

@@ -108,7 +108,7 @@ def test_a_command_is_shown_with_every_attempt_and_event(disabled, read):
 
     for words in (
         f"<h1>Disable {ApiKey.objects.get()} of “Acme”</h1>",
-        "Attempt 1: held for approval",
+        "Attempt 1: waited for approval",
         "Attempt 2: succeeded",
         ">Approval requested</h3>",
         ">API key disabled</h3>",

@@ -188,7 +188,7 @@ def test_what_does_not_verify_can_be_denied_and_not_approved(three, ann, browser
 
     approving, denying = (candidates(confirm(client, verb, *three)) for verb in bulk.VERBS)
 
-    assert "The held command was altered" in approving[three[0].pk].obstacle
+    assert "The requested command was altered" in approving[three[0].pk].obstacle
     assert approving[three[0].pk].presented.sentence == "A request that cannot be verified"
     assert denying[three[0].pk].obstacle == ""
 

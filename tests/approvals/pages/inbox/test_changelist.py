@@ -189,7 +189,7 @@ def test_a_request_that_does_not_verify_is_put_into_no_sentence(waiting, ann, br
     content = listed(browser(ann))
 
     assert "A request that cannot be verified" in content
-    assert "The held command was altered" in content
+    assert "The requested command was altered" in content
     assert "Disable API key" not in content.partition("<tbody>")[2].partition("</tbody>")[0]
 
 

@@ -1,15 +1,21 @@
 """The card shows what a request would change, and what its execution has changed."""
 
+from datetime import timedelta
+
 import pytest
+from django.contrib.auth.models import User
+from django.core import mail
 
 from apikeys.commands import CreateApiKey, EnableApiKey
 from apikeys.models import ApiKey
 from approvals.people.commands import AddToGroup, RenameGroup
 from approvals.policies.commands import CreatePolicy, EditPolicy
 from audit.models.records import CommandRecord
-from tests.approvals.admin_pages import LIST, decide, page, section
+from tests.approvals.admin_pages import LIST, decide, listed, page, section, text
 from tests.books import all_but_records
 from tests.conftest import approved, completed, held, member, policy
+
+HOUR = timedelta(hours=1)
 
 
 def changed(client, request):
@@ -85,6 +91,20 @@ def test_the_title_of_an_edited_policy_states_the_change(edit, policy_owners, br
 
     approved(request, olga, otto)
     assert f"<h1><bdi>{title}</bdi></h1>" in page(browser(olga), request)
+
+
+def test_lists_and_mails_state_the_change_of_an_edited_policy(edit, policy_owners, browser):
+    User.objects.filter(pk=policy_owners[0].pk).update(email="olga@example.com")
+    edit(quorums=(2,), condition='actor.kind == "api_key"', minimum_membership=HOUR)
+    title = (
+        "Edit the policy on apikeys.disable: condition: none → “actor.kind == 'api_key'”, "
+        "minimum membership: none → 1 h 0 min, approvals: 1 of “Security” → 2 of “Security”"
+    )
+
+    assert title in text(listed(browser(policy_owners[0])))
+    (message,) = mail.outbox
+    assert message.subject.startswith("[Countersign] Approval needed: Edit the policy on apikeys")
+    assert message.body.startswith(f"{title}.")
 
 
 def test_an_edited_policy_shows_the_approvals_that_it_required(

@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 from audit.models.records import CommandRecord
 from tests.approvals.admin_pages import LIST, ask, decide, page, said
 from tests.conftest import create_key
@@ -85,6 +87,23 @@ def test_the_links_lead_to_the_next_and_the_previous_request(
     assert f'rel="next" href="{LIST}next/?after={waiting.pk}"' in page(client, waiting)
 
 
+def test_an_open_page_learns_of_the_end_of_its_request(waiting, ann, bob, browser):
+    client, url = browser(ann), f"{LIST}{waiting.pk}/version/"
+    etag = client.get(f"{LIST}{waiting.pk}/change/").context["etag"]
+    decide(browser(bob), waiting, "deny", reason="Still in use")
+
+    told = client.get(url, headers={"If-None-Match": etag}).content.decode()
+
+    assert told == "bob denied it.\nThe request is now denied."
+
+
+@pytest.mark.parametrize("etag", ["", "nothing", '"-"', f'"{"9" * 40}-pending"', '"1-a", "2"'])
+def test_a_malformed_version_of_a_page_is_out_of_date(waiting, ann, browser, etag):
+    answer = browser(ann).get(f"{LIST}{waiting.pk}/version/", headers={"If-None-Match": etag})
+
+    assert answer.status_code == 200
+
+
 def test_an_open_page_learns_of_the_vote_of_another_approver(waiting, ann, bob, gus, browser):
     client, url = browser(ann), f"{LIST}{waiting.pk}/version/"
     etag = client.get(f"{LIST}{waiting.pk}/change/").context["etag"]
@@ -93,6 +112,6 @@ def test_an_open_page_learns_of_the_vote_of_another_approver(waiting, ann, bob, 
     decide(browser(bob), waiting, "approve")
 
     answer = client.get(url, headers={"If-None-Match": etag})
-    assert (answer.status_code, answer.content) == (200, b"")
+    assert (answer.status_code, answer.content) == (200, b"bob approved it.")
     assert answer["ETag"] != etag
     assert browser(gus).get(url).status_code in (302, 404)

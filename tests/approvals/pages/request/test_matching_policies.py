@@ -35,7 +35,7 @@ def test_the_page_shows_that_a_looser_policy_changes_nothing(waiting, ann, secur
     said = section(page(browser(ann), waiting), "matching-policies")
 
     assert "now version 2" in said
-    assert "No condition" in said
+    assert "Applies to every such command" in said
     assert "Today's policies add nothing to this." in said
 
 

@@ -33,7 +33,7 @@ def test_the_headline_is_what_the_verified_payload_says(waiting, ann, browser):
 
     assert f"<h1><bdi>Disable {ApiKey.objects.get()} of “Acme”</bdi></h1>" in content
     line = text(content.partition('<p class="integrity">')[2].partition("</p>")[0])
-    assert line.startswith("pending signature valid · apikeys.disable v1 · on API key “first”")
+    assert line.startswith("waiting signature valid · apikeys.disable v1 · on API key “first”")
     assert line.endswith(f"digest {waiting.digest[:4]}-{waiting.digest[4:8]}")
 
 

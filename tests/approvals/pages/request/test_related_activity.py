@@ -36,7 +36,7 @@ def test_the_page_shows_related_activity(
     earlier = section(content, "earlier")
     assert earlier.count("API key") == 5
     assert "denied" in earlier
-    assert "Enable API key postponed dana" in section(content, "commands")
+    assert "Enable API key waiting for approval dana" in section(content, "commands")
     assert "Create API key succeeded dana" in section(content, "commands")
 
 

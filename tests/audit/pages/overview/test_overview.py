@@ -83,13 +83,13 @@ def test_what_waits_is_counted_and_what_was_decided_is_timed(tenant, read):
     assert re.findall(r'aria-label="(\d+: [^"]*)"', held) == ["1: 1 to 4 h", "1: over 3 days"]
 
 
-def test_a_denied_command_is_cancelled(asked, act, ann, read):
+def test_a_denied_command_is_not_executed(asked, act, ann, read):
     act(ann, Deny(approval_request_id=asked.pk, digest=asked.digest), reason="Still in use")
 
     held = section(read(URL), "approvals")
 
     assert "<dt>waiting now</dt><dd>0</dd>" in held
-    assert re.search(r'cancelled</th><td class="number">1</td>', held)
+    assert re.search(r'not executed</th><td class="number">1</td>', held)
 
 
 def test_who_does_most_comes_first(tenant, read):
@@ -147,7 +147,7 @@ def test_nothing_of_others_is_counted(globex, gus, acme, read):
     content = read(URL)
 
     assert "gus" not in content
-    assert "No commands were held." in content
+    assert "No commands waited for approval." in content
     assert "<strong>Failed</strong> <span>0</span>" in content
 
 
@@ -158,7 +158,7 @@ def test_an_empty_log_has_texts_instead_of_charts(disabled, browser):
     content = browser(newcomer).get(URL).content.decode()
 
     for words in (
-        "No commands were held.",
+        "No commands waited for approval.",
         "No commands were sent.",
         "None: every change came from",
     ):

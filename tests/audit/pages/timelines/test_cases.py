@@ -46,7 +46,7 @@ def test_a_case_is_a_tree_from_the_request_to_the_history(disabled, read):
     content = read(case_of(disabled))
 
     assert steps(content) == [
-        (0, "Disable API key: held for approval"),
+        (0, "Disable API key: waited for approval"),
         (1, "History: approval-request row added"),
         (1, "Approval requested"),
         (1, "Approve: succeeded"),
@@ -79,7 +79,7 @@ def test_each_step_tells_how_long_it_took_and_how_long_it_was_held(disabled, rea
     content = read(case_of(disabled))
 
     held = CommandRecord.objects.get(command_id=disabled.command_id, attempt=1)
-    row = content.split("held for approval</a>")[1].split("</tr>")[0]
+    row = content.split("waited for approval</a>")[1].split("</tr>")[0]
     took, waited = re.findall(r'class="number">(.*?)</td>', row)
     assert took == span(timedelta(microseconds=held.duration_us))
     assert waited.endswith((" ms", " s"))
@@ -140,7 +140,7 @@ def test_batches_are_one_case(first_key, dana, read, context_of):
 def test_a_cancelled_command_has_its_end(asked, ann, act, read):
     act(ann, Deny(approval_request_id=asked.pk, digest=asked.digest), reason="Still in use")
 
-    assert (2, "Disable API key: cancelled") in steps(read(case_of(asked)))
+    assert (2, "Disable API key: not executed") in steps(read(case_of(asked)))
 
 
 def test_a_case_of_another_customer_is_not_found(globex_key, iris, browser, gus):
@@ -210,19 +210,19 @@ def test_the_axis_is_to_scale_within_a_burst_and_breaks_in_a_wait():
 
 
 def test_a_held_command_is_drawn_until_it_was_settled():
-    held = step(at=NOON, held_until=NOON + timedelta(hours=1))
+    held = step(at=NOON, waited_until=NOON + timedelta(hours=1))
     settled = step(at=NOON + timedelta(hours=1))
 
     picture = timeline([held, settled])
 
-    assert picture.marks[0].held_to == picture.marks[1].x
-    assert picture.marks[0].figure == "held 59 min 59 s"
+    assert picture.marks[0].waited_to == picture.marks[1].x
+    assert picture.marks[0].figure == "waited 59 min 59 s"
 
 
 def test_every_held_command_of_a_case_is_held_until_its_own_end(disabled, read):
     content = read(case_of(disabled))
 
-    postponed = content.split("held for approval</a>")[1].split("</tr>")[0]
+    postponed = content.split("waited for approval</a>")[1].split("</tr>")[0]
     carried_out = content.split("Disable API key: succeeded</a>")[1].split("</tr>")[0]
     assert re.findall(r'class="number">(.*?)</td>', postponed)[1]
     assert not re.findall(r'class="number">(.*?)</td>', carried_out)[1]

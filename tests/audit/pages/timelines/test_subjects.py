@@ -53,7 +53,7 @@ def test_a_timeline_has_everything_in_order(disabled, first_key, dana, act, read
 
     assert headlines(content) == [
         "API key created",
-        "Disable API key: held for approval",
+        "Disable API key: waited for approval",
         "Approved",
         "Approved, settled",
         "API key disabled",
@@ -94,14 +94,14 @@ def test_a_timeline_includes_unsuccessful_attempts(asked, dana, ann, act, read):
 
     assert headlines(content) == [
         "API key created",
-        "Disable API key: held for approval",
+        "Disable API key: waited for approval",
         "Approve: refused",
         "Denied",
-        "Disable API key: cancelled",
+        "Disable API key: not executed",
         "Enable API key: refused",
     ]
     assert "You or a key of yours requested this" in content
-    assert "cancelled by ann&#x27;s “Deny”" in content
+    assert "ended by ann&#x27;s “Deny”" in content
     assert "is already enabled." in content
 
 
@@ -134,7 +134,7 @@ def test_a_timeline_has_pages_and_each_change_once(disabled, dana, act, read, mo
     assert sorted(told) == sorted(
         [
             "API key created",
-            "Disable API key: held for approval",
+            "Disable API key: waited for approval",
             "Approved",
             "Approved, settled",
             "API key disabled",

@@ -1,0 +1,79 @@
+"""Query sets of requests that SQL narrows down and Python decides."""
+
+from collections.abc import Callable, Collection, Sequence
+from typing import Any, Self, TypeVar
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from approvals.models import ApprovalRequest
+
+_MOST_AT_ONCE = 1_000
+_Row = TypeVar("_Row")
+
+
+class Evaluated(QuerySet[ApprovalRequest]):
+    """Requests of which the doubtful ones are evaluated after they were read.
+
+    The annotation ``is_certain`` is false for a doubtful one, such as one that a later policy with
+    a condition may govern. ``kept`` returns the ids of those, among given ones, that belong here.
+    A slice is filled up with the requests that follow.
+    """
+
+    kept: Callable[[Collection[ApprovalRequest]], Collection[UUID]] | None = None
+
+    def _clone(self) -> Self:
+        clone: Self = super()._clone()  # type: ignore[misc]  # Django's hook for subclasses
+        clone.kept = self.kept
+        return clone
+
+    def _fetch_all(self) -> None:
+        if self._result_cache is None and self.kept and self.query.combinator is None:
+            self._result_cache = self._filled(self._unlimited(), self._belonging)
+        super()._fetch_all()
+
+    def count(self) -> int:
+        return len(self.ids())
+
+    def exists(self) -> bool:
+        return bool(self if self._result_cache is not None else self[:1].ids())
+
+    def ids(self) -> list[UUID]:
+        """Return the ids; of requests that are certain, no more is read."""
+        if self.query.is_empty():
+            return []
+        pairs = self._unlimited().values_list("pk", "is_certain")
+        return [pk for pk, _ in self._filled(pairs, self._belonging_pairs)]
+
+    def _unlimited(self) -> QuerySet[Any]:
+        query = self.query.chain()
+        query.clear_limits()
+        return QuerySet(ApprovalRequest, query=query, using=self.db)
+
+    def _filled(
+        self, rows: QuerySet[Any], belonging: Callable[[Sequence[_Row]], list[_Row]]
+    ) -> list[_Row]:
+        """Return the rows of the slice, from as many statements as it takes to fill it."""
+        end, found, read = self.query.high_mark, list[_Row](), 0
+        size = end
+        while end is None or len(found) < end:
+            batch = list(rows[read : None if size is None else read + size])
+            found += belonging(batch)
+            read += len(batch)
+            if size is None or len(batch) < size:
+                break
+            size = min(2 * size, _MOST_AT_ONCE)
+        return found[self.query.low_mark : end]
+
+    def _belonging(self, rows: Sequence[Any]) -> list[Any]:
+        kept = self._kept_among([row for row in rows if not row.is_certain])
+        return [row for row in rows if row.is_certain or row.pk in kept]
+
+    def _belonging_pairs(self, pairs: Sequence[tuple[UUID, bool]]) -> list[tuple[UUID, bool]]:
+        doubtful = [pk for pk, is_certain in pairs if not is_certain]
+        found = ApprovalRequest.objects.filter(pk__in=doubtful) if doubtful else ()
+        kept = self._kept_among(list(found))
+        return [(pk, is_certain) for pk, is_certain in pairs if is_certain or pk in kept]
+
+    def _kept_among(self, doubtful: Collection[ApprovalRequest]) -> Collection[UUID]:
+        return self.kept(doubtful) if doubtful and self.kept else ()
