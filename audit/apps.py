@@ -14,5 +14,6 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         """Import the checks, and the modules in which the apps declare handlers and the like."""
         import_module("audit.checks")
+        import_module("audit.tracking.checks")
         import_module("audit.sessions.recording")
         discovery.import_declarations()

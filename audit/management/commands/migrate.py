@@ -69,7 +69,7 @@ class Command(MigrateCommand):
 
 @contextmanager
 def _history_kept(connection: Any) -> Iterator[None]:
-    """Let each migration commit together with the functions that its changes of tables require."""
+    """Commit each migration together with the functions that its changes of tables require."""
     stock: Any = connection.SchemaEditorClass
 
     class SchemaEditor(stock):  # type: ignore[misc]  # the class of the database in use

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("approvals", "0006_validate_constraints"),
+        ("approvals", "0007_current_voters_of_requests"),
     ]
 
     operations = [
