@@ -107,6 +107,21 @@ class ViewPage(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecordDrift(Command):
+    """Record where rows, their history and their events disagree.
+
+    ``differences`` are the first ones, as `audit.tracking.drift` describes them.
+    """
+
+    message_type = "audit.record_drift"
+    required_permission = "audit.record_drift"
+
+    rows: int
+    found: int
+    differences: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChangeOutsideCommand(Command):
     """Change data directly in the database.
 
@@ -121,7 +136,7 @@ class ChangeOutsideCommand(Command):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangedDirectly(Event):
-    """A subject was changed directly in the database. ``outside_values`` are its values now.
+    """A subject was changed directly in the database. ``outside_values`` are its changed values.
 
     The names of the fields are not those of columns: see `audit.tracking.folding`.
     """

@@ -1,6 +1,6 @@
 """Direct changes: the subjects that a change outside of commands touched, by the history of it.
 
-Each gets an event, with the values that it has now, so that its stream has no gap and its state
+Each gets an event, with the values that have changed, so that its stream has no gap and its state
 still follows from its events.
 """
 
@@ -24,8 +24,14 @@ from audit.tracking.triggers import written_models
 MOST_NAMED = 100
 _OWN = """
     SELECT {key}::text AS id, {tenant} AS tenant, past.history_type = '-' AS is_deleted, history_id,
-        1 AS rank, (SELECT to_jsonb(each) FROM (SELECT {values}) AS each) AS values
-    FROM {history} AS past WHERE history_id > {since} AND history_command_id = {command}"""
+        1 AS rank, (SELECT coalesce(jsonb_object_agg(field.key, field.value), '{{}}')
+            FROM (SELECT {values}) AS each, jsonb_each(to_jsonb(each)) AS field
+            WHERE field.value IS DISTINCT FROM to_jsonb(before) -> field.key) AS values
+    FROM {history} AS past LEFT JOIN LATERAL (
+        SELECT {values_before} FROM {history} AS earlier WHERE {earlier_key} = {key}
+            AND history_id <= {since} ORDER BY history_date DESC, history_id DESC LIMIT 1
+    ) AS before ON true
+    WHERE history_id > {since} AND history_command_id = {command}"""
 _OF_PART = """
     UNION ALL SELECT {whole}::text,
         (SELECT {tenant} FROM {table} AS past WHERE {key} = part.{whole}),
@@ -132,7 +138,9 @@ def _rows(subject_type: SubjectType, command_id: UUID, since: Since) -> Iterator
     own = _history(model)._meta
     yield SQL(_OWN).format(
         **facts,
-        values=_values(subject_type),
+        earlier_key=Identifier("earlier", str(model._meta.pk.column)),
+        values=_values(subject_type, of="past"),
+        values_before=_values(subject_type, of="earlier"),
         history=Identifier(own.db_table),
         since=Literal(since[own.db_table]),
     )
@@ -156,13 +164,13 @@ def _tenant(subject_type: SubjectType) -> Composable:
     return SQL("{}::text").format(Identifier("past", field.column))
 
 
-def _values(subject_type: SubjectType) -> Composed:
+def _values(subject_type: SubjectType, *, of: str) -> Composed:
     """Return the columns that may be shown, under the names of their attributes."""
     kept = {field.attname for field in _history(subject_type.model).tracked_fields}
     shown = types.subject_fields(subject_type).items()
     return SQL(", ").join(
         SQL("{}{} AS {}").format(
-            Identifier("past", field.column),
+            Identifier(of, field.column),
             # As a number of JSON it would lose digits.
             SQL("::text" if isinstance(field, models.DecimalField) else ""),
             Identifier(name),

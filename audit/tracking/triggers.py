@@ -164,7 +164,7 @@ def _function(
     table = model._meta.db_table
     own, past = columns[table], columns[history._meta.db_table]
     shared, facts = _shared(own, past, history=history), [each for each in _FACTS if each in past]
-    key, whole = model._meta.pk.column, _subject_of(model, history)
+    key, whole = model._meta.pk.column, subject_of(model, history)
     write = sql.SQL(_COPY).format(
         history=Identifier(schema, history._meta.db_table),
         columns=_listed(shared),
@@ -208,7 +208,7 @@ def _shared(
     return shared
 
 
-def _subject_of(model: type[models.Model], history: type[models.Model]) -> tuple[str, str] | None:
+def subject_of(model: type[models.Model], history: type[models.Model]) -> tuple[str, str] | None:
     """Return the type of the subject that a row belongs to, and the column with its id."""
     part_of = getattr(history, "part_of", None)
     field: Any = model._meta.get_field(part_of) if part_of else model._meta.pk

@@ -38,6 +38,7 @@ PUBLIC = {
         "State",
         "Subject",
         "SubjectOf",
+        "UNKNOWN",
         "WRITE",
         "actor_name",
         "carry_all_out",

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 
 from audit.messages.classes import Subject
-from audit.messages.values import codec
 from audit.models.records import EventRecord
 from audit.pages.changes import history_of, names_of, shown_value
 from audit.subjects import types
-from audit.tracking.folding import Folded, fold
+from audit.tracking.folding import Folded, fold, plain_value
 
 MOST_FOLDED = 20_000
 
@@ -85,7 +83,7 @@ def _values(columns: dict[str, Any], row: Any, folded: Folded, current: Any) -> 
     """Yield the values by history row and events, compared with those of the ``current`` row."""
     compared = {name: each for name, each in columns.items() if not each.primary_key}
     by_events = {
-        name: _plain(compared[name], value)
+        name: plain_value(compared[name], value)
         for name, value in folded.state.items()
         if name in compared
     }
@@ -101,11 +99,3 @@ def _values(columns: dict[str, Any], row: Any, folded: Folded, current: Any) -> 
             agrees=by_events.get(name, by_history[name]) == by_history[name],
             in_row=shown_value(column, in_row, names) if in_row != by_history[name] else None,
         )
-
-
-def _plain(column: Any, value: Any) -> Any:
-    """Return a value of an event in the form that rows have it in, with lists instead of tuples."""
-    try:
-        return codec(Any).dump(column.to_python(value))
-    except ValidationError:
-        return value
