@@ -117,16 +117,19 @@ def update_api_key(command: commands.UpdateApiKey, context: Context) -> ApiKey:
     changed = api_key.change(command.changes())
     if "name" in changed:
         KeyName.renew(api_key)
-    values = command.as_json()
-    changes = {name: values[name] for name in changed}
-    context.emit(events.ApiKeyUpdated(api_key_id=api_key.pk, changes=changes))
+    if changed:
+        values = command.as_json()
+        changes = {name: values[name] for name in changed}
+        context.emit(events.ApiKeyUpdated(api_key_id=api_key.pk, changes=changes))
     return api_key
 
 
 @precondition(commands.UpdateApiKey)
-def check_update(command: commands.UpdateApiKey, context: Context) -> None:
-    """Refuse early what would be refused on execution, before anyone has to approve it."""
-    _check_update(ApiKey.objects.found(pk=command.api_key_id), command, context)
+def check_update(command: commands.UpdateApiKey, context: Context) -> bool:
+    """Refuse early what would be refused on execution; return False if nothing would change."""
+    api_key = ApiKey.objects.found(pk=command.api_key_id)
+    _check_update(api_key, command, context)
+    return bool(api_key.differing(command.changes()))
 
 
 def _check_update(api_key: ApiKey, command: commands.UpdateApiKey, context: Context) -> None:
@@ -242,41 +245,48 @@ def pick_up_secret(command: commands.PickUpSecret, context: Context) -> ApiKey:
 def enable_api_key(command: commands.EnableApiKey, context: Context) -> ApiKey:
     api_key = ApiKey.objects.locked(pk=command.api_key_id)
     _check_not_being_revoked(api_key, context)
-    api_key.enable()
-    context.emit(events.ApiKeyEnabled(api_key_id=api_key.pk))
+    if api_key.enable():
+        context.emit(events.ApiKeyEnabled(api_key_id=api_key.pk))
     return api_key
 
 
 @handles(commands.DisableApiKey, locks=ApiKey)
 def disable_api_key(command: commands.DisableApiKey, context: Context) -> ApiKey:
     api_key = ApiKey.objects.locked(pk=command.api_key_id)
-    api_key.disable()
-    context.emit(events.ApiKeyDisabled(api_key_id=api_key.pk))
+    if api_key.disable():
+        context.emit(events.ApiKeyDisabled(api_key_id=api_key.pk))
     return api_key
 
 
 @handles(commands.DeleteApiKey, locks=ApiKey)
 def delete_api_key(command: commands.DeleteApiKey, context: Context) -> ApiKey:
     api_key = ApiKey.objects.locked(pk=command.api_key_id)
-    api_key.mark_deleted()
-    context.emit(events.ApiKeyDeleted(api_key_id=api_key.pk))
+    if api_key.mark_deleted():
+        context.emit(events.ApiKeyDeleted(api_key_id=api_key.pk))
     return api_key
 
 
 @precondition(commands.EnableApiKey)
-def check_enabling(command: commands.EnableApiKey, context: Context) -> None:
-    """Refuse early what would be refused on execution, before anyone has to approve it."""
+def check_enabling(command: commands.EnableApiKey, context: Context) -> bool:
+    """Refuse early what would be refused on execution; return False if the key is enabled."""
     api_key = ApiKey.objects.found(pk=command.api_key_id)
     api_key.check_not_deleted()
     _check_not_being_revoked(api_key, context)
+    return not api_key.is_enabled
 
 
-@precondition(commands.DisableApiKey, commands.DeleteApiKey)
-def check_is_there(
-    command: commands.DisableApiKey | commands.DeleteApiKey, context: Context
-) -> None:
-    """Refuse commands on a deleted key early, before anyone has to approve them."""
-    ApiKey.objects.found(pk=command.api_key_id).check_not_deleted()
+@precondition(commands.DisableApiKey)
+def check_disabling(command: commands.DisableApiKey, context: Context) -> bool:
+    """Refuse early to disable a deleted key; return False if the key is disabled."""
+    api_key = ApiKey.objects.found(pk=command.api_key_id)
+    api_key.check_not_deleted()
+    return api_key.is_enabled
+
+
+@precondition(commands.DeleteApiKey)
+def check_deletion(command: commands.DeleteApiKey, context: Context) -> bool:
+    """Return False if the key is deleted already."""
+    return ApiKey.objects.found(pk=command.api_key_id).deleted_at is None
 
 
 def _check_rights(api_key: ApiKey, context: Context) -> None:

@@ -3,6 +3,7 @@
 - ``admin``: approval requests, policies and people in the Django admin
 - ``pages``: what the admin shows: the inbox, a request, a policy
 - ``rest``: approval requests and policies over HTTP
+- ``case_files``: what an auditor reads and takes away of requests and their votes
 - ``decisions``: holding a command, votes, execution, break-glass and evidence
 - ``requests``: open requests: lists, eligible approvers, warnings and staleness
 - ``policies``: which policies govern a command, and whether a request meets them

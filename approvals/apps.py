@@ -7,6 +7,7 @@ class ApprovalsConfig(AppConfig):
     name = "approvals"
     verbose_name = "Approvals"
     declares = (
+        "case_files.approvals",
         "decisions.break_glass",
         "decisions.handlers",
         "evolution",

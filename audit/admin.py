@@ -10,11 +10,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from audit.log import standings
+from audit.log.approvals import Decided
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.pages.access import record_or_refuse
 from audit.pages.admin import ReadOnlyAdmin
-from audit.pages.labels import STATUS_CHOICES, status_words, words
-from audit.pages.linked_rows import record_links
+from audit.pages.labels import STATUS_CHOICES, labeled, status_words
+from audit.pages.linked_rows import Leads, record_links
 from audit.pages.local_times import local_time
 
 # With few models, the links in the header and on the start page are enough.
@@ -65,7 +66,7 @@ class RecordAdmin(ReadOnlyAdmin):
 
     @admin.display(description="message")
     def words(self, record: CommandRecord | EventRecord) -> str:
-        return words(record.message_type)
+        return labeled(record.message_type, held_command=_decided(record).held_command)
 
     @admin.display(description="subject")
     def about(self, record: Any) -> str:
@@ -89,8 +90,13 @@ class CommandRecordAdmin(RecordAdmin):
         is_waiting = getattr(record, "is_waiting", None)
         if is_waiting is None:
             is_waiting = bool(standings.waiting([record]))
-        text = '<span class="status status-{}">{}</span>'
-        return format_html(text, record.status, status_words(record.status, is_waiting=is_waiting))
+        approvers = ", ".join(_decided(record).approvers)
+        return format_html(
+            '<span class="status status-{}">{}</span>{}',
+            record.status,
+            status_words(record.status, is_waiting=is_waiting),
+            f" approved by {approvers}" if approvers else "",
+        )
 
     def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
         """Show the status as in the list."""
@@ -119,3 +125,9 @@ class EventRecordAdmin(RecordAdmin):
     @admin.display(description="audit log")
     def leads_to(self, record: Any) -> str:
         return record_links(record) if record.leads.reads_log else "—"
+
+
+def _decided(record: Any) -> Decided:
+    """Return what a record decides. A row of its own page has not been given this."""
+    leads: Leads | None = getattr(record, "leads", None)
+    return leads.decided if leads else Decided()

@@ -40,6 +40,14 @@ def record_drift(command: commands.RecordDrift, context: Context) -> None:
     """Do nothing: the record of the command is its only effect."""
 
 
+@handles(commands.MakeCaseFile)
+def make_case_file(command: commands.MakeCaseFile, context: Context) -> None:
+    """Record the size and SHA-256 of the file, before it is sent."""
+    context.emit(
+        commands.Exported(export_id=command.export_id, rows=command.rows, sha256=command.sha256)
+    )
+
+
 @handles(commands.ViewPage)
 def view_page(command: commands.ViewPage, context: Context) -> None:
     """Do nothing: the record of the command is its only effect."""
@@ -84,7 +92,8 @@ def record_failed_sign_in(command: sessions.RecordFailedSignIn, context: Context
 
 
 @precondition(
-    *(commands.ExportRecords, commands.EndExport, commands.ViewPage, commands.RecordDrift),
+    *(commands.ExportRecords, commands.EndExport, commands.MakeCaseFile, commands.ViewPage),
+    commands.RecordDrift,
     *(sessions.SignIn, sessions.SignOut),
     *(sessions.RecordFailedSignIn, sessions.RecordFailedPasswordChange),
 )

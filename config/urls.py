@@ -7,6 +7,7 @@ from django.urls import include, path, re_path
 
 import apikeys.rest.urls
 import approvals.rest.urls
+from approvals.pages import case_files
 from approvals.pages.inbox.first_page import first_page, landing
 from approvals.pages.portal.views import own_request, own_requests
 from audit.pages.errors import page_not_found
@@ -55,6 +56,12 @@ urlpatterns = [
     path("admin/password_change/", admin.site.admin_view(ChangeOwnPassword.as_view())),
     path("admin/", admin.site.urls),
     path("audit/", include("audit.urls")),
+    path("case-files/case/<uuid:correlation_id>", case_files.of_case, name="case-file-of-case"),
+    path(
+        "case-files/subject/<stored:subject_type>/<stored_path:subject_id>",
+        case_files.of_subject,
+        name="case-file",
+    ),
     path(MIGRATION_PAGE, migration_page, name="from-v1-to-v2"),
     path("docs/errors", error_pages.index, name="errors"),
     path("docs/errors/<slug:name>", error_pages.error, name="error"),

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from apikeys.commands import EnableApiKey
-from apikeys.models.refusals import AlreadyEnabled
+from apikeys.commands import PickUpSecret
+from apikeys.models.refusals import NothingToPickUp
 from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest
 from audit.models.records import CommandRecord
@@ -61,6 +61,6 @@ def test_a_scenario_tells_what_was_held(given, acme, security, ann, bob):
 
 
 def test_a_scenario_tells_what_was_refused(given, first_key, dana, context_of):
-    enable = EnableApiKey(api_key_id=first_key.id)
+    pick_up = PickUpSecret(api_key_id=first_key.id)
 
-    given().when(enable, context=context_of(dana)).then_refused(AlreadyEnabled)
+    given().when(pick_up, context=context_of(dana)).then_refused(NothingToPickUp)

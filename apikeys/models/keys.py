@@ -118,38 +118,37 @@ class ApiKey(LeanModel):
         if self.deleted_at is not None:
             raise refusals.AlreadyDeleted(f"{self} is deleted, and that is final.")
 
-    def enable(self) -> None:
-        """Enable the key.
-
-        :raises AlreadyEnabled: if it is enabled.
-        """
+    def enable(self) -> bool:
+        """Enable the key; return False if it was enabled already."""
         self.check_not_deleted()
         if self.is_enabled:
-            raise refusals.AlreadyEnabled(f"{self} is already enabled.")
+            return False
         self.is_enabled = True
         self.save(update_fields=["is_enabled"])
+        return True
 
-    def disable(self) -> None:
-        """Disable the key, effective from its next request.
-
-        :raises AlreadyDisabled: if it is disabled.
-        """
+    def disable(self) -> bool:
+        """Disable the key, effective from its next request; return False if it was disabled."""
         self.check_not_deleted()
         if not self.is_enabled:
-            raise refusals.AlreadyDisabled(f"{self} is already disabled.")
+            return False
         self.is_enabled = False
         self.save(update_fields=["is_enabled"])
+        return True
+
+    def differing(self, values: dict[str, Any]) -> list[str]:
+        """Return the names of the values that the key does not have already."""
+        return [name for name, value in values.items() if getattr(self, name) != value]
 
     def change(self, values: dict[str, Any]) -> list[str]:
         """Set new values; return the names of those that differ.
 
-        :raises NothingToChange: if all are the same.
         :raises Invalid: if the key would expire before it is valid.
         """
         self.check_not_deleted()
-        changed = [name for name, value in values.items() if getattr(self, name) != value]
+        changed = self.differing(values)
         if not changed:
-            raise refusals.NothingToChange(f"{self} is already as you want it.")
+            return []
         for name in changed:
             setattr(self, name, values[name])
         check_period(self.not_before, self.expires_at)
@@ -214,12 +213,17 @@ class ApiKey(LeanModel):
                 f"{pick_up.until:%Y-%m-%d %H:%M} UTC. To give it up, rotate with replace_pick_up."
             )
 
-    def mark_deleted(self) -> None:
-        """Mark the key as deleted, permanently: the row stays, and all its secrets end now."""
-        self.check_not_deleted()
+    def mark_deleted(self) -> bool:
+        """Mark the key as deleted, permanently: the row stays, and all its secrets end now.
+
+        Return False if it was deleted already.
+        """
+        if self.deleted_at is not None:
+            return False
         self.is_enabled, self.deleted_at = False, database_clock()
         self._end(self.secrets.live(), self.deleted_at)
         self.save(update_fields=["is_enabled", "deleted_at"])
+        return True
 
     def _end(self, secrets: Iterable[ApiKeySecret], end: datetime) -> None:
         """End these secrets, and any claim to the next one."""

@@ -40,11 +40,11 @@ class ApiKeyViewSet(CommandViewSet):
         shown = reading.presented(found.rows)
         return Response(body(request, query, shown, cursor=found.cursor))
 
-    @documented("retrieve_api_key", gives=ApiKeyResource, always=("ETag",))
+    @documented("retrieve_api_key", gives=ApiKeyResource)
     def retrieve(self, request: Request, api_key_id: UUID) -> Response:
         """Return one key. Send its ETag in If-Match to protect a write from concurrent changes."""
         found = reading.visible_key(self.actor, api_key_id)
-        return Response(reading.present(found), headers={"ETag": reading.etag(found)})
+        return Response(reading.present(found))
 
     @_revealing(
         "create_api_key",
@@ -63,7 +63,6 @@ class ApiKeyViewSet(CommandViewSet):
         raises=(
             BeyondOwnRights,
             refusals.AlreadyDeleted,
-            refusals.NothingToChange,
             refusals.RevocationWaiting,
             SimilarName,
         ),
@@ -106,18 +105,18 @@ class ApiKeyViewSet(CommandViewSet):
 
     @_command(
         "enable_api_key",
-        raises=(refusals.AlreadyEnabled, refusals.AlreadyDeleted, refusals.RevocationWaiting),
+        raises=(refusals.AlreadyDeleted, refusals.RevocationWaiting),
     )
     def enable(self, request: Request, api_key_id: UUID) -> Response:
         """Enable a key."""
         return self.send(commands.EnableApiKey, api_key_id=api_key_id)
 
-    @_command("disable_api_key", raises=(refusals.AlreadyDisabled, refusals.AlreadyDeleted))
+    @_command("disable_api_key", raises=(refusals.AlreadyDeleted,))
     def disable(self, request: Request, api_key_id: UUID) -> Response:
         """Disable a key, effective from its next request."""
         return self.send(commands.DisableApiKey, api_key_id=api_key_id)
 
-    @_command("delete_api_key", raises=(refusals.AlreadyDeleted,))
+    @_command("delete_api_key")
     def destroy(self, request: Request, api_key_id: UUID) -> Response:
         """Delete a key permanently; its secrets stop working."""
         return self.send(commands.DeleteApiKey, api_key_id=api_key_id)
@@ -126,7 +125,11 @@ class ApiKeyViewSet(CommandViewSet):
         """Read the details of the key with the COMMIT of the command."""
         return reading.prefetched(command.api_key_id)
 
-    def represent(self, completed: Completed) -> Any:
-        """Return the key; if a secret was made, with the secret, which is null on a repeat."""
+    def represent(self, completed: Completed) -> ApiKeyResource:
+        """Return the key."""
         (shown,) = reading.presented([completed.result])
+        return shown
+
+    def with_secret(self, shown: ApiKeyResource, completed: Completed) -> Any:
+        """Return the key; if a secret was made, with the secret, which is null on a repeat."""
         return with_secret(shown, completed) if self.action in _REVEALING else shown

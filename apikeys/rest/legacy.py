@@ -1,5 +1,6 @@
 """The API key endpoints of version 1, with the shapes and codes that its clients expect."""
 
+import re
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -12,13 +13,29 @@ from rest_framework.response import Response
 from apikeys.commands import CreateApiKey, DeleteApiKey, DisableApiKey, EnableApiKey, UpdateApiKey
 from apikeys.models import refusals
 from apikeys.rest.listing import visible_to
-from apikeys.rest.reading import etag, visible_key, whose
+from apikeys.rest.reading import visible_key, whose
 from apikeys.rest.resources import LegacyApiKey, LegacyApiKeyWithSecret, LegacyPostponed, legacy
 from apikeys.rest.serializers import LegacyCreateInput, LegacyRenameInput
 from apikeys.rights import BeyondOwnRights
-from audit.domain import Completed, NotFound, Postponed
+from audit.domain import (
+    Command,
+    Completed,
+    Conflict,
+    Context,
+    FieldError,
+    Invalid,
+    NotFound,
+    Postponed,
+)
 from audit.rest import CommandViewSet, ExceptionHandler, JSONParser, documented, plain
 
+_ETAG = re.compile(r'"([0-9]{1,18})"')
+_UNCHANGED: dict[str, tuple[type[Conflict], str]] = {
+    "partial_update": (refusals.NothingToChange, "as you want it"),
+    "enable": (refusals.AlreadyEnabled, "enabled"),
+    "disable": (refusals.AlreadyDisabled, "disabled"),
+    "destroy": (refusals.AlreadyDeleted, "deleted"),
+}
 _command = partial(documented, gives=LegacyApiKey, is_command=True)
 
 
@@ -29,6 +46,7 @@ class LegacyApiKeyViewSet(CommandViewSet):
     channel = "v1"
     postponed_shape = LegacyPostponed
     refuses_misfits = False
+    is_conditional = False
     parser_classes = (JSONParser,)
 
     @documented("list_api_keys", gives=list[LegacyApiKey])
@@ -44,7 +62,7 @@ class LegacyApiKeyViewSet(CommandViewSet):
         found = visible_key(self.actor, api_key_id)
         if found.api_key.deleted_at is not None:
             raise Http404
-        return Response(legacy(found.api_key), headers={"ETag": etag(found)})
+        return Response(legacy(found.api_key), headers={"ETag": f'"{found.version}"'})
 
     @documented(
         "create_api_key",
@@ -85,8 +103,22 @@ class LegacyApiKeyViewSet(CommandViewSet):
     def get_exception_handler(self) -> ExceptionHandler:
         return _plain
 
+    def set_condition(self, context: Context, command: Command) -> None:
+        """Set the number that If-Match names: version 1 has ETags of the form "3"."""
+        etag = self.request.headers.get("If-Match", "*")
+        match = _ETAG.fullmatch(etag)
+        if match is None and etag != "*":
+            message = "must be an ETag as we gave it, with its quotes"
+            raise Invalid(errors=[FieldError("If-Match", "invalid", message)])
+        context.expected_number = int(match[1]) if match else None
+
     def represent(self, completed: Completed) -> Any:
-        """Return the key; after creation with its secret, which is null on a repeat."""
+        """Return the key; after creation with its secret, which is null on a repeat.
+
+        :raises Conflict: if nothing was changed, which version 1 always refused.
+        """
+        if completed.is_unchanged:
+            raise _refusal(self.action, completed)
         key = legacy(completed.result)
         return {**key, "secret": completed.secret} if self.action == "create" else key
 
@@ -96,6 +128,14 @@ class LegacyApiKeyViewSet(CommandViewSet):
         if self.action == "create":
             body["id"] = str(postponed.result_id)
         return body
+
+
+def _refusal(action: str, completed: Completed) -> Conflict:
+    """Return the error of version 1 for a command that changed nothing."""
+    kind, state = _UNCHANGED[action]
+    refusal = kind(f"{completed.result} is already {state}.")
+    refusal.command_id = completed.command_id
+    return refusal
 
 
 def _plain(error: Exception, context: dict[str, Any]) -> Response:

@@ -47,6 +47,11 @@ class KeyInContext(NamedTuple):
     api_key: ApiKey
     details: KeyDetails
 
+    @property
+    def version(self) -> int:
+        """The number of the key's last event."""
+        return self.details.number or 0
+
 
 def visible_key(actor: Actor, api_key_id: UUID) -> KeyInContext:
     """Return a key of the customers that the caller acts for, including deleted ones.
@@ -86,6 +91,7 @@ def present(found: KeyInContext) -> ApiKeyResource:
         api_key,
         id=str(api_key.pk),
         url=address("v2-key", "api_key_id", api_key.pk),
+        version=found.version,
         state=api_key.state_at(timezone.now()).value,
         enabled=api_key.is_enabled,
         scopes=list(api_key.scopes),
@@ -98,11 +104,6 @@ def present(found: KeyInContext) -> ApiKeyResource:
         pick_up=_pick_up(*details.pick_up) if details.pick_up else None,
         pending_approvals=present_pending(read_pending(details.pending)),
     )
-
-
-def etag(found: KeyInContext) -> str:
-    """Return the stream number of a key as an ETag, for If-Match."""
-    return f'"{found.details.number or 0}"'
 
 
 def whose(actor: Actor) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, NotRequired, TypedDict
 
 from apikeys.models import ApiKey, Environment, State
-from audit.rest import ActorReference, Address, PendingApproval, Uuid, one_of, resource
+from audit.rest import ActorReference, Address, PendingApproval, Uuid, Version, one_of, resource
 
 
 class OwnerResource(TypedDict):
@@ -34,6 +34,7 @@ class ApiKeyResource(TypedDict):
 
     id: Uuid
     url: Address
+    version: Version
     name: str
     description: str
     environment: Annotated[str, one_of(Environment.values)]

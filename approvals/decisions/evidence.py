@@ -1,5 +1,6 @@
 """Evidence of the decision on one request, gathered for a signed file."""
 
+import json
 from collections.abc import Collection
 from typing import Any
 
@@ -12,6 +13,7 @@ from approvals.models import ApprovalRequest, Decision, Vote
 from approvals.policies import effective
 from approvals.sealing import evidence_files
 from approvals.sealing.payloads import Unloadable
+from audit.messages.exceptions import Conflict
 from audit.models.records import CommandRecord, EventRecord
 
 
@@ -28,19 +30,31 @@ _RECORD = _names(CommandRecord, without=("fingerprint",))
 _EVENT = _names(EventRecord)
 
 
-class Disagreement(Exception):
+class EvidenceDisagrees(Conflict):
     """The parts of the evidence do not fit together, so it is not signed."""
+
+    title = "Evidence disagrees"
+    remedy = "Inform the operators: the database was changed outside Countersign."
 
 
 def write(request: ApprovalRequest) -> bytes:
     """Return the signed evidence of a request.
 
-    :raises Disagreement: if its state, its votes and the log do not fit together.
+    :raises EvidenceDisagrees: if its state, its votes and the log do not fit together.
     """
     gathered = gather(request)
     if found := problems_of(request, gathered):
-        raise Disagreement("; ".join(found))
+        raise EvidenceDisagrees("; ".join(found))
     return evidence_files.write(gathered, seed=settings.APPROVALS_EVIDENCE_KEY)
+
+
+def signed(request: ApprovalRequest) -> dict[str, Any]:
+    """Return the signed evidence of a request as the JSON object that the file contains.
+
+    :raises EvidenceDisagrees: if its state, its votes and the log do not fit together.
+    """
+    content: dict[str, Any] = json.loads(write(request))
+    return content
 
 
 def problems_of(request: ApprovalRequest, gathered: dict[str, Any]) -> list[str]:
@@ -75,8 +89,8 @@ def gather(request: ApprovalRequest) -> dict[str, Any]:
         "requirements": request.requirements,
         "effective_requirements": request.required,
         "votes": [_vote(vote, counts=vote.pk in counting) for vote in votes],
-        "records": [_columns(each, _RECORD) for each in records],
-        "events": [_columns(each, _EVENT) for each in events.order_by("position")],
+        "records": [record_columns(each) for each in records],
+        "events": [event_columns(each) for each in events.order_by("position")],
     }
 
 
@@ -91,6 +105,16 @@ def _command(request: ApprovalRequest) -> tuple[dict[str, Any] | None, str]:
         "values": command.as_json(),
     }
     return content, ""
+
+
+def record_columns(record: CommandRecord) -> dict[str, Any]:
+    """Return every column of a command record except its fingerprint, as JSON."""
+    return _columns(record, _RECORD)
+
+
+def event_columns(event: EventRecord) -> dict[str, Any]:
+    """Return every column of an event record, as JSON."""
+    return _columns(event, _EVENT)
 
 
 def records_of(request: ApprovalRequest) -> list[CommandRecord]:

@@ -13,7 +13,7 @@ from audit.bus.context import Context
 from audit.bus.middleware import Next
 from audit.messages.characters import actor_name
 from audit.messages.classes import Command
-from audit.messages.exceptions import Conflict, FieldError, Invalid
+from audit.messages.exceptions import Conflict, Deadlocked, FieldError, Invalid
 from audit.messages.outcomes import Completed, Outcome, Postponed
 from audit.rest.openapi.operations import refuses_with
 
@@ -55,6 +55,8 @@ def hold_for_approval(command: Command, context: Context, call_next: Next) -> Ou
     context.decision = verdict.decision
     if verdict.effect is Effect.ALLOW:
         return _executed(command, context, call_next)
+    if not handling.check_precondition(command, context):
+        return _unchanged(command, context, call_next)
     context.decision["requirements"] = verdict.requirements
     return _hold(command, context, verdict.requirements)
 
@@ -66,8 +68,18 @@ def _executed(command: Command, context: Context, call_next: Next) -> Outcome:
     return outcome
 
 
+def _unchanged(command: Command, context: Context, call_next: Next) -> Outcome:
+    """Execute a command that needs approval but changes nothing.
+
+    :raises Deadlocked: if it has changed something, since the subject has just been changed.
+    """
+    outcome = call_next(command, context)
+    if context.events:
+        raise Deadlocked
+    return outcome
+
+
 def _hold(command: Command, context: Context, requirements: dict[str, Any]) -> Postponed:
-    handling.check_precondition(command, context)
     options = requirements["options"]
     if options["requester_reason_required"] and not context.reason.strip():
         raise Invalid(errors=[FieldError("reason", "required", "is required by a policy")])

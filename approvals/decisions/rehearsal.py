@@ -54,7 +54,7 @@ def rehearse(request: ApprovalRequest, command: Command, *, timeout: timedelta) 
         expected_number=request.subject_number,
         accepts=lambda number: staleness.is_current(request, number=number),
         trial=Trial(
-            look=lambda: subjects.present_values(request.subject_reference), timeout=timeout
+            look=lambda _: subjects.present_values(request.subject_reference), timeout=timeout
         ),
     )
     is_unfinished = False

@@ -14,7 +14,7 @@ from approvals.models.indexes import CONSTRAINTS_OF_POLICIES
 from approvals.models.managers import PolicyManager
 from approvals.models.seals import PolicySeal
 from audit.messages.characters import quoted
-from audit.messages.exceptions import Conflict, Forbidden
+from audit.messages.exceptions import Forbidden
 from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
 
@@ -24,12 +24,6 @@ IS_GOVERNED = """(
     SELECT EXISTS (SELECT FROM approvals_policy WHERE governs = ANY(names) AND is_enabled)
         OR EXISTS (SELECT FROM approvals_policyseal WHERE governs = ANY(names))
     FROM (SELECT %s::text[]) AS given (names))"""
-
-
-class AlreadyDisabled(Conflict):
-    """The policy is already disabled."""
-
-    remedy = "No action is needed."
 
 
 class PolicyAltered(Forbidden):
@@ -190,23 +184,20 @@ class Policy(models.Model):
         self.save()
         self.seal()
 
-    def disable(self) -> None:
-        """Disable the policy, as the next version, and seal it.
+    def has(self, columns: Mapping[str, Any], rules: Iterable[tuple[int, int]]) -> bool:
+        """Return True if the columns have these values, and the rules these groups and quorums."""
+        present = sorted((rule.group_id, rule.quorum) for rule in self.present_rules())
+        is_same = all(getattr(self, name) == value for name, value in columns.items())
+        return is_same and present == sorted(rules)
 
-        :raises AlreadyDisabled: if it is disabled.
-        """
-        self.check_enabled()
+    def disable(self) -> bool:
+        """Disable the policy, as the next version, and seal it; return False if it was disabled."""
+        if not self.is_enabled:
+            return False
         self.is_enabled, self.version = False, self.version + 1
         self.save(update_fields=["is_enabled", "version"])
         self.seal()
-
-    def check_enabled(self) -> None:
-        """Check that the policy is enabled.
-
-        :raises AlreadyDisabled: if it is disabled.
-        """
-        if not self.is_enabled:
-            raise AlreadyDisabled
+        return True
 
 
 class Rule(models.Model):

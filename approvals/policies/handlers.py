@@ -37,6 +37,8 @@ def create_policy(command: commands.CreatePolicy, context: Context) -> Policy:
 def edit_policy(command: commands.EditPolicy, context: Context) -> Policy:
     policy = _locked(command.policy_id)
     check_policy(command)
+    if _is_as_drafted(policy, command):
+        return policy
     for rule in policy.rules.filter(is_dropped=False):
         rule.drop()
     _add_rules(policy, command)
@@ -50,23 +52,25 @@ def edit_policy(command: commands.EditPolicy, context: Context) -> Policy:
 @handles(commands.DisablePolicy)
 def disable_policy(command: commands.DisablePolicy, context: Context) -> Policy:
     policy = _locked(command.policy_id)
-    policy.disable()
-    context.emit(commands.PolicyDisabled(policy_id=policy.pk))
+    if policy.disable():
+        context.emit(commands.PolicyDisabled(policy_id=policy.pk))
     return policy
 
 
 @precondition(commands.CreatePolicy, commands.EditPolicy)
-def check_draft(command: commands.PolicyDraft, context: Context) -> None:
-    """Refuse early what would be refused on execution, before anyone has to approve it."""
+def check_draft(command: commands.PolicyDraft, context: Context) -> bool:
+    """Refuse early what would be refused on execution; return False if nothing would change."""
+    edited = None
     if isinstance(command, commands.EditPolicy):
-        Policy.objects.get(pk=command.policy_id)
+        edited = Policy.objects.get(pk=command.policy_id)
     check_policy(command)
+    return edited is None or not _is_as_drafted(edited, command)
 
 
 @precondition(commands.DisablePolicy)
-def check_is_enabled(command: commands.DisablePolicy, context: Context) -> None:
-    """Refuse early to disable a missing or disabled policy, before anyone has to approve it."""
-    Policy.objects.get(pk=command.policy_id).check_enabled()
+def check_is_enabled(command: commands.DisablePolicy, context: Context) -> bool:
+    """Refuse early to disable a missing policy; return False if it is disabled already."""
+    return Policy.objects.get(pk=command.policy_id).is_enabled
 
 
 def check_policy(command: commands.PolicyDraft) -> None:
@@ -187,6 +191,11 @@ def _unsatisfiable(message: str, *, requester: int | None) -> Invalid:
             f" when {actor_name(str(get_user_model().objects.get(pk=requester)))} is the requester"
         )
     return Invalid(errors=[FieldError("quorums", "unsatisfiable", message)])
+
+
+def _is_as_drafted(policy: Policy, command: commands.PolicyDraft) -> bool:
+    rules = zip(command.groups, command.quorums, strict=True)
+    return not policy.problem and policy.has(command.columns(), rules)
 
 
 def _locked(policy_id: UUID) -> Policy:

@@ -39,7 +39,7 @@ class Evaluated(QuerySet[ApprovalRequest]):
         return bool(self if self._result_cache is not None else self[:1].ids())
 
     def ids(self) -> list[UUID]:
-        """Return the ids; of requests that are certain, no more is read."""
+        """Return the ids; requests that are certain are not read in full."""
         if self.query.is_empty():
             return []
         pairs = self._unlimited().values_list("pk", "is_certain")

@@ -6,8 +6,7 @@ from functools import partial, reduce
 from operator import or_
 from typing import Any
 
-from django.db.models import Case, OuterRef, Q, QuerySet, Subquery, TextField, When
-from django.db.models.functions import Cast, Coalesce
+from django.db.models import Case, Q, QuerySet, When
 
 from approvals.models import ApprovalRequest, State
 from approvals.models.states import in_state
@@ -16,7 +15,6 @@ from approvals.requests.approvers import needing_vote
 from approvals.requests.evaluated import Evaluated
 from audit.actors.actors import Actor
 from audit.messages.classes import Subject
-from audit.models.records import StreamHead
 
 
 def found_by(query: dict[str, Any], *, actor: Actor) -> QuerySet[ApprovalRequest]:
@@ -59,15 +57,6 @@ def row_problems() -> Iterator[str]:
     for request in altered():
         why = "was altered in the database" if request.row_seal else "has no seal"
         yield f"The {request} {why}: it is set aside."
-
-
-def with_numbers(requests: QuerySet[ApprovalRequest]) -> QuerySet[ApprovalRequest]:
-    """Read the number of each request's last event, its cached property, with its row."""
-    heads = StreamHead.objects.filter(
-        subject_type="approval-request", subject_id=Cast(OuterRef("pk"), TextField())
-    )
-    numbers = {"number": Coalesce(Subquery(heads.values("number")), 0)}
-    return requests.annotate(**numbers)
 
 
 def needing_vote_of(actor: Actor) -> Evaluated:

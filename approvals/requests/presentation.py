@@ -1,6 +1,6 @@
 """Approval requests as approvers see them: the command, the progress, and who may decide."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -200,6 +200,23 @@ def sentence_of(request: ApprovalRequest, *, actor: Actor) -> str:
     command, _ = _open(request)
     edits = _edits([request], [command])
     return _sentence(command, _subjects([command], actor=actor), edits.get(request.pk, ""))
+
+
+def sentences_of(
+    requests: Sequence[ApprovalRequest], *, actor: Actor, rows: Mapping[Subject, Model]
+) -> list[str]:
+    """Return the requested commands, each in one sentence: one query for each subject type.
+
+    ``rows`` are subjects that are already read.
+    """
+    commands = [_open(request)[0] for request in requests]
+    edits = _edits(requests, commands)
+    missing = [each for each in commands if each and each.subject_reference() not in rows]
+    known = {**rows, **_subjects(missing, actor=actor)}
+    return [
+        _sentence(command, known, edits.get(request.pk, ""))
+        for request, command in zip(requests, commands, strict=True)
+    ]
 
 
 def state_words(request: ApprovalRequest) -> str:

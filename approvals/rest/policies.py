@@ -15,14 +15,16 @@ from rest_framework.response import Response
 from rest_framework.status import HTTP_201_CREATED
 
 from approvals.models import Effect, Policy, Rule
-from approvals.models.policies import AlreadyDisabled
 from approvals.policies import conditions
 from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
 from approvals.rest import resources
+from audit.bus import store
+from audit.messages.classes import Subject
 from audit.messages.exceptions import Forbidden, NotFound
 from audit.messages.outcomes import Completed
 from audit.rest.openapi.operations import documented
 from audit.rest.viewsets.commands import CommandInput, CommandViewSet
+from audit.subjects.streams import with_numbers
 
 
 class GroupField(serializers.SlugRelatedField):
@@ -103,12 +105,12 @@ class PolicyViewSet(CommandViewSet):
     def list(self, request: Request) -> Response:
         """List policies, sorted by the commands that they govern."""
         policies = self._visible().order_by("governs", "pk")
-        return Response({"results": [resources.policy(policy) for policy in policies]})
+        return Response({"results": [_with_number(policy) for policy in policies]})
 
     @documented("retrieve_policy", gives=resources.PolicyResource)
     def retrieve(self, request: Request, policy_id: UUID) -> Response:
         """Return one policy."""
-        return Response(resources.policy(get_object_or_404(self._visible(), pk=policy_id)))
+        return Response(_with_number(get_object_or_404(self._visible(), pk=policy_id)))
 
     @_command(
         "create_policy", takes=PolicyInput, succeeds_with=HTTP_201_CREATED, raises=(NotFound,)
@@ -122,13 +124,15 @@ class PolicyViewSet(CommandViewSet):
         """Propose a change of a policy."""
         return self.send(EditPolicy, policy_id=policy_id)
 
-    @_command("disable_policy", raises=(AlreadyDisabled,))
+    @_command("disable_policy")
     def disable(self, request: Request, policy_id: UUID) -> Response:
         """Propose to disable a policy."""
         return self.send(DisablePolicy, policy_id=policy_id)
 
     def represent(self, completed: Completed) -> resources.PolicyResource:
-        return resources.policy(completed.result)
+        policy: Policy = completed.result
+        number = store.current_number(Subject("policy", str(policy.pk)))
+        return resources.policy(policy, number=number)
 
     def _visible(self) -> QuerySet[Policy]:
         actor = self.actor
@@ -136,4 +140,8 @@ class PolicyViewSet(CommandViewSet):
             raise Forbidden
         rules = Rule.objects.select_related("group")
         policies = Policy.objects.prefetch_related(Prefetch("rules", queryset=rules), "seals")
-        return actor.confine(policies, also=Q(tenant=""))
+        return actor.confine(with_numbers(policies), also=Q(tenant=""))
+
+
+def _with_number(policy: Any) -> resources.PolicyResource:
+    return resources.policy(policy, number=policy.number)

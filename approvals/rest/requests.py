@@ -4,14 +4,15 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from typing import Any, Literal, NotRequired, TypedDict
-from urllib.parse import quote
 from uuid import UUID
 
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from approvals.decisions import evidence
 from approvals.decisions.commands import (
     Approve,
     Comment,
@@ -22,21 +23,27 @@ from approvals.decisions.commands import (
     TakeBack,
     Withdraw,
 )
+from approvals.decisions.evidence import EvidenceDisagrees
 from approvals.models import ApprovalRequest, State, refusals
 from approvals.requests import effects, listing
 from approvals.requests.presentation import present
 from approvals.requests.resubmission import resubmitted
 from approvals.rest import resources
 from approvals.sealing import payloads
+from audit.actors.scopes import InsufficientScope
+from audit.bus import store
 from audit.entry.requests import LONGEST_REASON
 from audit.log.orders import Key, Order
-from audit.messages.exceptions import CommandError
+from audit.log.visibility import VIEW_LOG
+from audit.messages.classes import Subject
+from audit.messages.exceptions import CommandError, Forbidden
 from audit.messages.outcomes import Completed
 from audit.rest.listing import ListQuery, body, page
 from audit.rest.openapi.operations import Method, documented
 from audit.rest.parameters import MessageTypeField, SubjectField
 from audit.rest.references import CommandReference, status_url
 from audit.rest.viewsets.commands import CommandInput, CommandViewSet
+from audit.subjects.streams import with_numbers
 
 
 class ApprovalRequestListQuery(ListQuery):
@@ -184,18 +191,29 @@ class ApprovalRequestViewSet(CommandViewSet):
         """List requests, newest first."""
         query = ApprovalRequestListQuery.of(request)
         actor = self.actor
-        found = page(listing.found_by(query, actor=actor), query)
+        found = page(with_numbers(listing.found_by(query, actor=actor)), query)
         rows = [resources.approval_request_in_list(row) for row in present(found.rows, actor=actor)]
         return Response(body(request, query, rows, cursor=found.cursor))
 
-    @documented(
-        "retrieve_approval_request", gives=resources.ApprovalRequestResource, always=("ETag",)
-    )
+    @documented("retrieve_approval_request", gives=resources.ApprovalRequestResource)
     def retrieve(self, request: Request, approval_request_id: UUID) -> Response:
-        """Return one request. Its ETag is the digest that a decision has to name."""
-        visible = listing.with_numbers(listing.visible_to(self.actor))
-        found = get_object_or_404(visible, pk=approval_request_id)
-        return Response(self._detail(found), headers={"ETag": f'"{quote(found.digest)}"'})
+        """Return one request."""
+        visible = with_numbers(listing.visible_to(self.actor))
+        return Response(self._detail(get_object_or_404(visible, pk=approval_request_id)))
+
+    @documented(
+        "retrieve_evidence_of_approval_request",
+        gives=resources.EvidenceFile,
+        raises=(EvidenceDisagrees, Forbidden, InsufficientScope),
+    )
+    def evidence(self, request: Request, approval_request_id: UUID) -> HttpResponse:
+        """Return the signed evidence of one request, for callers who may read the audit log.
+
+        Save the body as it is, for `manage.py approvals_verify`: these bytes are signed.
+        """
+        self.actor.require(VIEW_LOG)
+        found = get_object_or_404(listing.visible_to(self.actor), pk=approval_request_id)
+        return HttpResponse(evidence.write(found), content_type="application/json")
 
     @_vote("approve", takes=VoteInput, raises=(*_VOTE, refusals.NoReasonGiven, *_PAYLOAD))
     def approve(self, request: Request, approval_request_id: UUID) -> Response:
@@ -275,7 +293,10 @@ class ApprovalRequestViewSet(CommandViewSet):
     def represent(self, completed: Completed) -> resources.ApprovalRequestResource | CarriedOut:
         """Return the updated request, or the outcome of a resubmitted command."""
         if isinstance(completed.result, ApprovalRequest):
-            return self._detail(completed.result)
+            request = completed.result
+            # Not the number that the handler may have read before it emitted its event.
+            request.number = store.current_number(Subject("approval-request", str(request.pk)))
+            return self._detail(request)
         return _outcome(completed)
 
     def _detail(self, request: ApprovalRequest) -> resources.ApprovalRequestResource:

@@ -20,6 +20,8 @@ from audit.rest.references import (
     Keyword,
     Reference,
     Uuid,
+    Version,
+    address,
     one_of,
     reference,
     resource,
@@ -48,6 +50,15 @@ class VoteResource(TypedDict):
     comment: str
     cast_at: datetime
     stands: bool
+
+
+class EvidenceFile(TypedDict):
+    """Evidence of a request, signed with Ed25519: exactly the bytes of the body are signed."""
+
+    format: str
+    evidence: dict[str, Any]
+    public_key: str
+    signature: str
 
 
 class CommentResource(TypedDict):
@@ -84,6 +95,7 @@ class ApprovalRequestInList(TypedDict):
 
     id: Uuid
     url: Address
+    version: Version
     state: Annotated[str, one_of([*State.values, ALTERED])]
     what: Annotated[str | None, "The effect in one sentence; null if it cannot be verified."]
     problem: Annotated[str | None, "The reason why it cannot be verified."]
@@ -135,6 +147,8 @@ class PolicyResource(TypedDict):
     """A policy: commands that are held, forbidden or allowed, and their approvers."""
 
     id: Uuid
+    url: Address
+    version: Version
     governs: str
     tenant: str | None
     condition: str
@@ -149,7 +163,6 @@ class PolicyResource(TypedDict):
     execute_within: Duration | None
     one_open_request: bool
     enabled: bool
-    version: int
     problem: Annotated[str | None, "The reason why what it governs is refused: it was altered."]
 
 
@@ -194,6 +207,7 @@ def approval_request_in_list(presented: Presented) -> ApprovalRequestInList:
         request,
         id=str(request.pk),
         url=request_url(request.pk),
+        version=request.number,
         state=request.present_state,
         what=None if presented.problem else presented.sentence,
         problem=presented.problem or None,
@@ -207,13 +221,18 @@ def approval_request_in_list(presented: Presented) -> ApprovalRequestInList:
     )
 
 
-def policy(found: Policy) -> PolicyResource:
-    """Return the JSON of a policy, whose rules and groups are already fetched."""
+def policy(found: Policy, *, number: int) -> PolicyResource:
+    """Return the JSON of a policy, whose rules and groups are already fetched.
+
+    ``number`` is that of its last event.
+    """
     lengths = {name: _duration(getattr(found, name)) for name in _LENGTHS}
     return resource(
         PolicyResource,
         found,
         id=str(found.pk),
+        url=address("policy", "policy_id", found.pk),
+        version=number,
         tenant=found.tenant or None,
         rules=_rules(found.present_rules()),
         enabled=found.is_enabled,

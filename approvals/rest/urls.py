@@ -19,6 +19,7 @@ v2 = [
             *("withdraw", "retry", "raise-again"),
         )
     ),
+    path(f"{_item}/evidence", _requests({"get": "evidence"}), name="evidence"),
     path(f"{_item}/comments", _requests({"post": "comment"}), name="comments"),
     path("policies", _policies({"get": "list", "post": "create"}), name="policies"),
     path(

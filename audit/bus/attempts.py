@@ -4,7 +4,6 @@ import hashlib
 import hmac
 import json
 import time
-from collections.abc import Callable
 from copy import copy
 from dataclasses import replace
 from typing import Any
@@ -13,10 +12,11 @@ from django.conf import settings
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
+from audit.bus import authorization
 from audit.bus.context import Context
 from audit.bus.store import Emitted, Opening
 from audit.messages import exceptions
-from audit.messages.classes import NO_SUBJECT, Command, secret_fields
+from audit.messages.classes import NO_SUBJECT, Command, generated_fields, secret_fields
 from audit.messages.exceptions import CommandError, Invalid
 from audit.messages.outcomes import Outcome, Postponed
 from audit.messages.text import clean_text
@@ -29,19 +29,9 @@ _MOST_ERRORS = 50
 
 
 class Attempt:
-    """A command with its context, from its arrival until it is settled.
+    """A command with its context, from its arrival until it is settled."""
 
-    ``accepts`` returns True for a number of the subject that is as good as the expected one.
-    """
-
-    def __init__(
-        self,
-        command: Command,
-        context: Context,
-        *,
-        accepts: Callable[[int], bool] | None = None,
-    ) -> None:
-        self._accepts = accepts
+    def __init__(self, command: Command, context: Context) -> None:
         self.command = command
         self.subject = command.subject_reference()
         self.fingerprint = fingerprint(command)
@@ -74,22 +64,60 @@ class Attempt:
         """Set the number and the tenant of the subject.
 
         :raises NotFound: if it belongs to a tenant that the actor may not see.
-        :raises PreconditionFailed: if it is not at the number that the caller expects.
+        :raises Forbidden: the same, if the actor may not send such commands at all: as if the
+            subject were missing.
+        :raises PreconditionFailed: if it is not at a number that the caller expects.
         """
         context, self.xid = self.context, opening.xid
         context.subject_number, context.facts = opening.number, opening.facts
         touched = [tenant for tenant in (opening.tenant, self.command.named_tenant()) if tenant]
-        if not all(context.actor.may_see(tenant) for tenant in touched):
-            raise exceptions.NotFound(not_found_message(context))
+        is_hidden = not all(context.actor.may_see(tenant) for tenant in touched)
+        # Before any policy decides: it would decide differently on what is missing.
+        if is_hidden or (opening.tenant is None and self._needs_tenant()):
+            raise self._not_found()
         if touched:
             context.tenant = touched[0]
         elif context.subject and types.subject_type(context.subject.type):
             # A subject without a tenant, such as a policy, does not get the actor's tenant.
             context.tenant = ""
-        if context.expected_number not in (None, opening.number):
-            if self._accepts is None or not self._accepts(opening.number):
-                raise exceptions.PreconditionFailed
-            context.expected_number = opening.number
+        self._expect(opening.number)
+
+    def _needs_tenant(self) -> bool:
+        """Return True if the subject should have a tenant already, as far as declarations say."""
+        found = types.subject_type(self.subject.type) if self.subject else None
+        is_new = self.command.tenant_field or self._is_created()
+        return bool(found and found.tenant_field and not is_new)
+
+    def _is_created(self) -> bool:
+        """Return True if the command creates its subject."""
+        declared = self.command.subject
+        return bool(declared and declared.id_field in generated_fields(type(self.command)))
+
+    def _expect(self, number: int) -> None:
+        context = self.context
+        if context.expected_number is None and context.accepts is None:
+            return
+        if context.expected_number == number:
+            return
+        if context.accepts is None or not context.accepts(number):
+            raise self._not_found() if self._is_missing() else exceptions.PreconditionFailed()
+        context.expected_number = number
+
+    def _is_missing(self) -> bool:
+        """Return True if there is no row for the subject, and the command does not create it."""
+        subject = self.subject
+        found = types.subject_type(subject.type) if subject else None
+        if not (subject and found) or self._is_created():
+            return False
+        return found.load(subject.id) is None
+
+    def _not_found(self) -> exceptions.NotFound:
+        """Return the error for a subject that is missing, or that the actor may not see.
+
+        :raises Forbidden: if the actor may not send such commands at all.
+        """
+        authorization.check(self.command, self.context.actor)
+        return exceptions.NotFound(not_found_message(self.context))
 
     @property
     def status(self) -> Status:

@@ -3,6 +3,7 @@
 from django.apps import apps
 
 from audit.actors import scopes
+from audit.actors.actors import Actor
 from audit.bus import handling
 from audit.bus.context import Context
 from audit.bus.middleware import Next
@@ -15,10 +16,18 @@ def authorize(command: Command, context: Context, call_next: Next) -> Outcome:
 
     :raises Forbidden: if the actor does not.
     """
-    if command.required_permission is not None:
-        context.actor.require(command.required_permission)
-    context.actor.require_any_scope(scopes_for(type(command)))
+    check(command, context.actor)
     return call_next(command, context)
+
+
+def check(command: Command, actor: Actor) -> None:
+    """Check that an actor has the permission and a scope for the command.
+
+    :raises Forbidden: if the actor does not.
+    """
+    if command.required_permission is not None:
+        actor.require(command.required_permission)
+    actor.require_any_scope(scopes_for(type(command)))
 
 
 def scopes_for(command_class: type[Command]) -> frozenset[str]:

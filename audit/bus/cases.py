@@ -40,7 +40,7 @@ def inherited(given: Context, parent: Context) -> Context:
     """Return a context for a command that is dispatched inside the parent, in its case."""
     context = replace(given, idempotency_key=None)
     if given is parent:
-        context.expected_number = None
+        context.expected_number = context.accepts = None
     context.correlation_id, context.causation_id = parent.correlation_id, parent.command_id
     context.tenant = parent.tenant
     return context

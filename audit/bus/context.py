@@ -1,6 +1,6 @@
 """The context of a dispatch: actor, channel, reason and request, and its results so far."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -31,7 +31,8 @@ class Context:
     """The actor, channel and reason of a command, and what the bus adds while it runs.
 
     Callers set the first group of fields. The bus sets the second one before middleware and
-    handler get the context.
+    handler get the context. The command runs only if its subject is at ``expected_number``, or at a
+    number for which ``accepts`` returns True, if there is either; the bus then expects that number.
     """
 
     actor: Actor = SYSTEM
@@ -40,6 +41,7 @@ class Context:
     request: RequestFacts = RequestFacts()
     idempotency_key: str | None = None
     expected_number: int | None = None
+    accepts: Callable[[int], bool] | None = field(default=None, repr=False)
 
     command_id: UUID = field(init=False, default_factory=uuid7)
     correlation_id: UUID = field(init=False)

@@ -16,9 +16,9 @@ from django.db import Error, connection, transaction
 from structlog.contextvars import bind_contextvars
 
 from audit.actors import credentials
-from audit.bus import cases, epochs, failures, handling, idempotency, middleware, store
+from audit.bus import cases, epochs, failures, idempotency, middleware, store
 from audit.bus.attempts import Attempt, refused_input
-from audit.bus.context import Context, current_context, running
+from audit.bus.context import Context, current_context
 from audit.messages import exceptions
 from audit.messages.classes import Command
 from audit.messages.outcomes import (
@@ -65,7 +65,7 @@ def dispatch_all(commands: Sequence[Command], *, context: Context) -> list[Outco
     """
     attempts: list[Attempt] = []
     for command in commands:
-        given = replace(context, idempotency_key=None, expected_number=None)
+        given = replace(context, idempotency_key=None, expected_number=None, accepts=None)
         given.is_batch = True
         if attempts:
             given.correlation_id = attempts[0].context.correlation_id
@@ -88,7 +88,8 @@ def replay(
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
     given = cases.replayed(held, actor, expected_number=expected_number, by=_parent())
-    attempt = Attempt(command, given, accepts=accepts)
+    given.accepts = accepts
+    attempt = Attempt(command, given)
     if actor is None:
         return _settle_replay(attempt, failures.no_longer_valid(held))
     try:
@@ -120,21 +121,20 @@ def rehearse(
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
     given = cases.replayed(held, actor, expected_number=expected_number, by=Context())
-    attempt = Attempt(command, given, accepts=accepts)
+    given.accepts = accepts
+    attempt = Attempt(command, given)
     if actor is None:
         return Rehearsal(outcome=_stopped(attempt, failures.no_longer_valid(held)))
-    token = _unit.set([attempt])
-    try:
-        with transaction.atomic(durable=True):
-            store.limit_transaction(trial.timeout)
-            rehearsal = _run_undone(attempt, trial.look)
-            transaction.set_rollback(True)
-            return rehearsal
-    except Exception as error:
-        connection.close_if_unusable_or_obsolete()
-        return Rehearsal(outcome=_stopped(attempt, failures.command_error(error, attempt)))
-    finally:
-        _unit.reset(token)
+    return _rehearsed(attempt, trial)
+
+
+def preview(command: Command, *, context: Context, trial: Trial) -> Rehearsal:
+    """Return the outcome that a dispatch would have now; nothing is kept, recorded or sent.
+
+    An Idempotency-Key is neither read nor used up. It fails if a statement takes longer than the
+    trial's timeout.
+    """
+    return _rehearsed(Attempt(command, replace(context, idempotency_key=None)), trial)
 
 
 def cancel(held: CommandRecord, error: exceptions.Cancelled) -> None:
@@ -220,7 +220,7 @@ def _run_in_pipeline(
         unit.append(attempt)
         store.stamp(context)
     attempt.admit(opening)
-    outcome = _through_middleware(attempt.command, context)
+    outcome = middleware.run(attempt.command, context)
     if context.is_batch and isinstance(outcome, Postponed):
         raise exceptions.ApprovalRequired
     attempt.complete(outcome)
@@ -233,39 +233,31 @@ def _run_in_pipeline(
     return outcome
 
 
-def _run_undone(attempt: Attempt, look: Callable[[], Any]) -> Rehearsal:
+def _rehearsed(attempt: Attempt, trial: Trial) -> Rehearsal:
+    token = _unit.set([attempt])
+    try:
+        with transaction.atomic(durable=True):
+            store.limit_transaction(trial.timeout)
+            rehearsal = _run_undone(attempt, trial.look)
+            transaction.set_rollback(True)
+            return rehearsal
+    except Exception as error:
+        connection.close_if_unusable_or_obsolete()
+        return Rehearsal(outcome=_stopped(attempt, failures.command_error(error, attempt)))
+    finally:
+        _unit.reset(token)
+
+
+def _run_undone(attempt: Attempt, look: Callable[[Outcome], Any]) -> Rehearsal:
     """Run an attempt without a record of it, inside a transaction that is rolled back."""
     command, context = attempt.command, attempt.context
     attempt.admit(store.open_transaction(command, context))
-    _through_middleware(command, context)
+    outcome = middleware.run(command, context)
     pipeline.send(store.CHECK_CONSTRAINTS)
-    # Without the result, which is rolled back, and without a secret, which no one may see.
-    return Rehearsal(
-        outcome=Completed(command_id=context.command_id),
-        events=tuple(context.events),
-        seen=look(),
-    )
-
-
-def _through_middleware(command: Command, context: Context) -> Outcome:
-    try:
-        with running(context):
-            return middleware.configured(_execute)(command, context)
-    except exceptions.Conflict as error:
-        # The handler waited for the row while another command changed it. A caller that stated
-        # the expected number gets the same error as if that command had been faster.
-        subject, expected = context.subject, context.expected_number
-        if subject and expected is not None and store.current_number(subject) != expected:
-            raise exceptions.PreconditionFailed from error
-        raise
-
-
-def _execute(command: Command, context: Context) -> Outcome:
-    handler = handling.handler(type(command))
-    if handler is None:
-        raise exceptions.Unregistered
-    result = handler(command, context)
-    return Completed(command_id=context.command_id, result=result, secret=context.secret)
+    if isinstance(outcome, Completed):
+        # No one may see its secret.
+        outcome = replace(outcome, secret=None)
+    return Rehearsal(outcome=outcome, events=tuple(context.events), seen=look(outcome))
 
 
 def _settle(attempts: Sequence[Attempt], unit: list[Attempt], error: Exception) -> list[Outcome]:

@@ -22,7 +22,7 @@ class OpeningRead(NamedTuple):
 
 _handlers: dict[type[Command], Callable[[Any, Context], Any]] = {}
 _governance: list[Callable[[type[Command]], str]] = []
-_preconditions: dict[type[Command], Callable[[Any, Context], None]] = {}
+_preconditions: dict[type[Command], Callable[[Any, Context], bool | None]] = {}
 
 #: The models whose rows handlers lock first, by command.
 locked_models: dict[type[Command], type[LeanModel]] = {}
@@ -49,7 +49,8 @@ def precondition(*command_classes: type[Command]) -> Callable[[_Function], _Func
     """Declare the function that refuses commands which cannot be executed as they are.
 
     It is called before such a command is held, so that no approver decides in vain; the handler
-    has to call it as well.
+    has to call it as well. If it returns False, the command would change nothing, and is executed
+    at once.
     """
     return declaring(_preconditions, *command_classes, what="precondition of")
 
@@ -83,13 +84,13 @@ def handler(command_class: type[Command]) -> Callable[[Any, Context], Any] | Non
     return _handlers.get(command_class)
 
 
-def check_precondition(command: Command, context: Context) -> None:
-    """Check the declared precondition of a command.
+def check_precondition(command: Command, context: Context) -> bool:
+    """Check the declared precondition of a command; return False if it would change nothing.
 
     :raises Refused: if the command cannot be executed as it is.
     """
-    if check := _preconditions.get(type(command)):
-        check(command, context)
+    check = _preconditions.get(type(command))
+    return check is None or check(command, context) is not False
 
 
 def governance(command_class: type[Command]) -> str:

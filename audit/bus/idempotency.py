@@ -12,7 +12,7 @@ from audit.messages.exceptions import Failed as FailedError
 from audit.messages.exceptions import IdempotencyKeyReused, SameAsEarlier
 from audit.messages.exceptions import Refused as RefusedError
 from audit.messages.outcomes import Completed, Outcome, Postponed
-from audit.models.records import CommandRecord, Status
+from audit.models.records import CommandRecord, EventRecord, Status
 from audit.subjects import types
 
 
@@ -79,14 +79,20 @@ def _outcome(current: CommandRecord) -> Outcome:
     if current.status == Status.SUCCEEDED:
         subject_type = types.subject_type(current.result_type)
         result = subject_type.load(current.result_id) if subject_type else None
-        return Completed(command_id=current.command_id, result=result, is_repeat=True)
+        emitted = EventRecord.objects.filter(command_id=current.command_id)
+        return Completed(
+            command_id=current.command_id,
+            result=result,
+            is_repeat=True,
+            is_unchanged=not emitted.exists(),
+        )
     if current.status == Status.POSTPONED:
         return Postponed(
             command_id=current.command_id, result_id=current.subject_id, is_repeat=True
         )
     kind = FailedError if current.status == Status.FAILED else RefusedError
     error = kind.from_record(current.error_code, current.error_message)
-    error.command_id = current.command_id
+    error.command_id, error.is_repeat = current.command_id, True
     raise error
 
 

@@ -7,9 +7,11 @@ from typing import Protocol, TypeAlias
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from audit.bus.context import Context
+from audit.bus import handling, store
+from audit.bus.context import Context, running
+from audit.messages import exceptions
 from audit.messages.classes import Command
-from audit.messages.outcomes import Outcome
+from audit.messages.outcomes import Completed, Outcome
 
 #: The next step towards the handler.
 Next: TypeAlias = Callable[[Command, Context], Outcome]
@@ -21,16 +23,39 @@ class Middleware(Protocol):
     def __call__(self, command: Command, context: Context, call_next: Next, /) -> Outcome: ...
 
 
-def configured(innermost: Next) -> Next:
-    """Return the innermost step inside the middleware that AUDIT_MIDDLEWARE names."""
-    return _nested(tuple(settings.AUDIT_MIDDLEWARE), innermost)
+def run(command: Command, context: Context) -> Outcome:
+    """Run a command through the middleware that AUDIT_MIDDLEWARE names, and its handler."""
+    try:
+        with running(context):
+            return _nested(tuple(settings.AUDIT_MIDDLEWARE))(command, context)
+    except exceptions.Conflict as error:
+        # The handler waited for the row while another command changed it. A caller that stated
+        # the expected number gets the same error as if that command had been faster.
+        subject, expected = context.subject, context.expected_number
+        if subject and expected is not None and store.current_number(subject) != expected:
+            raise exceptions.PreconditionFailed from error
+        raise
 
 
 @cache
-def _nested(names: tuple[str, ...], innermost: Next) -> Next:
+def _nested(names: tuple[str, ...]) -> Next:
+    step: Next = _execute
     for name in reversed(names):
-        innermost = partial(_call, import_string(name), innermost)
-    return innermost
+        step = partial(_call, import_string(name), step)
+    return step
+
+
+def _execute(command: Command, context: Context) -> Outcome:
+    handler = handling.handler(type(command))
+    if handler is None:
+        raise exceptions.Unregistered
+    result = handler(command, context)
+    return Completed(
+        command_id=context.command_id,
+        result=result,
+        secret=context.secret,
+        is_unchanged=not context.events,
+    )
 
 
 def _call(middleware: Middleware, call_next: Next, command: Command, context: Context) -> Outcome:

@@ -282,7 +282,8 @@ def _opening(subject_type: str) -> tuple[Statement, bool]:
         names = meta.get_field(found.tenant_field).column, meta.db_table, meta.pk.column
         column, table, key = map(connection.ops.quote_name, names)
         kind = meta.pk.db_type(connection)
-        tenant = f"(SELECT {column}::text FROM {table} WHERE {key} = %s::{kind})"
+        # Not null, which stands for a missing row.
+        tenant = f"(SELECT coalesce({column}::text, '') FROM {table} WHERE {key} = %s::{kind})"
     reads = "".join(f", {each.sql}" for each in handling.opening_reads.values())
     sql = f"""
         SELECT pg_current_xact_id()::text::bigint, number, {tenant}, twin{reads}

@@ -55,6 +55,24 @@ class ExportBegun(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
+class MakeCaseFile(Command):
+    """Make a case file: a signed report on a subject or a case.
+
+    ``about`` is the subject, or the case as `case:` and its id; ``rows`` is the number of attempts.
+    """
+
+    message_type = "audit.make_case_file"
+    required_permission = "audit.export_commandrecord"
+    subject = SubjectOf("export", "export_id")
+    sentence = "Make a case file of {about}"
+
+    export_id: UUID = generated()
+    about: str
+    rows: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class EndExport(Command):
     """Record the size and SHA-256 of an export."""
 

@@ -48,7 +48,8 @@ class CommandError(Exception):
     """A command did not take effect.
 
     The first line of a subclass's docstring is its default message, and its name in snake_case is
-    its code. The bus sets ``command_id``. ``title`` is the title of the problem, if the code in
+    its code. The bus sets ``command_id``, and ``is_repeat`` if this is the outcome of an earlier
+    request with the same Idempotency-Key. ``title`` is the title of the problem, if the code in
     words would be unclear. ``remedy`` is a sentence of advice to the caller; a subclass
     overrides it if the inherited one is not the best advice.
     """
@@ -61,6 +62,7 @@ class CommandError(Exception):
         self.message = message or (type(self).__doc__ or self.code).strip().splitlines()[0]
         self.errors = tuple(errors)
         self.command_id: UUID | None = None
+        self.is_repeat = False
         super().__init__(self.message)
 
     def __init_subclass__(cls) -> None:

@@ -35,12 +35,16 @@ class Progress(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completed:
-    """The command took effect. ``secret`` is shown to the caller once and not stored."""
+    """The command took effect. ``secret`` is shown to the caller once and not stored.
+
+    ``is_unchanged`` if everything was already as the command wants it: it has no events.
+    """
 
     command_id: UUID
     result: Any = None
     secret: str | None = field(default=None, repr=False)
     is_repeat: bool = False
+    is_unchanged: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,18 +80,18 @@ class Trial(NamedTuple):
     """The limits of a rehearsal, and what is read from it.
 
     A statement may take as long as ``timeout``, and wait for a lock for a quarter of it. ``look``
-    is called inside the transaction before its rollback, to read the result.
+    is called with the outcome inside the transaction before its rollback, to read the result.
     """
 
-    look: Callable[[], Any]
+    look: Callable[["Outcome"], Any]
     timeout: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """The outcome of a replay that was rolled back. ``seen`` is data read before the rollback."""
+    """The outcome of a command that was rolled back. ``seen`` is data read before the rollback."""
 
-    outcome: "ReplayOutcome"
+    outcome: "Outcome | ReplayOutcome"
     events: tuple[Event, ...] = ()
     seen: Any = None
 

@@ -49,6 +49,13 @@ def words(message_type: str) -> str:
     return label[:1].upper() + label[1:]
 
 
+def labeled(message_type: str, *, held_command: str) -> str:
+    """Return the label of a message type, with the held command that it decides, if any."""
+    if not held_command:
+        return words(message_type)
+    return f"{words(message_type)}: {held_command[:1].lower()}{held_command[1:]}"
+
+
 def status_words(status: str, *, is_waiting: bool) -> str:
     """Return the label of an attempt's status; a postponed one is waiting, or has waited."""
     match status:

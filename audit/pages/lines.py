@@ -1,27 +1,29 @@
 """Lines of a page: command attempts with labels, events, causes and changes."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
+from types import MappingProxyType
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 
 from audit.actors.actors import Actor
-from audit.log import standings
+from audit.log import approvals, standings
 from audit.log.commands import ChangeOutsideCommand
 from audit.messages.characters import actor_name
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, EventRecord, Record, Status
 from audit.pages.changes import Change
-from audit.pages.labels import fields, shown, span, status_words, words
-from audit.subjects.names import labels
+from audit.pages.labels import fields, labeled, shown, span, status_words, words
+from audit.subjects.names import found, labels_among
 from audit.wire.loaders import within_calendar
 
 # The most events of direct changes on a page.
 MOST_DIRECT = 100
+_NO_ROWS: Mapping[Subject, Model] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,16 @@ class Line:
     """A command attempt as a page shows it. ``causes`` are the attempts that it caused.
 
     ``may_open`` is True if the reader may see the record, and not only the change that it made;
-    ``is_waiting`` if the command still waits for approval.
+    ``is_waiting`` if the command still waits for approval. ``held_command`` is the command that
+    this one decides, as a vote does, and ``approvers`` are those who approved this one.
     """
 
     record: CommandRecord
     subject: Subject | None
     label: str
     may_open: bool = True
+    held_command: str = ""
+    approvers: Sequence[str] = ()
     is_waiting: bool = False
     facts: list[Fact] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
@@ -78,6 +83,28 @@ class Line:
     def command_words(self) -> str:
         """The label of the command's type."""
         return words(self.record.message_type)
+
+    @property
+    def full_words(self) -> str:
+        """The label of the command's type, and what it decides."""
+        return labeled(self.record.message_type, held_command=self.held_command)
+
+    @property
+    def tone(self) -> str:
+        """The status that the color stands for: a denial is red although it succeeded."""
+        record = self.record
+        is_denial = record.status == Status.SUCCEEDED and approvals.is_denial(record.message_type)
+        return "denied" if is_denial else record.status
+
+    @property
+    def doer(self) -> CommandRecord:
+        """The record of who acted: a held command is cancelled by the person who ended it."""
+        return self.cause if self.is_cancelled and self.cause else self.record
+
+    @property
+    def badge(self) -> str:
+        """The word in the color of the outcome."""
+        return self.tone if self.tone == "denied" else self.status_words
 
     @property
     def status_words(self) -> str:
@@ -128,39 +155,50 @@ def window(
     """Return the newest records before a position, and the position that older ones are before."""
     if before is not None:
         records = records.filter(position__lt=before)
-    found = list(records.order_by("-position")[: size + 1])
-    return found[:size], found[size - 1].position if len(found) > size else None
+    read = list(records.order_by("-position")[: size + 1])
+    return read[:size], read[size - 1].position if len(read) > size else None
 
 
-def bare_lines(records: Iterable[CommandRecord], *, actor: Actor) -> list[Line]:
+def bare_lines(
+    records: Iterable[CommandRecord], *, actor: Actor, known: Mapping[Subject, Model] = _NO_ROWS
+) -> list[Line]:
     """Return lines with the labels of their subjects: one query for each subject type.
 
-    Attempts that waited for approval take one more query.
+    Attempts that waited for approval take two more queries. ``known`` are subjects that are read.
     """
     subjects = [(record, subject_of(record)) for record in records]
+    named = [subject for _, subject in subjects if subject]
+    rows = {**known, **found(set(named) - known.keys(), actor=actor)}
+    names = labels_among(named, rows)
     waiting = standings.waiting(record for record, _ in subjects)
-    names = labels((subject for _, subject in subjects if subject), actor=actor)
+    decided = approvals.decided_by([record for record, _ in subjects], rows=rows, actor=actor)
     return [
         Line(
             record=record,
             subject=subject,
             label=names[subject] if subject else "",
             may_open=actor.may_see(record.tenant),
+            held_command=each.held_command,
+            approvers=each.approvers,
             is_waiting=record.command_id in waiting,
         )
-        for record, subject in subjects
+        for (record, subject), each in zip(subjects, decided, strict=True)
     ]
 
 
 def full_lines(
-    records: Iterable[CommandRecord], *, actor: Actor, about: Subject | None = None
+    records: Iterable[CommandRecord],
+    *,
+    actor: Actor,
+    known: Mapping[Subject, Model] = _NO_ROWS,
+    about: Subject | None = None,
 ) -> list[Line]:
     """Return lines with their events and causes, too: two more queries, or three.
 
     A direct change may have an event for each row of a table: these are those of one subject, or
     the first ones.
     """
-    lines = bare_lines(records, actor=actor)
+    lines = bare_lines(records, actor=actor, known=known)
     facts = _facts(lines, actor=actor, about=about)
     causes = _causes([line.record for line in lines], actor=actor)
     for line in lines:
@@ -202,7 +240,7 @@ def _cause_of(line: Line, *, among: Sequence[Line]) -> Line | None:
 def _facts(
     lines: Sequence[Line], *, actor: Actor, about: Subject | None
 ) -> defaultdict[tuple[UUID, int], list[Fact]]:
-    found: defaultdict[tuple[UUID, int], list[Fact]] = defaultdict(list)
+    facts: defaultdict[tuple[UUID, int], list[Fact]] = defaultdict(list)
     direct = [line.record.command_id for line in lines if line.is_outside]
     others = [line.record.command_id for line in lines if not line.is_outside]
     events = [actor.confine(EventRecord.objects.filter(command_id__in=others)).order_by("position")]
@@ -212,14 +250,14 @@ def _facts(
             of_direct = of_direct.filter(subject_type=about.type, subject_id=about.id)
         events.append(of_direct.order_by("position")[:MOST_DIRECT])
     for event in chain.from_iterable(events):
-        found[event.command_id, event.attempt].append(Fact(event))
-    return found
+        facts[event.command_id, event.attempt].append(Fact(event))
+    return facts
 
 
 def _causes(records: Sequence[CommandRecord], *, actor: Actor) -> dict[UUID | None, CommandRecord]:
     causes: dict[UUID | None, CommandRecord] = {each.command_id: each for each in records}
     missing = {each.causation_id for each in records if each.causation_id} - causes.keys()
     if missing:
-        found = actor.confine(CommandRecord.objects.filter(command_id__in=missing))
-        causes |= {each.command_id: each for each in found.order_by("attempt")}
+        others = actor.confine(CommandRecord.objects.filter(command_id__in=missing))
+        causes |= {each.command_id: each for each in others.order_by("attempt")}
     return causes

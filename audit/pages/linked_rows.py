@@ -11,21 +11,23 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from audit.entry.requests import actor_of_request
-from audit.log import standings
+from audit.log import approvals, standings
+from audit.log.approvals import Decided
 from audit.log.visibility import VIEW_LOG
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, Record
 from audit.pages.lines import subject_of
 from audit.pages.list_parameters import ListParameters
-from audit.subjects.names import labels
+from audit.subjects.names import found, labels_among
 
 
 class Leads(NamedTuple):
-    """The subject of a row, and whether the user may read the audit log."""
+    """The subject of a row, whether the user may read the audit log, and what a record decides."""
 
     subject: Subject | None
     label: str
     reads_log: bool
+    decided: Decided
 
     @property
     def subject_link(self) -> str:
@@ -70,11 +72,15 @@ class LinkedRows(ChangeList):
         actor, rows = actor_of_request(request), list(self.result_list)
         subjects = [self._subject(row) for row in rows]
         # Only lists of records show the labels of subjects.
-        named = filter(None, subjects) if issubclass(self.model, Record) else ()
-        names = labels(named, actor=actor)
-        for row, subject in zip(rows, subjects, strict=True):
+        is_log = issubclass(self.model, Record)
+        named = set(filter(None, subjects)) if is_log else set()
+        visible = found(named, actor=actor)
+        names = labels_among(named, visible)
+        found_for = approvals.decided_by(rows, rows=visible, actor=actor) if is_log else ()
+        decided = found_for or [Decided()] * len(rows)
+        for row, subject, each in zip(rows, subjects, decided, strict=True):
             label = names.get(subject, "") if subject else ""
-            row.leads = Leads(subject, label, actor.may(VIEW_LOG))
+            row.leads = Leads(subject, label, actor.may(VIEW_LOG), each)
         if self.model is CommandRecord:
             waiting = standings.waiting(rows)
             for row in rows:

@@ -7,11 +7,13 @@ from django.db.models import Model
 from django.http import Http404
 
 from audit.actors.actors import Actor
+from audit.log.approvals import approvers
 from audit.log.visibility import VIEW_LOG
 from audit.models.records import CommandRecord
 from audit.pages.changes import history_of, revisions
 
 _MOST_DIGITS = 18
+_COLUMNS = ("command_id", "attempt", "status")
 
 
 def find(row: Model, version_id: str) -> Any:
@@ -32,12 +34,17 @@ def find(row: Model, version_id: str) -> Any:
 
 
 def describe(versions: Iterable[Any], *, actor: Actor) -> None:
-    """Add to each version, newest first, its changes and whether the actor sees its command."""
+    """Add to each version, newest first, its changes and approvers.
+
+    Also whether the actor sees its command; of other commands, no approvers are shown.
+    """
     newest_first = list(versions)
     for revision in revisions(newest_first[::-1]):
         revision.row.revision = revision
     ids = {version.history_command_id for version in newest_first if version.history_command_id}
     records = actor.confine(CommandRecord.objects.filter(command_id__in=ids))
-    seen = set(records.values_list("command_id", flat=True)) if actor.may(VIEW_LOG) else ()
+    seen = list(records.only(*_COLUMNS)) if actor.may(VIEW_LOG) else []
+    seen_ids, approved_by = {each.command_id for each in seen}, approvers(seen)
     for version in newest_first:
-        version.is_command_seen = version.history_command_id in seen
+        version.is_command_seen = version.history_command_id in seen_ids
+        version.approvers = approved_by.get(version.history_command_id, ())

@@ -53,6 +53,9 @@ from audit.rest.references import (
     Uuid as Uuid,
 )
 from audit.rest.references import (
+    Version as Version,
+)
+from audit.rest.references import (
     address as address,
 )
 from audit.rest.references import (

@@ -139,6 +139,8 @@ def plain(error: Exception, context: dict[str, Any]) -> Response:
 def problem_details(error: Exception, context: dict[str, Any]) -> Response:
     """Return problem details."""
     problem = _problem_of(error, context)
+    if getattr(error, "is_repeat", False):
+        problem.headers["Idempotency-Replayed"] = "true"
     return Response(
         problem.details(),
         status=problem.status,

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Annotated, NamedTuple, NotRequired, TypedDict
 
+from django.conf import settings
 from rest_framework.exceptions import APIException
 
 from audit.messages import exceptions
 from audit.messages.exceptions import CommandError
-from audit.rest.references import Address, Uuid
+from audit.rest.references import AbsoluteAddress, Uuid
 
 PAGES = "/docs/errors"
 
@@ -39,7 +40,7 @@ class FieldProblem(TypedDict):
 class ProblemDetails(TypedDict):
     """The error of a request (RFC 9457)."""
 
-    type: Annotated[Address, "A page that explains the error."]
+    type: Annotated[AbsoluteAddress, "A page that explains the error."]
     title: str
     status: int
     detail: str
@@ -183,9 +184,14 @@ _OF_THE_FRAMEWORK = (
 )
 
 
-def type_of(code: str) -> str:
-    """Return the type of a problem: the URL of its page, which never changes."""
+def path_of(code: str) -> str:
+    """Return the path of a problem's page, which never changes."""
     return f"{PAGES}/{code.replace('_', '-')}"
+
+
+def type_of(code: str) -> str:
+    """Return the type of a problem: the absolute URL of its page."""
+    return f"{getattr(settings, 'BASE_URL', '')}{path_of(code)}"
 
 
 def title_of(code: str) -> str:
@@ -209,7 +215,7 @@ def pages() -> dict[str, ProblemPage]:
     """Return every problem's page, by code and sorted by it."""
     found: dict[str, ProblemPage] = {}
     for cause in sorted(_causes()):
-        blank = ProblemPage(cause.code, title_of(cause.code), type_of(cause.code), [])
+        blank = ProblemPage(cause.code, title_of(cause.code), path_of(cause.code), [])
         found.setdefault(cause.code, blank).causes.append(cause)
     return found
 

@@ -26,6 +26,8 @@ def one_of(values: Iterable[str]) -> Keyword:
 
 
 Uuid: TypeAlias = Annotated[str, Keyword("format", "uuid")]
+Version: TypeAlias = Annotated[int, "The first part of the ETag."]
+AbsoluteAddress: TypeAlias = Annotated[str, Keyword("format", "uri")]
 Address: TypeAlias = Annotated[str, Keyword("format", "uri-reference")]
 
 

@@ -12,6 +12,7 @@ from audit.messages.outcomes import Postponed, Progress
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.rest import problems
 from audit.rest.references import (
+    AbsoluteAddress,
     ActorReference,
     Address,
     CommandReference,
@@ -35,7 +36,7 @@ class ResultReference(Reference):
 class CommandProblem(TypedDict):
     """The error of a command, as problem details."""
 
-    type: Address
+    type: AbsoluteAddress
     title: str
     status: int
     detail: str
@@ -88,6 +89,7 @@ class CommandInList(TypedDict):
 
     id: Uuid
     url: Address
+    version: Annotated[int, "The number of its attempts: the first part of the ETag."]
     status: Annotated[str, one_of(Status.values)]
     type: Annotated[str, "The command type, such as apikeys.disable."]
     subject: Reference | None
@@ -165,6 +167,7 @@ def command_in_list(records: Sequence[CommandRecord], *, current: CommandRecord)
     first = records[0]
     return {
         **_command(first),
+        "version": len(records),
         "status": current.status,
         "type": first.message_type,
         "subject": reference(first.subject_type, first.subject_id),

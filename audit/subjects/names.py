@@ -1,7 +1,7 @@
 """Subjects by reference: their labels and rows, as far as the actor may see them."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from django.core.exceptions import ValidationError
 from django.db.models import Model
@@ -15,8 +15,15 @@ from audit.subjects.types import SubjectType, label_of, label_without_row
 def labels(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, str]:
     """Return labels, by one query per type; type and id of what is missing or not visible."""
     wanted = set(subjects)
-    present = {subject: label_of(row) for subject, row in found(wanted, actor=actor).items()}
-    return {subject: label_without_row(subject) for subject in wanted} | present
+    return labels_among(wanted, found(wanted, actor=actor))
+
+
+def labels_among(subjects: Iterable[Subject], rows: Mapping[Subject, Model]) -> dict[Subject, str]:
+    """Return labels, with the rows of those subjects that exist and are visible."""
+    return {
+        each: label_of(rows[each]) if each in rows else label_without_row(each)
+        for each in set(subjects)
+    }
 
 
 def found(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, Model]:

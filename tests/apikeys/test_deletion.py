@@ -7,6 +7,7 @@ from django.utils import timezone
 from apikeys.commands import DeleteApiKey
 from apikeys.models import ApiKey, ApiKeySecret, PickUp
 from approvals.models import ApprovalRequest
+from audit.models.records import EventRecord
 from audit.outside import outside_command
 from tests.books import assert_balanced
 from tests.conftest import approved, create_key, policy
@@ -60,7 +61,6 @@ def test_v2_still_shows_it_by_its_id(client, gone, first_key):
 
 COMMANDS = [
     ("PATCH", "", {"name": "again"}),
-    ("DELETE", "", None),
     ("POST", "/enable", None),
     ("POST", "/disable", None),
     ("POST", "/rotate", {"overlap_seconds": 0}),
@@ -82,6 +82,18 @@ def test_it_takes_no_command_and_none_is_held(
     assert not ApprovalRequest.objects.exists()
 
 
+@pytest.mark.parametrize("is_governed", [False, True])
+def test_deleting_it_again_changes_nothing(client, gone, first_key, security, is_governed):
+    if is_governed:
+        policy("apikeys.*", group=security, quorum=2)
+
+    answer = call(client, "DELETE", f"{V2}/{gone.id}", key=first_key)
+
+    assert (answer.status_code, answer.json()["state"]) == (200, "deleted")
+    assert not EventRecord.objects.filter(command_id=answer["Command-Id"]).exists()
+    assert not ApprovalRequest.objects.exists()
+
+
 def test_v1_answers_with_the_key_and_knows_it_no_more(client, robot, first_key):
     answer = call(client, "DELETE", f"{V1}/{robot.id}", key=first_key)
 
@@ -91,7 +103,9 @@ def test_v1_answers_with_the_key_and_knows_it_no_more(client, robot, first_key):
     assert [each["name"] for each in listed] == ["first"]
 
 
-@pytest.mark.parametrize(("method", "action", "body"), [("GET", "", None), *COMMANDS[:4]])
+@pytest.mark.parametrize(
+    ("method", "action", "body"), [("GET", "", None), ("DELETE", "", None), *COMMANDS[:3]]
+)
 def test_to_v1_it_is_like_a_key_that_never_was(client, gone, first_key, method, action, body):
     nowhere = "018f2f6e-5c2a-7bb1-9b0e-0f4d5a6c7d8e"
 

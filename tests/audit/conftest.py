@@ -6,7 +6,7 @@ from apikeys.commands import DisableApiKey
 from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest
 from audit.bus.dispatch import dispatch
-from audit.messages.exceptions import Conflict
+from audit.messages.exceptions import PreconditionFailed
 from tests.conftest import completed, create_key
 
 
@@ -38,8 +38,8 @@ def disabled_twice(first_key, dana, context_of):
     """A disabled key, with a refused second attempt to disable it."""
     command = DisableApiKey(api_key_id=first_key.id)
     completed(command, context=context_of(dana, channel="v2", reason="Rotation"))
-    with pytest.raises(Conflict):
-        dispatch(command, context=context_of(dana, channel="v2"))
+    with pytest.raises(PreconditionFailed):
+        dispatch(command, context=context_of(dana, channel="v2", expected_number=1))
     return first_key
 
 

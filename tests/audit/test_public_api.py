@@ -97,6 +97,7 @@ PUBLIC = {
         "Reference",
         "SubjectField",
         "Uuid",
+        "Version",
         "WholeNumberField",
         "address",
         "body",

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 
 from apikeys.authentication.credentials import authenticate
-from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
+from apikeys.commands import CreateApiKey, DeleteApiKey, DisableApiKey, EnableApiKey
 from approvals.decisions.commands import Approve
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
@@ -71,12 +71,15 @@ def test_creating_takes_five_round_trips(first_key, acme, dana, context):
     assert traffic_of_dispatch(command, context) == Traffic(statements=8, round_trips=5)
 
 
-def test_a_refusal_takes_three_round_trips(first_key, context):
-    warm_up(first_key, context)
+def test_a_refusal_takes_three_round_trips(first_key, dana, acme, context):
+    deleted = create_key(dana, acme, name="deleted")
+    warm_up(deleted, context)
+    dispatch(DeleteApiKey(api_key_id=deleted.id), context=context)
+    command = EnableApiKey(api_key_id=deleted.id)
 
     def refused():
         with pytest.raises(Conflict):
-            dispatch(EnableApiKey(api_key_id=first_key.id), context=context)
+            dispatch(command, context=context)
 
     # BEGIN, the row lock and the opening; ROLLBACK; the record in a transaction of its own.
     assert traffic_of(refused) == Traffic(statements=7, round_trips=3)

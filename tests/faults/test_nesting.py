@@ -4,9 +4,9 @@ from contextlib import suppress
 
 import pytest
 
-from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
+from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey, PickUpSecret
 from apikeys.models import ApiKey
-from apikeys.models.refusals import AlreadyDisabled, AlreadyEnabled
+from apikeys.models.refusals import NothingToPickUp
 from audit.actors.actors import SYSTEM, actor_for_user
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, dispatch_all
@@ -27,8 +27,8 @@ def disable_and_break(command, context):
 
 @deed
 def shrug_off_a_refusal(command, context):
-    with suppress(AlreadyEnabled):
-        dispatch(EnableApiKey(api_key_id=command.api_key_id))
+    with suppress(NothingToPickUp):
+        dispatch(PickUpSecret(api_key_id=command.api_key_id))
 
 
 @deed
@@ -59,7 +59,7 @@ def story() -> list[tuple[str, str, str]]:
 @pytest.mark.parametrize(
     ("what", "inner"),
     [
-        (shrug_off_a_refusal, ("apikeys.enable", "refused", "already_enabled")),
+        (shrug_off_a_refusal, ("apikeys.pick_up", "refused", "nothing_to_pick_up")),
         (shrug_off_a_failure, ("tests.probe", "failed", "crashed")),
     ],
 )
@@ -119,15 +119,15 @@ def test_a_batch_is_carried_out_whole(first_key):
 
 def test_a_batch_of_which_one_is_refused_is_not_carried_out_at_all(first_key):
     before, disable = all_but_records(), DisableApiKey(api_key_id=first_key.id)
-    enable = EnableApiKey(api_key_id=first_key.id)
+    enable, pick_up = (each(api_key_id=first_key.id) for each in (EnableApiKey, PickUpSecret))
 
-    with pytest.raises(AlreadyDisabled):
-        dispatch_all([disable, disable, enable], context=Context(actor=SYSTEM))
+    with pytest.raises(NothingToPickUp):
+        dispatch_all([disable, pick_up, enable], context=Context(actor=SYSTEM))
 
     # The third one was not tried.
     assert story() == [
         ("apikeys.disable", "failed", "rolled_back"),
-        ("apikeys.disable", "refused", "already_disabled"),
+        ("apikeys.pick_up", "refused", "nothing_to_pick_up"),
     ]
     assert all_but_records() == before
 

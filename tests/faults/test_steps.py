@@ -125,14 +125,14 @@ def test_a_reference_to_nobody_that_shows_at_commit_undoes_everything(acme):
     assert not Membership.objects.exists()
 
 
-def test_what_a_failure_quotes_of_a_secret_is_not_on_record(owner, acme, dana, capsys):
+def test_what_a_failure_quotes_of_a_secret_is_not_on_record(owner, first_key, capsys):
     @deed
     def tell_the_secret(command, context):
         context.reveal("cs_live_tell-tale")
         raise Broken(f"cannot bear {context.secret}")
 
     with pytest.raises(Crashed) as failure:
-        dispatch(to(tell_the_secret, acme.pk))
+        dispatch(to(tell_the_secret, first_key.id))
 
     record = CommandRecord.objects.get(command_id=failure.value.command_id)
     assert record.error_message.endswith("(Broken: cannot bear [redacted])")

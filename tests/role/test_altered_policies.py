@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import IntegrityError
 
-from apikeys.commands import DisableApiKey, EnableApiKey
+from apikeys.commands import DisableApiKey, EnableApiKey, PickUpSecret
 from apikeys.models import ApiKey
 from approvals import checks
 from approvals.models import Policy, Rule
@@ -81,8 +81,8 @@ def test_what_it_governs_only_since_it_was_altered_is_refused_too(
 def test_other_commands_are_not_refused(gate, first_key, dana, context_of):
     attack(ALTERATIONS["disabled"])
 
-    with pytest.raises(Conflict, match="already enabled"):
-        dispatch(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    with pytest.raises(Conflict, match="no secret to pick up"):
+        dispatch(PickUpSecret(api_key_id=first_key.id), context=context_of(dana))
 
 
 def test_a_policy_cannot_be_deleted(gate, disable):

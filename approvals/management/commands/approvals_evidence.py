@@ -29,7 +29,7 @@ class Command(BaseCommand):
             raise CommandError(f"There is no approval request {options['request_id']}.")
         try:
             file = evidence.write(request)
-        except evidence.Disagreement as problem:
+        except evidence.EvidenceDisagrees as problem:
             raise CommandError(f"The evidence of {request} is not signed: {problem}.") from problem
         if options["out"] is None:
             self.stdout.write(file.decode(), ending="")

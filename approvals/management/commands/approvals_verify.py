@@ -1,4 +1,4 @@
-"""Verification of an evidence file, without a database."""
+"""Verification of an evidence file or a case file, without a database."""
 
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,9 @@ from approvals.sealing import evidence_files
 
 
 class Command(BaseCommand):
-    """Verification of an evidence file: any changed byte is detected."""
+    """Verification of a signed file: any changed byte is detected."""
 
-    help = "Check the signed evidence of an approval request, without a database."
+    help = "Check signed evidence of an approval request, or a case file, without a database."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -33,12 +33,18 @@ class Command(BaseCommand):
             raise CommandError(f"{options['file']} cannot be read: {error.strerror}.") from error
         except evidence_files.NotGenuine as error:
             raise CommandError(f"{options['file']} is not genuine: {error}.") from error
-        if found := agreement.disagreements(verified.evidence):
-            problems = "; ".join(found)
-            raise CommandError(f"{options['file']} was signed, but contradicts itself: {problems}.")
-        request = verified.evidence["request"]
-        self.stdout.write(f"Genuine: {request['message_type']}, {request['id']}.")
-        self.stdout.write(f"State: {request['state']}. {request['outcome']}".strip())
+        for evidence in verified.all_evidence:
+            if found := agreement.disagreements(evidence):
+                problems = "; ".join(found)
+                raise CommandError(
+                    f"{options['file']} was signed, but contradicts itself: {problems}."
+                )
+        if verified.case_file:
+            self.stdout.write(f"Genuine: a case file of {verified.case_file['about']}.")
+        for evidence in verified.all_evidence:
+            request = evidence["request"]
+            self.stdout.write(f"Genuine: {request['message_type']}, {request['id']}.")
+            self.stdout.write(f"State: {request['state']}. {request['outcome']}".strip())
         self.stdout.write(f"Signed with {verified.public_key}")
         if options["public_key"] is None:
             self.stdout.write("Compare this key with the published one.")

@@ -17,6 +17,7 @@ from approvals.requests.flags import requester_flags
 from approvals.requests.presentation import Ballot, Presented, approve_label, present
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON, actor_of_request
+from audit.subjects.streams import with_numbers
 
 VERBS = {"approve": "Approve", "deny": "Deny"}
 MOST = 100
@@ -98,7 +99,7 @@ def candidates(requests: Sequence[ApprovalRequest], *, verb: str, actor: Actor) 
 
 def selected(identifiers: Sequence[str], *, actor: Actor) -> list[ApprovalRequest]:
     """Return the selected requests that the actor may see, in the order of the inbox."""
-    found = listing.with_numbers(listing.visible_to(actor))
+    found = with_numbers(listing.visible_to(actor))
     try:
         found = found.filter(pk__in=identifiers[:MOST])
     except ValidationError:

@@ -4,6 +4,7 @@ An export is logged before the first byte is sent, and again after the last one.
 """
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -14,18 +15,23 @@ from django.utils import timezone
 
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
+from audit.log import approvals
 from audit.log.commands import EndExport, ExportRecords
 from audit.log.search.activity import activity, oldest
 from audit.log.search.criteria import Criteria
 from audit.log.search.fragments import Fragment
 from audit.log.search.reading import find_page
 from audit.log.search.time_ranges import Cursor
-from audit.models.records import Epoch
+from audit.messages.classes import Subject
+from audit.models.records import CommandRecord, Epoch
 from audit.pages.exports.formats import FORMATS, Format
+from audit.pages.labels import labeled
+from audit.subjects.names import found
 from audit.wire.arrays import array
 
 # The number of records that are read at once: a few megabytes of text.
 CHUNK = 2_000
+_COLUMNS = ("command_id", "attempt", "status", "message_type", "subject_type", "subject_id")
 _BEGINNING = Cursor(datetime.min.replace(tzinfo=UTC), 0)
 
 
@@ -124,26 +130,47 @@ class Export:
         """
         place: Cursor | None = _BEGINNING
         while place is not None:
-            found = find_page(self.criteria, size=CHUNK, after=place)
-            place = found.newer
-            yield [each.position for each in found.places]
+            page = find_page(self.criteria, size=CHUNK, after=place)
+            place = page.newer
+            yield [each.position for each in page.places]
 
     def _copied(self, positions: list[int]) -> tuple[bytes, int]:
         """Return the lines of those records that the snapshot has, and their number."""
-        there = self.snapshot.condition()
+        if not positions:
+            return b"", 0
+        there, named = self.snapshot.condition(), self._named(positions)
         sql = f"""
             COPY (
                 SELECT {self.format.line}
                 FROM (SELECT * FROM audit_commandrecord
-                    WHERE position = ANY(%s::bigint[]) AND {there.sql}
-                    ORDER BY received_at, position) AS command
+                    WHERE position = ANY(%s::bigint[]) AND {there.sql}) AS command
+                JOIN unnest(%s::bigint[], %s::text[], %s::text[])
+                    AS named (position, label, approvers) USING (position)
                 CROSS JOIN (SELECT %s::text AS address) AS log
+                ORDER BY command.received_at, position
             ) TO STDOUT WITH ({self.format.copied_as})
         """
         # COPY takes no parameters, so psycopg writes the values into it.
         operations: Any = connection.ops
-        whole = operations.compose_sql(sql, [array(positions), *there.params, self.source])
+        params = [array(positions), *there.params, *map(array, zip(*named, strict=True))]
+        whole = operations.compose_sql(sql, [*params, self.source])
         with connection.cursor() as cursor:
             with cursor.copy(whole) as copy:
                 text = b"".join(copy)
             return text, cursor.rowcount
+
+    def _named(self, positions: list[int]) -> list[tuple[int, str, str]]:
+        """Return the position, the label and the approvers, as a JSON array, of each record."""
+        records = list(CommandRecord.objects.filter(pk__in=positions).only(*_COLUMNS))
+        reader = self.context.actor
+        subjects = (Subject(each.subject_type, each.subject_id) for each in records)
+        requests = found(approvals.requests_among(subjects), actor=reader)
+        decided = approvals.decided_by(records, rows=requests, actor=reader)
+        return [
+            (
+                record.position,
+                labeled(record.message_type, held_command=each.held_command),
+                json.dumps(each.approvers),
+            )
+            for record, each in zip(records, decided, strict=True)
+        ]

@@ -36,7 +36,8 @@ _UNQUOTED = r"FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02'"
 class Format(NamedTuple):
     """A format of exports: the SQL of an attempt's line, and the texts around the lines.
 
-    The SQL may use the tables `command`, `event` and `log`, which has the URL of the log.
+    The SQL may use the tables `command`, `event` and `log`, which has the URL of the log, and
+    `named`, which has the command's label, and its approvers as a JSON array.
     """
 
     label: str
@@ -79,6 +80,7 @@ def _of_events(aggregate: str) -> str:
 
 
 _COMMAND_VALUES = _values(CommandRecord, _COMMAND, "command")
+_NAMED = {"label": "named.label", "approvers": "named.approvers::json"}
 _EVENT_VALUES = _values(EventRecord, _EVENT, "event")
 _EVENT_OBJECT = f"json_build_object({_members(_EVENT_VALUES)})"
 _EVENTS = _of_events(f"coalesce(json_agg({_EVENT_OBJECT} ORDER BY event.position), '[]')")
@@ -87,8 +89,11 @@ _EVENTS = _of_events(f"coalesce(json_agg({_EVENT_OBJECT} ORDER BY event.position
 def _cell(name: str) -> str:
     """Return the SQL of a cell that no spreadsheet evaluates as a formula."""
     value = _COMMAND_VALUES[name]
-    if not isinstance(CommandRecord._meta.get_field(name), models.TextField):
-        return value
+    is_text = isinstance(CommandRecord._meta.get_field(name), models.TextField)
+    return _text_cell(value) if is_text else value
+
+
+def _text_cell(value: str) -> str:
     return f"CASE WHEN ascii({value}) IN ({_FORMULA}) THEN '''' || {value} ELSE {value} END"
 
 
@@ -118,7 +123,7 @@ _CLOUD_COMMAND = _cloudevent(
     time=_COMMAND_VALUES["received_at"],
     status="command.status",
     traceparent="nullif(command.traceparent, '')",
-    data=f"jsonb_build_object({_members(_COMMAND_VALUES)})",
+    data=f"jsonb_build_object({_members(_COMMAND_VALUES | _NAMED)})",
 )
 _CLOUD_EVENT = _cloudevent(
     "event",
@@ -128,14 +133,19 @@ _CLOUD_EVENT = _cloudevent(
     data="event.data",
 )
 _CLOUD_EVENTS = _of_events(f"string_agg(', ' || {_CLOUD_EVENT}, '' ORDER BY event.position)")
-_HEADER = ",".join([*_COMMAND, "events"]).encode()
+_HEADER = ",".join([*_COMMAND, *_NAMED, "events"]).encode()
+_APPROVERS = (
+    "(SELECT string_agg(name, ', ') FROM json_array_elements_text(named.approvers::json) AS name)"
+)
 
 FORMATS = {
     "csv": Format(
         label="CSV, for spreadsheets",
         content_type="text/csv; charset=utf-8",
         extension="csv",
-        line=", ".join([*map(_cell, _COMMAND), _EVENTS]),
+        line=", ".join(
+            [*map(_cell, _COMMAND), _text_cell("named.label"), _text_cell(_APPROVERS), _EVENTS]
+        ),
         copied_as="FORMAT csv",
         begins=_HEADER + b"\n",
         nothing=_HEADER + b"\n",
@@ -144,7 +154,7 @@ FORMATS = {
         label="JSON lines, one attempt per line",
         content_type="application/jsonl",
         extension="jsonl",
-        line=f"json_build_object({_members(_COMMAND_VALUES | {'events': _EVENTS})})",
+        line=f"json_build_object({_members(_COMMAND_VALUES | _NAMED | {'events': _EVENTS})})",
     ),
     # A command is an event of its own, followed by those that it emitted, in the same line. A file
     # without the closing bracket is incomplete.

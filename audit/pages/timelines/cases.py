@@ -32,7 +32,7 @@ def case(correlation_id: UUID, *, actor: Actor) -> dict[str, Any] | None:
     if not read:
         return None
     lines = full_lines(read[:MOST_COMMANDS], actor=actor)
-    changed = _revisions(lines, actor=actor)
+    changed = revisions_in(lines, actor=actor)
     roots = tree(arrange(lines), revisions=changed, correlation_id=correlation_id)
     steps = list(in_depth(roots))
     kinds = Counter(step.kind for step in steps)
@@ -50,7 +50,7 @@ def case(correlation_id: UUID, *, actor: Actor) -> dict[str, Any] | None:
     }
 
 
-def _revisions(lines: Sequence[Line], *, actor: Actor) -> dict[Subject, list[Revision]]:
+def revisions_in(lines: Sequence[Line], *, actor: Actor) -> dict[Subject, list[Revision]]:
     """Return the history rows that the commands wrote of their subjects.
 
     History is indexed by object, so it is read for the subjects that the case names: two queries

@@ -136,16 +136,17 @@ def _command(line: Line, changed: dict[int, list[Step]]) -> Step:
         *changed.get(record.position, []),
         *(_command(each, changed) for each in line.causes),
     ]
-    # The actor of a cancelled command did nothing then.
-    by = [] if line.is_cancelled else [actor_name(record.actor_label)]
+    # The actor of a cancelled command did nothing then: its cause has the person who ended it.
+    is_known = not line.is_cancelled or line.cause
+    by = [actor_name(line.doer.actor_label)] if is_known else []
     return Step(
         kind="command",
         label=" · ".join([did, *by]),
         words=f"{line.command_words}: {line.status_words}",
-        note=f"{actor_name(record.actor_label)}, via {record.channel}",
+        note=f"{actor_name(line.doer.actor_label)}, via {line.doer.channel}",
         at=line.at,
         until=line.at + _duration(record),
-        status=record.status,
+        status=line.tone,
         url=reverse("audit:command", args=[record.command_id]) + f"#attempt-{record.attempt}",
         line=line,
         inner=sorted(inner, key=lambda step: step.at),

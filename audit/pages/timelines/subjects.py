@@ -1,7 +1,7 @@
 """The page of a subject: its timeline, and its state at a point in time."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
@@ -52,14 +52,15 @@ def timeline(
     None if there is nothing that the actor may see.
     """
     instance = find(subject, actor=actor)
-    about = _of_cases_about(subject, actor=actor, before=before)
+    about = of_cases_about(subject, actor=actor, before=before)
     records, older = window(about, before=before, size=LINES)
     if instance is None and not records:
         return None
     start = records[-1].received_at if older else None
     page = _Page(records, older, before, start, end=_received_at(before) if before else None)
     revised = _revisions(page, instance) if instance else []
-    entries = _entries(page, revised, actor=actor, about=subject)
+    known = {subject: instance} if instance else {}
+    entries = _entries(page, revised, about=subject, known=known, actor=actor)
     return {
         "subject": subject,
         "label": label_of(instance) if instance else labels([subject], actor=actor)[subject],
@@ -77,7 +78,7 @@ def _received_at(position: int) -> datetime | None:
     return found.values_list("received_at", flat=True).first()
 
 
-def _of_cases_about(
+def of_cases_about(
     subject: Subject, *, actor: Actor, before: int | None
 ) -> QuerySet[CommandRecord]:
     """Return the records of the latest cases that the subject is part of.
@@ -98,7 +99,12 @@ def _of_cases_about(
 
 
 def _entries(
-    page: _Page, revised: Sequence[Revision], *, actor: Actor, about: Subject
+    page: _Page,
+    revised: Sequence[Revision],
+    *,
+    about: Subject,
+    known: Mapping[Subject, Model],
+    actor: Actor,
 ) -> list[Entry]:
     """Return the lines of a page with their changes, and the unlogged changes.
 
@@ -113,7 +119,7 @@ def _entries(
     named = [command_id for command_id in others if command_id]
     found = list(CommandRecord.objects.filter(command_id__in=named)) if named else []
     by_others = [record for record in found if page.has(record)]
-    lines = full_lines([*page.records, *by_others], actor=actor, about=about)
+    lines = full_lines([*page.records, *by_others], actor=actor, known=known, about=about)
     for line in lines:
         if line.record.status == Status.SUCCEEDED:
             made = changed.get(line.record.command_id, [])

@@ -8,6 +8,8 @@ from audit.rest.openapi.operations import Documentation
 from audit.rest.openapi.shapes import Schema
 
 _TEXT: Schema = {"type": "string"}
+_ETAGS = r'^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$'
+_KEY = r'^([!#-+\--~][!-+\--~]{0,254}|"([ !#-[\]-~]|\\["\\]){1,255}")$'
 _UUID: Schema = {"type": "string", "format": "uuid"}
 
 _OF_REQUESTS: dict[str, tuple[str, Schema]] = {
@@ -18,17 +20,27 @@ _OF_REQUESTS: dict[str, tuple[str, Schema]] = {
     "traceparent": ("The trace that the request belongs to (W3C Trace Context).", _TEXT),
     "Idempotency-Key": (
         "Use a new key for each new request: a repeat with the same key changes nothing more.",
+        _TEXT | {"pattern": _KEY},
+    ),
+    "If-Match": (
+        "The ETag that you read, or a list: if none is current, 412. Writes compare versions only.",
+        _TEXT | {"pattern": _ETAGS},
+    ),
+    "If-None-Match": (
+        "The ETags of your copies: if one is current, a read is 304 without a body, a write 412.",
+        _TEXT | {"pattern": _ETAGS},
+    ),
+    "Audit-Reason": ("The reason, if the body has none.", _TEXT),
+}
+_OF_REQUESTS_OF_VERSION_ONE = {
+    "Idempotency-Key": (
+        "Use a new key for each new request: a repeat with the same key changes nothing more.",
         _TEXT | {"pattern": r"^[!-+\--~]{1,255}$"},
     ),
     "If-Match": (
         "The ETag of the resource that you read: if it has changed since, nothing is done (412).",
         _TEXT | {"pattern": r'^(\*|"[0-9]{1,18}")$'},
     ),
-    "If-None-Match": (
-        "ETags of your copies: if one is current, the body is not sent again (304).",
-        _TEXT,
-    ),
-    "Audit-Reason": ("The reason, if the body has none.", _TEXT),
 }
 RESPONSE_HEADERS: dict[str, tuple[str, Schema]] = {
     "Deprecation": ("The date since which this version is deprecated (RFC 9745).", _TEXT),
@@ -38,12 +50,18 @@ RESPONSE_HEADERS: dict[str, tuple[str, Schema]] = {
     "Sunset": ("The date on which this version ends (RFC 8594).", _TEXT),
     "Cache-Control": ("Caching of the response.", _TEXT),
     "Command-Id": ("The id of the request's command.", _UUID),
-    "ETag": ("The version of the resource.", _TEXT | {"pattern": '^"[^"]+"$'}),
+    "ETag": (
+        'The version of the resource, if it has one, and a digest of all that is shown: `"3-1f…"`.',
+        _TEXT | {"pattern": '^"[0-9a-f-]+"$'},
+    ),
     "Idempotency-Replayed": (
         "Present if an earlier request with this Idempotency-Key was executed.",
         _TEXT | {"const": "true"},
     ),
-    "Location": ("The URL of the command's status.", _TEXT | {"format": "uri-reference"}),
+    "Location": (
+        "The URL of what was created, or of the status of a held command.",
+        _TEXT | {"format": "uri-reference"},
+    ),
     "Retry-After": ("Seconds to wait before retrying.", {"type": "integer", "minimum": 0}),
     "X-Request-Id": (
         "The id of the request: the caller's if it was well-formed, otherwise a new one.",
@@ -52,14 +70,18 @@ RESPONSE_HEADERS: dict[str, tuple[str, Schema]] = {
     "WWW-Authenticate": ("The accepted authentication scheme.", _TEXT | {"const": "Bearer"}),
 }
 _OF_COMMANDS = ("Idempotency-Key", "If-Match", "Audit-Reason")
+_OF_READS = ("If-Match", "If-None-Match")
 
 
-def request_headers(registry: ComponentRegistry, documentation: Documentation) -> list[Schema]:
+def request_headers(
+    registry: ComponentRegistry, documentation: Documentation, *, is_conditional: bool
+) -> list[Schema]:
     """Return the header parameters of an operation."""
     names = ["X-Request-Id", "traceparent"]
     names += _OF_COMMANDS if documentation.is_command else ()
-    names += ["If-None-Match"] if documentation.is_conditional else ()
-    return [_request_header(registry, name) for name in names]
+    names += [each for each in _OF_READS if is_conditional and each not in names]
+    known = _OF_REQUESTS if is_conditional else _OF_REQUESTS | _OF_REQUESTS_OF_VERSION_ONE
+    return [_request_header(registry, name, *known[name]) for name in names]
 
 
 def response_headers(
@@ -79,8 +101,9 @@ def shared(registry: ComponentRegistry, kind: str, name: str, content: Schema) -
     return dict(component.ref) if registry[component].schema == content else content
 
 
-def _request_header(registry: ComponentRegistry, name: str) -> Schema:
-    description, schema = _OF_REQUESTS[name]
+def _request_header(
+    registry: ComponentRegistry, name: str, description: str, schema: Schema
+) -> Schema:
     parameter = {"name": name, "in": "header", "description": description, "schema": schema}
     return shared(registry, ResolvedComponent.PARAMETER, name, parameter)
 

@@ -46,7 +46,6 @@ class Documentation:
     query: type[Serializer] | None = None
     succeeds_with: int = HTTPStatus.OK
     is_command: bool = False
-    is_conditional: bool = False
     always: tuple[str, ...] = ()
     sometimes: tuple[str, ...] = ()
     needs_caller: bool = True

@@ -36,7 +36,12 @@ _OF_COMMANDS = (
 
 
 def problems(
-    documentation: Documentation, *, view: Any, has_body: bool, known: Collection[str]
+    documentation: Documentation,
+    *,
+    view: Any,
+    is_read: bool,
+    has_body: bool,
+    known: Collection[str],
 ) -> dict[int, list[Response]]:
     """Return the response for every problem of an operation, by status and sorted by code.
 
@@ -44,7 +49,10 @@ def problems(
     """
     handler, kwargs = view.get_exception_handler(), dict.fromkeys(known, _SAMPLE_ID)
     answers: dict[tuple[int, str], Response] = {}
-    for error in _errors(documentation, view=view, has_body=has_body, names_one=bool(known)):
+    names_one = bool(known)
+    for error in _errors(
+        documentation, view=view, is_read=is_read, has_body=has_body, names_one=names_one
+    ):
         # Without a context, the handler does not log unexpected errors.
         context = {"kwargs": kwargs} if isinstance(error, exceptions.CommandError) else {}
         answer = handler(error, context)
@@ -56,7 +64,12 @@ def problems(
 
 
 def _errors(
-    documentation: Documentation, *, view: Any, has_body: bool, names_one: bool
+    documentation: Documentation,
+    *,
+    view: Any,
+    is_read: bool,
+    has_body: bool,
+    names_one: bool,
 ) -> Iterator[Exception]:
     kinds: list[type[Exception]] = [*_OF_ANY, *documentation.raises]
     if documentation.sends_any:
@@ -67,6 +80,8 @@ def _errors(
         kinds.append(exceptions.NotFound)
     if documentation.query or has_body:
         kinds.append(exceptions.Invalid)
+    if is_read and view.is_conditional:
+        kinds += [exceptions.Invalid, exceptions.PreconditionFailed]
     if documentation.is_command:
         middleware = map(import_string, settings.AUDIT_MIDDLEWARE)
         kinds += [*_OF_COMMANDS, *_declared_by(middleware)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from http import HTTPStatus
-from typing import Any
+from typing import Any, is_typeddict
 
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 from rest_framework.response import Response
@@ -22,30 +22,34 @@ class Responses:
     """The responses of one operation of a viewset."""
 
     def __init__(
-        self, registry: ComponentRegistry, documentation: Documentation, *, view: Any
+        self, registry: ComponentRegistry, documentation: Documentation, *, view: Any, is_read: bool
     ) -> None:
         self._registry = registry
         self._shapes = Shapes(registry)
         self._documentation = documentation
         self._view = view
         self._is_legacy = view.channel == "v1"
+        self._is_read = is_read and view.is_conditional
 
     def by_status(self, *, has_body: bool, known: Collection[str]) -> Schema:
         """Return all responses; ``known`` are the names of the parameters in the URL."""
         documentation = self._documentation
         always, sometimes = documentation.always, documentation.sometimes
         answers: dict[int, Schema] = {}
-        if documentation.is_conditional:
+        if self._is_read:
+            always = (*always, "Cache-Control", "ETag")
             answers[HTTPStatus.NOT_MODIFIED] = self._response("Not modified", always, sometimes)
         if documentation.is_command:
             answers[HTTPStatus.ACCEPTED] = self._postponed()
-            always = (*always, "Command-Id")
+            always = (*always, "Command-Id", *self._of_resource())
             sometimes = (*sometimes, "Idempotency-Replayed", "Cache-Control")
         phrase = HTTPStatus(documentation.succeeds_with).phrase
         answers[documentation.succeeds_with] = self._response(
             phrase, always, sometimes, shown=self._result()
         )
-        found = problems(documentation, view=self._view, has_body=has_body, known=known)
+        found = problems(
+            documentation, view=self._view, is_read=self._is_read, has_body=has_body, known=known
+        )
         answers |= {status: self._problem(each) for status, each in found.items()}
         return {str(int(status)): answers[status] for status in sorted(answers)}
 
@@ -57,10 +61,17 @@ class Responses:
         build = self._shapes.sparse if is_sparse else self._shapes.schema
         return _page(build(documentation.lists))
 
+    def _of_resource(self) -> tuple[str, ...]:
+        """Return the headers of the response to a write that returns a resource."""
+        fields = set() if self._is_legacy else _fields_of(self._documentation.gives)
+        is_created = self._documentation.succeeds_with == HTTPStatus.CREATED
+        named = {"version": "ETag"} | ({"url": "Location"} if is_created else {})
+        return tuple(header for field, header in named.items() if field in fields)
+
     def _postponed(self) -> Schema:
         return self._response(
             "Held until enough people approve it",
-            always=("Command-Id", "Location"),
+            always=("Command-Id", "Location", *(() if self._is_legacy else ("Retry-After",))),
             sometimes=("Idempotency-Replayed",),
             shown=self._shapes.schema(self._view.postponed_shape),
         )
@@ -70,6 +81,7 @@ class Responses:
         carried = [set(answer.headers) & set(RESPONSE_HEADERS) for answer in answers]
         # Not on requests that are refused before they become a command.
         own = {"Command-Id"} if self._documentation.is_command else set()
+        own |= set() if self._is_legacy or not own else {"Idempotency-Replayed"}
         phrase = HTTPStatus(answers[0].status_code).phrase
         whole = self._response(
             phrase,
@@ -106,6 +118,10 @@ class Responses:
         headers = response_headers(self._registry, always=always, sometimes=sometimes)
         content = {} if shown is None else {"content": {content_type: {"schema": shown}}}
         return {"description": description, "headers": headers} | content
+
+
+def _fields_of(shape: Any) -> set[str]:
+    return set(shape.__annotations__) if is_typeddict(shape) else set()
 
 
 def _page(items: Schema) -> Schema:

@@ -35,9 +35,17 @@ class OperationSchema(AutoSchema):
             warn(f"{self._method.__qualname__} is not documented")
             return None
         operation: Schema = super().get_operation(*route) or {}
-        headers = request_headers(self.registry, self._documentation)
+        # Verification is a POST that is no command, so it has no conditions.
+        has_conditions = self.method == "GET" or self._documentation.is_command
+        headers = request_headers(
+            self.registry,
+            self._documentation,
+            is_conditional=self.view.is_conditional and has_conditions,
+        )
         operation["parameters"] = [*operation.get("parameters", []), *headers]
-        responses = Responses(self.registry, self._documentation, view=self.view)
+        responses = Responses(
+            self.registry, self._documentation, view=self.view, is_read=self.method == "GET"
+        )
         operation["responses"] = responses.by_status(
             has_body="requestBody" in operation, known=uritemplate.variables(self.path)
         )

@@ -11,9 +11,11 @@ from rest_framework.viewsets import ViewSet
 
 from audit.actors.actors import Actor
 from audit.entry.requests import actor_of_request
+from audit.messages.exceptions import CommandError, Invalid, PreconditionFailed
 from audit.rest import exception_handlers
 from audit.rest.callers import Caller, caller
 from audit.rest.openapi.operations import documented
+from audit.rest.viewsets import conditional
 
 ExceptionHandler: TypeAlias = Callable[[Exception, dict[str, Any]], Response]
 
@@ -21,11 +23,13 @@ ExceptionHandler: TypeAlias = Callable[[Exception, dict[str, Any]], Response]
 class ActorViewSet(ViewSet):
     """A viewset with an actor. Version 2 is the default.
 
-    ``tag`` groups its operations in the OpenAPI document.
+    ``tag`` groups its operations in the OpenAPI document. ``is_conditional``: every response to a
+    GET has an ETag.
     """
 
     channel: ClassVar[str] = "v2"
     tag: ClassVar[str] = ""
+    is_conditional: ClassVar[bool] = True
 
     @property
     def actor(self) -> Actor:
@@ -36,6 +40,27 @@ class ActorViewSet(ViewSet):
     def get_exception_handler(self) -> ExceptionHandler:
         """Return the handler that formats errors for this version."""
         return exception_handlers.problem_details
+
+    def finalize_response(
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
+        """Return the response, of a GET with its ETag, or 304 or 412 by the caller's condition."""
+        response = super().finalize_response(request, response, *args, **kwargs)
+        if not self._has_etag(response):
+            return response
+        try:
+            is_wanted = conditional.add_etag(response, request)
+        except Invalid as error:
+            return self._finalize_error(request, error)
+        return response if is_wanted else self._finalize_error(request, PreconditionFailed())
+
+    def _has_etag(self, response: Response) -> bool:
+        is_read = self.request.method in ("GET", "HEAD")
+        return self.is_conditional and is_read and response.status_code == status.HTTP_200_OK
+
+    def _finalize_error(self, request: Request, error: CommandError) -> Response:
+        refusal = self.get_exception_handler()(error, self.get_exception_handler_context())
+        return super().finalize_response(request, refusal)
 
     def options(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Response:
         """Return the allowed methods in ``Allow``, without DRF's description of our code."""

@@ -10,6 +10,7 @@ from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 
+from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, refuse_input
 from audit.entry.requests import LONGEST_REASON, context_of
 from audit.messages.classes import Command
@@ -20,11 +21,16 @@ from audit.rest import exception_handlers, resources
 from audit.rest.bodies import refuse_misfits
 from audit.rest.parsers import refuse_chunks
 from audit.rest.references import status_url
+from audit.rest.viewsets import conditional
 from audit.rest.viewsets.actors import ActorViewSet
 
-# No comma: web servers join repeated headers by commas.
+# Without quotes no comma: web servers join repeated headers by commas.
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
-_ETAG = re.compile(r'"([0-9]{1,18})"')
+# A string of RFC 9651, as in the IETF draft of the header.
+_QUOTED_KEY = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255})"')
+
+#: When to ask again for what is not settled yet.
+RETRY_AFTER_SECONDS = "2"
 
 
 class CommandInput(serializers.Serializer[Any]):
@@ -54,9 +60,20 @@ class CommandViewSet(ActorViewSet):
         """Return a context in which a command also reads what `represent` needs after COMMIT."""
         return nullcontext()
 
+    def set_condition(self, context: Context, command: Command) -> None:
+        """Set the condition on the number of the subject, from If-Match and If-None-Match.
+
+        :raises Invalid: if a header is not a list of ETags.
+        """
+        context.accepts = conditional.accepts(self.request, command)
+
     def represent(self, completed: Completed) -> Any:
-        """Return the response body for an executed command."""
+        """Return the resource that an executed command created or changed."""
         raise NotImplementedError
+
+    def with_secret(self, shown: Any, completed: Completed) -> Any:
+        """Return the response body: the resource, with what is shown only once."""
+        return shown
 
     def represent_postponed(self, postponed: Postponed) -> Mapping[str, Any]:
         """Return the response body for a held command."""
@@ -74,8 +91,8 @@ class CommandViewSet(ActorViewSet):
             values = self._input(documentation.takes or CommandInput)
             context.reason = self._reason(values.pop("reason", ""))
             context.idempotency_key = self._idempotency_key()
-            context.expected_number = self._expected_number()
             command = command_class(**{**known, **values})
+            self.set_condition(context, command)
         except (Invalid, APIException) as error:
             refuse_input(command_class, _invalid(error), context=context)
         with self.prefetched(command):
@@ -95,10 +112,24 @@ class CommandViewSet(ActorViewSet):
         if isinstance(outcome, Completed):
             if outcome.secret:
                 headers["Cache-Control"] = "no-store"
-            return Response(self.represent(outcome), status=succeeds_with, headers=headers)
-        headers["Location"] = status_url(outcome.command_id)
+            shown = self.represent(outcome)
+            headers |= self._headers_of(shown, status_code=succeeds_with)
+            body = self.with_secret(shown, outcome)
+            return Response(body, status=succeeds_with, headers=headers)
+        headers |= self._headers_of_held(outcome)
         body = self.represent_postponed(outcome)
         return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)
+
+    def _headers_of(self, shown: Any, *, status_code: int) -> dict[str, str]:
+        if not self.is_conditional or not isinstance(shown, Mapping):
+            return {}
+        headers = {"ETag": conditional.etag(shown)} if "version" in shown else {}
+        is_created = status_code == status.HTTP_201_CREATED and "url" in shown
+        return headers | ({"Location": shown["url"]} if is_created else {})
+
+    def _headers_of_held(self, outcome: Postponed) -> dict[str, str]:
+        location = {"Location": status_url(outcome.command_id)}
+        return location | ({"Retry-After": RETRY_AFTER_SECONDS} if self.is_conditional else {})
 
     def _input(self, takes: type[CommandInput]) -> dict[str, Any]:
         refuse_chunks(self.request)
@@ -117,21 +148,19 @@ class CommandViewSet(ActorViewSet):
 
     def _idempotency_key(self) -> str | None:
         key = self.request.headers.get("Idempotency-Key")
-        if key is None or _IDEMPOTENCY_KEY.fullmatch(key):
+        if key is None:
+            return None
+        if self.is_conditional and key.startswith('"'):
+            quoted = _QUOTED_KEY.fullmatch(key)
+            key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else ""
+        elif not _IDEMPOTENCY_KEY.fullmatch(key):
+            key = ""
+        if key:
             return key
         message = (
             "must be a single key of 1 to 255 visible ASCII characters, without spaces and commas"
         )
         raise Invalid(errors=[FieldError("Idempotency-Key", "invalid", message, Place.HEADER)])
-
-    def _expected_number(self) -> int | None:
-        etag = self.request.headers.get("If-Match")
-        if etag is None or etag == "*":
-            return None
-        if match := _ETAG.fullmatch(etag):
-            return int(match[1])
-        message = "must be an ETag as we gave it, with its quotes"
-        raise Invalid(errors=[FieldError("If-Match", "invalid", message, Place.HEADER)])
 
 
 def _invalid(error: Invalid | APIException) -> Invalid:

@@ -1,16 +1,13 @@
 """The log over HTTP: commands with their current status, and events."""
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
-from django.utils.http import parse_etags
-from rest_framework import serializers, status
+from rest_framework import serializers
 from rest_framework.exceptions import APIException
-from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -34,10 +31,9 @@ from audit.rest.listing import (
 from audit.rest.openapi.operations import documented
 from audit.rest.parameters import ActorField, EventTypeField, MessageTypeField, SubjectField
 from audit.rest.viewsets.actors import ActorViewSet
+from audit.rest.viewsets.commands import RETRY_AFTER_SECONDS
 
 LONGEST_WAIT_SECONDS = 30
-_RETRY_AFTER_SECONDS = "2"
-_ETAG_CHARACTERS = 32
 _NEWEST = Order("newest", Key("position", int))
 _LATEST = Order("latest", *feed.DELIVERY.keys)
 
@@ -130,8 +126,6 @@ class CommandLogViewSet(ActorViewSet):
         "retrieve_command",
         gives=resources.CommandResource,
         query=StatusParameters,
-        is_conditional=True,
-        always=("Cache-Control", "ETag"),
         sometimes=("Retry-After",),
     )
     def retrieve(self, request: Request, command_id: UUID) -> Response:
@@ -142,10 +136,10 @@ class CommandLogViewSet(ActorViewSet):
             try:
                 wait_until_final(command_id, seconds=seconds)
             except Crowded:
-                headers["Retry-After"] = _RETRY_AFTER_SECONDS
+                headers["Retry-After"] = RETRY_AFTER_SECONDS
             records = self._attempts(command_id)
         shown = resources.command(records, progress=postponements.progress(command_id))
-        return _conditional(request, shown, headers=headers)
+        return Response(shown, headers=headers)
 
     def _attempts(self, command_id: UUID) -> Sequence[CommandRecord]:
         records = list(CommandRecord.objects.filter(command_id=command_id).order_by("attempt"))
@@ -209,17 +203,3 @@ def _is_final(records: Sequence[CommandRecord]) -> bool:
     command_id = records[0].command_id
     current = postponements.current_records({command_id: records})[command_id]
     return Status(current.status).is_final
-
-
-def _conditional(
-    request: Request, content: Mapping[str, Any], *, headers: Mapping[str, str]
-) -> Response:
-    """Return the content with its ETag, or 304 if the caller has this ETag (RFC 9110, 13.1.2)."""
-    rendered: bytes = JSONRenderer().render(content)
-    etag = f'"{hashlib.sha256(rendered).hexdigest()[:_ETAG_CHARACTERS]}"'
-    known = parse_etags(request.headers.get("If-None-Match", ""))
-    sent = {**headers, "ETag": etag, "Cache-Control": "private, no-cache"}
-    # Weak comparison: a cache in between may have made the ETag weak.
-    if "*" in known or etag in {each.removeprefix("W/") for each in known}:
-        return Response(status=status.HTTP_304_NOT_MODIFIED, headers=sent)
-    return Response(content, headers=sent)

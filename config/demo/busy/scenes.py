@@ -140,14 +140,6 @@ def _disable(
     return request
 
 
-def _request_the_opposite(stage: Stage) -> None:
-    """Request to disable a key and to enable the same key."""
-    request = _disable(stage, "Globex", "gus", "Not used for ninety days")
-    if request is not None:
-        enable = EnableApiKey(api_key_id=UUID(request.subject_id))
-        stage.attempt(enable, by="erp-gateway", reason="The yearly report needs it next week")
-
-
 def _overtake(
     stage: Stage, reason: str, colleague: str, why: str, ending: Ending = UNDECIDED
 ) -> None:
@@ -210,7 +202,7 @@ _LAST_SCENES: tuple[tuple[Any, ...], ...] = (
     (29.9, _leave, "nadia", "Nadia has left the company"),
     (20.0, _disable, "Acme", "dana", "The contractor has left", _APPROVED_AT_ONCE),
     (19.9, _disable, "Acme", "dana", "The contractor has left", {"bob": Deny}),
-    (8.0, _request_the_opposite),
+    (8.0, _disable, "Globex", "gus", "Not used for ninety days"),
     (6.0, _overtake, "The partner has paid", "priya", "Paid, and on the phone"),
     (5.0, _require_reasons),
     (3.0, _disable, "Acme", "dana", "Laptop was stolen on the train", {"ann": Approve}),

@@ -3,6 +3,7 @@
 import uuid
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from apikeys.commands import DisableApiKey
@@ -71,13 +72,14 @@ def test_keys_of_different_callers_do_not_meet(client, first_key, dana, acme):
 
 
 def test_a_repeat_of_a_refusal_is_refused_the_same(client, first_key):
-    path = f"{KEYS}/{first_key.id}/enable"
+    path = f"{KEYS}/{first_key.id}/secret"
     first = call(client, "POST", path, key=first_key, Idempotency_Key="k-1")
     again = call(client, "POST", path, key=first_key, Idempotency_Key="k-1")
 
     assert (first.status_code, again.status_code) == (409, 409)
     assert again["Command-Id"] == first["Command-Id"]
     assert again.json()["detail"] == first.json()["detail"]
+    assert (first.get("Idempotency-Replayed"), again["Idempotency-Replayed"]) == (None, "true")
 
 
 def test_input_that_cannot_be_read_does_not_use_up_the_key(client, first_key):
@@ -128,7 +130,7 @@ def test_if_match_refuses_what_would_meet_another_write(client, first_key, dana,
     assert in_time.status_code == 200
 
 
-@pytest.mark.parametrize("etag", ["1", 'W/"1"', '"x"', '"1", "2"'])
+@pytest.mark.parametrize("etag", ["1", "x", '"1" "2"', '"1", *', 'w/"1"'])
 def test_an_etag_that_is_none_of_ours_is_refused_in_words(client, first_key, etag):
     path = f"{KEYS}/{first_key.id}/enable"
 
@@ -205,7 +207,7 @@ def test_the_status_shows_the_progress_of_the_approvals(
     status = call(client, "GET", held["Location"], key=first_key).json()
     assert status["status"] == "cancelled"
     assert status["error"] == {
-        "type": "/docs/errors/denied",
+        "type": f"{settings.BASE_URL}/docs/errors/denied",
         "title": "Denied",
         "status": 409,
         "detail": "Denied by bob: “Still in use”",

@@ -57,7 +57,7 @@ def test_enabling_what_is_enabled_is_a_conflict_with_its_reason(client, first_ke
         "detail": f"{first_key.row} is already enabled.",
         "code": "already_enabled",
     }
-    assert CommandRecord.objects.get(command_id=answer["Command-Id"]).status == "refused"
+    assert CommandRecord.objects.get(command_id=answer["Command-Id"]).status == "succeeded"
 
 
 def test_a_held_command_says_what_it_always_said(client, first_key, disabling_needs_two):

@@ -3,7 +3,7 @@
 import pytest
 from django.utils import timezone
 
-from apikeys.commands import EnableApiKey
+from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey
 from approvals.models import Vote
 from approvals.models.refusals import (
@@ -158,8 +158,8 @@ def test_a_vote_keeps_what_it_was_cast_on_and_from_where(waiting, ann, approve):
 def test_where_the_policy_wants_a_reason_one_approves_with_one(
     hold, first_key, dana, security, ann, context_of, approve
 ):
-    policy("apikeys.enable", group=security, quorum=1, approver_reason_required=True)
-    request = hold(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    policy("apikeys.disable", group=security, quorum=1, approver_reason_required=True)
+    request = hold(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
 
     with pytest.raises(Invalid, match="give a reason for approving"):
         approve(request, ann)

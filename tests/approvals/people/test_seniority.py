@@ -1,7 +1,6 @@
 """How long somebody has to have been in a group before approving for it."""
 
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -11,7 +10,7 @@ from approvals.models import Vote
 from approvals.models.refusals import TooNew
 from approvals.people.commands import AddToGroup
 from approvals.people.events import MemberJoined, MemberLeft
-from tests.conftest import completed, new_approver, policy
+from tests.conftest import completed, create_key, new_approver, policy
 from tests.probes import deed, to
 
 DAY = timedelta(days=1)
@@ -72,12 +71,13 @@ def have_ann_leave_and_come_back(command, context):
 
 
 def test_a_member_who_leaves_and_returns_no_longer_counts(
-    waiting, first_key, ann, bob, approve, owner
+    waiting, dana, acme, ann, bob, approve, owner
 ):
     let_days_pass(owner, days=2)
     approve(waiting, ann)
     # It is about another subject than the request.
-    completed(to(have_ann_leave_and_come_back, uuid4()))
+    other = create_key(dana, acme, name="other")
+    completed(to(have_ann_leave_and_come_back, other.id))
 
     assert approve(waiting, bob).state == "pending"
 

@@ -10,7 +10,7 @@ from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
 from tests.approvals.asking import KEYS, address, decide, switch_off
 from tests.books import assert_balanced
-from tests.conftest import completed, create_key, member, policy
+from tests.conftest import KEY_PERMISSIONS, completed, create_key, member, policy
 from tests.http import call
 from tests.probes import to
 from tests.threads import Crowd
@@ -28,6 +28,16 @@ def disable(client, other_key, first_key, disabling_needs_two):
     path = f"{KEYS}/{first_key.id}/disable"
     return lambda reason="Leaked", **headers: call(
         client, "POST", path, {"reason": reason}, key=other_key, **headers
+    )
+
+
+@pytest.fixture
+def rotate(client, other_key, first_key, security, ann, bob):
+    """A function that asks with another key to rotate the first one, and returns the response."""
+    policy("apikeys.rotate", group=security, quorum=2)
+    path = f"{KEYS}/{first_key.id}/rotate"
+    return lambda reason="Leaked", **headers: call(
+        client, "POST", path, {"reason": reason, "overlap_seconds": 0}, key=other_key, **headers
     )
 
 
@@ -102,14 +112,14 @@ def test_scopes_that_grew_make_a_request_to_enable_stale(
 
 
 def test_a_stale_request_is_superseded_by_asking_again(
-    client, disable, first_key, other_key, ann, browser
+    client, rotate, first_key, other_key, ann, browser
 ):
-    first = disable()
+    first = rotate()
     old = request_of(first)
     decide(browser(ann), old, "approve")
     completed(to(switch_off, first_key.id))
 
-    again = disable("Still leaked")
+    again = rotate("Still leaked")
 
     assert (again.status_code, again.get("Idempotency-Replayed")) == (202, None)
     new = request_of(again)
@@ -127,11 +137,11 @@ def test_a_stale_request_is_superseded_by_asking_again(
 
 
 def test_the_pages_of_both_requests_link_to_each_other(
-    client, disable, first_key, other_key, ann, browser
+    client, rotate, first_key, other_key, ann, browser
 ):
-    old = request_of(disable())
+    old = request_of(rotate())
     completed(to(switch_off, first_key.id))
-    new = request_of(disable())
+    new = request_of(rotate())
     page = "/admin/approvals/approvalrequest/{}/change/".format
 
     assert page(new.pk) in browser(ann).get(page(old.pk)).content.decode()
@@ -139,16 +149,16 @@ def test_the_pages_of_both_requests_link_to_each_other(
 
 
 def test_it_is_announced_to_voters_and_to_the_former_requester(
-    client, disable, first_key, other_key, dana, ann, mailoutbox
+    client, rotate, first_key, other_key, dana, ann, mailoutbox
 ):
     for person in (dana, ann):
         person.email = f"{person.username}@example.com"
         person.save()
-    disable()
+    rotate()
     completed(to(switch_off, first_key.id))
     mailoutbox.clear()
 
-    disable()
+    rotate()
 
     subjects = {mail.to[0]: mail.subject for mail in mailoutbox}
     assert "Superseded" in subjects["dana@example.com"]
@@ -156,22 +166,22 @@ def test_it_is_announced_to_voters_and_to_the_former_requester(
 
 
 def test_another_requester_supersedes_a_stale_request_too(
-    client, disable, first_key, other_key, browser, acme
+    client, rotate, first_key, other_key, browser, acme
 ):
-    old = request_of(disable())
+    old = request_of(rotate())
     completed(to(switch_off, first_key.id))
-    carl = member("carl", acme, permissions=("disable_apikey", "view_apikey"))
+    carl = member("carl", acme, permissions=KEY_PERMISSIONS)
 
-    again = call(browser(carl), "POST", f"{KEYS}/{first_key.id}/disable", {"reason": "Leak"})
+    again = call(browser(carl), "POST", f"{KEYS}/{first_key.id}/rotate", {"overlap_seconds": 0})
 
     old.refresh_from_db()
     assert (again.status_code, old.state) == (202, "superseded")
 
 
-def test_a_superseded_request_takes_no_votes(client, disable, first_key, other_key, ann, browser):
-    old = request_of(disable())
+def test_a_superseded_request_takes_no_votes(client, rotate, first_key, other_key, ann, browser):
+    old = request_of(rotate())
     completed(to(switch_off, first_key.id))
-    disable()
+    rotate()
 
     answer = decide(browser(ann), old, "approve")
 
@@ -205,22 +215,20 @@ def test_where_several_may_be_open_the_same_stale_command_is_superseded(
     assert states == ["superseded", "pending", "pending"]
 
 
-def test_the_same_idempotency_key_says_that_it_was_superseded(
-    client, disable, first_key, other_key
-):
-    disable(Idempotency_Key="d-1")
+def test_the_same_idempotency_key_says_that_it_was_superseded(client, rotate, first_key, other_key):
+    rotate(Idempotency_Key="d-1")
     completed(to(switch_off, first_key.id))
-    disable()
+    rotate()
 
-    repeated = disable(Idempotency_Key="d-1")
+    repeated = rotate(Idempotency_Key="d-1")
 
     assert (repeated.status_code, repeated.json()["code"]) == (409, "superseded")
 
 
 def test_resubmitting_a_stale_request_supersedes_it(
-    client, disable, first_key, other_key, dana, browser
+    client, rotate, first_key, other_key, dana, browser
 ):
-    old = request_of(disable())
+    old = request_of(rotate())
     dana.user_permissions.add(Permission.objects.get(codename="view_approvalrequest"))
     refused = decide(browser(dana), old, "raise-again", comment="Too early")
     completed(to(switch_off, first_key.id))
@@ -233,16 +241,16 @@ def test_resubmitting_a_stale_request_supersedes_it(
 
 
 def test_votes_and_repeats_at_once_end_in_one_open_request(
-    client, disable, first_key, other_key, ann, bob, browser
+    client, rotate, first_key, other_key, ann, bob, browser
 ):
-    old = request_of(disable())
+    old = request_of(rotate())
     completed(to(switch_off, first_key.id))
     voters = [browser(ann), browser(bob)]
 
     with Crowd(4) as crowd:
         answers = crowd.at_once(
-            disable,
-            disable,
+            rotate,
+            rotate,
             *(lambda voter=voter: decide(voter, old, "approve") for voter in voters),
         )
 

@@ -4,7 +4,7 @@ import pytest
 from django.core import mail
 from django.urls import reverse
 
-from apikeys.commands import CreateApiKey, DisableApiKey, UpdateApiKey
+from apikeys.commands import CreateApiKey, DeleteApiKey, DisableApiKey, UpdateApiKey
 from approvals.models import ApprovalRequest
 from approvals.people.commands import CreateGroup, CreateUser
 from audit.bus.dispatch import dispatch
@@ -71,7 +71,7 @@ def test_it_does_on_timelines(asked, iris, browser):
 
 def test_it_does_in_errors(dana, acme):
     key = create_key(dana, acme, name=FORGED)
-    completed(DisableApiKey(api_key_id=key.id))
+    completed(DeleteApiKey(api_key_id=key.id))
 
     assert SHOWN in refusal_of(DisableApiKey(api_key_id=key.id)).message
 

@@ -100,6 +100,9 @@ def test_a_policy_reads_as_it_is(pia, security, browser):
 
     assert answer.json() == {
         "id": str(made.pk),
+        "url": f"/api/v2/policies/{made.pk}",
+        # Without events, since the test made it without a command.
+        "version": 0,
         "governs": "apikeys.*",
         "tenant": None,
         "condition": 'actor.kind == "api_key"',
@@ -114,7 +117,6 @@ def test_a_policy_reads_as_it_is(pia, security, browser):
         "execute_within": None,
         "one_open_request": True,
         "enabled": True,
-        "version": 1,
         "problem": None,
     }
 

@@ -4,6 +4,7 @@ import re
 from html import unescape
 
 import pytest
+from django.conf import settings
 from django.test import Client
 from rest_framework import exceptions as drf
 
@@ -63,7 +64,7 @@ def test_every_error_of_the_framework_has_a_page_with_its_status(error):
 
     page = problems.pages()[told["code"]]
 
-    assert told["type"] == page.path
+    assert told["type"] == f"{settings.BASE_URL}{page.path}"
     assert told["status"] in {cause.status for cause in page.causes}
     assert all(cause.meaning and cause.remedy for cause in page.causes)
 
@@ -73,7 +74,7 @@ def test_the_index_lists_every_code_for_anybody():
 
     page = answer.content.decode()
     assert answer.status_code == 200
-    assert all(f'href="{path}"' in page for path in (problems.type_of(k.code) for k in OURS))
+    assert all(f'href="{path}"' in page for path in (problems.path_of(k.code) for k in OURS))
     assert "script-src 'self'" in answer["Content-Security-Policy"]
     assert "<style" not in page
     assert not re.search(r"<script(?![^>]*\bsrc=)", page)
@@ -94,16 +95,16 @@ def test_the_pages_are_to_read_only():
 
 
 def test_a_problem_names_its_type_its_title_and_the_request(client, first_key):
-    path = f"{KEYS}/{first_key.id}/enable"
+    path = f"{KEYS}/{first_key.id}/secret"
     answer = call(client, "POST", path, key=first_key, X_Request_Id="req-1")
 
     problem = answer.json()
     assert problem == {
-        "type": "/docs/errors/already-enabled",
-        "title": "Already enabled",
+        "type": f"{settings.BASE_URL}/docs/errors/nothing-to-pick-up",
+        "title": "Nothing to pick up",
         "status": 409,
         "detail": problem["detail"],
-        "code": "already_enabled",
+        "code": "nothing_to_pick_up",
         "request_id": "req-1",
         "command_id": answer["Command-Id"],
     }
@@ -130,7 +131,7 @@ def test_a_request_without_an_id_is_given_one(path, client, first_key):
 
 @pytest.mark.parametrize("given", ["req-1", "a\x1b[31mb\x00c" + "x" * 300])
 def test_the_record_has_the_id_of_the_response(client, first_key, given):
-    path = f"{KEYS}/{first_key.id}/enable"
+    path = f"{KEYS}/{first_key.id}/secret"
 
     answer = call(client, "POST", path, key=first_key, X_Request_Id=given)
 

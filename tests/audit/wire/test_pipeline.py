@@ -5,9 +5,9 @@ from django.conf import settings
 from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
-from apikeys.commands import DisableApiKey, EnableApiKey
+from apikeys.commands import DisableApiKey, EnableApiKey, PickUpSecret
 from apikeys.models import ApiKey, Customer
-from apikeys.models.refusals import AlreadyEnabled
+from apikeys.models.refusals import NothingToPickUp
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Crashed, NotFound
 from audit.models.queries import PreparedQuery
@@ -293,7 +293,7 @@ def test_no_rows_are_kept_for_a_command_that_is_refused(first_key):
     query = PreparedQuery("SELECT is_enabled FROM apikeys_apikey WHERE id = %s")
 
     with query.prefetched_after_commit([first_key.id]):
-        with pytest.raises(AlreadyEnabled):
-            dispatch(EnableApiKey(api_key_id=first_key.id))
+        with pytest.raises(NothingToPickUp):
+            dispatch(PickUpSecret(api_key_id=first_key.id))
 
         assert query.rows([first_key.id]) == [(True,)]

@@ -9,7 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apikeys.authentication.credentials import live_api_key
-from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
+from apikeys.commands import CreateApiKey, DisableApiKey, RotateApiKey
 from approvals.admin import ApprovalRequestAdmin
 from approvals.people.commands import AddToGroup
 from approvals.requests.listing import needing_vote_of
@@ -81,7 +81,7 @@ def test_what_needs_me_is_exactly_what_my_vote_would_count_for(
     policy("apikeys.disable", group=security, quorum=2)
     waiting = ask(first_key, dana, context_of)
     policy("apikeys.create", group=legal, quorum=1, requester_may_vote=True)
-    policy("apikeys.enable", group=security, quorum=1, minimum_membership=timedelta(days=1))
+    policy("apikeys.rotate", group=security, quorum=1, minimum_membership=timedelta(days=1))
     for person in (dana, ann):
         person.groups.add(legal)
         person.user_permissions.add(
@@ -93,7 +93,9 @@ def test_what_needs_me_is_exactly_what_my_vote_would_count_for(
         held(CreateApiKey(customer_id=acme.pk, owner_id=who.pk, name="k"), context=context_of(who))
         for who in map(fresh, (dana, ann))
     ]
-    enabled = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    enabled = held(
+        RotateApiKey(api_key_id=first_key.id, overlap_seconds=0), context=context_of(dana)
+    )
     decide(browser(bob), waiting, "approve")
     everything = [waiting, *created, enabled]
 
@@ -144,11 +146,11 @@ def test_the_rows_show_requester_channel_and_reason(
 
 def test_each_rule_has_its_own_progress(waiting, first_key, dana, acme, context_of, ann, browser):
     lea = new_approver("lea", acme, groups=[Group.objects.create(name="Legal")])
-    policy("apikeys.enable", group=lea.groups.get(), quorum=1)
-    policy("apikeys.enable", group=Group.objects.get(name="Security"), quorum=1)
-    held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    policy("apikeys.rotate", group=lea.groups.get(), quorum=1)
+    policy("apikeys.rotate", group=Group.objects.get(name="Security"), quorum=1)
+    held(RotateApiKey(api_key_id=first_key.id, overlap_seconds=0), context=context_of(dana))
 
-    content = listed(browser(ann), type="apikeys.enable")
+    content = listed(browser(ann), type="apikeys.rotate")
 
     legal, security = (
         f'<span class="rule">0 of 1 <bdi>{name}</bdi></span>' for name in ("Legal", "Security")
@@ -159,8 +161,8 @@ def test_each_rule_has_its_own_progress(waiting, first_key, dana, acme, context_
 def test_flags_say_what_is_wrong_and_conflicts_lead_to_each_other(
     waiting, first_key, dana, ann, security, context_of, browser
 ):
-    policy("apikeys.enable", group=security, quorum=1)
-    other = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    policy("apikeys.rotate", group=security, quorum=1)
+    other = held(RotateApiKey(api_key_id=first_key.id, overlap_seconds=0), context=context_of(dana))
     completed(to(switch_off, first_key.id))
     User.objects.filter(pk=dana.pk).update(is_active=False)
 
@@ -169,15 +171,15 @@ def test_flags_say_what_is_wrong_and_conflicts_lead_to_each_other(
     assert content.count("Changed since the request: is enabled.") == 2
     assert content.count("The account or credential of the requester is no longer valid.") == 2
     assert content.count("Conflicts with another open request") == 2
-    for request, words in ((waiting, "Disable API key"), (other, "Enable API key")):
+    for request, words in ((waiting, "Disable API key"), (other, "Rotate API key")):
         assert f'<a href="{LIST}{request.pk}/change/"><bdi>{words}, requested by dana' in content
 
 
 def test_requests_of_other_tenants_are_not_shown_as_conflicts(
     waiting, first_key, dana, ann, security, context_of, browser, owner
 ):
-    policy("apikeys.enable", group=security, quorum=1)
-    other = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    policy("apikeys.rotate", group=security, quorum=1)
+    other = held(RotateApiKey(api_key_id=first_key.id, overlap_seconds=0), context=context_of(dana))
     rewrite(owner, other, tenant="01900000-0000-7000-8000-000000000000")
 
     assert "Conflicts" not in listed(browser(ann))
@@ -194,13 +196,16 @@ def test_a_request_that_does_not_verify_is_put_into_no_sentence(waiting, ann, br
 
 
 def test_facets_narrow_the_tab_down(waiting, first_key, dana, ann, security, context_of, browser):
-    policy("apikeys.enable", group=security, quorum=1)
-    other = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana, reason="Back"))
+    policy("apikeys.rotate", group=security, quorum=1)
+    other = held(
+        RotateApiKey(api_key_id=first_key.id, overlap_seconds=0),
+        context=context_of(dana, reason="Back"),
+    )
     client = browser(ann)
     both = {str(waiting.pk), str(other.pk)}
 
     assert set(rows(client)) == both
-    assert rows(client, type="apikeys.enable") == [str(other.pk)]
+    assert rows(client, type="apikeys.rotate") == [str(other.pk)]
     assert set(rows(client, group=security.pk)) == both
     assert set(rows(client, age="day")) == both
     assert rows(client, q="leak") == [str(waiting.pk)]

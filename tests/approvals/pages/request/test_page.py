@@ -8,7 +8,7 @@ from datetime import timedelta
 from django.contrib.auth.models import Group
 from django.utils import timezone
 
-from apikeys.commands import CreateApiKey, EnableApiKey, UpdateApiKey
+from apikeys.commands import CreateApiKey, RotateApiKey, UpdateApiKey
 from apikeys.models import ApiKey
 from approvals.models import Rule
 from audit.models.records import CommandRecord
@@ -62,11 +62,13 @@ def test_one_person_counts_for_one_rule_also_on_the_button(
     legal = Group.objects.create(name="Legal")
     ann.groups.add(legal)
     new_approver("lea", acme, groups=[legal])
-    both = policy("apikeys.enable", group=security, quorum=1)
+    both = policy("apikeys.rotate", group=security, quorum=1)
     with outside_command("A second rule for a test"):
         Rule.objects.create(policy=both, group=legal, quorum=1)
         both.edit()
-    request = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    request = held(
+        RotateApiKey(api_key_id=first_key.id, overlap_seconds=0), context=context_of(dana)
+    )
 
     assert "Approve (1 more needed after you)" in page(browser(ann), request)
 

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Permission, User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apikeys.commands import CreateCustomer, EnableApiKey
+from apikeys.commands import CreateCustomer, RotateApiKey
 from audit.models.records import CommandRecord
 from audit.outside import outside_command
 from tests.approvals.admin_pages import (
@@ -24,19 +24,19 @@ from tests.conftest import held, member, new_approver, policy
 def test_the_page_shows_related_activity(
     waiting, first_key, dana, acme, ann, security, context_of, browser
 ):
-    policy("apikeys.enable", group=security, quorum=1)
-    other = held(EnableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    policy("apikeys.rotate", group=security, quorum=1)
+    other = held(RotateApiKey(api_key_id=first_key.id, overlap_seconds=0), context=context_of(dana))
     elsewhere = asks_for_many(dana, acme, context_of, count=6)
     decide(browser(ann), elsewhere[-1], "deny", reason="No")
 
     content = page(browser(ann), waiting)
 
-    assert f'<a href="{LIST}{other.pk}/change/"><bdi>Enable API key' in content
-    assert "Enable API key “first”" in section(content, "open-ones")
+    assert f'<a href="{LIST}{other.pk}/change/"><bdi>Rotate API key' in content
+    assert "Rotate API key “first”" in section(content, "open-ones")
     earlier = section(content, "earlier")
     assert earlier.count("API key") == 5
     assert "denied" in earlier
-    assert "Enable API key waiting for approval dana" in section(content, "commands")
+    assert "Rotate API key waiting for approval dana" in section(content, "commands")
     assert "Create API key succeeded dana" in section(content, "commands")
 
 

@@ -85,7 +85,7 @@ def test_csv_has_a_column_for_everything_and_a_line_for_each_attempt(disabled_tw
     assert first["reason"] == "Rotation"
     assert json.loads(first["data"]) == {"api_key_id": str(disabled_twice.id)}
     assert json.loads(first["events"])[0]["message_type"] == "apikeys.disabled"
-    assert second["error_code"] == "already_disabled"
+    assert second["error_code"] == "precondition_failed"
 
 
 @pytest.mark.parametrize("begins", ["=", "+", "-", "@", "\t", "\r"])

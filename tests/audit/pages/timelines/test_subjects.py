@@ -372,4 +372,4 @@ def test_a_timeline_takes_the_same_queries_at_any_length(first_key, act, dana, i
     for command in (EnableApiKey, DisableApiKey, EnableApiKey):
         act(dana, command(api_key_id=first_key.id))
 
-    assert queries(client, url) == few == 16
+    assert queries(client, url) == few == 15

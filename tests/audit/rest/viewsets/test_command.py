@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+from django.conf import settings
 from django.test import Client
 
 from apikeys.commands import DisableApiKey
@@ -42,7 +43,7 @@ def test_a_cancelled_command_was_settled_when_it_was_called_off(
     shown = call(client, "GET", f"{COMMANDS}/{request.command_id}", key=first_key).json()
 
     assert shown["received_at"] < moment.isoformat().replace("+00:00", "Z") < shown["settled_at"]
-    assert shown["error"]["type"] == "/docs/errors/denied"
+    assert shown["error"]["type"] == f"{settings.BASE_URL}/docs/errors/denied"
 
 
 def test_the_etag_changes_with_what_there_is_to_see(

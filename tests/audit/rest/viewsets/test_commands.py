@@ -6,12 +6,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
+from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey, PickUpSecret
 from approvals.decisions.commands import Approve, Deny
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError
 from audit.models.records import CommandRecord
+from audit.rest import problems
 from tests.conftest import actor, approved, completed, create_key, held
 from tests.http import call
 
@@ -38,7 +39,7 @@ def test_a_command_is_listed_once_as_it_stands_newest_first(
     client, first_key, dana, disabling_needs_two, ann, bob
 ):
     request = held(DisableApiKey(api_key_id=first_key.id), context=Context(actor=actor(dana)))
-    refusal = refused(EnableApiKey(api_key_id=first_key.id), dana)
+    refusal = refused(PickUpSecret(api_key_id=first_key.id), dana)
     before = listed(client, key=first_key)
     vote = Approve(approval_request_id=request.pk, digest=request.digest)
     completed(vote, context=Context(actor=actor(ann)))
@@ -58,7 +59,7 @@ def test_a_command_is_listed_once_as_it_stands_newest_first(
 
 
 def test_a_row_has_the_command_its_actor_and_its_result(client, first_key, dana):
-    refusal = refused(EnableApiKey(api_key_id=first_key.id), dana)
+    refusal = refused(PickUpSecret(api_key_id=first_key.id), dana)
 
     row, *_ = listed(client, key=first_key)
 
@@ -66,6 +67,7 @@ def test_a_row_has_the_command_its_actor_and_its_result(client, first_key, dana)
     assert list(row) == [
         "id",
         "url",
+        "version",
         "status",
         "type",
         "subject",
@@ -84,18 +86,18 @@ def test_a_row_has_the_command_its_actor_and_its_result(client, first_key, dana)
     assert row["actor"] == {"kind": "user", "id": str(dana.pk), "label": "dana"}
     assert row["duration_us"] == record.duration_us
     assert row["error"] == {
-        "type": "/docs/errors/already-enabled",
-        "title": "Already enabled",
+        "type": problems.type_of("nothing_to_pick_up"),
+        "title": "Nothing to pick up",
         "status": 409,
         "detail": record.error_message,
-        "code": "already_enabled",
+        "code": "nothing_to_pick_up",
     }
 
 
 def test_filters_narrow_the_list_down(client, first_key, dana, acme, disabling_needs_two, ann):
     other = create_key(dana, acme, name="other")
     request = held(DisableApiKey(api_key_id=other.id), context=Context(actor=actor(dana)))
-    refusal = refused(EnableApiKey(api_key_id=first_key.id), dana)
+    refusal = refused(PickUpSecret(api_key_id=first_key.id), dana)
 
     def seen(query):
         return set(ids(listed(client, query, key=first_key)))
@@ -140,7 +142,7 @@ def test_the_status_looked_for_is_the_one_that_is_shown(
         asked = held(DisableApiKey(api_key_id=key.id), context=Context(actor=actor(dana)))
         if name == "one":
             approved(asked, ann, bob)
-    refused(EnableApiKey(api_key_id=first_key.id), dana)
+    refused(PickUpSecret(api_key_id=first_key.id), dana)
     every = listed(client, key=first_key)
 
     found = listed(client, f"status={status}", key=first_key)
@@ -212,7 +214,7 @@ def test_pages_follow_each_other_without_gap_or_repeat_and_keep_the_filters(clie
         path = answer["next"]
 
     records = CommandRecord.objects.filter(message_type="apikeys.enable").order_by("-position")
-    expected = [{"id": str(each.command_id), "status": "refused"} for each in records]
+    expected = [{"id": str(each.command_id), "status": "succeeded"} for each in records]
     assert [len(page) for page in pages] == [3, 3, 1]
     assert [row for page in pages for row in page] == expected
 

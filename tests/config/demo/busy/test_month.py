@@ -88,7 +88,7 @@ def test_the_waiting_requests_at_the_end_are_of_every_kind(told):
 
     assert "no longer valid" in flags
     assert "Changed since the request" in flags
-    assert {"The yearly report needs it next week", "The auditors ask why we approve"} <= reasons
+    assert {"Not used for ninety days", "The auditors ask why we approve"} <= reasons
     assert waiting.filter(votes__voter__username="ann").exists()
     soon = last_friday() + timedelta(hours=4)
     assert waiting.filter(approve_by__lt=soon, reason="The campaign begins tomorrow").exists()

@@ -1,0 +1,134 @@
+"""Case files: all that the log has on a subject or a case, as one signed file."""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from django.conf import settings
+from django.utils import timezone
+
+from approvals.decisions import evidence
+from approvals.decisions.evidence import EvidenceDisagrees
+from approvals.models import ApprovalRequest
+from approvals.requests.presentation import sentences_of
+from approvals.sealing import evidence_files
+from audit.actors.actors import Actor
+from audit.messages.classes import Subject
+from audit.models.records import CommandRecord
+from audit.pages.lines import Line, full_lines
+from audit.pages.timelines.cases import revisions_in
+from audit.pages.timelines.subjects import of_cases_about
+from audit.subjects.names import labels
+
+#: The type of a case in the reference of a case file. It is no type of subject.
+CASE = "case"
+MOST_RECORDS = 500
+MOST_REQUESTS = 50
+
+
+class CaseFile(NamedTuple):
+    """A signed case file: its content, and the bytes of the file."""
+
+    content: dict[str, Any]
+    file: bytes
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.file).hexdigest()
+
+
+def make(about: Subject, *, reader: Actor) -> CaseFile | None:
+    """Return the case file of a subject or a case; None if the reader may see nothing of it."""
+    content = _gather(about, reader=reader)
+    if content is None:
+        return None
+    seed = settings.APPROVALS_EVIDENCE_KEY
+    return CaseFile(content, evidence_files.write_case_file(content, seed=seed))
+
+
+def _gather(about: Subject, *, reader: Actor) -> dict[str, Any] | None:
+    if about.type == CASE:
+        records = reader.confine(CommandRecord.objects.filter(correlation_id=about.id))
+    else:
+        records = of_cases_about(about, actor=reader, before=None)
+    read = list(records.order_by("-position")[: MOST_RECORDS + 1])
+    if not read:
+        return None
+    lines = full_lines(read[:MOST_RECORDS][::-1], actor=reader)
+    requests = _requests(lines, reader=reader)
+    return {
+        "about": str(about),
+        "label": _label(about, lines, reader=reader),
+        "made_at": timezone.now().isoformat(),
+        "made_by": {"kind": reader.kind, "id": reader.id, "label": reader.label},
+        "is_cut": len(read) > MOST_RECORDS or len(requests) > MOST_REQUESTS,
+        "is_confined": reader.is_confined,
+        **_decisions(requests[:MOST_REQUESTS], reader=reader),
+        "attempts": [_attempt(line) for line in lines],
+        "changes": _changes(lines, reader=reader),
+    }
+
+
+def _label(about: Subject, lines: Sequence[Line], *, reader: Actor) -> str:
+    if about.type == CASE:
+        return lines[0].full_words
+    return labels([about], actor=reader)[about]
+
+
+def _requests(lines: Iterable[Line], *, reader: Actor) -> list[ApprovalRequest]:
+    """Return the requests to execute these commands, oldest first, and one more than are shown."""
+    ids = {line.record.command_id for line in lines}
+    requests = reader.confine(ApprovalRequest.objects.filter(command_id__in=ids))
+    return list(requests.order_by("requested_at", "pk")[: MOST_REQUESTS + 1])
+
+
+def _decisions(requests: Sequence[ApprovalRequest], *, reader: Actor) -> dict[str, Any]:
+    """Return the signed evidence of each request, and why that of others is not signed."""
+    sentences = sentences_of(requests, actor=reader, rows={})
+    signed, unsigned = [], {}
+    for request in requests:
+        try:
+            signed.append(evidence.signed(request))
+        except EvidenceDisagrees as problem:
+            unsigned[str(request.pk)] = problem.message
+    named = zip(requests, sentences, strict=True)
+    return {
+        "requests": {str(request.pk): sentence for request, sentence in named},
+        "evidence": signed,
+        "unsigned": unsigned,
+    }
+
+
+def _attempt(line: Line) -> dict[str, Any]:
+    return {
+        "label": line.full_words,
+        "subject": line.label,
+        "approvers": list(line.approvers),
+        "record": evidence.record_columns(line.record),
+        "events": [evidence.event_columns(fact.record) for fact in line.facts],
+    }
+
+
+def _changes(lines: Sequence[Line], *, reader: Actor) -> list[dict[str, Any]]:
+    """Return the values before and after each change of a subject, from its history."""
+    found = revisions_in(lines, actor=reader)
+    changes = [
+        {
+            "at": revision.at.isoformat(),
+            "command_id": _text(revision.command_id),
+            "subject": str(subject),
+            "kind": revision.words,
+            "values": [
+                {"field": each.field, "before": each.before, "after": each.after}
+                for each in revision.changes
+            ],
+        }
+        for subject, revisions in found.items()
+        for revision in revisions
+    ]
+    return sorted(changes, key=lambda change: (change["at"], change["subject"]))
+
+
+def _text(identifier: UUID | None) -> str:
+    return str(identifier or "")

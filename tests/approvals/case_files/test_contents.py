@@ -1,0 +1,176 @@
+"""Case files: a signed report, the same as JSON, and its verification."""
+
+import base64
+import json
+import re
+from html import unescape
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from approvals.decisions.commands import Approve, Deny
+from audit.bus.dispatch import dispatch
+from audit.messages.exceptions import Forbidden
+from audit.models.records import CommandRecord
+from tests.conftest import completed, member
+from tests.tampering import tamper
+
+
+@pytest.fixture
+def decided(waiting, dana, ann, bob, approve, context_of):
+    """A request that two approved, after its requester had tried to, in vain."""
+    command = Approve(approval_request_id=waiting.pk, digest=waiting.digest)
+    with pytest.raises(Forbidden):
+        dispatch(command, context=context_of(dana, channel="admin"))
+    approve(waiting, ann, reason="Checked")
+    approve(waiting, bob)
+    waiting.refresh_from_db()
+    return waiting
+
+
+@pytest.fixture
+def make(iris, browser):
+    """A function that presses the button as Iris, and returns the page and the file."""
+    client = browser(iris)
+
+    def press(address):
+        content = client.post(f"/case-files/{address}").content.decode()
+        name, data = re.search(
+            r'href="data:application/json;base64,(.*?)" download="(.*?)"', content
+        ).groups()[::-1]
+        return unescape(content), name, base64.b64decode(data)
+
+    return press
+
+
+def of_request(request):
+    return f"subject/approval-request/{request.pk}"
+
+
+@pytest.fixture
+def verify(tmp_path):
+    """A function that verifies a file by the command that its report names."""
+
+    def run(content, page):
+        line = re.search(r"manage\.py approvals_verify (\S+) --public-key (\S+)</code>", page)
+        path = tmp_path / line[1]
+        path.write_bytes(content)
+        out = StringIO()
+        call_command("approvals_verify", path, public_key=line[2], stdout=out)
+        return out.getvalue()
+
+    return run
+
+
+def test_a_report_has_all_that_an_auditor_asks_for(decided, make):
+    page, _, _ = make(of_request(decided))
+
+    for words in (
+        "<bdi>dana</bdi>",
+        "Leaked",
+        "apikeys.disable, version 1",
+        '<span class="field">is enabled</span> <del>yes</del> → <ins>no</ins>',
+        "2 of <bdi>Security</bdi>",
+        '<th scope="row" data-label="Person"><bdi>ann</bdi></th><td data-label="Decision">approve',
+        '<th scope="row" data-label="Person"><bdi>bob</bdi></th><td data-label="Decision">approve',
+        f"<code>{decided.digest}</code>",
+        "Checked",
+        "executed",
+    ):
+        assert words in page, words
+    refused = page.split("were refused or failed</h2>")[1].split("</section>")[0]
+    assert "Approve: disable API key" in refused
+    assert "<bdi>dana</bdi>" in refused
+
+
+def test_the_json_is_the_content_of_the_report_and_verifies(decided, make, verify):
+    page, name, file = make(of_request(decided))
+
+    content = json.loads(file)["case_file"]
+    (evidence,) = content["evidence"]
+    assert name.endswith(".json")
+    assert evidence["evidence"]["request"]["id"] == str(decided.pk)
+    assert len(evidence["evidence"]["votes"]) == 2
+    assert all(each["label"] in page for each in content["attempts"])
+    assert f"Genuine: apikeys.disable, {decided.pk}" in verify(file, page)
+
+
+def test_an_altered_case_file_is_found(decided, make, verify):
+    page, _, file = make(of_request(decided))
+
+    with pytest.raises(CommandError, match="signature does not match"):
+        verify(file.replace(b"Checked", b"Chucked"), page)
+
+
+def test_the_evidence_in_a_case_file_verifies_on_its_own(decided, make, verify):
+    page, _, file = make(of_request(decided))
+    (evidence,) = json.loads(file)["case_file"]["evidence"]
+
+    text = json.dumps(evidence, sort_keys=True, indent=2, ensure_ascii=False)
+
+    assert "Genuine" in verify(f"{text}\n".encode(), page)
+
+
+@pytest.mark.parametrize("kind", ["case", "key"])
+def test_a_case_and_a_subject_have_case_files_as_well(kind, decided, make, verify):
+    addresses = {
+        "case": f"case/{decided.command_id}",
+        "key": f"subject/api-key/{decided.subject_id}",
+    }
+    page, _, file = make(addresses[kind])
+
+    assert f"Genuine: apikeys.disable, {decided.pk}" in verify(file, page)
+
+
+def test_making_a_case_file_is_logged_with_its_digest(decided, make):
+    page, _, _ = make(of_request(decided))
+
+    record = CommandRecord.objects.get(message_type="audit.make_case_file")
+    assert record.status == "succeeded"
+    assert record.actor_label == "iris"
+    assert record.data["sha256"] in page
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "/admin/approvals/approvalrequest/{request}/change/",
+        "/audit/cases/{case}",
+        "/audit/subjects/api-key/{key}",
+    ],
+)
+def test_the_button_is_on_each_page(page, decided, iris, browser):
+    ids = {"request": decided.pk, "case": decided.command_id, "key": decided.subject_id}
+
+    content = browser(iris).get(page.format(**ids)).content.decode()
+
+    assert content.count(">Case file</button>") == 1
+
+
+def test_a_reader_who_may_not_export_sees_no_button_and_gets_no_file(decided, acme, browser):
+    reader = browser(member("otto", acme, permissions=("view_commandrecord",)))
+
+    page = reader.get(f"/audit/cases/{decided.command_id}").content.decode()
+
+    assert "Case file</button>" not in page
+    assert reader.post(f"/case-files/{of_request(decided)}").status_code == 403
+
+
+def test_another_customers_subject_has_no_case_file(decided, globex, browser):
+    permissions = ("view_commandrecord", "export_commandrecord")
+    other = browser(member("olaf", globex, permissions=permissions))
+
+    for address in (of_request(decided), f"case/{decided.command_id}", "subject/api-key/none"):
+        assert other.post(f"/case-files/{address}").status_code == 404
+
+
+def test_evidence_that_does_not_fit_together_is_not_signed(waiting, ann, context_of, make, owner):
+    deny = Deny(approval_request_id=waiting.pk, digest=waiting.digest)
+    completed(deny, context=context_of(ann, reason="No"))
+    tamper(owner, waiting, state="executed")
+
+    page, _, file = make(of_request(waiting))
+
+    assert "its evidence is not signed" in page
+    assert json.loads(file)["case_file"]["evidence"] == []
