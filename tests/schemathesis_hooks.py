@@ -36,7 +36,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[!-+\--~]{1,255}")
 _LONGEST_NAME = 100
 #: The digests of the approval requests seen so far, by id.
 _requests: dict[str, str] = {}
-_ETAG = re.compile(r'\*|"[0-9]{1,18}"')
+_ETAG = re.compile(r'\*|(W/)?"[!#-~]*"')
 
 
 @schemathesis.hook
@@ -68,8 +68,9 @@ def _mend(case: Any) -> None:
     Its valid If-Match values have only letters and digits, so no quotes; and it uses the same
     Idempotency-Key for every request.
     """
-    if _is_positive(case) and not _ETAG.fullmatch(case.headers.get("If-Match", "*")):
-        del case.headers["If-Match"]
+    for name in ("If-Match", "If-None-Match"):
+        if _is_positive(case) and not _ETAG.fullmatch(case.headers.get(name, "*")):
+            del case.headers[name]
     if _IDEMPOTENCY_KEY.fullmatch(case.headers.get("Idempotency-Key", "")):
         case.headers["Idempotency-Key"] = str(uuid4())
 
@@ -86,6 +87,8 @@ def _aim(case: Any) -> None:
     """Use existing ids, half of the time, and wait at most a second for a command."""
     if case.query and case.query.get("wait"):
         case.query["wait"] = 1
+    if case.query and case.query.get("dry_run") and random.randrange(4):
+        del case.query["dry_run"]
     body = case.body if isinstance(case.body, dict) else {}
     if _requests and "approval_request_id" in case.path_parameters and _chance():
         request = random.choice(list(_requests))

@@ -253,7 +253,7 @@ def _run_undone(attempt: Attempt, look: Callable[[Outcome], Any]) -> Rehearsal:
     command, context = attempt.command, attempt.context
     attempt.admit(store.open_transaction(command, context))
     outcome = middleware.run(command, context)
-    pipeline.send(store.CHECK_CONSTRAINTS)
+    pipeline.send(*store.advances(attempt.emitted()), store.CHECK_CONSTRAINTS)
     if isinstance(outcome, Completed):
         # No one may see its secret.
         outcome = replace(outcome, secret=None)

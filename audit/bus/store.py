@@ -113,6 +113,11 @@ _APPEND_ONE = Statement(f"""
 """)
 
 
+# The number of a subject as if it had one more event, in a transaction that is rolled back.
+_ADVANCE_ONE = Statement(f"""
+    {_HEADS} VALUES (%s, %s, 1)
+    ON CONFLICT (subject_type, subject_id) DO UPDATE SET number = present.number + 1
+""")
 # The deferred constraints, checked before COMMIT.
 CHECK_CONSTRAINTS = Call(Statement("SET CONSTRAINTS ALL IMMEDIATE"))
 
@@ -181,6 +186,12 @@ def append(
         if _lacks(error, "audit_eventrecord", "number"):
             raise PreconditionFailed from error
         raise
+
+
+def advances(events: Iterable[Emitted]) -> list[Call]:
+    """Return the statements that count events without writing them, for a rehearsal."""
+    subjects = sorted((event.subject_type, event.subject_id) for event in events)
+    return [Call(_ADVANCE_ONE, subject) for subject in subjects]
 
 
 def append_directly(record: CommandRecord, events: Sequence[Emitted] = (), *, using: str) -> None:

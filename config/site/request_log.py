@@ -63,6 +63,7 @@ def _log(request: HttpRequest, response: HttpResponse, *, seconds: float) -> Non
         **_callers(request),
         command_id=response.headers.get("Command-Id") or get_contextvars()["command_id"],
         trace_id=_trace_id(request),
+        **({"dry_run": True} if "Dry-Run" in response.headers else {}),
     )
 
 

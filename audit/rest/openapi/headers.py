@@ -50,6 +50,7 @@ RESPONSE_HEADERS: dict[str, tuple[str, Schema]] = {
     "Sunset": ("The date on which this version ends (RFC 8594).", _TEXT),
     "Cache-Control": ("Caching of the response.", _TEXT),
     "Command-Id": ("The id of the request's command.", _UUID),
+    "Dry-Run": ("Present if nothing was done, as requested.", _TEXT | {"const": "true"}),
     "ETag": (
         'The version of the resource, if it has one, and a digest of all that is shown: `"3-1f…"`.',
         _TEXT | {"pattern": '^"[0-9a-f-]+"$'},

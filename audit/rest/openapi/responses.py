@@ -43,9 +43,19 @@ class Responses:
             answers[HTTPStatus.ACCEPTED] = self._postponed()
             always = (*always, "Command-Id", *self._of_resource())
             sometimes = (*sometimes, "Idempotency-Replayed", "Cache-Control")
+        shown = self._result()
+        if documentation.is_command and self._view.refuses_misfits:
+            tried = self._shapes.schema(self._view.dry_run_shape)
+            of_dry_runs = ("Cache-Control", "Dry-Run")
+            if documentation.succeeds_with == HTTPStatus.OK:
+                # Both have this status, and only some headers in common.
+                shown = _either(shown, tried)
+                always, sometimes = (), (*always, *sometimes, *of_dry_runs)
+            else:
+                answers[HTTPStatus.OK] = self._response("Dry run", of_dry_runs, (), shown=tried)
         phrase = HTTPStatus(documentation.succeeds_with).phrase
         answers[documentation.succeeds_with] = self._response(
-            phrase, always, sometimes, shown=self._result()
+            phrase, always, sometimes, shown=shown
         )
         found = problems(
             documentation, view=self._view, is_read=self._is_read, has_body=has_body, known=known
@@ -118,6 +128,10 @@ class Responses:
         headers = response_headers(self._registry, always=always, sometimes=sometimes)
         content = {} if shown is None else {"content": {content_type: {"schema": shown}}}
         return {"description": description, "headers": headers} | content
+
+
+def _either(first: Schema, second: Schema) -> Schema:
+    return {"anyOf": [*first.get("anyOf", [first]), second]}
 
 
 def _fields_of(shape: Any) -> set[str]:

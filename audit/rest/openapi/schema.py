@@ -84,7 +84,13 @@ class OperationSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         """Return the serializer that checks the query parameters."""
-        return [self._documentation.query] if self._documentation.query else []
+        if self._documentation.query:
+            return [self._documentation.query]
+        return [self.view.write_parameters] if self._has_dry_run else []
+
+    @property
+    def _has_dry_run(self) -> bool:
+        return self._documentation.is_command and self.view.refuses_misfits
 
     def _map_serializer(self, serializer: Any, *rest: Any, **options: Any) -> Schema:
         schema: Schema = super()._map_serializer(serializer, *rest, **options)

@@ -10,18 +10,26 @@ from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
 
+from audit.bus import authorization
 from audit.bus.context import Context
-from audit.bus.dispatch import dispatch, refuse_input
+from audit.bus.dispatch import dispatch, preview, refuse_input
 from audit.entry.requests import LONGEST_REASON, context_of
 from audit.messages.classes import Command
-from audit.messages.exceptions import FieldError, Invalid, OutcomeUnknown, Place
-from audit.messages.outcomes import Completed, Outcome, Postponed
+from audit.messages.exceptions import FieldError, Invalid, OutcomeUnknown, Place, Refused
+from audit.messages.outcomes import (
+    Completed,
+    Outcome,
+    Postponed,
+    ReplayFailed,
+    ReplayRefused,
+    Trial,
+)
 from audit.messages.text import header_text
 from audit.rest import exception_handlers, resources
 from audit.rest.bodies import refuse_misfits
 from audit.rest.parsers import refuse_chunks
 from audit.rest.references import status_url
-from audit.rest.viewsets import conditional
+from audit.rest.viewsets import conditional, dry_runs
 from audit.rest.viewsets.actors import ActorViewSet
 
 # Without quotes no comma: web servers join repeated headers by commas.
@@ -45,6 +53,9 @@ class CommandViewSet(ActorViewSet):
     """A viewset whose writes are commands. Subclasses define the representation of results."""
 
     refuses_misfits: ClassVar[bool] = True
+    #: For the OpenAPI document, with the shape of the response to a dry run.
+    write_parameters: ClassVar[Any] = dry_runs.DryRunParameters
+    dry_run_shape: ClassVar[Any] = dry_runs.DryRun
     #: The shape of what `represent_postponed` returns, for the OpenAPI document.
     postponed_shape: ClassVar[Any] = resources.PostponedCommand
     #: Names in the body that differ from the command's, by the command's name.
@@ -83,18 +94,24 @@ class CommandViewSet(ActorViewSet):
         """Build a command from the body and ``known``, dispatch it and return the response.
 
         The method's ``documented`` has the shape of the body and the status of success. Invalid
-        input is recorded as a refused command.
+        input is recorded as a refused command. With ``?dry_run=true``, nothing is done or recorded.
         """
         documentation = getattr(self, self.action).documentation
         context = context_of(self.request._request, channel=self.channel, actor=self.actor)
+        is_dry_run = False
         try:
+            is_dry_run = self._is_dry_run()
             values = self._input(documentation.takes or CommandInput)
             context.reason = self._reason(values.pop("reason", ""))
             context.idempotency_key = self._idempotency_key()
             command = command_class(**{**known, **values})
             self.set_condition(context, command)
         except (Invalid, APIException) as error:
+            if is_dry_run:
+                return self._would_be_refused(_invalid(error))
             refuse_input(command_class, _invalid(error), context=context)
+        if is_dry_run:
+            return self._dry_run(command, context)
         with self.prefetched(command):
             outcome = dispatch(command, context=context)
             try:
@@ -104,6 +121,38 @@ class CommandViewSet(ActorViewSet):
                 unknown = OutcomeUnknown()
                 unknown.command_id = outcome.command_id
                 raise unknown from error
+
+    def _is_dry_run(self) -> bool:
+        # Version 1 ignores all query parameters.
+        has_parameters = self.refuses_misfits and self.request._request.META.get("QUERY_STRING")
+        return bool(has_parameters) and dry_runs.is_requested(self.request)
+
+    def _dry_run(self, command: Command, context: Context) -> Response:
+        authorization.check(command, context.actor)
+        trial = Trial(look=self._shown, timeout=dry_runs.TIMEOUT)
+        rehearsal = preview(command, context=context, trial=trial)
+        match rehearsal.outcome:
+            case ReplayRefused(error=error):
+                return self._would_be_refused(error)
+            case ReplayFailed(error=error):
+                error.command_id = None
+                raise error
+            case Postponed():
+                return dry_runs.response(dry_runs.Prospect.HOLD, approval=rehearsal.seen)
+            case Completed():
+                return dry_runs.response(dry_runs.Prospect.SUCCESS, resource=rehearsal.seen)
+
+    def _shown(self, outcome: Outcome) -> Any:
+        """Return what a dry run shows of an outcome, before the rollback."""
+        if isinstance(outcome, Postponed):
+            return dry_runs.required_approval(outcome)
+        return self.represent(outcome)
+
+    def _would_be_refused(self, error: Refused) -> Response:
+        error.command_id = None
+        # As in a real call, which may raise it.
+        problem = self.handle_exception(error).data
+        return dry_runs.response(dry_runs.Prospect.REFUSAL, problem=problem)
 
     def _response(self, outcome: Outcome, *, succeeds_with: int) -> Response:
         headers = {"Command-Id": str(outcome.command_id)}
