@@ -35,7 +35,7 @@ class Difference(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """What was compared so far of one model: the number of rows, and the differences among them."""
+    """A page of rows of one model that was compared: their number, and the differences."""
 
     model: str
     rows: int

@@ -34,26 +34,31 @@ class HistoricalRecords(StockHistoricalRecords):
     """The history of a tracked model, which the database writes for every way of changing a row.
 
     ``part_of`` names the foreign key to a subject that rows of this model are part of: a change of
-    one advances the subject's number. A trigger refuses every write to the table of a tracked model
-    outside a command.
+    one advances the subject's number. A change of ``silent_fields`` alone leaves no history; these
+    are excluded from it, and need other evidence, such as a seal. A trigger refuses every write to
+    the table of a tracked model outside a command.
     """
 
     def __init__(
-        self, *, excluded_fields: tuple[str, ...] = (), part_of: str | None = None
+        self,
+        *,
+        excluded_fields: tuple[str, ...] = (),
+        silent_fields: tuple[str, ...] = (),
+        part_of: str | None = None,
     ) -> None:
         super().__init__(
             bases=(HistoryRow,),
-            excluded_fields=list(excluded_fields),
+            excluded_fields=[*excluded_fields, *silent_fields],
             history_id_field=models.BigAutoField(),
             history_user_id_field=models.TextField(blank=True, default=""),
             history_user_getter=_label,
         )
-        self._part_of = part_of
+        self._silent_fields, self._part_of = silent_fields, part_of
 
     def create_history_model(self, model: type[models.Model], inherited: bool) -> Any:  # noqa: FBT001  # simple-history calls it like this
-        """Return the history model, which also has the name of the foreign key to the whole."""
+        """Return the history model, with what its triggers need to know beyond its columns."""
         history = super().create_history_model(model, inherited)
-        history.part_of = self._part_of
+        history.silent_fields, history.part_of = self._silent_fields, self._part_of
         return history
 
     def create_historical_record(self, *_: Any, **__: Any) -> None:

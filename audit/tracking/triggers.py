@@ -45,7 +45,7 @@ DECLARE
     actor text := current_setting('audit.actor_kind', true);
     kind text := CASE TG_OP WHEN 'INSERT' THEN '+' WHEN 'UPDATE' THEN '~' ELSE '-' END;
     changed {table} := CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
-BEGIN{tolerance}
+BEGIN{tolerance}{silence}
     IF TG_OP = 'UPDATE' AND ({old}) IS DISTINCT FROM ({new}) THEN
         kind := '-';
         changed := OLD;{write}
@@ -57,6 +57,12 @@ END"""
 # A server of an earlier release names the command only, and writes its history itself.
 _TOLERANCE = """
     IF command IS NOT NULL AND coalesce(actor, '') = '' THEN
+        RETURN NULL;
+    END IF;"""
+_SILENCE = """
+    IF TG_OP = 'UPDATE' AND ({old}) IS DISTINCT FROM ({new})
+        AND ({old_others}) IS NOT DISTINCT FROM ({new_others})
+    THEN
         RETURN NULL;
     END IF;"""
 # One branch of the union has as many columns as the table had when this was generated: with any
@@ -183,11 +189,26 @@ def _function(
         columns=sql.SQL("; ".join(f"{each.name} {each.type}" for each in own.values())),
         table=Identifier(schema, table),
         tolerance=sql.SQL(_TOLERANCE if is_tolerant else ""),
+        silence=_silence(model, history, own),
         old=_listed(identity, of="OLD"),
         new=_listed(identity, of="NEW"),
         write=write,
     )
     return Function(function_name(table), table, body.as_string(None))
+
+
+def _silence(model: type[models.Model], history: Any, own: Mapping[str, Column]) -> Composable:
+    meta: Any = model._meta
+    names: list[str] = [meta.get_field(each).column for each in history.silent_fields]
+    silent, others = [each for each in names if each in own], [*(own.keys() - names)]
+    if not silent:
+        return sql.SQL("")
+    return sql.SQL(_SILENCE).format(
+        old=_listed(silent, of="OLD"),
+        new=_listed(silent, of="NEW"),
+        old_others=_listed(sorted(others), of="OLD"),
+        new_others=_listed(sorted(others), of="NEW"),
+    )
 
 
 def _shared(

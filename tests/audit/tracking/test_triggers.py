@@ -8,6 +8,7 @@ from django.db import DataError, Error, connection, transaction
 
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey, ApiKeySecret
+from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
@@ -16,7 +17,7 @@ from audit.outside import outside_command
 from audit.tracking.triggers import function_name
 from tests.boards.models import Board, Card, Label
 from tests.books import assert_balanced
-from tests.conftest import actor, approved, held
+from tests.conftest import actor, approved, completed, held
 from tests.probes import deed, to
 from tests.role.test_forbidden_statements import protect_again
 from tests.severed import refusing
@@ -431,3 +432,19 @@ def unlogged_update(key_id, **fields):
     with transaction.atomic():
         sql(NAME_A_COMMAND)
         ApiKey.objects.filter(pk=key_id).update(**fields)
+
+
+def test_a_change_of_silent_fields_alone_leaves_no_history(
+    first_key, disabling_needs_two, dana, ann, context_of
+):
+    request = held(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    completed(
+        Approve(approval_request_id=request.pk, digest=request.digest), context=context_of(ann)
+    )
+
+    with transaction.atomic():
+        sql(NAME_A_COMMAND)
+        sql("UPDATE approvals_approvalrequest SET outcome = 'x', voters = '{}'")
+
+    request.refresh_from_db()
+    assert [row.outcome for row in ApprovalRequest.history.order_by("history_id")] == ["", "x"]
