@@ -116,7 +116,8 @@ _APPEND_ONE = Statement(f"""
 # The number of a subject as if it had one more event, in a transaction that is rolled back.
 _ADVANCE_ONE = Statement(f"""
     {_HEADS} VALUES (%s, %s, 1)
-    ON CONFLICT (subject_type, subject_id) DO UPDATE SET number = present.number + 1
+    ON CONFLICT (subject_type, subject_id)
+        DO UPDATE SET number = present.number + 1 - {PAID}, paid_in = NULL
 """)
 # The deferred constraints, checked before COMMIT.
 CHECK_CONSTRAINTS = Call(Statement("SET CONSTRAINTS ALL IMMEDIATE"))
