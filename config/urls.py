@@ -14,7 +14,7 @@ from audit.pages.errors import page_not_found
 from audit.rest import error_pages
 from audit.rest.viewsets.actors import WhoamiViewSet
 from audit.rest.viewsets.log import CommandLogViewSet, EventViewSet
-from audit.sessions.views import ChangeOwnPassword, SetPassword, sign_in
+from audit.sessions.views import ChangeOwnPassword, PasswordChanged, SetPassword, sign_in
 from config.site.deprecation import MIGRATION_PAGE, migration_page
 from config.site.reference import ReferenceViewSet, reference
 
@@ -47,6 +47,8 @@ urlpatterns = [
         name="password_reset_confirm",
     ),
     path("set-password/", PasswordResetCompleteView.as_view(), name="password_reset_complete"),
+    path("password/", ChangeOwnPassword.as_view(), name="change-password"),
+    path("password/changed/", PasswordChanged.as_view(), name="password-changed"),
     path("admin/", admin.site.admin_view(first_page)),
     # Django's shortcut to the page of a row fails for invalid ids, and no model has such a page.
     re_path("^admin/r/", page_not_found, {"exception": Http404()}),

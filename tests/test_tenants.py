@@ -37,6 +37,7 @@ SKIPPED = (
     "set-password",
     "jsi18n",
     "password_change",
+    "password/",
 )
 
 

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from django.contrib import admin, messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.core.exceptions import BadRequest, ValidationError
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -29,7 +28,7 @@ from approvals.pages.inbox.changelist import Inbox
 from approvals.pages.inbox.filter import FILTERS
 from approvals.pages.inbox.paginator import KeysetPaginator
 from approvals.pages.inbox.tabs import DECIDED, NEEDS_ME
-from approvals.pages.request import announcements, decision
+from approvals.pages.request import announcements, decision, resubmission
 from approvals.pages.request import page as request_page
 from approvals.pages.unsent import keeping_reason, kept_reason
 from approvals.requests import listing
@@ -118,14 +117,6 @@ class ApprovalRequestAdmin(HistoryAdmin):
         is_decidable = request.GET.get("tab", NEEDS_ME) == NEEDS_ME
         found: dict[str, Any] = super().get_actions(request)
         return {name: found[name] for name in self.actions} if is_decidable else {}
-
-    def response_action(
-        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any
-    ) -> HttpResponse | None:
-        try:
-            return super().response_action(request, queryset, *args)
-        except ValidationError as error:
-            raise BadRequest from error
 
     @admin.action(description="Approve selected…")
     def approve_selected(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponse:
@@ -236,7 +227,8 @@ class ApprovalRequestAdmin(HistoryAdmin):
             self.message_user(request, _linked(decided.message, page), decided.level)
             return redirect(_NEXT)
         self.message_user(request, decided.message, decided.level)
-        if decided.has_changed:
+        is_to_correct = decided.level == messages.ERROR and resubmission.is_in(request.POST)
+        if decided.has_changed or is_to_correct:
             return self._request_page(request, object_id, timeout=SHORT_TIMEOUT)
         if decided.secret is None:
             return redirect(page)
@@ -270,7 +262,9 @@ class ApprovalRequestAdmin(HistoryAdmin):
         reason_error: str = "",
     ) -> HttpResponse:
         row = self.visible(request, object_id)
-        context = request_page.read(row, actor=actor_of_request(request), timeout=timeout)
+        context = request_page.read(
+            row, actor=actor_of_request(request), timeout=timeout, typed=request.POST
+        )
         context["typed_reason"] = request.POST.get("reason") or kept_reason(request)
         context["reason_error"] = reason_error
         return self.page(request, "approvals/request.html", **context)

@@ -65,7 +65,7 @@ def rehearse(request: ApprovalRequest, command: Command, *, timeout: timedelta) 
             events = ", ".join(words(each.message_type) for each in rehearsed.events) or "no events"
             text = f"It would succeed now: {events}."
         case _, ReplayRefused(error=error):
-            text = f"It would be refused now: {error.message}"
+            text = f"It would be refused now: {execution.reason_of(error)}"
         case _, ReplayFailed(error=error):
             text = f"It would fail now: {error.message}"
             is_unfinished = isinstance(error, _UNFINISHED)

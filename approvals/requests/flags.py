@@ -17,7 +17,8 @@ from audit.actors.actors import Actor
 from audit.messages.classes import Command, Subject
 from audit.subjects.likeness import similar_to, warning
 
-_REQUESTER_GONE = "The account or credential of the requester is no longer valid."
+_ACCOUNT = "The requester's account is deactivated."
+_CREDENTIAL = "The credential of the requester is no longer valid."
 _REQUESTER_MAY_NOT = "The requester may no longer do this."
 
 
@@ -37,7 +38,7 @@ def flags_of(
         each.pk: [
             *([each.barrier.message] if each.barrier else []),
             *filter(None, [stale[each.pk]]),
-            *([_REQUESTER_GONE] if each.requester_person in gone else []),
+            *([_ACCOUNT] if each.requester_person in gone else []),
         ]
         for each in waiting
     }
@@ -88,7 +89,8 @@ def requester_flags(request: ApprovalRequest, command: Command | None) -> list[s
         return []
     actor = credentials.live_actor(request.requester_kind, request.requester_id)
     if actor is None:
-        return [_REQUESTER_GONE]
+        is_account = request.requester_kind == "user" or _inactive({request.requester_person})
+        return [_ACCOUNT if is_account else _CREDENTIAL]
     if command is not None and not actor.may(command.required_permission):
         return [_REQUESTER_MAY_NOT]
     return []

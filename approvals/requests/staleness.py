@@ -3,10 +3,12 @@
 A command declares them (``depends_on``). Whether the subject exists always matters.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
+
+from django.utils.text import get_text_list
 
 from approvals.models import ApprovalRequest
 from approvals.sealing import values as subjects
@@ -53,8 +55,19 @@ def _difference(request: ApprovalRequest, present: SubjectVersion) -> str:
     names = sorted(name for name in known if before.get(name) != now.get(name))
     relevant = _depends_on(request.message_type)
     changed = [name for name in names if relevant is None or name in relevant]
-    labels = [name.removesuffix("_id").replace("_", " ") for name in changed]
-    return f"Changed since the request: {', '.join(labels)}." if labels else ""
+    return f"Out of date: {'; '.join(_changes(changed, now))}." if changed else ""
+
+
+def _changes(changed: Iterable[str], now: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what has changed: of a flag such as is_enabled, how."""
+    flags = [name for name in changed if isinstance(now.get(name), bool)]
+    for name in flags:
+        state = name.removeprefix("is_").replace("_", " ")
+        yield f"it has been {state} since the request" if now[name] else f"it is no longer {state}"
+    if others := [name for name in changed if name not in flags]:
+        labels = [name.removesuffix("_id").replace("_", " ") for name in others]
+        have = "has" if len(labels) == 1 else "have"
+        yield f"{get_text_list(labels, 'and')} {have} changed since the request"
 
 
 def _depends_on(message_type: str) -> tuple[str, ...] | None:

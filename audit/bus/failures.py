@@ -151,4 +151,7 @@ def _constraint(error: BaseException) -> str | None:
 def no_longer_valid(held: CommandRecord) -> exceptions.Forbidden:
     """Return the refusal of a held command whose requester is gone."""
     requester = actor_name(held.actor_label)
-    return exceptions.Forbidden(f"The requester, {requester}, is no longer valid.")
+    if held.actor_kind == "user":
+        return exceptions.Forbidden(f"The account of the requester, {requester}, is deactivated.")
+    message = f"The credential of the requester, {requester}, is no longer valid."
+    return exceptions.Forbidden(message)

@@ -5,10 +5,11 @@ from functools import cache
 from typing import Any, ClassVar
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets, unquote
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import BadRequest, PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
 from django.db.models import BinaryField, DateTimeField, DurationField, Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -117,6 +118,21 @@ class ReadOnlyAdmin(admin.ModelAdmin):
             return super().get_changelist_instance(request)
         except (IncorrectLookupParameters, OverflowError, ValueError) as error:
             raise BadRequest from error
+
+    def response_action(
+        self, request: HttpRequest, queryset: QuerySet[Any], *args: Any
+    ) -> HttpResponse | None:
+        """Refuse a malformed selection; the stock list fails on it.
+
+        :raises BadRequest: if a selected id cannot be that of a row.
+        """
+        key: Any = self.opts.pk
+        try:
+            for selected in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                key.run_validators(key.to_python(selected))
+        except ValidationError as error:
+            raise BadRequest from error
+        return super().response_action(request, queryset, *args)
 
     def _get_obj_does_not_exist_redirect(self, *_: Any) -> HttpResponse:
         # The stock page redirects to the overview.

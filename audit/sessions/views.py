@@ -8,7 +8,12 @@ from urllib.parse import urlsplit
 
 from django.contrib import admin
 from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
-from django.contrib.auth.views import LoginView, PasswordChangeView, PasswordResetConfirmView
+from django.contrib.auth.views import (
+    LoginView,
+    PasswordChangeDoneView,
+    PasswordChangeView,
+    PasswordResetConfirmView,
+)
 from django.core.exceptions import ValidationError
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
@@ -156,10 +161,20 @@ class ChangeOwnPassword(_SetsPassword, PasswordChangeView):
     """The page on which people change their own password."""
 
     form_class = _OwnPasswordForm
-    success_url = reverse_lazy("admin:password_change_done")
+    title = "Change password"
+    success_url = reverse_lazy("password-changed")
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"request": self.request}
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        return super().get_context_data(**context) | admin.site.each_context(self.request)
+
+
+class PasswordChanged(PasswordChangeDoneView):
+    """The page after the change, in the frame of the site."""
+
+    title = "Password changed"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         return super().get_context_data(**context) | admin.site.each_context(self.request)

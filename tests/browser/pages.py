@@ -109,7 +109,9 @@ PLACES = (
     Place("new approver", "olga", lambda: "/admin/auth/user/new-approver/"),
     Place("deactivation", "olga", lambda: _ask("deactivate")),
     Place("deletion that is refused", "olga", lambda: _ask("delete")),
-    Place("new password", "olga", lambda: "/admin/password_change/"),
+    Place("new password", "olga", lambda: "/password/"),
+    Place("new password of a requester", "dana", lambda: "/password/"),
+    Place("changed password", "dana", lambda: "/password/changed/"),
     # API keys and customers
     Place("keys", "iris", lambda: f"{_KEYS}/"),
     Place("key", "iris", lambda: f"{_KEYS}/{_key().pk}/change/"),

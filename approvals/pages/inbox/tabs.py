@@ -26,7 +26,7 @@ class Tab(NamedTuple):
 _NEWEST = Order("newest", Key("requested_at", datetime), Key("pk", UUID)), "Newest first."
 _SOONEST = (
     Order("soonest", Key("approve_by", datetime), Key("pk", UUID), is_ascending=True),
-    "Expiring soonest first.",
+    "Expiring first.",
 )
 
 

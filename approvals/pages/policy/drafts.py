@@ -204,6 +204,29 @@ _PLAIN = tuple(
 )
 
 
+_TEXTS = ("governs", "effect", "condition", "message")
+_LENGTHS = ("minimum_membership", "approve_within", "execute_within")
+_FLAGS = tuple(name for name in _PLAIN if name not in (*_TEXTS, *_LENGTHS, "for_tenant"))
+
+
+def draft_of(command: CreatePolicy | EditPolicy) -> list[tuple[str, str]]:
+    """Return a proposed policy as the inputs of the form."""
+    texts = [(name, getattr(command, name)) for name in ("for_tenant", *_TEXTS)]
+    flags = [(name, "on") for name in _FLAGS if getattr(command, name)]
+    lengths = [
+        pair
+        for name in _LENGTHS
+        if (length := getattr(command, name))
+        for pair in zip((f"{name}_0", f"{name}_1"), in_greatest_unit(length), strict=True)
+    ]
+    rules = [
+        pair
+        for place, (group, quorum) in enumerate(zip(command.groups, command.quorums, strict=True))
+        for pair in ((f"group_{place}", group), (f"quorum_{place}", quorum))
+    ]
+    return [(name, str(value)) for name, value in (*texts, *flags, *lengths, *rules)]
+
+
 def initial_of(policy: Policy) -> dict[str, Any]:
     """Return the form values for the current settings of a policy."""
     current = current_settings(policy)

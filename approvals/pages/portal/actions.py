@@ -3,14 +3,14 @@
 from typing import NamedTuple
 
 from django.contrib.messages import constants as levels
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 
 from approvals.models import ApprovalRequest
 from approvals.pages.portal.page import pick_ups_of
 from approvals.pages.request import decision
+from approvals.pages.request.resubmission import command_of
 from approvals.requests.presentation import sentence_of
-from approvals.requests.resubmission import resubmitted
 from audit.actors.actors import Actor
 from audit.bus.dispatch import dispatch
 from audit.entry.requests import context_of
@@ -53,7 +53,7 @@ def _send(row: ApprovalRequest, verb: str, *, request: HttpRequest) -> Done:
     context = context_of(request, channel=CHANNEL, reason=request.POST.get("reason", ""))
     sentence = sentence_of(row, actor=context.actor)
     try:
-        command = _command(row, verb, actor=context.actor)
+        command = _command(row, verb, form=request.POST, actor=context.actor)
         outcome = dispatch(command, context=context)
     except CommandError as error:
         return Done(f"{sentence}: {error.message}", levels.ERROR, page_of(row))
@@ -62,14 +62,14 @@ def _send(row: ApprovalRequest, verb: str, *, request: HttpRequest) -> Done:
     return _completed(outcome, sentence, row)
 
 
-def _command(row: ApprovalRequest, verb: str, *, actor: Actor) -> Command:
+def _command(row: ApprovalRequest, verb: str, *, form: QueryDict, actor: Actor) -> Command:
     """Return the command of an action other than a decision.
 
     :raises CommandError: if there is none.
     """
     match verb:
         case "raise_again":
-            return resubmitted(row, actor=actor)
+            return command_of(row, typed=form, actor=actor)
         case "pick_up":
             return _pick_up(row, actor=actor)
         case _:

@@ -11,6 +11,7 @@ from django.utils.http import urlencode
 from django.utils.module_loading import import_string
 
 from approvals.models import ApprovalRequest, State
+from approvals.pages.request.resubmission import form_for
 from approvals.pages.request.timeline import timeline
 from approvals.requests import listing
 from approvals.requests.approvers import EligibleApprovers, people_to_ask, remaining_approvers
@@ -45,7 +46,9 @@ def read_list(query: QueryDict, *, actor: Actor) -> dict[str, Any]:
     return {"rows": rows, "next_url": next_url, "first_url": "?" if after else ""}
 
 
-def read_one(request: ApprovalRequest, *, actor: Actor) -> dict[str, Any]:
+def read_one(
+    request: ApprovalRequest, *, actor: Actor, typed: QueryDict | None = None
+) -> dict[str, Any]:
     """Return the context of the page of one request."""
     # Before the votes: an event in between is then new to the reader.
     number = request.number
@@ -54,12 +57,14 @@ def read_one(request: ApprovalRequest, *, actor: Actor) -> dict[str, Any]:
     needs = approvers.needs()
     pick_ups = pick_ups_of([request], actor=actor)
     is_waiting = request.present_state is State.PENDING
+    ballot = Ballot(presented, actor=actor)
     return {
         "asked": presented,
         "number": number,
         "status_text": status_of(request, pick_ups),
         "is_waiting": is_waiting,
-        "ballot": Ballot(presented, actor=actor),
+        "ballot": ballot,
+        "resubmission": form_for(ballot, presented, typed=typed),
         "needs": needs,
         "votes": approvers.votes(),
         "to_ask": people_to_ask() if any(need.is_unsatisfiable for need in needs) else [],
@@ -67,6 +72,7 @@ def read_one(request: ApprovalRequest, *, actor: Actor) -> dict[str, Any]:
         "may_pick_up": bool(pick_ups),
         "timeline": timeline(request),
         "reason": many_lines(request.reason),
+        "typed_reason": typed.get("reason", "") if typed else "",
         "outcome": many_lines(request.outcome),
         "longest_reason": LONGEST_REASON,
     }

@@ -4,12 +4,15 @@ from uuid import UUID
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import HttpRequest, HttpResponse
+from django.contrib.messages import constants as levels
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
+from approvals.models import ApprovalRequest
 from approvals.pages.portal import actions, page
+from approvals.pages.request import resubmission
 from approvals.requests import listing
 from audit.entry.requests import actor_of_request
 from audit.pages.access import rendered
@@ -32,11 +35,11 @@ def own_request(request: HttpRequest, approval_request_id: UUID) -> HttpResponse
     actor = actor_of_request(request)
     row = get_object_or_404(listing.requested_by(actor), pk=approval_request_id)
     if request.method != "POST":
-        context = page.read_one(row, actor=actor)
-        title = context["asked"].sentence
-        return rendered(request, "approvals/own_request.html", title=title, **context)
+        return _page(row, request=request)
     done = actions.act(row, request=request)
     messages.add_message(request, done.level, done.message)
+    if done.level == levels.ERROR and resubmission.is_in(request.POST):
+        return _page(row, request=request, typed=request.POST)
     if done.secret is None:
         return redirect(done.page)
     return rendered(
@@ -46,3 +49,12 @@ def own_request(request: HttpRequest, approval_request_id: UUID) -> HttpResponse
         secret=done.secret,
         back=done.page,
     )
+
+
+def _page(
+    row: ApprovalRequest, *, request: HttpRequest, typed: QueryDict | None = None
+) -> HttpResponse:
+    """Return the page of one request, with what was ``typed`` into the form to resubmit it."""
+    context = page.read_one(row, actor=actor_of_request(request), typed=typed)
+    title = context["asked"].sentence
+    return rendered(request, "approvals/own_request.html", title=title, **context)

@@ -11,9 +11,9 @@ from approvals.decisions import commands
 from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import EffectChanged
 from approvals.pages.feedback import Feedback, Result, feedback_on
+from approvals.pages.request.resubmission import command_of
 from approvals.requests import effects
 from approvals.requests.presentation import present, sentence_of
-from approvals.requests.resubmission import resubmitted
 from audit.actors.actors import Actor
 from audit.bus.dispatch import dispatch
 from audit.entry.requests import context_of
@@ -122,7 +122,7 @@ def _command(
     :raises CommandError: if the decision is unknown or incomplete.
     """
     if verb == "raise_again":
-        return resubmitted(approval_request, actor=actor)
+        return command_of(approval_request, typed=request.POST, actor=actor)
     if verb == "break_glass":
         ticket = clean_text(request.POST.get("ticket", ""), longest=_LONGEST_TICKET)
         return commands.BreakGlass(approval_request_id=approval_request.pk, ticket=ticket)

@@ -20,7 +20,7 @@ from audit.pages.labels import shown
 from audit.pages.safe_text import one_line
 
 _LONGEST_VALUE = 120
-_BUILT_IN = "built-in policy: changes to approvals need two Policy owners"
+_BUILT_IN = "Built-in policy: changes to approvals need two policy owners"
 
 
 class MatchingPolicy(NamedTuple):

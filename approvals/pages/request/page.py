@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
+from django.http import QueryDict
+from django.utils.text import get_text_list
 from django.utils.timesince import timesince, timeuntil
 
 from approvals.decisions.events import RequestSuperseded
@@ -14,16 +16,19 @@ from approvals.pages.request.announcements import etag_of
 from approvals.pages.request.changes import has_changed, would_change
 from approvals.pages.request.differences import differences
 from approvals.pages.request.matching_policies import difference_to_today, matching_policies
+from approvals.pages.request.resubmission import form_for
 from approvals.pages.request.signals import signals_of
 from approvals.pages.request.timeline import timeline
 from approvals.requests import listing
-from approvals.requests.approvers import EligibleApprovers, people_to_ask
+from approvals.requests.approvers import EligibleApprovers, Need, people_to_ask
 from approvals.requests.presentation import Ballot, Presented, present
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON
 from audit.log import standings
+from audit.messages.characters import actor_name
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.pages.labels import status_words, words
+from audit.pages.local_times import text_in_utc
 from audit.pages.safe_text import many_lines, one_line
 
 _LONGEST = 160
@@ -40,7 +45,11 @@ class Clock(NamedTuple):
 
 
 def read(
-    request: ApprovalRequest, *, actor: Actor, timeout: timedelta | None = None
+    request: ApprovalRequest,
+    *,
+    actor: Actor,
+    timeout: timedelta | None = None,
+    typed: QueryDict | None = None,
 ) -> dict[str, Any]:
     """Return the context of the page for the actor, with a test run if there is ``timeout``."""
     # Before the votes: an event in between is then new to the reader.
@@ -57,6 +66,7 @@ def read(
         "number": number,
         "etag": etag_of(request, number=number),
         "ballot": mine,
+        "resubmission": form_for(mine, presented, typed=typed),
         "may_try": may_try,
         "clocks": _clocks(presented),
         "needs": needs,
@@ -65,6 +75,7 @@ def read(
         "related": related_activity(presented, actor=actor),
         "timeline": timeline(request),
         "longest_reason": LONGEST_REASON,
+        "ending": _ending(request, needs),
         "credential": request.requester_kind.replace("_", " "),
         "reason": many_lines(request.reason),
         "successor": _successor(request),
@@ -112,6 +123,18 @@ def _content(
         "content_in_full": legible if legible != content else "",
         "version": command.schema_version,
     }
+
+
+def _ending(request: ApprovalRequest, needs: list[Need]) -> str:
+    """Return how a request ended; empty while it is open."""
+    if request.decided_at is None or request.is_open:
+        return ""
+    voters = sorted({actor_name(name) for need in needs for name in need.counting})
+    is_approved = request.outcome.startswith("Approved")
+    if request.present_state is not State.EXECUTED or not (voters and is_approved):
+        return many_lines(request.outcome)
+    at = text_in_utc(request.decided_at, precision="minutes")
+    return f"Executed {at}. Approved by {get_text_list(voters, 'and')}."
 
 
 def _may_try(presented: Presented, mine: Ballot) -> bool:

@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -124,7 +124,7 @@ def _has_written(record: CommandRecord, revision: Revision) -> bool:
     if attempt is not None:
         return bool(attempt == record.attempt)
     # An older row: it was written during the attempt, by the same clock.
-    return record.received_at <= revision.at <= record.received_at + _duration(record)
+    return record.received_at <= revision.at <= record.received_at + record.duration
 
 
 def _command(line: Line, changed: dict[int, list[Step]]) -> Step:
@@ -145,18 +145,13 @@ def _command(line: Line, changed: dict[int, list[Step]]) -> Step:
         words=f"{line.command_words}: {line.status_words}",
         note=f"{actor_name(line.doer.actor_label)}, via {line.doer.channel}",
         at=line.at,
-        until=line.at + _duration(record),
+        # A cancelled command never ran: its record is a copy of the held one.
+        until=None if line.is_cancelled else line.at + record.duration,
         status=line.tone,
         url=reverse("audit:command", args=[record.command_id]) + f"#attempt-{record.attempt}",
         line=line,
         inner=sorted(inner, key=lambda step: step.at),
     )
-
-
-def _duration(record: CommandRecord) -> timedelta:
-    # A cancelled command never ran: its record is a copy of the held one.
-    is_copy = record.status == Status.CANCELLED
-    return timedelta() if is_copy else record.duration
 
 
 def _event(fact: Fact) -> Step:

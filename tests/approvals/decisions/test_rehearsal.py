@@ -83,7 +83,7 @@ def test_trying_what_is_stale_says_that_it_would_be_refused(waiting, first_key, 
 
     said = section(attempt(browser(ann), waiting).content.decode(), "works")
 
-    assert "It would be refused now: The subject has changed since you read it" in said
+    assert "It would be refused now: The subject has changed since the request" in said
 
 
 def test_trying_acts_as_the_requester_who_has_to_be_good(waiting, dana, ann, browser):
@@ -96,7 +96,7 @@ def test_trying_acts_as_the_requester_who_has_to_be_good(waiting, dana, ann, bro
 
     User.objects.filter(pk=dana.pk).update(is_active=False)
     assert (
-        "It would be refused now: The requester, dana, is no longer valid."
+        "It would be refused now: The account of the requester, dana, is deactivated."
         in attempt(client, waiting).content.decode()
     )
 

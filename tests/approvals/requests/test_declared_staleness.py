@@ -108,7 +108,7 @@ def test_scopes_that_grew_make_a_request_to_enable_stale(
     assert patch(client, first_key, by=other_key, scopes=["read"]).status_code == 200
 
     shown = browser(ann).get(address(request_of(held))).json()
-    assert shown["warnings"] == ["Changed since the request: scopes."]
+    assert shown["warnings"] == ["Out of date: scopes has changed since the request."]
 
 
 def test_a_stale_request_is_superseded_by_asking_again(

@@ -17,7 +17,7 @@ from tests.conftest import completed, create_key, policy
 from tests.probes import deed, to
 from tests.tampering import tamper
 
-CHANGED = "Changed since the request: is enabled."
+CHANGED = "Out of date: it is no longer enabled."
 
 
 def test_nothing_is_stale_at_first(waiting):
@@ -110,7 +110,7 @@ def test_the_list_says_whose_requester_is_no_longer_active(waiting, dana, ann, b
     dana.save()
 
     content = browser(ann).get("/admin/approvals/approvalrequest/").content.decode()
-    assert "The account or credential of the requester is no longer valid." in content
+    assert "The requester&#x27;s account is deactivated." in content
 
 
 def test_a_requester_who_lost_the_permission_is_flagged_before_the_first_vote(
@@ -136,4 +136,4 @@ def test_a_key_that_was_disabled_since_it_asked_is_flagged(
     completed(to(disable_the_asker, first_key.id))
 
     page = browser(ann).get(f"/admin/approvals/approvalrequest/{request.pk}/change/")
-    assert "The account or credential of the requester is no longer valid." in page.content.decode()
+    assert "The credential of the requester is no longer valid." in page.content.decode()

@@ -127,7 +127,7 @@ def test_it_warns_of_obstacles_before_the_first_vote(asked, ann, dana, browser):
 
     for told in (detail, listed):
         (warning,) = told["warnings"]
-        assert "of the requester is no longer valid" in warning
+        assert warning == "The requester's account is deactivated."
 
 
 def test_it_shows_why_the_caller_may_not_vote(asked, ann, otto, dana, browser, client, first_key):

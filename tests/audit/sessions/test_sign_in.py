@@ -185,6 +185,32 @@ def test_a_changed_password_is_recorded_and_the_session_goes_on(ann, client):
     assert client.get("/admin/").status_code == 200
 
 
+@pytest.mark.parametrize("page", ["/password/", "/admin/password_change/"])
+def test_people_change_their_own_password(page, dana, ann, client):
+    """Those without access to the admin have the page as well."""
+    person = ann if page.startswith("/admin/") else dana
+    sign_in(client, person.username)
+    assert 'href="/password/"' in client.get("/requests/").content.decode()
+    shown = client.get(page)
+    assert (shown.status_code, "Change password" in shown.content.decode()) == (200, True)
+    weak = {"old_password": PASSWORD, "new_password1": "12345", "new_password2": "12345"}
+    strong = weak | dict.fromkeys(("new_password1", "new_password2"), "another horse battery")
+
+    refused = client.post(page, weak).content.decode()
+    changed = client.post(page, strong, follow=True)
+
+    assert "This password is too short" in refused
+    assert "Your password was changed" in changed.content.decode()
+    assert [event.data["user_id"] for event in events("people.password_changed")] == [person.pk]
+    assert User.objects.get(pk=person.pk).check_password("another horse battery")
+
+
+def test_the_page_of_ones_password_needs_a_session(client):
+    for page in ("/password/", "/password/changed/"):
+        assert client.get(page)["Location"] == f"/admin/login/?next={page}"
+        assert client.post(page).status_code == 302
+
+
 def change_password(client, old=PASSWORD, new="another horse battery", **extra):
     form = {"old_password": old, "new_password1": new, "new_password2": new}
     return client.post("/admin/password_change/", form, **extra)

@@ -168,8 +168,8 @@ def test_flags_say_what_is_wrong_and_conflicts_lead_to_each_other(
 
     content = listed(browser(ann))
 
-    assert content.count("Changed since the request: is enabled.") == 2
-    assert content.count("The account or credential of the requester is no longer valid.") == 2
+    assert content.count("Out of date: it is no longer enabled.") == 2
+    assert content.count("The requester&#x27;s account is deactivated.") == 2
     assert content.count("Conflicts with another open request") == 2
     for request, words in ((waiting, "Disable API key"), (other, "Rotate API key")):
         assert f'<a href="{LIST}{request.pk}/change/"><bdi>{words}, requested by dana' in content

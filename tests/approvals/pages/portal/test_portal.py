@@ -1,18 +1,21 @@
 """Requesters follow their requests, and act on them, without access to the admin."""
 
+import dataclasses
 import html
 import re
+from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import User
 from django.core import mail
 
 from apikeys.commands import CreateApiKey
+from approvals.decisions.commands import RequestChanges
 from approvals.models import ApprovalRequest
 from audit.models.records import CommandRecord, EventRecord
 from tests.approvals.admin_pages import displayed, said
 from tests.approvals.asking import asks_for_many, queries
-from tests.conftest import approved, policy
+from tests.conftest import approved, completed, policy
 from tests.tampering import let_time_pass
 
 PORTAL = "/requests/"
@@ -140,6 +143,93 @@ def test_requested_changes_lead_to_a_prefilled_resubmission(
     new = ApprovalRequest.objects.order_by("pk").last()
     assert answer["Location"] == path(new)
     assert (new.reason, new.state) == ("Incident 7", "pending")
+
+
+@pytest.fixture
+def denied(dana, acme, security, ann, hold, context_of):
+    """Dana's request for a key, after Ann has requested changes."""
+    policy("apikeys.create", group=security, quorum=1)
+    values = {"name": "ci", "scopes": ("read", "write"), "metadata": {"a": 1}}
+    command = CreateApiKey(customer_id=acme.pk, owner_id=dana.pk, **values)
+    request = hold(command, context=context_of(dana, reason="For the builds"))
+    seen = RequestChanges(approval_request_id=request.pk, digest=request.digest)
+    completed(seen, context=context_of(ann, reason="Let it end, and only read"))
+    return request
+
+
+def prefilled(content):
+    """Return the values in the form of a resubmission."""
+    form = content.partition('class="resubmission"')[2].partition("</form>")[0]
+    found = dict(re.findall(r'name="(value-\w+)" value="([^"]*)"', form))
+    found |= dict(re.findall(r'<textarea name="(value-\w+)"[^>]*>\s?([^<]*)</textarea>', form))
+    chosen = re.search(r'name="(value-environment)".*?value="(\w+)" selected', form, re.DOTALL)
+    return {name: html.unescape(value) for name, value in (found | dict([chosen.groups()])).items()}
+
+
+def test_a_resubmission_is_prefilled_with_what_was_requested(denied, page):
+    content = page.get(path(denied)).content.decode()
+
+    assert prefilled(content) == {
+        "value-name": "ci",
+        "value-environment": "live",
+        "value-scopes": "read\nwrite",
+        "value-allowed_networks": "",
+        "value-metadata": '{"a": 1}',
+    }
+    assert ">For the builds</textarea>" in content
+
+
+def test_a_resubmission_sent_as_it_is_requests_the_same(denied, page):
+    sent = prefilled(page.get(path(denied)).content.decode())
+
+    page.post(path(denied), sent | {"decision": "raise_again", "values": "shown"})
+
+    new = ApprovalRequest.objects.order_by("pk").last()
+    assert new.pk != denied.pk
+    same = {"api_key_id": new.command().api_key_id}
+    assert new.command() == dataclasses.replace(denied.command(), **same)
+
+
+def test_a_resubmission_has_the_changed_values(denied, page):
+    sent = prefilled(page.get(path(denied)).content.decode())
+    changed = {"value-scopes": "read\r\n", "value-expires_at": "2030-01-01T12:00"}
+
+    answer = page.post(
+        path(denied), sent | changed | {"decision": "raise_again", "values": "shown"}
+    )
+
+    new = ApprovalRequest.objects.order_by("pk").last()
+    assert answer["Location"] == path(new)
+    command = new.command()
+    assert command.scopes == ("read",)
+    assert command.expires_at == datetime(2030, 1, 1, 12, tzinfo=UTC)
+    assert (command.name, command.metadata) == ("ci", {"a": 1})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"value-expires_at": "tomorrow"}, "Enter a date"),
+        ({"value-environment": "prod"}, "not one of the available choices"),
+        ({"value-metadata": "{"}, "Enter a valid JSON"),
+        ({"value-metadata": "[1]"}, "metadata: must be an object"),
+        ({"value-name": "a\x00b"}, "Null characters are not allowed"),
+        ({"value-name": ""}, "name: "),
+    ],
+)
+def test_an_invalid_resubmission_keeps_what_was_typed(denied, page, wrong, told):
+    sent = prefilled(page.get(path(denied)).content.decode()) | {"value-description": "Typed"}
+
+    answer = page.post(
+        path(denied),
+        sent | wrong | {"decision": "raise_again", "values": "shown", "reason": "Now it ends"},
+    )
+
+    assert told in text(answer)
+    content = answer.content.decode()
+    assert 'value="Typed"' in content
+    assert ">Now it ends</textarea>" in content
+    assert ApprovalRequest.objects.count() == 1
 
 
 def test_a_secret_is_picked_up_once(dana, ann, acme, security, hold, context_of, page):

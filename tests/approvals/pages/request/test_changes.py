@@ -1,9 +1,10 @@
 """The card shows what a request would change, and what its execution has changed."""
 
+import re
 from datetime import timedelta
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
 from django.core import mail
 
 from apikeys.commands import CreateApiKey, EnableApiKey
@@ -11,7 +12,7 @@ from apikeys.models import ApiKey
 from approvals.people.commands import AddToGroup, RenameGroup
 from approvals.policies.commands import CreatePolicy, EditPolicy
 from audit.models.records import CommandRecord
-from tests.approvals.admin_pages import LIST, decide, listed, page, section, text
+from tests.approvals.admin_pages import LIST, decide, let_in, listed, page, section, text
 from tests.books import all_but_records
 from tests.conftest import approved, completed, held, member, policy
 
@@ -105,6 +106,30 @@ def test_lists_and_mails_state_the_change_of_an_edited_policy(edit, policy_owner
     (message,) = mail.outbox
     assert message.subject.startswith("[Countersign] Approval needed: Edit the policy on apikeys")
     assert message.body.startswith(f"{title}.")
+
+
+def test_a_denied_policy_can_be_edited_as_a_draft(edit, manager, policy_owners, browser):
+    olga = policy_owners[0]
+    let_in(manager)
+    may = Permission.objects.filter(codename__in=("view_policy", "manage_policy"))
+    manager.user_permissions.add(*may)
+    request = edit(quorums=(2,), minimum_membership=HOUR, requester_reason_required=True)
+    decide(browser(olga), request, "request_changes", reason="One hour is too short")
+    client = browser(manager)
+    content = page(client, request)
+    form = r'action="(/admin/approvals/policy/[^"]+/edit/)"(.*?)</form>'
+    found = re.search(form, content, re.DOTALL)
+    draft = dict(re.findall(r'name="(\w+)" value="([^"]*)"', found[2]))
+
+    editor = client.post(found[1], draft | {"step": "edit"})
+
+    form = editor.context["form"]
+    assert form["quorum_0"].value() == "2"
+    assert form["minimum_membership"].value() == ["1", "hours"]
+    assert form["requester_reason_required"].value() is True
+    assert form["approver_reason_required"].value() is False
+    assert form.is_valid(), form.errors
+    assert form.command() == request.command()
 
 
 def test_an_edited_policy_shows_the_approvals_that_it_required(

@@ -24,7 +24,7 @@ def test_the_condition_that_matched_is_shown_with_the_values_that_met_it(
     assert "Policy on apikeys.disable , version 1 · unchanged" in said.replace(", v", " , v")
     assert condition in said
     assert "context.channel v1 subject.is_enabled yes actor.kind user" in said
-    assert "Today's policies add nothing to this." in said
+    assert "Today's policies require the same approvals." in said
 
 
 def test_the_page_shows_that_a_looser_policy_changes_nothing(waiting, ann, security, browser):
@@ -36,7 +36,7 @@ def test_the_page_shows_that_a_looser_policy_changes_nothing(waiting, ann, secur
 
     assert "now version 2" in said
     assert "Applies to every such command" in said
-    assert "Today's policies add nothing to this." in said
+    assert "Today's policies require the same approvals." in said
 
 
 def test_the_page_shows_a_policy_that_is_disabled_or_forbids_today(waiting, ann, browser):
@@ -44,7 +44,7 @@ def test_the_page_shows_a_policy_that_is_disabled_or_forbids_today(waiting, ann,
         Policy.objects.get().disable()
     said = section(page(browser(ann), waiting), "matching-policies")
     assert "now disabled" in said
-    assert "Today's policies add nothing to this." in said
+    assert "Today's policies require the same approvals." in said
 
     with outside_command("Another policy for a test"):
         Policy.objects.create(governs="apikeys.*", effect="forbid", message="Nothing today.").seal()

@@ -86,8 +86,8 @@ def test_the_waiting_requests_at_the_end_are_of_every_kind(told):
     flags = " ".join(flag for flags in flags_of(waiting).values() for flag in flags)
     reasons = set(waiting.values_list("reason", flat=True))
 
-    assert "no longer valid" in flags
-    assert "Changed since the request" in flags
+    assert "account is deactivated" in flags
+    assert "Out of date" in flags
     assert {"Not used for ninety days", "The auditors ask why we approve"} <= reasons
     assert waiting.filter(votes__voter__username="ann").exists()
     soon = last_friday() + timedelta(hours=4)
