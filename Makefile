@@ -39,7 +39,7 @@ run: $(VENV)/installed ## Start everything on this machine: http://127.0.0.1:800
 test: dev ## Run the tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
-edge: dev ## Test servers, clusters, proxies and processes that the tests start, stop and kill
+edge: dev ## Test servers, clusters and processes that tests start and kill, and sweep all pages
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m edge
 
 matrix: dev ## Test every page in each combination of color scheme, width and JavaScript

@@ -50,6 +50,13 @@ def _addresses(log: Log) -> dict[str, _Address]:
 def _searches() -> dict[str, _Address]:
     return {
         "search": lambda _: _search(),
+        "search field, person": lambda each: _search(q=each.person),
+        "search field, id": lambda each: _search(q=str(each.record.command_id)),
+        "search field, subject": lambda each: _search(q=each.subject),
+        "search field, words": lambda each: _search(q=each.ticket),
+        "search field, request id": lambda each: _search(q=each.record.request_id or "none"),
+        "search field, address": lambda _: _search(q="198.51.100.7"),
+        "search field, name": lambda _: _search(q="ci"),
         "search, actor": lambda each: _search(actor=each.actor),
         "search, name": lambda each: _search(actor=each.person),
         "search, type": lambda each: _search(message_type=each.record.message_type),

@@ -8,8 +8,9 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission, User
 from django.db import connections
-from django.test import Client
+from django.test import Client, TransactionTestCase
 from django.test.utils import setup_databases, teardown_databases
+from psycopg.pq import TransactionStatus
 
 from apikeys.authentication import usage
 from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
@@ -77,12 +78,23 @@ def owner(django_db_setup: None, django_db_blocker: Any) -> Iterator[psycopg.Con
         yield connection
 
 
+@pytest.fixture(scope="session", autouse=True)
+def connections_stay_open() -> Iterator[None]:
+    """Connections outlive a test: a new session has to read and plan everything once again."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_should_reload_connections", lambda _: False)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def clean_database(transactional_db: None, owner: psycopg.Connection) -> Iterator[None]:
     """Real transactions in every test; all committed rows are deleted after it."""
     yield
     # Otherwise the notes would be written at process exit, when the database is gone.
     usage.flush()
+    for each in connections.all(initialized_only=True):
+        if each.connection and each.connection.info.transaction_status != TransactionStatus.IDLE:
+            each.close()
     wipe(owner)
 
 
@@ -247,10 +259,13 @@ def member(
 ) -> User:
     """Create a user who acts for a customer."""
     user = User.objects.create_user(name, password=PASSWORD, is_staff=is_staff)
-    user.groups.set(groups or [])
-    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    if groups:
+        user.groups.add(*groups)
+    if permissions:
+        found = Permission.objects.filter(codename__in=permissions).order_by()
+        user.user_permissions.add(*found.values_list("pk", flat=True))
     completed(AddMember(customer_id=customer.pk, user_id=user.pk))
-    return User.objects.get(pk=user.pk)
+    return user
 
 
 def new_approver(name: str, customer: Customer, *, groups: list[Group]) -> User:

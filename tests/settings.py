@@ -15,3 +15,5 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 _TEST_DATABASE = os.environ.get("TEST_DATABASE", "test_countersign")
 _TEST_DATABASE += os.environ.get("PYTEST_XDIST_WORKER", "")
 DATABASES["owner"]["TEST"] = {"NAME": _TEST_DATABASE, "DEPENDENCIES": []}
+# Connections outlive a test. None may be replaced for its age while a test counts what it sends.
+DATABASES["default"]["CONN_MAX_AGE"] = None

@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models.functions import Collate, Lower
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
@@ -40,7 +41,7 @@ def default_scopes() -> list[str]:
     return list(DEFAULT_SCOPES)
 
 
-@subject("api-key", tenant="customer_id", route="v2-key")
+@subject("api-key", tenant="customer_id", route="v2-key", names=("name", "prefix"))
 class ApiKey(LeanModel):
     """A credential for a customer's service to use the API, on behalf of its owner."""
 
@@ -76,7 +77,11 @@ class ApiKey(LeanModel):
             ("delete_apikey", "Can delete API keys"),
             ("verify_apikey", "Can verify the secrets of API keys"),
         )
-        indexes = (models.Index(fields=("customer", "-created_at"), name="apikeys_of_customer"),)
+        indexes = (
+            models.Index(fields=("customer", "-created_at"), name="apikeys_of_customer"),
+            models.Index(Collate(Lower("name"), "C"), name="apikeys_by_name"),
+            models.Index(Collate(Lower("prefix"), "C"), name="apikeys_by_prefix"),
+        )
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(environment__in=Environment.values), name="apikeys_environment"

@@ -91,7 +91,6 @@ def record(attempts: Sequence[Attempt], error: Exception) -> None:
             _settle(attempts)
         except Error as problem:
             logger.warning("attempt not recorded yet", problem=type(problem).__name__)
-            connection.errors_occurred = True
         else:
             return
     log(attempts[0])

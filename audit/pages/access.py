@@ -1,13 +1,13 @@
 """Access to the auditors' pages, and the frame around them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeAlias
 
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.decorators import login_required
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
@@ -40,6 +40,15 @@ def for_exporters(page: _Page[_Parameters]) -> _View[_Parameters]:
     """Return the view of a page for users who may export the log, also for POST."""
     guarded = _guarded(page, VIEW_LOG, EXPORT_PERMISSION)
     return require_http_methods(["GET", "HEAD", "POST"])(guarded)
+
+
+def check_parameters(request: HttpRequest, known: Collection[str]) -> None:
+    """Check that a page knows each parameter in its URL: an unknown one would select nothing.
+
+    :raises BadRequest: if it does not.
+    """
+    if unknown := sorted(set(request.GET) - set(known)):
+        raise BadRequest(f"Unknown parameters: {', '.join(unknown)}")
 
 
 def rendered(

@@ -2,9 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from functools import reduce
+from operator import or_
 
 from django.core.exceptions import ValidationError
-from django.db.models import Model
+from django.db.models import Model, Q, QuerySet
+from django.db.models.functions import Collate, Lower
 
 from audit.actors.actors import Actor
 from audit.messages.classes import Subject
@@ -41,6 +44,32 @@ def found(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, Model]:
 def find(subject: Subject, *, actor: Actor) -> Model | None:
     """Return a subject's row, or None if it does not exist or the actor may not see it."""
     return next(iter(_visible(types.subject_type(subject.type), {subject.id}, actor=actor)), None)
+
+
+def named(text: str, *, actor: Actor, most: int) -> list[tuple[Subject, Model, bool]]:
+    """Return the visible subjects with a name that begins with a text, at most ``most`` per type.
+
+    Each comes with its row, and with True if it has exactly this name. One query for each type.
+    """
+    return [
+        (Subject(each.name, str(row.pk)), row, _has_name(each, row, text))
+        for each in types.subject_types()
+        if each.names
+        for row in _rows_named(each, text, actor=actor)[:most]
+    ]
+
+
+def _rows_named(subject_type: SubjectType, text: str, *, actor: Actor) -> QuerySet[Model]:
+    # The expression of the index: the two must be identical.
+    small = {f"small_{name}": Collate(Lower(name), "C") for name in subject_type.names}
+    begins = reduce(or_, (Q(**{f"{name}__startswith": text.lower()}) for name in small))
+    rows = subject_type.model._base_manager.select_related().alias(**small).filter(begins)
+    field = subject_type.tenant_field
+    return actor.confine(rows, field) if field else rows
+
+
+def _has_name(subject_type: SubjectType, row: Model, text: str) -> bool:
+    return any(getattr(row, name).lower() == text.lower() for name in subject_type.names)
 
 
 def _visible(

@@ -27,13 +27,17 @@ _KINDS: tuple[tuple[type | tuple[type, ...], type], ...] = (
 
 
 class SubjectType(NamedTuple):
-    """A model whose rows are subjects, with its tenant, fields to show and route in the API."""
+    """A model whose rows are subjects, with its tenant, fields to show and route in the API.
+
+    ``names`` are the columns by whose beginnings people look for a row.
+    """
 
     name: str
     model: type[Model]
     tenant_field: str | None
     shown: tuple[str, ...] | None = None
     route: str | None = None
+    names: tuple[str, ...] = ()
 
     def load(self, identifier: str) -> Model | None:
         return rows.find(self.model, pk=identifier)
@@ -77,15 +81,17 @@ def subject(
     tenant: str | None = None,
     shown: tuple[str, ...] | None = None,
     route: str | None = None,
+    names: tuple[str, ...] = (),
 ) -> Callable[[_ModelClass], _ModelClass]:
     """Declare a model as a subject type. ``tenant`` is its column with the id of the tenant.
 
     ``shown`` are the columns that may be shown and compared, instead of those in its history.
-    ``route`` is the name of the API URL whose only argument is the id.
+    ``route`` is the name of the API URL whose only argument is the id. ``names`` are the columns
+    that a search by name compares; each needs an index of its small letters.
     """
 
     def register(model: _ModelClass) -> _ModelClass:
-        declared = SubjectType(name, model, tenant, shown, route)
+        declared = SubjectType(name, model, tenant, shown, route, names)
         declare(_subjects, name, declared, what="subject type")
         return model
 

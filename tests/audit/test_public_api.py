@@ -96,6 +96,7 @@ PUBLIC = {
         "PendingApproval",
         "Reference",
         "SubjectField",
+        "TimeField",
         "Uuid",
         "Version",
         "WholeNumberField",

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.db import connections
 from playwright.sync_api import sync_playwright
 
 from tests.browser import axe, chromium
@@ -25,6 +26,8 @@ def chrome():
         arguments = ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
         with playwright.chromium.launch(executable_path=path, args=arguments) as browser:
             yield browser
+        # Those of this event loop, which Django keeps apart.
+        connections.close_all()
 
 
 @pytest.fixture

@@ -14,7 +14,12 @@ from tests.conftest import approved
 WIDTHS = {1440: 900, 390: 844}
 
 
-@pytest.fixture(params=[(width, script) for width in WIDTHS for script in (True, False)])
+@pytest.fixture(
+    params=[
+        *((1440, True), (390, False)),
+        *(pytest.param(other, marks=pytest.mark.matrix) for other in ((1440, False), (390, True))),
+    ]
+)
 def olga(request, policy_owners, disabling_needs_two, visitor):
     """Olga, signed in, in a wide or a narrow window, with and without JavaScript."""
     width, script = request.param

@@ -1,7 +1,5 @@
 """The pages of a requester in a browser: signed in without access to the admin."""
 
-from itertools import product
-
 import pytest
 
 from apikeys.commands import DisableApiKey
@@ -12,7 +10,16 @@ from tests.conftest import PASSWORD
 WIDTHS = {1440: 900, 390: 844}
 
 
-@pytest.mark.parametrize(("width", "look"), [*product(WIDTHS, ("light", "dark"))])
+@pytest.mark.parametrize(
+    ("width", "look"),
+    [
+        *((1440, "light"), (390, "dark")),
+        *(
+            pytest.param(*each, marks=pytest.mark.matrix)
+            for each in ((1440, "dark"), (390, "light"))
+        ),
+    ],
+)
 def test_a_requester_signs_in_and_acts_on_a_request(
     width, look, dana, first_key, ann, bob, disabling_needs_two, context_of, visitor, axe_source
 ):

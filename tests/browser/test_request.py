@@ -62,8 +62,16 @@ def test_an_open_page_announces_the_vote_of_another_approver(waiting, ann, bob, 
     notice.get_by_text("bob commented on it.").wait_for()
 
 
-@pytest.mark.parametrize("width", [390, 1440])
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(
+    ("scheme", "width"),
+    [
+        *(("light", 390), ("dark", 1440)),
+        *(
+            pytest.param(*each, marks=pytest.mark.matrix)
+            for each in (("light", 1440), ("dark", 390))
+        ),
+    ],
+)
 def test_the_card_is_accessible(waiting, ann, visitor, axe_source, width, scheme):
     reader = visitor(viewport={"width": width, "height": 900}, color_scheme=scheme)
     reader.is_signed_in_as(ann)

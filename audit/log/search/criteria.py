@@ -26,6 +26,9 @@ class Criteria:
     actor: str = ""
     subject: str = ""
     correlation_id: UUID | None = None
+    command_id: UUID | None = None
+    request_id: str = ""
+    address: str = ""
     reason: str = ""
 
     @classmethod
@@ -37,7 +40,7 @@ class Criteria:
     @property
     def goes_by_words(self) -> bool:
         """True if words of the reason are the most selective criterion."""
-        return bool(self.reason) and not (self.correlation_id or self.subject)
+        return bool(self.reason) and not (self.command_id or self.correlation_id or self.subject)
 
     def kind(self) -> dict[str, str]:
         """Return type, status and channel, by column, without the empty ones."""

@@ -101,7 +101,7 @@ def _candidates(criteria: Criteria, days: Sequence[int]) -> Fragment:
     wanted = "plainto_tsquery('simple', %s)" + " && %s::tsquery" * sum(map(bool, labels))
     sql = f"""
         SELECT received_at, position, message_type, status, channel, tenant, actor_kind, actor_id,
-            actor_label
+            actor_label, request_id, client_address
         FROM audit_commandrecord AS each WHERE each.reason <> '' AND {_INDEXED} @@ ({wanted})
     """
     return Fragment(sql, (criteria.reason, *(_any_of(each) for each in labels if each)))

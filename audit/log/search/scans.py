@@ -59,6 +59,9 @@ def scan_for(criteria: Criteria) -> Scan:
     """Return the scan by the most selective criterion except words."""
     if criteria.tenants == frozenset():
         return Scan(columns=("tenant",), ranges=())
+    if criteria.command_id:
+        rest = checks(replace(criteria, command_id=None))
+        return Scan(inside=(_of_command(criteria.command_id), *own(criteria)), rest=rest)
     if criteria.correlation_id:
         rest = checks(replace(criteria, correlation_id=None))
         return Scan(inside=(_of_case(criteria.correlation_id), *own(criteria)), rest=rest)
@@ -106,6 +109,12 @@ def _checks(criteria: Criteria) -> Iterator[Fragment]:
         yield _by_name_or_id(criteria.actor)
     if criteria.correlation_id:
         yield _of_case(criteria.correlation_id)
+    if criteria.command_id:
+        yield _of_command(criteria.command_id)
+    if criteria.request_id:
+        yield Fragment("each.request_id = %s", (criteria.request_id,))
+    if criteria.address:
+        yield Fragment("each.client_address = %s::inet", (criteria.address,))
     if criteria.subject:
         yield one_of(("subject_type", "subject_id"), subjects_of(criteria.subject))
     if criteria.reason:
@@ -123,6 +132,10 @@ def _by_name_or_id(text: str) -> Fragment:
 
 def _of_case(correlation_id: UUID) -> Fragment:
     return Fragment("each.correlation_id = %s", (correlation_id,))
+
+
+def _of_command(command_id: UUID) -> Fragment:
+    return Fragment("each.command_id = %s", (command_id,))
 
 
 def _by_actor(criteria: Criteria) -> Scan:

@@ -11,7 +11,7 @@ from audit.entry.requests import LONGEST_REASON, context_of
 from audit.log.commands import ExportRecords
 from audit.log.search.activity import most_counted
 from audit.messages.exceptions import CommandError
-from audit.pages.access import for_exporters, rendered
+from audit.pages.access import check_parameters, for_exporters, rendered
 from audit.pages.exports.files import Export, Snapshot, total
 from audit.pages.exports.formats import FORMATS
 from audit.pages.search.filters import CommandFilter
@@ -32,6 +32,7 @@ class ExportForm(forms.Form):
 @for_exporters
 def export(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     """Show the form; if it is valid, log the export and send the file."""
+    check_parameters(request, CommandFilter.base_fields)
     search = CommandFilter(request.GET, reader=actor)
     search.is_valid()
     criteria, snapshot = search.criteria(), Snapshot.now()

@@ -20,7 +20,7 @@ from audit.log.search.scans import through_time
 from audit.log.search.time_ranges import TimeRange
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, Status
-from audit.pages.access import for_auditors, rendered
+from audit.pages.access import check_parameters, for_auditors, rendered
 from audit.pages.changes import history_of
 from audit.pages.charts.bars import BarChart, Count, Frame, LinksTo, bar_chart, rank_bars
 from audit.pages.charts.heat import HOURS, HeatMap, heat_map
@@ -54,6 +54,7 @@ class UnloggedChange(NamedTuple):
 @for_auditors
 def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Show charts of the last thirty days, and their numbers."""
+    check_parameters(request, ())
     return rendered(
         request,
         "audit/overview.html",

@@ -13,6 +13,7 @@ from audit.bus import handling
 from audit.log.search.criteria import Criteria
 from audit.log.search.time_ranges import Cursor
 from audit.pages.labels import STATUS_CHOICES, words
+from audit.pages.search.interpretations import Interpretation, interpret
 from audit.pages.times import EndInput, TimeField, written
 from audit.subjects import tenants
 
@@ -20,8 +21,11 @@ _LONGEST_TEXT = 200
 _MESSAGE_TYPE = re.compile(r"[a-z_]+(\.[a-z_]+)+")
 _ANY = ("", "any")
 _PLACES = ("before", "after")
-_MAIN = ("reason", "actor", "message_type", "status")
-_FURTHER = ("since", "until", "subject", "channel", "customer", "correlation_id")
+_MAIN = ("q", "message_type", "status")
+_FURTHER = (
+    *("since", "until", "actor", "reason", "subject", "channel", "customer"),
+    *("correlation_id", "command_id", "request_id", "address"),
+)
 
 
 class Chip(NamedTuple):
@@ -29,6 +33,13 @@ class Chip(NamedTuple):
 
     label: str
     value: str
+    url: str
+
+
+class Choice(NamedTuple):
+    """A link to another search."""
+
+    label: str
     url: str
 
 
@@ -59,8 +70,13 @@ def _input(hint: str) -> forms.TextInput:
 
 
 class CommandFilter(forms.Form):
-    """The criteria of a search. Empty and invalid fields match every command."""
+    """The criteria of a search. Empty and invalid fields match every command.
 
+    The text in ``q`` is interpreted: ``interpretations`` has the meanings that it may have, and the
+    filters of the first one replace it.
+    """
+
+    q = _text("Search", hint="key, person, id, IP address, or words of a reason")
     reason = _text(
         "Words in the reason", RegexValidator(r"[^\W_]", message="Enter at least one word.")
     )
@@ -79,12 +95,17 @@ class CommandFilter(forms.Form):
     channel = _text("Channel", hint="v1, v2, admin …")
     customer = _text("")
     correlation_id = forms.UUIDField(label="Case", required=False, widget=_input("correlation id"))
+    command_id = forms.UUIDField(label="Command id", required=False)
+    request_id = _text("Request id")
+    address = forms.GenericIPAddressField(label="IP address", required=False)
     before = CursorField(required=False)
     after = CursorField(required=False)
 
     def __init__(self, data: Any, *, reader: Actor) -> None:
         super().__init__(data, label_suffix="")
         self.reader = reader
+        self.interpretations: list[Interpretation] = []
+        self._texts = {name: self.data[name] for name in self.data}
         known = [each.message_type for each in handling.command_classes()]
         types = [(each, words(each)) for each in known]
         asked = self.data.get("message_type", "")
@@ -107,20 +128,40 @@ class CommandFilter(forms.Form):
         since, until = given.get("since"), given.get("until")
         if since and until and since >= until:
             self.add_error("until", "The end must be after the start.")
+        if text := given.pop("q", ""):
+            self._apply(interpret(text, reader=self.reader))
         return given
+
+    def _apply(self, interpretations: list[Interpretation]) -> None:
+        """Search by the first of the interpretations; the others are offered as links."""
+        self.interpretations = interpretations
+        filters = interpretations[0].filters
+        self._texts |= filters
+        for name, text in filters.items():
+            self.cleaned_data[name] = self.fields[name].clean(text)
 
     def criteria(self) -> Criteria:
         return Criteria.seen_by(self.reader, **self._valid())
 
     def query(self, **changes: str) -> str:
         """Return the query of the same search with some changes; "" leaves a field out."""
-        asked = {name: self.data[name] for name in self._valid()} | changes
+        asked = {name: self._texts[name] for name in self._valid()} | changes
         return urlencode({name: value for name, value in asked.items() if value})
 
     def url_between(self, since: datetime | None, until: datetime | None) -> str:
         """Return the relative URL of the same search in another time range."""
         ends = {"since": since, "until": until}
         return f"?{self.query(**{name: written(at) if at else '' for name, at in ends.items()})}"
+
+    def alternatives(self) -> list[Choice]:
+        """Return the other meanings of the text, each with the URL of its search."""
+        replaced = (
+            dict.fromkeys(self.interpretations[0].filters, "") if self.interpretations else {}
+        )
+        return [
+            Choice(each.label, f"?{self.query(**replaced | each.filters)}")
+            for each in self.interpretations[1:]
+        ]
 
     def main_fields(self) -> list[forms.BoundField]:
         return [self[name] for name in _MAIN]

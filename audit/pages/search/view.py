@@ -11,11 +11,11 @@ from audit.log.search.activity import activity, counted, most_counted, oldest
 from audit.log.search.criteria import Criteria
 from audit.log.search.full_text import MOST_DAYS
 from audit.log.search.reading import Page, read_page
-from audit.pages.access import for_auditors, rendered
+from audit.pages.access import check_parameters, for_auditors, rendered
 from audit.pages.charts.bars import BarChart, Frame, bar_chart
 from audit.pages.charts.scales import time_scale
 from audit.pages.lines import bare_lines
-from audit.pages.search.filters import CommandFilter
+from audit.pages.search.filters import Choice, CommandFilter
 
 LINES = 50
 _MOST_PAGES = 100
@@ -28,13 +28,6 @@ _PRESETS = {
 }
 
 
-class Choice(NamedTuple):
-    """A link to another time range."""
-
-    label: str
-    url: str
-
-
 class Span(NamedTuple):
     """The time range of a chart."""
 
@@ -45,6 +38,7 @@ class Span(NamedTuple):
 @for_auditors
 def search(request: HttpRequest, actor: Actor) -> HttpResponse:
     """Show the matching commands, newest first, and their number over time."""
+    check_parameters(request, CommandFilter.base_fields)
     form = CommandFilter(request.GET, reader=actor)
     form.is_valid()
     criteria = form.criteria()

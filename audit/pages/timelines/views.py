@@ -9,7 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from audit.actors.actors import Actor
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord
-from audit.pages.access import for_auditors, rendered
+from audit.pages.access import check_parameters, for_auditors, rendered
 from audit.pages.labels import sentence
 from audit.pages.lines import full_lines
 from audit.pages.timelines import actors, cases, subjects
@@ -31,6 +31,7 @@ class PageForm(forms.Form):
 @for_auditors
 def subject(request: HttpRequest, actor: Actor, subject_type: str, subject_id: str) -> HttpResponse:
     """Show the timeline of a subject, and its state at a point in time."""
+    check_parameters(request, ("at", "before"))
     _refuse_null(subject_type + subject_id)
     form = PageForm(request.GET)
     form.is_valid()
@@ -52,6 +53,7 @@ def subject(request: HttpRequest, actor: Actor, subject_type: str, subject_id: s
 @for_auditors
 def case(request: HttpRequest, actor: Actor, correlation_id: UUID) -> HttpResponse:
     """Show every command of a case, with its events and changes."""
+    check_parameters(request, ())
     page = cases.case(correlation_id, actor=actor)
     if page is None:
         raise Http404(f"There is no case {correlation_id}, or you do not have access to it.")
@@ -61,6 +63,7 @@ def case(request: HttpRequest, actor: Actor, correlation_id: UUID) -> HttpRespon
 @for_auditors
 def command(request: HttpRequest, actor: Actor, command_id: UUID) -> HttpResponse:
     """Show a command with all its attempts and events."""
+    check_parameters(request, ())
     records = actor.confine(CommandRecord.objects.filter(command_id=command_id))
     lines = full_lines(records.order_by("attempt"), actor=actor)
     if not lines:
@@ -73,6 +76,7 @@ def command(request: HttpRequest, actor: Actor, command_id: UUID) -> HttpRespons
 @for_auditors
 def actor(request: HttpRequest, reader: Actor, kind: str, actor_id: str) -> HttpResponse:
     """Show the commands of an actor, newest first, and the credentials used for them."""
+    check_parameters(request, ("acted_as", "before"))
     _refuse_null(kind + actor_id)
     form = PageForm(request.GET)
     form.is_valid()

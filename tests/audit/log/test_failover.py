@@ -1,53 +1,17 @@
 """Real restores and failovers: no reader skips an event, and none keeps one that is lost."""
 
-from itertools import chain
-from uuid import uuid4
-
 import pytest
 from django.db import connection
 
-from apikeys.commands import CreateCustomer
-from audit.bus.dispatch import dispatch
-from audit.log.feed import Place, Rewound, place_of, read_after
-from audit.messages.exceptions import Failed
 from audit.messages.outcomes import Completed
-from audit.models.records import CommandRecord, Epoch, EventRecord
+from audit.models.records import CommandRecord, Epoch
 from config.first_run.embedded_postgres import PORT
+from tests.following import BEGUN, Reader, first_command_of, outcome, write
 from tests.poolers import needs_pgbouncer, pooling
 from tests.standbys import pair, reached_at
-from tests.threads import Crowd, until
+from tests.threads import until
 
 pytestmark = pytest.mark.edge
-
-BEGUN = "audit.begin_epoch"
-
-
-class Reader:
-    """A reader of the event feed, which keeps what it has received in order of delivery."""
-
-    def __init__(self):
-        self.place, self.received = Place(), []
-
-    def read(self):
-        """Read all that is there; discard and read again what the log takes back."""
-        try:
-            while records := read_after(EventRecord, self.place, limit=7):
-                self.received += [(place_of(each), each.id) for each in records]
-                self.place = place_of(records[-1])
-        except Rewound as rewound:
-            self.place = rewound.place
-            self.received = [each for each in self.received if each[0] <= self.place]
-            return True
-        return False
-
-    def read_to_the_end(self):
-        total = EventRecord.objects.count()
-        until(lambda: not self.read() and len(self.received) >= total)
-
-    def assert_complete(self):
-        ids = [event_id for _, event_id in self.received]
-        assert len(ids) == len(set(ids))
-        assert set(ids) == set(EventRecord.objects.values_list("id", flat=True))
 
 
 @pytest.fixture
@@ -77,26 +41,6 @@ def pooled(servers, monkeypatch):
         yield
 
 
-def write(how_many=10):
-    """Send commands from eight threads; return the ids of those that were acknowledged."""
-    with Crowd(8) as crowd:
-        outcomes = crowd.at_once(*[lambda: [_outcome() for _ in range(how_many)]] * 8)
-    return {
-        each.command_id for each in chain.from_iterable(outcomes) if isinstance(each, Completed)
-    }
-
-
-def _outcome():
-    try:
-        return dispatch(CreateCustomer(name=str(uuid4())))
-    except Failed as error:
-        return error
-
-
-def first_command_of(epoch):
-    return CommandRecord.objects.filter(epoch=epoch).earliest("position").message_type
-
-
 def test_the_first_write_after_a_restore_begins_an_epoch(direct):
     write(1)
 
@@ -122,7 +66,7 @@ def fail_over_between_writes(servers):
     former = Epoch.objects.latest("number").number
 
     servers.fail_over()
-    until(lambda: isinstance(_outcome(), Completed))
+    until(lambda: isinstance(outcome(), Completed))
     write(3)
 
     epoch = Epoch.objects.latest("number").number
@@ -174,12 +118,12 @@ def test_a_failover_that_loses_nothing_rewinds_no_reader_of_an_idle_log(servers,
     reader = Reader()
     write(3)
     # The last one alone: no other transaction was in progress.
-    until(lambda: isinstance(_outcome(), Completed))
+    until(lambda: isinstance(outcome(), Completed))
     reader.read_to_the_end()
     servers.until_replayed()
 
     servers.fail_over()
-    until(lambda: isinstance(_outcome(), Completed))
+    until(lambda: isinstance(outcome(), Completed))
 
     assert not reader.read()
     reader.read_to_the_end()
