@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("apikeys", "0007_skeletons_of_existing_names"),
+        ("apikeys", "0008_keys_by_name_and_prefix"),
     ]
 
     operations = [
