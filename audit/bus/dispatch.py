@@ -26,6 +26,7 @@ from audit.messages.outcomes import (
     Outcome,
     Postponed,
     Rehearsal,
+    ReplayCheck,
     ReplayFailed,
     ReplayOutcome,
     ReplayRefused,
@@ -79,19 +80,20 @@ def replay(
     held: CommandRecord,
     expected_number: int,
     accepts: Callable[[int], bool] | None = None,
+    check: ReplayCheck = bool,
 ) -> ReplayOutcome:
     """Execute a held command under its own id, inside the command that releases it.
 
-    It acts for the requester, who must still be valid and allowed, if the locked subject is at the
-    number at which the command was held, or at one that ``accepts`` allows. The attempt is recorded
-    in the outer transaction, whatever its result; deadlocks and timeouts are raised from here.
+    It acts for the requester, who must still be valid and allowed, and only if the subject, which
+    is locked, is at the number of the held command, or at one that ``accepts`` allows. Its record
+    is part of the outer transaction, unless ``check`` raises for the result, or it collides.
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
     given = cases.replayed(held, actor, expected_number=expected_number, by=_parent())
     given.accepts = accepts
     attempt = Attempt(command, given)
     if actor is None:
-        return _settle_replay(attempt, failures.no_longer_valid(held))
+        return _settle_replay(attempt, failures.no_longer_valid(held), check)
     try:
         with transaction.atomic():
             # Otherwise deferred constraints would fail at the outer COMMIT, with the vote.
@@ -99,11 +101,12 @@ def replay(
     except Exception as error:
         if failures.is_for_the_outermost(error):
             raise
-        return _settle_replay(attempt, error)
+        return _settle_replay(attempt, error, check)
     store.stamp(_parent())
     if isinstance(outcome, Postponed):
         message = f"{held.command_id} was held again when it was released"
         raise TypeError(message)
+    check(outcome)
     return outcome
 
 
@@ -278,7 +281,8 @@ def _settle(attempts: Sequence[Attempt], unit: list[Attempt], error: Exception) 
     return [idempotency.truth(attempt) for attempt in attempts]
 
 
-def _settle_replay(attempt: Attempt, error: Exception) -> ReplayOutcome:
+def _settle_replay(attempt: Attempt, error: Exception, check: ReplayCheck) -> ReplayOutcome:
+    check(_stopped(attempt, failures.command_error(error, attempt)))
     unit = _unit.get()
     if unit is not None and attempt not in unit:
         unit.append(attempt)

@@ -8,6 +8,7 @@ from django.db import connection, transaction
 from django.db.models import Exists, Model, OuterRef
 
 from audit.messages.classes import Subject
+from audit.messages.values import stored_numbers
 from audit.models.records import CommandRecord, EventRecord
 from audit.subjects import types
 from audit.subjects.types import SubjectType
@@ -117,7 +118,7 @@ def _of_events(model: _ModelClass, instances: Sequence[Model]) -> Iterator[Diffe
         fields = [
             columns[name].name
             for name, value in folded.items()
-            if plain_value(columns[name], value) != getattr(row, name)
+            if plain_value(columns[name], value) != stored_numbers(getattr(row, name))
         ]
         if fields:
             yield _difference("events", model, row, *fields)

@@ -13,7 +13,7 @@ from audit.messages import catalog
 from audit.messages.classes import Event, Message
 from audit.messages.declarations import declaring
 from audit.messages.exceptions import Invalid
-from audit.messages.values import codec
+from audit.messages.values import codec, stored_numbers
 from audit.models.records import EventRecord
 
 #: Values by column.
@@ -62,7 +62,7 @@ def fold(records: Iterable[EventRecord], *, columns: Iterable[str]) -> Folded:
 def plain_value(column: Any, value: Any) -> Any:
     """Return a value of an event in the form that rows have it in, with lists instead of tuples."""
     try:
-        return codec(Any).dump(column.to_python(value))
+        return stored_numbers(codec(Any).dump(column.to_python(value)))
     except ValidationError:
         return value
 

@@ -87,7 +87,7 @@ def _needed(model: type[models.Model], present: Collection[str]) -> list[str]:
     if issubclass(model, AppendOnly):
         given = [column for column in _given(model) if column in present]
         return ["SELECT", *(f'INSERT ("{column}")' for column in given)]
-    return ["SELECT", "INSERT", "UPDATE", "DELETE"]
+    return list(getattr(model, "privileges", ("SELECT", "INSERT", "UPDATE", "DELETE")))
 
 
 def _given(model: type[models.Model]) -> list[str]:

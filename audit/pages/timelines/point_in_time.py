@@ -8,6 +8,7 @@ from typing import Any
 from django.db.models import Model, Q, QuerySet
 
 from audit.messages.classes import Subject
+from audit.messages.values import stored_numbers
 from audit.models.records import EventRecord
 from audit.pages.changes import history_of, names_of, shown_value
 from audit.subjects import types
@@ -96,6 +97,6 @@ def _values(columns: dict[str, Any], row: Any, folded: Folded, current: Any) -> 
             field=str(column.verbose_name),
             in_history=shown_value(column, by_history[name], names),
             in_events=shown_value(column, by_events[name], names) if name in by_events else None,
-            agrees=by_events.get(name, by_history[name]) == by_history[name],
+            agrees=by_events.get(name, by_history[name]) == stored_numbers(by_history[name]),
             in_row=shown_value(column, in_row, names) if in_row != by_history[name] else None,
         )

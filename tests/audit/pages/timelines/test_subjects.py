@@ -373,3 +373,13 @@ def test_a_timeline_takes_the_same_queries_at_any_length(first_key, act, dana, i
         act(dana, command(api_key_id=first_key.id))
 
     assert queries(client, url) == few == 15
+
+
+@pytest.mark.parametrize("number", [1e16, 1e22, 1e23, -1.7e300, 5e-324, 2**63 - 1])
+def test_no_accepted_number_makes_a_timeline_incomplete(number, first_key, act, dana, read):
+    act(dana, UpdateApiKey(api_key_id=first_key.id, metadata={"n": [number, {"deep": number}]}))
+
+    content = read(story_of(first_key.id))
+
+    assert "no longer readable" not in content
+    assert DISAGREE not in content

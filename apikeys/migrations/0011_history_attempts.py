@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("apikeys", "0008_keys_by_name_and_prefix"),
+        ("apikeys", "0010_skeletons_follow_names"),
     ]
 
     operations = [
