@@ -6,6 +6,7 @@ The database writes the rows; see `audit.tracking.triggers`.
 from typing import Any
 
 from django.db import models
+from django.db.models import signals
 from simple_history import register
 from simple_history.models import HistoricalRecords as StockHistoricalRecords
 
@@ -61,8 +62,12 @@ class HistoricalRecords(StockHistoricalRecords):
         history.silent_fields, history.part_of = self._silent_fields, self._part_of
         return history
 
-    def create_historical_record(self, *_: Any, **__: Any) -> None:
-        """Do nothing: the trigger of the table writes the row."""
+    def finalize(self, sender: Any, **options: Any) -> None:
+        """Attach the history, without receivers of signals: the trigger of the table writes it."""
+        super().finalize(sender, **options)
+        signals.post_save.disconnect(self.post_save, sender=sender)
+        signals.post_delete.disconnect(self.post_delete, sender=sender)
+        signals.pre_delete.disconnect(self.pre_delete, sender=sender)
 
     def copy_fields(self, model: type[models.Model]) -> dict[str, Any]:
         """Return the fields without their indexes: history is read by object, with one index."""
