@@ -82,7 +82,7 @@ def create_api_key(command: commands.CreateApiKey, context: Context) -> ApiKey:
         api_key.secrets.create(digest=token.digest)
         context.reveal(token.text)
     else:
-        api_key.await_pick_up(context.actor)
+        api_key.await_pick_up(context.actor, command_id=context.command_id)
     context.emit(events.ApiKeyCreated(**command.content(), has_secret=token is not None))
     return api_key
 
@@ -200,7 +200,7 @@ def rotate_api_key(command: commands.RotateApiKey, context: Context) -> ApiKey:
     overlap, former_ends_at = timedelta(seconds=command.overlap_seconds), None
     if context.is_replay:
         # As at creation. The old secret works until there is a new one.
-        api_key.await_pick_up(context.actor, overlap=overlap)
+        api_key.await_pick_up(context.actor, command_id=context.command_id, overlap=overlap)
     else:
         token = Token.generate(api_key.environment)
         former_ends_at = api_key.rotate(token, overlap=overlap)

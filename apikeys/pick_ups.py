@@ -1,6 +1,7 @@
 """Secrets that wait to be picked up."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -9,12 +10,31 @@ from apikeys.models import PickUp
 from audit.domain import Actor, Command, Subject
 
 
-def pick_ups_of(subjects: Collection[Subject], *, actor: Actor) -> dict[Subject, Command]:
-    """Return for each of these keys the command with which a person can pick up its secret now."""
-    if actor.kind != "user":
-        return {}
-    waiting = PickUp.objects.filter(
-        actor_person=actor.person_id, until__gt=timezone.now(), api_key__deleted_at=None
-    )
-    found = {Subject("api-key", str(each.api_key_id)): each.api_key_id for each in waiting}
-    return {each: PickUpSecret(api_key_id=found[each]) for each in subjects if each in found}
+def pick_ups_of(
+    executed: Mapping[UUID, Subject] | None, *, by: Actor | None = None
+) -> dict[UUID, Command]:
+    """Return for executed commands the commands that pick up their secrets, where one waits.
+
+    ``executed`` has the subjects of the commands; None stands for all of them. With a person, only
+    what that person can pick up now.
+    """
+    waiting = PickUp.objects.filter(until__gt=timezone.now(), api_key__deleted_at=None)
+    if by is not None:
+        is_person = by.kind == "user"
+        waiting = waiting.filter(actor_person=by.person_id) if is_person else waiting.none()
+    if executed is None:
+        return {each.command_id: _command(each) for each in waiting if each.command_id}
+    keys = [UUID(each.id) for each in executed.values() if each.type == "api-key"]
+    found = {
+        Subject("api-key", str(each.api_key_id)): each for each in waiting.filter(api_key__in=keys)
+    }
+    return {
+        command_id: _command(pick_up)
+        for command_id, subject in executed.items()
+        # Claims of earlier versions do not name the command.
+        if (pick_up := found.get(subject)) and pick_up.command_id in (None, command_id)
+    }
+
+
+def _command(pick_up: PickUp) -> Command:
+    return PickUpSecret(api_key_id=pick_up.api_key_id)

@@ -44,13 +44,13 @@ urlpatterns = [
     path("", search, name="search"),
     path("overview", overview, name="overview"),
     path("subjects/<stored:subject_type>/<stored_path:subject_id>", views.subject, name="subject"),
-    path("cases/<uuid:correlation_id>", views.case, name="case"),
+    path("cases/<any_uuid:correlation_id>", views.case, name="case"),
     # The former URL: people have it in tickets and bookmarks.
     path(
-        "affairs/<uuid:correlation_id>",
+        "affairs/<any_uuid:correlation_id>",
         RedirectView.as_view(pattern_name="audit:case", permanent=True, query_string=True),
     ),
-    path("commands/<uuid:command_id>", views.command, name="command"),
+    path("commands/<any_uuid:command_id>", views.command, name="command"),
     path("export", export, name="export"),
     path("actors/<stored:kind>/<stored_path:actor_id>", views.actor, name="actor"),
 ]

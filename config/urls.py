@@ -26,7 +26,7 @@ _api_v2 = [
     path("whoami", WhoamiViewSet.as_view({"get": "retrieve"}), name="whoami"),
     path("commands", CommandLogViewSet.as_view({"get": "list"}), name="commands"),
     path(
-        "commands/<uuid:command_id>",
+        "commands/<any_uuid:command_id>",
         CommandLogViewSet.as_view({"get": "retrieve"}),
         name="command-status",
     ),
@@ -40,7 +40,7 @@ _api_v2 = [
 urlpatterns = [
     path("", landing, name="home"),
     path("requests/", own_requests, name="own-requests"),
-    path("requests/<uuid:approval_request_id>/", own_request, name="own-request"),
+    path("requests/<any_uuid:approval_request_id>/", own_request, name="own-request"),
     path(
         "set-password/<uidb64>/<token>/",
         SetPassword.as_view(),
@@ -58,7 +58,7 @@ urlpatterns = [
     path("admin/password_change/", admin.site.admin_view(ChangeOwnPassword.as_view())),
     path("admin/", admin.site.urls),
     path("audit/", include("audit.urls")),
-    path("case-files/case/<uuid:correlation_id>", case_files.of_case, name="case-file-of-case"),
+    path("case-files/case/<any_uuid:correlation_id>", case_files.of_case, name="case-file-of-case"),
     path(
         "case-files/subject/<stored:subject_type>/<stored_path:subject_id>",
         case_files.of_subject,

@@ -10,7 +10,14 @@ import jsonschema_rs
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from audit.rest.openapi.headers import RESPONSE_HEADERS
+from audit.rest import problems
+
+#: Headers that HTTP, Django and its middleware define for any response.
+OF_HTTP = {
+    *("Content-Type", "Content-Length", "Content-Language", "Vary", "Allow", "Set-Cookie"),
+    *("X-Content-Type-Options", "X-Frame-Options", "Referrer-Policy"),
+    *("Cross-Origin-Opener-Policy", "Strict-Transport-Security", "Content-Security-Policy"),
+}
 
 
 class Documented(NamedTuple):
@@ -30,6 +37,8 @@ def holds_to_the_document(
         operation = documented(request.method or "", request.path)
         if operation:
             check(operation, response, has_body=request.method != "HEAD")
+        elif request.path.startswith("/api/v2/") and request.method != "HEAD":
+            check_undocumented(response)
         return response
 
     return respond
@@ -47,10 +56,14 @@ def check(operation: Documented, response: HttpResponse, *, has_body: bool) -> N
 
 
 def _check_headers(name: str, told: dict[str, Any], response: HttpResponse) -> None:
-    carried = {header for header in RESPONSE_HEADERS if header in response.headers}
+    carried = response.headers.keys() - OF_HTTP
     assert carried <= told.keys(), f"{name} carries {carried - told.keys()}, not documented"
     always = {header for header, what in told.items() if resolved(what).get("required")}
     assert always <= carried, f"{name} lacks {always - carried}"
+    for header in carried:
+        schema, value = resolved(told[header])["schema"], response.headers[header]
+        as_json = int(value) if schema.get("type") == "integer" else value
+        validator(json.dumps(schema)).validate(as_json)
 
 
 def _check_body(
@@ -60,7 +73,18 @@ def _check_body(
     assert media_type in content, f"{name} comes as {media_type}, not documented"
     body = json.loads(response.content)
     validator(json.dumps(content[media_type]["schema"])).validate(body)
-    assert not codes or body["code"] in codes, f"{name} tells of {body['code']}"
+    if media_type == "application/problem+json" or codes:
+        assert body["code"] in codes, f"{name} tells of {body['code']}, not documented"
+
+
+def check_undocumented(response: HttpResponse) -> None:
+    """Assert that what is not in the document is refused with a problem, or lists its methods."""
+    if response.status_code in (200, 204):
+        # The reference itself, the routes of tests, and OPTIONS.
+        return
+    if response["Content-Type"].startswith("application/problem+json"):
+        code = json.loads(response.content)["code"]
+        assert code in problems.pages(), f"{code} has no page"
 
 
 def codes_in(description: str) -> list[str]:
@@ -80,7 +104,7 @@ def documented(method: str, path: str) -> Documented | None:
 @cache
 def addresses() -> list[tuple[re.Pattern[str], dict[str, Any]]]:
     return [
-        (re.compile(re.sub(r"\{\w+\}", "[0-9a-f-]{36}", path)), methods)
+        (re.compile(re.sub(r"\{\w+\}", "[0-9a-fA-F-]{36}", path)), methods)
         for path, methods in document()["paths"].items()
     ]
 
@@ -103,4 +127,13 @@ def resolved(found: dict[str, Any]) -> dict[str, Any]:
 
 @cache
 def document() -> dict[str, Any]:
-    return json.loads((settings.BASE_DIR / "docs/openapi.json").read_text())
+    """Return the document, in which no response has a field that is not documented.
+
+    Clients have to ignore such fields, so the document itself leaves its schemas open.
+    """
+    return json.loads((settings.BASE_DIR / "docs/openapi.json").read_text(), object_hook=_closed)
+
+
+def _closed(found: dict[str, Any]) -> dict[str, Any]:
+    is_object = found.get("type") == "object" and "properties" in found
+    return {"additionalProperties": False} | found if is_object else found

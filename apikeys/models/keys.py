@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -179,13 +180,16 @@ class ApiKey(LeanModel):
         self.save(update_fields=["prefix"])
         return end if former else None
 
-    def await_pick_up(self, actor: Actor, *, overlap: timedelta = timedelta()) -> None:
-        """Record the actor's claim to the next secret, which replaces any earlier claim.
+    def await_pick_up(
+        self, actor: Actor, *, command_id: UUID | None = None, overlap: timedelta = timedelta()
+    ) -> None:
+        """Record the claim of a command's actor to the next secret; it replaces any earlier one.
 
         Until it is picked up, the current secrets stay unchanged.
         """
         self.check_not_deleted()
         claim = {
+            "command_id": command_id,
             "actor_kind": actor.kind,
             "actor_id": actor.id,
             "actor_person": actor.person_id,

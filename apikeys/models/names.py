@@ -9,14 +9,22 @@ from django.db import models
 
 from apikeys.models.customers import Customer, Membership
 from apikeys.models.keys import ApiKey
-from audit.domain import LeanModel, PreparedQuery, skeletons
+from audit.domain import LeanModel, PreparedQuery, confusable_with, skeletons
 
 # A message names fewer.
 _MOST_FOUND = 10
+# Names written outside of commands, which are compared one by one.
+_MOST_UNKNOWN = 1000
+_UNKNOWN = UUID(int=0)
 
 
 class KeyName(LeanModel):
-    """The skeletons of a key's name, each as a digest. Untracked: the name has the history."""
+    """The skeletons of a key's name, each as a digest. Untracked: the name has the history.
+
+    A trigger sets both to zero when a name is written; a command then stores those of its name.
+    """
+
+    privileges = ("SELECT", "INSERT", "UPDATE")
 
     api_key = models.OneToOneField(
         ApiKey, on_delete=models.PROTECT, primary_key=True, related_name="skeletons"
@@ -75,10 +83,7 @@ def similar_keys(names: Sequence[tuple[UUID, UUID, str]]) -> list[list[ApiKey]]:
     """
     if not names:
         return []
-    found: list[list[ApiKey]] = [[] for _ in names]
-    for place, *columns in _SIMILAR.rows(_parameters(names)):
-        found[place].append(_key(*columns))
-    return found
+    return _found(_SIMILAR.rows(_parameters(names)), names)
 
 
 def check_new_name(
@@ -88,27 +93,36 @@ def check_new_name(
 
     :raises NotAMember: if the owner does not act for the customer.
     """
-    values = {"owner": owner_id, **_parameters([(api_key_id, customer_id, name)])}
-    rows = _SIMILAR_AND_MEMBERSHIP.rows(values)
+    names = [(api_key_id, customer_id, name)]
+    rows = _SIMILAR_AND_MEMBERSHIP.rows({"owner": owner_id, **_parameters(names)})
     if not rows[0][0]:
         raise Membership.missing(owner_id)
-    return [_key(*columns) for _, place, *columns in rows if place is not None]
+    (found,) = _found([columns for _, *columns in rows if columns[0] is not None], names)
+    return found
 
 
 _KEYS = f"""
-    SELECT given.place::int - 1, key.id, key.name, key.prefix
+    SELECT given.place::int - 1, key.id, key.name, key.prefix, key.is_known
     FROM unnest(%(ids)s::uuid[], %(customers)s::uuid[], %(written)s::uuid[], %(small)s::uuid[],
             %(names)s::text[])
         WITH ORDINALITY AS given (id, customer, written, small, name, place)
     CROSS JOIN LATERAL (
-        SELECT apikeys_apikey.id, name, prefix
-        FROM apikeys_keyname JOIN apikeys_apikey ON apikeys_apikey.id = api_key_id
-        WHERE apikeys_keyname.customer_id = given.customer AND deleted_at IS NULL
-            AND (as_written = given.written OR in_small_letters = given.small)
-            AND apikeys_apikey.id <> given.id
-        ORDER BY apikeys_apikey.name = given.name, apikeys_apikey.id LIMIT {_MOST_FOUND}
+        (
+            SELECT apikeys_apikey.id, name, prefix, true AS is_known
+            FROM apikeys_keyname JOIN apikeys_apikey ON apikeys_apikey.id = api_key_id
+            WHERE apikeys_keyname.customer_id = given.customer AND deleted_at IS NULL
+                AND (as_written = given.written OR in_small_letters = given.small)
+                AND apikeys_apikey.id <> given.id
+            ORDER BY apikeys_apikey.name = given.name, apikeys_apikey.id LIMIT {_MOST_FOUND}
+        ) UNION ALL (
+            SELECT apikeys_apikey.id, name, prefix, false
+            FROM apikeys_keyname JOIN apikeys_apikey ON apikeys_apikey.id = api_key_id
+            WHERE apikeys_keyname.customer_id = given.customer AND deleted_at IS NULL
+                AND as_written = '{_UNKNOWN}' AND apikeys_apikey.id <> given.id
+            ORDER BY apikeys_apikey.id LIMIT {_MOST_UNKNOWN}
+        )
     ) AS key
-    ORDER BY 1, 2"""  # noqa: S608  # of a number of ours
+    ORDER BY 1, 2"""  # noqa: S608  # of constants of ours
 _SIMILAR = PreparedQuery(_KEYS)
 _SIMILAR_AND_MEMBERSHIP = PreparedQuery(f"""
     SELECT is_member.is_true, similar_key.*
@@ -137,5 +151,12 @@ def _array(ids: Iterable[UUID]) -> str:
     return f"{{{','.join(map(str, ids))}}}"
 
 
-def _key(api_key_id: UUID, name: str, prefix: str) -> ApiKey:
-    return ApiKey(pk=api_key_id, name=name, prefix=prefix)
+def _found(
+    rows: Iterable[Sequence[Any]], names: Sequence[tuple[UUID, UUID, str]]
+) -> list[list[ApiKey]]:
+    """Return for each name the keys in the rows, of the unknown ones those that are confusable."""
+    found: list[list[ApiKey]] = [[] for _ in names]
+    for place, api_key_id, name, prefix, is_known in rows:
+        if is_known or confusable_with(names[place][-1])(name):
+            found[place].append(ApiKey(pk=api_key_id, name=name, prefix=prefix))
+    return found

@@ -42,7 +42,7 @@ class ApiKeySecret(LeanModel):
     not_after = models.DateTimeField(null=True)
 
     objects: ClassVar = SecretManager()
-    history = HistoricalRecords(excluded_fields=("digest",))
+    history = HistoricalRecords(excluded_fields=("digest",), part_of="api_key")
 
     class Meta:
         verbose_name = "API key secret"
@@ -70,6 +70,8 @@ class ApiKeySecret(LeanModel):
 class PickUp(models.Model):
     """An approved secret that is not generated yet: who may pick it up, and until when.
 
+    ``command_id`` is the approved command; None in rows of earlier versions.
+
     It has its own table because it is short-lived: there are few rows, their history shows who
     could pick up a secret and who did, and history rows of keys do not carry five columns that are
     nearly always empty.
@@ -79,6 +81,7 @@ class PickUp(models.Model):
     api_key = models.OneToOneField(
         "apikeys.ApiKey", on_delete=models.PROTECT, related_name="pick_up"
     )
+    command_id = models.UUIDField(null=True)
     actor_kind = models.TextField()
     actor_id = models.TextField()
     actor_person = models.TextField(blank=True)
@@ -86,7 +89,7 @@ class PickUp(models.Model):
     until = models.DateTimeField()
     overlap = models.DurationField(default=timedelta)
 
-    history = HistoricalRecords()
+    history = HistoricalRecords(part_of="api_key")
 
     class Meta:
         verbose_name = "pick-up"

@@ -15,7 +15,7 @@ from apikeys.models import refusals
 from apikeys.rest.listing import visible_to
 from apikeys.rest.reading import visible_key, whose
 from apikeys.rest.resources import LegacyApiKey, LegacyApiKeyWithSecret, LegacyPostponed, legacy
-from apikeys.rest.serializers import LegacyCreateInput, LegacyRenameInput
+from apikeys.rest.serializers import LegacyCreateInput, LegacyInput, LegacyRenameInput
 from apikeys.rights import BeyondOwnRights
 from audit.domain import (
     Command,
@@ -48,6 +48,7 @@ class LegacyApiKeyViewSet(CommandViewSet):
     refuses_misfits = False
     is_conditional = False
     parser_classes = (JSONParser,)
+    least_input = LegacyInput
 
     @documented("list_api_keys", gives=list[LegacyApiKey])
     def list(self, request: Request) -> Response:

@@ -11,7 +11,7 @@ from rest_framework import serializers
 from apikeys.models import ApiKey, Environment, State
 from apikeys.rest.resources import ApiKeyResource
 from audit.domain import Actor
-from audit.rest import Key, ListQuery, Order, WholeNumberField
+from audit.rest import Key, ListQuery, Order, TimeField, WholeNumberField
 
 _CREATED = (Key("created_at", datetime), Key("pk", UUID))
 _NAMED = (Key("name", str), Key("pk", UUID))
@@ -60,12 +60,10 @@ class ApiKeyListQuery(ListQuery):
     search = serializers.CharField(
         required=False, max_length=100, help_text="Part of the name, case-insensitive."
     )
-    created_after = serializers.DateTimeField(required=False)
-    created_before = serializers.DateTimeField(required=False)
-    last_used_after = serializers.DateTimeField(required=False)
-    last_used_before = serializers.DateTimeField(
-        required=False, help_text="Excludes keys that were never used."
-    )
+    created_after = TimeField(required=False)
+    created_before = TimeField(required=False)
+    last_used_after = TimeField(required=False)
+    last_used_before = TimeField(required=False, help_text="Excludes keys that were never used.")
 
 
 def visible_to(actor: Actor) -> QuerySet[ApiKey]:

@@ -1,16 +1,16 @@
 """Request bodies about API keys."""
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
 from apikeys.models import Environment, limits
 from audit.domain import check_name, known_scopes
-from audit.rest import CommandInput
+from audit.rest import CommandInput, TimeField
 
 _LONGEST_NETWORK = 100
-_OptionalTime = partial(serializers.DateTimeField, required=False, allow_null=True)
+_OptionalTime = partial(TimeField, required=False, allow_null=True)
 
 
 class NameField(serializers.CharField):
@@ -120,14 +120,22 @@ class RotateApiKeyInput(CommandInput):
     )
 
 
-class LegacyCreateInput(CommandInput):
+class LegacyInput(CommandInput):
+    """Input of version 1, with the message that it always had for what is no object."""
+
+    default_error_messages: ClassVar = {
+        "invalid": "Invalid data. Expected a dictionary, but got {datatype}."
+    }
+
+
+class LegacyCreateInput(LegacyInput):
     """Input of version 1 to create a key."""
 
     name = serializers.CharField(max_length=limits.LONGEST_NAME)
     customer_id = serializers.UUIDField(required=False)
 
 
-class LegacyRenameInput(CommandInput):
+class LegacyRenameInput(LegacyInput):
     """Input of version 1 to rename a key."""
 
     name = serializers.CharField(max_length=limits.LONGEST_NAME)

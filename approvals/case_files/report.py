@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from approvals.models import State
-from approvals.requests.presentation import WAITING
+from approvals.models.states import RequestStatus
 from audit.messages.characters import visible
 from audit.models.records import Status
 from audit.pages.labels import fields, status_words
@@ -53,7 +53,9 @@ def _decision(evidence: dict[str, Any], content: dict[str, Any]) -> dict[str, An
         "policies": evidence["effective_requirements"].get("policies", []),
         "rules": evidence["effective_requirements"].get("rules", []),
         "votes": [_vote(each) for each in evidence["votes"]],
-        "state": WAITING if request["state"] == State.PENDING else request["state"],
+        "state": RequestStatus.WAITING.label
+        if request["state"] == State.PENDING
+        else request["state"],
         "outcome": request["outcome"],
         "decided_at": _time(request["decided_at"]) if request["decided_at"] else None,
         "before_and_after": [

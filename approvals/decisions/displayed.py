@@ -1,10 +1,11 @@
 """The displayed effect of a decision, compared with the effect that it would have now."""
 
-from approvals.decisions import commands, events
+from approvals.decisions import commands, events, execution
 from approvals.models import ApprovalRequest
 from approvals.models.refusals import EffectChanged
 from approvals.requests import effects
 from audit.messages.characters import actor_name
+from audit.messages.outcomes import Completed, ReplayOutcome, ReplayRefused
 from audit.models.records import CommandRecord, EventRecord
 from audit.pages.safe_text import one_line
 
@@ -41,13 +42,35 @@ def check(
     """
     if decision.expected_effect in ("", effect):
         return
+    raise _changed(decision, f"{effects.in_words(effect)}.", request=request)
+
+
+def check_execution(
+    decision: commands.Decision, result: ReplayOutcome, *, request: ApprovalRequest
+) -> None:
+    """Check that an execution had the result that was displayed; a failure was never displayed.
+
+    :raises EffectChanged: if not, which undoes the execution.
+    """
+    match result:
+        case Completed():
+            check(decision, effects.EXECUTES, request=request)
+        case ReplayRefused(error=error) if decision.expected_effect == effects.EXECUTES:
+            words = f"{effects.in_words(effects.REFUSED)}: {execution.reason_of(error)}"
+            raise _changed(decision, words, request=request)
+        case _:
+            return
+
+
+def _changed(decision: commands.Decision, words: str, *, request: ApprovalRequest) -> EffectChanged:
+    """Return the refusal of a decision that would now do something else."""
     name = _DECISIONS[type(decision)]
     sentences = [
         *_meanwhile(request, after=decision.number),
-        f"Your {name} would now {effects.in_words(effect)}.",
+        f"Your {name} would now {words}",
         "Nothing was decided.",
     ]
-    raise EffectChanged(" ".join(sentences))
+    return EffectChanged(" ".join(sentences))
 
 
 def _meanwhile(request: ApprovalRequest, *, after: int | None) -> list[str]:

@@ -15,13 +15,19 @@ from approvals.decisions.events import ApprovalRequested, Settled
 from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import RequestAltered
 from approvals.models.states import ERROR
-from approvals.requests import completion, staleness
+from approvals.requests import staleness, statuses
 from approvals.sealing.payloads import Unfitting, UnknownCommand, Unloadable
 from audit.bus.context import Context
 from audit.bus.dispatch import cancel, dispatch, replay
 from audit.messages import exceptions
 from audit.messages.classes import Command
-from audit.messages.outcomes import Completed, ReplayFailed, ReplayOutcome, ReplayRefused
+from audit.messages.outcomes import (
+    Completed,
+    ReplayCheck,
+    ReplayFailed,
+    ReplayOutcome,
+    ReplayRefused,
+)
 from audit.models.records import CommandRecord
 
 logger = structlog.get_logger(__name__)
@@ -99,27 +105,29 @@ def release(
     held_command: Command,
     *,
     context: Context,
-    approvers: Approvers | None = None,
-    by: str = "",
+    by: Approvers | str,
+    check: ReplayCheck = bool,
 ) -> None:
     """Replay the held command in the transaction of the decision that releases it.
 
-    ``approvers`` are the people whose approvals meet each rule; ``by`` names the person who answers
-    for it without approvals, empty if it was approved.
+    ``by`` has the people whose approvals meet each rule, or names the person who answers for it
+    without approvals. ``check`` raises for a result that was not displayed.
     """
+    approvers, name = (None, by) if isinstance(by, str) else (by, "")
     held, end = released(request, approvers=approvers), request.executable_until
     if end and timezone.now() >= end:
         message = f"It could be executed until {end:%Y-%m-%d %H:%M} UTC."
-        error = ApprovedTooLate(_outcome(f"too late. {message}", by=by))
+        check(ReplayRefused(command_id=request.command_id, error=exceptions.Conflict(message)))
+        error = ApprovedTooLate(_outcome(f"too late. {message}", by=name))
         cancel(held, error)
         _end(request, State.REFUSED, error.message, "conflict")
     else:
-        _end_replayed(request, _replayed(request, held_command, held), by=by)
+        _end_replayed(request, _replayed(request, held_command, held, check), by=name)
     _emit_settled(request, context)
 
 
 def _replayed(
-    request: ApprovalRequest, held_command: Command, held: CommandRecord
+    request: ApprovalRequest, held_command: Command, held: CommandRecord, check: ReplayCheck
 ) -> ReplayOutcome:
     token = _being_released.set(_being_released.get() | {request.pk})
     try:
@@ -128,12 +136,15 @@ def _replayed(
             held=held,
             expected_number=request.subject_number,
             accepts=lambda number: staleness.is_current(request, number=number),
+            check=check,
         )
     finally:
         _being_released.reset(token)
 
 
-def release_again(request: ApprovalRequest, *, context: Context, approvers: Approvers) -> None:
+def release_again(
+    request: ApprovalRequest, *, context: Context, approvers: Approvers, check: ReplayCheck = bool
+) -> None:
     """Replay a command without a new vote; if it is not readable, it has failed permanently."""
     try:
         held_command = opened(request)
@@ -142,7 +153,7 @@ def release_again(request: ApprovalRequest, *, context: Context, approvers: Appr
         cancel_request(request, State.FAILED, NotLoaded(problem.message), outcome_code=code)
         _emit_settled(request, context)
         return
-    release(request, held_command, context=context, approvers=approvers)
+    release(request, held_command, context=context, by=approvers, check=check)
 
 
 def release_completed(command: Command, context: Context) -> None:
@@ -150,7 +161,7 @@ def release_completed(command: Command, context: Context) -> None:
 
     The outcome of a held command does not change that of this command.
     """
-    for request in completion.completed_by(command, besides=_being_released.get()):
+    for request in statuses.completed_by(command, besides=_being_released.get()):
         release_alone(request.pk, channel=context.channel)
 
 

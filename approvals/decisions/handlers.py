@@ -1,5 +1,6 @@
 """Handlers of commands on requests: votes, withdrawal, expiry and retry."""
 
+from functools import partial
 from uuid import UUID
 
 from django.utils import timezone
@@ -11,7 +12,6 @@ from approvals.policies import built_in, effective, evaluation
 from approvals.requests import effects
 from approvals.requests.approvers import missing_after
 from approvals.requests.correspondence import next_reminder_at
-from approvals.requests.flags import warnings_of
 from audit.bus.context import Context
 from audit.bus.handling import handles
 from audit.messages.characters import actor_name, quoted_text
@@ -32,7 +32,8 @@ def approve(command: commands.Approve, context: Context) -> ApprovalRequest:
     missing = 0 if approvers else missing_after([request], person_id=voter)[request.pk]
     _check_execution(command, request, missing=missing)
     if approvers:
-        execution.release(request, held_command, context=context, approvers=approvers)
+        check = partial(displayed.check_execution, command, request=request)
+        execution.release(request, held_command, context=context, by=approvers, check=check)
     else:
         request.keep_voters()
     return request
@@ -150,7 +151,8 @@ def retry(command: commands.Retry, context: Context) -> ApprovalRequest:
     if not approvers:
         raise refusals.NotEnoughApprovals
     _check_execution(command, request)
-    execution.release_again(request, context=context, approvers=approvers)
+    check = partial(displayed.check_execution, command, request=request)
+    execution.release_again(request, context=context, approvers=approvers, check=check)
     return request
 
 
@@ -215,14 +217,11 @@ def _check_execution(
 ) -> None:
     """Check the displayed effect of a decision that executes the command if nothing is missing.
 
-    Only if a refusal was displayed must there be a reason for one now: otherwise the execution
-    itself finds the reasons.
+    Whether an execution is refused, as may be displayed, is known by its result only.
     """
-    is_refusal_expected = decision.expected_effect == effects.REFUSED and not missing
-    warnings = warnings_of(request) if is_refusal_expected else []
-    displayed.check(
-        decision, effects.of_approval(missing=missing, warnings=warnings), request=request
-    )
+    if missing or decision.expected_effect not in effects.OF_EXECUTION:
+        effect = effects.of_approval(missing=missing, warnings=())
+        displayed.check(decision, effect, request=request)
 
 
 def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:

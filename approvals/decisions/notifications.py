@@ -17,10 +17,11 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils.module_loading import import_string
 
-from approvals.models import ApprovalRequest, State
-from approvals.models.states import CHANGES_REQUESTED
+from approvals.models import ApprovalRequest
+from approvals.models.states import CHANGES_REQUESTED, RequestStatus
 from approvals.requests.approvers import eligible_people
 from approvals.requests.presentation import sentence_of
+from approvals.requests.statuses import statuses_of
 from audit.actors.actors import SYSTEM, Actor
 from audit.messages.characters import actor_name, quoted_text
 
@@ -49,8 +50,8 @@ _on_commit = partial(transaction.on_commit, robust=True)
 class Notification:
     """The content of a notification.
 
-    ``happened`` is asked, reminded, commented, or the new state of the request. ``outcome`` has the
-    comment.
+    ``happened`` is asked, reminded, commented, or the new state of the request, and ``status`` its
+    status now. ``outcome`` has the comment.
     """
 
     request_id: UUID
@@ -64,12 +65,13 @@ class Notification:
     link: str
     person_ids: tuple[int, ...]
     outcome_code: str = ""
+    status: RequestStatus = RequestStatus.WAITING
 
     @property
     def subject(self) -> str:
         """The subject line, without line breaks."""
         kind = self.outcome_code or self.happened
-        what = _SUBJECTS.get(kind) or State(self.happened).label
+        what = _SUBJECTS.get(kind) or self.status.label.capitalize()
         return " ".join(f"[Countersign] {what}: {self.sentence}".split())[:_LONGEST_SUBJECT]
 
     @property
@@ -211,6 +213,7 @@ def _notification(
         reason=request.reason,
         outcome=outcome,
         outcome_code="" if happened in _SUBJECTS else request.outcome_code,
+        status=statuses_of([request])[request.pk],
         digest=request.digest,
         link=f"{settings.BASE_URL}{reverse(page, args=[request.pk])}",
         person_ids=tuple(person.pk for person in people),

@@ -11,7 +11,8 @@ from datetime import timedelta
 
 from approvals.decisions import execution
 from approvals.models import ApprovalRequest
-from approvals.requests import staleness
+from approvals.requests import effects, staleness
+from approvals.requests.presentation import Ballot, Presented
 from approvals.sealing import values as subjects
 from approvals.sealing.values import Values
 from audit.bus import dispatch
@@ -31,15 +32,26 @@ _UNFINISHED = (exceptions.TimedOut, exceptions.Deadlocked, exceptions.Connection
 class Tried:
     """The result of a rehearsal. ``values`` are those that the subject would have, if any.
 
-    ``is_unfinished``: it was given up before its result was known.
+    ``refusal`` is the reason why it would be refused. ``is_unfinished``: it was given up before its
+    result was known.
     """
 
     would_work: bool
+    refusal: str
     is_unfinished: bool
     words: str
     values: Values
     events: tuple[Event, ...]
     duration_ms: int
+
+
+def warn_of_refusal(ballot: Ballot, presented: Presented) -> None:
+    """Rehearse a command that a ballot would execute, and display the refusal if there is one."""
+    command = presented.command
+    if command is None or effects.EXECUTES not in ballot.effects.values():
+        return
+    tried = rehearse(presented.request, command, timeout=SHORT_TIMEOUT)
+    ballot.expect_refusal(tried.refusal)
 
 
 def rehearse(request: ApprovalRequest, command: Command, *, timeout: timedelta) -> Tried:
@@ -57,20 +69,23 @@ def rehearse(request: ApprovalRequest, command: Command, *, timeout: timedelta) 
             look=lambda _: subjects.present_values(request.subject_reference), timeout=timeout
         ),
     )
-    is_unfinished = False
+    is_unfinished, refusal = False, ""
     match request.barrier, rehearsed.outcome:
         case exceptions.CommandError() as barrier, _:
-            text = f"It would be refused now: {barrier.message}"
+            refusal = barrier.message
+            text = f"It would be refused now: {refusal}"
         case _, Completed():
             events = ", ".join(words(each.message_type) for each in rehearsed.events) or "no events"
             text = f"It would succeed now: {events}."
         case _, ReplayRefused(error=error):
-            text = f"It would be refused now: {execution.reason_of(error)}"
+            refusal = execution.reason_of(error)
+            text = f"It would be refused now: {refusal}"
         case _, ReplayFailed(error=error):
             text = f"It would fail now: {error.message}"
             is_unfinished = isinstance(error, _UNFINISHED)
     return Tried(
         would_work=request.barrier is None and isinstance(rehearsed.outcome, Completed),
+        refusal=refusal,
         is_unfinished=is_unfinished,
         words=text,
         values=rehearsed.seen,

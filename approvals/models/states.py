@@ -50,3 +50,29 @@ def in_state(state: str) -> models.Q:
             return models.Q(state=State.EXPIRED) | (models.Q(state=State.PENDING) & is_over)
         case _:
             return models.Q(state=state)
+
+
+class RequestStatus(models.TextChoices):
+    """The current status of a request and its command: the state, and what is known beyond it."""
+
+    WAITING = "waiting", "waiting"
+    #: It has enough approvals, and is about to be executed.
+    APPROVED = "approved", "approved"
+    #: Too few people can vote, or today's policies do not let it be approved.
+    UNSATISFIABLE = "unsatisfiable", "cannot be approved"
+    EXECUTED = "executed", "executed"
+    SECRET_TO_PICK_UP = "secret_to_pick_up", "secret to pick up"
+    DENIED = "denied", "denied"
+    CHANGES_REQUESTED = "changes_requested", "changes requested"
+    WITHDRAWN = "withdrawn", "withdrawn"
+    EXPIRED = "expired", "expired"
+    SUPERSEDED = "superseded", "superseded"
+    REFUSED = "refused", "refused"
+    FAILED = "failed", "failed"
+    ALTERED = "altered", "altered"
+
+
+#: The statuses of requests that can still be approved.
+UNDECIDED = (RequestStatus.WAITING, RequestStatus.APPROVED, RequestStatus.UNSATISFIABLE)
+#: The statuses by which lists find requests: an altered row may have any values.
+LISTED_STATUSES = [each for each in RequestStatus.values if each != RequestStatus.ALTERED]

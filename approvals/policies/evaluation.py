@@ -227,6 +227,7 @@ class Electorate:
     def __init__(self, requests: Collection[ApprovalRequest]) -> None:
         groups = {group for each in requests for group in each.group_ids}
         self.members = Members(groups, tenants={each.tenant for each in requests})
+        self._voted: dict[UUID, list[Slots]] = {}
 
     def eligible(self, request: ApprovalRequest) -> list[Slots]:
         """Return, for each rule of a request, the people who may approve for it now."""
@@ -251,21 +252,25 @@ class Electorate:
         """Return, for each rule of a request, the people whose approval could count for it now.
 
         An approval counts if the vote is genuine and on the request's digest, and its voter is
-        still eligible.
+        still eligible. Votes are read once.
         """
+        if request.pk in self._voted:
+            return self._voted[request.pk]
         voters = {
             vote.voter_id
             for vote in request.current_votes()
             if vote.decision == Decision.APPROVE and vote.digest == request.digest
         }
-        return self.slots(request, voters)
+        self._voted[request.pk] = self.slots(request, voters)
+        return self._voted[request.pk]
 
-
-def counted_voters(requests: Collection[ApprovalRequest]) -> dict[UUID, dict[str, int]]:
-    """Return, for each rule of each request, the number of people whose approval counts now."""
-    electorate = Electorate(requests)
-    filled = {request.pk: matching.fill(electorate.voted(request)) for request in requests}
-    return {pk: {rule: len(people) for rule, people in each.items()} for pk, each in filled.items()}
+    def counted(self, requests: Iterable[ApprovalRequest]) -> dict[UUID, dict[str, int]]:
+        """Return, for each rule of each request, the number of people whose approval counts now."""
+        filled = {each.pk: matching.fill(self.voted(each)) for each in requests}
+        return {
+            pk: {rule: len(people) for rule, people in rules.items()}
+            for pk, rules in filled.items()
+        }
 
 
 def approvers(request: ApprovalRequest) -> dict[str, list[int]]:

@@ -48,3 +48,11 @@ def are_filled(rules: Sequence[Slots]) -> bool:
     """Return True if every rule has its quorum."""
     filled = fill(rules)
     return bool(rules) and all(len(filled[rule.rule]) >= rule.quorum for rule in rules)
+
+
+def united(rules: Sequence[Slots], others: Sequence[Slots]) -> list[Slots]:
+    """Return the rules with the people of the same ones among others added."""
+    more = {each.rule: each.people for each in others}
+    return [
+        Slots(rule.rule, rule.quorum, {*rule.people, *more.get(rule.rule, ())}) for rule in rules
+    ]

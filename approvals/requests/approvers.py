@@ -74,7 +74,9 @@ class EligibleApprovers:
     def needs(self) -> list[Need]:
         """Return the needs of the rules, in their order."""
         is_open = self._request.present_state is State.PENDING
-        reachable = matching.fill(_united(self._voted, self._open)) if is_open else self._filled
+        reachable = (
+            matching.fill(matching.united(self._voted, self._open)) if is_open else self._filled
+        )
         others = {slot.rule: slot.people for slot in self._open}
         return [
             Need(
@@ -152,7 +154,7 @@ def missing_after(requests: Collection[ApprovalRequest], *, person_id: int) -> M
     electorate, missing = evaluation.Electorate(requests), {}
     for request in requests:
         voted = electorate.voted(request)
-        filled = matching.fill(_united(voted, electorate.slots(request, {person_id})))
+        filled = matching.fill(matching.united(voted, electorate.slots(request, {person_id})))
         missing[request.pk] = sum(slot.quorum - len(filled[slot.rule]) for slot in voted)
     return missing
 
@@ -201,13 +203,6 @@ def people_to_ask() -> list[str]:
 def _people(slots: Iterable[Slots]) -> set[int]:
     """Return the people who may fill any of the slots."""
     return set().union(*(slot.people for slot in slots))
-
-
-def _united(slots: Iterable[Slots], others: Iterable[Slots]) -> list[Slots]:
-    more: Mapping[str, Collection[int]] = {each.rule: each.people for each in others}
-    return [
-        Slots(slot.rule, slot.quorum, {*slot.people, *more.get(slot.rule, ())}) for slot in slots
-    ]
 
 
 def _names(people: Collection[int]) -> dict[int, str]:

@@ -7,6 +7,8 @@ EXECUTES = "executes"
 REFUSED = "refused_on_execution"
 ENDS = "ends_request"
 TAKES_BACK = "takes_back_vote"
+#: The effects of a decision that executes the command.
+OF_EXECUTION = (EXECUTES, REFUSED)
 _IN_WORDS = {
     EXECUTES: "execute it",
     REFUSED: "be refused on execution",

@@ -1,15 +1,18 @@
 """Query sets of requests that SQL narrows down and Python decides."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeAlias, TypeVar
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Case, Q, QuerySet, When
 
 from approvals.models import ApprovalRequest
 
 _MOST_AT_ONCE = 1_000
 _Row = TypeVar("_Row")
+
+#: Returns the ids of those, among given requests, that belong to a query set.
+Belonging: TypeAlias = Callable[[Collection[ApprovalRequest]], Collection[UUID]]
 
 
 class Evaluated(QuerySet[ApprovalRequest]):
@@ -20,7 +23,27 @@ class Evaluated(QuerySet[ApprovalRequest]):
     A slice is filled up with the requests that follow.
     """
 
-    kept: Callable[[Collection[ApprovalRequest]], Collection[UUID]] | None = None
+    kept: Belonging | None = None
+
+    @classmethod
+    def of(cls, requests: QuerySet[ApprovalRequest]) -> Self:
+        """Return a query set as one of these."""
+        found = cls(ApprovalRequest, query=requests.query.chain(), using=requests.db)
+        found.kept = getattr(requests, "kept", None)
+        return found
+
+    def narrowed(self, kept: Belonging, *, certain: Q | None = None) -> Self:
+        """Return those that ``kept`` returns, or ``certain`` matches; by default none is certain.
+
+        What is narrowed before is evaluated, too.
+        """
+        earlier = self.kept
+        is_known = certain is not None and earlier is None
+        found = self.annotate(
+            is_certain=Case(*([When(certain, then=True)] if is_known else []), default=False)
+        )
+        found.kept = kept if earlier is None else _both(earlier, kept)
+        return found
 
     def _clone(self) -> Self:
         clone: Self = super()._clone()  # type: ignore[misc]  # Django's hook for subclasses
@@ -39,7 +62,7 @@ class Evaluated(QuerySet[ApprovalRequest]):
         return bool(self if self._result_cache is not None else self[:1].ids())
 
     def ids(self) -> list[UUID]:
-        """Return the ids; requests that are certain are not read in full."""
+        """Return the ids: requests that are certain are not read in full."""
         if self.query.is_empty():
             return []
         pairs = self._unlimited().values_list("pk", "is_certain")
@@ -77,3 +100,11 @@ class Evaluated(QuerySet[ApprovalRequest]):
 
     def _kept_among(self, doubtful: Collection[ApprovalRequest]) -> Collection[UUID]:
         return self.kept(doubtful) if doubtful and self.kept else ()
+
+
+def _both(first: Belonging, second: Belonging) -> Belonging:
+    def kept(rows: Collection[ApprovalRequest]) -> Collection[UUID]:
+        found = first(rows)
+        return second([row for row in rows if row.pk in found])
+
+    return kept

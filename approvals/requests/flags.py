@@ -7,11 +7,11 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth import get_user_model
+from django.utils import timezone
 
 from approvals.models import ApprovalRequest, State
 from approvals.requests.listing import open_about
 from approvals.requests.staleness import staleness_of
-from approvals.sealing.payloads import Unloadable
 from audit.actors import credentials
 from audit.actors.actors import Actor
 from audit.messages.classes import Command, Subject
@@ -37,7 +37,7 @@ def flags_of(
     return {
         each.pk: [
             *([each.barrier.message] if each.barrier else []),
-            *filter(None, [stale[each.pk]]),
+            *filter(None, [stale[each.pk], _too_late(each)]),
             *([_ACCOUNT] if each.requester_person in gone else []),
         ]
         for each in waiting
@@ -55,16 +55,6 @@ def likeness_of(
     }
     similar = similar_to(list(open_ones.values()), actor=actor)
     return {pk: warning(found) for pk, found in zip(open_ones, similar, strict=True) if found}
-
-
-def warnings_of(request: ApprovalRequest) -> list[str]:
-    """Return the reasons why the execution of one request would be refused now."""
-    try:
-        command = request.command()
-    except Unloadable as problem:
-        return [problem.message]
-    flags = flags_of([request]).get(request.pk, ())
-    return sorted({*flags, *requester_flags(request, command)})
 
 
 def conflicts_of(
@@ -94,6 +84,13 @@ def requester_flags(request: ApprovalRequest, command: Command | None) -> list[s
     if command is not None and not actor.may(command.required_permission):
         return [_REQUESTER_MAY_NOT]
     return []
+
+
+def _too_late(request: ApprovalRequest) -> str:
+    """Return a text if the time for execution has passed; empty if not."""
+    end = request.executable_until
+    is_over = end is not None and timezone.now() >= end
+    return f"It could be executed until {end:%Y-%m-%d %H:%M} UTC." if is_over else ""
 
 
 def _inactive(person_ids: Iterable[str]) -> set[str]:

@@ -1,18 +1,20 @@
 """Queries for the approval requests that a caller may see."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial, reduce
 from operator import or_
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Case, Q, QuerySet, When
 
 from approvals.models import ApprovalRequest, State
-from approvals.models.states import in_state
+from approvals.models.states import RequestStatus, in_state
 from approvals.requests.approver_filters import asks, asks_group_of, certainly_asks
 from approvals.requests.approvers import needing_vote
 from approvals.requests.evaluated import Evaluated
+from approvals.requests.statuses import may_have, statuses_of
 from audit.actors.actors import Actor
 from audit.messages.classes import Subject
 
@@ -22,6 +24,8 @@ def found_by(query: dict[str, Any], *, actor: Actor) -> QuerySet[ApprovalRequest
     requests = VIEWS[query["view"]](actor)
     if "state" in query:
         requests = requests.filter(in_state(query["state"]))
+    if "status" in query:
+        requests = with_status(requests, RequestStatus(query["status"]))
     if "type" in query:
         requests = requests.filter(message_type__in=query["type"])
     if "subject" in query:
@@ -64,11 +68,9 @@ def needing_vote_of(actor: Actor) -> Evaluated:
     if not _may_vote(actor):
         return Evaluated(ApprovalRequest).none()
     person_id = int(actor.person_id)
-    return _evaluated(
-        visible_to(actor).filter(in_state(State.PENDING), asks(person_id)),
-        certain=certainly_asks(person_id),
-        kept=partial(needing_vote, person_id=person_id),
-    )
+    found = visible_to(actor).filter(in_state(State.PENDING), asks(person_id))
+    needing = partial(needing_vote, person_id=person_id)
+    return Evaluated.of(found).narrowed(needing, certain=certainly_asks(person_id))
 
 
 def watched_by(actor: Actor) -> QuerySet[ApprovalRequest]:
@@ -77,10 +79,10 @@ def watched_by(actor: Actor) -> QuerySet[ApprovalRequest]:
         return pending_for(actor)
     person_id = int(actor.person_id)
     needs = Case(When(certainly_asks(person_id), then=True), default=False)
-    return _evaluated(
-        pending_for(actor).alias(needs=needs).filter(needs=False),
+    found = pending_for(actor).alias(needs=needs).filter(needs=False)
+    return Evaluated.of(found).narrowed(
+        lambda rows: {row.pk for row in rows} - needing_vote(rows, person_id=person_id),
         certain=~Q(Case(When(asks(person_id), then=True), default=False)),
-        kept=lambda rows: {row.pk for row in rows} - needing_vote(rows, person_id=person_id),
     )
 
 
@@ -88,12 +90,14 @@ def _may_vote(actor: Actor) -> bool:
     return actor.kind == "user" and actor.may("approvals.view_approvalrequest")
 
 
-def _evaluated(requests: QuerySet[ApprovalRequest], *, certain: Q, kept: Any) -> Evaluated:
-    found = Evaluated(ApprovalRequest, query=requests.query).annotate(
-        is_certain=Case(When(certain, then=True), default=False)
-    )
-    found.kept = kept
-    return found
+def with_status(requests: QuerySet[ApprovalRequest], status: RequestStatus) -> Evaluated:
+    """Return those of the requests that have a status now."""
+
+    def belonging(rows: Collection[ApprovalRequest]) -> set[UUID]:
+        found = statuses_of(rows)
+        return {row.pk for row in rows if found[row.pk] is status}
+
+    return Evaluated.of(requests.filter(may_have(status))).narrowed(belonging)
 
 
 def pending_for(actor: Actor) -> QuerySet[ApprovalRequest]:

@@ -5,14 +5,15 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, prefetch_related_objects
 from django.urls import reverse
 from django.utils import timezone
 
 from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import Expiry
-from approvals.models.states import ENDS, ERROR
+from approvals.models.states import ENDS, ERROR, RequestStatus
 from approvals.policies import effective, evaluation
+from approvals.requests.statuses import statuses_of
 from audit.bus.postponements import (
     Pending,
     pending,
@@ -57,15 +58,24 @@ def progress(command_id: UUID) -> Progress | None:
     request = ApprovalRequest.of_command(command_id).first()
     if request is None:
         return None
+    prefetch_related_objects([request], "votes")
     effective.read([request])
-    return progress_of(request, evaluation.counted_voters([request])[request.pk])
+    electorate = evaluation.Electorate([request])
+    status = statuses_of([request], electorate=electorate)[request.pk]
+    return progress_of(request, electorate.counted([request])[request.pk], status=status)
 
 
-def progress_of(request: ApprovalRequest, counted: Mapping[str, int]) -> Progress:
+def progress_of(
+    request: ApprovalRequest,
+    counted: Mapping[str, int],
+    *,
+    status: RequestStatus = RequestStatus.WAITING,
+) -> Progress:
     """Return the progress of a request, of which ``counted`` has the current approvals."""
     needs = needs_of(request, counted)
     return Progress(
         state=request.present_state,
+        status=status.value,
         have=sum(need.have for need in needs),
         needed=sum(need.needed for need in needs),
         approve_by=request.approve_by,

@@ -12,7 +12,7 @@ from django.utils.timesince import timesince, timeuntil
 
 from approvals.models import ApprovalRequest, State
 from approvals.models.requests import NEVER
-from approvals.models.states import CHANGES_REQUESTED
+from approvals.models.states import UNDECIDED, RequestStatus
 from approvals.policies import built_in, effective, evaluation, seals
 from approvals.policies.commands import EditPolicy
 from approvals.policies.seals import Edit
@@ -21,6 +21,7 @@ from approvals.requests.approvers import missing_after
 from approvals.requests.flags import flags_of, likeness_of, requester_flags
 from approvals.requests.pending import needs_of
 from approvals.requests.resubmission import check_may_be_resubmitted
+from approvals.requests.statuses import statuses_of
 from approvals.sealing.payloads import Unloadable
 from audit.actors.actors import Actor
 from audit.messages.characters import quoted
@@ -33,8 +34,7 @@ from audit.subjects.names import found
 from audit.subjects.types import label_of, label_without_row
 
 #: The word for the state of a request that can still be approved.
-WAITING = "waiting"
-declare_choices({State.PENDING: WAITING})
+declare_choices({State.PENDING: RequestStatus.WAITING.label})
 _UNREADABLE = "A request that cannot be verified"
 _RETRY_LABELS = {
     effects.EXECUTES: "Retry: the failure may be temporary",
@@ -50,11 +50,13 @@ class Presented:
 
     ``problem`` is the reason why the payload cannot be verified; then there is no ``command``, and
     no text contains the content. ``flags`` are reasons why it would fail even if approved;
-    ``likeness`` is a warning about names that the new one is easily confused with.
+    ``likeness`` is a warning about names that the new one is easily confused with. ``status`` is
+    the current one.
     ``has_subject``: the subject exists, and the actor may see it.
     """
 
     request: ApprovalRequest
+    status: RequestStatus
     command: Command | None
     problem: str
     sentence: str
@@ -66,9 +68,9 @@ class Presented:
     now: datetime
 
     @property
-    def state(self) -> str:
-        """The current state, in the words of the pages."""
-        return state_words(self.request)
+    def is_undecided(self) -> bool:
+        """True if the request can still be approved, denied or withdrawn."""
+        return self.status in UNDECIDED
 
     @property
     def progress(self) -> str:
@@ -151,8 +153,19 @@ class Ballot:
         )
         self.warnings = sorted({*presented.flags, *requester_flags(request, presented.command)})
         missing = missing_after([request], person_id=int(actor.person_id)) if self.may_deny else {}
-        doubts = [*self.warnings, *filter(None, [presented.problem])]
-        approval = effects.of_approval(missing=missing.get(request.pk, 0), warnings=doubts)
+        self._missing = missing.get(request.pk, 0)
+        self._problem = presented.problem
+        self._set_effects()
+
+    def expect_refusal(self, reason: str) -> None:
+        """Display the refusal of an execution that a test run has found, if no warning does."""
+        if reason and not self.warnings:
+            self.warnings = [reason]
+            self._set_effects()
+
+    def _set_effects(self) -> None:
+        doubts = [*self.warnings, *filter(None, [self._problem])]
+        approval = effects.of_approval(missing=self._missing, warnings=doubts)
         retry = effects.of_execution(doubts)
         self.effects = {
             **({"approve": approval} if self.may_approve else {}),
@@ -171,7 +184,9 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
     requests = list(requests)
     prefetch_related_objects(requests, "votes")
     effective.read(requests)
-    counted = evaluation.counted_voters(requests)
+    electorate = evaluation.Electorate(requests)
+    counted = electorate.counted(requests)
+    statuses = statuses_of(requests, electorate=electorate)
     opened = [_open(request) for request in requests]
     commands = [command for command, _ in opened]
     edits = _edits(requests, commands)
@@ -181,6 +196,7 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
     return [
         Presented(
             request=request,
+            status=statuses[request.pk],
             command=command,
             problem=problem,
             sentence=_sentence(command, rows, edits.get(request.pk, "")),
@@ -217,14 +233,6 @@ def sentences_of(
         _sentence(command, known, edits.get(request.pk, ""))
         for request, command in zip(requests, commands, strict=True)
     ]
-
-
-def state_words(request: ApprovalRequest) -> str:
-    """Return the current state of a request, in the words of the pages."""
-    state = request.present_state
-    if state == State.DENIED and request.outcome_code == CHANGES_REQUESTED:
-        return "changes requested"
-    return WAITING if state == State.PENDING else str(state)
 
 
 def approve_label(effect: str) -> str:

@@ -25,6 +25,7 @@ from approvals.decisions.commands import (
 )
 from approvals.decisions.evidence import EvidenceDisagrees
 from approvals.models import ApprovalRequest, State, refusals
+from approvals.models.states import LISTED_STATUSES
 from approvals.requests import effects, listing
 from approvals.requests.presentation import present
 from approvals.requests.resubmission import resubmitted
@@ -54,6 +55,7 @@ class ApprovalRequestListQuery(ListQuery):
 
     view = serializers.ChoiceField(choices=tuple(listing.VIEWS), default="all")
     state = serializers.ChoiceField(choices=State.values, required=False)
+    status = serializers.ChoiceField(choices=LISTED_STATUSES, required=False)
     type = MessageTypeField(required=False)
     subject = SubjectField(required=False)
 

@@ -7,11 +7,12 @@ from typing import Annotated, Any, TypeAlias, TypedDict, cast
 from django.utils.duration import duration_iso_string
 
 from approvals.models import Decision, Effect, Policy, Rule, State
-from approvals.models.states import ALTERED
+from approvals.models.states import ALTERED, RequestStatus
 from approvals.requests import effects
 from approvals.requests.correspondence import comments_on
 from approvals.requests.pending import page_url, request_url
 from approvals.requests.presentation import Ballot, Presented
+from approvals.rest.relations import FromEvents, from_events
 from audit.actors.actors import Actor
 from audit.rest.references import (
     ActorReference,
@@ -97,6 +98,11 @@ class ApprovalRequestInList(TypedDict):
     url: Address
     version: Version
     state: Annotated[str, one_of([*State.values, ALTERED])]
+    status: Annotated[
+        Annotated[str, one_of(RequestStatus.values)],
+        "More than the state: a pending request is waiting, approved (and about to be executed) or "
+        "unsatisfiable; an executed one may have a secret_to_pick_up.",
+    ]
     what: Annotated[str | None, "The effect in one sentence; null if it cannot be verified."]
     problem: Annotated[str | None, "The reason why it cannot be verified."]
     warnings: Annotated[
@@ -118,7 +124,7 @@ class ApprovalRequestInList(TypedDict):
     digest: Annotated[str, "Covers exactly the command that would be executed."]
 
 
-class ApprovalRequestResource(ApprovalRequestInList):
+class ApprovalRequestResource(ApprovalRequestInList, FromEvents):
     """A request in full, with its votes and the caller's own options."""
 
     votes: list[VoteResource]
@@ -195,6 +201,7 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
             {"author": each.actor_label, "comment": each.reason, "commented_at": each.received_at}
             for each in comments_on(request)
         ],
+        **from_events(request),
     }
 
 
@@ -209,6 +216,7 @@ def approval_request_in_list(presented: Presented) -> ApprovalRequestInList:
         url=request_url(request.pk),
         version=request.number,
         state=request.present_state,
+        status=presented.status.value,
         what=None if presented.problem else presented.sentence,
         problem=presented.problem or None,
         warnings=[*presented.flags, *filter(None, [presented.likeness])],

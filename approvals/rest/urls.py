@@ -7,7 +7,7 @@ from approvals.rest.requests import ApprovalRequestViewSet
 
 _requests = ApprovalRequestViewSet.as_view
 _policies = PolicyViewSet.as_view
-_item = "approval-requests/<uuid:approval_request_id>"
+_item = "approval-requests/<any_uuid:approval_request_id>"
 
 v2 = [
     path("approval-requests", _requests({"get": "list"}), name="approval-requests"),
@@ -23,7 +23,7 @@ v2 = [
     path(f"{_item}/comments", _requests({"post": "comment"}), name="comments"),
     path("policies", _policies({"get": "list", "post": "create"}), name="policies"),
     path(
-        "policies/<uuid:policy_id>",
+        "policies/<any_uuid:policy_id>",
         _policies({"get": "retrieve", "put": "update", "delete": "disable"}),
         name="policy",
     ),

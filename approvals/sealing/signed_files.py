@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+_WITH_ALL_CHARACTERS = "countersign-evidence/1"
 _COMMON = {"format", "public_key", "signature"}
 
 
@@ -73,7 +74,9 @@ def canonical(value: Any) -> bytes:
 
 def written(parts: dict[str, Any]) -> bytes:
     """Return the parts of a file in the form that files have."""
-    text = json.dumps(parts, sort_keys=True, indent=2, ensure_ascii=False)
+    # What is not ASCII may act on the program that shows it. Files of the first format have it.
+    is_ascii = parts["format"] != _WITH_ALL_CHARACTERS
+    text = json.dumps(parts, sort_keys=True, indent=2, ensure_ascii=is_ascii)
     return f"{text}\n".encode()
 
 

@@ -17,7 +17,7 @@ from audit.bus.context import Context
 from audit.bus.store import Emitted, Opening
 from audit.messages import exceptions
 from audit.messages.classes import NO_SUBJECT, Command, generated_fields, secret_fields
-from audit.messages.exceptions import CommandError, Invalid
+from audit.messages.exceptions import CommandError, FieldError, Invalid
 from audit.messages.outcomes import Outcome, Postponed
 from audit.messages.text import clean_text
 from audit.models.records import CommandRecord, Status
@@ -117,6 +117,11 @@ class Attempt:
         :raises Forbidden: if the actor may not send such commands at all.
         """
         authorization.check(self.command, self.context.actor)
+        field = self.command.tenant_field
+        if field and self._is_created():
+            message = "does not exist, or you have no access to it"
+            errors = [FieldError(field, "does_not_exist", message)]
+            return exceptions.NotFound(exceptions.joined(errors), errors=errors)
         return exceptions.NotFound(not_found_message(self.context))
 
     @property

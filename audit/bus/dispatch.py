@@ -26,6 +26,7 @@ from audit.messages.outcomes import (
     Outcome,
     Postponed,
     Rehearsal,
+    ReplayCheck,
     ReplayFailed,
     ReplayOutcome,
     ReplayRefused,
@@ -45,8 +46,8 @@ _unit: ContextVar[list[Attempt] | None] = ContextVar("audit_unit", default=None)
 def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
     """Execute a command, or hold it for approval.
 
-    Inside a handler the command becomes part of the handler's transaction and case, and the
-    context may be omitted: actor, channel and reason are the same.
+    Inside a handler the command becomes part of the handler's transaction and case; without a
+    context it has the same actor, channel and reason.
 
     :raises Refused: if the command is refused.
     :raises Failed: if it failed; nothing was changed.
@@ -79,20 +80,20 @@ def replay(
     held: CommandRecord,
     expected_number: int,
     accepts: Callable[[int], bool] | None = None,
+    check: ReplayCheck = bool,
 ) -> ReplayOutcome:
     """Execute a held command under its own id, inside the command that releases it.
 
-    It acts for the requester, who must still be valid and allowed, and only if the subject is at
-    the number at which the command was held, or at one that ``accepts`` allows, with the subject
-    locked. The attempt is recorded in the outer transaction, whatever its result; deadlocks and
-    timeouts are raised to the outermost dispatch.
+    It acts for the requester, who must still be valid and allowed, and only if the subject, which
+    is locked, is at the number of the held command, or at one that ``accepts`` allows. Its record
+    is part of the outer transaction, unless ``check`` raises for the result, or it collides.
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
     given = cases.replayed(held, actor, expected_number=expected_number, by=_parent())
     given.accepts = accepts
     attempt = Attempt(command, given)
     if actor is None:
-        return _settle_replay(attempt, failures.no_longer_valid(held))
+        return _settle_replay(attempt, failures.no_longer_valid(held), check)
     try:
         with transaction.atomic():
             # Otherwise deferred constraints would fail at the outer COMMIT, with the vote.
@@ -100,10 +101,12 @@ def replay(
     except Exception as error:
         if failures.is_for_the_outermost(error):
             raise
-        return _settle_replay(attempt, error)
+        return _settle_replay(attempt, error, check)
+    store.stamp(_parent())
     if isinstance(outcome, Postponed):
         message = f"{held.command_id} was held again when it was released"
         raise TypeError(message)
+    check(outcome)
     return outcome
 
 
@@ -183,7 +186,7 @@ def _inside(attempt: Attempt) -> Outcome:
     """Run an attempt inside the transaction of another command, which may continue if it fails."""
     try:
         with transaction.atomic():
-            return _run(attempt)
+            outcome = _run(attempt)
     except Exception as error:
         if failures.is_for_the_outermost(error) and not failures.is_timeout(error):
             raise
@@ -191,6 +194,8 @@ def _inside(attempt: Attempt) -> Outcome:
         if found is error:
             raise
         raise found from error
+    store.stamp(_parent())
+    return outcome
 
 
 def _run(attempt: Attempt, *, ending: Callable[[], Sequence[Call]] = list) -> Outcome:
@@ -216,6 +221,7 @@ def _run_in_pipeline(
         if repeated is not None:
             return repeated
         unit.append(attempt)
+        store.stamp(context)
     attempt.admit(opening)
     outcome = middleware.run(attempt.command, context)
     if context.is_batch and isinstance(outcome, Postponed):
@@ -275,7 +281,8 @@ def _settle(attempts: Sequence[Attempt], unit: list[Attempt], error: Exception) 
     return [idempotency.truth(attempt) for attempt in attempts]
 
 
-def _settle_replay(attempt: Attempt, error: Exception) -> ReplayOutcome:
+def _settle_replay(attempt: Attempt, error: Exception, check: ReplayCheck) -> ReplayOutcome:
+    check(_stopped(attempt, failures.command_error(error, attempt)))
     unit = _unit.get()
     if unit is not None and attempt not in unit:
         unit.append(attempt)

@@ -88,16 +88,16 @@ class Invalid(Refused):
     remedy = "Fix the fields listed in “errors”, then send the request again."
 
     def __init__(self, message: str = "", *, errors: Sequence[FieldError] = ()) -> None:
-        super().__init__(message or _joined(errors), errors=errors)
+        super().__init__(message or joined(errors), errors=errors)
 
     def rename_fields(self, names: Mapping[str, str]) -> None:
         """Replace names of the command's fields with those that the caller uses."""
-        is_made_of_errors = self.message == _joined(self.errors)
+        is_made_of_errors = self.message == joined(self.errors)
         self.errors = tuple(
             error._replace(field=names.get(error.field, error.field)) for error in self.errors
         )
         if is_made_of_errors:
-            self.message = _joined(self.errors)
+            self.message = joined(self.errors)
 
 
 class Forbidden(Refused):
@@ -193,8 +193,9 @@ class OutcomeUnknown(Failed):
     remedy = "Look up the command by its id, and repeat it only if it does not exist."
 
 
-def _joined(errors: Iterable[FieldError]) -> str:
-    return "; ".join(f"{error.field}: {error.message}" for error in errors)
+def joined(errors: Iterable[FieldError]) -> str:
+    """Return the errors as one text, each with its field, if it has one."""
+    return "; ".join(": ".join(filter(None, [each.field, each.message])) for each in errors)
 
 
 def with_subclasses(kind: type[_Kind]) -> list[type[_Kind]]:

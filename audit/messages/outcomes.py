@@ -20,7 +20,10 @@ class Need(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """The approval progress of a held command, as shown by the status resource."""
+    """The approval progress of a held command, as shown by the status resource.
+
+    ``state`` is the stored one, ``status`` what is known beyond it.
+    """
 
     state: str
     have: int
@@ -30,6 +33,7 @@ class Progress(NamedTuple):
     url: str = ""
     page_url: str = ""
     subject_type: str = ""
+    status: str = ""
     needs: tuple[Need, ...] = ()
 
 
@@ -98,3 +102,5 @@ class Rehearsal:
 
 Outcome: TypeAlias = Completed | Postponed
 ReplayOutcome: TypeAlias = Completed | ReplayRefused | ReplayFailed
+#: A check of the result of a replay, which raises an error to undo it.
+ReplayCheck: TypeAlias = Callable[[ReplayOutcome], object]

@@ -188,6 +188,35 @@ def _scalar_of(value: Any) -> Codec:
     return _SCALARS[str] if isinstance(value, str) else _SCALARS[type(value)]
 
 
+def _json_load(value: Any) -> Any:
+    return _json_value(stored_numbers(value))
+
+
+def stored_numbers(value: Any) -> Any:
+    """Return JSON with its large numbers as they were before PostgreSQL stored them.
+
+    PostgreSQL writes the float 1e22 as an integer of 23 digits, which Python reads as an integer
+    that no message may have. A number that no float can be was not stored by a message: it becomes
+    text.
+    """
+    match value:
+        case list() | tuple():
+            return [stored_numbers(item) for item in value]
+        case dict():
+            return {key: stored_numbers(item) for key, item in value.items()}
+        case int() if abs(value) > _LARGEST_INTEGER:
+            return _as_float(value)
+        case _:
+            return value
+
+
+def _as_float(value: int) -> float | str:
+    try:
+        return float(value)
+    except OverflowError:
+        return str(value)
+
+
 def _json_dump(value: Any) -> Any:
     match value:
         case tuple():
@@ -227,4 +256,4 @@ _SCALARS: dict[Any, Codec] = {
     ),
 }
 
-_JSON = Codec(check=_json_value, dump=_json_dump, load=_json_value)
+_JSON = Codec(check=_json_value, dump=_json_dump, load=_json_load)

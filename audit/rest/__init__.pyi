@@ -79,6 +79,9 @@ from audit.rest.resources import (
 from audit.rest.resources import (
     present_pending as present_pending,
 )
+from audit.rest.times import (
+    TimeField as TimeField,
+)
 from audit.rest.viewsets.actors import (
     ActorViewSet as ActorViewSet,
 )

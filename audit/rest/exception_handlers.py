@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from audit.bus.failures import is_read_only
 from audit.entry.requests import request_id_of
-from audit.messages.exceptions import CommandError, Failed, FieldError, Place, escaped
+from audit.messages.exceptions import CommandError, Failed, FieldError, Place, escaped, joined
 from audit.rest import problems
 from audit.rest.parsers import BodyTooLarge
 from audit.rest.problems import FieldProblem, LegacyProblem, ProblemDetails
@@ -59,6 +59,9 @@ class Problem:
     def plain(self) -> LegacyProblem:
         """Return the body in the format of version 1."""
         body: LegacyProblem = {"detail": self.message, "code": self.code}
+        if self.errors and self.message == joined(self.errors):
+            # Also without a field, with its colon.
+            body["detail"] = "; ".join(f"{each.field}: {each.message}" for each in self.errors)
         if self.errors:
             body["errors"] = {error.field: error.message for error in self.errors}
         return body
@@ -92,6 +95,7 @@ class Problem:
         if isinstance(error.__cause__, drf.APIException):
             cause = error.__cause__
             self.status, self.code = HTTPStatus(cause.status_code), str(cause.default_code)
+            self.headers |= getattr(cause, "headers", {})
         self.errors = list(error.errors)
         if error.command_id:
             self.headers["Command-Id"] = str(error.command_id)
@@ -103,9 +107,10 @@ class Problem:
         self._take(status, str(error.default_code), str(error.default_detail))
         if isinstance(error, drf.ValidationError):
             self.errors = list(field_errors(error.detail))
-            self.message = "; ".join(f"{e.field}: {e.message}" for e in self.errors)
+            self.message = joined(self.errors)
         elif isinstance(error.detail, drf.ErrorDetail):
             self.message, self.code = str(error.detail), str(error.detail.code)
+        self.headers |= getattr(error, "headers", {})
         wait = getattr(error, "wait", None)
         if wait:
             self.headers["Retry-After"] = str(int(wait))

@@ -12,6 +12,7 @@ from audit.messages.classes import Command, Event, Message, Subject
 from audit.subjects import types
 
 _UUID = "-".join(f"[0-9a-f]{{{length}}}" for length in (8, 4, 4, 4, 12))
+_TEXT = re.compile(r"[!-~]{1,200}")
 _ACTOR = re.compile(r"[a-z_]{1,50}:[!-9;-~]{1,200}")
 
 
@@ -21,8 +22,9 @@ class SubjectField(serializers.Field):
     @property
     def json_schema(self) -> dict[str, Any]:
         """The schema for the OpenAPI document."""
-        either = "|".join(map(_pattern, types.subject_types()))
-        return {"type": "string", "pattern": f"^({either})$"}
+        declared = map(_pattern, types.subject_types())
+        others = (f"{name}:{_TEXT.pattern}" for name in sorted(_types_without_rows()))
+        return {"type": "string", "pattern": f"^({'|'.join([*declared, *others])})$"}
 
     def to_internal_value(self, data: Any) -> Subject:
         """Return the subject.
@@ -32,7 +34,7 @@ class SubjectField(serializers.Field):
         name, _, identifier = str(data).partition(":")
         subject_type = types.subject_type(name)
         if subject_type is None:
-            raise serializers.ValidationError("must be a known type, a colon and an id")
+            return _without_row(name, identifier)
         try:
             return Subject(name, str(subject_type.model._meta.pk.to_python(identifier)))
         except ValidationError:
@@ -95,6 +97,20 @@ class EventTypeField(MessageTypeField):
 
     kind = Event
     message = "must be a known event type"
+
+
+def _types_without_rows() -> set[str]:
+    """Return the types of subjects that only the log has, such as exports."""
+    named = {each.subject.type for each in catalog.message_classes() if each.subject}
+    return named - {each.name for each in types.subject_types()}
+
+
+def _without_row(name: str, identifier: str) -> Subject:
+    if name not in _types_without_rows():
+        raise serializers.ValidationError("must be a known type, a colon and an id")
+    if not _TEXT.fullmatch(identifier):
+        raise serializers.ValidationError(f"must have a valid {name} id")
+    return Subject(name, identifier)
 
 
 def _pattern(subject_type: types.SubjectType) -> str:

@@ -5,7 +5,7 @@ import math
 import re
 from collections.abc import Mapping
 from email.message import Message
-from typing import IO, Any, NoReturn
+from typing import IO, Any, ClassVar, NoReturn
 
 from django.conf import settings
 from rest_framework import status
@@ -36,6 +36,16 @@ class LengthRequired(APIException):
     remedy = "Send the body with its Content-Length."
 
 
+class CompressedBody(APIException):
+    """The request body is compressed."""
+
+    status_code = status.HTTP_415_UNSUPPORTED_MEDIA_TYPE
+    default_detail = "Compressed bodies are not accepted: send it without Content-Encoding."
+    default_code = "compressed_body"
+    remedy = "Send the body uncompressed, without Content-Encoding."
+    headers: ClassVar = {"Accept-Encoding": "identity"}
+
+
 class JSONParser(BaseParser):
     """A parser of JSON as defined by RFC 8259: UTF-8, without NaN or Infinity."""
 
@@ -50,10 +60,12 @@ class JSONParser(BaseParser):
         """Return the parsed body; an empty body is an empty object.
 
         :raises UnsupportedMediaType: if `check_charset` does.
+        :raises CompressedBody: if `check_encoding` does.
         :raises BodyTooLarge: if it is longer than DATA_UPLOAD_MAX_MEMORY_SIZE.
         :raises ParseError: if it is not JSON, incomplete, or refused by `load`.
         """
         self.check_charset(media_type or "")
+        self.check_encoding(parser_context or {})
         limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE or 0
         body = stream.read(limit + 1)
         if len(body) > limit:
@@ -72,6 +84,9 @@ class JSONParser(BaseParser):
 
     def check_charset(self, media_type: str) -> None:
         """Check the stated charset: any is accepted."""
+
+    def check_encoding(self, context: Mapping[str, Any]) -> None:
+        """Check the stated content coding: any is accepted."""
 
     def load(self, text: str) -> Any:
         """Return the parsed text of a body.
@@ -95,6 +110,16 @@ class StrictJSONParser(JSONParser):
         if header.get_content_charset() not in (None, "utf-8", "utf8"):
             message = "The body must be UTF-8."
             raise UnsupportedMediaType(media_type, detail=message)
+
+    def check_encoding(self, context: Mapping[str, Any]) -> None:
+        """Check the stated content coding.
+
+        :raises CompressedBody: if there is one (RFC 9110, 15.5.16).
+        """
+        request: Request | None = context.get("request")
+        coding = request.headers.get("Content-Encoding", "") if request else ""
+        if coding.strip().lower() not in ("", "identity"):
+            raise CompressedBody
 
     def load(self, text: str) -> Any:
         """Return the parsed text of a body.

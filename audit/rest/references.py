@@ -5,12 +5,22 @@ from functools import cache
 from typing import Annotated, Any, NamedTuple, TypeAlias, TypedDict, TypeVar, cast
 from uuid import UUID
 
-from django.urls import reverse
+from django.urls import register_converter, reverse
+from django.urls.converters import UUIDConverter
 
 _Shape = TypeVar("_Shape")
 
 # A placeholder for the id in a URL.
 _ANY = str(UUID(int=0))
+
+
+class AnyCaseConverter(UUIDConverter):
+    """A UUID in a URL, in digits of either case (RFC 9562, 4)."""
+
+    regex = "-".join(f"[0-9a-fA-F]{{{length}}}" for length in (8, 4, 4, 4, 12))
+
+
+register_converter(AnyCaseConverter, "any_uuid")
 
 
 class Keyword(NamedTuple):

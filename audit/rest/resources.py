@@ -49,6 +49,9 @@ class ApprovalProgress(TypedDict):
     request_id: Uuid
     url: Address
     state: str
+    status: Annotated[
+        str, "More than the state: such as waiting, approved, unsatisfiable or secret_to_pick_up."
+    ]
     have: int
     needed: int
     approve_by: datetime | None

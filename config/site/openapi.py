@@ -39,5 +39,7 @@ def settings() -> dict[str, Any]:
         "COMPONENT_SPLIT_PATCH": False,
         "ENFORCE_NON_BLANK_FIELDS": True,
         "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
-        "POSTPROCESSING_HOOKS": [],
+        "PATH_CONVERTER_OVERRIDES": {"any_uuid": {"type": "string", "format": "uuid"}},
+        "CONTACT": {"name": "Countersign", "url": "https://countersign.example"},
+        "POSTPROCESSING_HOOKS": ["audit.rest.openapi.schema.declare_tags"],
     }

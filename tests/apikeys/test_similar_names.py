@@ -1,9 +1,13 @@
 """Names of keys that are easily confused with others of the customer."""
 
+from uuid import UUID
+
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import ProgrammingError
 
 from apikeys.commands import CreateCustomer, DeleteApiKey
+from apikeys.models import KeyName
 from approvals.models import ApprovalRequest
 from audit.models.records import CommandRecord
 from audit.subjects.likeness import SimilarName
@@ -126,3 +130,55 @@ def test_only_names_of_customers_that_the_actor_may_see_are_compared(dana, globe
     dana.user_permissions.add(Permission.objects.get(codename="create_customer"))
 
     completed(CreateCustomer(name="Gl0bex"), context=context_of(dana))
+
+
+@pytest.fixture
+def outside(owner):
+    """Return a function that executes a statement of an operator, outside of every command."""
+
+    def execute(statement, *values):
+        with owner.transaction():
+            owner.execute("SELECT set_config('audit.command_id', gen_random_uuid()::text, true)")
+            owner.execute(statement, values)
+
+    return execute
+
+
+def test_a_name_that_was_changed_outside_of_commands_counts(client, first_key, outside):
+    second = create(client, first_key, "second").json()["id"]
+    outside("UPDATE apikeys_apikey SET name = 'third' WHERE id = %s", second)
+
+    assert create(client, first_key, "SECOND").status_code == 201
+    refused = create(client, first_key, "THIRD")
+    assert (refused.status_code, refused.json()["code"]) == (409, "similar_name")
+    assert "third" in refused.json()["detail"]
+
+    call(client, "PATCH", f"{KEYS}/{second}", {"name": "fourth"}, key=first_key)
+    assert create(client, first_key, "FOURTH").status_code == 409
+    assert create(client, first_key, "THIRD").status_code == 201
+
+
+def test_a_key_that_was_inserted_outside_of_commands_counts(client, first_key, outside):
+    outside(
+        """INSERT INTO apikeys_apikey SELECT (jsonb_populate_record(key,
+            jsonb_build_object('id', gen_random_uuid(), 'name', 'inserted'))).*
+        FROM apikeys_apikey AS key WHERE id = %s""",
+        first_key.id,
+    )
+
+    assert create(client, first_key, "INSERTED").status_code == 409
+    assert create(client, first_key, "other").status_code == 201
+
+
+def test_the_serving_role_deletes_no_skeletons(first_key):
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        KeyName.objects.all().delete()
+
+    assert KeyName.objects.filter(api_key=first_key.id).exists()
+
+
+def test_the_skeletons_of_a_command_are_known(client, first_key):
+    create(client, first_key, "second")
+
+    assert not KeyName.objects.filter(as_written=UUID(int=0)).exists()
+    assert not KeyName.objects.filter(in_small_letters=UUID(int=0)).exists()

@@ -17,7 +17,10 @@ from apikeys.commands import CreateCustomer, DisableApiKey
 from apikeys.models import ApiKey
 from approvals.decisions.commands import Approve, Deny, TakeBack
 from approvals.models import ApprovalRequest, Policy, Rule
+from approvals.models.states import RequestStatus
+from approvals.requests import listing
 from approvals.requests.presentation import present
+from approvals.requests.statuses import statuses_of
 from approvals.sealing import payloads
 from audit.actors.actors import SYSTEM, actor_for_user
 from audit.bus import handling
@@ -172,6 +175,27 @@ class World:
         live = User.objects.filter(is_active=True, groups=self.group, pk__in=self.standing)
         return set(live.values_list("pk", flat=True))
 
+    def check_readers(self) -> None:
+        """Assert that the status, the inbox and the stored voters agree with the model."""
+        request = self.request
+        if request.state != "denied":
+            assert set(request.voters) == request.current_voters == self.standing
+        active = set(User.objects.filter(is_active=True).values_list("pk", flat=True))
+        members = set(self.group.user_set.values_list("pk", flat=True)) & active
+        is_open = request.state == "pending" and not self.is_expired
+        for person in User.objects.filter(pk__in=[each.pk for each in self.people]):
+            needed = listing.needing_vote_of(actor_for_user(person)).exists()
+            assert needed == (is_open and person.pk in members - self.standing)
+        if is_open:
+            assert statuses_of([request])[request.pk] == self._status(members)
+
+    def _status(self, members: set[int]) -> RequestStatus:
+        counting = self.counting()
+        if self.is_forbidden or len(counting | members) < self.quorum:
+            return RequestStatus.UNSATISFIABLE
+        is_complete = len(counting) >= self.quorum
+        return RequestStatus.APPROVED if is_complete else RequestStatus.WAITING
+
     def act(self, action: str, who: int) -> bool:
         """Do one thing; tell whether it was a vote that was taken."""
         person = User.objects.get(pk=self.people[who].pk)
@@ -248,6 +272,7 @@ def test_nothing_is_executed_unless_the_requirements_hold_at_that_instant_and_ne
             assert len(world.counting()) < world.quorum
             assert not world.is_forbidden
         executed_before = is_executed
+        world.check_readers()
 
     finals = CommandRecord.objects.filter(
         command_id=world.held.command_id, status__in=("succeeded", "cancelled")

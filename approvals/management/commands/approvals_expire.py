@@ -10,7 +10,7 @@ from django.utils import timezone
 from approvals.decisions.commands import ExpireRequest
 from approvals.decisions.execution import release_alone
 from approvals.models import ApprovalRequest, State
-from approvals.requests.completion import completed
+from approvals.requests.statuses import completed
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError

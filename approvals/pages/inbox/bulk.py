@@ -8,6 +8,7 @@ from uuid import UUID
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
+from approvals.decisions.rehearsal import warn_of_refusal
 from approvals.models import ApprovalRequest
 from approvals.pages.feedback import Result
 from approvals.pages.request.decision import Displayed, decide
@@ -140,6 +141,8 @@ def _changed(identifiers: Sequence[str], *, verb: str, actor: Actor) -> list[Can
     """Return the requests whose decision has another effect now, by all checks of a decision."""
     rows = present(selected(identifiers, actor=actor), actor=actor)
     ballots = [(row, Ballot(row, actor=actor)) for row in rows]
+    for row, ballot in ballots if verb == "approve" else ():
+        warn_of_refusal(ballot, row)
     return [
         Candidate(
             row,

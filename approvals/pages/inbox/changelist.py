@@ -32,10 +32,11 @@ _LONGEST_LABEL = 160
 
 
 class Link(NamedTuple):
-    """A label with its URL, which may be empty."""
+    """A label with its URL, which may be empty; ``full`` is the label in full, if it is not."""
 
     label: str
     url: str
+    full: str = ""
 
 
 class Row(NamedTuple):
@@ -171,12 +172,16 @@ def _subject(presented: Presented, *, actor: Actor) -> Link:
     subject = presented.command.subject_reference()
     url = links.subject_url(subject, actor=actor, exists=presented.has_subject)
     is_new = not presented.has_subject and presented.request.subject_values is None
-    return Link(_new(subject) if subject and is_new else presented.label, url)
+    if subject is None:
+        return Link("", "")
+    # The sentence of the request has the name.
+    kind = _kind(subject)
+    return Link(f"a new {kind}" if is_new else kind, url, full="" if is_new else presented.label)
 
 
-def _new(subject: Subject) -> str:
+def _kind(subject: Subject) -> str:
     found = types.subject_type(subject.type)
-    return f"a new {found.model._meta.verbose_name if found else subject.type}"
+    return str(found.model._meta.verbose_name) if found else subject.type
 
 
 def _conflict(other: ApprovalRequest) -> Link:

@@ -13,10 +13,10 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from approvals.models import ApprovalRequest, State
-from approvals.models.states import in_state
+from approvals.models.states import RequestStatus, in_state
 from approvals.pages.inbox.tabs import NEEDS_ME, TABS
 from approvals.pages.tenants import tenant_names
-from approvals.requests.presentation import WAITING
+from approvals.requests import listing
 from audit.entry.requests import actor_of_request
 from audit.pages.labels import words
 
@@ -66,7 +66,7 @@ class _Filter(admin.SimpleListFilter):
         """
         raise NotImplementedError
 
-    def counted(self, first: list[ApprovalRequest]) -> Iterable[tuple[_Choice, int]]:
+    def counted(self, changelist: Any) -> Iterable[tuple[_Choice, int]]:
         """Return the choices, each with how often it occurs in the first requests of the tab."""
         raise NotImplementedError
 
@@ -78,7 +78,7 @@ class _Filter(admin.SimpleListFilter):
             "query_string": changelist.get_query_string(remove=[name]),
             "display": "All",
         }
-        for (value, label), count in self.counted(changelist.first):
+        for (value, label), count in self.counted(changelist):
             yield {
                 "selected": value == given,
                 "query_string": changelist.get_query_string({name: value}),
@@ -117,9 +117,9 @@ class TypeFilter(_Filter):
     def condition(self, value: str) -> Q:
         return Q(message_type=value)
 
-    def counted(self, first: list[ApprovalRequest]) -> Iterable[tuple[_Choice, int]]:
+    def counted(self, changelist: Any) -> Iterable[tuple[_Choice, int]]:
         return Counter(
-            (each.message_type, words(each.message_type)) for each in first
+            (each.message_type, words(each.message_type)) for each in changelist.first
         ).most_common()
 
 
@@ -132,8 +132,8 @@ class GroupFilter(_Filter):
             raise IncorrectLookupParameters
         return Q(requirements__rules__contains=[{"group_id": int(value)}])
 
-    def counted(self, first: list[ApprovalRequest]) -> Iterable[tuple[_Choice, int]]:
-        return Counter(group for each in first for group in _groups(each)).most_common()
+    def counted(self, changelist: Any) -> Iterable[tuple[_Choice, int]]:
+        return Counter(group for each in changelist.first for group in _groups(each)).most_common()
 
 
 class CustomerFilter(_Filter):
@@ -147,9 +147,9 @@ class CustomerFilter(_Filter):
     def condition(self, value: str) -> Q:
         return Q(tenant=value)
 
-    def counted(self, first: list[ApprovalRequest]) -> Iterable[tuple[_Choice, int]]:
+    def counted(self, changelist: Any) -> Iterable[tuple[_Choice, int]]:
         """Return the customers, if there are several: their names take a query."""
-        found = Counter(each.tenant for each in first)
+        found = Counter(each.tenant for each in changelist.first)
         found.pop("", None)
         names = tenant_names(found, actor=self._actor) if len(found) > 1 else {}
         return [
@@ -167,25 +167,33 @@ class AgeFilter(_Filter):
         age, now = _AGES[value], timezone.now()
         return Q(requested_at__lte=now - age.least, requested_at__gt=now - age.most)
 
-    def counted(self, first: list[ApprovalRequest]) -> Iterable[tuple[_Choice, int]]:
+    def counted(self, changelist: Any) -> Iterable[tuple[_Choice, int]]:
         now = timezone.now()
-        passed = [now - each.requested_at for each in first]
+        passed = [now - each.requested_at for each in changelist.first]
         for name, age in _AGES.items():
             if count := sum(age.least <= each < age.most for each in passed):
                 yield (name, age.label), count
 
 
-class StateFilter(_Filter):
-    title = "state"
+class StatusFilter(_Filter):
+    title = "status"
     parameter_name = "state"
 
-    def condition(self, value: str) -> Q:
-        if value not in State.values:
+    def queryset(self, request: HttpRequest, queryset: _Requests) -> _Requests:
+        value = self.value()
+        if value is None:
+            return queryset
+        if value == State.PENDING:
+            # Of links to earlier versions.
+            return queryset.filter(in_state(State.PENDING))
+        if value not in RequestStatus.values:
             raise IncorrectLookupParameters
-        return in_state(value)
+        return listing.with_status(queryset, RequestStatus(value))
 
-    def counted(self, first: list[ApprovalRequest]) -> Iterable[tuple[_Choice, int]]:
-        return Counter(_state(each) for each in first).most_common()
+    def counted(self, changelist: Any) -> Iterable[tuple[_Choice, int]]:
+        """Return the statuses on this page: more rows would take more queries."""
+        found = (each.shown.presented.status for each in changelist.result_list)
+        return Counter((each.value, str(each.label)) for each in found).most_common()
 
 
 #: In the order of the page; the tabs are first.
@@ -194,14 +202,9 @@ FILTERS: tuple[type[admin.SimpleListFilter], ...] = (
     TypeFilter,
     GroupFilter,
     CustomerFilter,
-    StateFilter,
+    StatusFilter,
     AgeFilter,
 )
-
-
-def _state(request: ApprovalRequest) -> _Choice:
-    state = str(request.present_state)
-    return state, WAITING if state == State.PENDING else state
 
 
 def _groups(request: ApprovalRequest) -> set[_Choice]:

@@ -7,10 +7,10 @@ from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 
 from approvals.models import ApprovalRequest
-from approvals.pages.portal.page import pick_ups_of
 from approvals.pages.request import decision
 from approvals.pages.request.resubmission import command_of
 from approvals.requests.presentation import sentence_of
+from approvals.requests.statuses import pick_ups_of
 from audit.actors.actors import Actor
 from audit.bus.dispatch import dispatch
 from audit.entry.requests import context_of
@@ -77,7 +77,7 @@ def _command(row: ApprovalRequest, verb: str, *, form: QueryDict, actor: Actor) 
 
 
 def _pick_up(row: ApprovalRequest, *, actor: Actor) -> Command:
-    found = list(pick_ups_of([row], actor=actor).values())
+    found = list(pick_ups_of([row], by=actor).values())
     if not found:
         raise Invalid(_NOTHING)
     return found[0]

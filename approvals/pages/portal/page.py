@@ -1,38 +1,35 @@
 """The contexts of a requester's pages: their requests, and one of them."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.conf import settings
 from django.http import QueryDict
 from django.utils.http import urlencode
-from django.utils.module_loading import import_string
 
-from approvals.models import ApprovalRequest, State
+from approvals.decisions.rehearsal import warn_of_refusal
+from approvals.models import ApprovalRequest
 from approvals.pages.request.resubmission import form_for
 from approvals.pages.request.timeline import timeline
 from approvals.requests import listing
 from approvals.requests.approvers import EligibleApprovers, people_to_ask, remaining_approvers
 from approvals.requests.correspondence import next_reminder_at
-from approvals.requests.presentation import Ballot, Presented, present, state_words
+from approvals.requests.presentation import Ballot, Presented, present
+from approvals.requests.statuses import pick_ups_of
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON
 from audit.log.orders import Key, Order, Values
-from audit.messages.classes import Command, Subject
 from audit.pages.safe_text import many_lines
 
 ROWS = 25
 _NEWEST = Order("newest", Key("requested_at", datetime), Key("pk", UUID))
-_TO_PICK_UP = "secret to pick up"
 
 
 class Row(NamedTuple):
     """A request in the list. ``remaining`` are the names of those who can still vote."""
 
     presented: Presented
-    status: str
     remaining: list[str]
 
 
@@ -53,23 +50,22 @@ def read_one(
     # Before the votes: an event in between is then new to the reader.
     number = request.number
     (presented,) = present([request], actor=actor)
+    ballot = Ballot(presented, actor=actor)
+    if ballot.may_retry:
+        warn_of_refusal(ballot, presented)
     approvers = EligibleApprovers(request)
     needs = approvers.needs()
-    pick_ups = pick_ups_of([request], actor=actor)
-    is_waiting = request.present_state is State.PENDING
-    ballot = Ballot(presented, actor=actor)
     return {
         "asked": presented,
         "number": number,
-        "status_text": status_of(request, pick_ups),
-        "is_waiting": is_waiting,
+        "is_waiting": presented.is_undecided,
         "ballot": ballot,
         "resubmission": form_for(ballot, presented, typed=typed),
         "needs": needs,
         "votes": approvers.votes(),
         "to_ask": people_to_ask() if any(need.is_unsatisfiable for need in needs) else [],
-        "next_reminder_at": next_reminder_at(request) if is_waiting else None,
-        "may_pick_up": bool(pick_ups),
+        "next_reminder_at": next_reminder_at(request) if presented.is_undecided else None,
+        "may_pick_up": bool(pick_ups_of([request], by=actor)),
         "timeline": timeline(request),
         "reason": many_lines(request.reason),
         "typed_reason": typed.get("reason", "") if typed else "",
@@ -78,33 +74,10 @@ def read_one(
     }
 
 
-def status_of(request: ApprovalRequest, pick_ups: Collection[Subject]) -> str:
-    """Return the current status of a request, in the words of the pages."""
-    is_executed = request.present_state == State.EXECUTED
-    if is_executed and request.subject_reference in pick_ups:
-        return _TO_PICK_UP
-    return state_words(request)
-
-
-def pick_ups_of(requests: Sequence[ApprovalRequest], *, actor: Actor) -> dict[Subject, Command]:
-    """Return the commands that pick up secrets of executed requests, by their subjects."""
-    executed = {each.subject_reference for each in requests if each.state == State.EXECUTED}
-    subjects = executed - {None}
-    if not subjects:
-        return {}
-    found: dict[Subject, Command] = import_string(settings.APPROVALS_PICK_UPS)(
-        subjects, actor=actor
-    )
-    return found
-
-
 def _rows(requests: Sequence[ApprovalRequest], *, actor: Actor) -> list[Row]:
-    presented, pick_ups = present(requests, actor=actor), pick_ups_of(requests, actor=actor)
+    presented = present(requests, actor=actor)
     remaining = remaining_approvers(requests)
-    return [
-        Row(each, status_of(each.request, pick_ups), remaining.get(each.request.pk, []))
-        for each in presented
-    ]
+    return [Row(each, remaining.get(each.request.pk, [])) for each in presented]
 
 
 def _values(cursor: str) -> Values | None:

@@ -4,7 +4,7 @@ import re
 
 from approvals.decisions import commands
 from approvals.models import ApprovalRequest, State
-from approvals.requests.presentation import state_words
+from approvals.requests.statuses import statuses_of
 from audit.messages.characters import actor_name
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.pages.labels import words
@@ -47,8 +47,9 @@ def announcements(request: ApprovalRequest, *, since: str) -> list[str]:
     records = CommandRecord.objects.filter(command_id__in=ids, status=Status.SUCCEEDED)
     by_id = {each.command_id: each for each in records}
     did = [_did(by_id[each]) for each in dict.fromkeys(ids) if each in by_id]
-    is_over = request.present_state is not State.PENDING
-    return [*did, *([f"The request is now {state_words(request)}."] if is_over else [])]
+    if request.present_state is State.PENDING:
+        return did
+    return [*did, f"The request is now {statuses_of([request])[request.pk].label}."]
 
 
 def _did(record: CommandRecord) -> str:

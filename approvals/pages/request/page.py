@@ -83,7 +83,10 @@ def read(
         "held": held,
         "user_agent": one_line(held.user_agent, longest=_LONGEST) if held else "",
     }
-    return context | _content(presented, held, actor=actor, timeout=timeout if may_try else None)
+    content = _content(presented, held, actor=actor, timeout=timeout if may_try else None)
+    if tried := content.get("tried"):
+        mine.expect_refusal(tried.refusal)
+    return context | content
 
 
 def _content(
@@ -97,8 +100,7 @@ def _content(
     request, command = presented.request, presented.command
     if command is None or held is None:
         return {"title": presented.sentence}
-    may_run = timeout is not None and request.is_open
-    tried = rehearse(request, command, timeout=timeout) if timeout and may_run else None
+    tried = rehearse(request, command, timeout=timeout) if timeout and request.is_open else None
     values = tried.values if tried else None
     compared = differences(request, command, tried_values=values) if request.is_open else None
     changed = (
@@ -195,8 +197,7 @@ def _successor(request: ApprovalRequest) -> ApprovalRequest | None:
 
 def _superseded(held: CommandRecord | None) -> list[str]:
     """Return the ids of the stale requests that a request replaced."""
-    decision = (held.decision if held else None) or {}
-    return [str(each) for each in decision.get("supersedes", ())]
+    return [str(each) for each in ((held and held.decision) or {}).get("supersedes", ())]
 
 
 class Earlier(NamedTuple):

@@ -156,7 +156,7 @@ class Export:
         with connection.cursor() as cursor:
             with cursor.copy(whole) as copy:
                 text = b"".join(copy)
-            return text, cursor.rowcount
+            return self.format.inert(text), cursor.rowcount
 
     def _named(self, positions: list[int]) -> list[tuple[int, str, str]]:
         """Return the position, the label and the approvers, as a JSON array, of each record."""

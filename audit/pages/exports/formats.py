@@ -4,12 +4,14 @@ PostgreSQL writes the lines itself, and COPY returns them: to build objects of t
 the objects, took fifteen times as long.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 from django.db import models
 
 from audit.models.records import CommandRecord, EventRecord
+from audit.pages.exports import inert
 
 _COMMAND = tuple(
     field.attname
@@ -26,9 +28,9 @@ _EVENT = (
     "number",
     "occurred_at",
 )
-# The characters that begin a formula in a spreadsheet (OWASP, CSV injection): the tab, the carriage
-# return, +, -, = and @.
-_FORMULA = "9, 13, 43, 45, 61, 64"
+# The characters that begin a formula in a spreadsheet (OWASP, CSV injection), also in full width,
+# and the spaces that a spreadsheet may remove before them.
+_FORMULA = ", ".join(str(ord(each)) for each in "\t\n\r +-=@−＋－＝＠﹢﹣﹦﹫\u00a0\u3000")  # noqa: RUF001
 # Neither character occurs in JSON, so nothing in it is quoted.
 _UNQUOTED = r"FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02'"
 
@@ -51,6 +53,8 @@ class Format(NamedTuple):
     ends: bytes = b"\n"
     #: The whole file, if there is nothing to export.
     nothing: bytes = b""
+    #: The function that replaces the characters that act on a reader of the lines.
+    inert: Callable[[bytes], bytes] = inert.in_json
 
 
 def _value(field: Any, table: str) -> str:
@@ -133,7 +137,9 @@ _CLOUD_EVENT = _cloudevent(
     data="event.data",
 )
 _CLOUD_EVENTS = _of_events(f"string_agg(', ' || {_CLOUD_EVENT}, '' ORDER BY event.position)")
-_HEADER = ",".join([*_COMMAND, *_NAMED, "events"]).encode()
+_COLUMNS = [*_COMMAND, *_NAMED, "events"]
+_HEADER = ",".join(_COLUMNS).encode()
+_IS_JSON = [name in ("data", "decision", "events") for name in _COLUMNS]
 _APPROVERS = (
     "(SELECT string_agg(name, ', ') FROM json_array_elements_text(named.approvers::json) AS name)"
 )
@@ -147,6 +153,7 @@ FORMATS = {
             [*map(_cell, _COMMAND), _text_cell("named.label"), _text_cell(_APPROVERS), _EVENTS]
         ),
         copied_as="FORMAT csv",
+        inert=partial(inert.in_csv, is_json=_IS_JSON),
         begins=_HEADER + b"\n",
         nothing=_HEADER + b"\n",
     ),

@@ -48,6 +48,7 @@ RESPONSE_HEADERS: dict[str, tuple[str, Schema]] = {
     "RateLimit": ("The remaining requests, and the time until the limit resets.", _TEXT),
     "RateLimit-Policy": ("The allowed requests per number of seconds.", _TEXT),
     "Sunset": ("The date on which this version ends (RFC 8594).", _TEXT),
+    "Accept-Encoding": ("The accepted content coding of bodies.", _TEXT | {"const": "identity"}),
     "Cache-Control": ("Caching of the response.", _TEXT),
     "Command-Id": ("The id of the request's command.", _UUID),
     "Dry-Run": ("Present if nothing was done, as requested.", _TEXT | {"const": "true"}),

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 from audit.actors.scopes import InsufficientScope
 from audit.messages import exceptions
 from audit.rest.openapi.operations import Documentation, raised_by_any_command
-from audit.rest.parsers import BodyTooLarge, LengthRequired
+from audit.rest.parsers import BodyTooLarge, CompressedBody, LengthRequired
 
 _SAMPLE_ID = "019f3e7a-5c1d-7b42-9d5e-8a1f0c6b2e94"
 _OF_ANY = (SuspiciousOperation, drf.NotAcceptable, OperationalError, RuntimeError)
@@ -89,6 +89,8 @@ def _errors(
     if has_body or documentation.is_command:
         kinds += _OF_BODIES
         yield drf.UnsupportedMediaType("text/plain")
+        if view.channel != "v1":
+            yield CompressedBody()
     yield from (kind() for kind in kinds)
 
 

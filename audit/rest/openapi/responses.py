@@ -148,5 +148,4 @@ def _page(items: Schema) -> Schema:
         "type": "object",
         "properties": {"results": {"type": "array", "items": items}, "next": following},
         "required": ["results", "next"],
-        "additionalProperties": False,
     }

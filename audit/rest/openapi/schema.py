@@ -118,8 +118,20 @@ class OperationSchema(AutoSchema):
             schema.update(text)
 
     def get_request_serializer(self) -> type[serializers.Serializer] | None:
-        """Return the serializer that checks the body."""
-        return self._documentation.takes
+        """Return the serializer that checks the body; every command may have a reason."""
+        is_command = self._documentation.is_command
+        return self._documentation.takes or (self.view.least_input if is_command else None)
+
+    def _get_request_body(self, *arguments: Any) -> Schema | None:
+        """Return the body, also of a DELETE that is a command."""
+        method = self.method
+        if method == "DELETE" and self._documentation.is_command:
+            self.method = "POST"
+        try:
+            body: Schema | None = super()._get_request_body(*arguments)
+        finally:
+            self.method = method
+        return body
 
     def get_response_serializers(self) -> Any:
         """Return nothing: `get_operation` adds the responses."""
@@ -133,6 +145,21 @@ class OperationSchema(AutoSchema):
     def _documentation(self) -> Documentation:
         found: Documentation = self._method.documentation
         return found
+
+
+def declare_tags(
+    result: Schema, generator: Any, request: Any, public: Any
+) -> Schema:  # a hook of drf-spectacular
+    """Return the document with the tags of its operations, as a hook of drf-spectacular."""
+    operations = (each for path in result["paths"].values() for each in path.values())
+    names = dict.fromkeys(tag for operation in operations for tag in operation["tags"])
+    return result | {"tags": [{"name": name, "description": _of_tag(name)} for name in names]}
+
+
+def _of_tag(name: str) -> str:
+    tag, _, version = name.partition(", ")
+    kind = " of version 1, which is deprecated" if version else ""
+    return f"{tag[0].upper()}{tag[1:]}{kind}."
 
 
 def _paragraphs(method: Any) -> list[str]:

@@ -87,7 +87,6 @@ class Shapes:
             "type": "object",
             "properties": {name: self.schema(hint) for name, hint in hints.items()},
             "required": [name for name in hints if name in required],
-            "additionalProperties": False,
         }
 
     def _union(self, arguments: tuple[Any, ...]) -> Schema:

@@ -44,6 +44,8 @@ RETRY_AFTER_SECONDS = "2"
 class CommandInput(serializers.Serializer[Any]):
     """The fields that the body of every command may have."""
 
+    default_error_messages: ClassVar = {"invalid": "must be a JSON object"}
+
     reason = serializers.CharField(
         required=False, allow_blank=True, max_length=LONGEST_REASON, help_text="The reason."
     )
@@ -53,6 +55,7 @@ class CommandViewSet(ActorViewSet):
     """A viewset whose writes are commands. Subclasses define the representation of results."""
 
     refuses_misfits: ClassVar[bool] = True
+    least_input: ClassVar[type[CommandInput]] = CommandInput
     #: For the OpenAPI document, with the shape of the response to a dry run.
     write_parameters: ClassVar[Any] = dry_runs.DryRunParameters
     dry_run_shape: ClassVar[Any] = dry_runs.DryRun
@@ -101,7 +104,7 @@ class CommandViewSet(ActorViewSet):
         is_dry_run = False
         try:
             is_dry_run = self._is_dry_run()
-            values = self._input(documentation.takes or CommandInput)
+            values = self._input(documentation.takes or self.least_input)
             context.reason = self._reason(values.pop("reason", ""))
             context.idempotency_key = self._idempotency_key()
             command = command_class(**{**known, **values})
@@ -183,7 +186,7 @@ class CommandViewSet(ActorViewSet):
     def _input(self, takes: type[CommandInput]) -> dict[str, Any]:
         refuse_chunks(self.request)
         # Most commands on one resource have no body, and validating it takes 200 µs.
-        if takes is CommandInput and self.request.data == {}:
+        if takes is self.least_input and self.request.data == {}:
             return {}
         serializer = takes(data=self.request.data)
         if self.refuses_misfits:

@@ -30,6 +30,7 @@ from audit.rest.listing import (
 )
 from audit.rest.openapi.operations import documented
 from audit.rest.parameters import ActorField, EventTypeField, MessageTypeField, SubjectField
+from audit.rest.times import TimeField
 from audit.rest.viewsets.actors import ActorViewSet
 from audit.rest.viewsets.commands import RETRY_AFTER_SECONDS
 
@@ -50,8 +51,8 @@ class CommandListQuery(ListQuery):
     actor = ActorField(required=False)
     correlation_id = serializers.UUIDField(required=False)
     channel = serializers.CharField(required=False, max_length=50)
-    received_after = serializers.DateTimeField(required=False)
-    received_before = serializers.DateTimeField(required=False)
+    received_after = TimeField(required=False)
+    received_before = TimeField(required=False)
 
 
 class EventListQuery(ListQuery):
@@ -64,8 +65,8 @@ class EventListQuery(ListQuery):
     subject = SubjectField(required=False)
     command_id = serializers.UUIDField(required=False)
     correlation_id = serializers.UUIDField(required=False)
-    occurred_after = serializers.DateTimeField(required=False)
-    occurred_before = serializers.DateTimeField(required=False)
+    occurred_after = TimeField(required=False)
+    occurred_before = TimeField(required=False)
 
 
 class LogRewound(APIException):
@@ -134,12 +135,17 @@ class CommandLogViewSet(ActorViewSet):
         records, headers = self._attempts(command_id), {}
         if seconds and not _is_final(records):
             try:
-                wait_until_final(command_id, seconds=seconds)
+                wait_until_final(command_id, seconds=seconds, caller=self._waiting_caller())
             except Crowded:
                 headers["Retry-After"] = RETRY_AFTER_SECONDS
             records = self._attempts(command_id)
         shown = resources.command(records, progress=postponements.progress(command_id))
         return Response(shown, headers=headers)
+
+    def _waiting_caller(self) -> str:
+        """Return the customer of the caller, whose keys share their places; else the caller."""
+        actor = self.actor
+        return actor.home_tenant() or f"{actor.kind}:{actor.id}"
 
     def _attempts(self, command_id: UUID) -> Sequence[CommandRecord]:
         records = list(CommandRecord.objects.filter(command_id=command_id).order_by("attempt"))

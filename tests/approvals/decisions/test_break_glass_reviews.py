@@ -113,6 +113,8 @@ def test_breaking_the_glass_for_an_own_request_is_marked_everywhere(
 ):
     request = ApprovalRequest.objects.get(message_type="apikeys.disable")
     marked = "on their own request"
+    used = browser(policy_owners[0]).get(address(request)).json()["break_glass"]
+    assert (used["own_request"], bool(used["ticket"])) == (True, True)
 
     assert f"{marked}, ticket" in request.outcome
     assert marked in browser(dana).get(address(request)).json()["outcome"]

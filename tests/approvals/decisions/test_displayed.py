@@ -9,6 +9,7 @@ from approvals.models import ApprovalRequest
 from approvals.models.refusals import EffectChanged, SeenAnother
 from approvals.requests.presentation import Ballot, present
 from audit.actors.actors import actor_for_user
+from audit.messages.exceptions import Conflict
 from audit.models.records import CommandRecord
 from tests.approvals.admin_pages import (
     SELECTED,
@@ -23,8 +24,10 @@ from tests.approvals.admin_pages import (
 )
 from tests.approvals.asking import address
 from tests.approvals.asking import decide as decide_by_api
+from tests.books import assert_balanced, attempts
 from tests.conftest import approved, completed
 from tests.http import call
+from tests.tampering import let_time_pass
 
 EFFECTS = ("", "executes", "needs_0_more", "needs_-1_more", "needs_1_more\n", "ends_request ", "x")
 
@@ -139,6 +142,135 @@ def test_a_last_vote_for_a_refusal_does_not_execute(waiting, ann, bob, context_o
         completed(vote(waiting, effect="refused_on_execution"), context=context_of(ann))
 
     assert is_enabled()
+
+
+@pytest.fixture
+def refused_by_itself(monkeypatch):
+    """The key refuses to be disabled, for a reason that no page knows before."""
+    with monkeypatch.context() as patch:
+        patch.setattr(ApiKey, "disable", _refuse)
+        yield
+
+
+class Busy(Conflict):
+    """The key is busy."""
+
+
+def test_a_vote_whose_execution_would_now_be_refused_decides_nothing(
+    waiting, ann, bob, context_of, refused_by_itself
+):
+    approved(waiting, bob)
+
+    with pytest.raises(EffectChanged) as refused:
+        completed(vote(waiting, effect="executes", number=2), context=context_of(ann))
+
+    assert refused.value.message == (
+        "What the request needs has changed. Your vote would now be refused on execution: "
+        "The key is busy. Nothing was decided."
+    )
+    waiting.refresh_from_db()
+    assert (waiting.state, waiting.votes.count()) == ("pending", 1)
+    assert waiting.voters == [bob.pk]
+    record = CommandRecord.objects.get(error_code="effect_changed")
+    assert (record.status, record.actor_label) == ("refused", "ann")
+    assert attempts(waiting.command_id) == [
+        (1, "postponed", ""),
+        (2, "failed", "rolled_back"),
+    ]
+    assert_balanced()
+
+
+def test_the_same_vote_executes_once_nothing_refuses_it(waiting, ann, bob, context_of, monkeypatch):
+    approved(waiting, bob)
+    last = vote(waiting, effect="executes", number=2)
+    with monkeypatch.context() as patch:
+        patch.setattr(ApiKey, "disable", _refuse)
+        with pytest.raises(EffectChanged):
+            completed(last, context=context_of(ann))
+
+    assert completed(last, context=context_of(ann)).state == "executed"
+    assert not is_enabled()
+    assert attempts(waiting.command_id)[-1] == (3, "succeeded", "")
+    assert_balanced()
+
+
+@pytest.mark.parametrize("effect", ["", "refused_on_execution"])
+def test_a_vote_that_expects_the_refusal_or_nothing_is_recorded(
+    effect, waiting, ann, bob, context_of, refused_by_itself
+):
+    approved(waiting, bob)
+
+    request = completed(vote(waiting, effect=effect, number=2), context=context_of(ann))
+
+    assert (request.state, waiting.votes.count()) == ("refused", 2)
+    assert attempts(waiting.command_id)[-1][1] == "refused"
+    assert_balanced()
+
+
+def test_too_late_is_a_change_of_the_effect(waiting, owner, ann, bob, context_of):
+    approved(waiting, bob)
+    let_time_pass(owner, waiting, column="execute_by")
+
+    with pytest.raises(EffectChanged, match="refused on execution: It could be executed until"):
+        completed(vote(waiting, effect="executes", number=2), context=context_of(ann))
+
+    waiting.refresh_from_db()
+    assert waiting.state == "pending"
+    assert effects(waiting, ann)["approve"] == "refused_on_execution"
+    request = completed(
+        vote(waiting, effect="refused_on_execution", number=2), context=context_of(ann)
+    )
+    assert (request.state, attempts(waiting.command_id)[-1][1:]) == (
+        "refused",
+        ("cancelled", "too_late"),
+    )
+
+
+def test_over_http_it_is_412(waiting, ann, bob, browser, refused_by_itself):
+    approved(waiting, bob)
+    client = browser(ann)
+
+    refused = decide_by_api(client, waiting, "approve", number=2, expected_effect="executes")
+    accepted = decide_by_api(
+        client, waiting, "approve", number=2, expected_effect="refused_on_execution"
+    )
+
+    assert (refused.status_code, refused.json()["code"]) == (412, "effect_changed")
+    assert "The key is busy." in refused.json()["detail"]
+    assert accepted.json()["state"] == "refused"
+
+
+def test_the_page_then_shows_the_refusal(waiting, ann, bob, browser, refused_by_itself):
+    approved(waiting, bob)
+    client = browser(ann)
+    seen = form(client, waiting, "approve")
+
+    answer = send(client, waiting, seen)
+
+    assert "Your vote would now be refused on execution: The key is busy." in said(answer)[0]
+    content = answer.content.decode()
+    assert "last vote, but execution would currently be refused" in content
+    assert 'name="effect-approve" value="refused_on_execution"' in content
+    again = send(client, waiting, {**seen, "effect-approve": "refused_on_execution"})
+    assert again.status_code == 302
+    waiting.refresh_from_db()
+    assert waiting.state == "refused"
+
+
+def test_the_form_of_several_requests_then_shows_the_refusal(
+    waiting, ann, bob, browser, refused_by_itself
+):
+    approved(waiting, bob)
+    client = browser(ann)
+
+    answer = select(client, "approve", waiting)
+
+    assert "The key is busy." in results(answer)[0]
+    assert f'name="effect-{waiting.pk}" value="refused_on_execution"' in answer.content.decode()
+
+
+def _refuse(_):
+    raise Busy
 
 
 def test_an_earlier_record_of_a_vote_can_still_be_read():

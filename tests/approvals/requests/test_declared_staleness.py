@@ -148,6 +148,22 @@ def test_the_pages_of_both_requests_link_to_each_other(
     assert page(old.pk) in browser(ann).get(page(new.pk)).content.decode()
 
 
+def test_the_resources_of_both_requests_refer_to_each_other(
+    client, rotate, first_key, other_key, ann, browser
+):
+    old = request_of(rotate())
+    completed(to(switch_off, first_key.id))
+    new = request_of(rotate())
+
+    shown = {each.pk: browser(ann).get(address(each)).json() for each in (old, new)}
+
+    references = {each.pk: {"id": str(each.pk), "url": address(each)} for each in (old, new)}
+    assert shown[old.pk]["superseded_by"] == references[new.pk]
+    assert shown[new.pk]["supersedes"] == [references[old.pk]]
+    assert (shown[old.pk]["supersedes"], shown[new.pk]["superseded_by"]) == ([], None)
+    assert shown[new.pk]["break_glass"] is None
+
+
 def test_it_is_announced_to_voters_and_to_the_former_requester(
     client, rotate, first_key, other_key, dana, ann, mailoutbox
 ):

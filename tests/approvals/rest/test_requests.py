@@ -79,6 +79,7 @@ def test_a_request_shows_all_that_a_decision_needs(asked, first_key, dana, ann, 
         "id": str(asked.pk),
         "url": address(asked),
         "state": "pending",
+        "status": "waiting",
         "problem": None,
         "warnings": [],
         "type": "apikeys.disable",
@@ -104,6 +105,9 @@ def test_a_request_shows_all_that_a_decision_needs(asked, first_key, dana, ann, 
         "outcome_code": None,
         "comments": [],
         "page_url": f"http://127.0.0.1:8000/requests/{asked.pk}/",
+        "supersedes": [],
+        "superseded_by": None,
+        "break_glass": None,
     }
 
 

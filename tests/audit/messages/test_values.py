@@ -1,5 +1,9 @@
 """Plain values: each declared type has one normal form, one JSON form, and a way back."""
 
+import json
+import math
+import random
+import struct
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import reduce
@@ -7,6 +11,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 import pytest
+from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -99,3 +104,30 @@ def test_a_list_in_json_is_kept_so_that_nobody_can_change_it():
 def test_a_type_that_is_no_plain_value_is_refused(annotation):
     with pytest.raises(NotPlain):
         codec(annotation)
+
+
+FLOATS = (1e16, 9.3e18, -9.3e18, 1e22, 1e23, -1.7e300, 1.7976931348623157e308, 5e-324, 0.1, 1e-7)
+
+
+@pytest.mark.django_db
+def test_every_accepted_number_is_read_back_from_the_database():
+    chance = random.Random(11)
+    bits = (struct.unpack("d", chance.randbytes(8))[0] for _ in range(500))
+    numbers = [*FLOATS, 2**63 - 1, 1 - 2**63, 0, *(each for each in bits if math.isfinite(each))]
+    accepted = codec(Any).check(numbers)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT %s::jsonb::text", [json.dumps(codec(Any).dump(accepted))])
+        stored = json.loads(cursor.fetchone()[0])
+
+    assert codec(Any).load(stored) == accepted
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63), 10**22, 10**400])
+def test_integers_that_cannot_be_read_back_are_rejected(number):
+    with pytest.raises(ValueError, match="64 bits"):
+        codec(Any).check({"n": number})
+
+
+def test_a_stored_number_that_no_message_has_is_readable():
+    assert codec(Any).load({"n": [10**400]}) == {"n": (str(10**400),)}

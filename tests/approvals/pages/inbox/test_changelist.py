@@ -15,7 +15,7 @@ from approvals.people.commands import AddToGroup
 from approvals.requests.listing import needing_vote_of
 from approvals.requests.presentation import Ballot, present
 from audit.bus.context import Context
-from tests.approvals.admin_pages import LIST, ask, decide, let_in, listed, page, said
+from tests.approvals.admin_pages import LIST, ask, decide, let_in, listed, page, said, text
 from tests.approvals.asking import asks_for_many, switch_off
 from tests.conftest import actor, completed, create_key, held, new_approver, policy
 from tests.probes import to
@@ -405,3 +405,12 @@ def test_all_shown_can_be_selected_without_javascript(waiting, ask_for_many, ann
 
     assert not re.search(r'class="action-select"[^>]* checked', listed(client))
     assert len(re.findall(r'class="action-select"[^>]* checked', listed(client, all="yes"))) == 2
+
+
+def test_the_column_of_the_subject_links_to_it_without_its_name_again(waiting, ann, browser):
+    content = listed(browser(ann))
+
+    (cell,) = re.findall(r'<td class="field-about">(.*?)</td>', content, re.DOTALL)
+    assert text(cell).startswith("API key :")
+    assert f'href="/admin/apikeys/apikey/{waiting.subject_id}/change/"' in cell
+    assert "visually-hidden" in cell

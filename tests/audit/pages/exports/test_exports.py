@@ -21,29 +21,6 @@ from tests.conftest import completed, policy
 REASON = "Yearly audit 2026"
 
 
-@pytest.fixture
-def ask(iris, browser):
-    """Iris exports what a search finds."""
-    client = browser(iris)
-
-    def post(query="", *, format_name="jsonl", reason=REASON):
-        return client.post(f"/audit/export?{query}", {"format": format_name, "reason": reason})
-
-    return post
-
-
-@pytest.fixture
-def export(ask):
-    """Iris exports, and gets a file."""
-
-    def text(query="", **asked):
-        answer = ask(query, **asked)
-        assert answer.status_code == 200
-        return b"".join(answer.streaming_content).decode()
-
-    return text
-
-
 def rows(text):
     """The attempts in a file of JSON lines."""
     return [json.loads(line) for line in text.split("\n") if line]

@@ -2,14 +2,17 @@
 
 import threading
 import time
+from contextlib import ExitStack, nullcontext
 
 import pytest
+from django.contrib.auth.models import Group
 from django.db import connection
 from django.test import Client
 
 from apikeys.commands import DisableApiKey
 from audit.bus.context import Context
-from tests.conftest import actor, approved, create_key, held
+from audit.log.polling import Crowded, Places
+from tests.conftest import actor, approved, create_key, held, new_approver
 from tests.http import call
 from tests.threads import Crowd, until
 
@@ -107,6 +110,58 @@ def test_more_than_may_wait_are_answered_at_once(get, request_, settings, ann, b
     assert (answer.status_code, answer.json()["status"]) == (200, "postponed")
     assert answer["Retry-After"] == "2"
     assert seconds < 5
+
+
+def test_one_customer_that_waits_does_not_keep_others_from_waiting(
+    get, request_, settings, gus, globex
+):
+    settings.MAX_WAITERS = 2
+    theirs = create_key(gus, globex, name="theirs")
+    outcome = held_by_globex(gus, globex, theirs)
+    with Crowd(3) as crowd:
+        first = crowd.start(lambda: get("wait=20"))
+        until(is_waited_for)
+        second = crowd.start(lambda: get("wait=3"))
+        time.sleep(0.5)
+        started = time.monotonic()
+        url = f"{COMMANDS}/{outcome.command_id}?wait=1"
+        answer = call(Client(), "GET", url, key=theirs)
+        seconds = time.monotonic() - started
+
+        assert ("Retry-After" in answer, seconds >= 1) == (False, True)
+        assert first.result()[0]["Retry-After"] == "2"
+        assert "Retry-After" not in second.result()[0]
+
+
+@pytest.mark.parametrize(
+    ("taken", "caller", "loses"),
+    [
+        (["a", "a"], "a", None),
+        (["a", "b"], "a", None),
+        (["a", "b"], "c", None),
+        (["a", "a"], "b", 0),
+        (["b", "a", "a"], "b", None),
+        (["b", "a", "a", "a"], "b", 1),
+        ([], "a", None),
+    ],
+)
+def test_a_place_goes_to_the_caller_with_the_fewest(taken, caller, loses):
+    places = Places(len(taken))
+    with ExitStack() as stack:
+        events = [stack.enter_context(places.taken_by(each)) for each in taken]
+        expected = nullcontext() if loses is not None else pytest.raises(Crowded)
+
+        with expected, places.taken_by(caller):
+            pass
+
+        assert [event.is_set() for event in events] == [n == loses for n in range(len(taken))]
+
+
+def held_by_globex(gus, globex, theirs):
+    """A held command of the other customer."""
+    for name in ("val", "vera"):
+        new_approver(name, globex, groups=[Group.objects.get(name="Security")])
+    return held(DisableApiKey(api_key_id=theirs.id), context=Context(actor=actor(gus)))
 
 
 def test_a_place_to_wait_is_free_again_afterwards(get, settings):

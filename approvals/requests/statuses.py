@@ -1,0 +1,148 @@
+"""The current status of requests: one definition for pages, lists, filters, e-mail and the API.
+
+A request can have enough approvals again without another vote: a voter is eligible again, or a
+policy no longer requires more or forbids the command.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db.models import Q, QuerySet, prefetch_related_objects
+from django.utils.module_loading import import_string
+
+from approvals.models import ApprovalRequest, Decision, State, Vote
+from approvals.models.states import CHANGES_REQUESTED, RequestStatus, in_state
+from approvals.policies import effective, evaluation
+from approvals.policies import slots as matching
+from audit.actors.actors import Actor
+from audit.messages.classes import Command, Subject, SubjectOf
+
+
+def statuses_of(
+    requests: Collection[ApprovalRequest], *, electorate: evaluation.Electorate | None = None
+) -> dict[UUID, RequestStatus]:
+    """Return the current status of each request, by a number of queries that does not grow.
+
+    If the eligible approvers are given, the effective requirements have been read.
+    """
+    if electorate is None:
+        prefetch_related_objects([*requests], "votes")
+        effective.read(requests)
+        electorate = evaluation.Electorate(requests)
+    secrets = pick_ups_of(requests)
+    return {each.pk: _status(each, electorate, secrets) for each in requests}
+
+
+def pick_ups_of(
+    requests: Collection[ApprovalRequest], *, by: Actor | None = None
+) -> Mapping[UUID, Command]:
+    """Return the commands that pick up secrets, by the ids of the commands that created them.
+
+    With an actor, only those that the actor can send now.
+    """
+    executed = {
+        each.command_id: each.subject_reference
+        for each in requests
+        if each.state == State.EXECUTED and each.subject_type
+    }
+    return _pick_ups(executed, by=by) if executed else {}
+
+
+def may_have(status: RequestStatus) -> Q:
+    """Match the requests that `statuses_of` may find to have a status."""
+    match status:
+        case RequestStatus.WAITING | RequestStatus.UNSATISFIABLE:
+            return in_state(State.PENDING)
+        case RequestStatus.APPROVED:
+            return in_state(State.PENDING) & ~Q(voters=[])
+        case RequestStatus.SECRET_TO_PICK_UP:
+            return in_state(State.EXECUTED) & Q(command_id__in=list(_pick_ups(None)))
+        case RequestStatus.CHANGES_REQUESTED:
+            return in_state(State.DENIED) & Q(outcome_code=CHANGES_REQUESTED)
+        case RequestStatus.ALTERED:
+            # Its columns may have any values.
+            return Q()
+        case _:
+            return in_state(status.value)
+
+
+def _pick_ups(
+    executed: Mapping[UUID, Subject | None] | None, *, by: Actor | None = None
+) -> Mapping[UUID, Command]:
+    found: Mapping[UUID, Command] = import_string(settings.APPROVALS_PICK_UPS)(executed, by=by)
+    return found
+
+
+def _status(
+    request: ApprovalRequest, electorate: evaluation.Electorate, secrets: Mapping[UUID, Any]
+) -> RequestStatus:
+    match request.present_state:
+        case State.PENDING:
+            return _undecided(request, electorate)
+        case State.EXECUTED if request.command_id in secrets:
+            return RequestStatus.SECRET_TO_PICK_UP
+        case State.DENIED if request.outcome_code == CHANGES_REQUESTED:
+            return RequestStatus.CHANGES_REQUESTED
+        case state:
+            return RequestStatus(state)
+
+
+def _undecided(request: ApprovalRequest, electorate: evaluation.Electorate) -> RequestStatus:
+    if request.barrier is not None:
+        return RequestStatus.UNSATISFIABLE
+    voted = electorate.voted(request)
+    if matching.are_filled(voted):
+        return RequestStatus.APPROVED
+    is_reachable = matching.are_filled(matching.united(voted, electorate.eligible(request)))
+    return RequestStatus.WAITING if is_reachable else RequestStatus.UNSATISFIABLE
+
+
+def completed_by(command: Command, *, besides: Collection[UUID]) -> list[ApprovalRequest]:
+    """Return the other requests that have enough approvals now that a command was executed, locked.
+
+    A vote that is being cast meanwhile is either counted here, or counts the person itself.
+    """
+    others = ApprovalRequest.objects.filter(in_state(State.PENDING)).exclude(pk__in=besides)
+    voted_on = others.filter(pk__in=_approvals(command).values("request")).order_by("pk")
+    return [each for each in voted_on.select_for_update() if _is_complete(each)]
+
+
+def completed() -> list[UUID]:
+    """Return the ids of all requests that have enough approvals but were not executed."""
+    voted_on = Vote.objects.filter(decision=Decision.APPROVE).values("request")
+    undecided = ApprovalRequest.objects.filter(in_state(State.PENDING), pk__in=voted_on)
+    found = undecided.order_by("approve_by", "pk").prefetch_related("votes")
+    return [each.pk for each in found.iterator(chunk_size=100) if _is_complete(each)]
+
+
+def _is_complete(request: ApprovalRequest) -> bool:
+    """Return True if a request can still be decided and has enough approvals.
+
+    Votes are counted first: nearly all pending requests have too few, even if all of them count.
+    Today's policies never require fewer.
+    """
+    if request.present_state is not State.PENDING:
+        return False
+    approvals = sum(vote.decision == Decision.APPROVE for vote in request.current_votes())
+    quorums = (rule["quorum"] for rule in request.requirements["rules"])
+    if approvals < sum(quorums):
+        return False
+    return statuses_of([request])[request.pk] is RequestStatus.APPROVED
+
+
+def _approvals(command: Command) -> QuerySet[Vote]:
+    """Return the approvals that may count, or be enough, after a command."""
+    approvals = Vote.objects.filter(decision=Decision.APPROVE)
+    match command.empowers:
+        case SubjectOf(type="policy"):
+            return approvals
+        case SubjectOf(type="group", id_field=field):
+            members = get_user_model().objects.filter(groups=getattr(command, field))
+            return approvals.filter(voter__in=members.values("pk"))
+        case SubjectOf(type="user", id_field=field):
+            return approvals.filter(voter=getattr(command, field))
+        case _:
+            return approvals.none()
