@@ -131,7 +131,7 @@ def by_hand(key_id):
     """Change a key as somebody would who gets around the log: the guard wants some command id."""
     with connection.cursor() as cursor:
         cursor.execute("BEGIN")
-        cursor.execute("SELECT set_config('audit.command_id', 'made up', true)")
+        cursor.execute("SELECT set_config('audit.command_id', gen_random_uuid()::text, true)")
         key = ApiKey.objects.get(pk=key_id)
         key.name = "taken over"
         key.save()
@@ -170,7 +170,7 @@ def test_an_empty_log_has_texts_instead_of_charts(disabled, browser):
     for words in (
         "No commands waited for approval.",
         "No commands were sent.",
-        "None: every change came from",
+        "None among the changes that you may see.",
     ):
         assert words in content
 
@@ -188,7 +188,7 @@ def test_it_costs_no_more_when_there_is_more(tenant, disabled, iris, browser):
     happen(30)
     many = queries(client, URL)
 
-    assert few == many == 15
+    assert few == many == 13
 
 
 def test_it_has_no_inline_code(disabled, read):
