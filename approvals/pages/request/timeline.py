@@ -55,8 +55,13 @@ class Step(NamedTuple):
 
     @property
     def role(self) -> str:
-        """The word before the actor: an execution is not by its requester, but acts as them."""
-        return "as" if self.by.attempt > 1 else "by"
+        """The word before the actor: an execution is not by its requester, but acts as them.
+
+        Empty if the label says who ended the request, or that no one did.
+        """
+        if self.record.status == Status.CANCELLED:
+            return ""
+        return "as" if self.record.attempt > 1 else "by"
 
     @property
     def kind(self) -> str:
