@@ -1,7 +1,7 @@
 """Folding of API key events, for columns that do not have the name of an event field."""
 
 from apikeys import events
-from audit.domain import State, evolves
+from audit.domain import UNKNOWN, State, evolves
 
 
 @evolves(events.ApiKeyCreated, events.ApiKeyEnabled)
@@ -9,9 +9,19 @@ def enable(key: State, event: events.ApiKeyCreated | events.ApiKeyEnabled) -> St
     return {"is_enabled": True}
 
 
-@evolves(events.ApiKeyDisabled, events.ApiKeyDeleted)
-def disable(key: State, event: events.ApiKeyDisabled | events.ApiKeyDeleted) -> State:
+@evolves(events.ApiKeyDisabled)
+def disable(key: State, event: events.ApiKeyDisabled) -> State:
     return {"is_enabled": False}
+
+
+@evolves(events.ApiKeyDeleted)
+def delete(key: State, event: events.ApiKeyDeleted) -> State:
+    return {"is_enabled": False, "deleted_at": UNKNOWN}
+
+
+@evolves(events.ApiKeyRotated, events.SecretPickedUp)
+def forget_prefix(key: State, event: events.ApiKeyRotated | events.SecretPickedUp) -> State:
+    return {"prefix": UNKNOWN}
 
 
 @evolves(events.ApiKeyUpdated)

@@ -9,10 +9,11 @@ class AuditConfig(AppConfig):
     name = "audit"
     verbose_name = "Audit log"
     declares = ("handlers", "actors.credentials", "outside")
-    system_permissions = frozenset({"record_failed_sign_in"})
+    system_permissions = frozenset({"record_drift", "record_failed_sign_in"})
 
     def ready(self) -> None:
         """Import the checks, and the modules in which the apps declare handlers and the like."""
         import_module("audit.checks")
+        import_module("audit.tracking.checks")
         import_module("audit.sessions.recording")
         discovery.import_declarations()

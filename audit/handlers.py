@@ -35,6 +35,11 @@ def end_export(command: commands.EndExport, context: Context) -> None:
     context.emit(event_class(export_id=command.export_id, rows=command.rows, sha256=command.sha256))
 
 
+@handles(commands.RecordDrift)
+def record_drift(command: commands.RecordDrift, context: Context) -> None:
+    """Do nothing: the record of the command is its only effect."""
+
+
 @handles(commands.MakeCaseFile)
 def make_case_file(command: commands.MakeCaseFile, context: Context) -> None:
     """Record the size and SHA-256 of the file, before it is sent."""
@@ -88,6 +93,7 @@ def record_failed_sign_in(command: sessions.RecordFailedSignIn, context: Context
 
 @precondition(
     *(commands.ExportRecords, commands.EndExport, commands.MakeCaseFile, commands.ViewPage),
+    commands.RecordDrift,
     *(sessions.SignIn, sessions.SignOut),
     *(sessions.RecordFailedSignIn, sessions.RecordFailedPasswordChange),
 )

@@ -49,7 +49,9 @@ ALIASES: dict[str, dict[str, Any]] = {
         # A pooler that tracks no prepared statements does not keep cursors either.
         "DISABLE_SERVER_SIDE_CURSORS": not _IS_PREPARED,
         "OPTIONS": {
-            "application_name": "countersign",
+            # With another name than that of releases that write history themselves: see
+            # audit/tracking/protection.py.
+            "application_name": "countersign/2",
             **_LIBPQ_LIMITS,
             **_APPLICATION["OPTIONS"],
             # The last one counts: a URL may set others.

@@ -47,7 +47,7 @@ class Membership(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT)
 
     objects: ClassVar[LeanManager[Self]] = LeanManager()
-    history = HistoricalRecords()
+    history = HistoricalRecords(part_of="customer")
 
     class Meta:
         default_permissions = ("view",)

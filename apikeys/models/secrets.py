@@ -42,7 +42,7 @@ class ApiKeySecret(LeanModel):
     not_after = models.DateTimeField(null=True)
 
     objects: ClassVar = SecretManager()
-    history = HistoricalRecords(excluded_fields=("digest",))
+    history = HistoricalRecords(excluded_fields=("digest",), part_of="api_key")
 
     class Meta:
         verbose_name = "API key secret"
@@ -89,7 +89,7 @@ class PickUp(models.Model):
     until = models.DateTimeField()
     overlap = models.DurationField(default=timedelta)
 
-    history = HistoricalRecords()
+    history = HistoricalRecords(part_of="api_key")
 
     class Meta:
         verbose_name = "pick-up"

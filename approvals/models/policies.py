@@ -209,7 +209,7 @@ class Rule(models.Model):
     quorum = models.PositiveSmallIntegerField()
     is_dropped = models.BooleanField(default=False)
 
-    history = HistoricalRecords()
+    history = HistoricalRecords(part_of="policy")
 
     class Meta:
         default_permissions = ()

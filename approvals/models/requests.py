@@ -72,7 +72,9 @@ class ApprovalRequest(Requirements, SealedRow):
     voters = ArrayField(models.IntegerField(), null=True, default=list)
 
     objects: ClassVar[RequestManager[Self]] = RequestManager()
-    history = HistoricalRecords(excluded_fields=("payload", "seal", "row_seal", "voters"))
+    history = HistoricalRecords(
+        excluded_fields=("payload", "seal"), silent_fields=("row_seal", "voters")
+    )
 
     class Meta:
         default_permissions = ("view",)
@@ -252,8 +254,7 @@ class ApprovalRequest(Requirements, SealedRow):
     def keep_voters(self) -> None:
         """Store the current voters of a request that stays pending, without a history row."""
         self.seal_row()
-        columns = ("voters", "row_seal")
-        self.save_without_historical_record(update_fields=columns)  # type: ignore[attr-defined]  # of simple-history
+        self.save(update_fields=("voters", "row_seal"))
 
     def settle(
         self, state: State, *, outcome: str, outcome_code: str = "", is_retriable: bool = False

@@ -46,8 +46,8 @@ _unit: ContextVar[list[Attempt] | None] = ContextVar("audit_unit", default=None)
 def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
     """Execute a command, or hold it for approval.
 
-    Inside a handler the command becomes part of the handler's transaction and case, and the
-    context may be omitted: actor, channel and reason are the same.
+    Inside a handler the command becomes part of the handler's transaction and case; without a
+    context it has the same actor, channel and reason.
 
     :raises Refused: if the command is refused.
     :raises Failed: if it failed; nothing was changed.
@@ -102,6 +102,7 @@ def replay(
         if failures.is_for_the_outermost(error):
             raise
         return _settle_replay(attempt, error, check)
+    store.stamp(_parent())
     if isinstance(outcome, Postponed):
         message = f"{held.command_id} was held again when it was released"
         raise TypeError(message)
@@ -185,7 +186,7 @@ def _inside(attempt: Attempt) -> Outcome:
     """Run an attempt inside the transaction of another command, which may continue if it fails."""
     try:
         with transaction.atomic():
-            return _run(attempt)
+            outcome = _run(attempt)
     except Exception as error:
         if failures.is_for_the_outermost(error) and not failures.is_timeout(error):
             raise
@@ -193,6 +194,8 @@ def _inside(attempt: Attempt) -> Outcome:
         if found is error:
             raise
         raise found from error
+    store.stamp(_parent())
+    return outcome
 
 
 def _run(attempt: Attempt, *, ending: Callable[[], Sequence[Call]] = list) -> Outcome:
@@ -218,6 +221,7 @@ def _run_in_pipeline(
         if repeated is not None:
             return repeated
         unit.append(attempt)
+        store.stamp(context)
     attempt.admit(opening)
     outcome = middleware.run(attempt.command, context)
     if context.is_batch and isinstance(outcome, Postponed):

@@ -38,6 +38,10 @@ _COMMAND_COLUMNS = tuple(
     for field in CommandRecord._meta.concrete_fields
     if field.attname not in ("position", "epoch", "xid")
 )
+# What the triggers of tracked tables write into history. Without the command's id they refuse.
+_STAMPED = ("command_id", "attempt", "reason", "actor_kind", "actor_person", "actor_label")
+_STAMP = ", ".join(f"set_config('audit.{name}', %s, true) AS {name}" for name in _STAMPED)
+_STAMP_AGAIN = Statement(f"SELECT {_STAMP}")
 _JSON_COLUMNS = frozenset({"data", "decision"})
 _COLUMNS_OF_EVENTS = (
     "id uuid, subject_type text, subject_id text, message_type text, schema_version int, "
@@ -52,25 +56,28 @@ _INSERT_COMMAND = f"""
 """
 _APPEND_COMMAND = Statement(_INSERT_COMMAND)
 _SETTLE = Statement(f"{_INSERT_COMMAND} ON CONFLICT DO NOTHING RETURNING position")
-_NUMBER = Statement(
-    "SELECT number FROM audit_streamhead WHERE subject_type = %s AND subject_id = %s"
-)
 
 # One statement for the command, its events and their numbers. The stream heads are locked in the
-# order of their keys, so two commands about the same subjects cannot deadlock here, and they are
-# taken last, so they are held no longer than the commit takes. A head that is not at the number
+# order of their keys, and last, so that they are held no longer than the commit takes; only the
+# triggers lock the head of a changed row earlier, after the row. A head that is not at the number
 # that the caller expected is not updated, and then its events have no number, which their table
 # refuses: so a COMMIT sent with this statement is not executed.
 _COMMAND = f"""command AS ({_INSERT_COMMAND}
         RETURNING epoch, command_id, attempt, correlation_id,
             coalesce(causation_id, command_id) AS causation_id)"""
+#: 1 if a change has taken a number in this transaction that no event has yet, else 0.
+PAID = "(present.paid_in IS NOT DISTINCT FROM pg_current_xact_id())::int"
+_NUMBER = Statement(
+    f"SELECT number - {PAID} FROM audit_streamhead AS present"
+    " WHERE subject_type = %s AND subject_id = %s"
+)
 _HEADS = "INSERT INTO audit_streamhead AS present (subject_type, subject_id, number)"
-_ADVANCE = """
+_ADVANCE = f"""
         ON CONFLICT (subject_type, subject_id)
-        DO UPDATE SET number = present.number + excluded.number
+        DO UPDATE SET number = present.number + excluded.number - {PAID}, paid_in = NULL
         WHERE %s::bigint IS NULL
             OR (present.subject_type, present.subject_id) <> (%s::text, %s::text)
-            OR present.number = %s::bigint
+            OR present.number - {PAID} = %s::bigint
         RETURNING subject_type, subject_id, number
 """
 _EVENTS = f"""INSERT INTO audit_eventrecord (epoch, command_id, attempt, correlation_id,
@@ -109,7 +116,8 @@ _APPEND_ONE = Statement(f"""
 # The number of a subject as if it had one more event, in a transaction that is rolled back.
 _ADVANCE_ONE = Statement(f"""
     {_HEADS} VALUES (%s, %s, 1)
-    ON CONFLICT (subject_type, subject_id) DO UPDATE SET number = present.number + 1
+    ON CONFLICT (subject_type, subject_id)
+        DO UPDATE SET number = present.number + 1 - {PAID}, paid_in = NULL
 """)
 # The deferred constraints, checked before COMMIT.
 CHECK_CONSTRAINTS = Call(Statement("SET CONSTRAINTS ALL IMMEDIATE"))
@@ -126,7 +134,7 @@ class Opening(NamedTuple):
 
 
 def open_transaction(command: Command, context: Context) -> Opening:
-    """Set the command's id in the database; read the subject's number and tenant, and the twin.
+    """Set the stamp of history; read the subject's number and tenant, and the twin.
 
     The twin is the command of this actor with the same Idempotency-Key. From here to the end of the
     transaction the guarded tables may be written. The row that the handler locks is locked first.
@@ -135,7 +143,7 @@ def open_transaction(command: Command, context: Context) -> Opening:
     statement, has_tenant = _opening(subject.type if subject else "")
     params: list[Any] = [subject.id] if subject and has_tenant else []
     params += [read.parameter(command) for read in handling.opening_reads.values()]
-    params += [str(context.command_id), *(subject or NO_SUBJECT)]
+    params += [*_facts(context), *(subject or NO_SUBJECT)]
     params += [actor.kind, actor.id, context.idempotency_key]
     model = handling.locked_models.get(type(command))
     locks = [rows.lock(model, pk=subject.id)] if subject and model else []
@@ -193,16 +201,34 @@ def append_directly(record: CommandRecord, events: Sequence[Emitted] = (), *, us
     An outer transaction, such as that of a migration, goes on without permission to write.
     """
     statement, values = _appending(record, events, None)
-    name_command(str(record.command_id), using=using)
     with connections[using].cursor() as cursor:
+        cursor.execute("SELECT set_config('audit.command_id', %s, true)", [str(record.command_id)])
         cursor.execute(statement.template, values)
-    name_command("", using=using)
+    stamp_directly(None, using=using)
 
 
-def name_command(command_id: str, *, using: str) -> None:
-    """Set the command's id in the database: without one, guarded tables may not be written."""
+def stamp(context: Context) -> None:
+    """Set the stamp of history again: the changes that follow are this command's."""
+    call = Call(_STAMP_AGAIN, _facts(context))
+    if deferring := pipeline.deferring():
+        deferring.enqueue(call)
+    else:
+        pipeline.send(call)
+
+
+def stamp_directly(context: Context | None, *, using: str) -> None:
+    """Set the stamp of history on any connection; None ends the permission to write."""
+    facts = _facts(context) if context else [""] * len(_STAMPED)
     with connections[using].cursor() as cursor:
-        cursor.execute("SELECT set_config('audit.command_id', %s, true)", [command_id])
+        cursor.execute(_STAMP_AGAIN.template, facts)
+
+
+def _facts(context: Context) -> list[str]:
+    actor, attempt = context.actor, str(context.attempt)
+    return [
+        *(str(context.command_id), attempt, context.reason),
+        *(actor.kind, actor.person_id, actor.label),
+    ]
 
 
 def _appending(
@@ -273,8 +299,8 @@ def _opening(subject_type: str) -> tuple[Statement, bool]:
     reads = "".join(f", {each.sql}" for each in handling.opening_reads.values())
     sql = f"""
         SELECT pg_current_xact_id()::text::bigint, number, {tenant}, twin{reads}
-        FROM set_config('audit.command_id', %s, true),
-            (SELECT (SELECT number FROM audit_streamhead
+        FROM (SELECT {_STAMP}) AS stamp,
+            (SELECT (SELECT number - {PAID} FROM audit_streamhead AS present
                 WHERE subject_type = %s AND subject_id = %s)) AS head (number),
             (SELECT (SELECT position FROM audit_commandrecord
                 WHERE actor_kind = %s AND actor_id = %s AND idempotency_key = %s

@@ -1,10 +1,10 @@
 """The commands and events of the log itself."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from audit.messages.classes import Command, Event, SubjectOf, generated
+from audit.messages.classes import Command, Event, Subject, SubjectOf, generated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,7 +125,47 @@ class ViewPage(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RecordDrift(Command):
+    """Record where rows, their history and their events disagree.
+
+    ``differences`` are the first ones, as `audit.tracking.drift` describes them.
+    """
+
+    message_type = "audit.record_drift"
+    required_permission = "audit.record_drift"
+
+    rows: int
+    found: int
+    differences: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChangeOutsideCommand(Command):
-    """Change data directly in the database."""
+    """Change data directly in the database.
+
+    ``subjects`` are the first of those that it changed, each as type and id with a colon between.
+    """
 
     message_type = "audit.change_outside_command"
+
+    subjects: tuple[str, ...] = ()
+    tenants: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChangedDirectly(Event):
+    """A subject was changed directly in the database. ``outside_values`` are its changed values.
+
+    The names of the fields are not those of columns: see `audit.tracking.folding`.
+    """
+
+    message_type = "audit.changed_directly"
+
+    outside_subject: str
+    outside_values: dict[str, Any]
+    outside_deletion: bool = False
+
+    def subject_reference(self) -> Subject:
+        """Return the subject, of any type."""
+        kind, _, identifier = self.outside_subject.partition(":")
+        return Subject(kind, identifier)

@@ -37,7 +37,7 @@ class Revision:
 
     @property
     def at(self) -> datetime:
-        """The time when it was written, by the clock of the web server."""
+        """The time when it was written, by the clock of the database."""
         at: datetime = self.row.history_date
         return at
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from types import MappingProxyType
 from uuid import UUID
 
@@ -20,6 +21,8 @@ from audit.pages.labels import fields, labeled, shown, span, status_words, words
 from audit.subjects.names import found, labels_among
 from audit.wire.loaders import within_calendar
 
+# The most events of direct changes on a page.
+MOST_DIRECT = 100
 _NO_ROWS: Mapping[Subject, Model] = MappingProxyType({})
 
 
@@ -126,7 +129,7 @@ class Line:
     def headline(self) -> str:
         """The events of a command that succeeded; else the command and its status."""
         if self.record.status == Status.SUCCEEDED and self.facts:
-            first, *rest = [fact.words for fact in self.facts]
+            first, *rest = dict.fromkeys(fact.words for fact in self.facts)
             return ", ".join([first, *(each[:1].lower() + each[1:] for each in rest)])
         return f"{self.command_words}: {self.status_words}"
 
@@ -184,11 +187,19 @@ def bare_lines(
 
 
 def full_lines(
-    records: Iterable[CommandRecord], *, actor: Actor, known: Mapping[Subject, Model] = _NO_ROWS
+    records: Iterable[CommandRecord],
+    *,
+    actor: Actor,
+    known: Mapping[Subject, Model] = _NO_ROWS,
+    about: Subject | None = None,
 ) -> list[Line]:
-    """Return lines with their events and causes, too: two more queries."""
+    """Return lines with their events and causes, too: two more queries, or three.
+
+    A direct change may have an event for each row of a table: these are those of one subject, or
+    the first ones.
+    """
     lines = bare_lines(records, actor=actor, known=known)
-    facts = _facts([line.record.command_id for line in lines], actor=actor)
+    facts = _facts(lines, actor=actor, about=about)
     causes = _causes([line.record for line in lines], actor=actor)
     for line in lines:
         line.facts = facts[line.record.command_id, line.record.attempt]
@@ -227,11 +238,18 @@ def _cause_of(line: Line, *, among: Sequence[Line]) -> Line | None:
 
 
 def _facts(
-    command_ids: Sequence[UUID], *, actor: Actor
+    lines: Sequence[Line], *, actor: Actor, about: Subject | None
 ) -> defaultdict[tuple[UUID, int], list[Fact]]:
     facts: defaultdict[tuple[UUID, int], list[Fact]] = defaultdict(list)
-    events = actor.confine(EventRecord.objects.filter(command_id__in=command_ids))
-    for event in events.order_by("position"):
+    direct = [line.record.command_id for line in lines if line.is_outside]
+    others = [line.record.command_id for line in lines if not line.is_outside]
+    events = [actor.confine(EventRecord.objects.filter(command_id__in=others)).order_by("position")]
+    if direct:
+        of_direct = actor.confine(EventRecord.objects.filter(command_id__in=direct))
+        if about:
+            of_direct = of_direct.filter(subject_type=about.type, subject_id=about.id)
+        events.append(of_direct.order_by("position")[:MOST_DIRECT])
+    for event in chain.from_iterable(events):
         facts[event.command_id, event.attempt].append(Fact(event))
     return facts
 

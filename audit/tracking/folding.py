@@ -7,14 +7,19 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, TypeVar
 
+from django.core.exceptions import ValidationError
+
 from audit.messages import catalog
 from audit.messages.classes import Event, Message
 from audit.messages.declarations import declaring
 from audit.messages.exceptions import Invalid
+from audit.messages.values import codec, stored_numbers
 from audit.models.records import EventRecord
 
 #: Values by column.
 State: TypeAlias = dict[str, Any]
+#: The new value of a column that an event changes without naming the value.
+UNKNOWN = object()
 _Evolve = TypeVar("_Evolve", bound=Callable[[State, Any], State])
 
 _evolutions: dict[type[Message], Callable[[State, Any], State]] = {}
@@ -31,7 +36,8 @@ class Folded:
 def evolves(*event_classes: type[Event]) -> Callable[[_Evolve], _Evolve]:
     """Declare changes by an event to other columns than those with the names of its fields.
 
-    The function takes the state so far and the event, and returns the new values, by column.
+    The function takes the state so far and the event, and returns the new values, by column, or
+    ``UNKNOWN``.
     """
     return declaring(_evolutions, *event_classes, what="folding of")
 
@@ -48,8 +54,17 @@ def fold(records: Iterable[EventRecord], *, columns: Iterable[str]) -> Folded:
         except (catalog.UnknownMessageType, Invalid):
             folded.unreadable.add(record.message_type)
             continue
-        folded.state |= _changes(folded.state, event, known)
+        state = folded.state | _changes(folded.state, event, known)
+        folded.state = {name: value for name, value in state.items() if value is not UNKNOWN}
     return folded
+
+
+def plain_value(column: Any, value: Any) -> Any:
+    """Return a value of an event in the form that rows have it in, with lists instead of tuples."""
+    try:
+        return stored_numbers(codec(Any).dump(column.to_python(value)))
+    except ValidationError:
+        return value
 
 
 def _changes(state: State, event: Message, columns: frozenset[str]) -> State:

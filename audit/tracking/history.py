@@ -1,24 +1,24 @@
-"""History rows: django-simple-history, stamped with the command that made the change."""
+"""History tables: django-simple-history, stamped with the command that made the change.
 
-from functools import cache
+The database writes the rows; see `audit.tracking.triggers`.
+"""
+
 from typing import Any
 
 from django.db import models
-from django.utils import timezone
+from django.db.models import signals
+from simple_history import register
 from simple_history.models import HistoricalRecords as StockHistoricalRecords
-from simple_history.utils import get_history_model_for_model
 
-from audit.bus.context import Context, current_context
 from audit.models.records import Evidence
-from audit.wire import pipeline, rows
-
-_DELETED = "-"
 
 
 class HistoryRow(Evidence):
     """The command and the actor of a change. No foreign keys: the labels outlive their rows."""
 
     history_command_id = models.UUIDField(null=True)
+    # NULL in older rows. With a check of the number, adding the column would read the whole table.
+    history_attempt = models.SmallIntegerField(null=True)
     history_actor_kind = models.TextField(blank=True)
     history_actor_person = models.TextField(blank=True)
     history_actor_label = models.TextField(blank=True)
@@ -27,76 +27,47 @@ class HistoryRow(Evidence):
         abstract = True
 
 
-def _stamp(row: Any, context: Context | None) -> None:
-    """Set the command's columns. Simple-history calls this as the setter of its user."""
-    for name, value in _stamps(context).items() if context else ():
-        setattr(row, name, value)
-
-
-def _stamps(context: Context) -> dict[str, Any]:
-    return {
-        "history_command_id": context.command_id,
-        "history_actor_kind": context.actor.kind,
-        "history_actor_person": context.actor.person_id,
-        "history_actor_label": context.actor.label,
-    }
-
-
 def _label(row: Any) -> str:
     return str(row.history_actor_label)
 
 
 class HistoricalRecords(StockHistoricalRecords):
-    """The history of a tracked model.
+    """The history of a tracked model, which the database writes for every way of changing a row.
 
-    A trigger refuses every write to the table of a tracked model outside a command.
+    ``part_of`` names the foreign key to a subject that rows of this model are part of: a change of
+    one advances the subject's number. A change of ``silent_fields`` alone leaves no history; these
+    are excluded from it, and need other evidence, such as a seal. A trigger refuses every write to
+    the table of a tracked model outside a command.
     """
 
-    def __init__(self, *, excluded_fields: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        *,
+        excluded_fields: tuple[str, ...] = (),
+        silent_fields: tuple[str, ...] = (),
+        part_of: str | None = None,
+    ) -> None:
         super().__init__(
             bases=(HistoryRow,),
-            excluded_fields=list(excluded_fields),
+            excluded_fields=[*excluded_fields, *silent_fields],
             history_id_field=models.BigAutoField(),
             history_user_id_field=models.TextField(blank=True, default=""),
             history_user_getter=_label,
-            history_user_setter=_stamp,
         )
+        self._silent_fields, self._part_of = silent_fields, part_of
 
-    def get_history_user(self, instance: models.Model) -> Context | None:
-        """Return the running command's context, for ``_stamp``, instead of a user."""
-        return current_context()
+    def create_history_model(self, model: type[models.Model], inherited: bool) -> Any:  # noqa: FBT001  # simple-history calls it like this
+        """Return the history model, with what its triggers need to know beyond its columns."""
+        history = super().create_history_model(model, inherited)
+        history.silent_fields, history.part_of = self._silent_fields, self._part_of
+        return history
 
-    def get_change_reason_for_object(
-        self,
-        instance: models.Model,
-        history_type: str,
-        using: str | None,
-    ) -> str:
-        context = current_context()
-        return context.reason if context else ""
-
-    def create_historical_record(
-        self, instance: models.Model, history_type: str, using: str | None = None
-    ) -> None:
-        """Enqueue the row, to be sent with the command record, if a dispatch has a pipeline.
-
-        The database copies it from the changed row: building a model here took 70 µs more. A
-        deletion is written at once, while there is a row to copy. Simple-history's signals are not
-        sent: the history row does not exist yet, and they have no receivers.
-        """
-        context = current_context()
-        deferring = pipeline.deferring(using=using)
-        if context is None or deferring is None or history_type == _DELETED:
-            super().create_historical_record(instance, history_type, using=using)
-            return
-        facts = {
-            "history_date": timezone.now(),
-            "history_type": history_type,
-            "history_change_reason": context.reason,
-            "history_user_id": "",
-        }
-        copy = rows.copied(instance, into=_history_of(type(instance)), **facts, **_stamps(context))
-        deferring.enqueue(copy)
+    def finalize(self, sender: Any, **options: Any) -> None:
+        """Attach the history, without receivers of signals: the trigger of the table writes it."""
+        super().finalize(sender, **options)
+        signals.post_save.disconnect(self.post_save, sender=sender)
+        signals.post_delete.disconnect(self.post_delete, sender=sender)
+        signals.pre_delete.disconnect(self.pre_delete, sender=sender)
 
     def copy_fields(self, model: type[models.Model]) -> dict[str, Any]:
         """Return the fields without their indexes: history is read by object, with one index."""
@@ -120,15 +91,24 @@ class HistoricalRecords(StockHistoricalRecords):
         }
 
 
-@cache
-def _history_of(model: type[models.Model]) -> type[models.Model]:
-    """Return the history model, cached: the manager's descriptor builds a class each time."""
-    found: type[models.Model] = get_history_model_for_model(model)
-    return found
+def track_links(field: Any, *, part_of: str) -> None:
+    """Keep the history of a many-to-many field of a tracked model, in that of its table.
+
+    :param field: the attribute of the model class, such as ``Note.labels``.
+    :param part_of: the foreign key in its table to the tracked model, such as ``note``.
+    """
+    register(field.through, records_class=HistoricalRecords, part_of=part_of)
+
+
+def history_model(model: type[models.Model]) -> type[models.Model] | None:
+    """Return the model of the history that the database writes, or None if there is none."""
+    name = getattr(model._meta, "simple_history_manager_attribute", None)
+    history: Any = getattr(model, name).model if name else None
+    return history if history and issubclass(history, HistoryRow) else None
 
 
 def tracked_models(models_in_use: list[type[models.Model]]) -> list[type[models.Model]]:
-    """Return the models that only a command may change."""
+    """Return the models that only a command may change, also those with a history of their own."""
     return [
         model for model in models_in_use if hasattr(model._meta, "simple_history_manager_attribute")
     ]

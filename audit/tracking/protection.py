@@ -3,24 +3,22 @@
 ``manage.py migrate`` applies it after every run, so every new table is protected.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator
 from typing import Any
 
 from django.apps import apps
 from django.conf import settings
-from django.contrib.auth.models import Permission
-from django.contrib.contenttypes.models import ContentType
 from django.db import DEFAULT_DB_ALIAS, ProgrammingError, connections, models, transaction
-from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
-from django.db.models.expressions import RawSQL
-from psycopg import sql
 
-from audit.models.records import AppendOnly, Evidence, StreamHead
-from audit.tracking.history import tracked_models
+from audit.models.records import AppendOnly, Evidence
+from audit.tracking import privileges, triggers
+from audit.tracking.history import history_model, tracked_models
 
 GUARD = "audit_guard"
 APPEND_ONLY = "audit_append_only"
+NOT_EMPTIED = "audit_not_emptied"
+DIRECT = "audit_direct"
 # Created by a migration: they keep numbers from being invented.
 _OF_NUMBERS = (
     ("audit_streamhead", "audit_number_starts"),
@@ -29,50 +27,64 @@ _OF_NUMBERS = (
     ("audit_eventrecord", "audit_number_exists"),
     ("audit_epoch", "audit_number_is_next"),
 )
-# Rights of the serving role on what the migrating role owns.
-_SUPERFLUOUS = """
-    SELECT 'TEMPORARY ON DATABASE {}', datname FROM pg_database
-    WHERE datname = current_database() AND pg_has_role(datdba, 'USAGE')
-        AND has_database_privilege(%(role)s, oid, 'TEMPORARY')
-    UNION ALL
-    SELECT 'CREATE ON SCHEMA {}', nspname FROM pg_namespace
-    WHERE nspname = 'public' AND pg_has_role(nspowner, 'USAGE')
-        AND has_schema_privilege(%(role)s, oid, 'CREATE')
-"""
-# Never changed by the serving role, so that connections can cache the names of permissions.
-_WRITTEN_BY_MIGRATIONS = (Permission, ContentType)
-# Grant options are never wanted, so they need no exact name.
-_GRANTED = """
-    SELECT relname, CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, ARRAY(
-        SELECT privilege_type || CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END
-        FROM aclexplode(relacl) WHERE grantee = pg_roles.oid
-        UNION ALL SELECT privilege_type || ' ("' || attname || '")'
-        FROM pg_attribute, aclexplode(attacl)
-        WHERE attrelid = pg_class.oid AND grantee = pg_roles.oid
-    )
-    FROM pg_class, pg_roles WHERE rolname = %(role)s AND relname = ANY(%(names)s)
-        AND relnamespace = current_schema()::regnamespace
+# By a statement of a session, not by one of a trigger.
+_DIRECTLY = " WHEN (pg_trigger_depth() = 0)"
+_REFUSE_DIRECT = "audit_refuse_direct_history"
+# Later releases call their connections otherwise, because they leave history to the database.
+_EARLIER_SERVERS = """
+    SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+        AND usename = %s AND application_name = 'countersign')
 """
 
 
 def protect(*, using: str) -> None:
     """Attach the missing triggers, and correct the privileges of the serving role, as the owner.
 
-    What is right already is left alone: requests go on meanwhile.
+    What is right already is left alone: requests go on meanwhile. While a server of an earlier
+    release is connected, which writes history itself, it may continue to; a later run revokes that.
     """
     connection = connections[using]
-    present = set(connection.introspection.table_names())
-    in_use = [
-        model
-        for model in apps.get_models(include_auto_created=True)
-        if model._meta.db_table in present
-    ]
+    in_use = _in_use(set(connection.introspection.table_names()))
     with connection.cursor() as cursor:
-        for trigger in _missing_triggers(cursor, present):
+        is_tolerant = writes_directly(cursor) and _serves_earlier_release(cursor)
+        if _has_triggers_of_history(cursor):
+            triggers.create(cursor, triggers.outdated(cursor, is_tolerant=is_tolerant))
+        for trigger in _missing_triggers(cursor, in_use, is_tolerant=is_tolerant):
             cursor.execute(trigger)
         with transaction.atomic(using=using):
-            for statement in (*_corrected_privileges(cursor, in_use), *_revoked_rights(cursor)):
+            for statement in (
+                *privileges.corrected(cursor, in_use, may_write_history=writes_directly(cursor)),
+                *privileges.revoked_rights(cursor),
+            ):
                 cursor.execute(statement)
+
+
+def keep_history(*, using: str) -> None:
+    """Attach the missing triggers that write history, inside the transaction of a migration."""
+    connection = connections[using]
+    in_use = _in_use(set(connection.introspection.table_names()))
+    with connection.cursor() as cursor:
+        if not _has_triggers_of_history(cursor):
+            return
+        is_tolerant = writes_directly(cursor) and _serves_earlier_release(cursor)
+        triggers.create(cursor, triggers.outdated(cursor, is_tolerant=is_tolerant))
+        for trigger in _missing_triggers(cursor, in_use, is_tolerant=is_tolerant):
+            if triggers.TRACK in trigger:
+                cursor.execute(trigger)
+
+
+def update_functions(cursor: Any) -> None:
+    """Generate the functions again that a changed table made outdated, in the same transaction."""
+    if _has_triggers_of_history(cursor):
+        present = {table for table, name in present_triggers(cursor) if name == triggers.TRACK}
+        changed = triggers.outdated(cursor, is_tolerant=writes_directly(cursor))
+        triggers.create(cursor, (each for each in changed if each.table in present))
+
+
+def writes_directly(cursor: Any) -> bool:
+    """Return True if the serving role may write history itself, as in earlier releases."""
+    definitions = present_triggers(cursor).values()
+    return not any(each.endswith(f" {_REFUSE_DIRECT}()") for each in definitions)
 
 
 def is_migrated() -> bool:
@@ -96,6 +108,24 @@ def invalid_indexes(connection: Any) -> list[str]:
         return [name for (name,) in cursor.fetchall()]
 
 
+def _in_use(tables: Container[str]) -> list[type[models.Model]]:
+    every = apps.get_models(include_auto_created=True)
+    return [model for model in every if model._meta.db_table in tables]
+
+
+def _serves_earlier_release(cursor: Any) -> bool:
+    cursor.execute(_EARLIER_SERVERS, [settings.DATABASES["default"]["USER"]])
+    (is_connected,) = cursor.fetchone()
+    return bool(is_connected)
+
+
+def _has_triggers_of_history(cursor: Any) -> bool:
+    """Return True if the migration is applied that creates their common functions."""
+    cursor.execute("SELECT to_regproc(%s) IS NOT NULL", [_REFUSE_DIRECT])
+    (is_applied,) = cursor.fetchone()
+    return bool(is_applied)
+
+
 def guarded_tables() -> list[str]:
     """Return the tables that only a command may write."""
     in_use = apps.get_models(include_auto_created=True)
@@ -109,17 +139,41 @@ def append_only_tables() -> list[str]:
     return [model._meta.db_table for model in in_use if issubclass(model, AppendOnly)]
 
 
-def wanted_triggers() -> dict[tuple[str, str], str]:
+def wanted_triggers(*, is_tolerant: bool) -> dict[tuple[str, str], str]:
     """Return the definition of each trigger, as PostgreSQL writes it, by table and name."""
-    guard = "INSERT OR DELETE OR UPDATE OR TRUNCATE", "audit_require_command"
-    append_only = "DELETE OR UPDATE OR TRUNCATE", "audit_refuse_change"
-    wanted = [(table, GUARD, *guard) for table in guarded_tables()]
+    guard = "BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE"
+    append_only = "BEFORE DELETE OR UPDATE OR TRUNCATE", "STATEMENT", "audit_refuse_change"
+    wanted = [(table, GUARD, guard, each, "audit_require_command") for table, each in _guarded()]
     wanted += [(table, APPEND_ONLY, *append_only) for table in append_only_tables()]
     return {
-        (table, name): f"CREATE TRIGGER {name} BEFORE {operations} ON {table}"
-        f" FOR EACH STATEMENT EXECUTE FUNCTION {function}()"
-        for table, name, operations, function in wanted
+        (table, name): f"CREATE TRIGGER {name} {when} ON {table}"
+        f" FOR EACH {each} EXECUTE FUNCTION {function}()"
+        for table, name, when, each, function in (*wanted, *_of_history(is_tolerant=is_tolerant))
     }
+
+
+def _guarded() -> Iterator[tuple[str, str]]:
+    """Yield each guarded table; the guard of a tracked one counts for its history, too."""
+    followed = {_history_table(model) for model in triggers.written_models()}
+    for table in guarded_tables():
+        yield table, f"STATEMENT{_DIRECTLY}" if table in followed else "STATEMENT"
+
+
+def _history_table(model: type[models.Model]) -> str:
+    history = history_model(model)
+    return history._meta.db_table if history else ""
+
+
+def _of_history(*, is_tolerant: bool) -> Iterator[tuple[str, str, str, str, str]]:
+    direct = "audit_drop_direct_history" if is_tolerant else _REFUSE_DIRECT
+    for model in triggers.written_models():
+        table = model._meta.db_table
+        yield (
+            *(table, triggers.TRACK, "AFTER INSERT OR DELETE OR UPDATE", "ROW"),
+            triggers.function_name(table),
+        )
+        yield table, NOT_EMPTIED, "BEFORE TRUNCATE", "STATEMENT", "audit_refuse_truncate"
+        yield _history_table(model), DIRECT, "BEFORE INSERT", f"ROW{_DIRECTLY}", direct
 
 
 def present_triggers(cursor: Any) -> dict[tuple[str, str], str]:
@@ -134,76 +188,26 @@ def present_triggers(cursor: Any) -> dict[tuple[str, str], str]:
 
 
 def missing_triggers(cursor: Any) -> list[tuple[str, str]]:
-    """Return the table and name of each trigger that is missing, disabled or altered."""
-    found, wanted = present_triggers(cursor), wanted_triggers()
+    """Return the table and name of each trigger that is missing, disabled, altered or outdated."""
+    is_tolerant = writes_directly(cursor)
+    found, wanted = present_triggers(cursor), wanted_triggers(is_tolerant=is_tolerant)
     altered = [each for each, definition in wanted.items() if found.get(each) != definition]
-    return [*altered, *(each for each in _OF_NUMBERS if each not in found)]
+    outdated = triggers.outdated(cursor, is_tolerant=is_tolerant)
+    lagging = [(each.table, triggers.TRACK) for each in outdated]
+    return list(
+        dict.fromkeys([*altered, *lagging, *(each for each in _OF_NUMBERS if each not in found)])
+    )
 
 
-def _missing_triggers(cursor: Any, tables: set[str]) -> list[str]:
-    found = present_triggers(cursor)
+def _missing_triggers(
+    cursor: Any, in_use: list[type[models.Model]], *, is_tolerant: bool
+) -> list[str]:
+    found, tables = present_triggers(cursor), {model._meta.db_table for model in in_use}
+    has_history = _has_triggers_of_history(cursor)
     return [
         definition.replace("CREATE", "CREATE OR REPLACE", 1)
-        for (table, name), definition in wanted_triggers().items()
-        if table in tables and found.get((table, name)) != definition
-    ]
-
-
-def _corrected_privileges(cursor: Any, in_use: list[type[models.Model]]) -> Iterator[sql.Composed]:
-    """Yield the statements for each object on which the serving role has other privileges."""
-    role = settings.DATABASES["default"]["USER"]
-    if role == settings.DATABASES["owner"]["USER"]:
-        return
-    wanted = {"audit_position": ["USAGE"], "django_migrations": ["SELECT"]}
-    wanted |= {model._meta.db_table: _needed(model) for model in in_use}
-    cursor.execute(_GRANTED, {"role": role, "names": list(wanted)})
-    for name, kind, granted in cursor.fetchall():
-        if set(granted) != set(wanted[name]):
-            for change in (
-                "REVOKE ALL ON {} {} FROM {}",
-                f"GRANT {', '.join(wanted[name])} ON {{}} {{}} TO {{}}",
-            ):
-                yield sql.SQL(change).format(
-                    sql.SQL(kind), sql.Identifier(name), sql.Identifier(role)
-                )
-
-
-def _needed(model: type[models.Model]) -> list[str]:
-    if model in _WRITTEN_BY_MIGRATIONS:
-        return ["SELECT"]
-    if model is StreamHead:
-        return ["SELECT", "INSERT", 'UPDATE ("number")']
-    if issubclass(model, AppendOnly):
-        return ["SELECT", *(f'INSERT ("{column}")' for column in _given(model))]
-    return list(getattr(model, "privileges", ("SELECT", "INSERT", "UPDATE", "DELETE")))
-
-
-def _given(model: type[models.Model]) -> list[str]:
-    """Return the columns of rows that are written once, except those that the database generates.
-
-    With an invented position or transaction id, a row could hide others from readers of the log.
-    """
-    fields: Sequence[Any] = model._meta.concrete_fields
-    return [
-        field.column
-        for field in fields
-        if not isinstance(field, models.AutoField) and not isinstance(field.db_default, RawSQL)
-    ]
-
-
-def _revoked_rights(cursor: CursorWrapper) -> list[sql.Composed]:
-    """Return the statements that take away rights with which the serving role could add tables.
-
-    PUBLIC has TEMPORARY on a new database. A temporary table would take the place of the log's.
-    Only the owner of the database can revoke it; ``manage.py check --deploy`` reports what is left.
-    """
-    role = settings.DATABASES["default"]["USER"]
-    if role == settings.DATABASES["owner"]["USER"]:
-        return []
-    cursor.execute(_SUPERFLUOUS, {"role": role})
-    return [
-        sql.SQL(f"REVOKE {right} FROM PUBLIC, {{}}").format(
-            sql.Identifier(name), sql.Identifier(role)
-        )
-        for right, name in cursor.fetchall()
+        for (table, name), definition in wanted_triggers(is_tolerant=is_tolerant).items()
+        if table in tables
+        and found.get((table, name)) != definition
+        and (has_history or name in (GUARD, APPEND_ONLY))
     ]

@@ -78,14 +78,6 @@ def loaded(model: type[_Model], columns: Sequence[Any]) -> _Model:
     return model.from_db(DEFAULT_DB_ALIAS, names, values)
 
 
-def copied(instance: models.Model, *, into: type[models.Model], **values: Any) -> Call:
-    """Return the statement that copies a row into another table and sets these values.
-
-    It copies the columns that both tables have. The database generates the key.
-    """
-    return _call(_copy(type(instance), into, tuple(values)), (*values.values(), instance.pk))
-
-
 def claim(instance: models.Model) -> None:
     """Note that no other transaction can change this row, so that its save may be deferred."""
     _state(instance).locked_in = pipeline.deferring()
@@ -177,21 +169,6 @@ def _insertion(model: type[models.Model]) -> _Prepared:
     columns, places = ", ".join(map(_column, fields)), ", ".join(["%s"] * len(fields))
     sql = f"INSERT INTO {_table(model)} ({columns}) VALUES ({places}) RETURNING 1"  # noqa: S608  # as above
     return _Prepared(Statement(sql), fields)
-
-
-@cache
-def _copy(model: type[models.Model], into: type[models.Model], names: tuple[str, ...]) -> _Prepared:
-    given = [into._meta.get_field(name) for name in names]
-    ours = {field.column for field in model._meta.concrete_fields}
-    both = [_column(field) for field in into._meta.concrete_fields if field.column in ours]
-    columns = ", ".join([*both, *map(_column, given)])
-    values = ", ".join([*both, *(f"%s::{field.db_type(connection)}" for field in given)])
-    key = model._meta.pk
-    where = f"{_column(key)} = %s::{key.db_type(connection)}"
-    sql = (
-        f"INSERT INTO {_table(into)} ({columns}) SELECT {values} FROM {_table(model)} WHERE {where}"  # noqa: S608  # as above
-    )
-    return _Prepared(Statement(sql), (*given, key))
 
 
 @cache

@@ -209,7 +209,7 @@ def test_no_statement_deletes_evidence(table, waiting, ann, approve, owner):
     with pytest.raises(DatabaseError), connection.cursor() as cursor:
         cursor.execute(f"DELETE FROM {table}")
     # Nor does who owns the tables, even inside a command.
-    inside = "SELECT set_config('audit.command_id', 'x', true)"
+    inside = "SELECT set_config('audit.command_id', gen_random_uuid()::text, true)"
     with pytest.raises(psycopg.Error, match=r"cannot|append"):
         owner.execute(f"BEGIN; {inside}; DELETE FROM {table}; COMMIT")
     owner.execute("ROLLBACK")

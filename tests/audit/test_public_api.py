@@ -38,6 +38,7 @@ PUBLIC = {
         "State",
         "Subject",
         "SubjectOf",
+        "UNKNOWN",
         "WRITE",
         "actor_name",
         "carry_all_out",
@@ -76,6 +77,7 @@ PUBLIC = {
         "skeletons",
         "stream_number_sql",
         "subject",
+        "track_links",
         "upcasts",
     ],
     "audit.rest": [

@@ -1,18 +1,15 @@
 """axe-core, which finds accessibility problems on a page.
 
-It is installed from npm, in the version that package-lock.json pins by its hash, into a separate
-folder, and is never part of this repository.
+It is installed from npm: see tests/npm.py.
 """
 
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from playwright.sync_api import Page
 
-HOW_TO_GET_IT = "no npm here to install axe-core with: apt-get install npm"
-_PINNED = ("package.json", "package-lock.json")
+from tests import npm
+
 _RUN = """
 async () => {
     const found = await axe.run(document, {resultTypes: ["violations"]});
@@ -25,13 +22,9 @@ _GRAVE = ("serious", "critical")
 
 def installed(directory: Path) -> str | None:
     """Return the source of axe-core; None without npm to install it."""
-    source = directory / "node_modules" / "axe-core" / "axe.min.js"
-    if not source.exists():
-        npm = shutil.which("npm")
-        if npm is None:
-            return None
-        _install(npm, directory)
-    return source.read_text(encoding="utf-8")
+    if not npm.install(Path(__file__).parent, directory):
+        return None
+    return (directory / "node_modules/axe-core/axe.min.js").read_text(encoding="utf-8")
 
 
 def grave_violations(page: Page, source: str) -> list[str]:
@@ -44,11 +37,3 @@ def grave_violations(page: Page, source: str) -> list[str]:
         for each in found
         if each["impact"] in _GRAVE
     ]
-
-
-def _install(npm: str, directory: Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    for name in _PINNED:
-        shutil.copy(Path(__file__).parent / name, directory)
-    quiet = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error")
-    subprocess.run([npm, "ci", *quiet], cwd=directory, check=True, capture_output=True)

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.db import connections
 from playwright.sync_api import sync_playwright
 
+from tests import npm
 from tests.browser import axe, chromium
 from tests.browser.visitors import visiting
 
@@ -42,7 +43,7 @@ def axe_source():
     """axe-core, installed once for all runs."""
     source = axe.installed(Path(settings.DATA_DIR) / "axe")
     if source is None:
-        _go_without(axe.HOW_TO_GET_IT)
+        _go_without(npm.HOW_TO_GET_IT)
     return source
 
 

@@ -70,7 +70,8 @@ _COLUMNS = """
 """
 _INSERTABLE = """
     SELECT relname FROM pg_class
-    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+    -- No page shows boards.
+    WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND relname !~ '^boards_'
         AND has_any_column_privilege(oid, 'INSERT') ORDER BY 1
 """
 # A value of a unique column that no other row has.
@@ -150,7 +151,7 @@ def _insert(
     )
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('audit.command_id', 'x', true)")
+            cursor.execute("SELECT set_config('audit.command_id', gen_random_uuid()::text, true)")
             cursor.execute(
                 f'INSERT INTO "{table}" ({names})'
                 f' SELECT {values} FROM (SELECT * FROM "{table}" WHERE ctid = %s::tid) AS copied'

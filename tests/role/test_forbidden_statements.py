@@ -140,7 +140,7 @@ def protect_again():
 
 def _execute_inside_a_command(statement):
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('audit.command_id', 'x', true)")
+        cursor.execute("SELECT set_config('audit.command_id', gen_random_uuid()::text, true)")
         cursor.execute(statement)
 
 

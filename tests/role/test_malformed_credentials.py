@@ -65,7 +65,7 @@ def with_secret(api_key_id, created_at="2026-01-01+00", not_after="2100-01-01+00
     """Insert a secret of a key, and return it."""
     token = Token.generate()
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('audit.command_id', 'x', true)")
+        cursor.execute("SELECT set_config('audit.command_id', gen_random_uuid()::text, true)")
         cursor.execute(
             "INSERT INTO apikeys_apikeysecret (id, digest, created_at, not_after, api_key_id)"
             " VALUES (gen_random_uuid(), %s, %s, %s, %s)",

@@ -84,16 +84,12 @@ OLDER = (
 OTHERS = (
     *("audit_streamhead", "audit_epoch"),
     *("approvals_policy", "approvals_rule", "approvals_policyseal"),
-    *("approvals_historicalpolicy", "approvals_historicalrule"),
-    "approvals_historicalapprovalrequest",
     *("apikeys_apikey", "apikeys_apikeysecret", "apikeys_apikeyusage", "apikeys_pickup"),
     *("apikeys_customer", "apikeys_membership", "apikeys_allowance", "apikeys_keyname"),
-    *("apikeys_historicalapikey", "apikeys_historicalapikeysecret", "apikeys_historicalpickup"),
-    *("apikeys_historicalcustomer", "apikeys_historicalmembership"),
     *("auth_user", "auth_user_groups", "auth_user_user_permissions"),
     *("auth_group", "auth_group_permissions"),
     *("django_admin_log", "django_session"),
-    *("notes_note", "notes_historicalnote"),
+    "notes_note",
 )
 
 

@@ -13,7 +13,12 @@ from django.db import OperationalError, connections
 from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
-from audit.tracking.protection import invalid_indexes, protect
+from audit.tracking.protection import (
+    invalid_indexes,
+    protect,
+    update_functions,
+    writes_directly,
+)
 
 TRIES = 600
 PAUSE_SECONDS = 1.0
@@ -23,6 +28,10 @@ _WAIT_BRIEFLY, _WAIT = "SET lock_timeout = '200ms'", "SET lock_timeout = 0"
 _ADVISORY_LOCK = 0x6D696772
 _INDEX_BUILD = re.compile(
     r"\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(\"?\w+\"?)\s", re.IGNORECASE
+)
+_EARLIER_RELEASE = (
+    "Servers of an earlier release are connected, which write history themselves. Once they have "
+    "stopped, run migrate again: it revokes that right."
 )
 _LEFT_BY_REINDEX = re.compile(r"_cc(new|old)\d*$")
 
@@ -44,11 +53,37 @@ class Command(MigrateCommand):
             super().handle(*args, **options)
             return
         connection = connections[options["database"]]
-        with _running_alone(connection), connection.execute_wrapper(_execute):
+        with (
+            _running_alone(connection),
+            connection.execute_wrapper(_execute),
+            _history_kept(connection),
+        ):
             # A migration in a transaction can only be repeated as a whole.
             _until_unlocked(partial(super().handle, *args, **options))
             _rebuild_invalid_indexes(connection)
             protect(using=options["database"])
+            with connection.cursor() as cursor:
+                if writes_directly(cursor):
+                    self.stdout.write(_EARLIER_RELEASE)
+
+
+@contextmanager
+def _history_kept(connection: Any) -> Iterator[None]:
+    """Commit each migration together with the functions that its changes of tables require."""
+    stock: Any = connection.SchemaEditorClass
+
+    class SchemaEditor(stock):  # type: ignore[misc]  # the class of the database in use
+        def __exit__(self, *error: object) -> None:
+            if error == (None, None, None) and connection.in_atomic_block:
+                with connection.cursor() as cursor:
+                    update_functions(cursor)
+            super().__exit__(*error)
+
+    connection.SchemaEditorClass = SchemaEditor
+    try:
+        yield
+    finally:
+        del connection.SchemaEditorClass
 
 
 @contextmanager

@@ -1,11 +1,11 @@
 """The overview page: figures of the last thirty days, each with a link to what it counts."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet, TextField, Value
+from django.db.models.functions import Cast
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -29,6 +29,7 @@ from audit.pages.labels import span
 from audit.pages.lines import bare_lines
 from audit.pages.linked_rows import search_url
 from audit.pages.overview.approval_times import held
+from audit.pages.overview.drift import last_drift
 from audit.pages.times import written
 from audit.subjects import types
 from audit.subjects.names import labels
@@ -38,7 +39,7 @@ DAYS = 30
 _USUAL_AGE = timedelta(seconds=5)
 _MOST_BY_ACTORS = 1_000
 _MOST_ACTORS = 8
-_MOST_OUTSIDE = 5
+_MOST_OUTSIDE, _MOST_OUTSIDE_READ = 5, 50
 _MOST_REVISIONS = 1_000
 
 
@@ -78,6 +79,7 @@ def _figures(reader: Actor) -> dict[str, Any]:
         "held_url": _url(since=criteria.since, status=Status.POSTPONED),
         "most_active": _most_active(criteria),
         "outside": _outside(criteria, reader=reader),
+        "drift": last_drift(reader),
         "writers": [] if reader.is_confined else _slow_writers(),
     }
 
@@ -131,37 +133,46 @@ def _newest_by_actor(criteria: Criteria) -> list[tuple[Any, ...]]:
 def _outside(criteria: Criteria, *, reader: Actor) -> dict[str, Any]:
     """Return the direct database changes, logged and unlogged."""
     message_type = ChangeOutsideCommand.message_type
-    page = read_page(replace(criteria, message_type=message_type), size=_MOST_OUTSIDE)
+    page = read_page(replace(criteria, message_type=message_type), size=_MOST_OUTSIDE_READ)
+    # One that changed rows of several tenants has a record for each of them.
+    changes = {each.causation_id or each.command_id: each for each in reversed(page.records)}
+    newest = sorted(changes.values(), key=lambda each: each.position, reverse=True)
     return {
-        "lines": bare_lines(page.records, actor=reader),
+        "lines": bare_lines(newest[:_MOST_OUTSIDE], actor=reader),
         "url": _url(since=criteria.since, message_type=message_type),
         "unlogged": _unlogged(reader),
+        "is_partial": reader.is_confined,
+        "newest": f"{_MOST_REVISIONS:,}",
     }
 
 
 def _unlogged(reader: Actor) -> list[UnloggedChange]:
-    """Return unlogged changes among the newest changes of subjects of each type."""
-    found = [
-        (Subject(subject_type.name, str(key)), at)
-        for subject_type in types.subject_types()
-        for key, at in _unlogged_rows(subject_type, reader)
-    ]
+    """Return unlogged changes among the newest changes of subjects of each type: one query."""
+    by_type = [_unlogged_rows(each, reader) for each in types.subject_types()]
+    rows = [each for each in by_type if each is not None]
+    read = rows[0].union(*rows[1:], all=True) if rows else []
+    found = [(Subject(name, key), at) for name, key, at in read]
     names = labels((subject for subject, _ in found), actor=reader)
     unlogged = [UnloggedChange(subject, names[subject], at) for subject, at in found]
     return sorted(unlogged, key=lambda change: change.at, reverse=True)
 
 
-def _unlogged_rows(subject_type: SubjectType, reader: Actor) -> Iterator[tuple[Any, datetime]]:
+def _unlogged_rows(subject_type: SubjectType, reader: Actor) -> QuerySet[Any, Any] | None:
     history = history_of(subject_type.model)
     field = subject_type.tenant_field
     if history is None or (field is None and reader.is_confined):
-        return
+        return None
     newest = history.order_by("-history_id").values("history_id")[:_MOST_REVISIONS]
     logged = CommandRecord.objects.filter(command_id=OuterRef("history_command_id"))
     rows = history.filter(history_id__in=newest).exclude(Exists(logged))
     rows = reader.confine(rows, field) if field else rows
-    key = subject_type.model._meta.pk.attname
-    yield from rows.values_list(key, "history_date").order_by("-history_id")[:_MOST_OUTSIDE]
+    named = {
+        "of": Value(subject_type.name),
+        "key": Cast(subject_type.model._meta.pk.attname, TextField()),
+    }
+    found = rows.annotate(**named).order_by("-history_id")
+    listed: QuerySet[Any, Any] = found.values_list("of", "key", "history_date")
+    return listed[:_MOST_OUTSIDE]
 
 
 def _links_to(**asked: str) -> LinksTo:

@@ -20,7 +20,7 @@ from audit.subjects.names import found
 
 MOST_COMMANDS = 500
 MOST_DRAWN = 80
-# History rows have times of the web server, events those of the database.
+# Commands have times of the web server, history rows those of the database.
 _CLOCKS_DIFFER_BY = timedelta(minutes=1)
 _COUNTED = {"command": "attempts", "event": "events", "change": "history rows"}
 

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.core.exceptions import ValidationError
 from django.db.models import Model, Q, QuerySet
 
 from audit.messages.classes import Subject
-from audit.messages.values import codec, stored_numbers
+from audit.messages.values import stored_numbers
 from audit.models.records import EventRecord
 from audit.pages.changes import history_of, names_of, shown_value
 from audit.subjects import types
-from audit.tracking.folding import Folded, fold
+from audit.tracking.folding import Folded, fold, plain_value
 
 MOST_FOLDED = 20_000
 
@@ -69,8 +68,8 @@ def _as_of(
 ) -> tuple[Any, QuerySet[EventRecord]]:
     """Return the history row and the events as of a time.
 
-    A command writes its history row milliseconds before its event, by another clock, but both
-    become visible together, when it commits. So a state with one of them has both.
+    A history row has a time some milliseconds before its event, but both become visible together,
+    when the command commits. So a state with one of them has both.
     """
     if at is None:
         return rows.last(), events
@@ -85,7 +84,7 @@ def _values(columns: dict[str, Any], row: Any, folded: Folded, current: Any) -> 
     """Yield the values by history row and events, compared with those of the ``current`` row."""
     compared = {name: each for name, each in columns.items() if not each.primary_key}
     by_events = {
-        name: _plain(compared[name], value)
+        name: plain_value(compared[name], value)
         for name, value in folded.state.items()
         if name in compared
     }
@@ -101,11 +100,3 @@ def _values(columns: dict[str, Any], row: Any, folded: Folded, current: Any) -> 
             agrees=by_events.get(name, by_history[name]) == stored_numbers(by_history[name]),
             in_row=shown_value(column, in_row, names) if in_row != by_history[name] else None,
         )
-
-
-def _plain(column: Any, value: Any) -> Any:
-    """Return a value of an event in the form that rows have it in, with lists instead of tuples."""
-    try:
-        return stored_numbers(codec(Any).dump(column.to_python(value)))
-    except ValidationError:
-        return value

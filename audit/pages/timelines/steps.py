@@ -106,7 +106,7 @@ def in_depth(steps: Sequence[Step], *, depth: int = 0) -> Iterator[Step]:
 def _by_attempt(
     lines: Sequence[Line], revisions: dict[Subject, list[Revision]]
 ) -> dict[int, list[Step]]:
-    """Return the history rows that each attempt wrote: those during it, by the same clock."""
+    """Return the history rows that each attempt wrote."""
     attempts: defaultdict[UUID | None, list[Line]] = defaultdict(list)
     for line in lines:
         attempts[line.record.command_id].append(line)
@@ -114,9 +114,17 @@ def _by_attempt(
     for subject, found in revisions.items():
         for each in found:
             for line in attempts[each.command_id]:
-                if line.at <= each.at <= line.at + line.record.duration:
+                if _has_written(line.record, each):
                     changed[line.record.position].append(_change(subject, each))
     return changed
+
+
+def _has_written(record: CommandRecord, revision: Revision) -> bool:
+    attempt = revision.row.history_attempt
+    if attempt is not None:
+        return bool(attempt == record.attempt)
+    # An older row: it was written during the attempt, by the same clock.
+    return record.received_at <= revision.at <= record.received_at + record.duration
 
 
 def _command(line: Line, changed: dict[int, list[Step]]) -> Step:

@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Model, Q, QuerySet
 
 from audit.actors.actors import Actor
+from audit.log.commands import ChangeOutsideCommand
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.pages.changes import Revision, history_of, revisions
@@ -59,7 +60,7 @@ def timeline(
     page = _Page(records, older, before, start, end=_received_at(before) if before else None)
     revised = _revisions(page, instance) if instance else []
     known = {subject: instance} if instance else {}
-    entries = _entries(page, revised, known=known, actor=actor)
+    entries = _entries(page, revised, about=subject, known=known, actor=actor)
     return {
         "subject": subject,
         "label": label_of(instance) if instance else labels([subject], actor=actor)[subject],
@@ -98,7 +99,12 @@ def of_cases_about(
 
 
 def _entries(
-    page: _Page, revised: Sequence[Revision], *, known: Mapping[Subject, Model], actor: Actor
+    page: _Page,
+    revised: Sequence[Revision],
+    *,
+    about: Subject,
+    known: Mapping[Subject, Model],
+    actor: Actor,
 ) -> list[Entry]:
     """Return the lines of a page with their changes, and the unlogged changes.
 
@@ -106,19 +112,29 @@ def _entries(
     database changes: users who see the subject may see who changed it.
     """
     changed: defaultdict[UUID | None, list[Revision]] = defaultdict(list)
+    recorded_by = _parts_of_direct_changes(page)
     for revision in revised:
-        changed[revision.command_id].append(revision)
+        changed[recorded_by.get(revision.command_id, revision.command_id)].append(revision)
     others = changed.keys() - {each.command_id for each in page.records}
     named = [command_id for command_id in others if command_id]
     found = list(CommandRecord.objects.filter(command_id__in=named)) if named else []
     by_others = [record for record in found if page.has(record)]
-    lines = full_lines([*page.records, *by_others], actor=actor, known=known)
+    lines = full_lines([*page.records, *by_others], actor=actor, known=known, about=about)
     for line in lines:
         if line.record.status == Status.SUCCEEDED:
             made = changed.get(line.record.command_id, [])
             line.changes = [change for revision in made for change in revision.changes]
     unknown = others - {record.command_id for record in found}
     return [*in_order(arrange(lines)), *_unlogged(page, revised, unknown)]
+
+
+def _parts_of_direct_changes(page: _Page) -> dict[UUID | None, UUID]:
+    """Return, for direct changes of several tenants, the record that the reader may see."""
+    return {
+        record.causation_id: record.command_id
+        for record in page.records
+        if record.message_type == ChangeOutsideCommand.message_type and record.causation_id
+    }
 
 
 def _revisions(page: _Page, instance: Model) -> list[Revision]:

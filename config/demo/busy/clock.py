@@ -1,8 +1,8 @@
 """A clock that can be set back, for this process and its own database session only.
 
 The product has no way to do this, on purpose. In Python, Django's clock is replaced. In the
-database, a schema before pg_catalog in the search path has clocks that run behind; only the owner
-can create one.
+database, a schema before pg_catalog in the search path has clocks that run behind, also for the
+functions that write history; only the owner can create one.
 """
 
 from collections.abc import Iterator
@@ -15,14 +15,27 @@ from django.db import connection, connections
 from django.utils import timezone
 
 _SCHEMA = "demo_clock"
+# Of this session; others have none.
+_OFFSET = "coalesce(pg_catalog.current_setting('demo.offset', true), '0')::interval"
 _MAKE = f"""
     DROP SCHEMA IF EXISTS {_SCHEMA} CASCADE;
     CREATE SCHEMA {_SCHEMA};
     CREATE FUNCTION {_SCHEMA}.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE RETURN
-        pg_catalog.clock_timestamp() + pg_catalog.current_setting('demo.offset')::interval;
+        pg_catalog.clock_timestamp() + {_OFFSET};
     CREATE FUNCTION {_SCHEMA}.now() RETURNS timestamptz LANGUAGE sql STABLE RETURN
-        pg_catalog.now() + pg_catalog.current_setting('demo.offset')::interval;
+        pg_catalog.now() + {_OFFSET};
     GRANT USAGE ON SCHEMA {_SCHEMA} TO PUBLIC;
+"""
+_SET_PATH = """
+    DO $$
+    DECLARE
+        name text;
+    BEGIN
+        FOR name IN SELECT oid::regprocedure FROM pg_proc WHERE starts_with(proname, 'audit_track_')
+        LOOP
+            EXECUTE 'ALTER FUNCTION ' || name || ' SET search_path = {}pg_catalog, pg_temp';
+        END LOOP;
+    END $$
 """
 # In one statement, because a connection that is reopened after an error has none of these settings.
 # A server crash may lose the last commits: the demo can be played again.
@@ -36,6 +49,7 @@ _TURN = f"""
 def clock_set_back(moment: datetime) -> Iterator[None]:
     """Set the clock back to a time; restore the real time at the end."""
     _execute_as_owner(_MAKE)
+    _execute_as_owner(_SET_PATH.format(f"{_SCHEMA}, "))
     vars(timezone)["datetime"] = _Turned
     try:
         _turn_to(moment)
@@ -43,6 +57,7 @@ def clock_set_back(moment: datetime) -> Iterator[None]:
     finally:
         vars(timezone)["datetime"] = datetime
         execute("RESET search_path; RESET synchronous_commit")
+        _execute_as_owner(_SET_PATH.format(""))
         _execute_as_owner(f"DROP SCHEMA {_SCHEMA} CASCADE")
 
 

@@ -149,11 +149,11 @@ def test_the_pages_of_both_requests_link_to_each_other(
 
 
 def test_the_resources_of_both_requests_refer_to_each_other(
-    client, disable, first_key, other_key, ann, browser
+    client, rotate, first_key, other_key, ann, browser
 ):
-    old = request_of(disable())
+    old = request_of(rotate())
     completed(to(switch_off, first_key.id))
-    new = request_of(disable())
+    new = request_of(rotate())
 
     shown = {each.pk: browser(ann).get(address(each)).json() for each in (old, new)}
 

@@ -118,14 +118,19 @@ def test_a_generated_client_manages_a_key_from_creation_to_deletion(generated, f
         made = of(keys, "create_api_key").sync(
             client=client, body=models.CreateApiKeyInput(name="made by a client")
         )
-        disabled = of(keys, "disable_api_key").sync(made.id, client=client)
+        reason = models.CommandInput(reason="Größe: 不要")
+        tried = of(keys, "disable_api_key").sync(made.id, client=client, dry_run=True)
+        disabled = of(keys, "disable_api_key").sync(made.id, client=client, body=reason)
         shown = of(keys, "retrieve_api_key").sync(made.id, client=client)
         again = of(keys, "disable_api_key").sync(made.id, client=client)
         listed = of(keys, "list_api_keys").sync(client=client, limit=1, fields="id,name")
+        deleted = of(keys, "delete_api_key").sync(made.id, client=client, body=reason)
 
     assert isinstance(made, models.ApiKeyWithSecret)
     assert made.secret.startswith("cs_live_")
+    assert isinstance(tried, models.DryRun)
     assert disabled.state == shown.state == "disabled"
+    assert deleted.state == "deleted"
     assert again == disabled
     assert [key.name for key in listed.results] == ["made by a client"]
 

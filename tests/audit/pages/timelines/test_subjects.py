@@ -12,18 +12,20 @@ from apikeys.commands import (
     DeleteApiKey,
     DisableApiKey,
     EnableApiKey,
+    PickUpSecret,
     RotateApiKey,
     UpdateApiKey,
 )
 from apikeys.models import ApiKey
+from apikeys.models.refusals import NothingToPickUp
 from approvals.decisions.commands import Approve, Deny
 from approvals.models.refusals import OwnRequest
-from audit.messages.exceptions import Conflict
 from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
 from audit.pages.timelines import point_in_time, subjects
 from tests.audit.reading import headlines, queries, story_of
 from tests.conftest import create_key
+from tests.tampering import without_triggers
 
 DISAGREE = "Its events, history and row do not match."
 SPRING = datetime(2027, 3, 20, tzinfo=UTC)
@@ -36,14 +38,13 @@ def value(content, field):
 
 
 def change_by_hand(key_id, **fields):
-    """Change a key with its history, under a command id, but by no command."""
+    """Change a key under a command id, but by no command."""
     with transaction.atomic():
         with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('audit.command_id', 'none', true)")
-        key = ApiKey.objects.get(pk=key_id)
-        for name, new in fields.items():
-            setattr(key, name, new)
-        key.save()
+            made_up = str(uuid7())
+            cursor.execute("SELECT set_config('audit.command_id', %s, true)", [made_up])
+        ApiKey.objects.filter(pk=key_id).update(**fields)
+    return made_up
 
 
 def test_a_timeline_has_everything_in_order(disabled, first_key, dana, act, read):
@@ -87,8 +88,8 @@ def test_a_timeline_includes_unsuccessful_attempts(asked, dana, ann, act, read):
         act(dana, Approve(approval_request_id=asked.pk, digest=asked.digest))
     denial = Deny(approval_request_id=asked.pk, digest=asked.digest)
     act(ann, denial, reason="Still in use")
-    with pytest.raises(Conflict):
-        act(dana, EnableApiKey(api_key_id=UUID(asked.subject_id)))
+    with pytest.raises(NothingToPickUp):
+        act(dana, PickUpSecret(api_key_id=UUID(asked.subject_id)))
 
     content = read(story_of(asked.subject_id))
 
@@ -98,11 +99,11 @@ def test_a_timeline_includes_unsuccessful_attempts(asked, dana, ann, act, read):
         "Approve: refused",
         "Denied",
         "Disable API key: not executed",
-        "Enable API key: refused",
+        "Pick up secret: refused",
     ]
     assert "You or a key of yours requested this" in content
     assert "ended by ann&#x27;s “Deny”" in content
-    assert "is already enabled." in content
+    assert "has no secret to pick up." in content
 
 
 def test_a_timeline_includes_direct_database_changes(first_key, read):
@@ -113,7 +114,7 @@ def test_a_timeline_includes_direct_database_changes(first_key, read):
 
     content = read(story_of(first_key.id))
 
-    assert headlines(content)[1:] == ["Change outside command: succeeded"]
+    assert headlines(content)[1:] == ["Changed directly"]
     assert "Renamed, ticket OPS-9" in content
     assert '<span class="field">name</span> <del>first</del> → <ins>renamed</ins>' in content
 
@@ -158,21 +159,29 @@ def test_a_story_marks_what_was_changed_outside_every_other_command(first_key, r
     content = read(story_of(first_key.id))
 
     assert "1 change on this page was made directly in the database." in content
-    line = content.split("Change outside command: succeeded")[1].split("</article>")[0]
+    line = content.split(">Changed directly")[1].split("</article>")[0]
     assert "direct database change" in line
 
 
-def test_the_record_of_a_change_by_hand_is_no_link_for_who_may_not_see_it(first_key, read):
+def test_of_a_direct_change_of_two_customers_a_reader_of_one_sees_that_part(
+    first_key, acme, globex, gus, read
+):
+    other = create_key(gus, globex, name="other")
     with outside_command("Renamed, ticket OPS-9"):
-        key = ApiKey.objects.get()
-        key.name = "renamed"
-        key.save()
+        ApiKey.objects.update(description="renamed")
 
     content = read(story_of(first_key.id))
 
-    record = CommandRecord.objects.get(channel="outside")
-    assert record.tenant == ""
-    assert str(record.command_id) not in content
+    by_tenant = {each.tenant: each for each in CommandRecord.objects.filter(channel="outside")}
+    whole, ours, theirs = (by_tenant[tenant] for tenant in ("", str(acme.pk), str(globex.pk)))
+    assert headlines(content)[1:] == ["Changed directly"]
+    assert f"/audit/commands/{ours.command_id}" in content
+    assert '<span class="field">description</span>' in content
+    assert str(whole.command_id) not in content
+    assert str(theirs.command_id) not in content
+    assert whole.data["subjects"] == sorted(f"api-key:{each.id}" for each in (first_key, other))
+    assert ours.data == {"subjects": [f"api-key:{first_key.id}"], "tenants": [str(acme.pk)]}
+    assert {ours.causation_id, theirs.causation_id} == {whole.command_id}
 
 
 def test_a_story_marks_what_no_command_on_record_changed(first_key, act, dana, read):
@@ -192,18 +201,8 @@ def test_a_story_marks_what_no_command_on_record_changed(first_key, act, dana, r
     assert DISAGREE in content
 
 
-def test_a_change_under_the_id_of_no_command_is_marked_as_well(first_key, read, owner):
-    made_up = uuid7()
-    change_by_hand(first_key.id, name="renamed")
-    with owner.transaction():
-        owner.execute("SELECT set_config('audit.command_id', 'none', true)")
-        owner.execute(
-            "INSERT INTO apikeys_historicalapikey SELECT (jsonb_populate_record(h,"
-            " jsonb_build_object('history_id', history_id + 1000, 'name', 'again',"
-            " 'history_command_id', %s::text))).*"
-            " FROM apikeys_historicalapikey AS h ORDER BY history_id DESC LIMIT 1",
-            [str(made_up)],
-        )
+def test_a_change_under_the_id_of_no_command_is_marked_as_well(first_key, read):
+    made_up = change_by_hand(first_key.id, name="renamed")
 
     content = read(story_of(first_key.id))
 
@@ -313,10 +312,7 @@ def test_an_invalid_time_is_an_error_of_the_form(first_key, read, at):
 
 
 def test_history_that_no_event_tells_of_is_shown_loud(first_key, read):
-    with outside_command("Disabled by hand"):
-        key = ApiKey.objects.get()
-        key.is_enabled = False
-        key.save()
+    change_by_hand(first_key.id, is_enabled=False)
 
     content = read(story_of(first_key.id))
 
@@ -324,9 +320,9 @@ def test_history_that_no_event_tells_of_is_shown_loud(first_key, read):
     assert value(content, "is enabled") == ["no", "yes"]
 
 
-def test_a_row_that_its_history_does_not_tell_of_is_shown_loud(first_key, read):
-    with outside_command("Past its history"):
-        ApiKey.objects.update(name="hidden")
+def test_a_row_that_its_history_does_not_tell_of_is_shown_loud(first_key, read, owner):
+    with without_triggers(owner, "apikeys_apikey"):
+        owner.execute("UPDATE apikeys_apikey SET name = 'hidden'")
 
     content = read(story_of(first_key.id))
 

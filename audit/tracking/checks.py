@@ -1,0 +1,64 @@
+"""System checks of history: the database writes it, of every tracked model and of its links."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import apps
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's
+from django.db import connections
+
+from audit.tracking.history import history_model, tracked_models
+from audit.tracking.protection import is_migrated, writes_directly
+from audit.tracking.triggers import written_models
+
+
+@register()
+def check_history(**_: Any) -> list[CheckMessage]:
+    """Check that the database writes the history of each tracked model and of its links."""
+    return [*_written_by_application(), *_links_without_history(), *_of_several_tables()]
+
+
+@register(Tags.database, deploy=True)
+def check_direct_history(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check that the serving role may no longer write history itself."""
+    if not databases or "default" not in databases or not is_migrated():
+        return []
+    with connections["default"].cursor() as cursor:
+        if not writes_directly(cursor):
+            return []
+    message = "The serving role may still write history itself, as servers of earlier releases do."
+    hint = "Run manage.py migrate again once these have stopped."
+    return [Warning(message, hint=hint, id="audit.W002")]
+
+
+def _written_by_application() -> Iterator[CheckMessage]:
+    for model in tracked_models(apps.get_models(include_auto_created=True)):
+        if not history_model(model):
+            yield Warning(
+                f"The application writes the history of {model._meta.label}, not the database.",
+                hint="Use audit.domain.HistoricalRecords instead of that of simple-history.",
+                id="audit.W003",
+            )
+
+
+def _links_without_history() -> Iterator[CheckMessage]:
+    for model in written_models():
+        for field in model._meta.local_many_to_many:
+            through: Any = field.remote_field.through
+            if not history_model(through):
+                name = f"{model.__name__}.{field.name}"
+                yield Error(
+                    f"The links of {name} have no history.",
+                    hint=f"Add audit.domain.track_links({name}, part_of=…) below the models.",
+                    id="audit.E016",
+                )
+
+
+def _of_several_tables() -> Iterator[CheckMessage]:
+    for model in written_models():
+        if model._meta.parents:
+            yield Error(
+                f"{model._meta.label} has columns in the table of its parent.",
+                hint="Use a one-to-one field instead of multi-table inheritance.",
+                id="audit.E017",
+            )
