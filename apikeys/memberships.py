@@ -19,7 +19,7 @@ def tenants_of_user(user: Any) -> dict[str, str] | None:
     """Return ids and names of the tenants whose data the user may see; None for all tenants."""
     if user.has_perm(_EVERY_TENANT):
         return None
-    return dict(_CUSTOMERS.rows({"user": user.pk}))
+    return dict(_CUSTOMERS.logged_rows({"user": user.pk}))
 
 
 def sees_tenant_sql(*, user: str, tenant: str) -> str:

@@ -48,7 +48,7 @@ def test_an_auditor_needs_few_clicks(at_iris, disabled, axe_source):
     page = at_iris.page
 
     # 1. Find the commands on a key by its name: one click.
-    page.get_by_label("Search", exact=True).fill("first")
+    page.get_by_role("textbox", name="Search").fill("first")
     at_iris.click("button", "^Search$")
     page.get_by_text("Searched for").wait_for()
     assert at_iris.clicks == 1
