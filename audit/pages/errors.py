@@ -13,7 +13,7 @@ from django.views import defaults
 from django.views.decorators.csrf import requires_csrf_token
 
 from audit.entry.requests import request_id_of
-from audit.rest.exception_handlers import Problem, for_api
+from audit.rest.exception_handlers import Problem, for_api, is_of_api, response_of
 
 
 @requires_csrf_token
@@ -36,19 +36,18 @@ def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Return the response for an outage or an unexpected error, without details of it."""
     # Django calls this in the except block of the error.
-    error = sys.exception()
-    problem = Problem(error)
-    is_outage = problem.status == HTTPStatus.SERVICE_UNAVAILABLE
-    status = problem.status if is_outage else HTTPStatus.INTERNAL_SERVER_ERROR
-    known = error if is_outage and isinstance(error, Exception) else None
-    return for_api(request, known) or _page_without_queries(
-        request, status, headers=problem.headers if is_outage else {}
-    )
+    request_id = request_id_of(request)
+    problem = Problem(sys.exception(), request_id=request_id)
+    if problem.status != HTTPStatus.SERVICE_UNAVAILABLE:
+        problem = Problem(None, request_id=request_id)
+    if is_of_api(request):
+        return response_of(problem, path=request.path)
+    return _page_without_queries(request, problem.status, headers=problem.headers)
 
 
 def method_not_allowed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Return a page in place of Django's empty response; below /api/, the response itself."""
-    if for_api(request, Http404()):
+    if is_of_api(request):
         return response
     page = _page(request, HTTPStatus.METHOD_NOT_ALLOWED)
     page.headers["Allow"] = response.headers["Allow"]

@@ -195,16 +195,25 @@ def _field_problem(error: FieldError) -> FieldProblem:
     return cast(FieldProblem, {place.value: pointed, "code": code, "detail": detail})
 
 
-def for_api(request: HttpRequest, error: Exception | None) -> HttpResponse | None:
+def is_of_api(request: HttpRequest) -> bool:
+    """Return True for a URL of the API, False for a page."""
+    return request.path.startswith("/api/")
+
+
+def for_api(request: HttpRequest, error: Exception) -> HttpResponse | None:
     """Return the response for a URL of the API; None for a page."""
-    if not request.path.startswith("/api/"):
+    if not is_of_api(request):
         return None
     return response_to(request.path, error, request_id=request_id_of(request))
 
 
-def response_to(path: str, error: BaseException | None, *, request_id: str) -> HttpResponse:
+def response_to(path: str, error: BaseException, *, request_id: str) -> HttpResponse:
     """Return the response for an error outside a view, in the format of the path's version."""
-    problem = Problem(error, request_id=request_id)
+    return response_of(Problem(error, request_id=request_id), path=path)
+
+
+def response_of(problem: Problem, *, path: str) -> HttpResponse:
+    """Return the response for a problem outside a view, in the format of the path's version."""
     if path.startswith("/api/v1/"):
         problem.keep_to_version_1()
         return JsonResponse(problem.plain(), status=problem.status, headers=problem.headers)

@@ -100,10 +100,9 @@ class Export:
                 sent = rows
             is_complete = True
         finally:
-            if not is_complete:
-                # The cause may be that the connection has ended: this closes it if so.
-                connection.errors_occurred = True
-                connection.close_if_unusable_or_obsolete()
+            # The connection may have ended, with the export or while the client read it.
+            connection.errors_occurred = True
+            connection.close_if_unusable_or_obsolete()
             command = EndExport(
                 export_id=self.command.export_id,
                 rows=sent,

@@ -67,6 +67,7 @@ def refuses(command, context, kind):
     assert (record.status, record.error_code) == ("refused", kind.code)
     after = (list(User.objects.values()), list(Group.objects.values()), EventRecord.objects.count())
     assert after == before
+    return [(each.field, each.code) for each in refusal.value.errors]
 
 
 def test_a_new_person_sets_a_password_through_a_link_that_works_once(manager, context_of):
@@ -84,7 +85,9 @@ def test_a_new_person_sets_a_password_through_a_link_that_works_once(manager, co
     done = browser.post(form.request["PATH_INFO"], passwords, follow=True)
     assert done.status_code == 200
     assert Client().login(username="nora", password=PASSWORD)
-    assert not Client().get(path, follow=True).context["validlink"]
+    used = Client().get(path, follow=True)
+    assert not used.context["validlink"]
+    assert "Ask an administrator for another one." in used.content.decode()
 
 
 def test_the_link_is_nowhere_on_record(manager, context_of):
@@ -126,7 +129,9 @@ def test_no_link_is_sent_to_nowhere(dana, manager, context_of):
 
 @pytest.mark.parametrize("username", ["", "dana", "two words", "x" * 151])
 def test_a_name_that_will_not_do_is_refused(username, dana, manager, context_of):
-    refuses(CreateUser(username=username), context_of(manager), Invalid)
+    errors = refuses(CreateUser(username=username), context_of(manager), Invalid)
+
+    assert errors == [("username", "invalid")]
 
 
 def test_no_command_on_people_carries_a_secret():
@@ -196,12 +201,13 @@ def test_permissions_of_people_and_groups_come_and_go(dana, chess, manager, cont
 def test_a_permission_that_is_not_there_is_refused(dana, manager, context_of):
     command = GrantPermission(user_id=dana.pk, permission="apikeys.fly")
 
-    refuses(command, context_of(manager), Invalid)
+    assert refuses(command, context_of(manager), Invalid) == [("permission", "unknown")]
 
 
 def test_groups_are_made_renamed_and_deleted(manager, context_of):
     group = completed(CreateGroup(group_name="Chess"), context=context_of(manager))
-    refuses(CreateGroup(group_name="Chess"), context_of(manager), Invalid)
+    errors = refuses(CreateGroup(group_name="Chess"), context_of(manager), Invalid)
+    assert errors == [("name", "invalid")]
 
     completed(RenameGroup(group_id=group.pk, group_name="Go"), context=context_of(manager))
     assert Group.objects.get().name == "Go"

@@ -77,6 +77,7 @@ def refuses(command, context, kind):
     assert (record.status, record.error_code) == ("refused", kind.code)
     assert (list(User.objects.values()), EventRecord.objects.count()) == before
     assert not ApprovalRequest.objects.exists()
+    return [(each.field, each.code) for each in refusal.value.errors]
 
 
 def test_one_request_makes_a_person_an_approver(
@@ -178,23 +179,23 @@ def test_nobody_becomes_an_approver_without_policy_owners(role, new, erin, manag
 
 
 @pytest.mark.parametrize(
-    ("change", "kind"),
+    ("change", "kind", "errors"),
     [
-        ({"username": "dana"}, Invalid),
-        ({"username": "two words"}, Invalid),
-        ({"email": ""}, Invalid),
-        ({"email": "nowhere"}, Invalid),
-        ({"permissions": ("apikeys.disable_apikey",)}, Invalid),
-        ({"permissions": ("approvals.view_nothing",)}, Invalid),
-        ({"group_id": 0}, NotFound),
+        ({"username": "dana"}, Invalid, [("username", "invalid")]),
+        ({"username": "two words"}, Invalid, [("username", "invalid")]),
+        ({"email": ""}, Invalid, [("email", "required")]),
+        ({"email": "nowhere"}, Invalid, [("email", "invalid")]),
+        ({"permissions": ("apikeys.disable_apikey",)}, Invalid, [("permissions", "invalid")]),
+        ({"permissions": ("approvals.view_nothing",)}, Invalid, [("permission", "unknown")]),
+        ({"group_id": 0}, NotFound, []),
     ],
 )
 def test_a_new_approver_that_could_never_be_created_is_refused_before_anyone_votes(
-    change, kind, new, dana, manager, policy_owners, context_of
+    change, kind, errors, new, dana, manager, policy_owners, context_of
 ):
     values = new.plain() | change
 
-    refuses(CreateApprover(**values), context_of(manager), kind)
+    assert refuses(CreateApprover(**values), context_of(manager), kind) == errors
 
 
 def test_the_role_grants_permissions_to_view_only(role, manager, policy_owners, context_of):

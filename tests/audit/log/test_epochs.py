@@ -11,7 +11,7 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from apikeys.commands import CreateCustomer, DisableApiKey, EnableApiKey
+from apikeys.commands import CreateCustomer, DeleteApiKey, DisableApiKey, EnableApiKey
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, dispatch_all
 from audit.log.feed import DELIVERY, Place, Rewound, horizon, place_of, read_after
@@ -82,6 +82,8 @@ def test_concurrent_commands_begin_one_epoch(moved):
 
 
 def test_a_refused_command_a_batch_and_a_direct_change_begin_one_too(moved, first_key):
+    completed(DeleteApiKey(api_key_id=first_key.id))
+
     def refused():
         with pytest.raises(Conflict):
             dispatch(EnableApiKey(api_key_id=first_key.id))

@@ -1,8 +1,12 @@
 """Error pages: each in the site's frame, with the person who is signed in, and what to do."""
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.db import OperationalError, connection
 from django.test import Client
+
+from audit.pages.errors import server_error
+from audit.rest.exception_handlers import Problem
 
 CUSTOMERS = "/admin/apikeys/customer/"
 FRAME = ('<div id="site-name">', "What to do:")
@@ -91,6 +95,40 @@ def test_the_page_of_an_outage_needs_no_database(iris, browser, django_db_blocke
 
     assert response.status_code == 503
     assert_framed(response)
+
+
+@pytest.mark.parametrize("path", [CUSTOMERS, "/api/v1/api-keys", "/api/v2/api-keys"])
+def test_the_problem_of_an_outage_outside_a_view_is_built_once(path, rf, monkeypatch):
+    built = []
+    monkeypatch.setattr(Problem, "_take_any", noting(Problem._take_any, built))
+    response = answer_to(OperationalError(), rf.get(path))
+
+    assert (response.status_code, response["Retry-After"]) == (503, "1")
+    assert len(built) == 1
+
+
+@pytest.mark.parametrize("path", [CUSTOMERS, "/api/v1/api-keys", "/api/v2/api-keys"])
+@pytest.mark.parametrize("error", [ZeroDivisionError, PermissionDenied])
+def test_any_other_error_outside_a_view_is_unexpected(error, path, rf):
+    response = answer_to(error(), rf.get(path))
+
+    assert response.status_code == 500
+    assert "Retry-After" not in response
+
+
+def answer_to(error, request):
+    try:
+        fails(error)()
+    except Exception:  # noqa: BLE001  # as Django does
+        return server_error(request)
+
+
+def noting(function, calls):
+    def noted(*arguments):
+        calls.append(arguments)
+        return function(*arguments)
+
+    return noted
 
 
 def test_a_method_that_is_not_allowed_is_told_with_the_ones_that_are(iris, browser):

@@ -5,10 +5,11 @@ import hashlib
 import io
 import json
 import tracemalloc
+from contextlib import suppress
 from datetime import datetime
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey, UpdateApiKey
 from approvals.models import Policy
@@ -195,6 +196,24 @@ def test_an_incomplete_export_is_recorded_as_incomplete(disabled_twice, ask, mon
 
     ended = EventRecord.objects.get(message_type="audit.export_broken_off")
     assert ended.data["rows"] == 1
+
+
+@pytest.mark.parametrize(
+    ("received", "end"), [(1, "audit.export_broken_off"), (2, "audit.exported")]
+)
+def test_the_end_of_an_export_is_recorded_although_its_connection_is_lost(
+    received, end, disabled_twice, ask, monkeypatch
+):
+    monkeypatch.setattr(files, "CHUNK", 1)
+    content = iter(ask("message_type=apikeys.disable").streaming_content)
+    for _ in range(received):
+        next(content)
+    connection.connection.close()
+
+    with suppress(OperationalError):
+        list(content)
+
+    assert EventRecord.objects.get(message_type=end).data["rows"] == received
 
 
 def test_records_written_meanwhile_are_not_in_the_file(first_key, dana, act, ask, monkeypatch):
