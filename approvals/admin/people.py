@@ -47,7 +47,6 @@ class ByCommandAdmin(ReadOnlyAdmin):
     # The fields of the form that creates a row, and their labels.
     create_fields: ClassVar[tuple[tuple[str, str], ...]]
     change_list_template = "approvals/people_list.html"
-    empty_value_display = "—"
 
     def has_manage_permission(self, request: HttpRequest) -> bool:
         """Return True if the user may send commands; the bus decides on them."""

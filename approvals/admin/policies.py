@@ -24,7 +24,7 @@ from audit.bus import store
 from audit.entry.requests import LONGEST_REASON, actor_of_request
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord
-from audit.pages.admin import HistoryAdmin
+from audit.pages.admin import ChoicesFilter, HistoryAdmin
 from audit.pages.linked_rows import LinkedRows
 
 # What the forms send besides the draft.
@@ -61,7 +61,7 @@ class PolicyAdmin(HistoryAdmin):
         "version",
         "seal",
     )
-    list_filter = ("is_enabled", "effect")
+    list_filter = ("is_enabled", ("effect", ChoicesFilter))
     ordering = ("governs", "pk")
     change_list_template = "approvals/policies.html"
 
@@ -87,7 +87,7 @@ class PolicyAdmin(HistoryAdmin):
     def tenant_name(self, policy: Any) -> str:
         return str(policy.tenant_name)
 
-    @admin.display(empty_value="—")
+    @admin.display
     def required_approvals(self, policy: Policy) -> str:
         return ", ".join(map(str, policy.present_rules()))
 

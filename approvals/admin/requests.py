@@ -27,7 +27,7 @@ from approvals.pages.inbox import bulk
 from approvals.pages.inbox.changelist import Inbox
 from approvals.pages.inbox.filter import FILTERS
 from approvals.pages.inbox.paginator import KeysetPaginator
-from approvals.pages.inbox.tabs import DECIDED, NEEDS_ME
+from approvals.pages.inbox.tabs import DECIDED, MINE, NEEDS_ME
 from approvals.pages.request import announcements, decision, resubmission
 from approvals.pages.request import page as request_page
 from approvals.pages.unsent import keeping_reason, kept_reason
@@ -38,6 +38,8 @@ from audit.pages.admin import HistoryAdmin
 _LIST = "admin:approvals_approvalrequest_changelist"
 _NEXT = "admin:approvals_approvalrequest_next"
 _MOST_WAITING = 500
+# The columns of tabs with decided requests in place of the deadline.
+_ENDS = {MINE: "status", DECIDED: "result"}
 _UNDECIDED = "Nothing was decided"
 
 
@@ -50,7 +52,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
     subject_type = "approval-request"
     exclude = ("seal",)
     change_list_template = "approvals/inbox.html"
-    list_display = ("sentence", "about", "asked_by", "time", "progress")
+    list_display = ("sentence", "about", "asked_by", "deadline", "progress")
     list_display_links = None
     list_filter = FILTERS
     list_per_page = 25
@@ -95,9 +97,9 @@ class ApprovalRequestAdmin(HistoryAdmin):
         return Inbox
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        """Return the columns, which are the same for readers of the log."""
-        is_decided = request.GET.get("tab") == DECIDED
-        return ["result" if is_decided and each == "time" else each for each in self.list_display]
+        """Return the columns of the tab, which are the same for readers of the log."""
+        end = _ENDS.get(request.GET.get("tab", NEEDS_ME), "deadline")
+        return [end if each == "deadline" else each for each in self.list_display]
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
@@ -138,13 +140,17 @@ class ApprovalRequestAdmin(HistoryAdmin):
     def asked_by(self, row: Any) -> str:
         return _cell("asked_by", row)
 
-    @admin.display(description="time")
-    def time(self, row: Any) -> str:
-        return _cell("time", row)
+    @admin.display(description="deadline")
+    def deadline(self, row: Any) -> str:
+        return _cell("end", row)
+
+    @admin.display(description="status")
+    def status(self, row: Any) -> str:
+        return _cell("end", row)
 
     @admin.display(description="outcome")
     def result(self, row: Any) -> str:
-        return _cell("time", row)
+        return _cell("end", row)
 
     @admin.display(description="approvals")
     def progress(self, row: Any) -> str:

@@ -1,6 +1,7 @@
 """Admin base classes: read-only lists and forms, and histories, confined to tenants."""
 
 from collections.abc import Callable
+from copy import copy
 from functools import cache
 from typing import Any, ClassVar
 
@@ -34,6 +35,15 @@ class RelatedFilter(admin.RelatedOnlyFieldListFilter):
 
     def has_output(self) -> bool:
         return True
+
+
+class ChoicesFilter(admin.ChoicesFieldListFilter):
+    """A filter by the choices of a field, with the labels that pages show."""
+
+    def __init__(self, field: Any, *args: Any, **options: Any) -> None:
+        super().__init__(field, *args, **options)
+        self.field = copy(field)
+        self.field.choices = [(value, shown_in(field, value)) for value, _ in field.flatchoices]
 
 
 def _shown_fields(model: type[Model], names: Any) -> list[Any]:
@@ -71,6 +81,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     tenant_field: ClassVar[str | None] = None
     change_form_template = "audit/change_form.html"
+    empty_value_display = "—"
     list_per_page = 50
     show_full_result_count = False
 

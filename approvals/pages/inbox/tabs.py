@@ -31,6 +31,7 @@ _SOONEST = (
 
 
 NEEDS_ME = "needs"
+MINE = "mine"
 DECIDED = "done"
 TABS = {
     NEEDS_ME: Tab(
@@ -39,7 +40,7 @@ TABS = {
         *_SOONEST,
         nothing="No requests need your decision.",
     ),
-    "mine": Tab("My requests", listing.requested_by, *_NEWEST, nothing="You have no requests."),
+    MINE: Tab("My requests", listing.requested_by, *_NEWEST, nothing="You have no requests."),
     "watching": Tab(
         "Other requests",
         listing.watched_by,

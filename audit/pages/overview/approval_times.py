@@ -4,9 +4,11 @@ import statistics
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
+from uuid import UUID
 
 from django.utils import timezone
 
+from audit.log import standings
 from audit.log.search.criteria import Criteria
 from audit.log.search.fragments import Fragment
 from audit.log.search.scans import scan_for
@@ -32,6 +34,8 @@ _ENDS = {
     NOT_EXECUTED: (Status.CANCELLED,),
     "refused or failed": (Status.REFUSED, Status.FAILED),
 }
+# The ends of waits that go on, without and with a known standing.
+_OPEN = (None, Status.POSTPONED)
 
 
 class Waits(NamedTuple):
@@ -44,6 +48,7 @@ class Waits(NamedTuple):
 
 
 class _Wait(NamedTuple):
+    command_id: UUID
     held_at: datetime
     end: str | None
     ended_at: datetime | None
@@ -54,9 +59,9 @@ class _Wait(NamedTuple):
 
 
 def held(criteria: Criteria, *, links_to: LinksTo) -> dict[str, Any]:
-    """Return figures of the newest held commands, by the next attempt at each of them."""
+    """Return figures of the newest held commands, by what ended the wait of each of them."""
     waits = _waits(criteria)
-    waiting = [wait.length for wait in waits if wait.end is None]
+    waiting = [wait.length for wait in waits if wait.end in _OPEN]
     return {
         "waiting": len(waiting),
         "longest": span(max(waiting)) if waiting else "",
@@ -68,18 +73,32 @@ def held(criteria: Criteria, *, links_to: LinksTo) -> dict[str, Any]:
 
 
 def _waits(criteria: Criteria) -> list[_Wait]:
+    """Return the waits of held commands, to the next attempt or to an end without a record."""
     columns = "received_at, position, command_id, attempt"
     found = TimeRange(criteria).first(scan_for(criteria), columns=columns, most=MOST)
     sql = f"""
         WITH held AS MATERIALIZED ({found.sql})
-        SELECT held.received_at, later.status, later.received_at
+        SELECT held.command_id, held.received_at,
+            COALESCE(later.status, ({standings.sql("held.command_id")})[1]), later.received_at
         FROM held LEFT JOIN LATERAL (
             SELECT status, received_at FROM audit_commandrecord AS each
             WHERE each.command_id = held.command_id AND each.attempt > held.attempt
             ORDER BY attempt LIMIT 1
         ) AS later ON true
     """  # noqa: S608  # put together from conditions of our own
-    return [_Wait(*row) for row in Fragment(sql, found.params).fetch()]
+    return _dated([_Wait(*row) for row in Fragment(sql, found.params).fetch()])
+
+
+def _dated(waits: Sequence[_Wait]) -> list[_Wait]:
+    """Return the waits with the times of ends that no record has yet."""
+    undated = [each.command_id for each in waits if not each.ended_at and each.end not in _OPEN]
+    ends = standings.standings(undated)
+    return [
+        each
+        if each.command_id not in ends
+        else each._replace(ended_at=ends[each.command_id].ended_at)
+        for each in waits
+    ]
 
 
 def _ages(

@@ -27,7 +27,8 @@ def gather(stage: Stage) -> None:
         stage.add_sender(user.username, "user", user.pk, channel="admin")
     for name, staff in texts.STAFF.items():
         if not Customer.objects.filter(name=name).exists():
-            stage.send(CreateCustomer(name=name), by="system", reason=_NEW)
+            customer = CreateCustomer(name=name, confirm_similar_name=True)
+            stage.send(customer, by="system", reason=_NEW)
         stage.customers[name] = Customer.objects.get(name=name).pk
         for username in staff.seniors:
             hire(stage, name, username, permissions=story.SENIOR)
@@ -67,7 +68,8 @@ def hire_carol(stage: Stage) -> None:
 
 def _create_account(stage: Stage, username: str) -> User:
     email = f"{username}@countersign.example"
-    stage.send(CreateUser(username=username, email=email), by="olga", reason=_NEW)
+    account = CreateUser(username=username, email=email, confirm_similar_name=True)
+    stage.send(account, by="olga", reason=_NEW)
     return User.objects.get(username=username)
 
 

@@ -142,11 +142,16 @@ class Stage:
         )
 
     def new_key(self, customer: str, name: str, *, by: str) -> CreateApiKey:
-        """Return the creation of a key for the sender, or for a senior if that is a service."""
+        """Return the creation of a key for the sender, or for a senior if that is a service.
+
+        The user of the demo may have a key of a similar name.
+        """
         staff = texts.STAFF[customer]
         owner = self.senders[staff.seniors[0] if by in staff.services else by]
         customer_id = self.customers[customer]
-        return CreateApiKey(customer_id=customer_id, owner_id=int(owner.id), name=name)
+        return CreateApiKey(
+            customer_id=customer_id, owner_id=int(owner.id), name=name, confirm_similar_name=True
+        )
 
     def keys_of(self, customer: str, **conditions: Any) -> QuerySet[ApiKey]:
         """Return the keys that were made in the month, except those that services use.

@@ -397,3 +397,10 @@ def test_no_condition_makes_the_preview_fail(condition, activity, olga, draft, a
 
     assert answer.status_code == 200
     assert not re.search("INVALID_ARGUMENT|&lt;input&gt;|overload|undeclared", text(answer))
+
+
+def test_filters_of_the_list_have_the_labels_of_the_columns(olga, present, browser):
+    content = browser(olga).get(POLICIES).content.decode()
+
+    assert "<summary>Effect</summary>" in content
+    assert '?effect__exact=require_approval">hold for approval</a>' in content

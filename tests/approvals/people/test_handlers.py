@@ -85,7 +85,9 @@ def test_a_new_person_sets_a_password_through_a_link_that_works_once(manager, co
     done = browser.post(form.request["PATH_INFO"], passwords, follow=True)
     assert done.status_code == 200
     assert Client().login(username="nora", password=PASSWORD)
-    assert not Client().get(path, follow=True).context["validlink"]
+    used = Client().get(path, follow=True)
+    assert not used.context["validlink"]
+    assert "Ask an administrator for another one." in used.content.decode()
 
 
 def test_the_link_is_nowhere_on_record(manager, context_of):

@@ -15,6 +15,7 @@ from audit.outside import outside_command
 from tests.audit.reading import queries
 from tests.audit.records import record
 from tests.conftest import create_key
+from tests.tampering import let_time_pass
 
 URL = "/audit/overview"
 
@@ -85,6 +86,15 @@ def test_what_waits_is_counted_and_what_was_decided_is_timed(tenant, read):
 
 def test_a_denied_command_is_not_executed(asked, act, ann, read):
     act(ann, Deny(approval_request_id=asked.pk, digest=asked.digest), reason="Still in use")
+
+    held = section(read(URL), "approvals")
+
+    assert "<dt>waiting now</dt><dd>0</dd>" in held
+    assert re.search(r'not executed</th><td class="number">1</td>', held)
+
+
+def test_an_expired_request_does_not_wait_although_no_record_says_so(asked, owner, read):
+    let_time_pass(owner, asked)
 
     held = section(read(URL), "approvals")
 

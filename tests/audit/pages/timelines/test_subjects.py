@@ -12,13 +12,14 @@ from apikeys.commands import (
     DeleteApiKey,
     DisableApiKey,
     EnableApiKey,
+    PickUpSecret,
     RotateApiKey,
     UpdateApiKey,
 )
 from apikeys.models import ApiKey
+from apikeys.models.refusals import NothingToPickUp
 from approvals.decisions.commands import Approve, Deny
 from approvals.models.refusals import OwnRequest
-from audit.messages.exceptions import Conflict
 from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
 from audit.pages.timelines import point_in_time, subjects
@@ -87,8 +88,8 @@ def test_a_timeline_includes_unsuccessful_attempts(asked, dana, ann, act, read):
         act(dana, Approve(approval_request_id=asked.pk, digest=asked.digest))
     denial = Deny(approval_request_id=asked.pk, digest=asked.digest)
     act(ann, denial, reason="Still in use")
-    with pytest.raises(Conflict):
-        act(dana, EnableApiKey(api_key_id=UUID(asked.subject_id)))
+    with pytest.raises(NothingToPickUp):
+        act(dana, PickUpSecret(api_key_id=UUID(asked.subject_id)))
 
     content = read(story_of(asked.subject_id))
 
@@ -98,11 +99,11 @@ def test_a_timeline_includes_unsuccessful_attempts(asked, dana, ann, act, read):
         "Approve: refused",
         "Denied",
         "Disable API key: not executed",
-        "Enable API key: refused",
+        "Pick up secret: refused",
     ]
     assert "You or a key of yours requested this" in content
     assert "ended by ann&#x27;s “Deny”" in content
-    assert "is already enabled." in content
+    assert "has no secret to pick up." in content
 
 
 def test_a_timeline_includes_direct_database_changes(first_key, read):
