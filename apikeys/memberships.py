@@ -2,17 +2,24 @@
 
 from typing import Any
 
-from apikeys.models import Membership
-from audit.domain import permission_granted_sql
+from apikeys.models import Customer, Membership
+from audit.domain import PreparedQuery, permission_granted_sql
 
 _EVERY_TENANT = "audit.view_every_tenant"
 
 
-def tenants_of_user(user: Any) -> list[str] | None:
-    """Return the ids of the tenants whose data the user may see; None for all tenants."""
+_CUSTOMERS = PreparedQuery(f"""
+    SELECT customer.id::text, customer.name
+    FROM {Membership._meta.db_table} AS membership
+    JOIN {Customer._meta.db_table} AS customer ON customer.id = membership.customer_id
+    WHERE membership.user_id = %(user)s""")  # noqa: S608  # the names are ours
+
+
+def tenants_of_user(user: Any) -> dict[str, str] | None:
+    """Return ids and names of the tenants whose data the user may see; None for all tenants."""
     if user.has_perm(_EVERY_TENANT):
         return None
-    return [str(membership.customer_id) for membership in Membership.objects.every(user=user.pk)]
+    return dict(_CUSTOMERS.logged_rows({"user": user.pk}))
 
 
 def sees_tenant_sql(*, user: str, tenant: str) -> str:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
+from audit.entry.requests import actor_of_request
 from audit.log import standings
 from audit.log.approvals import Decided
 from audit.models.records import CommandRecord, EventRecord, Status
@@ -17,6 +18,7 @@ from audit.pages.admin import ReadOnlyAdmin
 from audit.pages.labels import STATUS_CHOICES, labeled, status_words
 from audit.pages.linked_rows import Leads, record_links
 from audit.pages.local_times import local_time
+from audit.subjects.tenants import limits_of
 
 # With few models, the links in the header and on the start page are enough.
 admin.site.enable_nav_sidebar = False
@@ -57,8 +59,10 @@ class RecordAdmin(ReadOnlyAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Record the view of the list, if the settings require it."""
-        return record_or_refuse(request) or super().changelist_view(request, extra_context)
+        """Record the view of the list, if the settings require it, and say what is not shown."""
+        limits = {"limits": limits_of(actor_of_request(request))}
+        context = limits | (extra_context or {})
+        return record_or_refuse(request) or super().changelist_view(request, context)
 
     def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Record the view of the row, if the settings require it."""

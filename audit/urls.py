@@ -8,6 +8,7 @@ from audit.pages.exports.view import export
 from audit.pages.overview.view import overview
 from audit.pages.search.view import search
 from audit.pages.timelines import views
+from audit.rest.references import AnyCaseConverter  # noqa: F401  # registers any_uuid
 
 app_name = "audit"
 

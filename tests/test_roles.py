@@ -49,7 +49,8 @@ def routes(patterns: Any, prefix: str = "/") -> dict[str, set[str]]:
     """List the routes of the API with the methods that each answers."""
     found: dict[str, set[str]] = {}
     for pattern in patterns:
-        path = prefix + str(pattern.pattern)
+        # Version 2 accepts ids in either case.
+        path = (prefix + str(pattern.pattern)).replace("<any_uuid:", "<uuid:")
         if isinstance(pattern, URLResolver):
             found |= routes(pattern.url_patterns, path)
         elif isinstance(pattern, URLPattern) and path.startswith("/api/"):

@@ -157,10 +157,10 @@ class MayNotView(Forbidden):
 
 
 class OtherTenant(Forbidden):
-    """You may not see the tenant of this request, so you may not vote on it."""
+    """You may not see the customer of this request, so you may not vote on it."""
 
-    title = "Tenant not visible"
-    remedy = "Ask an administrator to give you access to the tenant."
+    title = "Customer not visible"
+    remedy = "Ask an administrator to give you access to the customer."
 
 
 class NotTheRequester(Forbidden):

@@ -14,6 +14,7 @@ from audit.bus.handling import handles, precondition
 from audit.messages.characters import quoted
 from audit.messages.classes import Command, SubjectOf
 from audit.messages.exceptions import FieldError, Invalid
+from audit.subjects.tenants import tenant_word
 
 VIEW_REQUESTS = "approvals.view_approvalrequest"
 VIEW_EVERY_TENANT = "audit.view_every_tenant"
@@ -198,5 +199,5 @@ def _check_permissions(names: tuple[str, ...]) -> None:
 
 
 def _place(command: GrantApproverRole | CreateApprover) -> str:
-    every = " for every tenant" if VIEW_EVERY_TENANT in command.permissions else ""
+    every = f" for every {tenant_word()}" if VIEW_EVERY_TENANT in command.permissions else ""
     return f"{group_label(command.group_id)}{every}"

@@ -15,6 +15,7 @@ from audit.messages.classes import Command
 from audit.messages.exceptions import Invalid
 from audit.models.records import CommandRecord
 from audit.subjects import types
+from audit.subjects.tenants import tenant_word
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +101,7 @@ def _unmet(policy: Policy, record: CommandRecord) -> str:
     if not evaluation.may_apply(policy.effect, command_class):
         return "the command is the last step of what was approved before"
     if policy.tenant not in ("", record.tenant):
-        return "it is for another tenant"
+        return f"it is for another {tenant_word()}"
     return ""
 
 

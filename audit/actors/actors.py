@@ -1,6 +1,6 @@
 """Actors: users, API keys and the system."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -23,7 +23,8 @@ class Actor:
     ``kind`` is user, api_key, system or an app's name for its own credentials. ``id`` is also the
     id of the actor's credential, so kind and id are enough to check later whether it is still
     valid. ``person_id`` is the user behind it: for a key, its owner. ``tenants`` None stands for
-    every tenant. ``scopes`` None is no restriction: users and the system have only permissions.
+    every tenant; ``tenant_names`` has the known names of others by id. ``scopes`` None is no
+    restriction: users and the system have only permissions.
     """
 
     kind: str
@@ -33,6 +34,7 @@ class Actor:
     tenants: frozenset[str] | None = frozenset()
     permissions: frozenset[str] = field(default=frozenset(), repr=False)
     scopes: frozenset[str] | None = None
+    tenant_names: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def may(self, permission: str | None) -> bool:
         """Return True if the actor has the permission and a scope for it; True without one."""
@@ -73,6 +75,13 @@ class Actor:
         """True if a choice between tenants makes sense for the actor."""
         return self.tenants is None or len(self.tenants) > 1
 
+    def named_tenants(self) -> list[str]:
+        """Return the names of the tenants that the actor may see, if it may not see all of them.
+
+        The id stands for a name that is not known.
+        """
+        return sorted(self.tenant_names.get(each, each) for each in self.tenants or ())
+
     def may_see(self, tenant: str) -> bool:
         """Return True if the actor may see the tenant's data."""
         return self.tenants is None or tenant in self.tenants
@@ -109,6 +118,8 @@ def actor_for_user(user: AbstractUser | AnonymousUser) -> Actor:
     """Build the actor for a user. Costs up to two queries."""
     permissions.read_ahead(user)
     tenants: Iterable[str] | None = import_string(settings.AUDIT_TENANTS_OF_USER)(user)
+    # A mapping has the names of the tenants as well.
+    names = dict(tenants) if isinstance(tenants, Mapping) else {}
     return Actor(
         kind="user",
         id=str(user.pk),
@@ -116,4 +127,5 @@ def actor_for_user(user: AbstractUser | AnonymousUser) -> Actor:
         person_id=str(user.pk),
         tenants=None if tenants is None else frozenset(tenants),
         permissions=frozenset(user.get_all_permissions()),
+        tenant_names=names,
     )

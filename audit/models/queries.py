@@ -26,6 +26,10 @@ class PreparedQuery:
         """Return all rows. They may have been read with the COMMIT of a command."""
         return pipeline.read(self._call(values))
 
+    def logged_rows(self, values: Any = ()) -> list[Row]:
+        """Return all rows of a query that replaces one of the ORM, and is logged like one."""
+        return pipeline.execute(self._statement, values)
+
     def prefetched_after_commit(self, values: Any) -> AbstractContextManager[None]:
         """Return the context within which a successful command reads the rows with its COMMIT.
 

@@ -21,9 +21,12 @@ from audit.log.visibility import VIEW_LOG
 from audit.messages.characters import actor_name
 from audit.messages.exceptions import CommandError
 from audit.messages.text import clean_text
+from audit.subjects.tenants import limits_of
 
 EXPORT_PERMISSION = "audit.export_commandrecord"
 _LONGEST = 2_000
+# The attribute of a request with the actor that reads the page.
+_READER = "log_reader"
 _VERBS = {VIEW_LOG: "read", EXPORT_PERMISSION: "export"}
 
 _Parameters = ParamSpec("_Parameters")
@@ -54,8 +57,10 @@ def check_parameters(request: HttpRequest, known: Collection[str]) -> None:
 def rendered(
     request: HttpRequest, template: str, *, status: int = 200, **context: Any
 ) -> HttpResponse:
-    """Render a page inside the admin's frame."""
-    frame = admin.site.each_context(request)
+    """Render a page inside the admin's frame, with what its reader cannot see."""
+    reader: Actor | None = vars(request).get(_READER)
+    limits = limits_of(reader) if reader else ""
+    frame = admin.site.each_context(request) | {"limits": limits}
     return render(request, template, frame | context, status=status)
 
 
@@ -87,6 +92,7 @@ def _guarded(page: _Page[_Parameters], *permissions: str) -> _View[_Parameters]:
         actor = actor_of_request(request)
         for permission in permissions:
             _check(actor, permission)
+        vars(request)[_READER] = actor
         return record_or_refuse(request) or page(request, actor, *args, **kwargs)
 
     return never_cache(login_required(view))

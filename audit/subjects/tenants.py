@@ -1,5 +1,7 @@
 """Tenants: the rows that own data, as declared by the apps."""
 
+from collections.abc import Sequence
+
 from audit.actors.actors import Actor
 from audit.messages.characters import visible
 from audit.messages.classes import Subject
@@ -7,6 +9,7 @@ from audit.subjects import types
 from audit.subjects.names import find
 from audit.subjects.types import SubjectType
 
+_MOST_NAMED = 10
 # With more tenants, no choices are offered.
 MOST_LISTED = 300
 
@@ -28,6 +31,34 @@ def tenant_choices(actor: Actor) -> list[tuple[str, str]]:
     return sorted(((str(row.pk), visible(str(row))) for row in rows), key=lambda choice: choice[1])
 
 
+def limits_of(actor: Actor) -> str:
+    """Return what of the log the actor can and cannot see, in two sentences; empty if it sees all.
+
+    No query is made: the names are those that the actor came with.
+    """
+    if not actor.is_confined:
+        return ""
+    declared = types.subject_types()
+    found = _tenant_type(declared)
+    word = str(found.model._meta.verbose_name) if found else "tenant"
+    plural = str(found.model._meta.verbose_name_plural) if found else "tenants"
+    names = [visible(each) for each in actor.named_tenants()]
+    seen = _joined(names) if names else f"none of the {plural}"
+    others = [each for each in declared if each.tenant_field is None]
+    examples = _joined([str(each.model._meta.verbose_name_plural).lower() for each in others])
+    return (
+        f"You see {seen}. Not shown: other {plural}, and what belongs to no {word}"
+        f"{f' ({examples})' if examples else ''}."
+    )
+
+
+def _joined(names: Sequence[str]) -> str:
+    """Return names as a list in a sentence, with the number of those beyond the first few."""
+    more = [f"{len(names) - _MOST_NAMED} more"] if len(names) > _MOST_NAMED else []
+    *first, last = [*names[:_MOST_NAMED], *more]
+    return f"{', '.join(first)} and {last}" if first else last
+
+
 def is_tenant(identifier: str, *, actor: Actor) -> bool:
     """Return True if there is a tenant with this id that the actor may see."""
     found = tenant_type()
@@ -36,7 +67,10 @@ def is_tenant(identifier: str, *, actor: Actor) -> bool:
 
 def tenant_type() -> SubjectType | None:
     """Return the subject type whose rows are tenants: its tenant field is its primary key."""
-    declared = types.subject_types()
+    return _tenant_type(types.subject_types())
+
+
+def _tenant_type(declared: Sequence[SubjectType]) -> SubjectType | None:
     return next(
         (each for each in declared if each.tenant_field == each.model._meta.pk.attname), None
     )

@@ -27,7 +27,7 @@ _DANA = (*SENIOR, "verify_apikey")
 _APPROVER = ("view_approvalrequest", "view_apikey")
 _AUDITOR = (
     *(*_APPROVER, "view_customer", "view_membership", "view_policy"),
-    *("view_commandrecord", "view_eventrecord", "export_commandrecord"),
+    *("view_commandrecord", "view_eventrecord", "export_commandrecord", "view_every_tenant"),
 )
 _CAST = {"dana": _DANA, "ann": _APPROVER, "bob": _APPROVER, "iris": _AUDITOR, "olga": _APPROVER}
 

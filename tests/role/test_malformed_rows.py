@@ -13,7 +13,7 @@ from tests.test_no_way_around import addresses
 
 _FORMATS = ("csv", "jsonl", "cloudevents")
 _LISTS = (
-    *("/audit/?type=apikeys.update", "/audit/?q=first", "/audit/?reason=Because"),
+    *("/audit/?message_type=apikeys.update", "/audit/?q=first", "/audit/?reason=Because"),
     *("/audit/?subject=api-key:1", "/audit/?status=failed", "/audit/overview"),
     *("/api/v2/events?order=log&limit=100", "/api/v2/events?limit=100"),
     *("/api/v2/commands?limit=100", "/api/v2/approval-requests?limit=100"),

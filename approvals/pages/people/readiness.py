@@ -14,6 +14,7 @@ from approvals.people.roles import VIEW_EVERY_TENANT, VIEW_REQUESTS
 from approvals.people.seniority import Seniority
 from approvals.policies import power
 from audit.pages.labels import span
+from audit.subjects.tenants import tenant_word
 
 
 class Standing(NamedTuple):
@@ -37,7 +38,9 @@ class Standing(NamedTuple):
             return ""
         if not self.may_approve:
             return ": ".join(filter(None, ("cannot approve yet", "; ".join(self.missing))))
-        return "can approve" if self.sees_tenants else "can approve only what belongs to no tenant"
+        if self.sees_tenants:
+            return "can approve"
+        return f"can approve only what belongs to no {tenant_word()}"
 
 
 def standings(users: Collection[User], groups: Collection[Group]) -> list[Standing]:

@@ -5,7 +5,7 @@ first rows of each, and nothing else is read, sorted or counted. The ranges them
 loose index scan, which jumps from one to the next.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from django.db import connection
 
@@ -17,6 +17,8 @@ IndexRange = tuple[str, ...]
 # With more ranges, a scan of the whole log in order of time is as good.
 MOST_RANGES = 1000
 MOST_ACTORS = 50
+_MOST_TENANTS = 50
+_KIND = ("message_type", "status")
 
 
 def ranges_below(
@@ -39,6 +41,21 @@ def actors_named(beginning: str) -> list[IndexRange] | None:
     named = Fragment(_NAMES, (pattern, pattern, MOST_ACTORS + 1)).fetch()
     found = list(dict.fromkeys(named))
     return found if len(found) <= MOST_ACTORS else None
+
+
+def kinds_of(tenants: Collection[str] | None) -> dict[str, set[str]] | None:
+    """Return the types and statuses of the commands of tenants, or of all, by column.
+
+    None if the tenants are too many: to read the kinds of each would take longer than a search.
+    """
+    if tenants is not None and len(tenants) > _MOST_TENANTS:
+        return None
+    columns = () if tenants is None else ("tenant",)
+    starts: list[IndexRange] = [()] if tenants is None else [(each,) for each in tenants]
+    found = ranges_below(columns, starts, _KIND)
+    if found is None:
+        return None
+    return {name: {each[place - 2] for each in found} for place, name in enumerate(_KIND)}
 
 
 def _jumps(columns: tuple[str, ...], further: tuple[str, ...]) -> str:

@@ -10,7 +10,13 @@ from django.db import connection
 
 from audit.log.search.criteria import Criteria
 from audit.log.search.fragments import Fragment, every, one_of
-from audit.log.search.index_ranges import MOST_RANGES, IndexRange, actors_named, ranges_below
+from audit.log.search.index_ranges import (
+    MOST_RANGES,
+    IndexRange,
+    actors_named,
+    kinds_of,
+    ranges_below,
+)
 from audit.models.records import Status
 from audit.wire.arrays import array
 
@@ -178,6 +184,11 @@ def _by_kind(criteria: Criteria) -> Scan:
     ]
     rest = checks(replace(criteria, message_type="", status="", channel=""))
     return Scan(columns=columns, ranges=matching, rest=rest)
+
+
+def kinds_in(criteria: Criteria) -> dict[str, set[str]] | None:
+    """Return the types and statuses of commands that may be found at all; None if unknown."""
+    return kinds_of(criteria.tenants)
 
 
 def actors_of(text: str) -> list[IndexRange] | None:

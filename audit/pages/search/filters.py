@@ -1,6 +1,7 @@
 """The form of a search: its criteria and their texts in the URL of a page."""
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
@@ -11,6 +12,7 @@ from django.core.validators import RegexValidator
 from audit.actors.actors import Actor
 from audit.bus import handling
 from audit.log.search.criteria import Criteria
+from audit.log.search.scans import kinds_in
 from audit.log.search.time_ranges import Cursor
 from audit.pages.labels import STATUS_CHOICES, words
 from audit.pages.search.interpretations import Interpretation, interpret
@@ -50,7 +52,7 @@ class CursorField(forms.CharField):
 
     def clean(self, value: Any) -> Cursor | None:
         try:
-            return Cursor.read(value or "")
+            return Cursor.read(value) if value else None
         except ValueError:
             return None
 
@@ -148,6 +150,10 @@ class CommandFilter(forms.Form):
         asked = {name: self._texts[name] for name in self._valid()} | changes
         return urlencode({name: value for name, value in asked.items() if value})
 
+    def urls_since(self, starts: Iterable[datetime | None]) -> list[str]:
+        """Return the relative URLs of the same search from each of these times on."""
+        return [self.url_between(since, None) for since in starts]
+
     def url_between(self, since: datetime | None, until: datetime | None) -> str:
         """Return the relative URL of the same search in another time range."""
         ends = {"since": since, "until": until}
@@ -172,6 +178,14 @@ class CommandFilter(forms.Form):
     def asks_further(self) -> bool:
         """Return True if one of the further fields has a value, valid or not."""
         return any(self.data.get(name) for name in _FURTHER)
+
+    def offer_matching(self, criteria: Criteria) -> None:
+        """Show only types and statuses that the reader can find; a link may have others."""
+        kinds = kinds_in(criteria)
+        for name, known in kinds.items() if kinds else ():
+            field: Any = self.fields[name]
+            kept = {"", self.data.get(name, ""), *known}
+            field.widget.choices = [each for each in field.choices if each[0] in kept]
 
     def chips(self) -> list[Chip]:
         """Return the active filters, each with the URL that removes it."""

@@ -11,6 +11,7 @@ from audit.log.search.activity import activity, counted, most_counted, oldest
 from audit.log.search.criteria import Criteria
 from audit.log.search.full_text import MOST_DAYS
 from audit.log.search.reading import Page, read_page
+from audit.messages.classes import Subject
 from audit.pages.access import check_parameters, for_auditors, rendered
 from audit.pages.charts.bars import BarChart, Frame, bar_chart
 from audit.pages.charts.scales import time_scale
@@ -45,6 +46,7 @@ def search(request: HttpRequest, actor: Actor) -> HttpResponse:
     before, after = form.cleaned_data["before"], form.cleaned_data["after"]
     page = read_page(criteria, size=LINES, before=before, after=after)
     span = _span_of(criteria, page)
+    form.offer_matching(criteria)
     return rendered(
         request,
         "audit/search.html",
@@ -53,17 +55,25 @@ def search(request: HttpRequest, actor: Actor) -> HttpResponse:
         form=form,
         chips=form.chips(),
         page=page,
+        about=_about(criteria),
         lines=bare_lines(page.records, actor=actor),
         span=span,
-        chart=_chart(form, page, span) if span else None,
+        chart=_chart(form, page, span, criteria) if span else None,
         most_counted=f"{most_counted(criteria):,}",
-        other_spans=_other_spans(form, span),
+        other_spans=_other_spans(form, span, criteria),
         is_newest=not (before or after),
         is_newer=after is not None,
         query=form.query(),
+        case=criteria.correlation_id,
         older=form.query(before=str(page.older)) if page.older else "",
         newer=form.query(after=str(page.newer)) if page.newer else "",
     )
+
+
+def _about(criteria: Criteria) -> Subject | None:
+    """Return the one subject that the search is about, if its type is known."""
+    subject_type, _, identifier = criteria.subject.partition(":")
+    return Subject(subject_type, identifier) if identifier else None
 
 
 def _span_of(criteria: Criteria, page: Page) -> Span | None:
@@ -81,9 +91,9 @@ def _span_of(criteria: Criteria, page: Page) -> Span | None:
     return Span(since.astimezone(UTC), until.astimezone(UTC))
 
 
-def _chart(form: CommandFilter, page: Page, span: Span) -> BarChart | None:
+def _chart(form: CommandFilter, page: Page, span: Span, criteria: Criteria) -> BarChart | None:
     """Return the chart; None if there are too many commands to count."""
-    scale, criteria = time_scale(*span), form.criteria()
+    scale = time_scale(*span)
     if criteria.goes_by_words and _is_dense(page, span):
         return None
     times = [record.received_at for record in page.records]
@@ -93,16 +103,15 @@ def _chart(form: CommandFilter, page: Page, span: Span) -> BarChart | None:
     return bar_chart(numbers, scale, Frame("activity", "Commands over time", form.url_between))
 
 
-def _other_spans(form: CommandFilter, span: Span | None) -> list[Choice]:
+def _other_spans(form: CommandFilter, span: Span | None, criteria: Criteria) -> list[Choice]:
     """Return links to other time ranges."""
     now = timezone.now().replace(second=0, microsecond=0)
-    choices = [
-        Choice(label, form.url_between(now - length, None)) for label, length in _PRESETS.items()
-    ]
-    criteria = form.criteria()
+    starts = [*(now - length for length in _PRESETS.values()), None]
+    *urls, all_time = form.urls_since(starts)
+    choices = [Choice(label, url) for label, url in zip(_PRESETS, urls, strict=True)]
     if span and (criteria.since or criteria.until):
         choices.append(Choice("Wider", form.url_between(*_wider(span))))
-    return [*choices, Choice("All time", form.url_between(None, None))]
+    return [*choices, Choice("All time", all_time)]
 
 
 def _wider(span: Span) -> tuple[datetime | None, datetime | None]:

@@ -486,7 +486,7 @@ def test_a_member_who_sees_no_tenant_is_told_apart(
     erin.user_permissions.add(Permission.objects.get(codename="view_every_tenant"))
     wide = standing_of(mia.get(f"{url_of(security)}change/"), erin)
 
-    assert narrow == "can approve only what belongs to no tenant"
+    assert narrow == "can approve only what belongs to no customer"
     assert wide == "can approve"
 
 

@@ -233,7 +233,9 @@ def test_a_member_of_the_group_gets_the_rest_of_the_role(
 def test_each_command_reads_as_a_sentence(role, new, erin, security):
     group = f"“Security” (group {security.pk})"
 
-    assert role.describe("erin") == f"Make erin an approver in {group} for every tenant"
-    assert new.describe("") == f"Create the user “erin” as an approver in {group} for every tenant"
+    assert role.describe("erin") == f"Make erin an approver in {group} for every customer"
+    assert (
+        new.describe("") == f"Create the user “erin” as an approver in {group} for every customer"
+    )
     revoke = RevokeApproverRole(user_id=erin.pk, group_id=security.pk)
     assert revoke.describe("erin") == f"Revoke the role of erin as an approver in {group}"

@@ -429,6 +429,6 @@ def test_a_request_that_an_earlier_version_replaced_stays_readable(
     assert "Replaced by a stricter request" in text(content)
     assert f"{LIST}{successor.pk}/change/" in content
     assert shown(browser(ann), waiting)["state"] == "superseded"
-    log = browser(iris).get("/audit/", {"type": "approvals.tighten"})
+    log = browser(iris).get("/audit/", {"message_type": "approvals.tighten"})
     assert log.status_code == 200
     assert voted(browser, waiting, ann).json()["code"] == "already_decided"

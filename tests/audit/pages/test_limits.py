@@ -1,0 +1,88 @@
+"""What a page of the log does not show, and the filters that it offers."""
+
+import re
+from html import unescape
+
+import pytest
+from django.contrib.auth.models import Permission
+
+from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
+from tests.audit.reading import story_of
+from tests.conftest import completed, member
+
+EVERY = "You see Acme. Not shown: other customers, and what belongs to no customer ("
+
+
+@pytest.fixture
+def pages(disabled, ann):
+    """The addresses of all pages of the log."""
+    return [
+        "/audit/",
+        "/audit/overview",
+        "/audit/export",
+        story_of(disabled.subject_id),
+        f"/audit/cases/{disabled.command_id}",
+        f"/audit/commands/{disabled.command_id}",
+        f"/audit/actors/user/{ann.pk}",
+        "/admin/audit/commandrecord/",
+        "/admin/audit/eventrecord/",
+    ]
+
+
+def test_each_page_states_what_its_reader_cannot_see(pages, iris, browser):
+    client = browser(iris)
+
+    for page in pages:
+        content = unescape(client.get(page).content.decode())
+        assert content.count(EVERY) == 1, page
+        assert "policies" in content.split(EVERY)[1].split(")")[0]
+
+
+def test_a_reader_of_everything_sees_no_such_statement(pages, iris, browser):
+    iris.user_permissions.add(Permission.objects.get(codename="view_every_tenant"))
+    client = browser(iris)
+
+    for page in pages:
+        assert "Not shown:" not in client.get(page).content.decode(), page
+
+
+def test_several_customers_are_named(globex, acme, browser):
+    completed(CreateCustomer(name="Harbor Logistics"))
+    reader = member("olaf", acme, permissions=("view_commandrecord",))
+    completed(AddMember(customer_id=globex.pk, user_id=reader.pk))
+
+    content = browser(reader).get("/audit/").content.decode()
+
+    assert "You see Acme and Globex. Not shown:" in content
+
+
+def offered(content, name):
+    select = re.search(rf'<select name="{name}".*?</select>', content, re.DOTALL)[0]
+    return re.findall(r'<option value="(.*?)"', select)
+
+
+def test_only_filters_that_can_match_are_offered(disabled, policy_owners, read):
+    content = read("/audit/")
+
+    assert "apikeys.disable" in offered(content, "message_type")
+    assert "approvals.approve" in offered(content, "message_type")
+    # Policies belong to no customer, and nothing failed.
+    assert "approvals.create_policy" not in offered(content, "message_type")
+    assert "failed" not in offered(content, "status")
+    assert "succeeded" in offered(content, "status")
+
+
+def test_a_filter_in_a_link_stays_chosen(disabled, read):
+    content = read("/audit/", {"message_type": "approvals.create_policy", "status": "failed"})
+
+    assert "approvals.create_policy" in offered(content, "message_type")
+    assert "failed" in offered(content, "status")
+    assert "Invalid fields" not in content
+
+
+def test_filters_of_other_customers_are_not_offered(gus, globex, disabled, read, context_of):
+    command = CreateApiKey(customer_id=globex.pk, owner_id=gus.pk, name="theirs")
+    completed(command, context=context_of(gus))
+
+    assert "apikeys.create" in offered(read("/audit/"), "message_type")
+    assert "approvals.bootstrap" not in offered(read("/audit/"), "message_type")

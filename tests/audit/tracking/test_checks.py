@@ -1,0 +1,56 @@
+"""System checks of history."""
+
+from django.apps import apps
+
+from audit.tracking import checks
+from audit.tracking.checks import check_direct_history, check_history
+from tests.boards.models import Board, Label
+from tests.role.test_forbidden_statements import protect_again
+
+
+def ids(messages):
+    return [each.id for each in messages]
+
+
+def test_all_is_well():
+    assert check_history() == []
+    assert check_direct_history(databases=["default"]) == []
+
+
+def test_links_without_a_history_are_reported(monkeypatch):
+    known = checks.history_model
+    links = Board.labels.through
+    monkeypatch.setattr(
+        checks, "history_model", lambda model: None if model is links else known(model)
+    )
+
+    (error,) = [each for each in check_history() if each.id == "audit.E016"]
+
+    assert "track_links(Board.labels" in error.hint
+
+
+def test_a_history_that_the_application_writes_is_reported(monkeypatch):
+    monkeypatch.setattr(Label._meta, "simple_history_manager_attribute", "history", raising=False)
+    monkeypatch.setattr(Label, "history", apps.get_model("auth.Group").objects, raising=False)
+
+    assert ids(check_history()) == ["audit.W003"]
+
+
+def test_the_right_to_write_history_is_reported(owner):
+    tables = [
+        table
+        for (table,) in owner.execute(
+            "SELECT tgrelid::regclass::text FROM pg_trigger WHERE tgname = 'audit_direct'"
+        )
+    ]
+    for table in tables:
+        owner.execute(
+            f"CREATE OR REPLACE TRIGGER audit_direct BEFORE INSERT ON {table} FOR EACH ROW"
+            " WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION audit_drop_direct_history()"
+        )
+    try:
+        assert ids(check_direct_history(databases=["default"])) == ["audit.W002"]
+    finally:
+        protect_again()
+
+    assert check_direct_history(databases=["default"]) == []
