@@ -13,6 +13,7 @@ from django.utils import timezone
 from apikeys.models import ApiKey, Customer
 from approvals.decisions.evidence import gather, problems_of
 from approvals.models import ApprovalRequest, State
+from approvals.policies import effective
 from approvals.requests.flags import flags_of
 from audit.models.records import CommandRecord, EventRecord
 from config.demo import story
@@ -83,6 +84,7 @@ def test_a_busy_month_has_every_kind_of_command_and_restores_the_clock(told):
 
 def test_the_waiting_requests_at_the_end_are_of_every_kind(told):
     waiting = ApprovalRequest.objects.filter(state=State.PENDING, approve_by__gt=last_friday())
+    effective.read(waiting)
     flags = " ".join(flag for flags in flags_of(waiting).values() for flag in flags)
     reasons = set(waiting.values_list("reason", flat=True))
 
