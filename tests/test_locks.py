@@ -28,7 +28,7 @@ from approvals.decisions.commands import (
     Withdraw,
 )
 from approvals.models import ApprovalRequest, Policy
-from approvals.people.commands import AddToGroup, RenameGroup, SetUserActive
+from approvals.people.commands import AddToGroup, RenameGroup, SetAccountStatus
 from approvals.policies.bootstrap import AlreadyOwned, Bootstrap
 from approvals.policies.commands import DisablePolicy, EditPolicy
 from audit.bus.context import Context
@@ -159,7 +159,7 @@ def test_a_change_of_a_policy_waits_for_it(
 
 
 def test_a_change_of_a_person_waits_for_their_row(owner, dana, manager, context_of):
-    command = SetUserActive(user_id=dana.pk, is_active=False)
+    command = SetAccountStatus(user_id=dana.pk, is_active=False)
 
     result_after_waiting(
         owner, "auth_user", dana.pk, partial(dispatch, command, context=context_of(manager))

@@ -159,6 +159,17 @@ def _for_each(name: str, description: str) -> Callable[..., HttpResponse]:
     return ask
 
 
+def _titled(title: str) -> type[admin.BooleanFieldListFilter]:
+    """Return a filter by a flag, with the title of its column."""
+
+    class Titled(admin.BooleanFieldListFilter):
+        def __init__(self, *args: Any, **options: Any) -> None:
+            super().__init__(*args, **options)
+            self.title = title
+
+    return Titled
+
+
 @admin.register(User)
 class UserAdmin(ByCommandAdmin):
     verbs = USER_VERBS
@@ -167,7 +178,12 @@ class UserAdmin(ByCommandAdmin):
     subject_type = "user"
     title = "People"
     list_display = ("username", "email", "status", "admin_access", "superuser", "last_login")
-    list_filter = ("is_active", "is_staff", "is_superuser", "groups")
+    list_filter = (
+        "is_active",
+        ("is_staff", _titled("admin access")),
+        ("is_superuser", _titled("superuser")),
+        "groups",
+    )
     search_fields = ("username", "email")
     ordering = ("username", "pk")
     actions = ("activate_selected", "deactivate_selected", "reset_selected")

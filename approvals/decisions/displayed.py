@@ -1,6 +1,6 @@
 """The displayed effect of a decision, compared with the effect that it would have now."""
 
-from approvals.decisions import commands, events, execution
+from approvals.decisions import commands, events
 from approvals.models import ApprovalRequest
 from approvals.models.refusals import EffectChanged
 from approvals.requests import effects
@@ -56,7 +56,7 @@ def check_execution(
         case Completed():
             check(decision, effects.EXECUTES, request=request)
         case ReplayRefused(error=error) if decision.expected_effect == effects.EXECUTES:
-            words = f"{effects.in_words(effects.REFUSED)}: {execution.reason_of(error)}"
+            words = f"{effects.in_words(effects.REFUSED)}: {error.message}"
             raise _changed(decision, words, request=request)
         case _:
             return

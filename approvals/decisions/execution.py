@@ -218,7 +218,7 @@ def _end_replayed(request: ApprovalRequest, replayed: ReplayOutcome, *, by: str)
         case Completed():
             _end(request, State.EXECUTED, f"{by}. Executed." if by else "Approved and executed.")
         case ReplayRefused(error=error):
-            outcome = _outcome(f"not executed: {reason_of(error)}", by=by)
+            outcome = _outcome(f"not executed: {error.message}", by=by)
             _end(request, State.REFUSED, outcome, _kind(error))
         case ReplayFailed(error=error):
             outcome = _outcome(f"failed on execution: {error.message}", by=by)
@@ -227,13 +227,6 @@ def _end_replayed(request: ApprovalRequest, replayed: ReplayOutcome, *, by: str)
 
 def _outcome(words: str, *, by: str) -> str:
     return f"{by}. {words[0].upper()}{words[1:]}" if by else f"Approved, but {words}"
-
-
-def reason_of(error: exceptions.Refused) -> str:
-    """Return why an execution was refused; the text for a stale number is for its voter."""
-    if type(error) is exceptions.PreconditionFailed:
-        return "The subject has changed since the request."
-    return error.message
 
 
 def _kind(error: exceptions.Refused) -> str:

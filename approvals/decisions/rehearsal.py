@@ -78,7 +78,7 @@ def rehearse(request: ApprovalRequest, command: Command, *, timeout: timedelta) 
             events = ", ".join(words(each.message_type) for each in rehearsed.events) or "no events"
             text = f"It would succeed now: {events}."
         case _, ReplayRefused(error=error):
-            refusal = execution.reason_of(error)
+            refusal = error.message
             text = f"It would be refused now: {refusal}"
         case _, ReplayFailed(error=error):
             text = f"It would fail now: {error.message}"

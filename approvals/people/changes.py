@@ -40,9 +40,9 @@ def _change(event: Event) -> Change | None:
             change = Change(column, name, _NOTHING)
         case events.UserActivated() | events.UserDeactivated():
             change = _flag("is active", isinstance(event, events.UserActivated))
-        case events.StaffSet(is_staff=value):
+        case events.AdminAccessSet(is_staff=value):
             change = _flag("is staff", value)
-        case events.SuperuserSet(is_superuser=value):
+        case events.SuperuserStatusSet(is_superuser=value):
             change = _flag("is superuser", value)
         case events.PermissionGranted() | events.GroupPermissionGranted():
             change = _flag(f"permission {event.permission}", True)

@@ -71,7 +71,7 @@ class RequirePasswordReset(OnUser):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetUserActive(OnUser):
+class SetAccountStatus(OnUser):
     """Activate or deactivate a user account."""
 
     message_type = "approvals.set_user_active"
@@ -94,7 +94,7 @@ class DeleteUser(OnUser):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetStaff(OnUser):
+class SetAdminAccess(OnUser):
     """Grant or revoke access to the admin pages."""
 
     message_type = "approvals.set_staff"
@@ -109,7 +109,7 @@ class SetStaff(OnUser):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetSuperuser(OnUser):
+class SetSuperuserStatus(OnUser):
     """Grant or revoke superuser status."""
 
     message_type = "approvals.set_superuser"

@@ -66,7 +66,7 @@ class UserDeleted(_OfUser):
 
 
 @dataclass(frozen=True, kw_only=True)
-class StaffSet(_OfUser):
+class AdminAccessSet(_OfUser):
     """A person may now enter the admin pages, or no longer."""
 
     message_type = "approvals.staff_set"
@@ -75,7 +75,7 @@ class StaffSet(_OfUser):
 
 
 @dataclass(frozen=True, kw_only=True)
-class SuperuserSet(_OfUser):
+class SuperuserStatusSet(_OfUser):
     """A person now has every permission, or no longer."""
 
     message_type = "approvals.superuser_set"

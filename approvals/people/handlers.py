@@ -79,20 +79,20 @@ def require_password_reset(command: commands.RequirePasswordReset, context: Cont
     return user
 
 
-@handles(commands.SetUserActive)
-def set_user_active(command: commands.SetUserActive, context: Context) -> User:
+@handles(commands.SetAccountStatus)
+def set_account_status(command: commands.SetAccountStatus, context: Context) -> User:
     event = events.UserActivated if command.is_active else events.UserDeactivated
     return _set("is_active", command, event(user_id=command.user_id), context)
 
 
-@handles(commands.SetStaff)
-def set_staff(command: commands.SetStaff, context: Context) -> User:
-    return _set("is_staff", command, events.StaffSet(**command.plain()), context)
+@handles(commands.SetAdminAccess)
+def set_admin_access(command: commands.SetAdminAccess, context: Context) -> User:
+    return _set("is_staff", command, events.AdminAccessSet(**command.plain()), context)
 
 
-@handles(commands.SetSuperuser)
-def set_superuser(command: commands.SetSuperuser, context: Context) -> User:
-    return _set("is_superuser", command, events.SuperuserSet(**command.plain()), context)
+@handles(commands.SetSuperuserStatus)
+def set_superuser_status(command: commands.SetSuperuserStatus, context: Context) -> User:
+    return _set("is_superuser", command, events.SuperuserStatusSet(**command.plain()), context)
 
 
 @handles(commands.DeleteUser)

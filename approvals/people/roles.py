@@ -73,7 +73,7 @@ def parts_to_grant(command: GrantApproverRole) -> Iterator[Command]:
     if not user.groups.filter(pk=command.group_id).exists():
         yield commands.AddToGroup(user_id=user.pk, group_id=command.group_id)
     if not user.is_staff:
-        yield commands.SetStaff(user_id=user.pk, is_staff=True)
+        yield commands.SetAdminAccess(user_id=user.pk, is_staff=True)
     for name in permissions_of(command):
         if not accounts.was_granted(user.pk, name):
             yield commands.GrantPermission(user_id=user.pk, permission=name)
@@ -85,7 +85,7 @@ def parts_to_revoke(command: RevokeApproverRole) -> Iterator[Command]:
     if user.groups.filter(pk=command.group_id).exists():
         yield commands.RemoveFromGroup(user_id=user.pk, group_id=command.group_id)
     if user.is_staff and command.revokes_admin_access:
-        yield commands.SetStaff(user_id=user.pk, is_staff=False)
+        yield commands.SetAdminAccess(user_id=user.pk, is_staff=False)
     for name in command.permissions:
         if user.user_permissions.contains(accounts.permission_named(name)):
             yield commands.RevokePermission(user_id=user.pk, permission=name)
@@ -184,7 +184,7 @@ def _carry_out(parts: Iterator[Command], context: Context) -> None:
 _HANDLERS: Mapping[type[Command], Callable[[Any, Context], User]] = {
     commands.AddToGroup: handlers.add_to_group,
     commands.RemoveFromGroup: handlers.remove_from_group,
-    commands.SetStaff: handlers.set_staff,
+    commands.SetAdminAccess: handlers.set_admin_access,
     commands.GrantPermission: handlers.grant_permission,
     commands.RevokePermission: handlers.revoke_permission,
 }

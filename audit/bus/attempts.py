@@ -100,8 +100,13 @@ class Attempt:
         if context.expected_number == number:
             return
         if context.accepts is None or not context.accepts(number):
-            raise self._not_found() if self._is_missing() else exceptions.PreconditionFailed()
+            raise self._not_found() if self._is_missing() else self._has_changed()
         context.expected_number = number
+
+    def _has_changed(self) -> exceptions.PreconditionFailed:
+        # Who requested a replay has read nothing, and has nothing to decide.
+        words = "The subject has changed since the request." if self.context.is_replay else ""
+        return exceptions.PreconditionFailed(words)
 
     def _is_missing(self) -> bool:
         """Return True if there is no row for the subject, and the command does not create it."""

@@ -59,7 +59,7 @@ from approvals.people.commands import (
     AddToGroup,
     RemoveFromGroup,
     RequirePasswordReset,
-    SetUserActive,
+    SetAccountStatus,
 )
 from approvals.policies.commands import DisablePolicy, EditPolicy
 from audit.actors.credentials import live_actor
@@ -108,7 +108,7 @@ def test_a_key_that_was_disabled_between_two_votes_carries_nothing_out(
 @pytest.mark.parametrize(
     "go",
     [
-        lambda ann, _: SetUserActive(user_id=ann.pk, is_active=False),
+        lambda ann, _: SetAccountStatus(user_id=ann.pk, is_active=False),
         lambda ann, security: RemoveFromGroup(user_id=ann.pk, group_id=security.pk),
     ],
 )

@@ -8,7 +8,7 @@ from django.db import Error, transaction
 from apikeys.commands import DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
 from approvals.models import ApprovalRequest, Policy, Rule
-from approvals.people.commands import AddToGroup, SetSuperuser
+from approvals.people.commands import AddToGroup, SetSuperuserStatus
 from approvals.policies.commands import DisablePolicy
 from audit.bus import dispatch as bus
 from audit.bus.context import Context
@@ -39,7 +39,7 @@ def gated(gate, first_key, dana, security):
         DisableApiKey(api_key_id=first_key.id),
         DisablePolicy(policy_id=gate.pk),
         AddToGroup(user_id=dana.pk, group_id=security.pk),
-        SetSuperuser(user_id=dana.pk, is_superuser=True),
+        SetSuperuserStatus(user_id=dana.pk, is_superuser=True),
     ]
     return list(_inner)
 

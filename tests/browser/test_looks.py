@@ -64,6 +64,18 @@ def test_the_reference_has_the_preferred_or_the_chosen_colors(
     reader.complaints.clear()
 
 
+def test_the_descriptions_in_the_reference_are_legible_on_a_phone(db, visitor):
+    reader = visitor(**PHONE)
+    reader.opens("/api/v2/docs")
+    descriptions = reader.page.locator(".opblock-tag small")
+    descriptions.first.wait_for()
+
+    widths = descriptions.evaluate_all("all => all.map(each => each.clientWidth)")
+
+    assert min(widths) > 250
+    assert reader.overflow() <= 0
+
+
 def test_the_errors_of_the_api_fit_a_phone(db, visitor):
     reader = visitor(**PHONE)
     reader.opens("/docs/errors")

@@ -42,6 +42,10 @@ def test_a_requester_signs_in_and_acts_on_a_request(
     check("Remaining approvers")
     window.follows("^Disable API key")
     check("Remind the approvers")
+    # Why it waits is all on this page.
+    content = window.page.locator("#content").inner_text()
+    for words in ("waiting", "deadline", "0 of 2", "no one yet", "ann, bob"):
+        assert words in content, words
     window.page.get_by_label("Comment").fill("Incident 7")
     window.presses("^Comment")
     check("Incident 7")

@@ -165,11 +165,11 @@ def _on_group(command: Command) -> list[str]:
 
 def _on_account(command: Command) -> str:
     match command:
-        case commands.SetUserActive(is_active=is_active):
+        case commands.SetAccountStatus(is_active=is_active):
             return _REACTIVATED if is_active else _DEACTIVATED
-        case commands.SetStaff(is_staff=is_staff):
+        case commands.SetAdminAccess(is_staff=is_staff):
             return _STAFF if is_staff else _NO_STAFF
-        case commands.SetSuperuser(is_superuser=is_superuser):
+        case commands.SetSuperuserStatus(is_superuser=is_superuser):
             return _SUPERUSER if is_superuser else _NO_SUPERUSER
         case _:
             return _EFFECTS.get(type(command), "")

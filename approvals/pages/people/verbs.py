@@ -53,26 +53,32 @@ def applying(verbs: Mapping[str, Verb], row: User | Group) -> dict[str, Verb]:
 CREATE_USER = Verb("Create", commands.CreateUser)
 USER_VERBS: Mapping[str, Verb] = {
     "activate": Verb(
-        "Activate", commands.SetUserActive, {"is_active": True}, lambda user: not user.is_active
+        "Activate", commands.SetAccountStatus, {"is_active": True}, lambda user: not user.is_active
     ),
     "deactivate": Verb(
-        "Deactivate", commands.SetUserActive, {"is_active": False}, lambda user: user.is_active
+        "Deactivate", commands.SetAccountStatus, {"is_active": False}, lambda user: user.is_active
     ),
     "staff": Verb(
-        "Grant admin access", commands.SetStaff, {"is_staff": True}, lambda user: not user.is_staff
+        "Grant admin access",
+        commands.SetAdminAccess,
+        {"is_staff": True},
+        lambda user: not user.is_staff,
     ),
     "no_staff": Verb(
-        "Revoke admin access", commands.SetStaff, {"is_staff": False}, lambda user: user.is_staff
+        "Revoke admin access",
+        commands.SetAdminAccess,
+        {"is_staff": False},
+        lambda user: user.is_staff,
     ),
     "superuser": Verb(
         "Grant superuser status",
-        commands.SetSuperuser,
+        commands.SetSuperuserStatus,
         {"is_superuser": True},
         lambda user: not user.is_superuser,
     ),
     "no_superuser": Verb(
         "Revoke superuser status",
-        commands.SetSuperuser,
+        commands.SetSuperuserStatus,
         {"is_superuser": False},
         lambda user: user.is_superuser,
     ),

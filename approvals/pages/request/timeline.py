@@ -54,6 +54,16 @@ class Step(NamedTuple):
     error: str
 
     @property
+    def role(self) -> str:
+        """The word before the actor: an execution is not by its requester, but acts as them.
+
+        Empty if the label says who ended the request, or that no one did.
+        """
+        if self.record.status == Status.CANCELLED:
+            return ""
+        return "as" if self.record.attempt > 1 else "by"
+
+    @property
     def kind(self) -> str:
         """The kind of step, which its color shows."""
         ends = (commands.Deny.message_type, commands.RequestChanges.message_type)

@@ -6,7 +6,7 @@ from django.contrib.auth.models import User
 
 from apikeys.commands import AddMember, CreateCustomer
 from apikeys.models import ApiKey, Customer
-from approvals.people.commands import AddToGroup, CreateUser, GrantPermission, SetStaff
+from approvals.people.commands import AddToGroup, CreateUser, GrantPermission, SetAdminAccess
 from audit.sessions.commands import ChangePassword
 from config.demo import story
 from config.demo.busy import texts
@@ -58,7 +58,9 @@ def hire_carol(stage: Stage) -> None:
     stage.add_sender("carol", "user", carol, channel="admin")
     password = ChangePassword(user_id=carol, password=secrets.token_urlsafe(16))
     stage.send(password, by="system", reason="")
-    stage.send(SetStaff(user_id=carol, is_staff=True), by="olga", reason="Carol starts on Monday")
+    stage.send(
+        SetAdminAccess(user_id=carol, is_staff=True), by="olga", reason="Carol starts on Monday"
+    )
     for permission in _APPROVER:
         grant = GrantPermission(user_id=carol, permission=permission)
         stage.attempt(grant, by="olga", reason="Carol will approve in Security", ending=APPROVED)

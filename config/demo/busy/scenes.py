@@ -14,7 +14,7 @@ from apikeys.commands import DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
 from approvals.decisions.commands import Approve, BreakGlass, Deny
 from approvals.models import ApprovalRequest, Policy, State
-from approvals.people.commands import GrantPermission, SetUserActive
+from approvals.people.commands import GrantPermission, SetAccountStatus
 from approvals.policies.commands import CreatePolicy, EditPolicy
 from audit.outside import outside_command
 from config.demo import story
@@ -104,7 +104,7 @@ def _request_key(stage: Stage, by: str, name: str, reason: str, ending: Ending =
 
 def _leave(stage: Stage, username: str, reason: str) -> None:
     user_id = int(stage.senders[username].id)
-    stage.attempt(SetUserActive(user_id=user_id, is_active=False), by="olga", reason=reason)
+    stage.attempt(SetAccountStatus(user_id=user_id, is_active=False), by="olga", reason=reason)
 
 
 def _let_bob_use_break_glass(stage: Stage) -> None:

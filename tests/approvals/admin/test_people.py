@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from approvals.models import ApprovalRequest
 from approvals.pages.people.verbs import GROUP_VERBS, USER_VERBS
-from approvals.people.commands import AddToGroup, SetUserActive
+from approvals.people.commands import AddToGroup, SetAccountStatus
 from audit.models.records import CommandRecord
 from tests.approvals.admin_pages import decide
 from tests.approvals.people_pages import (
@@ -452,7 +452,7 @@ def test_the_page_of_a_person_says_the_same(
     disabling_needs_two, security, ann, manager, policy_owners, browser, context_of
 ):
     User.objects.filter(pk=ann.pk).update(is_active=False)
-    back = SetUserActive(user_id=ann.pk, is_active=True)
+    back = SetAccountStatus(user_id=ann.pk, is_active=True)
     held(back, context=context_of(manager))
 
     page = browser(manager).get(f"{url_of(ann)}change/")

@@ -20,8 +20,8 @@ from approvals.people.commands import (
     RevokeGroupPermission,
     RevokePermission,
     SendPasswordLink,
-    SetStaff,
-    SetUserActive,
+    SetAccountStatus,
+    SetAdminAccess,
 )
 from approvals.people.handlers import (
     NoAddress,
@@ -156,13 +156,13 @@ def test_a_password_reset_ends_the_password_and_every_session(
 
 
 def test_an_account_is_deactivated_and_activated(dana, manager, context_of):
-    completed(SetUserActive(user_id=dana.pk, is_active=False), context=context_of(manager))
+    completed(SetAccountStatus(user_id=dana.pk, is_active=False), context=context_of(manager))
     assert last_event() == ("approvals.user_deactivated", "user", str(dana.pk))
     assert not User.objects.get(pk=dana.pk).is_active
 
-    completed(SetUserActive(user_id=dana.pk, is_active=True), context=context_of(manager))
+    completed(SetAccountStatus(user_id=dana.pk, is_active=True), context=context_of(manager))
     assert last_event()[0] == "approvals.user_activated"
-    refuses(SetUserActive(user_id=dana.pk, is_active=True), context_of(manager), NothingToChange)
+    refuses(SetAccountStatus(user_id=dana.pk, is_active=True), context_of(manager), NothingToChange)
 
 
 def test_a_person_of_whom_rows_tell_is_not_deleted_but_deactivated(dana, manager, context_of):
@@ -261,14 +261,14 @@ def test_one_query_tells_it(dana, chess, django_assert_num_queries):
 def test_users_who_may_not_manage_people_change_no_one(dana, iris, chess, context_of):
     for command in (
         CreateUser(username="nora"),
-        SetStaff(user_id=dana.pk, is_staff=True),
+        SetAdminAccess(user_id=dana.pk, is_staff=True),
         AddToGroup(user_id=dana.pk, group_id=chess.pk),
     ):
         refuses(command, context_of(iris), Forbidden)
 
 
 def test_who_is_not_there_is_not_found(manager, chess, context_of):
-    refuses(SetStaff(user_id=10**9, is_staff=True), context_of(manager), NotFound)
+    refuses(SetAdminAccess(user_id=10**9, is_staff=True), context_of(manager), NotFound)
     refuses(AddToGroup(user_id=manager.pk, group_id=10**9), context_of(manager), NotFound)
 
 
@@ -281,7 +281,7 @@ def test_approvers_read_the_names_of_person_and_group(dana, chess):
 def test_a_request_about_a_person_keeps_nothing_of_the_password(
     disabling_needs_two, ann, manager, policy_owners, context_of
 ):
-    command = SetUserActive(user_id=ann.pk, is_active=False)
+    command = SetAccountStatus(user_id=ann.pk, is_active=False)
 
     request = held(command, context=context_of(manager))
 

@@ -17,9 +17,9 @@ from approvals.people.commands import (
     RequirePasswordReset,
     RevokePermission,
     SendPasswordLink,
-    SetStaff,
-    SetSuperuser,
-    SetUserActive,
+    SetAccountStatus,
+    SetAdminAccess,
+    SetSuperuserStatus,
 )
 from approvals.policies.built_in import NoPolicyOwners
 from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
@@ -146,9 +146,9 @@ def test_a_group_stays_guarded_while_a_request_waits_for_it(
 @pytest.mark.parametrize(
     "change",
     [
-        lambda user: SetUserActive(user_id=user.pk, is_active=False),
-        lambda user: SetStaff(user_id=user.pk, is_staff=False),
-        lambda user: SetSuperuser(user_id=user.pk, is_superuser=True),
+        lambda user: SetAccountStatus(user_id=user.pk, is_active=False),
+        lambda user: SetAdminAccess(user_id=user.pk, is_staff=False),
+        lambda user: SetSuperuserStatus(user_id=user.pk, is_superuser=True),
         lambda user: DeleteUser(user_id=user.pk),
         lambda user: RequirePasswordReset(user_id=user.pk),
         lambda user: SendPasswordLink(user_id=user.pk),
@@ -171,7 +171,7 @@ def test_bringing_a_deactivated_approver_back_waits_for_two_owners(
     disabling_needs_two, ann, manager, policy_owners, context_of
 ):
     User.objects.filter(pk=ann.pk).update(is_active=False)
-    command = SetUserActive(user_id=ann.pk, is_active=True)
+    command = SetAccountStatus(user_id=ann.pk, is_active=True)
 
     assert are_the_floors(held(command, context=context_of(manager)))
 
@@ -181,7 +181,7 @@ def test_bringing_a_deactivated_superuser_back_waits_for_two_owners(
 ):
     root = member("root", acme)
     User.objects.filter(pk=root.pk).update(is_superuser=True, is_active=False)
-    command = SetUserActive(user_id=root.pk, is_active=True)
+    command = SetAccountStatus(user_id=root.pk, is_active=True)
 
     assert are_the_floors(held(command, context=context_of(manager)))
 
@@ -210,7 +210,7 @@ def test_joining_a_group_that_hands_out_such_a_permission_waits_too(
 def test_granting_superuser_status_always_needs_two_owners(
     dana, manager, policy_owners, context_of
 ):
-    command = SetSuperuser(user_id=dana.pk, is_superuser=True)
+    command = SetSuperuserStatus(user_id=dana.pk, is_superuser=True)
 
     assert are_the_floors(held(command, context=context_of(manager)))
 

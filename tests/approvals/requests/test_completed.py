@@ -31,7 +31,7 @@ def leave_group(ann, security, acme):
 
 def be_deactivated(ann, security, acme):
     User.objects.filter(pk=ann.pk).update(is_active=False)
-    return commands.SetUserActive(user_id=ann.pk, is_active=True)
+    return commands.SetAccountStatus(user_id=ann.pk, is_active=True)
 
 
 def lose_permission(ann, security, acme):

@@ -47,6 +47,22 @@ def test_a_stale_request_is_not_executed(waiting, first_key, ann, bob, approve):
     assert_balanced()
 
 
+def test_the_timeline_says_why_it_was_not_executed_and_as_whom(
+    waiting, first_key, ann, bob, approve, browser
+):
+    completed(to(switch_off, first_key.id))
+    approve(waiting, ann)
+    approve(waiting, bob)
+
+    page = f"/admin/approvals/approvalrequest/{waiting.pk}/change/"
+    content = browser(ann).get(page).content.decode()
+
+    step = content.split("Refused on execution")[1].split("</li>")[0]
+    assert '<span class="quiet">as <bdi>dana</bdi>' in step
+    assert "The subject has changed since the request." in step
+    assert "since you read it" not in content
+
+
 def test_a_change_between_two_votes_prevents_execution(waiting, first_key, ann, bob, approve):
     approve(waiting, ann)
     completed(to(switch_off, first_key.id))

@@ -71,6 +71,9 @@ def test_the_timeline_names_the_person_who_denied(waiting, ann, browser):
         ("Denied", "ann", "denial"),
         ("Not executed, because ann denied it", "ann", "cancelled"),
     ]
+    step = answer.content.decode().split("Not executed, because")[1].split("</li>")[0]
+    assert "ann denied it" in step
+    assert 'class="quiet">by' not in step
 
 
 def test_the_links_lead_to_the_next_and_the_previous_request(
