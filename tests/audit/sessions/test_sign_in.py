@@ -70,7 +70,7 @@ def test_the_auditors_of_a_customer_see_failures_of_its_people_only(dana, gus, i
     sign_in(Client(), "dana", "wrong")
     sign_in(Client(), "gus", "wrong")
 
-    found = browser(iris).get("/audit/", {"command": "people.record_failed_sign_in"})
+    found = browser(iris).get("/audit/", {"message_type": "people.record_failed_sign_in"})
 
     page = found.content.decode()
     assert f"account {dana.pk}" in page or f"account:{dana.pk}" in page
