@@ -46,7 +46,11 @@ urlpatterns = [
         SetPassword.as_view(),
         name="password_reset_confirm",
     ),
-    path("set-password/", PasswordResetCompleteView.as_view(), name="password_reset_complete"),
+    path(
+        "set-password/",
+        PasswordResetCompleteView.as_view(title="Password set"),
+        name="password_reset_complete",
+    ),
     path("password/", ChangeOwnPassword.as_view(), name="change-password"),
     path("password/changed/", PasswordChanged.as_view(), name="password-changed"),
     path("admin/", admin.site.admin_view(first_page)),

@@ -184,6 +184,11 @@ class SetPassword(_SetsPassword, PasswordResetConfirmView):
     """The page of a password link."""
 
     form_class = _NewPasswordForm
+    title = "New password"
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        # For an invalid link, Django has a title about a reset.
+        return super().get_context_data(**context) | {"title": self.title}
 
 
 def _refuse(response: HttpResponse, retry_after: int) -> None:

@@ -112,6 +112,7 @@ PLACES = (
     Place("new password", "olga", lambda: "/password/"),
     Place("new password of a requester", "dana", lambda: "/password/"),
     Place("changed password", "dana", lambda: "/password/changed/"),
+    Place("invalid password link", None, lambda: "/set-password/MQ/abc-def/"),
     # API keys and customers
     Place("keys", "iris", lambda: f"{_KEYS}/"),
     Place("key", "iris", lambda: f"{_KEYS}/{_key().pk}/change/"),

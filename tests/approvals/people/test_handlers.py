@@ -83,10 +83,11 @@ def test_a_new_person_sets_a_password_through_a_link_that_works_once(manager, co
     form = browser.get(path, follow=True)
     passwords = {"new_password1": PASSWORD, "new_password2": PASSWORD}
     done = browser.post(form.request["PATH_INFO"], passwords, follow=True)
-    assert done.status_code == 200
+    assert (done.status_code, done.context["title"]) == (200, "Password set")
     assert Client().login(username="nora", password=PASSWORD)
     used = Client().get(path, follow=True)
     assert not used.context["validlink"]
+    assert used.context["title"] == "New password"
     assert "Ask an administrator for another one." in used.content.decode()
 
 

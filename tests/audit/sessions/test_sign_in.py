@@ -193,7 +193,7 @@ def test_people_change_their_own_password(page, dana, ann, client):
     assert 'href="/password/"' in client.get("/requests/").content.decode()
     shown = client.get(page)
     assert shown.status_code == 200
-    assert "Enter your current password" in shown.content.decode()
+    assert "Enter your old password" in shown.content.decode()
     weak = {"old_password": PASSWORD, "new_password1": "12345", "new_password2": "12345"}
     strong = weak | dict.fromkeys(("new_password1", "new_password2"), "another horse battery")
 
