@@ -194,10 +194,10 @@ def test_a_policy_that_was_changed_meanwhile_is_not_overwritten(
     olga, policy_owners, present, draft, browser
 ):
     client = browser(olga)
-    propose(client, edit(present), draft, reason="First", seen="0")
+    propose(client, edit(present), draft, reason="First", seen="1")
     approved(ApprovalRequest.objects.get(), *policy_owners[1:])
 
-    answer = propose(client, edit(present), draft | {"quorum_0": 2}, reason="Late", seen="0")
+    answer = propose(client, edit(present), draft | {"quorum_0": 2}, reason="Late", seen="1")
 
     assert "has changed since you read it" in text(answer)
     assert ApprovalRequest.objects.count() == 1
@@ -210,7 +210,7 @@ def test_disabling_is_proposed_after_a_look_at_what_it_decided(
     page = f"{POLICIES}{present.pk}/disable/"
     told = text(browser(olga).get(page))
 
-    browser(olga).post(page, {"reason": "No longer needed", "seen": "0"})
+    browser(olga).post(page, {"reason": "No longer needed", "seen": "1"})
 
     assert "2 of the last 2 would have waited" in told
     approved(ApprovalRequest.objects.get(), *policy_owners[1:])
@@ -234,7 +234,7 @@ def test_who_may_only_view_policies_may_try_them_and_not_propose(present, draft,
     client = browser(iris)
 
     told = text(client.post(edit(present), draft))
-    answer = propose(client, edit(present), draft, reason="Please", seen="0")
+    answer = propose(client, edit(present), draft, reason="Please", seen="1")
 
     assert "You may try policies, but not propose them" in told
     assert "lacks the permission approvals.manage_policy" in text(answer)

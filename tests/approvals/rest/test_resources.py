@@ -101,8 +101,8 @@ def test_a_policy_reads_as_it_is(pia, security, browser):
     assert answer.json() == {
         "id": str(made.pk),
         "url": f"/api/v2/policies/{made.pk}",
-        # Without events, since the test made it without a command.
-        "version": 0,
+        # The test made it without a command, as one direct change.
+        "version": 1,
         "governs": "apikeys.*",
         "tenant": None,
         "condition": 'actor.kind == "api_key"',
