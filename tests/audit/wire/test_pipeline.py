@@ -245,6 +245,8 @@ def test_dispatch_works_without_prepared_statements(first_key):
 
 @pipelined_only
 def test_every_statement_of_a_dispatch_is_prepared(first_key):
+    # On a connection of its own: other tests prepared other statements on this one.
+    connection.close()
     for command_class in (DisableApiKey, EnableApiKey) * 4:
         dispatch(command_class(api_key_id=first_key.id))
 
