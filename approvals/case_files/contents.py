@@ -3,11 +3,11 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
-from uuid import UUID
 
 from django.conf import settings
 from django.utils import timezone
 
+from approvals.case_files.changes import changes
 from approvals.decisions import evidence
 from approvals.decisions.evidence import EvidenceDisagrees
 from approvals.models import ApprovalRequest
@@ -17,9 +17,8 @@ from audit.actors.actors import Actor
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord
 from audit.pages.lines import Line, full_lines
-from audit.pages.timelines.cases import revisions_in
 from audit.pages.timelines.subjects import of_cases_about
-from audit.subjects.names import labels
+from audit.subjects.names import find, labels
 
 #: The type of a case in the reference of a case file. It is no type of subject.
 CASE = "case"
@@ -53,20 +52,25 @@ def _gather(about: Subject, *, reader: Actor) -> dict[str, Any] | None:
     else:
         records = of_cases_about(about, actor=reader, before=None)
     read = list(records.order_by("-position")[: MOST_RECORDS + 1])
-    if not read:
+    # A row that was added directly in the database may have a history, but no records.
+    row = None if about.type == CASE else find(about, actor=reader)
+    if row is not None:
+        about = Subject(about.type, str(row.pk))
+    elif not read:
         return None
     lines = full_lines(read[:MOST_RECORDS][::-1], actor=reader)
     requests = _requests(lines, reader=reader)
+    changed = changes(about, lines, reader=reader)
     return {
         "about": str(about),
         "label": _label(about, lines, reader=reader),
         "made_at": timezone.now().isoformat(),
         "made_by": {"kind": reader.kind, "id": reader.id, "label": reader.label},
-        "is_cut": len(read) > MOST_RECORDS or len(requests) > MOST_REQUESTS,
+        "is_cut": len(read) > MOST_RECORDS or len(requests) > MOST_REQUESTS or changed.is_cut,
         "is_confined": reader.is_confined,
         **_decisions(requests[:MOST_REQUESTS], reader=reader),
         "attempts": [_attempt(line) for line in lines],
-        "changes": _changes(lines, reader=reader),
+        "changes": changed.listed,
     }
 
 
@@ -104,31 +108,8 @@ def _attempt(line: Line) -> dict[str, Any]:
     return {
         "label": line.full_words,
         "subject": line.label,
+        "is_waiting": line.is_waiting,
         "approvers": list(line.approvers),
         "record": evidence.record_columns(line.record),
         "events": [evidence.event_columns(fact.record) for fact in line.facts],
     }
-
-
-def _changes(lines: Sequence[Line], *, reader: Actor) -> list[dict[str, Any]]:
-    """Return the values before and after each change of a subject, from its history."""
-    found = revisions_in(lines, actor=reader)
-    changes = [
-        {
-            "at": revision.at.isoformat(),
-            "command_id": _text(revision.command_id),
-            "subject": str(subject),
-            "kind": revision.words,
-            "values": [
-                {"field": each.field, "before": each.before, "after": each.after}
-                for each in revision.changes
-            ],
-        }
-        for subject, revisions in found.items()
-        for revision in revisions
-    ]
-    return sorted(changes, key=lambda change: (change["at"], change["subject"]))
-
-
-def _text(identifier: UUID | None) -> str:
-    return str(identifier or "")

@@ -5,10 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from approvals.models import State
-from approvals.models.states import RequestStatus
 from audit.messages.characters import visible
 from audit.models.records import Status
-from audit.pages.labels import fields, status_words
+from audit.pages.labels import WAITING, fields, status_words
 
 _UNSUCCESSFUL = (Status.REFUSED, Status.FAILED)
 
@@ -30,7 +29,7 @@ def report(content: dict[str, Any]) -> dict[str, Any]:
         ],
         "attempts": attempts,
         "refused": [each for each in attempts if each["is_unsuccessful"]],
-        "changes": [_change(each) for each in content["changes"] if each["values"]],
+        "changes": [_change(each) for each in content["changes"]],
     }
 
 
@@ -40,6 +39,7 @@ def _decision(evidence: dict[str, Any], content: dict[str, Any]) -> dict[str, An
     own = (each for each in evidence["records"] if each["command_id"] == request["command_id"])
     held: dict[str, Any] = next(own, {})
     changes = [each for each in content["changes"] if each["command_id"] == request["command_id"]]
+    subject = f"{request['subject_type']}:{request['subject_id']}"
     return {
         "sentence": content["requests"][request["id"]],
         "id": request["id"],
@@ -53,13 +53,16 @@ def _decision(evidence: dict[str, Any], content: dict[str, Any]) -> dict[str, An
         "policies": evidence["effective_requirements"].get("policies", []),
         "rules": evidence["effective_requirements"].get("rules", []),
         "votes": [_vote(each) for each in evidence["votes"]],
-        "state": RequestStatus.WAITING.label
-        if request["state"] == State.PENDING
-        else request["state"],
+        "state": WAITING if request["state"] == State.PENDING else request["state"],
         "outcome": request["outcome"],
         "decided_at": _time(request["decided_at"]) if request["decided_at"] else None,
         "before_and_after": [
             _change(each) for each in changes if not each["subject"].endswith(request["id"])
+        ],
+        "direct": [
+            _change(each)
+            for each in content["changes"]
+            if each["is_direct"] and each["subject"] == subject
         ],
     }
 
@@ -73,7 +76,7 @@ def _attempt(attempt: dict[str, Any]) -> dict[str, Any]:
     return {
         **{name: attempt[name] for name in ("label", "subject", "approvers")},
         **{name: record[name] for name in ("command_id", "attempt", "channel")},
-        "status": status_words(record["status"], is_waiting=False),
+        "status": status_words(record["status"], is_waiting=attempt["is_waiting"]),
         "is_unsuccessful": record["status"] in _UNSUCCESSFUL,
         "at": _time(record["received_at"]),
         "actor": record["actor_label"],

@@ -8,11 +8,15 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from uuid_utils.compat import uuid7
 
+from apikeys.models import ApiKey
 from approvals.decisions.commands import Approve, Deny
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Forbidden
 from audit.models.records import CommandRecord
+from audit.outside import outside_command
 from tests.conftest import completed, member
 from tests.tampering import tamper
 
@@ -174,3 +178,63 @@ def test_evidence_that_does_not_fit_together_is_not_signed(waiting, ann, context
 
     assert "its evidence is not signed" in page
     assert json.loads(file)["case_file"]["evidence"] == []
+
+
+def change_directly(key_id, **fields):
+    """Change a key under an id that is that of no command."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('audit.command_id', %s, true)", [str(uuid7())])
+        ApiKey.objects.filter(pk=key_id).update(**fields)
+
+
+@pytest.mark.parametrize("kind", ["case", "key", "request"])
+def test_changes_made_directly_in_the_database_are_in_each_case_file(kind, waiting, make, verify):
+    change_directly(waiting.subject_id, description="by hand")
+    addresses = {
+        "case": f"case/{waiting.command_id}",
+        "key": f"subject/api-key/{waiting.subject_id}",
+        "request": of_request(waiting),
+    }
+
+    page, _, file = make(addresses[kind])
+
+    (change,) = [each for each in json.loads(file)["case_file"]["changes"] if each["is_direct"]]
+    assert change["subject"] == f"api-key:{waiting.subject_id}"
+    assert change["values"] == [{"field": "description", "before": "—", "after": "by hand"}]
+    assert page.split("All changes, oldest first")[1].count("made directly in the database") == 1
+    assert page.split("Before and after")[1].split("Votes")[0].count("by hand") == 1
+    assert "Genuine" in verify(file, page)
+
+
+def test_a_change_recorded_as_direct_is_marked_as_well(first_key, make):
+    with outside_command("Described, ticket OPS-9"):
+        ApiKey.objects.filter(pk=first_key.id).update(description="by hand")
+
+    _, _, file = make(f"subject/api-key/{first_key.id}")
+
+    changes = json.loads(file)["case_file"]["changes"]
+    assert [each["is_direct"] for each in changes] == [False, True]
+
+
+def test_a_row_added_directly_has_a_case_file_without_attempts(first_key, make, verify):
+    row = ApiKey.objects.get()
+    row.pk, row.name = uuid7(), "by hand"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('audit.command_id', %s, true)", [str(uuid7())])
+        row.save(force_insert=True)
+
+    page, _, file = make(f"subject/api-key/{row.pk}")
+
+    content = json.loads(file)["case_file"]
+    assert content["attempts"] == []
+    assert [(each["kind"], each["is_direct"]) for each in content["changes"]] == [
+        ("row added", True)
+    ]
+    assert "Genuine" in verify(file, page)
+
+
+def test_a_command_that_still_waits_is_said_to_be_waiting(waiting, make):
+    page, _, _ = make(of_request(waiting))
+
+    assert '<th scope="row">outcome</th><td>waiting for approval</td>' in page
+    assert "waited for approval" not in page
