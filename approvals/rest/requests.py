@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Literal, NotRequired, TypedDict
 from uuid import UUID
 
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -37,7 +37,7 @@ from audit.entry.requests import LONGEST_REASON
 from audit.log.orders import Key, Order
 from audit.log.visibility import VIEW_LOG
 from audit.messages.classes import Subject
-from audit.messages.exceptions import CommandError, Forbidden
+from audit.messages.exceptions import CommandError, Forbidden, Refused
 from audit.messages.outcomes import Completed
 from audit.rest.listing import ListQuery, body, page
 from audit.rest.openapi.operations import Method, documented
@@ -268,10 +268,9 @@ class ApprovalRequestViewSet(CommandViewSet):
         takes=OptionalDigestInput,
         raises=(
             *_VOTERS,
-            *(refusals.EffectChanged, refusals.SeenAnother),
+            *(refusals.EffectChanged, refusals.SeenAnother, refusals.TooLate),
             *_PAYLOAD,
-            *(refusals.NoReasonGiven, refusals.NotEnoughApprovals),
-            *(refusals.NotToBeRetried, refusals.TooLate),
+            *(refusals.NoReasonGiven, refusals.NotEnoughApprovals, refusals.NotToBeRetried),
         ),
     )
     def retry(self, request: Request, approval_request_id: UUID) -> Response:
@@ -288,8 +287,12 @@ class ApprovalRequestViewSet(CommandViewSet):
     )
     def raise_again(self, request: Request, approval_request_id: UUID) -> Response:
         """Resubmit an unsuccessful request; it is held again if a policy requires it."""
-        found = get_object_or_404(listing.visible_to(self.actor), pk=approval_request_id)
-        command = resubmitted(found, actor=self.actor)
+        visible = listing.visible_to(self.actor)
+        try:
+            found = get_object_or_404(visible, pk=approval_request_id)
+            command = resubmitted(found, actor=self.actor)
+        except (Refused, Http404) as error:
+            return self.refuse(error)
         return self.send(type(command), **command.plain())
 
     def represent(self, completed: Completed) -> resources.ApprovalRequestResource | CarriedOut:
@@ -302,17 +305,15 @@ class ApprovalRequestViewSet(CommandViewSet):
         return _outcome(completed)
 
     def _detail(self, request: ApprovalRequest) -> resources.ApprovalRequestResource:
-        actor = self.actor
-        (presented,) = present([request], actor=actor)
-        return resources.approval_request(presented, actor=actor)
+        (presented,) = present([request], actor=self.actor)
+        return resources.approval_request(presented, actor=self.actor)
 
 
 def _outcome(completed: Completed) -> CarriedOut:
     """Return the outcome of a command of any type, with its secret, which is shown only once."""
-    command_id = completed.command_id
     outcome: CarriedOut = {
         "status": "succeeded",
-        "command": {"id": str(command_id), "url": status_url(command_id)},
+        "command": {"id": str(completed.command_id), "url": status_url(completed.command_id)},
     }
     if completed.secret:
         outcome["secret"] = completed.secret

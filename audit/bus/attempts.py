@@ -99,9 +99,17 @@ class Attempt:
             return
         if context.expected_number == number:
             return
-        if context.accepts is None or not context.accepts(number):
-            raise self._not_found() if self._is_missing() else self._has_changed()
+        if unmet := self._unmet(number):
+            raise self._not_found() if self._is_missing() else unmet
         context.expected_number = number
+
+    def _unmet(self, number: int) -> exceptions.PreconditionFailed | None:
+        """Return the error if the condition of the caller is not met."""
+        accepts = self.context.accepts
+        try:
+            return None if accepts and accepts(number) else self._has_changed()
+        except exceptions.PreconditionFailed as error:
+            return error
 
     def _has_changed(self) -> exceptions.PreconditionFailed:
         # Who requested a replay has read nothing, and has nothing to decide.

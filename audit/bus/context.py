@@ -33,6 +33,7 @@ class Context:
     Callers set the first group of fields. The bus sets the second one before middleware and
     handler get the context. The command runs only if its subject is at ``expected_number``, or at a
     number for which ``accepts`` returns True, if there is either; the bus then expects that number.
+    ``accepts`` may raise PreconditionFailed with a message of its own.
     """
 
     actor: Actor = SYSTEM

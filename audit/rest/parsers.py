@@ -28,10 +28,10 @@ class BodyTooLarge(APIException):
 
 
 class LengthRequired(APIException):
-    """The request body is chunked and has no Content-Length."""
+    """A web server passed on a chunked body undecoded. Our own server accepts them."""
 
     status_code = status.HTTP_411_LENGTH_REQUIRED
-    default_detail = "Content-Length is required: chunked bodies are not accepted."
+    default_detail = "Content-Length is required: this web server does not accept chunked bodies."
     default_code = "length_required"
     remedy = "Send the body with its Content-Length."
 
@@ -40,7 +40,7 @@ class CompressedBody(APIException):
     """The request body is compressed."""
 
     status_code = status.HTTP_415_UNSUPPORTED_MEDIA_TYPE
-    default_detail = "Compressed bodies are not accepted: send it without Content-Encoding."
+    default_detail = "Compressed bodies are not accepted: send the body without Content-Encoding."
     default_code = "compressed_body"
     remedy = "Send the body uncompressed, without Content-Encoding."
     headers: ClassVar = {"Accept-Encoding": "identity"}

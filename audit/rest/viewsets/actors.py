@@ -11,7 +11,7 @@ from rest_framework.viewsets import ViewSet
 
 from audit.actors.actors import Actor
 from audit.entry.requests import actor_of_request
-from audit.messages.exceptions import CommandError, Invalid, PreconditionFailed
+from audit.messages.exceptions import CommandError, Invalid
 from audit.rest import exception_handlers
 from audit.rest.callers import Caller, caller
 from audit.rest.openapi.operations import documented
@@ -49,10 +49,10 @@ class ActorViewSet(ViewSet):
         if not self._has_etag(response):
             return response
         try:
-            is_wanted = conditional.add_etag(response, request)
-        except Invalid as error:
+            conditional.add_etag(response, request)
+        except (Invalid, conditional.ConditionNotMet) as error:
             return self._finalize_error(request, error)
-        return response if is_wanted else self._finalize_error(request, PreconditionFailed())
+        return response
 
     def _has_etag(self, response: Response) -> bool:
         is_read = self.request.method in ("GET", "HEAD")

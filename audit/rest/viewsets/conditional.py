@@ -16,15 +16,27 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.messages.classes import Command
-from audit.messages.exceptions import FieldError, Invalid, Place
+from audit.messages.classes import Command, generated_fields
+from audit.messages.exceptions import FieldError, Invalid, Place, PreconditionFailed
 from audit.subjects import types
 
 _DIGEST_CHARACTERS = 32
 _TAG = r'(?:W/)?"[\x21\x23-\x7e\x80-\xff]*"'
 _LIST = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
 _EACH = re.compile(_TAG)
+# Unlike a version that is no longer current, these do not mean that anything has changed.
+_NOT_THERE = "If-Match is never met by a request that creates something: send it without If-Match."
+_THERE = "It exists, and “If-None-Match: *” accepts only what does not exist."
+_EXCLUDED = "The current version is one that If-None-Match excludes."
+_NAMELESS = "If-Match has no ETag with a version, or only weak ones (W/), which never match."
 _VERSION = re.compile(r'"([0-9]{1,18})(?:-[0-9a-f]*)?"')
+
+
+class ConditionNotMet(PreconditionFailed):
+    """The condition in If-Match or If-None-Match is not met."""
+
+    code = PreconditionFailed.code
+    remedy = "Read the detail: correct or drop the condition that it names."
 
 
 def etag(content: Mapping[str, Any]) -> str:
@@ -32,15 +44,17 @@ def etag(content: Mapping[str, Any]) -> str:
     return _etag(content, JSONRenderer().render(content))
 
 
-def add_etag(response: HttpResponse, request: Request) -> bool:
+def add_etag(response: HttpResponse, request: Request) -> None:
     """Add the ETag to the response of a GET, or make it a 304 if the caller has this ETag.
 
-    Return False if If-Match names other ETags only.
+    :raises Invalid: if a header is not a list of ETags.
+    :raises ConditionNotMet: if If-Match names other ETags only.
     """
     tag = _etag(getattr(response, "data", None), _content(response))
     wanted, known = _tags(request, "If-Match"), _tags(request, "If-None-Match")
     if wanted is not None and not {"*", tag} & set(wanted):
-        return False
+        message = "If-Match does not name the current ETag: read it again without If-Match."
+        raise ConditionNotMet(message)
     response["ETag"] = tag
     response.setdefault("Cache-Control", "private, no-cache")
     # Weak comparison: a cache in between may have made the ETag weak.
@@ -48,16 +62,18 @@ def add_etag(response: HttpResponse, request: Request) -> bool:
         response.status_code = HTTPStatus.NOT_MODIFIED
         response.content = b""
         del response["Content-Type"]
-    return True
 
 
 def accepts(request: Request, command: Command) -> Callable[[int], bool] | None:
     """Return the condition of a write on the number of its subject; None if there is none.
 
+    The condition raises `ConditionNotMet` where nothing need have changed.
+
     :raises Invalid: if a header is not a list of ETags.
     """
     wanted, known = _tags(request, "If-Match"), _tags(request, "If-None-Match")
-    if wanted in (None, ["*"]) and known is None:
+    must_exist = wanted is not None and _is_created(command)
+    if wanted in (None, ["*"]) and known is None and not must_exist:
         return None
     # A weak ETag never matches in If-Match: it names no exact state.
     numbers = None if wanted in (None, ["*"]) else _numbers(wanted or [])
@@ -65,8 +81,14 @@ def accepts(request: Request, command: Command) -> Callable[[int], bool] | None:
     must_be_new = known == ["*"]
 
     def accept(number: int) -> bool:
-        if number in others or (must_be_new and (number or _exists(command))):
-            return False
+        if must_exist:
+            raise ConditionNotMet(_NOT_THERE)
+        if must_be_new and (number or _exists(command)):
+            raise ConditionNotMet(_THERE)
+        if number in others:
+            raise ConditionNotMet(_EXCLUDED)
+        if numbers == set():
+            raise ConditionNotMet(_NAMELESS)
         return numbers is None or number in numbers
 
     return accept
@@ -78,7 +100,10 @@ def _tags(request: Request, name: str) -> list[str] | None:
     if text is None or text.strip(" \t") == "*":
         return None if text is None else ["*"]
     if not _LIST.fullmatch(text):
-        message = "must be an ETag as we gave it, with its quotes, or a list of such ETags"
+        message = (
+            "must be an ETag from one of our responses, including its quotes, "
+            "or a list of such ETags"
+        )
         raise Invalid(errors=[FieldError(name, "invalid", message, Place.HEADER)])
     return _EACH.findall(text)
 
@@ -86,6 +111,11 @@ def _tags(request: Request, name: str) -> list[str] | None:
 def _numbers(tags: list[str]) -> set[int]:
     found = map(_VERSION.fullmatch, tags)
     return {int(match[1]) for match in found if match}
+
+
+def _is_created(command: Command) -> bool:
+    declared = command.subject
+    return bool(declared and declared.id_field in generated_fields(type(command)))
 
 
 def _exists(command: Command) -> bool:

@@ -1,5 +1,7 @@
 """Raise again: who asked for what came to nothing asks once more, by the policies of today."""
 
+from uuid import uuid4
+
 import pytest
 from django.contrib.auth.models import Permission
 
@@ -267,3 +269,22 @@ def test_a_failed_request_is_resubmitted(failed, dana, browser):
     raise_on_page(browser(dana), failed)
 
     assert the_new_one(than=failed).state == "pending"
+
+
+@pytest.mark.parametrize(
+    ("where", "status"),
+    [("the waiting request", 409), ("another id", 404)],
+)
+def test_a_dry_run_shows_why_it_cannot_be_resubmitted(waiting, dana, browser, where, status):
+    request = waiting if where == "the waiting request" else ApprovalRequest(pk=uuid4())
+    path = address(request, "raise-again")
+
+    answer = call(browser(dana), "POST", f"{path}?dry_run=true", {})
+    real = call(browser(dana), "POST", path, {})
+    mistyped = call(browser(dana), "POST", f"{path}?dryrun=true", {})
+
+    shown = answer.json()
+    assert (answer.status_code, answer["Dry-Run"]) == (200, "true")
+    assert (shown["outcome"], shown["problem"]["status"]) == ("would_be_refused", status)
+    assert (real.status_code, real.json()["code"]) == (status, shown["problem"]["code"])
+    assert mistyped.status_code == 400

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apikeys.models import ApiKey
 from approvals.models import ApprovalRequest
+from audit.models.records import CommandRecord
 from audit.outside import outside_command
 from tests.conftest import create_key, member, policy
 from tests.http import call
@@ -129,9 +130,37 @@ def test_if_none_match_on_a_write_is_refused_by_what_matches(client, caller, pat
 
 def test_what_does_not_exist_can_be_created_if_none_matches(client, caller):
     created = call(client, "POST", KEYS, {"name": "ci"}, key=caller, If_None_Match="*")
-    other = call(client, "POST", KEYS, {"name": "ci"}, key=caller, If_Match='"1"')
+    others = [
+        call(client, "POST", KEYS, {"name": "ci"}, key=caller, If_Match=each)
+        for each in ('"1"', "*")
+    ]
 
-    assert (created.status_code, other.status_code) == (201, 412)
+    assert created.status_code == 201
+    assert [each.status_code for each in others] == [412, 412]
+    assert all("creates something" in each.json()["detail"] for each in others)
+    assert ApiKey.objects.filter(name="ci").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("condition", "reason"),
+    [
+        ({"If_Match": 'W/"{n}"'}, "only weak ones"),
+        ({"If_Match": '"x"'}, "no ETag with a version"),
+        ({"If_Match": '"0"'}, "has changed since you read it"),
+        ({"If_None_Match": "*"}, "accepts only what does not exist"),
+        ({"If_None_Match": '"{n}"'}, "If-None-Match excludes"),
+    ],
+)
+def test_the_detail_of_a_412_is_true(client, caller, path, condition, reason):
+    number = version(read(client, path, key=caller))
+    given = {name: value.format(n=number) for name, value in condition.items()}
+
+    answer = call(client, "POST", f"{path}/disable", key=caller, **given)
+    record = CommandRecord.objects.get(command_id=answer["Command-Id"])
+
+    assert (answer.status_code, answer.json()["code"]) == (412, "precondition_failed")
+    assert reason in answer.json()["detail"]
+    assert record.error_message == answer.json()["detail"]
 
 
 @pytest.mark.parametrize("path", READABLE)
@@ -146,6 +175,7 @@ def test_every_get_is_304_for_who_has_it(path, signed_in):
     assert "Content-Type" not in weak
     assert (either.status_code, other.status_code) == (304, 200)
     assert (guarded.status_code, guarded.json()["code"]) == (412, "precondition_failed")
+    assert "does not name the current ETag" in guarded.json()["detail"]
 
 
 def test_every_resource_has_a_version_and_304(client, caller, path, signed_in, disabling_needs_two):
