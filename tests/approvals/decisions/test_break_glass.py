@@ -15,7 +15,7 @@ from approvals.policies.evaluation import Unsatisfiable
 from audit.actors.actors import Actor
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
-from audit.messages.exceptions import Forbidden, Invalid, TimedOut
+from audit.messages.exceptions import Forbidden, Invalid, NotFound, TimedOut
 from audit.models.records import CommandRecord, EventRecord
 from tests.approvals.asking import switch_off
 from tests.books import assert_balanced, attempts
@@ -151,13 +151,16 @@ def test_neither_a_key_nor_the_system_breaks_it(waiting, fay, first_key):
 
 
 def test_break_glass_does_not_apply_to_the_built_in_policy(
-    disabling_needs_two, first_key, waiting, manager, fay, context_of
+    disabling_needs_two, first_key, waiting, manager, fay, policy_owners, context_of
 ):
     weaken = held(
         DisablePolicy(policy_id=Policy.objects.get().pk),
         context=context_of(manager),
     )
 
+    # Of no customer, so it is visible to those whom it asks.
+    refuses(breaking(weaken), context_of(fay, reason="Hurry"), NotFound)
+    fay.groups.add(*policy_owners[0].groups.all())
     refuses(breaking(weaken), context_of(fay, reason="Hurry"), UnderTheFloor)
 
 

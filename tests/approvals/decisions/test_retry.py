@@ -13,7 +13,7 @@ from approvals.models.refusals import (
     NotToBeRetried,
     TooLate,
 )
-from audit.messages.exceptions import Failed, TimedOut
+from audit.messages.exceptions import Failed, NotFound, TimedOut
 from tests.approvals.admin_pages import decide
 from tests.books import assert_balanced, attempts
 from tests.conftest import member, new_approver, policy
@@ -65,7 +65,9 @@ def test_an_approver_may_try_again_as_well(failed, ann, retry):
 
 def test_nobody_else_may(failed, acme, retry):
     with pytest.raises(NotAnApprover):
-        retry(failed, member("otto", acme))
+        retry(failed, member("otto", acme, permissions=("view_approvalrequest",)))
+    with pytest.raises(NotFound):
+        retry(failed, member("carl", acme))
 
 
 def test_it_may_fail_again_and_again(failed, dana, retry):

@@ -165,11 +165,12 @@ def test_what_is_decided_stays_decided(request_to_disable, ann, bob, acme, secur
 
 
 def test_only_the_group_votes_and_a_superuser_is_no_group(request_to_disable, acme, context_of):
-    outsider = member("otto", acme)
+    outsider = member("otto", acme, permissions=("view_approvalrequest",))
     root = member("root", acme)
     User.objects.filter(pk=root.pk).update(is_superuser=True)
 
     refuses(approval(request_to_disable), context_of(outsider), NotAnApprover)
+    refuses(approval(request_to_disable), context_of(member("carl", acme)), NotFound)
     refuses(approval(request_to_disable), context_of(User.objects.get(pk=root.pk)), NotAnApprover)
 
 

@@ -223,7 +223,9 @@ def test_a_decision_without_what_was_seen_is_refused_by_name(asked, ann, browser
 
 
 def test_a_key_does_not_vote_and_the_record_says_so(asked, client, security, acme):
-    dave = member("dave", acme, groups=[security], permissions=KEY_PERMISSIONS)
+    dave = member(
+        "dave", acme, groups=[security], permissions=(*KEY_PERMISSIONS, "view_approvalrequest")
+    )
     daves_key = create_key(dave, acme, name="Dave's program")
 
     for verb in ("approve", "deny"):

@@ -1,5 +1,6 @@
 """Who may do what with approval requests over HTTP."""
 
+import re
 import uuid
 
 import pytest
@@ -110,6 +111,39 @@ def test_without_the_permission_a_user_sees_only_own_requests(asked, dana, acme,
     assert browser(dana).get(address(asked)).status_code == 200
 
 
+VERBS = (
+    *("approve", "deny", "request-changes", "comments", "remind"),
+    *("take-back", "withdraw", "retry", "raise-again"),
+)
+_NO_DIGEST = ("comments", "remind", "withdraw", "retry", "raise-again")
+
+
+def _without_ids(answer):
+    """Return what an answer says, without the ids of the request and of the call."""
+    ids_or_digits = "[0-9a-f-]{32,36}"
+    return answer.status_code, re.sub(ids_or_digits, "", answer.content.decode())
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_a_request_that_the_caller_may_not_view_is_not_found_by_any_command(
+    verb, asked, ann, acme, browser
+):
+    decide(browser(ann), asked, "deny", comment="CONFIDENTIAL")
+    colleague = member("carl", acme, permissions=KEY_PERMISSIONS)
+    callers = ((browser(colleague), None), (Client(), create_key(colleague, acme, name="carl's")))
+
+    for sender, key in callers:
+        for query in ("", "?dry_run=true"):
+            body = {"comment": "Why"} | ({} if verb in _NO_DIGEST else {"digest": asked.digest})
+            hidden = call(sender, "POST", address(asked, verb) + query, body, key=key)
+            other = f"{REQUESTS}/{uuid.uuid4()}/{verb}{query}"
+            missing = call(sender, "POST", other, body, key=key)
+
+            assert b"not_found" in missing.content
+            assert _without_ids(hidden) == _without_ids(missing)
+            assert b"CONFIDENTIAL" not in hidden.content
+
+
 def test_what_belongs_to_no_customer_is_shown_to_those_whom_it_asks(otto, acme, browser):
     owners = Group.objects.create(name="Policy owners")
     viewing = ("view_approvalrequest",)
@@ -121,6 +155,7 @@ def test_what_belongs_to_no_customer_is_shown_to_those_whom_it_asks(otto, acme, 
     olga, omar = (browser(User.objects.get(username=name)) for name in ("olga", "omar"))
 
     assert browser(otto).get(address(request)).status_code == 404
+    assert decide(browser(otto), request, "approve").status_code == 404
     assert call(Client(), "GET", address(request), key=olgas_key).status_code == 404
     assert ids(olga.get(f"{REQUESTS}?view=needs_my_vote")) == [str(request.pk)]
     assert decide(olga, request, "approve").status_code == 200
