@@ -156,10 +156,10 @@ _TAKE_ONE = PreparedQuery(f"""
     SET restored_at = greatest(present.restored_at, statement_timestamp()) + %(cost)s::interval
     FROM ({_FOUND_BY_DIGEST}) AS candidate
     WHERE candidate.verdict = 'valid' AND present.id = 'key:' || candidate.id
-        AND present.restored_at <= statement_timestamp() + %(room)s::interval
+        AND present.restored_at <= clock_timestamp() + %(room)s::interval
         AND NOT EXISTS (SELECT FROM apikeys_allowance
             WHERE id = %(address_row)s::text
-                AND restored_at > statement_timestamp() + %(failures_room)s::interval)
+                AND restored_at > clock_timestamp() + %(failures_room)s::interval)
     RETURNING set_config('synchronous_commit', 'off', true), NULL::float8, NULL::float8,
         date_part('epoch', present.restored_at - statement_timestamp()),
         {", ".join(f"candidate.{name}" for name in Candidate._fields[:-1])}, '{Verdict.VALID}'

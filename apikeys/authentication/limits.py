@@ -19,7 +19,7 @@ COMMON_TABLES = """
         SELECT extract(epoch FROM restored_at - statement_timestamp())::float8 AS owed
         FROM apikeys_allowance
         WHERE id = %(address_row)s::text
-            AND restored_at > statement_timestamp() + %(failures_room)s::interval
+            AND restored_at > clock_timestamp() + %(failures_room)s::interval
     ), blocked AS (
         SELECT owed FROM failing
         WHERE NOT EXISTS (
@@ -43,7 +43,7 @@ COMMON_TABLES = """
         ON CONFLICT (id) DO UPDATE
             SET restored_at
                 = greatest(present.restored_at, statement_timestamp()) + %(cost)s::interval
-            WHERE present.restored_at <= statement_timestamp() + %(room)s::interval
+            WHERE present.restored_at <= clock_timestamp() + %(room)s::interval
         RETURNING extract(epoch FROM restored_at - statement_timestamp())::float8 AS owed
     )
 """

@@ -22,6 +22,8 @@ logger = structlog.get_logger(__name__)
 # The holder of an IPv6 address mostly holds the rest of its /64 too.
 _IPV6_NETWORK = 64
 
+# What is left is compared by clock_timestamp(): a statement may see rows that are newer than its
+# statement_timestamp(), and would refuse the last of some simultaneous requests.
 # An IP address owes at most its whole limit: the longest wait after its last failure.
 _COUNT = """
     INSERT INTO apikeys_allowance AS present (id, restored_at)
@@ -35,7 +37,7 @@ _TAKE = """
     VALUES (%(row)s, statement_timestamp() + %(cost)s)
     ON CONFLICT (id) DO UPDATE
         SET restored_at = greatest(present.restored_at, statement_timestamp()) + %(cost)s
-        WHERE present.restored_at <= statement_timestamp() + %(room)s
+        WHERE present.restored_at <= clock_timestamp() + %(room)s
     RETURNING true
 """
 _GIVE_BACK = "UPDATE apikeys_allowance SET restored_at = restored_at - %(cost)s WHERE id = %(row)s"
