@@ -11,7 +11,15 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets, unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
-from django.db.models import BinaryField, DateTimeField, DurationField, Model, QuerySet
+from django.db.models import (
+    BinaryField,
+    CharField,
+    DateTimeField,
+    DurationField,
+    Model,
+    QuerySet,
+    TextField,
+)
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
@@ -47,11 +55,11 @@ class ChoicesFilter(admin.ChoicesFieldListFilter):
 
 
 def _shown_fields(model: type[Model], names: Any) -> list[Any]:
-    """Return the fields of an admin page, with columns for times, durations and choices."""
+    """Return the fields of an admin page, with columns for times, durations, choices and texts."""
     replaced = {
         each.name: each
         for each in model._meta.fields
-        if isinstance(each, DateTimeField | DurationField) or each.choices
+        if isinstance(each, DateTimeField | DurationField | CharField | TextField) or each.choices
     }
     return [_column(replaced[name]) if name in replaced else name for name in names]
 
@@ -65,7 +73,7 @@ def _column(field: Any) -> Callable[[Any], str | None]:
         value = getattr(row, field.attname)
         if isinstance(field, DateTimeField):
             return local_time(value) if value else None
-        return None if value is None else shown_in(field, value)
+        return None if value in (None, "") else shown_in(field, value)
 
     # The admin names CSS classes after it.
     column.__name__ = field.name

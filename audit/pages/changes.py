@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 
+from audit.messages.characters import visible
 from audit.pages.labels import shown, shown_in
 
 _DELETED = "-"
@@ -130,7 +131,7 @@ def names_of(values: Iterable[tuple[Any, Any]]) -> Names:
         if field.related_model and value is not None:
             keys[field.related_model].add(value)
     return {
-        (model, row.pk): str(row)
+        (model, row.pk): visible(str(row))
         for model, wanted in keys.items()
         for row in model._base_manager.filter(pk__in=wanted)
     }

@@ -11,6 +11,7 @@ from django.db.models import DurationField
 from django.utils.dateparse import parse_duration
 
 from audit.messages import catalog
+from audit.messages.characters import visible
 from audit.messages.classes import Command
 from audit.messages.exceptions import Invalid
 from audit.models.records import CommandRecord, Status
@@ -92,7 +93,7 @@ def sentence(record: CommandRecord, *, label: str) -> str:
 
 
 def shown(value: Any) -> str:
-    """Return a stored value as text for pages."""
+    """Return a stored value as text for pages, with each invisible character as its number."""
     if value in _EMPTY:
         return _NOTHING
     match value:
@@ -101,11 +102,11 @@ def shown(value: Any) -> str:
         case datetime():
             return text_in_utc(value)
         case list() if all(isinstance(each, str) for each in value):
-            return ", ".join(value)
+            return visible(", ".join(value))
         case dict() | list():
-            return json.dumps(value, ensure_ascii=False)
+            return visible(json.dumps(value, ensure_ascii=False))
         case _:
-            return str(value)
+            return visible(str(value))
 
 
 def fields(data: dict[str, Any]) -> list[tuple[str, str]]:

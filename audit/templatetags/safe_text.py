@@ -9,9 +9,9 @@ register = template.Library()
 
 
 @register.filter
-def visible(text: str | None) -> str:
+def visible(text: object) -> str:
     """Return text with each invisible character as its number."""
-    return safe_text.many_lines(text or "")
+    return safe_text.many_lines("" if text is None else str(text))
 
 
 @register.filter
