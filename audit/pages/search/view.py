@@ -45,7 +45,7 @@ def search(request: HttpRequest, actor: Actor) -> HttpResponse:
     form.is_valid()
     criteria = form.criteria()
     before, after = form.cleaned_data["before"], form.cleaned_data["after"]
-    # Without its invalid fields, the search would find what was not asked for.
+    # Without its invalid fields, the search would find more than it should.
     page = _NONE if form.errors else read_page(criteria, size=LINES, before=before, after=after)
     span = None if form.errors else _span_of(criteria, page)
     form.offer_matching(criteria)
