@@ -19,6 +19,7 @@ from approvals.policies import conditions
 from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
 from approvals.rest import resources
 from audit.bus import store
+from audit.messages.characters import quoted
 from audit.messages.classes import Subject
 from audit.messages.exceptions import Forbidden, NotFound
 from audit.messages.outcomes import Completed
@@ -31,11 +32,17 @@ class GroupField(serializers.SlugRelatedField):
     """A group of people, by its name."""
 
     def to_internal_value(self, data: Any) -> Group:
-        """Return the group. PostgreSQL text cannot contain NUL, so no group has such a name."""
-        if isinstance(data, str) and "\x00" in data:
-            self.fail("does_not_exist", slug_name=self.slug_field, value=data)
-        group: Group = super().to_internal_value(data)
-        return group
+        """Return the group.
+
+        :raises ValidationError: if there is none. PostgreSQL text cannot contain NUL.
+        """
+        if not isinstance(data, str):
+            self.fail("invalid")
+        found = None if "\x00" in data else Group.objects.filter(name=data).first()
+        if found is None:
+            message = f"There is no group {quoted(data)}."
+            raise serializers.ValidationError(message, code="does_not_exist")
+        return found
 
 
 class RuleInput(serializers.Serializer[Any]):

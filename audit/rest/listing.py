@@ -65,10 +65,16 @@ class FieldNamesField(serializers.Field):
 
 
 class WholeNumberField(serializers.IntegerField):
-    """A whole number that contains only digits."""
+    """A whole number that contains only digits, within limits."""
+
+    def __init__(self, *, min_value: int, max_value: int, **options: Any) -> None:
+        super().__init__(min_value=min_value, max_value=max_value, **options)
+        self._limits = range(min_value, max_value + 1)
+        needed = f"must be a whole number from {min_value} to {max_value}"
+        self.error_messages["invalid"] = needed
 
     def to_internal_value(self, data: Any) -> int:
-        if not _WHOLE_NUMBER.fullmatch(str(data)):
+        if not _WHOLE_NUMBER.fullmatch(str(data)) or int(data) not in self._limits:
             self.fail("invalid")
         return int(data)
 

@@ -73,12 +73,17 @@ class _NewPasswordForm(_LimitedForm, SetPasswordForm):
 class _OwnPasswordForm(_LimitedForm, PasswordChangeForm):
     """The form on which people change their own password."""
 
+    error_messages = PasswordChangeForm.error_messages | {
+        "password_incorrect": "The current password is not correct."
+    }
+
     def __init__(self, *args: Any, request: HttpRequest, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.fields["old_password"].label = "Current password"
         self._request = request
 
     def clean_old_password(self) -> str:
-        """Check the old password, unless there were too many attempts."""
+        """Check the current password, unless there were too many attempts."""
         with self.refusing("wrong passwords"), limits.limited_change(self._request):
             return self._checked()
 

@@ -14,6 +14,7 @@ from audit.entry.requests import actor_of_request
 from audit.messages.exceptions import CommandError, Invalid
 from audit.rest import exception_handlers
 from audit.rest.callers import Caller, caller
+from audit.rest.listing import Parameters
 from audit.rest.openapi.operations import documented
 from audit.rest.viewsets import conditional
 
@@ -24,12 +25,13 @@ class ActorViewSet(ViewSet):
     """A viewset with an actor. Version 2 is the default.
 
     ``tag`` groups its operations in the OpenAPI document. ``is_conditional``: every response to a
-    GET has an ETag.
+    GET has an ETag. ``refuses_misfits``: unknown parameters and fields are refused.
     """
 
     channel: ClassVar[str] = "v2"
     tag: ClassVar[str] = ""
     is_conditional: ClassVar[bool] = True
+    refuses_misfits: ClassVar[bool] = True
 
     @property
     def actor(self) -> Actor:
@@ -40,6 +42,20 @@ class ActorViewSet(ViewSet):
     def get_exception_handler(self) -> ExceptionHandler:
         """Return the handler that formats errors for this version."""
         return exception_handlers.problem_details
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Also refuse query parameters of an operation that has none.
+
+        :raises Invalid: if there is one. Commands check theirs themselves, to record the refusal.
+        """
+        super().initial(request, *args, **kwargs)
+        documentation = getattr(getattr(self, self.action or "", None), "documentation", None)
+        if documentation and not (documentation.query or documentation.is_command):
+            self._refuse_parameters(request)
+
+    def _refuse_parameters(self, request: Request) -> None:
+        if self.refuses_misfits and request.META.get("QUERY_STRING"):
+            Parameters.of(request)
 
     def finalize_response(
         self, request: Request, response: Response, *args: Any, **kwargs: Any

@@ -55,7 +55,6 @@ class CommandInput(serializers.Serializer[Any]):
 class CommandViewSet(ActorViewSet):
     """A viewset whose writes are commands. Subclasses define the representation of results."""
 
-    refuses_misfits: ClassVar[bool] = True
     least_input: ClassVar[type[CommandInput]] = CommandInput
     #: For the OpenAPI document, with the shape of the response to a dry run.
     write_parameters: ClassVar[Any] = dry_runs.DryRunParameters

@@ -72,6 +72,17 @@ def test_a_bad_proposal_is_refused_by_field_before_it_is_held(
     assert CommandRecord.objects.get(command_id=answer["Command-Id"]).status == "refused"
 
 
+def test_an_unknown_group_is_named_in_quotation_marks(proposal, manager, policy_owners, browser):
+    for name, shown in (("Nobody", "“Nobody”"), ("a\x00b", "“a[U+0000]b”")):
+        body = proposal | {"rules": [{"group": name, "quorum": 1}]}
+
+        answer = call(browser(manager), "POST", POLICIES, body)
+
+        (error,) = answer.json()["errors"]
+        assert (answer.status_code, error["code"]) == (400, "does_not_exist")
+        assert error["detail"] == f"There is no group {shown}."
+
+
 def test_who_may_not_manage_policies_proposes_nothing(proposal, dana, policy_owners, browser):
     answer = call(browser(dana), "POST", POLICIES, proposal)
 

@@ -51,14 +51,22 @@ def test_a_body_as_it_is_may_say_so(client, caller):
     assert answer.status_code == 201
 
 
-TIMES = ["2027-03-01", "2027-03-01T00:00:00", "2027-03-01 00:00", "2027-03-01T00:00Z", "tomorrow"]
+TIMES = [
+    *("2027-03-01", "2027-03-01T00:00:00", "2027-03-01 00:00", "2027-03-01T00:00Z", "tomorrow"),
+    *("2027-03-01 00:00:00Z", "2027-02-30T00:00:00Z", "2027-03-01T24:00:01Z"),
+]
+NEEDED = (
+    "must be a valid date and time with seconds and an offset, such as 2027-03-01T00:00:00Z "
+    "or 2027-03-01T01:00:00+01:00"
+)
 
 
 @pytest.mark.parametrize("time", TIMES)
 def test_a_time_without_an_offset_is_refused_in_a_body(client, caller, time):
     answer = call(client, "POST", KEYS, {"name": "ci", "expires_at": time}, key=caller)
 
-    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (400, "/expires_at")
+    error = {"pointer": "/expires_at", "code": "invalid", "detail": NEEDED}
+    assert (answer.status_code, answer.json()["errors"]) == (400, [error])
 
 
 @pytest.mark.parametrize("time", TIMES)
@@ -74,14 +82,57 @@ def test_a_time_without_an_offset_is_refused_in_a_body(client, caller, time):
 def test_a_time_without_an_offset_is_refused_in_a_url(client, caller, path, name, time):
     answer = call(client, "GET", f"{path}?{name}={time}", key=caller)
 
-    assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, name)
+    error = {"parameter": name, "code": "invalid", "detail": NEEDED}
+    assert (answer.status_code, answer.json()["errors"]) == (400, [error])
 
 
-@pytest.mark.parametrize("time", ["2027-03-01T00:00:00Z", "2027-03-01t02:00:00.5+02:00"])
+@pytest.mark.parametrize(
+    "time", ["2027-03-01T00:00:00Z", "2027-03-01t02:00:00.5+02:00", "2027-03-01t00:00:00z"]
+)
 def test_a_time_with_an_offset_is_accepted(client, caller, time):
     answer = call(client, "POST", KEYS, {"name": "ci", "expires_at": time}, key=caller)
 
     assert answer.status_code == 201, answer.content
+
+
+@pytest.mark.parametrize("text", ["x", "31", "-1", "1.0", ""])
+def test_a_number_out_of_its_limits_is_told_both(client, caller, text):
+    command = call(client, "POST", KEYS, {"name": "ci"}, key=caller)["Command-Id"]
+
+    answer = call(client, "GET", f"/api/v2/commands/{command}?wait={text}", key=caller)
+
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["parameter"]) == (400, "wait")
+    assert error["detail"] == "must be a whole number from 0 to 30"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/api/v2/whoami", "/api/v2/openapi.json", "/api/v2/policies", KEYS, f"{KEYS}/{{key}}"),
+        *("/api/v2/commands", "/api/v2/events", "/api/v2/approval-requests"),
+    ],
+)
+def test_an_unknown_parameter_of_a_read_is_refused(client, caller, path, method):
+    where = path.format(key=caller.id)
+
+    answer = call(client, method, f"{where}?foo=1", key=caller)
+
+    assert answer.status_code == 400
+    if method == "GET":
+        (error,) = answer.json()["errors"]
+        assert (error["parameter"], error["code"]) == ("foo", "unknown")
+
+
+def test_an_unknown_parameter_of_a_verification_is_refused(client, caller):
+    answer = call(client, "POST", f"{KEYS}/verify?foo=1", {"secret": "x"}, key=caller)
+
+    assert (answer.status_code, answer.json()["errors"][0]["parameter"]) == (400, "foo")
+
+
+def test_version_1_still_ignores_parameters(client, caller):
+    assert call(client, "GET", "/api/v1/api-keys?foo=1", key=caller).status_code == 200
 
 
 @pytest.mark.parametrize("body", [None, [], "x", 1, {}])

@@ -193,7 +193,8 @@ def test_people_change_their_own_password(page, dana, ann, client):
     assert 'href="/password/"' in client.get("/requests/").content.decode()
     shown = client.get(page)
     assert shown.status_code == 200
-    assert "Enter your old password" in shown.content.decode()
+    assert "Enter your current password" in shown.content.decode()
+    assert "Current password:" in shown.content.decode()
     weak = {"old_password": PASSWORD, "new_password1": "12345", "new_password2": "12345"}
     strong = weak | dict.fromkeys(("new_password1", "new_password2"), "another horse battery")
 
@@ -221,6 +222,7 @@ def test_a_wrong_old_password_is_recorded_without_the_password(ann, browser):
     answer = change_password(browser(ann), "wrong horse", REMOTE_ADDR="192.0.2.7")
 
     assert answer.status_code == 200
+    assert "The current password is not correct." in answer.content.decode()
     (event,) = events("people.password_change_failed")
     assert event.data == {"user_id": ann.pk, "username": "ann"}
     record = CommandRecord.objects.get(message_type="people.record_failed_password_change")

@@ -145,3 +145,20 @@ def test_version_1_answers_a_repeat_of_what_changed_nothing_as_before(client, ca
     assert (first.status_code, again.status_code) == (409, 409)
     assert again.content == first.content
     assert again["Command-Id"] == first["Command-Id"]
+
+
+@pytest.mark.parametrize("first", ["v1", "v2"])
+def test_version_2_repeats_version_1_only_with_the_confirmation_that_version_1_implies(
+    client, caller, first
+):
+    paths = {"v1": "/api/v1/api-keys", "v2": KEYS}
+    bodies = {"v1": {"name": "n"}, "v2": {"name": "n", "confirm_similar_name": True}}
+    second = "v2" if first == "v1" else "v1"
+
+    made = call(client, "POST", paths[first], bodies[first], key=caller, Idempotency_Key="k")
+    other = call(client, "POST", KEYS, {"name": "n"}, key=caller, Idempotency_Key="k")
+    again = call(client, "POST", paths[second], bodies[second], key=caller, Idempotency_Key="k")
+
+    assert (made.status_code, other.status_code, again.status_code) == (201, 422, 201)
+    assert again["Idempotency-Replayed"] == "true"
+    assert again["Command-Id"] == made["Command-Id"]
