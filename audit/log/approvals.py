@@ -41,6 +41,11 @@ def knows_approvals(source: _Source) -> _Source:
     return source
 
 
+def request_types() -> list[str]:
+    """Return the types of the subjects that hold a command, each row with its ``command_id``."""
+    return [source.subject_type for source in _sources]
+
+
 class Decided(NamedTuple):
     """The command that a record decides, and those who approved its own.
 

@@ -24,7 +24,7 @@ WAITING, NOT_EXECUTED = "waiting for approval", "not executed"
 #: The labels of statuses in filters, which find attempts also after their wait.
 STATUS_CHOICES = {
     **{each.value: each.value for each in Status},
-    Status.POSTPONED.value: "waiting, now or before",
+    Status.POSTPONED.value: "waiting, or waited earlier",
     Status.CANCELLED.value: "not executed: denied, expired …",
 }
 _choices: dict[str, str] = {}

@@ -8,13 +8,14 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from audit.actors.actors import Actor
+from audit.log.approvals import request_types
 from audit.log.search.criteria import Criteria
 from audit.log.search.reading import Page, find_page, read_page
 from audit.messages.characters import quoted
 from audit.messages.classes import Subject
 from audit.models.records import EventRecord
 from audit.pages.times import written
-from audit.subjects.names import labels, named
+from audit.subjects.names import find, labels, named
 from audit.subjects.types import label_of
 
 MOST_NAMED = 6
@@ -68,6 +69,7 @@ def _by_id(identifier: UUID, *, reader: Actor) -> Iterator[Interpretation]:
     if _find(reader, command_id=identifier).places:
         yield Interpretation(f"command {text}", {"command_id": text})
     yield from _about(text, reader=reader)
+    yield from _held_by(text, reader=reader)
     events = reader.confine(EventRecord.objects.filter(id=identifier))
     for command_id in events.values_list("command_id", flat=True):
         yield Interpretation(f"command of event {text}", {"command_id": str(command_id)})
@@ -81,6 +83,15 @@ def _about(text: str, *, reader: Actor) -> Iterator[Interpretation]:
         subject = Subject(record.subject_type, record.subject_id)
         label = labels([subject], actor=reader)[subject]
         yield Interpretation(label, {"subject": str(subject)})
+
+
+def _held_by(text: str, *, reader: Actor) -> Iterator[Interpretation]:
+    """Yield the command that a request holds: before its first vote, no command is about it."""
+    for kind in request_types():
+        request: Any = find(Subject(kind, text), actor=reader)
+        if request and _find(reader, command_id=request.command_id).places:
+            filters = {"command_id": str(request.command_id)}
+            yield Interpretation(f"command held by {label_of(request)}", filters)
 
 
 def _times_of(identifier: UUID) -> dict[str, str]:

@@ -20,6 +20,7 @@ from audit.pages.search.filters import Choice, CommandFilter
 
 LINES = 50
 _MOST_PAGES = 100
+_NONE = Page(places=[], older=None, newer=None, is_cut=False)
 _LEAST_SPAN = timedelta(seconds=1)
 _PRESETS = {
     "Last hour": timedelta(hours=1),
@@ -44,8 +45,9 @@ def search(request: HttpRequest, actor: Actor) -> HttpResponse:
     form.is_valid()
     criteria = form.criteria()
     before, after = form.cleaned_data["before"], form.cleaned_data["after"]
-    page = read_page(criteria, size=LINES, before=before, after=after)
-    span = _span_of(criteria, page)
+    # Without its invalid fields, the search would find more than it should.
+    page = _NONE if form.errors else read_page(criteria, size=LINES, before=before, after=after)
+    span = None if form.errors else _span_of(criteria, page)
     form.offer_matching(criteria)
     return rendered(
         request,

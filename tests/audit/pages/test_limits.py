@@ -77,7 +77,7 @@ def test_a_filter_in_a_link_stays_chosen(disabled, read):
 
     assert "approvals.create_policy" in offered(content, "message_type")
     assert "failed" in offered(content, "status")
-    assert "Invalid fields" not in content
+    assert "Nothing was searched" not in content
 
 
 def test_filters_of_other_customers_are_not_offered(gus, globex, disabled, read, context_of):

@@ -6,9 +6,11 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from apikeys.commands import DisableApiKey
+from approvals.models import ApprovalRequest
 from audit.models.records import CommandRecord, EventRecord
 from tests.audit.records import record
-from tests.conftest import create_key, member
+from tests.conftest import create_key, held, member
 
 
 @pytest.fixture
@@ -84,6 +86,16 @@ def test_ids_of_all_kinds_are_found(disabled, first_key, interpreted, found):
     assert found(str(event.id)) == {str(event.command_id)}
     assert interpreted(f"api-key:{first_key.id}")[0] == str(first_key.row.subject_label())
     assert interpreted(f"user:{vote.actor_id}")[0] == f"actor “user:{vote.actor_id}”"
+
+
+def test_the_id_of_a_request_without_votes_finds_the_command_that_it_holds(
+    first_key, dana, disabling_needs_two, context_of, found, interpreted
+):
+    held(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    waiting = ApprovalRequest.objects.get()
+
+    assert interpreted(str(waiting.pk))[0] == f"command held by approval request {waiting.pk}"
+    assert found(str(waiting.pk)) == {str(waiting.command_id)}
 
 
 def test_request_ids_and_addresses_are_found(acme, found, interpreted):

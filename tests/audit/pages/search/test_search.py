@@ -408,6 +408,8 @@ def test_times_are_read_in_utc_and_a_day_at_the_end_counts_whole(acme, read):
         ({"reason": '"-!'}, "Enter at least one word"),
         ({"reason": "a\x00b"}, "Null characters are not allowed"),
         ({"actor": "a" * 300}, "at most 200 characters"),
+        ({"q": "a" * 201}, "at most 200 characters"),
+        ({"q": "a\x00b"}, "Null characters are not allowed"),
         ({"subject": "api-key:"}, "Enter type:id"),
     ],
     ids=str,
@@ -418,7 +420,9 @@ def test_what_cannot_be_read_is_told_beside_its_field_and_nothing_is_lost(
     content = read("/audit/", {"actor": "dana"} | asked)
 
     assert says in unescape(content)
-    assert "Invalid fields were ignored." in content
+    assert "Nothing was searched: correct the fields that are marked" in content
+    assert "/audit/commands/" not in content
+    assert "match." not in content
     for name, value in asked.items():
         if name not in ("status", "message_type"):
             assert f'value="{value}' in unescape(content)
