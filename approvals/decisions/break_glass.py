@@ -14,7 +14,6 @@ from approvals.models.refusals import NotAPerson
 from approvals.people import accounts
 from approvals.policies import built_in, effective
 from approvals.policies.commands import BreakGlassReviewed, ReviewBreakGlass
-from approvals.requests import listing
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.bus.handling import handles
@@ -50,8 +49,7 @@ class NotBroken(Conflict):
 def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
     _check_answerable(command, context)
     request = ApprovalRequest.objects.select_for_update().get(pk=command.approval_request_id)
-    listing.check_visible(request, actor=context.actor)
-    execution.check_intact(request)
+    execution.check_accessible(request, actor=context.actor)
     context.correlation_id = request.held_record.correlation_id
     effective.read([request])
     if built_in.includes_built_in(request.required):

@@ -15,8 +15,9 @@ from approvals.decisions.events import ApprovalRequested, Settled
 from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import RequestAltered
 from approvals.models.states import ERROR
-from approvals.requests import staleness, statuses
+from approvals.requests import listing, staleness, statuses
 from approvals.sealing.payloads import Unfitting, UnknownCommand, Unloadable
+from audit.actors.actors import Actor
 from audit.bus.context import Context
 from audit.bus.dispatch import cancel, dispatch, replay
 from audit.messages import exceptions
@@ -59,14 +60,27 @@ class NotLoaded(exceptions.Cancelled):
     code = "unloadable"
 
 
-def check_intact(request: ApprovalRequest) -> None:
-    """Check that the row of a request is as its last command left it; log an error if it is not.
+def check_accessible(request: ApprovalRequest, *, actor: Actor) -> None:
+    """Check that the actor may see a request, or made it, and that its row was not altered.
 
-    :raises RequestAltered: if it is not.
+    :raises ObjectDoesNotExist: if the actor may not see it, as if there were no such request.
+    :raises RequestAltered: if the row is not as its last command left it; an error is logged.
     """
+    if not _may_see(request, actor):
+        raise ApprovalRequest.DoesNotExist
     if not request.is_intact:
         logger.error("approval request altered", approval_request_id=str(request.pk))
         raise RequestAltered
+
+
+def _may_see(request: ApprovalRequest, actor: Actor) -> bool:
+    if actor.person_id and actor.person_id == request.requester_person:
+        return True
+    # For voters, so that a vote costs no other query.
+    may_view = actor.scopes is None and listing.VIEW in actor.permissions
+    if may_view and actor.may_see(request.tenant):
+        return True
+    return listing.visible_to(actor).filter(pk=request.pk).exists()
 
 
 def opened(request: ApprovalRequest) -> Command:

@@ -9,7 +9,7 @@ from approvals.decisions import commands, displayed, events, execution, notifica
 from approvals.models import ApprovalRequest, Decision, State, refusals
 from approvals.models.states import CHANGES_REQUESTED
 from approvals.policies import built_in, effective, evaluation
-from approvals.requests import effects, listing
+from approvals.requests import effects
 from approvals.requests.approvers import missing_after
 from approvals.requests.correspondence import next_reminder_at
 from audit.bus.context import Context
@@ -228,8 +228,7 @@ def _locked(request_id: UUID, *, context: Context) -> ApprovalRequest:
     request = ApprovalRequest.objects.locked(
         pk=request_id, voter=context.actor, also=evaluation.policies_to_read
     )
-    listing.check_visible(request, actor=context.actor)
-    execution.check_intact(request)
+    execution.check_accessible(request, actor=context.actor)
     # A decision, and its refusal, belong to the case of the held command.
     context.correlation_id = request.held_record.correlation_id
     return request
