@@ -144,7 +144,7 @@ def test_every_vote_that_does_not_count_is_refused_in_words_and_on_record(
     assert "You or a key of yours" in said["own_request"]
     assert "You do not belong to “Security”" in said["not_an_approver"]
     assert said["superuser"] == said["not_an_approver"]
-    assert "already executed" in said["already_decided"]
+    assert "already approved and executed" in said["already_decided"]
     refusals = CommandRecord.objects.filter(status="refused", message_type="approvals.approve")
     assert sorted(refusals.values_list("error_code", "actor_label")) == [
         ("already_decided", "ann"),

@@ -21,7 +21,7 @@ from approvals.models import ApprovalRequest
 from approvals.models.states import CHANGES_REQUESTED, RequestStatus
 from approvals.requests.approvers import eligible_people
 from approvals.requests.presentation import sentence_of
-from approvals.requests.statuses import statuses_of
+from approvals.requests.statuses import pick_ups_of, statuses_of
 from audit.actors.actors import SYSTEM, Actor
 from audit.messages.characters import actor_name, quoted_text
 
@@ -99,7 +99,15 @@ def announce_change(request: ApprovalRequest) -> None:
     """Notify the requester of the new state of a request, after the commit."""
     if _has_channel():
         state, people = request.state, _requester(request)
-        _on_commit(lambda: _notify(request, happened=state, people=people, outcome=request.outcome))
+        _on_commit(
+            lambda: _notify(
+                request,
+                happened=state,
+                people=people,
+                outcome=_outcome(request),
+                page=_OWN_PAGE,
+            )
+        )
 
 
 def announce_reminder(request: ApprovalRequest) -> None:
@@ -153,6 +161,17 @@ def _other_approvers(request: ApprovalRequest, *, author: Actor) -> list[Abstrac
 def _requester(request: ApprovalRequest) -> Iterable[AbstractUser]:
     person_id = int(request.requester_person or 0)
     return get_user_model().objects.filter(pk=person_id, is_active=True)
+
+
+def _outcome(request: ApprovalRequest) -> str:
+    """Return the outcome of a request, with how to pick up the secret that it created, if any."""
+    pick_ups = pick_ups_of([request]).values()
+    how = (
+        f"Pick up the secret by {until:%Y-%m-%d %H:%M} UTC: open the page below and press "
+        "“Pick up the secret”. It is shown once."
+        for _, until in pick_ups
+    )
+    return " ".join([request.outcome, *how])
 
 
 def _has_channel() -> bool:

@@ -18,6 +18,13 @@ class AlreadyDecided(Conflict):
 
     remedy = "Read the request: its state and outcome have the decision."
 
+    @classmethod
+    def with_outcome(cls, outcome: str) -> Self:
+        """Return the refusal that names the outcome of the request."""
+        if outcome.startswith(("Approved", "Denied", "Withdrawn")):
+            return cls(f"This request was already {outcome[0].lower()}{outcome[1:]}")
+        return cls(f"This request is no longer waiting. {outcome}".strip())
+
 
 class AlreadyVoted(Conflict):
     """You have already voted on this request."""

@@ -188,8 +188,7 @@ class ApprovalRequest(Requirements, SealedRow):
         if not self.is_intact:
             raise refusals.RequestAltered
         if self.state != State.PENDING:
-            message = f"This request is already {self.get_state_display().lower()}. {self.outcome}"
-            raise refusals.AlreadyDecided(message.strip())
+            raise refusals.AlreadyDecided.with_outcome(self.outcome)
         if now >= self.approve_by:
             message = f"This request could be decided until {self.approve_by:%Y-%m-%d %H:%M} UTC."
             raise refusals.TooLate(message)

@@ -55,6 +55,8 @@ def _difference(request: ApprovalRequest, present: SubjectVersion) -> str:
     names = sorted(name for name in known if before.get(name) != now.get(name))
     relevant = _depends_on(request.message_type)
     changed = [name for name in names if relevant is None or name in relevant]
+    if changed and now.get("deleted_at") and not before.get("deleted_at"):
+        return "Out of date: it has been deleted since the request."
     return f"Out of date: {'; '.join(_changes(changed, now))}." if changed else ""
 
 

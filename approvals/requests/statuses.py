@@ -5,6 +5,7 @@ policy no longer requires more or forbids the command.
 """
 
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -38,8 +39,8 @@ def statuses_of(
 
 def pick_ups_of(
     requests: Collection[ApprovalRequest], *, by: Actor | None = None
-) -> Mapping[UUID, Command]:
-    """Return the commands that pick up secrets, by the ids of the commands that created them.
+) -> Mapping[UUID, tuple[Command, datetime]]:
+    """Return the commands that pick up secrets, and until when, by the commands that created them.
 
     With an actor, only those that the actor can send now.
     """
@@ -71,8 +72,9 @@ def may_have(status: RequestStatus) -> Q:
 
 def _pick_ups(
     executed: Mapping[UUID, Subject | None] | None, *, by: Actor | None = None
-) -> Mapping[UUID, Command]:
-    found: Mapping[UUID, Command] = import_string(settings.APPROVALS_PICK_UPS)(executed, by=by)
+) -> Mapping[UUID, tuple[Command, datetime]]:
+    pick_ups = import_string(settings.APPROVALS_PICK_UPS)
+    found: Mapping[UUID, tuple[Command, datetime]] = pick_ups(executed, by=by)
     return found
 
 

@@ -213,7 +213,7 @@ def test_a_vote_after_the_last_one_is_a_conflict_and_a_repeat_gets_the_first_ans
     repeat = call(browser(bob), "POST", address(asked, "approve"), body, **key)
 
     assert (late.status_code, late.json()["code"]) == (409, "already_decided")
-    assert "already executed" in late.json()["detail"]
+    assert "already approved and executed" in late.json()["detail"]
     assert (repeat.status_code, repeat.json()) == (200, last.json())
     replays = CommandRecord.objects.filter(command_id=asked.command_id, status="succeeded")
     assert replays.count() == 1

@@ -80,7 +80,8 @@ def _pick_up(row: ApprovalRequest, *, actor: Actor) -> Command:
     found = list(pick_ups_of([row], by=actor).values())
     if not found:
         raise Invalid(_NOTHING)
-    return found[0]
+    command, _ = found[0]
+    return command
 
 
 def _held(outcome: Postponed, sentence: str, row: ApprovalRequest) -> Done:

@@ -25,6 +25,6 @@ def why_cancelled(cancelled: CommandRecord, cause: CommandRecord | None) -> str:
         did = "requested changes"
     if did and cause:
         name = one_line(actor_name(cause.actor_label), longest=_LONGEST)
-        return f"Not executed, because {name} {did}"
+        return f"Not executed: {name} {did}"
     because = _WITHOUT.get(cancelled.error_code)
-    return f"Not executed, because {because}" if because else "Not executed"
+    return f"Not executed: {because}" if because else "Not executed"

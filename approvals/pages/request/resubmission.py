@@ -134,7 +134,9 @@ def _field(annotation: Any, value: Any) -> forms.Field | None:
     if origin is tuple and (arguments[0] is str or get_origin(arguments[0]) is Literal):
         return _Lines(help_text="One on each line.")
     if origin is dict:
-        return forms.JSONField(help_text="A JSON object.")
+        return forms.JSONField(
+            help_text="A JSON object.", error_messages={"invalid": "Enter a JSON object."}
+        )
     return _scalar(annotation, value)
 
 

@@ -125,7 +125,7 @@ def test_what_was_decided_meanwhile_is_answered_as_well(waiting, ann, bob, brows
 
     response = select(browser(bob), "approve", waiting)
 
-    assert "This request is already denied. Denied by ann: “Still in use”" in results(response)[0]
+    assert "This request was already denied by ann: “Still in use”" in results(response)[0]
 
 
 def test_denying_needs_a_reason(waiting, ann, browser):

@@ -108,6 +108,8 @@ def test_the_requester_is_notified_of_the_outcome(
     assert sent() == [("dana@example.com", f"[Countersign] {end.capitalize()}")]
     waiting.refresh_from_db()
     assert waiting.outcome in mail.outbox[0].body
+    # She has no access to the admin.
+    assert mail.outbox[0].body.endswith(f"/requests/{waiting.pk}/")
 
 
 def test_a_hook_is_notified_as_well(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from apikeys.commands import CreateApiKey, DisableApiKey
+from apikeys.commands import CreateApiKey, DeleteApiKey, DisableApiKey
 from apikeys.models import ApiKey
 from approvals.requests.staleness import staleness
 from approvals.sealing.payloads import Altered
@@ -31,6 +31,12 @@ def test_a_change_is_named_before_the_first_vote(waiting, first_key, ann, browse
     page = f"/admin/approvals/approvalrequest/{waiting.pk}/change/"
     assert CHANGED in browser(ann).get(page).content.decode()
     assert CHANGED in browser(ann).get("/admin/approvals/approvalrequest/").content.decode()
+
+
+def test_a_deletion_is_named_alone(waiting, first_key):
+    completed(DeleteApiKey(api_key_id=first_key.id))
+
+    assert staleness(waiting) == "Out of date: it has been deleted since the request."
 
 
 def test_a_stale_request_is_not_executed(waiting, first_key, ann, bob, approve):

@@ -6,6 +6,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from apikeys.commands import CreateApiKey, DisableApiKey, PickUpSecret, RotateApiKey
+from apikeys.models import PickUp
 from approvals.models import ApprovalRequest, Policy, Rule
 from approvals.models.states import RequestStatus
 from approvals.requests import listing
@@ -157,10 +158,13 @@ def test_only_the_command_that_issued_the_secret_has_one_to_pick_up(
 def test_the_requester_is_told_of_a_secret_to_pick_up(change, mailoutbox, dana):
     User.objects.filter(pk=dana.pk).update(email="dana@example.test")
 
-    change[RequestStatus.SECRET_TO_PICK_UP]()
+    request = change[RequestStatus.SECRET_TO_PICK_UP]()
 
     subjects = [each.subject for each in mailoutbox if each.to == ["dana@example.test"]]
     assert subjects[-1].startswith("[Countersign] Secret to pick up: Create")
+    body, pick_up = mailoutbox[-1].body, PickUp.objects.get()
+    assert f"Pick up the secret by {pick_up.until:%Y-%m-%d %H:%M} UTC" in body
+    assert f"/requests/{request.pk}/" in body
 
 
 def test_a_membership_that_is_too_new_makes_it_unsatisfiable(

@@ -84,7 +84,7 @@ def test_what_one_cannot_decide_is_said_why_and_not_sent(three, ann, bob, browse
 
     found, content = candidates(answer), answer.content.decode()
     assert found[voted.pk].obstacle == "You have already voted on this request."
-    assert found[denied.pk].obstacle.startswith("This request is already denied.")
+    assert found[denied.pk].obstacle.startswith("This request was already denied by ")
     assert found[open_one.pk].obstacle == ""
     assert f'name="request" value="{voted.pk}"' not in content
     assert f'name="request" value="{open_one.pk}"' in content
@@ -226,7 +226,7 @@ def test_expired_and_decided_requests_are_reported_row_by_row(three, ann, bob, b
     told = results(select(client, "approve", *three))
 
     assert sum("could be decided until" in each for each in told) == 1
-    assert sum("already denied. Denied by bob: “Still in use”" in each for each in told) == 1
+    assert sum("already denied by bob: “Still in use”" in each for each in told) == 1
     assert sum(each.startswith("Approved: 1 of 2") for each in told) == 1
 
 

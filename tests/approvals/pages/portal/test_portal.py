@@ -211,7 +211,7 @@ def test_a_resubmission_has_the_changed_values(denied, page):
     [
         ({"value-expires_at": "tomorrow"}, "Enter a date"),
         ({"value-environment": "prod"}, "not one of the available choices"),
-        ({"value-metadata": "{"}, "Enter a valid JSON"),
+        ({"value-metadata": "{"}, "Enter a JSON object."),
         ({"value-metadata": "[1]"}, "metadata: must be an object"),
         ({"value-name": "a\x00b"}, "Null characters are not allowed"),
         ({"value-name": ""}, "name: "),
