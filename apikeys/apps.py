@@ -6,5 +6,7 @@ class ApiKeysConfig(AppConfig):
     verbose_name = "API keys"
     declares = ("handlers", "authentication.credentials", "evolution")
     scope_resource = "keys"
+    # A token, see `models.tokens`: only its prefix may be shown.
+    masked_pattern = r"(cs_(?:live|test)_[0-9A-Za-z]{4})[0-9A-Za-z]{29}"
     # Not part of `write`: only services made for the purpose verify the secrets of others.
     explicit_scopes = {"verify_apikey": "verify"}

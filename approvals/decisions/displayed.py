@@ -11,6 +11,7 @@ from audit.pages.safe_text import one_line
 
 _LONGEST_LABEL = 160
 _MOST_SENTENCES = 5
+_UNEXPLAINED = "What the request needs has changed."
 _MEANWHILE = {
     events.Approved.message_type: "approved",
     events.VoteTakenBack.message_type: "took back a vote",
@@ -42,7 +43,8 @@ def check(
     """
     if decision.expected_effect in ("", effect):
         return
-    raise _changed(decision, f"{effects.in_words(effect)}.", request=request)
+    meanwhile = _meanwhile(request, after=decision.number) or [_UNEXPLAINED]
+    raise _changed(decision, f"{effects.in_words(effect)}.", meanwhile=meanwhile)
 
 
 def check_execution(
@@ -57,16 +59,17 @@ def check_execution(
             check(decision, effects.EXECUTES, request=request)
         case ReplayRefused(error=error) if decision.expected_effect == effects.EXECUTES:
             words = f"{effects.in_words(effects.REFUSED)}: {error.message}"
-            raise _changed(decision, words, request=request)
+            meanwhile = _meanwhile(request, after=decision.number)
+            raise _changed(decision, words, meanwhile=meanwhile)
         case _:
             return
 
 
-def _changed(decision: commands.Decision, words: str, *, request: ApprovalRequest) -> EffectChanged:
+def _changed(decision: commands.Decision, words: str, *, meanwhile: list[str]) -> EffectChanged:
     """Return the refusal of a decision that would now do something else."""
     name = _DECISIONS[type(decision)]
     sentences = [
-        *_meanwhile(request, after=decision.number),
+        *meanwhile,
         f"Your {name} would now {words}",
         "Nothing was decided.",
     ]
@@ -78,12 +81,11 @@ def _meanwhile(request: ApprovalRequest, *, after: int | None) -> list[str]:
     found = [] if after is None else _events(request, after=after)
     records = CommandRecord.objects.filter(command_id__in=[each.command_id for each in found])
     labels = dict(records.values_list("command_id", "actor_label"))
-    sentences = [
+    return [
         f"{one_line(actor_name(labels[each.command_id]), longest=_LONGEST_LABEL)} "
         f"{_MEANWHILE[each.message_type]} meanwhile."
         for each in found
     ]
-    return sentences or ["What the request needs has changed."]
 
 
 def _events(request: ApprovalRequest, *, after: int) -> list[EventRecord]:

@@ -8,6 +8,7 @@ from django.contrib.auth import get_user_model
 from django.db.models import prefetch_related_objects
 
 from approvals.models import ApprovalRequest, Decision, State, Vote
+from approvals.models.states import CHANGES_REQUESTED
 from approvals.policies import effective, evaluation
 from approvals.policies import slots as matching
 from approvals.policies.slots import Slots
@@ -15,6 +16,11 @@ from audit.messages.characters import actor_name, quoted
 from audit.pages.safe_text import many_lines
 
 _MOST_NAMES = 12
+_DID: dict[str, str] = {
+    Decision.APPROVE: "approved",
+    Decision.DENY: "denied",
+    Decision.TAKE_BACK: "took back",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +60,12 @@ class CastVote:
     vote: Vote
     status: str
     counts: bool
+    asks_for_changes: bool = False
+
+    @property
+    def did(self) -> str:
+        """The decision as a verb in the past."""
+        return "requested changes" if self.asks_for_changes else _DID[self.vote.decision]
 
     @property
     def comment(self) -> str:
@@ -103,7 +115,12 @@ class EligibleApprovers:
             vote=vote,
             status=why_not or _status(vote, groups),
             counts=not why_not and vote.decision != Decision.TAKE_BACK,
+            asks_for_changes=vote.decision == Decision.DENY and self._was_to_change,
         )
+
+    @property
+    def _was_to_change(self) -> bool:
+        return self._request.outcome_code == CHANGES_REQUESTED
 
     def _why_not(self, vote: Vote, *, is_current: bool) -> str:
         """Return the reason why a vote does not count; empty if it does."""
@@ -218,4 +235,4 @@ def _status(vote: Vote, groups: list[str]) -> str:
         case Decision.DENY:
             return "ended the request"
         case _:
-            return "took back the previous vote"
+            return "the previous vote"

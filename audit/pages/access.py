@@ -1,14 +1,17 @@
 """Access to the auditors' pages, and the frame around them."""
 
+import re
 from collections.abc import Callable, Collection
-from functools import wraps
+from functools import cache, wraps
 from typing import Any, Concatenate, ParamSpec, TypeAlias
+from urllib.parse import urlencode
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest, PermissionDenied
-from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
@@ -64,17 +67,34 @@ def rendered(
     return render(request, template, frame | context, status=status)
 
 
+def masking_redirect(request: HttpRequest) -> HttpResponse | None:
+    """Return a redirect to the page without secrets in its query; None if there are none.
+
+    The page would repeat a secret that was pasted into its search field. An app declares what its
+    secrets look like by ``masked_pattern`` in its AppConfig: a regular expression, whose only group
+    is the part that may be shown.
+    """
+    given = [(name, value) for name, values in request.GET.lists() for value in values]
+    masked = [(_without_secrets(name), _without_secrets(value)) for name, value in given]
+    return None if masked == given else HttpResponseRedirect(f"{request.path}?{urlencode(masked)}")
+
+
 def record_or_refuse(request: HttpRequest) -> HttpResponse | None:
     """Record that a page of the log is opened, if the settings say so; return a refusal on failure.
 
-    It comes before anything of the page is read. The query is recorded as it was sent: what an
-    auditor searched for is the purpose of the record, and the log contains the same names and ids.
+    The response can also be a redirect, to leave out a secret.
+
+    It comes before anything of the page is read. The query is recorded as it was sent, without
+    secrets: what an auditor searched for is the purpose of the record, and the log contains the
+    same names and ids.
     """
+    if moved := masking_redirect(request):
+        return moved
     if not settings.AUDIT_RECORD_PAGE_VIEWS:
         return None
     command = ViewPage(
         method=request.method or "",
-        path=clean_text(request.path, longest=_LONGEST),
+        path=clean_text(_without_secrets(request.path), longest=_LONGEST),
         query=clean_text(request.META.get("QUERY_STRING", ""), longest=_LONGEST),
     )
     try:
@@ -82,6 +102,18 @@ def record_or_refuse(request: HttpRequest) -> HttpResponse | None:
     except CommandError:
         return rendered(request, "audit/not_recorded.html", status=503, title="Not shown")
     return None
+
+
+def _without_secrets(text: str) -> str:
+    for pattern in _masked_patterns():
+        text = pattern.sub(r"\1", text)
+    return text
+
+
+@cache
+def _masked_patterns() -> list[re.Pattern[str]]:
+    declared = (getattr(app, "masked_pattern", "") for app in apps.get_app_configs())
+    return [re.compile(pattern) for pattern in declared if pattern]
 
 
 def _guarded(page: _Page[_Parameters], *permissions: str) -> _View[_Parameters]:

@@ -32,7 +32,7 @@ from audit.entry.requests import actor_of_request
 from audit.log.visibility import VIEW_LOG
 from audit.messages.classes import Subject
 from audit.pages import versions
-from audit.pages.access import record_or_refuse
+from audit.pages.access import masking_redirect, record_or_refuse
 from audit.pages.labels import shown_in
 from audit.pages.linked_rows import LinkedRows, commands_url
 from audit.pages.local_times import local_time
@@ -105,7 +105,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     ) -> HttpResponse:
         """Replace the stock title, which asks to select a row to change."""
         context = {"title": self.list_title()} | (extra_context or {})
-        return super().changelist_view(request, context)
+        return masking_redirect(request) or super().changelist_view(request, context)
 
     def list_title(self) -> str:
         """Return the title of the list, for its page and for links to it."""

@@ -9,6 +9,7 @@ from approvals.decisions.evidence import records_of
 from approvals.models import ApprovalRequest
 from approvals.pages.request.endings import why_cancelled
 from audit.log import standings
+from audit.messages.exceptions import RolledBack
 from audit.models.records import CommandRecord, Status
 from audit.pages.labels import status_words, words
 from audit.pages.safe_text import many_lines, one_line
@@ -36,6 +37,7 @@ _DID = {
     commands.ExpireRequest.message_type: "Expired",
     commands.BreakGlass.message_type: "Break-glass used",
 }
+_VOTES = {each.message_type for each in (commands.Approve, commands.Deny, commands.RequestChanges)}
 
 
 class Step(NamedTuple):
@@ -57,9 +59,9 @@ class Step(NamedTuple):
     def role(self) -> str:
         """The word before the actor: an execution is not by its requester, but acts as them.
 
-        Empty if the label says who ended the request, or that no one did.
+        Empty if the label says who ended the request, or that no one did, and for what was undone.
         """
-        if self.record.status == Status.CANCELLED:
+        if self.record.status == Status.CANCELLED or _is_undone(self.record):
             return ""
         return "as" if self.record.attempt > 1 else "by"
 
@@ -68,6 +70,8 @@ class Step(NamedTuple):
         """The kind of step, which its color shows."""
         ends = (commands.Deny.message_type, commands.RequestChanges.message_type)
         is_denial = self.record.message_type in ends and self.record.status == Status.SUCCEEDED
+        if _is_undone(self.record):
+            return Status.CANCELLED
         return "denial" if is_denial else self.record.status
 
 
@@ -96,7 +100,7 @@ def timeline(request: ApprovalRequest) -> list[Step]:
             label=_label(record, request, cause=cause, is_waiting=record.command_id in waiting),
             actor=one_line(by.actor_label, longest=_LONGEST),
             reason="" if cause else many_lines(record.reason),
-            error="" if cause else many_lines(record.error_message),
+            error="" if cause or _is_undone(record) else many_lines(record.error_message),
         )
         steps.append(step)
     return steps
@@ -111,8 +115,17 @@ def _label(
 ) -> str:
     if record.status == Status.CANCELLED:
         return why_cancelled(record, cause)
+    if _is_undone(record):
+        return "Execution undone"
     if record.command_id == request.command_id:
         return _OF_ATTEMPT[Status(record.status)]
     if record.status == Status.SUCCEEDED:
         return _DID.get(record.message_type, words(record.message_type))
+    if record.status == Status.REFUSED and record.message_type in _VOTES:
+        return f"{words(record.message_type)}: not counted"
     return f"{words(record.message_type)}: {status_words(record.status, is_waiting=is_waiting)}"
+
+
+def _is_undone(record: CommandRecord) -> bool:
+    """Return True if the attempt was undone with the decision that executed it."""
+    return record.error_code == RolledBack.code

@@ -22,7 +22,7 @@ MOST_COMMANDS = 500
 MOST_DRAWN = 80
 # Commands have times of the web server, history rows those of the database.
 _CLOCKS_DIFFER_BY = timedelta(minutes=1)
-_COUNTED = {"command": "attempts", "event": "events", "change": "history rows"}
+_COUNTED = {"command": "attempt", "event": "event", "change": "history row"}
 
 
 def case(correlation_id: UUID, *, actor: Actor) -> dict[str, Any] | None:
@@ -46,7 +46,10 @@ def case(correlation_id: UUID, *, actor: Actor) -> dict[str, Any] | None:
         "is_cut": len(read) > MOST_COMMANDS,
         "most": MOST_COMMANDS,
         "lasted": span(max(step.ends_at for step in steps) - steps[0].at),
-        "counts": [(kinds[kind], label) for kind, label in _COUNTED.items()],
+        "counts": [
+            (kinds[kind], label if kinds[kind] == 1 else f"{label}s")
+            for kind, label in _COUNTED.items()
+        ],
     }
 
 

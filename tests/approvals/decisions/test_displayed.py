@@ -165,8 +165,7 @@ def test_a_vote_whose_execution_would_now_be_refused_decides_nothing(
         completed(vote(waiting, effect="executes", number=2), context=context_of(ann))
 
     assert refused.value.message == (
-        "What the request needs has changed. Your vote would now be refused on execution: "
-        "The key is busy. Nothing was decided."
+        "Your vote would now be refused on execution: The key is busy. Nothing was decided."
     )
     waiting.refresh_from_db()
     assert (waiting.state, waiting.votes.count()) == ("pending", 1)
@@ -249,6 +248,9 @@ def test_the_page_then_shows_the_refusal(waiting, ann, bob, browser, refused_by_
 
     assert "Your vote would now be refused on execution: The key is busy." in said(answer)[0]
     content = answer.content.decode()
+    labels = [step.label for step in answer.context["timeline"]]
+    assert labels == ["Requested", "Approved", "Approve: not counted", "Execution undone"]
+    assert "was rolled back with" not in content
     assert "last vote, but execution would currently be refused" in content
     assert 'name="effect-approve" value="refused_on_execution"' in content
     again = send(client, waiting, {**seen, "effect-approve": "refused_on_execution"})

@@ -12,7 +12,7 @@ from audit.messages.exceptions import Forbidden, Invalid
 from audit.models.records import CommandRecord, EventRecord
 from audit.tracking.folding import fold
 from tests.approvals.admin_pages import decide as decide_on_page
-from tests.approvals.admin_pages import form, page, said, send
+from tests.approvals.admin_pages import form, page, said, send, text
 from tests.approvals.asking import address, decide
 from tests.conftest import completed
 from tests.http import call
@@ -93,6 +93,16 @@ def test_the_page_has_a_button_and_shows_the_label(waiting, bob, browser):
     shown = page(client, waiting)
     assert OUTCOME in shown
     assert "Requested changes" in shown
+
+
+def test_the_votes_and_the_timeline_say_that_changes_were_requested(waiting, bob, browser):
+    client = browser(bob)
+    decide_on_page(client, waiting, "request_changes", reason="Another key")
+
+    content = text(page(client, waiting))
+
+    assert "bob requested changes ended the request" in content
+    assert "Not executed: bob requested changes" in content
 
 
 def test_an_empty_one_is_not_recorded(waiting, bob, browser):

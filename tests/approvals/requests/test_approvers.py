@@ -26,7 +26,7 @@ def test_who_voted_and_who_still_can_is_named(waiting, ann, bob, acme, security,
     assert (need.counting, need.open_to, need.missing) == (["bob"], ["ann", carol.username], 1)
     said = section(answer.content.decode(), "needed")
     assert "Security 1 of 2 bob ann, carol" in said
-    assert "bob approve counts for “Security” Confirmed" in said
+    assert "bob approved counts for “Security” Confirmed" in said
 
 
 def test_who_may_not_see_the_customer_is_not_among_those_who_can(
@@ -58,8 +58,8 @@ def test_a_vote_taken_back_is_shown_and_does_not_count(waiting, ann, bob, browse
 
     said = section(page(browser(ann), waiting), "needed")
 
-    assert "approve taken back: does not count" in said
-    assert "take back took back the previous vote" in said
+    assert "approved taken back: does not count" in said
+    assert "took back the previous vote" in said
 
 
 def test_what_too_few_can_approve_is_red_and_says_whom_to_ask(

@@ -63,10 +63,10 @@ def test_the_log_tells_nothing_of_what_others_keys_are_called(globex_key, dana, 
         ({"actor": "bob"}, 0),
         ({"channel": "v2"}, 2),
         ({"channel": "v2", "status": "refused"}, 1),
-        ({"status": "nonsense"}, 3),
+        ({"status": "nonsense"}, 0),
         ({"before": "nonsense"}, 3),
         ({"before": "9" * 30}, 3),
-        ({"actor": "\x00"}, 3),
+        ({"actor": "\x00"}, 0),
     ],
 )
 def test_the_log_can_be_narrowed_down(disabled_twice, read, narrowed, count):

@@ -135,3 +135,33 @@ def test_a_policy_that_would_hold_it_keeps_the_page_closed(
 
     assert answer.status_code == 503
     assert views()[0].status == "refused"
+
+
+@pytest.mark.parametrize("page", ["/audit/", "/audit/export"])
+def test_a_secret_in_a_search_is_replaced_by_its_prefix(recorded, first_key, iris, browser, page):
+    client, secret, prefix = browser(iris), first_key.secret, first_key.row.prefix
+
+    moved = client.get(page, {"q": secret, "status": "succeeded"})
+    shown = client.get(moved["Location"]).content.decode()
+
+    assert moved["Location"] == f"{page}?q={prefix}&status=succeeded"
+    assert moved.content == b""
+    assert secret not in shown
+    assert [view.data["query"] for view in views()] == [f"q={prefix}&status=succeeded"]
+
+
+def test_a_secret_in_a_search_finds_its_key(first_key, iris, browser):
+    shown = browser(iris).get("/audit/", {"q": first_key.secret}, follow=True).content.decode()
+
+    assert f"/audit/subjects/api-key/{first_key.id}" in shown
+
+
+@pytest.mark.parametrize("page", ["audit/commandrecord", "apikeys/apikey"])
+def test_a_secret_in_a_search_of_the_admin_is_replaced_by_its_prefix(
+    recorded, first_key, iris, browser, page
+):
+    shown = browser(iris).get(f"/admin/{page}/", {"q": first_key.secret}, follow=True)
+
+    assert shown.redirect_chain == [(f"/admin/{page}/?q={first_key.row.prefix}", 302)]
+    assert first_key.secret not in shown.content.decode()
+    assert first_key.secret not in str([view.data for view in views()])

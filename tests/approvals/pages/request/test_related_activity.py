@@ -95,7 +95,7 @@ def test_the_timeline_shows_each_step_in_order(waiting, ann, bob, iris, browser)
         ("Approved", "ann"),
         ("Approved", "bob"),
         ("Executed", "dana"),
-        ("Approve: refused", "bob"),
+        ("Approve: not counted", "bob"),
     ]
     for command_id in CommandRecord.objects.filter(
         message_type__in=("approvals.approve", "approvals.take_back", "apikeys.disable")

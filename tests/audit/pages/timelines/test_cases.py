@@ -42,6 +42,14 @@ def step(kind="command", *, at, took=timedelta(milliseconds=5), **fields):
     return Step(kind=kind, at=at, **facts)
 
 
+def test_one_of_a_kind_is_counted_in_the_singular(first_key, read):
+    created = CommandRecord.objects.get(message_type="apikeys.create")
+
+    content = read(f"/audit/cases/{created.correlation_id}")
+
+    assert "1 attempt, 1 event, 1 history row." in content
+
+
 def test_a_case_is_a_tree_from_the_request_to_the_history(disabled, read):
     content = read(case_of(disabled))
 
