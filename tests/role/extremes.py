@@ -44,6 +44,7 @@ EXTREMES = {
     "text": _TEXTS,
     "character varying": _TEXTS,
     "text[]": _ARRAYS,
+    "integer[]": ("{}", "{NULL}", "{2147483647,-2147483648}", "{{1,2},{3,4}}", "[5:6]={1,2}"),
     "jsonb": _OBJECTS,
     "uuid": ("00000000-0000-0000-0000-000000000000", "ffffffff-ffff-ffff-ffff-ffffffffffff"),
     "inet": ("::", "0.0.0.0/0", "10.0.0.0/8", "ffff::/16"),
@@ -89,8 +90,14 @@ _UNREFERENCED = """
     WHERE NOT EXISTS (SELECT FROM "{1}" AS taken WHERE taken."{2}" = spare.id)
     ORDER BY id DESC LIMIT 1)
 """
+# Of another key than the copied row, and of each key once: a trigger replaces the row of a key.
+_ANOTHER_KEY = """
+    (SELECT other.api_key_id FROM apikeys_keyname AS other
+    WHERE other.api_key_id <> copied.api_key_id ORDER BY other.xmin::text::bigint LIMIT 1)
+"""
 # A trigger refuses any other number of an epoch, and a constraint any other decision.
 _OWN = {
+    ("apikeys_keyname", "api_key_id"): _ANOTHER_KEY,
     ("audit_epoch", "number"): "(SELECT max(number) + 1 FROM audit_epoch)",
     ("approvals_vote", "decision"): "decision",
     ("approvals_vote", "voter_id"): _UNREFERENCED.format("auth_user", "approvals_vote", "voter_id"),
