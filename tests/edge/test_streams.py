@@ -147,7 +147,8 @@ def end_connections_of_servers():
     ) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = current_user "
-            "AND datname = current_database() AND application_name LIKE 'countersign%%' AND pid <> %s",
+            "AND datname = current_database() AND application_name LIKE 'countersign%%' "
+            "AND pid <> %s",
             [mine],
         )
 
