@@ -54,16 +54,6 @@ class Differences(NamedTuple):
     is_tried: bool
     is_silent: bool
 
-    @property
-    def telling(self) -> list[Difference]:
-        """The rows with a value."""
-        return [row for row in self.rows if not row.is_empty]
-
-    @property
-    def empty(self) -> list[str]:
-        """The names of the rows without a value."""
-        return [row.name for row in self.rows if row.is_empty]
-
 
 def differences(
     request: ApprovalRequest, command: Command, *, tried_values: Values = None
