@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, Literal
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -11,7 +11,7 @@ from django.test import Client
 from playwright.sync_api import Browser, ConsoleMessage, Error, Page, Request
 
 _ERRORS = ("error", "assert")
-# A click does not wait for the page that it leads to, and a busy machine is slow.
+# A busy machine is slow.
 _PATIENCE_MS = 10_000
 
 
@@ -34,7 +34,7 @@ class Visitor:
         self.opens("/admin/login/?next=/admin/")
         self.page.get_by_label("Username").fill(username)
         self.page.get_by_label("Password").fill(password)
-        self.page.get_by_role("button", name="Log in").click()
+        self.presses("^Log in")
 
     def is_signed_in_as(self, user: User) -> None:
         """Sign in without the form, for tests of other pages."""
@@ -45,13 +45,18 @@ class Visitor:
         self.page.context.add_cookies([cookie | {"url": self._base_url}])
 
     def follows(self, *links: str) -> None:
-        """Follow links in turn, each by a regular expression for its text."""
+        """Follow links in turn, each by a regular expression for its text, to their pages."""
         for words in links:
-            self.page.get_by_role("link", name=re.compile(words)).first.click()
+            self.clicks("link", words)
 
     def presses(self, words: str) -> None:
-        """Press the button whose text matches a regular expression."""
-        self.page.get_by_role("button", name=re.compile(words)).first.click()
+        """Press the button whose text matches a regular expression, and see the next page."""
+        self.clicks("button", words)
+
+    def clicks(self, role: Literal["link", "button"], words: str) -> None:
+        """Click, and wait for the next page: a click returns while the old one is still there."""
+        with self.page.expect_navigation():
+            self.page.get_by_role(role, name=re.compile(words)).first.click()
 
     def sends(self, fields: dict[str, str]) -> int:
         """Fill in fields by name, send their form, and return the status of the response."""
