@@ -216,6 +216,17 @@ class CommandRecord(Record):
                 include=("message_type", "channel"),
                 name="audit_command_actor_kind_time",
             ),
+            # What a search field finds by a request id or an IP address.
+            models.Index(
+                fields=("request_id", "tenant", "received_at", "position"),
+                condition=~models.Q(request_id=""),
+                name="audit_command_request",
+            ),
+            models.Index(
+                fields=("client_address", "tenant", "received_at", "position"),
+                condition=models.Q(client_address__isnull=False),
+                name="audit_command_address",
+            ),
             models.Index(
                 Collate(Lower("actor_label"), "C"),
                 "actor_kind",
