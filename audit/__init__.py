@@ -14,6 +14,7 @@
 - ``messages``: commands, events, their values, outcomes and errors
 - ``models``: the records
 - ``wire``: how statements are sent to PostgreSQL
+- ``installation``: installation in a project: the setting COUNTERSIGN
 
 A domain app imports from five modules: ``audit.domain``, ``audit.rest``, ``audit.pages``,
 ``audit.adoption`` and ``audit.testing``.

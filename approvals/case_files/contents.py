@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.utils import timezone
 
 from approvals.case_files.changes import changes
@@ -14,6 +13,7 @@ from approvals.models import ApprovalRequest
 from approvals.requests.presentation import sentences_of
 from approvals.sealing import evidence_files
 from audit.actors.actors import Actor
+from audit.installation.settings import countersign
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord
 from audit.pages.lines import Line, full_lines
@@ -42,7 +42,7 @@ def make(about: Subject, *, reader: Actor) -> CaseFile | None:
     content = _gather(about, reader=reader)
     if content is None:
         return None
-    seed = settings.APPROVALS_EVIDENCE_KEY
+    seed = countersign().evidence_key
     return CaseFile(content, evidence_files.write_case_file(content, seed=seed))
 
 
