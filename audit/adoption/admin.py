@@ -52,7 +52,7 @@ class SentAction(SentRequest):
 
     @classmethod
     def may_be_held(cls, response: HttpResponseBase) -> bool:
-        """Return False for a page, such as one that asks for confirmation: it is shown."""
+        """Return False for a page, such as one with a button to confirm: it is shown."""
         return cls.has_succeeded(response) and not _is_page(response)
 
 
@@ -96,7 +96,7 @@ class CommandedAdmin(ModelAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> Any:
-        """Carry out an action on the selected rows."""
+        """Execute an action on the selected rows."""
         return self._sent(
             request, "act_on", partial(super().changelist_view, request, extra_context)
         )

@@ -26,7 +26,7 @@ _CHUNK = 64 * 1024
 
 
 class Stored(NamedTuple):
-    """What is recorded of a body, the names of the values that are not, and all of it as JSON."""
+    """The recorded part of a body, the names of the other values, and the whole body as JSON."""
 
     content: Any
     withheld: tuple[str, ...]
@@ -39,7 +39,7 @@ def is_secretive(name: str) -> bool:
 
 
 def stored(data: Any, *, masks: Collection[str] = (), shows: Collection[str] = ()) -> Stored:
-    """Return what is recorded of parsed data.
+    """Return the recorded part of parsed data.
 
     ``masks`` are names of further values that are masked, ``shows`` those of values that are not,
     in spite of their names. Files are recorded by name, size and digest.
@@ -74,7 +74,7 @@ def form(content: Any) -> QueryDict:
 
 
 def rewind(request: HttpRequest) -> None:
-    """Let the files of a request be read again."""
+    """Set the files of a request back to their beginnings."""
     for files in (vars(request).get("_files") or MultiValueDict()).lists():
         for file in files[1]:
             file.seek(0)

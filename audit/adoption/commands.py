@@ -111,7 +111,7 @@ class SentRequest(Command):
 
     @classmethod
     def may_be_held(cls, response: HttpResponseBase) -> bool:
-        """Return True if the response to a trial shows that the request can be carried out."""
+        """Return True if the response to a trial shows that the request would succeed."""
         return cls.has_succeeded(response)
 
 

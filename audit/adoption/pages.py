@@ -1,7 +1,8 @@
 """Requests to views of plain Django as commands: function views, and pages of the admin."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
 from django.http import Http404, HttpRequest, JsonResponse
 from django.http.response import HttpResponseBase
+from django.utils.functional import SimpleLazyObject
 
 from audit.adoption import bodies
 from audit.adoption.commands import RefusedByView, SentRequest
@@ -33,7 +35,7 @@ _STATUS = (
 
 @dataclass(kw_only=True)
 class Page:
-    """A view of plain Django, called with a request; what it answers instead of the view."""
+    """A view of plain Django as a command, and the responses that take the place of the view's."""
 
     command_class: type[SentRequest]
     run: Callable[[], HttpResponseBase]
@@ -44,7 +46,8 @@ class Page:
     def send(self, request: HttpRequest) -> HttpResponseBase:
         """Return the response of the view, run by the bus."""
         reason = header_text(request.headers.get("Audit-Reason", ""), longest=LONGEST_REASON)
-        context = context_of(request, channel=self.channel, reason=reason)
+        with _session_untouched(request):
+            context = context_of(request, channel=self.channel, reason=reason)
         sending = Sending(run=lambda _: self._run(request), tries_first=self.tries_first)
         try:
             key = checked_key(request, self.command_class, context=context)
@@ -97,13 +100,31 @@ class Page:
             raise RefusedByView.with_status(status) from error
 
 
+@contextmanager
+def _session_untouched(request: HttpRequest) -> Iterator[None]:
+    """Leave it to the view whether its response varies with the cookie of the session."""
+    session: Any = getattr(request, "session", None)
+    was_accessed = session is None or session.accessed
+    yield
+    if was_accessed or not session.accessed:
+        return
+    user: Any = request.user
+    session.accessed = False
+
+    def accessed() -> Any:
+        session.accessed = True
+        return user
+
+    request.user = SimpleLazyObject(accessed)  # type: ignore[assignment]
+
+
 def _is_of_view(error: CommandError) -> bool:
     return isinstance(error, Failed | RefusedByView)
 
 
 def _with_headers(response: Any, headers: Mapping[str, str]) -> HttpResponseBase:
     for name, value in headers.items():
-        response.headers[name] = value
+        response.headers.setdefault(name, value)
     return response  # type: ignore[no-any-return]
 
 

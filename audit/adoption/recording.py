@@ -1,4 +1,4 @@
-"""Requests as commands: what is recorded of an HTTP request."""
+"""Requests as commands: the recorded parts of an HTTP request."""
 
 from collections.abc import Collection, Mapping
 from typing import Any, TypeVar

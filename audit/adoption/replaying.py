@@ -37,7 +37,7 @@ def resent(command_class: type[SentRequest] | None) -> SentRequest | None:
 
 
 def begin() -> None:
-    """Let further requests inside the view be commands of their own."""
+    """Note that the view has started: further requests inside it are separate commands."""
     _resent.set(None)
 
 

@@ -60,7 +60,7 @@ def checked_key(
 ) -> str | None:
     """Return the Idempotency-Key of a request; None for anonymous callers, who would share keys.
 
-    :raises Invalid: if it is malformed, or if the request asks for a dry run; it is recorded.
+    :raises Invalid: if it is malformed, or the request is for a dry run; this is recorded.
     """
     try:
         _refuse_dry_run(request)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rest_framework import serializers
 
-# A view that has no serializer for an action may fail in many ways when it is asked for one.
+# A view without a serializer for an action may fail in several ways here.
 _WITHOUT = (AssertionError, AttributeError, KeyError, TypeError)
 
 
@@ -21,7 +21,7 @@ def write_only_names(view: Any) -> frozenset[str]:
 
 def unrecorded_names(serializer_class: Any) -> tuple[str, ...]:
     """Return the names of required fields of which no value is recorded."""
-    # A serializer that needs a request to know its fields has none to tell here.
+    # A serializer that needs a request to know its fields has none here.
     with suppress(*_WITHOUT):
         return tuple(
             field.field_name

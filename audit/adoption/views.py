@@ -222,7 +222,7 @@ def _always_masked(view: type[CommandedView], action: str) -> tuple[str, ...]:
 
 
 def _fail_once(request: Request, fault: Exception) -> None:
-    """Let the view find a fault in the body as it did: where it first reads the body."""
+    """Make the view fail on the body once, where it first reads it, as it would have."""
     left = {name: vars(request).get(name, Empty) for name in ("_data", "_files", "_full_data")}
 
     def parse() -> NoReturn:

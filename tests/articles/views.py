@@ -112,9 +112,9 @@ def rename(request, slug):
         return JsonResponse({"method": request.method})
     article = get_object_or_404(Article, slug=slug)
     article.title = request.POST["title"]
-    article.save()
     if article.title == "raise":
         raise Http404
+    article.save()
     return redirect(f"/elsewhere/{article.pk}")
 
 

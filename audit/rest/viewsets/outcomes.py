@@ -1,4 +1,4 @@
-"""What every response to a command has in its headers, and the key of a request in its own."""
+"""Headers of responses to commands, and the Idempotency-Key of a request."""
 
 import re
 
