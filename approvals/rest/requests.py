@@ -6,8 +6,7 @@ from functools import partial
 from typing import Any, Literal, NotRequired, TypedDict
 from uuid import UUID
 
-from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -45,6 +44,7 @@ from audit.rest.parameters import MessageTypeField, SubjectField
 from audit.rest.references import CommandReference, status_url
 from audit.rest.viewsets.commands import CommandInput, CommandViewSet
 from audit.subjects.streams import with_numbers
+from audit.subjects.types import visible
 
 
 class ApprovalRequestListQuery(ListQuery):
@@ -200,8 +200,7 @@ class ApprovalRequestViewSet(CommandViewSet):
     @documented("retrieve_approval_request", gives=resources.ApprovalRequestResource)
     def retrieve(self, request: Request, approval_request_id: UUID) -> Response:
         """Return one request."""
-        visible = with_numbers(listing.visible_to(self.actor))
-        return Response(self._detail(get_object_or_404(visible, pk=approval_request_id)))
+        return Response(self._detail(self._visible(approval_request_id)))
 
     @documented(
         "retrieve_evidence_of_approval_request",
@@ -214,7 +213,7 @@ class ApprovalRequestViewSet(CommandViewSet):
         Save the body as it is, for `manage.py approvals_verify`: these bytes are signed.
         """
         self.actor.require(VIEW_LOG)
-        found = get_object_or_404(listing.visible_to(self.actor), pk=approval_request_id)
+        found = self._visible(approval_request_id)
         return HttpResponse(evidence.write(found), content_type="application/json")
 
     @_vote("approve", takes=VoteInput, raises=(*_VOTE, refusals.NoReasonGiven, *_PAYLOAD))
@@ -287,11 +286,9 @@ class ApprovalRequestViewSet(CommandViewSet):
     )
     def raise_again(self, request: Request, approval_request_id: UUID) -> Response:
         """Resubmit an unsuccessful request; it is held again if a policy requires it."""
-        visible = listing.visible_to(self.actor)
         try:
-            found = get_object_or_404(visible, pk=approval_request_id)
-            command = resubmitted(found, actor=self.actor)
-        except (Refused, Http404) as error:
+            command = resubmitted(self._visible(approval_request_id), actor=self.actor)
+        except Refused as error:
             return self.refuse(error)
         return self.send(type(command), **command.plain())
 
@@ -303,6 +300,10 @@ class ApprovalRequestViewSet(CommandViewSet):
             request.number = store.current_number(Subject("approval-request", str(request.pk)))
             return self._detail(request)
         return _outcome(completed)
+
+    def _visible(self, approval_request_id: UUID) -> ApprovalRequest:
+        rows = with_numbers(listing.visible_to(self.actor))
+        return visible(rows, Subject("approval-request", str(approval_request_id)))
 
     def _detail(self, request: ApprovalRequest) -> resources.ApprovalRequestResource:
         (presented,) = present([request], actor=self.actor)
