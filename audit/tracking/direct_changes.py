@@ -84,7 +84,7 @@ def newest_history(*, using: str) -> Since:
 
 
 def grown(since: Since, *, using: str) -> Since:
-    """Return the part of ``since`` for the tables that have newer history rows by now."""
+    """Return ``since`` without the tables that have had no history row since then."""
     newest = _newest(since, using=using)
     return {table: number for table, number in since.items() if newest[table] > number}
 
