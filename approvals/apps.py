@@ -17,6 +17,7 @@ class ApprovalsConfig(AppConfig):
         "policies.handlers",
         "requests.pending",
     )
+    command_middleware = ("approvals.decisions.holding.hold_for_approval",)
     # The system alone has them, so no model declares them and they cannot be granted.
     system_permissions = frozenset({"bootstrap", "expire_request", "release_request"})
 

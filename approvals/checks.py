@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
 
 from approvals.decisions.holding import hold_for_approval
@@ -12,6 +11,7 @@ from approvals.models.states import in_state
 from approvals.policies import conditions, seals
 from approvals.policies.evaluation import governed_by, may_apply
 from approvals.requests import listing
+from audit.installation.settings import countersign
 from audit.messages.classes import Command, secret_fields
 from audit.messages.exceptions import Invalid
 from audit.tracking.protection import is_migrated
@@ -25,9 +25,9 @@ _HINT = "Was a command renamed? Keep its old message_type in its aliases."
 def check_gate(**_: Any) -> list[CheckMessage]:
     """Check that the settings include the approval middleware: otherwise nothing is held."""
     gate = f"{hold_for_approval.__module__}.{hold_for_approval.__name__}"
-    if gate in settings.AUDIT_MIDDLEWARE:
+    if gate in countersign().middleware:
         return []
-    message = f"AUDIT_MIDDLEWARE leaves out {gate}: no command would need approval."
+    message = f"MIDDLEWARE in COUNTERSIGN leaves out {gate}: no command would need approval."
     return [Error(message, id="approvals.E003")]
 
 

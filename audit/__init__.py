@@ -13,6 +13,7 @@
 - ``messages``: commands, events, their values, outcomes and errors
 - ``models``: the records
 - ``wire``: how statements are sent to PostgreSQL
+- ``installation``: installation in a project: the setting COUNTERSIGN
 
 A domain app imports from four modules: ``audit.domain``, ``audit.rest``, ``audit.pages`` and
 ``audit.testing``.

@@ -3,6 +3,7 @@ from importlib import import_module
 from django.apps import AppConfig
 
 from audit import discovery
+from audit.installation.settings import countersign
 
 
 class AuditConfig(AppConfig):
@@ -12,8 +13,10 @@ class AuditConfig(AppConfig):
     system_permissions = frozenset({"record_drift", "record_failed_sign_in"})
 
     def ready(self) -> None:
-        """Import the checks, and the modules in which the apps declare handlers and the like."""
+        """Read the settings; import the checks, and the modules that declare handlers and such."""
+        countersign()
         import_module("audit.checks")
+        import_module("audit.installation.checks")
         import_module("audit.tracking.checks")
         import_module("audit.sessions.recording")
         discovery.import_declarations()

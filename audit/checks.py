@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 
 from audit import discovery
 from audit.bus import handling
+from audit.installation.settings import countersign
 from audit.messages import catalog
 from audit.messages.classes import Command, codecs
 from audit.messages.values import NotPlain
@@ -42,8 +43,8 @@ def check_transactions(**_: Any) -> list[CheckMessage]:
 def check_middleware(**_: Any) -> list[CheckMessage]:
     """Check that every middleware can be imported and called."""
     return [
-        Error(f"AUDIT_MIDDLEWARE names {name!r}, which is not a function.", id="audit.E002")
-        for name in settings.AUDIT_MIDDLEWARE
+        Error(f"The middleware {name!r} of COUNTERSIGN is not a function.", id="audit.E002")
+        for name in countersign().middleware
         if not _is_function(name)
     ]
 

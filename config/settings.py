@@ -91,17 +91,12 @@ WEB_BODY_SECONDS = environment.number("WEB_BODY_SECONDS", default=20, least=1)
 WEB_QUEUE_SECONDS = environment.number("WEB_QUEUE_SECONDS", default=20, least=1)
 WEB_WRITE_SECONDS = environment.number("WEB_WRITE_SECONDS", default=30, least=1)
 WEB_STOP_SECONDS = environment.number("WEB_STOP_SECONDS", default=10, least=1)
-# How many requests per process may wait for a command to become final.
-MAX_WAITERS = environment.number("MAX_WAITERS", default=max(1, WEB_THREADS // 2), least=0)
 BASE_URL = environment.text("BASE_URL", default=f"http://{WEB_HOST}:{WEB_PORT}")
 
 # One database, two roles: "default" serves and cannot change records; "owner" migrates.
 
 DATABASE_SESSION_SETTINGS = databases.SESSION_SETTINGS
 DATABASES = databases.ALIASES
-
-# How the statements of commands reach PostgreSQL: in pipelines, or one by one.
-AUDIT_WIRE = environment.choice("AUDIT_WIRE", among=("pipelined", "plain"))
 
 # Users and their browsers
 
@@ -116,17 +111,8 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 SESSION_ENGINE = "audit.sessions.store"
-# A session ends when nothing was requested for so long, and so long after signing in.
-SESSION_IDLE = timedelta(minutes=environment.number("SESSION_IDLE_MINUTES", default=60, least=1))
 SESSION_LASTS = timedelta(hours=environment.number("SESSION_HOURS", default=12, least=1))
 SESSION_COOKIE_AGE = int(SESSION_LASTS.total_seconds())
-# Attempts to sign in that fail, per IP address and per account, each as attempts/seconds.
-RATE_LIMIT_SIGN_IN_PER_ADDRESS = environment.limit(
-    "RATE_LIMIT_SIGN_IN_PER_ADDRESS", default="60/600"
-)
-RATE_LIMIT_SIGN_IN_PER_ACCOUNT = environment.limit(
-    "RATE_LIMIT_SIGN_IN_PER_ACCOUNT", default="10/600"
-)
 LOGIN_REDIRECT_URL = "home"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "audit.pages.errors.csrf_failure"
@@ -212,7 +198,6 @@ USAGE_FLUSH_SECONDS = environment.number("USAGE_FLUSH_SECONDS", default=5, least
 # Requests per key, and invalid secrets per IP address, each as requests/seconds.
 RATE_LIMIT_PER_KEY = environment.limit("RATE_LIMIT_PER_KEY", default="6000/60")
 RATE_LIMIT_FAILED_ATTEMPTS = environment.limit("RATE_LIMIT_FAILED_ATTEMPTS", default="30/60")
-RATE_LIMIT_FAILS_OPEN = environment.flag("RATE_LIMIT_FAILS_OPEN", default=False)
 
 # How long a secret can be picked up after its approval.
 APIKEYS_PICK_UP_WITHIN = timedelta(
@@ -222,27 +207,41 @@ APIKEYS_PICK_UP_WITHIN = timedelta(
 # The end of version 1, sent in its responses.
 V1_SUNSET = environment.day("V1_SUNSET", default="2027-12-31")
 
-# Audit
+# Audit and approvals
 
-AUDIT_MIDDLEWARE = [
-    "audit.bus.authorization.authorize",
-    "approvals.decisions.holding.hold_for_approval",
-]
-AUDIT_TENANTS_OF_USER = "apikeys.memberships.tenants_of_user"
-AUDIT_SEES_TENANT_SQL = "apikeys.memberships.sees_tenant_sql"
-AUDIT_FINGERPRINT_KEY = environment.key("FINGERPRINT_KEY")
-AUDIT_RECORD_PAGE_VIEWS = environment.flag("RECORD_PAGE_VIEWS", default=False)
-
-# Approvals
-
-APPROVALS_PAYLOAD_KEYS = environment.keys("PAYLOAD_KEYS")
-APPROVALS_APPROVE_WITHIN = timedelta(
-    days=environment.number("APPROVE_WITHIN_DAYS", default=7, least=1)
-)
-APPROVALS_PICK_UPS = "apikeys.pick_ups.pick_ups_of"
-APPROVALS_EVIDENCE_KEY = environment.seed("EVIDENCE_KEY")
-# Functions that are called for every request and its outcome, in addition to e-mails.
-APPROVALS_NOTIFY = environment.listing("APPROVALS_NOTIFY", default="")
+COUNTERSIGN = {
+    "TENANTS_OF_USER": "apikeys.memberships.tenants_of_user",
+    "SEES_TENANT_SQL": "apikeys.memberships.sees_tenant_sql",
+    "FINGERPRINT_KEY": environment.key("FINGERPRINT_KEY"),
+    "PAYLOAD_KEYS": environment.keys("PAYLOAD_KEYS"),
+    "EVIDENCE_KEY": environment.seed("EVIDENCE_KEY"),
+    # How the statements of commands reach PostgreSQL: in pipelines, or one by one.
+    "WIRE": environment.choice("AUDIT_WIRE", among=("pipelined", "plain")),
+    "BASE_URL": BASE_URL,
+    "TRUSTED_PROXIES": TRUSTED_PROXIES,
+    # How many requests per process may wait for a command to become final.
+    "MAX_WAITERS": environment.number("MAX_WAITERS", default=max(1, WEB_THREADS // 2), least=0),
+    "RECORD_PAGE_VIEWS": environment.flag("RECORD_PAGE_VIEWS", default=False),
+    "APPROVE_WITHIN": timedelta(days=environment.number("APPROVE_WITHIN_DAYS", default=7, least=1)),
+    "PICK_UPS": "apikeys.pick_ups.pick_ups_of",
+    # Functions that are called for every request and its outcome, in addition to e-mails.
+    "NOTIFY": environment.listing("APPROVALS_NOTIFY", default=""),
+    # A session ends when nothing was requested for so long, and so long after signing in.
+    "SESSION_IDLE": timedelta(
+        minutes=environment.number("SESSION_IDLE_MINUTES", default=60, least=1)
+    ),
+    "SESSION_LASTS": SESSION_LASTS,
+    # One thread is left for other requests.
+    "PASSWORD_CHECKS": max(1, WEB_THREADS - 1),
+    # Attempts to sign in that fail, per account and per IP address, each as attempts/seconds.
+    "RATE_LIMIT_SIGN_IN_PER_ACCOUNT": environment.limit(
+        "RATE_LIMIT_SIGN_IN_PER_ACCOUNT", default="10/600"
+    ),
+    "RATE_LIMIT_SIGN_IN_PER_ADDRESS": environment.limit(
+        "RATE_LIMIT_SIGN_IN_PER_ADDRESS", default="60/600"
+    ),
+    "RATE_LIMIT_FAILS_OPEN": environment.flag("RATE_LIMIT_FAILS_OPEN", default=False),
+}
 
 # E-mail, if a server is set
 

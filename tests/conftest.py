@@ -21,6 +21,7 @@ from approvals.policies.bootstrap import Bootstrap
 from audit.actors.actors import Actor, actor_for_user
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
+from audit.installation.settings import countersign
 from audit.messages.outcomes import Completed, Postponed
 from audit.outside import outside_command
 from tests.wiping import wipe
@@ -30,7 +31,7 @@ pytest_plugins = ["audit.testing"]
 PASSWORD = "correct horse battery staple"
 
 pipelined_only = pytest.mark.skipif(
-    settings.AUDIT_WIRE == "plain", reason="counts round trips or calls, which plain does not save"
+    countersign().wire == "plain", reason="counts round trips or calls, which plain does not save"
 )
 
 
@@ -111,6 +112,16 @@ def without_constraints(owner: psycopg.Connection) -> Iterator[None]:
     wipe(owner)
     for table, name, definition in found:
         owner.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
+
+
+@pytest.fixture
+def configure(settings: Any) -> Callable[..., None]:
+    """Change names of COUNTERSIGN for one test."""
+
+    def change(**names: Any) -> None:
+        settings.COUNTERSIGN = {**settings.COUNTERSIGN, **names}
+
+    return change
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.utils import timezone
 
 from approvals.case_files.changes import changes
@@ -14,9 +13,11 @@ from approvals.models import ApprovalRequest
 from approvals.requests.presentation import sentences_of
 from approvals.sealing import evidence_files
 from audit.actors.actors import Actor
+from audit.installation.settings import countersign
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord
 from audit.pages.lines import Line, full_lines
+from audit.pages.timelines.histories import deleted
 from audit.pages.timelines.subjects import of_cases_about
 from audit.subjects.names import find, labels
 
@@ -42,7 +43,7 @@ def make(about: Subject, *, reader: Actor) -> CaseFile | None:
     content = _gather(about, reader=reader)
     if content is None:
         return None
-    seed = settings.APPROVALS_EVIDENCE_KEY
+    seed = countersign().evidence_key
     return CaseFile(content, evidence_files.write_case_file(content, seed=seed))
 
 
@@ -56,7 +57,7 @@ def _gather(about: Subject, *, reader: Actor) -> dict[str, Any] | None:
     row = None if about.type == CASE else find(about, actor=reader)
     if row is not None:
         about = Subject(about.type, str(row.pk))
-    elif not read:
+    elif not (read or deleted([about], actor=reader)):
         return None
     lines = full_lines(read[:MOST_RECORDS][::-1], actor=reader)
     requests = _requests(lines, reader=reader)

@@ -4,7 +4,6 @@ import json
 from collections.abc import Collection
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Model, Q
 from django.utils import timezone
 
@@ -13,6 +12,7 @@ from approvals.models import ApprovalRequest, Decision, Vote
 from approvals.policies import effective
 from approvals.sealing import evidence_files
 from approvals.sealing.payloads import Unloadable
+from audit.installation.settings import countersign
 from audit.messages.exceptions import Conflict
 from audit.models.records import CommandRecord, EventRecord
 
@@ -45,7 +45,7 @@ def write(request: ApprovalRequest) -> bytes:
     gathered = gather(request)
     if found := problems_of(request, gathered):
         raise EvidenceDisagrees("; ".join(found))
-    return evidence_files.write(gathered, seed=settings.APPROVALS_EVIDENCE_KEY)
+    return evidence_files.write(gathered, seed=countersign().evidence_key)
 
 
 def signed(request: ApprovalRequest) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from approvals.requests.approvers import added_by, eligible_people
 from approvals.requests.presentation import sentence_of
 from approvals.requests.statuses import pick_ups_of, statuses_of
 from audit.actors.actors import SYSTEM, Actor
+from audit.installation.settings import countersign
 from audit.messages.characters import actor_name, quoted_text
 
 _ASKED = "asked"
@@ -190,7 +191,7 @@ def _outcome(request: ApprovalRequest) -> str:
 
 def _has_channel() -> bool:
     """Return True if there is a mail server or a hook; if not, no recipients need to be read."""
-    return bool(settings.APPROVALS_NOTIFY) or settings.EMAIL_BACKEND != _NO_MAIL
+    return bool(countersign().notify) or settings.EMAIL_BACKEND != _NO_MAIL
 
 
 def _notify(
@@ -205,7 +206,7 @@ def _notify(
     notification = _notification(
         request, happened=happened, people=recipients, outcome=outcome, page=page
     )
-    for hook in settings.APPROVALS_NOTIFY:
+    for hook in countersign().notify:
         _on_commit(_call_of(hook, notification))
     addresses = [person.email for person in recipients if person.email]
     if addresses:
@@ -248,6 +249,6 @@ def _notification(
         outcome_code="" if happened in _SUBJECTS else request.outcome_code,
         status=statuses_of([request])[request.pk],
         digest=request.digest,
-        link=f"{settings.BASE_URL}{reverse(page, args=[request.pk])}",
+        link=f"{countersign().base_url}{reverse(page, args=[request.pk])}",
         person_ids=tuple(person.pk for person in people),
     )

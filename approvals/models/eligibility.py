@@ -10,7 +10,6 @@ from collections.abc import Collection, Mapping
 from functools import cache, cached_property
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Q
 from django.utils.module_loading import import_string
 
@@ -18,6 +17,7 @@ from approvals.models import refusals
 from approvals.people.seniority import Seniority
 from audit.actors.actors import Actor
 from audit.actors.permissions import granted_sql
+from audit.installation.settings import countersign
 from audit.messages.characters import quoted
 from audit.wire import pipeline
 from audit.wire.statements import Call, Statement
@@ -137,5 +137,6 @@ def _groups_of_person() -> Statement:
 
 
 def _sees_tenant() -> str:
-    sees = import_string(settings.AUDIT_SEES_TENANT_SQL)(user="person", tenant="asked.tenant")
+    name = countersign().sees_tenant_sql
+    sees = import_string(name)(user="person", tenant="asked.tenant") if name else "true"
     return f"(asked.tenant = '' OR {sees})"

@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from functools import cache, lru_cache
 from typing import Any, TypeVar
 
-from django.conf import settings
 from django.db import models
 
 from approvals.models import eligibility
@@ -14,6 +13,7 @@ from approvals.models.states import State
 from approvals.models.votes import Vote
 from audit.actors.actors import Actor
 from audit.bus import cases
+from audit.installation.settings import countersign
 from audit.messages.classes import Subject
 from audit.models.lean import LeanManager
 from audit.wire import pipeline, rows
@@ -104,7 +104,7 @@ def _with_rules(
     policy: Any = rows.loaded(model, values)
     policy.current_rules = json.loads(rules)
     policy.names = {policy.governs, *sealed_names}
-    keys = tuple(settings.APPROVALS_PAYLOAD_KEYS.items())
+    keys = tuple(countersign().payload_keys.items())
     policy.problem = _problem(model, rules, seals, values, keys)
     return policy  # type: ignore[no-any-return]  # it is one of the manager's model
 

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.utils import timezone
@@ -24,6 +23,7 @@ from approvals.sealing import payloads, values
 from audit.actors.actors import Actor
 from audit.bus import cases, store
 from audit.bus.context import Context
+from audit.installation.settings import countersign
 from audit.messages.classes import Command, Subject
 from audit.models.json import ObjectField
 from audit.models.records import CommandRecord
@@ -300,7 +300,7 @@ def _approve_by(options: Mapping[str, Any], *, now: datetime) -> datetime:
     if options.get("must_be_decided"):
         return NEVER
     within = options.get("approve_within_s")
-    usual: timedelta = settings.APPROVALS_APPROVE_WITHIN
+    usual: timedelta = countersign().approve_within
     return now + (usual if within is None else timedelta(seconds=within))
 
 

@@ -3,7 +3,6 @@
 import base64
 from uuid import UUID
 
-from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 
 from approvals.case_files import contents
@@ -13,6 +12,7 @@ from approvals.sealing import evidence_files
 from audit.actors.actors import Actor
 from audit.bus.dispatch import dispatch
 from audit.entry.requests import context_of
+from audit.installation.settings import countersign
 from audit.log.commands import MakeCaseFile
 from audit.messages.classes import Subject
 from audit.messages.exceptions import CommandError
@@ -68,7 +68,7 @@ def _page(request: HttpRequest, made: CaseFile, *, name: str) -> HttpResponse:
         title=f"Case file: {made.content['label']}",
         report=report(made.content),
         sha256=made.sha256,
-        public_key=evidence_files.public_key(settings.APPROVALS_EVIDENCE_KEY),
+        public_key=evidence_files.public_key(countersign().evidence_key),
         name=name,
         file=f"data:application/json;base64,{file}",
     )

@@ -1,6 +1,5 @@
 """People and groups in approvals: accounts and granted permissions."""
 
-from django.conf import settings
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
@@ -10,6 +9,7 @@ from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
+from audit.installation.settings import countersign
 from audit.messages.exceptions import FieldError, Invalid
 from audit.messages.names import check_name
 from audit.subjects.types import subject
@@ -83,7 +83,7 @@ def password_link(user: User) -> str:
     """Return a link to set a password, which is valid once and for some days."""
     identifier = urlsafe_base64_encode(force_bytes(user.pk))
     token = default_token_generator.make_token(user)
-    return settings.BASE_URL + reverse("password_reset_confirm", args=[identifier, token])
+    return countersign().base_url + reverse("password_reset_confirm", args=[identifier, token])
 
 
 def send_password_link(user: User) -> None:

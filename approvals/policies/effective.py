@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.conf import settings
 from django.utils import timezone
 
 from approvals.models import ApprovalRequest, Policy, State
@@ -18,6 +17,7 @@ from approvals.models.refusals import NoReasonGiven, TooLate
 from approvals.policies import conditions, evaluation
 from approvals.sealing.payloads import Unloadable
 from audit.actors.actors import SYSTEM
+from audit.installation.settings import countersign
 from audit.messages.classes import Command
 from audit.messages.exceptions import Conflict, Forbidden
 from audit.models.records import CommandRecord, Status
@@ -202,7 +202,7 @@ def _barrier(request: ApprovalRequest, today: Mapping[str, Any]) -> Conflict | N
         return None
     within = timedelta(seconds=today["approve_within_s"])
     # The setting counts when a request is made; only a policy shortens the time of a waiting one.
-    if within < settings.APPROVALS_APPROVE_WITHIN and request.state == State.PENDING:
+    if within < countersign().approve_within and request.state == State.PENDING:
         until = request.requested_at + within
         if timezone.now() >= until:
             return TooLate(f"Today's policies allow approvals until {until:%Y-%m-%d %H:%M} UTC.")

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.conf import settings
 
 from approvals.models import ApprovalRequest, Decision, Effect, Policy
 from approvals.models.eligibility import Members
@@ -19,6 +18,7 @@ from approvals.policies.built_in import built_in_requirements
 from approvals.policies.slots import Slots
 from audit.bus.context import Context
 from audit.bus.handling import asked_at_opening, command_classes, describes_policies
+from audit.installation.settings import countersign
 from audit.messages import catalog
 from audit.messages.characters import quoted
 from audit.messages.classes import Command, secret_fields
@@ -305,5 +305,5 @@ def _evaluated(policy: Policy, matched: Sequence[Policy]) -> dict[str, Any]:
 
 def _options(policies: Sequence[Policy]) -> dict[str, Any]:
     options = strictest([policy.options for policy in policies])
-    usual = int(settings.APPROVALS_APPROVE_WITHIN.total_seconds())
+    usual = int(countersign().approve_within.total_seconds())
     return options | {"approve_within_s": min(options["approve_within_s"] or usual, usual)}

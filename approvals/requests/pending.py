@@ -4,7 +4,6 @@ from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import Q, prefetch_related_objects
 from django.urls import reverse
 from django.utils import timezone
@@ -19,6 +18,7 @@ from audit.bus.postponements import (
     pending,
     postponement,
 )
+from audit.installation.settings import countersign
 from audit.log.standings import Standing, decides_standings
 from audit.messages.classes import Subject
 from audit.messages.outcomes import Need, Progress
@@ -37,7 +37,7 @@ def request_url(request_id: UUID | str) -> str:
 
 def page_url(request_id: UUID) -> str:
     """Return the URL of the page of a request for its requester."""
-    return f"{settings.BASE_URL}{reverse('own-request', args=[request_id])}"
+    return f"{countersign().base_url}{reverse('own-request', args=[request_id])}"
 
 
 def needs_of(request: ApprovalRequest, counted: Mapping[str, int]) -> tuple[Need, ...]:

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Q, QuerySet, prefetch_related_objects
@@ -20,6 +19,7 @@ from approvals.models.states import CHANGES_REQUESTED, RequestStatus, in_state
 from approvals.policies import effective, evaluation
 from approvals.policies import slots as matching
 from audit.actors.actors import Actor
+from audit.installation.settings import countersign
 from audit.messages.classes import Command, Subject, SubjectOf
 
 
@@ -77,8 +77,9 @@ def may_have(status: RequestStatus) -> Q:
 def _pick_ups(
     executed: Mapping[UUID, Subject | None] | None, *, by: Actor | None = None
 ) -> Mapping[UUID, tuple[Command, datetime]]:
-    pick_ups = import_string(settings.APPROVALS_PICK_UPS)
-    found: Mapping[UUID, tuple[Command, datetime]] = pick_ups(executed, by=by)
+    name = countersign().pick_ups
+    found: Mapping[UUID, tuple[Command, datetime]]
+    found = import_string(name)(executed, by=by) if name else {}
     return found
 
 

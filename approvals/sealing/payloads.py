@@ -17,8 +17,7 @@ from functools import cached_property
 from typing import Any, Self
 from uuid import UUID
 
-from django.conf import settings
-
+from audit.installation.settings import countersign
 from audit.messages import catalog
 from audit.messages.classes import Command
 from audit.messages.exceptions import Conflict, Invalid
@@ -191,14 +190,14 @@ def canonical(value: Any) -> bytes:
 
 def sign(content: bytes) -> str:
     """Return the HMAC-SHA256 under the newest key, as the key's id, a colon and hexadecimal."""
-    key_id, key = next(iter(settings.APPROVALS_PAYLOAD_KEYS.items()))
+    key_id, key = next(iter(countersign().payload_keys.items()))
     return f"{key_id}:{_mac(key, content)}"
 
 
 def is_signed(content: bytes, signature: str) -> bool:
     """Return True if the signature was made over this content with one of the keys."""
     key_id, _, mac = signature.partition(":")
-    key = settings.APPROVALS_PAYLOAD_KEYS.get(key_id)
+    key = countersign().payload_keys.get(key_id)
     return key is not None and hmac.compare_digest(_mac(key, content), mac)
 
 

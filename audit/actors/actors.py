@@ -2,14 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.db.models import Model, Q, QuerySet
 from django.utils.module_loading import import_string
 
 from audit.actors import permissions, scopes
+from audit.installation.settings import countersign
 from audit.messages.characters import actor_name
 from audit.messages.exceptions import Forbidden
 
@@ -117,7 +117,7 @@ SYSTEM = Actor(
 def actor_for_user(user: AbstractUser | AnonymousUser) -> Actor:
     """Build the actor for a user. Costs up to two queries."""
     permissions.read_ahead(user)
-    tenants: Iterable[str] | None = import_string(settings.AUDIT_TENANTS_OF_USER)(user)
+    tenants = tenants_of_user(user)
     # A mapping has the names of the tenants as well.
     names = dict(tenants) if isinstance(tenants, Mapping) else {}
     return Actor(
@@ -129,3 +129,10 @@ def actor_for_user(user: AbstractUser | AnonymousUser) -> Actor:
         permissions=frozenset(user.get_all_permissions()),
         tenant_names=names,
     )
+
+
+def tenants_of_user(user: Any) -> Iterable[str] | None:
+    """Return the tenants whose data a user may see, as the project says; None for all."""
+    name = countersign().tenants_of_user
+    tenants: Iterable[str] | None = import_string(name)(user) if name else None
+    return tenants

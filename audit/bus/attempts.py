@@ -8,13 +8,13 @@ from copy import copy
 from dataclasses import replace
 from typing import Any
 
-from django.conf import settings
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from audit.bus import authorization
 from audit.bus.context import Context
 from audit.bus.store import Emitted, Opening
+from audit.installation.settings import countersign
 from audit.messages import exceptions
 from audit.messages.classes import NO_SUBJECT, Command, generated_fields, secret_fields
 from audit.messages.exceptions import CommandError, FieldError, Invalid
@@ -263,7 +263,7 @@ def _record(command_class: type[Command], context: Context, **outcome: Any) -> C
 
 def _fingerprint(message_type: str, supplied: dict[str, Any]) -> bytes:
     content = json.dumps([message_type, supplied], sort_keys=True)
-    return hmac.digest(settings.AUDIT_FINGERPRINT_KEY, content.encode(), hashlib.sha256)
+    return hmac.digest(countersign().fingerprint_key, content.encode(), hashlib.sha256)
 
 
 def not_found_message(context: Context) -> str:

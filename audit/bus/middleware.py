@@ -4,11 +4,11 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Protocol, TypeAlias
 
-from django.conf import settings
 from django.utils.module_loading import import_string
 
 from audit.bus import handling, store
 from audit.bus.context import Context, running
+from audit.installation.settings import countersign
 from audit.messages import exceptions
 from audit.messages.classes import Command
 from audit.messages.outcomes import Completed, Outcome
@@ -24,10 +24,10 @@ class Middleware(Protocol):
 
 
 def run(command: Command, context: Context) -> Outcome:
-    """Run a command through the middleware that AUDIT_MIDDLEWARE names, and its handler."""
+    """Run a command through the middleware of the settings, and its handler."""
     try:
         with running(context):
-            return _nested(tuple(settings.AUDIT_MIDDLEWARE))(command, context)
+            return _nested(tuple(countersign().middleware))(command, context)
     except exceptions.Conflict as error:
         # The handler waited for the row while another command changed it. A caller that stated
         # the expected number gets the same error as if that command had been faster.

@@ -14,8 +14,9 @@ from functools import cache, cached_property
 from typing import Any, Self
 
 import structlog
-from django.conf import settings
 from django.db import DatabaseError, connection
+
+from audit.installation.settings import countersign
 
 logger = structlog.get_logger(__name__)
 
@@ -181,7 +182,7 @@ def go_on_without(error: DatabaseError) -> None:
     :raises LimiterFailed: if they do not.
     """
     logger.error("rate limits cannot be checked", why=type(error.__cause__ or error).__name__)
-    if not settings.RATE_LIMIT_FAILS_OPEN:
+    if not countersign().rate_limit_fails_open:
         raise LimiterFailed from error
 
 

@@ -5,12 +5,12 @@ import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from django.conf import settings
 from django.http import HttpRequest
 from uuid_utils.compat import uuid7
 
 from audit.actors.actors import Actor, actor_for_user
 from audit.bus.context import Context, RequestFacts
+from audit.installation.settings import countersign
 from audit.messages.text import clean_text, header_line
 
 #: The key of the session with the time of signing in, in seconds since 1970.
@@ -75,12 +75,12 @@ def client_address(request: HttpRequest) -> str | None:
     Each of the TRUSTED_PROXIES appends the address of its client, so the address of ours is that
     many places from the right. Everything left of it may be forged.
     """
-    if not settings.TRUSTED_PROXIES:
+    if not countersign().trusted_proxies:
         return normal_address(request.META.get("REMOTE_ADDR", ""))
     seen = request.headers.get("X-Forwarded-For", "").split(",")
-    if len(seen) < settings.TRUSTED_PROXIES:
+    if len(seen) < countersign().trusted_proxies:
         return None
-    return normal_address(seen[-settings.TRUSTED_PROXIES])
+    return normal_address(seen[-countersign().trusted_proxies])
 
 
 @lru_cache(maxsize=1024)

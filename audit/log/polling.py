@@ -9,8 +9,7 @@ from threading import Event, Lock
 from typing import NamedTuple
 from uuid import UUID
 
-from django.conf import settings
-
+from audit.installation.settings import countersign
 from audit.log import queries
 
 _POLL_SECONDS = 0.3
@@ -74,7 +73,7 @@ def wait_until_final(command_id: UUID, *, seconds: float, caller: str) -> None:
     :raises Crowded: if too many requests are already waiting, or a caller with fewer of them came.
     """
     end = time.monotonic() + seconds
-    with _places(settings.MAX_WAITERS).taken_by(caller) as is_over:
+    with _places(countersign().max_waiters).taken_by(caller) as is_over:
         while not queries.is_final(command_id) and (left := end - time.monotonic()) > 0:
             if is_over.wait(min(_POLL_SECONDS, left)):
                 raise Crowded

@@ -11,21 +11,7 @@ from django.db.models.functions import Collate, Lower
 
 from audit.models.constraints import check, json_of, one_line, within_calendar
 from audit.models.json import ObjectField
-
-
-class TransactionIdField(models.BigIntegerField):
-    """The id of the transaction that wrote a row: PostgreSQL's xid8."""
-
-    def db_type(self, connection: Any) -> str:
-        return "xid8"
-
-    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> str | None:  # noqa: FBT001, FBT002  # Django calls it like this
-        """Return the number as text: PostgreSQL has no cast from integer to xid8."""
-        return None if value is None else str(value)
-
-    def from_db_value(self, value: Any, *_: Any) -> int | None:
-        """Return the number, which psycopg passes as text because it does not know xid8."""
-        return None if value is None else int(value)
+from audit.models.transaction_ids import TransactionIdField
 
 
 class AppendOnly(models.Model):
@@ -215,6 +201,17 @@ class CommandRecord(Record):
                 fields=("actor_kind", "actor_id", "tenant", "status", "received_at", "position"),
                 include=("message_type", "channel"),
                 name="audit_command_actor_kind_time",
+            ),
+            # What a search field finds by a request id or an IP address.
+            models.Index(
+                fields=("request_id", "tenant", "received_at", "position"),
+                condition=~models.Q(request_id=""),
+                name="audit_command_request",
+            ),
+            models.Index(
+                fields=("client_address", "tenant", "received_at", "position"),
+                condition=models.Q(client_address__isnull=False),
+                name="audit_command_address",
             ),
             models.Index(
                 Collate(Lower("actor_label"), "C"),

@@ -7,7 +7,6 @@ from typing import Any, Concatenate, ParamSpec, TypeAlias
 from urllib.parse import urlencode
 
 from django.apps import apps
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.decorators import login_required
 from django.core.exceptions import BadRequest, PermissionDenied
@@ -19,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from audit.actors.actors import Actor
 from audit.bus.dispatch import dispatch
 from audit.entry.requests import actor_of_request, context_of
+from audit.installation.settings import countersign
 from audit.log.commands import ViewPage
 from audit.log.visibility import VIEW_LOG
 from audit.messages.characters import actor_name
@@ -90,7 +90,7 @@ def record_or_refuse(request: HttpRequest) -> HttpResponse | None:
     """
     if moved := masking_redirect(request):
         return moved
-    if not settings.AUDIT_RECORD_PAGE_VIEWS:
+    if not countersign().record_page_views:
         return None
     command = ViewPage(
         method=request.method or "",

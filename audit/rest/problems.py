@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Annotated, NamedTuple, NotRequired, TypedDict
 
-from django.conf import settings
 from rest_framework.exceptions import APIException
 
+from audit.installation.settings import countersign
 from audit.messages import exceptions
 from audit.messages.exceptions import CommandError
 from audit.rest.references import AbsoluteAddress, Uuid
@@ -191,7 +191,7 @@ def path_of(code: str) -> str:
 
 def type_of(code: str) -> str:
     """Return the type of a problem: the absolute URL of its page."""
-    return f"{getattr(settings, 'BASE_URL', '')}{path_of(code)}"
+    return f"{countersign().base_url}{path_of(code)}"
 
 
 def title_of(code: str) -> str:

@@ -19,6 +19,7 @@ from django.http import HttpRequest, HttpResponse
 from audit.entry import rate_limits
 from audit.entry.rate_limits import Limit, LimitReached
 from audit.entry.requests import client_address
+from audit.installation.settings import countersign
 from audit.sessions.recording import record_failed, record_failed_change
 
 _COOKIE = "device"
@@ -26,7 +27,7 @@ _SALT = "audit.sessions.device"
 _REMEMBERED_SECONDS = 365 * 24 * 60 * 60
 
 # Checking a password takes long on purpose. One thread of a process always stays free for others.
-_checks = BoundedSemaphore(max(1, getattr(settings, "WEB_THREADS", 4) - 1))
+_checks = BoundedSemaphore(countersign().password_checks)
 
 
 class Busy(Exception):
@@ -56,9 +57,9 @@ def limited(request: HttpRequest, username: str) -> Iterator[None]:
     """
     rows = {
         f"sign-in {rate_limits.row_of_address(client_address(request))}": (
-            settings.RATE_LIMIT_SIGN_IN_PER_ADDRESS
+            countersign().rate_limit_sign_in_per_address
         ),
-        _row_of_account(request, username): settings.RATE_LIMIT_SIGN_IN_PER_ACCOUNT,
+        _row_of_account(request, username): countersign().rate_limit_sign_in_per_account,
     }
     with _attempt(rows, partial(record_failed, request, username, is_throttled=True)):
         yield
@@ -74,7 +75,8 @@ def limited_change(request: HttpRequest) -> Iterator[None]:
     :raises LimitReached: if there were too many attempts.
     :raises Busy: as `one_check`.
     """
-    rows = {f"password-change account:{request.user.pk}": settings.RATE_LIMIT_SIGN_IN_PER_ACCOUNT}
+    limit = countersign().rate_limit_sign_in_per_account
+    rows = {f"password-change account:{request.user.pk}": limit}
     with _attempt(rows, partial(record_failed_change, request, is_throttled=True)):
         yield
 

@@ -3,12 +3,12 @@
 import time
 from typing import Any
 
-from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends import db
 from django.contrib.sessions.models import Session
 
 from audit.entry.requests import SIGNED_IN_AT
+from audit.installation.settings import countersign
 
 _SEEN_AT = "seen_at"
 # So that a request seldom has to write its session.
@@ -49,6 +49,6 @@ def _has_ended(data: dict[str, Any], now: float) -> bool:
     if signed_in_at is None or seen_at is None:
         return True
     return bool(
-        now - signed_in_at > settings.SESSION_LASTS.total_seconds()
-        or now - seen_at > settings.SESSION_IDLE.total_seconds()
+        now - signed_in_at > countersign().session_lasts.total_seconds()
+        or now - seen_at > countersign().session_idle.total_seconds()
     )

@@ -7,9 +7,8 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's
 from django.db import connections
 
-from audit.tracking.history import history_model, tracked_models
+from audit.tracking.history import history_model, tracked_models, written_models
 from audit.tracking.protection import is_migrated, writes_directly
-from audit.tracking.triggers import written_models
 
 
 @register()

@@ -12,8 +12,8 @@ from django.db import DEFAULT_DB_ALIAS, ProgrammingError, connections, models, t
 from django.db.migrations.executor import MigrationExecutor
 
 from audit.models.records import AppendOnly, Evidence
-from audit.tracking import privileges, triggers
-from audit.tracking.history import history_model, tracked_models
+from audit.tracking import parts, privileges, triggers
+from audit.tracking.history import history_model, tracked_models, written_models
 
 GUARD = "audit_guard"
 APPEND_ONLY = "audit_append_only"
@@ -48,9 +48,12 @@ def protect(*, using: str) -> None:
     with connection.cursor() as cursor:
         is_tolerant = writes_directly(cursor) and _serves_earlier_release(cursor)
         if _has_triggers_of_history(cursor):
+            triggers.check_filled(cursor)
             triggers.create(cursor, triggers.outdated(cursor, is_tolerant=is_tolerant))
         for trigger in _missing_triggers(cursor, in_use, is_tolerant=is_tolerant):
             cursor.execute(trigger)
+        for index in parts.missing_indexes(cursor, {model._meta.db_table for model in in_use}):
+            cursor.execute(index)
         with transaction.atomic(using=using):
             for statement in (
                 *privileges.corrected(cursor, in_use, may_write_history=writes_directly(cursor)),
@@ -154,7 +157,7 @@ def wanted_triggers(*, is_tolerant: bool) -> dict[tuple[str, str], str]:
 
 def _guarded() -> Iterator[tuple[str, str]]:
     """Yield each guarded table; the guard of a tracked one counts for its history, too."""
-    followed = {_history_table(model) for model in triggers.written_models()}
+    followed = {_history_table(model) for model in written_models()}
     for table in guarded_tables():
         yield table, f"STATEMENT{_DIRECTLY}" if table in followed else "STATEMENT"
 
@@ -166,7 +169,7 @@ def _history_table(model: type[models.Model]) -> str:
 
 def _of_history(*, is_tolerant: bool) -> Iterator[tuple[str, str, str, str, str]]:
     direct = "audit_drop_direct_history" if is_tolerant else _REFUSE_DIRECT
-    for model in triggers.written_models():
+    for model in written_models():
         table = model._meta.db_table
         yield (
             *(table, triggers.TRACK, "AFTER INSERT OR DELETE OR UPDATE", "ROW"),

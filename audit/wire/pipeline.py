@@ -14,10 +14,10 @@ from contextvars import ContextVar, Token
 from dataclasses import dataclass
 from typing import Any, Self
 
-from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connection, connections
 from psycopg import pq
 
+from audit.installation.settings import countersign
 from audit.wire import plain, statements
 from audit.wire.statements import Call, Row, Statement
 
@@ -200,7 +200,7 @@ def _is_mark(call: Call) -> bool:
 
 
 def _is_plain() -> bool:
-    return getattr(settings, "AUDIT_WIRE", "pipelined") == "plain"
+    return countersign().wire == "plain"
 
 
 def _read_after_commit(call: Call) -> list[Row] | None:

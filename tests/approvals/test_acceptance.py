@@ -192,10 +192,10 @@ def test_a_waiting_request_keeps_its_requirements_when_the_policy_changes(
     assert approve(waiting, bob).state == "executed"
 
 
-def test_no_setting_takes_the_gate_away_unnoticed(settings):
+def test_no_setting_takes_the_gate_away_unnoticed(configure):
     assert [each for each in run_checks() if each.id == "approvals.E003"] == []
 
-    settings.AUDIT_MIDDLEWARE = ["audit.bus.authorization.authorize"]
+    configure(MIDDLEWARE=["audit.bus.authorization.authorize"])
 
     (found,) = [each for each in run_checks() if each.id == "approvals.E003"]
     assert "hold_for_approval" in found.msg

@@ -33,8 +33,8 @@ def test_a_transaction_around_the_request_is_refused(settings):
         settings.DATABASES["default"]["ATOMIC_REQUESTS"] = False
 
 
-def test_middleware_that_cannot_be_imported_is_refused(settings):
-    settings.AUDIT_MIDDLEWARE = ["audit.bus.middleware.no_such_thing"]
+def test_middleware_that_cannot_be_imported_is_refused(configure):
+    configure(MIDDLEWARE=["audit.bus.middleware.no_such_thing"])
 
     assert "audit.E002" in problems()
 

@@ -1,13 +1,13 @@
 """An exception at any step of a dispatch changes nothing, and is on record."""
 
 import pytest
-from django.conf import settings as product_settings
 
 from apikeys.commands import AddMember, DisableApiKey
 from apikeys.models import ApiKey, Membership
 from audit.actors.actors import SYSTEM
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
+from audit.installation.settings import countersign
 from audit.messages.exceptions import Crashed, OutcomeUnknown
 from audit.models.records import CommandRecord
 from tests.books import all_but_records, assert_balanced, attempts
@@ -63,9 +63,11 @@ def disable(command, context):
     ],
 )
 @pytest.mark.parametrize("is_outermost", [True, False])
-def test_a_middleware_that_fails_undoes_everything(settings, first_key, name, saying, is_outermost):
-    others = product_settings.AUDIT_MIDDLEWARE
-    settings.AUDIT_MIDDLEWARE = [name, *others] if is_outermost else [*others, name]
+def test_a_middleware_that_fails_undoes_everything(
+    configure, first_key, name, saying, is_outermost
+):
+    others = countersign().middleware
+    configure(MIDDLEWARE=[name, *others] if is_outermost else [*others, name])
 
     assert_only_the_failure_is_on_record(DisableApiKey(api_key_id=first_key.id), saying=saying)
 

@@ -14,6 +14,7 @@ from approvals import checks
 from approvals.models import Policy, Rule
 from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
 from audit.bus.dispatch import dispatch
+from audit.installation.settings import countersign
 from audit.messages.exceptions import Conflict, Forbidden
 from audit.models.records import CommandRecord
 from audit.outside import outside_command
@@ -271,11 +272,11 @@ def test_each_change_by_command_is_sealed(policy_owners, security, ann, bob):
     assert [seal.version for seal in made.seals.order_by("version")] == [1, 2, 3]
 
 
-def test_a_seal_under_an_earlier_key_is_still_genuine(gate, settings):
-    settings.APPROVALS_PAYLOAD_KEYS = {"k9": b"new" * 11, **settings.APPROVALS_PAYLOAD_KEYS}
+def test_a_seal_under_an_earlier_key_is_still_genuine(gate, configure):
+    configure(PAYLOAD_KEYS={"k9": b"new" * 11, **countersign().payload_keys})
     assert Policy.objects.get().problem == ""
 
-    settings.APPROVALS_PAYLOAD_KEYS = {"k9": b"new" * 11}
+    configure(PAYLOAD_KEYS={"k9": b"new" * 11})
     assert Policy.objects.get().problem
 
 

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from approvals.sealing import evidence_files
+from audit.installation.settings import countersign
 
 
 class Command(BaseCommand):
@@ -15,4 +15,4 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write(evidence_files.public_key(settings.APPROVALS_EVIDENCE_KEY))
+        self.stdout.write(evidence_files.public_key(countersign().evidence_key))

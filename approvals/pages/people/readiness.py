@@ -2,17 +2,16 @@
 
 from collections.abc import Collection
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from django.conf import settings
 from django.contrib.auth.models import Group, User
-from django.utils.module_loading import import_string
 
 from approvals.models import Policy
 from approvals.models.eligibility import Members
 from approvals.people.roles import VIEW_EVERY_TENANT, VIEW_REQUESTS
 from approvals.people.seniority import Seniority
 from approvals.policies import power
+from audit.actors.actors import tenants_of_user
 from audit.pages.labels import span
 from audit.subjects.tenants import tenant_word
 
@@ -53,7 +52,7 @@ def standings(users: Collection[User], groups: Collection[Group]) -> list[Standi
     found = []
     for user in users:
         lacking = _lacking(user, may_view=user.pk in viewers)
-        sees_tenants = user.pk in all_seeing or bool(_tenants(user))
+        sees_tenants = user.pk in all_seeing or _sees_any_tenant(user)
         for group in groups:
             minimum = minimums[group.pk]
             eligible = members.eligible(group.pk, minimum_s=int(minimum.total_seconds()))
@@ -94,12 +93,13 @@ def _holders(permission: str, users: Collection[User]) -> set[int]:
     return set(holding.filter(pk__in=[user.pk for user in users]).values_list("pk", flat=True))
 
 
-def _tenants(user: User) -> Any:
-    return import_string(settings.AUDIT_TENANTS_OF_USER)(user)
-
-
 def _too_new(user: User, group: Group, minimum: timedelta, seniority: Seniority) -> list[str]:
     seconds = int(minimum.total_seconds())
     if seniority.senior({user.pk}, group.pk, minimum_s=seconds):
         return []
     return [f"a policy requires a membership of {span(minimum)}"]
+
+
+def _sees_any_tenant(user: User) -> bool:
+    tenants = tenants_of_user(user)
+    return tenants is None or bool(tenants)

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib.auth.models import Group
 
 from approvals.models import Effect, Policy
@@ -18,6 +17,7 @@ from approvals.policies.evaluation import governed_by
 from approvals.policies.handlers import check_policy
 from audit.actors.actors import Actor
 from audit.bus import handling
+from audit.installation.settings import countersign
 from audit.messages.exceptions import Invalid
 from audit.pages.labels import declare_choices
 
@@ -122,7 +122,7 @@ class PolicyForm(forms.Form):
     def __init__(self, *args: Any, actor: Actor, policy: Policy | None, **options: Any) -> None:
         self.policy = policy
         super().__init__(*args, **options)
-        days = settings.APPROVALS_APPROVE_WITHIN.days
+        days = countersign().approve_within.days
         self.fields["approve_within"].help_text = f"Empty: the default, {days} days."
         self.fields["for_tenant"].choices = tenant_choices(actor)  # type: ignore[attr-defined]
         groups = Group.objects.order_by("name")

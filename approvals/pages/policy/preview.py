@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
@@ -18,6 +17,7 @@ from approvals.policies.built_in import QUORUM
 from approvals.policies.commands import CreatePolicy, EditPolicy
 from approvals.policies.simulation import simulate
 from audit.actors.actors import Actor
+from audit.installation.settings import countersign
 from audit.messages.characters import quoted
 from audit.models.records import CommandRecord
 from audit.pages.labels import words
@@ -82,7 +82,7 @@ def visible_records(actor: Actor) -> QuerySet[CommandRecord]:
 
 def settings_as_text(command: CreatePolicy | EditPolicy, *, actor: Actor) -> dict[str, str]:
     """Return the settings of a policy by label."""
-    default = f"the default, {length_in_words(settings.APPROVALS_APPROVE_WITHIN)}"
+    default = f"the default, {length_in_words(countersign().approve_within)}"
     return {
         "Governs": command.governs,
         "Effect": EFFECT_LABELS[Effect(command.effect)],

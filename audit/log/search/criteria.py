@@ -40,7 +40,8 @@ class Criteria:
     @property
     def goes_by_words(self) -> bool:
         """True if words of the reason are the most selective criterion."""
-        return bool(self.reason) and not (self.command_id or self.correlation_id or self.subject)
+        is_about_few = self.command_id or self.correlation_id or self.subject or self.request_id
+        return bool(self.reason) and not is_about_few
 
     def kind(self) -> dict[str, str]:
         """Return type, status and channel, by column, without the empty ones."""

@@ -29,6 +29,9 @@ class Fragment(NamedTuple):
         return rows
 
 
+ANY = Fragment("true")
+
+
 def every(*conditions: Fragment) -> Fragment:
     """Join conditions with AND."""
     sql = " AND ".join([each.sql for each in conditions] or ["true"])

@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 
 from django.db import connection
 
-from audit.log.search.fragments import Fragment
+from audit.log.search.fragments import ANY, Fragment
 from audit.wire.arrays import array
 
 IndexRange = tuple[str, ...]
@@ -22,16 +22,22 @@ _KIND = ("message_type", "status")
 
 
 def ranges_below(
-    columns: tuple[str, ...], starts: Sequence[IndexRange], further: tuple[str, ...]
+    columns: tuple[str, ...],
+    starts: Sequence[IndexRange],
+    further: tuple[str, ...],
+    *,
+    having: Fragment = ANY,
 ) -> list[IndexRange] | None:
     """Return the index ranges that begin with ``starts``, extended by the ``further`` columns.
 
-    None if they are more than `MOST_RANGES`.
+    Only rows that meet the condition ``having`` are read: it names the index's first column. None
+    if the ranges are more than `MOST_RANGES`.
     """
     if columns and not starts:
         return []
-    params = (*map(array, zip(*starts, strict=True)), MOST_RANGES + 1)
-    found = Fragment(_jumps(columns, further), params).fetch()
+    starting = map(array, zip(*starts, strict=True))
+    params = (*starting, *having.params, *having.params, MOST_RANGES + 1)
+    found = Fragment(_jumps(columns, further, having.sql), params).fetch()
     return found if len(found) <= MOST_RANGES else None
 
 
@@ -58,10 +64,10 @@ def kinds_of(tenants: Collection[str] | None) -> dict[str, set[str]] | None:
     return {name: {each[place - 2] for each in found} for place, name in enumerate(_KIND)}
 
 
-def _jumps(columns: tuple[str, ...], further: tuple[str, ...]) -> str:
+def _jumps(columns: tuple[str, ...], further: tuple[str, ...], having: str) -> str:
     known, names = ", ".join(columns), ", ".join(further)
     given = f"unnest({', '.join(['%s::text[]'] * len(columns))})" if columns else "(SELECT)"
-    same = " AND ".join([f"each.{name} = prefix.{name}" for name in columns] or ["true"])
+    same = " AND ".join([*(f"each.{name} = prefix.{name}" for name in columns), having])
     kept = "".join(f"prefix.{name}, " for name in columns)
     nearest = f"SELECT {names} FROM audit_commandrecord AS each WHERE {same}"
     present = ", ".join(f"prefix.{name}" for name in further)

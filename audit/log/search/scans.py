@@ -1,10 +1,9 @@
 """Index scans: the choice of the index for the criteria of a search."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from uuid import UUID
 
 from django.db import connection
 
@@ -65,17 +64,10 @@ def scan_for(criteria: Criteria) -> Scan:
     """Return the scan by the most selective criterion except words."""
     if criteria.tenants == frozenset():
         return Scan(columns=("tenant",), ranges=())
-    if criteria.command_id:
-        rest = checks(replace(criteria, command_id=None))
-        return Scan(inside=(_of_command(criteria.command_id), *own(criteria)), rest=rest)
-    if criteria.correlation_id:
-        rest = checks(replace(criteria, correlation_id=None))
-        return Scan(inside=(_of_case(criteria.correlation_id), *own(criteria)), rest=rest)
-    if criteria.subject:
-        columns, ranges = ("subject_type", "subject_id"), subjects_of(criteria.subject)
-        rest = checks(replace(criteria, subject=""))
-        return Scan(columns=columns, ranges=ranges, inside=own(criteria), rest=rest)
-    return _by_actor(criteria) if criteria.actor else _by_kind(criteria)
+    for name, scan in _BY_CRITERION.items():
+        if getattr(criteria, name):
+            return scan(criteria)
+    return _by_kind(criteria)
 
 
 def through_time(criteria: Criteria) -> Scan:
@@ -114,13 +106,13 @@ def _checks(criteria: Criteria) -> Iterator[Fragment]:
     if criteria.actor:
         yield _by_name_or_id(criteria.actor)
     if criteria.correlation_id:
-        yield _of_case(criteria.correlation_id)
+        yield _of_case(criteria)
     if criteria.command_id:
-        yield _of_command(criteria.command_id)
+        yield _of_command(criteria)
     if criteria.request_id:
-        yield Fragment("each.request_id = %s", (criteria.request_id,))
+        yield _of_request(criteria)
     if criteria.address:
-        yield Fragment("each.client_address = %s::inet", (criteria.address,))
+        yield _of_address(criteria)
     if criteria.subject:
         yield one_of(("subject_type", "subject_id"), subjects_of(criteria.subject))
     if criteria.reason:
@@ -136,12 +128,61 @@ def _by_name_or_id(text: str) -> Fragment:
     return Fragment("lower(each.actor_label) LIKE lower(%s)", (pattern,))
 
 
-def _of_case(correlation_id: UUID) -> Fragment:
-    return Fragment("each.correlation_id = %s", (correlation_id,))
+def _of_case(criteria: Criteria) -> Fragment:
+    return Fragment("each.correlation_id = %s", (criteria.correlation_id,))
 
 
-def _of_command(command_id: UUID) -> Fragment:
-    return Fragment("each.command_id = %s", (command_id,))
+def _of_command(criteria: Criteria) -> Fragment:
+    return Fragment("each.command_id = %s", (criteria.command_id,))
+
+
+def _of_request(criteria: Criteria) -> Fragment:
+    # An empty one is not in the index, which PostgreSQL cannot know of a parameter.
+    return Fragment("each.request_id = %s AND each.request_id <> ''", (criteria.request_id,))
+
+
+def _of_address(criteria: Criteria) -> Fragment:
+    return Fragment("each.client_address = %s::inet", (criteria.address,))
+
+
+def _by_command(criteria: Criteria) -> Scan:
+    rest = checks(replace(criteria, command_id=None))
+    return Scan(inside=(_of_command(criteria), *own(criteria)), rest=rest)
+
+
+def _by_case(criteria: Criteria) -> Scan:
+    rest = checks(replace(criteria, correlation_id=None))
+    return Scan(inside=(_of_case(criteria), *own(criteria)), rest=rest)
+
+
+def _by_subject(criteria: Criteria) -> Scan:
+    columns, ranges = ("subject_type", "subject_id"), subjects_of(criteria.subject)
+    rest = checks(replace(criteria, subject=""))
+    return Scan(columns=columns, ranges=ranges, inside=own(criteria), rest=rest)
+
+
+def _by_request(criteria: Criteria) -> Scan:
+    return _by_value(_of_request(criteria), replace(criteria, request_id=""))
+
+
+def _by_address(criteria: Criteria) -> Scan:
+    return _by_value(_of_address(criteria), replace(criteria, address=""))
+
+
+def _by_value(has_value: Fragment, others: Criteria) -> Scan:
+    """Return the scan of an index by a value, tenant and time."""
+    tenants = _tenants_with(has_value, others.tenants)
+    if tenants is None:
+        scan = through_time(others)
+        return replace(scan, rest=(has_value, *scan.rest))
+    return Scan(columns=("tenant",), ranges=tenants, inside=(has_value,), rest=checks(others))
+
+
+def _tenants_with(has_value: Fragment, seen: frozenset[str] | None) -> list[IndexRange] | None:
+    if seen is not None and len(seen) <= MOST_RANGES:
+        return [(each,) for each in seen]
+    found = ranges_below((), [()], ("tenant",), having=has_value)
+    return found and [each for each in found if seen is None or each[0] in seen]
 
 
 def _by_actor(criteria: Criteria) -> Scan:
@@ -184,6 +225,17 @@ def _by_kind(criteria: Criteria) -> Scan:
     ]
     rest = checks(replace(criteria, message_type="", status="", channel=""))
     return Scan(columns=columns, ranges=matching, rest=rest)
+
+
+# The most selective criterion first.
+_BY_CRITERION: dict[str, Callable[[Criteria], Scan]] = {
+    "command_id": _by_command,
+    "correlation_id": _by_case,
+    "subject": _by_subject,
+    "request_id": _by_request,
+    "address": _by_address,
+    "actor": _by_actor,
+}
 
 
 def kinds_in(criteria: Criteria) -> dict[str, set[str]] | None:

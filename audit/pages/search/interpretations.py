@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -14,16 +13,12 @@ from audit.log.search.reading import Page, find_page, read_page
 from audit.messages.characters import quoted
 from audit.messages.classes import Subject
 from audit.models.records import EventRecord
-from audit.pages.times import written
 from audit.subjects.names import find, labels, named
 from audit.subjects.types import label_of
 
 MOST_NAMED = 6
 _KIND_AND_ID = re.compile(r"[a-z][a-z_-]*:.+")
 _WORD = re.compile(r"[^\W_]")
-_TIMED_VERSION = 7
-# A request id is made before its command comes in, by another clock, and a request may take long.
-_BEFORE, _AFTER = timedelta(minutes=1), timedelta(minutes=10)
 
 
 class Interpretation(NamedTuple):
@@ -73,7 +68,7 @@ def _by_id(identifier: UUID, *, reader: Actor) -> Iterator[Interpretation]:
     events = reader.confine(EventRecord.objects.filter(id=identifier))
     for command_id in events.values_list("command_id", flat=True):
         yield Interpretation(f"command of event {text}", {"command_id": str(command_id)})
-    yield Interpretation(f"request id {text}", {"request_id": text, **_times_of(identifier)})
+    yield Interpretation(f"request id {text}", {"request_id": text})
 
 
 def _about(text: str, *, reader: Actor) -> Iterator[Interpretation]:
@@ -92,14 +87,6 @@ def _held_by(text: str, *, reader: Actor) -> Iterator[Interpretation]:
         if request and _find(reader, command_id=request.command_id).places:
             filters = {"command_id": str(request.command_id)}
             yield Interpretation(f"command held by {label_of(request)}", filters)
-
-
-def _times_of(identifier: UUID) -> dict[str, str]:
-    """Return the time range of a request whose id contains its time: no index has these ids."""
-    if identifier.version != _TIMED_VERSION:
-        return {}
-    at = datetime.fromtimestamp((identifier.int >> 80) / 1000, UTC)
-    return {"since": written(at - _BEFORE), "until": written(at + _AFTER)}
 
 
 def _typed(text: str, *, reader: Actor) -> Iterator[Interpretation]:

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import SuspiciousOperation
 from django.db import OperationalError
 from django.utils.module_loading import import_string
@@ -11,6 +10,7 @@ from rest_framework import exceptions as drf
 from rest_framework.response import Response
 
 from audit.actors.scopes import InsufficientScope
+from audit.installation.settings import countersign
 from audit.messages import exceptions
 from audit.rest.openapi.operations import Documentation, raised_by_any_command
 from audit.rest.parsers import BodyTooLarge, CompressedBody, LengthRequired
@@ -83,7 +83,7 @@ def _errors(
     if is_read and view.is_conditional:
         kinds += [exceptions.Invalid, exceptions.PreconditionFailed]
     if documentation.is_command:
-        middleware = map(import_string, settings.AUDIT_MIDDLEWARE)
+        middleware = map(import_string, countersign().middleware)
         kinds += [*_OF_COMMANDS, *_declared_by(middleware)]
     # Bodies of DELETE are read as well.
     if has_body or documentation.is_command:

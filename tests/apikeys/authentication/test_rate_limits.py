@@ -275,8 +275,8 @@ def test_garbage_and_people_do_not_depend_on_the_limiter(client, dana, browser, 
     assert call(browser(dana), "GET", WHOAMI).status_code == 200
 
 
-def test_a_setting_leaves_it_open(client, first_key, settings, without_table):
-    settings.RATE_LIMIT_FAILS_OPEN = True
+def test_a_setting_leaves_it_open(client, first_key, configure, without_table):
+    configure(RATE_LIMIT_FAILS_OPEN=True)
 
     answer = call(client, "GET", WHOAMI, key=first_key)
 
@@ -362,8 +362,8 @@ def test_inside_a_transaction_the_commit_still_waits_for_the_disk(first_key, lim
         assert cursor.fetchone() == ("on",)
 
 
-def test_all_unknown_addresses_share_one_limit(client, limits, settings):
-    settings.TRUSTED_PROXIES = 1
+def test_all_unknown_addresses_share_one_limit(client, limits, configure):
+    configure(TRUSTED_PROXIES=1)
     limits(failed_attempts=(3, 3600))
 
     answers = fail(client, 2) + fail(client, 2, X_Forwarded_For="garbage")

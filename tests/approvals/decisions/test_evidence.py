@@ -6,7 +6,6 @@ import os
 from io import StringIO
 
 import pytest
-from django.conf import settings
 from django.contrib.auth.models import Group
 from django.core.management import CommandError, call_command
 
@@ -16,6 +15,7 @@ from approvals.decisions import evidence
 from approvals.models import ApprovalRequest
 from approvals.sealing import evidence_files, payloads
 from approvals.sealing.evidence_files import NotGenuine
+from audit.installation.settings import countersign
 from tests.approvals.attacks import attack, forge_record
 from tests.conftest import new_approver, policy
 from tests.tampering import tamper
@@ -61,7 +61,7 @@ def decided(waiting, ann, bob, approve):
 
 
 @pytest.fixture
-def file(decided, tmp_path, settings):
+def file(decided, tmp_path):
     """The evidence of it, in a file."""
     path = tmp_path / "evidence.json"
     call_command("approvals_evidence", str(decided.pk), out=path, stdout=StringIO())
@@ -123,11 +123,11 @@ def test_it_holds_the_command_the_policy_the_votes_and_what_the_log_tells(file, 
     ]
 
 
-def test_it_holds_no_secret(file, first_key, settings):
+def test_it_holds_no_secret(file, first_key):
     text = file.read_text()
 
     assert first_key.secret not in text
-    for key in (*settings.APPROVALS_PAYLOAD_KEYS.values(), settings.APPROVALS_EVIDENCE_KEY):
+    for key in (*countersign().payload_keys.values(), countersign().evidence_key):
         assert base64.b64encode(key).decode() not in text
         assert key.hex() not in text
 
@@ -285,7 +285,7 @@ def test_what_was_signed_although_it_contradicts_itself_does_not_verify(waiting,
     """As an earlier version signed it."""
     sealed_as(owner, waiting, state="executed")
     file = tmp_path / "evidence.json"
-    seed = settings.APPROVALS_EVIDENCE_KEY
+    seed = countersign().evidence_key
     file.write_bytes(evidence_files.write(evidence.gather(waiting), seed=seed))
 
     with pytest.raises(CommandError, match="contradicts itself: the request is executed"):

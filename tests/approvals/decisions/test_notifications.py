@@ -147,9 +147,9 @@ def test_the_requester_is_notified_of_the_outcome(
 
 
 def test_a_hook_is_notified_as_well(
-    hold, first_key, dana, disabling_needs_two, context_of, settings
+    hold, first_key, dana, disabling_needs_two, context_of, configure
 ):
-    settings.APPROVALS_NOTIFY = [f"{__name__}.listen"]
+    configure(NOTIFY=[f"{__name__}.listen"])
 
     request = hold(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
 
@@ -159,18 +159,18 @@ def test_a_hook_is_notified_as_well(
 
 
 @pytest.mark.parametrize(
-    "broken",
+    ("functions", "backend"),
     [
-        {"APPROVALS_NOTIFY": [f"{__name__}.fail"]},
-        {"APPROVALS_NOTIFY": ["no.such_function"]},
-        {"EMAIL_BACKEND": f"{__name__}.BrokenBackend"},
+        ([f"{__name__}.fail"], "django.core.mail.backends.dummy.EmailBackend"),
+        (["no.such_function"], "django.core.mail.backends.dummy.EmailBackend"),
+        ([], f"{__name__}.BrokenBackend"),
     ],
 )
 def test_a_failed_notification_fails_no_vote_and_is_logged(
-    broken, waiting, ann, bob, approve, settings, caplog
+    functions, backend, waiting, ann, bob, approve, settings, configure, caplog
 ):
-    for name, value in broken.items():
-        setattr(settings, name, value)
+    configure(NOTIFY=functions)
+    settings.EMAIL_BACKEND = backend
     approve(waiting, ann)
 
     assert approve(waiting, bob).state == "executed"

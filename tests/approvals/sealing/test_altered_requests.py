@@ -13,6 +13,7 @@ from approvals import checks
 from approvals.decisions.commands import ExpireRequest
 from approvals.models import ApprovalRequest, Vote
 from audit.bus.dispatch import dispatch
+from audit.installation.settings import countersign
 from audit.messages.exceptions import Conflict
 from audit.models.records import CommandRecord
 from tests.approvals.asking import KEYS, REQUESTS, address, decide
@@ -249,11 +250,11 @@ def test_a_sealed_row_is_not_sealed_again(waiting):
     assert ApprovalRequest.objects.get().state == "altered"
 
 
-def test_a_seal_under_an_earlier_key_is_still_genuine(waiting, settings):
-    settings.APPROVALS_PAYLOAD_KEYS = {"k9": b"new" * 11, **settings.APPROVALS_PAYLOAD_KEYS}
+def test_a_seal_under_an_earlier_key_is_still_genuine(waiting, configure):
+    configure(PAYLOAD_KEYS={"k9": b"new" * 11, **countersign().payload_keys})
     assert ApprovalRequest.objects.get().state == "pending"
 
-    settings.APPROVALS_PAYLOAD_KEYS = {"k9": b"new" * 11}
+    configure(PAYLOAD_KEYS={"k9": b"new" * 11})
     assert ApprovalRequest.objects.get().state == "altered"
 
 

@@ -13,6 +13,7 @@ import pytest
 
 from approvals.sealing import payloads
 from approvals.sealing.payloads import Binding, Sealed
+from audit.installation.settings import countersign
 from audit.messages import catalog
 from audit.messages.classes import Command
 from audit.messages.exceptions import Invalid
@@ -98,14 +99,14 @@ def test_every_type_of_field_survives():
     assert opened(payloads.seal(command, BINDING), BINDING) == command
 
 
-def test_the_bytes_of_a_payload_are_pinned(settings):
-    settings.APPROVALS_PAYLOAD_KEYS = {"golden": b"g" * 32}
+def test_the_bytes_of_a_payload_are_pinned(configure):
+    configure(PAYLOAD_KEYS={"golden": b"g" * 32})
 
     assert payloads.seal(EveryType(), BINDING) == GOLDEN
 
 
-def test_a_payload_of_the_first_release_still_loads(settings):
-    settings.APPROVALS_PAYLOAD_KEYS = {"new": b"n" * 32, "golden": b"g" * 32}
+def test_a_payload_of_the_first_release_still_loads(configure):
+    configure(PAYLOAD_KEYS={"new": b"n" * 32, "golden": b"g" * 32})
 
     assert opened(GOLDEN, BINDING) == EveryType()
 
@@ -218,15 +219,15 @@ def test_the_digest_of_what_is_sealed_outlives_a_change_of_its_class(monkeypatch
     assert payloads.digest(command) != approved
 
 
-def test_payloads_outlive_a_rotation_of_the_key(settings):
+def test_payloads_outlive_a_rotation_of_the_key(configure):
     sealed = payloads.seal(EveryType(), BINDING)
-    old = dict(settings.APPROVALS_PAYLOAD_KEYS)
+    old = dict(countersign().payload_keys)
 
-    settings.APPROVALS_PAYLOAD_KEYS = {"k2": b"n" * 32, **old}
+    configure(PAYLOAD_KEYS={"k2": b"n" * 32, **old})
     assert opened(sealed, BINDING) == EveryType()
     assert payloads.seal(EveryType(), BINDING).seal.startswith("k2:")
 
-    settings.APPROVALS_PAYLOAD_KEYS = {"k2": b"n" * 32}
+    configure(PAYLOAD_KEYS={"k2": b"n" * 32})
     with pytest.raises(payloads.Altered):
         opened(sealed, BINDING)
 

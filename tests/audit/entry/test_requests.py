@@ -52,8 +52,8 @@ def test_a_well_formed_id_is_kept(given):
     assert facts(HTTP_X_REQUEST_ID=given).request_id == given
 
 
-def test_without_trusted_proxies_nobody_can_make_up_an_address(settings):
-    settings.TRUSTED_PROXIES = 0
+def test_without_trusted_proxies_nobody_can_make_up_an_address(configure):
+    configure(TRUSTED_PROXIES=0)
 
     found = facts(HTTP_X_FORWARDED_FOR="203.0.113.9", REMOTE_ADDR="192.0.2.7")
 
@@ -64,8 +64,8 @@ def test_without_trusted_proxies_nobody_can_make_up_an_address(settings):
     ("proxies", "address"),
     [(1, "198.51.100.3"), (2, "203.0.113.9"), (3, "10.0.0.1"), (4, None)],
 )
-def test_each_trusted_proxy_counts_one_address_from_the_right(settings, proxies, address):
-    settings.TRUSTED_PROXIES = proxies
+def test_each_trusted_proxy_counts_one_address_from_the_right(configure, proxies, address):
+    configure(TRUSTED_PROXIES=proxies)
 
     found = facts(HTTP_X_FORWARDED_FOR="10.0.0.1, 203.0.113.9,198.51.100.3")
 
@@ -73,16 +73,16 @@ def test_each_trusted_proxy_counts_one_address_from_the_right(settings, proxies,
 
 
 @pytest.mark.parametrize("left", ["\xc3\xa9", "x" * 9000, ",,", "unknown, ", '"', "\x00"])
-def test_nothing_to_the_left_of_it_can_erase_the_address(settings, left):
-    settings.TRUSTED_PROXIES = 1
+def test_nothing_to_the_left_of_it_can_erase_the_address(configure, left):
+    configure(TRUSTED_PROXIES=1)
 
     found = facts(HTTP_X_FORWARDED_FOR=f"{left}, 198.51.100.3:4711")
 
     assert found.client_address == "198.51.100.3"
 
 
-def test_behind_a_proxy_a_request_without_its_header_has_no_address(settings):
-    settings.TRUSTED_PROXIES = 1
+def test_behind_a_proxy_a_request_without_its_header_has_no_address(configure):
+    configure(TRUSTED_PROXIES=1)
 
     assert facts(REMOTE_ADDR="192.0.2.7").client_address is None
 

@@ -20,9 +20,9 @@ PAGES = [
 
 
 @pytest.fixture
-def recorded(settings):
+def recorded(configure):
     """Page views are recorded."""
-    settings.AUDIT_RECORD_PAGE_VIEWS = True
+    configure(RECORD_PAGE_VIEWS=True)
 
 
 def views():

@@ -241,9 +241,9 @@ def test_an_idempotency_key_that_may_be_two_is_refused(client, first_key, key):
 
 @pytest.mark.parametrize("path", [KEYS, "/api/v2/commands", "/api/v2/events", "/api/v2/whoami"])
 def test_a_database_that_is_away_is_told_as_such_to_who_reads(
-    path, client, first_key, settings, severed_connection
+    path, client, first_key, configure, severed_connection
 ):
-    settings.RATE_LIMIT_FAILS_OPEN = True
+    configure(RATE_LIMIT_FAILS_OPEN=True)
 
     answer = call(client, "GET", path, key=first_key)
 

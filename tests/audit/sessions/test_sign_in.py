@@ -29,10 +29,10 @@ def events(message_type=None):
 
 
 @pytest.fixture
-def limited(settings):
+def limited(configure):
     """Three failures an hour for an account, and six for an address."""
-    settings.RATE_LIMIT_SIGN_IN_PER_ACCOUNT = (3, 3600)
-    settings.RATE_LIMIT_SIGN_IN_PER_ADDRESS = (6, 3600)
+    configure(RATE_LIMIT_SIGN_IN_PER_ACCOUNT=(3, 3600))
+    configure(RATE_LIMIT_SIGN_IN_PER_ADDRESS=(6, 3600))
 
 
 def test_a_sign_in_and_a_sign_out_are_recorded_with_the_address(ann, client):
@@ -149,8 +149,8 @@ def test_a_thread_stays_free_while_passwords_are_checked(ann, client, monkeypatc
     assert sign_in(client).status_code == 302
 
 
-def test_without_limits_nothing_is_counted(ann, client, settings):
-    settings.RATE_LIMIT_SIGN_IN_PER_ACCOUNT = settings.RATE_LIMIT_SIGN_IN_PER_ADDRESS = None
+def test_without_limits_nothing_is_counted(ann, client, configure):
+    configure(RATE_LIMIT_SIGN_IN_PER_ACCOUNT=None, RATE_LIMIT_SIGN_IN_PER_ADDRESS=None)
 
     assert sign_in(client, password="wrong").status_code == 200
     assert not Allowance.objects.exists()

@@ -13,9 +13,9 @@ from tests.conftest import held
 
 
 @pytest.fixture
-def signed_in(ann, browser, settings):
+def signed_in(ann, browser, configure):
     """Ann's browser, whose session ends after ten idle minutes, and after an hour in any case."""
-    settings.SESSION_IDLE, settings.SESSION_LASTS = timedelta(minutes=10), timedelta(hours=1)
+    configure(SESSION_IDLE=timedelta(minutes=10), SESSION_LASTS=timedelta(hours=1))
     return browser(ann)
 
 

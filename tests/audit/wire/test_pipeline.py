@@ -1,7 +1,6 @@
 """What travels together: all of it or nothing, whatever comes in between."""
 
 import pytest
-from django.conf import settings
 from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
@@ -9,6 +8,7 @@ from apikeys.commands import DisableApiKey, EnableApiKey, PickUpSecret
 from apikeys.models import ApiKey, Customer
 from apikeys.models.refusals import NothingToPickUp
 from audit.bus.dispatch import dispatch
+from audit.installation.settings import countersign
 from audit.messages.exceptions import Crashed, NotFound
 from audit.models.queries import PreparedQuery
 from audit.models.records import CommandRecord
@@ -287,7 +287,7 @@ def test_rows_are_read_with_the_commit_of_a_command(first_key):
         traffic = traffic_of(lambda: query.rows([first_key.id]))
         later = query.rows([first_key.id])
 
-    assert traffic.round_trips == (1 if settings.AUDIT_WIRE == "plain" else 0)
+    assert traffic.round_trips == (1 if countersign().wire == "plain" else 0)
     assert later == [(False,)]
 
 

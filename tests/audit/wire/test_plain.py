@@ -15,8 +15,8 @@ from tests.books import assert_balanced
 
 
 @pytest.fixture(autouse=True)
-def plain(settings):
-    settings.AUDIT_WIRE = "plain"
+def plain(configure):
+    configure(WIRE="plain")
 
 
 def test_every_statement_takes_its_own_round_trip(first_key):

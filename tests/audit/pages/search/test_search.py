@@ -19,7 +19,8 @@ from audit.log.search import full_text, reading
 from audit.log.search.activity import activity
 from audit.log.search.criteria import Criteria
 from audit.log.search.reading import read_page
-from audit.log.search.time_ranges import Cursor, Places
+from audit.log.search.scans import scan_for
+from audit.log.search.time_ranges import Cursor, Places, TimeRange
 from audit.models.records import CommandRecord
 from audit.pages.search import view
 from tests.audit.records import NOON, record, unwritten, write
@@ -35,11 +36,11 @@ REASONS = ("", "", "Rotation, ticket OPS-9", "leaked key", "Leaked in a ROTATION
 def log():
     """Sixty records of all kinds, some of them at the same moment."""
     chance = random.Random(7)
-    write(_by_chance(chance) for _ in range(60))
+    write(_by_chance(chance, number) for number in range(60))
     return list(CommandRecord.objects.all())
 
 
-def _by_chance(chance):
+def _by_chance(chance, number):
     kind, identifier, label = chance.choice(ACTORS)
     return unwritten(
         minutes=chance.randrange(0, 60 * 24 * 100, 60 * 24 * 2),
@@ -54,6 +55,8 @@ def _by_chance(chance):
         subject_id=chance.choice(("s1", "s2")),
         reason=chance.choice(REASONS),
         correlation_id=chance.choice((CASE, uuid4())),
+        request_id=("", "r1", "r2")[number % 3],
+        client_address=(None, "192.0.2.7", "2001:db8::7", "192.0.2.7")[number % 4],
     )
 
 
@@ -77,6 +80,8 @@ def fits(row, criteria):
             subject_type in ("", row.subject_type),
             subject_id in ("", row.subject_id),
             criteria.correlation_id in (None, row.correlation_id),
+            criteria.request_id in ("", row.request_id),
+            criteria.address in ("", row.client_address),
             set(re.findall(r"\w+", criteria.reason.lower())) <= said,
         )
     )
@@ -120,6 +125,12 @@ LOOKED_FOR = [
     {"correlation_id": CASE, "channel": "v1", "reason": "leaked"},
     {"correlation_id": CASE, "subject": "note:s2"},
     {"correlation_id": UUID("01a20000-0000-7000-8000-000000000002")},
+    {"request_id": "r1"},
+    {"request_id": "r3"},
+    {"request_id": "r2", "reason": "rotation", "address": "192.0.2.7"},
+    {"address": "2001:db8::7"},
+    {"address": "192.0.2.7", "status": "refused", "until": NOON - timedelta(days=30)},
+    {"address": "192.0.2.7", "actor": "dana", "reason": "leaked"},
     {"reason": "rotation"},
     {"reason": "OPS-9 ticket"},
     {"reason": "leaked", "actor": "dana", "status": "succeeded"},
@@ -565,13 +576,38 @@ def test_the_index_of_words_is_of_what_the_search_asks_for(log):
     criteria = Criteria(tenants=frozenset({ACME}), reason="rotation")
     candidates = full_text._candidates(criteria, range(20600, 20700))
 
-    with connection.cursor() as cursor:
-        cursor.execute("SET enable_seqscan = off")
-        cursor.execute(f"EXPLAIN {candidates.sql}", candidates.params)
-        plan = "\n".join(line for (line,) in cursor.fetchall())
-        cursor.execute("RESET enable_seqscan")
+    assert "audit_command_words" in plan_of(candidates, without=("seqscan",))
 
-    assert "audit_command_words" in plan
+
+@pytest.mark.parametrize("seen", [None, frozenset({ACME})], ids=str)
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        ({"request_id": "r1"}, "audit_command_request"),
+        ({"address": "192.0.2.7"}, "audit_command_address"),
+    ],
+    ids=str,
+)
+def test_request_ids_and_addresses_are_found_by_their_indexes(log, seen, asked, index):
+    criteria = Criteria(tenants=seen, **asked)
+
+    first = TimeRange(criteria).first(scan_for(criteria), columns="received_at, position", most=9)
+
+    plan = plan_of(first, without=("seqscan", "bitmapscan"))
+    assert f"using {index}" in plan
+    assert "Filter" not in plan
+
+
+def plan_of(statement, *, without):
+    """Return the plan of a statement without some kinds of scans, as for a large table."""
+    with connection.cursor() as cursor:
+        for kind in without:
+            cursor.execute(f"SET enable_{kind} = off")
+        cursor.execute(f"EXPLAIN {statement.sql}", statement.params)
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+        for kind in without:
+            cursor.execute(f"RESET enable_{kind}")
+    return plan
 
 
 def test_what_a_search_finds_can_be_disabled_keys_too(disabled_twice, dana, act, read):

@@ -17,9 +17,9 @@ def listen(notification):
 
 
 @pytest.fixture(autouse=True)
-def hook(settings):
+def hook(configure):
     """A hook that hears of every request."""
-    settings.APPROVALS_NOTIFY = [f"{__name__}.listen"]
+    configure(NOTIFY=[f"{__name__}.listen"])
     notified.clear()
 
 

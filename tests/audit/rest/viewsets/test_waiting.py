@@ -98,8 +98,8 @@ def test_no_transaction_is_open_while_a_request_waits(get):
     assert set(seen) == {0}
 
 
-def test_more_than_may_wait_are_answered_at_once(get, request_, settings, ann, bob):
-    settings.MAX_WAITERS = 1
+def test_more_than_may_wait_are_answered_at_once(get, request_, configure, ann, bob):
+    configure(MAX_WAITERS=1)
     with Crowd(1) as crowd:
         waiting = crowd.start(lambda: get("wait=30"))
         until(is_waited_for)
@@ -113,9 +113,9 @@ def test_more_than_may_wait_are_answered_at_once(get, request_, settings, ann, b
 
 
 def test_one_customer_that_waits_does_not_keep_others_from_waiting(
-    get, request_, settings, gus, globex
+    get, request_, configure, gus, globex
 ):
-    settings.MAX_WAITERS = 2
+    configure(MAX_WAITERS=2)
     theirs = create_key(gus, globex, name="theirs")
     outcome = held_by_globex(gus, globex, theirs)
     with Crowd(3) as crowd:
@@ -164,8 +164,8 @@ def held_by_globex(gus, globex, theirs):
     return held(DisableApiKey(api_key_id=theirs.id), context=Context(actor=actor(gus)))
 
 
-def test_a_place_to_wait_is_free_again_afterwards(get, settings):
-    settings.MAX_WAITERS = 1
+def test_a_place_to_wait_is_free_again_afterwards(get, configure):
+    configure(MAX_WAITERS=1)
 
     answers = [get("wait=1")[0] for _ in range(2)]
 
