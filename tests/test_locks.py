@@ -34,6 +34,7 @@ from approvals.policies.commands import DisablePolicy, EditPolicy
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.outcomes import Completed
+from audit.models.records import CommandRecord
 from tests.conftest import approved, held, member, policy
 from tests.tampering import let_time_pass
 from tests.threads import Crowd, until
@@ -203,6 +204,25 @@ def test_a_vote_that_may_count_again_waits_for_its_request(
     )
 
     assert isinstance(result, Completed)
+
+
+def test_what_completed_a_request_is_not_locked_while_its_release_waits_for_a_vote(
+    owner, waiting, ann, bob, globex
+):
+    approved(waiting, ann)
+    command = AddMember(customer_id=globex.pk, user_id=ann.pk)
+
+    with Crowd(1) as crowd:
+        # As a vote does: first the request, then the rows that its execution changes.
+        with row_held(owner, "approvals_approvalrequest", waiting.pk):
+            completing = crowd.start(partial(dispatch, command))
+            until(lambda: owner.execute(BLOCKS_SOMEONE).fetchone()[0])
+            for table, pk in (("auth_user", ann.pk), ("apikeys_customer", globex.pk)):
+                owner.execute(f"SELECT FROM {table} WHERE id = %s FOR UPDATE", [pk])
+        outcome = completing.result(60)
+
+    assert isinstance(outcome, Completed)
+    assert CommandRecord.objects.get(command_id=outcome.command_id).retries == 0
 
 
 def test_expiry_skips_a_request_that_is_being_decided(owner, waiting):

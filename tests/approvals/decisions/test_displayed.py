@@ -86,7 +86,9 @@ def test_a_vote_that_would_no_longer_execute_decides_nothing(
     approved(waiting, bob)
     take_back(waiting, bob)
 
-    with pytest.raises(EffectChanged, match=r"bob took back a vote meanwhile\. .* leave 1 more"):
+    with pytest.raises(
+        EffectChanged, match=r"bob took back a vote meanwhile\. .* leave 1 more approval needed"
+    ):
         completed(vote(waiting, effect="executes", number=2), context=context_of(ann))
 
     assert waiting.votes.count() == 2
@@ -165,7 +167,7 @@ def test_a_vote_whose_execution_would_now_be_refused_decides_nothing(
         completed(vote(waiting, effect="executes", number=2), context=context_of(ann))
 
     assert refused.value.message == (
-        "Your vote would now be refused on execution: The key is busy. Nothing was decided."
+        "The execution would now be refused: The key is busy. Nothing was decided."
     )
     waiting.refresh_from_db()
     assert (waiting.state, waiting.votes.count()) == ("pending", 1)
@@ -210,7 +212,9 @@ def test_too_late_is_a_change_of_the_effect(waiting, owner, ann, bob, context_of
     approved(waiting, bob)
     let_time_pass(owner, waiting, column="execute_by")
 
-    with pytest.raises(EffectChanged, match="refused on execution: It could be executed until"):
+    with pytest.raises(
+        EffectChanged, match="execution would now be refused: It could be executed until"
+    ):
         completed(vote(waiting, effect="executes", number=2), context=context_of(ann))
 
     waiting.refresh_from_db()
@@ -246,7 +250,7 @@ def test_the_page_then_shows_the_refusal(waiting, ann, bob, browser, refused_by_
 
     answer = send(client, waiting, seen)
 
-    assert "Your vote would now be refused on execution: The key is busy." in said(answer)[0]
+    assert "The execution would now be refused: The key is busy." in said(answer)[0]
     content = answer.content.decode()
     labels = [step.label for step in answer.context["timeline"]]
     assert labels == ["Requested", "Approved", "Approve: not counted", "Execution undone"]
