@@ -261,8 +261,12 @@ def _record(command_class: type[Command], context: Context, **outcome: Any) -> C
 
 
 def _fingerprint(message_type: str, supplied: dict[str, Any]) -> bytes:
-    content = json.dumps([message_type, supplied], sort_keys=True)
-    return hmac.digest(countersign().fingerprint_key, content.encode(), hashlib.sha256)
+    return keyed_digest(json.dumps([message_type, supplied], sort_keys=True).encode())
+
+
+def keyed_digest(content: bytes) -> bytes:
+    """Return HMAC-SHA256 over content that may be a secret."""
+    return hmac.digest(countersign().fingerprint_key, content, hashlib.sha256)
 
 
 def _internal_message(error: CommandError) -> str:

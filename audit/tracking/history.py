@@ -3,6 +3,7 @@
 The database writes the rows; see `audit.tracking.triggers`.
 """
 
+from functools import cache
 from typing import Any
 
 from django.apps import apps
@@ -104,8 +105,14 @@ def track_links(field: Any, *, part_of: str) -> None:
 def history_model(model: type[models.Model]) -> type[models.Model] | None:
     """Return the model of the history that the database writes, or None if there is none."""
     name = getattr(model._meta, "simple_history_manager_attribute", None)
-    history: Any = getattr(model, name).model if name else None
-    return history if history and issubclass(history, HistoryRow) else None
+    return _history_under(model, name) if name else None
+
+
+@cache
+def _history_under(model: type[models.Model], name: str) -> type[models.Model] | None:
+    # Each access makes a class for the manager: half a millisecond.
+    history: Any = getattr(model, name).model
+    return history if issubclass(history, HistoryRow) else None
 
 
 def written_models() -> list[type[models.Model]]:
