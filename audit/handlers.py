@@ -1,10 +1,9 @@
 """The handlers of the log's own commands."""
 
-from django.contrib.auth import get_user_model
-
 from audit.actors.actors import actor_for_user
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
+from audit.installation import users
 from audit.log import commands, epochs
 from audit.messages.exceptions import Conflict, FieldError, Invalid
 from audit.sessions import commands as sessions
@@ -65,7 +64,7 @@ def sign_out(command: sessions.SignOut, context: Context) -> None:
 
 @handles(sessions.ChangePassword)
 def change_password(command: sessions.ChangePassword, context: Context) -> None:
-    user = get_user_model()._default_manager.select_for_update().get(pk=command.user_id)
+    user = users.manager().select_for_update().get(pk=command.user_id)
     user.set_password(command.password)
     user.save(update_fields=["password"])
     context.emit(sessions.PasswordChanged(user_id=command.user_id, username=context.actor.label))
@@ -83,7 +82,7 @@ def record_failed_password_change(
 
 @handles(sessions.RecordFailedSignIn)
 def record_failed_sign_in(command: sessions.RecordFailedSignIn, context: Context) -> None:
-    user = get_user_model()._default_manager.filter(pk=command.user_id).first()
+    user = users.manager().filter(pk=command.user_id).first()
     if user:
         # So that the auditors of the account's customer see it.
         context.tenant = actor_for_user(user).home_tenant()

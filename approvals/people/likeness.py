@@ -10,6 +10,7 @@ from approvals.people import commands
 from approvals.people.accounts import OWNERS
 from audit.actors.actors import Actor
 from audit.bus.context import Context
+from audit.installation import users
 from audit.messages.characters import quoted
 from audit.messages.confusables import confusable_with
 from audit.messages.exceptions import Conflict
@@ -37,8 +38,8 @@ def check_new_username(name: str, *, is_confirmed: bool, context: Context) -> No
     :raises LikeAnApprover: if it is easily confused with that of an approver.
     :raises SimilarName: if it is with another one, and that is not confirmed.
     """
-    similar = _similar(User.objects.order_by("pk"), name)
-    deciding = User.objects.filter(
+    similar = _similar(users.manager().order_by("pk"), name)
+    deciding = users.manager().filter(
         pk__in=[user.pk for user in similar], groups__in=deciding_groups()
     )
     _check(similar, is_deciding=deciding.exists(), is_confirmed=is_confirmed, context=context)
@@ -65,7 +66,7 @@ def check_may_decide(*, people: Iterable[User] = (), groups: Iterable[Group] = (
     :raises LikeAnApprover: if one is.
     """
     for row, others in (
-        *((each, _similar(User.objects.order_by("pk"), str(each))) for each in people),
+        *((each, _similar(users.manager().order_by("pk"), str(each))) for each in people),
         *((each, _similar(Group.objects.order_by("pk"), str(each))) for each in groups),
     ):
         if others:
@@ -75,7 +76,7 @@ def check_may_decide(*, people: Iterable[User] = (), groups: Iterable[Group] = (
 
 @finds_similar(commands.CreateUser)
 def find_users(asked: Sequence[commands.CreateUser], actor: Actor) -> list[list[str]]:
-    return _labels(User.objects.order_by("pk"), [each.username for each in asked], actor)
+    return _labels(users.manager().order_by("pk"), [each.username for each in asked], actor)
 
 
 @finds_similar(commands.CreateGroup)

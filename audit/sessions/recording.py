@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
 from django.http import HttpRequest
@@ -10,6 +9,7 @@ from django.http import HttpRequest
 from audit.actors.actors import SYSTEM, actor_for_user
 from audit.bus.dispatch import dispatch
 from audit.entry.requests import context_of
+from audit.installation import users
 from audit.messages.classes import Command
 from audit.sessions import store
 from audit.sessions.commands import RecordFailedPasswordChange, RecordFailedSignIn, SignIn, SignOut
@@ -44,8 +44,7 @@ def record_failed(
 
     People sometimes type their password in its place.
     """
-    users = get_user_model()._default_manager
-    user = users.filter(**{get_user_model().USERNAME_FIELD: username}).first()
+    user = users.manager().filter(**{users.name_field(): username}).first()
     command = RecordFailedSignIn(user_id=user.pk if user else 0, is_throttled=is_throttled)
     _record(command, request, None)
 
