@@ -32,7 +32,7 @@ _REMINDED = "reminded"
 _TO_DECIDE = (_ASKED, _REMINDED)
 # The pages of a request for approvers and for its requester.
 _PAGE = "admin:approvals_approvalrequest_change"
-_OWN_PAGE = "own-request"
+_OWN_PAGE = "countersign:own-request"
 # The backend if no mail server is configured.
 _NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
 _LONGEST_SUBJECT = 150

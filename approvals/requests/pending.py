@@ -32,7 +32,7 @@ _TABLE = ApprovalRequest._meta.db_table
 
 
 def request_url(request_id: UUID | str) -> str:
-    return reverse("approval-request", kwargs={"approval_request_id": request_id})
+    return reverse("countersign:approval-request", kwargs={"approval_request_id": request_id})
 
 
 def page_url(request_id: UUID) -> str:
