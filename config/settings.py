@@ -258,10 +258,3 @@ EMAIL_BACKEND = f"django.core.mail.backends.{_EMAIL_DELIVERY}.EmailBackend"
 # E-mail is sent while the voter waits for the response.
 EMAIL_TIMEOUT = 5
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", default="countersign@localhost")
-
-# History
-
-SIMPLE_HISTORY_HISTORY_CHANGE_REASON_USE_TEXT_FIELD = True
-SIMPLE_HISTORY_DATE_INDEX = False
-SIMPLE_HISTORY_REVERT_DISABLED = True
-SIMPLE_HISTORY_ENFORCE_HISTORY_MODEL_PERMISSIONS = True

@@ -37,7 +37,7 @@ def request_url(request_id: UUID | str) -> str:
 
 def page_url(request_id: UUID) -> str:
     """Return the URL of the page of a request for its requester."""
-    return f"{countersign().base_url}{reverse('own-request', args=[request_id])}"
+    return f"{countersign().base_url}{reverse('countersign:own-request', args=[request_id])}"
 
 
 def needs_of(request: ApprovalRequest, counted: Mapping[str, int]) -> tuple[Need, ...]:

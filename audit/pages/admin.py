@@ -89,6 +89,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     tenant_field: ClassVar[str | None] = None
     change_form_template = "audit/change_form.html"
+    change_list_template = "audit/change_list.html"
     empty_value_display = "—"
     list_per_page = 50
     show_full_result_count = False
@@ -248,6 +249,9 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
     history_list_per_page = 50
     object_history_template = "audit/history.html"
     object_history_form_template = "audit/version.html"
+    object_history_list_template = "audit/history_list.html"
+    # Not by the setting, which is the project's, for its own histories.
+    enforce_history_permissions = True
 
     def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Add the commands that wait for approval, and links to the auditors' pages."""
@@ -309,6 +313,9 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
     ) -> None:
         """Compare each version with the one before it, also the last one on the page."""
         versions.describe(historical_records.object_list, actor=actor_of_request(request))
+
+    def revert_disabled(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return True
 
     def has_view_history_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Return True if the user may see the row: its history says no more than the row did."""
