@@ -1,6 +1,8 @@
 from importlib import import_module
+from typing import Any
 
 from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 from audit import discovery
 from audit.installation.settings import countersign
@@ -20,3 +22,5 @@ class AuditConfig(AppConfig):
         import_module("audit.tracking.checks")
         import_module("audit.sessions.recording")
         discovery.import_declarations()
+        protection: Any = import_module("audit.tracking.protection")
+        post_migrate.connect(protection.protect_migrated, sender=self)

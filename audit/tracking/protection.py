@@ -1,6 +1,6 @@
 """Database protection: privileges of the serving role, and the triggers.
 
-``manage.py migrate`` applies it after every run, so every new table is protected.
+Every run of ``manage.py migrate`` ends with it, so every new table is protected.
 """
 
 from collections.abc import Container, Iterator
@@ -15,6 +15,8 @@ from audit.models.records import AppendOnly, Evidence
 from audit.tracking import privileges, triggers
 from audit.tracking.history import history_model, tracked_models
 
+# The apps whose tables are ours. Those of others are the project's to grant rights on.
+_OWN = ("audit", "approvals")
 GUARD = "audit_guard"
 APPEND_ONLY = "audit_append_only"
 NOT_EMPTIED = "audit_not_emptied"
@@ -37,6 +39,12 @@ _EARLIER_SERVERS = """
 """
 
 
+def protect_migrated(*, using: str, **signal: Any) -> None:
+    """Protect the tables after a run of migrate; `flush` sends the signal without a plan."""
+    if "plan" in signal and connections[using].vendor == "postgresql":
+        protect(using=using)
+
+
 def protect(*, using: str) -> None:
     """Attach the missing triggers, and correct the privileges of the serving role, as the owner.
 
@@ -52,11 +60,35 @@ def protect(*, using: str) -> None:
         for trigger in _missing_triggers(cursor, in_use, is_tolerant=is_tolerant):
             cursor.execute(trigger)
         with transaction.atomic(using=using):
-            for statement in (
-                *privileges.corrected(cursor, in_use, may_write_history=writes_directly(cursor)),
-                *privileges.revoked_rights(cursor),
-            ):
+            own = [model for model in in_use if model._meta.app_label in _OWN]
+            may_write = writes_directly(cursor)
+            for statement in privileges.corrected(cursor, own, may_write_history=may_write):
                 cursor.execute(statement)
+
+
+def grant_everything(cursor: Any) -> None:
+    """Give the serving role what it needs on every table, and take everything else away."""
+    in_use = _in_use(set(connections[cursor.db.alias].introspection.table_names(cursor)))
+    with transaction.atomic(using=cursor.db.alias):
+        may_write = writes_directly(cursor)
+        for statement in (
+            *privileges.corrected(cursor, in_use, may_write_history=may_write),
+            *privileges.missing(cursor, []),
+            *privileges.revoked_rights(cursor),
+        ):
+            cursor.execute(statement)
+
+
+def lacking(cursor: Any) -> list[Any]:
+    """Return the statements that the tables of other apps need, for a role that serves only."""
+    in_use = _in_use(set(connections[cursor.db.alias].introspection.table_names(cursor)))
+    others = [model for model in in_use if model._meta.app_label not in _OWN]
+    history: list[type[models.Model]] = [model for model in others if issubclass(model, Evidence)]
+    return [
+        *privileges.missing(cursor, [model for model in others if model not in history]),
+        *privileges.corrected(cursor, history, may_write_history=writes_directly(cursor)),
+        *privileges.revoked_rights(cursor),
+    ]
 
 
 def keep_history(*, using: str) -> None:
@@ -114,7 +146,7 @@ def _in_use(tables: Container[str]) -> list[type[models.Model]]:
 
 
 def _serves_earlier_release(cursor: Any) -> bool:
-    cursor.execute(_EARLIER_SERVERS, [settings.DATABASES["default"]["USER"]])
+    cursor.execute(_EARLIER_SERVERS, [settings.DATABASES[DEFAULT_DB_ALIAS].get("USER", "")])
     (is_connected,) = cursor.fetchone()
     return bool(is_connected)
 
