@@ -305,14 +305,14 @@ def _check_rights(api_key: ApiKey, context: Context) -> None:
 def _check_not_being_revoked(api_key: ApiKey, context: Context) -> None:
     """Check that a key does not change itself while a request to disable or delete it is waiting.
 
-    :raises RevocationWaiting: naming the request.
+    :raises RevocationWaiting: if there is one.
     """
     if (context.actor.kind, context.actor.id) != ("api_key", str(api_key.pk)):
         return
     for pending in pending_on(Subject("api-key", str(api_key.pk))):
         if verb := _REVOKING.get(pending.message_type):
             message = (
-                f"Approval request {pending.request_id} to {verb} this key is waiting. "
+                f"A request to {verb} this key is waiting. "
                 "Until it is decided, the key cannot change itself."
             )
             raise refusals.RevocationWaiting(message)

@@ -20,6 +20,7 @@ from audit.messages.values import NotPlain
 from audit.subjects import types
 from audit.tracking.protection import (
     invalid_indexes,
+    is_checked,
     is_migrated,
     missing_triggers,
 )
@@ -126,7 +127,7 @@ def check_locks(**_: Any) -> list[CheckMessage]:
 @register(Tags.database)
 def check_migrations(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that every migration is applied; without, the checks of the data are left out."""
-    if not databases or "default" not in databases or is_migrated():
+    if not is_checked(databases) or is_migrated():
         return []
     message = "The database lacks tables or columns: not every migration is applied."
     return [Error(message, hint="Run manage.py migrate.", id="audit.E010")]
@@ -135,7 +136,7 @@ def check_migrations(databases: Sequence[str] | None = None, **_: Any) -> list[C
 @register(Tags.database)
 def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that every guarded and every append-only table has its trigger."""
-    if not databases or "default" not in databases or not is_migrated():
+    if not is_checked(databases) or not is_migrated():
         return []
     with connections["default"].cursor() as cursor:
         return [
@@ -147,7 +148,7 @@ def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[Che
 @register(Tags.database, deploy=True)
 def check_indexes(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that no index was left invalid by an interrupted build: it would not be used."""
-    if not databases or "default" not in databases:
+    if not is_checked(databases):
         return []
     return [
         Error(f"The index {name} is invalid.", hint=_REBUILD, id="audit.E011")
@@ -158,7 +159,7 @@ def check_indexes(databases: Sequence[str] | None = None, **_: Any) -> list[Chec
 @register(Tags.database, deploy=True)
 def check_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that the serving role neither owns the records nor could bypass their protection."""
-    if not databases or "default" not in databases:
+    if not is_checked(databases):
         return []
     with connections["default"].cursor() as cursor:
         cursor.execute(
@@ -175,7 +176,7 @@ def check_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMe
 @register(Tags.database, deploy=True)
 def check_rights(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that no table can take the place of the log's, and that the log can be written."""
-    if not databases or "default" not in databases:
+    if not is_checked(databases):
         return []
     with connections["default"].cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(each.condition for each in _UNSAFE)}")
@@ -190,7 +191,7 @@ def check_rights(databases: Sequence[str] | None = None, **_: Any) -> list[Check
 @register(Tags.database, deploy=True)
 def check_constraints(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that every constraint holds for all rows, also for those that are older than it."""
-    if not databases or "default" not in databases:
+    if not is_checked(databases):
         return []
     with connections["default"].cursor() as cursor:
         cursor.execute(

@@ -42,7 +42,7 @@ from audit.models.queries import PreparedQuery
 from audit.outside import outside_command
 from audit.subjects.likeness import SimilarName, check_confirmed, finds_similar
 from audit.subjects.streams import stream_number_sql
-from audit.subjects.types import subject
+from audit.subjects.types import not_found, subject
 from audit.tracking.folding import UNKNOWN, State, evolves
 from audit.tracking.history import HistoricalRecords, track_links
 

@@ -1,6 +1,6 @@
 """The cost of reading a log of ten million commands, compared with one of ten thousand.
 
-    python -m benchmarks.pages [records] [--keep]
+    python -m benchmarks.pages [records] [--keep] [--only "search field"]
 
 Each page is read as its reader does, over HTTP, twenty times, each time for another record of the
 log; what is printed is the time that all queries of the page took. The two logs take turns page by
@@ -51,16 +51,17 @@ class _Figures(NamedTuple):
     p95: float
 
 
-def main(records: int = 10_000_000, *, is_kept: bool = False) -> None:
+def main(records: int = 10_000_000, *, is_kept: bool = False, only: str = "") -> None:
     """Measure and print."""
-    sys.stdout.write(as_text(measured(records, is_kept=is_kept), records))
+    sys.stdout.write(as_text(measured(records, is_kept=is_kept, only=only), records))
 
 
-def measured(records: int, *, is_kept: bool = False) -> dict[str, "_Both"]:
-    """Measure every page with few records in the log, and with many."""
+def measured(records: int, *, is_kept: bool = False, only: str = "") -> dict[str, "_Both"]:
+    """Measure every page whose name contains a text, with few records in the log, and with many."""
     few, many = _Side(_FEW, is_kept=False), _Side(records, is_kept=is_kept)
     try:
-        return {name: _Both(few.figures(name), many.figures(name)) for name in many.names}
+        names = [each for each in many.names if only in each]
+        return {name: _Both(few.figures(name), many.figures(name)) for name in names}
     finally:
         few.stop()
         many.stop()
@@ -173,5 +174,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(prog="python -m benchmarks.pages")
     parser.add_argument("records", type=int, nargs="?", default=10_000_000)
     parser.add_argument("--keep", action="store_true", help="keep the log for the next run")
+    parser.add_argument("--only", default="", help="a part of the names of the pages to read")
     asked = parser.parse_args()
-    main(asked.records, is_kept=asked.keep)
+    main(asked.records, is_kept=asked.keep, only=asked.only)

@@ -80,7 +80,7 @@ COMMANDS = """
         FROM numbered
     ),
     subjects AS (
-        SELECT chosen.*, actor.tenant,
+        SELECT chosen.*, actor.tenant, actor.n AS actor,
             md5(
                 actor.customer || '-' || floor(%(keys)s * power(made_chance(case_number, 5), 2))
             )::uuid::text AS api_key
@@ -99,7 +99,10 @@ COMMANDS = """
         CASE WHEN made_chance(number, 6) < 0.3
             THEN concat_ws(' ', one.word, two.word, three.word, 'OPS-' || number / 20)
             ELSE '' END,
-        md5(number::text), '', '10.0.0.1', 'curl/8.5',
+        md5(number::text), '',
+        -- Half of them come from one address.
+        '10.0.0.1'::inet + CASE WHEN made_chance(number, 10) < 0.5 THEN 0 ELSE subjects.actor END,
+        'curl/8.5',
         CASE WHEN is_held THEN 'postponed' WHEN part > 0 OR fate < 0.95 THEN 'succeeded'
             WHEN fate < 0.99 THEN 'refused' WHEN fate < 0.997 THEN 'failed' ELSE 'cancelled' END,
         CASE WHEN is_held OR part > 0 OR fate < 0.95 THEN '' ELSE 'conflict' END, '', '', '',

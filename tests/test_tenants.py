@@ -1,7 +1,10 @@
 """Confinement to tenants: nothing of another customer shows, on any page or list."""
 
 import ast
+import json
 import re
+from itertools import product
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
@@ -13,7 +16,9 @@ from apikeys.models import Membership
 from approvals.decisions.commands import Approve
 from approvals.models import Policy
 from audit.models.records import CommandRecord, EventRecord
+from tests.conformance import document, resolved
 from tests.conftest import completed, create_key, held, member, policy
+from tests.http import call
 from tests.test_no_way_around import addresses
 
 #: Part of every name and reason of the other customer.
@@ -39,6 +44,26 @@ SKIPPED = (
     "password_change",
     "password/",
 )
+#: None of them is met by a missing resource; RFC 9110 would have some answered with 412.
+CONDITIONS = [{}, {"If_Match": '"7-ab", W/"1"'}, {"If_Match": "*"}, {"If_None_Match": "*"}]
+#: Required fields with a certain form.
+VALUES = {"governs": "apikeys.disable", "name": "ci", "overlap_seconds": 0}
+#: Operations that are given an id elsewhere than in their path.
+ELSEWHERE = [
+    ("POST", "/api/v2/api-keys", {"name": "ci", "customer_id": "{apikeys/customer}"}),
+    (
+        "POST",
+        "/api/v2/policies",
+        {"governs": "apikeys.*", "effect": "allow", "tenant": "{apikeys/customer}"},
+    ),
+    ("GET", "/api/v2/commands?subject=api-key:{api_key_id}", None),
+    ("GET", "/api/v2/commands?correlation_id={command_id}", None),
+    ("GET", "/api/v2/events?subject=approval-request:{approval_request_id}", None),
+    ("GET", "/api/v2/events?command_id={command_id}", None),
+    ("GET", "/api/v2/approval-requests?subject=api-key:{api_key_id}", None),
+]
+#: Different in each response, or about the caller only.
+OF_EACH = {"Command-Id", "X-Request-Id", "RateLimit", "RateLimit-Policy"}
 
 
 def everything():
@@ -188,3 +213,53 @@ def test_only_confine_reads_the_tenants_of_an_actor():
     }
 
     assert reading == set(READS_TENANTS)
+
+
+def operations():
+    # First, while the caller has sent nothing that could be found.
+    yield from ELSEWHERE
+    for path, methods in document()["paths"].items():
+        for method, operation in methods.items():
+            if path.startswith("/api/v2/") and "{" in path:
+                yield method.upper(), path, body_of(operation)
+
+
+def body_of(operation):
+    """A valid body, of the required fields."""
+    if "requestBody" not in operation:
+        return None
+    content = resolved(operation["requestBody"])["content"]["application/json"]
+    schema = resolved(content["schema"])
+    # Where no field is required, one has to be given.
+    wanted = schema.get("required") or {"name"} & schema["properties"].keys()
+    return {name: VALUES.get(name, "x" * 64) for name in wanted}
+
+
+def test_what_is_hidden_is_answered_like_what_is_missing(own, other, insider, browser):
+    client, nothing = browser(insider), dict.fromkeys(other, uuid4())
+    for (method, path, body), condition in product(operations(), CONDITIONS):
+        for is_tried in (False,) if method == "GET" or condition else (False, True):
+            hidden, missing = (
+                answer(client, method, path, body, found, is_tried=is_tried, **condition)
+                for found in (other, nothing)
+            )
+            assert hidden == missing, (method, path, condition)
+            if "{" in path.partition("?")[0] and not is_tried:
+                assert hidden[0] == 404, (method, path, condition)
+
+
+def answer(client, method, path, body, ids, *, is_tried, **condition):
+    """Status, headers and body of a response, without the ids that the request names."""
+    filled = re.sub(r"\{([\w/]+)\}", lambda match: str(ids[match[1]]), path)
+    sent = body and json.loads(
+        re.sub(r"\{([\w/]+)\}", lambda match: str(ids[match[1]]), json.dumps(body))
+    )
+    if is_tried:
+        filled += "?dry_run=true"
+    response = call(client, method, filled, sent, **condition)
+    assert response.status_code < 500, response.content
+    headers = {name: value for name, value in response.headers.items() if name not in OF_EACH}
+    text = response.content.decode()
+    for each in (response.get("Command-Id"), response.get("X-Request-Id")):
+        text = text.replace(each or "no id", "…")
+    return response.status_code, headers, text

@@ -140,9 +140,17 @@ def _refusal(action: str, completed: Completed) -> Conflict:
 
 
 def _plain(error: Exception, context: dict[str, Any]) -> Response:
-    """Report a deleted key as one that never existed: version 1 used to delete the rows."""
-    if not isinstance(error, refusals.AlreadyDeleted):
+    """Report a missing key in the words of version 1, and a deleted one as missing.
+
+    Version 1 used to delete the rows.
+    """
+    if not isinstance(error, NotFound | refusals.AlreadyDeleted) or error.errors:
         return plain(error, context)
-    gone = NotFound(f"There is no api-key {context['kwargs']['api_key_id']}.")
+    api_key_id = context["kwargs"].get("api_key_id")
+    if api_key_id is None:
+        return plain(error, context)
+    if context["view"].action == "retrieve":
+        return plain(Http404(), context)
+    gone = NotFound(f"There is no api-key {api_key_id}.")
     gone.command_id = error.command_id
     return plain(gone, context)

@@ -12,12 +12,19 @@ from uuid import UUID
 
 from django.contrib.auth import get_user_model
 from django.db import connection
-from django.http import Http404
 from django.utils import timezone
 
 from apikeys.models import ApiKey, ApiKeySecret, ApiKeyUsage, PickUp
 from apikeys.rest.resources import ApiKeyResource, PickUpResource, SecretResource
-from audit.domain import Actor, PreparedQuery, pending_sql, read_pending, stream_number_sql
+from audit.domain import (
+    Actor,
+    PreparedQuery,
+    Subject,
+    not_found,
+    pending_sql,
+    read_pending,
+    stream_number_sql,
+)
 from audit.rest import ActorReference, address, present_pending, resource
 
 _FIELDS = ApiKey._meta.concrete_fields
@@ -57,16 +64,16 @@ def visible_key(actor: Actor, api_key_id: UUID) -> KeyInContext:
     """Return a key of the customers that the caller acts for, including deleted ones.
 
     :raises Forbidden: if the caller may not see keys at all.
-    :raises Http404: if the key does not exist, or belongs to another customer.
+    :raises NotFound: if the key does not exist, or belongs to another customer.
     """
     actor.require("apikeys.view_apikey")
     row = _queries().key.first([api_key_id])
     if row is None:
-        raise Http404
+        raise not_found(Subject("api-key", str(api_key_id)))
     _, *around = row[:_AROUND]
     api_key = _api_key(row[_AROUND:])
     if not actor.may_see(str(api_key.customer_id)):
-        raise Http404
+        raise not_found(Subject("api-key", str(api_key_id)))
     return KeyInContext(api_key, KeyDetails(*around))
 
 

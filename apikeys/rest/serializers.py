@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from apikeys.models import Environment, limits
 from audit.domain import check_name, known_scopes
-from audit.rest import CommandInput, TimeField
+from audit.rest import CommandInput, IdField, TimeField
 
 _LONGEST_NETWORK = 100
 _OptionalTime = partial(TimeField, required=False, allow_null=True)
@@ -81,7 +81,7 @@ class CreateApiKeyInput(_KeyInput):
     """Input to create a key."""
 
     name = NameField()
-    customer_id = serializers.UUIDField(
+    customer_id = IdField(
         required=False, help_text="The customer of the key, if you act for several."
     )
     environment = serializers.ChoiceField(

@@ -1,20 +1,20 @@
 """The changes in a case file: of each subject, the values before and after, from its history."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from django.db.models import Model, Q
+from django.db.models import Q
 
 from audit.actors.actors import Actor
 from audit.log.commands import ChangeOutsideCommand
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord
-from audit.pages.changes import Revision, history_of, revisions
+from audit.pages.changes import Revision
 from audit.pages.lines import Line, subject_of
+from audit.pages.timelines import histories
 from audit.subjects.names import found
 
 MOST_CHANGES = 2_000
@@ -34,14 +34,13 @@ def changes(about: Subject, lines: Sequence[Line], *, reader: Actor) -> Changes:
 
     Part of it are the changes by its commands, and those made directly in the database meanwhile.
     """
-    subjects = {about, *_subjects(lines)}
-    rows: defaultdict[type[Model], dict[str, Subject]] = defaultdict(dict)
-    for subject, row in found(subjects, actor=reader).items():
-        rows[type(row)][str(row.pk)] = subject
+    named = {about, *_subjects(lines)}
+    present = found(named, actor=reader)
+    seen = present.keys() | histories.deleted(named - present.keys(), actor=reader)
+    during = Q(history_date__range=_period(lines)) if lines else Q(pk__in=())
     read = [
-        (named[revision.key], revision)
-        for model, named in rows.items()
-        for revision in _read(model, named, about=about, lines=lines)
+        *_read(seen & {about}, wanted=Q()),
+        *_read(seen - {about}, wanted=during),
     ]
     commands = _commands({each.command_id for _, each in read if each.command_id})
     own = {line.record.command_id for line in lines}
@@ -58,20 +57,8 @@ def changes(about: Subject, lines: Sequence[Line], *, reader: Actor) -> Changes:
     return Changes(listed[::-1], is_cut=len(newest_first) > MOST_CHANGES)
 
 
-def _read(
-    model: type[Model], named: Mapping[str, Subject], *, about: Subject, lines: Sequence[Line]
-) -> list[Revision]:
-    """Return the history of these rows during the case, and all of the row that it is about."""
-    history = history_of(model)
-    if history is None:
-        return []
-    key = model._meta.pk.attname
-    # Without gaps: each row is compared with the one before it.
-    wanted = Q(history_date__range=_period(lines)) if lines else Q(pk__in=())
-    if about in named.values():
-        wanted |= Q(**{key: about.id})
-    newest = history.filter(wanted, **{f"{key}__in": [*named]}).reverse()[: MOST_CHANGES + 1]
-    return revisions(list(newest)[::-1])
+def _read(subjects: Collection[Subject], *, wanted: Q) -> list[tuple[Subject, Revision]]:
+    return histories.revisions_of(subjects, wanted=wanted, most=MOST_CHANGES + 1)
 
 
 def _period(lines: Sequence[Line]) -> tuple[datetime, datetime]:

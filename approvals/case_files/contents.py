@@ -17,6 +17,7 @@ from audit.installation.settings import countersign
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord
 from audit.pages.lines import Line, full_lines
+from audit.pages.timelines.histories import deleted
 from audit.pages.timelines.subjects import of_cases_about
 from audit.subjects.names import find, labels
 
@@ -56,7 +57,7 @@ def _gather(about: Subject, *, reader: Actor) -> dict[str, Any] | None:
     row = None if about.type == CASE else find(about, actor=reader)
     if row is not None:
         about = Subject(about.type, str(row.pk))
-    elif not read:
+    elif not (read or deleted([about], actor=reader)):
         return None
     lines = full_lines(read[:MOST_RECORDS][::-1], actor=reader)
     requests = _requests(lines, reader=reader)

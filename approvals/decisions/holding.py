@@ -22,7 +22,7 @@ class AlreadyAskedFor(Conflict):
     """The same command is already waiting for approval."""
 
     title = "Already requested"
-    remedy = "Follow the waiting request that the detail names."
+    remedy = "Follow the waiting request: it is in the list of approval requests."
 
 
 @refuses_with(
@@ -131,6 +131,4 @@ def _pending_twin(
         return Postponed(
             command_id=pending.command_id, result_id=pending.subject_id, is_repeat=True
         )
-    raise AlreadyAskedFor(
-        f"{actor_name(pending.requester_label)} has already requested this: {pending}."
-    )
+    raise AlreadyAskedFor(f"{actor_name(pending.requester_label)} has already requested this.")

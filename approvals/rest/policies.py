@@ -8,7 +8,6 @@ from uuid import UUID
 
 from django.contrib.auth.models import Group
 from django.db.models import Prefetch, Q, QuerySet
-from django.shortcuts import get_object_or_404
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,6 +25,7 @@ from audit.messages.outcomes import Completed
 from audit.rest.openapi.operations import documented
 from audit.rest.viewsets.commands import CommandInput, CommandViewSet
 from audit.subjects.streams import with_numbers
+from audit.subjects.types import visible
 
 
 class GroupField(serializers.SlugRelatedField):
@@ -117,7 +117,7 @@ class PolicyViewSet(CommandViewSet):
     @documented("retrieve_policy", gives=resources.PolicyResource)
     def retrieve(self, request: Request, policy_id: UUID) -> Response:
         """Return one policy."""
-        return Response(_with_number(get_object_or_404(self._visible(), pk=policy_id)))
+        return Response(_with_number(visible(self._visible(), Subject("policy", str(policy_id)))))
 
     @_command(
         "create_policy", takes=PolicyInput, succeeds_with=HTTP_201_CREATED, raises=(NotFound,)

@@ -6,8 +6,7 @@ from functools import partial
 from typing import Any, Literal, NotRequired, TypedDict
 from uuid import UUID
 
-from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404
+from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -26,14 +25,21 @@ from approvals.decisions.commands import (
 from approvals.decisions.evidence import EvidenceDisagrees
 from approvals.models import ApprovalRequest, State, refusals
 from approvals.models.states import LISTED_STATUSES
-from approvals.requests import effects, listing
+from approvals.requests import listing
 from approvals.requests.presentation import present
 from approvals.requests.resubmission import resubmitted
 from approvals.rest import resources
+from approvals.rest.inputs import (
+    CommentInput,
+    DenyInput,
+    OptionalDigestInput,
+    RequestChangesInput,
+    RequiredCommentInput,
+    VoteInput,
+)
 from approvals.sealing import payloads
 from audit.actors.scopes import InsufficientScope
 from audit.bus import store
-from audit.entry.requests import LONGEST_REASON
 from audit.log.orders import Key, Order
 from audit.log.visibility import VIEW_LOG
 from audit.messages.classes import Subject
@@ -45,6 +51,7 @@ from audit.rest.parameters import MessageTypeField, SubjectField
 from audit.rest.references import CommandReference, status_url
 from audit.rest.viewsets.commands import CommandInput, CommandViewSet
 from audit.subjects.streams import with_numbers
+from audit.subjects.types import visible
 
 
 class ApprovalRequestListQuery(ListQuery):
@@ -58,83 +65,6 @@ class ApprovalRequestListQuery(ListQuery):
     status = serializers.ChoiceField(choices=LISTED_STATUSES, required=False)
     type = MessageTypeField(required=False)
     subject = SubjectField(required=False)
-
-
-class CommentInput(CommandInput):
-    """A comment, which is the reason."""
-
-    # The documented way to remove an inherited field.
-    reason = None  # type: ignore[assignment]
-    comment = serializers.CharField(
-        source="reason",
-        required=False,
-        allow_blank=True,
-        max_length=LONGEST_REASON,
-        help_text="The reason.",
-    )
-
-
-class DecisionInput(CommentInput):
-    """Input of a decision: the displayed number and effect."""
-
-    number = serializers.IntegerField(
-        required=False,
-        min_value=0,
-        max_value=2**63 - 1,
-        help_text="The number of the request as you saw it; recommended.",
-    )
-    expected_effect = serializers.RegexField(
-        effects.PATTERN,
-        required=False,
-        trim_whitespace=False,
-        max_length=30,
-        help_text=(
-            "The effect of your decision as you saw it, from “effects”; recommended. If it would "
-            "have another effect now, nothing is decided."
-        ),
-    )
-
-
-class OptionalDigestInput(DecisionInput):
-    """Input to withdraw or retry a request."""
-
-    digest = serializers.CharField(
-        required=False,
-        max_length=64,
-        help_text="The digest of the request as you saw it; optional.",
-    )
-
-
-class VoteInput(DecisionInput):
-    """Input of an approval, or to take back a vote."""
-
-    digest = serializers.CharField(
-        max_length=64, help_text="The digest of the request as you saw it."
-    )
-
-
-class DenyInput(VoteInput):
-    """Input of a denial."""
-
-    comment = serializers.CharField(
-        source="reason", max_length=LONGEST_REASON, help_text="The reason for denying."
-    )
-
-
-class RequestChangesInput(VoteInput):
-    """Input of a denial that requests changes."""
-
-    comment = serializers.CharField(
-        source="reason", max_length=LONGEST_REASON, help_text="The changes that you request."
-    )
-
-
-class RequiredCommentInput(CommentInput):
-    """Input of a comment."""
-
-    comment = serializers.CharField(
-        source="reason", max_length=LONGEST_REASON, help_text="The comment, as plain text."
-    )
 
 
 class CarriedOut(TypedDict):
@@ -200,8 +130,7 @@ class ApprovalRequestViewSet(CommandViewSet):
     @documented("retrieve_approval_request", gives=resources.ApprovalRequestResource)
     def retrieve(self, request: Request, approval_request_id: UUID) -> Response:
         """Return one request."""
-        visible = with_numbers(listing.visible_to(self.actor))
-        return Response(self._detail(get_object_or_404(visible, pk=approval_request_id)))
+        return Response(self._detail(self._visible(approval_request_id)))
 
     @documented(
         "retrieve_evidence_of_approval_request",
@@ -214,7 +143,7 @@ class ApprovalRequestViewSet(CommandViewSet):
         Save the body as it is, for `manage.py approvals_verify`: these bytes are signed.
         """
         self.actor.require(VIEW_LOG)
-        found = get_object_or_404(listing.visible_to(self.actor), pk=approval_request_id)
+        found = self._visible(approval_request_id)
         return HttpResponse(evidence.write(found), content_type="application/json")
 
     @_vote("approve", takes=VoteInput, raises=(*_VOTE, refusals.NoReasonGiven, *_PAYLOAD))
@@ -287,11 +216,9 @@ class ApprovalRequestViewSet(CommandViewSet):
     )
     def raise_again(self, request: Request, approval_request_id: UUID) -> Response:
         """Resubmit an unsuccessful request; it is held again if a policy requires it."""
-        visible = listing.visible_to(self.actor)
         try:
-            found = get_object_or_404(visible, pk=approval_request_id)
-            command = resubmitted(found, actor=self.actor)
-        except (Refused, Http404) as error:
+            command = resubmitted(self._visible(approval_request_id), actor=self.actor)
+        except Refused as error:
             return self.refuse(error)
         return self.send(type(command), **command.plain())
 
@@ -303,6 +230,10 @@ class ApprovalRequestViewSet(CommandViewSet):
             request.number = store.current_number(Subject("approval-request", str(request.pk)))
             return self._detail(request)
         return _outcome(completed)
+
+    def _visible(self, approval_request_id: UUID) -> ApprovalRequest:
+        rows = with_numbers(listing.visible_to(self.actor))
+        return visible(rows, Subject("approval-request", str(approval_request_id)))
 
     def _detail(self, request: ApprovalRequest) -> resources.ApprovalRequestResource:
         (presented,) = present([request], actor=self.actor)

@@ -135,7 +135,7 @@ class Attempt:
             message = "does not exist, or you have no access to it"
             errors = [FieldError(field, "does_not_exist", message)]
             return exceptions.NotFound(exceptions.joined(errors), errors=errors)
-        return exceptions.NotFound(not_found_message(self.context))
+        return types.not_found(self.subject)
 
     @property
     def status(self) -> Status:
@@ -151,8 +151,7 @@ class Attempt:
         if outcome.command_id != self.context.command_id:
             same = {"same_as": str(outcome.command_id)}
             self.context.decision = (self.context.decision or {}) | same
-            message = f"This was already requested: {outcome.command_id}."
-            self.error = exceptions.SameAsEarlier(message)
+            self.error = exceptions.SameAsEarlier()
 
     def roll_back(self) -> None:
         """Mark the attempt as rolled back with the transaction around it."""
@@ -259,11 +258,6 @@ def _record(command_class: type[Command], context: Context, **outcome: Any) -> C
 def _fingerprint(message_type: str, supplied: dict[str, Any]) -> bytes:
     content = json.dumps([message_type, supplied], sort_keys=True)
     return hmac.digest(countersign().fingerprint_key, content.encode(), hashlib.sha256)
-
-
-def not_found_message(context: Context) -> str:
-    """Return the same message for a missing subject and for one of another tenant."""
-    return f"There is no {context.subject.type} {context.subject.id}." if context.subject else ""
 
 
 def _internal_message(error: CommandError) -> str:

@@ -10,10 +10,11 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.db import Error, connection
 
 from audit.bus import epochs, store
-from audit.bus.attempts import Attempt, not_found_message
+from audit.bus.attempts import Attempt
 from audit.messages import exceptions
 from audit.messages.characters import actor_name
 from audit.models.records import CommandRecord
+from audit.subjects import types
 
 logger = structlog.get_logger(__name__)
 
@@ -39,7 +40,7 @@ def command_error(error: Exception, attempt: Attempt) -> exceptions.Refused | ex
     if isinstance(error, exceptions.Refused | exceptions.Failed):
         found = error
     elif isinstance(error, ObjectDoesNotExist):
-        found = exceptions.NotFound(not_found_message(attempt.context))
+        found = types.not_found(attempt.context.subject)
     else:
         found = _failure(error)
     if found is not error:

@@ -7,7 +7,8 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from audit.log.orders import Key, Order
-from audit.models.records import Record, TransactionIdField
+from audit.models.records import Record
+from audit.models.transaction_ids import TransactionIdField
 
 _Record = TypeVar("_Record", bound=Record)
 

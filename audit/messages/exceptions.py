@@ -134,7 +134,7 @@ class SameAsEarlier(Refused):
     """An earlier, open command already requested this."""
 
     title = "Already requested"
-    remedy = "Follow the earlier command that the detail names."
+    remedy = "Follow the earlier command: the response to this one names it."
 
 
 class Unregistered(Refused):

@@ -1,7 +1,8 @@
 """The records of the log, and the base classes of models with prepared statements."""
 
 from audit.models.allowances import Allowance
-from audit.models.records import TransactionIdField
+from audit.models.records import CommandRecord
+from audit.models.transaction_ids import TransactionIdField
 
-# Migrations refer to the field by this module.
-__all__ = ["Allowance", "TransactionIdField"]
+# Django finds the models here, and migrations refer to the field by this module.
+__all__ = ["Allowance", "CommandRecord", "TransactionIdField"]

@@ -11,21 +11,7 @@ from django.db.models.functions import Collate, Lower
 
 from audit.models.constraints import check, json_of, one_line, within_calendar
 from audit.models.json import ObjectField
-
-
-class TransactionIdField(models.BigIntegerField):
-    """The id of the transaction that wrote a row: PostgreSQL's xid8."""
-
-    def db_type(self, connection: Any) -> str:
-        return "xid8"
-
-    def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> str | None:  # noqa: FBT001, FBT002  # Django calls it like this
-        """Return the number as text: PostgreSQL has no cast from integer to xid8."""
-        return None if value is None else str(value)
-
-    def from_db_value(self, value: Any, *_: Any) -> int | None:
-        """Return the number, which psycopg passes as text because it does not know xid8."""
-        return None if value is None else int(value)
+from audit.models.transaction_ids import TransactionIdField
 
 
 class AppendOnly(models.Model):

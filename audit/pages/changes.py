@@ -11,8 +11,9 @@ from django.db.models import Model, OuterRef, QuerySet, Subquery
 
 from audit.messages.characters import visible
 from audit.pages.labels import shown, shown_in
+from audit.tracking.history import history_model
 
-_DELETED = "-"
+_ADDED, _DELETED = "+", "-"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +52,9 @@ class Revision:
     @property
     def words(self) -> str:
         """The kind of change."""
-        kinds = {"+": "added", "~": "changed", _DELETED: "removed"}
-        return f"row {kinds.get(self.row.history_type, 'malformed')}"
+        kinds = {_ADDED: "added", "~": "changed", _DELETED: "removed"}
+        name = self.row.instance_type._meta.verbose_name if self.row.part_of else "row"
+        return f"{name} {kinds.get(self.row.history_type, 'malformed')}"
 
 
 #: The names of rows that foreign keys refer to, by model and key.
@@ -60,12 +62,9 @@ Names: TypeAlias = dict[tuple[type[Model], Any], str]
 
 
 def history_of(model: type[Model]) -> QuerySet[Any] | None:
-    """Return the history of a model, oldest first; None if it has no history."""
-    name = getattr(model._meta, "simple_history_manager_attribute", None)
-    if name is None:
-        return None
-    rows: QuerySet[Any] = getattr(model, name).all()
-    return rows.order_by("history_date", "history_id")
+    """Return the history that the database writes, oldest first; None if it writes none."""
+    history: Any = history_model(model)
+    return history._default_manager.order_by("history_date", "history_id") if history else None
 
 
 def revisions(rows: Sequence[Any]) -> list[Revision]:
@@ -77,7 +76,8 @@ def revisions(rows: Sequence[Any]) -> list[Revision]:
     previous = _rows_before(rows)
     pairs = []
     for row in rows:
-        pairs.append((previous.get(_key(row)), row))
+        is_new = row.history_type == _ADDED
+        pairs.append((None if is_new else previous.get(_key(row)), row))
         previous[_key(row)] = row
     changed = [change for pair in pairs for change in _differences(*pair)]
     names = names_of((field, value) for field, *values in changed for value in values)
@@ -107,6 +107,9 @@ def _rows_before(rows: Sequence[Any]) -> dict[Any, Any]:
 
 
 def _changes(before: Any, row: Any, names: Names) -> Iterator[Change]:
+    if row.part_of:
+        yield from _changes_of_part(before, row, names)
+        return
     for field, old, new in _differences(before, row):
         yield Change(
             field=str(field.verbose_name),
@@ -115,12 +118,38 @@ def _changes(before: Any, row: Any, names: Names) -> Iterator[Change]:
         )
 
 
+def _changes_of_part(before: Any, row: Any, names: Names) -> Iterator[Change]:
+    """Yield the changes of a row that belongs to a subject: each names the row."""
+    name = f"{row.instance_type._meta.verbose_name} {_key(row)}"
+    changed = list(_differences(before, row))
+    if row.history_type == _ADDED:
+        added = ((field, new) for field, _, new in changed)
+        yield Change(field=name, before="", after=f"added: {_listed(added, names)}")
+    elif row.history_type == _DELETED:
+        had = ((field, old) for field, old, _ in changed)
+        yield Change(field=name, before=_listed(had, names), after="removed")
+    elif not changed:
+        yield Change(field=name, before="", after="changed in a field that its history leaves out")
+    else:
+        for field, *values in changed:
+            old, new = (shown_value(field, value, names) for value in values)
+            yield Change(field=f"{name}: {field.verbose_name}", before=old, after=new)
+
+
+def _listed(values: Iterable[tuple[Any, Any]], names: Names) -> str:
+    named = (f"{field.verbose_name} {shown_value(field, value, names)}" for field, value in values)
+    return ", ".join(named)
+
+
 def _differences(before: Any, row: Any) -> Iterator[tuple[Any, Any, Any]]:
-    if row.history_type == _DELETED:
+    is_deleted = row.history_type == _DELETED
+    if is_deleted and not row.part_of:
         return
     for field in row.tracked_fields:
         old, new = getattr(before, field.attname, None), getattr(row, field.attname)
-        if old != new and not field.primary_key:
+        if is_deleted:
+            old, new = new, None
+        if old != new and not field.primary_key and field.name != row.part_of:
             yield field, old, new
 
 

@@ -29,6 +29,9 @@ from audit.rest.openapi.operations import (
     refuses_with as refuses_with,
 )
 from audit.rest.parameters import (
+    IdField as IdField,
+)
+from audit.rest.parameters import (
     MessageTypeField as MessageTypeField,
 )
 from audit.rest.parameters import (

@@ -26,6 +26,8 @@ _RETRY_AFTER_SECONDS = "1"
 # One response for every invalid credential: only the log has the reason.
 _UNAUTHENTICATED = "No valid credentials came with this request."
 _MALFORMED = "The request is malformed."
+_NOTHING = "Nothing exists at this URL, or you have no access to it."
+_IN_VERSION_1 = {_NOTHING: "There is no such thing."}
 _NOT_IN_VERSION_1 = (
     HTTPStatus.LENGTH_REQUIRED,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -58,7 +60,8 @@ class Problem:
 
     def plain(self) -> LegacyProblem:
         """Return the body in the format of version 1."""
-        body: LegacyProblem = {"detail": self.message, "code": self.code}
+        detail = _IN_VERSION_1.get(self.message, self.message)
+        body: LegacyProblem = {"detail": detail, "code": self.code}
         if self.errors and self.message == joined(self.errors):
             # Also without a field, with its colon.
             body["detail"] = "; ".join(f"{each.field}: {each.message}" for each in self.errors)
@@ -118,7 +121,7 @@ class Problem:
     def _take_any(self, error: BaseException | None) -> None:
         match error:
             case Http404():
-                self._take(HTTPStatus.NOT_FOUND, "not_found", "There is no such thing.")
+                self._take(HTTPStatus.NOT_FOUND, "not_found", _NOTHING)
             case PermissionDenied():
                 self._take(HTTPStatus.FORBIDDEN, "forbidden", "You are not allowed to do this.")
             case RequestDataTooBig():

@@ -2,8 +2,8 @@
 
 import re
 from typing import Any, ClassVar
+from uuid import UUID
 
-from django.core.exceptions import ValidationError
 from django.db.models import UUIDField
 from rest_framework import serializers
 
@@ -14,6 +14,19 @@ from audit.subjects import types
 _UUID = "-".join(f"[0-9a-f]{{{length}}}" for length in (8, 4, 4, 4, 12))
 _TEXT = re.compile(r"[!-~]{1,200}")
 _ACTOR = re.compile(r"[a-z_]{1,50}:[!-9;-~]{1,200}")
+
+
+class IdField(serializers.UUIDField):
+    """A UUID with its hyphens, in digits of either case, as in a URL."""
+
+    def to_internal_value(self, data: Any) -> UUID:
+        """Return the id.
+
+        :raises ValidationError: if the text is in another format.
+        """
+        if not re.fullmatch(_UUID, str(data), re.IGNORECASE | re.ASCII):
+            self.fail("invalid")
+        return UUID(str(data))
 
 
 class SubjectField(serializers.Field):
@@ -35,10 +48,9 @@ class SubjectField(serializers.Field):
         subject_type = types.subject_type(name)
         if subject_type is None:
             return _without_row(name, identifier)
-        try:
-            return Subject(name, str(subject_type.model._meta.pk.to_python(identifier)))
-        except ValidationError:
-            raise serializers.ValidationError(f"must have a valid {name} id") from None
+        if not re.fullmatch(_id_pattern(subject_type), identifier, re.IGNORECASE | re.ASCII):
+            raise serializers.ValidationError(f"must have a valid {name} id")
+        return Subject(name, str(subject_type.model._meta.pk.to_python(identifier)))
 
     def to_representation(self, value: Subject) -> str:
         return str(value)
@@ -114,5 +126,9 @@ def _without_row(name: str, identifier: str) -> Subject:
 
 
 def _pattern(subject_type: types.SubjectType) -> str:
+    return f"{subject_type.name}:{_id_pattern(subject_type)}"
+
+
+def _id_pattern(subject_type: types.SubjectType) -> str:
     has_uuid = isinstance(subject_type.model._meta.pk, UUIDField)
-    return f"{subject_type.name}:{_UUID if has_uuid else '[0-9]{1,9}'}"
+    return _UUID if has_uuid else "[0-9]{1,9}"

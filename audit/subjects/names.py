@@ -80,12 +80,13 @@ def _visible(
     key = subject_type.model._meta.pk
     # Labels may include related rows.
     rows = subject_type.model._base_manager.select_related()
-    rows = rows.filter(pk__in=_valid(identifiers, key))
+    rows = rows.filter(pk__in=valid_keys(identifiers, key))
     field = subject_type.tenant_field
     return actor.confine(rows, field) if field else rows
 
 
-def _valid(identifiers: set[str], key: object) -> list[object]:
+def valid_keys(identifiers: Iterable[str], key: object) -> list[object]:
+    """Return the identifiers that are primary keys, as their field has them."""
     found = []
     for identifier in identifiers:
         try:

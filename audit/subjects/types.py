@@ -6,15 +6,17 @@ from typing import Any, NamedTuple, TypeVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.urls import NoReverseMatch, reverse
 
 from audit.messages.characters import identifier, quoted
 from audit.messages.classes import Subject
 from audit.messages.declarations import declare
+from audit.messages.exceptions import NotFound
 from audit.wire import rows
 
 _ModelClass = TypeVar("_ModelClass", bound=type[Model])
+_Row = TypeVar("_Row", bound=Model)
 # Python types of columns. All others have texts.
 _KINDS: tuple[tuple[type | tuple[type, ...], type], ...] = (
     (models.BooleanField, bool),
@@ -65,6 +67,26 @@ def label_of(instance: Model) -> str:
     """
     label = getattr(instance, "subject_label", None)
     return str(label()) if label else quoted(str(instance))
+
+
+def not_found(reference: Subject | None) -> NotFound:
+    """Return the same error for a missing subject and for one that the caller may not see."""
+    if reference is None:
+        return NotFound()
+    found = _subjects.get(reference.type)
+    noun = found.model._meta.verbose_name if found else reference.type
+    return NotFound(f"There is no {noun} with this id.")
+
+
+def visible(rows: QuerySet[_Row], reference: Subject) -> _Row:
+    """Return the row of a subject among those that the caller may see.
+
+    :raises NotFound: if it is not among them.
+    """
+    row = rows.filter(pk=reference.id).first()
+    if row is None:
+        raise not_found(reference)
+    return row
 
 
 def label_without_row(reference: Subject) -> str:

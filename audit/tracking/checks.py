@@ -7,9 +7,8 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's
 from django.db import connections
 
-from audit.tracking.history import history_model, tracked_models
-from audit.tracking.protection import is_migrated, writes_directly
-from audit.tracking.triggers import written_models
+from audit.tracking.history import history_model, tracked_models, written_models
+from audit.tracking.protection import is_checked, is_migrated, writes_directly
 
 
 @register()
@@ -21,7 +20,7 @@ def check_history(**_: Any) -> list[CheckMessage]:
 @register(Tags.database, deploy=True)
 def check_direct_history(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that the serving role may no longer write history itself."""
-    if not databases or "default" not in databases or not is_migrated():
+    if not is_checked(databases) or not is_migrated():
         return []
     with connections["default"].cursor() as cursor:
         if not writes_directly(cursor):

@@ -17,8 +17,8 @@ from audit.log.commands import ChangedDirectly
 from audit.subjects import types
 from audit.subjects.types import SubjectType
 from audit.tracking.folding import State, evolves
-from audit.tracking.history import history_model
-from audit.tracking.triggers import written_models
+from audit.tracking.history import history_model, written_models
+from audit.tracking.parts import parts_of
 
 #: The most subjects that a record names; all of them have an event.
 MOST_NAMED = 100
@@ -144,16 +144,15 @@ def _rows(subject_type: SubjectType, command_id: UUID, since: Since) -> Iterator
         history=Identifier(own.db_table),
         since=Literal(since[own.db_table]),
     )
-    for part in written_models():
-        history: Any = _history(part)
-        field: Any = part._meta.get_field(history.part_of) if history.part_of else None
-        if field and field.related_model is model and history._meta.db_table in since:
+    for part in parts_of(model):
+        history = part.history._meta.db_table
+        if history in since:
             yield SQL(_OF_PART).format(
                 **facts,
-                whole=Identifier(str(field.column)),
+                whole=Identifier(str(part.owner.column)),
                 table=Identifier(model._meta.db_table),
-                history=Identifier(history._meta.db_table),
-                since=Literal(since[history._meta.db_table]),
+                history=Identifier(history),
+                since=Literal(since[history]),
             )
 
 

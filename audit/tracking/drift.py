@@ -9,12 +9,14 @@ from django.db.models import Exists, Model, OuterRef
 
 from audit.messages.classes import Subject
 from audit.messages.values import stored_numbers
-from audit.models.records import CommandRecord, EventRecord
+from audit.models.records import CommandRecord, EventRecord, StreamHead
 from audit.subjects import types
+from audit.subjects.names import valid_keys
 from audit.subjects.types import SubjectType
+from audit.tracking import numbers
 from audit.tracking.folding import fold, plain_value
-from audit.tracking.history import history_model
-from audit.tracking.triggers import subject_of, written_models
+from audit.tracking.history import history_model, written_models
+from audit.tracking.parts import subject_of
 
 PAGE = 500
 _DELETED = "-"
@@ -25,7 +27,8 @@ class Difference(NamedTuple):
     """A disagreement about a subject, or about a row of the model that is named.
 
     ``kind`` is "row" if it is not as its history has it, "events" if its events have other values,
-    and "unlogged" if its history has a change of which no command is in the log.
+    "unlogged" if its history has a change of which no command is in the log, and "number" if its
+    number is not that of its events and changes.
     """
 
     kind: str
@@ -51,6 +54,7 @@ def compare() -> Iterator[Progress]:
     for model in written_models():
         yield from _pages(model, _compared)
         yield from _pages(model, _without_row)
+    yield from _pages(StreamHead, _numbers)
 
 
 def _pages(model: _ModelClass, read: Any) -> Iterator[Progress]:
@@ -79,14 +83,26 @@ def _compared(model: _ModelClass, last: Any) -> tuple[Any, int, list[Difference]
 
 
 def _without_row(model: _ModelClass, last: Any) -> tuple[Any, int, list[Difference]]:
-    """Return rows that are gone, although their history does not have them deleted."""
+    """Return rows that are gone, but not deleted by their history, or by no logged command."""
     page = list(_after(_newest(model), model, last)[:PAGE])
     if not page:
         return None, 0, []
     keys = [_key(row, model) for row in page]
     present = set(model._base_manager.filter(pk__in=keys).values_list("pk", flat=True))
-    gone = (row for row in page if row.history_type != _DELETED and _key(row, model) not in present)
-    return keys[-1], 0, [_difference("row", model, row) for row in gone]
+    gone = [row for row in page if _key(row, model) not in present]
+    found = [_difference("row", model, row) for row in gone if row.history_type != _DELETED]
+    return keys[-1], 0, [*found, *_unlogged(model, gone)]
+
+
+def _numbers(model: _ModelClass, last: Any) -> tuple[Any, int, list[Difference]]:
+    page = numbers.streams(last, page=PAGE)
+    if not page:
+        return None, 0, []
+    found = [
+        Difference("number", str(each), _tenant(each), model._meta.label_lower)
+        for each in numbers.wrong(page)
+    ]
+    return page[-1].subject, 0, found
 
 
 def _of_row(row: Model, newest: Any) -> Iterator[Difference]:
@@ -131,37 +147,37 @@ def _events(subject_type: SubjectType, instances: Iterable[Model]) -> dict[str, 
     return {key: list(group) for key, group in groupby(ordered, lambda each: each.subject_id)}
 
 
-def _unlogged(model: _ModelClass, instances: Sequence[Model]) -> Iterator[Difference]:
+def _unlogged(model: _ModelClass, rows: Sequence[Any]) -> Iterator[Difference]:
+    """Yield a difference for each row, or history row, of which a change is not in the log."""
     logged = CommandRecord.objects.filter(command_id=OuterRef("history_command_id"))
-    keys = [row.pk for row in instances]
-    history: Any = _history(model)
-    unlogged = history.filter(**{_pk(model, "in"): keys}).exclude(Exists(logged))
+    keys = [_key(row, model) for row in rows]
+    unlogged = _history(model).filter(**{_pk(model, "in"): keys}).exclude(Exists(logged))
     found = set(unlogged.values_list(model._meta.pk.attname, flat=True))
-    for row in instances:
-        if row.pk in found:
+    for row in rows:
+        if _key(row, model) in found:
             yield _difference("unlogged", model, row)
 
 
 def _difference(kind: str, model: _ModelClass, row: Any, *fields: str) -> Difference:
     """Return a difference of a row, or of its newest history row."""
-    history: Any = history_model(model)
-    owner = subject_of(model, history)
+    owner = subject_of(model)
     if owner is None:
         return Difference(kind, "", "", model._meta.label_lower, fields)
-    type_name, _ = owner
-    part_of = history.part_of
-    field: Any = model._meta.get_field(part_of) if part_of else model._meta.pk
-    identifier = getattr(row, field.attname)
-    subject_type = types.subject_type(type_name)
-    whole = row if part_of is None else _whole(subject_type, identifier)
-    column = subject_type.tenant_field if subject_type else None
-    tenant = getattr(whole, column, "") if column and whole else ""
-    reference = str(Subject(type_name, str(identifier)))
-    return Difference(kind, reference, str(tenant or ""), model._meta.label_lower, fields)
+    type_name, field = owner
+    subject = Subject(type_name, str(getattr(row, field.attname)))
+    return Difference(kind, str(subject), _tenant(subject), model._meta.label_lower, fields)
 
 
-def _whole(subject_type: SubjectType | None, identifier: Any) -> Model | None:
-    return subject_type.load(str(identifier)) if subject_type else None
+def _tenant(subject: Subject) -> str:
+    """Return the tenant of a subject, by its history if it no longer exists."""
+    found = types.subject_type(subject.type)
+    if found is None or found.tenant_field is None:
+        return ""
+    whole: Any = found.load(subject.id)
+    if whole is None and history_model(found.model):
+        keys = valid_keys([subject.id], found.model._meta.pk)
+        whole = _newest(found.model).filter(**{_pk(found.model, "in"): keys}).first()
+    return str(getattr(whole, found.tenant_field, None) or "")
 
 
 def _newest(model: _ModelClass) -> Any:

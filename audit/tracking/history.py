@@ -5,6 +5,7 @@ The database writes the rows; see `audit.tracking.triggers`.
 
 from typing import Any
 
+from django.apps import apps
 from django.db import models
 from django.db.models import signals
 from simple_history import register
@@ -35,9 +36,9 @@ class HistoricalRecords(StockHistoricalRecords):
     """The history of a tracked model, which the database writes for every way of changing a row.
 
     ``part_of`` names the foreign key to a subject that rows of this model are part of: a change of
-    one advances the subject's number. A change of ``silent_fields`` alone leaves no history; these
-    are excluded from it, and need other evidence, such as a seal. A trigger refuses every write to
-    the table of a tracked model outside a command.
+    one advances the subject's number, and is in its timeline. A change of ``silent_fields`` alone
+    leaves no history; these are excluded from it, and need other evidence, such as a seal. A
+    trigger refuses every write to the table of a tracked model outside a command.
     """
 
     def __init__(
@@ -109,6 +110,11 @@ def history_model(model: type[models.Model]) -> type[models.Model] | None:
     name = getattr(model._meta, "simple_history_manager_attribute", None)
     history: Any = getattr(model, name).model if name else None
     return history if history and issubclass(history, HistoryRow) else None
+
+
+def written_models() -> list[type[models.Model]]:
+    """Return the tracked models whose history the database writes."""
+    return [each for each in apps.get_models(include_auto_created=True) if history_model(each)]
 
 
 def tracked_models(models_in_use: list[type[models.Model]]) -> list[type[models.Model]]:

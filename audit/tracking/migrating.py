@@ -14,7 +14,7 @@ from typing import Any
 
 from django.core.management.base import CommandError
 from django.core.management.commands.migrate import Command as MigrateCommand
-from django.db import OperationalError, connections
+from django.db import OperationalError, connections, transaction
 from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
@@ -38,6 +38,7 @@ _EARLIER_RELEASE = (
     "Servers of an earlier release are connected, which write history themselves. Once they have "
     "stopped, run migrate again: it revokes that right."
 )
+_ALTERS_TABLE = re.compile(r"\s*ALTER\s+TABLE\s", re.IGNORECASE)
 _LEFT_BY_REINDEX = re.compile(r"_cc(new|old)\d*$")
 
 
@@ -109,7 +110,9 @@ def _execute(execute: Callable[..., Any], statement: Any, *rest: Any) -> Any:
     if context["connection"].in_atomic_block:
         return execute(statement, *rest)
     if not (isinstance(statement, str) and "CONCURRENTLY" in statement):
-        return _until_unlocked(partial(execute, statement, *rest))
+        alters = isinstance(statement, str) and _ALTERS_TABLE.match(statement)
+        step = partial(_with_functions, execute) if alters else execute
+        return _until_unlocked(partial(step, statement, *rest))
     # It waits for transactions that began earlier, and blocks no request.
     execute(_WAIT, None, False, context)
     try:
@@ -119,6 +122,16 @@ def _execute(execute: Callable[..., Any], statement: Any, *rest: Any) -> Any:
         return execute(statement, *rest)
     finally:
         execute(_WAIT_BRIEFLY, None, False, context)
+
+
+def _with_functions(execute: Callable[..., Any], statement: str, *rest: Any) -> Any:
+    """Execute a statement in one transaction with the functions of history that it requires."""
+    connection = rest[-1]["connection"]
+    with transaction.atomic(using=connection.alias):
+        result = execute(statement, *rest)
+        with connection.cursor() as cursor:
+            update_functions(cursor)
+        return result
 
 
 def _until_unlocked(action: Callable[[], Any]) -> Any:

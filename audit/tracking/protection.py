@@ -3,7 +3,8 @@
 Every run of ``manage.py migrate`` ends with it, so every new table is protected.
 """
 
-from collections.abc import Container, Iterator
+import sys
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 from django.apps import apps
@@ -12,8 +13,8 @@ from django.db import DEFAULT_DB_ALIAS, ProgrammingError, connections, models, t
 from django.db.migrations.executor import MigrationExecutor
 
 from audit.models.records import AppendOnly, Evidence
-from audit.tracking import privileges, triggers
-from audit.tracking.history import history_model, tracked_models
+from audit.tracking import parts, privileges, triggers
+from audit.tracking.history import history_model, tracked_models, written_models
 
 # The apps whose tables are ours. Those of others are the project's to grant rights on.
 _OWN = ("audit", "approvals")
@@ -56,9 +57,12 @@ def protect(*, using: str) -> None:
     with connection.cursor() as cursor:
         is_tolerant = writes_directly(cursor) and _serves_earlier_release(cursor)
         if _has_triggers_of_history(cursor):
+            triggers.check_filled(cursor)
             triggers.create(cursor, triggers.outdated(cursor, is_tolerant=is_tolerant))
         for trigger in _missing_triggers(cursor, in_use, is_tolerant=is_tolerant):
             cursor.execute(trigger)
+        for index in parts.missing_indexes(cursor, {model._meta.db_table for model in in_use}):
+            cursor.execute(index)
         with transaction.atomic(using=using):
             own = [model for model in in_use if model._meta.app_label in _OWN]
             may_write = writes_directly(cursor)
@@ -117,6 +121,12 @@ def writes_directly(cursor: Any) -> bool:
     """Return True if the serving role may write history itself, as in earlier releases."""
     definitions = present_triggers(cursor).values()
     return not any(each.endswith(f" {_REFUSE_DIRECT}()") for each in definitions)
+
+
+def is_checked(databases: Sequence[str] | None) -> bool:
+    """Return True if a check may read the database: migrate runs checks before it fixes things."""
+    is_migrating = sys.argv[1:2] == ["migrate"]
+    return DEFAULT_DB_ALIAS in (databases or ()) and not is_migrating
 
 
 def is_migrated() -> bool:
@@ -186,7 +196,7 @@ def wanted_triggers(*, is_tolerant: bool) -> dict[tuple[str, str], str]:
 
 def _guarded() -> Iterator[tuple[str, str]]:
     """Yield each guarded table; the guard of a tracked one counts for its history, too."""
-    followed = {_history_table(model) for model in triggers.written_models()}
+    followed = {_history_table(model) for model in written_models()}
     for table in guarded_tables():
         yield table, f"STATEMENT{_DIRECTLY}" if table in followed else "STATEMENT"
 
@@ -198,7 +208,7 @@ def _history_table(model: type[models.Model]) -> str:
 
 def _of_history(*, is_tolerant: bool) -> Iterator[tuple[str, str, str, str, str]]:
     direct = "audit_drop_direct_history" if is_tolerant else _REFUSE_DIRECT
-    for model in triggers.written_models():
+    for model in written_models():
         table = model._meta.db_table
         yield (
             *(table, triggers.TRACK, "AFTER INSERT OR DELETE OR UPDATE", "ROW"),

@@ -9,17 +9,16 @@ it: with that right, the serving role could attach it to a table of its own and 
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models
 from psycopg import sql
 from psycopg.sql import Composable, Identifier, Literal
 
-from audit.subjects import types
-from audit.tracking.history import history_model
+from audit.tracking.history import history_model, written_models
+from audit.tracking.parts import subject_of
 
 #: The trigger of a tracked table, and the beginning of the names of the functions.
 TRACK = "audit_track"
@@ -122,11 +121,6 @@ def function_name(table: str) -> str:
     return f"{TRACK}_{table[:_LONGEST_TABLE]}_{digest[:8]}"
 
 
-def written_models() -> list[type[models.Model]]:
-    """Return the tracked models whose history the database writes."""
-    return [each for each in apps.get_models(include_auto_created=True) if history_model(each)]
-
-
 def outdated(cursor: Any, *, is_tolerant: bool) -> list[Function]:
     """Return the functions that are missing, unprotected or not as the catalog requires."""
     wanted = list(_wanted(cursor, is_tolerant=is_tolerant))
@@ -145,18 +139,47 @@ def create(cursor: Any, functions: Iterable[Function]) -> None:
         cursor.execute(statement.as_string(None))
 
 
+def check_filled(cursor: Any) -> None:
+    """Check that each column of a history is filled by its table or its trigger.
+
+    :raises ImproperlyConfigured: if one is not.
+    """
+    columns = _columns(cursor)
+    for model, history in _pairs(columns):
+        own, past = columns[model._meta.db_table], columns[history._meta.db_table]
+        given = {*own, *_FACTS, history._meta.pk.column}
+        if missing := [each for each in past if each not in given]:
+            table, names = history._meta.db_table, ", ".join(missing)
+            message = (
+                f"{table} cannot be filled: its table has no {names}. A child of multi-table "
+                "inheritance lacks the columns of its parent: track the parent."
+            )
+            raise ImproperlyConfigured(message)
+
+
 def _wanted(cursor: Any, *, is_tolerant: bool) -> Iterator[Function]:
+    columns = _columns(cursor)
+    cursor.execute("SELECT current_schema()")
+    (schema,) = cursor.fetchone()
+    for model, history in _pairs(columns):
+        yield _function(model, history, columns, schema=schema, is_tolerant=is_tolerant)
+
+
+def _columns(cursor: Any) -> dict[str, dict[str, Column]]:
+    """Return the columns of each tracked table and each history."""
     pairs = [(model, history_model(model)) for model in written_models()]
-    tables = [each._meta.db_table for pair in pairs for each in pair if each]
-    cursor.execute(_COLUMNS, [tables])
+    cursor.execute(_COLUMNS, [[each._meta.db_table for pair in pairs for each in pair if each]])
     columns: dict[str, dict[str, Column]] = {}
     for table, *column in cursor.fetchall():
         columns.setdefault(table, {})[column[0]] = Column(*column)
-    cursor.execute("SELECT current_schema()")
-    (schema,) = cursor.fetchone()
-    for model, history in pairs:
-        if history and {model._meta.db_table, history._meta.db_table} <= columns.keys():
-            yield _function(model, history, columns, schema=schema, is_tolerant=is_tolerant)
+    return columns
+
+
+def _pairs(tables: Container[str]) -> Iterator[tuple[type[models.Model], type[models.Model]]]:
+    for model in written_models():
+        history = history_model(model)
+        if history and model._meta.db_table in tables and history._meta.db_table in tables:
+            yield model, history
 
 
 def _function(
@@ -169,8 +192,8 @@ def _function(
 ) -> Function:
     table = model._meta.db_table
     own, past = columns[table], columns[history._meta.db_table]
-    shared, facts = _shared(own, past, history=history), [each for each in _FACTS if each in past]
-    key, whole = model._meta.pk.column, subject_of(model, history)
+    shared, facts = _shared(own, past), [each for each in _FACTS if each in past]
+    key, whole = model._meta.pk.column, subject_of(model)
     write = sql.SQL(_COPY).format(
         history=Identifier(schema, history._meta.db_table),
         columns=_listed(shared),
@@ -180,11 +203,11 @@ def _function(
         nulls=sql.SQL(", ".join(["NULL"] * len(own))),
     )
     if whole:
-        type_name, column = whole
+        type_name, field = whole
         heads = Identifier(schema, "audit_streamhead")
-        advance = {"heads": heads, "type": Literal(type_name), "id": Identifier(column)}
+        advance = {"heads": heads, "type": Literal(type_name), "id": Identifier(field.column)}
         write += sql.SQL(_ADVANCE).format(**advance)
-    identity = [key, *({whole[1]} - {key} if whole else ())]
+    identity = [key, *({whole[1].column} - {key} if whole else ())]
     body = sql.SQL(_BODY).format(
         columns=sql.SQL("; ".join(f"{each.name} {each.type}" for each in own.values())),
         table=Identifier(schema, table),
@@ -211,31 +234,8 @@ def _silence(model: type[models.Model], history: Any, own: Mapping[str, Column])
     )
 
 
-def _shared(
-    own: Mapping[str, Column], past: Mapping[str, Column], *, history: type[models.Model]
-) -> list[str]:
-    """Return the columns to copy.
-
-    :raises ImproperlyConfigured: if the history has a column that nothing fills.
-    """
-    shared = [name for name in own if name in past and not past[name].is_generated]
-    given = {*own, *_FACTS, history._meta.pk.column}
-    if missing := [each.name for each in past.values() if each.name not in given]:
-        message = (
-            f"{history._meta.db_table} cannot be filled: its table has no {', '.join(missing)}. "
-            "A child of multi-table inheritance lacks the columns of its parent: track the parent."
-        )
-        raise ImproperlyConfigured(message)
-    return shared
-
-
-def subject_of(model: type[models.Model], history: type[models.Model]) -> tuple[str, str] | None:
-    """Return the type of the subject that a row belongs to, and the column with its id."""
-    part_of = getattr(history, "part_of", None)
-    field: Any = model._meta.get_field(part_of) if part_of else model._meta.pk
-    whole = field.related_model if part_of else model
-    declared = next((each for each in types.subject_types() if each.model is whole), None)
-    return (declared.name, field.column) if declared else None
+def _shared(own: Mapping[str, Column], past: Mapping[str, Column]) -> list[str]:
+    return [name for name in own if name in past and not past[name].is_generated]
 
 
 def _listed(names: Iterable[str], *, of: str | None = None) -> Composable:

@@ -16,6 +16,7 @@ _WORDS = {
     "row": "the row is not as its history has it",
     "events": "its events have other values",
     "unlogged": "its history has a change that is not in the log",
+    "number": "its number is not that of its events and changes",
 }
 
 

@@ -15,6 +15,7 @@ _WORDS = {
     "row": "row differs from its history",
     "events": "events have other values",
     "unlogged": "change without a logged command",
+    "number": "number was moved without an event or a change",
 }
 
 

@@ -1,5 +1,6 @@
 """The overview page: figures of the last thirty days, each with a link to what it counts."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -34,6 +35,7 @@ from audit.pages.times import written
 from audit.subjects import types
 from audit.subjects.names import labels
 from audit.subjects.types import SubjectType
+from audit.tracking.parts import parts_of
 
 DAYS = 30
 _USUAL_AGE = timedelta(seconds=5)
@@ -147,9 +149,8 @@ def _outside(criteria: Criteria, *, reader: Actor) -> dict[str, Any]:
 
 
 def _unlogged(reader: Actor) -> list[UnloggedChange]:
-    """Return unlogged changes among the newest changes of subjects of each type: one query."""
-    by_type = [_unlogged_rows(each, reader) for each in types.subject_types()]
-    rows = [each for each in by_type if each is not None]
+    """Return unlogged changes among the newest ones of subjects and of their parts: one query."""
+    rows = [rows for each in types.subject_types() for rows in _unlogged_rows(each, reader)]
     read = rows[0].union(*rows[1:], all=True) if rows else []
     found = [(Subject(name, key), at) for name, key, at in read]
     names = labels((subject for subject, _ in found), actor=reader)
@@ -157,20 +158,29 @@ def _unlogged(reader: Actor) -> list[UnloggedChange]:
     return sorted(unlogged, key=lambda change: change.at, reverse=True)
 
 
-def _unlogged_rows(subject_type: SubjectType, reader: Actor) -> QuerySet[Any, Any] | None:
-    history = history_of(subject_type.model)
-    field = subject_type.tenant_field
-    if history is None or (field is None and reader.is_confined):
-        return None
+def _unlogged_rows(subject_type: SubjectType, reader: Actor) -> Iterator[QuerySet[Any, Any]]:
+    model, field = subject_type.model, subject_type.tenant_field
+    if field is None and reader.is_confined:
+        return
+    history = history_of(model)
+    if history is not None:
+        rows = reader.confine(history, field) if field else history
+        yield _unlogged_of(rows, subject_type.name, model._meta.pk.attname)
+    for part in parts_of(model):
+        rows = part.history._default_manager.all()
+        if field and reader.is_confined:
+            owners = reader.confine(model._base_manager.all(), field)
+            rows = rows.filter(**{f"{part.owner.attname}__in": owners.values("pk")})
+        yield _unlogged_of(rows, subject_type.name, part.owner.attname)
+
+
+def _unlogged_of(rows: QuerySet[Any], type_name: str, owner: str) -> QuerySet[Any, Any]:
+    history = rows.model._default_manager
     newest = history.order_by("-history_id").values("history_id")[:_MOST_REVISIONS]
     logged = CommandRecord.objects.filter(command_id=OuterRef("history_command_id"))
-    rows = history.filter(history_id__in=newest).exclude(Exists(logged))
-    rows = reader.confine(rows, field) if field else rows
-    named = {
-        "of": Value(subject_type.name),
-        "key": Cast(subject_type.model._meta.pk.attname, TextField()),
-    }
-    found = rows.annotate(**named).order_by("-history_id")
+    unlogged = rows.filter(history_id__in=newest).exclude(Exists(logged))
+    named = {"of": Value(type_name), "key": Cast(owner, TextField())}
+    found = unlogged.annotate(**named).order_by("-history_id")
     listed: QuerySet[Any, Any] = found.values_list("of", "key", "history_date")
     return listed[:_MOST_OUTSIDE]
 

@@ -6,20 +6,22 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Model
+from django.db.models import Q
 
 from audit.actors.actors import Actor
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord
-from audit.pages.changes import Revision, history_of, revisions
+from audit.pages.changes import Revision
 from audit.pages.labels import span
 from audit.pages.lines import Line, arrange, full_lines, subject_of
+from audit.pages.timelines import histories
 from audit.pages.timelines.chart import timeline
 from audit.pages.timelines.steps import in_depth, tree
 from audit.subjects.names import found
 
 MOST_COMMANDS = 500
 MOST_DRAWN = 80
+MOST_REVISIONS = 5_000
 # Commands have times of the web server, history rows those of the database.
 _CLOCKS_DIFFER_BY = timedelta(minutes=1)
 _COUNTED = {"command": "attempt", "event": "event", "change": "history row"}
@@ -57,31 +59,21 @@ def revisions_in(lines: Sequence[Line], *, actor: Actor) -> dict[Subject, list[R
     """Return the history rows that the commands wrote of their subjects.
 
     History is indexed by object, so it is read for the subjects that the case names: two queries
-    and the names for each type of them.
+    and the names for each type of them, and for each table with parts of these.
     """
-    rows: defaultdict[Subject, list[Revision]] = defaultdict(list)
-    instances: defaultdict[str, list[Model]] = defaultdict(list)
-    for subject, instance in found(_subjects(lines), actor=actor).items():
-        instances[subject.type].append(instance)
-    for type_name, of_type in instances.items():
-        for revision in _written(of_type, lines):
-            rows[Subject(type_name, revision.key)].append(revision)
-    return rows
-
-
-def _written(instances: Sequence[Model], lines: Sequence[Line]) -> list[Revision]:
-    model = type(instances[0])
-    history = history_of(model)
-    if history is None:
-        return []
+    named = _subjects(lines)
+    present = found(named, actor=actor)
+    seen = present.keys() | histories.deleted(named - present.keys(), actor=actor)
     times = [line.at for line in lines]
-    written = history.filter(
-        **{f"{model._meta.pk.attname}__in": [each.pk for each in instances]},
+    wanted = Q(
         history_date__gte=min(times) - _CLOCKS_DIFFER_BY,
         history_date__lte=max(times) + _CLOCKS_DIFFER_BY,
         history_command_id__in={line.record.command_id for line in lines},
     )
-    return revisions(list(written))
+    rows: defaultdict[Subject, list[Revision]] = defaultdict(list)
+    for subject, revision in histories.revisions_of(seen, wanted=wanted, most=MOST_REVISIONS):
+        rows[subject].append(revision)
+    return rows
 
 
 def _subjects(lines: Sequence[Line]) -> set[Subject]:

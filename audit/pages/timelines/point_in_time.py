@@ -2,19 +2,22 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from audit.messages.classes import Subject
 from audit.messages.values import stored_numbers
-from audit.models.records import EventRecord
+from audit.models.records import CommandRecord, EventRecord
 from audit.pages.changes import history_of, names_of, shown_value
 from audit.subjects import types
 from audit.tracking.folding import Folded, fold, plain_value
 
 MOST_FOLDED = 20_000
+_SECOND = timedelta(seconds=1) - timedelta.resolution
+# A command takes no longer.
+_LONGEST = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,16 +39,19 @@ class Value:
         return not self.agrees or self.in_row is not None
 
 
-def state(subject: Subject, instance: Model, *, at: datetime | None) -> dict[str, Any] | None:
+def state(
+    subject: Subject, instance: Model | None, *, at: datetime | None
+) -> dict[str, Any] | None:
     """Return the state of a subject at a time, or now: three or four queries.
 
-    It has no values if the subject did not exist. None if the subject has no history.
+    A time without a fraction is the whole second. It has no values if the subject did not exist.
+    None if the subject has no history.
     """
     subject_type = types.subject_type(subject.type)
-    history = history_of(type(instance))
+    history = history_of(subject_type.model) if subject_type else None
     if subject_type is None or history is None:
         return None
-    rows = history.filter(**{type(instance)._meta.pk.attname: instance.pk})
+    rows = history.filter(**{subject_type.model._meta.pk.attname: subject.id})
     events = EventRecord.objects.filter(subject_type=subject.type, subject_id=subject.id)
     row, events = _as_of(rows, events, at=at)
     columns = types.subject_fields(subject_type)
@@ -53,7 +59,8 @@ def state(subject: Subject, instance: Model, *, at: datetime | None) -> dict[str
     is_folded = len(read) <= MOST_FOLDED
     folded = fold(read, columns=columns) if is_folded else Folded()
     exists = row is not None and row.history_type != "-"
-    values = list(_values(columns, row, folded, instance if at is None else row)) if exists else []
+    current = row if at else instance
+    values = list(_values(columns, row, folded, current)) if exists and current else []
     return {
         "at": at,
         "values": values,
@@ -68,16 +75,25 @@ def _as_of(
 ) -> tuple[Any, QuerySet[EventRecord]]:
     """Return the history row and the events as of a time.
 
-    A history row has a time some milliseconds before its event, but both become visible together,
-    when the command commits. So a state with one of them has both.
+    A command's changes belong to the time when it came in, which timelines show: its history row
+    has a later time, its event one that is later still, and both become visible when it commits.
     """
     if at is None:
         return rows.last(), events
-    done = events.filter(occurred_at__lte=at).order_by("-number")
+    until = at if at.microsecond else at + _SECOND
+    begun = CommandRecord.objects.filter(
+        command_id=OuterRef("history_command_id"),
+        attempt=OuterRef("history_attempt"),
+        received_at__lte=until,
+    )
+    done = events.filter(occurred_at__lte=until).order_by("-number")
     last_command = done.values_list("command_id", flat=True).first()
-    row = rows.filter(Q(history_date__lte=at) | Q(history_command_id=last_command)).last()
-    last_change = row.history_command_id if row else None
-    return row, events.filter(Q(occurred_at__lte=at) | Q(command_id=last_change))
+    soon = Q(history_date__lte=until + _LONGEST) & Q(Exists(begun))
+    row = rows.filter(Q(history_date__lte=until) | Q(history_command_id=last_command) | soon).last()
+    if row is None:
+        return None, events.none()
+    before = Q(occurred_at__lte=max(until, row.history_date))
+    return row, events.filter(before | Q(command_id=row.history_command_id))
 
 
 def _values(columns: dict[str, Any], row: Any, folded: Folded, current: Any) -> Iterator[Value]:

@@ -1,7 +1,7 @@
 """The page of a subject: its timeline, and its state at a point in time."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeAlias
 from uuid import UUID
@@ -12,8 +12,9 @@ from audit.actors.actors import Actor
 from audit.log.commands import ChangeOutsideCommand
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, EventRecord, Status
-from audit.pages.changes import Revision, history_of, revisions
+from audit.pages.changes import Revision
 from audit.pages.lines import Line, arrange, full_lines, in_order, window
+from audit.pages.timelines import histories
 from audit.pages.timelines.point_in_time import state
 from audit.subjects.names import find, labels
 from audit.subjects.types import label_of
@@ -54,12 +55,13 @@ def timeline(
     instance = find(subject, actor=actor)
     about = of_cases_about(subject, actor=actor, before=before)
     records, older = window(about, before=before, size=LINES)
-    if instance is None and not records:
+    known = {subject: instance} if instance else {}
+    seen = known.keys() or histories.deleted([subject], actor=actor)
+    if not seen and not records:
         return None
     start = records[-1].received_at if older else None
     page = _Page(records, older, before, start, end=_received_at(before) if before else None)
-    revised = _revisions(page, instance) if instance else []
-    known = {subject: instance} if instance else {}
+    revised = _revisions(page, seen)
     entries = _entries(page, revised, about=subject, known=known, actor=actor)
     return {
         "subject": subject,
@@ -69,7 +71,7 @@ def timeline(
         "older": older,
         "is_cut": len(revised) == MOST_REVISIONS,
         "most": MOST_REVISIONS,
-        "moment": state(subject, instance, at=at) if instance else None,
+        "moment": state(subject, instance, at=at) if seen else None,
     }
 
 
@@ -137,17 +139,14 @@ def _parts_of_direct_changes(page: _Page) -> dict[UUID | None, UUID]:
     }
 
 
-def _revisions(page: _Page, instance: Model) -> list[Revision]:
-    rows = history_of(type(instance))
-    if rows is None:
-        return []
-    rows = rows.filter(**{type(instance)._meta.pk.attname: instance.pk})
+def _revisions(page: _Page, seen: Collection[Subject]) -> list[Revision]:
+    wanted = Q()
     if page.start:
-        rows = rows.filter(history_date__gte=page.start - _SLACK)
+        wanted &= Q(history_date__gte=page.start - _SLACK)
     if page.end:
-        rows = rows.filter(history_date__lt=page.end + _SLACK)
-    newest = rows.order_by("-history_date", "-history_id")[:MOST_REVISIONS]
-    return revisions(list(newest)[::-1])
+        wanted &= Q(history_date__lt=page.end + _SLACK)
+    found = histories.revisions_of(seen, wanted=wanted, most=MOST_REVISIONS)
+    return [revision for _, revision in found][-MOST_REVISIONS:]
 
 
 def _unlogged(

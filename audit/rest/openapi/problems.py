@@ -54,7 +54,9 @@ def problems(
         documentation, view=view, is_read=is_read, has_body=has_body, names_one=names_one
     ):
         # Without a context, the handler does not log unexpected errors.
-        context = {"kwargs": kwargs} if isinstance(error, exceptions.CommandError) else {}
+        context = (
+            {"kwargs": kwargs, "view": view} if isinstance(error, exceptions.CommandError) else {}
+        )
         answer = handler(error, context)
         answers.setdefault((answer.status_code, answer.data["code"]), answer)
     by_status: dict[int, list[Response]] = {}

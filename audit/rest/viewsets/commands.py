@@ -6,7 +6,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
 
 from django.db import Error
-from django.http import Http404
 from rest_framework import serializers, status
 from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.response import Response
@@ -125,7 +124,7 @@ class CommandViewSet(ActorViewSet):
                 unknown.command_id = outcome.command_id
                 raise unknown from error
 
-    def refuse(self, error: Refused | Http404) -> Response:
+    def refuse(self, error: Refused) -> Response:
         """Return what a dry run shows of an error found before the command; raise it otherwise."""
         if self._is_dry_run():
             return self._would_be_refused(error)
@@ -157,9 +156,8 @@ class CommandViewSet(ActorViewSet):
             return dry_runs.required_approval(outcome)
         return self.represent(outcome)
 
-    def _would_be_refused(self, error: Refused | Http404) -> Response:
-        if isinstance(error, Refused):
-            error.command_id = None
+    def _would_be_refused(self, error: Refused) -> Response:
+        error.command_id = None
         # As in a real call, which may raise it.
         problem = self.handle_exception(error).data
         return dry_runs.response(dry_runs.Prospect.REFUSAL, problem=problem)

@@ -29,7 +29,13 @@ from audit.rest.listing import (
     page,
 )
 from audit.rest.openapi.operations import documented
-from audit.rest.parameters import ActorField, EventTypeField, MessageTypeField, SubjectField
+from audit.rest.parameters import (
+    ActorField,
+    EventTypeField,
+    IdField,
+    MessageTypeField,
+    SubjectField,
+)
 from audit.rest.times import TimeField
 from audit.rest.viewsets.actors import ActorViewSet
 from audit.rest.viewsets.commands import RETRY_AFTER_SECONDS
@@ -49,7 +55,7 @@ class CommandListQuery(ListQuery):
     type = MessageTypeField(required=False)
     subject = SubjectField(required=False)
     actor = ActorField(required=False)
-    correlation_id = serializers.UUIDField(required=False)
+    correlation_id = IdField(required=False)
     channel = serializers.CharField(required=False, max_length=50)
     received_after = TimeField(required=False)
     received_before = TimeField(required=False)
@@ -63,8 +69,8 @@ class EventListQuery(ListQuery):
 
     type = EventTypeField(required=False)
     subject = SubjectField(required=False)
-    command_id = serializers.UUIDField(required=False)
-    correlation_id = serializers.UUIDField(required=False)
+    command_id = IdField(required=False)
+    correlation_id = IdField(required=False)
     occurred_after = TimeField(required=False)
     occurred_before = TimeField(required=False)
 
@@ -150,7 +156,7 @@ class CommandLogViewSet(ActorViewSet):
     def _attempts(self, command_id: UUID) -> Sequence[CommandRecord]:
         records = list(CommandRecord.objects.filter(command_id=command_id).order_by("attempt"))
         if not records or not visibility.may_read(self.actor, records[0]):
-            message = f"There is no command {command_id}."
+            message = "There is no command with this id."
             raise NotFound(message)
         return records
 

@@ -17,6 +17,7 @@ from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Forbidden
 from audit.models.records import CommandRecord
 from audit.outside import outside_command
+from tests.boards.models import Board, Card
 from tests.conftest import completed, member
 from tests.tampering import tamper
 
@@ -213,7 +214,12 @@ def test_a_change_recorded_as_direct_is_marked_as_well(first_key, make):
     _, _, file = make(f"subject/api-key/{first_key.id}")
 
     changes = json.loads(file)["case_file"]["changes"]
-    assert [each["is_direct"] for each in changes] == [False, True]
+    kinds = [(each["kind"], each["is_direct"]) for each in changes]
+    assert kinds == [
+        ("row added", False),
+        ("API key secret added", False),
+        ("row changed", True),
+    ]
 
 
 def test_a_row_added_directly_has_a_case_file_without_attempts(first_key, make, verify):
@@ -230,6 +236,24 @@ def test_a_row_added_directly_has_a_case_file_without_attempts(first_key, make, 
     assert [(each["kind"], each["is_direct"]) for each in content["changes"]] == [
         ("row added", True)
     ]
+    assert "Genuine" in verify(file, page)
+
+
+def test_the_parts_of_a_subject_and_a_deleted_subject_are_in_case_files(acme, make, verify):
+    board = Board(id=uuid7(), tenant=str(acme.pk), name="first")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('audit.command_id', %s, true)", [str(uuid7())])
+        board.save()
+        Card.objects.create(id=uuid7(), board=board, text="a card")
+        Board.objects.filter(pk=board.pk).delete()
+
+    page, _, file = make(f"subject/board/{board.pk}")
+
+    content = json.loads(file)["case_file"]
+    assert content["attempts"] == []
+    kinds = ["row added", "card added", "card removed", "row removed"]
+    assert [each["kind"] for each in content["changes"]] == kinds
+    assert {each["subject"] for each in content["changes"]} == {f"board:{board.pk}"}
     assert "Genuine" in verify(file, page)
 
 

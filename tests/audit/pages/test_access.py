@@ -44,7 +44,7 @@ def test_the_log_has_the_newest_attempts_of_ones_tenants_first(disabled_twice, g
 
 
 def test_the_log_tells_nothing_of_what_others_keys_are_called(globex_key, dana, act, read):
-    with pytest.raises(Exception, match="There is no api-key"):
+    with pytest.raises(Exception, match="There is no API key with this id"):
         act(dana, DisableApiKey(api_key_id=globex_key.id))
 
     for url in ("/audit/", story_of(globex_key.id)):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import uuid
+from urllib.parse import quote
 
 import pytest
 from django.urls import get_resolver
@@ -30,6 +31,23 @@ def test_an_id_may_be_in_capitals(client, caller, first_key):
     assert (shown.status_code, shown.json()["id"]) == (200, str(first_key.id))
     assert (disabled.status_code, disabled.json()["url"]) == (200, f"{KEYS}/{first_key.id}")
     assert command.json()["url"] == f"/api/v2/commands/{command_id.lower()}"
+
+
+@pytest.mark.parametrize("form", ["{0.hex}", "{{{0}}}", "urn:uuid:{0}", " {0}"])
+def test_an_id_has_its_hyphens_and_nothing_else(client, caller, acme, first_key, form):
+    written = quote(form.format(first_key.id))
+    customer_id = form.format(acme.pk)
+
+    in_path = call(client, "GET", f"{KEYS}/{written}", key=caller)
+    in_lists = [
+        call(client, "GET", f"/api/v2/{each}{written}", key=caller)
+        for each in ("events?command_id=", "commands?correlation_id=", "events?subject=api-key:")
+    ]
+    in_body = call(client, "POST", KEYS, {"name": "x", "customer_id": customer_id}, key=caller)
+
+    assert in_path.status_code == 404
+    assert [each.status_code for each in (*in_lists, in_body)] == [400] * 4
+    assert in_body.json()["errors"][0]["pointer"] == "/customer_id"
 
 
 def test_a_compressed_body_is_refused_with_the_accepted_coding(client, caller):

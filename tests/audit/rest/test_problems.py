@@ -75,6 +75,7 @@ def test_the_index_lists_every_code_for_anybody():
     page = answer.content.decode()
     assert answer.status_code == 200
     assert all(f'href="{path}"' in page for path in (problems.path_of(k.code) for k in OURS))
+    assert all(kind.__doc__.strip().splitlines()[0] in unescape(page) for kind in OURS)
     assert "script-src 'self'" in answer["Content-Security-Policy"]
     assert "<style" not in page
     assert not re.search(r"<script(?![^>]*\bsrc=)", page)

@@ -6,11 +6,13 @@ import pytest
 from django.contrib.auth.models import Permission
 from django.core.management import call_command
 from django.db import connection, transaction
+from django.db.models import F
 
 from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey, ApiKeySecret
 from audit.bus.dispatch import dispatch
 from audit.management.commands import audit_drift
+from audit.models.records import StreamHead
 from audit.outside import outside_command
 from audit.tracking import drift
 from tests.conftest import create_key
@@ -90,6 +92,44 @@ def test_it_finds_changes_without_a_logged_command(first_key):
     }
 
 
+def test_it_finds_changed_and_deleted_parts_without_a_logged_command(first_key):
+    with transaction.atomic():
+        name_a_command()
+        ApiKeySecret.objects.all().delete()
+
+    assert differences() == {("unlogged", f"api-key:{first_key.id}", ())}
+
+
+def test_it_finds_parts_that_are_gone_without_history(first_key, owner):
+    with without_triggers(owner, "apikeys_apikeysecret"):
+        owner.execute("DELETE FROM apikeys_apikeysecret")
+        owner.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+    assert differences() == {("row", f"api-key:{first_key.id}", ())}
+
+
+@pytest.mark.parametrize("is_followed", [False, True])
+def test_it_finds_a_number_that_was_moved_by_hand(
+    first_key, dana, acme, is_followed, everything, browser
+):
+    other = create_key(dana, acme, name="other")
+    unlogged(other.id)
+    with transaction.atomic():
+        name_a_command()
+        StreamHead.objects.filter(subject_id=str(first_key.id)).update(number=F("number") + 1)
+    if is_followed:
+        dispatch(DisableApiKey(api_key_id=first_key.id))
+
+    found = {each for each in differences() if each[0] == "number"}
+    out, _ = run()
+
+    assert found == {("number", f"api-key:{first_key.id}", ())}
+    sentence = f"api-key:{first_key.id}: its number is not that of its events and changes."
+    assert sentence in out
+    content = section(browser(everything).get(URL).content.decode())
+    assert "number was moved without an event or a change" in content
+
+
 def test_pages_are_compared_one_after_another(first_key, dana, acme, monkeypatch):
     monkeypatch.setattr(drift, "PAGE", 2)
     for name in ("a", "b", "c", "d"):
@@ -143,8 +183,12 @@ def test_a_reader_of_some_customers_never_reads_an_unconditional_none(
     assert str(other.id) not in content
 
 
+def name_a_command():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('audit.command_id', gen_random_uuid()::text, true)")
+
+
 def unlogged(key_id):
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('audit.command_id', gen_random_uuid()::text, true)")
+        name_a_command()
         ApiKey.objects.filter(pk=key_id).update(name="unlogged")

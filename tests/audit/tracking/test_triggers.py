@@ -1,10 +1,12 @@
 """The database writes history for every way of changing a row, and nothing else can write it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from uuid import uuid4
 
 import pytest
-from django.db import DataError, Error, connection, transaction
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DataError, Error, connection, connections, transaction
 
 from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey, ApiKeySecret
@@ -12,9 +14,10 @@ from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
+from audit.management.commands import migrate
 from audit.models.records import CommandRecord, EventRecord, StreamHead
 from audit.outside import outside_command
-from audit.tracking.triggers import function_name
+from audit.tracking.triggers import check_filled, function_name
 from tests.boards.models import Board, Card, Label
 from tests.books import assert_balanced
 from tests.conftest import actor, approved, completed, held
@@ -248,6 +251,51 @@ def test_a_lagging_function_fails_until_it_is_generated_again(first, owner, orde
             "SELECT extra FROM boards_historicalboard ORDER BY history_id DESC LIMIT 1"
         ).fetchone()
     assert extra == ("kept",)
+
+
+@contextmanager
+def migrating():
+    """Yield a function that executes a statement as a migration without a transaction does."""
+
+    def execute(statement):
+        owner = connections["owner"]
+        if owner.connection is None:
+            owner.connect()
+        with owner.execute_wrapper(migrate._execute), owner.schema_editor(atomic=False) as editor:
+            editor.execute(statement)
+
+    # In a thread of its own: pytest-django forbids this one the owner's connection.
+    with ThreadPoolExecutor(1) as thread:
+        yield lambda statement: thread.submit(execute, statement).result()
+        thread.submit(connections.close_all).result()
+
+
+def test_a_migration_without_a_transaction_lets_writes_go_on(first, owner):
+    def write(name):
+        with outside_command("Meanwhile"):
+            sql("""UPDATE boards_board SET "Board name" = %s""", name)
+
+    with altered(owner, back=[ADD, ADD_TO_HISTORY, *DROP]), migrating() as execute:
+        for statement in (ADD, ADD_TO_HISTORY, *DROP, ADD_TO_HISTORY, ADD):
+            execute(statement)
+            write(statement)
+        with outside_command("Afterwards"):
+            sql("UPDATE boards_board SET extra = 'kept'")
+        kept = owner.execute("SELECT extra FROM boards_historicalboard ORDER BY history_id DESC")
+        assert kept.fetchone() == ("kept",)
+        for statement in DROP[::-1]:
+            execute(statement)
+
+    assert len(changes(Board.history)) == 8
+
+
+def test_a_history_with_a_column_that_nothing_fills_is_reported(owner):
+    with (
+        altered(owner, ADD_TO_HISTORY, back=DROP[1:]),
+        owner.cursor() as cursor,
+        pytest.raises(ImproperlyConfigured, match="historicalboard cannot be filled"),
+    ):
+        check_filled(cursor)
 
 
 @pytest.mark.parametrize("is_warm", [False, True])

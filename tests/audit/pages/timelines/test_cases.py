@@ -43,11 +43,21 @@ def step(kind="command", *, at, took=timedelta(milliseconds=5), **fields):
 
 
 def test_one_of_a_kind_is_counted_in_the_singular(first_key, read):
+    dispatch(DisableApiKey(api_key_id=first_key.id))
+    record = CommandRecord.objects.get(message_type="apikeys.disable")
+
+    content = read(f"/audit/cases/{record.correlation_id}")
+
+    assert "1 attempt, 1 event, 1 history row." in content
+
+
+def test_a_case_has_the_changes_of_the_parts_of_its_subjects(first_key, read):
     created = CommandRecord.objects.get(message_type="apikeys.create")
 
     content = read(f"/audit/cases/{created.correlation_id}")
 
-    assert "1 attempt, 1 event, 1 history row." in content
+    assert "1 attempt, 1 event, 2 history rows." in content
+    assert (1, "History: api-key API key secret added") in steps(content)
 
 
 def test_a_case_is_a_tree_from_the_request_to_the_history(disabled, read):
@@ -194,7 +204,8 @@ def test_a_case_costs_the_same_however_long_it_is(first_key, dana, context_of, i
 
     pages = [queries(client, f"/audit/cases/{each.command_id}") for each in (few, many)]
 
-    assert pages == [11, 11]
+    # Two of them for the tables with parts of keys.
+    assert pages == [13, 13]
 
 
 def test_the_axis_is_to_scale_within_a_burst_and_breaks_in_a_wait():

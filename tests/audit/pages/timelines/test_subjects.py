@@ -16,7 +16,7 @@ from apikeys.commands import (
     RotateApiKey,
     UpdateApiKey,
 )
-from apikeys.models import ApiKey
+from apikeys.models import ApiKey, ApiKeySecret
 from apikeys.models.refusals import NothingToPickUp
 from approvals.decisions.commands import Approve, Deny
 from approvals.models.refusals import OwnRequest
@@ -24,10 +24,12 @@ from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
 from audit.pages.timelines import point_in_time, subjects
 from tests.audit.reading import headlines, queries, story_of
-from tests.conftest import create_key
+from tests.boards.models import Board, Card
+from tests.conftest import create_key, member
 from tests.tampering import without_triggers
 
 DISAGREE = "Its events, history and row do not match."
+REASONS = ("Rotation", "By hand")
 SPRING = datetime(2027, 3, 20, tzinfo=UTC)
 
 
@@ -37,12 +39,24 @@ def value(content, field):
     return [re.sub(r"<[^>]+>", "", cell).strip() for cell in row.split("</td>")[:2]]
 
 
+@pytest.fixture
+def gus_reader(globex):
+    """An auditor of another customer."""
+    return member("gustava", globex, permissions=("view_commandrecord",))
+
+
+def name_no_command():
+    """Allow writes for the rest of the transaction, under the id of no command."""
+    with connection.cursor() as cursor:
+        made_up = str(uuid7())
+        cursor.execute("SELECT set_config('audit.command_id', %s, true)", [made_up])
+    return made_up
+
+
 def change_by_hand(key_id, **fields):
     """Change a key under a command id, but by no command."""
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            made_up = str(uuid7())
-            cursor.execute("SELECT set_config('audit.command_id', %s, true)", [made_up])
+        made_up = name_no_command()
         ApiKey.objects.filter(pk=key_id).update(**fields)
     return made_up
 
@@ -117,6 +131,48 @@ def test_a_timeline_includes_direct_database_changes(first_key, read):
     assert headlines(content)[1:] == ["Changed directly"]
     assert "Renamed, ticket OPS-9" in content
     assert '<span class="field">name</span> <del>first</del> → <ins>renamed</ins>' in content
+
+
+def test_a_timeline_includes_the_changes_of_its_parts(first_key, act, dana, read):
+    secret = ApiKeySecret.objects.get()
+    with transaction.atomic():
+        name_no_command()
+        ApiKeySecret.objects.update(digest=b"0" * 32)
+    act(dana, RotateApiKey(api_key_id=first_key.id, overlap_seconds=60), reason="Rotation")
+    with outside_command("By hand"):
+        ApiKeySecret.objects.filter(pk=secret.pk).delete()
+
+    content = read(story_of(first_key.id))
+
+    name = f"API key secret {secret.pk}"
+    rotated, by_hand = (content.split(reason)[1].split("</ul>")[0] for reason in REASONS)
+    assert f"{name}: not after</span> <del>—</del> →" in rotated
+    assert rotated.count("added: created at ") == 1
+    assert f"{name}</span> <del>created at " in by_hand
+    assert "<ins>removed</ins>" in by_hand
+    unlogged = content.split("Unlogged change: API key secret changed")[1].split("</article>")[0]
+    assert "<ins>changed in a field that its history leaves out</ins>" in unlogged
+    assert DISAGREE not in content
+
+
+def test_a_deleted_subject_keeps_its_history(acme, read, browser, gus_reader):
+    board = Board(id=uuid7(), tenant=str(acme.pk), name="first")
+    with outside_command("Made"):
+        board.save()
+        Card.objects.create(id=uuid7(), board=board, text="a card")
+    made = CommandRecord.objects.latest("position").received_at
+    with outside_command("Removed"):
+        Board.objects.filter(pk=board.pk).delete()
+
+    content = read(f"/audit/subjects/board/{board.pk}")
+
+    assert headlines(content) == ["Changed directly", "Changed directly"]
+    assert "added: text a card" in content
+    assert "<del>text a card</del> → <ins>removed</ins>" in content
+    assert "According to its history, it no longer exists." in content
+    past = read(f"/audit/subjects/board/{board.pk}", {"at": made.isoformat()})
+    assert value(past, "name") == ["first", "same"]
+    assert browser(gus_reader).get(f"/audit/subjects/board/{board.pk}").status_code == 404
 
 
 def test_a_timeline_has_pages_and_each_change_once(disabled, dana, act, read, monkeypatch):
@@ -294,6 +350,16 @@ def test_a_moment_amid_a_command_is_no_disagreement(first_key, act, dana, read):
         assert DISAGREE not in content
 
 
+def test_the_time_that_a_timeline_shows_includes_the_changes_of_the_command(first_key, read):
+    record = CommandRecord.objects.get(message_type="apikeys.create")
+    assert record.received_at < ApiKey.history.get().history_date
+
+    for at in (record.received_at, record.received_at.replace(microsecond=0)):
+        content = read(story_of(first_key.id), {"at": at.isoformat()})
+        assert value(content, "name") == ["first", "same"]
+        assert DISAGREE not in content
+
+
 def test_before_its_first_event_a_subject_did_not_exist(first_key, read):
     before = ApiKey.objects.get().created_at - timedelta(hours=1)
 
@@ -373,7 +439,8 @@ def test_a_timeline_takes_the_same_queries_at_any_length(first_key, act, dana, i
     for command in (EnableApiKey, DisableApiKey, EnableApiKey):
         act(dana, command(api_key_id=first_key.id))
 
-    assert queries(client, url) == few == 15
+    # Two of them for the tables with parts of keys.
+    assert queries(client, url) == few == 17
 
 
 @pytest.mark.parametrize("number", [1e16, 1e22, 1e23, -1.7e300, 5e-324, 2**63 - 1])
