@@ -1,5 +1,6 @@
 """The URLs of the log and of approvals, to be included once, at any path."""
 
+from django.db import transaction
 from django.urls import include, path
 
 import audit.urls
@@ -22,6 +23,10 @@ files = [
         name="case-file",
     ),
 ]
+
+# As in audit.urls.
+for _url in (*portal, *files):
+    _url.callback = transaction.non_atomic_requests(_url.callback)
 
 urlpatterns = [
     *audit.urls.urlpatterns,

@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.apps import apps
-from django.conf import settings
 from django.contrib.auth import get_permission_codename
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's
 from django.db import connections
@@ -24,20 +23,6 @@ from audit.tracking.protection import (
     is_migrated,
     missing_triggers,
 )
-
-
-@register()
-def check_transactions(**_: Any) -> list[CheckMessage]:
-    """Check that no request runs in a transaction: a dispatch opens its own."""
-    return [
-        Error(
-            f"ATOMIC_REQUESTS is on for {alias!r}: the record of a refused command would be lost.",
-            hint="Turn it off: the bus opens the transaction.",
-            id="audit.E001",
-        )
-        for alias, database in settings.DATABASES.items()
-        if database.get("ATOMIC_REQUESTS")
-    ]
 
 
 @register()

@@ -2,6 +2,7 @@
 
 from urllib.parse import unquote
 
+from django.db import transaction
 from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 from django.views.generic import RedirectView
@@ -76,6 +77,10 @@ errors = [
     path("errors", error_pages.index, name="errors"),
     path("errors/<slug:name>", error_pages.error, name="error"),
 ]
+
+# ATOMIC_REQUESTS leaves all of them alone: the bus opens the transaction.
+for _url in (*pages, *errors):
+    _url.callback = transaction.non_atomic_requests(_url.callback)
 
 urlpatterns = [
     path("log/", include(pages)),

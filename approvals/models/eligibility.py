@@ -111,6 +111,7 @@ def _check_may_vote(can_sign_in: bool, may_view: bool, sees_tenant: bool) -> Non
         raise refusals.OtherTenant
 
 
+@cache
 def can_sign_in() -> Q:
     """Match users who can sign in."""
     return Q(is_active=True, password__regex=_USABLE, **{users.staff_field(): True})

@@ -1,6 +1,7 @@
 """The project's user model: its manager, and the names of its tables and columns in SQL.
 
-It may be any model with Django's PermissionsMixin and an integer primary key.
+It may be any model with Django's PermissionsMixin and an integer primary key. It is the same for as
+long as a process runs.
 """
 
 from functools import cache
@@ -32,16 +33,19 @@ class UserTables(NamedTuple):
     group_permissions: str
 
 
+@cache
 def manager() -> UserManager[User]:
     """Return the manager of users, of whichever model they are."""
     return get_user_model()._default_manager
 
 
+@cache
 def name_field() -> str:
     """Return the name of the field by which users sign in."""
     return str(get_user_model().USERNAME_FIELD)
 
 
+@cache
 def email_field() -> str | None:
     """Return the name of the field with the e-mail address; None if there is none."""
     return field_or_none(get_user_model().get_email_field_name())
@@ -66,6 +70,7 @@ def shown() -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, (pk, name_field(), email_field(), *flags))))
 
 
+@cache
 def staff_field() -> str:
     """Return the name of the field without which a user cannot sign in to the admin."""
     return field_or_none("is_staff") or "is_active"

@@ -1,7 +1,6 @@
 """Admin base classes: read-only lists and forms, and histories, confined to tenants."""
 
 from collections.abc import Callable
-from copy import copy
 from functools import cache
 from typing import Any, ClassVar
 
@@ -11,17 +10,11 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets, unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
-from django.db.models import (
-    BinaryField,
-    CharField,
-    DateTimeField,
-    DurationField,
-    Model,
-    QuerySet,
-    TextField,
-)
+from django.db import models, transaction
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import URLPattern
 from django.utils.decorators import method_decorator
 from django.utils.text import capfirst
 from django.views.decorators.http import require_safe
@@ -37,21 +30,7 @@ from audit.pages.labels import shown_in
 from audit.pages.linked_rows import LinkedRows, commands_url
 from audit.pages.local_times import local_time
 
-
-class RelatedFilter(admin.RelatedOnlyFieldListFilter):
-    """A filter by a related row, applied even if the list offers only one choice."""
-
-    def has_output(self) -> bool:
-        return True
-
-
-class ChoicesFilter(admin.ChoicesFieldListFilter):
-    """A filter by the choices of a field, with the labels that pages show."""
-
-    def __init__(self, field: Any, *args: Any, **options: Any) -> None:
-        super().__init__(field, *args, **options)
-        self.field = copy(field)
-        self.field.choices = [(value, shown_in(field, value)) for value, _ in field.flatchoices]
+_IN_WORDS = (models.DateTimeField, models.DurationField, models.CharField, models.TextField)
 
 
 def _shown_fields(model: type[Model], names: Any) -> list[Any]:
@@ -59,7 +38,7 @@ def _shown_fields(model: type[Model], names: Any) -> list[Any]:
     replaced = {
         each.name: each
         for each in model._meta.fields
-        if isinstance(each, DateTimeField | DurationField | CharField | TextField) or each.choices
+        if isinstance(each, _IN_WORDS) or each.choices
     }
     return [_column(replaced[name]) if name in replaced else name for name in names]
 
@@ -71,7 +50,7 @@ def _column(field: Any) -> Callable[[Any], str | None]:
     @admin.display(description=str(field.verbose_name), ordering=field.name)
     def column(row: Any) -> str | None:
         value = getattr(row, field.attname)
-        if isinstance(field, DateTimeField):
+        if isinstance(field, models.DateTimeField):
             return local_time(value) if value else None
         return None if value in (None, "") else shown_in(field, value)
 
@@ -93,6 +72,14 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     empty_value_display = "—"
     list_per_page = 50
     show_full_result_count = False
+
+    @property
+    def urls(self) -> list[URLPattern]:
+        """The URLs, which ATOMIC_REQUESTS leaves alone: the bus opens the transaction."""
+        urls: list[URLPattern] = super().urls
+        for url in urls:
+            url.callback = transaction.non_atomic_requests(url.callback)
+        return urls
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave out the rows of other tenants."""
@@ -189,7 +176,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return [
             field.name
             for field in self.opts.fields
-            if not isinstance(field, BinaryField) and field.name not in hidden
+            if not isinstance(field, models.BinaryField) and field.name not in hidden
         ]
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
@@ -213,8 +200,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+    has_delete_permission = has_change_permission
 
 
 class ReadOnlyInline(admin.TabularInline):
@@ -250,8 +236,6 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
     object_history_template = "audit/history.html"
     object_history_form_template = "audit/version.html"
     object_history_list_template = "audit/history_list.html"
-    # Not by the setting, which is the project's, for its own histories.
-    enforce_history_permissions = True
 
     def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Add the commands that wait for approval, and links to the auditors' pages."""
@@ -313,9 +297,6 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
     ) -> None:
         """Compare each version with the one before it, also the last one on the page."""
         versions.describe(historical_records.object_list, actor=actor_of_request(request))
-
-    def revert_disabled(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return True
 
     def has_view_history_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         """Return True if the user may see the row: its history says no more than the row did."""

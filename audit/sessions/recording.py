@@ -1,8 +1,10 @@
 """Records of signing in and out, made when Django signals them."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db import transaction
 from django.dispatch import receiver
 from django.http import HttpRequest
 
@@ -34,7 +36,8 @@ def record_sign_out(request: HttpRequest, user: Any, **_: Any) -> None:
 def record_failure(
     credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any
 ) -> None:
-    record_failed(request, credentials.get("username", ""))
+    name = credentials.get("username") or credentials.get(users.name_field(), "")
+    record_failed(request, name)
 
 
 def record_failed(
@@ -59,4 +62,6 @@ def _record(command: Command, request: HttpRequest | None, user: Any) -> None:
     # Django's test client signs in without a request.
     if request is not None and request.method is not None:
         actor = actor_for_user(user) if user else SYSTEM
-        dispatch(command, context=context_of(request, channel=CHANNEL, actor=actor))
+        context = context_of(request, channel=CHANNEL, actor=actor)
+        # After the transaction of the request, if the project has one: the bus opens its own.
+        transaction.on_commit(partial(dispatch, command, context=context))

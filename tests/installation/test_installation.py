@@ -82,6 +82,7 @@ def project(wheel, database, tmp_path):
         "PASSWORD": database.password,
         "HOST": database.host,
         "PORT": database.port,
+        "ATOMIC_REQUESTS": True,
     }
     append(
         tmp_path / "shop" / "settings.py",
