@@ -1,11 +1,19 @@
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 from django.db.models.signals import post_migrate
 
 from audit import discovery
 from audit.installation.settings import countersign
+
+if find_spec("psycopg") is None:
+    raise ImproperlyConfigured(
+        "Countersign needs psycopg 3, and only another driver is installed. Run: "
+        'pip install "psycopg[binary]"'
+    )
 
 
 class AuditConfig(AppConfig):

@@ -4,7 +4,9 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from django.apps import apps
+from django.conf import settings
 from django.contrib.auth import get_permission_codename
+from django.contrib.auth.models import Permission
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's
 from django.db import connections
 from django.db.models import Model
@@ -95,6 +97,25 @@ def check_permissions(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register(Tags.database)
+def check_permission_rows(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check that each required permission has a row, without which nobody can have it."""
+    if not is_checked(databases) or not is_migrated():
+        return []
+    rows = Permission.objects.values_list("content_type__app_label", "codename")
+    existing = {".".join(row) for row in rows} | set(_of_the_system())
+    return [
+        Warning(
+            f"{each.message_type} requires {each.required_permission!r}, which no row grants: "
+            "nobody can have it.",
+            hint="Run manage.py migrate: it creates the permissions that models declare.",
+            id="countersign.W003",
+        )
+        for each in handling.command_classes()
+        if _is_well_formed(each.required_permission) and each.required_permission not in existing
+    ]
+
+
 @register()
 def check_locks(**_: Any) -> list[CheckMessage]:
     """Check that handlers lock rows of the model that is the subject of their command."""
@@ -144,8 +165,28 @@ def check_indexes(databases: Sequence[str] | None = None, **_: Any) -> list[Chec
 @register(Tags.database, deploy=True)
 def check_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that the serving role neither owns the records nor could bypass their protection."""
-    if not is_checked(databases):
+    if not is_checked(databases) or _has_one_role():
         return []
+    hint = "Serve with another role: DATABASE_URL for it, MIGRATION_DATABASE_URL for the owner."
+    message = "The serving role could rewrite the audit log: it is a superuser or owns the records."
+    return [Error(message, hint=hint, id="audit.E006")] if _is_too_powerful() else []
+
+
+@register(Tags.database)
+def check_one_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """List what does not hold while one role does everything."""
+    if not is_checked(databases) or not _has_one_role() or not _is_too_powerful():
+        return []
+    message = f"The database role that serves owns the tables. Nothing prevents it from: {_COULD}."
+    return [Warning(message, hint=_TWO_ROLES, id="countersign.W002")]
+
+
+def _has_one_role() -> bool:
+    """Return True if no alias has another role, one that owns the tables."""
+    return len({each.get("USER", "") for each in settings.DATABASES.values()}) == 1
+
+
+def _is_too_powerful() -> bool:
     with connections["default"].cursor() as cursor:
         cursor.execute(
             "SELECT rolsuper OR rolbypassrls OR rolcreaterole OR EXISTS (SELECT FROM pg_class"
@@ -153,15 +194,13 @@ def check_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMe
             " FROM pg_roles WHERE rolname = current_user"
         )
         (is_too_powerful,) = cursor.fetchone()
-    hint = "Serve with another role: DATABASE_URL for it, MIGRATION_DATABASE_URL for the owner."
-    message = "The serving role could rewrite the audit log: it is a superuser or owns the records."
-    return [Error(message, hint=hint, id="audit.E006")] if is_too_powerful else []
+    return bool(is_too_powerful)
 
 
 @register(Tags.database, deploy=True)
 def check_rights(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that no table can take the place of the log's, and that the log can be written."""
-    if not is_checked(databases):
+    if not is_checked(databases) or _has_one_role():
         return []
     with connections["default"].cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(each.condition for each in _UNSAFE)}")
@@ -226,6 +265,12 @@ _UNSAFE = (
         "ALTER ROLE … RESET search_path; ALTER ROLE … RESET default_transaction_read_only.",
     ),
 )
+_COULD = (
+    "dropping the triggers, changing or deleting records and history rows, changing tracked tables "
+    "outside commands, inventing positions and numbers, putting temporary tables in the place of "
+    "those of the log"
+)
+_TWO_ROLES = "Let another role own the tables: docs/adopt.md, “One database role, or two”."
 _MIGRATE = "Run manage.py migrate: it attaches the triggers."
 _REBUILD = "Run manage.py migrate: it rebuilds the index, or drops it before it builds it again."
 
@@ -234,9 +279,13 @@ def _is_well_formed(permission: str | None) -> bool:
     return permission is not None and permission.count(".") == 1
 
 
-def _declared_permissions() -> Iterator[str]:
+def _of_the_system() -> Iterator[str]:
     for app in apps.get_app_configs():
         yield from (f"{app.label}.{each}" for each in getattr(app, "system_permissions", ()))
+
+
+def _declared_permissions() -> Iterator[str]:
+    yield from _of_the_system()
     for model in apps.get_models():
         options = model._meta
         builtin = (get_permission_codename(each, options) for each in options.default_permissions)

@@ -4,7 +4,7 @@ from functools import partial
 from typing import Any
 
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
-from django.db import transaction
+from django.db import connection, transaction
 from django.dispatch import receiver
 from django.http import HttpRequest
 
@@ -63,5 +63,8 @@ def _record(command: Command, request: HttpRequest | None, user: Any) -> None:
     if request is not None and request.method is not None:
         actor = actor_for_user(user) if user else SYSTEM
         context = context_of(request, channel=CHANNEL, actor=actor)
-        # After the transaction of the request, if the project has one: the bus opens its own.
-        transaction.on_commit(partial(dispatch, command, context=context))
+        # The bus opens a transaction of its own.
+        if connection.in_atomic_block:
+            transaction.on_commit(partial(dispatch, command, context=context))
+        else:
+            dispatch(command, context=context)

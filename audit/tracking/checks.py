@@ -5,7 +5,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections, router
 
 from audit.tracking.history import history_model, tracked_models, written_models
 from audit.tracking.protection import is_checked, is_migrated, writes_directly
@@ -14,7 +14,12 @@ from audit.tracking.protection import is_checked, is_migrated, writes_directly
 @register()
 def check_history(**_: Any) -> list[CheckMessage]:
     """Check that the database writes the history of each tracked model and of its links."""
-    return [*_written_by_application(), *_links_without_history(), *_of_several_tables()]
+    return [
+        *_written_by_application(),
+        *_links_without_history(),
+        *_of_several_tables(),
+        *_on_another_alias(),
+    ]
 
 
 @register(Tags.database, deploy=True)
@@ -60,4 +65,15 @@ def _of_several_tables() -> Iterator[CheckMessage]:
                 f"{model._meta.label} has columns in the table of its parent.",
                 hint="Use a one-to-one field instead of multi-table inheritance.",
                 id="audit.E017",
+            )
+
+
+def _on_another_alias() -> Iterator[CheckMessage]:
+    for model in written_models():
+        alias = router.db_for_write(model)
+        if alias != DEFAULT_DB_ALIAS:
+            yield Error(
+                f"{model._meta.label} is written to the database {alias!r}, not the one of the log.",
+                hint="A command commits its record and its changes together: do not track it.",
+                id="countersign.E005",
             )

@@ -88,7 +88,7 @@ def main(bootstrap):
     assert "Django administration" in index
     assert "Countersign" not in index
     for path in ("whoami", "commands", f"commands/{done.command_id}", "events", "policies"):
-        assert Client(SERVER_NAME="localhost").get(f"/countersign/api/{path}").status_code == 403
+        assert Client(SERVER_NAME="localhost").get(f"/countersign/api/{path}").status_code == 401
 
 
 main(sys.argv[1:])
