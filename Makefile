@@ -28,7 +28,7 @@ endef
 export NO_ENVIRONMENT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test edge wheel matrix soak mutants screenshots bench compare load check openapi lock format clean dev
+.PHONY: help run test sweep edge wheel matrix soak mutants screenshots bench compare load check openapi lock format clean dev
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,7 +39,10 @@ run: $(VENV)/installed ## Start everything on this machine: http://127.0.0.1:800
 test: dev ## Run the tests
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
-edge: dev ## Test servers, clusters and processes that tests start and kill, and sweep all pages
+sweep: dev ## Test every page, table and role with all kinds of input
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m sweep
+
+edge: dev ## Test servers, clusters and processes that tests start and kill
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m edge
 
 matrix: dev ## Test every page in each combination of color scheme, width and JavaScript

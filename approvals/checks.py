@@ -12,7 +12,7 @@ from approvals.policies import conditions, seals
 from approvals.policies.evaluation import governed_by, may_apply
 from approvals.requests import listing
 from audit.installation.settings import countersign
-from audit.messages.classes import Command, secret_fields
+from audit.messages.classes import Command
 from audit.messages.exceptions import Invalid
 from audit.tracking.protection import is_checked, is_migrated
 
@@ -54,7 +54,9 @@ def _policies() -> Iterator[CheckMessage]:
         governed = governed_by(policy.governs)
         if not governed:
             yield Error(f"The {policy} governs no command.", hint=_HINT, id=_UNKNOWN)
-        elif policy.effect == Effect.REQUIRE_APPROVAL and any(map(secret_fields, governed)):
+        elif policy.effect == Effect.REQUIRE_APPROVAL and any(
+            each.always_withheld() for each in governed
+        ):
             message = f"The {policy} governs a command with a secret, which cannot be held."
             yield Error(message, hint="Disable the policy.", id="approvals.E002")
         elif policy.condition:

@@ -2,6 +2,7 @@
 
 - ``templatetags``: the template tag and filter for times
 - ``pages``: the auditors' pages, and admin base classes
+- ``adoption``: views and admin pages of an existing project as commands
 - ``rest``: viewsets, errors, lists and the OpenAPI document for a REST API on the bus
 - ``sessions``: signing in with limits, its records, and how long a session lasts
 - ``tracking``: history rows, event folding and the database triggers
@@ -15,6 +16,6 @@
 - ``wire``: how statements are sent to PostgreSQL
 - ``installation``: installation in a project: the setting COUNTERSIGN
 
-A domain app imports from four modules: ``audit.domain``, ``audit.rest``, ``audit.pages`` and
-``audit.testing``.
+A domain app imports from five modules: ``audit.domain``, ``audit.rest``, ``audit.pages``,
+``audit.adoption`` and ``audit.testing``.
 """

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
+from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
 from audit import discovery
@@ -33,3 +34,6 @@ class AuditConfig(AppConfig):
         discovery.import_declarations()
         protection: Any = import_module("audit.tracking.protection")
         post_migrate.connect(protection.protect_migrated, sender=self)
+        guards: Any = import_module("audit.tracking.guards")
+        if guards.reports():
+            connection_created.connect(guards.note_sources)

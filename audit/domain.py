@@ -39,6 +39,7 @@ from audit.messages.values import codec
 from audit.models.json import ObjectField
 from audit.models.lean import LeanManager, LeanModel
 from audit.models.queries import PreparedQuery
+from audit.models.sequences import from_sequence
 from audit.outside import outside_command
 from audit.subjects.likeness import SimilarName, check_confirmed, finds_similar
 from audit.subjects.streams import stream_number_sql

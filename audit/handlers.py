@@ -1,6 +1,5 @@
 """The handlers of the log's own commands."""
 
-from audit.actors.actors import actor_for_user
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
 from audit.installation import users
@@ -64,7 +63,7 @@ def sign_out(command: sessions.SignOut, context: Context) -> None:
 
 @handles(sessions.ChangePassword)
 def change_password(command: sessions.ChangePassword, context: Context) -> None:
-    user = users.manager().select_for_update().get(pk=command.user_id)
+    user = users.manager().get(pk=command.user_id)
     user.set_password(command.password)
     user.save(update_fields=["password"])
     context.emit(sessions.PasswordChanged(user_id=command.user_id, username=context.actor.label))
@@ -82,12 +81,8 @@ def record_failed_password_change(
 
 @handles(sessions.RecordFailedSignIn)
 def record_failed_sign_in(command: sessions.RecordFailedSignIn, context: Context) -> None:
-    user = users.manager().filter(pk=command.user_id).first()
-    if user:
-        # So that the auditors of the account's customer see it.
-        context.tenant = actor_for_user(user).home_tenant()
     event = sessions.SignInThrottled if command.is_throttled else sessions.SignInFailed
-    context.emit(event(user_id=command.user_id, username=user.get_username() if user else ""))
+    context.emit(event(user_id=command.user_id, username=command.username))
 
 
 @precondition(

@@ -38,7 +38,7 @@ def outside_command(reason: str, *, using: str = DEFAULT_DB_ALIAS) -> Iterator[N
         store.stamp_directly(context, using=using)
         with running(context):
             yield
-        _record(context, since, using=using)
+        _record(context, direct_changes.grown(since, using=using), using=using)
 
 
 def _record(context: Context, since: direct_changes.Since, *, using: str) -> None:

@@ -1,11 +1,11 @@
-"""The settings of the tests: the product's, and two more apps."""
+"""The settings of the tests: the product's, and three more apps."""
 
 import os
 
 from config.settings import *  # noqa: F403
 from config.settings import DATABASES, INSTALLED_APPS, MIDDLEWARE
 
-INSTALLED_APPS = [*INSTALLED_APPS, "tests.notes", "tests.boards"]
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.notes", "tests.boards", "tests.articles"]
 # Every API response in a test must conform to the OpenAPI document.
 MIDDLEWARE = ["tests.conformance.holds_to_the_document", *MIDDLEWARE]
 ROOT_URLCONF = "tests.urls"

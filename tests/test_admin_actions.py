@@ -35,6 +35,7 @@ def test_the_lists_of_people_and_requests_have_actions():
     assert sum(bool(actions) for _, actions in (each.values for each in LISTS)) == 2
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize(("model", "actions"), LISTS)
 def test_malformed_actions_are_refused(model, actions, client, disabling_needs_two):
     page = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"

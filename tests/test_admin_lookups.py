@@ -22,11 +22,7 @@ from audit.pages.admin import ReadOnlyAdmin
 from tests.conftest import PASSWORD, held, member
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
-# Of the sweeps that take seconds for each model, `make test` has that of accounts.
-SWEPT = [
-    pytest.param(model, id=model._meta.label, marks=() if model is User else pytest.mark.edge)
-    for model in MODELS
-]
+of_every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
 LOOKUPS = ("", "__exact", "__startswith", "__iregex", "__gt", "__isnull", "__year", "__in", "__0")
 LEVELS = 3
 # The parameters of each list's filters: nothing else filters.
@@ -111,7 +107,8 @@ def shown(client: Client, url: str) -> list[str]:
     return re.findall(r'href="(/admin/[^"]+/change/)', answer.content.decode())
 
 
-@pytest.mark.parametrize("model", SWEPT)
+@pytest.mark.sweep
+@of_every_model
 def test_no_field_of_any_model_is_a_lookup_unless_it_is_declared(model, rows, client):
     url, everything = list_of(model), shown(client, list_of(model))
     declared = DECLARED.get(model._meta.label, ())
@@ -129,7 +126,8 @@ def test_every_admin_class_refuses_lookups():
         assert isinstance(model_admin, ReadOnlyAdmin), model
 
 
-@pytest.mark.parametrize("model", SWEPT)
+@pytest.mark.sweep
+@of_every_model
 def test_no_value_of_a_parameter_is_a_server_error(model, rows, client):
     for name in (*PARAMETERS, *DECLARED.get(model._meta.label, ())):
         for value in HOSTILE:
@@ -137,7 +135,7 @@ def test_no_value_of_a_parameter_is_a_server_error(model, rows, client):
             assert answer.status_code in (200, 400), (name, value, answer.status_code)
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
+@of_every_model
 def test_malformed_and_undeclared_parameters_are_bad_requests(model, rows, client):
     statuses = {query: client.get(f"{list_of(model)}&{query}").status_code for query in MALFORMED}
 
@@ -179,7 +177,8 @@ def test_a_date_hierarchy_declares_its_lookups_and_no_others(rows, client, monke
     assert set(statuses.values()) == {400}, statuses
 
 
-@pytest.mark.parametrize("model", SWEPT)
+@pytest.mark.sweep
+@of_every_model
 def test_an_id_that_is_invalid_is_not_found(model, rows, client):
     url = list_of(model).partition("?")[0]
 

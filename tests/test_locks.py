@@ -6,6 +6,7 @@ does not: so a command that waits here locks the row before it decides anything.
 
 from contextlib import contextmanager
 from functools import partial
+from io import StringIO
 
 import pytest
 from django.core.management import call_command
@@ -27,14 +28,18 @@ from approvals.decisions.commands import (
     TakeBack,
     Withdraw,
 )
+from approvals.decisions.superseding import BeingDecided
 from approvals.models import ApprovalRequest, Policy
 from approvals.people.commands import AddToGroup, RenameGroup, SetAccountStatus
 from approvals.policies.bootstrap import AlreadyOwned, Bootstrap
 from approvals.policies.commands import DisablePolicy, EditPolicy
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
-from audit.messages.outcomes import Completed
-from tests.conftest import approved, held, member, policy
+from audit.messages.outcomes import Completed, Postponed
+from audit.models.records import CommandRecord
+from tests.approvals.asking import switch_off
+from tests.conftest import approved, completed, held, member, policy
+from tests.probes import to
 from tests.tampering import let_time_pass
 from tests.threads import Crowd, until
 
@@ -158,6 +163,32 @@ def test_a_change_of_a_policy_waits_for_it(
     assert Policy.objects.get(pk=made.pk).is_enabled is (command_class is EditPolicy)
 
 
+def test_a_restoration_of_a_policy_waits_for_it(owner, security, ann, bob):
+    made = policy("apikeys.rotate", group=security, quorum=1)
+    command = partial(call_command, "approvals_seal", restore=made.pk, reason="For a test")
+
+    result_after_waiting(owner, "approvals_policy", made.pk, partial(command, stdout=StringIO()))
+
+    assert CommandRecord.objects.get(reason="For a test").status == "succeeded"
+
+
+def test_a_stale_request_that_is_being_decided_is_not_superseded(
+    owner, first_key, security, ann, bob, dana, context_of
+):
+    policy("apikeys.rotate", group=security, quorum=2)
+    command = RotateApiKey(api_key_id=first_key.id, overlap_seconds=0)
+    ask = partial(dispatch, command, context=context_of(dana, reason="Leaked"))
+    old = held(command, context=context_of(dana, reason="Leaked"))
+    completed(to(switch_off, first_key.id))
+
+    with row_held(owner, "approvals_approvalrequest", old.pk), pytest.raises(BeingDecided):
+        ask()
+    assert ApprovalRequest.objects.get().state == "pending"
+
+    assert isinstance(ask(), Postponed)
+    assert ApprovalRequest.objects.get(pk=old.pk).state == "superseded"
+
+
 def test_a_change_of_a_person_waits_for_their_row(owner, dana, manager, context_of):
     command = SetAccountStatus(user_id=dana.pk, is_active=False)
 
@@ -203,6 +234,25 @@ def test_a_vote_that_may_count_again_waits_for_its_request(
     )
 
     assert isinstance(result, Completed)
+
+
+def test_what_completed_a_request_is_not_locked_while_its_release_waits_for_a_vote(
+    owner, waiting, ann, bob, globex
+):
+    approved(waiting, ann)
+    command = AddMember(customer_id=globex.pk, user_id=ann.pk)
+
+    with Crowd(1) as crowd:
+        # As a vote does: first the request, then the rows that its execution changes.
+        with row_held(owner, "approvals_approvalrequest", waiting.pk):
+            completing = crowd.start(partial(dispatch, command))
+            until(lambda: owner.execute(BLOCKS_SOMEONE).fetchone()[0])
+            for table, pk in (("auth_user", ann.pk), ("apikeys_customer", globex.pk)):
+                owner.execute(f"SELECT FROM {table} WHERE id = %s FOR UPDATE", [pk])
+        outcome = completing.result(60)
+
+    assert isinstance(outcome, Completed)
+    assert CommandRecord.objects.get(command_id=outcome.command_id).retries == 0
 
 
 def test_expiry_skips_a_request_that_is_being_decided(owner, waiting):

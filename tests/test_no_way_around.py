@@ -48,8 +48,10 @@ def snapshot():
 
 
 def each_of(*roles, in_test):
-    """Return roles as parameters. Each takes seconds: all but some are left to `make edge`."""
-    return [pytest.param(role, marks=() if role in in_test else pytest.mark.edge) for role in roles]
+    """Return roles as parameters. Each takes seconds: all but some are left to `make sweep`."""
+    return [
+        pytest.param(role, marks=() if role in in_test else pytest.mark.sweep) for role in roles
+    ]
 
 
 @pytest.fixture

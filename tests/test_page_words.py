@@ -72,6 +72,7 @@ def read(place, client):
     return response.content.decode()
 
 
+@pytest.mark.sweep
 def test_every_page_calls_what_waits_waiting(played, clients):
     pages = {place.name: texts(read(place, clients[place.who])) for place in PLACES}
 

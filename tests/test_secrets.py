@@ -64,6 +64,7 @@ def test_no_answer_but_the_first_and_no_log_line_shows_one(aftermath):
         assert needle not in logged
 
 
+@pytest.mark.sweep
 def test_no_page_shows_one(aftermath, iris, browser):
     secrets, _, _ = aftermath
     digests = [bytes(each.digest).hex() for each in ApiKeySecret.objects.all()]

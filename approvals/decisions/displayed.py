@@ -44,7 +44,8 @@ def check(
     if decision.expected_effect in ("", effect):
         return
     meanwhile = _meanwhile(request, after=decision.number) or [_UNEXPLAINED]
-    raise _changed(decision, f"{effects.in_words(effect)}.", meanwhile=meanwhile)
+    words = f"Your {_DECISIONS[type(decision)]} would now {effects.in_words(effect)}."
+    raise _changed(words, meanwhile=meanwhile)
 
 
 def check_execution(
@@ -58,22 +59,15 @@ def check_execution(
         case Completed():
             check(decision, effects.EXECUTES, request=request)
         case ReplayRefused(error=error) if decision.expected_effect == effects.EXECUTES:
-            words = f"{effects.in_words(effects.REFUSED)}: {error.message}"
-            meanwhile = _meanwhile(request, after=decision.number)
-            raise _changed(decision, words, meanwhile=meanwhile)
+            words = f"The execution would now be refused: {error.message}"
+            raise _changed(words, meanwhile=_meanwhile(request, after=decision.number))
         case _:
             return
 
 
-def _changed(decision: commands.Decision, words: str, *, meanwhile: list[str]) -> EffectChanged:
+def _changed(words: str, *, meanwhile: list[str]) -> EffectChanged:
     """Return the refusal of a decision that would now do something else."""
-    name = _DECISIONS[type(decision)]
-    sentences = [
-        *meanwhile,
-        f"Your {name} would now {words}",
-        "Nothing was decided.",
-    ]
-    return EffectChanged(" ".join(sentences))
+    return EffectChanged(" ".join([*meanwhile, words, "Nothing was decided."]))
 
 
 def _meanwhile(request: ApprovalRequest, *, after: int | None) -> list[str]:

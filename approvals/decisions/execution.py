@@ -1,12 +1,12 @@
 """Execution of approved commands, and the end of their requests."""
 
 from collections.abc import Mapping
-from contextvars import ContextVar
 from copy import copy
 from typing import TypeAlias
 from uuid import UUID
 
 import structlog
+from django.db import transaction
 from django.utils import timezone
 
 from approvals.decisions import notifications
@@ -30,14 +30,12 @@ from audit.messages.outcomes import (
     ReplayRefused,
 )
 from audit.models.records import CommandRecord
+from audit.subjects.types import decides_visibility
 
 logger = structlog.get_logger(__name__)
 
 #: For each rule of a request, by its id, the people whose approvals meet it.
 Approvers: TypeAlias = Mapping[str, list[int]]
-
-# Requests whose commands are being executed here: their rows are still pending.
-_being_released: ContextVar[frozenset[UUID]] = ContextVar("being_released", default=frozenset())
 
 # Errors that may not occur on another attempt.
 _TRANSIENT = (
@@ -66,14 +64,16 @@ def check_accessible(request: ApprovalRequest, *, actor: Actor) -> None:
     :raises ObjectDoesNotExist: if the actor may not see it, as if there were no such request.
     :raises RequestAltered: if the row is not as its last command left it; an error is logged.
     """
-    if not _may_see(request, actor):
+    if not may_see(request, actor):
         raise ApprovalRequest.DoesNotExist
     if not request.is_intact:
         logger.error("approval request altered", approval_request_id=str(request.pk))
         raise RequestAltered
 
 
-def _may_see(request: ApprovalRequest, actor: Actor) -> bool:
+@decides_visibility("approval-request")
+def may_see(request: ApprovalRequest, actor: Actor) -> bool:
+    """Return True if the actor may see a request, or made it."""
     if actor.person_id and actor.person_id == request.requester_person:
         return True
     # For voters, so that a vote costs no other query.
@@ -143,17 +143,13 @@ def release(
 def _replayed(
     request: ApprovalRequest, held_command: Command, held: CommandRecord, check: ReplayCheck
 ) -> ReplayOutcome:
-    token = _being_released.set(_being_released.get() | {request.pk})
-    try:
-        return replay(
-            held_command,
-            held=held,
-            expected_number=request.subject_number,
-            accepts=lambda number: staleness.is_current(request, number=number),
-            check=check,
-        )
-    finally:
-        _being_released.reset(token)
+    return replay(
+        held_command,
+        held=held,
+        expected_number=request.subject_number,
+        accepts=lambda number: staleness.is_current(request, number=number),
+        check=check,
+    )
 
 
 def release_again(
@@ -171,18 +167,28 @@ def release_again(
 
 
 def release_completed(command: Command, context: Context) -> None:
-    """Release the requests that a command completed, as the system, in its transaction.
+    """Release the requests that a command completed, as the system, once it is committed.
 
-    The outcome of a held command does not change that of this command.
+    Before the commit, this would wait for a vote on such a request, which may wait for this
+    command. If the server stops in between, the periodic job releases them.
     """
-    for request in statuses.completed_by(command, besides=_being_released.get()):
-        release_alone(request.pk, channel=context.channel)
+    channel, cause = context.channel, context.command_id
+
+    def release_each() -> None:
+        for request_id in statuses.completed_by(command):
+            release_alone(request_id, channel=channel, cause=cause)
+
+    transaction.on_commit(release_each, robust=True)
 
 
-def release_alone(request_id: UUID, *, channel: str) -> bool:
-    """Release a request by a command of the system; return False if that is refused or fails."""
+def release_alone(request_id: UUID, *, channel: str, cause: UUID | None = None) -> bool:
+    """Release a request by a command of the system; return False if that is refused or fails.
+
+    ``cause`` is the command that completed it.
+    """
+    context = Context(channel=channel, causation_id=cause)
     try:
-        dispatch(ReleaseRequest(approval_request_id=request_id), context=Context(channel=channel))
+        dispatch(ReleaseRequest(approval_request_id=request_id), context=context)
     except exceptions.CommandError:
         # It is recorded, and has no effect on what completed the request.
         return False

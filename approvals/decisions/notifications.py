@@ -16,9 +16,9 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils.module_loading import import_string
 
-from approvals.models import ApprovalRequest
+from approvals.models import ApprovalRequest, Policy
 from approvals.models.states import CHANGES_REQUESTED, RequestStatus
-from approvals.requests.approvers import eligible_people
+from approvals.requests.approvers import added_by, eligible_people
 from approvals.requests.presentation import sentence_of
 from approvals.requests.statuses import pick_ups_of, statuses_of
 from audit.actors.actors import SYSTEM, Actor
@@ -96,6 +96,12 @@ def announce_request(request: ApprovalRequest) -> None:
         _on_commit(lambda: _notify(request, happened=_ASKED, people=voters(request)))
 
 
+def announce_policy(policy: Policy) -> None:
+    """Notify the people whom an executed policy adds to waiting requests, after the commit."""
+    if _has_channel():
+        _on_commit(lambda: _ask_the_added(policy))
+
+
 def announce_change(request: ApprovalRequest) -> None:
     """Notify the requester of the new state of a request, after the commit."""
     if _has_channel():
@@ -149,6 +155,14 @@ def remaining_voters(request: ApprovalRequest) -> list[AbstractUser]:
     """Return the people who can vote on a request now and have no current vote."""
     voted = request.current_voters
     return [person for person in voters(request) if person.pk not in voted]
+
+
+def _ask_the_added(policy: Policy) -> None:
+    for request, people in added_by(policy):
+        if people:
+            added = users.manager().filter(pk__in=people).order_by("pk")
+            outcome = f"A {policy} now requires approvals of a group that you belong to."
+            _notify(request, happened=_ASKED, people=added, outcome=outcome)
 
 
 def _other_approvers(request: ApprovalRequest, *, author: Actor) -> list[AbstractUser]:

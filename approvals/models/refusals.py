@@ -177,7 +177,7 @@ class NotTheRequester(Forbidden):
 
 
 class SeenAnother(PreconditionFailed):
-    """This is not the content that you saw: open it again, then decide."""
+    """The content of this request is not what you saw: read it again, then decide."""
 
     title = "Wrong digest"
     remedy = "Read the request again, and send its current digest if you still agree."

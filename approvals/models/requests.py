@@ -41,6 +41,7 @@ class ApprovalRequest(Requirements, SealedRow):
     ``subject_values`` are those of the subject at the time of the request; None if it did not
     exist. ``execute_by`` None means no limit. ``outcome_code`` is the kind of refusal or failure.
     ``voters`` are the people with a current vote, for lists; None in rows of earlier versions.
+    ``pick_up_by`` is the deadline for picking up the created secret, once its status was read.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -70,6 +71,8 @@ class ApprovalRequest(Requirements, SealedRow):
     outcome_code = models.CharField(max_length=20, blank=True)
     is_retriable = models.BooleanField(default=False)
     voters = ArrayField(models.IntegerField(), null=True, default=list)
+
+    pick_up_by: datetime | None = None
 
     objects: ClassVar[RequestManager[Self]] = RequestManager()
     history = HistoricalRecords(

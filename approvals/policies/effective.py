@@ -62,6 +62,16 @@ def check_not_forbidden(request: ApprovalRequest) -> None:
         raise request.barrier
 
 
+def is_required_since(policy: Policy, request: ApprovalRequest) -> bool:
+    """Return True if this version of a policy applies to a request that was made before it."""
+    version = (str(policy.pk), policy.version)
+    today, stored = (
+        {(each["id"], each.get("version")) for each in requirements["policies"]}
+        for requirements in (request.required, request.requirements)
+    )
+    return version in today - stored
+
+
 def people_required(requirements: Mapping[str, Any]) -> Counter[int]:
     """Return the number of people required from each group: a person fills one rule only."""
     counted: Counter[int] = Counter()

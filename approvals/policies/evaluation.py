@@ -21,7 +21,7 @@ from audit.bus.handling import asked_at_opening, command_classes, describes_poli
 from audit.installation.settings import countersign
 from audit.messages import catalog
 from audit.messages.characters import quoted
-from audit.messages.classes import Command, secret_fields
+from audit.messages.classes import Command
 from audit.messages.exceptions import Forbidden
 
 logger = structlog.get_logger(__name__)
@@ -31,7 +31,7 @@ _TIME_LIMITS = ("approve_within_s", "execute_within_s")
 
 
 class CannotBeHeld(Forbidden):
-    """A policy governs this command, but it has a secret, which may not be stored."""
+    """A policy governs this command, but it has a secret or a file, which is not stored."""
 
     remedy = "Ask the policy owners to exclude this command from the policy."
 
@@ -188,10 +188,10 @@ def check_can_be_held(
 ) -> None:
     """Check that a command can be held and then approved.
 
-    :raises CannotBeHeld: if the command has secret fields.
+    :raises CannotBeHeld: if the command has values that may not be stored.
     :raises Unsatisfiable: if the approvers of today cannot meet the requirements.
     """
-    if secret_fields(type(command)):
+    if command.withheld_names():
         raise CannotBeHeld
     members = Members([rule["group_id"] for rule in requirements["rules"]], tenants=[tenant])
     # Those who are too new yet may approve later.

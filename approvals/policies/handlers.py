@@ -16,7 +16,7 @@ from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
 from audit.installation import users
 from audit.messages.characters import actor_name, quoted
-from audit.messages.classes import Command, secret_fields
+from audit.messages.classes import Command
 from audit.messages.exceptions import FieldError, Invalid
 
 _LONGEST = timedelta(days=99_999)
@@ -134,9 +134,9 @@ def _check_durations(command: commands.PolicyDraft) -> None:
 
 
 def _check_can_be_held(governed: Sequence[type[Command]]) -> None:
-    secretive = [each.message_type for each in governed if secret_fields(each)]
+    secretive = [each.message_type for each in governed if each.always_withheld()]
     if secretive:
-        message = f"must not hold {', '.join(secretive)}, which has a secret"
+        message = f"must not hold {', '.join(secretive)}, which has a secret or a file"
         raise Invalid(errors=[FieldError("governs", "secret", message)])
 
 

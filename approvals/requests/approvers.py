@@ -6,8 +6,8 @@ from uuid import UUID
 
 from django.db.models import prefetch_related_objects
 
-from approvals.models import ApprovalRequest, Decision, State, Vote
-from approvals.models.states import CHANGES_REQUESTED
+from approvals.models import ApprovalRequest, Decision, Policy, State, Vote
+from approvals.models.states import CHANGES_REQUESTED, in_state
 from approvals.policies import effective, evaluation
 from approvals.policies import slots as matching
 from approvals.policies.slots import Slots
@@ -17,6 +17,8 @@ from audit.messages.characters import actor_name, quoted
 from audit.pages.safe_text import many_lines
 
 _MOST_NAMES = 12
+# Each of them sends e-mails.
+_MOST_ADDED_TO = 100
 _DID: dict[str, str] = {
     Decision.APPROVE: "approved",
     Decision.DENY: "denied",
@@ -181,6 +183,26 @@ def eligible_people(request: ApprovalRequest) -> set[int]:
     """Return the people who may vote on a request now."""
     effective.read([request])
     return _people(evaluation.Electorate([request]).eligible(request))
+
+
+def added_by(policy: Policy) -> list[tuple[ApprovalRequest, set[int]]]:
+    """Return waiting requests with the people who may vote on them because of a policy of today.
+
+    Those are the most urgent requests, and the people whom this version of the policy adds.
+    """
+    classes = evaluation.governed_by(policy.governs)
+    names = [name for each in classes for name in (each.message_type, *each.aliases)]
+    governed = ApprovalRequest.objects.filter(in_state(State.PENDING), message_type__in=names)
+    urgent = governed.order_by("approve_by", "pk").prefetch_related("votes")[:_MOST_ADDED_TO]
+    requests = [each for each in urgent if each.present_state is State.PENDING]
+    effective.read(requests)
+    electorate = evaluation.Electorate(requests)
+    rules = {f"group:{group}" for group in policy.added_groups()}
+    return [
+        (each, _people(slot for slot in electorate.eligible(each) if slot.rule in rules))
+        for each in requests
+        if effective.is_required_since(policy, each)
+    ]
 
 
 def needing_vote(requests: Collection[ApprovalRequest], *, person_id: int) -> set[UUID]:

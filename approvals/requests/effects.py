@@ -11,7 +11,7 @@ TAKES_BACK = "takes_back_vote"
 OF_EXECUTION = (EXECUTES, REFUSED)
 _IN_WORDS = {
     EXECUTES: "execute it",
-    REFUSED: "be refused on execution",
+    REFUSED: "lead to a refused execution",
     ENDS: "end it",
     TAKES_BACK: "take back your vote",
 }
@@ -32,7 +32,8 @@ def of_execution(warnings: Collection[str]) -> str:
 
 def in_words(effect: str) -> str:
     """Return what a decision with this effect would do."""
-    return _IN_WORDS.get(effect) or f"leave {missing_after_it(effect)} more needed"
+    missing = missing_after_it(effect)
+    return _IN_WORDS.get(effect) or f"leave {missing} more approval{'s' * (missing > 1)} needed"
 
 
 def missing_after_it(effect: str) -> int:

@@ -111,6 +111,12 @@ class Presented:
         return f"{timeuntil(self.request.approve_by, self.now, depth=1)} left"
 
     @property
+    def pick_up_time_left(self) -> str:
+        """The time left to pick up the secret; empty if there is none to pick up."""
+        by = self.request.pick_up_by
+        return f"{timeuntil(by, self.now, depth=1)} left" if by else ""
+
+    @property
     def is_urgent(self) -> bool:
         """True if less than a day is left."""
         return (self.request.approve_by - self.now).days < 1

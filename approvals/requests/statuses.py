@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.db.models import Q, QuerySet, prefetch_related_objects
 from django.utils.module_loading import import_string
 
@@ -27,13 +28,16 @@ def statuses_of(
 ) -> dict[UUID, RequestStatus]:
     """Return the current status of each request, by a number of queries that does not grow.
 
-    If the eligible approvers are given, the effective requirements have been read.
+    If the eligible approvers are given, the effective requirements have been read. ``pick_up_by``
+    of a request is set to the deadline for picking up its secret, if there is one.
     """
     if electorate is None:
         prefetch_related_objects([*requests], "votes")
         effective.read(requests)
         electorate = evaluation.Electorate(requests)
     secrets = pick_ups_of(requests)
+    for each in requests:
+        _, each.pick_up_by = secrets.get(each.command_id, (None, None))
     return {each.pk: _status(each, electorate, secrets) for each in requests}
 
 
@@ -103,14 +107,15 @@ def _undecided(request: ApprovalRequest, electorate: evaluation.Electorate) -> R
     return RequestStatus.WAITING if is_reachable else RequestStatus.UNSATISFIABLE
 
 
-def completed_by(command: Command, *, besides: Collection[UUID]) -> list[ApprovalRequest]:
-    """Return the other requests that have enough approvals now that a command was executed, locked.
+def completed_by(command: Command) -> list[UUID]:
+    """Return the ids of the requests that have enough approvals since a command was committed.
 
-    A vote that is being cast meanwhile is either counted here, or counts the person itself.
+    A vote that is being cast meanwhile is waited for, and counted here.
     """
-    others = ApprovalRequest.objects.filter(in_state(State.PENDING)).exclude(pk__in=besides)
-    voted_on = others.filter(pk__in=_approvals(command).values("request")).order_by("pk")
-    return [each for each in voted_on.select_for_update() if _is_complete(each)]
+    pending = ApprovalRequest.objects.filter(in_state(State.PENDING))
+    voted_on = pending.filter(pk__in=_approvals(command).values("request")).order_by("pk")
+    with transaction.atomic():
+        return [each.pk for each in voted_on.select_for_update() if _is_complete(each)]
 
 
 def completed() -> list[UUID]:

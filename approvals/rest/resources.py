@@ -120,6 +120,9 @@ class ApprovalRequestInList(TypedDict):
     approve_by: Annotated[
         datetime, "The deadline for approval; in the year 9998 if the request has to be decided."
     ]
+    pick_up_by: Annotated[
+        datetime | None, "The deadline for picking up the secret; null if there is none to pick up."
+    ]
     requirements: list[RequirementResource]
     digest: Annotated[str, "Covers exactly the command that would be executed."]
 

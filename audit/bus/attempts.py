@@ -100,7 +100,8 @@ class Attempt:
         if context.expected_number == number:
             return
         if unmet := self._unmet(number):
-            raise self._not_found() if self._is_missing() else unmet
+            authorization.check(self.command, context.actor)
+            raise self._not_found() if self._is_hidden() else unmet
         context.expected_number = number
 
     def _unmet(self, number: int) -> exceptions.PreconditionFailed | None:
@@ -116,13 +117,17 @@ class Attempt:
         words = "The subject has changed since the request." if self.context.is_replay else ""
         return exceptions.PreconditionFailed(words)
 
-    def _is_missing(self) -> bool:
-        """Return True if there is no row for the subject, and the command does not create it."""
+    def _is_hidden(self) -> bool:
+        """Return True if the command does not create its subject, and the actor sees no row of it.
+
+        Otherwise an unmet condition would reveal that there is one.
+        """
         subject = self.subject
         found = types.subject_type(subject.type) if subject else None
         if not (subject and found) or self._is_created():
             return False
-        return found.load(subject.id) is None
+        row = found.load(subject.id)
+        return row is None or not types.is_visible(row, found, actor=self.context.actor)
 
     def _not_found(self) -> exceptions.NotFound:
         """Return the error for a subject that is missing, or that the actor may not see.
@@ -256,8 +261,12 @@ def _record(command_class: type[Command], context: Context, **outcome: Any) -> C
 
 
 def _fingerprint(message_type: str, supplied: dict[str, Any]) -> bytes:
-    content = json.dumps([message_type, supplied], sort_keys=True)
-    return hmac.digest(countersign().fingerprint_key, content.encode(), hashlib.sha256)
+    return keyed_digest(json.dumps([message_type, supplied], sort_keys=True).encode())
+
+
+def keyed_digest(content: bytes) -> bytes:
+    """Return HMAC-SHA256 over content that may be a secret."""
+    return hmac.digest(countersign().fingerprint_key, content, hashlib.sha256)
 
 
 def _internal_message(error: CommandError) -> str:

@@ -43,10 +43,10 @@ class Context:
     idempotency_key: str | None = None
     expected_number: int | None = None
     accepts: Callable[[int], bool] | None = field(default=None, repr=False)
+    causation_id: UUID | None = None
 
     command_id: UUID = field(init=False, default_factory=uuid7)
     correlation_id: UUID = field(init=False)
-    causation_id: UUID | None = field(init=False, default=None)
     attempt: int = field(init=False, default=1)
     subject: Subject | None = field(init=False, default=None)
     subject_number: int = field(init=False, default=0)

@@ -5,6 +5,7 @@ import re
 from datetime import UTC, datetime
 from functools import lru_cache
 
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
 from uuid_utils.compat import uuid7
 
@@ -106,7 +107,8 @@ def actor_of_request(request: HttpRequest) -> Actor:
     """Return the actor of the signed-in user, built once a request."""
     known: Actor | None = vars(request).get("_countersign_actor")
     if known is None:
-        known = actor_for_user(request.user)
+        # REST framework can be set up to have no user for anonymous callers.
+        known = actor_for_user(request.user or AnonymousUser())
         # Cached on the request, because an admin page needs it several times.
         vars(request)["_countersign_actor"] = known
     return known

@@ -155,6 +155,22 @@ class Command(Message):
         """Return the value of ``tenant_field``, or None if there is no such field."""
         return str(getattr(self, self.tenant_field)) if self.tenant_field else None
 
+    @classmethod
+    def always_withheld(cls) -> frozenset[str]:
+        """Return the names of values that every such command has and that may not be stored.
+
+        A policy must not hold such commands.
+        """
+        return secret_fields(cls)
+
+    def withheld_names(self) -> frozenset[str]:
+        """Return the names of the values that may not be stored: with one it cannot be held."""
+        return secret_fields(type(self))
+
+    def obstacle(self) -> str:
+        """Return why the command could not be executed now, whatever the data; else ""."""
+        return ""
+
     def proposed_values(self) -> dict[str, Any]:
         """Return the new values of the subject's columns, as far as the command has them."""
         secrets = secret_fields(type(self))

@@ -68,6 +68,13 @@ def status_words(status: str, *, is_waiting: bool) -> str:
             return status
 
 
+def attempted(label: str, status: str, *, is_waiting: bool) -> str:
+    """Return the label of a command with the status of an attempt at it."""
+    # "Approve: refused" would read as a vote against.
+    attempt = "attempt " if status == Status.REFUSED else ""
+    return f"{label}: {attempt}{status_words(status, is_waiting=is_waiting)}"
+
+
 def declare_choices(words: Mapping[str, str]) -> None:
     """Declare the labels of stored choices that pages do not show as they are stored."""
     _choices.update({str(value): label for value, label in words.items()})

@@ -17,7 +17,7 @@ from audit.messages.characters import actor_name
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, EventRecord, Record, Status
 from audit.pages.changes import Change
-from audit.pages.labels import fields, labeled, shown, span, status_words, words
+from audit.pages.labels import attempted, fields, labeled, shown, span, status_words, words
 from audit.subjects.names import found, labels_among
 from audit.wire.loaders import within_calendar
 
@@ -112,6 +112,11 @@ class Line:
         return status_words(self.record.status, is_waiting=self.is_waiting)
 
     @property
+    def attempted_words(self) -> str:
+        """The label of the command's type with the attempt's status."""
+        return attempted(self.command_words, self.record.status, is_waiting=self.is_waiting)
+
+    @property
     def is_cancelled(self) -> bool:
         """True if the command was ended before execution, so that its actor did nothing then."""
         return self.record.status == Status.CANCELLED
@@ -131,7 +136,7 @@ class Line:
         if self.record.status == Status.SUCCEEDED and self.facts:
             first, *rest = dict.fromkeys(fact.words for fact in self.facts)
             return ", ".join([first, *(each[:1].lower() + each[1:] for each in rest)])
-        return f"{self.command_words}: {self.status_words}"
+        return self.attempted_words
 
     @property
     def cause_words(self) -> str:

@@ -2,7 +2,10 @@
 
 from typing import Annotated, TypedDict
 
+from rest_framework.request import Request
+
 from audit.actors.actors import Actor
+from audit.entry.requests import actor_of_request
 
 
 class Caller(TypedDict):
@@ -15,6 +18,12 @@ class Caller(TypedDict):
     tenants: Annotated[list[str] | None, "Null means every tenant."]
     permissions: list[str]
     scopes: Annotated[list[str] | None, "The scopes of the key; null for users."]
+
+
+def actor_of(request: Request) -> Actor:
+    """Return the caller: the credential of the request, or the signed-in user."""
+    auth = request.auth
+    return auth if isinstance(auth, Actor) else actor_of_request(request._request)
 
 
 def caller(who: Actor) -> Caller:

@@ -54,7 +54,11 @@ class RecordFailedSignIn(_OnAccount):
 
     message_type = "people.record_failed_sign_in"
     required_permission = "audit.record_failed_sign_in"
+    # So that the auditors of the account's customer see it.
+    tenant_field = "tenant"
 
+    username: str = ""
+    tenant: str = ""
     is_throttled: bool = False
 
 

@@ -48,7 +48,12 @@ def record_failed(
     People sometimes type their password in its place.
     """
     user = users.manager().filter(**{users.name_field(): username}).first()
-    command = RecordFailedSignIn(user_id=user.pk if user else 0, is_throttled=is_throttled)
+    command = RecordFailedSignIn(
+        user_id=user.pk if user else 0,
+        username=user.get_username() if user else "",
+        tenant=actor_for_user(user).home_tenant() if user else "",
+        is_throttled=is_throttled,
+    )
     _record(command, request, None)
 
 

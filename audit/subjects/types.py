@@ -9,13 +9,15 @@ from django.db import models
 from django.db.models import Model, QuerySet
 from django.urls import NoReverseMatch, reverse
 
+from audit.actors.actors import Actor
 from audit.messages.characters import identifier, quoted
 from audit.messages.classes import Subject
-from audit.messages.declarations import declare
+from audit.messages.declarations import declare, declaring
 from audit.messages.exceptions import NotFound
 from audit.wire import rows
 
 _ModelClass = TypeVar("_ModelClass", bound=type[Model])
+_Function = TypeVar("_Function", bound=Callable[..., Any])
 _Row = TypeVar("_Row", bound=Model)
 # Python types of columns. All others have texts.
 _KINDS: tuple[tuple[type | tuple[type, ...], type], ...] = (
@@ -40,6 +42,12 @@ class SubjectType(NamedTuple):
     shown: tuple[str, ...] | None = None
     route: str | None = None
     names: tuple[str, ...] = ()
+
+    @property
+    def may_lack_tenant(self) -> bool:
+        """True if some of its rows belong to no tenant."""
+        field: Any = self.tenant_field and self.model._meta.get_field(self.tenant_field)
+        return not field or field.blank
 
     def load(self, identifier: str) -> Model | None:
         return rows.find(self.model, pk=identifier)
@@ -95,6 +103,7 @@ def label_without_row(reference: Subject) -> str:
 
 
 _subjects: dict[str, SubjectType] = {}
+_visibility: dict[str, Callable[[Any, Actor], bool]] = {}
 
 
 def subject(
@@ -118,6 +127,17 @@ def subject(
         return model
 
     return register
+
+
+def decides_visibility(name: str) -> Callable[[_Function], _Function]:
+    """Declare the function that returns True if an actor sees a row, besides by its tenant."""
+    return declaring(_visibility, name, what="visibility of")
+
+
+def is_visible(row: Model, found: SubjectType, *, actor: Actor) -> bool:
+    """Return True if an actor who sees the tenant of a row also sees the row itself."""
+    decide = _visibility.get(found.name)
+    return decide is None or decide(row, actor)
 
 
 def subject_type(name: str) -> SubjectType | None:

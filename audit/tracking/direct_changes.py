@@ -4,7 +4,7 @@ Each gets an event, with the values that have changed, so that its stream has no
 still follows from its events.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -33,9 +33,9 @@ _OWN = """
     ) AS before ON true
     WHERE history_id > {since} AND history_command_id = {command}"""
 _OF_PART = """
-    UNION ALL SELECT {whole}::text,
-        (SELECT {tenant} FROM {table} AS past WHERE {key} = part.{whole}),
-        false, history_id, 2, '{{}}'::jsonb
+    SELECT {whole}::text AS id,
+        (SELECT {tenant} FROM {table} AS past WHERE {key} = part.{whole}) AS tenant,
+        false AS is_deleted, history_id, 2 AS rank, '{{}}'::jsonb AS values
     FROM {history} AS part WHERE history_id > {since} AND history_command_id = {command}"""
 _CHANGED = """
     SELECT DISTINCT ON (id) {type} AS type, id, coalesce(tenant, '') AS tenant, is_deleted, values
@@ -64,6 +64,8 @@ _EMIT = """
             ON given.tenant = changed.tenant
     ORDER BY type, changed.id"""
 
+_UNION = SQL(" UNION ALL ")
+
 #: The newest history row of each table.
 Since = Mapping[str, int]
 
@@ -77,25 +79,32 @@ class Touched(NamedTuple):
 
 def newest_history(*, using: str) -> Since:
     """Return the newest history row of each table, to find those that follow."""
-    tables = [str(_history(model)._meta.db_table) for model in written_models()]
-    present = set(connections[using].introspection.table_names())
+    tables = {str(_history(model)._meta.db_table) for model in written_models()}
+    return _newest(tables.intersection(connections[using].introspection.table_names()), using=using)
+
+
+def grown(since: Since, *, using: str) -> Since:
+    """Return ``since`` without the tables that have had no history row since then."""
+    newest = _newest(since, using=using)
+    return {table: number for table, number in since.items() if newest[table] > number}
+
+
+def _newest(tables: Collection[str], *, using: str) -> dict[str, int]:
     reads = [
         SQL("SELECT {}, coalesce(max(history_id), 0) FROM {}").format(
             Literal(each), Identifier(each)
         )
         for each in tables
-        if each in present
     ]
-    return dict(_fetch(SQL(" UNION ALL ").join(reads), using=using)) if reads else {}
+    return dict(_fetch(_UNION.join(reads), using=using)) if reads else {}
 
 
 def touched(command_id: UUID, *, since: Since, using: str) -> list[Touched]:
     """Return the subjects that a command changed, by tenant."""
-    changed = SQL(" UNION ALL ").join(
-        SQL("({})").format(each) for each in _changed(command_id, since)
-    )
-    if not changed.as_string(None):
+    changes = [SQL("({})").format(each) for each in _changed(command_id, since)]
+    if not changes:
         return []
+    changed = _UNION.join(changes)
     summary = SQL(_SUMMARY).format(most=Literal(MOST_NAMED), changed=changed)
     found = _fetch(summary, using=using)
     return [Touched(tenant, tuple(subjects)) for tenant, subjects in found]
@@ -122,10 +131,10 @@ def emit(command_id: UUID, *, since: Since, by_tenant: Mapping[str, UUID], using
 def _changed(command_id: UUID, since: Since) -> Iterator[Composed]:
     """Yield a query for each type of subject: the subjects that the command changed."""
     for subject_type in types.subject_types():
-        history = history_model(subject_type.model)
-        if history and history._meta.db_table in since:
-            rows = SQL("").join(_rows(subject_type, command_id, since))
-            yield SQL(_CHANGED).format(type=Literal(subject_type.name), rows=rows)
+        if history_model(subject_type.model) and (
+            rows := list(_rows(subject_type, command_id, since))
+        ):
+            yield SQL(_CHANGED).format(type=Literal(subject_type.name), rows=_UNION.join(rows))
 
 
 def _rows(subject_type: SubjectType, command_id: UUID, since: Since) -> Iterator[Composed]:
@@ -135,15 +144,16 @@ def _rows(subject_type: SubjectType, command_id: UUID, since: Since) -> Iterator
         "tenant": _tenant(subject_type),
         "command": Literal(str(command_id)),
     }
-    own = _history(model)._meta
-    yield SQL(_OWN).format(
-        **facts,
-        earlier_key=Identifier("earlier", str(model._meta.pk.column)),
-        values=_values(subject_type, of="past"),
-        values_before=_values(subject_type, of="earlier"),
-        history=Identifier(own.db_table),
-        since=Literal(since[own.db_table]),
-    )
+    own = _history(model)._meta.db_table
+    if own in since:
+        yield SQL(_OWN).format(
+            **facts,
+            earlier_key=Identifier("earlier", str(model._meta.pk.column)),
+            values=_values(subject_type, of="past"),
+            values_before=_values(subject_type, of="earlier"),
+            history=Identifier(own),
+            since=Literal(since[own]),
+        )
     for part in parts_of(model):
         history = part.history._meta.db_table
         if history in since:

@@ -3,6 +3,7 @@
 The database writes the rows; see `audit.tracking.triggers`.
 """
 
+from functools import cache
 from typing import Any
 
 from django.apps import apps
@@ -108,17 +109,16 @@ def track_links(field: Any, *, part_of: str) -> None:
 def history_model(model: type[models.Model]) -> type[models.Model] | None:
     """Return the model of the history that the database writes, or None if there is none."""
     name = getattr(model._meta, "simple_history_manager_attribute", None)
-    history: Any = getattr(model, name).model if name else None
-    return history if history and issubclass(history, HistoryRow) else None
+    return _history_under(model, name) if name else None
+
+
+@cache
+def _history_under(model: type[models.Model], name: str) -> type[models.Model] | None:
+    # Each access makes a class for the manager: half a millisecond.
+    history: Any = getattr(model, name).model
+    return history if issubclass(history, HistoryRow) else None
 
 
 def written_models() -> list[type[models.Model]]:
     """Return the tracked models whose history the database writes."""
     return [each for each in apps.get_models(include_auto_created=True) if history_model(each)]
-
-
-def tracked_models(models_in_use: list[type[models.Model]]) -> list[type[models.Model]]:
-    """Return the models that only a command may change, also those with a history of their own."""
-    return [
-        model for model in models_in_use if hasattr(model._meta, "simple_history_manager_attribute")
-    ]

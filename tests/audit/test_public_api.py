@@ -54,6 +54,7 @@ PUBLIC = {
         "errors_told",
         "evolves",
         "finds_similar",
+        "from_sequence",
         "generated",
         "handles",
         "identifier",
@@ -126,6 +127,7 @@ PUBLIC = {
         "shown",
         "words",
     ],
+    "audit.adoption": ["CommandedAdmin", "CommandedView", "ViewCommand", "commanded"],
     "audit.testing": ["assert_recorded", "given"],
 }
 # Managers replace these.

@@ -110,7 +110,7 @@ def test_malformed_rows_are_tried_in_every_table():
     assert sorted([*OLDER, *OTHERS]) == sorted(insertable_tables())
 
 
-@pytest.mark.edge
+@pytest.mark.sweep
 @pytest.mark.parametrize("table", OLDER)
 def test_no_row_from_before_the_constraints_breaks_a_reader(
     table, rows, without_constraints, reading
@@ -118,7 +118,7 @@ def test_no_row_from_before_the_constraints_breaks_a_reader(
     assert_readable(table, rows, reading)
 
 
-@pytest.mark.edge
+@pytest.mark.sweep
 @pytest.mark.parametrize("table", OTHERS)
 def test_no_other_row_that_the_role_can_insert_breaks_a_reader(table, rows, reading):
     assert_readable(table, rows, reading)

@@ -45,9 +45,11 @@ def _problems(request: ApprovalRequest) -> Iterator[str]:
         return
     name = f"{request} of {actor_name(request.requester_label)} on {request.message_type}"
     try:
-        request.command()
+        obstacle = request.command().obstacle()
     except Unloadable as problem:
-        yield f"{name}: {problem.message}"
+        obstacle = problem.message
+    if obstacle:
+        yield f"{name}: {obstacle}"
     effective.read([request])
     if request.barrier is not None:
         yield f"{name}: {request.barrier.message}"

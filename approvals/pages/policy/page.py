@@ -29,6 +29,10 @@ def read(policy: Policy, *, actor: Actor) -> dict[str, Any]:
     newest = history.filter(id=policy.pk).order_by("-history_date", "-history_id")
     latest = list(newest[:_MOST_VERSIONS])
     versions.describe(latest, actor=actor)
+    for version in latest:
+        # Its own column has the number.
+        changes = version.revision.changes
+        version.changes = [change for change in changes if change.field != "version"]
     return {
         "policy": policy,
         "settings": settings_as_text(current, actor=actor).items(),

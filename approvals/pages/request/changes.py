@@ -22,6 +22,8 @@ from audit.subjects import types
 
 _LONGEST = 120
 _MOST_EVENTS = 100
+# By subject type: the number of a policy's version changes with any other value.
+_FOLLOWING = {"policy": "version"}
 
 
 class ChangedValue(NamedTuple):
@@ -62,7 +64,7 @@ def would_change(
     names = {row.name for row in rows}
     rest = [each for each in (compared.rows if compared else []) if each.name not in names]
     return Changes(
-        rows=rows,
+        rows=_without_following(rows, presented.request),
         others=[(each.name, each.now) for each in rest if not each.is_empty],
         note=tried.words if tried else "",
         is_known=tried is not None and not tried.is_unfinished,
@@ -81,7 +83,12 @@ def has_changed(presented: Presented) -> Changes:
     if not rows:
         rows = [] if presented.request.subject_type else _of_command(presented)
     told = ", ".join(words(each.message_type) for each in emitted)
+    rows = _without_following(rows, request)
     return Changes(rows, others, note=f"Executed: {told or 'no events'}.")
+
+
+def _without_following(rows: list[ChangedValue], request: ApprovalRequest) -> list[ChangedValue]:
+    return [row for row in rows if row.name != _FOLLOWING.get(request.subject_type)]
 
 
 def _merged(rows: list[ChangedValue], more: Iterable[ChangedValue]) -> list[ChangedValue]:

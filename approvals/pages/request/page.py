@@ -156,6 +156,8 @@ def _clocks(presented: Presented) -> list[Clock]:
         _approve_by(request, left, is_urgent=bool(left) and presented.is_urgent),
         _execute_by(request, now),
     ]
+    if by := request.pick_up_by:
+        clocks.append(Clock("pick up by", by, _distance(by, now), (by - now).days < 1))
     if request.decided_at:
         ago = f"{timesince(request.decided_at, now, depth=1)} ago"
         clocks.append(Clock("decided", request.decided_at, ago))

@@ -11,7 +11,7 @@ from approvals.pages.request.endings import why_cancelled
 from audit.log import standings
 from audit.messages.exceptions import RolledBack
 from audit.models.records import CommandRecord, Status
-from audit.pages.labels import status_words, words
+from audit.pages.labels import attempted, words
 from audit.pages.safe_text import many_lines, one_line
 
 _LONGEST = 160
@@ -123,7 +123,7 @@ def _label(
         return _DID.get(record.message_type, words(record.message_type))
     if record.status == Status.REFUSED and record.message_type in _VOTES:
         return f"{words(record.message_type)}: not counted"
-    return f"{words(record.message_type)}: {status_words(record.status, is_waiting=is_waiting)}"
+    return attempted(words(record.message_type), record.status, is_waiting=is_waiting)
 
 
 def _is_undone(record: CommandRecord) -> bool:

@@ -142,7 +142,7 @@ def _command(line: Line, changed: dict[int, list[Step]]) -> Step:
     return Step(
         kind="command",
         label=" · ".join([did, *by]),
-        words=f"{line.command_words}: {line.status_words}",
+        words=line.attempted_words,
         note=f"{actor_name(line.doer.actor_label)}, via {line.doer.channel}",
         at=line.at,
         # A cancelled command never ran: its record is a copy of the held one.

@@ -13,10 +13,9 @@ from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
 from audit.actors.actors import Actor
-from audit.entry.requests import actor_of_request
 from audit.messages.exceptions import CommandError, Invalid
 from audit.rest import exception_handlers
-from audit.rest.callers import Caller, caller
+from audit.rest.callers import Caller, actor_of, caller
 from audit.rest.listing import Parameters
 from audit.rest.negotiation import JSONNegotiation
 from audit.rest.openapi.operations import documented
@@ -54,8 +53,7 @@ class ActorViewSet(ViewSet):
     @property
     def actor(self) -> Actor:
         """The caller: the API key of the request, or the signed-in user."""
-        auth = self.request.auth
-        return auth if isinstance(auth, Actor) else actor_of_request(self.request._request)
+        return actor_of(self.request)
 
     def get_exception_handler(self) -> ExceptionHandler:
         """Return the handler that formats errors for this version."""

@@ -1,6 +1,5 @@
 """Viewsets for commands: parse, dispatch one command, present one outcome."""
 
-import re
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, ClassVar
@@ -15,7 +14,7 @@ from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, preview, refuse_input
 from audit.entry.requests import LONGEST_REASON, context_of
 from audit.messages.classes import Command
-from audit.messages.exceptions import FieldError, Invalid, OutcomeUnknown, Place, Refused
+from audit.messages.exceptions import Invalid, OutcomeUnknown, Refused
 from audit.messages.outcomes import (
     Completed,
     Outcome,
@@ -28,17 +27,8 @@ from audit.messages.text import header_text
 from audit.rest import exception_handlers, resources
 from audit.rest.bodies import refuse_misfits
 from audit.rest.parsers import refuse_chunks
-from audit.rest.references import status_url
-from audit.rest.viewsets import conditional, dry_runs
+from audit.rest.viewsets import conditional, dry_runs, outcomes
 from audit.rest.viewsets.actors import ActorViewSet
-
-# Without quotes no comma: web servers join repeated headers by commas.
-_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x2b\x2d-\x7e]{1,255}")
-# A string of RFC 9651, as in the IETF draft of the header.
-_QUOTED_KEY = re.compile(r'"((?:[\x20\x21\x23-\x5b\x5d-\x7e]|\\["\\]){1,255})"')
-
-#: When to ask again for what is not settled yet.
-RETRY_AFTER_SECONDS = "2"
 
 
 class CommandInput(serializers.Serializer[Any]):
@@ -105,7 +95,9 @@ class CommandViewSet(ActorViewSet):
             is_dry_run = self._is_dry_run()
             values = self._input(documentation.takes or self.least_input)
             context.reason = self._reason(values.pop("reason", ""))
-            context.idempotency_key = self._idempotency_key()
+            context.idempotency_key = outcomes.idempotency_key(
+                self.request, may_be_quoted=self.is_conditional
+            )
             command = command_class(**{**known, **values})
             self.set_condition(context, command)
         except (Invalid, APIException) as error:
@@ -163,9 +155,7 @@ class CommandViewSet(ActorViewSet):
         return dry_runs.response(dry_runs.Prospect.REFUSAL, problem=problem)
 
     def _response(self, outcome: Outcome, *, succeeds_with: int) -> Response:
-        headers = {"Command-Id": str(outcome.command_id)}
-        if outcome.is_repeat:
-            headers["Idempotency-Replayed"] = "true"
+        headers = outcomes.headers(outcome)
         if isinstance(outcome, Completed):
             if outcome.secret:
                 headers["Cache-Control"] = "no-store"
@@ -173,7 +163,8 @@ class CommandViewSet(ActorViewSet):
             headers |= self._headers_of(shown, status_code=succeeds_with)
             body = self.with_secret(shown, outcome)
             return Response(body, status=succeeds_with, headers=headers)
-        headers |= self._headers_of_held(outcome)
+        if self.is_conditional:
+            headers["Retry-After"] = outcomes.RETRY_AFTER_SECONDS
         body = self.represent_postponed(outcome)
         return Response(body, status=status.HTTP_202_ACCEPTED, headers=headers)
 
@@ -183,10 +174,6 @@ class CommandViewSet(ActorViewSet):
         headers = {"ETag": conditional.etag(shown)} if "version" in shown else {}
         is_created = status_code == status.HTTP_201_CREATED and "url" in shown
         return headers | ({"Location": shown["url"]} if is_created else {})
-
-    def _headers_of_held(self, outcome: Postponed) -> dict[str, str]:
-        location = {"Location": status_url(outcome.command_id)}
-        return location | ({"Retry-After": RETRY_AFTER_SECONDS} if self.is_conditional else {})
 
     def _input(self, takes: type[CommandInput]) -> dict[str, Any]:
         refuse_chunks(self.request)
@@ -202,22 +189,6 @@ class CommandViewSet(ActorViewSet):
     def _reason(self, from_body: str) -> str:
         from_header = self.request.headers.get("Audit-Reason", "")
         return from_body or header_text(from_header, longest=LONGEST_REASON)
-
-    def _idempotency_key(self) -> str | None:
-        key = self.request.headers.get("Idempotency-Key")
-        if key is None:
-            return None
-        if self.is_conditional and key.startswith('"'):
-            quoted = _QUOTED_KEY.fullmatch(key)
-            key = re.sub(r"\\(.)", r"\1", quoted[1]) if quoted else ""
-        elif not _IDEMPOTENCY_KEY.fullmatch(key):
-            key = ""
-        if key:
-            return key
-        message = (
-            "must be a single key of 1 to 255 visible ASCII characters, without spaces and commas"
-        )
-        raise Invalid(errors=[FieldError("Idempotency-Key", "invalid", message, Place.HEADER)])
 
 
 def _invalid(error: Invalid | APIException) -> Invalid:

@@ -26,8 +26,8 @@ _LIST = re.compile(rf"[ \t,]*{_TAG}(?:[ \t]*,[ \t,]*{_TAG})*[ \t,]*")
 _EACH = re.compile(_TAG)
 # Unlike a version that is no longer current, these do not mean that anything has changed.
 _NOT_THERE = "If-Match is never met by a request that creates something: send it without If-Match."
-_THERE = "It exists, and “If-None-Match: *” accepts only what does not exist."
-_EXCLUDED = "The current version is one that If-None-Match excludes."
+_THERE = "The resource exists, and “If-None-Match: *” accepts only what does not exist."
+_EXCLUDED = "If-None-Match excludes the current version of the resource."
 _NAMELESS = "If-Match has no ETag with a version, or only weak ones (W/), which never match."
 _VERSION = re.compile(r'"([0-9]{1,18})(?:-[0-9a-f]*)?"')
 
@@ -53,7 +53,9 @@ def add_etag(response: HttpResponse, request: Request) -> None:
     tag = _etag(getattr(response, "data", None), _content(response))
     wanted, known = _tags(request, "If-Match"), _tags(request, "If-None-Match")
     if wanted is not None and not {"*", tag} & set(wanted):
-        message = "If-Match does not name the current ETag: read it again without If-Match."
+        message = (
+            "If-Match does not name the current ETag: read the resource again without If-Match."
+        )
         raise ConditionNotMet(message)
     response["ETag"] = tag
     response.setdefault("Cache-Control", "private, no-cache")

@@ -38,7 +38,7 @@ from audit.rest.parameters import (
 )
 from audit.rest.times import TimeField
 from audit.rest.viewsets.actors import ActorViewSet
-from audit.rest.viewsets.commands import RETRY_AFTER_SECONDS
+from audit.rest.viewsets.outcomes import RETRY_AFTER_SECONDS
 
 LONGEST_WAIT_SECONDS = 30
 _NEWEST = Order("newest", Key("position", int))

@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from apikeys.models import ApiKey
-from approvals.decisions.commands import Approve, Deny, RequestChanges, TakeBack, Withdraw
+from approvals.decisions.commands import Approve, Withdraw
 from approvals.models import ApprovalRequest
 from approvals.models.refusals import EffectChanged, SeenAnother
 from approvals.requests.presentation import Ballot, present
@@ -86,7 +86,9 @@ def test_a_vote_that_would_no_longer_execute_decides_nothing(
     approved(waiting, bob)
     take_back(waiting, bob)
 
-    with pytest.raises(EffectChanged, match=r"bob took back a vote meanwhile\. .* leave 1 more"):
+    with pytest.raises(
+        EffectChanged, match=r"bob took back a vote meanwhile\. .* leave 1 more approval needed"
+    ):
         completed(vote(waiting, effect="executes", number=2), context=context_of(ann))
 
     assert waiting.votes.count() == 2
@@ -122,15 +124,18 @@ def test_other_content_is_refused_as_such(waiting, ann, context_of):
         completed(command, context=context_of(ann))
 
 
-@pytest.mark.parametrize("kind", [Deny, RequestChanges, TakeBack, Withdraw])
-def test_other_decisions_have_their_effect_or_none(kind, waiting, ann, dana, context_of, approve):
+@pytest.mark.parametrize(
+    ("verb", "name"),
+    [("deny", "bob"), ("request-changes", "bob"), ("take-back", "ann"), ("withdraw", "dana")],
+)
+def test_other_decisions_have_their_effect_or_none(verb, name, waiting, ann, approve, browser):
     approve(waiting, ann)
-    person = {Deny: "bob", RequestChanges: "bob", TakeBack: "ann", Withdraw: "dana"}[kind]
+    sender, other = browser(User.objects.get(username=name)), {"expected_effect": "executes"}
 
-    context = context_of(User.objects.get(username=person), reason="So it is")
-    with pytest.raises(EffectChanged, match="Nothing was decided"):
-        completed(vote(waiting, effect="executes", kind=kind), context=context)
+    answer = decide_by_api(sender, waiting, verb, number=1, comment="So it is", **other)
 
+    assert (answer.status_code, answer.json()["code"]) == (412, "effect_changed")
+    assert "Nothing was decided" in answer.json()["detail"]
     waiting.refresh_from_db()
     assert (waiting.state, waiting.votes.count()) == ("pending", 1)
 
@@ -165,7 +170,7 @@ def test_a_vote_whose_execution_would_now_be_refused_decides_nothing(
         completed(vote(waiting, effect="executes", number=2), context=context_of(ann))
 
     assert refused.value.message == (
-        "Your vote would now be refused on execution: The key is busy. Nothing was decided."
+        "The execution would now be refused: The key is busy. Nothing was decided."
     )
     waiting.refresh_from_db()
     assert (waiting.state, waiting.votes.count()) == ("pending", 1)
@@ -210,7 +215,9 @@ def test_too_late_is_a_change_of_the_effect(waiting, owner, ann, bob, context_of
     approved(waiting, bob)
     let_time_pass(owner, waiting, column="execute_by")
 
-    with pytest.raises(EffectChanged, match="refused on execution: It could be executed until"):
+    with pytest.raises(
+        EffectChanged, match="execution would now be refused: It could be executed until"
+    ):
         completed(vote(waiting, effect="executes", number=2), context=context_of(ann))
 
     waiting.refresh_from_db()
@@ -246,7 +253,7 @@ def test_the_page_then_shows_the_refusal(waiting, ann, bob, browser, refused_by_
 
     answer = send(client, waiting, seen)
 
-    assert "Your vote would now be refused on execution: The key is busy." in said(answer)[0]
+    assert "The execution would now be refused: The key is busy." in said(answer)[0]
     content = answer.content.decode()
     labels = [step.label for step in answer.context["timeline"]]
     assert labels == ["Requested", "Approved", "Approve: not counted", "Execution undone"]

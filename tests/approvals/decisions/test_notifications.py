@@ -1,15 +1,17 @@
 """Notifications: to those who can vote and to who asked, after the commit, whatever fails."""
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.core import mail
 
 from apikeys.commands import CreateApiKey, DisableApiKey
 from apikeys.models import ApiKey
 from approvals.decisions.commands import Withdraw
+from approvals.models import Policy
+from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError
-from tests.conftest import completed, new_approver, policy
+from tests.conftest import approved, completed, held, new_approver, policy
 from tests.probes import Broken, deed, to
 
 _heard = []
@@ -88,6 +90,38 @@ def test_people_who_cannot_vote_are_not_notified(
     hold(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
 
     assert [address for address, _ in sent()] == ["ann@example.com", "bob@example.com"]
+
+
+def test_people_whom_a_policy_adds_to_a_waiting_request_are_notified_once(
+    waiting, acme, security, policy_owners, manager, context_of
+):
+    legal, finance = (Group.objects.create(name=name) for name in ("Legal", "Finance"))
+    for name, group in (("lea", legal), ("fay", finance)):
+        person = new_approver(name, acme, groups=[group])
+        User.objects.filter(pk=person.pk).update(email=f"{name}@example.com")
+    draft = {"governs": "apikeys.*", "quorums": (1,), "groups": (legal.pk,)}
+    olga, otto, _ = policy_owners
+
+    def executed(command):
+        mail.outbox.clear()
+        approved(held(command, context=context_of(manager)), olga, otto)
+        return sent()
+
+    unmet = CreatePolicy(**draft, condition='actor.kind == "api_key"')
+    nothing = executed(unmet)
+    added = executed(CreatePolicy(**draft))
+    body = mail.outbox[0].body
+    policy_id = Policy.objects.get(governs="apikeys.*", condition="").pk
+    both = draft | {"groups": (legal.pk, finance.pk), "quorums": (1, 1)}
+    edited = executed(EditPolicy(policy_id=policy_id, **both))
+    disabled = executed(DisablePolicy(policy_id=policy_id))
+
+    assert nothing == []
+    assert added == [("lea@example.com", "[Countersign] Approval needed")]
+    assert "A policy on apikeys.* now requires approvals of a group that you belong to." in body
+    assert f"/admin/approvals/approvalrequest/{waiting.pk}/change/" in body
+    assert edited == [("fay@example.com", "[Countersign] Approval needed")]
+    assert disabled == []
 
 
 @pytest.mark.parametrize("end", ["executed", "denied", "withdrawn"])

@@ -116,6 +116,14 @@ def test_every_reader_shows_the_same_status(name, change, dana, ann, browser, cl
     assert label in page(for_ann, request)
     assert label in for_dana.get(f"/requests/{request.pk}/").content.decode()
     assert label in for_dana.get("/requests/").content.decode()
+    # The deadline of a secret to pick up is wherever its status is.
+    until = next((each.until.isoformat() for each in PickUp.objects.all()), None)
+    in_api = for_ann.get(address(request)).json()["pick_up_by"]
+    assert in_api == (until and until.replace("+00:00", "Z"))
+    if until:
+        assert "<dt>pick up by</dt><dd><span>2\xa0days" in page(for_ann, request)
+        in_html = until.replace("+00:00", "Z")
+        assert f'datetime="{in_html}"' in page(for_ann, request)
 
 
 def test_the_inbox_is_filtered_by_status(change, ann, iris, browser):

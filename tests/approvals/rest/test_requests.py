@@ -91,6 +91,7 @@ def test_a_request_shows_all_that_a_decision_needs(asked, first_key, dana, ann, 
         "tenant": str(acme.pk),
         "reason": "Leaked",
         "channel": "v2",
+        "pick_up_by": None,
         "requirements": [
             {
                 "rule": asked.requirements["rules"][0]["id"],

@@ -133,11 +133,11 @@ def test_a_request_that_the_caller_may_not_view_is_not_found_by_any_command(
     callers = ((browser(colleague), None), (Client(), create_key(colleague, acme, name="carl's")))
 
     for sender, key in callers:
-        for query in ("", "?dry_run=true"):
+        for query, condition in (("", {}), ("?dry_run=true", {}), ("", {"If_Match": '"999"'})):
             body = {"comment": "Why"} | ({} if verb in _NO_DIGEST else {"digest": asked.digest})
-            hidden = call(sender, "POST", address(asked, verb) + query, body, key=key)
+            hidden = call(sender, "POST", address(asked, verb) + query, body, key=key, **condition)
             other = f"{REQUESTS}/{uuid.uuid4()}/{verb}{query}"
-            missing = call(sender, "POST", other, body, key=key)
+            missing = call(sender, "POST", other, body, key=key, **condition)
 
             assert b"not_found" in missing.content
             assert _without_ids(hidden) == _without_ids(missing)

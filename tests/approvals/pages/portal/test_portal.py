@@ -10,6 +10,7 @@ from django.contrib.auth.models import User
 from django.core import mail
 
 from apikeys.commands import CreateApiKey
+from apikeys.models import PickUp
 from approvals.decisions.commands import RequestChanges
 from approvals.models import ApprovalRequest
 from audit.models.records import CommandRecord, EventRecord
@@ -237,7 +238,10 @@ def test_a_secret_is_picked_up_once(dana, ann, acme, security, hold, context_of,
     command = CreateApiKey(customer_id=acme.pk, owner_id=dana.pk, name="ci")
     request = hold(command, context=context_of(dana))
     approved(request, ann)
+    until = f'datetime="{PickUp.objects.get().until.replace(tzinfo=None).isoformat()}Z"'
     assert "secret to pick up" in text(page.get(PORTAL))
+    assert "pick up the secret: 2 days left" in " ".join(text(page.get(PORTAL)).split())
+    assert page.get(path(request)).content.decode().count(until) == len(("headline", "form"))
     assert "Pick up the secret" in page.get(path(request)).content.decode()
 
     answer = page.post(path(request), {"decision": "pick_up"})

@@ -110,10 +110,10 @@ def test_a_timeline_includes_unsuccessful_attempts(asked, dana, ann, act, read):
     assert headlines(content) == [
         "API key created",
         "Disable API key: waited for approval",
-        "Approve: refused",
+        "Approve: attempt refused",
         "Denied",
         "Disable API key: not executed",
-        "Pick up secret: refused",
+        "Pick up secret: attempt refused",
     ]
     assert "You or a key of yours requested this" in content
     assert "ended by ann&#x27;s “Deny”" in content

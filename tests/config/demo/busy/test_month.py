@@ -20,6 +20,8 @@ from config.demo import story
 from config.demo.busy import month
 from tests.wiping import wipe
 
+pytestmark = pytest.mark.sweep
+
 DAYS = 7
 # What keys live through in a few days. Few are deleted or picked up: that takes a longer month.
 VERBS = ("create", "update", "rotate", "enable", "disable")

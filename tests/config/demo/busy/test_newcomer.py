@@ -15,6 +15,8 @@ from config.demo.busy import month
 from tests.conftest import create_key
 from tests.wiping import wipe
 
+pytestmark = pytest.mark.sweep
+
 ADDRESS = "http://127.0.0.1:9000"
 
 

@@ -1,0 +1,24 @@
+from django.contrib import admin
+from django.http import HttpResponse
+
+from audit.adoption import CommandedAdmin
+from tests.articles.models import Article
+
+
+@admin.register(Article)
+class ArticleAdmin(CommandedAdmin, admin.ModelAdmin):
+    list_display = ("slug", "title")
+    actions = ("like", "download")
+    fields = ("slug", "title", "password", "author")
+    raw_id_fields = ("author",)
+
+    @admin.action(description="Like")
+    def like(self, request, rows):
+        for article in rows:
+            article.likes += 1
+            article.save()
+        self.message_user(request, "Liked.")
+
+    @admin.action(description="Download")
+    def download(self, request, rows):
+        return HttpResponse(", ".join(rows.values_list("slug", flat=True)))

@@ -1,0 +1,31 @@
+"""The same views as commands."""
+
+from audit.adoption import CommandedView, ViewCommand, commanded
+from tests.articles import views
+
+
+class ArticleViewSet(CommandedView, views.ArticleViewSet):
+    commands = {
+        "create": ViewCommand(
+            "articles.create", subject="article", subject_from="id", shows=("remark",)
+        ),
+        "update": "articles.update",
+        "partial_update": "articles.update",
+        "destroy": ViewCommand(
+            "articles.delete", sentence="Delete the article {subject}", subject="article"
+        ),
+        "favorite": "articles.favorite",
+        "annotate": "articles.annotate",
+    }
+
+
+class Upload(CommandedView, views.Upload):
+    commands = {"post": "articles.upload"}
+
+
+class SignUp(CommandedView, views.SignUp):
+    commands = {"post": "articles.sign_up"}
+
+
+like_all = commanded("articles.like_all")(views.like_all)
+rename = commanded(ViewCommand("articles.rename", subject="article", by="slug"))(views.rename)
