@@ -67,11 +67,8 @@ def check_may_decide(*, people: Iterable[User] = (), groups: Iterable[Group] = (
     :raises LikeAnApprover: if one is.
     """
     for row, others in (
-        *(
-            (each, _similar(_candidates(get_user_model(), [str(each)]), str(each)))
-            for each in people
-        ),
-        *((each, _similar(_candidates(Group, [str(each)]), str(each))) for each in groups),
+        *((each, _like(each, get_user_model())) for each in people),
+        *((each, _like(each, Group)) for each in groups),
     ):
         if others:
             message = f"The name {quoted(str(row))} is easily confused with another one."
@@ -111,6 +108,10 @@ def _candidates(model: type[_Row], names: Sequence[str]) -> list[_Row]:
     column = "name" if model is Group else users.name_field()
     found = model._default_manager.filter(**{f"{column}__regex": pattern_of(names)})
     return list(found.only(column).order_by("pk"))
+
+
+def _like(row: User | Group, model: type[_Row]) -> list[_Row]:
+    return _similar(_candidates(model, [str(row)]), str(row))
 
 
 def _similar(rows: Iterable[_Row], name: str) -> list[_Row]:

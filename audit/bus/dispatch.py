@@ -16,10 +16,9 @@ from django.db import Error, connection, transaction
 from structlog.contextvars import bind_contextvars
 
 from audit.actors import credentials
-from audit.actors.actors import ANONYMOUS
 from audit.bus import cases, epochs, failures, idempotency, middleware, store
 from audit.bus.attempts import Attempt, refused_input
-from audit.bus.context import Context, current_context
+from audit.bus.context import Context, current_context, own_copy
 from audit.messages import exceptions
 from audit.messages.classes import Command
 from audit.messages.outcomes import (
@@ -55,14 +54,8 @@ def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
     """
     parent = current_context()
     if parent is None:
-        return _commit([Attempt(command, _without_shared_key(context or Context()))])[0]
+        return _commit([Attempt(command, own_copy(context or Context()))])[0]
     return _inside(Attempt(command, cases.inherited(context or parent, parent)))
-
-
-def _without_shared_key(context: Context) -> Context:
-    """Return a copy without the Idempotency-Key of a caller that shares its id with others."""
-    is_shared = context.actor.kind == ANONYMOUS.kind
-    return replace(context, idempotency_key=None) if is_shared else replace(context)
 
 
 def dispatch_all(commands: Sequence[Command], *, context: Context) -> list[Outcome]:

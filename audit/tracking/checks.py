@@ -79,7 +79,7 @@ def _on_another_alias() -> Iterator[CheckMessage]:
         alias = router.db_for_write(model)
         if alias != DEFAULT_DB_ALIAS:
             yield Error(
-                f"{model._meta.label} is written to the database {alias!r}, not the one of the log.",
+                f"{model._meta.label} is written to the database {alias!r}, not that of the log.",
                 hint="A command commits its record and its changes together: do not track it.",
                 id="countersign.E005",
             )

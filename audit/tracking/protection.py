@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, ProgrammingError, connections, models, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from audit.models.records import AppendOnly
+from audit.models.records import AppendOnly, Evidence
 from audit.tracking import parts, privileges, triggers
 from audit.tracking.guards import Guard, guarded
 from audit.tracking.history import history_model, written_models
