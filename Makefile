@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # The compared packages have their own environment.
 BENCH := .venv-bench
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras \
-	--no-emit-index-url --no-emit-find-links --no-emit-options --extra first-run
+	--no-emit-index-url --no-emit-find-links --no-emit-options --extra first-run --extra example
 
 # Without ensurepip, `python -m venv` fails and leaves an environment that has Python, but not pip.
 define make_environment
