@@ -8,7 +8,7 @@ from django.conf import settings
 from django.contrib.auth import get_permission_codename
 from django.contrib.auth.models import Permission
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Model
 from django.utils.module_loading import import_string
 
@@ -104,6 +104,7 @@ def check_permission_rows(databases: Sequence[str] | None = None, **_: Any) -> l
         return []
     rows = Permission.objects.values_list("content_type__app_label", "codename")
     existing = {".".join(row) for row in rows} | set(_of_the_system())
+    declared = set(_declared_permissions())
     return [
         Warning(
             f"{each.message_type} requires {each.required_permission!r}, which no row grants: "
@@ -112,7 +113,7 @@ def check_permission_rows(databases: Sequence[str] | None = None, **_: Any) -> l
             id="countersign.W003",
         )
         for each in handling.command_classes()
-        if _is_well_formed(each.required_permission) and each.required_permission not in existing
+        if each.required_permission in declared - existing
     ]
 
 
@@ -182,8 +183,9 @@ def check_one_role(databases: Sequence[str] | None = None, **_: Any) -> list[Che
 
 
 def _has_one_role() -> bool:
-    """Return True if no alias has another role, one that owns the tables."""
-    return len({each.get("USER", "") for each in settings.DATABASES.values()}) == 1
+    """Return True if no other alias leads to this database, with the role that owns the tables."""
+    places = [(each["NAME"], each.get("HOST")) for each in settings.DATABASES.values()]
+    return places.count(places[[*settings.DATABASES].index(DEFAULT_DB_ALIAS)]) == 1
 
 
 def _is_too_powerful() -> bool:

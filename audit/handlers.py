@@ -15,6 +15,13 @@ class CannotWait(Conflict):
     remedy = "Ask the policy owners to change the policy."
 
 
+class PasswordReplaced(Conflict):
+    """The password was changed or reset in the meantime."""
+
+    title = "Password replaced"
+    remedy = "Sign in again."
+
+
 @handles(commands.BeginEpoch)
 def begin_epoch(command: commands.BeginEpoch, context: Context) -> None:
     context.emit(commands.EpochBegun(number=epochs.start(context.command_id)))
@@ -63,7 +70,9 @@ def sign_out(command: sessions.SignOut, context: Context) -> None:
 
 @handles(sessions.ChangePassword)
 def change_password(command: sessions.ChangePassword, context: Context) -> None:
-    user = users.manager().get(pk=command.user_id)
+    user = users.manager().select_for_update().get(pk=command.user_id)
+    if user.password != command.former_hash:
+        raise PasswordReplaced
     user.set_password(command.password)
     user.save(update_fields=["password"])
     context.emit(sessions.PasswordChanged(user_id=command.user_id, username=context.actor.label))

@@ -9,6 +9,7 @@ from functools import partial
 from io import StringIO
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
 
 from apikeys.commands import (
@@ -38,7 +39,7 @@ from audit.bus.dispatch import dispatch
 from audit.messages.outcomes import Completed, Postponed
 from audit.models.records import CommandRecord
 from tests.approvals.asking import switch_off
-from tests.conftest import approved, completed, held, member, policy
+from tests.conftest import PASSWORD, approved, completed, held, member, policy
 from tests.probes import to
 from tests.tampering import let_time_pass
 from tests.threads import Crowd, until
@@ -195,6 +196,25 @@ def test_a_change_of_a_person_waits_for_their_row(owner, dana, manager, context_
     result_after_waiting(
         owner, "auth_user", dana.pk, partial(dispatch, command, context=context_of(manager))
     )
+
+
+def test_a_change_of_ones_password_waits_and_does_not_undo_a_reset(owner, ann, browser):
+    client = browser(ann)
+    new = dict.fromkeys(("new_password1", "new_password2"), "another horse battery")
+    post = partial(client.post, "/password/", {"old_password": PASSWORD, **new})
+
+    with Crowd(1) as crowd:
+        with row_held(owner, "auth_user", ann.pk):
+            waiting = crowd.start(post)
+            until(lambda: owner.execute(BLOCKS_SOMEONE).fetchone()[0])
+            owner.execute("UPDATE auth_user SET password = '!reset' WHERE id = %s", [ann.pk])
+        answer = waiting.result(60)
+
+    assert "was changed or reset in the meantime" in answer.content.decode()
+    assert User.objects.get(pk=ann.pk).password == "!reset"
+    record = CommandRecord.objects.get(message_type="people.change_password")
+    assert (record.status, record.error_code) == ("refused", "password_replaced")
+    assert ann.password not in str(vars(record))
 
 
 @pytest.mark.parametrize("command_class", [RenameGroup, AddToGroup])

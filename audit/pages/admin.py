@@ -23,6 +23,7 @@ from simple_history.admin import SimpleHistoryAdmin
 from audit.bus.postponements import pending_on
 from audit.entry.requests import actor_of_request
 from audit.log.visibility import VIEW_LOG
+from audit.messages.characters import visible
 from audit.messages.classes import Subject
 from audit.pages import versions
 from audit.pages.access import masking_redirect, record_or_refuse
@@ -30,11 +31,15 @@ from audit.pages.labels import shown_in
 from audit.pages.linked_rows import LinkedRows, commands_url
 from audit.pages.local_times import local_time
 
-_IN_WORDS = (models.DateTimeField, models.DurationField, models.CharField, models.TextField)
+_TEXTS = (models.CharField, models.TextField)
+_IN_WORDS = (models.DateTimeField, models.DurationField, models.ForeignKey, *_TEXTS)
 
 
 def _shown_fields(model: type[Model], names: Any) -> list[Any]:
-    """Return the fields of an admin page, with columns for times, durations, choices and texts."""
+    """Return the fields of an admin page, with columns for those that stock pages show otherwise.
+
+    These are times, durations, choices, texts and related rows.
+    """
     replaced = {
         each.name: each
         for each in model._meta.fields
@@ -49,7 +54,7 @@ def _column(field: Any) -> Callable[[Any], str | None]:
 
     @admin.display(description=str(field.verbose_name), ordering=field.name)
     def column(row: Any) -> str | None:
-        value = getattr(row, field.attname)
+        value = getattr(row, field.name)
         if isinstance(field, models.DateTimeField):
             return local_time(value) if value else None
         return None if value in (None, "") else shown_in(field, value)
@@ -284,6 +289,10 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
         context = {"version": version} | added | (extra_context or {})
         page: HttpResponse = super().history_form_view(request, object_id, version_id, context)
         return page
+
+    def history_view_title(self, request: HttpRequest, obj: Model) -> str:
+        """Return the title of the list of changes."""
+        return f"View history: {visible(str(obj))}"
 
     def get_history_queryset(
         self, request: HttpRequest, history_manager: Any, pk_name: str, object_id: Any

@@ -6,7 +6,9 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.core.validators import RegexValidator
+from django.http import HttpRequest
 
+from audit.messages.characters import visible
 from audit.pages.labels import shown_in
 
 _COLUMNS = RegexValidator(r"^-?\d{1,3}(\.-?\d{1,3})*\Z")
@@ -25,6 +27,10 @@ class RelatedFilter(admin.RelatedOnlyFieldListFilter):
 
     def has_output(self) -> bool:
         return True
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        choices = super().field_choices(field, request, model_admin)
+        return [(key, visible(str(label))) for key, label in choices]
 
 
 class ChoicesFilter(admin.ChoicesFieldListFilter):

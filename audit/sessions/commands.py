@@ -32,11 +32,12 @@ class SignOut(_OnAccount):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangePassword(_OnAccount):
-    """Change one's own password."""
+    """Change one's own password. ``former_hash`` is that of the password that was checked."""
 
     message_type = "people.change_password"
 
     password: str = secret()
+    former_hash: str = secret(default="")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from django.core.management.base import CommandParser
 from django.db import connections
 
-from audit.tracking import migrating
+from audit.management import migrating
 from audit.tracking.protection import grant_everything
 
 

@@ -19,8 +19,8 @@ from django.db import connection, connections
 from apikeys.commands import CreateCustomer
 from audit.bus.dispatch import dispatch
 from audit.checks import check_indexes
+from audit.management import migrating as migrate_module
 from audit.messages.outcomes import Completed
-from audit.tracking import migrating as migrate_module
 from tests.threads import Crowd
 
 pytestmark = pytest.mark.edge
