@@ -20,7 +20,7 @@ OWNERS = "Policy owners"
 
 # Tracked without history rows; the password is never shown or compared.
 subject("user", shown=users.shown())(get_user_model())
-subject("group", shown=("id", "name"))(Group)
+subject("group", shown=("id", "name"), names=("name",))(Group)
 
 
 def was_granted(user_id: int, permission: str) -> bool:

@@ -10,6 +10,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, router
 from audit.installation.settings import countersign
 from audit.tracking.guards import Guard, guarded
 from audit.tracking.history import history_model, written_models
+from audit.tracking.parts import parts, subject_of
 from audit.tracking.protection import is_checked, is_migrated, writes_directly
 
 # What simple-history adds to a model.
@@ -24,6 +25,7 @@ def check_history(**_: Any) -> list[CheckMessage]:
         *_links_without_history(),
         *_of_several_tables(),
         *_on_another_alias(),
+        *_parts_of_nothing(),
         *_invalid_guards(),
     ]
 
@@ -82,6 +84,17 @@ def _on_another_alias() -> Iterator[CheckMessage]:
                 f"{model._meta.label} is written to the database {alias!r}, not that of the log.",
                 hint="A command commits its record and its changes together: do not track it.",
                 id="countersign.E005",
+            )
+
+
+def _parts_of_nothing() -> Iterator[CheckMessage]:
+    for part in parts():
+        if subject_of(part.model) is None:
+            owner = part.owner.related_model.__name__
+            yield Error(
+                f"{part.model._meta.label} is a part of {owner}, which is no type of subject.",
+                hint=f"Declare {owner} with audit.domain.subject, or leave out part_of.",
+                id="audit.E020",
             )
 
 
