@@ -21,4 +21,5 @@ def _routes(module):
 urlpatterns = [
     path("plain/", include(_routes(views))),
     path("commanded/", include(_routes(commanded))),
+    path("commanded/drafts/", commanded.Draft.as_view()),
 ]
