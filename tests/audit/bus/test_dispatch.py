@@ -9,12 +9,13 @@ from django.contrib.auth.models import User
 from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from apikeys.commands import AddMember, DisableApiKey
+from apikeys.commands import DisableApiKey
+from audit.actors.actors import Actor
+from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, refuse_input
 from audit.messages.exceptions import Crashed, FieldError, Invalid
 from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord, EventRecord
-from tests.conftest import completed
 from tests.notes.handlers import WriteNote
 from tests.notes.models import Note
 from tests.probes import Broken, deed, to
@@ -116,9 +117,10 @@ def test_asynchronous_code_dispatches_in_a_thread(first_key, dana, context_of):
     assert CommandRecord.objects.get(command_id=outcome.command_id).status == "succeeded"
 
 
-def test_an_actor_for_several_tenants_must_name_one(acme, globex, dana, context_of):
-    completed(AddMember(customer_id=globex.pk, user_id=dana.pk))
-    context = context_of(User.objects.get(pk=dana.pk))
+@pytest.mark.parametrize("tenants", [set(), {"acme", "globex"}])
+def test_an_actor_for_several_tenants_or_none_must_name_one(tenants):
+    actor = Actor(kind="user", id="1", label="dana", person_id="1", tenants=frozenset(tenants))
+    context = Context(actor=actor)
 
     with pytest.raises(Invalid) as refusal:
         dispatch(WriteNote(tenant=context.actor.home_tenant(), text="Whose?"), context=context)
