@@ -13,7 +13,7 @@ from apikeys.commands import DisableApiKey
 from audit.actors.actors import Actor
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, refuse_input
-from audit.messages.exceptions import Crashed, FieldError, Invalid
+from audit.messages.exceptions import Crashed, FieldError, IdempotencyKeyReused, Invalid
 from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord, EventRecord
 from tests.notes.handlers import WriteNote
@@ -150,3 +150,21 @@ def test_a_failure_after_a_twin_succeeded_is_answered_with_the_outcome_of_the_tw
     assert isinstance(outcome, Completed)
     assert outcome.is_repeat
     assert outcome.command_id == CommandRecord.objects.get(message_type="tests.probe").command_id
+
+
+def test_another_command_under_the_same_key_that_commits_first_is_no_twin(
+    first_key, dana, context_of
+):
+    @deed
+    def be_overtaken(command, context):
+        other = DisableApiKey(api_key_id=first_key.id)
+        send = partial(dispatch, other, context=context_of(dana, idempotency_key="once"))
+        with Crowd(1) as crowd:
+            assert isinstance(crowd.start(send).result(60), Completed)
+
+    with pytest.raises(IdempotencyKeyReused):
+        dispatch(to(be_overtaken, first_key.id), context=context_of(dana, idempotency_key="once"))
+
+    refused = CommandRecord.objects.get(message_type="tests.probe")
+    assert (refused.status, refused.error_code) == ("refused", "idempotency_key_reused")
+    assert refused.idempotency_key is None
