@@ -179,7 +179,7 @@ def check_one_role(databases: Sequence[str] | None = None, **_: Any) -> list[Che
     if not is_checked(databases) or not _has_one_role() or not _is_too_powerful():
         return []
     message = f"The database role that serves owns the tables. Nothing prevents it from: {_COULD}."
-    return [Warning(message, hint=_TWO_ROLES, id="countersign.W002")]
+    return [Warning(message, hint=_TWO_ROLES, id="countersign.W004")]
 
 
 def _has_one_role() -> bool:

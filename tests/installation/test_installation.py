@@ -135,7 +135,7 @@ def test_a_project_follows_the_guide(project):
     assert "No changes detected" in manage("makemigrations", "--check", "--dry-run")
     found = manage(*check)
     assert "countersign.W001" in found
-    assert "countersign.W002" in found
+    assert "countersign.W004" in found
     assert "audit.E" not in found
     run(
         *(sys.executable, "story.py", *bootstrap),
