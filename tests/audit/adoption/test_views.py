@@ -175,5 +175,7 @@ def test_a_refused_request_leaves_the_transaction_of_a_test_case_open(as_rita, m
         created = as_rita("POST", "articles/", {"slug": "one", "title": "One", "password": "x"})
 
         assert (refused.status_code, created.status_code) == (404, 201)
-        assert {"refused", "succeeded"} == set(CommandRecord.objects.values_list("status", flat=True))
+        assert {"refused", "succeeded"} == set(
+            CommandRecord.objects.values_list("status", flat=True)
+        )
         transaction.set_rollback(True)
