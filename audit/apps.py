@@ -1,6 +1,8 @@
 from importlib import import_module
+from typing import Any
 
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 from audit import discovery
 from audit.installation.settings import countersign
@@ -20,3 +22,6 @@ class AuditConfig(AppConfig):
         import_module("audit.tracking.checks")
         import_module("audit.sessions.recording")
         discovery.import_declarations()
+        guards: Any = import_module("audit.tracking.guards")
+        if guards.reports():
+            connection_created.connect(guards.note_sources)

@@ -2,7 +2,6 @@
 
 from django.contrib.auth import get_user_model
 
-from audit.actors.actors import actor_for_user
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
 from audit.log import commands, epochs
@@ -15,6 +14,13 @@ class CannotWait(Conflict):
 
     title = "Cannot wait for approval"
     remedy = "Ask the policy owners to change the policy."
+
+
+class PasswordReplaced(Conflict):
+    """The password was changed or reset in the meantime."""
+
+    title = "Password replaced"
+    remedy = "Sign in again."
 
 
 @handles(commands.BeginEpoch)
@@ -66,6 +72,8 @@ def sign_out(command: sessions.SignOut, context: Context) -> None:
 @handles(sessions.ChangePassword)
 def change_password(command: sessions.ChangePassword, context: Context) -> None:
     user = get_user_model()._default_manager.select_for_update().get(pk=command.user_id)
+    if user.password != command.former_hash:
+        raise PasswordReplaced
     user.set_password(command.password)
     user.save(update_fields=["password"])
     context.emit(sessions.PasswordChanged(user_id=command.user_id, username=context.actor.label))
@@ -83,12 +91,8 @@ def record_failed_password_change(
 
 @handles(sessions.RecordFailedSignIn)
 def record_failed_sign_in(command: sessions.RecordFailedSignIn, context: Context) -> None:
-    user = get_user_model()._default_manager.filter(pk=command.user_id).first()
-    if user:
-        # So that the auditors of the account's customer see it.
-        context.tenant = actor_for_user(user).home_tenant()
     event = sessions.SignInThrottled if command.is_throttled else sessions.SignInFailed
-    context.emit(event(user_id=command.user_id, username=user.get_username() if user else ""))
+    context.emit(event(user_id=command.user_id, username=command.username))
 
 
 @precondition(

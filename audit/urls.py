@@ -5,6 +5,7 @@ from django.urls.converters import StringConverter
 from django.views.generic import RedirectView
 
 from audit.pages.exports.view import export
+from audit.pages.overview.tables import tables
 from audit.pages.overview.view import overview
 from audit.pages.search.view import search
 from audit.pages.timelines import views
@@ -44,6 +45,7 @@ register_converter(StoredPath, "stored_path")
 urlpatterns = [
     path("", search, name="search"),
     path("overview", overview, name="overview"),
+    path("tables", tables, name="tables"),
     path("subjects/<stored:subject_type>/<stored_path:subject_id>", views.subject, name="subject"),
     path("cases/<any_uuid:correlation_id>", views.case, name="case"),
     # The former URL: people have it in tickets and bookmarks.

@@ -6,8 +6,10 @@ does not: so a command that waits here locks the row before it decides anything.
 
 from contextlib import contextmanager
 from functools import partial
+from io import StringIO
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.management import call_command
 
 from apikeys.commands import (
@@ -27,15 +29,18 @@ from approvals.decisions.commands import (
     TakeBack,
     Withdraw,
 )
+from approvals.decisions.superseding import BeingDecided
 from approvals.models import ApprovalRequest, Policy
 from approvals.people.commands import AddToGroup, RenameGroup, SetAccountStatus
 from approvals.policies.bootstrap import AlreadyOwned, Bootstrap
 from approvals.policies.commands import DisablePolicy, EditPolicy
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
-from audit.messages.outcomes import Completed
+from audit.messages.outcomes import Completed, Postponed
 from audit.models.records import CommandRecord
-from tests.conftest import approved, held, member, policy
+from tests.approvals.asking import switch_off
+from tests.conftest import PASSWORD, approved, completed, held, member, policy
+from tests.probes import to
 from tests.tampering import let_time_pass
 from tests.threads import Crowd, until
 
@@ -159,12 +164,57 @@ def test_a_change_of_a_policy_waits_for_it(
     assert Policy.objects.get(pk=made.pk).is_enabled is (command_class is EditPolicy)
 
 
+def test_a_restoration_of_a_policy_waits_for_it(owner, security, ann, bob):
+    made = policy("apikeys.rotate", group=security, quorum=1)
+    command = partial(call_command, "approvals_seal", restore=made.pk, reason="For a test")
+
+    result_after_waiting(owner, "approvals_policy", made.pk, partial(command, stdout=StringIO()))
+
+    assert CommandRecord.objects.get(reason="For a test").status == "succeeded"
+
+
+def test_a_stale_request_that_is_being_decided_is_not_superseded(
+    owner, first_key, security, ann, bob, dana, context_of
+):
+    policy("apikeys.rotate", group=security, quorum=2)
+    command = RotateApiKey(api_key_id=first_key.id, overlap_seconds=0)
+    ask = partial(dispatch, command, context=context_of(dana, reason="Leaked"))
+    old = held(command, context=context_of(dana, reason="Leaked"))
+    completed(to(switch_off, first_key.id))
+
+    with row_held(owner, "approvals_approvalrequest", old.pk), pytest.raises(BeingDecided):
+        ask()
+    assert ApprovalRequest.objects.get().state == "pending"
+
+    assert isinstance(ask(), Postponed)
+    assert ApprovalRequest.objects.get(pk=old.pk).state == "superseded"
+
+
 def test_a_change_of_a_person_waits_for_their_row(owner, dana, manager, context_of):
     command = SetAccountStatus(user_id=dana.pk, is_active=False)
 
     result_after_waiting(
         owner, "auth_user", dana.pk, partial(dispatch, command, context=context_of(manager))
     )
+
+
+def test_a_change_of_ones_password_waits_and_does_not_undo_a_reset(owner, ann, browser):
+    client = browser(ann)
+    new = dict.fromkeys(("new_password1", "new_password2"), "another horse battery")
+    post = partial(client.post, "/password/", {"old_password": PASSWORD, **new})
+
+    with Crowd(1) as crowd:
+        with row_held(owner, "auth_user", ann.pk):
+            waiting = crowd.start(post)
+            until(lambda: owner.execute(BLOCKS_SOMEONE).fetchone()[0])
+            owner.execute("UPDATE auth_user SET password = '!reset' WHERE id = %s", [ann.pk])
+        answer = waiting.result(60)
+
+    assert "was changed or reset in the meantime" in answer.content.decode()
+    assert User.objects.get(pk=ann.pk).password == "!reset"
+    record = CommandRecord.objects.get(message_type="people.change_password")
+    assert (record.status, record.error_code) == ("refused", "password_replaced")
+    assert ann.password not in str(vars(record))
 
 
 @pytest.mark.parametrize("command_class", [RenameGroup, AddToGroup])

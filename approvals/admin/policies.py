@@ -24,8 +24,9 @@ from audit.bus import store
 from audit.entry.requests import LONGEST_REASON, actor_of_request
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord
-from audit.pages.admin import ChoicesFilter, HistoryAdmin
+from audit.pages.admin import HistoryAdmin
 from audit.pages.linked_rows import LinkedRows
+from audit.pages.list_parameters import ChoicesFilter
 
 # What the forms send besides the draft.
 _NOT_DRAFTED = ("csrfmiddlewaretoken", "step", "seen", "reason")

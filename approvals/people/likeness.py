@@ -11,11 +11,12 @@ from approvals.people.accounts import OWNERS
 from audit.actors.actors import Actor
 from audit.bus.context import Context
 from audit.messages.characters import quoted
-from audit.messages.confusables import confusable_with
+from audit.messages.confusables import confusable_with, pattern_of
 from audit.messages.exceptions import Conflict
 from audit.subjects.likeness import check_confirmed, finds_similar
 
 _Row = TypeVar("_Row", User, Group)
+_COLUMNS: dict[type[User | Group], str] = {User: "username", Group: "name"}
 
 
 class LikeAnApprover(Conflict):
@@ -37,7 +38,7 @@ def check_new_username(name: str, *, is_confirmed: bool, context: Context) -> No
     :raises LikeAnApprover: if it is easily confused with that of an approver.
     :raises SimilarName: if it is with another one, and that is not confirmed.
     """
-    similar = _similar(User.objects.order_by("pk"), name)
+    similar = _similar(_candidates(User, [name]), name)
     deciding = User.objects.filter(
         pk__in=[user.pk for user in similar], groups__in=deciding_groups()
     )
@@ -52,7 +53,7 @@ def check_new_group_name(
     :raises LikeAnApprover: if it is easily confused with another one, and one of them decides.
     :raises SimilarName: if it is easily confused with another one, and that is not confirmed.
     """
-    others = Group.objects.order_by("pk")
+    others = _candidates(Group, [name])
     similar = _similar((each for each in others if each != group), name)
     concerned = {each.pk for each in similar} | ({group.pk} if group else set())
     is_deciding = bool(similar) and not concerned.isdisjoint(deciding_groups())
@@ -65,8 +66,8 @@ def check_may_decide(*, people: Iterable[User] = (), groups: Iterable[Group] = (
     :raises LikeAnApprover: if one is.
     """
     for row, others in (
-        *((each, _similar(User.objects.order_by("pk"), str(each))) for each in people),
-        *((each, _similar(Group.objects.order_by("pk"), str(each))) for each in groups),
+        *((each, _similar(_candidates(User, [str(each)]), str(each))) for each in people),
+        *((each, _similar(_candidates(Group, [str(each)]), str(each))) for each in groups),
     ):
         if others:
             message = f"The name {quoted(str(row))} is easily confused with another one."
@@ -75,17 +76,17 @@ def check_may_decide(*, people: Iterable[User] = (), groups: Iterable[Group] = (
 
 @finds_similar(commands.CreateUser)
 def find_users(asked: Sequence[commands.CreateUser], actor: Actor) -> list[list[str]]:
-    return _labels(User.objects.order_by("pk"), [each.username for each in asked], actor)
+    return _labels(User, [each.username for each in asked], actor)
 
 
 @finds_similar(commands.CreateGroup)
 def find_groups(asked: Sequence[commands.CreateGroup], actor: Actor) -> list[list[str]]:
-    return _labels(Group.objects.order_by("pk"), [each.group_name for each in asked], actor)
+    return _labels(Group, [each.group_name for each in asked], actor)
 
 
 @finds_similar(commands.RenameGroup)
 def find_other_groups(asked: Sequence[commands.RenameGroup], actor: Actor) -> list[list[str]]:
-    groups = list(Group.objects.order_by("pk"))
+    groups = _candidates(Group, [each.group_name for each in asked])
     return [
         _seen(_similar((row for row in groups if row.pk != each.group_id), each.group_name), actor)
         for each in asked
@@ -101,13 +102,20 @@ def _check(
     check_confirmed(_seen(similar, context.actor), is_confirmed=confirmed)
 
 
+def _candidates(model: type[_Row], names: Sequence[str]) -> list[_Row]:
+    """Return the rows whose names may be confusable with one of these."""
+    column = _COLUMNS[model]
+    found = model._default_manager.filter(**{f"{column}__regex": pattern_of(names)})
+    return list(found.only(column).order_by("pk"))
+
+
 def _similar(rows: Iterable[_Row], name: str) -> list[_Row]:
     is_like: Callable[[str], bool] = confusable_with(name)
     return [row for row in rows if str(row) != name and is_like(str(row))]
 
 
-def _labels(rows: Iterable[_Row], names: Sequence[str], actor: Actor) -> list[list[str]]:
-    rows = list(rows)
+def _labels(model: type[_Row], names: Sequence[str], actor: Actor) -> list[list[str]]:
+    rows = _candidates(model, names)
     return [_seen(_similar(rows, name), actor) for name in names]
 
 

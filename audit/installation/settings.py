@@ -46,6 +46,7 @@ class Countersign:
     trusted_proxies: int = 0
     max_waiters: int = 2
     record_page_views: bool = False
+    guards: Mapping[str, str] = field(default_factory=dict)
 
     fingerprint_key: bytes = field(default_factory=lambda: _derived("fingerprints"), repr=False)
     payload_keys: Mapping[str, bytes] = field(

@@ -140,6 +140,19 @@ class RecordDrift(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Adopt(Command):
+    """Write the initial history of the rows of a table.
+
+    ``model`` is the label of its model, and ``rows`` the number of rows that got a history.
+    """
+
+    message_type = "audit.adopt"
+
+    model: str
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ChangeOutsideCommand(Command):
     """Change data directly in the database.
 

@@ -3,11 +3,13 @@
 See Unicode TS 39, section 4. The table next to this file is generated from Unicode's data.
 """
 
+import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 
+_ASCII = "".join(map(chr, range(ord("!"), ord("~") + 1)))
 _TABLE = Path(__file__).with_name("confusables.txt")
 
 
@@ -25,6 +27,31 @@ def confusable_with(name: str) -> Callable[[str], bool]:
     """Return the function that is True for names that look like this one, or differ in case."""
     own = skeletons(name)
     return lambda other: any(map(str.__eq__, own, skeletons(other)))
+
+
+def pattern_of(names: Iterable[str]) -> str:
+    """Return a regular expression for SQL that every name confusable with one of these matches.
+
+    It matches names of which no visible ASCII character has others in its skeleton, and so leaves
+    few of many names to compare.
+    """
+    return f"^({'|'.join(sorted({_pattern(name) for name in names}))})$"
+
+
+def _pattern(name: str) -> str:
+    others = [
+        character
+        for character, own in _ascii_skeletons().items()
+        if not any(
+            set(part) <= set(whole) for part, whole in zip(own, skeletons(name), strict=True)
+        )
+    ]
+    return f"[^{re.escape(''.join(others))}]*" if others else ".*"
+
+
+@cache
+def _ascii_skeletons() -> dict[str, tuple[str, str]]:
+    return {character: skeletons(character) for character in _ASCII}
 
 
 def _skeleton(text: str) -> str:

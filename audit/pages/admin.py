@@ -1,7 +1,6 @@
 """Admin base classes: read-only lists and forms, and histories, confined to tenants."""
 
 from collections.abc import Callable
-from copy import copy
 from functools import cache
 from typing import Any, ClassVar
 
@@ -16,6 +15,7 @@ from django.db.models import (
     CharField,
     DateTimeField,
     DurationField,
+    ForeignKey,
     Model,
     QuerySet,
     TextField,
@@ -30,6 +30,7 @@ from simple_history.admin import SimpleHistoryAdmin
 from audit.bus.postponements import pending_on
 from audit.entry.requests import actor_of_request
 from audit.log.visibility import VIEW_LOG
+from audit.messages.characters import visible
 from audit.messages.classes import Subject
 from audit.pages import versions
 from audit.pages.access import masking_redirect, record_or_refuse
@@ -37,29 +38,18 @@ from audit.pages.labels import shown_in
 from audit.pages.linked_rows import LinkedRows, commands_url
 from audit.pages.local_times import local_time
 
-
-class RelatedFilter(admin.RelatedOnlyFieldListFilter):
-    """A filter by a related row, applied even if the list offers only one choice."""
-
-    def has_output(self) -> bool:
-        return True
-
-
-class ChoicesFilter(admin.ChoicesFieldListFilter):
-    """A filter by the choices of a field, with the labels that pages show."""
-
-    def __init__(self, field: Any, *args: Any, **options: Any) -> None:
-        super().__init__(field, *args, **options)
-        self.field = copy(field)
-        self.field.choices = [(value, shown_in(field, value)) for value, _ in field.flatchoices]
+_SHOWN_BY_US = (DateTimeField, DurationField, CharField, TextField, ForeignKey)
 
 
 def _shown_fields(model: type[Model], names: Any) -> list[Any]:
-    """Return the fields of an admin page, with columns for times, durations, choices and texts."""
+    """Return the fields of an admin page, with columns for those that stock pages show otherwise.
+
+    These are times, durations, choices, texts and related rows.
+    """
     replaced = {
         each.name: each
         for each in model._meta.fields
-        if isinstance(each, DateTimeField | DurationField | CharField | TextField) or each.choices
+        if isinstance(each, _SHOWN_BY_US) or each.choices
     }
     return [_column(replaced[name]) if name in replaced else name for name in names]
 
@@ -70,7 +60,7 @@ def _column(field: Any) -> Callable[[Any], str | None]:
 
     @admin.display(description=str(field.verbose_name), ordering=field.name)
     def column(row: Any) -> str | None:
-        value = getattr(row, field.attname)
+        value = getattr(row, field.name)
         if isinstance(field, DateTimeField):
             return local_time(value) if value else None
         return None if value in (None, "") else shown_in(field, value)
@@ -296,6 +286,10 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
         context = {"version": version} | added | (extra_context or {})
         page: HttpResponse = super().history_form_view(request, object_id, version_id, context)
         return page
+
+    def history_view_title(self, request: HttpRequest, obj: Model) -> str:
+        """Return the title of the list of changes."""
+        return f"View history: {visible(str(obj))}"
 
     def get_history_queryset(
         self, request: HttpRequest, history_manager: Any, pk_name: str, object_id: Any

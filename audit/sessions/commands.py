@@ -32,11 +32,12 @@ class SignOut(_OnAccount):
 
 @dataclass(frozen=True, kw_only=True)
 class ChangePassword(_OnAccount):
-    """Change one's own password."""
+    """Change one's own password. ``former_hash`` is that of the password that was checked."""
 
     message_type = "people.change_password"
 
     password: str = secret()
+    former_hash: str = secret(default="")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,11 @@ class RecordFailedSignIn(_OnAccount):
 
     message_type = "people.record_failed_sign_in"
     required_permission = "audit.record_failed_sign_in"
+    # So that the auditors of the account's customer see it.
+    tenant_field = "tenant"
 
+    username: str = ""
+    tenant: str = ""
     is_throttled: bool = False
 
 

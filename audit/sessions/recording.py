@@ -46,7 +46,12 @@ def record_failed(
     """
     users = get_user_model()._default_manager
     user = users.filter(**{get_user_model().USERNAME_FIELD: username}).first()
-    command = RecordFailedSignIn(user_id=user.pk if user else 0, is_throttled=is_throttled)
+    command = RecordFailedSignIn(
+        user_id=user.pk if user else 0,
+        username=user.get_username() if user else "",
+        tenant=actor_for_user(user).home_tenant() if user else "",
+        is_throttled=is_throttled,
+    )
     _record(command, request, None)
 
 

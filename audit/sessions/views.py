@@ -24,6 +24,7 @@ from audit.actors.actors import actor_for_user
 from audit.bus.dispatch import dispatch
 from audit.entry.rate_limits import LimitReached
 from audit.entry.requests import context_of
+from audit.messages.exceptions import Conflict
 from audit.sessions import limits
 from audit.sessions.commands import ChangePassword
 from audit.sessions.recording import CHANNEL, record_failed_change
@@ -155,9 +156,16 @@ class _SetsPassword:
 
     def _save(self, form: Any) -> Any:
         user = form.user
-        command = ChangePassword(user_id=user.pk, password=form.cleaned_data["new_password1"])
+        command = ChangePassword(
+            user_id=user.pk,
+            password=form.cleaned_data["new_password1"],
+            former_hash=user.password,
+        )
         actor = actor_for_user(user)
-        dispatch(command, context=context_of(self.request, channel=CHANNEL, actor=actor))
+        try:
+            dispatch(command, context=context_of(self.request, channel=CHANNEL, actor=actor))
+        except Conflict as error:
+            raise ValidationError(f"{error} {error.remedy}") from error
         user.refresh_from_db()
         return user
 

@@ -44,7 +44,7 @@ def limits_of(actor: Actor) -> str:
     plural = str(found.model._meta.verbose_name_plural) if found else "tenants"
     names = [visible(each) for each in actor.named_tenants()]
     seen = _joined(names) if names else f"none of the {plural}"
-    others = [each for each in declared if each.tenant_field is None]
+    others = [each for each in declared if each.may_lack_tenant]
     examples = _joined([str(each.model._meta.verbose_name_plural).lower() for each in others])
     return (
         f"You see {seen}. Not shown: other {plural}, and what belongs to no {word}"

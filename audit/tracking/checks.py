@@ -7,14 +7,24 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's
 from django.db import connections
 
-from audit.tracking.history import history_model, tracked_models, written_models
+from audit.installation.settings import countersign
+from audit.tracking.guards import Guard, guarded
+from audit.tracking.history import history_model, written_models
 from audit.tracking.protection import is_migrated, writes_directly
+
+# What simple-history adds to a model.
+_MANAGER = "simple_history_manager_attribute"
 
 
 @register()
 def check_history(**_: Any) -> list[CheckMessage]:
     """Check that the database writes the history of each tracked model and of its links."""
-    return [*_written_by_application(), *_links_without_history(), *_of_several_tables()]
+    return [
+        *_written_by_application(),
+        *_links_without_history(),
+        *_of_several_tables(),
+        *_invalid_guards(),
+    ]
 
 
 @register(Tags.database, deploy=True)
@@ -31,8 +41,8 @@ def check_direct_history(databases: Sequence[str] | None = None, **_: Any) -> li
 
 
 def _written_by_application() -> Iterator[CheckMessage]:
-    for model in tracked_models(apps.get_models(include_auto_created=True)):
-        if not history_model(model):
+    for model, _ in guarded():
+        if hasattr(model._meta, _MANAGER) and not history_model(model):
             yield Warning(
                 f"The application writes the history of {model._meta.label}, not the database.",
                 hint="Use audit.domain.HistoricalRecords instead of that of simple-history.",
@@ -60,4 +70,19 @@ def _of_several_tables() -> Iterator[CheckMessage]:
                 f"{model._meta.label} has columns in the table of its parent.",
                 hint="Use a one-to-one field instead of multi-table inheritance.",
                 id="audit.E017",
+            )
+
+
+def _invalid_guards() -> Iterator[CheckMessage]:
+    known = {model._meta.label for model in apps.get_models(include_auto_created=True)}
+    for label, guard in countersign().guards.items():
+        if label not in known or guard not in list(Guard):
+            yield Error(
+                f"GUARDS in COUNTERSIGN has {label!r}: {guard!r}.",
+                hint='Name a model, such as "articles.Article", and off, report or refuse.',
+                id="audit.E018",
+            )
+        elif label.startswith(("audit.", "approvals.")):
+            yield Error(
+                f"GUARDS in COUNTERSIGN cannot change the guard of {label}.", id="audit.E019"
             )

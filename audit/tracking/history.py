@@ -118,10 +118,3 @@ def _history_under(model: type[models.Model], name: str) -> type[models.Model] |
 def written_models() -> list[type[models.Model]]:
     """Return the tracked models whose history the database writes."""
     return [each for each in apps.get_models(include_auto_created=True) if history_model(each)]
-
-
-def tracked_models(models_in_use: list[type[models.Model]]) -> list[type[models.Model]]:
-    """Return the models that only a command may change, also those with a history of their own."""
-    return [
-        model for model in models_in_use if hasattr(model._meta, "simple_history_manager_attribute")
-    ]

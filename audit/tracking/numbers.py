@@ -7,8 +7,9 @@ from uuid import UUID
 
 from django.db import connection
 
+from audit.log.commands import Adopt
 from audit.messages.classes import Subject
-from audit.models.records import EventRecord
+from audit.models.records import CommandRecord, EventRecord
 from audit.subjects import types
 from audit.subjects.names import valid_keys
 from audit.subjects.types import SubjectType
@@ -68,7 +69,10 @@ def _changes_without_event(subjects: Collection[Subject]) -> dict[Subject, int]:
         "subject_type", "subject_id", "command_id"
     ):
         changed[Subject(type_name, key)].discard(command_id)
-    return defaultdict(int, {subject: len(each) for subject, each in changed.items()})
+    adopting = CommandRecord.objects.filter(message_type=Adopt.message_type)
+    adopted = set(adopting.values_list("command_id", flat=True))
+    left = {subject: each - adopted for subject, each in changed.items()}
+    return defaultdict(int, {subject: len(each) for subject, each in left.items()})
 
 
 def _changes(subject_type: SubjectType, ids: Collection[str]) -> Iterator[tuple[Subject, Any]]:

@@ -36,6 +36,16 @@ def parts_of(model: type[models.Model]) -> list[Part]:
     return [part for part in parts() if part.owner.related_model is model]
 
 
+def owner_of(model: type[models.Model]) -> type[models.Model] | None:
+    """Return the model that the rows of a model are parts of, if they are."""
+    part_of = getattr(history_model(model), "part_of", None)
+    if part_of is None:
+        return None
+    field: Any = model._meta.get_field(part_of)
+    owner: type[models.Model] = field.related_model
+    return owner
+
+
 def subject_of(model: type[models.Model]) -> tuple[str, Any] | None:
     """Return the type of the subject that a row belongs to, and the field with its id."""
     part_of = getattr(history_model(model), "part_of", None)

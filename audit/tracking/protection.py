@@ -3,7 +3,7 @@
 ``manage.py migrate`` applies it after every run, so every new table is protected.
 """
 
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterable, Iterator
 from typing import Any
 
 from django.apps import apps
@@ -11,14 +11,16 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, ProgrammingError, connections, models, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from audit.models.records import AppendOnly, Evidence
+from audit.models.records import AppendOnly
 from audit.tracking import parts, privileges, triggers
-from audit.tracking.history import history_model, tracked_models, written_models
+from audit.tracking.guards import Guard, guarded
+from audit.tracking.history import history_model, written_models
 
 GUARD = "audit_guard"
 APPEND_ONLY = "audit_append_only"
 NOT_EMPTIED = "audit_not_emptied"
 DIRECT = "audit_direct"
+_REPORT = "audit_report_change"
 # Created by a migration: they keep numbers from being invented.
 _OF_NUMBERS = (
     ("audit_streamhead", "audit_number_starts"),
@@ -27,6 +29,7 @@ _OF_NUMBERS = (
     ("audit_eventrecord", "audit_number_exists"),
     ("audit_epoch", "audit_number_is_next"),
 )
+_GUARD_FUNCTIONS = {Guard.REFUSE: "audit_require_command", Guard.REPORT: _REPORT}
 # By a statement of a session, not by one of a trigger.
 _DIRECTLY = " WHEN (pg_trigger_depth() = 0)"
 _REFUSE_DIRECT = "audit_refuse_direct_history"
@@ -52,6 +55,9 @@ def protect(*, using: str) -> None:
             triggers.create(cursor, triggers.outdated(cursor, is_tolerant=is_tolerant))
         for trigger in _missing_triggers(cursor, in_use, is_tolerant=is_tolerant):
             cursor.execute(trigger)
+        found, wanted = present_triggers(cursor), wanted_triggers(is_tolerant=is_tolerant)
+        for table, name in _superfluous(found, wanted):
+            cursor.execute(f'DROP TRIGGER {name} ON "{table}"')
         for index in parts.missing_indexes(cursor, {model._meta.db_table for model in in_use}):
             cursor.execute(index)
         with transaction.atomic(using=using):
@@ -124,16 +130,18 @@ def _serves_earlier_release(cursor: Any) -> bool:
 
 def _has_triggers_of_history(cursor: Any) -> bool:
     """Return True if the migration is applied that creates their common functions."""
-    cursor.execute("SELECT to_regproc(%s) IS NOT NULL", [_REFUSE_DIRECT])
-    (is_applied,) = cursor.fetchone()
-    return bool(is_applied)
+    return _exists(cursor, _REFUSE_DIRECT)
+
+
+def _exists(cursor: Any, function: str) -> bool:
+    cursor.execute("SELECT to_regproc(%s) IS NOT NULL", [function])
+    (is_there,) = cursor.fetchone()
+    return bool(is_there)
 
 
 def guarded_tables() -> list[str]:
     """Return the tables that only a command may write."""
-    in_use = apps.get_models(include_auto_created=True)
-    evidence = [model for model in in_use if issubclass(model, Evidence)]
-    return [model._meta.db_table for model in (*tracked_models(in_use), *evidence)]
+    return [model._meta.db_table for model, guard in guarded() if guard is Guard.REFUSE]
 
 
 def append_only_tables() -> list[str]:
@@ -146,7 +154,7 @@ def wanted_triggers(*, is_tolerant: bool) -> dict[tuple[str, str], str]:
     """Return the definition of each trigger, as PostgreSQL writes it, by table and name."""
     guard = "BEFORE INSERT OR DELETE OR UPDATE OR TRUNCATE"
     append_only = "BEFORE DELETE OR UPDATE OR TRUNCATE", "STATEMENT", "audit_refuse_change"
-    wanted = [(table, GUARD, guard, each, "audit_require_command") for table, each in _guarded()]
+    wanted = [(table, GUARD, guard, *how) for table, *how in _guarded()]
     wanted += [(table, APPEND_ONLY, *append_only) for table in append_only_tables()]
     return {
         (table, name): f"CREATE TRIGGER {name} {when} ON {table}"
@@ -155,11 +163,13 @@ def wanted_triggers(*, is_tolerant: bool) -> dict[tuple[str, str], str]:
     }
 
 
-def _guarded() -> Iterator[tuple[str, str]]:
+def _guarded() -> Iterator[tuple[str, str, str]]:
     """Yield each guarded table; the guard of a tracked one counts for its history, too."""
     followed = {_history_table(model) for model in written_models()}
-    for table in guarded_tables():
-        yield table, f"STATEMENT{_DIRECTLY}" if table in followed else "STATEMENT"
+    for model, guard in guarded():
+        table = model._meta.db_table
+        each = f"STATEMENT{_DIRECTLY}" if table in followed else "STATEMENT"
+        yield table, each, _GUARD_FUNCTIONS[guard]
 
 
 def _history_table(model: type[models.Model]) -> str:
@@ -191,10 +201,14 @@ def present_triggers(cursor: Any) -> dict[tuple[str, str], str]:
 
 
 def missing_triggers(cursor: Any) -> list[tuple[str, str]]:
-    """Return the table and name of each trigger that is missing, disabled, altered or outdated."""
+    """Return the table and name of each trigger that is not as it should be.
+
+    It is missing, disabled, altered, outdated, or the guard of a table without one.
+    """
     is_tolerant = writes_directly(cursor)
     found, wanted = present_triggers(cursor), wanted_triggers(is_tolerant=is_tolerant)
     altered = [each for each, definition in wanted.items() if found.get(each) != definition]
+    altered += _superfluous(found, wanted)
     outdated = triggers.outdated(cursor, is_tolerant=is_tolerant)
     lagging = [(each.table, triggers.TRACK) for each in outdated]
     return list(
@@ -202,15 +216,22 @@ def missing_triggers(cursor: Any) -> list[tuple[str, str]]:
     )
 
 
+def _superfluous(
+    found: Iterable[tuple[str, str]], wanted: Container[tuple[str, str]]
+) -> list[tuple[str, str]]:
+    return [each for each in found if each[1] == GUARD and each not in wanted]
+
+
 def _missing_triggers(
     cursor: Any, in_use: list[type[models.Model]], *, is_tolerant: bool
 ) -> list[str]:
     found, tables = present_triggers(cursor), {model._meta.db_table for model in in_use}
-    has_history = _has_triggers_of_history(cursor)
+    has_history, reports = _has_triggers_of_history(cursor), _exists(cursor, _REPORT)
     return [
         definition.replace("CREATE", "CREATE OR REPLACE", 1)
         for (table, name), definition in wanted_triggers(is_tolerant=is_tolerant).items()
         if table in tables
         and found.get((table, name)) != definition
         and (has_history or name in (GUARD, APPEND_ONLY))
+        and (reports or _REPORT not in definition)
     ]

@@ -23,7 +23,8 @@ from audit.tracking.parts import subject_of
 #: The trigger of a tracked table, and the beginning of the names of the functions.
 TRACK = "audit_track"
 _LONGEST_TABLE = 40
-_FACTS = {
+#: The columns of a history beyond those of its table, with the expressions that fill them.
+FACTS = {
     "history_date": "clock_timestamp()",
     "history_type": "kind",
     "history_change_reason": "coalesce(current_setting('audit.reason', true), '')",
@@ -144,10 +145,10 @@ def check_filled(cursor: Any) -> None:
 
     :raises ImproperlyConfigured: if one is not.
     """
-    columns = _columns(cursor)
+    columns = columns_of(cursor)
     for model, history in _pairs(columns):
         own, past = columns[model._meta.db_table], columns[history._meta.db_table]
-        given = {*own, *_FACTS, history._meta.pk.column}
+        given = {*own, *FACTS, history._meta.pk.column}
         if missing := [each for each in past if each not in given]:
             table, names = history._meta.db_table, ", ".join(missing)
             message = (
@@ -158,14 +159,14 @@ def check_filled(cursor: Any) -> None:
 
 
 def _wanted(cursor: Any, *, is_tolerant: bool) -> Iterator[Function]:
-    columns = _columns(cursor)
+    columns = columns_of(cursor)
     cursor.execute("SELECT current_schema()")
     (schema,) = cursor.fetchone()
     for model, history in _pairs(columns):
         yield _function(model, history, columns, schema=schema, is_tolerant=is_tolerant)
 
 
-def _columns(cursor: Any) -> dict[str, dict[str, Column]]:
+def columns_of(cursor: Any) -> dict[str, dict[str, Column]]:
     """Return the columns of each tracked table and each history."""
     pairs = [(model, history_model(model)) for model in written_models()]
     cursor.execute(_COLUMNS, [[each._meta.db_table for pair in pairs for each in pair if each]])
@@ -192,14 +193,14 @@ def _function(
 ) -> Function:
     table = model._meta.db_table
     own, past = columns[table], columns[history._meta.db_table]
-    shared, facts = _shared(own, past), [each for each in _FACTS if each in past]
+    shared, facts = shared_columns(own, past), [each for each in FACTS if each in past]
     key, whole = model._meta.pk.column, subject_of(model)
     write = sql.SQL(_COPY).format(
         history=Identifier(schema, history._meta.db_table),
         columns=_listed(shared),
         facts=_listed(facts),
         values=_listed(shared, of="changed"),
-        stamps=sql.SQL(", ".join(_FACTS[each] for each in facts)),
+        stamps=sql.SQL(", ".join(FACTS[each] for each in facts)),
         nulls=sql.SQL(", ".join(["NULL"] * len(own))),
     )
     if whole:
@@ -234,7 +235,8 @@ def _silence(model: type[models.Model], history: Any, own: Mapping[str, Column])
     )
 
 
-def _shared(own: Mapping[str, Column], past: Mapping[str, Column]) -> list[str]:
+def shared_columns(own: Mapping[str, Column], past: Mapping[str, Column]) -> list[str]:
+    """Return the columns of a table that its history has as well."""
     return [name for name in own if name in past and not past[name].is_generated]
 
 

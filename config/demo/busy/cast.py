@@ -54,9 +54,12 @@ def hire(stage: Stage, customer: str, username: str, *, permissions: tuple[str, 
 
 def hire_carol(stage: Stage) -> None:
     """Add Carol to Security, as Olga; the policy owners have to approve it."""
-    carol = _create_account(stage, "carol").pk
+    account = _create_account(stage, "carol")
+    carol = account.pk
     stage.add_sender("carol", "user", carol, channel="admin")
-    password = ChangePassword(user_id=carol, password=secrets.token_urlsafe(16))
+    password = ChangePassword(
+        user_id=carol, password=secrets.token_urlsafe(16), former_hash=account.password
+    )
     stage.send(password, by="system", reason="")
     stage.send(
         SetAdminAccess(user_id=carol, is_staff=True), by="olga", reason="Carol starts on Monday"

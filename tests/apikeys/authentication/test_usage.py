@@ -18,7 +18,7 @@ from audit.models.records import CommandRecord
 from tests.conftest import completed, create_key
 from tests.http import call
 from tests.servers import free_port, serving
-from tests.threads import until
+from tests.threads import Crowd, until
 
 KEYS = "/api/v2/api-keys"
 HERE, THERE = "192.0.2.1", "2001:db8::9"
@@ -190,6 +190,26 @@ def test_a_key_that_is_gone_does_not_keep_the_others_from_being_written(first_ke
     use(first_key)
 
     assert ApiKeyUsage.objects.count() == 1
+
+
+def test_a_second_flush_waits_for_the_first(first_key, owner):
+    notebook = Notebook()
+    notebook.note(first_key.id, HERE)
+    blocked = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+
+    with Crowd(2) as crowd:
+        with owner.transaction():
+            owner.execute("LOCK TABLE apikeys_apikeyusage IN SHARE MODE")
+            first = crowd.start(notebook.flush)
+            until(lambda: owner.execute(blocked).fetchone()[0] == 1)
+            second = crowd.start(notebook.flush)
+            with pytest.raises(TimeoutError):
+                second.result(0.3)
+            # Not by the database: it has not written the same notes once more.
+            assert owner.execute(blocked).fetchone()[0] == 1
+        assert [first.result(60), second.result(60)] == [None, None]
+
+    assert row_of(first_key).last_used_from == HERE
 
 
 def test_the_notebook_is_bounded_and_says_so_once(first_key, dana, acme, monkeypatch, caplog):

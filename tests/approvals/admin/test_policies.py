@@ -175,6 +175,9 @@ def test_a_proposal_waits_for_two_other_owners_and_then_is_the_next_version(
     assert present.version == 2
     assert [str(rule) for rule in present.present_rules()] == ["1 of “Security”"]
     assert present.approve_within.days == 2
+    shown = " ".join(text(client.get(f"{POLICIES}{present.pk}/change/")).split())
+    assert "approvals 2 of “Security” → 1 of “Security”" in shown
+    assert "version 1 → 2" not in shown
 
 
 def test_a_new_policy_is_proposed_with_several_rules(

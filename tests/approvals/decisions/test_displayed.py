@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import User
 
 from apikeys.models import ApiKey
-from approvals.decisions.commands import Approve, Deny, RequestChanges, TakeBack, Withdraw
+from approvals.decisions.commands import Approve, Withdraw
 from approvals.models import ApprovalRequest
 from approvals.models.refusals import EffectChanged, SeenAnother
 from approvals.requests.presentation import Ballot, present
@@ -124,15 +124,18 @@ def test_other_content_is_refused_as_such(waiting, ann, context_of):
         completed(command, context=context_of(ann))
 
 
-@pytest.mark.parametrize("kind", [Deny, RequestChanges, TakeBack, Withdraw])
-def test_other_decisions_have_their_effect_or_none(kind, waiting, ann, dana, context_of, approve):
+@pytest.mark.parametrize(
+    ("verb", "name"),
+    [("deny", "bob"), ("request-changes", "bob"), ("take-back", "ann"), ("withdraw", "dana")],
+)
+def test_other_decisions_have_their_effect_or_none(verb, name, waiting, ann, approve, browser):
     approve(waiting, ann)
-    person = {Deny: "bob", RequestChanges: "bob", TakeBack: "ann", Withdraw: "dana"}[kind]
+    sender, other = browser(User.objects.get(username=name)), {"expected_effect": "executes"}
 
-    context = context_of(User.objects.get(username=person), reason="So it is")
-    with pytest.raises(EffectChanged, match="Nothing was decided"):
-        completed(vote(waiting, effect="executes", kind=kind), context=context)
+    answer = decide_by_api(sender, waiting, verb, number=1, comment="So it is", **other)
 
+    assert (answer.status_code, answer.json()["code"]) == (412, "effect_changed")
+    assert "Nothing was decided" in answer.json()["detail"]
     waiting.refresh_from_db()
     assert (waiting.state, waiting.votes.count()) == ("pending", 1)
 

@@ -13,8 +13,10 @@ from approvals.models.refusals import (
     NotToBeRetried,
     TooLate,
 )
-from audit.messages.exceptions import Failed, NotFound, TimedOut
+from audit.messages.exceptions import Conflict, Failed, NotFound, TimedOut
 from tests.approvals.admin_pages import decide
+from tests.approvals.asking import address
+from tests.approvals.asking import decide as decide_by_api
 from tests.books import assert_balanced, attempts
 from tests.conftest import member, new_approver, policy
 from tests.probes import Broken, deed, to
@@ -46,6 +48,29 @@ def failed(request, hold, first_key, dana, security, ann, bob, context_of, appro
     _outages.clear()
     assert (failed.state, failed.outcome_code, failed.is_retriable) == ("failed", "error", True)
     return failed
+
+
+def test_it_has_the_displayed_effect_or_none(failed, dana, browser):
+    client = browser(dana)
+    shown = client.get(address(failed)).json()
+    answers = []
+
+    for outage, effect in (
+        ([Conflict("The key is busy.")], shown["effects"]["retry"]),
+        ([], "refused_on_execution"),
+        ([], shown["effects"]["retry"]),
+    ):
+        _outages[:] = outage
+        seen = {"number": shown["number"], "expected_effect": effect}
+        answers.append(decide_by_api(client, failed, "retry", **seen))
+
+    assert [each.status_code for each in answers] == [412, 412, 200]
+    assert "The execution would now be refused: The key is busy." in answers[0].json()["detail"]
+    assert "Your retry would now execute it." in answers[1].json()["detail"]
+    assert answers[2].json()["state"] == "executed"
+    statuses = [status for _, status, _ in attempts(failed.command_id)]
+    assert statuses == ["postponed", "failed", "failed", "failed", "succeeded"]
+    assert_balanced()
 
 
 def test_it_is_executed_without_new_votes(failed, dana, retry):

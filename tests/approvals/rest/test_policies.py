@@ -1,10 +1,12 @@
 """Policies over HTTP: what is proposed waits for two owners, like everything under the floor."""
 
+from uuid import uuid4
+
 import pytest
 
 from approvals.models import ApprovalRequest, Policy
 from audit.models.records import CommandRecord
-from tests.conftest import approved, policy
+from tests.conftest import approved, member, policy
 from tests.http import call
 
 POLICIES = "/api/v2/policies"
@@ -81,6 +83,23 @@ def test_an_unknown_group_is_named_in_quotation_marks(proposal, manager, policy_
         (error,) = answer.json()["errors"]
         assert (answer.status_code, error["code"]) == (400, "does_not_exist")
         assert error["detail"] == f"There is no group {shown}."
+
+
+@pytest.mark.parametrize("condition", [{}, {"If_Match": '"999"'}])
+def test_a_policy_of_another_customer_is_not_found_by_any_command(
+    condition, proposal, policy_owners, security, acme, globex, browser
+):
+    hidden = policy("apikeys.rotate", group=security, quorum=1, tenant=str(globex.pk)).pk
+    client = browser(member("max", acme, permissions=("manage_policy", "view_policy")))
+
+    for method, body in (("PUT", proposal), ("DELETE", {})):
+        answers = [
+            call(client, method, f"{POLICIES}/{each}", body, **condition).json()
+            for each in (hidden, uuid4())
+        ]
+        assert [(each["status"], each["code"]) for each in answers] == [(404, "not_found")] * 2
+        assert answers[0]["detail"] == answers[1]["detail"]
+    assert not ApprovalRequest.objects.exists()
 
 
 def test_who_may_not_manage_policies_proposes_nothing(proposal, dana, policy_owners, browser):

@@ -14,8 +14,10 @@ from django.db import connection
 from apikeys.commands import CreateCustomer, DeleteApiKey, DisableApiKey, EnableApiKey
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, dispatch_all
+from audit.log import epochs
 from audit.log.feed import DELIVERY, Place, Rewound, horizon, place_of, read_after
 from audit.messages.exceptions import Conflict
+from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord, Epoch, EventRecord
 from audit.outside import outside_command
 from benchmarks.protocol import traffic_of
@@ -79,6 +81,20 @@ def test_concurrent_commands_begin_one_epoch(moved):
         crowd.at_once(*[lambda: dispatch(new_customer())] * 8)
 
     assert order_of_commands() == [BEGUN, *[("apikeys.create_customer", True)] * 8]
+
+
+def test_the_first_commands_wait_for_each_other(moved, owner):
+    moved()
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with Crowd(2) as crowd:
+        with owner.transaction():
+            owner.execute("SELECT pg_advisory_xact_lock(%s)", [epochs._ADVISORY_LOCK])
+            sent = [crowd.start(lambda: dispatch(new_customer())) for _ in range(2)]
+            until(lambda: owner.execute(waiting).fetchone()[0] == 2)
+            assert not any(each.done() for each in sent)
+        assert all(isinstance(each.result(60), Completed) for each in sent)
+
+    assert order_of_commands() == [BEGUN, *[("apikeys.create_customer", True)] * 2]
 
 
 def test_a_refused_command_a_batch_and_a_direct_change_begin_one_too(moved, first_key):

@@ -21,7 +21,7 @@ from audit.bus.dispatch import dispatch
 from audit.checks import check_indexes
 from audit.management.commands import migrate as migrate_module
 from audit.messages.outcomes import Completed
-from tests.threads import Crowd
+from tests.threads import Crowd, until
 
 pytestmark = pytest.mark.edge
 
@@ -242,6 +242,23 @@ def test_two_runs_at_once_on_an_empty_database_both_succeed(empty):
     assert [(run.returncode, output) for run, output in zip(runs, outputs, strict=True)] == [
         (0, "")
     ] * 2
+
+
+def test_a_run_waits_for_another_one(owner):
+    asking = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE query LIKE 'SELECT pg_try_advisory_lock%' AND pid <> pg_backend_pid()
+            AND datname = current_database()
+    """
+    with Crowd(1) as crowd:
+        owner.execute("SELECT pg_advisory_lock(%s)", [migrate_module._ADVISORY_LOCK])
+        try:
+            run = crowd.start(migrate)
+            until(lambda: owner.execute(asking).fetchone()[0] == 1)
+            assert not run.done()
+        finally:
+            owner.execute("SELECT pg_advisory_unlock(%s)", [migrate_module._ADVISORY_LOCK])
+        assert run.result(60) is None
 
 
 def test_an_interrupted_concurrent_migration_can_be_run_again(empty):

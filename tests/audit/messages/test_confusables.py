@@ -1,11 +1,12 @@
 """Names that are confusable with each other."""
 
 import random
+import re
 import unicodedata
 
 import pytest
 
-from audit.messages.confusables import confusable_with
+from audit.messages.confusables import confusable_with, pattern_of
 
 
 @pytest.mark.parametrize(
@@ -33,6 +34,8 @@ from audit.messages.confusables import confusable_with
 def test_names_that_look_alike_or_differ_only_in_case_are_confusable(name, other):
     assert confusable_with(name)(other)
     assert confusable_with(other)(name)
+    assert re.search(pattern_of([name]), other)
+    assert re.search(pattern_of(["x", other]), name)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +44,16 @@ def test_names_that_look_alike_or_differ_only_in_case_are_confusable(name, other
 )
 def test_other_names_are_not(name, other):
     assert not confusable_with(name)(other)
+
+
+def test_the_pattern_of_a_name_leaves_out_other_characters_of_ascii():
+    names = ["cinema", "modern", "]^-\\[ key", "a b", "\u0440aypal"]
+
+    left_out = {other: not re.search(pattern_of(["Acme"]), other) for other in names}
+
+    assert left_out == dict.fromkeys(names, True) | {"\u0440aypal": True}
+    assert re.search(pattern_of(["]^-\\[ key"]), "]^-\\[ KEY")
+    assert re.search(pattern_of(["Acme"]), "\u0440\u0430")
 
 
 def test_skeletons_are_those_of_icu():

@@ -127,7 +127,8 @@ def test_pages_ask_the_database_no_more_for_longer_stories(disabled, dana, act, 
     many = [queries(client, url) for url in urls]
 
     assert many == few
-    assert max(many) <= 18
+    # Two of them for the tables with parts of keys.
+    assert max(many) <= 20
 
 
 def test_no_page_has_inline_code(disabled, first_key, read):

@@ -4,9 +4,10 @@ import re
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.models import Permission, User
 from django.contrib.staticfiles import finders
 
-from apikeys.models import ApiKey
+from apikeys.models import ApiKey, Customer, Membership
 from audit.models.records import CommandRecord
 from audit.outside import outside_command
 
@@ -20,6 +21,9 @@ def odd(first_key):
     for text in ("disabled", "enabled"):
         with outside_command("By hand"):
             ApiKey.objects.update(name=f"name{UNSEEN}", description=f"{text}{UNSEEN}")
+    with outside_command("By hand"):
+        Customer.objects.update(name=f"customer{UNSEEN}")
+        User.objects.filter(username="dana").update(username=f"dana{UNSEEN}")
     return first_key
 
 
@@ -32,15 +36,38 @@ def odd(first_key):
         "/admin/apikeys/apikey/{key}/history/{version}/",
         "/audit/subjects/api-key/{key}",
         "/audit/cases/{case}",
+        "/audit/",
+        "/audit/actors/user/{dana}",
+        "/admin/apikeys/customer/",
+        "/admin/apikeys/customer/{customer}/change/",
+        "/admin/apikeys/customer/{customer}/history/",
+        "/admin/apikeys/membership/",
+        "/admin/apikeys/membership/{membership}/change/",
+        "/admin/audit/commandrecord/",
+        "/admin/auth/user/",
+        "/admin/auth/user/{dana}/change/",
+        "/admin/auth/group/{group}/change/",
     ],
 )
-def test_invisible_characters_are_shown_by_their_numbers(odd, read, page):
+def test_invisible_characters_are_shown_by_their_numbers(odd, dana, iris, security, read, page):
+    iris.user_permissions.add(*Permission.objects.filter(codename__startswith="view_"))
     newest = ApiKey.history.latest("history_id")
     record = CommandRecord.objects.filter(channel="outside").latest("position")
 
-    content = read(page.format(key=odd.id, version=newest.pk, case=record.correlation_id))
+    dana.groups.add(security)
+    content = read(
+        page.format(
+            group=security.pk,
+            key=odd.id,
+            version=newest.pk,
+            case=record.correlation_id,
+            dana=dana.pk,
+            customer=odd.row.customer_id,
+            membership=Membership.objects.get(user=dana).pk,
+        )
+    )
 
-    assert not [each for each in UNSEEN if each in content]
+    assert not re.findall(r".*[\u202e\u2066\u200b\x07\x1b].*", content)
     assert NUMBERS in content
 
 

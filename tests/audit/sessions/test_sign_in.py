@@ -6,7 +6,9 @@ import threading
 import pytest
 from django.contrib.auth.models import User
 from django.core import mail
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from approvals.people.commands import SendPasswordLink
 from audit.messages.exceptions import Failed
@@ -64,6 +66,17 @@ def test_a_failed_sign_in_is_recorded_without_the_password(ann, client, username
     record = CommandRecord.objects.get(message_type="people.record_failed_sign_in")
     assert record.client_address == "127.0.0.1"
     assert "horse" not in str(vars(record)) + str(event.data)
+
+
+def test_a_failed_sign_in_is_recorded_by_one_look_at_the_account(ann, client):
+    client.get(PAGE)
+
+    with CaptureQueriesContext(connection) as queries:
+        assert sign_in(client, password="wrong").status_code == 200
+
+    found = [each["sql"] for each in queries if 'FROM "auth_user"' in each["sql"]]
+    by_django, by_us = found
+    assert all("username" in sql.partition("WHERE")[2] for sql in (by_django, by_us))
 
 
 def test_the_auditors_of_a_customer_see_failures_of_its_people_only(dana, gus, iris, browser):

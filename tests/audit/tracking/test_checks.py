@@ -4,6 +4,7 @@ from django.apps import apps
 
 from audit.tracking import checks
 from audit.tracking.checks import check_direct_history, check_history
+from audit.tracking.guards import Guard, guard_of
 from tests.boards.models import Board, Label
 from tests.role.test_forbidden_statements import protect_again
 
@@ -29,11 +30,14 @@ def test_links_without_a_history_are_reported(monkeypatch):
     assert "track_links(Board.labels" in error.hint
 
 
-def test_a_history_that_the_application_writes_is_reported(monkeypatch):
+def test_a_history_of_simple_history_is_left_alone_unless_it_is_named(monkeypatch, settings):
     monkeypatch.setattr(Label._meta, "simple_history_manager_attribute", "history", raising=False)
     monkeypatch.setattr(Label, "history", apps.get_model("auth.Group").objects, raising=False)
+    assert (guard_of(Label), ids(check_history())) == (Guard.OFF, [])
 
-    assert ids(check_history()) == ["audit.W003"]
+    settings.COUNTERSIGN = settings.COUNTERSIGN | {"GUARDS": {"boards.Label": "report"}}
+
+    assert (guard_of(Label), ids(check_history())) == (Guard.REPORT, ["audit.W003"])
 
 
 def test_the_right_to_write_history_is_reported(owner):

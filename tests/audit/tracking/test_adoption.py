@@ -1,0 +1,220 @@
+"""Tables with rows are adopted step by step: report, initial history, refuse."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from io import StringIO
+from uuid import uuid4
+
+import pytest
+from django.contrib.auth.models import Group, Permission
+from django.core.management import CommandError, call_command
+from django.db import Error, connection, connections
+
+from audit.models.outside_changes import OutsideChange
+from audit.models.records import CommandRecord
+from audit.outside import outside_command
+from audit.tracking import drift, guards
+from audit.tracking.checks import check_history
+from audit.tracking.guards import Guard, guard_of
+from audit.tracking.protection import protect
+from tests.boards.models import Board, Card
+from tests.tampering import without_triggers
+
+BOARD = "boards.Board"
+
+
+def in_a_thread(function):
+    """Call a function that uses the owner's connection, which pytest-django forbids this thread."""
+
+    def run():
+        connections["owner"].connect()
+        try:
+            return function()
+        finally:
+            connections.close_all()
+
+    return ThreadPoolExecutor().submit(run).result()
+
+
+def adopt(*arguments):
+    out = StringIO()
+    in_a_thread(lambda: call_command("adopt", *arguments, stdout=out))
+    return out.getvalue()
+
+
+def status(label=BOARD):
+    lines = adopt("--status").splitlines()
+    return next(line for line in lines if line.startswith(f"{label}:"))
+
+
+@pytest.fixture
+def guarded(settings, owner):
+    """A function that sets the guards of models, and has the database apply them."""
+
+    def apply(**guards_by_name):
+        named = {f"boards.{name}": guard for name, guard in guards_by_name.items()}
+        settings.COUNTERSIGN = settings.COUNTERSIGN | {"GUARDS": named}
+        in_a_thread(lambda: protect(using="owner"))
+
+    yield apply
+    apply()
+
+
+@pytest.fixture
+def existing(owner):
+    """Boards that were there before their table was tracked."""
+    with without_triggers(owner, "boards_board"):
+        owner.execute(
+            'INSERT INTO boards_board (id, tenant, "Board name", kind, price)'
+            " SELECT gen_random_uuid(), 't1', 'existing', '', 0 FROM generate_series(1, 3)"
+        )
+    return list(Board.objects.order_by("pk"))
+
+
+def test_the_three_guards(guarded, existing):
+    guarded(Board="report")
+    Board.objects.update(name="reported")
+    Card.objects.create(id=uuid4(), board=existing[0], text="a part, guarded like its board")
+
+    guarded(Board="off")
+    Board.objects.update(name="off")
+
+    guarded(Board="refuse")
+    with pytest.raises(Error, match="inside a command only"):
+        Board.objects.update(name="refused")
+
+    reports = OutsideChange.objects.order_by("pk")
+    assert [(each.table_name, each.operation) for each in reports] == [
+        ("boards_board", "UPDATE"),
+        ("boards_card", "INSERT"),
+    ]
+    names = Board.history.order_by("history_id").values_list("name", "history_actor_kind")
+    assert set(names) == {("reported", "outside"), ("off", "outside")}
+
+
+def test_a_report_has_program_role_file_and_line(guarded, existing):
+    guarded(Board="report")
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW application_name")
+        (program,) = cursor.fetchone()
+
+    with connection.execute_wrapper(guards.note_source):
+        Board.objects.filter(name="100%").update(name="100% reported")
+        with outside_command("Not reported"):
+            Board.objects.update(name="recorded")
+
+    report = OutsideChange.objects.get()
+    assert (report.program, report.role) == (program, connection.settings_dict["USER"])
+    path, _, line = report.source.rpartition(":")
+    assert path.endswith("tests/audit/tracking/test_adoption.py")
+    assert line.isdecimal()
+    assert f"outside commands in 7 days 1; 1 by {program} {report.source}" in status()
+
+
+def test_the_serving_role_writes_no_reports_itself(guarded, owner):
+    for statement in (
+        "INSERT INTO audit_outsidechange (table_name, operation, role) VALUES ('x', 'x', 'x')",
+        "DELETE FROM audit_outsidechange",
+    ):
+        with pytest.raises(Error, match="permission denied"), connection.cursor() as cursor:
+            cursor.execute(statement)
+    granted = owner.execute(
+        "SELECT has_function_privilege(%s, 'audit_report_change()', 'EXECUTE')",
+        [connection.settings_dict["USER"]],
+    )
+    assert granted.fetchone() == (False,)
+
+
+def test_adopting_writes_the_missing_history_in_one_command(guarded, existing, owner):
+    with outside_command("One more"):
+        board = Board.objects.create(id=uuid4(), tenant="t1", name="tracked")
+    with without_triggers(owner, "boards_board"):
+        owner.execute("UPDATE boards_board SET kind = 'x' WHERE id = %s", [board.pk])
+
+    assert "initial history 4 missing" in status()
+    out = adopt(BOARD, "--reason", "We begin")
+    assert "4 rows have their initial history now" in out
+    assert "0 rows" in adopt(BOARD)
+
+    record = CommandRecord.objects.get(message_type="audit.adopt", data__rows=4)
+    assert (record.data["model"], record.reason) == (BOARD, "We begin")
+    written = Board.history.filter(history_command_id=record.command_id)
+    assert sorted(written.values_list("history_type", flat=True)) == ["+", "+", "+", "~"]
+    assert "initial history complete" in status()
+    found = [each for progress in drift.compare() for each in progress.differences]
+    assert {each.kind for each in found} <= {"events"}
+
+
+def test_the_first_change_shows_only_what_it_changed(existing, iris, browser):
+    iris.user_permissions.add(Permission.objects.get(codename="view_every_tenant"))
+    adopt(BOARD)
+    with outside_command("The first change"):
+        Board.objects.filter(pk=existing[0].pk).update(name="changed")
+
+    content = browser(iris).get(f"/audit/subjects/board/{existing[0].pk}").content.decode()
+
+    first = content.split("The first change")[1].split("</ul>")[0]
+    assert first.count("<li>") == 1
+    assert "<del>existing</del> → <ins>changed</ins>" in first
+
+
+def test_twenty_thousand_rows_take_less_than_a_second(existing, owner):
+    with without_triggers(owner, "boards_board"):
+        owner.execute(
+            'INSERT INTO boards_board (id, tenant, "Board name", kind, price)'
+            " SELECT gen_random_uuid(), 't1', 'existing', '', 0 FROM generate_series(1, 20000)"
+        )
+
+    begun = time.monotonic()
+    out = adopt(BOARD)
+    took = time.monotonic() - begun
+
+    assert "20,003 rows" in out
+    # A second on a quiet machine; tests have several processes on each core.
+    assert took < 5
+
+
+def test_a_table_is_ready_after_adoption_and_a_week_without_outside_changes(
+    guarded, existing, owner, iris, browser
+):
+    guarded(Board="report")
+    Board.objects.update(name="by hand")
+    iris.user_permissions.add(Permission.objects.get(codename="view_every_tenant"))
+    page = browser(iris)
+    assert "ready" not in status()
+
+    adopt(BOARD)
+    owner.execute("UPDATE audit_outsidechange SET at = at - interval '8 days'")
+
+    assert "guard report, history yes, initial history complete" in status()
+    assert status().endswith("outside commands in 7 days 0 -> ready for refuse")
+    row = page.get("/audit/tables").content.decode().split(f">{BOARD}<")[1].split("</tr>")[0]
+    assert "<td>ready</td>" in row
+    assert "/audit/tables" in page.get("/audit/overview").content.decode()
+
+
+def test_a_reader_of_some_customers_has_no_page_of_tables(iris, browser):
+    assert browser(iris).get("/audit/tables").status_code == 404
+
+
+def test_a_model_of_others_is_guarded_if_it_is_named(settings, guarded):
+    assert guard_of(Group) is Guard.OFF
+    settings.COUNTERSIGN = settings.COUNTERSIGN | {"GUARDS": {"auth.Group": "report"}}
+    in_a_thread(lambda: protect(using="owner"))
+
+    Group.objects.create(name="by hand")
+
+    assert OutsideChange.objects.get().table_name == "auth_group"
+    assert "auth.Group: guard report, history no" in status("auth.Group")
+    with pytest.raises(CommandError, match="does not write the history"):
+        adopt("auth.Group")
+
+
+def test_invalid_guards_are_errors(settings):
+    settings.COUNTERSIGN = settings.COUNTERSIGN | {
+        "GUARDS": {"none.Such": "off", BOARD: "on", "approvals.Policy": "off"}
+    }
+
+    found = [each.id for each in check_history()]
+
+    assert found == ["audit.E018", "audit.E018", "audit.E019"]
