@@ -12,7 +12,7 @@ from apikeys.models.refusals import NameTaken, NotAMember
 from audit.domain import HistoricalRecords, LeanManager, actor_name, quoted, subject
 
 
-@subject("customer", tenant="id")
+@subject("customer", tenant="id", names=("name",))
 class Customer(models.Model):
     """A tenant: the owner of keys and of the records about them."""
 

@@ -18,7 +18,7 @@ OWNERS = "Policy owners"
 
 # Tracked without history rows; the password is never shown or compared.
 subject("user", shown=("id", "username", "email", "is_active", "is_staff", "is_superuser"))(User)
-subject("group", shown=("id", "name"))(Group)
+subject("group", shown=("id", "name"), names=("name",))(Group)
 
 
 def was_granted(user_id: int, permission: str) -> bool:

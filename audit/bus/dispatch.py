@@ -278,6 +278,7 @@ def _settle(attempts: Sequence[Attempt], unit: list[Attempt], error: Exception) 
     if failing.is_logged:
         failures.log(failing)
         raise failing.error
+    failures.log_after_commit(failing, error)
     return [idempotency.truth(attempt) for attempt in attempts]
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Any, TypedDict
 
 from audit.bus import postponements
 from audit.bus.postponements import Pending
+from audit.log.approvals import Decided
 from audit.messages.classes import Subject
 from audit.messages.exceptions import Failed
 from audit.messages.outcomes import Postponed, Progress
@@ -105,6 +106,8 @@ class CommandInList(TypedDict):
     correlation_id: Uuid
     result: ResultReference | None
     error: CommandProblem | None
+    decides: Annotated[str | None, "Of a decision on a request: the command that it holds."]
+    approvers: Annotated[list[str], "Of a held command: those whose approvals are current."]
 
 
 class RequirementOfGroup(TypedDict):
@@ -152,20 +155,24 @@ class CommandResource(CommandInList):
     attempts: list[AttemptResource]
 
 
-def command(records: Sequence[CommandRecord], *, progress: Progress | None) -> CommandResource:
+def command(
+    records: Sequence[CommandRecord], *, progress: Progress | None, decided: Decided
+) -> CommandResource:
     """Return a command in full, from the records of all its attempts, first to last."""
     command_id = records[0].command_id
     current = postponements.current_records({command_id: records})[command_id]
     events = EventRecord.objects.filter(command_id=command_id).order_by("position")
     return {
-        **command_in_list(records, current=current),
+        **command_in_list(records, current=current, decided=decided),
         "approval": _approval(progress),
         "events": [_event(event) for event in events],
         "attempts": [_attempt(record) for record in records],
     }
 
 
-def command_in_list(records: Sequence[CommandRecord], *, current: CommandRecord) -> CommandInList:
+def command_in_list(
+    records: Sequence[CommandRecord], *, current: CommandRecord, decided: Decided
+) -> CommandInList:
     """Return a command for a list, from the records of its attempts and that of its status."""
     first = records[0]
     return {
@@ -183,6 +190,8 @@ def command_in_list(records: Sequence[CommandRecord], *, current: CommandRecord)
         "correlation_id": str(first.correlation_id),
         "result": _result(current),
         "error": _error(current),
+        "decides": decided.held_command or None,
+        "approvers": list(decided.approvers),
     }
 
 

@@ -65,7 +65,9 @@ def _rows_named(subject_type: SubjectType, text: str, *, actor: Actor) -> QueryS
     begins = reduce(or_, (Q(**{f"{name}__startswith": text.lower()}) for name in small))
     rows = subject_type.model._base_manager.select_related().alias(**small).filter(begins)
     field = subject_type.tenant_field
-    return actor.confine(rows, field) if field else rows
+    # The log of a confined reader has nothing about what belongs to no tenant.
+    others = rows.none() if actor.is_confined else rows
+    return actor.confine(rows, field) if field else others
 
 
 def _has_name(subject_type: SubjectType, row: Model, text: str) -> bool:

@@ -118,7 +118,7 @@ def subject(
 
     ``shown`` are the columns that may be shown and compared, instead of those in its history.
     ``route`` is the name of the API URL whose only argument is the id. ``names`` are the columns
-    that a search by name compares; each needs an index of its small letters.
+    that a search by name compares; in a long table each needs an index of its small letters.
     """
 
     def register(model: _ModelClass) -> _ModelClass:

@@ -12,9 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from audit.bus import postponements
-from audit.log import feed, queries, visibility
+from audit.log import approvals, feed, queries, visibility
 from audit.log.orders import Key, Order
 from audit.log.polling import Crowded, wait_until_final
+from audit.messages.classes import Subject
 from audit.messages.exceptions import NotFound
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.rest import resources
@@ -39,6 +40,7 @@ from audit.rest.parameters import (
 from audit.rest.times import TimeField
 from audit.rest.viewsets.actors import ActorViewSet
 from audit.rest.viewsets.outcomes import RETRY_AFTER_SECONDS
+from audit.subjects import names
 
 LONGEST_WAIT_SECONDS = 30
 _NEWEST = Order("newest", Key("position", int))
@@ -126,7 +128,11 @@ class CommandLogViewSet(ActorViewSet):
         wanted = query.get("status")
         listed = (each.command_id for each in found.rows)
         keys = [key for key in listed if wanted in (None, current[key].status)]
-        rows = [resources.command_in_list(attempts[key], current=current[key]) for key in keys]
+        decided = self._decided_by([attempts[key][0] for key in keys])
+        rows = [
+            resources.command_in_list(attempts[key], current=current[key], decided=each)
+            for key, each in zip(keys, decided, strict=True)
+        ]
         return Response(body(request, query, rows, cursor=found.cursor))
 
     @documented(
@@ -145,8 +151,16 @@ class CommandLogViewSet(ActorViewSet):
             except Crowded:
                 headers["Retry-After"] = RETRY_AFTER_SECONDS
             records = self._attempts(command_id)
-        shown = resources.command(records, progress=postponements.progress(command_id))
+        (decided,) = self._decided_by(records[:1])
+        progress = postponements.progress(command_id)
+        shown = resources.command(records, progress=progress, decided=decided)
         return Response(shown, headers=headers)
+
+    def _decided_by(self, records: Sequence[CommandRecord]) -> Sequence[approvals.Decided]:
+        """Return what each command decides, and who approved it, from its first attempt."""
+        subjects = {Subject(each.subject_type, each.subject_id) for each in records}
+        rows = names.found(approvals.requests_among(subjects), actor=self.actor)
+        return approvals.decided_by(records, rows=rows, actor=self.actor)
 
     def _waiting_caller(self) -> str:
         """Return the customer of the caller, whose keys share their places; else the caller."""

@@ -10,7 +10,7 @@ from audit.models.records import CommandRecord
 from tests.articles.models import Article
 from tests.conftest import approved, policy
 
-LIST = "/admin/articles/article/"
+LIST = "/articles-admin/articles/article/"
 
 
 @pytest.fixture

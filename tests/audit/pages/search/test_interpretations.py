@@ -5,10 +5,12 @@ from html import unescape
 from urllib.parse import parse_qs
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from apikeys.commands import DisableApiKey
 from approvals.models import ApprovalRequest
 from audit.models.records import CommandRecord, EventRecord
+from audit.subjects.types import label_of
 from tests.audit.records import record
 from tests.conftest import create_key, held, member
 
@@ -53,6 +55,19 @@ def test_the_name_of_a_key_finds_its_commands(disabled, first_key, interpreted, 
 
     assert label == str(first_key.row.subject_label())
     assert found("first") == ids(subject_type="api-key", subject_id=str(first_key.id))
+
+
+def test_the_names_of_customers_and_groups_find_their_commands(
+    acme, security, iris, interpreted, found
+):
+    assert not [each for each in interpreted("secur") if "Security" in each]
+    iris.user_permissions.add(Permission.objects.get(codename="view_every_tenant"))
+    about = record(subject_type="group", subject_id=str(security.pk))
+
+    assert interpreted("ACME")[0] == str(label_of(acme))
+    assert found("acme") == ids(subject_type="customer", subject_id=str(acme.pk))
+    assert label_of(security) in interpreted("secur")
+    assert found("Security") == {str(about.command_id)}
 
 
 def test_the_prefix_of_a_key_finds_its_commands(first_key, interpreted):

@@ -80,6 +80,8 @@ def test_a_row_has_the_command_its_actor_and_its_result(client, first_key, dana)
         "correlation_id",
         "result",
         "error",
+        "decides",
+        "approvers",
     ]
     assert row["url"] == f"{COMMANDS}/{refusal}"
     assert row["subject"] == {"type": "api-key", "id": str(first_key.id)}
@@ -231,6 +233,26 @@ def test_a_list_takes_as_many_queries_for_many_as_for_one(client, first_key):
         call(client, "POST", f"/api/v2/api-keys/{first_key.id}/enable", key=first_key)
 
     assert queries() == few <= 4
+
+
+def test_decisions_name_the_held_command_and_held_commands_their_approvers(
+    client, first_key, dana, disabling_needs_two, ann, bob
+):
+    request = held(DisableApiKey(api_key_id=first_key.id), context=Context(actor=actor(dana)))
+    approved(request, ann, bob)
+    sentence = f"Disable {first_key.row.subject_label()}"
+    caller = create_key(dana, first_key.row.customer, name="caller")
+
+    rows = listed(client, key=caller)
+    one = call(client, "GET", f"{COMMANDS}/{request.command_id}", key=caller).json()
+
+    shown = [(row["type"], row["decides"], row["approvers"]) for row in rows[1:4]]
+    assert shown == [
+        ("approvals.approve", sentence, []),
+        ("approvals.approve", sentence, []),
+        ("apikeys.disable", None, ["ann", "bob"]),
+    ]
+    assert one["approvers"] == ["ann", "bob"]
 
 
 @pytest.mark.parametrize(
