@@ -10,6 +10,7 @@ from django.db import connections
 from audit.installation.settings import countersign
 from audit.tracking.guards import Guard, guarded
 from audit.tracking.history import history_model, written_models
+from audit.tracking.parts import parts, subject_of
 from audit.tracking.protection import is_migrated, writes_directly
 
 # What simple-history adds to a model.
@@ -23,6 +24,7 @@ def check_history(**_: Any) -> list[CheckMessage]:
         *_written_by_application(),
         *_links_without_history(),
         *_of_several_tables(),
+        *_parts_of_nothing(),
         *_invalid_guards(),
     ]
 
@@ -70,6 +72,17 @@ def _of_several_tables() -> Iterator[CheckMessage]:
                 f"{model._meta.label} has columns in the table of its parent.",
                 hint="Use a one-to-one field instead of multi-table inheritance.",
                 id="audit.E017",
+            )
+
+
+def _parts_of_nothing() -> Iterator[CheckMessage]:
+    for part in parts():
+        if subject_of(part.model) is None:
+            owner = part.owner.related_model.__name__
+            yield Error(
+                f"{part.model._meta.label} is a part of {owner}, which is no type of subject.",
+                hint=f"Declare {owner} with audit.domain.subject, or leave out part_of.",
+                id="audit.E020",
             )
 
 

@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from django.db import connection
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from apikeys.commands import (
     RotateApiKey,
     UpdateApiKey,
 )
-from apikeys.models import ApiKey
+from apikeys.models import ApiKey, ApiKeySecret
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError
 from audit.models.records import EventRecord, StreamHead
@@ -31,7 +32,7 @@ JSON = st.dictionaries(TEXT, st.none() | TEXT | st.integers(-(10**9), 10**9), ma
 ACTIONS = st.lists(
     st.one_of(
         st.sampled_from(["enable", "disable", "rotate", "delete"]).map(lambda name: (name, None)),
-        st.tuples(st.sampled_from(["update", "save", "bulk_update", "raw"]), TEXT),
+        st.tuples(st.sampled_from(["update", "save", "bulk_update", "raw", "part"]), TEXT),
         st.tuples(st.just("metadata"), JSON),
     ),
     max_size=8,
@@ -69,6 +70,8 @@ def _write(key_id: Any, action: str, value: Any) -> None:
         case "raw":
             with connection.cursor() as cursor:
                 cursor.execute("UPDATE apikeys_apikey SET description = %s", [value])
+        case "part":
+            ApiKeySecret.objects.filter(api_key_id=key_id).update(not_after=timezone.now())
         case "metadata":
             ApiKey.objects.update(metadata=value)
 

@@ -5,7 +5,7 @@ from django.apps import apps
 from audit.tracking import checks
 from audit.tracking.checks import check_direct_history, check_history
 from audit.tracking.guards import Guard, guard_of
-from tests.boards.models import Board, Label
+from tests.boards.models import Board, Card, Label
 from tests.role.test_forbidden_statements import protect_again
 
 
@@ -38,6 +38,17 @@ def test_a_history_of_simple_history_is_left_alone_unless_it_is_named(monkeypatc
     settings.COUNTERSIGN = settings.COUNTERSIGN | {"GUARDS": {"boards.Label": "report"}}
 
     assert (guard_of(Label), ids(check_history())) == (Guard.REPORT, ["audit.W003"])
+
+
+def test_a_part_of_a_model_that_is_no_subject_is_reported(monkeypatch):
+    monkeypatch.setattr(checks, "subject_of", lambda model: None if model is Card else "known")
+
+    (error,) = check_history()
+
+    assert (error.id, error.msg) == (
+        "audit.E020",
+        "boards.Card is a part of Board, which is no type of subject.",
+    )
 
 
 def test_the_right_to_write_history_is_reported(owner):

@@ -1,10 +1,16 @@
 """What a fresh machine is given, and that nothing is taken from one that has its own."""
 
 import base64
+import fcntl
+import os
 import stat
+from pathlib import Path
 
 import psycopg
 import pytest
+
+from config.first_run import database_roles
+from tests.threads import until
 
 pytestmark = pytest.mark.edge
 
@@ -39,6 +45,33 @@ def application(prepared):
 @pytest.mark.parametrize("name", [*SECRETS, "DATABASE_URL", "MIGRATION_DATABASE_URL"])
 def test_processes_that_start_at_once_agree(prepared, name):
     assert len({environment[name] for environment in prepared}) == 1
+
+
+def test_a_start_waits_for_another_one(prepared, lasting_home, process):
+    """Before it joins the server, and before it looks for missing roles."""
+    url = prepared[0]["DATABASE_URL"]
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    with (
+        psycopg.connect(url, user="postgres", dbname="postgres", autocommit=True) as holder,
+        (lasting_home / "postgres" / "gate").open() as gate,
+    ):
+        holder.execute("SELECT pg_advisory_lock(%s)", [database_roles._ADVISORY_LOCK])
+        fcntl.flock(gate, fcntl.LOCK_EX)
+        other = process(SCRIPT, DATA_DIR=str(lasting_home))
+        until(lambda: f":{os.fstat(gate.fileno()).st_ino} " in waiters())
+        assert holder.execute(waiting).fetchone() == (0,)
+
+        fcntl.flock(gate, fcntl.LOCK_UN)
+        until(lambda: holder.execute(waiting).fetchone() == (1,))
+        holder.execute("SELECT pg_advisory_unlock_all()")
+
+        assert other.told()["DATABASE_URL"] == url
+
+
+def waiters():
+    """The lines of the processes that wait for a lock on a file."""
+    lines = Path("/proc/locks").read_text(encoding="ascii").splitlines()
+    return "\n".join(line for line in lines if "->" in line)
 
 
 def test_secrets_are_long_and_random(prepared):
