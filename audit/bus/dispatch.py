@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from django.db import Error, connection, transaction
+from django.db import Error, transaction
 from structlog.contextvars import bind_contextvars
 
 from audit.actors import credentials
@@ -245,7 +245,7 @@ def _rehearsed(attempt: Attempt, trial: Trial) -> Rehearsal:
             transaction.set_rollback(True)
             return rehearsal
     except Exception as error:
-        connection.close_if_unusable_or_obsolete()
+        pipeline.close_if_unusable()
         return Rehearsal(outcome=_stopped(attempt, failures.command_error(error, attempt)))
     finally:
         _unit.reset(token)

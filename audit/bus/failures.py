@@ -16,6 +16,7 @@ from audit.messages.characters import actor_name
 from audit.messages.classes import REDACTED
 from audit.models.records import CommandRecord
 from audit.subjects import types
+from audit.wire import pipeline
 
 logger = structlog.get_logger(__name__)
 
@@ -87,7 +88,7 @@ def record(attempts: Sequence[Attempt], error: Exception) -> None:
         if time.monotonic() + delay > end:
             break
         time.sleep(delay)
-        connection.close_if_unusable_or_obsolete()
+        pipeline.close_if_unusable()
         if is_read_only(error):
             # The next connection may lead to the new primary.
             connection.close()
