@@ -4,7 +4,7 @@ BIN := $(VENV)/bin
 # The compared packages have their own environment.
 BENCH := .venv-bench
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras \
-	--no-emit-index-url --no-emit-find-links --no-emit-options --extra first-run
+	--no-emit-index-url --no-emit-find-links --no-emit-options --extra first-run --extra example
 
 # Without ensurepip, `python -m venv` fails and leaves an environment that has Python, but not pip.
 define make_environment
@@ -28,7 +28,7 @@ endef
 export NO_ENVIRONMENT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sweep edge matrix soak mutants screenshots bench compare load check openapi lock format clean dev
+.PHONY: help run test sweep edge wheel matrix soak mutants screenshots bench compare load check openapi lock format clean dev
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ soak: dev ## Repeat races, crashes and random requests for hours: make soak RACE
 		$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m "not matrix" tests/faults tests/test_races.py \
 		tests/test_killed_server.py tests/edge tests/test_two_processes.py tests/test_schemathesis.py \
 		tests/apikeys/test_rotation.py tests/approvals/test_acceptance_requests.py
+
+wheel: dev ## Build the wheel of audit and approvals in dist, for other projects
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
 
 mutants: dev ## Test the tests with changed code: make mutants MODULES="audit/bus" SAMPLE=50 SEED=2
 	$(BIN)/python -m tests.mutants --sample $(or $(SAMPLE),150) --seed $(or $(SEED),1) $(MODULES)
@@ -88,7 +91,7 @@ lock: dev ## Resolve the dependencies again, within the ranges of pyproject.toml
 
 clean: ## Remove what make and the first run created: .venv, .venv-bench, .data and caches
 	if test -L .data/postgres/elsewhere; then rm -rf "$$(readlink .data/postgres/elsewhere)"; fi
-	rm -rf $(VENV) $(BENCH) .data .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(BENCH) .data dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 dev: $(VENV)/installed-dev

@@ -1,6 +1,17 @@
 from importlib import import_module
+from pathlib import Path
 
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
+
+import audit
+
+# Both are installed side by side. A project may have a module of its own by that name.
+if Path(str(audit.__file__)).parents[1] != Path(__file__).parents[1]:
+    raise ImproperlyConfigured(
+        f"The module audit is {audit.__file__}, which is not that of Countersign. Move it into a "
+        "package of your project: see “Another app called audit or approvals” in docs/adopt.md."
+    )
 
 
 class ApprovalsConfig(AppConfig):

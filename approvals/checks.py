@@ -14,7 +14,7 @@ from approvals.requests import listing
 from audit.installation.settings import countersign
 from audit.messages.classes import Command
 from audit.messages.exceptions import Invalid
-from audit.tracking.protection import is_migrated
+from audit.tracking.protection import is_checked, is_migrated
 
 _UNSEALED = "After an upgrade, run manage.py approvals_seal; otherwise see docs/operations.md."
 _UNKNOWN = "approvals.E001"
@@ -34,7 +34,7 @@ def check_gate(**_: Any) -> list[CheckMessage]:
 @register(Tags.database)
 def check_stored_types(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that every policy and pending request is about a known type of command."""
-    if not databases or "default" not in databases or not is_migrated():
+    if not is_checked(databases) or not is_migrated():
         return []
     return [*_policies(), *_pending_requests()]
 
@@ -42,7 +42,7 @@ def check_stored_types(databases: Sequence[str] | None = None, **_: Any) -> list
 @register(Tags.database)
 def check_seals(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that every policy and every request is as its last command left it."""
-    if not databases or "default" not in databases or not is_migrated():
+    if not is_checked(databases) or not is_migrated():
         return []
     policies = (Error(p.text, hint=p.remedy, id="approvals.E004") for p in seals.problems())
     requests = (Error(each, hint=_UNSEALED, id="approvals.E005") for each in listing.row_problems())

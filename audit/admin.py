@@ -109,7 +109,7 @@ class CommandRecordAdmin(RecordAdmin):
 
     @admin.display(description="actor")
     def who(self, record: CommandRecord) -> str:
-        page = reverse("audit:actor", args=(record.actor_kind, record.actor_id))
+        page = reverse("countersign:actor", args=(record.actor_kind, record.actor_id))
         return format_html('<a href="{}"><bdi>{}</bdi></a>', page, record.actor_label)
 
     @admin.display(description="audit log")

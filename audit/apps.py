@@ -1,11 +1,20 @@
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.signals import connection_created
+from django.db.models.signals import post_migrate
 
 from audit import discovery
 from audit.installation.settings import countersign
+
+if find_spec("psycopg") is None:
+    raise ImproperlyConfigured(
+        "Countersign needs psycopg 3, and only another driver is installed. Run: "
+        'pip install "psycopg[binary]"'
+    )
 
 
 class AuditConfig(AppConfig):
@@ -19,9 +28,12 @@ class AuditConfig(AppConfig):
         countersign()
         import_module("audit.checks")
         import_module("audit.installation.checks")
+        import_module("audit.rest.viewsets.checks")
         import_module("audit.tracking.checks")
         import_module("audit.sessions.recording")
         discovery.import_declarations()
+        protection: Any = import_module("audit.tracking.protection")
+        post_migrate.connect(protection.protect_migrated, sender=self)
         guards: Any = import_module("audit.tracking.guards")
         if guards.reports():
             connection_created.connect(guards.note_sources)

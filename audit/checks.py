@@ -6,8 +6,9 @@ from typing import Any, NamedTuple
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_permission_codename
+from django.contrib.auth.models import Permission
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Model
 from django.utils.module_loading import import_string
 
@@ -20,23 +21,10 @@ from audit.messages.values import NotPlain
 from audit.subjects import types
 from audit.tracking.protection import (
     invalid_indexes,
+    is_checked,
     is_migrated,
     missing_triggers,
 )
-
-
-@register()
-def check_transactions(**_: Any) -> list[CheckMessage]:
-    """Check that no request runs in a transaction: a dispatch opens its own."""
-    return [
-        Error(
-            f"ATOMIC_REQUESTS is on for {alias!r}: the record of a refused command would be lost.",
-            hint="Turn it off: the bus opens the transaction.",
-            id="audit.E001",
-        )
-        for alias, database in settings.DATABASES.items()
-        if database.get("ATOMIC_REQUESTS")
-    ]
 
 
 @register()
@@ -109,6 +97,26 @@ def check_permissions(**_: Any) -> list[CheckMessage]:
     ]
 
 
+@register(Tags.database)
+def check_permission_rows(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check that each required permission has a row, without which nobody can have it."""
+    if not is_checked(databases) or not is_migrated():
+        return []
+    rows = Permission.objects.values_list("content_type__app_label", "codename")
+    existing = {".".join(row) for row in rows} | set(_of_the_system())
+    declared = set(_declared_permissions())
+    return [
+        Warning(
+            f"{each.message_type} requires {each.required_permission!r}, which no row grants: "
+            "nobody can have it.",
+            hint="Run manage.py migrate: it creates the permissions that models declare.",
+            id="countersign.W003",
+        )
+        for each in handling.command_classes()
+        if each.required_permission in declared - existing
+    ]
+
+
 @register()
 def check_locks(**_: Any) -> list[CheckMessage]:
     """Check that handlers lock rows of the model that is the subject of their command."""
@@ -126,7 +134,7 @@ def check_locks(**_: Any) -> list[CheckMessage]:
 @register(Tags.database)
 def check_migrations(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that every migration is applied; without, the checks of the data are left out."""
-    if not databases or "default" not in databases or is_migrated():
+    if not is_checked(databases) or is_migrated():
         return []
     message = "The database lacks tables or columns: not every migration is applied."
     return [Error(message, hint="Run manage.py migrate.", id="audit.E010")]
@@ -135,7 +143,7 @@ def check_migrations(databases: Sequence[str] | None = None, **_: Any) -> list[C
 @register(Tags.database)
 def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that every guarded and every append-only table has its trigger."""
-    if not databases or "default" not in databases or not is_migrated():
+    if not is_checked(databases) or not is_migrated():
         return []
     with connections["default"].cursor() as cursor:
         return [
@@ -147,7 +155,7 @@ def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[Che
 @register(Tags.database, deploy=True)
 def check_indexes(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that no index was left invalid by an interrupted build: it would not be used."""
-    if not databases or "default" not in databases:
+    if not is_checked(databases):
         return []
     return [
         Error(f"The index {name} is invalid.", hint=_REBUILD, id="audit.E011")
@@ -158,8 +166,29 @@ def check_indexes(databases: Sequence[str] | None = None, **_: Any) -> list[Chec
 @register(Tags.database, deploy=True)
 def check_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that the serving role neither owns the records nor could bypass their protection."""
-    if not databases or "default" not in databases:
+    if not is_checked(databases) or _has_one_role():
         return []
+    hint = "Serve with another role: DATABASE_URL for it, MIGRATION_DATABASE_URL for the owner."
+    message = "The serving role could rewrite the audit log: it is a superuser or owns the records."
+    return [Error(message, hint=hint, id="audit.E006")] if _is_too_powerful() else []
+
+
+@register(Tags.database)
+def check_one_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """List what does not hold while one role does everything."""
+    if not is_checked(databases) or not _has_one_role() or not _is_too_powerful():
+        return []
+    message = f"The database role that serves owns the tables. Nothing prevents it from: {_COULD}."
+    return [Warning(message, hint=_TWO_ROLES, id="countersign.W004")]
+
+
+def _has_one_role() -> bool:
+    """Return True if no other alias leads to this database, with the role that owns the tables."""
+    places = [(each["NAME"], each.get("HOST")) for each in settings.DATABASES.values()]
+    return places.count(places[[*settings.DATABASES].index(DEFAULT_DB_ALIAS)]) == 1
+
+
+def _is_too_powerful() -> bool:
     with connections["default"].cursor() as cursor:
         cursor.execute(
             "SELECT rolsuper OR rolbypassrls OR rolcreaterole OR EXISTS (SELECT FROM pg_class"
@@ -167,15 +196,13 @@ def check_role(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMe
             " FROM pg_roles WHERE rolname = current_user"
         )
         (is_too_powerful,) = cursor.fetchone()
-    hint = "Serve with another role: DATABASE_URL for it, MIGRATION_DATABASE_URL for the owner."
-    message = "The serving role could rewrite the audit log: it is a superuser or owns the records."
-    return [Error(message, hint=hint, id="audit.E006")] if is_too_powerful else []
+    return bool(is_too_powerful)
 
 
 @register(Tags.database, deploy=True)
 def check_rights(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that no table can take the place of the log's, and that the log can be written."""
-    if not databases or "default" not in databases:
+    if not is_checked(databases) or _has_one_role():
         return []
     with connections["default"].cursor() as cursor:
         cursor.execute(f"SELECT {', '.join(each.condition for each in _UNSAFE)}")
@@ -190,7 +217,7 @@ def check_rights(databases: Sequence[str] | None = None, **_: Any) -> list[Check
 @register(Tags.database, deploy=True)
 def check_constraints(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that every constraint holds for all rows, also for those that are older than it."""
-    if not databases or "default" not in databases:
+    if not is_checked(databases):
         return []
     with connections["default"].cursor() as cursor:
         cursor.execute(
@@ -240,6 +267,12 @@ _UNSAFE = (
         "ALTER ROLE … RESET search_path; ALTER ROLE … RESET default_transaction_read_only.",
     ),
 )
+_COULD = (
+    "dropping the triggers, changing or deleting records and history rows, changing tracked tables "
+    "outside commands, inventing positions and numbers, putting temporary tables in the place of "
+    "those of the log"
+)
+_TWO_ROLES = "Let another role own the tables: docs/adopt.md, “One database role, or two”."
 _MIGRATE = "Run manage.py migrate: it attaches the triggers."
 _REBUILD = "Run manage.py migrate: it rebuilds the index, or drops it before it builds it again."
 
@@ -248,9 +281,13 @@ def _is_well_formed(permission: str | None) -> bool:
     return permission is not None and permission.count(".") == 1
 
 
-def _declared_permissions() -> Iterator[str]:
+def _of_the_system() -> Iterator[str]:
     for app in apps.get_app_configs():
         yield from (f"{app.label}.{each}" for each in getattr(app, "system_permissions", ()))
+
+
+def _declared_permissions() -> Iterator[str]:
+    yield from _of_the_system()
     for model in apps.get_models():
         options = model._meta
         builtin = (get_permission_codename(each, options) for each in options.default_permissions)

@@ -1,9 +1,8 @@
 """The handlers of the log's own commands."""
 
-from django.contrib.auth import get_user_model
-
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
+from audit.installation import users
 from audit.log import commands, epochs
 from audit.messages.exceptions import Conflict, FieldError, Invalid
 from audit.sessions import commands as sessions
@@ -71,7 +70,7 @@ def sign_out(command: sessions.SignOut, context: Context) -> None:
 
 @handles(sessions.ChangePassword)
 def change_password(command: sessions.ChangePassword, context: Context) -> None:
-    user = get_user_model()._default_manager.select_for_update().get(pk=command.user_id)
+    user = users.manager().select_for_update().get(pk=command.user_id)
     if user.password != command.former_hash:
         raise PasswordReplaced
     user.set_password(command.password)

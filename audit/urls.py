@@ -1,6 +1,9 @@
+"""The URLs of the log: pages, API and errors, in the namespace of the whole product."""
+
 from urllib.parse import unquote
 
-from django.urls import path, register_converter
+from django.db import transaction
+from django.urls import include, path, register_converter
 from django.urls.converters import StringConverter
 from django.views.generic import RedirectView
 
@@ -9,9 +12,12 @@ from audit.pages.overview.tables import tables
 from audit.pages.overview.view import overview
 from audit.pages.search.view import search
 from audit.pages.timelines import views
+from audit.rest import error_pages
 from audit.rest.references import AnyCaseConverter  # noqa: F401  # registers any_uuid
+from audit.rest.viewsets.actors import WhoamiViewSet
+from audit.rest.viewsets.log import CommandLogViewSet, EventViewSet
 
-app_name = "audit"
+app_name = "countersign"
 
 
 class StoredText(StringConverter):
@@ -42,7 +48,7 @@ class StoredPath(StoredText):
 register_converter(StoredText, "stored")
 register_converter(StoredPath, "stored_path")
 
-urlpatterns = [
+pages = [
     path("", search, name="search"),
     path("overview", overview, name="overview"),
     path("tables", tables, name="tables"),
@@ -51,9 +57,35 @@ urlpatterns = [
     # The former URL: people have it in tickets and bookmarks.
     path(
         "affairs/<any_uuid:correlation_id>",
-        RedirectView.as_view(pattern_name="audit:case", permanent=True, query_string=True),
+        RedirectView.as_view(pattern_name="countersign:case", permanent=True, query_string=True),
     ),
     path("commands/<any_uuid:command_id>", views.command, name="command"),
     path("export", export, name="export"),
     path("actors/<stored:kind>/<stored_path:actor_id>", views.actor, name="actor"),
+]
+
+api = [
+    path("whoami", WhoamiViewSet.as_view({"get": "retrieve"}), name="whoami"),
+    path("commands", CommandLogViewSet.as_view({"get": "list"}), name="commands"),
+    path(
+        "commands/<any_uuid:command_id>",
+        CommandLogViewSet.as_view({"get": "retrieve"}),
+        name="command-status",
+    ),
+    path("events", EventViewSet.as_view({"get": "list"}), name="events"),
+]
+
+errors = [
+    path("errors", error_pages.index, name="errors"),
+    path("errors/<slug:name>", error_pages.error, name="error"),
+]
+
+# ATOMIC_REQUESTS leaves all of them alone: the bus opens the transaction.
+for _url in (*pages, *errors):
+    _url.callback = transaction.non_atomic_requests(_url.callback)
+
+urlpatterns = [
+    path("log/", include(pages)),
+    path("", include(errors)),
+    path("api/", include(api)),
 ]

@@ -223,6 +223,7 @@ COUNTERSIGN = {
     "MAX_WAITERS": environment.number("MAX_WAITERS", default=max(1, WEB_THREADS // 2), least=0),
     "RECORD_PAGE_VIEWS": environment.flag("RECORD_PAGE_VIEWS", default=False),
     "APPROVE_WITHIN": timedelta(days=environment.number("APPROVE_WITHIN_DAYS", default=7, least=1)),
+    "PEOPLE_PAGES": True,
     "PICK_UPS": "apikeys.pick_ups.pick_ups_of",
     # Functions that are called for every request and its outcome, in addition to e-mails.
     "NOTIFY": environment.listing("APPROVALS_NOTIFY", default=""),
@@ -257,10 +258,3 @@ EMAIL_BACKEND = f"django.core.mail.backends.{_EMAIL_DELIVERY}.EmailBackend"
 # E-mail is sent while the voter waits for the response.
 EMAIL_TIMEOUT = 5
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", default="countersign@localhost")
-
-# History
-
-SIMPLE_HISTORY_HISTORY_CHANGE_REASON_USE_TEXT_FIELD = True
-SIMPLE_HISTORY_DATE_INDEX = False
-SIMPLE_HISTORY_REVERT_DISABLED = True
-SIMPLE_HISTORY_ENFORCE_HISTORY_MODEL_PERMISSIONS = True

@@ -7,13 +7,10 @@ from django.urls import include, path, re_path
 
 import apikeys.rest.urls
 import approvals.rest.urls
-from approvals.pages import case_files
+import approvals.urls
+import audit.urls
 from approvals.pages.inbox.first_page import first_page, landing
-from approvals.pages.portal.views import own_request, own_requests
 from audit.pages.errors import page_not_found
-from audit.rest import error_pages
-from audit.rest.viewsets.actors import WhoamiViewSet
-from audit.rest.viewsets.log import CommandLogViewSet, EventViewSet
 from audit.sessions.views import ChangeOwnPassword, PasswordChanged, SetPassword, sign_in
 from config.site.deprecation import MIGRATION_PAGE, migration_page
 from config.site.reference import ReferenceViewSet, reference
@@ -22,25 +19,22 @@ handler400 = "audit.pages.errors.bad_request"
 handler404 = "audit.pages.errors.page_not_found"
 handler500 = "audit.pages.errors.server_error"
 
+_countersign = [
+    path("audit/", include(audit.urls.pages)),
+    path("docs/", include(audit.urls.errors)),
+    path("requests/", include(approvals.urls.portal)),
+    path("case-files/", include(approvals.urls.files)),
+    path("api/v2/", include([*audit.urls.api, *approvals.rest.urls.v2])),
+]
+
 _api_v2 = [
-    path("whoami", WhoamiViewSet.as_view({"get": "retrieve"}), name="whoami"),
-    path("commands", CommandLogViewSet.as_view({"get": "list"}), name="commands"),
-    path(
-        "commands/<any_uuid:command_id>",
-        CommandLogViewSet.as_view({"get": "retrieve"}),
-        name="command-status",
-    ),
-    path("events", EventViewSet.as_view({"get": "list"}), name="events"),
     path("openapi.json", ReferenceViewSet.as_view({"get": "retrieve"}), name="openapi"),
     path("docs", reference, name="reference"),
     *apikeys.rest.urls.v2,
-    *approvals.rest.urls.v2,
 ]
 
 urlpatterns = [
     path("", landing, name="home"),
-    path("requests/", own_requests, name="own-requests"),
-    path("requests/<any_uuid:approval_request_id>/", own_request, name="own-request"),
     path(
         "set-password/<uidb64>/<token>/",
         SetPassword.as_view(),
@@ -61,16 +55,8 @@ urlpatterns = [
     path("admin/logout/", admin.site.logout),
     path("admin/password_change/", admin.site.admin_view(ChangeOwnPassword.as_view())),
     path("admin/", admin.site.urls),
-    path("audit/", include("audit.urls")),
-    path("case-files/case/<any_uuid:correlation_id>", case_files.of_case, name="case-file-of-case"),
-    path(
-        "case-files/subject/<stored:subject_type>/<stored_path:subject_id>",
-        case_files.of_subject,
-        name="case-file",
-    ),
     path(MIGRATION_PAGE, migration_page, name="from-v1-to-v2"),
-    path("docs/errors", error_pages.index, name="errors"),
-    path("docs/errors/<slug:name>", error_pages.error, name="error"),
+    path("", include((_countersign, audit.urls.app_name))),
     path("api/v1/", include(apikeys.rest.urls.v1)),
     path("api/v2/", include(_api_v2)),
 ]

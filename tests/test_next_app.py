@@ -29,6 +29,8 @@ def project(tmp_path_factory):
         shutil.copytree(ROOT / folder, directory / folder, ignore=LEFT_OUT)
     for name in ("manage.py", "pyproject.toml"):
         shutil.copy(ROOT / name, directory)
+    run(directory, "manage.py", *COMMANDS[0].split())
+    run(directory, "manage.py", *COMMANDS[0].replace("reminders", "samples").split())
     for name, kind, text in BLOCKS:
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,7 +75,7 @@ def test_the_app_of_the_page_works(project):
 
     told = [
         run(project, "manage.py", *command.split(), **before_migrate)
-        for command in COMMANDS
+        for command in COMMANDS[1:]
         if command != "migrate"  # the tests below do that
     ]
     name = f"{os.environ.get('TEST_DATABASE', 'test_countersign')}_next_app"
@@ -95,6 +97,21 @@ def test_the_app_of_the_page_fits_the_layers(project):
     run(project, "-m", "ruff", "format", "reminders")
     run(project, "-m", "ruff", "check", "--fix", "reminders")
     run(project, "-m", "ruff", "check", "reminders", "tests/reminders")
+
+
+@pytest.mark.edge
+def test_the_app_of_the_template_works(project):
+    settings = "from tests.settings import *\nINSTALLED_APPS += ['samples']\n"
+    (project / "with_samples.py").write_text(settings)
+    environment = {"DJANGO_SETTINGS_MODULE": "with_samples"}
+
+    run(project, "-m", "ruff", "check", "samples")
+    run(project, "-m", "ruff", "format", "--check", "samples")
+    made = run(project, "manage.py", "makemigrations", "samples", **environment)
+    listed = run(project, "manage.py", "commands", **environment)
+
+    assert "Create model Entry" in made
+    assert re.search(r"^samples\.add +samples\.handlers\.add_entry", listed, re.MULTILINE)
 
 
 def test_the_app_of_the_page_is_under_sixty_lines():

@@ -6,11 +6,13 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 from django.contrib import admin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
 from django.contrib.messages import constants as levels
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
 from approvals.pages.feedback import not_sent
@@ -27,14 +29,17 @@ from approvals.pages.people.verbs import (
 )
 from approvals.people.commands import MANAGE_PEOPLE
 from audit.entry.requests import actor_of_request
+from audit.installation import users
+from audit.installation.settings import countersign
 from audit.messages.classes import Command
 from audit.messages.exceptions import CommandError
 from audit.pages.admin import ReadOnlyAdmin
 
 # Django's own pages are found later than ours, unless they are there already.
 import_module("django.contrib.auth.admin")
-admin.site.unregister(User)
-admin.site.unregister(Group)
+User: Any = get_user_model()
+# The fields by which people are listed: a name, and an e-mail address if that is another one.
+_NAMES = tuple(dict.fromkeys(filter(None, (users.name_field(), users.email_field()))))
 
 
 class ByCommandAdmin(ReadOnlyAdmin):
@@ -52,6 +57,20 @@ class ByCommandAdmin(ReadOnlyAdmin):
         """Return True if the user may send commands; the bus decides on them."""
         return actor_of_request(request).may(MANAGE_PEOPLE)
 
+    def page(self, request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
+        return super().page(request, template, **(self._links(request) | context))
+
+    def _links(self, request: HttpRequest) -> dict[str, Any]:
+        """Return the links to the pages of people, as far as the user may follow them."""
+        row = f"admin:{User._meta.app_label}_{User._meta.model_name}_{{}}"
+        may_view = actor_of_request(request).may(users.permission("view"))
+        people = {
+            "list": reverse(row.format("changelist")) if may_view else "",
+            "new_approver": reverse(row.format("new_approver")),
+            "row": row.format("change"),
+        }
+        return {"people": people, "is_people": self.subject_type == "user"}
+
     def get_urls(self) -> list[URLPattern]:
         name = f"{self.opts.app_label}_{self.opts.model_name}"
         view = self.admin_site.admin_view
@@ -65,7 +84,10 @@ class ByCommandAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         """Add the form that creates a row."""
-        context = {"title": self.title, "may_manage": self.has_manage_permission(request)}
+        context = self._links(request) | {
+            "title": self.title,
+            "may_manage": self.has_manage_permission(request),
+        }
         return super().changelist_view(request, context | (extra_context or {}))
 
     def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
@@ -170,22 +192,21 @@ def _titled(title: str) -> type[admin.BooleanFieldListFilter]:
     return Titled
 
 
-@admin.register(User)
 class UserAdmin(ByCommandAdmin):
     verbs = USER_VERBS
     create = CREATE_USER
     create_fields = (("username", "Username"), ("email", "E-mail address"))
     subject_type = "user"
     title = "People"
-    list_display = ("username", "email", "status", "admin_access", "superuser", "last_login")
+    list_display = (*_NAMES, "status", "admin_access", "superuser", "last_login")
     list_filter = (
         "is_active",
-        ("is_staff", _titled("admin access")),
+        *((("is_staff", _titled("admin access")),) if users.field_or_none("is_staff") else ()),
         ("is_superuser", _titled("superuser")),
         "groups",
     )
-    search_fields = ("username", "email")
-    ordering = ("username", "pk")
+    search_fields = _NAMES
+    ordering = (_NAMES[0], "pk")
     actions = ("activate_selected", "deactivate_selected", "reset_selected")
     activate_selected = _for_each("activate", "Activate selected…")
     deactivate_selected = _for_each("deactivate", "Deactivate selected…")
@@ -193,7 +214,8 @@ class UserAdmin(ByCommandAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self.new_approver_view)
-        return [path("new-approver/", view, name="auth_user_new_approver"), *super().get_urls()]
+        name = f"{self.opts.app_label}_{self.opts.model_name}_new_approver"
+        return [path("new-approver/", view, name=name), *super().get_urls()]
 
     def new_approver_view(self, request: HttpRequest) -> HttpResponse:
         """Create an account as an approver: a form, its confirmation, and one command."""
@@ -212,16 +234,15 @@ class UserAdmin(ByCommandAdmin):
     def status(self, user: User) -> str:
         return "active" if user.is_active else "deactivated"
 
-    @admin.display(description="admin access", ordering="is_staff")
+    @admin.display(description="admin access", ordering=users.staff_field())
     def admin_access(self, user: User) -> str:
-        return "yes" if user.is_staff else "no"
+        return "yes" if getattr(user, users.staff_field()) else "no"
 
     @admin.display(ordering="is_superuser")
     def superuser(self, user: User) -> str:
         return "yes" if user.is_superuser else "no"
 
 
-@admin.register(Group)
 class GroupAdmin(ByCommandAdmin):
     verbs = GROUP_VERBS
     create = CREATE_GROUP
@@ -243,6 +264,18 @@ class GroupAdmin(ByCommandAdmin):
     @admin.display(description="people", ordering="size")
     def people(self, group: Any) -> int:
         return int(group.size)
+
+
+def register() -> None:
+    """Put the pages in the place of those that the project or Django has for users and groups."""
+    for model, page_class in ((User, UserAdmin), (Group, GroupAdmin)):
+        if admin.site.is_registered(model):
+            admin.site.unregister(model)
+        admin.site.register(model, page_class)
+
+
+if countersign().people_pages:
+    register()
 
 
 def _form_of(request: HttpRequest) -> QueryDict:

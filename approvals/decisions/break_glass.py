@@ -1,7 +1,6 @@
 """Break-glass: execution of a held command without its approvals, with alarms and a review."""
 
 import structlog
-from django.contrib.auth.models import User
 from django.core.mail import send_mail
 from django.db import transaction
 from django.utils import timezone
@@ -17,6 +16,7 @@ from approvals.policies.commands import BreakGlassReviewed, ReviewBreakGlass
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.bus.handling import handles
+from audit.installation import users
 from audit.messages.characters import actor_name, identifier, quoted_text
 from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid
 from audit.models.records import EventRecord
@@ -137,10 +137,10 @@ def _alarm(request: ApprovalRequest, context: Context) -> None:
         own_request=_is_own(request, context),
         outcome=request.outcome,
     )
-    owners = User.objects.filter(groups__name=accounts.OWNERS, is_active=True)
+    owners = users.manager().filter(groups__name=accounts.OWNERS, is_active=True)
     subject = "[Countersign] Break-glass was used"
     if _is_own(request, context):
         subject += " by the requester"
-    addresses = {person.email for person in (*notifications.voters(request), *owners)}
+    addresses = {users.email_of(each) for each in (*notifications.voters(request), *owners)}
     for address in sorted(filter(None, addresses)):
         send_mail(subject, request.outcome, None, [address])

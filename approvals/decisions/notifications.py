@@ -10,7 +10,6 @@ from functools import partial
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractUser
 from django.core.mail import EmailMessage, get_connection
 from django.db import transaction
@@ -23,6 +22,7 @@ from approvals.requests.approvers import added_by, eligible_people
 from approvals.requests.presentation import sentence_of
 from approvals.requests.statuses import pick_ups_of, statuses_of
 from audit.actors.actors import SYSTEM, Actor
+from audit.installation import users
 from audit.installation.settings import countersign
 from audit.messages.characters import actor_name, quoted_text
 
@@ -32,7 +32,7 @@ _REMINDED = "reminded"
 _TO_DECIDE = (_ASKED, _REMINDED)
 # The pages of a request for approvers and for its requester.
 _PAGE = "admin:approvals_approvalrequest_change"
-_OWN_PAGE = "own-request"
+_OWN_PAGE = "countersign:own-request"
 # The backend if no mail server is configured.
 _NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
 _LONGEST_SUBJECT = 150
@@ -148,7 +148,7 @@ def announce_comment(request: ApprovalRequest, *, author: Actor, comment: str) -
 def voters(request: ApprovalRequest) -> list[AbstractUser]:
     """Return the people who can vote on a request now, with or without an e-mail address."""
     people = eligible_people(request)
-    return list(get_user_model().objects.filter(pk__in=people).order_by("pk"))
+    return list(users.manager().filter(pk__in=people).order_by("pk"))
 
 
 def remaining_voters(request: ApprovalRequest) -> list[AbstractUser]:
@@ -160,7 +160,7 @@ def remaining_voters(request: ApprovalRequest) -> list[AbstractUser]:
 def _ask_the_added(policy: Policy) -> None:
     for request, people in added_by(policy):
         if people:
-            added = get_user_model().objects.filter(pk__in=people).order_by("pk")
+            added = users.manager().filter(pk__in=people).order_by("pk")
             outcome = f"A {policy} now requires approvals of a group that you belong to."
             _notify(request, happened=_ASKED, people=added, outcome=outcome)
 
@@ -175,7 +175,7 @@ def _other_approvers(request: ApprovalRequest, *, author: Actor) -> list[Abstrac
 
 def _requester(request: ApprovalRequest) -> Iterable[AbstractUser]:
     person_id = int(request.requester_person or 0)
-    return get_user_model().objects.filter(pk=person_id, is_active=True)
+    return users.manager().filter(pk=person_id, is_active=True)
 
 
 def _outcome(request: ApprovalRequest) -> str:
@@ -208,7 +208,7 @@ def _notify(
     )
     for hook in countersign().notify:
         _on_commit(_call_of(hook, notification))
-    addresses = [person.email for person in recipients if person.email]
+    addresses = [address for person in recipients if (address := users.email_of(person))]
     if addresses:
         _send(notification, addresses)
 

@@ -17,6 +17,7 @@ from approvals.models import refusals
 from approvals.people.seniority import Seniority
 from audit.actors.actors import Actor
 from audit.actors.permissions import granted_sql
+from audit.installation import users
 from audit.installation.settings import countersign
 from audit.messages.characters import quoted
 from audit.wire import pipeline
@@ -24,10 +25,6 @@ from audit.wire.statements import Call, Statement
 
 # The only sign-in page is that of the admin. An unusable password begins with this mark.
 _USABLE = "^[^!]"
-#: Match users who can sign in.
-CAN_SIGN_IN = Q(is_active=True, is_staff=True, password__regex=_USABLE)
-_CAN_SIGN_IN = f"(person.is_active AND person.is_staff AND person.password ~ '{_USABLE}')"
-_MAY_VIEW = granted_sql("person", "approvals.view_approvalrequest")
 
 
 class Members:
@@ -115,25 +112,44 @@ def _check_may_vote(can_sign_in: bool, may_view: bool, sees_tenant: bool) -> Non
 
 
 @cache
+def can_sign_in() -> Q:
+    """Match users who can sign in."""
+    return Q(is_active=True, password__regex=_USABLE, **{users.staff_field(): True})
+
+
+@cache
 def _members() -> Statement:
+    names = users.tables()
     return Statement(f"""
-        SELECT belonging.group_id, person.id, asked.tenant,
-            {_MAY_VIEW} AND {_sees_tenant()}, {_CAN_SIGN_IN}
-        FROM unnest(%s::text[]) AS asked (tenant), auth_user_groups AS belonging
-        JOIN auth_user AS person ON person.id = belonging.user_id
-        WHERE person.is_active AND belonging.group_id = ANY(%s)
-    """)  # noqa: S608  # of our own
+        SELECT belonging.group_id, person.{names.pk}, asked.tenant,
+            {_may_view()} AND {_sees_tenant()}, {_can_sign_in()}
+        FROM unnest(%s::text[]) AS asked (tenant), {names.of_groups} AS belonging
+        JOIN {names.users} AS person ON person.{names.pk} = belonging.{names.of_groups_user}
+        WHERE person.{names.is_active} AND belonging.group_id = ANY(%s)
+    """)  # noqa: S608  # of models
 
 
 @cache
 def _groups_of_person() -> Statement:
     """Return the query for the groups of an active person; one row, if there is no group."""
+    names = users.tables()
     return Statement(f"""
-        SELECT belonging.group_id, {_CAN_SIGN_IN}, {_MAY_VIEW}, {_sees_tenant()}
-        FROM (SELECT %s::text) AS asked (tenant), auth_user AS person
-        LEFT JOIN auth_user_groups AS belonging ON belonging.user_id = person.id
-        WHERE person.id = %s AND person.is_active
-    """)  # noqa: S608  # of our own
+        SELECT belonging.group_id, {_can_sign_in()}, {_may_view()}, {_sees_tenant()}
+        FROM (SELECT %s::text) AS asked (tenant), {names.users} AS person
+        LEFT JOIN {names.of_groups} AS belonging
+            ON belonging.{names.of_groups_user} = person.{names.pk}
+        WHERE person.{names.pk} = %s AND person.{names.is_active}
+    """)  # noqa: S608  # of models
+
+
+def _can_sign_in() -> str:
+    names = users.tables()
+    needed = f"person.{names.is_active} AND person.{names.is_staff}"
+    return f"({needed} AND person.{names.password} ~ '{_USABLE}')"
+
+
+def _may_view() -> str:
+    return granted_sql("person", "approvals.view_approvalrequest")
 
 
 def _sees_tenant() -> str:

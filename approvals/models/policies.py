@@ -41,7 +41,7 @@ class Effect(models.TextChoices):
     FORBID = "forbid"
 
 
-@subject("policy", tenant="tenant", route="policy")
+@subject("policy", tenant="tenant", route="countersign:policy")
 class Policy(models.Model):
     """The treatment of commands of one type, or of all types with a prefix.
 

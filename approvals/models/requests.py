@@ -34,7 +34,7 @@ from audit.tracking.history import HistoricalRecords
 NEVER = datetime(9998, 12, 31, tzinfo=UTC)
 
 
-@subject("approval-request", tenant="tenant", route="approval-request")
+@subject("approval-request", tenant="tenant", route="countersign:approval-request")
 class ApprovalRequest(Requirements, SealedRow):
     """A held command, sealed, with the requirements for its execution.
 

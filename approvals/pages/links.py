@@ -37,7 +37,7 @@ def subject_url(subject: Subject | None, *, actor: Actor, exists: bool) -> str:
     if subject is None:
         return ""
     if may_read_log(actor):
-        return reverse("audit:subject", args=subject)
+        return reverse("countersign:subject", args=subject)
     return _admin_url(subject) if exists and may_see_kind(subject.type, actor=actor) else ""
 
 

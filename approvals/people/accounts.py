@@ -1,5 +1,6 @@
 """People and groups in approvals: accounts and granted permissions."""
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
@@ -9,6 +10,7 @@ from django.urls import reverse
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
+from audit.installation import users
 from audit.installation.settings import countersign
 from audit.messages.exceptions import FieldError, Invalid
 from audit.messages.names import check_name
@@ -17,7 +19,7 @@ from audit.subjects.types import subject
 OWNERS = "Policy owners"
 
 # Tracked without history rows; the password is never shown or compared.
-subject("user", shown=("id", "username", "email", "is_active", "is_staff", "is_superuser"))(User)
+subject("user", shown=users.shown())(get_user_model())
 subject("group", shown=("id", "name"), names=("name",))(Group)
 
 
@@ -39,7 +41,7 @@ def permission_named(name: str) -> Permission:
 
 
 def locked_user(user_id: int) -> User:
-    return User.objects.select_for_update().get(pk=user_id)
+    return users.manager().select_for_update().get(pk=user_id)
 
 
 def new_user(username: str, *, email: str) -> User:
@@ -47,7 +49,7 @@ def new_user(username: str, *, email: str) -> User:
 
     :raises Invalid: if the name is taken, or a field is invalid.
     """
-    user = User(username=username, email=email)
+    user: User = get_user_model()(**users.named(username, email=email))
     user.set_unusable_password()
     check_valid(user)
     return user
@@ -58,7 +60,7 @@ def check_valid(row: User | Group) -> None:
 
     :raises Invalid: if the name is taken or misleading, or a field is invalid.
     """
-    check_name(str(row), field=User.USERNAME_FIELD if isinstance(row, User) else "name")
+    check_name(str(row), field="name" if isinstance(row, Group) else users.name_field())
     try:
         row.full_clean(exclude=["password"])
     except ValidationError as error:
@@ -88,7 +90,7 @@ def password_link(user: User) -> str:
 
 def send_password_link(user: User) -> None:
     text = f"Set your password here: {password_link(user)}"
-    send_mail("[Countersign] Set your password", text, None, [user.email])
+    send_mail("[Countersign] Set your password", text, None, [users.email_of(user)])
 
 
 def _named(permission: str) -> QuerySet[Permission]:

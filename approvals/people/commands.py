@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.contrib.auth.models import Group
 
+from audit.installation import users
 from audit.messages.characters import quoted
 from audit.messages.classes import Command, SubjectOf
 
@@ -58,7 +59,7 @@ class SendPasswordLink(OnUser):
 
     message_type = "approvals.send_password_link"
     sentence = "Send {subject} a password link"
-    depends_on = ("username", "email", "is_active")
+    depends_on = tuple(filter(None, (users.name_field(), users.email_field(), "is_active")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,7 @@ class SetAdminAccess(OnUser):
     """Grant or revoke access to the admin pages."""
 
     message_type = "approvals.set_staff"
-    depends_on = ("is_staff",)
+    depends_on = (users.staff_field(),)
 
     is_staff: bool
 
@@ -131,7 +132,7 @@ class GrantPermission(OnUser):
     message_type = "approvals.grant_permission"
     empowers = _THE_USER
     sentence = "Grant {subject} the permission {permission}"
-    depends_on = ("username", "is_active")
+    depends_on = (users.name_field(), "is_active")
 
     permission: str
 
@@ -210,7 +211,7 @@ class AddToGroup(OnUser):
 
     message_type = "approvals.add_to_group"
     empowers = _THE_USER
-    depends_on = ("username", "is_active")
+    depends_on = (users.name_field(), "is_active")
 
     group_id: int
 

@@ -10,6 +10,7 @@ from approvals.people import accounts, commands, events, likeness
 from approvals.people.accounts import OWNERS
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
+from audit.installation import users
 from audit.messages.characters import quoted
 from audit.messages.classes import Event
 from audit.messages.exceptions import Conflict
@@ -48,7 +49,7 @@ def create_user(command: commands.CreateUser, context: Context) -> User:
     # On a replay the caller is no longer there, and the last approver must not see the link.
     if not context.is_replay:
         context.reveal(accounts.password_link(user))
-    context.emit(events.UserCreated(user_id=user.pk, username=user.username))
+    context.emit(events.UserCreated(user_id=user.pk, username=user.get_username()))
     return user
 
 
@@ -62,7 +63,7 @@ def check_new_user(command: commands.CreateUser, context: Context) -> None:
 @handles(commands.SendPasswordLink)
 def send_password_link(command: commands.SendPasswordLink, context: Context) -> User:
     user = accounts.locked_user(command.user_id)
-    if not user.email:
+    if not users.email_of(user):
         raise NoAddress
     transaction.on_commit(lambda: accounts.send_password_link(user), robust=True)
     context.emit(events.PasswordLinkSent(user_id=user.pk))
@@ -100,7 +101,7 @@ def delete_user(command: commands.DeleteUser, context: Context) -> None:
     user = accounts.locked_user(command.user_id)
     check_user_can_be_deleted(user)
     user.delete()
-    context.emit(events.UserDeleted(user_id=command.user_id, username=user.username))
+    context.emit(events.UserDeleted(user_id=command.user_id, username=user.get_username()))
 
 
 def check_user_can_be_deleted(user: User) -> None:
@@ -110,7 +111,7 @@ def check_user_can_be_deleted(user: User) -> None:
     """
     if kinds := accounts.rows_that_keep(user):
         refer = f"{get_text_list(kinds, 'and')} refer to this account"
-        message = f"{quoted(user.username)} can't be deleted: {refer}."
+        message = f"{quoted(user.get_username())} can't be deleted: {refer}."
         raise StillReferredTo(f"{message} Deactivate the account instead.")
 
 
@@ -223,7 +224,7 @@ def add_to_group(command: commands.AddToGroup, context: Context) -> User:
 def check_may_join(command: commands.AddToGroup, context: Context) -> None:
     """Refuse early a new approver whose name is easily confused with another one."""
     if command.group_id in likeness.deciding_groups():
-        likeness.check_may_decide(people=User.objects.filter(pk=command.user_id))
+        likeness.check_may_decide(people=users.manager().filter(pk=command.user_id))
 
 
 @handles(commands.RemoveFromGroup)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, User
 from django.db.models import Q
 
@@ -10,13 +11,13 @@ from approvals.people import commands
 from approvals.people.accounts import OWNERS
 from audit.actors.actors import Actor
 from audit.bus.context import Context
+from audit.installation import users
 from audit.messages.characters import quoted
 from audit.messages.confusables import confusable_with, pattern_of
 from audit.messages.exceptions import Conflict
 from audit.subjects.likeness import check_confirmed, finds_similar
 
 _Row = TypeVar("_Row", User, Group)
-_COLUMNS: dict[type[User | Group], str] = {User: "username", Group: "name"}
 
 
 class LikeAnApprover(Conflict):
@@ -38,8 +39,8 @@ def check_new_username(name: str, *, is_confirmed: bool, context: Context) -> No
     :raises LikeAnApprover: if it is easily confused with that of an approver.
     :raises SimilarName: if it is with another one, and that is not confirmed.
     """
-    similar = _similar(_candidates(User, [name]), name)
-    deciding = User.objects.filter(
+    similar = _similar(_candidates(get_user_model(), [name]), name)
+    deciding = users.manager().filter(
         pk__in=[user.pk for user in similar], groups__in=deciding_groups()
     )
     _check(similar, is_deciding=deciding.exists(), is_confirmed=is_confirmed, context=context)
@@ -66,8 +67,8 @@ def check_may_decide(*, people: Iterable[User] = (), groups: Iterable[Group] = (
     :raises LikeAnApprover: if one is.
     """
     for row, others in (
-        *((each, _similar(_candidates(User, [str(each)]), str(each))) for each in people),
-        *((each, _similar(_candidates(Group, [str(each)]), str(each))) for each in groups),
+        *((each, _like(each, get_user_model())) for each in people),
+        *((each, _like(each, Group)) for each in groups),
     ):
         if others:
             message = f"The name {quoted(str(row))} is easily confused with another one."
@@ -76,7 +77,7 @@ def check_may_decide(*, people: Iterable[User] = (), groups: Iterable[Group] = (
 
 @finds_similar(commands.CreateUser)
 def find_users(asked: Sequence[commands.CreateUser], actor: Actor) -> list[list[str]]:
-    return _labels(User, [each.username for each in asked], actor)
+    return _labels(get_user_model(), [each.username for each in asked], actor)
 
 
 @finds_similar(commands.CreateGroup)
@@ -104,9 +105,13 @@ def _check(
 
 def _candidates(model: type[_Row], names: Sequence[str]) -> list[_Row]:
     """Return the rows whose names may be confusable with one of these."""
-    column = _COLUMNS[model]
+    column = "name" if model is Group else users.name_field()
     found = model._default_manager.filter(**{f"{column}__regex": pattern_of(names)})
     return list(found.only(column).order_by("pk"))
+
+
+def _like(row: User | Group, model: type[_Row]) -> list[_Row]:
+    return _similar(_candidates(model, [str(row)]), str(row))
 
 
 def _similar(rows: Iterable[_Row], name: str) -> list[_Row]:

@@ -11,6 +11,7 @@ from approvals.people import accounts, commands, events, handlers, likeness
 from approvals.people.commands import MANAGE_PEOPLE, OnUser, group_label
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
+from audit.installation import users
 from audit.messages.characters import quoted
 from audit.messages.classes import Command, SubjectOf
 from audit.messages.exceptions import FieldError, Invalid
@@ -26,7 +27,7 @@ class GrantApproverRole(OnUser):
 
     message_type = "approvals.grant_approver_role"
     empowers = SubjectOf("user", "user_id")
-    depends_on = ("username", "is_active")
+    depends_on = (users.name_field(), "is_active")
 
     group_id: int
     permissions: tuple[str, ...] = ()
@@ -69,7 +70,7 @@ class CreateApprover(Command):
 
 def parts_to_grant(command: GrantApproverRole) -> Iterator[Command]:
     """Yield the commands that the role consists of, without those that would change nothing."""
-    user = User.objects.get(pk=command.user_id)
+    user = users.manager().get(pk=command.user_id)
     if not user.groups.filter(pk=command.group_id).exists():
         yield commands.AddToGroup(user_id=user.pk, group_id=command.group_id)
     if not user.is_staff:
@@ -81,7 +82,7 @@ def parts_to_grant(command: GrantApproverRole) -> Iterator[Command]:
 
 def parts_to_revoke(command: RevokeApproverRole) -> Iterator[Command]:
     """Yield the commands that undo the role, without those that would change nothing."""
-    user = User.objects.get(pk=command.user_id)
+    user = users.manager().get(pk=command.user_id)
     if user.groups.filter(pk=command.group_id).exists():
         yield commands.RemoveFromGroup(user_id=user.pk, group_id=command.group_id)
     if user.is_staff and command.revokes_admin_access:
@@ -130,7 +131,7 @@ def check_can_be_granted(command: GrantApproverRole, context: Context) -> None:
     if not parts:
         raise handlers.NothingToChange
     if any(isinstance(each, commands.AddToGroup) for each in parts):
-        likeness.check_may_decide(people=User.objects.filter(pk=command.user_id))
+        likeness.check_may_decide(people=users.manager().filter(pk=command.user_id))
 
 
 @precondition(RevokeApproverRole)
@@ -149,7 +150,7 @@ def check_can_be_revoked(command: RevokeApproverRole, context: Context) -> None:
 def create_approver(command: CreateApprover, context: Context) -> User:
     user = new_approver(command)
     user.save(force_insert=True)
-    context.emit(events.UserCreated(user_id=user.pk, username=user.username))
+    context.emit(events.UserCreated(user_id=user.pk, username=user.get_username()))
     role = GrantApproverRole(
         user_id=user.pk, group_id=command.group_id, permissions=command.permissions
     )

@@ -13,6 +13,7 @@ from approvals.policies.built_in import QUORUM
 from approvals.policies.commands import CreatePolicy
 from audit.bus.context import Context
 from audit.bus.handling import handles
+from audit.installation import users
 from audit.messages.characters import quoted
 from audit.messages.classes import Command
 from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid
@@ -27,7 +28,6 @@ _PERMISSIONS = (
     "approvals.view_policy",
     "audit.view_every_tenant",
     "auth.view_group",
-    "auth.view_user",
 )
 
 
@@ -79,8 +79,9 @@ def bootstrap(command: Bootstrap, context: Context) -> Group:
 
 
 def _owners(usernames: Sequence[str]) -> list[User]:
-    found = User.objects.filter(username__in=usernames, is_active=True).order_by("pk")
-    missing = sorted(set(usernames) - {user.username for user in found})
+    named = {f"{users.name_field()}__in": usernames, "is_active": True}
+    found = users.manager().filter(**named).order_by("pk")
+    missing = sorted(set(usernames) - {user.get_username() for user in found})
     if missing:
         message = f"must be active people: {', '.join(map(quoted, missing))} are not"
         raise Invalid(errors=[FieldError("owners", "unknown", message)])
@@ -92,7 +93,7 @@ def _owners(usernames: Sequence[str]) -> list[User]:
 
 
 def _fill(group: Group, owners: Sequence[User], context: Context) -> None:
-    for name in _PERMISSIONS:
+    for name in (*_PERMISSIONS, users.permission("view")):
         permission = accounts.permission_named(name)
         if not group.permissions.contains(permission):
             group.permissions.add(permission)

@@ -72,6 +72,7 @@ def names_governing(command_class: type[Command]) -> list[str]:
 
 def governed_by(*names: str) -> list[type[Command]]:
     """Return every class of commands that a policy on one of these names governs."""
+    catalog.import_routes()
     wanted = set(names)
     return [each for each in command_classes() if wanted & set(names_governing(each))]
 

@@ -5,7 +5,6 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
 from approvals.models import Effect, Policy, Rule
@@ -16,6 +15,7 @@ from approvals.policies import slots as matching
 from audit.actors.actors import Actor
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
+from audit.installation import users
 from audit.messages.characters import actor_name, quoted
 from audit.messages.classes import Command
 from audit.messages.exceptions import FieldError, Invalid
@@ -164,7 +164,7 @@ def _possible_requesters(people: set[int], governed: Sequence[type[Command]]) ->
     permissions = {each.required_permission for each in governed}
     return [
         user.pk
-        for user in get_user_model().objects.filter(pk__in=people).order_by("pk")
+        for user in users.manager().filter(pk__in=people).order_by("pk")
         if any(permission is None or user.has_perm(permission) for permission in permissions)
     ]
 
@@ -189,9 +189,7 @@ def _too_few(group_id: int, people: int, needed: int) -> str:
 
 def _unsatisfiable(message: str, *, requester: int | None) -> Invalid:
     if requester is not None:
-        message += (
-            f" when {actor_name(str(get_user_model().objects.get(pk=requester)))} is the requester"
-        )
+        message += f" when {actor_name(str(users.manager().get(pk=requester)))} is the requester"
     return Invalid(errors=[FieldError("quorums", "unsatisfiable", message)])
 
 

@@ -4,13 +4,14 @@ from collections.abc import Collection, Iterator
 from contextlib import suppress
 from typing import Any
 
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
 
 from approvals.models import ApprovalRequest, Rule, State
 from approvals.people.accounts import OWNERS
 from approvals.policies.commands import CreatePolicy, EditPolicy
 from approvals.sealing.payloads import Unloadable
+from audit.installation import users
 
 # Each of these permissions allows its holder to undo approvals.
 _POWERS = ("manage_policy", "manage_people", "break_glass")
@@ -44,7 +45,8 @@ def is_powerful(user_id: int) -> bool:
     """Return True if a user, once active, could undo approvals."""
     powers = Permission.objects.filter(content_type__app_label="approvals", codename__in=_POWERS)
     return (
-        User.objects.filter(pk=user_id)
+        users.manager()
+        .filter(pk=user_id)
         .filter(
             Q(is_superuser=True)
             | Q(user_permissions__in=powers)

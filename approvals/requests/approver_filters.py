@@ -7,7 +7,7 @@ a statement cannot evaluate, such as a condition of a policy, makes a request do
 from datetime import timedelta
 from typing import Any
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -16,12 +16,13 @@ from django.db.models.functions import Cast, Coalesce, JSONArray, JSONObject
 from django.db.models.lookups import Exact
 
 from approvals.models import Effect, Policy
-from approvals.models.eligibility import CAN_SIGN_IN
+from approvals.models.eligibility import can_sign_in
 from approvals.people.accounts import OWNERS
 from approvals.people.events import MemberJoined, MemberLeft
 from approvals.policies import built_in
 from approvals.policies.evaluation import names_governing
 from audit.bus.handling import command_classes
+from audit.installation import users
 from audit.models.records import EventRecord
 
 _ZERO = models.Value(0, models.JSONField())
@@ -71,10 +72,6 @@ class _PolicyNotStored(models.Func):
     output_field = models.BooleanField()
 
 
-_ASKS_PERSON = """EXISTS (
-    SELECT FROM approvals_rule AS rule JOIN auth_user_groups AS belonging USING (group_id)
-    WHERE rule.policy_id = policy.id AND NOT is_dropped AND belonging.user_id = held.person_id
-)"""
 _ASKS_FOR_SENIORITY = "policy.minimum_membership > interval '0'"
 
 
@@ -111,8 +108,8 @@ def _can_vote(person_id: int) -> models.Q:
     """Match every request, or none: it is evaluated once, before any request is read."""
     # Most people belong to no group.
     belongs_to_any = models.Exists(_groups(person_id))
-    can_sign_in = models.Exists(User.objects.filter(CAN_SIGN_IN, pk=person_id))
-    return models.Q(belongs_to_any) & models.Q(can_sign_in)
+    is_able = models.Exists(users.manager().filter(can_sign_in(), pk=person_id))
+    return models.Q(belongs_to_any) & models.Q(is_able)
 
 
 def _asks_stored_group_of(person_id: int) -> models.Q:
@@ -132,7 +129,7 @@ def _asks_by_stored_rules(person_id: int) -> models.Q:
 
 def _may_ask_today(person_id: int) -> models.Q:
     """Match requests for which a policy of today, if its condition is met, adds a group."""
-    by_policy = models.Q(_policy_not_stored(person_id, matters=_ASKS_PERSON))
+    by_policy = models.Q(_policy_not_stored(person_id, matters=_asks_person()))
     is_owner = models.Exists(_groups(person_id).filter(name=OWNERS))
     guarded = [name for each in built_in.guarded_classes() for name in _stored_names(each)]
     by_built_in = models.Q(message_type__in=guarded) & models.Q(is_owner)
@@ -153,6 +150,15 @@ def _policy_not_stored(person_id: int, *, matters: str) -> _PolicyNotStored:
     policies = KeyTransform("policies", "requirements")
     person = models.Value(person_id, models.IntegerField())
     return _PolicyNotStored(names, "tenant", policies, person, matters=matters)
+
+
+def _asks_person() -> str:
+    names = users.tables()
+    return f"""EXISTS (
+        SELECT FROM approvals_rule AS rule JOIN {names.of_groups} AS belonging USING (group_id)
+        WHERE rule.policy_id = policy.id AND NOT is_dropped
+            AND belonging.{names.of_groups_user} = held.person_id
+    )"""  # the names are those of models
 
 
 def _stored_names(command_class: Any) -> list[str]:

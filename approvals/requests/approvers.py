@@ -4,7 +4,6 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
 from django.db.models import prefetch_related_objects
 
 from approvals.models import ApprovalRequest, Decision, Policy, State, Vote
@@ -12,6 +11,8 @@ from approvals.models.states import CHANGES_REQUESTED, in_state
 from approvals.policies import effective, evaluation
 from approvals.policies import slots as matching
 from approvals.policies.slots import Slots
+from audit.actors import permissions
+from audit.installation import users
 from audit.messages.characters import actor_name, quoted
 from audit.pages.safe_text import many_lines
 
@@ -233,10 +234,9 @@ def remaining_approvers(requests: Collection[ApprovalRequest]) -> Mapping[UUID, 
 
 def people_to_ask() -> list[str]:
     """Return the usernames of some people who may add people to groups."""
-    managing = get_user_model().objects.with_perm(
-        "approvals.manage_people", include_superusers=False
-    )
-    return list(managing.order_by("username").values_list("username", flat=True)[:_MOST_NAMES])
+    managing = permissions.granted_to("approvals.manage_people").filter(is_active=True)
+    field = users.name_field()
+    return list(managing.order_by(field).values_list(field, flat=True)[:_MOST_NAMES])
 
 
 def _people(slots: Iterable[Slots]) -> set[int]:
@@ -246,7 +246,7 @@ def _people(slots: Iterable[Slots]) -> set[int]:
 
 def _names(people: Collection[int]) -> dict[int, str]:
     """Return the names of the active people among these."""
-    active = get_user_model().objects.filter(pk__in=people, is_active=True)
+    active = users.manager().filter(pk__in=people, is_active=True)
     return {person.pk: str(person) for person in active}
 
 

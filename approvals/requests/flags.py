@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
 from django.utils import timezone
 
 from approvals.models import ApprovalRequest, State
@@ -14,6 +13,7 @@ from approvals.requests.listing import open_about
 from approvals.requests.staleness import staleness_of
 from audit.actors import credentials
 from audit.actors.actors import Actor
+from audit.installation import users
 from audit.messages.classes import Command, Subject
 from audit.subjects.likeness import similar_to, warning
 
@@ -97,5 +97,5 @@ def _inactive(person_ids: Iterable[str]) -> set[str]:
     asked = {person_id for person_id in person_ids if person_id}
     if not asked:
         return set()
-    active = get_user_model().objects.filter(pk__in=asked, is_active=True)
+    active = users.manager().filter(pk__in=asked, is_active=True)
     return asked - {str(pk) for pk in active.values_list("pk", flat=True)}

@@ -32,12 +32,12 @@ _TABLE = ApprovalRequest._meta.db_table
 
 
 def request_url(request_id: UUID | str) -> str:
-    return reverse("approval-request", kwargs={"approval_request_id": request_id})
+    return reverse("countersign:approval-request", kwargs={"approval_request_id": request_id})
 
 
 def page_url(request_id: UUID) -> str:
     """Return the URL of the page of a request for its requester."""
-    return f"{countersign().base_url}{reverse('own-request', args=[request_id])}"
+    return f"{countersign().base_url}{reverse('countersign:own-request', args=[request_id])}"
 
 
 def needs_of(request: ApprovalRequest, counted: Mapping[str, int]) -> tuple[Need, ...]:

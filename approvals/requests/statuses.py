@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.db.models import Q, QuerySet, prefetch_related_objects
 from django.utils.module_loading import import_string
@@ -19,6 +18,7 @@ from approvals.models.states import CHANGES_REQUESTED, RequestStatus, in_state
 from approvals.policies import effective, evaluation
 from approvals.policies import slots as matching
 from audit.actors.actors import Actor
+from audit.installation import users
 from audit.installation.settings import countersign
 from audit.messages.classes import Command, Subject, SubjectOf
 
@@ -148,7 +148,7 @@ def _approvals(command: Command) -> QuerySet[Vote]:
         case SubjectOf(type="policy"):
             return approvals
         case SubjectOf(type="group", id_field=field):
-            members = get_user_model().objects.filter(groups=getattr(command, field))
+            members = users.manager().filter(groups=getattr(command, field))
             return approvals.filter(voter__in=members.values("pk"))
         case SubjectOf(type="user", id_field=field):
             return approvals.filter(voter=getattr(command, field))

@@ -114,8 +114,14 @@ SYSTEM = Actor(
 )
 
 
+#: Callers without an account. They share one id, so no Idempotency-Key of theirs counts.
+ANONYMOUS = Actor(kind="anonymous", id="anonymous", label="anonymous")
+
+
 def actor_for_user(user: AbstractUser | AnonymousUser) -> Actor:
     """Build the actor for a user. Costs up to two queries."""
+    if user.pk is None:
+        return ANONYMOUS
     permissions.read_ahead(user)
     tenants = tenants_of_user(user)
     # A mapping has the names of the tenants as well.

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from django.contrib.auth import get_user_model
 
 from audit.actors import permissions
-from audit.actors.actors import SYSTEM, Actor, actor_for_user
+from audit.actors.actors import ANONYMOUS, SYSTEM, Actor, actor_for_user
 from audit.messages.declarations import declaring
 from audit.wire import pipeline, rows
 
@@ -42,3 +42,9 @@ def live_user(identifier: str) -> Actor | None:
 def live_system(identifier: str) -> Actor | None:
     """Return the actor of the system, or None for any id except its own."""
     return SYSTEM if identifier == SYSTEM.id else None
+
+
+@credential("anonymous")
+def live_anonymous(identifier: str) -> Actor | None:
+    """Return the actor of callers without an account."""
+    return ANONYMOUS if identifier == ANONYMOUS.id else None

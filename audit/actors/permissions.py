@@ -7,10 +7,14 @@ the connection read all names again.
 """
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
+from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
+from django.db.models import Exists, OuterRef, QuerySet
 
+from audit.installation import users
 from audit.wire import pipeline
 from audit.wire.statements import Call, Statement
 
@@ -25,14 +29,17 @@ _KEPT = "_countersign_permission_names"
 
 def ids_sql(user: str) -> str:
     """Return SQL for the array of ids of a user's permissions; ``user`` is the row's alias."""
+    names = users.tables()
     return f"""ARRAY(
-        SELECT permission_id FROM auth_user_user_permissions WHERE user_id = {user}.id
+        SELECT permission_id FROM {names.of_permissions}
+        WHERE {names.of_permissions_user} = {user}.{names.pk}
         UNION ALL
-        SELECT granted.permission_id FROM auth_user_groups AS belonging
-        JOIN auth_group_permissions AS granted USING (group_id) WHERE belonging.user_id = {user}.id
+        SELECT granted.permission_id FROM {names.of_groups} AS belonging
+        JOIN {names.group_permissions} AS granted USING (group_id)
+        WHERE belonging.{names.of_groups_user} = {user}.{names.pk}
         UNION ALL
-        SELECT id FROM auth_permission WHERE {user}.is_superuser
-    )"""  # noqa: S608  # the name is ours
+        SELECT id FROM auth_permission WHERE {user}.{names.is_superuser}
+    )"""  # noqa: S608  # the names are those of models
 
 
 def granted_sql(user: str, permission: str) -> str:
@@ -46,7 +53,23 @@ def granted_sql(user: str, permission: str) -> str:
     )"""  # the names are ours
 
 
-_IDS = Statement(f"SELECT {ids_sql('person')} FROM auth_user AS person WHERE id = %s")  # noqa: S608  # as above
+def granted_to(permission: str) -> QuerySet[User]:
+    """Return the users who were granted a permission, or have it by a group."""
+    app_label, _, codename = permission.partition(".")
+    named = Permission.objects.filter(content_type__app_label=app_label, codename=codename)
+    holders = users.manager().filter(pk=OuterRef("pk"))
+    of_groups = Group.objects.filter(permissions__in=named)
+    return users.manager().filter(
+        Exists(holders.filter(user_permissions__in=named))
+        | Exists(holders.filter(groups__in=of_groups))
+    )
+
+
+@cache
+def _ids() -> Statement:
+    names = users.tables()
+    person = f"FROM {names.users} AS person WHERE {names.pk} = %s"
+    return Statement(f"SELECT {ids_sql('person')} {person}")  # as above
 
 
 def named(ids: Iterable[int]) -> frozenset[str]:
@@ -59,7 +82,7 @@ def named(ids: Iterable[int]) -> frozenset[str]:
 
 def selection(*, user_id: int) -> Call:
     """Return the statement that `read_ahead` executes, to be prefetched."""
-    return Call(_IDS, [user_id])
+    return Call(_ids(), [user_id])
 
 
 def read_ahead(user: Any) -> None:

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django.contrib import messages
 from django.contrib.admin import ModelAdmin
 from django.contrib.admin.utils import unquote
+from django.db import transaction
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponseRedirect
 from django.http.response import HttpResponseBase
@@ -74,6 +75,13 @@ class CommandedAdmin(ModelAdmin):
         """Return the class of the commands that the forms of a view are."""
         verb = _VERBS.get(view_name)
         return self.command_classes[verb] if verb else None
+
+    def get_urls(self) -> list[Any]:
+        """Return the URLs; the bus opens the transactions of their views, not ATOMIC_REQUESTS."""
+        urls = super().get_urls()
+        for url in urls:
+            url.callback = transaction.non_atomic_requests(url.callback)
+        return urls
 
     def changeform_view(
         self,

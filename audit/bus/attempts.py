@@ -66,10 +66,12 @@ class Attempt:
         :raises NotFound: if it belongs to a tenant that the actor may not see.
         :raises Forbidden: the same, if the actor may not send such commands at all: as if the
             subject were missing.
+        :raises Invalid: if the command needs a tenant and names none.
         :raises PreconditionFailed: if it is not at a number that the caller expects.
         """
         context, self.xid = self.context, opening.xid
         context.subject_number, context.facts = opening.number, opening.facts
+        self._require_tenant()
         touched = [tenant for tenant in (opening.tenant, self.command.named_tenant()) if tenant]
         is_hidden = not all(context.actor.may_see(tenant) for tenant in touched)
         # Before any policy decides: it would decide differently on what is missing.
@@ -81,6 +83,17 @@ class Attempt:
             # A subject without a tenant, such as a policy, does not get the actor's tenant.
             context.tenant = ""
         self._expect(opening.number)
+
+    def _require_tenant(self) -> None:
+        """Refuse an empty tenant of an actor who acts for some: no one of them would see the row.
+
+        :raises Invalid: if the actor acts for no tenant or for several, and the caller named none.
+        """
+        field = self.command.tenant_field
+        if field and not self.command.named_tenant() and self.context.actor.is_confined:
+            authorization.check(self.command, self.context.actor)
+            message = "is required, because you do not act for exactly one"
+            raise Invalid(errors=[FieldError(field, "required", message)])
 
     def _needs_tenant(self) -> bool:
         """Return True if the subject should have a tenant already, as far as declarations say."""

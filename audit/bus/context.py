@@ -3,14 +3,14 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from audit.actors.actors import SYSTEM, Actor
+from audit.actors.actors import ANONYMOUS, SYSTEM, Actor
 from audit.messages.classes import Event, Subject
 
 
@@ -88,3 +88,10 @@ def running(context: Context | None) -> Iterator[None]:
         yield
     finally:
         _running.reset(token)
+
+
+def own_copy(context: Context) -> Context:
+    """Return a copy for one dispatch; callers that share one id have no Idempotency-Key."""
+    if context.actor.kind == ANONYMOUS.kind:
+        return replace(context, idempotency_key=None)
+    return replace(context)

@@ -12,13 +12,13 @@ from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any, NoReturn
 
-from django.db import Error, connection, transaction
+from django.db import Error, transaction
 from structlog.contextvars import bind_contextvars
 
 from audit.actors import credentials
 from audit.bus import cases, epochs, failures, idempotency, middleware, store
 from audit.bus.attempts import Attempt, refused_input
-from audit.bus.context import Context, current_context
+from audit.bus.context import Context, current_context, own_copy
 from audit.messages import exceptions
 from audit.messages.classes import Command
 from audit.messages.outcomes import (
@@ -54,7 +54,7 @@ def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
     """
     parent = current_context()
     if parent is None:
-        return _commit([Attempt(command, replace(context or Context()))])[0]
+        return _commit([Attempt(command, own_copy(context or Context()))])[0]
     return _inside(Attempt(command, cases.inherited(context or parent, parent)))
 
 
@@ -245,7 +245,7 @@ def _rehearsed(attempt: Attempt, trial: Trial) -> Rehearsal:
             transaction.set_rollback(True)
             return rehearsal
     except Exception as error:
-        connection.close_if_unusable_or_obsolete()
+        pipeline.close_if_unusable()
         return Rehearsal(outcome=_stopped(attempt, failures.command_error(error, attempt)))
     finally:
         _unit.reset(token)
@@ -278,6 +278,7 @@ def _settle(attempts: Sequence[Attempt], unit: list[Attempt], error: Exception) 
     if failing.is_logged:
         failures.log(failing)
         raise failing.error
+    failures.log_after_commit(failing, error)
     return [idempotency.truth(attempt) for attempt in attempts]
 
 

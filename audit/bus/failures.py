@@ -2,7 +2,7 @@
 
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import psycopg
 import structlog
@@ -13,8 +13,10 @@ from audit.bus import epochs, store
 from audit.bus.attempts import Attempt
 from audit.messages import exceptions
 from audit.messages.characters import actor_name
+from audit.messages.classes import REDACTED
 from audit.models.records import CommandRecord
 from audit.subjects import types
+from audit.wire import pipeline
 
 logger = structlog.get_logger(__name__)
 
@@ -27,6 +29,8 @@ _DEADLOCKS = frozenset({"40P01", "40001"})
 _FORGOTTEN = frozenset({"26000"})
 # The exception is in its last line.
 _LONGEST_TRACEBACK = 100_000
+# The attributes of psycopg's diagnosis that may quote values.
+_QUOTING = ("message_detail", "context", "internal_query")
 _TIMEOUTS = frozenset({"57014", "55P03"})
 # The server closed the connection: an operator, a crash, a restart, or an idle timeout.
 _ENDINGS = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03"})
@@ -84,7 +88,7 @@ def record(attempts: Sequence[Attempt], error: Exception) -> None:
         if time.monotonic() + delay > end:
             break
         time.sleep(delay)
-        connection.close_if_unusable_or_obsolete()
+        pipeline.close_if_unusable()
         if is_read_only(error):
             # The next connection may lead to the new primary.
             connection.close()
@@ -111,10 +115,41 @@ def log(attempt: Attempt) -> None:
         "command failed",
         command_id=str(attempt.context.command_id),
         message_type=attempt.command.message_type,
-        traceback=attempt.redact(
-            "".join(traceback.format_exception(error)), longest=_LONGEST_TRACEBACK
-        ),
+        traceback=attempt.redact(_traceback(error), longest=_LONGEST_TRACEBACK),
     )
+
+
+def log_after_commit(attempt: Attempt, error: Exception) -> None:
+    """Log an error of a function that ran after COMMIT, such as an unreachable queue of jobs.
+
+    The command has succeeded. Functions that were to run after the one that failed did not run.
+    """
+    if attempt.outcome is None or isinstance(error, Error):
+        return
+    logger.error(
+        "failed after commit",
+        command_id=str(attempt.context.command_id),
+        message_type=attempt.command.message_type,
+        traceback=attempt.redact(_traceback(error), longest=_LONGEST_TRACEBACK),
+    )
+
+
+def _traceback(error: BaseException) -> str:
+    """Return the traceback without the parts of database errors that quote values of rows."""
+    text = "".join(traceback.format_exception(error))
+    for each in _chain(error):
+        diagnosis = getattr(each, "diag", None)
+        for name in _QUOTING:
+            if quoting := getattr(diagnosis, name, None):
+                text = text.replace(quoting, REDACTED)
+    return text
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    """Yield an error and those that it followed."""
+    if error is not None:
+        yield error
+        yield from _chain(error.__cause__ or error.__context__)
 
 
 def _settle(attempts: Sequence[Attempt]) -> None:

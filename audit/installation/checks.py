@@ -1,12 +1,48 @@
-"""System checks of the setting COUNTERSIGN: its keys are set."""
+"""System checks of the project: databases, user model, and the keys of COUNTERSIGN."""
 
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import IntegerField
 
+from audit.installation import users
 from audit.installation.settings import KEYS, given
 
+_OF_USERS = ("password", "is_active", "is_superuser", "groups", "user_permissions")
+_MIXIN = "Derive it from AbstractBaseUser and PermissionsMixin, or from AbstractUser."
 _HOW = "Set it in COUNTERSIGN to what `openssl rand -base64 32` prints, decoded: docs/settings.md."
+
+
+@register()
+def check_engine(**_: Any) -> list[CheckMessage]:
+    """Check that the default database is PostgreSQL: history, locks and triggers need it."""
+    vendor = connections[DEFAULT_DB_ALIAS].vendor
+    message = f"The default database is {vendor}. Countersign needs PostgreSQL 15 or later."
+    hint = "Set DATABASES to a PostgreSQL database, for tests as well."
+    return [] if vendor == "postgresql" else [Error(message, hint=hint, id="countersign.E003")]
+
+
+@register()
+def check_user_model(**_: Any) -> list[CheckMessage]:
+    """Check that users have an integer key and the fields of PermissionsMixin."""
+    user = get_user_model()
+    lacking = [name for name in _OF_USERS if not users.field_or_none(name)]
+    problems = [f"lacks the fields {', '.join(lacking)}"] if lacking else []
+    if not isinstance(user._meta.pk, IntegerField):
+        problems.append("has a primary key that is not an integer")
+    if not lacking and _related_name(user) != "user":
+        problems.append("does not have the field groups of PermissionsMixin")
+    return [
+        Error(f"The user model {user._meta.label} {each}.", hint=_MIXIN, id="countersign.E004")
+        for each in problems
+    ]
+
+
+def _related_name(user: Any) -> str:
+    return str(user._meta.get_field("groups").related_query_name())
 
 
 @register(Tags.security)
@@ -30,6 +66,24 @@ def check_keys_in_production(**_: Any) -> list[CheckMessage]:
         Error(f"{name} is not set, and derived from SECRET_KEY.", hint=_HOW, id="countersign.E001")
         for name in _derived_keys()
     ]
+
+
+@register(Tags.database)
+def check_other_databases(**_: Any) -> list[CheckMessage]:
+    """Warn of databases that are no part of the transaction of a command."""
+    return [
+        Warning(
+            f"What a command writes to {alias!r} stays there if the command is rolled back.",
+            hint="Write there in transaction.on_commit, or silence this check.",
+            id="countersign.W002",
+        )
+        for alias, database in settings.DATABASES.items()
+        if _place(database) != _place(settings.DATABASES[DEFAULT_DB_ALIAS])
+    ]
+
+
+def _place(database: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(database.get(name) for name in ("ENGINE", "HOST", "PORT", "NAME"))
 
 
 def _derived_keys() -> list[str]:

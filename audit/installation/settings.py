@@ -54,6 +54,7 @@ class Countersign:
     )
     evidence_key: bytes = field(default_factory=lambda: _derived("evidence"), repr=False)
 
+    people_pages: bool = False
     approve_within: timedelta = timedelta(days=7)
     notify: Sequence[str] = ()
     pick_ups: str | None = None

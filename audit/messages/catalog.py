@@ -1,7 +1,11 @@
 """The catalog of message types: their classes by stored name, and their upcasters."""
 
+import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any, TypeVar
+
+from django.conf import settings
 
 from audit.messages.classes import Message, declared_messages
 from audit.messages.declarations import declaring
@@ -25,11 +29,19 @@ def upcasts(message_type: str, *, from_version: int) -> Callable[[_Function], _F
     return declaring(_upcasters, (message_type, from_version), what="upcaster")
 
 
+def import_routes() -> None:
+    """Import the project's routes: views that are commands declare these where they are defined."""
+    if settings.ROOT_URLCONF not in sys.modules:
+        import_module(settings.ROOT_URLCONF)
+
+
 def message_class(name: str) -> type[Message]:
     """Return the class of a stored message type.
 
     :raises UnknownMessageType: if no class has that name or alias.
     """
+    if name not in declared_messages:
+        import_routes()
     try:
         return declared_messages[name]
     except KeyError:

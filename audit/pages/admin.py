@@ -10,18 +10,11 @@ from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import flatten_fieldsets, unquote
 from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import BadRequest, PermissionDenied, ValidationError
-from django.db.models import (
-    BinaryField,
-    CharField,
-    DateTimeField,
-    DurationField,
-    ForeignKey,
-    Model,
-    QuerySet,
-    TextField,
-)
+from django.db import models, transaction
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import URLPattern
 from django.utils.decorators import method_decorator
 from django.utils.text import capfirst
 from django.views.decorators.http import require_safe
@@ -38,7 +31,8 @@ from audit.pages.labels import shown_in
 from audit.pages.linked_rows import LinkedRows, commands_url
 from audit.pages.local_times import local_time
 
-_SHOWN_BY_US = (DateTimeField, DurationField, CharField, TextField, ForeignKey)
+_TEXTS = (models.CharField, models.TextField)
+_IN_WORDS = (models.DateTimeField, models.DurationField, models.ForeignKey, *_TEXTS)
 
 
 def _shown_fields(model: type[Model], names: Any) -> list[Any]:
@@ -49,7 +43,7 @@ def _shown_fields(model: type[Model], names: Any) -> list[Any]:
     replaced = {
         each.name: each
         for each in model._meta.fields
-        if isinstance(each, _SHOWN_BY_US) or each.choices
+        if isinstance(each, _IN_WORDS) or each.choices
     }
     return [_column(replaced[name]) if name in replaced else name for name in names]
 
@@ -61,7 +55,7 @@ def _column(field: Any) -> Callable[[Any], str | None]:
     @admin.display(description=str(field.verbose_name), ordering=field.name)
     def column(row: Any) -> str | None:
         value = getattr(row, field.name)
-        if isinstance(field, DateTimeField):
+        if isinstance(field, models.DateTimeField):
             return local_time(value) if value else None
         return None if value in (None, "") else shown_in(field, value)
 
@@ -79,9 +73,18 @@ class ReadOnlyAdmin(admin.ModelAdmin):
 
     tenant_field: ClassVar[str | None] = None
     change_form_template = "audit/change_form.html"
+    change_list_template = "audit/change_list.html"
     empty_value_display = "—"
     list_per_page = 50
     show_full_result_count = False
+
+    @property
+    def urls(self) -> list[URLPattern]:
+        """The URLs, which ATOMIC_REQUESTS leaves alone: the bus opens the transaction."""
+        urls: list[URLPattern] = super().urls
+        for url in urls:
+            url.callback = transaction.non_atomic_requests(url.callback)
+        return urls
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Leave out the rows of other tenants."""
@@ -178,7 +181,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
         return [
             field.name
             for field in self.opts.fields
-            if not isinstance(field, BinaryField) and field.name not in hidden
+            if not isinstance(field, models.BinaryField) and field.name not in hidden
         ]
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
@@ -202,8 +205,7 @@ class ReadOnlyAdmin(admin.ModelAdmin):
     def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
-    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        return False
+    has_delete_permission = has_change_permission
 
 
 class ReadOnlyInline(admin.TabularInline):
@@ -238,6 +240,7 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
     history_list_per_page = 50
     object_history_template = "audit/history.html"
     object_history_form_template = "audit/version.html"
+    object_history_list_template = "audit/history_list.html"
 
     def row_page(self, request: HttpRequest, object_id: str, **context: Any) -> HttpResponse:
         """Add the commands that wait for approval, and links to the auditors' pages."""

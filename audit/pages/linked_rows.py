@@ -106,7 +106,7 @@ class LinkedRows(ChangeList):
 
 
 def timeline_url(subject: Subject) -> str:
-    return reverse("audit:subject", args=subject)
+    return reverse("countersign:subject", args=subject)
 
 
 def commands_url(subject: Subject) -> str:
@@ -115,13 +115,13 @@ def commands_url(subject: Subject) -> str:
 
 
 def search_url(**criteria: str) -> str:
-    return f"{reverse('audit:search')}?{urlencode(criteria)}"
+    return f"{reverse('countersign:search')}?{urlencode(criteria)}"
 
 
 def record_links(record: Record) -> str:
     """Return links to the command of a record, and to its case."""
     return format_html(
         '<a href="{}">command</a> · <a href="{}">case</a>',
-        reverse("audit:command", args=[record.command_id]),
-        reverse("audit:case", args=[record.correlation_id]),
+        reverse("countersign:command", args=[record.command_id]),
+        reverse("countersign:case", args=[record.correlation_id]),
     )

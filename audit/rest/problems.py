@@ -1,17 +1,17 @@
 """Every problem that the API can return, with its status, meaning and remedy."""
 
 from collections.abc import Iterator
+from functools import cache
 from http import HTTPStatus
 from typing import Annotated, NamedTuple, NotRequired, TypedDict
 
+from django.urls import reverse
 from rest_framework.exceptions import APIException
 
 from audit.installation.settings import countersign
 from audit.messages import exceptions
 from audit.messages.exceptions import CommandError
 from audit.rest.references import AbsoluteAddress, Uuid
-
-PAGES = "/docs/errors"
 
 _STATUS = {
     exceptions.Invalid: HTTPStatus.BAD_REQUEST,
@@ -44,9 +44,7 @@ class ProblemDetails(TypedDict):
     title: str
     status: int
     detail: str
-    code: Annotated[
-        str, f"Stable; new ones may be added. Explained at {PAGES}/, with - for _, as in type."
-    ]
+    code: Annotated[str, "Stable; new ones may be added. The page that type names explains it."]
     request_id: Annotated[str, "The value of X-Request-Id, also logged."]
     command_id: NotRequired[Uuid]
     errors: NotRequired[list[FieldProblem]]
@@ -186,7 +184,12 @@ _OF_THE_FRAMEWORK = (
 
 def path_of(code: str) -> str:
     """Return the path of a problem's page, which never changes."""
-    return f"{PAGES}/{code.replace('_', '-')}"
+    return f"{_root()}/{code.replace('_', '-')}"
+
+
+@cache
+def _root() -> str:
+    return reverse("countersign:errors")
 
 
 def type_of(code: str) -> str:

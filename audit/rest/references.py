@@ -82,7 +82,7 @@ def address(route: str, parameter: str, identifier: UUID) -> str:
 
 def status_url(command_id: UUID) -> str:
     """Return the URL of a command's status."""
-    return address("command-status", "command_id", command_id)
+    return address("countersign:command-status", "command_id", command_id)
 
 
 @cache

@@ -1,15 +1,17 @@
 """Records of signing in and out, made when Django signals them."""
 
+from functools import partial
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.db import connection, transaction
 from django.dispatch import receiver
 from django.http import HttpRequest
 
 from audit.actors.actors import SYSTEM, actor_for_user
 from audit.bus.dispatch import dispatch
 from audit.entry.requests import context_of
+from audit.installation import users
 from audit.messages.classes import Command
 from audit.sessions import store
 from audit.sessions.commands import RecordFailedPasswordChange, RecordFailedSignIn, SignIn, SignOut
@@ -34,7 +36,8 @@ def record_sign_out(request: HttpRequest, user: Any, **_: Any) -> None:
 def record_failure(
     credentials: dict[str, Any], request: HttpRequest | None = None, **_: Any
 ) -> None:
-    record_failed(request, credentials.get("username", ""))
+    name = credentials.get("username") or credentials.get(users.name_field(), "")
+    record_failed(request, name)
 
 
 def record_failed(
@@ -44,8 +47,7 @@ def record_failed(
 
     People sometimes type their password in its place.
     """
-    users = get_user_model()._default_manager
-    user = users.filter(**{get_user_model().USERNAME_FIELD: username}).first()
+    user = users.manager().filter(**{users.name_field(): username}).first()
     command = RecordFailedSignIn(
         user_id=user.pk if user else 0,
         username=user.get_username() if user else "",
@@ -65,4 +67,9 @@ def _record(command: Command, request: HttpRequest | None, user: Any) -> None:
     # Django's test client signs in without a request.
     if request is not None and request.method is not None:
         actor = actor_for_user(user) if user else SYSTEM
-        dispatch(command, context=context_of(request, channel=CHANNEL, actor=actor))
+        context = context_of(request, channel=CHANNEL, actor=actor)
+        # The bus opens a transaction of its own.
+        if connection.in_atomic_block:
+            transaction.on_commit(partial(dispatch, command, context=context))
+        else:
+            dispatch(command, context=context)

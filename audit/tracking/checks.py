@@ -5,13 +5,13 @@ from typing import Any
 
 from django.apps import apps
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's
-from django.db import connections
+from django.db import DEFAULT_DB_ALIAS, connections, router
 
 from audit.installation.settings import countersign
 from audit.tracking.guards import Guard, guarded
 from audit.tracking.history import history_model, written_models
 from audit.tracking.parts import parts, subject_of
-from audit.tracking.protection import is_migrated, writes_directly
+from audit.tracking.protection import is_checked, is_migrated, writes_directly
 
 # What simple-history adds to a model.
 _MANAGER = "simple_history_manager_attribute"
@@ -24,6 +24,7 @@ def check_history(**_: Any) -> list[CheckMessage]:
         *_written_by_application(),
         *_links_without_history(),
         *_of_several_tables(),
+        *_on_another_alias(),
         *_parts_of_nothing(),
         *_invalid_guards(),
     ]
@@ -32,7 +33,7 @@ def check_history(**_: Any) -> list[CheckMessage]:
 @register(Tags.database, deploy=True)
 def check_direct_history(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
     """Check that the serving role may no longer write history itself."""
-    if not databases or "default" not in databases or not is_migrated():
+    if not is_checked(databases) or not is_migrated():
         return []
     with connections["default"].cursor() as cursor:
         if not writes_directly(cursor):
@@ -72,6 +73,17 @@ def _of_several_tables() -> Iterator[CheckMessage]:
                 f"{model._meta.label} has columns in the table of its parent.",
                 hint="Use a one-to-one field instead of multi-table inheritance.",
                 id="audit.E017",
+            )
+
+
+def _on_another_alias() -> Iterator[CheckMessage]:
+    for model in written_models():
+        alias = router.db_for_write(model)
+        if alias != DEFAULT_DB_ALIAS:
+            yield Error(
+                f"{model._meta.label} is written to the database {alias!r}, not that of the log.",
+                hint="A command commits its record and its changes together: do not track it.",
+                id="countersign.E005",
             )
 
 

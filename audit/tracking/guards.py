@@ -79,8 +79,9 @@ def note_source(
 
 
 def note_sources(connection: Any, **_: object) -> None:
-    """Add the source to the statements of a new connection."""
-    connection.execute_wrappers.append(note_source)
+    """Add the source to the statements of a new connection; Django keeps wrappers over several."""
+    if note_source not in connection.execute_wrappers:
+        connection.execute_wrappers.append(note_source)
 
 
 def _source() -> str:

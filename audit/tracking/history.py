@@ -53,10 +53,14 @@ class HistoricalRecords(StockHistoricalRecords):
             bases=(HistoryRow,),
             excluded_fields=[*excluded_fields, *silent_fields],
             history_id_field=models.BigAutoField(),
+            history_change_reason_field=models.TextField(null=True),
             history_user_id_field=models.TextField(blank=True, default=""),
             history_user_getter=_label,
         )
         self._silent_fields, self._part_of = silent_fields, part_of
+
+    # Not by the setting, which is the project's, for its own histories.
+    _date_indexing = False
 
     def create_history_model(self, model: type[models.Model], inherited: bool) -> Any:  # noqa: FBT001  # simple-history calls it like this
         """Return the history model, with what its triggers need to know beyond its columns."""

@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import Permission
 from django.contrib.contenttypes.models import ContentType
-from django.db import models
+from django.db import DEFAULT_DB_ALIAS, models
 from django.db.backends.utils import CursorWrapper
 from django.db.models.expressions import RawSQL
 from psycopg import sql
@@ -38,6 +38,22 @@ _GRANTED = """
     FROM pg_class, pg_roles WHERE rolname = %(role)s AND relname = ANY(%(names)s)
         AND relnamespace = current_schema()::regnamespace
 """
+_LACKING = """
+    SELECT string_agg(privilege, ', ' ORDER BY privilege), kind, relname FROM (
+        SELECT relname, 'TABLE' AS kind, privilege FROM pg_class,
+            unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
+        WHERE relname = ANY(%(tables)s) AND relnamespace = current_schema()::regnamespace
+            AND NOT has_table_privilege(%(role)s, oid, privilege)
+            AND (privilege = 'SELECT' OR relname <> 'django_migrations')
+        UNION ALL
+        SELECT sequence.relname, 'SEQUENCE', 'USAGE' FROM pg_class AS sequence
+        JOIN pg_depend ON objid = sequence.oid AND deptype = 'a'
+        JOIN pg_class AS of_column ON of_column.oid = refobjid
+        WHERE sequence.relkind = 'S' AND of_column.relname = ANY(%(tables)s)
+            AND of_column.relnamespace = current_schema()::regnamespace
+            AND NOT has_sequence_privilege(%(role)s, sequence.oid, 'USAGE')
+    ) AS lacking GROUP BY relname, kind ORDER BY relname
+"""
 _COLUMNS = """
     SELECT relname, array_agg(attname::text) FROM pg_attribute
     JOIN pg_class ON pg_class.oid = attrelid
@@ -47,15 +63,41 @@ _COLUMNS = """
 """
 
 
+def serving_role(cursor: CursorWrapper) -> str | None:
+    """Return the role that serves requests; None if it is the one of this connection."""
+    role: str = settings.DATABASES[DEFAULT_DB_ALIAS].get("USER") or ""
+    cursor.execute("SELECT current_user")
+    (own,) = cursor.fetchone()
+    return role if role not in ("", own) else None
+
+
+def missing(cursor: CursorWrapper, models_in_use: list[type[models.Model]]) -> list[sql.Composed]:
+    """Return the statements that grant what the serving role lacks on the project's own tables.
+
+    They take nothing away. Sequences of columns that are no identity need a grant of their own.
+    """
+    role = serving_role(cursor)
+    if role is None:
+        return []
+    tables = [model._meta.db_table for model in models_in_use]
+    cursor.execute(_LACKING, {"role": role, "tables": [*tables, "django_migrations"]})
+    return [
+        sql.SQL("GRANT {} ON {} {} TO {}").format(
+            *(sql.SQL(privileges), sql.SQL(kind), sql.Identifier(name), sql.Identifier(role))
+        )
+        for privileges, kind, name in cursor.fetchall()
+    ]
+
+
 def corrected(
     cursor: CursorWrapper, in_use: list[type[models.Model]], *, may_write_history: bool
 ) -> Iterator[sql.Composed]:
     """Yield the statements for each object on which the serving role has other privileges."""
-    role = settings.DATABASES["default"]["USER"]
-    if role == settings.DATABASES["owner"]["USER"]:
+    role = serving_role(cursor)
+    if role is None:
         return
     columns = _columns(cursor, in_use)
-    wanted = {"audit_position": ["USAGE"], "django_migrations": ["SELECT"]}
+    wanted = {"audit_position": ["USAGE"]}
     for model in in_use:
         table = model._meta.db_table
         is_read = issubclass(model, HistoryRow) and not may_write_history
@@ -109,8 +151,8 @@ def revoked_rights(cursor: CursorWrapper) -> list[sql.Composed]:
     PUBLIC has TEMPORARY on a new database. A temporary table would take the place of the log's.
     Only the owner of the database can revoke it; ``manage.py check --deploy`` reports what is left.
     """
-    role = settings.DATABASES["default"]["USER"]
-    if role == settings.DATABASES["owner"]["USER"]:
+    role = serving_role(cursor)
+    if role is None:
         return []
     cursor.execute(_SUPERFLUOUS, {"role": role})
     return [

@@ -1,9 +1,10 @@
 """Database protection: privileges of the serving role, and the triggers.
 
-``manage.py migrate`` applies it after every run, so every new table is protected.
+Every run of ``manage.py migrate`` ends with it, so every new table is protected.
 """
 
-from collections.abc import Container, Iterable, Iterator
+import sys
+from collections.abc import Container, Iterable, Iterator, Sequence
 from typing import Any
 
 from django.apps import apps
@@ -11,11 +12,13 @@ from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, ProgrammingError, connections, models, transaction
 from django.db.migrations.executor import MigrationExecutor
 
-from audit.models.records import AppendOnly
+from audit.models.records import AppendOnly, Evidence
 from audit.tracking import parts, privileges, triggers
 from audit.tracking.guards import Guard, guarded
 from audit.tracking.history import history_model, written_models
 
+# The apps whose tables are ours. Those of others are the project's to grant rights on.
+_OWN = ("audit", "approvals")
 GUARD = "audit_guard"
 APPEND_ONLY = "audit_append_only"
 NOT_EMPTIED = "audit_not_emptied"
@@ -40,6 +43,12 @@ _EARLIER_SERVERS = """
 """
 
 
+def protect_migrated(*, using: str, **signal: Any) -> None:
+    """Protect the tables after a run of migrate; `flush` sends the signal without a plan."""
+    if "plan" in signal and connections[using].vendor == "postgresql":
+        protect(using=using)
+
+
 def protect(*, using: str) -> None:
     """Attach the missing triggers, and correct the privileges of the serving role, as the owner.
 
@@ -61,11 +70,35 @@ def protect(*, using: str) -> None:
         for index in parts.missing_indexes(cursor, {model._meta.db_table for model in in_use}):
             cursor.execute(index)
         with transaction.atomic(using=using):
-            for statement in (
-                *privileges.corrected(cursor, in_use, may_write_history=writes_directly(cursor)),
-                *privileges.revoked_rights(cursor),
-            ):
+            own = [model for model in in_use if model._meta.app_label in _OWN]
+            may_write = writes_directly(cursor)
+            for statement in privileges.corrected(cursor, own, may_write_history=may_write):
                 cursor.execute(statement)
+
+
+def grant_everything(cursor: Any) -> None:
+    """Give the serving role what it needs on every table, and take everything else away."""
+    in_use = _in_use(set(connections[cursor.db.alias].introspection.table_names(cursor)))
+    with transaction.atomic(using=cursor.db.alias):
+        may_write = writes_directly(cursor)
+        for statement in (
+            *privileges.corrected(cursor, in_use, may_write_history=may_write),
+            *privileges.missing(cursor, []),
+            *privileges.revoked_rights(cursor),
+        ):
+            cursor.execute(statement)
+
+
+def lacking(cursor: Any) -> list[Any]:
+    """Return the statements that the tables of other apps need, for a role that serves only."""
+    in_use = _in_use(set(connections[cursor.db.alias].introspection.table_names(cursor)))
+    others = [model for model in in_use if model._meta.app_label not in _OWN]
+    history: list[type[models.Model]] = [model for model in others if issubclass(model, Evidence)]
+    return [
+        *privileges.missing(cursor, [model for model in others if model not in history]),
+        *privileges.corrected(cursor, history, may_write_history=writes_directly(cursor)),
+        *privileges.revoked_rights(cursor),
+    ]
 
 
 def keep_history(*, using: str) -> None:
@@ -96,6 +129,12 @@ def writes_directly(cursor: Any) -> bool:
     return not any(each.endswith(f" {_REFUSE_DIRECT}()") for each in definitions)
 
 
+def is_checked(databases: Sequence[str] | None) -> bool:
+    """Return True if a check may read the database: migrate runs checks before it fixes things."""
+    is_migrating = sys.argv[1:2] == ["migrate"]
+    return DEFAULT_DB_ALIAS in (databases or ()) and not is_migrating
+
+
 def is_migrated() -> bool:
     """Return True if the serving role can read that every migration is applied."""
     connection = connections[DEFAULT_DB_ALIAS]
@@ -123,7 +162,7 @@ def _in_use(tables: Container[str]) -> list[type[models.Model]]:
 
 
 def _serves_earlier_release(cursor: Any) -> bool:
-    cursor.execute(_EARLIER_SERVERS, [settings.DATABASES["default"]["USER"]])
+    cursor.execute(_EARLIER_SERVERS, [settings.DATABASES[DEFAULT_DB_ALIAS].get("USER", "")])
     (is_connected,) = cursor.fetchone()
     return bool(is_connected)
 

@@ -195,6 +195,13 @@ def commit_if_outermost() -> list[Call]:
     return [COMMIT] if is_outermost and not (database.needs_rollback or _is_plain()) else []
 
 
+def close_if_unusable() -> None:
+    """Close the connection if it cannot be used; a test that runs in a transaction keeps it."""
+    database = connections[DEFAULT_DB_ALIAS]
+    if not database.in_atomic_block:
+        database.close_if_unusable_or_obsolete()
+
+
 def _is_mark(call: Call) -> bool:
     return not call.statement.formats
 

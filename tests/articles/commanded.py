@@ -1,7 +1,10 @@
 """The same views as commands."""
 
+from rest_framework.generics import CreateAPIView
+
 from audit.adoption import CommandedView, ViewCommand, commanded
 from tests.articles import views
+from tests.articles.models import Article
 
 
 class ArticleViewSet(CommandedView, views.ArticleViewSet):
@@ -21,6 +24,17 @@ class ArticleViewSet(CommandedView, views.ArticleViewSet):
 
 class Upload(CommandedView, views.Upload):
     commands = {"post": "articles.upload"}
+
+
+class Draft(CommandedView, CreateAPIView):
+    """A view that takes the id that was reserved for its article."""
+
+    commands = {"post": ViewCommand("articles.draft", subject="article", reserves=Article)}
+    serializer_class = views.ArticleSerializer
+    authentication_classes = views.Legacy.authentication_classes
+
+    def perform_create(self, serializer):
+        serializer.save(id=self.new_id)
 
 
 class SignUp(CommandedView, views.SignUp):

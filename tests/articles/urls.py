@@ -3,7 +3,7 @@
 from django.urls import include, path
 from rest_framework.routers import SimpleRouter
 
-from tests.articles import commanded, views
+from tests.articles import admin, commanded, views
 
 
 def _routes(module):
@@ -21,4 +21,6 @@ def _routes(module):
 urlpatterns = [
     path("plain/", include(_routes(views))),
     path("commanded/", include(_routes(commanded))),
+    path("articles-admin/", admin.site.urls),
+    path("commanded/drafts/", commanded.Draft.as_view()),
 ]

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandParser
 
 from approvals.policies.bootstrap import Bootstrap
 from audit.entry.shell import carry_out
+from audit.installation import users
 from audit.messages.characters import actor_name
 
 
@@ -38,7 +38,8 @@ class Command(BaseCommand):
         command = Bootstrap(owners=tuple(options["owner"]), policies=tuple(options["policy"]))
         completed = carry_out(command, reason=options["reason"])
         self.stdout.write(f"Appointed the policy owners, by command {completed.command_id}.")
-        outside = User.objects.filter(username__in=options["owner"], is_staff=False)
+        named = {f"{users.name_field()}__in": options["owner"], users.staff_field(): False}
+        outside = users.manager().filter(**named)
         for user in outside.order_by("pk"):
             self.stdout.write(
                 f"{actor_name(str(user))} is not staff, so cannot vote in the admin yet."

@@ -9,12 +9,14 @@ from approvals.pages import links
 from approvals.policies.power import is_approver
 from audit.entry.requests import actor_of_request
 
+_OWN_REQUESTS = "countersign:own-requests"
+
 
 def landing(request: HttpRequest) -> HttpResponse:
     """Redirect to the first page of the person, or to the sign-in page."""
     if not request.user.is_authenticated:
         return redirect(settings.LOGIN_URL)
-    return redirect(_start(request) or ("admin:index" if _is_staff(request) else "own-requests"))
+    return redirect(_start(request) or ("admin:index" if _is_staff(request) else _OWN_REQUESTS))
 
 
 def first_page(request: HttpRequest) -> HttpResponse:
@@ -29,7 +31,7 @@ def _start(request: HttpRequest) -> str:
     may_see = _is_staff(request) and actor.may("approvals.view_approvalrequest")
     if may_see and is_approver(int(actor.person_id)):
         return "admin:approvals_approvalrequest_changelist"
-    return "audit:search" if links.may_read_log(actor) else ""
+    return "countersign:search" if links.may_read_log(actor) else ""
 
 
 def _is_staff(request: HttpRequest) -> bool:

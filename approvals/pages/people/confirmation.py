@@ -20,6 +20,7 @@ from approvals.policies.built_in import QUORUM, built_in_requirements
 from approvals.requests.presentation import sentence_for
 from audit.bus import handling
 from audit.entry.requests import LONGEST_REASON, actor_of_request, context_of
+from audit.installation import users
 from audit.messages.characters import quoted
 from audit.messages.classes import Command
 from audit.messages.exceptions import CommandError
@@ -138,7 +139,8 @@ def effects_of(command: Command) -> list[str]:
     """Return the effects of a command, besides the one that its sentence names."""
     match command:
         case commands.SendPasswordLink(user_id=user_id):
-            return [f"It is sent to {User.objects.get(pk=user_id).email} and works once."]
+            address = users.email_of(users.manager().get(pk=user_id))
+            return [f"It is sent to {address} and works once."]
         case commands.AddToGroup() | commands.RemoveFromGroup() | commands.DeleteGroup():
             return _on_group(command)
         case roles.GrantApproverRole():
@@ -197,7 +199,7 @@ def _check(command: Command) -> None:
     """Check what the handler of a command without a precondition would refuse."""
     match command:
         case commands.DeleteUser(user_id=user_id):
-            handlers.check_user_can_be_deleted(User.objects.get(pk=user_id))
+            handlers.check_user_can_be_deleted(users.manager().get(pk=user_id))
         case commands.DeleteGroup(group_id=group_id):
             handlers.check_group_can_be_deleted(Group.objects.get(pk=group_id))
         case commands.CreateUser(username=username, email=email):
@@ -213,7 +215,8 @@ def _of_membership(group_id: int, *, verb: str) -> list[str]:
 
 
 def _of_deletion(group: Group) -> list[str]:
-    names = list(group.user_set.order_by("username").values_list("username", flat=True))
+    field = users.name_field()
+    names = list(group.user_set.order_by(field).values_list(field, flat=True))
     shown, rest = ", ".join(map(quoted, names[:_MOST_NAMES])), len(names[_MOST_NAMES:])
     more = f" and {rest} more" if rest else ""
     return [f"These people lose the membership: {shown}{more}."] if names else []
@@ -228,7 +231,7 @@ def _of_new_approver(command: roles.CreateApprover) -> list[str]:
 
 
 def _sentences(parts: Iterable[Any]) -> list[str]:
-    return [f"{_in_words(part, User.objects.get(pk=part.user_id))}." for part in parts]
+    return [f"{_in_words(part, users.manager().get(pk=part.user_id))}." for part in parts]
 
 
 def _in_words(part: Command, user: User) -> str:

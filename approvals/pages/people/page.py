@@ -13,6 +13,7 @@ from approvals.policies import power
 from approvals.requests import listing
 from approvals.requests.presentation import Presented, present
 from audit.actors.actors import Actor
+from audit.installation import users
 from audit.models.records import CommandRecord
 
 _MOST_WAITING = 20
@@ -39,9 +40,9 @@ def of_user(user: User, *, actor: Actor) -> dict[str, Any]:
 
 def of_group(group: Group, *, actor: Actor) -> dict[str, Any]:
     """Return the context of the page of a group."""
-    members = list(group.user_set.order_by("username", "pk")[: _MOST_MEMBERS + 1])
+    members = list(group.user_set.order_by(users.name_field(), "pk")[: _MOST_MEMBERS + 1])
     own = permissions.of(group.permissions.all())
-    people = User.objects.order_by("username", "pk")
+    people = users.manager().order_by(users.name_field(), "pk")
     return {
         "standings": standings(members[:_MOST_MEMBERS], [group]),
         "has_more": len(members) > _MOST_MEMBERS,

@@ -11,6 +11,7 @@ from approvals.models.eligibility import Members
 from approvals.people.roles import VIEW_EVERY_TENANT, VIEW_REQUESTS
 from approvals.people.seniority import Seniority
 from approvals.policies import power
+from audit.actors import permissions
 from audit.actors.actors import tenants_of_user
 from audit.pages.labels import span
 from audit.subjects.tenants import tenant_word
@@ -88,9 +89,9 @@ def _lacking(user: User, *, may_view: bool) -> list[str]:
 
 
 def _holders(permission: str, users: Collection[User]) -> set[int]:
-    # None: inactive people as well.
-    holding = User.objects.with_perm(permission, is_active=None)  # type: ignore[arg-type]
-    return set(holding.filter(pk__in=[user.pk for user in users]).values_list("pk", flat=True))
+    superusers = {user.pk for user in users if user.is_superuser}
+    granted = permissions.granted_to(permission).filter(pk__in=[user.pk for user in users])
+    return superusers.union(granted.values_list("pk", flat=True))
 
 
 def _too_new(user: User, group: Group, minimum: timedelta, seniority: Seniority) -> list[str]:

@@ -8,6 +8,7 @@ from django.contrib.auth.models import Group, User
 from django.http import QueryDict
 
 from approvals.people import commands, roles
+from audit.installation import users
 from audit.messages.classes import Command
 from audit.messages.exceptions import FieldError, Invalid
 from audit.messages.text import clean_text
@@ -90,7 +91,7 @@ USER_VERBS: Mapping[str, Verb] = {
     "link": Verb(
         "Send a password link",
         commands.SendPasswordLink,
-        applies=lambda user: user.is_active and bool(user.email),
+        applies=lambda user: user.is_active and bool(users.email_of(user)),
     ),
     "delete": Verb("Delete", commands.DeleteUser),
     "join": Verb("Add to group", commands.AddToGroup),

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any, NamedTuple
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 
@@ -17,6 +16,7 @@ from approvals.policies.built_in import QUORUM
 from approvals.policies.commands import CreatePolicy, EditPolicy
 from approvals.policies.simulation import simulate
 from audit.actors.actors import Actor
+from audit.installation import users
 from audit.installation.settings import countersign
 from audit.messages.characters import quoted
 from audit.models.records import CommandRecord
@@ -109,12 +109,12 @@ def approvers_of(command: CreatePolicy | EditPolicy) -> list[RuleApprovers]:
     members = command.members()
     eligible = {group: command.eligible(members, group) for group in command.groups}
     people = set().union(*eligible.values())
-    users = get_user_model().objects.filter(pk__in=people).order_by("username")
+    eligible_users = users.manager().filter(pk__in=people).order_by(users.name_field())
     return [
         RuleApprovers(
             group=groups.get(group, f"group {group}"),
             quorum=quorum,
-            people=[str(user) for user in users if user.pk in eligible[group]],
+            people=[str(user) for user in eligible_users if user.pk in eligible[group]],
         )
         for group, quorum in zip(command.groups, command.quorums, strict=True)
     ]
@@ -135,8 +135,9 @@ def _types(names: Iterable[str]) -> list[str]:
 
 
 def _other_owners(actor: Actor) -> list[str]:
-    owners = get_user_model().objects.filter(groups__name=OWNERS, is_active=True)
-    return [str(each) for each in owners.exclude(pk=int(actor.person_id or 0)).order_by("username")]
+    owners = users.manager().filter(groups__name=OWNERS, is_active=True)
+    others = owners.exclude(pk=int(actor.person_id or 0))
+    return [str(each) for each in others.order_by(users.name_field())]
 
 
 def _yes(value: bool) -> str:  # noqa: FBT001  # the value itself

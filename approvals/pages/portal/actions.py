@@ -34,7 +34,7 @@ class Done(NamedTuple):
 
 
 def page_of(row: ApprovalRequest) -> str:
-    return reverse("own-request", args=[row.pk])
+    return reverse("countersign:own-request", args=[row.pk])
 
 
 def act(row: ApprovalRequest, *, request: HttpRequest) -> Done:

@@ -7,6 +7,7 @@ from django.db import ProgrammingError
 from psycopg.errors import UndefinedTable
 
 from audit.bus import handling
+from audit.messages import catalog
 
 
 class Command(BaseCommand):
@@ -15,6 +16,7 @@ class Command(BaseCommand):
     help = "Print every command type with its handler, permission, subject and policy."
 
     def handle(self, *args: Any, **options: Any) -> None:
+        catalog.import_routes()
         rows: list[tuple[str, ...]] = [("COMMAND", "HANDLER", "PERMISSION", "SUBJECT", "POLICY")]
         rows += [_row(command_class) for command_class in handling.command_classes()]
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

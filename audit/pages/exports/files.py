@@ -27,6 +27,7 @@ from audit.models.records import CommandRecord, Epoch
 from audit.pages.exports.formats import FORMATS, Format
 from audit.pages.labels import labeled
 from audit.subjects.names import found
+from audit.wire import pipeline
 from audit.wire.arrays import array
 
 # The number of records that are read at once: a few megabytes of text.
@@ -102,7 +103,7 @@ class Export:
         finally:
             # The connection may have ended, with the export or while the client read it.
             connection.errors_occurred = True
-            connection.close_if_unusable_or_obsolete()
+            pipeline.close_if_unusable()
             command = EndExport(
                 export_id=self.command.export_id,
                 rows=sent,

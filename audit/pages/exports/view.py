@@ -51,7 +51,7 @@ def export(request: HttpRequest, actor: Actor) -> HttpResponseBase:
     except CommandError as error:
         form.add_error(None, error.message)
         return _form(request, form, search=search)
-    source = request.build_absolute_uri(reverse("audit:search"))
+    source = request.build_absolute_uri(reverse("countersign:search"))
     return _file(
         Export(
             command=command, criteria=criteria, snapshot=snapshot, source=source, context=context

@@ -37,7 +37,7 @@ def interpret(text: str, *, reader: Actor) -> list[Interpretation]:
     if address := _address(text):
         return [address]
     if identifier := _uuid(text):
-        return list(_by_id(identifier, reader=reader))
+        return [*_by_id(identifier, reader=reader), _request_id(text)]
     found = _typed(text, reader=reader) if _KIND_AND_ID.fullmatch(text) else ()
     return [*found, *_by_name(text, reader=reader), *_other(text)]
 
@@ -68,7 +68,6 @@ def _by_id(identifier: UUID, *, reader: Actor) -> Iterator[Interpretation]:
     events = reader.confine(EventRecord.objects.filter(id=identifier))
     for command_id in events.values_list("command_id", flat=True):
         yield Interpretation(f"command of event {text}", {"command_id": str(command_id)})
-    yield Interpretation(f"request id {text}", {"request_id": text})
 
 
 def _about(text: str, *, reader: Actor) -> Iterator[Interpretation]:
@@ -107,8 +106,13 @@ def _by_name(text: str, *, reader: Actor) -> Iterator[Interpretation]:
     yield from (each for is_exact, each in subjects if not is_exact)
 
 
+def _request_id(text: str) -> Interpretation:
+    """Return the meaning as a request id, which callers may write in any form."""
+    return Interpretation(f"request id {quoted(text)}", {"request_id": text})
+
+
 def _other(text: str) -> Sequence[Interpretation]:
-    request_id = Interpretation(f"request id {quoted(text)}", {"request_id": text})
+    request_id = _request_id(text)
     if not _WORD.search(text):
         return [request_id]
     reason = Interpretation(f"words of a reason: {quoted(text)}", {"reason": text})

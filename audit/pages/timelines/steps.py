@@ -148,7 +148,7 @@ def _command(line: Line, changed: dict[int, list[Step]]) -> Step:
         # A cancelled command never ran: its record is a copy of the held one.
         until=None if line.is_cancelled else line.at + record.duration,
         status=line.tone,
-        url=reverse("audit:command", args=[record.command_id]) + f"#attempt-{record.attempt}",
+        url=reverse("countersign:command", args=[record.command_id]) + f"#attempt-{record.attempt}",
         line=line,
         inner=sorted(inner, key=lambda step: step.at),
     )
@@ -162,7 +162,7 @@ def _event(fact: Fact) -> Step:
         words=fact.words,
         note=f"number {record.number} of {record.subject_type}",
         at=record.occurred_at,
-        url=reverse("audit:command", args=[record.command_id]) + f"#event-{record.id}",
+        url=reverse("countersign:command", args=[record.command_id]) + f"#event-{record.id}",
     )
 
 
@@ -176,7 +176,7 @@ def _change(subject: Subject, revision: Revision) -> Step:
         words=f"History: {words}",
         note="" if is_new else ", ".join(f"{e.field}: {e.after}" for e in revision.changes),
         at=revision.at,
-        url=f"{reverse('audit:subject', args=[*subject])}?{at}",
+        url=f"{reverse('countersign:subject', args=[*subject])}?{at}",
         changes=revision.changes,
         is_new=is_new,
     )

@@ -1,10 +1,13 @@
 """Viewsets with an actor."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, TypeAlias
 
+from django.db import transaction
 from django.http import HttpRequest
 from rest_framework import status
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
@@ -14,7 +17,10 @@ from audit.messages.exceptions import CommandError, Invalid
 from audit.rest import exception_handlers
 from audit.rest.callers import Caller, actor_of, caller
 from audit.rest.listing import Parameters
+from audit.rest.negotiation import JSONNegotiation
 from audit.rest.openapi.operations import documented
+from audit.rest.openapi.schema import OperationSchema
+from audit.rest.parsers import StrictJSONParser
 from audit.rest.viewsets import conditional
 
 ExceptionHandler: TypeAlias = Callable[[Exception, dict[str, Any]], Response]
@@ -27,10 +33,22 @@ class ActorViewSet(ViewSet):
     GET has an ETag. ``refuses_misfits``: unknown parameters and fields are refused.
     """
 
+    # The project's defaults are for its own views, and may let everybody in.
+    permission_classes: Sequence[Any] = (IsAuthenticated,)
+    parser_classes: Sequence[Any] = (StrictJSONParser,)
+    renderer_classes = (JSONRenderer,)
+    content_negotiation_class = JSONNegotiation
+    schema = OperationSchema()
+
     channel: ClassVar[str] = "v2"
     tag: ClassVar[str] = ""
     is_conditional: ClassVar[bool] = True
     refuses_misfits: ClassVar[bool] = True
+
+    @classmethod
+    def as_view(cls, *args: Any, **kwargs: Any) -> Any:
+        """Return the view, which ATOMIC_REQUESTS leaves alone: the bus opens the transaction."""
+        return transaction.non_atomic_requests(super().as_view(*args, **kwargs))
 
     @property
     def actor(self) -> Actor:

@@ -64,7 +64,7 @@ def test_it_does_in_the_api(asked, ann, browser):
 
 
 def test_it_does_on_timelines(asked, iris, browser):
-    url = reverse("audit:subject", args=("api-key", asked.subject_id))
+    url = reverse("countersign:subject", args=("api-key", asked.subject_id))
 
     assert f"API key {SHOWN} (cs_live_" in browser(iris).get(url).content.decode()
 

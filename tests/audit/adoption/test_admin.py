@@ -3,13 +3,14 @@
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
+from django.db import connection
 
 from approvals.models import ApprovalRequest
 from audit.models.records import CommandRecord
 from tests.articles.models import Article
 from tests.conftest import approved, policy
 
-LIST = "/admin/articles/article/"
+LIST = "/articles-admin/articles/article/"
 
 
 @pytest.fixture
@@ -94,3 +95,12 @@ def test_a_command_that_a_policy_forbids_is_a_message(editor, form, security):
 
     assert [str(each) for each in refused.context["messages"]] == ["Not in August."]
     assert not Article.objects.exists()
+
+
+def test_atomic_requests_may_be_on(editor, form, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+
+    added = editor.post(f"{LIST}add/", form)
+
+    assert added.status_code == 302
+    assert statuses() == [("add_article_in_admin", "succeeded")]

@@ -4,6 +4,7 @@ import json
 import re
 
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection, transaction
 from django.test import Client
 
 from audit.messages.catalog import message_class
@@ -162,3 +163,19 @@ def test_a_dry_run_and_a_malformed_key_are_refused_in_the_format_of_the_api(as_r
     assert (dry_run.status_code, bad_key.status_code) == (400, 400)
     assert dry_run.json() == {"detail": "dry_run: is not supported here; nothing was done"}
     assert not Article.objects.exists()
+
+
+def test_a_refused_request_leaves_the_transaction_of_a_test_case_open(as_rita, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    test_case = transaction.atomic()
+    test_case._from_testcase = True
+
+    with test_case:
+        refused = as_rita("PUT", "articles/none/", {})
+        created = as_rita("POST", "articles/", {"slug": "one", "title": "One", "password": "x"})
+
+        assert (refused.status_code, created.status_code) == (404, 201)
+        assert {"refused", "succeeded"} == set(
+            CommandRecord.objects.values_list("status", flat=True)
+        )
+        transaction.set_rollback(True)

@@ -4,13 +4,20 @@ from functools import partial
 
 import pytest
 import structlog.testing
-from django.db import connection
+from asgiref.sync import async_to_sync, sync_to_async
+from django.contrib.auth.models import User
+from django.db import connection, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apikeys.commands import DisableApiKey
+from audit.actors.actors import Actor
+from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, refuse_input
 from audit.messages.exceptions import Crashed, FieldError, IdempotencyKeyReused, Invalid
 from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord, EventRecord
+from tests.notes.handlers import WriteNote
+from tests.notes.models import Note
 from tests.probes import Broken, deed, to
 from tests.threads import Crowd
 
@@ -65,6 +72,61 @@ def test_a_crash_is_logged_with_its_traceback(first_key, dana, context_of):
     (line,) = [line for line in lines if line["event"] == "command failed"]
     assert (line["log_level"], line["message_type"]) == ("error", "tests.probe")
     assert "Broken: out of order" in line["traceback"]
+
+
+def test_a_logged_traceback_quotes_no_values_of_rows(first_key, dana, context_of):
+    @deed
+    def repeat_a_name(command, context):
+        User.objects.create(username="dana")
+
+    with structlog.testing.capture_logs() as lines, pytest.raises(Crashed):
+        dispatch(to(repeat_a_name, first_key.id), context=context_of(dana))
+
+    (line,) = [line for line in lines if line["event"] == "command failed"]
+    assert "auth_user_username_key" in line["traceback"]
+    assert "(dana)" not in line["traceback"]
+
+
+def test_an_error_after_commit_is_logged(first_key, dana, context_of):
+    @deed
+    def queue_a_job(command, context):
+        def unreachable():
+            raise Broken("no queue")
+
+        # As with the backend of another project: ours logs such errors itself.
+        BaseDatabaseWrapper.on_commit(connections["default"], unreachable)
+
+    with structlog.testing.capture_logs() as lines:
+        outcome = dispatch(to(queue_a_job, first_key.id), context=context_of(dana))
+
+    (line,) = [line for line in lines if line["event"] == "failed after commit"]
+    assert (line["log_level"], line["command_id"]) == ("error", str(outcome.command_id))
+    assert "Broken: no queue" in line["traceback"]
+
+
+def test_asynchronous_code_dispatches_in_a_thread(first_key, dana, context_of):
+    context = context_of(dana)
+
+    async def disable():
+        return await sync_to_async(dispatch)(
+            DisableApiKey(api_key_id=first_key.id), context=context
+        )
+
+    outcome = async_to_sync(disable)()
+
+    assert CommandRecord.objects.get(command_id=outcome.command_id).status == "succeeded"
+
+
+@pytest.mark.parametrize("tenants", [set(), {"acme", "globex"}])
+def test_an_actor_for_several_tenants_or_none_must_name_one(tenants):
+    actor = Actor(kind="user", id="1", label="dana", person_id="1", tenants=frozenset(tenants))
+    context = Context(actor=actor)
+
+    with pytest.raises(Invalid) as refusal:
+        dispatch(WriteNote(tenant=context.actor.home_tenant(), text="Whose?"), context=context)
+
+    assert [(each.field, each.code) for each in refusal.value.errors] == [("tenant", "required")]
+    assert not Note.objects.exists()
 
 
 def test_a_failure_after_a_twin_succeeded_is_answered_with_the_outcome_of_the_twin(

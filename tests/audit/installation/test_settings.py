@@ -13,7 +13,7 @@ def found(**options):
 
 
 def test_every_name_has_a_default_and_a_line_in_the_documentation(settings):
-    del settings.COUNTERSIGN
+    settings.COUNTERSIGN = {}
 
     defaults = countersign()
 

@@ -19,7 +19,7 @@ from django.db import connection, connections
 from apikeys.commands import CreateCustomer
 from audit.bus.dispatch import dispatch
 from audit.checks import check_indexes
-from audit.management.commands import migrate as migrate_module
+from audit.management import migrating as migrate_module
 from audit.messages.outcomes import Completed
 from tests.threads import Crowd, until
 

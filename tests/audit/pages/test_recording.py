@@ -7,14 +7,14 @@ from django.urls import URLPattern
 from django.views.generic import RedirectView
 
 from audit.models.records import CommandRecord
-from audit.urls import urlpatterns
+from audit.urls import pages
 from tests.audit.reading import story_of
 from tests.conftest import policy
 
 # A redirect shows nothing of the log.
 PAGES = [
     pattern
-    for pattern in urlpatterns
+    for pattern in pages
     if getattr(pattern.callback, "view_class", None) is not RedirectView
 ]
 

@@ -111,6 +111,14 @@ def test_a_report_has_program_role_file_and_line(guarded, existing):
     assert f"outside commands in 7 days 1; 1 by {program} {report.source}" in status()
 
 
+def test_a_connection_that_is_opened_again_adds_each_source_once():
+    for _ in range(2):
+        guards.note_sources(connection)
+
+    assert connection.execute_wrappers.count(guards.note_source) == 1
+    connection.execute_wrappers.remove(guards.note_source)
+
+
 def test_the_serving_role_writes_no_reports_itself(guarded, owner):
     for statement in (
         "INSERT INTO audit_outsidechange (table_name, operation, role) VALUES ('x', 'x', 'x')",

@@ -117,9 +117,11 @@ def test_request_ids_and_addresses_are_found(acme, found, interpreted):
     tenant = str(acme.pk)
     by_id = record(tenant=tenant, request_id="01a22c63-f3c1-4abc-8367-284d8254c0ba")
     by_text = record(tenant=tenant, request_id="trace-77")
+    by_digits = record(tenant=tenant, request_id="4BF92F3577B34DA6A3CE929D0E0E4736")
     by_address = record(tenant=tenant, client_address="2001:db8::7")
 
     assert found(by_id.request_id) == {str(by_id.command_id)}
+    assert found(by_digits.request_id) == {str(by_digits.command_id)}
     assert interpreted("trace-77")[-1] == "request id “trace-77”"
     assert found("2001:DB8:0::7") == {str(by_address.command_id)}
     assert by_text.command_id

@@ -1,4 +1,9 @@
-"""The migrate command: as the owner of the tables, and beside a serving application."""
+"""A migrate command for use beside a serving application.
+
+Django's own does as well, with a pause: after it, `audit.tracking.protection.protect` runs too. To
+use this one, an app of the project has a module ``management/commands/migrate.py`` that imports
+``Command`` from here, and comes before the others in INSTALLED_APPS.
+"""
 
 import re
 import time
@@ -7,7 +12,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandError
 from django.core.management.commands.migrate import Command as MigrateCommand
 from django.db import OperationalError, connections, transaction
 from psycopg import sql
@@ -38,15 +43,10 @@ _LEFT_BY_REINDEX = re.compile(r"_cc(new|old)\d*$")
 
 
 class Command(MigrateCommand):
-    """Django's migrate on the owner's connection, followed by the protection of the tables.
+    """Django's migrate, with a retry of locks, followed by the protection of the tables.
 
     One run at a time. A statement that would block requests is repeated until it gets its lock.
     """
-
-    def add_arguments(self, parser: CommandParser) -> None:
-        """Set the owner's connection as the default."""
-        super().add_arguments(parser)
-        parser.set_defaults(database="owner")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Migrate, rebuild invalid indexes and protect the tables; only report with --plan."""
@@ -62,10 +62,14 @@ class Command(MigrateCommand):
             # A migration in a transaction can only be repeated as a whole.
             _until_unlocked(partial(super().handle, *args, **options))
             _rebuild_invalid_indexes(connection)
-            protect(using=options["database"])
+            self.protect(options["database"])
             with connection.cursor() as cursor:
                 if writes_directly(cursor):
                     self.stdout.write(_EARLIER_RELEASE)
+
+    def protect(self, database: str) -> None:
+        """Attach the triggers and correct the privileges of the serving role."""
+        protect(using=database)
 
 
 @contextmanager

@@ -1,0 +1,36 @@
+"""The URLs of the log and of approvals, to be included once, at any path."""
+
+from django.db import transaction
+from django.urls import include, path
+
+import audit.urls
+from approvals.pages import case_files
+from approvals.pages.portal.views import own_request, own_requests
+from approvals.rest.urls import v2
+
+app_name = "countersign"
+
+portal = [
+    path("", own_requests, name="own-requests"),
+    path("<any_uuid:approval_request_id>/", own_request, name="own-request"),
+]
+
+files = [
+    path("case/<any_uuid:correlation_id>", case_files.of_case, name="case-file-of-case"),
+    path(
+        "subject/<stored:subject_type>/<stored_path:subject_id>",
+        case_files.of_subject,
+        name="case-file",
+    ),
+]
+
+# As in audit.urls.
+for _url in (*portal, *files):
+    _url.callback = transaction.non_atomic_requests(_url.callback)
+
+urlpatterns = [
+    *audit.urls.urlpatterns,
+    path("requests/", include(portal)),
+    path("case-files/", include(files)),
+    path("api/", include(v2)),
+]
