@@ -242,7 +242,7 @@ def policy(found: Policy, *, number: int) -> PolicyResource:
         PolicyResource,
         found,
         id=str(found.pk),
-        url=address("policy", "policy_id", found.pk),
+        url=address("countersign:policy", "policy_id", found.pk),
         version=number,
         tenant=found.tenant or None,
         rules=_rules(found.present_rules()),

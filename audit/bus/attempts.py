@@ -90,7 +90,10 @@ class Attempt:
         :raises Invalid: if the actor acts for no tenant or for several, and the caller named none.
         """
         field = self.command.tenant_field
-        if field and not self.command.named_tenant() and self.context.actor.is_confined:
+        if not field or self.command.named_tenant() or not self.context.actor.is_confined:
+            return
+        found = types.subject_type(self.subject.type) if self.subject else None
+        if not (found and found.may_lack_tenant):
             authorization.check(self.command, self.context.actor)
             message = "is required, because you do not act for exactly one"
             raise Invalid(errors=[FieldError(field, "required", message)])

@@ -43,6 +43,12 @@ class SubjectType(NamedTuple):
     route: str | None = None
     names: tuple[str, ...] = ()
 
+    @property
+    def may_lack_tenant(self) -> bool:
+        """True if some of its rows belong to no tenant."""
+        field: Any = self.tenant_field and self.model._meta.get_field(self.tenant_field)
+        return not field or field.blank
+
     def load(self, identifier: str) -> Model | None:
         return rows.find(self.model, pk=identifier)
 
@@ -142,6 +148,11 @@ def subject_type(name: str) -> SubjectType | None:
 def subject_types() -> list[SubjectType]:
     """Return every declared subject type, sorted by name."""
     return [_subjects[name] for name in sorted(_subjects)]
+
+
+def lacking_tenants() -> list[SubjectType]:
+    """Return the subject types of which some rows belong to no tenant, sorted by name."""
+    return [each for each in subject_types() if each.may_lack_tenant]
 
 
 def subject_fields(subject_type: SubjectType) -> dict[str, Any]:

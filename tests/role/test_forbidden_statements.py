@@ -9,7 +9,7 @@ from django.db import Error, connection, connections, transaction
 
 from audit.checks import check_constraints, check_rights
 from audit.models.records import AppendOnly
-from audit.tracking.protection import protect
+from audit.tracking.protection import grant_everything, protect
 from config.first_run.database_roles import OWNER
 from tests.test_no_way_around import snapshot
 
@@ -133,6 +133,8 @@ def protect_again():
     def run():
         connections["owner"].connect()
         protect(using="owner")
+        with connections["owner"].cursor() as cursor:
+            grant_everything(cursor)
         connections["owner"].close()
 
     ThreadPoolExecutor().submit(run).result()

@@ -107,7 +107,10 @@ SPARES = {
 
 
 def test_malformed_rows_are_tried_in_every_table():
-    assert sorted([*OLDER, *OTHERS]) == sorted(insertable_tables())
+    # Tables of an adopting project are read by its own pages.
+    tables = [each for each in insertable_tables() if not each.startswith("articles_")]
+
+    assert sorted([*OLDER, *OTHERS]) == sorted(tables)
 
 
 @pytest.mark.sweep

@@ -107,7 +107,7 @@ def test_each_selected_request_is_decided_on_its_own(waiting, ask_for_another, a
 
     approved, refused = sorted(results(response))
     assert approved.startswith("Approved: 1 of 2")
-    assert "This is not the content that you saw" in refused
+    assert "The content of this request is not what you saw" in refused
     assert Vote.objects.get().request_id == waiting.pk
 
 

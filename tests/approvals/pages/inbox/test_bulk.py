@@ -200,7 +200,7 @@ def test_each_is_decided_in_a_transaction_of_its_own(three, ann, browser):
     told = results(select(browser(ann), "approve", *three, reason="Confirmed", **changed))
 
     assert sum(each.startswith("Approved: 1 of 2 “Security”.") for each in told) == 2
-    assert sum("This is not the content that you saw" in each for each in told) == 1
+    assert sum("The content of this request is not what you saw" in each for each in told) == 1
     assert set(Vote.objects.values_list("request", flat=True)) == {three[0].pk, three[2].pk}
     records = CommandRecord.objects.filter(message_type="approvals.approve")
     assert len(set(records.values_list("correlation_id", flat=True))) == 3
