@@ -33,7 +33,7 @@ class ActorViewSet(ViewSet):
     GET has an ETag. ``refuses_misfits``: unknown parameters and fields are refused.
     """
 
-    # The project's defaults are for its own views, and may let everybody in.
+    # The project's defaults are for its own views, and may let everyone in.
     permission_classes: Sequence[Any] = (IsAuthenticated,)
     parser_classes: Sequence[Any] = (StrictJSONParser,)
     renderer_classes = (JSONRenderer,)
