@@ -5,6 +5,7 @@ a statement cannot evaluate, such as a condition of a policy, makes a request do
 """
 
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -23,6 +24,7 @@ from approvals.policies import built_in
 from approvals.policies.evaluation import names_governing
 from audit.bus.handling import command_classes
 from audit.installation import users
+from audit.messages.classes import Command
 from audit.models.records import EventRecord
 
 _ZERO = models.Value(0, models.JSONField())
@@ -131,20 +133,18 @@ def _may_ask_today(person_id: int) -> models.Q:
     """Match requests for which a policy of today, if its condition is met, adds a group."""
     by_policy = models.Q(_policy_not_stored(person_id, matters=_asks_person()))
     is_owner = models.Exists(_groups(person_id).filter(name=OWNERS))
-    guarded = [name for each in built_in.guarded_classes() for name in _stored_names(each)]
-    by_built_in = models.Q(message_type__in=guarded) & models.Q(is_owner)
+    by_built_in = models.Q(message_type__in=_guarded_names()) & models.Q(is_owner)
     is_stored = models.Q(requirements__policies__contains=[{"id": built_in.BUILT_IN_ID}])
     return by_policy | (by_built_in & ~is_stored)
 
 
 def _policy_not_stored(person_id: int, *, matters: str) -> _PolicyNotStored:
-    renamed = [each for each in command_classes() if each.aliases]
     of_renamed = [
         models.When(
             message_type__in=_stored_names(each),
             then=models.Value(names_governing(each), ArrayField(models.TextField())),
         )
-        for each in renamed
+        for each in _renamed_classes()
     ]
     names = models.Case(*of_renamed, default=_Names("message_type"))
     policies = KeyTransform("policies", "requirements")
@@ -159,6 +159,16 @@ def _asks_person() -> str:
         WHERE rule.policy_id = policy.id AND NOT is_dropped
             AND belonging.{names.of_groups_user} = held.person_id
     )"""  # the names are those of models
+
+
+@cache
+def _guarded_names() -> list[str]:
+    return [name for each in built_in.guarded_classes() for name in _stored_names(each)]
+
+
+@cache
+def _renamed_classes() -> list[type[Command]]:
+    return [each for each in command_classes() if each.aliases]
 
 
 def _stored_names(command_class: Any) -> list[str]:

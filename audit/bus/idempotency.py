@@ -4,6 +4,7 @@ import hmac
 from dataclasses import replace
 from uuid import UUID
 
+from audit.bus import failures
 from audit.bus.attempts import Attempt
 from audit.bus.context import Context
 from audit.bus.postponements import current_record
@@ -53,7 +54,13 @@ def truth(attempt: Attempt) -> Outcome:
     # By transaction, because a concurrent repeat may have made the same attempt.
     if own and own.xid == attempt.xid and attempt.outcome:
         return attempt.outcome
-    first = own or _same(attempt, _twin(attempt.context))
+    try:
+        first = own or _same(attempt, _twin(attempt.context))
+    except IdempotencyKeyReused as reused:
+        # It has no key now, so its record conflicts no longer.
+        attempt.error = reused
+        failures.record([attempt], reused)
+        raise
     return _outcome(current_record(first.command_id))
 
 

@@ -1,6 +1,7 @@
 """Tenants: the rows that own data, as declared by the apps."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from audit.actors.actors import Actor
 from audit.messages.characters import visible
@@ -44,12 +45,18 @@ def limits_of(actor: Actor) -> str:
     plural = str(found.model._meta.verbose_name_plural) if found else "tenants"
     names = [visible(each) for each in actor.named_tenants()]
     seen = _joined(names) if names else f"none of the {plural}"
-    others = [each for each in declared if each.may_lack_tenant]
+    others = [each for each in declared if _may_lack_tenant(each)]
     examples = _joined([str(each.model._meta.verbose_name_plural).lower() for each in others])
     return (
         f"You see {seen}. Not shown: other {plural}, and what belongs to no {word}"
         f"{f' ({examples})' if examples else ''}."
     )
+
+
+def _may_lack_tenant(declared: SubjectType) -> bool:
+    """Return True if some of its rows belong to no tenant."""
+    field: Any = declared.tenant_field and declared.model._meta.get_field(declared.tenant_field)
+    return not field or field.blank
 
 
 def _joined(names: Sequence[str]) -> str:

@@ -43,12 +43,6 @@ class SubjectType(NamedTuple):
     route: str | None = None
     names: tuple[str, ...] = ()
 
-    @property
-    def may_lack_tenant(self) -> bool:
-        """True if some of its rows belong to no tenant."""
-        field: Any = self.tenant_field and self.model._meta.get_field(self.tenant_field)
-        return not field or field.blank
-
     def load(self, identifier: str) -> Model | None:
         return rows.find(self.model, pk=identifier)
 

@@ -3,7 +3,6 @@
 from django import template
 
 from audit.messages import characters
-from audit.pages import safe_text
 
 register = template.Library()
 
@@ -11,7 +10,7 @@ register = template.Library()
 @register.filter
 def visible(text: object) -> str:
     """Return text with each invisible character as its number."""
-    return safe_text.many_lines("" if text is None else str(text))
+    return characters.visible("" if text is None else str(text))
 
 
 @register.filter

@@ -152,8 +152,9 @@ def test_a_failure_after_a_twin_succeeded_is_answered_with_the_outcome_of_the_tw
     assert outcome.command_id == CommandRecord.objects.get(message_type="tests.probe").command_id
 
 
+@pytest.mark.parametrize("fails", [False, True])
 def test_another_command_under_the_same_key_that_commits_first_is_no_twin(
-    first_key, dana, context_of
+    fails, first_key, dana, context_of
 ):
     @deed
     def be_overtaken(command, context):
@@ -161,6 +162,8 @@ def test_another_command_under_the_same_key_that_commits_first_is_no_twin(
         send = partial(dispatch, other, context=context_of(dana, idempotency_key="once"))
         with Crowd(1) as crowd:
             assert isinstance(crowd.start(send).result(60), Completed)
+        if fails:
+            raise Broken("too late")
 
     with pytest.raises(IdempotencyKeyReused):
         dispatch(to(be_overtaken, first_key.id), context=context_of(dana, idempotency_key="once"))
