@@ -99,7 +99,7 @@ def check_permissions(**_: Any) -> list[CheckMessage]:
 
 @register(Tags.database)
 def check_permission_rows(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Check that each required permission has a row, without which no one can have it."""
+    """Check that each required permission has a row: without one, no user can have it."""
     if not is_checked(databases) or not is_migrated():
         return []
     rows = Permission.objects.values_list("content_type__app_label", "codename")
@@ -108,7 +108,7 @@ def check_permission_rows(databases: Sequence[str] | None = None, **_: Any) -> l
     return [
         Warning(
             f"{each.message_type} requires {each.required_permission!r}, which no row grants: "
-            "no one can have it.",
+            "no user can have it.",
             hint="Run manage.py migrate: it creates the permissions that models declare.",
             id="countersign.W003",
         )

@@ -77,7 +77,7 @@ def protect(*, using: str) -> None:
 
 
 def grant_everything(cursor: Any) -> None:
-    """Grant the serving role what it needs on every table, and revoke everything else."""
+    """Grant the serving role what it needs on every table, and revoke the rest."""
     in_use = _in_use(set(connections[cursor.db.alias].introspection.table_names(cursor)))
     with transaction.atomic(using=cursor.db.alias):
         may_write = writes_directly(cursor)

@@ -8,7 +8,7 @@ from audit.tracking.protection import grant_everything
 
 
 class Command(migrating.Command):
-    """Migrate on the owner's connection, and give the serving role exactly what it needs."""
+    """Migrate on the owner's connection, and grant the serving role exactly what it needs."""
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Set the owner's connection as the default."""

@@ -14,7 +14,7 @@ from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
-from audit.management.commands import migrate
+from audit.management.migrating import _execute
 from audit.models.records import CommandRecord, EventRecord, StreamHead
 from audit.outside import outside_command
 from audit.tracking.triggers import check_filled, function_name
@@ -261,7 +261,7 @@ def migrating():
         owner = connections["owner"]
         if owner.connection is None:
             owner.connect()
-        with owner.execute_wrapper(migrate._execute), owner.schema_editor(atomic=False) as editor:
+        with owner.execute_wrapper(_execute), owner.schema_editor(atomic=False) as editor:
             editor.execute(statement)
 
     # In a thread of its own: pytest-django forbids this one the owner's connection.

@@ -1,0 +1,171 @@
+"""A project is adopted by the steps of docs/adopt.md, and its clients and tests do not notice."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from tests.structure import ROOT
+
+HERE = Path(__file__).parent
+STEPS = sorted((HERE / "steps").glob("*.diff"))
+NAME = f"{settings.DATABASES['owner']['TEST']['NAME']}_legacy"
+COPY = f"{NAME}_copy"
+MIGRATED = [["migrate", "-v0"], ["makemigrations", "--check", "--dry-run", "-v0"], ["check"]]
+#: What a step of the guide runs after `migrate`.
+COMMANDS = {"3-track": [["adopt", "articles.Article", "articles.Article_tags"]]}
+OWNERS = [f"--owner={name}@example.com" for name in ("eva", "fay", "root")]
+BOOTSTRAP = ["approvals_bootstrap", *OWNERS, "--policy=articles.delete:Editors:1"]
+#: The calls to which a policy on articles.delete gives another response: twice 202, then a list.
+HELD = [("DELETE", "articles/form/"), ("DELETE", "articles/form/"), ("GET", "articles/")]
+
+
+class Project:
+    """A copy of the project, with a database whose rows are older than the first step."""
+
+    def __init__(self, directory, product, server):
+        self.directory, self.server = directory, server
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(product),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONHASHSEED": "0",  # REST framework lists methods in the order of a set
+            "MEDIA_ROOT": str(directory / "media"),
+            "PGHOST": server.info.host,
+            "PGPORT": str(server.info.port),
+            "PGUSER": server.info.user,
+            "PGPASSWORD": server.info.password or "",
+        }
+
+    def run(self, *arguments, database=NAME):
+        return run(*arguments, cwd=self.directory, **self.environment, PGDATABASE=database)
+
+    def manage(self, *commands, database=NAME):
+        """Run management commands, all in one process."""
+        program = "import django; django.setup(); from django.core import management\n"
+        program += "".join(f"management.call_command(*{each!r})\n" for each in commands)
+        self.environment["DJANGO_SETTINGS_MODULE"] = "config.settings"
+        return self.run(sys.executable, "-c", program, database=database)
+
+    def apply(self, step, *options):
+        self.run("git", "apply", *options, str(step))
+
+    def passes_its_tests(self):
+        return "OK" in self.run(sys.executable, "manage.py", "test", "--keepdb")
+
+    def copy_database(self):
+        self.server.execute(f'DROP DATABASE IF EXISTS "{COPY}" WITH (FORCE)')
+        self.server.execute(f'CREATE DATABASE "{COPY}" TEMPLATE "{NAME}"')
+
+    def contract(self):
+        """Return what each call comes to, and the rows that are left; the database stays as is."""
+        self.copy_database()
+        return self.record()
+
+    def record(self):
+        shutil.rmtree(self.environment["MEDIA_ROOT"], ignore_errors=True)
+        self.run(sys.executable, "contract.py", "record", "found.json", database=COPY)
+        return json.loads((self.directory / "found.json").read_text())
+
+
+def run(*arguments, cwd, **environment):
+    done = subprocess.run(
+        arguments, cwd=cwd, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
+    return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory):
+    """What the wheel contains, where it puts it: the checkout is out of reach."""
+    directory = tmp_path_factory.mktemp("product")
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]
+    wheel = build["targets"]["wheel"]
+    folders = {name: name for name in wheel["packages"]} | wheel["force-include"]
+    for source, target in folders.items():
+        shutil.copytree(
+            ROOT / source, directory / target, dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )  # fmt: skip
+    return directory
+
+
+@pytest.fixture(scope="module")
+def project(product, owner, tmp_path_factory):
+    directory = tmp_path_factory.mktemp("project")
+    shutil.copytree(HERE / "project", directory, dirs_exist_ok=True)
+    for name in ("contract.py", "story.py"):
+        shutil.copy(HERE / name, directory)
+    databases = (NAME, COPY, f"test_{NAME}")
+    for name in databases:
+        owner.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    owner.execute(f'CREATE DATABASE "{NAME}"')
+    found = Project(directory, product, owner)
+    found.manage(["migrate", "-v0"])
+    found.run(sys.executable, "contract.py", "seed")
+    yield found
+    for name in databases:
+        owner.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def differences(before, after):
+    """Return the calls with another response, as it was and is, and the rows if these differ."""
+    pairs = [*zip(before["calls"], after["calls"], strict=True), (before["rows"], after["rows"])]
+    return [(was, now) for was, now in pairs if was != now]
+
+
+@pytest.mark.edge
+def test_the_steps_change_nothing_for_clients_and_tests(project):
+    before = project.contract()
+    assert project.passes_its_tests()
+    for step in STEPS:
+        project.apply(step)
+        project.manage(*MIGRATED, *COMMANDS.get(step.stem, []))
+
+        assert project.passes_its_tests(), step.stem
+        assert differences(before, project.contract()) == [], step.stem
+
+    configuration = project.directory / "config/settings.py"
+    last = configuration.read_text()
+    for guard in ("off", "report"):
+        configuration.write_text(f'{last}\nCOUNTERSIGN["GUARDS"]["articles.Article"] = "{guard}"\n')
+        project.manage(*MIGRATED)
+        assert differences(before, project.contract()) == [], guard
+    assert "outside commands in 7 days 0" in project.manage(["adopt", "--status"])
+    configuration.write_text(last)
+    project.manage(*MIGRATED)
+
+    project.copy_database()
+    project.run(sys.executable, "story.py", "people", database=COPY)
+    project.run(sys.executable, "manage.py", *BOOTSTRAP, database=COPY)
+    *calls, _rows = differences(before, project.record())
+    assert [tuple(was[:2]) for was, _ in calls] == HELD
+    project.run(sys.executable, "story.py", "votes", database=COPY)
+
+    for step in reversed(STEPS[3:]):
+        project.apply(step, "--reverse")
+    project.manage(*MIGRATED)
+    assert project.passes_its_tests()
+    assert differences(before, project.contract()) == []
+
+
+def test_the_guide_shows_the_steps():
+    sections = (ROOT / "docs/adopt.md").read_text().split("\n## ")
+    titles = [section.partition("\n")[0] for section in sections[1:]]
+    assert titles[: len(STEPS)] == [
+        *("Install", "Watch", "Track", "Refuse", "Hold", "Typed commands"),
+    ]
+    for section, step in zip(sections[1:], STEPS, strict=False):
+        added = re.findall(r"^\+(.*)$", step.read_text(), re.MULTILINE)
+        shown = re.findall(r"^```diff\n(.*?)^```", section, re.MULTILINE | re.DOTALL)
+        assert shown, step.stem
+        for line in re.findall(r"^\+(.*)$", "".join(shown), re.MULTILINE):
+            assert line in added, f"{step.stem}: {line}"
