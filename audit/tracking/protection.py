@@ -258,7 +258,13 @@ def missing_triggers(cursor: Any) -> list[tuple[str, str]]:
 def _superfluous(
     found: Iterable[tuple[str, str]], wanted: Container[tuple[str, str]]
 ) -> list[tuple[str, str]]:
-    return [each for each in found if each[1] == GUARD and each not in wanted]
+    """Return the guards that no setting requires; tables of apps that are gone keep theirs."""
+    tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
+    return [
+        (table, name)
+        for table, name in found
+        if name == GUARD and table in tables and (table, name) not in wanted
+    ]
 
 
 def _missing_triggers(
