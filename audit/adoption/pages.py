@@ -15,13 +15,11 @@ from django.utils.functional import SimpleLazyObject
 from audit.adoption import bodies
 from audit.adoption.commands import RefusedByView, SentRequest
 from audit.adoption.recording import recorded
-from audit.adoption.sending import Sending, checked_key, send
-from audit.entry.requests import LONGEST_REASON, context_of
+from audit.adoption.sending import Sending, checked_key, reason_of, repeat_of, send, status_of
+from audit.entry.requests import context_of
 from audit.messages.exceptions import CommandError, Failed
 from audit.messages.outcomes import Completed, Postponed
-from audit.messages.text import header_text
-from audit.rest import problems, resources
-from audit.rest.references import status_url
+from audit.rest import resources
 from audit.rest.viewsets import outcomes
 
 _CSRF = "csrfmiddlewaretoken"
@@ -45,9 +43,8 @@ class Page:
 
     def send(self, request: HttpRequest) -> HttpResponseBase:
         """Return the response of the view, run by the bus."""
-        reason = header_text(request.headers.get("Audit-Reason", ""), longest=LONGEST_REASON)
         with _session_untouched(request):
-            context = context_of(request, channel=self.channel, reason=reason)
+            context = context_of(request, channel=self.channel, reason=reason_of(request))
         sending = Sending(run=lambda _: self._run(request), tries_first=self.tries_first)
         try:
             key = checked_key(request, self.command_class, context=context)
@@ -72,15 +69,12 @@ class Page:
 
     def repeated(self, request: HttpRequest, outcome: Completed) -> HttpResponseBase:
         """Return the response to the repeat of a request that has succeeded."""
-        reference = {"id": str(outcome.command_id), "url": status_url(outcome.command_id)}
-        return JsonResponse({"status": "succeeded", "command": reference})
+        return JsonResponse(repeat_of(outcome))
 
     def refused(self, request: HttpRequest, error: CommandError) -> HttpResponseBase:
         """Return the response to a request that the bus refused."""
-        status = problems.status_of(type(error))
-        if isinstance(error, RefusedByView):
-            status = error.status
-        return JsonResponse({"detail": error.message, "code": error.code}, status=status)
+        told = {"detail": error.message, "code": error.code}
+        return JsonResponse(told, status=status_of(error))
 
     def _unsuccessful(self, request: HttpRequest, error: CommandError) -> HttpResponseBase:
         """Return the view's response; raise what it raised; else the refusal of the bus."""

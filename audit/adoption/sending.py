@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from django.db import transaction
@@ -15,9 +16,13 @@ from audit.adoption import replaying
 from audit.adoption.commands import RefusedByView, SentRequest
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, refuse_input
+from audit.entry.requests import LONGEST_REASON
 from audit.messages.classes import Subject
-from audit.messages.exceptions import FieldError, Forbidden, Invalid, Place
+from audit.messages.exceptions import CommandError, FieldError, Forbidden, Invalid, Place
 from audit.messages.outcomes import Outcome
+from audit.messages.text import header_text
+from audit.rest import problems
+from audit.rest.references import status_url
 from audit.rest.viewsets.outcomes import idempotency_key
 
 
@@ -68,6 +73,22 @@ def checked_key(
     except Invalid as error:
         refuse_input(command_class, error, context=context)
     return key if _is_known(context.actor) else None
+
+
+def reason_of(request: HttpRequest | Request) -> str:
+    """Return the reason that the caller gave in the header Audit-Reason."""
+    return header_text(request.headers.get("Audit-Reason", ""), longest=LONGEST_REASON)
+
+
+def repeat_of(outcome: Outcome) -> dict[str, Any]:
+    """Return the body of the response to the repeat of a request that has succeeded."""
+    reference = {"id": str(outcome.command_id), "url": status_url(outcome.command_id)}
+    return {"status": "succeeded", "command": reference}
+
+
+def status_of(error: CommandError) -> HTTPStatus:
+    """Return the status of a refusal; of one by the view, that of the view."""
+    return error.status if isinstance(error, RefusedByView) else problems.status_of(type(error))
 
 
 def execute(command: SentRequest, context: Context) -> Any:

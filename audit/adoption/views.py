@@ -17,14 +17,12 @@ from audit.adoption import bodies, replaying, serializers
 from audit.adoption.commands import RefusedByView, SentRequest, ViewCommand
 from audit.adoption.declaring import declare
 from audit.adoption.recording import recorded
-from audit.adoption.sending import Sending, checked_key, send
-from audit.entry.requests import LONGEST_REASON, context_of
+from audit.adoption.sending import Sending, checked_key, reason_of, repeat_of, send, status_of
+from audit.entry.requests import context_of
 from audit.messages.exceptions import CommandError, Failed
 from audit.messages.outcomes import Outcome, Postponed
-from audit.messages.text import header_text
-from audit.rest import problems, resources
+from audit.rest import resources
 from audit.rest.callers import actor_of
-from audit.rest.references import status_url
 from audit.rest.viewsets import outcomes
 
 
@@ -33,9 +31,7 @@ class NotSent(APIException):
 
     def __init__(self, error: CommandError) -> None:
         super().__init__(error.message, error.code)
-        self.status_code = problems.status_of(type(error)).value
-        if isinstance(error, RefusedByView):
-            self.status_code = error.status.value
+        self.status_code = status_of(error).value
 
 
 class CommandedView(APIView):
@@ -119,7 +115,7 @@ class CommandedView(APIView):
             request._request,
             channel=self.channel,
             actor=actor_of(request),
-            reason=header_text(request.headers.get("Audit-Reason", ""), longest=LONGEST_REASON),
+            reason=reason_of(request),
         )
         sending = Sending(
             run=partial(self._run, handler, request, args, kwargs), tries_first=self.tries_first
@@ -181,8 +177,7 @@ class CommandedView(APIView):
             body = resources.postponed(outcome)
             return Response(body, status=status.HTTP_202_ACCEPTED, headers=found)
         if outcome.is_repeat:
-            reference = {"id": str(outcome.command_id), "url": status_url(outcome.command_id)}
-            return Response({"status": "succeeded", "command": reference}, headers=found)
+            return Response(repeat_of(outcome), headers=found)
         return self._own(sending.response, found)
 
     def _unsuccessful(self, error: CommandError) -> Response:

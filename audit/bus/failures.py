@@ -111,12 +111,7 @@ def log(attempt: Attempt) -> None:
     error = attempt.error and attempt.error.__cause__
     if error is None or not isinstance(attempt.error, exceptions.Failed):
         return
-    logger.error(
-        "command failed",
-        command_id=str(attempt.context.command_id),
-        message_type=attempt.command.message_type,
-        traceback=attempt.redact(_traceback(error), longest=_LONGEST_TRACEBACK),
-    )
+    _log("command failed", attempt, error)
 
 
 def log_after_commit(attempt: Attempt, error: Exception) -> None:
@@ -126,8 +121,12 @@ def log_after_commit(attempt: Attempt, error: Exception) -> None:
     """
     if attempt.outcome is None or isinstance(error, Error):
         return
+    _log("failed after commit", attempt, error)
+
+
+def _log(event: str, attempt: Attempt, error: BaseException) -> None:
     logger.error(
-        "failed after commit",
+        event,
         command_id=str(attempt.context.command_id),
         message_type=attempt.command.message_type,
         traceback=attempt.redact(_traceback(error), longest=_LONGEST_TRACEBACK),

@@ -15,7 +15,8 @@ from audit.models.records import Evidence
 from audit.tracking.history import history_model
 from audit.tracking.parts import owner_of
 
-_APPS = ("audit", "approvals")
+#: The apps whose tables are ours. Those of others are the project's.
+OWN_APPS = ("audit", "approvals")
 _WRITE = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|MERGE|TRUNCATE|WITH)\b", re.IGNORECASE)
 _UNSAFE = re.compile(r"[^\w./:-]")
 _LONGEST_SOURCE = 200
@@ -37,7 +38,7 @@ def guard_of(model: type[models.Model]) -> Guard:
     Without a setting, a table is guarded if the database writes its history: the tables of
     simple-history's own models are left alone.
     """
-    if issubclass(model, Evidence) or (model._meta.app_label in _APPS and history_model(model)):
+    if issubclass(model, Evidence) or (model._meta.app_label in OWN_APPS and history_model(model)):
         return Guard.REFUSE
     named = countersign().guards.get(model._meta.label)
     if named in set(Guard):

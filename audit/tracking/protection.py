@@ -14,11 +14,9 @@ from django.db.migrations.executor import MigrationExecutor
 
 from audit.models.records import AppendOnly, Evidence
 from audit.tracking import parts, privileges, triggers
-from audit.tracking.guards import Guard, guarded
+from audit.tracking.guards import OWN_APPS, Guard, guarded
 from audit.tracking.history import history_model, written_models
 
-# The apps whose tables are ours. Those of others are the project's to grant rights on.
-_OWN = ("audit", "approvals")
 GUARD = "audit_guard"
 APPEND_ONLY = "audit_append_only"
 NOT_EMPTIED = "audit_not_emptied"
@@ -70,7 +68,7 @@ def protect(*, using: str) -> None:
         for index in parts.missing_indexes(cursor, {model._meta.db_table for model in in_use}):
             cursor.execute(index)
         with transaction.atomic(using=using):
-            own = [model for model in in_use if model._meta.app_label in _OWN]
+            own = [model for model in in_use if model._meta.app_label in OWN_APPS]
             may_write = writes_directly(cursor)
             for statement in privileges.corrected(cursor, own, may_write_history=may_write):
                 cursor.execute(statement)
@@ -92,7 +90,7 @@ def grant_everything(cursor: Any) -> None:
 def lacking(cursor: Any) -> list[Any]:
     """Return the statements that the tables of other apps need, for a role that serves only."""
     in_use = _in_use(set(connections[cursor.db.alias].introspection.table_names(cursor)))
-    others = [model for model in in_use if model._meta.app_label not in _OWN]
+    others = [model for model in in_use if model._meta.app_label not in OWN_APPS]
     history: list[type[models.Model]] = [model for model in others if issubclass(model, Evidence)]
     return [
         *privileges.missing(cursor, [model for model in others if model not in history]),
