@@ -12,14 +12,12 @@ from approvals.models.eligibility import Members
 from approvals.people import likeness
 from approvals.policies import commands, conditions, evaluation
 from approvals.policies import slots as matching
-from audit.actors.actors import Actor
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
 from audit.installation import users
 from audit.messages.characters import actor_name, quoted
 from audit.messages.classes import Command
 from audit.messages.exceptions import FieldError, Invalid
-from audit.subjects.types import decides_visibility
 
 _LONGEST = timedelta(days=99_999)
 _FROM = {0: "from zero", 1: "from one second"}
@@ -37,7 +35,7 @@ def create_policy(command: commands.CreatePolicy, context: Context) -> Policy:
 
 @handles(commands.EditPolicy)
 def edit_policy(command: commands.EditPolicy, context: Context) -> Policy:
-    policy = _locked(command.policy_id, actor=context.actor)
+    policy = _locked(command.policy_id)
     check_policy(command)
     if _is_as_drafted(policy, command):
         return policy
@@ -53,7 +51,7 @@ def edit_policy(command: commands.EditPolicy, context: Context) -> Policy:
 
 @handles(commands.DisablePolicy)
 def disable_policy(command: commands.DisablePolicy, context: Context) -> Policy:
-    policy = _locked(command.policy_id, actor=context.actor)
+    policy = _locked(command.policy_id)
     if policy.disable():
         context.emit(commands.PolicyDisabled(policy_id=policy.pk))
     return policy
@@ -64,7 +62,7 @@ def check_draft(command: commands.PolicyDraft, context: Context) -> bool:
     """Refuse early what would be refused on execution; return False if nothing would change."""
     edited = None
     if isinstance(command, commands.EditPolicy):
-        edited = _visible(Policy.objects.get(pk=command.policy_id), context.actor)
+        edited = Policy.objects.get(pk=command.policy_id)
     check_policy(command)
     return edited is None or not _is_as_drafted(edited, command)
 
@@ -72,7 +70,7 @@ def check_draft(command: commands.PolicyDraft, context: Context) -> bool:
 @precondition(commands.DisablePolicy)
 def check_is_enabled(command: commands.DisablePolicy, context: Context) -> bool:
     """Refuse early to disable a missing policy; return False if it is disabled already."""
-    return _visible(Policy.objects.get(pk=command.policy_id), context.actor).is_enabled
+    return Policy.objects.get(pk=command.policy_id).is_enabled
 
 
 def check_policy(command: commands.PolicyDraft) -> None:
@@ -198,29 +196,12 @@ def _is_as_drafted(policy: Policy, command: commands.PolicyDraft) -> bool:
     return not policy.problem and policy.has(command.columns(), rules)
 
 
-@decides_visibility("policy")
-def may_see(policy: Policy, actor: Actor) -> bool:
-    """Return True if a policy is for every tenant, or for one that the actor sees."""
-    return not policy.tenant or actor.may_see(policy.tenant)
+def _locked(policy_id: UUID) -> Policy:
+    """Return a policy, locked.
 
-
-def _visible(policy: Policy, actor: Actor) -> Policy:
-    """Return a policy that the actor may see.
-
-    :raises ObjectDoesNotExist: if it is for another tenant, as if there were no such policy.
-    """
-    if not may_see(policy, actor):
-        raise Policy.DoesNotExist
-    return policy
-
-
-def _locked(policy_id: UUID, *, actor: Actor) -> Policy:
-    """Return a policy that the actor may see, locked.
-
-    :raises ObjectDoesNotExist: if the actor may not see it.
     :raises PolicyAltered: if it is not as its last command left it: a change would hide that.
     """
-    policy = _visible(Policy.objects.select_for_update().get(pk=policy_id), actor)
+    policy = Policy.objects.select_for_update().get(pk=policy_id)
     policy.check_sealed()
     return policy
 
