@@ -30,6 +30,15 @@ def raise_on_signals(*numbers: signal.Signals) -> None:
             signal.signal(number, _raise_stopped)
 
 
+def check() -> None:
+    """Check that no signal has arrived: Python drops what a handler raises inside a finalizer.
+
+    :raises Stopped: if one has.
+    """
+    if _raise_stopped.number is not None:
+        raise Stopped(_raise_stopped.number)
+
+
 @contextmanager
 def held_back() -> Iterator[None]:
     """Delay the signals until the block is left, for what must not be interrupted halfway."""
@@ -60,9 +69,10 @@ class _Raiser:
 
     def __init__(self) -> None:
         self._raised_at = float("-inf")
+        self.number: int | None = None
 
     def __call__(self, number: int, _: FrameType | None) -> None:
-        now = time.monotonic()
+        self.number, now = number, time.monotonic()
         if now - self._raised_at > _BURST_SECONDS:
             self._raised_at = now
             raise Stopped(number)

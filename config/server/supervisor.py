@@ -76,6 +76,7 @@ class Supervisor:
             process.start()
         end = time.monotonic() + ANSWER_SECONDS
         while not _answers():
+            stopping.check()
             if any(each.has_ended() for each in self._processes) or time.monotonic() > end:
                 raise CommandError("The web server did not start; its messages are above.")
             time.sleep(_POLL_SECONDS)
@@ -83,6 +84,7 @@ class Supervisor:
     def watch(self) -> NoReturn:
         """Replace processes that end, until a signal raises `stopping.Stopped`."""
         while True:
+            stopping.check()
             for process in self._processes:
                 process.replace_if_ended()
             time.sleep(_POLL_SECONDS)
