@@ -7,7 +7,8 @@
 - ``decisions``: holding a command, votes, execution, break-glass and evidence
 - ``requests``: open requests: lists, eligible approvers, warnings and staleness
 - ``policies``: which policies govern a command, and whether a request meets them
-- ``models``: policies, requests and votes
+- ``delegations``: the right to vote in the place of another person, for a period
+- ``models``: policies, requests, votes and delegations
 - ``people``: accounts and groups, changed by commands
 - ``sealing``: signed payloads and evidence files
 """

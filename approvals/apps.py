@@ -21,6 +21,7 @@ class ApprovalsConfig(AppConfig):
         "case_files.approvals",
         "decisions.break_glass",
         "decisions.handlers",
+        "delegations.handlers",
         "evolution",
         "people.handlers",
         "people.roles",

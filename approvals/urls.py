@@ -5,6 +5,7 @@ from django.urls import include, path
 
 import audit.urls
 from approvals.pages import case_files
+from approvals.pages.portal.delegations import end_own_delegation, own_delegations
 from approvals.pages.portal.views import own_request, own_requests
 from approvals.rest.urls import v2
 
@@ -12,6 +13,8 @@ app_name = "countersign"
 
 portal = [
     path("", own_requests, name="own-requests"),
+    path("delegations/", own_delegations, name="own-delegations"),
+    path("delegations/<any_uuid:delegation_id>/end/", end_own_delegation, name="end-delegation"),
     path("<any_uuid:approval_request_id>/", own_request, name="own-request"),
 ]
 

@@ -223,6 +223,9 @@ COUNTERSIGN = {
     "MAX_WAITERS": environment.number("MAX_WAITERS", default=max(1, WEB_THREADS // 2), least=0),
     "RECORD_PAGE_VIEWS": environment.flag("RECORD_PAGE_VIEWS", default=False),
     "APPROVE_WITHIN": timedelta(days=environment.number("APPROVE_WITHIN_DAYS", default=7, least=1)),
+    "DELEGATE_UP_TO": timedelta(
+        days=environment.number("DELEGATE_UP_TO_DAYS", default=14, least=0)
+    ),
     "PEOPLE_PAGES": True,
     "PICK_UPS": "apikeys.pick_ups.pick_ups_of",
     # Functions that are called for every request and its outcome, in addition to e-mails.

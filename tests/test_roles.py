@@ -5,6 +5,7 @@ there no more. All objects belong to Acme; ``other`` is another customer's key, 
 """
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from django.utils import timezone
 
 from apikeys.commands import CreateApiKey, DisableApiKey
 from apikeys.models import Customer
 from approvals.models import Policy
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
+from tests.approvals.delegating import delegated
 from tests.conftest import actor, create_key, held, member, policy
 from tests.http import call
 
@@ -92,6 +95,10 @@ class World:
         if "policy_id" in route:
             governing = Policy.objects.get(governs="apikeys.rotate")
             return route.replace("<uuid:policy_id>", str(governing.pk)), _POLICY
+        if "delegation_id" in route:
+            people = User.objects.get(username="ann"), User.objects.get(username="bob")
+            made = delegated(*people, groups=list(people[0].groups.all()))
+            return route.replace("<uuid:delegation_id>", str(made.pk)), None
         if "command_id" in route:
             made = dispatch(self._creating(), context=self._danas())
             return route.replace("<uuid:command_id>", str(made.command_id)), None
@@ -119,6 +126,11 @@ _BODIES = {
     "rotate": {"overlap_seconds": 0},
     "verify": {"secret": "none"},
     "policies": _POLICY,
+    "delegations": {
+        "delegate": "bob",
+        "groups": ["Security"],
+        "ends_at": f"{timezone.now() + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}",
+    },
     "retry": {"comment": "Because"},
     "raise-again": {"comment": "Because"},
     "comments": {"comment": "Because"},

@@ -12,7 +12,6 @@ from approvals.models import ApprovalRequest, Decision, State, Vote
 from approvals.requests.presentation import sentences_of
 from audit.actors.actors import Actor
 from audit.log.approvals import knows_approvals
-from audit.messages.characters import actor_name
 from audit.messages.classes import Subject
 
 _UNUSED = ("payload", "requirements", "subject_values")
@@ -47,4 +46,4 @@ class RequestedApprovals:
 def _approvers_of(request: ApprovalRequest) -> list[str]:
     approvals = [each for each in request.current_votes() if each.decision == Decision.APPROVE]
     counted = [each for each in approvals if each.digest == request.digest]
-    return [actor_name(each.voter_label) for each in sorted(counted, key=attrgetter("cast_at"))]
+    return [each.names for each in sorted(counted, key=attrgetter("cast_at"))]

@@ -1,6 +1,7 @@
 """Agreement of the parts of evidence: whether state, votes, requirements and log fit together."""
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from approvals.models.states import ENDS, State
@@ -43,6 +44,10 @@ def _votes(evidence: dict[str, Any]) -> Iterator[str]:
     votes = [each for each in evidence["votes"] if each["counts"]]
     if any(not each["is_genuine"] for each in votes):
         yield "a vote counts although it is not genuine"
+    if any(each.get("delegation_id") and not _is_allowed(each, evidence) for each in votes):
+        yield "a vote counts in the place of another person without a delegation"
+    if any(len({of(each) for each in votes}) < len(votes) for of in (_place, _voter)):
+        yield "two votes of one person, or in one place, count"
     if request["state"] == State.DENIED and not _of(votes, Decision.DENY):
         yield "the request is denied, but no vote denies it"
     if request["state"] not in _AFTER_APPROVAL or _is_approved(evidence, votes):
@@ -63,11 +68,11 @@ def _is_approved(evidence: dict[str, Any], votes: list[dict[str, Any]]) -> bool:
     approving = _of(votes, Decision.APPROVE)
 
     def people(rule: str) -> set[int]:
-        voters = {int(each["voter_id"]): each for each in approving}
+        places = {_place(each): each for each in approving}
         return {
-            voter
-            for voter, vote in voters.items()
-            if rule in vote["rules"] or voter in met.get(rule, ())
+            place
+            for place, vote in places.items()
+            if rule in vote["rules"] or place in met.get(rule, ())
         }
 
     return all(
@@ -75,6 +80,33 @@ def _is_approved(evidence: dict[str, Any], votes: list[dict[str, Any]]) -> bool:
             [Slots(rule["id"], rule["quorum"], people(rule["id"])) for rule in required["rules"]]
         )
         for required in (evidence["requirements"], at_execution)
+    )
+
+
+def _voter(vote: dict[str, Any]) -> int:
+    return int(vote["voter_id"])
+
+
+def _place(vote: dict[str, Any]) -> int:
+    """Return the person whose place a vote takes. Earlier files have no delegators."""
+    return int(vote.get("delegator_id") or vote["voter_id"])
+
+
+def _is_allowed(vote: dict[str, Any], evidence: dict[str, Any]) -> bool:
+    """Return True if a delegation allowed a vote when it was cast.
+
+    Neither of its two people is the requester.
+    """
+    requester = evidence["request"]["requester_person"]
+    cast_at = datetime.fromisoformat(vote["cast_at"])
+    return any(
+        each["id"] == vote["delegation_id"]
+        and each["is_genuine"]
+        and (each["delegator_id"], each["delegate_id"]) == (vote["delegator_id"], vote["voter_id"])
+        and requester not in (str(each["delegator_id"]), str(each["delegate_id"]))
+        and datetime.fromisoformat(each["begins_at"]) <= cast_at
+        and cast_at < datetime.fromisoformat(each["ends_at"])
+        for each in evidence.get("delegations", ())
     )
 
 

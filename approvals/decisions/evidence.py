@@ -8,7 +8,8 @@ from django.db.models import Model, Q
 from django.utils import timezone
 
 from approvals.decisions import agreement, execution
-from approvals.models import ApprovalRequest, Decision, Vote
+from approvals.delegations import listing as delegations
+from approvals.models import ApprovalRequest, Decision, Delegation, Vote
 from approvals.policies import effective
 from approvals.sealing import evidence_files
 from approvals.sealing.payloads import Unloadable
@@ -25,6 +26,7 @@ def _names(model: type[Model], *, without: Collection[str] = ()) -> tuple[str, .
 # The command, the requirements and the votes have keys of their own.
 _REQUEST = _names(ApprovalRequest, without=("payload", "requirements", "voters"))
 _VOTE = _names(Vote, without=("id", "request_id"))
+_DELEGATION = _names(Delegation)
 # Only the bus can use the fingerprint.
 _RECORD = _names(CommandRecord, without=("fingerprint",))
 _EVENT = _names(EventRecord)
@@ -89,6 +91,7 @@ def gather(request: ApprovalRequest) -> dict[str, Any]:
         "requirements": request.requirements,
         "effective_requirements": request.required,
         "votes": [_vote(vote, counts=vote.pk in counting) for vote in votes],
+        "delegations": _delegations(request),
         "records": [record_columns(each) for each in records],
         "events": [event_columns(each) for each in events.order_by("position")],
     }
@@ -129,6 +132,16 @@ def records_of(request: ApprovalRequest) -> list[CommandRecord]:
 
 def _vote(vote: Vote, *, counts: bool) -> dict[str, Any]:
     return _columns(vote, _VOTE) | {"is_genuine": vote.is_genuine, "counts": counts}
+
+
+def _delegations(request: ApprovalRequest) -> list[dict[str, Any]]:
+    """Return the delegations by which the votes were cast."""
+    used = {vote.delegation_id for vote in request.all_votes() if vote.delegation_id}
+    found = delegations.delegations().filter(pk__in=used).order_by("pk") if used else ()
+    return [
+        _columns(each, _DELEGATION) | {"is_genuine": each.is_genuine, "is_ended": each.is_ended}
+        for each in found
+    ]
 
 
 def _columns(row: Any, names: tuple[str, ...]) -> dict[str, Any]:

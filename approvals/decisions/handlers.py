@@ -9,6 +9,7 @@ from approvals.decisions import commands, displayed, events, execution, notifica
 from approvals.models import ApprovalRequest, Decision, State, refusals
 from approvals.models.states import CHANGES_REQUESTED
 from approvals.policies import built_in, effective, evaluation
+from approvals.policies import slots as matching
 from approvals.requests import effects
 from approvals.requests.approvers import missing_after
 from approvals.requests.correspondence import next_reminder_at
@@ -28,7 +29,7 @@ def approve(command: commands.Approve, context: Context) -> ApprovalRequest:
     request.cast(Decision.APPROVE, context=context, seen=command.digest)
     _check_allowed_today(request)
     context.emit(events.Approved(approval_request_id=request.pk, digest=command.digest))
-    approvers, voter = evaluation.approvers(request), int(context.actor.person_id)
+    approvers, voter = matching.approvers(request), int(context.actor.person_id)
     missing = 0 if approvers else missing_after([request], person_id=voter)[request.pk]
     _check_execution(command, request, missing=missing)
     if approvers:
@@ -127,7 +128,7 @@ def release_request(command: commands.ReleaseRequest, context: Context) -> Appro
     effective.read([request])
     request.check_pending(now=timezone.now())
     _check_allowed_today(request)
-    approvers = evaluation.approvers(request)
+    approvers = matching.approvers(request)
     if not approvers:
         raise refusals.NotEnoughApprovals
     context.emit(events.Released(approval_request_id=request.pk))
@@ -147,7 +148,7 @@ def retry(command: commands.Retry, context: Context) -> ApprovalRequest:
     if end and timezone.now() >= end:
         raise refusals.TooLate(f"This could be executed until {end:%Y-%m-%d %H:%M} UTC.")
     _check_seen(command.digest, request)
-    approvers = evaluation.approvers(request)
+    approvers = matching.approvers(request)
     if not approvers:
         raise refusals.NotEnoughApprovals
     _check_execution(command, request)

@@ -18,7 +18,7 @@ from django.utils.module_loading import import_string
 
 from approvals.models import ApprovalRequest, Policy
 from approvals.models.states import CHANGES_REQUESTED, RequestStatus
-from approvals.requests.approvers import added_by, eligible_people
+from approvals.requests.approvers import added_by, eligible_people, remaining_people
 from approvals.requests.presentation import sentence_of
 from approvals.requests.statuses import pick_ups_of, statuses_of
 from audit.actors.actors import SYSTEM, Actor
@@ -153,8 +153,8 @@ def voters(request: ApprovalRequest) -> list[AbstractUser]:
 
 def remaining_voters(request: ApprovalRequest) -> list[AbstractUser]:
     """Return the people who can vote on a request now and have no current vote."""
-    voted = request.current_voters
-    return [person for person in voters(request) if person.pk not in voted]
+    people = remaining_people(request)
+    return list(users.manager().filter(pk__in=people).order_by("pk"))
 
 
 def _ask_the_added(policy: Policy) -> None:

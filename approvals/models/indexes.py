@@ -78,6 +78,24 @@ CONSTRAINTS_OF_VOTES = (
     check("approvals_vote_time", within_calendar("authenticated_at", "cast_at")),
     check("approvals_vote_amounts", "number <= 1000000"),
     check("approvals_vote_json", json_of("array", "rules", largest=2**20)),
+    check(
+        "approvals_vote_place",
+        "(delegation_id IS NULL) = (delegator_id IS NULL)",
+        "(delegation_id IS NULL) = (delegator_label = '')",
+    ),
+)
+
+CONSTRAINTS_OF_DELEGATIONS = (
+    check(
+        "approvals_delegation_time", within_calendar("begins_at", "ends_at"), "begins_at < ends_at"
+    ),
+    check("approvals_delegation_people", "delegator_id <> delegate_id"),
+    check(
+        "approvals_delegation_groups",
+        "cardinality(groups) BETWEEN 1 AND 100",
+        "array_ndims(groups) = 1",
+        "array_position(groups, NULL) IS NULL",
+    ),
 )
 
 CONSTRAINTS_OF_POLICIES = (

@@ -32,6 +32,18 @@ class AlreadyVoted(Conflict):
     remedy = "No action is needed. To change your vote, take it back first."
 
 
+class DelegateHasVoted(Conflict):
+    """Your delegate has already voted on this request in your place."""
+
+    remedy = "Ask your delegate to take the vote back, or end the delegation."
+
+
+class DelegatorHasVoted(Conflict):
+    """The person in whose place you could vote already has a vote on this request."""
+
+    remedy = "No action is needed."
+
+
 class NothingToTakeBack(Conflict):
     """You have no current vote on this request to take back."""
 

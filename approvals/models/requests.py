@@ -12,7 +12,7 @@ from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from approvals.models import indexes, refusals
-from approvals.models.eligibility import eligible_rules
+from approvals.models.eligibility import Right, rights, taken_on
 from approvals.models.managers import RequestManager
 from approvals.models.requirements import Requirements, end_of
 from approvals.models.sealed_rows import SealedRow
@@ -196,28 +196,33 @@ class ApprovalRequest(Requirements, SealedRow):
             message = f"This request could be decided until {self.approve_by:%Y-%m-%d %H:%M} UTC."
             raise refusals.TooLate(message)
 
-    def check_is_approver(self, actor: Actor) -> list[str]:
-        """Check that the actor is an approver; return the ids of the rules to vote for.
+    def check_is_approver(self, actor: Actor) -> list[Right]:
+        """Check that the actor is an approver, or a delegate of one; return the rights to vote.
 
         :raises Forbidden: with the reason, if not.
         """
-        return eligible_rules(
+        return rights(
             self.required,
             tenant=self.tenant,
             requester_person=self.requester_person,
             actor=actor,
         )
 
-    def check_may_vote(self, actor: Actor) -> list[str]:
-        """Check that the actor may vote now; return the ids of the rules to vote for.
+    def check_may_vote(self, actor: Actor) -> Right:
+        """Check that the actor may vote now; return the right to vote.
 
         :raises Forbidden: with the reason, if the actor is not an approver.
-        :raises AlreadyVoted: if the actor has a current vote.
+        :raises Conflict: if the actor has a current vote, or every place has one.
         """
-        rules = self.check_is_approver(actor)
+        found = self.check_is_approver(actor)
         if self.vote_of(actor) is not None:
             raise refusals.AlreadyVoted
-        return rules
+        votes, person_id = self.current_votes(), int(actor.person_id)
+        taken = taken_on(self.pk, votes=votes, tenant=self.tenant)
+        for right in found:
+            if right.place(person_id) not in taken:
+                return right
+        raise refusals.DelegatorHasVoted if found[0].delegation else refusals.DelegateHasVoted
 
     def vote_of(self, actor: Actor) -> Vote | None:
         """Return the current vote of an actor."""
@@ -232,10 +237,10 @@ class ApprovalRequest(Requirements, SealedRow):
         :raises Forbidden: if the voter may not vote.
         """
         self.check_pending(now=timezone.now())
-        rules = self.check_may_vote(context.actor)
+        right = self.check_may_vote(context.actor)
         if seen != self.digest:
             raise refusals.SeenAnother
-        return self._add_vote(decision, context=context, rules=rules)
+        return self._add_vote(decision, context=context, right=right)
 
     def take_back(self, *, context: Context, seen: str) -> Vote:
         """Take back the actor's current vote, so that the actor may vote again.
@@ -249,7 +254,8 @@ class ApprovalRequest(Requirements, SealedRow):
             raise refusals.NothingToTakeBack
         if seen != self.digest:
             raise refusals.SeenAnother
-        vote = self._add_vote(Decision.TAKE_BACK, context=context, rules=taken.rules)
+        right = Right(taken.rules, taken.delegation)
+        vote = self._add_vote(Decision.TAKE_BACK, context=context, right=right)
         self.keep_voters()
         return vote
 
@@ -275,7 +281,7 @@ class ApprovalRequest(Requirements, SealedRow):
         self.seal_row()
         self.add()
 
-    def _add_vote(self, decision: Decision, *, context: Context, rules: list[str]) -> Vote:
+    def _add_vote(self, decision: Decision, *, context: Context, right: Right) -> Vote:
         voter_id, votes = int(context.actor.person_id), [*self.all_votes()]
         vote = Vote(
             request=self,
@@ -283,12 +289,15 @@ class ApprovalRequest(Requirements, SealedRow):
             voter_label=context.actor.label,
             number=next_number(each for each in votes if each.voter_id == voter_id),
             decision=decision,
-            rules=rules,
+            rules=right.rules,
             digest=self.digest,
             comment=context.reason,
             authenticated_at=context.request.authenticated_at,
             client_address=context.request.client_address,
         )
+        if right.delegation:
+            vote.delegation, vote.delegator_id = right.delegation, right.delegation.delegator_id
+            vote.delegator_label = right.delegation.delegator_label
         vote.mac = payloads.sign(vote.signed_content)
         vote.add()
         self.keep_votes([*votes, vote])

@@ -10,13 +10,16 @@ from collections.abc import Callable, Collection
 from typing import Any
 
 from django.contrib.auth.models import Group
+from django.utils import timezone
 
+from approvals.delegations.commands import Delegate
 from approvals.models import ApprovalRequest
 from approvals.people import commands as people
 from approvals.people import roles
 from approvals.people.accounts import OWNERS
 from approvals.policies import power
 from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy, ReviewBreakGlass
+from audit.installation.settings import countersign
 from audit.messages.classes import Command
 from audit.messages.exceptions import Conflict, Forbidden
 
@@ -116,6 +119,11 @@ def _changes_permission_of_group(command: Any) -> bool:
     return power.is_guarded_permission(command.permission) or _touches_group(command)
 
 
+def _is_long(command: Delegate) -> bool:
+    """Return True if a delegation ends late: no series of short ones is made in advance."""
+    return command.ends_at > timezone.now() + countersign().delegate_up_to
+
+
 def _names_owners(command: Any) -> bool:
     return bool(command.group_name == OWNERS)
 
@@ -125,6 +133,7 @@ _GUARDED: dict[type[Command], Callable[[Any], bool]] = {
     EditPolicy: _always,
     DisablePolicy: _always,
     ReviewBreakGlass: _always,
+    Delegate: _is_long,
     # Among their parts are permissions on approvals.
     roles.CreateApprover: _always,
     roles.GrantApproverRole: _always,

@@ -1,21 +1,19 @@
 """Policy evaluation: which policies govern a command, and whether a request meets them."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-from uuid import UUID
 
 import structlog
 
-from approvals.models import ApprovalRequest, Decision, Effect, Policy
+from approvals.models import ApprovalRequest, Effect, Policy
 from approvals.models.eligibility import Members
 from approvals.models.managers import array_of_names
 from approvals.models.policies import IS_GOVERNED
 from approvals.policies import conditions
 from approvals.policies import slots as matching
 from approvals.policies.built_in import built_in_requirements
-from approvals.policies.slots import Slots
 from audit.bus.context import Context
 from audit.bus.handling import asked_at_opening, command_classes, describes_policies
 from audit.installation.settings import countersign
@@ -197,7 +195,7 @@ def check_can_be_held(
     members = Members([rule["group_id"] for rule in requirements["rules"]], tenants=[tenant])
     # Those who are too new yet may approve later.
     people_of = partial(members.eligible, tenant=tenant)
-    slots = slots_for(requirements, requester=requester, people_of=people_of)
+    slots = matching.slots_for(requirements, requester=requester, people_of=people_of)
     filled = matching.fill(slots)
     for slot, rule in zip(slots, requirements["rules"], strict=True):
         if len(filled[slot.rule]) < slot.quorum:
@@ -208,79 +206,6 @@ def check_can_be_held(
                 "Ask an administrator to add people to the group."
             )
             raise Unsatisfiable(message)
-
-
-def slots_for(
-    requirements: dict[str, Any], *, requester: str, people_of: Callable[[int], set[int]]
-) -> list[Slots]:
-    """Return the people of each rule's group; the requester only if the options allow it."""
-    may_vote = requirements.get("options", {}).get("requester_may_vote")
-    without = set() if may_vote else {int(requester or 0)}
-    return [
-        Slots(rule["id"], rule["quorum"], people_of(rule["group_id"]) - without)
-        for rule in requirements["rules"]
-    ]
-
-
-class Electorate:
-    """The eligible approvers of requests, by at most two queries, for any number of requests."""
-
-    def __init__(self, requests: Collection[ApprovalRequest]) -> None:
-        groups = {group for each in requests for group in each.group_ids}
-        self.members = Members(groups, tenants={each.tenant for each in requests})
-        self._voted: dict[UUID, list[Slots]] = {}
-
-    def eligible(self, request: ApprovalRequest) -> list[Slots]:
-        """Return, for each rule of a request, the people who may approve for it now."""
-        return self._slots(request, self.members.eligible)
-
-    def slots(self, request: ApprovalRequest, people: Collection[int]) -> list[Slots]:
-        """Return, for each rule of a request, those of the people who may count for it now."""
-        return [
-            Slots(slot.rule, slot.quorum, slot.people & set(people))
-            for slot in self._slots(request, self.members.counting)
-        ]
-
-    def _slots(self, request: ApprovalRequest, people_of: Callable[..., set[int]]) -> list[Slots]:
-        minimum_s = int(request.options.get("minimum_membership_s", 0))
-        return slots_for(
-            request.required,
-            requester=request.requester_person,
-            people_of=partial(people_of, tenant=request.tenant, minimum_s=minimum_s),
-        )
-
-    def voted(self, request: ApprovalRequest) -> list[Slots]:
-        """Return, for each rule of a request, the people whose approval could count for it now.
-
-        An approval counts if the vote is genuine and on the request's digest, and its voter is
-        still eligible. Votes are read once.
-        """
-        if request.pk in self._voted:
-            return self._voted[request.pk]
-        voters = {
-            vote.voter_id
-            for vote in request.current_votes()
-            if vote.decision == Decision.APPROVE and vote.digest == request.digest
-        }
-        self._voted[request.pk] = self.slots(request, voters)
-        return self._voted[request.pk]
-
-    def counted(self, requests: Iterable[ApprovalRequest]) -> dict[UUID, dict[str, int]]:
-        """Return, for each rule of each request, the number of people whose approval counts now."""
-        filled = {each.pk: matching.fill(self.voted(each)) for each in requests}
-        return {
-            pk: {rule: len(people) for rule, people in rules.items()}
-            for pk, rules in filled.items()
-        }
-
-
-def approvers(request: ApprovalRequest) -> dict[str, list[int]]:
-    """Return for each rule the people whose approvals meet it now; empty if one is not met."""
-    voted = Electorate([request]).voted(request)
-    filled = matching.fill(voted)
-    if not voted or any(len(filled[rule.rule]) < rule.quorum for rule in voted):
-        return {}
-    return {rule: sorted(people) for rule, people in filled.items()}
 
 
 @describes_policies

@@ -6,8 +6,9 @@ from typing import Any
 
 from django.contrib.auth.models import Group, Permission
 from django.db.models import Q
+from django.utils import timezone
 
-from approvals.models import ApprovalRequest, Rule, State
+from approvals.models import ApprovalRequest, Delegation, Rule, State
 from approvals.people.accounts import OWNERS
 from approvals.policies.commands import CreatePolicy, EditPolicy
 from approvals.sealing.payloads import Unloadable
@@ -36,9 +37,14 @@ def are_used(group_ids: Collection[int]) -> bool:
 
 
 def is_approver(user_id: int) -> bool:
-    """Return True if a user, active or not, is in a group that decides something."""
+    """Return True if a user, active or not, is in a group that decides something, or may be.
+
+    A delegate decides like a member.
+    """
     groups = Group.objects.filter(user__pk=user_id).values_list("pk", flat=True)
-    return are_used(list(groups))
+    delegations = Delegation.objects.filter(delegate=user_id, ends_at__gt=timezone.now())
+    delegated = (group for each in delegations for group in each.groups)
+    return are_used([*groups, *delegated])
 
 
 def is_powerful(user_id: int) -> bool:

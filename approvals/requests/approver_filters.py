@@ -13,10 +13,10 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.fields.json import DataContains, KeyTransform
-from django.db.models.functions import Cast, Coalesce, JSONArray, JSONObject
+from django.db.models.functions import Cast, Coalesce, JSONArray, JSONObject, Now
 from django.db.models.lookups import Exact
 
-from approvals.models import Effect, Policy
+from approvals.models import Delegation, Effect, Policy, Vote
 from approvals.models.eligibility import can_sign_in
 from approvals.people.accounts import OWNERS
 from approvals.people.events import MemberJoined, MemberLeft
@@ -27,6 +27,8 @@ from audit.installation import users
 from audit.messages.classes import Command
 from audit.models.records import EventRecord
 
+_AS_RULE = JSONArray(JSONObject(group_id="pk"))
+_INTEGER = models.IntegerField()
 _ZERO = models.Value(0, models.JSONField())
 
 
@@ -69,7 +71,7 @@ class _PolicyNotStored(models.Func):
             AND policy.is_enabled AND policy.effect = '{Effect.REQUIRE_APPROVAL.value}'
             AND NOT held.policies @> jsonb_build_array(
                 jsonb_build_object('id', policy.id, 'version', policy.version))
-            AND %(matters)s
+            AND (%(matters)s)
     )"""
     output_field = models.BooleanField()
 
@@ -79,7 +81,9 @@ _ASKS_FOR_SENIORITY = "policy.minimum_membership > interval '0'"
 
 def asks_group_of(person_id: int) -> models.Q:
     """Match requests for votes of a group that the person belongs to, or may be by a new policy."""
-    return _asks_stored_group_of(person_id) | _may_ask_today(person_id)
+    own, delegated = _groups(person_id), _delegated_groups(person_id)
+    stored = _asks_stored_group_of(own) | _asks_stored_group_of(delegated)
+    return stored | _may_ask_today(person_id)
 
 
 def asks(person_id: int) -> models.Q:
@@ -87,7 +91,9 @@ def asks(person_id: int) -> models.Q:
     of_others = ~models.Q(requester_person=str(person_id))
     may_be_own = models.Q(requirements__options__requester_may_vote=True)
     has_not_voted = models.Q(voters=None) | ~models.Q(voters__contains=[person_id])
-    is_asked = _asks_by_stored_rules(person_id) | _may_ask_today(person_id)
+    is_delegate = models.Q(models.Exists(_delegations(person_id)))
+    by_delegation = is_delegate & _asks_stored_group_of(_delegated_groups(person_id))
+    is_asked = _asks_by_stored_rules(person_id) | by_delegation | _may_ask_today(person_id)
     return _can_vote(person_id) & has_not_voted & (of_others | may_be_own) & is_asked
 
 
@@ -103,20 +109,29 @@ def certainly_asks(person_id: int) -> models.Q:
         _policy_not_stored(person_id, matters=_ASKS_FOR_SENIORITY)
     )
     is_asked = _asks_by_stored_rules(person_id)
-    return _can_vote(person_id) & has_not_voted & of_others & is_asked & ~later
+    may_be_taken = _may_be_taken(person_id)
+    return _can_vote(person_id) & has_not_voted & of_others & is_asked & ~later & ~may_be_taken
 
 
 def _can_vote(person_id: int) -> models.Q:
     """Match every request, or none: it is evaluated once, before any request is read."""
     # Most people belong to no group.
-    belongs_to_any = models.Exists(_groups(person_id))
+    belongs_to_any = models.Exists(_groups(person_id)) | models.Exists(_delegations(person_id))
     is_able = models.Exists(users.manager().filter(can_sign_in(), pk=person_id))
     return models.Q(belongs_to_any) & models.Q(is_able)
 
 
-def _asks_stored_group_of(person_id: int) -> models.Q:
+def _may_be_taken(person_id: int) -> models.Q:
+    """Match requests on which a delegate has voted in the person's place."""
+    taking = Vote.objects.filter(delegator=person_id)
+    # The first is evaluated once: most people have never had a delegate.
+    any_taken = models.Q(models.Exists(taking))
+    return any_taken & models.Q(models.Exists(taking.filter(request=models.OuterRef("pk"))))
+
+
+def _asks_stored_group_of(groups: models.QuerySet[Any]) -> models.Q:
     # An array, because it is computed once instead of for each of 10,000 pending requests.
-    wanted = ArraySubquery(_groups(person_id).values("as_rule"))
+    wanted = ArraySubquery(groups.values("as_rule"))
     return models.Q(_ContainsAny(KeyTransform("rules", "requirements"), wanted))
 
 
@@ -126,14 +141,16 @@ def _asks_by_stored_rules(person_id: int) -> models.Q:
     minimum = Coalesce(KeyTransform("minimum_membership_s", options), _ZERO)
     any_time_will_do = models.Q(Exact(minimum, _ZERO))
     in_time = any_time_will_do | models.Q(models.Exists(_joined_in_time(person_id)))
-    return _asks_stored_group_of(person_id) & in_time
+    return _asks_stored_group_of(_groups(person_id)) & in_time
 
 
 def _may_ask_today(person_id: int) -> models.Q:
     """Match requests for which a policy of today, if its condition is met, adds a group."""
     by_policy = models.Q(_policy_not_stored(person_id, matters=_asks_person()))
-    is_owner = models.Exists(_groups(person_id).filter(name=OWNERS))
-    by_built_in = models.Q(message_type__in=_guarded_names()) & models.Q(is_owner)
+    own, delegated = _groups(person_id), _delegated_groups(person_id)
+    is_owner = models.Q(models.Exists(own.filter(name=OWNERS)))
+    is_owner |= models.Q(models.Exists(delegated.filter(name=OWNERS)))
+    by_built_in = models.Q(message_type__in=_guarded_names()) & is_owner
     is_stored = models.Q(requirements__policies__contains=[{"id": built_in.BUILT_IN_ID}])
     return by_policy | (by_built_in & ~is_stored)
 
@@ -158,7 +175,12 @@ def _asks_person() -> str:
         SELECT FROM approvals_rule AS rule JOIN {names.of_groups} AS belonging USING (group_id)
         WHERE rule.policy_id = policy.id AND NOT is_dropped
             AND belonging.{names.of_groups_user} = held.person_id
-    )"""  # the names are those of models
+    ) OR EXISTS (
+        SELECT FROM approvals_rule AS rule, approvals_delegation AS delegation
+        WHERE rule.policy_id = policy.id AND NOT is_dropped
+            AND delegation.delegate_id = held.person_id AND rule.group_id = ANY(delegation.groups)
+            AND delegation.ends_at > statement_timestamp()
+    )"""  # noqa: S608  # the names are those of models
 
 
 @cache
@@ -177,8 +199,19 @@ def _stored_names(command_class: Any) -> list[str]:
 
 
 def _groups(person_id: int) -> models.QuerySet[Any]:
-    as_rule = JSONArray(JSONObject(group_id="pk"))
-    return Group.objects.filter(user=person_id).annotate(as_rule=as_rule)
+    return Group.objects.filter(user=person_id).annotate(as_rule=_AS_RULE)
+
+
+def _delegations(person_id: int) -> models.QuerySet[Any]:
+    """Return the delegations to a person; one that was ended before time may be among them."""
+    return Delegation.objects.filter(delegate=person_id, ends_at__gt=Now())
+
+
+def _delegated_groups(person_id: int) -> models.QuerySet[Any]:
+    """Return the groups for which the person may be a delegate."""
+    groups = models.Func(models.F("groups"), function="unnest", output_field=_INTEGER)
+    of_delegators = _delegations(person_id).annotate(group=groups).values("group")
+    return Group.objects.filter(pk__in=of_delegators).annotate(as_rule=_AS_RULE)
 
 
 def _joined_in_time(person_id: int) -> models.QuerySet[Any]:

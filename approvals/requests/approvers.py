@@ -1,6 +1,6 @@
 """Approvers of a request: those who voted, those who still can, and votes that no longer count."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -8,9 +8,10 @@ from django.db.models import prefetch_related_objects
 
 from approvals.models import ApprovalRequest, Decision, Policy, State, Vote
 from approvals.models.states import CHANGES_REQUESTED, in_state
+from approvals.models.votes import in_place
 from approvals.policies import effective, evaluation
 from approvals.policies import slots as matching
-from approvals.policies.slots import Slots
+from approvals.policies.slots import everyone
 from audit.actors import permissions
 from audit.installation import users
 from audit.messages.characters import actor_name, quoted
@@ -80,11 +81,17 @@ class EligibleApprovers:
 
     def __init__(self, request: ApprovalRequest) -> None:
         self._request = request
-        self._electorate = evaluation.Electorate([request])
+        self._electorate = matching.Electorate([request])
         self._voted = self._electorate.voted(request)
         self._filled = matching.fill(self._voted)
-        self._open = self._slots_of_others() if request.present_state is State.PENDING else []
+        is_open = request.present_state is State.PENDING
+        self._open = self._electorate.unvoted(request) if is_open else []
+        self._others = self._electorate.still_to_vote(request) if is_open else []
         self._names = _names(self._everyone())
+        self._voters = {
+            vote.place_id: vote.names for vote in request.current_votes() if self._is_allowed(vote)
+        }
+        self._delegates = _names_of_delegates(self._electorate, request) if is_open else {}
 
     def needs(self) -> list[Need]:
         """Return the needs of the rules, in their order."""
@@ -92,13 +99,13 @@ class EligibleApprovers:
         reachable = (
             matching.fill(matching.united(self._voted, self._open)) if is_open else self._filled
         )
-        others = {slot.rule: slot.people for slot in self._open}
+        others = {slot.rule: slot.people for slot in self._others}
         return [
             Need(
                 group=rule["group"],
                 quorum=rule["quorum"],
-                counting=self._named(self._filled[rule["id"]]),
-                open_to=self._named(others.get(rule["id"], ())),
+                counting=self._named(self._filled[rule["id"]], labels=self._voters),
+                open_to=self._named(others.get(rule["id"], ()), labels=self._delegates),
                 is_unsatisfiable=is_open and len(reachable[rule["id"]]) < rule["quorum"],
             )
             for rule in self._request.required["rules"]
@@ -113,7 +120,8 @@ class EligibleApprovers:
     def _effect(self, vote: Vote, *, is_current: bool) -> CastVote:
         why_not = self._why_not(vote, is_current=is_current)
         rules = self._request.required["rules"]
-        groups = [each["group"] for each in rules if vote.voter_id in self._filled[each["id"]]]
+        seated = self._filled if self._is_allowed(vote) else {}
+        groups = [e["group"] for e in rules if vote.place_id in seated.get(e["id"], ())]
         return CastVote(
             vote=vote,
             status=why_not or _status(vote, groups),
@@ -135,8 +143,8 @@ class EligibleApprovers:
             return "taken back: does not count"
         if vote.digest != self._request.digest:
             return "given for other content: does not count"
-        is_seated = any(vote.voter_id in slot.people for slot in self._voted)
-        if is_seated or vote.decision == Decision.DENY:
+        is_seated = any(vote.place_id in slot.people for slot in self._voted)
+        if (is_seated and self._is_allowed(vote)) or vote.decision == Decision.DENY:
             return ""
         return f"no longer counts: {self._what_changed(vote)}"
 
@@ -144,26 +152,24 @@ class EligibleApprovers:
         name = actor_name(vote.voter_label)
         if vote.voter_id not in self._names:
             return f"{name} is no longer active"
-        members = self._electorate.members
-        if not any(vote.voter_id in members.active(group) for group in self._request.group_ids):
+        if not self._is_allowed(vote):
+            return f"{name} may no longer vote for {actor_name(vote.delegator_label)}"
+        members, name = self._electorate.members, actor_name(vote.place_label)
+        if not any(vote.place_id in members.active(group) for group in self._request.group_ids):
             groups = ", ".join(quoted(rule["group"]) for rule in self._request.required["rules"])
             return f"{name} is no longer in {groups}"
         return f"{name} may no longer approve this"
 
-    def _slots_of_others(self) -> list[Slots]:
-        """Return for each rule the people who may approve now and have not voted."""
-        voted = self._request.current_voters
-        return [
-            Slots(slot.rule, slot.quorum, slot.people - voted)
-            for slot in self._electorate.eligible(self._request)
-        ]
+    def _is_allowed(self, vote: Vote) -> bool:
+        return self._electorate.members.allows(vote, tenant=self._request.tenant)
 
     def _everyone(self) -> set[int]:
         voters = {vote.voter_id for vote in self._request.votes.all()}
-        return voters | _people([*self._voted, *self._open])
+        return voters | everyone([*self._voted, *self._others])
 
-    def _named(self, people: Collection[int]) -> list[str]:
-        return sorted(self._names[person] for person in people if person in self._names)
+    def _named(self, people: Collection[int], *, labels: dict[int, str]) -> list[str]:
+        names = self._names | labels
+        return sorted(names[person] for person in people if person in names)
 
 
 def missing_after(requests: Collection[ApprovalRequest], *, person_id: int) -> Mapping[UUID, int]:
@@ -171,10 +177,10 @@ def missing_after(requests: Collection[ApprovalRequest], *, person_id: int) -> M
 
     For people who may vote; two queries for any number of requests.
     """
-    electorate, missing = evaluation.Electorate(requests), {}
+    electorate, missing = matching.Electorate(requests), {}
     for request in requests:
         voted = electorate.voted(request)
-        filled = matching.fill(matching.united(voted, electorate.slots(request, {person_id})))
+        filled = matching.fill(matching.united(voted, electorate.of_person(request, person_id)))
         missing[request.pk] = sum(slot.quorum - len(filled[slot.rule]) for slot in voted)
     return missing
 
@@ -182,7 +188,13 @@ def missing_after(requests: Collection[ApprovalRequest], *, person_id: int) -> M
 def eligible_people(request: ApprovalRequest) -> set[int]:
     """Return the people who may vote on a request now."""
     effective.read([request])
-    return _people(evaluation.Electorate([request]).eligible(request))
+    return everyone(matching.Electorate([request]).voters(request))
+
+
+def remaining_people(request: ApprovalRequest) -> set[int]:
+    """Return the people who can vote on a request now and have not voted."""
+    effective.read([request])
+    return everyone(matching.Electorate([request]).still_to_vote(request))
 
 
 def added_by(policy: Policy) -> list[tuple[ApprovalRequest, set[int]]]:
@@ -196,10 +208,10 @@ def added_by(policy: Policy) -> list[tuple[ApprovalRequest, set[int]]]:
     urgent = governed.order_by("approve_by", "pk").prefetch_related("votes")[:_MOST_ADDED_TO]
     requests = [each for each in urgent if each.present_state is State.PENDING]
     effective.read(requests)
-    electorate = evaluation.Electorate(requests)
+    electorate = matching.Electorate(requests)
     rules = {f"group:{group}" for group in policy.added_groups()}
     return [
-        (each, _people(slot for slot in electorate.eligible(each) if slot.rule in rules))
+        (each, everyone(slot for slot in electorate.voters(each) if slot.rule in rules))
         for each in requests
         if effective.is_required_since(policy, each)
     ]
@@ -210,24 +222,19 @@ def needing_vote(requests: Collection[ApprovalRequest], *, person_id: int) -> se
     prefetch_related_objects(list(requests), "votes")
     effective.read(requests)
     pending = [each for each in requests if each.present_state is State.PENDING]
-    electorate = evaluation.Electorate(pending)
-    return {
-        each.pk
-        for each in pending
-        if person_id in _people(electorate.eligible(each)) - each.current_voters
-    }
+    electorate = matching.Electorate(pending)
+    return {each.pk for each in pending if person_id in everyone(electorate.still_to_vote(each))}
 
 
 def remaining_approvers(requests: Collection[ApprovalRequest]) -> Mapping[UUID, list[str]]:
     """Return the names of the people who can still vote on each pending request."""
     pending = [each for each in requests if each.present_state is State.PENDING]
-    electorate, remaining = evaluation.Electorate(pending), {}
-    for request in pending:
-        eligible = _people(electorate.eligible(request))
-        remaining[request.pk] = eligible - request.current_voters
+    electorate = matching.Electorate(pending)
+    remaining = {each.pk: everyone(electorate.still_to_vote(each)) for each in pending}
     names = _names(set().union(*remaining.values()))
+    labels = {each.pk: names | _names_of_delegates(electorate, each) for each in pending}
     return {
-        pk: sorted(names[person] for person in people if person in names)
+        pk: sorted(labels[pk][person] for person in people if person in names)
         for pk, people in remaining.items()
     }
 
@@ -239,9 +246,13 @@ def people_to_ask() -> list[str]:
     return list(managing.order_by(field).values_list(field, flat=True)[:_MOST_NAMES])
 
 
-def _people(slots: Iterable[Slots]) -> set[int]:
-    """Return the people who may fill any of the slots."""
-    return set().union(*(slot.people for slot in slots))
+def _names_of_delegates(
+    electorate: matching.Electorate, request: ApprovalRequest
+) -> dict[int, str]:
+    """Return the names of the delegates who can vote now, each with that of the delegator."""
+    # The oldest delegation comes first, and is used first.
+    found = [each.delegation for each in electorate.open_to(request)][::-1]
+    return {each.delegate_id: in_place(each.delegate_label, each.delegator_label) for each in found}
 
 
 def _names(people: Collection[int]) -> dict[int, str]:

@@ -11,7 +11,8 @@ from django.utils import timezone
 from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import Expiry
 from approvals.models.states import ENDS, ERROR, RequestStatus
-from approvals.policies import effective, evaluation
+from approvals.policies import effective
+from approvals.policies import slots as matching
 from approvals.requests.statuses import statuses_of
 from audit.bus.postponements import (
     Pending,
@@ -60,7 +61,7 @@ def progress(command_id: UUID) -> Progress | None:
         return None
     prefetch_related_objects([request], "votes")
     effective.read([request])
-    electorate = evaluation.Electorate([request])
+    electorate = matching.Electorate([request])
     status = statuses_of([request], electorate=electorate)[request.pk]
     return progress_of(request, electorate.counted([request])[request.pk], status=status)
 

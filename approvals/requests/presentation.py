@@ -10,10 +10,11 @@ from django.db.models import Model, prefetch_related_objects
 from django.utils import timezone
 from django.utils.timesince import timesince, timeuntil
 
-from approvals.models import ApprovalRequest, State
+from approvals.models import ApprovalRequest, Delegation, State
 from approvals.models.requests import NEVER
 from approvals.models.states import UNDECIDED, RequestStatus
-from approvals.policies import built_in, effective, evaluation, seals
+from approvals.policies import built_in, effective, seals
+from approvals.policies import slots as matching
 from approvals.policies.commands import EditPolicy
 from approvals.policies.seals import Edit
 from approvals.requests import effects
@@ -136,7 +137,8 @@ class Ballot:
     """The actor's options for a request, by the same checks as votes.
 
     ``obstacle`` is the reason why the actor may not vote; empty if the actor may. ``effects`` has
-    the effect of each decision that the actor may make.
+    the effect of each decision that the actor may make. ``delegation`` is that by which the actor
+    votes in the place of another person, if any.
     """
 
     def __init__(self, presented: Presented, *, actor: Actor) -> None:
@@ -144,7 +146,8 @@ class Ballot:
         is_readable = presented.command is not None
         undecided = _obstacle(lambda: request.check_pending(now=presented.now))
         is_requester = actor.person_id == request.requester_person
-        self.obstacle = undecided or _obstacle(lambda: request.check_may_vote(actor))
+        self.delegation: Delegation | None = None
+        self.obstacle = undecided or _obstacle(lambda: self._set_right(request, actor))
         self.may_deny = not self.obstacle
         self.may_approve = self.may_deny and is_readable and request.barrier is None
         may_end = is_requester and not built_in.must_be_decided(request)
@@ -162,6 +165,9 @@ class Ballot:
         self._missing = missing.get(request.pk, 0)
         self._problem = presented.problem
         self._set_effects()
+
+    def _set_right(self, request: ApprovalRequest, actor: Actor) -> None:
+        self.delegation = request.check_may_vote(actor).delegation
 
     def expect_refusal(self, reason: str) -> None:
         """Display the refusal of an execution that a test run has found, if no warning does."""
@@ -190,7 +196,7 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
     requests = list(requests)
     prefetch_related_objects(requests, "votes")
     effective.read(requests)
-    electorate = evaluation.Electorate(requests)
+    electorate = matching.Electorate(requests)
     counted = electorate.counted(requests)
     statuses = statuses_of(requests, electorate=electorate)
     opened = [_open(request) for request in requests]

@@ -15,7 +15,7 @@ from django.utils.module_loading import import_string
 
 from approvals.models import ApprovalRequest, Decision, State, Vote
 from approvals.models.states import CHANGES_REQUESTED, RequestStatus, in_state
-from approvals.policies import effective, evaluation
+from approvals.policies import effective
 from approvals.policies import slots as matching
 from audit.actors.actors import Actor
 from audit.installation import users
@@ -24,7 +24,7 @@ from audit.messages.classes import Command, Subject, SubjectOf
 
 
 def statuses_of(
-    requests: Collection[ApprovalRequest], *, electorate: evaluation.Electorate | None = None
+    requests: Collection[ApprovalRequest], *, electorate: matching.Electorate | None = None
 ) -> dict[UUID, RequestStatus]:
     """Return the current status of each request, by a number of queries that does not grow.
 
@@ -34,7 +34,7 @@ def statuses_of(
     if electorate is None:
         prefetch_related_objects([*requests], "votes")
         effective.read(requests)
-        electorate = evaluation.Electorate(requests)
+        electorate = matching.Electorate(requests)
     secrets = pick_ups_of(requests)
     for each in requests:
         _, each.pick_up_by = secrets.get(each.command_id, (None, None))
@@ -84,7 +84,7 @@ def _pick_ups(
 
 
 def _status(
-    request: ApprovalRequest, electorate: evaluation.Electorate, secrets: Mapping[UUID, Any]
+    request: ApprovalRequest, electorate: matching.Electorate, secrets: Mapping[UUID, Any]
 ) -> RequestStatus:
     match request.present_state:
         case State.PENDING:
@@ -97,7 +97,7 @@ def _status(
             return RequestStatus(state)
 
 
-def _undecided(request: ApprovalRequest, electorate: evaluation.Electorate) -> RequestStatus:
+def _undecided(request: ApprovalRequest, electorate: matching.Electorate) -> RequestStatus:
     if request.barrier is not None:
         return RequestStatus.UNSATISFIABLE
     voted = electorate.voted(request)
@@ -149,8 +149,13 @@ def _approvals(command: Command) -> QuerySet[Vote]:
             return approvals
         case SubjectOf(type="group", id_field=field):
             members = users.manager().filter(groups=getattr(command, field))
-            return approvals.filter(voter__in=members.values("pk"))
+            return approvals.filter(_of_place(members.values("pk")))
         case SubjectOf(type="user", id_field=field):
-            return approvals.filter(voter=getattr(command, field))
+            return approvals.filter(_of_place([getattr(command, field)]))
         case _:
             return approvals.none()
+
+
+def _of_place(people: Any) -> Q:
+    """Match the votes of people, and of their delegates."""
+    return Q(voter__in=people) | Q(delegator__in=people)

@@ -84,7 +84,8 @@ _CHANGED = (
     *(refusals.AlreadyDecided, refusals.EffectChanged),
     *(refusals.SeenAnother, refusals.TooLate),
 )
-_VOTE = (*_VOTERS, *_CHANGED, refusals.AlreadyVoted)
+_HAS_VOTED = (refusals.AlreadyVoted, refusals.DelegateHasVoted, refusals.DelegatorHasVoted)
+_VOTE = (*_VOTERS, *_CHANGED, *_HAS_VOTED)
 _PAYLOAD = (
     *(payloads.Altered, payloads.ForbiddenContent, payloads.TooLarge),
     *(payloads.Unfitting, payloads.UnknownCommand),

@@ -47,6 +47,7 @@ class VoteResource(TypedDict):
     """A vote. It is no longer current if it was taken back or its voter has voted again."""
 
     voter: str
+    in_place_of: Annotated[str | None, "The delegator, if the voter is a delegate."]
     decision: Annotated[str, one_of(Decision.values)]
     comment: str
     cast_at: datetime
@@ -75,6 +76,7 @@ class MyVote(TypedDict):
 
     may: bool
     why: str
+    in_place_of: Annotated[str | None, "The delegator, if the caller would vote as a delegate."]
 
 
 class Effects(TypedDict):
@@ -191,10 +193,20 @@ def approval_request(presented: Presented, *, actor: Actor) -> ApprovalRequestRe
         **approval_request_in_list(presented),
         "warnings": [*mine.warnings, *filter(None, [presented.likeness])],
         "votes": [
-            resource(VoteResource, vote, voter=vote.voter_label, stands=vote.pk in current)
+            resource(
+                VoteResource,
+                vote,
+                voter=vote.voter_label,
+                in_place_of=vote.delegator_label or None,
+                stands=vote.pk in current,
+            )
             for vote in cast
         ],
-        "my_vote": {"may": mine.may_deny, "why": mine.obstacle},
+        "my_vote": {
+            "may": mine.may_deny,
+            "why": mine.obstacle,
+            "in_place_of": mine.delegation.delegator_label if mine.delegation else None,
+        },
         "number": request.number,
         "effects": _effects(mine),
         "page_url": page_url(request.pk),

@@ -1,12 +1,14 @@
-"""URLs of approval requests and policies. No URL of the API ends in a slash."""
+"""URLs of approval requests, policies and delegations. No URL of the API ends in a slash."""
 
 from django.urls import path
 
+from approvals.rest.delegations import DelegationViewSet
 from approvals.rest.policies import PolicyViewSet
 from approvals.rest.requests import ApprovalRequestViewSet
 
 _requests = ApprovalRequestViewSet.as_view
 _policies = PolicyViewSet.as_view
+_delegations = DelegationViewSet.as_view
 _item = "approval-requests/<any_uuid:approval_request_id>"
 
 v2 = [
@@ -26,5 +28,11 @@ v2 = [
         "policies/<any_uuid:policy_id>",
         _policies({"get": "retrieve", "put": "update", "delete": "disable"}),
         name="policy",
+    ),
+    path("delegations", _delegations({"get": "list", "post": "create"}), name="delegations"),
+    path(
+        "delegations/<any_uuid:delegation_id>",
+        _delegations({"get": "retrieve", "delete": "end"}),
+        name="delegation",
     ),
 ]

@@ -56,6 +56,7 @@ class Countersign:
 
     people_pages: bool = False
     approve_within: timedelta = timedelta(days=7)
+    delegate_up_to: timedelta = timedelta(days=14)
     notify: Sequence[str] = ()
     pick_ups: str | None = None
 

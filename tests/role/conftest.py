@@ -17,7 +17,8 @@ from audit.entry import rate_limits
 from audit.entry.rate_limits import Limit
 from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
-from tests.conftest import approved, completed, create_key, held
+from tests.approvals.delegating import delegated
+from tests.conftest import approved, completed, create_key, held, new_approver
 from tests.notes.models import Note
 
 
@@ -85,6 +86,7 @@ def rows(first_key, disabling_needs_two, dana, ann, iris, root, context_of, poli
     request = held(DisableApiKey(api_key_id=first_key.id), context=context_of(dana, **reason))
     held(DisableApiKey(api_key_id=second.id), context=context_of(dana, **reason))
     approved(request, ann)
+    delegated(ann, new_approver("deb", first_key.row.customer, groups=[]), groups=ann.groups.all())
     fill_other_tables(root, second, first_key)
     return {
         "audit/commandrecord": CommandRecord.objects.latest("position").pk,

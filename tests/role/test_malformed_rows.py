@@ -17,6 +17,7 @@ _LISTS = (
     *("/audit/?subject=api-key:1", "/audit/?status=failed", "/audit/overview"),
     *("/api/v2/events?order=log&limit=100", "/api/v2/events?limit=100"),
     *("/api/v2/commands?limit=100", "/api/v2/approval-requests?limit=100"),
+    *("/requests/delegations/", "/api/v2/delegations"),
     *("/api/v2/approval-requests?view=needs_my_vote", "/api/v2/policies", "/api/v2/api-keys"),
     *("/admin/approvals/approvalrequest/?tab=all", "/admin/approvals/approvalrequest/?tab=done"),
 )
@@ -84,6 +85,7 @@ OLDER = (
 OTHERS = (
     *("audit_streamhead", "audit_epoch"),
     *("approvals_policy", "approvals_rule", "approvals_policyseal"),
+    "approvals_delegation",
     *("apikeys_apikey", "apikeys_apikeysecret", "apikeys_apikeyusage", "apikeys_pickup"),
     *("apikeys_customer", "apikeys_membership", "apikeys_allowance", "apikeys_keyname"),
     *("auth_user", "auth_user_groups", "auth_user_user_permissions"),

@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from approvals.models import ApprovalRequest, State
 from approvals.models.states import in_state
-from approvals.policies import effective, evaluation, seals
+from approvals.policies import effective, seals
 from approvals.policies import slots as matching
 from approvals.requests import listing
 from approvals.sealing.payloads import Unloadable
@@ -53,7 +53,7 @@ def _problems(request: ApprovalRequest) -> Iterator[str]:
     effective.read([request])
     if request.barrier is not None:
         yield f"{name}: {request.barrier.message}"
-    if not matching.are_filled(evaluation.Electorate([request]).eligible(request)):
+    if not matching.are_filled(matching.Electorate([request]).eligible(request)):
         groups = ", ".join(
             f"{r['quorum']} of {quoted(r['group'])}" for r in request.required["rules"]
         )

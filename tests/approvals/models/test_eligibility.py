@@ -18,6 +18,7 @@ from audit.actors.actors import actor_for_user
 from audit.messages.exceptions import Invalid
 from tests.approvals.admin_pages import LIST
 from tests.approvals.asking import decide
+from tests.approvals.delegating import delegated
 from tests.conftest import completed, member, policy
 
 DAY = timedelta(days=1)
@@ -39,9 +40,14 @@ CAST = {
     "otis": {"group": "other"},
     "tia": {"joined": "just now"},
     "una": {"joined": "unknown"},
+    # Delegates: of an approver, of one who is too new, and of one in a group that decides nothing.
+    "dele": {"group": "other", "for": "ann"},
+    "dim": {"group": "other", "for": "tia"},
+    "doug": {"group": "other", "for": "otis"},
 }
 _FLAGS = ("is_active", "is_staff", "password")
 ELIGIBLE = ["ann", "bob", "ed", "gil", "sue"]
+VOTERS = sorted([*ELIGIBLE, "dele"])
 
 
 @pytest.fixture
@@ -72,6 +78,9 @@ def cast(acme, globex, security, viewers):
         else:
             completed(AddToGroup(user_id=person.pk, group_id=group.pk))
         people[name] = User.objects.get(pk=person.pk)
+    for name, traits in CAST.items():
+        if delegator := people.get(traits.get("for", "")):
+            delegated(delegator, people[name], groups=list(delegator.groups.all()))
     return people
 
 
@@ -100,9 +109,10 @@ def test_every_reader_names_the_people_who_can_vote(asked, cast, browser):
         if listing.needing_vote_of(actor_for_user(person)).exists()
     ]
 
-    assert sorted(need.open_to) == ELIGIBLE
-    assert sorted(inboxes) == ELIGIBLE
-    assert sorted(person.username for person in notifications.voters(asked)) == ELIGIBLE
+    assert sorted(need.open_to) == sorted([*ELIGIBLE, "dele for ann"])
+    assert sorted(inboxes) == VOTERS
+    assert sorted(person.username for person in notifications.voters(asked)) == VOTERS
+    assert sorted(each.username for each in notifications.remaining_voters(asked)) == VOTERS
     # The policy is one for every customer.
     assert sorted(rule.people) == sorted([*ELIGIBLE, "fred"])
 
@@ -111,7 +121,7 @@ def test_every_reader_names_the_people_who_can_vote(asked, cast, browser):
 def test_exactly_these_can_vote(name, asked, cast, browser):
     answer = decide(browser(cast[name]), asked, "approve")
 
-    assert (answer.status_code == 200) == (name in ELIGIBLE), answer.content
+    assert (answer.status_code == 200) == (name in VOTERS), answer.content
 
 
 def test_an_approval_counts_while_its_voter_is_eligible(asked, cast, browser):
