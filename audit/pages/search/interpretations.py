@@ -123,9 +123,7 @@ def _other(text: str) -> Sequence[Interpretation]:
 
 def _did_something(name: str, *, reader: Actor) -> bool:
     """Return True if the reader may see commands of actors whose names begin so."""
-    if reader.tenants is None:
-        return is_name(name)
-    return bool(_find(reader, actor=name).places)
+    return bool(_find(reader, actor=name).places) if reader.is_confined else is_name(name)
 
 
 def _find(reader: Actor, **wanted: Any) -> Page:
