@@ -5,7 +5,6 @@ from uuid import uuid4
 
 from django.db import transaction
 
-from audit.bus import failures
 from audit.log.feed import Place, place_of
 from audit.messages.classes import Subject
 from audit.models.queries import PreparedQuery
@@ -119,16 +118,9 @@ class OutsidePartition(Partition):
             super()._failed(setback, error)
             self._renew(self._stored, handled=0, failed=1)
 
-    def _failure(self, record: EventRecord, *, attempt: int) -> Exception | None:
-        """Call the function outside of any transaction, and return the error if it fails."""
-        try:
-            self.subscription.call(delivery_of(record, attempt=attempt))
-        except Exception as error:
-            if failures.is_connection_lost(error):
-                raise
-            self._log_failure(record, error, attempt=attempt)
-            return error
-        return None
+    def _deliver(self, record: EventRecord, *, attempt: int) -> None:
+        """Call the function outside of any transaction."""
+        self.subscription.call(delivery_of(record, attempt=attempt))
 
     def _notice_place(self, row: tuple[int, ...] | None) -> bool:
         if row is None:

@@ -211,18 +211,22 @@ class Partition:
             raise HandlerFailed(index) from error
 
     def _failure(self, record: EventRecord, *, attempt: int) -> Exception | None:
-        """Handle an event in a savepoint, and return the error if it fails."""
+        """Handle an event, and return the error if it fails."""
         try:
-            with transaction.atomic():
-                self.subscription.call(delivery_of(record, attempt=attempt))
-                # Otherwise deferred constraints would fail at COMMIT, with the checkpoint.
-                pipeline.send(store.CHECK_CONSTRAINTS)
+            self._deliver(record, attempt=attempt)
         except Exception as error:
             if failures.is_connection_lost(error):
                 raise
             self._log_failure(record, error, attempt=attempt)
             return error
         return None
+
+    def _deliver(self, record: EventRecord, *, attempt: int) -> None:
+        """Call the function in a savepoint."""
+        with transaction.atomic():
+            self.subscription.call(delivery_of(record, attempt=attempt))
+            # Otherwise deferred constraints would fail at COMMIT, with the checkpoint.
+            pipeline.send(store.CHECK_CONSTRAINTS)
 
     def _log_failure(self, record: EventRecord, error: Exception, *, attempt: int) -> None:
         logger.warning(

@@ -110,7 +110,7 @@ _FIRST_UNREAD = Statement("""
 def _statement() -> Statement:
     every = rows.columns(EventRecord, of="event")
     # Positions of a subject grow with its numbers. So an earlier event that comes later has a lower
-    # position than one of this batch, which the index alone tells.
+    # position than one of this batch, as the index shows.
     return Statement(f"""
         WITH event AS MATERIALIZED (
             SELECT * FROM audit_eventrecord

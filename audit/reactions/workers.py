@@ -127,7 +127,7 @@ class Follower:
         return call(partition)
 
     def _distribute(self, horizon: Place) -> None:
-        """Tell the partitions of new events."""
+        """Notify the partitions of new events."""
         if horizon == self._seen:
             return
         news = reading.news(after=self._seen, before=horizon) if self._seen.epoch else None
