@@ -83,7 +83,7 @@ OLDER = (
     *("approvals_approvalrequest", "approvals_vote"),
 )
 OTHERS = (
-    *("audit_streamhead", "audit_epoch"),
+    *("audit_streamhead", "audit_epoch", "audit_checkpoint", "audit_setback"),
     *("approvals_policy", "approvals_rule", "approvals_policyseal"),
     "approvals_delegation",
     *("apikeys_apikey", "apikeys_apikeysecret", "apikeys_apikeyusage", "apikeys_pickup"),
