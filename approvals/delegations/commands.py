@@ -13,9 +13,9 @@ from audit.messages.classes import Command, Event, SubjectOf, generated
 
 @dataclass(frozen=True, kw_only=True)
 class Delegate(Command):
-    """Let another person vote in your place, for some of your groups and a period.
+    """Delegate your votes to another person, for some of your groups and a period.
 
-    It begins at once if ``begins_at`` is None. ``groups`` are ids.
+    It begins at once if there is no ``begins_at``. ``groups`` are ids.
     """
 
     message_type = "approvals.delegate"
@@ -36,7 +36,7 @@ class Delegate(Command):
         delegate = quoted(str(person)) if person else f"user {self.delegate_id}"
         begin = f"from {self.begins_at:%Y-%m-%d %H:%M} UTC " if self.begins_at else ""
         return (
-            f"Let {delegate} vote in the requester's place for {', '.join(map(quoted, named))} "
+            f"Allow {delegate} to vote in the requester's place for {', '.join(map(quoted, named))} "
             f"{begin}until {self.ends_at:%Y-%m-%d %H:%M} UTC"
         )
 

@@ -121,7 +121,7 @@ class DelegationViewSet(CommandViewSet):
         raises=(refusals.NotAPerson, LikeAnApprover),
     )
     def create(self, request: Request) -> Response:
-        """Let another person vote in your place; long periods need two policy owners' approval."""
+        """Delegate your votes to another person; long periods need two policy owners' approval."""
         return self.send(Delegate)
 
     @_command("end_delegation", raises=(handlers.AlreadyEnded, handlers.NotYourDelegation))
