@@ -71,15 +71,21 @@ def _do_not_wait_for_the_disk():
 def owner(django_db_setup: None, django_db_blocker: Any) -> Iterator[psycopg.Connection]:
     """A connection as the owner of the tables, for what the application's role may not do."""
     database = settings.DATABASES["owner"]
-    with psycopg.connect(
-        dbname=database["NAME"],
-        user=database["USER"],
-        password=database["PASSWORD"],
-        host=database["HOST"],
-        port=database["PORT"],
-        autocommit=True,
-    ) as connection:
+    with _connection(user=database["USER"], password=database["PASSWORD"]) as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def superuser(django_db_setup: None, django_db_blocker: Any) -> Iterator[psycopg.Connection]:
+    """A connection as the superuser of the server, for what the owner may not do."""
+    with _connection(user="postgres") as connection:
+        yield connection
+
+
+def _connection(**account: str) -> psycopg.Connection:
+    database = settings.DATABASES["owner"]
+    place = {"dbname": database["NAME"], "host": database["HOST"], "port": database["PORT"]}
+    return psycopg.connect(**place, **account, autocommit=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -91,7 +97,7 @@ def connections_stay_open() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def clean_database(transactional_db: None, owner: psycopg.Connection) -> Iterator[None]:
+def clean_database(transactional_db: None, superuser: psycopg.Connection) -> Iterator[None]:
     """Real transactions in every test; all committed rows are deleted after it."""
     yield
     # Otherwise the notes would be written at process exit, when the database is gone.
@@ -99,11 +105,11 @@ def clean_database(transactional_db: None, owner: psycopg.Connection) -> Iterato
     for each in connections.all(initialized_only=True):
         if each.connection and each.connection.info.transaction_status != TransactionStatus.IDLE:
             each.close()
-    wipe(owner)
+    wipe(superuser)
 
 
 @pytest.fixture
-def without_constraints(owner: psycopg.Connection) -> Iterator[None]:
+def without_constraints(owner: psycopg.Connection, superuser: psycopg.Connection) -> Iterator[None]:
     """The tables as before their constraints on what is stored."""
     found = owner.execute(
         "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
@@ -112,7 +118,7 @@ def without_constraints(owner: psycopg.Connection) -> Iterator[None]:
     for table, name, _ in found:
         owner.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
     yield
-    wipe(owner)
+    wipe(superuser)
     for table, name, definition in found:
         owner.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
 

@@ -78,8 +78,8 @@ def _write(key_id: Any, action: str, value: Any) -> None:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(actions=ACTIONS)
-def test_folded_events_row_and_history_agree(actions, owner):
-    wipe(owner)
+def test_folded_events_row_and_history_agree(actions, superuser):
+    wipe(superuser)
     acme = completed(CreateCustomer(name="Acme"))
     dana = member("dana", acme, permissions=KEY_PERMISSIONS)
     keys = [create_key(dana, acme, name=name).id for name in ("one", "two")]
