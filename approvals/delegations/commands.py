@@ -35,8 +35,9 @@ class Delegate(Command):
         person = users.manager().filter(pk=self.delegate_id).first()
         delegate = quoted(str(person)) if person else f"user {self.delegate_id}"
         begin = f"from {self.begins_at:%Y-%m-%d %H:%M} UTC " if self.begins_at else ""
+        groups = ", ".join(map(quoted, named))
         return (
-            f"Allow {delegate} to vote in the requester's place for {', '.join(map(quoted, named))} "
+            f"Allow {delegate} to vote in the requester's place for {groups} "
             f"{begin}until {self.ends_at:%Y-%m-%d %H:%M} UTC"
         )
 
