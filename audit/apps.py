@@ -22,7 +22,7 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit log"
     declares = (
         *("handlers", "actors.credentials", "outside"),
-        *("webhooks.handlers", "webhooks.evolution"),
+        *("webhooks.handlers", "webhooks.evolution", "webhooks.sending.reactions"),
     )
     system_permissions = frozenset(
         {"record_drift", "record_failed_sign_in", "disable_failing_webhookendpoint"}

@@ -216,10 +216,7 @@ COUNTERSIGN = {
     "PAYLOAD_KEYS": environment.keys("PAYLOAD_KEYS"),
     "EVIDENCE_KEY": environment.seed("EVIDENCE_KEY"),
     "WEBHOOK_KEYS": environment.keys("WEBHOOK_KEYS"),
-    "WEBHOOK_PORTS": [
-        443,
-        *map(int, environment.listing("WEBHOOK_PORTS", default="")),
-    ],
+    "WEBHOOK_PORTS": environment.ports("WEBHOOK_PORTS", default="443"),
     "WEBHOOK_ALLOW_PRIVATE": environment.flag("WEBHOOK_ALLOW_PRIVATE", default=False),
     "WEBHOOK_KEEP": timedelta(days=environment.number("WEBHOOK_KEEP_DAYS", default=30, least=1)),
     # How the statements of commands reach PostgreSQL: in pipelines, or one by one.

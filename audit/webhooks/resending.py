@@ -9,8 +9,8 @@ from django.db.models.functions import Now
 from audit.messages.exceptions import NotFound
 from audit.webhooks import refusals
 from audit.webhooks.deliveries import DeliveryState, WebhookDelivery
-from audit.webhooks.models import WebhookEndpoint
 from audit.webhooks.fan_out import MATCHES
+from audit.webhooks.models import WebhookEndpoint
 
 LONGEST = timedelta(days=14)
 MOST = 10_000

@@ -46,18 +46,21 @@ class Sender:
 
     def turn(self) -> bool:
         """Record what has ended and send what is due; return False if there is neither."""
-        self._record()
+        recorded = self._record()
         started = sum(self._start(are_failing=each) for each in (False, True))
         if self._in_flight:
             wait(self._in_flight, timeout=_WAIT_SECONDS, return_when=FIRST_COMPLETED)
         elif not started:
             self._rest()
-        return bool(self._in_flight)
+        return bool(self._in_flight or recorded)
 
-    def _record(self) -> None:
-        for future in [each for each in self._in_flight if each.done()]:
+    def _record(self) -> int:
+        """Record the results of the requests that have ended; return how many."""
+        ended = [each for each in self._in_flight if each.done()]
+        for future in ended:
             found, _ = self._in_flight.pop(future)
             record(found, future.result())
+        return len(ended)
 
     def _start(self, *, are_failing: bool) -> int:
         """Lease deliveries for the threads that are free, and send them; return how many."""

@@ -11,8 +11,8 @@ from audit.bus.dispatch import dispatch
 from audit.models.records import EventRecord
 from audit.webhooks.commands import CreateWebhookEndpoint
 from audit.webhooks.deliveries import WebhookDelivery
-from audit.webhooks.sending import client
 from audit.webhooks.fan_out import fan_out
+from audit.webhooks.sending import client
 from audit.webhooks.sending.sender import Sender
 from tests.audit.webhooks.receiver import HOST, serving, write_certificate
 from tests.conftest import actor, member

@@ -27,13 +27,13 @@ class Answer(NamedTuple):
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps what it receives. ``answer`` is a function of the path; it may wait."""
+    """Keeps what it receives. ``held`` has an event to wait for before each response, by path."""
 
     daemon_threads = True
 
     def __init__(self, certificate):
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.received, self.answer = [], lambda path: Answer()
+        self.received, self.answer, self.held = [], Answer(), {}
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         self._context = context
@@ -55,7 +55,9 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.received.append(Received(self.path, headers, body))
-        answer = self.server.answer(self.path)
+        if self.path in self.server.held:
+            self.server.held[self.path].wait(30)
+        answer = self.server.answer
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)

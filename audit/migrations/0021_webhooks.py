@@ -15,7 +15,7 @@ import audit.webhooks.models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audit", "0019_reports_of_outside_changes"),
+        ("audit", "0020_subscriptions"),
     ]
 
     operations = [
