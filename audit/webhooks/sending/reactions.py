@@ -1,4 +1,4 @@
-"""What follows from events: deliveries of every event, and e-mail when an endpoint is disabled."""
+"""Reactions to events: deliveries of each event, and e-mail when an endpoint is disabled."""
 
 from typing import Any
 
