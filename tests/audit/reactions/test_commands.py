@@ -4,7 +4,7 @@ import pytest
 from django.contrib.auth.models import Permission, User
 
 from apikeys.commands import AddMember
-from audit.actors.actors import actor_for_user
+from audit.actors.actors import SYSTEM, actor_for_user
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError, Forbidden, Invalid, NotFound
@@ -19,9 +19,10 @@ from audit.reactions.commands import (
 from audit.reactions.handlers import NotFirstSetback, SubscriptionUnchanged
 from audit.testing import react
 from tests.audit.reactions.things import subscribed, touched
-from tests.conftest import approved, completed, held, policy
+from tests.conftest import AS_SYSTEM, approved, completed, held, policy
 
 NAME = "test.things"
+BECAUSE = Context(actor=SYSTEM, reason="Its customer is gone")
 
 
 def of_event(command, number=1, thing="a"):
@@ -66,8 +67,8 @@ def test_a_parked_event_is_attempted_again(parked, handler):
 
 def test_an_event_is_skipped_with_a_reason_only_and_those_behind_it_continue(parked, handler):
     with pytest.raises(Invalid):
-        dispatch(of_event(SkipSetback))
-    completed(of_event(SkipSetback), context=Context(reason="Its customer is gone"))
+        dispatch(of_event(SkipSetback), context=AS_SYSTEM)
+    completed(of_event(SkipSetback), context=BECAUSE)
     react()
 
     assert handler.got == [("a", 2)]
@@ -89,7 +90,7 @@ def test_what_cannot_be_done_is_refused_and_recorded(parked, command, error):
     before = list(Setback.objects.values()), list(Checkpoint.objects.values())
 
     with pytest.raises(error):
-        dispatch(command, context=Context(reason="A test"))
+        dispatch(command, context=Context(actor=SYSTEM, reason="A test"))
 
     assert (list(Setback.objects.values()), list(Checkpoint.objects.values())) == before
     assert CommandRecord.objects.latest("position").status == "refused"
@@ -114,7 +115,7 @@ def test_only_a_person_with_the_permission_and_every_customer_manages_subscripti
 
 def test_subscription_commands_can_be_held(parked, handler, security, ann, bob):
     policy("audit.skip_setback", group=security, quorum=2)
-    request = held(of_event(SkipSetback), context=Context(reason="Its customer is gone"))
+    request = held(of_event(SkipSetback), context=BECAUSE)
     react()
     before = list(handler.got)
     approved(request, ann, bob)
