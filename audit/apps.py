@@ -21,7 +21,7 @@ class AuditConfig(AppConfig):
     name = "audit"
     verbose_name = "Audit log"
     declares = (
-        *("handlers", "actors.credentials", "outside"),
+        *("handlers", "actors.credentials", "outside", "reactions.handlers"),
         *("webhooks.handlers", "webhooks.evolution", "webhooks.sending.reactions"),
     )
     system_permissions = frozenset(

@@ -15,7 +15,7 @@ import audit.webhooks.models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audit", "0020_subscriptions"),
+        ("audit", "0021_rates_of_subscriptions"),
     ]
 
     operations = [
