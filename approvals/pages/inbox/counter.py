@@ -19,7 +19,8 @@ def _count(request: HttpRequest) -> str:
     actor = actor_of_request(request)
     if not actor.may("approvals.view_approvalrequest"):
         return ""
-    return count_text(len(needing_vote_of(actor).order_by()[: _FURTHEST + 1].ids()))
+    needing = needing_vote_of(actor).order_by("approve_by", "pk")
+    return count_text(len(needing[: _FURTHEST + 1].ids()))
 
 
 def count_text(count: int) -> str:
