@@ -1,8 +1,8 @@
 """Discovery of the modules in which apps declare handlers, credentials and event folding.
 
 An ``AppConfig`` lists them, relative to the app: ``declares = ["handlers", "rest.credentials"]``.
-An app without that attribute declares what it has of ``handlers``, ``credentials`` and
-``evolution``.
+An app without that attribute declares what it has of ``handlers``, ``credentials``, ``evolution``
+and ``reactions``.
 """
 
 import ast
@@ -17,9 +17,9 @@ from typing import NamedTuple
 from django.apps import AppConfig, apps
 from django.utils.module_loading import module_has_submodule
 
-_USUAL = ("handlers", "credentials", "evolution")
-_DECORATORS = frozenset({"handles", "credential", "evolves"})
-_MENTIONED = re.compile(rb"\b(?:handles|credential|evolves)\b")
+_USUAL = ("handlers", "credentials", "evolution", "reactions")
+_DECORATORS = frozenset({"handles", "credential", "evolves", "reacts_to"})
+_MENTIONED = re.compile(rb"\b(?:handles|credential|evolves|reacts_to)\b")
 # Nothing in these folders is loaded with the app.
 _SKIPPED = frozenset({"migrations", "management", "tests"})
 

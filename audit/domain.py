@@ -4,7 +4,7 @@ Models, commands, handlers and management commands import from here, and from no
 names are those that this module imports.
 """
 
-from audit.actors.actors import SYSTEM, Actor
+from audit.actors.actors import SYSTEM, Actor, actor_for_user
 from audit.actors.credentials import credential
 from audit.actors.permissions import granted_sql as permission_granted_sql
 from audit.actors.permissions import ids_sql as permission_ids_sql
@@ -41,6 +41,8 @@ from audit.models.lean import LeanManager, LeanModel
 from audit.models.queries import PreparedQuery
 from audit.models.sequences import from_sequence
 from audit.outside import outside_command
+from audit.reactions.declarations import reacts_to
+from audit.reactions.deliveries import Delivery
 from audit.subjects.likeness import SimilarName, check_confirmed, finds_similar
 from audit.subjects.streams import stream_number_sql
 from audit.subjects.types import not_found, subject

@@ -3,20 +3,28 @@
 Load them with ``pytest_plugins = ["audit.testing"]``; they need a database that commits.
 """
 
+import time
 from collections.abc import Sequence
 from typing import Any, Self
 
 import pytest
 
+from audit.actors.actors import SYSTEM
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
+from audit.log import feed
+from audit.log.feed import Place
 from audit.messages import catalog
 from audit.messages.classes import Command, Event
 from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Outcome, Postponed
 from audit.models.records import CommandRecord, EventRecord
+from audit.reactions import checkpoints, workers
+from audit.reactions.declarations import subscriptions
 
-__all__ = ["assert_recorded", "given"]
+__all__ = ["assert_recorded", "given", "react"]
+
+_SETTLED_SECONDS = 30
 
 
 class Scenario:
@@ -29,13 +37,13 @@ class Scenario:
     def given(self, *commands: Command, context: Context | None = None) -> Self:
         """Dispatch the commands that come before the tested one."""
         for command in commands:
-            dispatch(command, context=context)
+            dispatch(command, context=context or Context(actor=SYSTEM))
         return self
 
     def when(self, command: Command, *, context: Context | None = None) -> Self:
         """Dispatch the tested command, and keep its outcome or error."""
         try:
-            self.outcome = dispatch(command, context=context)
+            self.outcome = dispatch(command, context=context or Context(actor=SYSTEM))
         except CommandError as error:
             self.error = error
         return self
@@ -61,6 +69,32 @@ def recorded_events(outcome: Outcome) -> Sequence[Any]:
     """Return the events of a command, restored from the log."""
     records = EventRecord.objects.filter(command_id=outcome.command_id).order_by("position")
     return [catalog.restore(e.message_type, e.schema_version, e.data) for e in records]
+
+
+def react(*names: str) -> None:
+    """Call the event handlers, and whatever else a worker does, until nothing is left to do.
+
+    All subscriptions, or those with these names, from the beginning of the log, in this thread.
+    Waits for transactions of other connections that hold readers of the log back.
+
+    :raises TimeoutError: if one of them stays open.
+    """
+    for subscription in subscriptions():
+        checkpoints.create(subscription, place=Place())
+    _wait_until_settled()
+    wanted = [each for each in subscriptions() if not names or each.name in names]
+    follower = workers.Follower(wanted)
+    while follower.turn() or workers.run_once():
+        _wait_until_settled()
+
+
+def _wait_until_settled() -> None:
+    end = time.monotonic() + _SETTLED_SECONDS
+    while CommandRecord.objects.filter(feed.DELIVERY.behind(feed.horizon(Place()).place)).exists():
+        if time.monotonic() > end:
+            message = f"these transactions are still open: {feed.writers()}"
+            raise TimeoutError(message)
+        time.sleep(0.005)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ IndexRange = tuple[str, ...]
 MOST_RANGES = 1000
 MOST_ACTORS = 50
 _MOST_TENANTS = 50
-_KIND = ("message_type", "status")
+_KIND = ("message_type", "status", "channel")
 
 
 def ranges_below(
@@ -45,12 +45,18 @@ def actors_named(beginning: str) -> list[IndexRange] | None:
     """Return kind and id of actors who ever had a name that begins so; None if too many."""
     pattern = connection.ops.prep_for_like_query(beginning) + "%"
     named = Fragment(_NAMES, (pattern, pattern, MOST_ACTORS + 1)).fetch()
-    found = list(dict.fromkeys(named))
-    return found if len(found) <= MOST_ACTORS else None
+    return list(dict.fromkeys(named)) if len(named) <= MOST_ACTORS else None
+
+
+def is_name(beginning: str) -> bool:
+    """Return True if an actor ever had a name that begins so."""
+    pattern = connection.ops.prep_for_like_query(beginning) + "%"
+    ((is_there,),) = Fragment(f"SELECT EXISTS ({_FIRST_NAME})", (pattern,)).fetch()
+    return bool(is_there)
 
 
 def kinds_of(tenants: Collection[str] | None) -> dict[str, set[str]] | None:
-    """Return the types and statuses of the commands of tenants, or of all, by column.
+    """Return the types, statuses and channels of the commands of tenants, or of all, by column.
 
     None if the tenants are too many: to read the kinds of each would take longer than a search.
     """
@@ -61,7 +67,17 @@ def kinds_of(tenants: Collection[str] | None) -> dict[str, set[str]] | None:
     found = ranges_below(columns, starts, _KIND)
     if found is None:
         return None
-    return {name: {each[place - 2] for each in found} for place, name in enumerate(_KIND)}
+    return {
+        name: {each[place] for each in found}
+        for place, name in enumerate(_KIND, start=len(columns))
+    }
+
+
+def present(tenants: Collection[str]) -> set[str]:
+    """Return those of the tenants that have commands."""
+    first = "SELECT FROM audit_commandrecord AS each WHERE each.tenant = prefix.tenant"
+    sql = f"SELECT tenant FROM unnest(%s::text[]) AS prefix (tenant) WHERE EXISTS ({first})"
+    return {tenant for (tenant,) in Fragment(sql, (array(tenants),)).fetch()}
 
 
 def _jumps(columns: tuple[str, ...], further: tuple[str, ...], having: str) -> str:
@@ -88,10 +104,11 @@ def _jumps(columns: tuple[str, ...], further: tuple[str, ...], having: str) -> s
 
 
 _NAME = 'lower(actor_label) COLLATE "C"'
+_FIRST_NAME = f"""SELECT {_NAME} AS label, actor_kind, actor_id FROM audit_commandrecord
+        WHERE {_NAME} LIKE lower(%s) ORDER BY 1, 2, 3 LIMIT 1"""
 _NAMES = f"""
     WITH RECURSIVE name AS (
-        (SELECT {_NAME} AS label, actor_kind, actor_id FROM audit_commandrecord
-        WHERE {_NAME} LIKE lower(%s) ORDER BY 1, 2, 3 LIMIT 1)
+        ({_FIRST_NAME})
         UNION ALL
         SELECT next.* FROM name CROSS JOIN LATERAL (
             SELECT {_NAME} AS label, actor_kind, actor_id FROM audit_commandrecord

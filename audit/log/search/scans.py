@@ -239,8 +239,13 @@ _BY_CRITERION: dict[str, Callable[[Criteria], Scan]] = {
 
 
 def kinds_in(criteria: Criteria) -> dict[str, set[str]] | None:
-    """Return the types and statuses of commands that may be found at all; None if unknown."""
+    """Return types, statuses and channels of commands that may be found; None if unknown."""
     return kinds_of(criteria.tenants)
+
+
+def is_exact(actor: str) -> bool:
+    """Return True if a text is the kind and id of an actor, instead of a name."""
+    return _KIND_AND_ID.fullmatch(actor) is not None
 
 
 def actors_of(text: str) -> list[IndexRange] | None:
