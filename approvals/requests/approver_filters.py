@@ -122,7 +122,7 @@ def certainly_asks(person_id: int) -> models.Q:
 
 
 def may_ask(person_id: int) -> models.Q:
-    """Match requests that may need the person's vote as far as the index tells."""
+    """Match requests that may need the person's vote, by the columns of the index."""
     is_of_others = models.Q(approver_groups=None) | ~models.Q(requester_person=str(person_id))
     has_not_voted = models.Q(voters=None) | ~models.Q(voters__contains=[person_id])
     today = _is_governed(person_id, matters=_asks_person())
