@@ -18,13 +18,16 @@ from apikeys.models import ApiKey, Customer
 from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest, Policy, Rule
 from approvals.policies.bootstrap import Bootstrap
-from audit.actors.actors import Actor, actor_for_user
+from audit.actors.actors import SYSTEM, Actor, actor_for_user
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.installation.settings import countersign
 from audit.messages.outcomes import Completed, Postponed
 from audit.outside import outside_command
 from tests.wiping import wipe
+
+#: The context of the system, for commands that could come from anyone; a dispatch copies it.
+AS_SYSTEM = Context(actor=SYSTEM)
 
 pytest_plugins = ["audit.testing"]
 
@@ -234,14 +237,14 @@ class Key:
         self.headers = {"Authorization": f"Bearer {secret}"}
 
 
-def completed(command: Any, *, context: Context | None = None) -> Any:
+def completed(command: Any, *, context: Context = AS_SYSTEM) -> Any:
     """Dispatch a command that must complete, and return its result."""
     outcome = dispatch(command, context=context)
     assert isinstance(outcome, Completed)
     return outcome.result
 
 
-def held(command: Any, *, context: Context | None = None) -> ApprovalRequest:
+def held(command: Any, *, context: Context = AS_SYSTEM) -> ApprovalRequest:
     """Dispatch a command that must be held, and return its approval request."""
     outcome = dispatch(command, context=context)
     assert isinstance(outcome, Postponed)

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from audit.actors.actors import ANONYMOUS, SYSTEM, Actor
+from audit.actors.actors import ANONYMOUS, Actor
 from audit.messages.classes import Event, Subject
 
 
@@ -36,7 +36,7 @@ class Context:
     ``accepts`` may raise PreconditionFailed with a message of its own.
     """
 
-    actor: Actor = SYSTEM
+    actor: Actor
     channel: str = "shell"
     reason: str = ""
     request: RequestFacts = RequestFacts()
@@ -90,8 +90,14 @@ def running(context: Context | None) -> Iterator[None]:
         _running.reset(token)
 
 
-def own_copy(context: Context) -> Context:
-    """Return a copy for one dispatch; callers that share one id have no Idempotency-Key."""
+def own_copy(context: Context | None) -> Context:
+    """Return a copy for one dispatch; callers that share one id have no Idempotency-Key.
+
+    :raises TypeError: if there is no context, so no actor: the system is never assumed.
+    """
+    if context is None:
+        message = "a command needs a context with an actor; management commands use carry_out"
+        raise TypeError(message)
     if context.actor.kind == ANONYMOUS.kind:
         return replace(context, idempotency_key=None)
     return replace(context)

@@ -11,6 +11,7 @@ from approvals.decisions.commands import ExpireRequest
 from approvals.decisions.execution import release_alone
 from approvals.models import ApprovalRequest, State
 from approvals.requests.statuses import completed
+from audit.actors.actors import SYSTEM
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError
@@ -41,7 +42,7 @@ def _late() -> list[UUID]:
 def _is_expired(request_id: UUID) -> bool:
     command = ExpireRequest(approval_request_id=request_id)
     try:
-        dispatch(command, context=Context(channel="management"))
+        dispatch(command, context=Context(actor=SYSTEM, channel="management"))
     except CommandError:
         # The refusal is logged; the other requests still have to expire.
         return False
