@@ -23,6 +23,7 @@ from audit.bus.dispatch import dispatch
 from tests.approvals.delegating import delegated
 from tests.conftest import AS_SYSTEM, actor, create_key, held, member, policy
 from tests.http import call
+from tests.webhooks import create_delivery, create_endpoint
 
 TABLE = Path(__file__).parent / "roles.txt"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -95,13 +96,20 @@ class World:
         if "policy_id" in route:
             governing = Policy.objects.get(governs="apikeys.rotate")
             return route.replace("<uuid:policy_id>", str(governing.pk)), _POLICY
-        if "delegation_id" in route:
-            people = User.objects.get(username="ann"), User.objects.get(username="bob")
-            made = delegated(*people, groups=list(people[0].groups.all()))
-            return route.replace("<uuid:delegation_id>", str(made.pk)), None
+        if "endpoint_id" in route:
+            endpoint = create_endpoint(self.acme)
+            delivery = create_delivery(endpoint)
+            path = route.replace("<uuid:endpoint_id>", str(endpoint.pk))
+            path = path.replace("<uuid:event_id>", str(delivery.event_id))
+            is_again = path.endswith("/deliveries/" + str(delivery.event_id) + "/resend")
+            return path, {} if is_again else _WEBHOOK_BODIES.get(_end(route), {})
         if "command_id" in route:
             made = dispatch(self._creating(), context=self._danas())
             return route.replace("<uuid:command_id>", str(made.command_id)), None
+        if "delegation_id" in route:
+            people = User.objects.get(username="ann"), User.objects.get(username="bob")
+            made = delegated(*people, groups=list(people[0].groups.all()))
+            route = route.replace("<uuid:delegation_id>", str(made.pk))
         return route, _BODIES.get(_end(route))
 
     def _creating(self, **fields: Any) -> CreateApiKey:
@@ -135,6 +143,12 @@ _BODIES = {
     "raise-again": {"comment": "Because"},
     "comments": {"comment": "Because"},
     "remind": {},
+    "webhook-endpoints": {"destination": "https://hooks.example/in"},
+}
+_WEBHOOK_BODIES = {
+    "<uuid:endpoint_id>": {"description": "ours"},
+    "rotate": {"overlap_seconds": 0},
+    "resend": {"since": "2026-01-01T00:00:00Z"},
 }
 _BODILESS = ("GET", "DELETE")
 

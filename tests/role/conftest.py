@@ -20,6 +20,7 @@ from audit.outside import outside_command
 from tests.approvals.delegating import delegated
 from tests.conftest import approved, completed, create_key, held, new_approver
 from tests.notes.models import Note
+from tests.webhooks import create_delivery, create_endpoint
 
 
 @pytest.fixture
@@ -88,6 +89,7 @@ def rows(first_key, disabling_needs_two, dana, ann, iris, root, context_of, poli
     approved(request, ann)
     delegated(ann, new_approver("deb", first_key.row.customer, groups=[]), groups=ann.groups.all())
     fill_other_tables(root, second, first_key)
+    delivery = create_delivery(create_endpoint(first_key.row.customer))
     return {
         "audit/commandrecord": CommandRecord.objects.latest("position").pk,
         "audit/eventrecord": EventRecord.objects.latest("position").pk,
@@ -102,6 +104,8 @@ def rows(first_key, disabling_needs_two, dana, ann, iris, root, context_of, poli
         "api_key_id": first_key.id,
         "approval_request_id": request.pk,
         "policy_id": Policy.objects.first().pk,
+        "endpoint_id": delivery.endpoint_id,
+        "event_id": delivery.event_id,
         "subject_type": "api-key",
         "subject_id": first_key.id,
         "kind": "user",

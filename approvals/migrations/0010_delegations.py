@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("approvals", "0008_history_attempts"),
+        ("approvals", "0009_groups_of_approvers"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
