@@ -1,6 +1,7 @@
 """The bypass matrix: whoever sends whatever to any address, nothing gated happens without votes."""
 
 import re
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -74,7 +75,7 @@ def waiting(gate, second_key, dana, context_of):
 def api_calls(request, *, key, governed):
     """Every call of the API that anybody might think of: method, address, body."""
     ids = {"api_key_id": key.id, "policy_id": governed, "command_id": request.command_id}
-    ids["approval_request_id"] = request.pk
+    ids |= {"approval_request_id": request.pk, "endpoint_id": uuid4(), "event_id": uuid4()}
     said = {"governs": "apikeys.*", "effect": "allow"}
     bodies = {
         "POST": [
