@@ -17,6 +17,7 @@ from apikeys.models import Membership
 from approvals.decisions.commands import Approve
 from approvals.models import Policy
 from audit.models.records import CommandRecord, EventRecord
+from tests.approvals.delegating import delegated
 from tests.conformance import document, resolved
 from tests.conftest import completed, create_key, held, member, policy
 from tests.http import call
@@ -129,6 +130,9 @@ def ids(customer, key, *, request, policy, person):
     """The ids that belong to a customer, by the names that routes give them."""
     destination = f"https://hooks.example/{customer.name.partition(' ')[0]}"
     delivery = create_delivery(create_endpoint(customer, destination=destination))
+    of_customer = User.objects.filter(membership__customer=customer, groups__isnull=False)
+    delegator, delegate = of_customer.order_by("pk").distinct()[:2]
+    delegation = delegated(delegator, delegate, groups=delegator.groups.all())
     return {
         "apikeys/customer": customer.pk,
         "apikeys/membership": Membership.objects.filter(customer=customer).first().pk,
@@ -146,6 +150,7 @@ def ids(customer, key, *, request, policy, person):
         "policy_id": policy.pk,
         "endpoint_id": delivery.endpoint_id,
         "event_id": delivery.event_id,
+        "delegation_id": delegation.pk,
         "subject_type": "api-key",
         "subject_id": key.id,
         "kind": "user",

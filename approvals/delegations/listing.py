@@ -23,10 +23,8 @@ def delegations() -> QuerySet[Any]:
 
 
 def visible_to(actor: Actor) -> QuerySet[Any]:
-    """Return the delegations from or to the actor; those of others only with the permission."""
-    if actor.may(VIEW):
-        return delegations()
-    return concerning(actor)
+    """Return the delegations from or to the actor; those of others as `may_see` has it."""
+    return delegations() if _sees_others(actor) else concerning(actor)
 
 
 def concerning(actor: Actor) -> QuerySet[Any]:
@@ -39,8 +37,15 @@ def concerning(actor: Actor) -> QuerySet[Any]:
 
 @decides_visibility("delegation")
 def may_see(delegation: Delegation, actor: Actor) -> bool:
-    """Return True if the actor may see a delegation."""
-    return concerns(delegation, actor) or actor.may(VIEW)
+    """Return True if the actor may see a delegation.
+
+    It belongs to no customer, so those of others are for users who see every customer.
+    """
+    return concerns(delegation, actor) or _sees_others(actor)
+
+
+def _sees_others(actor: Actor) -> bool:
+    return actor.may(VIEW) and not actor.is_confined
 
 
 def concerns(delegation: Delegation, actor: Actor) -> bool:
