@@ -1,6 +1,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests also wait for the database and for browsers: a worker for each of two cores is too few.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+WORKERS = --numprocesses $(shell echo $$(($(CORES) < 3 ? $(CORES) + 1 : 4))) --dist worksteal
 # The compared packages have their own environment.
 BENCH := .venv-bench
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras \
@@ -37,10 +40,10 @@ run: $(VENV)/installed ## Start everything on this machine: http://127.0.0.1:800
 	$(BIN)/python manage.py start
 
 test: dev ## Run the tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+	$(BIN)/python -m pytest $(WORKERS)
 
 sweep: dev ## Test every page, table and role with all kinds of input
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m sweep
+	$(BIN)/python -m pytest $(WORKERS) -m sweep
 
 edge: dev ## Test servers, clusters and processes that tests start and kill
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m edge
