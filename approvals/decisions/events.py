@@ -87,6 +87,22 @@ class ApproversReminded(_OfRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeadlineNear(_OfRequest):
+    """So much of the time to decide a request has passed. Its approvers were reminded."""
+
+    message_type = "approvals.deadline_near"
+
+    percent: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestEscalated(_OfRequest):
+    """The policy owners were notified of a request that is still undecided."""
+
+    message_type = "approvals.escalated"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RequestExpired(_OfRequest):
     """A request expired without a decision."""
 
