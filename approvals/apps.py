@@ -30,7 +30,7 @@ class ApprovalsConfig(AppConfig):
         "requests.pending",
     )
     command_middleware = ("approvals.decisions.holding.hold_for_approval",)
-    # The system and processes alone have them, so no model declares them and they cannot be granted.
+    # Only the system and processes have them: no model declares them, so no one can grant them.
     system_permissions = frozenset(
         {"bootstrap", "expire_request", "release_request", "remind_of_deadline"}
     )

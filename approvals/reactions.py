@@ -55,9 +55,7 @@ class Reminders(Process):
         after = (self.last_at or self.now, self.last_id)
         due = correspondence.due_reminders(after, until=self.now, limit=_AT_ONCE)
         for each in due:
-            self.send(
-                RemindOfDeadline(approval_request_id=each.request_id, percent=each.percent)
-            )
+            self.send(RemindOfDeadline(approval_request_id=each.request_id, percent=each.percent))
         if len(due) == _AT_ONCE:
             self.last_at, self.last_id = due[-1].at, due[-1].request_id
             self.at(self.now, self.remind)

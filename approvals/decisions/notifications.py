@@ -54,8 +54,8 @@ _on_commit = partial(transaction.on_commit, robust=True)
 class Notification:
     """The content of a notification.
 
-    ``happened`` is asked, reminded, escalated, commented, or the new state of the request, and ``status`` its
-    status now. ``outcome`` has the comment.
+    ``happened`` is asked, reminded, escalated, commented, or the new state of the request, and
+    ``status`` its status now. ``outcome`` has the comment.
     """
 
     request_id: UUID

@@ -1,7 +1,7 @@
 """Comments on a request, and reminders of its approvers."""
 
 from datetime import datetime, timedelta
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from django.db import connection
@@ -69,7 +69,7 @@ def due_reminders(
     ``after`` are those of the last one that was sent. Each request has two, at 50 and at 90 percent
     of its time to decide.
     """
-    values = {
+    values: dict[str, Any] = {
         "after": after[0],
         "after_id": after[1],
         "until": until,

@@ -146,8 +146,9 @@ def overdue(*, limit: int) -> list[UUID]:
 
 def _has_enough_voters() -> RawSQL:
     """Match requests with at least as many voters as approvals are required, by their columns."""
-    return RawSQL(  # noqa: S611  # without parameters
-        "voters IS NULL OR cardinality(voters) >= (SELECT coalesce(sum((rule ->> 'quorum')::int), 0)"
+    return RawSQL(  # without parameters
+        "voters IS NULL OR cardinality(voters) >= ("
+        "SELECT coalesce(sum((rule ->> 'quorum')::int), 0)"
         " FROM jsonb_array_elements(requirements -> 'rules') AS rule)",
         (),
         output_field=BooleanField(),

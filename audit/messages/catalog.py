@@ -23,8 +23,9 @@ _upcasters: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = 
 def upcasts(message_type: str, *, from_version: int) -> Callable[[_Function], _Function]:
     """Declare the conversion of stored data from one schema version to the next.
 
-    The data is that of a message type or, under the name of a process, its state. The function takes and returns a dict of field names and values. It sees stored JSON and
-    stored payloads, so it may move and add values but not rely on their Python types.
+    The data is that of a message type or, under the name of a process, its state. The function
+    takes and returns a dict of field names and values. It sees stored JSON and stored payloads, so
+    it may move and add values but not rely on their Python types.
     """
     return declaring(_upcasters, (message_type, from_version), what="upcaster")
 

@@ -7,4 +7,11 @@ from audit.models.records import CommandRecord
 from audit.models.transaction_ids import TransactionIdField
 
 # Django finds the models here, and migrations refer to the field by this module.
-__all__ = ["Allowance", "CommandRecord", "OutsideChange", "ProcessInstance", "ProcessTimer", "TransactionIdField"]
+__all__ = [
+    "Allowance",
+    "CommandRecord",
+    "OutsideChange",
+    "ProcessInstance",
+    "ProcessTimer",
+    "TransactionIdField",
+]

@@ -127,9 +127,7 @@ def _marked(methods: dict[str, Any], mark: str) -> dict[str, Any]:
     }
 
 
-def _reactions(
-    name: str, key: str, marked: dict[str, tuple[type[Event], ...]]
-) -> dict[str, str]:
+def _reactions(name: str, key: str, marked: dict[str, tuple[type[Event], ...]]) -> dict[str, str]:
     reactions: dict[str, str] = {}
     for method, events in marked.items():
         for event in events:

@@ -1,5 +1,6 @@
 """The rows of processes: locked, read and written with their timers."""
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -18,7 +19,7 @@ from audit.wire.statements import Call, Statement
 _LOCK = Statement("""
     INSERT INTO audit_processinstance AS present (process, key, state, schema_version)
     VALUES (%s, %s, '{}', %s) ON CONFLICT (process, key) DO UPDATE SET key = present.key
-    RETURNING id, state, schema_version, now(), xmax = 0
+    RETURNING id, state::text, schema_version, now(), xmax = 0
 """)
 _SAVE = Statement(
     "UPDATE audit_processinstance SET state = %s::jsonb, schema_version = %s::int WHERE id = %s"
@@ -48,8 +49,8 @@ class Stored(NamedTuple):
 def lock(declared: Declared, key: str) -> Stored:
     """Lock the row of an instance, which is inserted if it is missing."""
     version = declared.process_class.schema_version
-    row = pipeline.fetch(_LOCK, [declared.name, key, version])
-    return Stored(*(row or ()))
+    ((instance_id, state, *rest),) = pipeline.send(Call(_LOCK, [declared.name, key, version]))[0]
+    return Stored(instance_id, json.loads(state), *rest)
 
 
 def loaded(declared: Declared, key: str, stored: Stored) -> Process:
@@ -82,9 +83,7 @@ def stored_state(declared: Declared, instance: Process) -> dict[str, Any]:
     }
 
 
-def save(
-    declared: Declared, instance: Process, stored: Stored, *, command_id: UUID | None
-) -> None:
+def save(declared: Declared, instance: Process, stored: Stored, *, command_id: UUID | None) -> None:
     """Store an instance and its new timers, or forget it."""
     state, version = stored_state(declared, instance), instance.schema_version
     is_empty = stored.is_new and not (state or instance.scheduled)
@@ -96,9 +95,7 @@ def save(
         _defer(Call(_SAVE, [Jsonb(state), version, stored.id]))
 
 
-def schedule(
-    stored: Stored, times: Mapping[str, datetime], *, command_id: UUID | None
-) -> None:
+def schedule(stored: Stored, times: Mapping[str, datetime], *, command_id: UUID | None) -> None:
     """Schedule steps of an instance."""
     for step, time in times.items():
         _defer(Call(_SCHEDULE, [stored.id, step, time, command_id]))

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import ClassVar, TypeAlias
 
+from audit.actors.actors import Actor
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
-from audit.actors.actors import Actor
 from audit.messages.classes import Command
 from audit.messages.exceptions import Failed, Refused
 from audit.messages.outcomes import Outcome

@@ -1,8 +1,9 @@
 """Timers: steps of processes that are due, each taken once by any of the workers."""
 
+import json
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -26,7 +27,7 @@ _BACKOFF = (1, 5, 30, 300, 1800)
 # those under the lock; the timer is read from the snapshot, so it is checked again.
 _DUE = Statement("""
     SELECT timer.id, step, due_at, set_at, timer.command_id, failures,
-        process, key, instance.id, state, schema_version, now()
+        process, key, instance.id, state::text, schema_version, now()
     FROM audit_processtimer AS timer
     JOIN audit_processinstance AS instance ON instance.id = instance_id
     WHERE due_at <= now() AND process = ANY(%s::text[]) AND NOT EXISTS (
@@ -65,7 +66,7 @@ class _Due(NamedTuple):
     process: str
     key: str
     instance_id: int
-    state: dict[str, Any]
+    state: str
     schema_version: int
     now: datetime
 
@@ -80,7 +81,11 @@ class _Due(NamedTuple):
     def stored(self) -> instances.Stored:
         """Return the row of its instance."""
         return instances.Stored(
-            self.instance_id, self.state, self.schema_version, self.now, is_new=False
+            self.instance_id,
+            json.loads(self.state),
+            self.schema_version,
+            self.now,
+            is_new=False,
         )
 
 
@@ -149,9 +154,7 @@ def _take(due: _Due) -> None:
 def _note_failure(due: _Due, error: Exception) -> None:
     pause = _BACKOFF[min(due.failures, len(_BACKOFF) - 1)]
     name = type(error).__name__
-    logger.error(
-        "step_failed", process=due.process, key=due.key, step=due.step, error=name
-    )
+    logger.error("step_failed", process=due.process, key=due.key, step=due.step, error=name)
     with transaction.atomic(durable=True):
         values = [timedelta(seconds=pause), name, due.id, due.due_at]
         pipeline.send(Call(_FAILED, values), *pipeline.commit_if_outermost())
