@@ -8,6 +8,7 @@ from uuid import UUID
 
 from approvals.decisions.commands import ExpireRequest, ReleaseRequest, RemindOfDeadline
 from approvals.requests import correspondence, statuses
+from approvals.requests.listing import VIEW
 from audit.messages.outcomes import Completed
 from audit.reactions.processes.declarations import every
 from audit.reactions.processes.managers import process
@@ -18,7 +19,7 @@ _EVERY = timedelta(minutes=1)
 _AT_ONCE = 10
 
 
-@process("approvals.expiry", permissions={"approvals.expire_request"})
+@process("approvals.expiry", permissions={VIEW, "approvals.expire_request"})
 class Expiry(Process):
     """Marks overdue requests as expired, which they count as with or without it."""
 
@@ -30,7 +31,7 @@ class Expiry(Process):
             self.at(self.now, self.expire)
 
 
-@process("approvals.release", permissions={"approvals.release_request"})
+@process("approvals.release", permissions={VIEW, "approvals.release_request"})
 class Release(Process):
     """Executes requests that have enough approvals again because time has passed."""
 
@@ -43,7 +44,7 @@ class Release(Process):
                 self.at(self.now, self.release)
 
 
-@process("approvals.reminders", permissions={"approvals.remind_of_deadline"})
+@process("approvals.reminders", permissions={VIEW, "approvals.remind_of_deadline"})
 class Reminders(Process):
     """Reminds approvers after 50 and 90 percent of the time to decide."""
 

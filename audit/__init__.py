@@ -5,6 +5,7 @@
 - ``adoption``: views and admin pages of an existing project as commands
 - ``rest``: viewsets, errors, lists and the OpenAPI document for a REST API on the bus
 - ``sessions``: signing in with limits, its records, and how long a session lasts
+- ``reactions``: functions that are called for events, exactly once and in order
 - ``tracking``: history rows, event folding and the database triggers
 - ``entry``: contexts of commands from HTTP requests and the shell, and rate limits
 - ``bus``: dispatch of one command in one transaction

@@ -41,6 +41,8 @@ from audit.models.lean import LeanManager, LeanModel
 from audit.models.queries import PreparedQuery
 from audit.models.sequences import from_sequence
 from audit.outside import outside_command
+from audit.reactions.declarations import reacts_to
+from audit.reactions.deliveries import Delivery
 from audit.reactions.processes.declarations import every, on
 from audit.reactions.processes.managers import process
 from audit.reactions.processes.process import Process

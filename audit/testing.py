@@ -3,6 +3,7 @@
 Load them with ``pytest_plugins = ["audit.testing"]``; they need a database that commits.
 """
 
+import time
 from collections.abc import Sequence
 from typing import Any, Self
 
@@ -10,13 +11,19 @@ import pytest
 
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
+from audit.log import feed
+from audit.log.feed import Place
 from audit.messages import catalog
 from audit.messages.classes import Command, Event
 from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Outcome, Postponed
 from audit.models.records import CommandRecord, EventRecord
+from audit.reactions import checkpoints, workers
+from audit.reactions.declarations import subscriptions
 
-__all__ = ["assert_recorded", "given"]
+__all__ = ["assert_recorded", "given", "react"]
+
+_SETTLED_SECONDS = 30
 
 
 class Scenario:
@@ -61,6 +68,31 @@ def recorded_events(outcome: Outcome) -> Sequence[Any]:
     """Return the events of a command, restored from the log."""
     records = EventRecord.objects.filter(command_id=outcome.command_id).order_by("position")
     return [catalog.restore(e.message_type, e.schema_version, e.data) for e in records]
+
+
+def react(*names: str) -> None:
+    """Call the event handlers, and whatever else a worker does, until nothing is left to do.
+
+    All subscriptions, or those with these names, from the beginning of the log, in this thread.
+    Waits for transactions of other connections that hold readers of the log back.
+
+    :raises TimeoutError: if one of them stays open.
+    """
+    for subscription in subscriptions():
+        checkpoints.create(subscription, place=Place())
+    _wait_until_settled()
+    follower = workers.Follower(names or None)
+    while follower.turn() or workers.run_once():
+        _wait_until_settled()
+
+
+def _wait_until_settled() -> None:
+    end = time.monotonic() + _SETTLED_SECONDS
+    while CommandRecord.objects.filter(feed.DELIVERY.behind(feed.horizon(Place()).place)).exists():
+        if time.monotonic() > end:
+            message = f"these transactions are still open: {feed.writers()}"
+            raise TimeoutError(message)
+        time.sleep(0.005)
 
 
 @pytest.fixture

@@ -65,8 +65,11 @@ class Evaluated(QuerySet[ApprovalRequest]):
         """Return the ids: requests that are certain are not read in full."""
         if self.query.is_empty():
             return []
-        pairs = self._unlimited().values_list("pk", "is_certain")
-        return [pk for pk, _ in self._filled(pairs, self._belonging_pairs)]
+        return [pk for pk, _ in self._filled(self.pairs(), self._belonging_pairs)]
+
+    def pairs(self) -> QuerySet[Any]:
+        """Return the id and ``is_certain`` of all, before the doubtful ones are evaluated."""
+        return self._unlimited().values_list("pk", "is_certain")
 
     def _unlimited(self) -> QuerySet[Any]:
         query = self.query.chain()

@@ -93,7 +93,7 @@ def is_read_only(error: BaseException | None) -> bool:
 
 def is_for_the_outermost(error: BaseException) -> bool:
     """Return True if only the outermost dispatch can handle the error: a savepoint cannot."""
-    return is_collision(error) or is_timeout(error) or _is_connection_lost(error)
+    return is_collision(error) or is_timeout(error) or is_connection_lost(error)
 
 
 def is_timeout(error: BaseException) -> bool:
@@ -186,10 +186,10 @@ def _failure(error: Exception) -> exceptions.Failed:
         return exceptions.Deadlocked()
     if is_timeout(error):
         return exceptions.TimedOut()
-    return exceptions.ConnectionLost() if _is_connection_lost(error) else exceptions.Crashed()
+    return exceptions.ConnectionLost() if is_connection_lost(error) else exceptions.Crashed()
 
 
-def _is_connection_lost(error: BaseException) -> bool:
+def is_connection_lost(error: BaseException) -> bool:
     """Return True by the error alone: Django may already have connected again."""
     sqlstate = _sqlstate(error)
     if sqlstate is None:

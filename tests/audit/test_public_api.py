@@ -16,6 +16,7 @@ PUBLIC = {
         "Completed",
         "Conflict",
         "Context",
+        "Delivery",
         "Event",
         "FieldError",
         "Forbidden",
@@ -72,6 +73,7 @@ PUBLIC = {
         "precondition",
         "quoted",
         "rate_limits",
+        "reacts_to",
         "read_pending",
         "scopes_needed_for",
         "scopes_not_covered",
@@ -130,7 +132,7 @@ PUBLIC = {
         "words",
     ],
     "audit.adoption": ["CommandedAdmin", "CommandedView", "ViewCommand", "commanded"],
-    "audit.testing": ["assert_recorded", "given"],
+    "audit.testing": ["assert_recorded", "given", "react"],
 }
 # Managers replace these.
 FOR_NOW = {"audit.wire", "audit.wire.pipeline", "audit.wire.rows"}

@@ -3,7 +3,7 @@
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject
 
-from approvals.requests.listing import needing_vote_of
+from approvals.requests.listing import count_needing_vote_of
 from audit.entry.requests import actor_of_request
 
 _FURTHEST = 99
@@ -17,9 +17,7 @@ def pending_count(request: HttpRequest) -> dict[str, object]:
 def _count(request: HttpRequest) -> str:
     """Return the count, by one query, or by no query for users who may not see requests."""
     actor = actor_of_request(request)
-    if not actor.may("approvals.view_approvalrequest"):
-        return ""
-    return count_text(len(needing_vote_of(actor).order_by()[: _FURTHEST + 1].ids()))
+    return count_text(count_needing_vote_of(actor, most=_FURTHEST + 1))
 
 
 def count_text(count: int) -> str:

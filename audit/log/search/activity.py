@@ -22,10 +22,15 @@ def most_counted(criteria: Criteria) -> int:
     return MOST_WITH_WORDS if criteria.goes_by_words else MOST
 
 
-def activity(criteria: Criteria, edges: Sequence[datetime]) -> list[int] | None:
-    """Count between each edge and the next one; None if these are more than `most_counted`."""
+def activity(
+    criteria: Criteria, edges: Sequence[datetime], *, scan: Scan | None = None
+) -> list[int] | None:
+    """Count between each edge and the next one; None if these are more than `most_counted`.
+
+    ``scan`` is that of the criteria, if it is known already.
+    """
     criteria = replace(criteria, since=edges[0], until=edges[-1])
-    counts = _count(scan_for(criteria), criteria, edges)
+    counts = _count(scan or scan_for(criteria), criteria, edges)
     if counts is not None or not criteria.goes_by_words:
         return counts
     # Too many to check each: count those that the index of words finds.

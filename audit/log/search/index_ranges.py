@@ -45,8 +45,14 @@ def actors_named(beginning: str) -> list[IndexRange] | None:
     """Return kind and id of actors who ever had a name that begins so; None if too many."""
     pattern = connection.ops.prep_for_like_query(beginning) + "%"
     named = Fragment(_NAMES, (pattern, pattern, MOST_ACTORS + 1)).fetch()
-    found = list(dict.fromkeys(named))
-    return found if len(found) <= MOST_ACTORS else None
+    return list(dict.fromkeys(named)) if len(named) <= MOST_ACTORS else None
+
+
+def is_name(beginning: str) -> bool:
+    """Return True if an actor ever had a name that begins so."""
+    pattern = connection.ops.prep_for_like_query(beginning) + "%"
+    ((is_there,),) = Fragment(f"SELECT EXISTS ({_FIRST_NAME})", (pattern,)).fetch()
+    return bool(is_there)
 
 
 def kinds_of(tenants: Collection[str] | None) -> dict[str, set[str]] | None:
@@ -88,10 +94,11 @@ def _jumps(columns: tuple[str, ...], further: tuple[str, ...], having: str) -> s
 
 
 _NAME = 'lower(actor_label) COLLATE "C"'
+_FIRST_NAME = f"""SELECT {_NAME} AS label, actor_kind, actor_id FROM audit_commandrecord
+        WHERE {_NAME} LIKE lower(%s) ORDER BY 1, 2, 3 LIMIT 1"""
 _NAMES = f"""
     WITH RECURSIVE name AS (
-        (SELECT {_NAME} AS label, actor_kind, actor_id FROM audit_commandrecord
-        WHERE {_NAME} LIKE lower(%s) ORDER BY 1, 2, 3 LIMIT 1)
+        ({_FIRST_NAME})
         UNION ALL
         SELECT next.* FROM name CROSS JOIN LATERAL (
             SELECT {_NAME} AS label, actor_kind, actor_id FROM audit_commandrecord

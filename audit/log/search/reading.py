@@ -21,12 +21,14 @@ class Page:
 
     ``older`` and ``newer`` are the starts of the next pages, or None. If the page ``is_cut``, the
     search stopped early: there may be more records beyond it. ``records`` are newest first.
+    ``scan`` is that of the criteria, for further queries with them.
     """
 
     places: list[Cursor]
     older: Cursor | None
     newer: Cursor | None
     is_cut: bool
+    scan: Scan
     records: list[CommandRecord] = field(default_factory=list)
 
     @property
@@ -51,24 +53,24 @@ def find_page(
 ) -> Page:
     """Return a page without reading its records."""
     time_range = TimeRange(criteria, after or before, is_newer=after is not None)
-    found, edge = _find(time_range, wanted=size + 1)
+    scan = scan_for(criteria)
+    found, edge = _find(time_range, scan, wanted=size + 1)
     is_full = len(found) > size
     places = found[:size]
     further = places[-1] if is_full else edge
     back = (places[0] if places else time_range.beyond) if time_range.beyond else None
     older, newer = (back, further) if time_range.is_newer else (further, back)
     is_cut = not is_full and edge is not None
-    return Page(places=places, older=older, newer=newer, is_cut=is_cut)
+    return Page(places=places, older=older, newer=newer, is_cut=is_cut, scan=scan)
 
 
-def _find(time_range: TimeRange, *, wanted: int) -> Places:
+def _find(time_range: TimeRange, scan: Scan, *, wanted: int) -> Places:
     """Return the nearest matches: from an index scan, or from the index of words if these are rare.
 
     Common words are found quickly by checking for them in the rows that match the other criteria.
     The index of words has no order, so a search in it would have to read every match of a day.
     """
     criteria = time_range.criteria
-    scan = scan_for(criteria)
     if not scan.ranges:
         return Places([])
     if criteria.goes_by_words and len(scan.ranges) > _MOST_RANGES_PASSED:

@@ -243,6 +243,11 @@ def kinds_in(criteria: Criteria) -> dict[str, set[str]] | None:
     return kinds_of(criteria.tenants)
 
 
+def is_exact(actor: str) -> bool:
+    """Return True if a text is the kind and id of an actor, instead of a name."""
+    return _KIND_AND_ID.fullmatch(actor) is not None
+
+
 def actors_of(text: str) -> list[IndexRange] | None:
     """Return kind and id of the actors that a text matches; None if they are too many."""
     exact = _KIND_AND_ID.fullmatch(text)

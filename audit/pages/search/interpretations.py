@@ -9,7 +9,9 @@ from uuid import UUID
 from audit.actors.actors import Actor
 from audit.log.approvals import request_types
 from audit.log.search.criteria import Criteria
+from audit.log.search.index_ranges import is_name
 from audit.log.search.reading import Page, find_page, read_page
+from audit.log.search.scans import is_exact
 from audit.messages.characters import quoted
 from audit.messages.classes import Subject
 from audit.models.records import EventRecord
@@ -90,7 +92,7 @@ def _held_by(text: str, *, reader: Actor) -> Iterator[Interpretation]:
 
 def _typed(text: str, *, reader: Actor) -> Iterator[Interpretation]:
     yield from _about(text, reader=reader)
-    if _find(reader, actor=text).places:
+    if is_exact(text) and _find(reader, actor=text).places:
         yield Interpretation(f"actor {quoted(text)}", {"actor": text})
 
 
@@ -101,7 +103,7 @@ def _by_name(text: str, *, reader: Actor) -> Iterator[Interpretation]:
         for subject, row, exact in named(text, actor=reader, most=MOST_NAMED)
     ]
     yield from (each for is_exact, each in subjects if is_exact)
-    if _find(reader, actor=text).places:
+    if not is_exact(text) and _did_something(text, reader=reader):
         yield Interpretation(f"people and keys named {quoted(text)}", {"actor": text})
     yield from (each for is_exact, each in subjects if not is_exact)
 
@@ -117,6 +119,11 @@ def _other(text: str) -> Sequence[Interpretation]:
         return [request_id]
     reason = Interpretation(f"words of a reason: {quoted(text)}", {"reason": text})
     return [reason] if " " in text else [reason, request_id]
+
+
+def _did_something(name: str, *, reader: Actor) -> bool:
+    """Return True if the reader may see commands of actors whose names begin so."""
+    return bool(_find(reader, actor=name).places) if reader.is_confined else is_name(name)
 
 
 def _find(reader: Actor, **wanted: Any) -> Page:

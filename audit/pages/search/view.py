@@ -11,6 +11,7 @@ from audit.log.search.activity import activity, counted, most_counted, oldest
 from audit.log.search.criteria import Criteria
 from audit.log.search.full_text import MOST_DAYS
 from audit.log.search.reading import Page, read_page
+from audit.log.search.scans import Scan
 from audit.messages.classes import Subject
 from audit.pages.access import check_parameters, for_auditors, rendered
 from audit.pages.charts.bars import BarChart, Frame, bar_chart
@@ -20,7 +21,7 @@ from audit.pages.search.filters import Choice, CommandFilter
 
 LINES = 50
 _MOST_PAGES = 100
-_NONE = Page(places=[], older=None, newer=None, is_cut=False)
+_NONE = Page(places=[], older=None, newer=None, is_cut=False, scan=Scan(ranges=()))
 _LEAST_SPAN = timedelta(seconds=1)
 _PRESETS = {
     "Last hour": timedelta(hours=1),
@@ -99,7 +100,10 @@ def _chart(form: CommandFilter, page: Page, span: Span, criteria: Criteria) -> B
     if criteria.goes_by_words and _is_dense(page, span):
         return None
     times = [record.received_at for record in page.records]
-    numbers = counted(times, scale.edges) if page.is_all else activity(criteria, scale.edges)
+    if page.is_all:
+        numbers: list[int] | None = counted(times, scale.edges)
+    else:
+        numbers = activity(criteria, scale.edges, scan=page.scan)
     if numbers is None:
         return None
     return bar_chart(numbers, scale, Frame("activity", "Commands over time", form.url_between))

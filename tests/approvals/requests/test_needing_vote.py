@@ -33,7 +33,11 @@ def lea(acme, legal):
 
 
 def needing(person):
-    return set(listing.needing_vote_of(actor(person)).ids())
+    """Return the ids of the requests, whose number is also what one built statement counts."""
+    ids = listing.needing_vote_of(actor(person)).ids()
+    for most in (1, 100):
+        assert listing.count_needing_vote_of(actor(person), most=most) == min(len(ids), most)
+    return set(ids)
 
 
 def watched(person):

@@ -23,6 +23,7 @@ from audit.reactions.processes import declarations as declared
 from audit.reactions.processes.timers import take_due_step
 from audit.testing import react
 from tests.conftest import approved, completed, create_key, policy
+from tests.processes import let_timers_be_due
 
 MAY_ENABLE = {"apikeys.enable_apikey"}
 LATER = timedelta(hours=1)
@@ -219,10 +220,6 @@ def waking(taken, *, fails=0):
             self.finish()
 
 
-def let_timers_be_due():
-    ProcessTimer.objects.update(due_at=datetime(2020, 1, 1, tzinfo=UTC))
-
-
 def test_a_timer_fires_once_when_it_is_due(first_key, dana, context_of):
     taken = []
     waking(taken)
@@ -339,8 +336,8 @@ def test_the_state_is_lifted_to_the_version_of_the_class(first_key, dana, contex
 @pytest.mark.parametrize(
     ("key", "fields"),
     [
-        ("customer_id", {"reaction": on(ApiKeyDisabled)(print)}),
-        ("api_key_id", {"step": every(LATER)(print)}),
+        ("customer_id", {"reaction": on(ApiKeyDisabled)(lambda *_: None)}),
+        ("api_key_id", {"step": every(LATER)(lambda *_: None)}),
         ("", {"__annotations__": {"count": int}}),
     ],
     ids=["an event without the key", "a repeated step of many", "a field without a default"],

@@ -1,5 +1,7 @@
 """What one sees first: approvers their inbox, everybody the count of what needs them."""
 
+import cProfile
+import pstats
 import re
 
 import pytest
@@ -41,6 +43,19 @@ def test_the_header_counts_what_needs_me_with_one_query(waiting, ask_for_many, a
         assert str(given) == "2"
 
     assert len(captured) == 1
+
+
+def test_the_header_builds_its_query_once(waiting, ann, rf):
+    request = rf.get("/")
+    request._countersign_actor = actor(ann)
+    assert str(for_the_header(request)["waiting_for_me"]) == "1"
+    profile = cProfile.Profile()
+
+    with profile:
+        assert str(for_the_header(request)["waiting_for_me"]) == "1"
+
+    # 20,000 and more to build it.
+    assert pstats.Stats(profile).total_calls < 2_500
 
 
 def test_the_header_counts_no_further_than_it_has_room_for(

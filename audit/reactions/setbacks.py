@@ -1,0 +1,92 @@
+"""Setbacks: events that a subscription has set aside, and when each is retried."""
+
+import re
+from datetime import timedelta
+
+from django.db import Error
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from audit.messages.catalog import UnknownMessageType
+from audit.messages.classes import Subject
+from audit.messages.exceptions import CommandError
+from audit.models.records import EventRecord
+from audit.models.subscriptions import LONGEST_ERROR, Setback
+from audit.reactions.checkpoints import Slot
+from audit.reactions.declarations import Subscription
+
+MOST_SUBJECTS, MOST_EVENTS = 50, 100
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+def set_aside(slot: Slot, record: EventRecord) -> Setback:
+    """Set an event aside behind those of its subject that already are."""
+    setback = Setback(
+        name=slot.name,
+        partition=slot.partition,
+        subject_type=record.subject_type,
+        subject_id=record.subject_id,
+        number=record.number,
+        event_id=record.id,
+        state=Setback.State.WAITING,
+    )
+    setback.save(force_insert=True)
+    return setback
+
+
+def note_failure(setback: Setback, error: Exception, *, subscription: Subscription) -> None:
+    """Schedule the next attempt at an event, or park its subject after the last one."""
+    setback.attempts += 1
+    setback.error_code, setback.error = _code(error), _summary(error)
+    if setback.attempts < subscription.most_attempts:
+        setback.state = Setback.State.RETRYING
+        pause = subscription.backoff[setback.attempts - 1]
+        setback.next_try_at = Now() + timedelta(seconds=pause)
+    else:
+        setback.state, setback.next_try_at = Setback.State.PARKED, None
+    setback.save(force_update=True)
+
+
+def due() -> set[tuple[str, int]]:
+    """Return the names and partitions with attempts that are due."""
+    return set(_due().values_list("name", "partition").distinct())
+
+
+def due_subjects(slot: Slot) -> list[Subject]:
+    """Return subjects of a partition whose next attempt is due."""
+    found = _due().filter(name=slot.name, partition=slot.partition).order_by("next_try_at")
+    subjects = found.values_list("subject_type", "subject_id")[:MOST_SUBJECTS]
+    return list(dict.fromkeys(Subject(*each) for each in subjects))
+
+
+def of_subject(name: str, subject: Subject) -> list[tuple[Setback, bool]]:
+    """Return the first events of a subject that are set aside, and whether each is due."""
+    found = Setback.objects.filter(name=name, subject_type=subject.type, subject_id=subject.id)
+    is_due = Q(state=Setback.State.RETRYING, next_try_at__lte=Now())
+    ordered = found.annotate(is_due=is_due).order_by("number")[:MOST_EVENTS]
+    return [(setback, setback.is_due) for setback in ordered]
+
+
+def promote(name: str, subject: Subject) -> None:
+    """Schedule the next event of a subject for now, once those before it are handled."""
+    for setback, _ in of_subject(name, subject)[:1]:
+        if setback.state == Setback.State.WAITING:
+            setback.state, setback.next_try_at = Setback.State.RETRYING, Now()
+            setback.save(force_update=True)
+
+
+def _due() -> QuerySet[Setback]:
+    return Setback.objects.filter(state=Setback.State.RETRYING, next_try_at__lte=Now())
+
+
+def _code(error: Exception) -> str:
+    if isinstance(error, UnknownMessageType):
+        return "unloadable"
+    return error.code if isinstance(error, CommandError) else type(error).__name__
+
+
+def _summary(error: Exception) -> str:
+    """Return one line about an error, without the details of the database that quote values."""
+    diagnosis = getattr(error.__cause__, "diag", None) if isinstance(error, Error) else None
+    text = getattr(diagnosis, "message_primary", None) or str(error)
+    return _CONTROL.sub(" ", text)[:LONGEST_ERROR]
