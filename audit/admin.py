@@ -12,6 +12,8 @@ from django.utils.html import format_html
 from audit.entry.requests import actor_of_request
 from audit.log import standings
 from audit.log.approvals import Decided
+from audit.log.search.criteria import Criteria
+from audit.log.search.scans import kinds_in
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.pages.access import record_or_refuse
 from audit.pages.admin import ReadOnlyAdmin
@@ -39,13 +41,34 @@ class NewestOnly(Paginator):
 
 
 class StatusFilter(admin.ChoicesFieldListFilter):
-    """The filter by status, with the labels of the pages."""
+    """The filter by the statuses in the log of the user, with the labels of the pages."""
+
+    def __init__(self, field: Any, request: HttpRequest, *others: Any, **more: Any) -> None:
+        super().__init__(field, request, *others, **more)
+        self._known = _known("status", request, otherwise=set(Status))
 
     def choices(self, changelist: Any) -> Iterator[Any]:
-        labels = {str(status.label): STATUS_CHOICES[status] for status in Status}
+        statuses = {str(status.label): status for status in Status}
         for choice in super().choices(changelist):
-            display = str(choice["display"])
-            yield {**choice, "display": labels.get(display, display)}
+            status = statuses.get(str(choice["display"]))
+            if status is None:
+                yield choice
+            elif status in self._known or choice["selected"]:
+                yield {**choice, "display": STATUS_CHOICES[status]}
+
+
+class ChannelFilter(admin.AllValuesFieldListFilter):
+    """The filter by the channels in the log of the user, found without reading all of it."""
+
+    def __init__(self, field: Any, request: HttpRequest, *others: Any, **more: Any) -> None:
+        super().__init__(field, request, *others, **more)
+        known = _known("channel", request, otherwise=set())
+        self.lookup_choices: Any = sorted({*known, *(self.lookup_val or ())})
+
+
+def _known(name: str, request: HttpRequest, *, otherwise: set[str]) -> set[str]:
+    kinds = kinds_in(Criteria.seen_by(actor_of_request(request)))
+    return otherwise if kinds is None else kinds[name]
 
 
 class RecordAdmin(ReadOnlyAdmin):
@@ -80,7 +103,7 @@ class RecordAdmin(ReadOnlyAdmin):
 @admin.register(CommandRecord)
 class CommandRecordAdmin(RecordAdmin):
     list_display = ("words", "received", "state", "who", "channel", "about", "reason", "leads_to")
-    list_filter = (("status", StatusFilter), "channel")
+    list_filter = (("status", StatusFilter), ("channel", ChannelFilter))
     # The order of the indexes by time, for each tenant and for all.
     ordering = ("-received_at", "-position")
     search_fields = ("=subject_id", "actor_label")

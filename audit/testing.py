@@ -81,7 +81,8 @@ def react(*names: str) -> None:
     for subscription in subscriptions():
         checkpoints.create(subscription, place=Place())
     _wait_until_settled()
-    follower = workers.Follower(names or None)
+    wanted = [each for each in subscriptions() if not names or each.name in names]
+    follower = workers.Follower(wanted)
     while follower.turn() or workers.run_once():
         _wait_until_settled()
 

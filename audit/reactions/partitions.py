@@ -4,7 +4,7 @@ import time
 from functools import partial
 
 import structlog
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from audit.bus import failures, store
 from audit.bus.dispatch import react
@@ -16,6 +16,7 @@ from audit.reactions import checkpoints, reading, setbacks
 from audit.reactions.checkpoints import Slot
 from audit.reactions.declarations import Subscription
 from audit.reactions.deliveries import delivery_of
+from audit.reactions.reading import News, Unhandled
 from audit.wire import pipeline
 
 logger = structlog.get_logger(__name__)
@@ -23,7 +24,8 @@ logger = structlog.get_logger(__name__)
 # A transaction with effects holds back all readers of the log.
 LONGEST_SECONDS = 0.05
 # How long the place behind events of other types is only kept in memory.
-_KEEP_SECONDS = 1.0
+_KEEP_SECONDS = 30.0
+_EARLY_SECONDS = 0.05
 
 
 class HandlerFailed(Exception):
@@ -35,13 +37,26 @@ class HandlerFailed(Exception):
 
 
 class Partition:
-    """A partition of a subscription, as one worker follows it."""
+    """A partition of a subscription, as one worker follows it.
+
+    ``is_behind`` is True unless it has read everything before the horizon.
+    """
 
     def __init__(self, subscription: Subscription, slot: Slot) -> None:
         self.subscription = subscription
         self.slot = slot
+        self.is_behind = True
+        self._types = reading.matcher(subscription.message_types)
         self._stored = self._read_up_to = Place()
         self._stored_at = time.monotonic()
+
+    def notice(self, news: list[News] | None, *, horizon: Place) -> None:
+        """Take note of new events: of none before the horizon if the list is empty."""
+        if self.is_behind or news is None or any(map(self._is_own, news)):
+            self.is_behind = True
+            return
+        self._read_up_to = max(horizon, self._read_up_to)
+        self.is_behind = self._is_overdue()
 
     def step(self, horizon: Place) -> int:
         """Handle the next events before the horizon, and return how many.
@@ -61,31 +76,43 @@ class Partition:
 
     def retry(self) -> int:
         """Attempt what is due among the events that were set aside; return how many succeeded."""
-        due = setbacks.due_subjects(self.slot)
-        return sum(react(partial(self._drain, subject)) for subject in due)
+        return sum(map(self._drain, setbacks.due_subjects(self.slot)))
 
     def _batch(self, horizon: Place, *, limit: int) -> int:
         place = self._claim()
         if place is None:
             return 0
         found = self._read(horizon, limit=limit)
-        end = time.monotonic() + LONGEST_SECONDS
-        done = 0
-        for record, is_blocked in found:
-            if is_blocked:
-                setbacks.set_aside(self.slot, record)
-            else:
-                self._call(record, index=done)
-            done += 1
-            if time.monotonic() > end:
-                break
-        self._move(
-            place,
-            found[:done],
-            is_last=len(found) < limit and done == len(found),
-            horizon=horizon,
-        )
+        done = self._handle(found)
+        if found:
+            self._commit(place, place_of(found[done - 1].record), handled=done)
+        elif horizon > place and self._is_overdue():
+            self._move(place, horizon, handled=0)
+        self.is_behind = len(found) == limit or done < len(found)
+        if not self.is_behind:
+            self._read_up_to = max(horizon, self._read_up_to)
         return done
+
+    def _commit(self, place: Place, new: Place, *, handled: int) -> None:
+        try:
+            self._move(place, new, handled=handled)
+        except IntegrityError as error:
+            # A deferred constraint, of an event that COMMIT does not name: half as many are next.
+            raise HandlerFailed(handled // 2) from error
+
+    def _handle(self, found: list[Unhandled]) -> int:
+        """Handle events for as long as a transaction may take, and return how many."""
+        end = time.monotonic() + LONGEST_SECONDS
+        blocked: set[Subject] = set()
+        for done, each in enumerate(found):
+            if done and time.monotonic() > end:
+                return done
+            if each.must_wait or each.subject in blocked:
+                self._set_aside(each)
+                blocked.add(each.subject)
+            else:
+                self._call(each.record, index=done)
+        return len(found)
 
     def _alone(self, horizon: Place) -> int:
         """Handle the next event, or set it aside if it fails."""
@@ -93,46 +120,82 @@ class Partition:
         found = self._read(horizon, limit=1) if place else []
         if place is None or not found:
             return 0
-        record, is_blocked = found[0]
-        error = None if is_blocked else self._failure(record, attempt=1)
-        if is_blocked or error:
-            setback = setbacks.set_aside(self.slot, record)
-            if error:
-                setbacks.note_failure(setback, error, subscription=self.subscription)
-        self._moved(place, place_of(record), handled=1, failed=int(bool(error)))
+        (each,) = found
+        error = None
+        if each.must_wait:
+            self._set_aside(each)
+        elif error := self._failure(each.record, attempt=1):
+            self._note_first_failure(each.record, error)
+        self._move(place, place_of(each.record), handled=1, failed=int(bool(error)))
         return 1
 
     def _drain(self, subject: Subject) -> int:
         """Attempt the events of a subject that were set aside, in order, up to the next failure."""
-        name = self.subscription.name
+        return react(partial(self._drain_at_once, subject))
+
+    def _drain_at_once(self, subject: Subject) -> int:
         place = self._claim()
         if place is None:
             return 0
+        done, has_failed = self._attempt_in_order(subject)
+        self._move(place, place, handled=0, failed=int(has_failed))
+        return done
+
+    def _attempt_in_order(self, subject: Subject) -> tuple[int, bool]:
+        """Return how many events succeeded, and whether the one after them failed."""
         end = time.monotonic() + LONGEST_SECONDS
-        done, error = 0, None
-        for setback, is_due in setbacks.of_subject(name, subject):
-            is_ready = is_due if done == 0 else setback.state != Setback.State.PARKED
-            if not is_ready or time.monotonic() > end:
+        waiting = setbacks.of_subject(self.slot.name, subject)
+        if not waiting:
+            return 0, False
+        last = waiting[-1][0].number
+        unread = reading.first_unread(subject, after=self._read_up_to, up_to=last + 1)
+        done = 0
+        for setback, is_due in waiting:
+            if not _is_next(setback, is_due=is_due, is_first=not done):
+                return done, False
+            if setback.number > unread:
+                # The earlier event is not settled yet.
+                setbacks.schedule(setback, seconds=_EARLY_SECONDS)
+                return done, False
+            if done and time.monotonic() > end:
                 break
             record = EventRecord.objects.get(id=setback.event_id)
-            error = self._failure(record, attempt=setback.attempts + 1)
-            if error:
-                setbacks.note_failure(setback, error, subscription=self.subscription)
-                break
-            setback.delete()
+            if error := self._failure(record, attempt=setback.attempts + 1):
+                self._failed(setback, error)
+                return done, True
+            self._succeeded(setback)
             done += 1
-        if done and not error:
-            setbacks.promote(name, subject)
-        self._moved(place, place, handled=0, failed=int(bool(error)))
-        return done
+        setbacks.promote(self.slot.name, subject)
+        return done, False
+
+    def _succeeded(self, setback: Setback) -> None:
+        setback.delete()
+
+    def _failed(self, setback: Setback, error: Exception) -> None:
+        setbacks.note_failure(setback, error, subscription=self.subscription)
+
+    def _set_aside(self, unhandled: Unhandled) -> None:
+        setback = setbacks.set_aside(self.slot, unhandled.record)
+        if setbacks.is_first(setback):
+            setbacks.schedule(setback)
+
+    def _note_first_failure(self, record: EventRecord, error: Exception) -> None:
+        setback = setbacks.set_aside(self.slot, record)
+        setbacks.note_failure(setback, error, subscription=self.subscription)
 
     def _claim(self) -> Place | None:
         place = checkpoints.claim(self.slot)
-        if place is not None and place != self._stored:
-            self._stored = self._read_up_to = place
+        if place is not None:
+            self._notice_stored(place)
         return place
 
-    def _read(self, horizon: Place, *, limit: int) -> list[reading.Unhandled]:
+    def _notice_stored(self, place: Place) -> None:
+        """Continue from the stored place if another worker has moved it."""
+        if place != self._stored:
+            self._stored = self._read_up_to = place
+            self._stored_at = time.monotonic()
+
+    def _read(self, horizon: Place, *, limit: int) -> list[Unhandled]:
         return reading.read(
             self.slot,
             self.subscription.message_types,
@@ -150,37 +213,50 @@ class Partition:
             raise HandlerFailed(index) from error
 
     def _failure(self, record: EventRecord, *, attempt: int) -> Exception | None:
-        """Handle an event in a savepoint, and return the error if it fails."""
+        """Handle an event, and return the error if it fails."""
         try:
-            with transaction.atomic():
-                self.subscription.call(delivery_of(record, attempt=attempt))
-                # Otherwise deferred constraints would fail at COMMIT, with the checkpoint.
-                pipeline.send(store.CHECK_CONSTRAINTS)
+            self._deliver(record, attempt=attempt)
         except Exception as error:
             if failures.is_connection_lost(error) or failures.is_collision(error):
                 raise
-            logger.warning(
-                "reaction_failed",
-                subscription=self.subscription.name,
-                event_id=str(record.id),
-                attempt=attempt,
-                error=type(error).__name__,
-            )
+            self._log_failure(record, error, attempt=attempt)
             return error
         return None
 
-    def _move(
-        self, place: Place, found: list[reading.Unhandled], *, is_last: bool, horizon: Place
-    ) -> None:
-        """Move the checkpoint behind what was handled; seldom, if only other events were read."""
-        new = horizon if is_last else place_of(found[-1].record)
-        is_kept = time.monotonic() < self._stored_at + _KEEP_SECONDS
-        if found or (new > place and not is_kept):
-            self._moved(place, new, handled=len(found))
-        else:
-            self._read_up_to = max(new, self._read_up_to)
+    def _deliver(self, record: EventRecord, *, attempt: int) -> None:
+        """Call the function in a savepoint."""
+        with transaction.atomic():
+            self.subscription.call(delivery_of(record, attempt=attempt))
+            # Otherwise deferred constraints would fail at COMMIT, with the checkpoint.
+            pipeline.send(store.CHECK_CONSTRAINTS)
 
-    def _moved(self, old: Place, new: Place, *, handled: int, failed: int = 0) -> None:
+    def _log_failure(self, record: EventRecord, error: Exception, *, attempt: int) -> None:
+        logger.warning(
+            "reaction_failed",
+            subscription=self.subscription.name,
+            event_id=str(record.id),
+            attempt=attempt,
+            error=type(error).__name__,
+        )
+
+    def _move(self, old: Place, new: Place, *, handled: int, failed: int = 0) -> None:
         checkpoints.move(self.slot, old=old, new=new, handled=handled, failed=failed)
-        self._stored = self._read_up_to = new
+        self._moved_to(new)
+
+    def _moved_to(self, new: Place) -> None:
+        self._stored, self._read_up_to = new, max(new, self._read_up_to)
         self._stored_at = time.monotonic()
+
+    def _is_overdue(self) -> bool:
+        """Return True if the stored place is old; the next worker would read on from there."""
+        return time.monotonic() > self._stored_at + _KEEP_SECONDS
+
+    def _is_own(self, news: News) -> bool:
+        return news.concerns(self.slot) and bool(self._types.fullmatch(news.message_type))
+
+
+def _is_next(setback: Setback, *, is_due: bool, is_first: bool) -> bool:
+    """Return True if an event may be attempted, given that all those before it succeeded."""
+    if setback.state == Setback.State.RETRYING:
+        return is_due or not is_first
+    return setback.state == Setback.State.WAITING

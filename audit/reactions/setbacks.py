@@ -34,6 +34,20 @@ def set_aside(slot: Slot, record: EventRecord) -> Setback:
     return setback
 
 
+def is_first(setback: Setback) -> bool:
+    """Return True if no earlier event of the subject is set aside."""
+    of_subject = {"subject_type": setback.subject_type, "subject_id": setback.subject_id}
+    earlier = Setback.objects.filter(name=setback.name, number__lt=setback.number, **of_subject)
+    return not earlier.exists()
+
+
+def schedule(setback: Setback, *, seconds: float = 0) -> None:
+    """Schedule an attempt at an event that has not failed, but had to wait."""
+    setback.state = Setback.State.RETRYING
+    setback.next_try_at = Now() + timedelta(seconds=seconds)
+    setback.save(force_update=True)
+
+
 def note_failure(setback: Setback, error: Exception, *, subscription: Subscription) -> None:
     """Schedule the next attempt at an event, or park its subject after the last one."""
     setback.attempts += 1
@@ -71,8 +85,7 @@ def promote(name: str, subject: Subject) -> None:
     """Schedule the next event of a subject for now, once those before it are handled."""
     for setback, _ in of_subject(name, subject)[:1]:
         if setback.state == Setback.State.WAITING:
-            setback.state, setback.next_try_at = Setback.State.RETRYING, Now()
-            setback.save(force_update=True)
+            schedule(setback)
 
 
 def _due() -> QuerySet[Setback]:

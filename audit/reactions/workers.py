@@ -1,8 +1,9 @@
 """Workers: they follow the log for all subscriptions, and call what has to be called regularly."""
 
 import threading
-from collections.abc import Callable, Collection
-from typing import TypeAlias
+import time
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, NamedTuple, TypeAlias
 
 import structlog
 from django.db import Error, connection
@@ -10,9 +11,10 @@ from django.db import Error, connection
 from audit.log import feed
 from audit.log.feed import Place
 from audit.messages.declarations import declaring
-from audit.reactions import checkpoints, setbacks
+from audit.reactions import checkpoints, reading, setbacks
 from audit.reactions.checkpoints import Slot
-from audit.reactions.declarations import subscriptions
+from audit.reactions.declarations import Subscription, subscriptions
+from audit.reactions.outside import OutsidePartition
 from audit.reactions.partitions import Partition
 
 logger = structlog.get_logger(__name__)
@@ -21,7 +23,6 @@ Run: TypeAlias = Callable[[], bool]
 
 SHORTEST_POLL, LONGEST_POLL = 0.02, 0.25
 _IDLE_SECONDS, _AFTER_FAILURE_SECONDS = 0.25, 2.0
-_RETRY_SECONDS = 1.0
 _runs: dict[str, Run] = {}
 
 
@@ -37,50 +38,129 @@ def runs(name: str) -> Callable[[Run], Run]:
 def work(names: Collection[str] | None = None, *, stop: threading.Event) -> None:
     """Follow all subscriptions, or those with these names, and call what is declared by `runs`.
 
-    It returns soon after ``stop`` is set.
+    It returns soon after ``stop`` is set. Functions with effects outside the database have a thread
+    for each subscription: what waits for a network delays no one else.
     """
+    polls = Polls()
+    wanted = [each for each in subscriptions() if names is None or each.name in names]
+    calls = {name: run for name, run in _runs.items() if names is None or name in names}
+    for each in wanted:
+        if each.outside:
+            calls[each.name] = Tolerant([each], poll=polls.next).turn
     threads = [
         threading.Thread(target=_repeat, args=(name, run, stop), name=name)
-        for name, run in _runs.items()
-        if names is None or name in names
+        for name, run in calls.items()
     ]
     for thread in threads:
         thread.start()
-    _repeat("subscriptions", Follower(names).turn, stop, shortest=SHORTEST_POLL)
+    follower = Tolerant([each for each in wanted if not each.outside], poll=polls.ask)
+    _repeat("subscriptions", follower.turn, stop, shortest=SHORTEST_POLL)
     for thread in threads:
         thread.join()
 
 
-class Follower:
-    """Follows the log for the subscriptions of a process, with one poll for all of them."""
+class Poll(NamedTuple):
+    """The horizon, and the partitions with attempts that are due."""
 
-    def __init__(self, names: Collection[str] | None = None) -> None:
-        self._names = names
-        self._partitions: dict[tuple[str, int], Partition] | None = None
+    horizon: Place
+    due: Collection[tuple[str, int]]
+
+
+def ask() -> Poll:
+    """Ask the database what there is to do."""
+    return Poll(feed.horizon(Place()).place, setbacks.due())
+
+
+class Polls:
+    """The polls of one thread, from which the others learn what there is to do."""
+
+    def __init__(self) -> None:
+        self._last = Poll(Place(), ())
+        self._changed = threading.Condition()
+
+    def ask(self) -> Poll:
+        """Ask the database, and let the other threads know if there is something new."""
+        poll = ask()
+        with self._changed:
+            is_new = poll.due or poll.horizon != self._last.horizon
+            self._last = poll
+            if is_new:
+                self._changed.notify_all()
+        return poll
+
+    def next(self) -> Poll:
+        """Wait for something new, at most for the longest interval, and return the last poll."""
+        with self._changed:
+            self._changed.wait(LONGEST_POLL)
+            return self._last
+
+
+class Follower:
+    """Follows the log for some subscriptions, with one poll for all of them."""
+
+    def __init__(
+        self, subscriptions: Collection[Subscription], *, poll: Callable[[], Poll] = ask
+    ) -> None:
+        self._poll = poll
+        self._subscriptions = subscriptions
+        self._partitions: dict[tuple[str, int], Partition] = {}
         self._seen = Place()
 
     def turn(self) -> bool:
-        """Handle the next events of each partition; return True if there may be more."""
-        partitions = self._load()
-        horizon = feed.horizon(Place()).place
-        handled = sum(partitions[each].retry() for each in setbacks.due() if each in partitions)
-        if horizon != self._seen:
-            stepped = sum(partition.step(horizon) for partition in partitions.values())
-            if not stepped:
-                self._seen = horizon
-            handled += stepped
+        """Handle the next events of each partition; return True if there may be more at once."""
+        if not self._partitions:
+            self._partitions = dict(self._load())
+        poll = self._poll()
+        self._distribute(poll.horizon)
+        handled = sum(
+            self.attempt(self._partitions[each], Partition.retry)
+            for each in poll.due
+            if each in self._partitions
+        )
+        for partition in self._partitions.values():
+            if partition.is_behind:
+                handled += self.attempt(partition, lambda each: each.step(poll.horizon))
         return handled > 0
 
-    def _load(self) -> dict[tuple[str, int], Partition]:
-        if self._partitions is None:
-            self._partitions = {
-                (each.name, number): Partition(each, Slot(each.name, number, count))
-                for each in subscriptions()
-                if self._names is None or each.name in self._names
-                for count in (checkpoints.ensure(each),)
-                for number in range(count)
-            }
-        return self._partitions
+    def attempt(self, partition: Partition, call: Callable[[Partition], int]) -> int:
+        """Let a partition do something, and return how many events it has handled."""
+        return call(partition)
+
+    def _distribute(self, horizon: Place) -> None:
+        """Notify the partitions of new events."""
+        if horizon == self._seen:
+            return
+        news = reading.news(after=self._seen, before=horizon) if self._seen.epoch else None
+        for partition in self._partitions.values():
+            partition.notice(news, horizon=horizon)
+        self._seen = horizon
+
+    def _load(self) -> Iterator[tuple[tuple[str, int], Partition]]:
+        for each in self._subscriptions:
+            kind = OutsidePartition if each.outside else Partition
+            count = checkpoints.ensure(each)
+            for number in range(count):
+                yield (each.name, number), kind(each, Slot(each.name, number, count))
+
+
+class Tolerant(Follower):
+    """A follower that continues with other partitions after an error, and with that one later."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._paused_until: dict[Slot, float] = {}
+
+    def attempt(self, partition: Partition, call: Callable[[Partition], int]) -> int:
+        """Let a partition do something; log an error, after which it pauses."""
+        if time.monotonic() < self._paused_until.get(partition.slot, 0):
+            return 0
+        try:
+            return call(partition)
+        except Exception:
+            logger.exception("subscription_interrupted", subscription=partition.slot.name)
+            _reconnect()
+            self._paused_until[partition.slot] = time.monotonic() + _AFTER_FAILURE_SECONDS
+            return 0
 
 
 def run_once() -> bool:

@@ -1,4 +1,4 @@
-"""The processes of the web server: started, replaced when they end, and stopped."""
+"""The processes of the web server, and a worker: started, replaced when they end, and stopped."""
 
 import http.client
 import os
@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from errno import EADDRINUSE
 from typing import NoReturn
@@ -47,13 +47,20 @@ def refuse_taken_port() -> None:
         ) from error
 
 
+#: The arguments of Python for the two kinds of processes.
+WEB = ("-m", "config.server.process")
+WORKER = ("manage.py", "work")
+
+
 @contextmanager
-def running() -> Iterator["Supervisor"]:
+def running(*others: Sequence[str]) -> Iterator["Supervisor"]:
     """Serve until the block is left; enter it at the first response.
+
+    ``others`` are the arguments of Python for processes that run beside the web server.
 
     :raises CommandError: if there is none in time, or a process exits before it.
     """
-    supervisor = Supervisor()
+    supervisor = Supervisor(others)
     try:
         supervisor.start()
         yield supervisor
@@ -62,10 +69,10 @@ def running() -> Iterator["Supervisor"]:
 
 
 class Supervisor:
-    """The processes of the web server."""
+    """The processes of the web server, and those beside it."""
 
-    def __init__(self) -> None:
-        self._processes = [_Process() for _ in range(settings.WEB_WORKERS)]
+    def __init__(self, others: Sequence[Sequence[str]]) -> None:
+        self._processes = [_Process(each) for each in (*[WEB] * settings.WEB_WORKERS, *others)]
 
     def start(self) -> None:
         """Start the processes, and wait for the first response.
@@ -101,15 +108,16 @@ class Supervisor:
 
 
 class _Process:
-    """One process of the web server, and its replacements."""
+    """One process, and its replacements."""
 
-    def __init__(self) -> None:
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._arguments = arguments
         self._process: subprocess.Popen[bytes] | None = None
         self._started_at = self._due_at = time.monotonic()
         self._pause = 0.0
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "config.server.process"]
+        command = [sys.executable, *self._arguments]
         # A signal during Popen would raise after the fork and before the assignment.
         with stopping.held_back():
             # A session of its own: Ctrl-C reaches this process only, which then stops all in order.
@@ -126,7 +134,10 @@ class _Process:
             self._pause = 0 if lived > _STABLE_SECONDS else _next_pause(self._pause)
             self._due_at = time.monotonic() + self._pause
             logger.error(
-                "web_process_ended", code=self._process.returncode, replaced_in=self._pause
+                "process_ended",
+                process=self._arguments[-1],
+                code=self._process.returncode,
+                replaced_in=self._pause,
             )
             # Its worker, if it has outlived it.
             self._kill_group(self._process)

@@ -132,7 +132,7 @@ def test_killed_parents_of_workers_are_replaced(serve):
     until(lambda: len(server.workers()) == 2 and not set(old) & set(server.processes()))
     until(lambda: responds(server))
     assert server.is_running()
-    assert server.log().count("web_process_ended") >= 2
+    assert server.log().count("process_ended") >= 2
 
 
 def test_sigterm_ends_requests_and_streams_in_order(serve):

@@ -82,7 +82,7 @@ OLDER = (
     *("approvals_approvalrequest", "approvals_vote"),
 )
 OTHERS = (
-    *("audit_streamhead", "audit_epoch"),
+    *("audit_streamhead", "audit_epoch", "audit_checkpoint", "audit_setback"),
     *("approvals_policy", "approvals_rule", "approvals_policyseal"),
     *("apikeys_apikey", "apikeys_apikeysecret", "apikeys_apikeyusage", "apikeys_pickup"),
     *("apikeys_customer", "apikeys_membership", "apikeys_allowance", "apikeys_keyname"),

@@ -18,7 +18,7 @@ IndexRange = tuple[str, ...]
 MOST_RANGES = 1000
 MOST_ACTORS = 50
 _MOST_TENANTS = 50
-_KIND = ("message_type", "status")
+_KIND = ("message_type", "status", "channel")
 
 
 def ranges_below(
@@ -56,7 +56,7 @@ def is_name(beginning: str) -> bool:
 
 
 def kinds_of(tenants: Collection[str] | None) -> dict[str, set[str]] | None:
-    """Return the types and statuses of the commands of tenants, or of all, by column.
+    """Return the types, statuses and channels of the commands of tenants, or of all, by column.
 
     None if the tenants are too many: to read the kinds of each would take longer than a search.
     """
@@ -67,7 +67,17 @@ def kinds_of(tenants: Collection[str] | None) -> dict[str, set[str]] | None:
     found = ranges_below(columns, starts, _KIND)
     if found is None:
         return None
-    return {name: {each[place - 2] for each in found} for place, name in enumerate(_KIND)}
+    return {
+        name: {each[place] for each in found}
+        for place, name in enumerate(_KIND, start=len(columns))
+    }
+
+
+def present(tenants: Collection[str]) -> set[str]:
+    """Return those of the tenants that have commands."""
+    first = "SELECT FROM audit_commandrecord AS each WHERE each.tenant = prefix.tenant"
+    sql = f"SELECT tenant FROM unnest(%s::text[]) AS prefix (tenant) WHERE EXISTS ({first})"
+    return {tenant for (tenant,) in Fragment(sql, (array(tenants),)).fetch()}
 
 
 def _jumps(columns: tuple[str, ...], further: tuple[str, ...], having: str) -> str:

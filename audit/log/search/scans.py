@@ -239,7 +239,7 @@ _BY_CRITERION: dict[str, Callable[[Criteria], Scan]] = {
 
 
 def kinds_in(criteria: Criteria) -> dict[str, set[str]] | None:
-    """Return the types and statuses of commands that may be found at all; None if unknown."""
+    """Return types, statuses and channels of commands that may be found; None if unknown."""
     return kinds_of(criteria.tenants)
 
 

@@ -8,6 +8,8 @@ from django.core.management.base import BaseCommand, CommandParser
 
 from audit.reactions import workers
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
 
 class Command(BaseCommand):
     """Until a signal stops it, after the events that it is working on."""
@@ -20,7 +22,13 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        # A handler of a signal could wait for the lock of the event: this thread waits instead.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         stop = threading.Event()
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            signal.signal(number, lambda *_: stop.set())
-        workers.work(options["names"] or None, stop=stop)
+        worker = threading.Thread(
+            target=workers.work, args=(options["names"] or None,), kwargs={"stop": stop}
+        )
+        worker.start()
+        signal.sigwait(_SIGNALS)
+        stop.set()
+        worker.join()

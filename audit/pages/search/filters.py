@@ -12,6 +12,7 @@ from django.core.validators import RegexValidator
 from audit.actors.actors import Actor
 from audit.bus import handling
 from audit.log.search.criteria import Criteria
+from audit.log.search.index_ranges import present
 from audit.log.search.scans import kinds_in
 from audit.log.search.time_ranges import Cursor
 from audit.pages.labels import STATUS_CHOICES, words
@@ -94,7 +95,7 @@ class CommandFilter(forms.Form):
         RegexValidator(r":\Z", message="Enter type:id, or only an id.", inverse_match=True),
         hint="id or type:id",
     )
-    channel = _text("Channel", hint="v1, v2, admin …")
+    channel = _text("Channel")
     customer = _text("")
     correlation_id = forms.UUIDField(label="Case", required=False, widget=_input("correlation id"))
     command_id = forms.UUIDField(label="Command id", required=False)
@@ -107,6 +108,7 @@ class CommandFilter(forms.Form):
         super().__init__(data, label_suffix="")
         self.reader = reader
         self.interpretations: list[Interpretation] = []
+        self._customers: list[tuple[str, str]] = []
         self._texts = {name: self.data[name] for name in self.data}
         known = [each.message_type for each in handling.command_classes()]
         types = [(each, words(each)) for each in known]
@@ -180,9 +182,16 @@ class CommandFilter(forms.Form):
         return any(self.data.get(name) for name in _FURTHER)
 
     def offer_matching(self, criteria: Criteria) -> None:
-        """Show only types and statuses that the reader can find; a link may have others."""
-        kinds = kinds_in(criteria)
-        for name, known in kinds.items() if kinds else ():
+        """Show only values that the reader can find; a link may have others."""
+        kinds = kinds_in(criteria) or {}
+        if channels := kinds.pop("channel", None):
+            names = {*channels, self.data.get("channel", "")} - {""}
+            self.fields["channel"].widget = forms.Select(
+                choices=[_ANY, *((name, name) for name in sorted(names))]
+            )
+        if self._customers:
+            kinds["customer"] = present([identifier for identifier, _ in self._customers])
+        for name, known in kinds.items():
             field: Any = self.fields[name]
             kept = {"", self.data.get(name, ""), *known}
             field.widget.choices = [each for each in field.choices if each[0] in kept]
@@ -216,7 +225,8 @@ class CommandFilter(forms.Form):
         if not self.reader.sees_several_tenants:
             del self.fields["customer"]
             return
-        if choices := tenants.tenant_choices(self.reader):
+        self._customers = tenants.tenant_choices(self.reader)
+        if self._customers:
             self.fields["customer"] = forms.ChoiceField(required=False)
-            self._offer("customer", choices)
+            self._offer("customer", self._customers)
         self.fields["customer"].label = tenants.tenant_word().capitalize()

@@ -13,7 +13,7 @@ from config.server import supervisor
 
 
 class Command(BaseCommand):
-    """Migrate, load the demo cast, serve, and say where to click."""
+    """Migrate, load the demo cast, serve, call event handlers, and say where to click."""
 
     help = "Start Countersign with demo data on this machine; Ctrl-C stops everything."
 
@@ -23,7 +23,7 @@ class Command(BaseCommand):
             supervisor.refuse_taken_port()
             stopping.raise_on_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
             demo = self._prepare()
-            with supervisor.running() as web_server:
+            with supervisor.running(supervisor.WORKER) as web_server:
                 self._tell(banner(demo, mail=settings.EMAIL_FILE_PATH))
                 web_server.watch()
         except stopping.Stopped as stopped:

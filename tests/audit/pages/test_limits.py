@@ -2,12 +2,15 @@
 
 import re
 from html import unescape
+from urllib.parse import unquote_plus
 
 import pytest
 from django.contrib.auth.models import Permission
 
 from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
+from audit.models.records import CommandRecord
 from tests.audit.reading import story_of
+from tests.audit.records import record
 from tests.conftest import completed, member
 
 EVERY = "You see Acme. Not shown: other customers, and what belongs to no customer ("
@@ -61,7 +64,12 @@ def offered(content, name):
     return re.findall(r'<option value="(.*?)"', select)
 
 
-def test_only_filters_that_can_match_are_offered(disabled, policy_owners, read):
+def channels_of(tenant):
+    found = CommandRecord.objects.filter(tenant=str(tenant.pk))
+    return set(found.values_list("channel", flat=True))
+
+
+def test_only_filters_that_can_match_are_offered(disabled, policy_owners, acme, read):
     content = read("/audit/")
 
     assert "apikeys.disable" in offered(content, "message_type")
@@ -70,6 +78,35 @@ def test_only_filters_that_can_match_are_offered(disabled, policy_owners, read):
     assert "approvals.create_policy" not in offered(content, "message_type")
     assert "failed" not in offered(content, "status")
     assert "succeeded" in offered(content, "status")
+    assert "v9" not in offered(content, "channel")
+    channels = channels_of(acme)
+    assert offered(content, "channel") == ["", *sorted(channels)]
+    assert offered(read("/audit/?channel=v9"), "channel") == ["", *sorted({*channels, "v9"})]
+
+
+def test_only_customers_with_commands_are_offered(disabled, acme, globex, iris, browser):
+    iris.user_permissions.add(Permission.objects.get(codename="view_every_tenant"))
+    client = browser(iris)
+
+    assert offered(client.get("/audit/").content.decode(), "customer") == ["", str(acme.pk)]
+    record(tenant=str(globex.pk))
+    assert str(globex.pk) in offered(client.get("/audit/").content.decode(), "customer")
+
+
+def test_the_list_of_records_offers_only_filters_that_can_match(disabled, acme, iris, browser):
+    record(tenant="other", channel="v9", status="failed")
+    client, path = browser(iris), "/admin/audit/commandrecord/"
+
+    content = unescape(client.get(path).content.decode())
+
+    assert {
+        unquote_plus(each) for each in re.findall(r'\?channel=([^"&]+)', content)
+    } == channels_of(acme)
+    assert "status__exact=succeeded" in content
+    assert "status__exact=failed" not in content
+    chosen = client.get(f"{path}?channel=v9&status__exact=failed").content.decode()
+    assert ">v9</a>" in chosen
+    assert ">failed</a>" in chosen
 
 
 def test_a_filter_in_a_link_stays_chosen(disabled, read):
