@@ -241,22 +241,6 @@ def pick_up_secret(command: commands.PickUpSecret, context: Context) -> ApiKey:
     return api_key
 
 
-@handles(commands.EndOverlap, locks=ApiKey)
-def end_overlap(command: commands.EndOverlap, context: Context) -> ApiKey:
-    api_key = ApiKey.objects.locked(pk=command.api_key_id)
-    api_key.check_has_one_secret()
-    context.emit(events.OverlapEnded(api_key_id=api_key.pk))
-    return api_key
-
-
-@handles(commands.ExpirePickUp, locks=ApiKey)
-def expire_pick_up(command: commands.ExpirePickUp, context: Context) -> ApiKey:
-    api_key = ApiKey.objects.locked(pk=command.api_key_id)
-    api_key.awaited_pick_up().check_is_over()
-    context.emit(events.SecretNotPickedUp(api_key_id=api_key.pk))
-    return api_key
-
-
 @handles(commands.EnableApiKey, locks=ApiKey)
 def enable_api_key(command: commands.EnableApiKey, context: Context) -> ApiKey:
     api_key = ApiKey.objects.locked(pk=command.api_key_id)

@@ -1,11 +1,11 @@
-"""Processes of API keys: the end of a rotation's overlap, and secrets not picked up in time."""
+"""Processes of API keys, and the handlers of their commands: what ends because time passes."""
 
 from uuid import UUID
 
 from apikeys import events
 from apikeys.commands import EndOverlap, ExpirePickUp
-from apikeys.models import PickUp
-from audit.domain import Process, on, process
+from apikeys.models import ApiKey, PickUp
+from audit.domain import Context, Process, handles, on, process
 
 
 @process("apikeys.rotation", key="api_key_id", permissions={"apikeys.end_overlap"})
@@ -45,3 +45,19 @@ class PickUps(Process):
     @on(events.SecretPickedUp, events.ApiKeyDeleted)
     def forget(self, event: events.SecretPickedUp | events.ApiKeyDeleted) -> None:
         self.finish()
+
+
+@handles(EndOverlap, locks=ApiKey)
+def end_overlap(command: EndOverlap, context: Context) -> ApiKey:
+    api_key = ApiKey.objects.locked(pk=command.api_key_id)
+    api_key.check_has_one_secret()
+    context.emit(events.OverlapEnded(api_key_id=api_key.pk))
+    return api_key
+
+
+@handles(ExpirePickUp, locks=ApiKey)
+def expire_pick_up(command: ExpirePickUp, context: Context) -> ApiKey:
+    api_key = ApiKey.objects.locked(pk=command.api_key_id)
+    api_key.awaited_pick_up().check_is_over()
+    context.emit(events.SecretNotPickedUp(api_key_id=api_key.pk))
+    return api_key

@@ -110,7 +110,7 @@ class ExpireRequest(_OnRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class RemindOfDeadline(_OnRequest):
-    """Remind the approvers of a request, of whose time to decide so much has passed.
+    """Remind the approvers of a request of its deadline, after a share of the time to decide.
 
     Towards the end, the policy owners are notified as well: it is escalated.
     """

@@ -88,7 +88,7 @@ class ApproversReminded(_OfRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class DeadlineNear(_OfRequest):
-    """So much of the time to decide a request has passed. Its approvers were reminded."""
+    """The approvers were reminded after this share of the time to decide had passed."""
 
     message_type = "approvals.deadline_near"
 

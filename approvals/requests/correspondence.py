@@ -32,7 +32,7 @@ _DUE = """
 
 
 class DueReminder(NamedTuple):
-    """A request of whose time to decide so many percent had passed at a time."""
+    """A request, and the time at which a share of its time to decide had passed."""
 
     at: datetime
     request_id: UUID

@@ -30,7 +30,7 @@ _CASE = Statement("""
 
 
 class _Case(NamedTuple):
-    """What a command passes on to the commands that it causes."""
+    """The values of a command that those which it causes inherit."""
 
     correlation_id: UUID
     tenant: str

@@ -77,7 +77,7 @@ def find(name: str) -> Declared | None:
 
 @credential(ACTOR_KIND)
 def current_actor(name: str) -> Actor | None:
-    """Return the actor of a process, or None if no app declares it any more."""
+    """Return the actor of a process, or None if no app declares it."""
     found = find(name)
     return found.actor if found else None
 
