@@ -4,7 +4,7 @@ Models, commands, handlers and management commands import from here, and from no
 names are those that this module imports.
 """
 
-from audit.actors.actors import SYSTEM, Actor
+from audit.actors.actors import SYSTEM, Actor, actor_for_user
 from audit.actors.credentials import credential
 from audit.actors.permissions import granted_sql as permission_granted_sql
 from audit.actors.permissions import ids_sql as permission_ids_sql

@@ -6,6 +6,7 @@ from itertools import islice
 
 from django.db import DEFAULT_DB_ALIAS, transaction
 
+from audit.actors.actors import SYSTEM
 from audit.bus import epochs, store
 from audit.bus.attempts import Attempt
 from audit.bus.context import Context, running
@@ -29,7 +30,7 @@ def outside_command(reason: str, *, using: str = DEFAULT_DB_ALIAS) -> Iterator[N
     if not reason.strip():
         message = "give a reason for changing data outside commands"
         raise ValueError(message)
-    context = Context(channel="outside", reason=reason)
+    context = Context(actor=SYSTEM, channel="outside", reason=reason)
     with transaction.atomic(using=using):
         epochs.ensure(using=using)
         if using != DEFAULT_DB_ALIAS:
@@ -60,7 +61,7 @@ def _record(context: Context, since: direct_changes.Since, *, using: str) -> Non
 
 def _part(touched: Touched, whole: Context) -> Context:
     """Return the context of the record for one of several tenants."""
-    part = Context(channel=whole.channel, reason=whole.reason)
+    part = Context(actor=SYSTEM, channel=whole.channel, reason=whole.reason)
     part.tenant = touched.tenant
     part.causation_id = whole.command_id
     return part

@@ -9,6 +9,7 @@ from typing import Any, Self
 
 import pytest
 
+from audit.actors.actors import SYSTEM
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.log import feed
@@ -36,13 +37,13 @@ class Scenario:
     def given(self, *commands: Command, context: Context | None = None) -> Self:
         """Dispatch the commands that come before the tested one."""
         for command in commands:
-            dispatch(command, context=context)
+            dispatch(command, context=context or Context(actor=SYSTEM))
         return self
 
     def when(self, command: Command, *, context: Context | None = None) -> Self:
         """Dispatch the tested command, and keep its outcome or error."""
         try:
-            self.outcome = dispatch(command, context=context)
+            self.outcome = dispatch(command, context=context or Context(actor=SYSTEM))
         except CommandError as error:
             self.error = error
         return self

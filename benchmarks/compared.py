@@ -13,6 +13,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from http import HTTPStatus
 from importlib import import_module
 from itertools import cycle
@@ -42,7 +43,7 @@ def main(database: str) -> None:
 def _keys(*names: str) -> dict[str, Any]:
     """Return the outcomes of commands that create keys of one owner."""
     # Modules with models can be imported once Django is set up.
-    auth, dispatch = import_module("django.contrib.auth.models"), _dispatch()
+    auth, dispatch = import_module("django.contrib.auth.models"), _dispatch_as_system()
     owner = auth.User.objects.create_user("owner")
     owner.user_permissions.set(auth.Permission.objects.filter(content_type__app_label="apikeys"))
     customer_id = dispatch(_command("CreateCustomer")(name="customer")).result.pk
@@ -74,6 +75,12 @@ def _writing(key: Any, *, secret: str) -> Callable[[], object]:
             raise RuntimeError(response.content)
 
     return write
+
+
+def _dispatch_as_system() -> Callable[[Any], Any]:
+    system = _found("SYSTEM", "audit.actors.actors", "audit.actors")
+    context = _found("Context", "audit.bus.context", "audit.context")(actor=system)
+    return partial(_dispatch(), context=context)
 
 
 def _dispatch() -> Any:

@@ -10,7 +10,7 @@ from django.db import connection
 
 from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
 from apikeys.models.tokens import Token
-from audit.bus.dispatch import dispatch
+from audit.entry.shell import carry_out
 from audit.outside import outside_command
 
 _BATCH = 20_000
@@ -45,11 +45,14 @@ class Keyring:
         owner = User.objects.create_user(name)
         permissions = Permission.objects.filter(content_type__app_label="apikeys")
         owner.user_permissions.set(permissions)
-        customer: Any = dispatch(CreateCustomer(name=name))
+        customer: Any = carry_out(CreateCustomer(name=name), reason="for a benchmark")
         self.customer_id = customer.result.pk
-        dispatch(AddMember(customer_id=self.customer_id, user_id=owner.pk))
-        made: Any = dispatch(
-            CreateApiKey(customer_id=self.customer_id, owner_id=owner.pk, name=name)
+        carry_out(
+            AddMember(customer_id=self.customer_id, user_id=owner.pk), reason="for a benchmark"
+        )
+        made: Any = carry_out(
+            CreateApiKey(customer_id=self.customer_id, owner_id=owner.pk, name=name),
+            reason="for a benchmark",
         )
         self.model_id = made.result.pk
         tokens = [Token.generate() for _ in range(known)]

@@ -106,10 +106,10 @@ def _all_enabled(keys: list[str]) -> list[str]:
     # Models can be imported once Django is set up.
     from apikeys.commands import EnableApiKey  # noqa: PLC0415
     from apikeys.models import ApiKey  # noqa: PLC0415
-    from audit.bus.dispatch import dispatch  # noqa: PLC0415
+    from audit.entry.shell import carry_out  # noqa: PLC0415
 
     for key in ApiKey.objects.filter(pk__in=keys, is_enabled=False):
-        dispatch(EnableApiKey(api_key_id=key.pk))
+        carry_out(EnableApiKey(api_key_id=key.pk), reason="for a benchmark")
     return keys
 
 

@@ -15,7 +15,7 @@ from django.db.models import Index
 
 from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
 from apikeys.models import ApiKey, Customer
-from audit.bus.dispatch import dispatch
+from audit.entry.shell import carry_out
 from audit.log.search.time_ranges import Cursor
 from audit.models.records import CommandRecord, EventRecord, Record
 from benchmarks import rows
@@ -104,7 +104,7 @@ class Log:
     def write_customers(self) -> None:
         """Make the customers; whose keys and people the records name is nowhere but in these."""
         for number in range(_CUSTOMERS):
-            dispatch(CreateCustomer(name=f"Customer {number}"))
+            carry_out(CreateCustomer(name=f"Customer {number}"), reason="for a benchmark")
 
     def write(self) -> Iterator[int]:
         """Write the records, and yield how many there are so far."""
@@ -175,7 +175,10 @@ class Log:
             seen = {"one customer": self._customers()[0], "a small customer": self._smallest()}
             for name, customer in seen.items():
                 person = self._make_auditor(f"auditor of {name}")
-                dispatch(AddMember(customer_id=UUID(customer), user_id=person.pk))
+                carry_out(
+                    AddMember(customer_id=UUID(customer), user_id=person.pk),
+                    reason="for a benchmark",
+                )
         return {person.username: person for person in chosen.order_by("pk")}
 
     def examples(self, count: int) -> list[Example]:
@@ -238,9 +241,9 @@ class Log:
         owner = User.objects.create_user("owner")
         owner.user_permissions.set(Permission.objects.filter(content_type__app_label="apikeys"))
         customer_id = UUID(self._customers()[0])
-        dispatch(AddMember(customer_id=customer_id, user_id=owner.pk))
+        carry_out(AddMember(customer_id=customer_id, user_id=owner.pk), reason="for a benchmark")
         command = CreateApiKey(customer_id=customer_id, owner_id=owner.pk, name=_BUSY_KEY)
-        made: Any = dispatch(command)
+        made: Any = carry_out(command, reason="for a benchmark")
         key: ApiKey = made.result
         return key
 

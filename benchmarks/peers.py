@@ -20,6 +20,7 @@ from apikeys.models import ApiKey
 from audit.actors.actors import Actor, actor_for_user
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
+from audit.entry.shell import carry_out
 from benchmarks.protocol import Traffic, traffic_of
 
 
@@ -27,10 +28,10 @@ def make_key(name: str) -> ApiKey:
     """Make a key to switch on and off, and whom it belongs to."""
     owner = User.objects.create_user(name)
     owner.user_permissions.set(Permission.objects.filter(content_type__app_label="apikeys"))
-    customer: Any = dispatch(CreateCustomer(name=name))
-    dispatch(AddMember(customer_id=customer.result.pk, user_id=owner.pk))
+    customer: Any = carry_out(CreateCustomer(name=name), reason="for a benchmark")
+    carry_out(AddMember(customer_id=customer.result.pk, user_id=owner.pk), reason="for a benchmark")
     command = CreateApiKey(customer_id=customer.result.pk, owner_id=owner.pk, name=name)
-    made: Any = dispatch(command)
+    made: Any = carry_out(command, reason="for a benchmark")
     result: ApiKey = made.result
     return result
 

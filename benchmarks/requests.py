@@ -17,7 +17,7 @@ from approvals.models import ApprovalRequest, Decision, Policy, Rule, Vote
 from approvals.policies import evaluation
 from approvals.sealing import payloads
 from approvals.sealing import values as subjects
-from audit.bus.dispatch import dispatch
+from audit.entry.shell import carry_out
 from audit.outside import outside_command
 from benchmarks.reading import Reader, Reading
 
@@ -29,7 +29,7 @@ class Cast:
     """Acme with its keys, Dana the requester, the approvers of Security, and Carol the reader."""
 
     def __init__(self) -> None:
-        made: Any = dispatch(CreateCustomer(name="Acme"))
+        made: Any = carry_out(CreateCustomer(name="Acme"), reason="for a benchmark")
         self.customer_id: UUID = made.result.pk
         self.security = Group.objects.create(name="Security")
         self.dana = self._person("dana")
@@ -95,7 +95,9 @@ class Cast:
         # Those who cannot sign in are asked for no votes.
         person = User.objects.create_user(name, password=uuid7().hex, is_staff=True)
         person.user_permissions.set(Permission.objects.filter(codename__in=_APPROVER))
-        dispatch(AddMember(customer_id=self.customer_id, user_id=person.pk))
+        carry_out(
+            AddMember(customer_id=self.customer_id, user_id=person.pk), reason="for a benchmark"
+        )
         return person
 
     def _rule(self, policy: Policy) -> dict[str, Any]:

@@ -18,13 +18,16 @@ from apikeys.models import ApiKey, Customer
 from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest, Policy, Rule
 from approvals.policies.bootstrap import Bootstrap
-from audit.actors.actors import Actor, actor_for_user
+from audit.actors.actors import SYSTEM, Actor, actor_for_user
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.installation.settings import countersign
 from audit.messages.outcomes import Completed, Postponed
 from audit.outside import outside_command
 from tests.wiping import wipe
+
+#: The context of the system, for commands that could come from anyone; a dispatch copies it.
+AS_SYSTEM = Context(actor=SYSTEM)
 
 pytest_plugins = ["audit.testing"]
 
@@ -68,15 +71,21 @@ def _do_not_wait_for_the_disk():
 def owner(django_db_setup: None, django_db_blocker: Any) -> Iterator[psycopg.Connection]:
     """A connection as the owner of the tables, for what the application's role may not do."""
     database = settings.DATABASES["owner"]
-    with psycopg.connect(
-        dbname=database["NAME"],
-        user=database["USER"],
-        password=database["PASSWORD"],
-        host=database["HOST"],
-        port=database["PORT"],
-        autocommit=True,
-    ) as connection:
+    with _connection(user=database["USER"], password=database["PASSWORD"]) as connection:
         yield connection
+
+
+@pytest.fixture(scope="session")
+def superuser(django_db_setup: None, django_db_blocker: Any) -> Iterator[psycopg.Connection]:
+    """A connection as the superuser of the server, for what the owner may not do."""
+    with _connection(user="postgres") as connection:
+        yield connection
+
+
+def _connection(**account: str) -> psycopg.Connection:
+    database = settings.DATABASES["owner"]
+    place = {"dbname": database["NAME"], "host": database["HOST"], "port": database["PORT"]}
+    return psycopg.connect(**place, **account, autocommit=True)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -88,7 +97,7 @@ def connections_stay_open() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def clean_database(transactional_db: None, owner: psycopg.Connection) -> Iterator[None]:
+def clean_database(transactional_db: None, superuser: psycopg.Connection) -> Iterator[None]:
     """Real transactions in every test; all committed rows are deleted after it."""
     yield
     # Otherwise the notes would be written at process exit, when the database is gone.
@@ -96,11 +105,11 @@ def clean_database(transactional_db: None, owner: psycopg.Connection) -> Iterato
     for each in connections.all(initialized_only=True):
         if each.connection and each.connection.info.transaction_status != TransactionStatus.IDLE:
             each.close()
-    wipe(owner)
+    wipe(superuser)
 
 
 @pytest.fixture
-def without_constraints(owner: psycopg.Connection) -> Iterator[None]:
+def without_constraints(owner: psycopg.Connection, superuser: psycopg.Connection) -> Iterator[None]:
     """The tables as before their constraints on what is stored."""
     found = owner.execute(
         "SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint"
@@ -109,7 +118,7 @@ def without_constraints(owner: psycopg.Connection) -> Iterator[None]:
     for table, name, _ in found:
         owner.execute(f"ALTER TABLE {table} DROP CONSTRAINT {name}")
     yield
-    wipe(owner)
+    wipe(superuser)
     for table, name, definition in found:
         owner.execute(f"ALTER TABLE {table} ADD CONSTRAINT {name} {definition}")
 
@@ -228,14 +237,14 @@ class Key:
         self.headers = {"Authorization": f"Bearer {secret}"}
 
 
-def completed(command: Any, *, context: Context | None = None) -> Any:
+def completed(command: Any, *, context: Context = AS_SYSTEM) -> Any:
     """Dispatch a command that must complete, and return its result."""
     outcome = dispatch(command, context=context)
     assert isinstance(outcome, Completed)
     return outcome.result
 
 
-def held(command: Any, *, context: Context | None = None) -> ApprovalRequest:
+def held(command: Any, *, context: Context = AS_SYSTEM) -> ApprovalRequest:
     """Dispatch a command that must be held, and return its approval request."""
     outcome = dispatch(command, context=context)
     assert isinstance(outcome, Postponed)

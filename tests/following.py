@@ -9,6 +9,7 @@ from audit.log.feed import Place, Rewound, place_of, read_after
 from audit.messages.exceptions import Failed
 from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord, EventRecord
+from tests.conftest import AS_SYSTEM
 from tests.threads import Crowd, until
 
 BEGUN = "audit.begin_epoch"
@@ -54,7 +55,7 @@ def write(how_many=10):
 def outcome():
     """Send a command; return its outcome, or the error if the server did not execute it."""
     try:
-        return dispatch(CreateCustomer(name=str(uuid4())))
+        return dispatch(CreateCustomer(name=str(uuid4())), context=AS_SYSTEM)
     except Failed as error:
         return error
 

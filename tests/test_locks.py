@@ -34,12 +34,13 @@ from approvals.models import ApprovalRequest, Policy
 from approvals.people.commands import AddToGroup, RenameGroup, SetAccountStatus
 from approvals.policies.bootstrap import AlreadyOwned, Bootstrap
 from approvals.policies.commands import DisablePolicy, EditPolicy
+from audit.actors.actors import SYSTEM
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.outcomes import Completed, Postponed
 from audit.models.records import CommandRecord
 from tests.approvals.asking import switch_off
-from tests.conftest import PASSWORD, approved, completed, held, member, policy
+from tests.conftest import AS_SYSTEM, PASSWORD, approved, completed, held, member, policy
 from tests.probes import to
 from tests.processes import take_steps
 from tests.tampering import let_time_pass
@@ -121,7 +122,7 @@ def test_a_decision_waits_for_its_request(
     command = command_class(approval_request_id=waiting.pk, **fields)
     people = {"ann": ann, "dana": dana, "fay": fay}
     facts = {"reason": "for a test"}
-    context = context_of(people[name], **facts) if name else Context(**facts)
+    context = context_of(people[name], **facts) if name else Context(actor=SYSTEM, **facts)
 
     result_after_waiting(
         owner,
@@ -237,7 +238,7 @@ def test_a_second_bootstrap_waits_for_the_first(owner, policy_owners):
         owner,
         "auth_group",
         group.pk,
-        partial(dispatch, Bootstrap(owners=("olga", "otto", "petra"))),
+        partial(dispatch, Bootstrap(owners=("olga", "otto", "petra")), context=AS_SYSTEM),
     )
 
     assert isinstance(result, AlreadyOwned)
@@ -251,7 +252,10 @@ def test_a_vote_that_may_count_again_waits_for_its_request(
     command = AddMember(customer_id=globex.pk, user_id=ann.pk)
 
     result = result_after_waiting(
-        owner, "approvals_approvalrequest", waiting.pk, partial(dispatch, command)
+        owner,
+        "approvals_approvalrequest",
+        waiting.pk,
+        partial(dispatch, command, context=AS_SYSTEM),
     )
 
     assert isinstance(result, Completed)
@@ -266,7 +270,7 @@ def test_what_completed_a_request_is_not_locked_while_its_release_waits_for_a_vo
     with Crowd(1) as crowd:
         # As a vote does: first the request, then the rows that its execution changes.
         with row_held(owner, "approvals_approvalrequest", waiting.pk):
-            completing = crowd.start(partial(dispatch, command))
+            completing = crowd.start(partial(dispatch, command, context=AS_SYSTEM))
             until(lambda: owner.execute(BLOCKS_SOMEONE).fetchone()[0])
             for table, pk in (("auth_user", ann.pk), ("apikeys_customer", globex.pk)):
                 owner.execute(f"SELECT FROM {table} WHERE id = %s FOR UPDATE", [pk])

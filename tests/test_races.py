@@ -11,7 +11,7 @@ from apikeys.models import ApiKey, ApiKeySecret
 from approvals.decisions.commands import Approve, Deny
 from approvals.models import ApprovalRequest, Policy, Rule, State
 from approvals.models.refusals import AlreadyDecided, EffectChanged
-from audit.actors.actors import actor_for_user
+from audit.actors.actors import SYSTEM, actor_for_user
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Crashed, PreconditionFailed
@@ -19,7 +19,7 @@ from audit.messages.outcomes import Completed, Postponed
 from audit.models.records import CommandRecord, EventRecord, StreamHead
 from audit.outside import outside_command
 from tests.books import assert_balanced, attempts, numbers
-from tests.conftest import create_key, new_approver, policy
+from tests.conftest import AS_SYSTEM, create_key, new_approver, policy
 from tests.probes import Probed, deed, to
 from tests.severed import refusing
 from tests.test_story import call
@@ -235,7 +235,7 @@ def test_of_repeats_that_run_at_once_only_the_one_that_counts_hands_out_its_secr
     for place in range(ROUNDS):
 
         def reveal(number=place):
-            context = Context(idempotency_key=f"reveal-{number}")
+            context = Context(actor=SYSTEM, idempotency_key=f"reveal-{number}")
             return dispatch(to(reveal_a_secret, first_key.id), context=context)
 
         with refusing(owner, "audit_eventrecord"), pytest.raises(Crashed) as failure:
@@ -265,7 +265,7 @@ def lock_nothing(command, context):
 
 @pytest.mark.parametrize("what", [lock_the_key, lock_nothing])
 def test_events_of_one_subject_are_numbered_without_gap_or_repeat(crowd, first_key, what):
-    each = partial(dispatch, to(what, first_key.id))
+    each = partial(dispatch, to(what, first_key.id), context=AS_SYSTEM)
 
     for place in range(1, ROUNDS + 1):
         answers = crowd.at_once(*[each] * CROWD)
@@ -301,7 +301,7 @@ def test_eight_writers_with_one_if_match_that_lock_nothing_do_not_pass_each_othe
         number = StreamHead.objects.get(subject_id=str(first_key.id)).number
 
         def write(number=number):
-            context = Context(expected_number=number)
+            context = Context(actor=SYSTEM, expected_number=number)
             return dispatch(to(lock_nothing, first_key.id), context=context)
 
         answers = crowd.at_once(*[write] * CROWD)

@@ -18,7 +18,7 @@ from apikeys.models import Customer
 from approvals.models import Policy
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
-from tests.conftest import actor, create_key, held, member, policy
+from tests.conftest import AS_SYSTEM, actor, create_key, held, member, policy
 from tests.http import call
 
 TABLE = Path(__file__).parent / "roles.txt"
@@ -83,7 +83,7 @@ class World:
         if "api_key_id" in route:
             target = create_key(self.dana, self.acme, name="target")
             if route.endswith("/enable"):
-                dispatch(DisableApiKey(api_key_id=target.id))
+                dispatch(DisableApiKey(api_key_id=target.id), context=AS_SYSTEM)
             return route.replace("<uuid:api_key_id>", str(target.id)), _BODIES.get(_end(route))
         if "approval_request_id" in route:
             request = held(self._creating(environment="test"), context=self._danas())
@@ -156,7 +156,9 @@ def world(dana, acme, gus, globex, security, ann, bob, iris, policy_owners, brow
 
 def _program(owner: User, customer: Customer, scopes: tuple[str, ...]) -> Client:
     command = CreateApiKey(customer_id=customer.pk, owner_id=owner.pk, name="caller", scopes=scopes)
-    return Client(headers={"Authorization": f"Bearer {dispatch(command).secret}"})
+    return Client(
+        headers={"Authorization": f"Bearer {dispatch(command, context=AS_SYSTEM).secret}"}
+    )
 
 
 @pytest.mark.parametrize("resource", sorted({_resource(path) for path, _ in ROWS}))

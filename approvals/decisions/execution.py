@@ -17,7 +17,7 @@ from approvals.models.refusals import RequestAltered
 from approvals.models.states import ERROR
 from approvals.requests import listing, staleness, statuses
 from approvals.sealing.payloads import Unfitting, UnknownCommand, Unloadable
-from audit.actors.actors import Actor
+from audit.actors.actors import SYSTEM, Actor
 from audit.bus.context import Context
 from audit.bus.dispatch import cancel, dispatch, replay
 from audit.messages import exceptions
@@ -186,7 +186,7 @@ def release_alone(request_id: UUID, *, channel: str, cause: UUID | None = None) 
 
     ``cause`` is the command that completed it.
     """
-    context = Context(channel=channel, causation_id=cause)
+    context = Context(actor=SYSTEM, channel=channel, causation_id=cause)
     try:
         dispatch(ReleaseRequest(approval_request_id=request_id), context=context)
     except exceptions.CommandError:

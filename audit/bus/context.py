@@ -10,7 +10,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from audit.actors.actors import ANONYMOUS, SYSTEM, Actor
+from audit.actors.actors import ANONYMOUS, Actor
 from audit.messages.classes import Event, Subject
 
 
@@ -37,7 +37,7 @@ class Context:
     reactions that led to the command, and ``reaction_to`` the id of the event of the last one.
     """
 
-    actor: Actor = SYSTEM
+    actor: Actor
     channel: str = "shell"
     reason: str = ""
     request: RequestFacts = RequestFacts()
@@ -104,8 +104,14 @@ def running(context: Context | None) -> Iterator[None]:
         _running.reset(token)
 
 
-def own_copy(context: Context) -> Context:
-    """Return a copy for one dispatch; callers that share one id have no Idempotency-Key."""
+def own_copy(context: Context | None) -> Context:
+    """Return a copy for one dispatch; callers that share one id have no Idempotency-Key.
+
+    :raises TypeError: if there is no context, so no actor: the system is never assumed.
+    """
+    if context is None:
+        message = "a command needs a context with an actor; management commands use carry_out"
+        raise TypeError(message)
     if context.actor.kind == ANONYMOUS.kind:
         return replace(context, idempotency_key=None)
     return replace(context)

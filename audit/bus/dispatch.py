@@ -15,7 +15,7 @@ from django.db import transaction
 from structlog.contextvars import bind_contextvars
 
 from audit.actors import credentials
-from audit.actors.actors import Actor
+from audit.actors.actors import SYSTEM, Actor
 from audit.bus import cases, epochs, failures, idempotency, middleware, store
 from audit.bus.attempts import Attempt, refused_input
 from audit.bus.context import Context, current_context, outer_context, own_copy
@@ -52,6 +52,7 @@ def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
     Inside a handler the command becomes part of the handler's transaction and case; without a
     context it has the same actor, channel and reason.
 
+    :raises TypeError: if there is no context elsewhere.
     :raises Refused: if the command is refused.
     :raises Failed: if it failed; nothing was changed.
     """
@@ -61,7 +62,7 @@ def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
         cause, actor = reaction
         given = context or Context(actor=actor, channel="process")
         return _inside(Attempt(command, cases.caused(given, cause)))
-    return _commit([Attempt(command, own_copy(context or Context()))])[0]
+    return _commit([Attempt(command, own_copy(context))])[0]
 
 
 def react(run: Callable[[], _Result], *, retries: int = 0) -> _Result:
@@ -166,7 +167,7 @@ def rehearse(
     It fails if a statement takes longer than the trial's timeout.
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
-    given = cases.replayed(held, actor, expected_number=expected_number, by=Context())
+    given = cases.replayed(held, actor, expected_number=expected_number, by=Context(actor=SYSTEM))
     given.accepts = accepts
     attempt = Attempt(command, given)
     if actor is None:

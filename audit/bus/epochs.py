@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
 
+from audit.actors.actors import SYSTEM
 from audit.bus import store
 from audit.bus.attempts import Attempt
 from audit.bus.context import Context
@@ -52,7 +53,7 @@ def _begin(*, using: str) -> int:
 
 
 def _begin_alone(*, using: str) -> int:
-    attempt = Attempt(BeginEpoch(), Context(channel="server", reason=_REASON))
+    attempt = Attempt(BeginEpoch(), Context(actor=SYSTEM, channel="server", reason=_REASON))
     attempt.outcome = Completed(command_id=attempt.context.command_id)
     number = epochs.start(attempt.context.command_id, using=using)
     attempt.context.emit(EpochBegun(number=number))

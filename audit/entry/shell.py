@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from django.core.management.base import CommandError
 
+from audit.actors.actors import SYSTEM
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, dispatch_all
 from audit.messages.classes import Command
@@ -20,7 +21,7 @@ def carry_out(command: Command, *, reason: str) -> Completed:
     :raises CommandError: if it is refused, fails, or is held for approval.
     """
     with errors_told():
-        return _completed(dispatch(command, context=Context(channel=CHANNEL, reason=reason)))
+        return _completed(dispatch(command, context=_context(reason)))
 
 
 def carry_all_out(commands: Sequence[Command], *, reason: str) -> list[Completed]:
@@ -29,7 +30,7 @@ def carry_all_out(commands: Sequence[Command], *, reason: str) -> list[Completed
     :raises CommandError: if one of them is refused, fails, or would be held for approval.
     """
     with errors_told():
-        outcomes = dispatch_all(commands, context=Context(channel=CHANNEL, reason=reason))
+        outcomes = dispatch_all(commands, context=_context(reason))
         return [_completed(outcome) for outcome in outcomes]
 
 
@@ -43,6 +44,10 @@ def errors_told() -> Iterator[None]:
         yield
     except DomainError as error:
         raise CommandError(error.message) from error
+
+
+def _context(reason: str) -> Context:
+    return Context(actor=SYSTEM, channel=CHANNEL, reason=reason)
 
 
 def _completed(outcome: Outcome) -> Completed:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from psycopg.errors import QueryCanceled
 from psycopg.sql import SQL, Composable, Identifier
 
+from audit.actors.actors import SYSTEM
 from audit.bus import epochs, store
 from audit.bus.attempts import Attempt
 from audit.bus.context import Context
@@ -105,7 +106,7 @@ def adopt(model: type[models.Model], *, reason: str, using: str) -> int:
             f"The database does not write the history of {label}: give the model "
             "history = audit.domain.HistoricalRecords(), then makemigrations and migrate."
         )
-    context = Context(channel="management", reason=reason)
+    context = Context(actor=SYSTEM, channel="management", reason=reason)
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
         epochs.ensure(using=using)
         store.stamp_directly(context, using=using)

@@ -116,9 +116,21 @@ def keep_history(*, using: str) -> None:
 def update_functions(cursor: Any) -> None:
     """Generate the functions again that a changed table made outdated, in the same transaction."""
     if _has_triggers_of_history(cursor):
-        present = {table for table, name in present_triggers(cursor) if name == triggers.TRACK}
+        present = _tracked(cursor)
         changed = triggers.outdated(cursor, is_tolerant=writes_directly(cursor))
         triggers.create(cursor, (each for each in changed if each.table in present))
+
+
+def check_between_statements(cursor: Any, *, is_renamed: bool) -> None:
+    """Check that tracked tables can be written between two statements of a migration.
+
+    :raises ImproperlyConfigured: if the last one, which may have renamed a column, prevents it.
+    """
+    triggers.check_between_statements(cursor, _tracked(cursor), is_renamed=is_renamed)
+
+
+def _tracked(cursor: Any) -> set[str]:
+    return {table for table, name in present_triggers(cursor) if name == triggers.TRACK}
 
 
 def writes_directly(cursor: Any) -> bool:

@@ -9,7 +9,7 @@ from approvals.models import ApprovalRequest
 from audit.bus.dispatch import dispatch
 from audit.messages.outcomes import Postponed
 from tests.approvals.asking import KEYS
-from tests.conftest import PASSWORD, completed, member
+from tests.conftest import AS_SYSTEM, PASSWORD, completed, member
 from tests.http import call
 
 
@@ -42,7 +42,7 @@ def otto(acme):
 def hold():
     """A function that dispatches a command that must be held, and returns its request."""
 
-    def send(command, *, context=None):
+    def send(command, *, context=AS_SYSTEM):
         outcome = dispatch(command, context=context)
         assert isinstance(outcome, Postponed)
         return ApprovalRequest.objects.get(command_id=outcome.command_id)

@@ -10,6 +10,7 @@ from apikeys.models import ApiKey
 from approvals.models import ApprovalRequest, Policy, Rule
 from approvals.people.commands import AddToGroup, SetSuperuserStatus
 from approvals.policies.commands import DisablePolicy
+from audit.actors.actors import SYSTEM
 from audit.bus import dispatch as bus
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, dispatch_all
@@ -53,7 +54,7 @@ def send_what_is_gated(command, context):
 @deed
 def send_it_with_a_forged_context(command, context):
     for each in _inner:
-        forged = Context(channel="forged")
+        forged = Context(actor=SYSTEM, channel="forged")
         forged.is_replay, forged.decision = True, {"effect": "allow"}
         dispatch(each, context=forged)
 
@@ -119,7 +120,7 @@ def test_a_forged_context_takes_nothing_past_the_gate(facts, gated):
     before = snapshot()
 
     for command in gated:
-        context = Context(channel="forged")
+        context = Context(actor=SYSTEM, channel="forged")
         for name, value in facts.items():
             setattr(context, name, value)
         assert isinstance(dispatch(command, context=context), Postponed)
@@ -156,7 +157,7 @@ def test_a_batch_takes_nothing_past_the_gate(place, gated, first_key):
     before = snapshot()
 
     with pytest.raises(ApprovalRequired):
-        dispatch_all([gated[place]], context=Context())
+        dispatch_all([gated[place]], context=Context(actor=SYSTEM))
 
     assert snapshot() == before
     assert not ApprovalRequest.objects.exists()

@@ -251,9 +251,9 @@ class World:
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(actions=ACTIONS)
 def test_nothing_is_executed_unless_the_requirements_hold_at_that_instant_and_never_twice(
-    actions, owner
+    actions, owner, superuser
 ):
-    wipe(owner)
+    wipe(superuser)
     acme = completed(CreateCustomer(name="Acme"))
     dana = member("dana", acme, permissions=KEY_PERMISSIONS)
     world = World(owner, acme, dana, Group.objects.create(name="Security"))

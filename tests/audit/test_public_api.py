@@ -42,6 +42,7 @@ PUBLIC = {
         "SubjectOf",
         "UNKNOWN",
         "WRITE",
+        "actor_for_user",
         "actor_name",
         "carry_all_out",
         "carry_out",

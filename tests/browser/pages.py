@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group, User
 from apikeys.commands import DeleteApiKey
 from apikeys.models import ApiKey, Customer
 from approvals.models import ApprovalRequest, Policy, State
+from audit.actors.actors import SYSTEM
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.models.records import CommandRecord, EventRecord
@@ -207,7 +208,10 @@ def _deleted_key() -> ApiKey:
     found = of_acme.filter(deleted_at__isnull=False).first()
     if found is None:
         found = _key()
-        dispatch(DeleteApiKey(api_key_id=found.pk), context=Context(reason="Not needed any more"))
+        dispatch(
+            DeleteApiKey(api_key_id=found.pk),
+            context=Context(actor=SYSTEM, reason="Not needed any more"),
+        )
     return found
 
 

@@ -9,14 +9,14 @@ from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey
 from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest
-from audit.actors.actors import actor_for_user
+from audit.actors.actors import SYSTEM, actor_for_user
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, dispatch_all
 from audit.messages.exceptions import ConnectionLost, Crashed, OutcomeUnknown
 from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord
 from tests.books import all_but_records, assert_balanced, attempts
-from tests.conftest import policy
+from tests.conftest import AS_SYSTEM, policy
 from tests.probes import deed, to
 from tests.severed import Cut, pausing, refusing, until_blocked
 from tests.test_story import call
@@ -85,7 +85,7 @@ def test_a_command_that_is_sent_while_the_database_is_down_has_failed(wire, firs
     wire.close()
 
     with pytest.raises(ConnectionLost) as failure:
-        dispatch(DisableApiKey(api_key_id=first_key.id))
+        dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
 
     assert failure.value.command_id
 
@@ -94,7 +94,7 @@ def test_a_vote_whose_commit_was_done_is_answered_although_the_answer_was_lost(
     wire, first_key, security, ann
 ):
     policy("apikeys.disable", group=security, quorum=1)
-    held = dispatch(DisableApiKey(api_key_id=first_key.id))
+    held = dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
     request = ApprovalRequest.objects.get(command_id=held.command_id)
     wire.cut(Cut.AFTER_COMMIT)
 
@@ -115,7 +115,7 @@ def test_a_batch_whose_commit_was_done_is_answered_although_the_answer_was_lost(
 
     outcomes = dispatch_all(
         [DisableApiKey(api_key_id=first_key.id), EnableApiKey(api_key_id=first_key.id)],
-        context=Context(),
+        context=Context(actor=SYSTEM),
     )
 
     assert [type(outcome) for outcome in outcomes] == [Completed, Completed]
@@ -132,7 +132,7 @@ def test_a_repeat_whose_commit_was_lost_hands_out_no_secret_when_another_one_cam
     wire, owner, first_key
 ):
     def reveal():
-        context = Context(idempotency_key="reveal")
+        context = Context(actor=SYSTEM, idempotency_key="reveal")
         return dispatch(to(reveal_something_new, first_key.id), context=context)
 
     with refusing(owner, "audit_eventrecord"), pytest.raises(Crashed) as failure:
@@ -166,7 +166,7 @@ def test_a_command_that_loses_the_connection_on_its_way_has_failed(first_key):
     before = all_but_records()
 
     with pytest.raises(ConnectionLost) as failure:
-        dispatch(to(lose_the_connection, first_key.id))
+        dispatch(to(lose_the_connection, first_key.id), context=AS_SYSTEM)
 
     assert all_but_records() == before
     assert attempts(failure.value.command_id) == [(1, "failed", "connection_lost")]

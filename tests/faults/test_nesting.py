@@ -14,7 +14,7 @@ from audit.messages.exceptions import ApprovalRequired, Crashed
 from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord
 from tests.books import all_but_records, assert_balanced, attempts, numbers
-from tests.conftest import completed, create_key
+from tests.conftest import AS_SYSTEM, completed, create_key
 from tests.probes import Broken, deed, to
 from tests.severed import refusing
 
@@ -78,7 +78,7 @@ def test_an_inner_command_that_succeeded_is_on_record_after_the_outer_one_was_ro
     before = all_but_records()
 
     with pytest.raises(Crashed) as failure:
-        dispatch(to(dispatch_and_break, first_key.id))
+        dispatch(to(dispatch_and_break, first_key.id), context=AS_SYSTEM)
 
     assert story() == [
         ("tests.probe", "failed", "crashed"),

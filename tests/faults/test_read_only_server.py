@@ -9,7 +9,7 @@ from apikeys.commands import DisableApiKey
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import ConnectionLost
 from tests.books import all_but_records, attempts
-from tests.conftest import PASSWORD
+from tests.conftest import AS_SYSTEM, PASSWORD
 from tests.http import call
 
 
@@ -36,7 +36,7 @@ def test_a_command_has_changed_nothing_and_its_record_is_written_once_that_is_po
         cursor.execute("SET default_transaction_read_only = on")
 
     with pytest.raises(ConnectionLost) as failure:
-        dispatch(DisableApiKey(api_key_id=first_key.id))
+        dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
 
     assert all_but_records() == before
     assert attempts(failure.value.command_id) == [(1, "failed", "connection_lost")]
@@ -48,7 +48,7 @@ def test_a_command_that_cannot_be_recorded_either_is_known_to_have_changed_nothi
     before = all_but_records()
 
     with read_only(), pytest.raises(ConnectionLost) as failure:
-        dispatch(DisableApiKey(api_key_id=first_key.id))
+        dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
 
     assert all_but_records() == before
     assert failure.value.command_id

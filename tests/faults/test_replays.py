@@ -19,7 +19,7 @@ from audit.messages.exceptions import TimedOut
 from audit.messages.outcomes import Completed, Postponed
 from audit.models.records import CommandRecord
 from tests.books import assert_balanced, attempts, numbers
-from tests.conftest import create_key, policy
+from tests.conftest import AS_SYSTEM, create_key, policy
 from tests.probes import Broken, deed, to
 from tests.processes import take_steps
 from tests.severed import pausing, until_blocked
@@ -41,7 +41,7 @@ def second_key(dana, acme):
 
 def hold(command) -> ApprovalRequest:
     """Have a command held, and return what is to be approved."""
-    outcome = dispatch(command)
+    outcome = dispatch(command, context=AS_SYSTEM)
     assert isinstance(outcome, Postponed)
     return ApprovalRequest.objects.get(command_id=outcome.command_id)
 
@@ -179,7 +179,7 @@ def test_a_release_that_times_out_does_not_undo_what_completed_the_request(
 
     with owner.transaction():
         lock(owner, first_key.id)
-        outcome = dispatch(AddMember(customer_id=globex.pk, user_id=ann.pk))
+        outcome = dispatch(AddMember(customer_id=globex.pk, user_id=ann.pk), context=AS_SYSTEM)
     request.refresh_from_db()
     assert (type(outcome), request.state) == (Completed, "pending")
     take_steps()

@@ -11,11 +11,12 @@ from audit.installation.settings import countersign
 from audit.messages.exceptions import Crashed, OutcomeUnknown
 from audit.models.records import CommandRecord
 from tests.books import all_but_records, assert_balanced, attempts
+from tests.conftest import AS_SYSTEM
 from tests.probes import Broken, Probed, deed, to
 from tests.severed import refusing
 
 
-def assert_only_the_failure_is_on_record(command, *, saying: str, context=None) -> None:
+def assert_only_the_failure_is_on_record(command, *, saying: str, context=AS_SYSTEM) -> None:
     """Dispatch a command that fails, and look at what that left behind."""
     before, known = all_but_records(), CommandRecord.objects.count()
 
@@ -134,7 +135,7 @@ def test_what_a_failure_quotes_of_a_secret_is_not_on_record(owner, first_key, ca
         raise Broken(f"cannot bear {context.secret}")
 
     with pytest.raises(Crashed) as failure:
-        dispatch(to(tell_the_secret, first_key.id))
+        dispatch(to(tell_the_secret, first_key.id), context=AS_SYSTEM)
 
     record = CommandRecord.objects.get(command_id=failure.value.command_id)
     assert record.error_message.endswith("(Broken: cannot bear [redacted])")

@@ -7,6 +7,7 @@ from apikeys.models import ApiKey
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import TimedOut
 from tests.books import all_but_records, attempts
+from tests.conftest import AS_SYSTEM
 from tests.probes import deed, to
 
 
@@ -29,7 +30,7 @@ def test_a_statement_that_takes_too_long_fails_the_command(first_key):
     before = all_but_records()
 
     with pytest.raises(TimedOut) as failure:
-        dispatch(to(take_too_long, first_key.id))
+        dispatch(to(take_too_long, first_key.id), context=AS_SYSTEM)
 
     assert all_but_records() == before
     assert attempts(failure.value.command_id) == [(1, "failed", "timeout")]
@@ -41,7 +42,7 @@ def test_a_lock_that_is_not_to_be_had_fails_the_command(owner, first_key):
     with owner.transaction():
         owner.execute("SELECT FROM apikeys_apikey WHERE id = %s FOR UPDATE", [first_key.id])
         with pytest.raises(TimedOut) as failure:
-            dispatch(to(disable_impatiently, first_key.id))
+            dispatch(to(disable_impatiently, first_key.id), context=AS_SYSTEM)
 
     assert all_but_records() == before
     assert attempts(failure.value.command_id) == [(1, "failed", "timeout")]

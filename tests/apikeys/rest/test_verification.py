@@ -14,7 +14,7 @@ from audit.bus.dispatch import dispatch
 from audit.models import Allowance
 from audit.models.records import CommandRecord
 from audit.outside import outside_command
-from tests.conftest import Key, completed, create_key, member
+from tests.conftest import AS_SYSTEM, Key, completed, create_key, member
 from tests.http import call
 
 VERIFY = "/api/v2/api-keys/verify"
@@ -22,7 +22,10 @@ VERIFY = "/api/v2/api-keys/verify"
 
 def issue(owner, customer, **fields):
     """Issue a key as the system does, to somebody who could not create it."""
-    made = dispatch(CreateApiKey(customer_id=customer.pk, owner_id=owner.pk, name="x", **fields))
+    made = dispatch(
+        CreateApiKey(customer_id=customer.pk, owner_id=owner.pk, name="x", **fields),
+        context=AS_SYSTEM,
+    )
     return Key(made.result, made.secret)
 
 

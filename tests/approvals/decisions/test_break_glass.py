@@ -12,7 +12,7 @@ from approvals.models import ApprovalRequest, Policy
 from approvals.models.refusals import AlreadyDecided, NotAPerson
 from approvals.policies.commands import DisablePolicy, ReviewBreakGlass
 from approvals.policies.evaluation import Unsatisfiable
-from audit.actors.actors import Actor
+from audit.actors.actors import SYSTEM, Actor
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Forbidden, Invalid, NotFound, TimedOut
@@ -147,7 +147,7 @@ def test_neither_a_key_nor_the_system_breaks_it(waiting, fay, first_key):
     )
 
     refuses(breaking(waiting), Context(actor=key, reason="Leak"), NotAPerson)
-    refuses(breaking(waiting), Context(reason="Leak"), NotAPerson)
+    refuses(breaking(waiting), Context(actor=SYSTEM, reason="Leak"), NotAPerson)
 
 
 def test_break_glass_does_not_apply_to_the_built_in_policy(

@@ -14,7 +14,7 @@ from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Forbidden
 from audit.models.records import CommandRecord, EventRecord
 from tests.books import assert_balanced, attempts
-from tests.conftest import completed, create_key, policy
+from tests.conftest import AS_SYSTEM, completed, create_key, policy
 from tests.processes import take_steps
 from tests.tampering import let_time_pass
 
@@ -111,7 +111,7 @@ def test_a_request_that_an_approver_is_deciding_is_skipped(waiting, owner):
 
 def test_what_is_not_late_does_not_expire(waiting):
     with pytest.raises(NotYetExpired):
-        dispatch(ExpireRequest(approval_request_id=waiting.pk))
+        dispatch(ExpireRequest(approval_request_id=waiting.pk), context=AS_SYSTEM)
 
 
 def test_only_the_system_expires_a_request(waiting, ann, context_of, owner):

@@ -33,7 +33,7 @@ from audit.messages.outcomes import Postponed
 from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
 from tests.approvals.asking import switch_off
-from tests.conftest import completed, member, new_approver, policy
+from tests.conftest import AS_SYSTEM, completed, member, new_approver, policy
 from tests.probes import to
 from tests.tampering import let_time_pass, tamper
 
@@ -312,7 +312,9 @@ def test_a_policy_on_a_command_that_cannot_be_held_is_refused_early(
     governs, security, policy_owners, assert_recorded
 ):
     with pytest.raises(Invalid):
-        dispatch(CreatePolicy(governs=governs, groups=(security.pk,), quorums=(1,)))
+        dispatch(
+            CreatePolicy(governs=governs, groups=(security.pk,), quorums=(1,)), context=AS_SYSTEM
+        )
 
     assert_recorded(CreatePolicy, status="refused")
     assert not ApprovalRequest.objects.exists()
@@ -325,7 +327,7 @@ def test_a_command_with_a_secret_is_refused_even_if_a_policy_slipped_in(security
         policy.seal()
 
     with pytest.raises(CannotBeHeld):
-        dispatch(WithSecret(password="hunter2"))
+        dispatch(WithSecret(password="hunter2"), context=AS_SYSTEM)
 
 
 def test_a_batch_in_which_one_would_be_held_is_refused_whole(

@@ -36,7 +36,7 @@ from audit.messages.classes import secret_fields
 from audit.messages.exceptions import Forbidden, Invalid, NotFound
 from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord, EventRecord
-from tests.conftest import PASSWORD, approved, completed, held, policy
+from tests.conftest import AS_SYSTEM, PASSWORD, approved, completed, held, policy
 
 
 def member_since(user_id, group_id):
@@ -298,6 +298,6 @@ def test_a_request_about_a_person_keeps_nothing_of_the_password(
 
 def test_an_invalid_name_is_reported_with_its_field(dana):
     with pytest.raises(Invalid) as refusal:
-        dispatch(CreateUser(username="dana"))
+        dispatch(CreateUser(username="dana"), context=AS_SYSTEM)
 
     assert [(each.field, each.code) for each in refusal.value.errors] == [("username", "invalid")]

@@ -18,7 +18,7 @@ from tests.approvals.people_pages import (
     text,
     url_of,
 )
-from tests.conftest import completed
+from tests.conftest import AS_SYSTEM, completed
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def chess(db):
 
 def test_an_account_with_a_similar_name_is_confirmed(dana):
     with pytest.raises(SimilarName, match="user “dana”"):
-        dispatch(CreateUser(username="d\u0430na"))
+        dispatch(CreateUser(username="d\u0430na"), context=AS_SYSTEM)
     completed(CreateUser(username="d\u0430na", confirm_similar_name=True))
 
 
@@ -51,7 +51,7 @@ def test_a_group_with_a_similar_name_is_confirmed(chess):
         RenameGroup(group_id=games.pk, group_name="\u0421hess"),
     ):
         with pytest.raises(SimilarName, match="group “Chess”"):
-            dispatch(command)
+            dispatch(command, context=AS_SYSTEM)
     completed(RenameGroup(group_id=chess.pk, group_name="CHESS"))
     completed(CreateGroup(group_name="Chess", confirm_similar_name=True))
 
@@ -66,7 +66,7 @@ def test_a_group_with_a_similar_name_is_confirmed(chess):
 )
 def test_no_name_may_be_like_that_of_an_approver_or_their_group(command, disabling_needs_two):
     with pytest.raises(LikeAnApprover):
-        dispatch(command)
+        dispatch(command, context=AS_SYSTEM)
 
 
 def test_a_group_that_decides_is_not_renamed_to_a_similar_name(
@@ -75,7 +75,7 @@ def test_a_group_that_decides_is_not_renamed_to_a_similar_name(
     command = RenameGroup(group_id=security.pk, group_name="CHESS", confirm_similar_name=True)
 
     with pytest.raises(LikeAnApprover):
-        dispatch(command)
+        dispatch(command, context=AS_SYSTEM)
 
 
 def test_a_person_with_a_similar_name_becomes_no_approver(
@@ -84,7 +84,7 @@ def test_a_person_with_a_similar_name_becomes_no_approver(
     User.objects.create(username="Dana")
 
     with pytest.raises(LikeAnApprover):
-        dispatch(AddToGroup(user_id=dana.pk, group_id=security.pk))
+        dispatch(AddToGroup(user_id=dana.pk, group_id=security.pk), context=AS_SYSTEM)
 
 
 def test_a_group_with_a_similar_name_is_in_no_policy(security, ann, bob, policy_owners):
@@ -92,7 +92,7 @@ def test_a_group_with_a_similar_name_is_in_no_policy(security, ann, bob, policy_
     draft = CreatePolicy(governs="apikeys.disable", groups=(security.pk,), quorums=(1,))
 
     with pytest.raises(LikeAnApprover):
-        dispatch(draft)
+        dispatch(draft, context=AS_SYSTEM)
 
 
 def test_the_page_warns_of_a_similar_name_and_asks_to_confirm_it(manager, dana, chess, browser):

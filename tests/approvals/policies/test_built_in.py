@@ -26,7 +26,7 @@ from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
 from approvals.policies.evaluation import Unsatisfiable
 from audit.bus.dispatch import dispatch
 from audit.models.records import CommandRecord
-from tests.conftest import approved, completed, held, member, policy
+from tests.conftest import AS_SYSTEM, approved, completed, held, member, policy
 
 
 def are_the_floors(request):
@@ -73,7 +73,7 @@ def test_without_owners_nothing_of_it_is_possible_and_the_refusal_says_what_to_d
     disabling_needs_two, dana, security
 ):
     with pytest.raises(NoPolicyOwners, match="approvals_bootstrap"):
-        dispatch(AddToGroup(user_id=dana.pk, group_id=security.pk))
+        dispatch(AddToGroup(user_id=dana.pk, group_id=security.pk), context=AS_SYSTEM)
 
     record = CommandRecord.objects.get(message_type="approvals.add_to_group")
     assert (record.status, record.error_code) == ("refused", "no_policy_owners")

@@ -15,7 +15,7 @@ from audit.messages.exceptions import Conflict, Forbidden
 from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
 from tests.books import assert_balanced, attempts
-from tests.conftest import approved, completed, policy
+from tests.conftest import AS_SYSTEM, approved, completed, policy
 from tests.processes import take_steps
 from tests.threads import Crowd
 
@@ -71,7 +71,9 @@ def complete(waiting, ann, bob, approve, policy_owners):
 
 def carry_out(command):
     """Send a command; the policy owners approve it if the built-in policy holds it."""
-    record = CommandRecord.objects.filter(command_id=dispatch(command).command_id).get()
+    record = CommandRecord.objects.filter(
+        command_id=dispatch(command, context=AS_SYSTEM).command_id
+    ).get()
     if record.status == "postponed":
         request = ApprovalRequest.objects.get(command_id=record.command_id)
         owners = User.objects.filter(username__in=("olga", "otto")).order_by("username")
@@ -124,7 +126,7 @@ def test_what_still_lacks_an_approval_is_not_released(
     assert waiting.state == "pending"
     assert not CommandRecord.objects.filter(message_type="approvals.release").exists()
     with pytest.raises(NotEnoughApprovals):
-        dispatch(ReleaseRequest(approval_request_id=waiting.pk))
+        dispatch(ReleaseRequest(approval_request_id=waiting.pk), context=AS_SYSTEM)
 
 
 def test_a_policy_that_no_longer_requires_more_completes_the_request(
@@ -152,7 +154,7 @@ def test_what_todays_policies_forbid_is_not_released_before_they_allow_it(
     completed(command)
     take_steps()
     with pytest.raises(Forbidden):
-        dispatch(ReleaseRequest(approval_request_id=waiting.pk))
+        dispatch(ReleaseRequest(approval_request_id=waiting.pk), context=AS_SYSTEM)
 
     waiting.refresh_from_db()
     assert waiting.state == "pending"
@@ -201,7 +203,7 @@ def test_two_releases_at_once_execute_it_once(complete, waiting, ann, security, 
 
     def release():
         try:
-            dispatch(ReleaseRequest(approval_request_id=waiting.pk))
+            dispatch(ReleaseRequest(approval_request_id=waiting.pk), context=AS_SYSTEM)
         except Conflict:
             return False
         return True

@@ -10,12 +10,12 @@ from approvals.people.commands import CreateGroup, CreateUser
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError, Invalid
 from tests.approvals.admin_pages import ask, decide, listed, page, said
-from tests.conftest import completed, create_key
+from tests.conftest import AS_SYSTEM, completed, create_key
 
 
 def refusal_of(command):
     with pytest.raises(CommandError) as raised:
-        dispatch(command)
+        dispatch(command, context=AS_SYSTEM)
     return raised.value
 
 

@@ -16,7 +16,7 @@ from tests.approvals.asking import (
     decide,
     ids,
 )
-from tests.conftest import KEY_PERMISSIONS, create_key, member
+from tests.conftest import AS_SYSTEM, KEY_PERMISSIONS, create_key, member
 from tests.http import call
 
 ROLES = ("dana", "ann", "otto", "gus", "iris", "superuser", "key", "foreign key", "anonymous")
@@ -150,7 +150,7 @@ def test_what_belongs_to_no_customer_is_shown_to_those_whom_it_asks(otto, acme, 
     for name in ("olga", "omar", "oona"):
         member(name, acme, groups=[owners], permissions=(*KEY_PERMISSIONS, *viewing), is_staff=True)
     olgas_key = create_key(User.objects.get(username="olga"), acme, name="Olga's program")
-    outcome = dispatch(CreatePolicy(governs="apikeys.enable", effect="forbid"))
+    outcome = dispatch(CreatePolicy(governs="apikeys.enable", effect="forbid"), context=AS_SYSTEM)
     request = ApprovalRequest.objects.get(command_id=outcome.command_id)
     olga, omar = (browser(User.objects.get(username=name)) for name in ("olga", "omar"))
 

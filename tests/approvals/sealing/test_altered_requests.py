@@ -18,7 +18,7 @@ from audit.messages.exceptions import Conflict
 from audit.models.records import CommandRecord
 from tests.approvals.asking import KEYS, REQUESTS, address, decide
 from tests.approvals.attacks import attack
-from tests.conftest import approved
+from tests.conftest import AS_SYSTEM, approved
 from tests.http import call
 from tests.processes import take_steps
 from tests.tampering import let_time_pass
@@ -147,7 +147,7 @@ def test_it_is_not_expired(waiting, owner):
 
     assert not CommandRecord.objects.filter(message_type="approvals.expire").exists()
     with pytest.raises(Conflict):
-        dispatch(ExpireRequest(approval_request_id=waiting.pk))
+        dispatch(ExpireRequest(approval_request_id=waiting.pk), context=AS_SYSTEM)
 
 
 @pytest.mark.parametrize("requirements", FORGED.values(), ids=FORGED)

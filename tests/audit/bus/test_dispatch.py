@@ -13,6 +13,7 @@ from apikeys.commands import DisableApiKey
 from audit.actors.actors import Actor
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, refuse_input
+from audit.entry.shell import carry_out
 from audit.messages.exceptions import Crashed, FieldError, IdempotencyKeyReused, Invalid
 from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord, EventRecord
@@ -32,6 +33,17 @@ def test_a_command_its_events_and_its_history_commit_together(first_key, dana, c
     assert event.number == 2
     row = outcome.result.history.first()
     assert row.history_command_id == outcome.command_id
+
+
+def test_a_command_without_an_actor_is_rejected(first_key):
+    with pytest.raises(TypeError, match="needs a context with an actor"):
+        dispatch(DisableApiKey(api_key_id=first_key.id))
+    with pytest.raises(TypeError, match="'actor'"):
+        Context(channel="api")
+
+    assert not CommandRecord.objects.filter(message_type="apikeys.disable").exists()
+    carry_out(DisableApiKey(api_key_id=first_key.id), reason="A management command")
+    assert CommandRecord.objects.get(message_type="apikeys.disable").actor_kind == "system"
 
 
 def test_of_unreadable_input_fifty_errors_are_recorded_with_short_names(dana, context_of):

@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.db import connection
 
 from apikeys.commands import CreateCustomer, DeleteApiKey, DisableApiKey, EnableApiKey
+from audit.actors.actors import SYSTEM
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, dispatch_all
 from audit.log import epochs
@@ -21,7 +22,7 @@ from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord, Epoch, EventRecord
 from audit.outside import outside_command
 from benchmarks.protocol import traffic_of
-from tests.conftest import completed, create_key, pipelined_only, policy
+from tests.conftest import AS_SYSTEM, completed, create_key, pipelined_only, policy
 from tests.http import call
 from tests.threads import Crowd, until
 
@@ -54,11 +55,11 @@ BEGUN = ("audit.begin_epoch", True)
 
 
 def test_the_first_command_on_another_server_begins_an_epoch_that_is_recorded_first(moved):
-    dispatch(new_customer())
+    dispatch(new_customer(), context=AS_SYSTEM)
     moved()
 
-    dispatch(new_customer())
-    dispatch(new_customer())
+    dispatch(new_customer(), context=AS_SYSTEM)
+    dispatch(new_customer(), context=AS_SYSTEM)
 
     assert order_of_commands() == [
         ("apikeys.create_customer", False),
@@ -78,7 +79,7 @@ def test_the_first_command_on_another_server_begins_an_epoch_that_is_recorded_fi
 def test_concurrent_commands_begin_one_epoch(moved):
     moved()
     with Crowd(8) as crowd:
-        crowd.at_once(*[lambda: dispatch(new_customer())] * 8)
+        crowd.at_once(*[lambda: dispatch(new_customer(), context=AS_SYSTEM)] * 8)
 
     assert order_of_commands() == [BEGUN, *[("apikeys.create_customer", True)] * 8]
 
@@ -89,7 +90,9 @@ def test_the_first_commands_wait_for_each_other(moved, owner):
     with Crowd(2) as crowd:
         with owner.transaction():
             owner.execute("SELECT pg_advisory_xact_lock(%s)", [epochs._ADVISORY_LOCK])
-            sent = [crowd.start(lambda: dispatch(new_customer())) for _ in range(2)]
+            sent = [
+                crowd.start(lambda: dispatch(new_customer(), context=AS_SYSTEM)) for _ in range(2)
+            ]
             until(lambda: owner.execute(waiting).fetchone()[0] == 2)
             assert not any(each.done() for each in sent)
         assert all(isinstance(each.result(60), Completed) for each in sent)
@@ -102,14 +105,14 @@ def test_a_refused_command_a_batch_and_a_direct_change_begin_one_too(moved, firs
 
     def refused():
         with pytest.raises(Conflict):
-            dispatch(EnableApiKey(api_key_id=first_key.id))
+            dispatch(EnableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
 
     def outside():
         with outside_command("A repair"):
             """Change nothing."""
 
     def batch():
-        dispatch_all([new_customer(), new_customer()], context=Context())
+        dispatch_all([new_customer(), new_customer()], context=Context(actor=SYSTEM))
 
     for write in (refused, outside, batch):
         moved()
@@ -131,14 +134,14 @@ def test_no_policy_can_hold_it(moved, security, ann, bob):
     policy("audit.begin_epoch", group=security, quorum=2)
     moved()
 
-    dispatch(new_customer())
+    dispatch(new_customer(), context=AS_SYSTEM)
 
     assert order_of_commands()[-2] == BEGUN
 
 
 def test_its_number_is_one_that_no_other_server_uses(moved):
     moved()
-    dispatch(new_customer())
+    dispatch(new_customer(), context=AS_SYSTEM)
     first = Epoch.objects.latest("number").number
     call_command("begin_epoch", reason="By hand")
 
@@ -149,17 +152,19 @@ def test_its_number_is_one_that_no_other_server_uses(moved):
 @pipelined_only
 def test_a_new_epoch_costs_nothing_once_it_has_begun(moved, first_key):
     moved()
-    dispatch(DisableApiKey(api_key_id=first_key.id))
-    dispatch(EnableApiKey(api_key_id=first_key.id))
+    dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
+    dispatch(EnableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
 
-    traffic = traffic_of(lambda: dispatch(DisableApiKey(api_key_id=first_key.id)))
+    traffic = traffic_of(
+        lambda: dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
+    )
 
     assert traffic.round_trips == 2
 
 
 def dispatched_alone():
     """Send a command; return True if no transaction in the whole cluster was older then."""
-    dispatch(new_customer())
+    dispatch(new_customer(), context=AS_SYSTEM)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT oldest_xid = xid FROM audit_commandrecord ORDER BY position DESC LIMIT 1"
@@ -179,7 +184,7 @@ def test_a_reader_that_has_read_no_more_than_is_here_goes_on(moved):
     place = place_of(read_all()[-1])
     moved()
 
-    dispatch(new_customer())
+    dispatch(new_customer(), context=AS_SYSTEM)
 
     news = read_all(place)[-2:]
     assert [each.message_type for each in news] == ["audit.epoch_begun", "apikeys.customer_created"]
@@ -191,7 +196,7 @@ def test_a_reader_that_has_read_more_than_is_here_is_told_what_to_discard(moved)
     # As if the former server had written one more event, which is lost.
     lost = Place(last.epoch, last.xid + 5, last.position + 2)
     moved()
-    dispatch(new_customer())
+    dispatch(new_customer(), context=AS_SYSTEM)
 
     with pytest.raises(Rewound) as rewound:
         read_after(EventRecord, lost, limit=10)
@@ -206,7 +211,7 @@ def test_a_reader_from_an_epoch_that_is_unknown_here_is_told_so(moved):
     until(dispatched_alone)
     last = read_all()[-1]
     moved()
-    dispatch(new_customer())
+    dispatch(new_customer(), context=AS_SYSTEM)
 
     with pytest.raises(Rewound) as rewound:
         read_after(EventRecord, Place(2, 3, 4), limit=10)
@@ -218,12 +223,12 @@ def test_the_fork_is_before_a_commit_that_may_be_missing(moved, owner_transactio
     """A transaction that began before the last record, and whose commit was lost, counts."""
     until(dispatched_alone)
     (began,) = owner_transaction.execute("SELECT pg_current_xact_id()::text::bigint").fetchone()
-    dispatch(new_customer())
-    dispatch(new_customer())
+    dispatch(new_customer(), context=AS_SYSTEM)
+    dispatch(new_customer(), context=AS_SYSTEM)
     owner_transaction.rollback()
     last = read_all()[-1]
     moved()
-    dispatch(new_customer())
+    dispatch(new_customer(), context=AS_SYSTEM)
 
     with pytest.raises(Rewound) as rewound:
         read_after(EventRecord, Place(last.epoch, last.xid + 5, 0), limit=10)
@@ -241,7 +246,7 @@ def test_the_fork_is_before_a_commit_that_may_be_missing(moved, owner_transactio
 
 
 def test_a_forged_number_does_not_stop_the_next_epoch(moved, owner):
-    dispatch(new_customer())
+    dispatch(new_customer(), context=AS_SYSTEM)
     # The serving role may not set these columns.
     owner.execute("CREATE TEMP TABLE forged AS SELECT * FROM audit_commandrecord LIMIT 1")
     owner.execute(
@@ -253,7 +258,7 @@ def test_a_forged_number_does_not_stop_the_next_epoch(moved, owner):
     owner.execute("DROP TABLE forged")
     moved()
 
-    dispatch(new_customer())
+    dispatch(new_customer(), context=AS_SYSTEM)
 
     assert order_of_commands()[-2] == BEGUN
 
@@ -304,7 +309,7 @@ def test_over_http_a_reader_of_an_idle_log_goes_on_after_a_failover_without_loss
 
 def test_a_reader_is_never_beyond_the_end_of_its_own_log():
     for _ in range(3):
-        dispatch(new_customer())
+        dispatch(new_customer(), context=AS_SYSTEM)
     last = read_all()[-1]
 
     assert horizon(place_of(last)).fork is None

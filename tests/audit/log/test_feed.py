@@ -12,6 +12,7 @@ from audit.bus.handling import handles
 from audit.log.feed import Place, place_of, read_after
 from audit.messages.classes import Command
 from audit.models.records import CommandRecord, Epoch, EventRecord
+from tests.conftest import AS_SYSTEM
 
 entered, may_go_on = threading.Event(), threading.Event()
 
@@ -56,13 +57,13 @@ def read_all(count):
 
 def test_a_reader_waits_for_what_commits_late_and_gets_it_once():
     def dispatch_slowly():
-        dispatch(Dawdle())
+        dispatch(Dawdle(), context=AS_SYSTEM)
         connection.close()
 
     slow = threading.Thread(target=dispatch_slowly)
     slow.start()
     assert entered.wait(10)
-    dispatch(Hurry())
+    dispatch(Hurry(), context=AS_SYSTEM)
 
     while_it_runs = read_after(CommandRecord, Place(), limit=10)
     may_go_on.set()
@@ -76,7 +77,7 @@ def test_a_reader_waits_for_what_commits_late_and_gets_it_once():
 
 def test_a_reader_goes_on_where_it_stopped():
     for _ in range(5):
-        dispatch(Hurry())
+        dispatch(Hurry(), context=AS_SYSTEM)
 
     read_all(5)
     seen, place = [], Place()
@@ -88,10 +89,10 @@ def test_a_reader_goes_on_where_it_stopped():
 
 
 def test_after_a_restore_the_log_goes_on_in_a_new_epoch(owner):
-    dispatch(Hurry())
+    dispatch(Hurry(), context=AS_SYSTEM)
 
     call_command("begin_epoch", reason="Restored from the dump of Monday")
-    dispatch(Hurry())
+    dispatch(Hurry(), context=AS_SYSTEM)
 
     epochs = [record.epoch for record in read_all(3)]
     assert epochs == [1, 2, 2]

@@ -16,6 +16,7 @@ from audit.log.feed import Place, horizon, place_of, read_after, writers
 from audit.models.records import CommandRecord
 from audit.pages.overview import view
 from tests.audit.log.conftest import parameters
+from tests.conftest import AS_SYSTEM
 from tests.standbys import DATABASE, ask, pair, reached_at
 from tests.threads import Crowd, until
 
@@ -23,7 +24,7 @@ TAKE_NUMBER = "SELECT pg_current_xact_id()"
 
 
 def new_customer():
-    return dispatch(CreateCustomer(name=str(uuid4())))
+    return dispatch(CreateCustomer(name=str(uuid4())), context=AS_SYSTEM)
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from audit.bus.dispatch import dispatch
 from audit.checks import check_indexes
 from audit.management import migrating as migrate_module
 from audit.messages.outcomes import Completed
+from tests.conftest import AS_SYSTEM
 from tests.threads import Crowd, until
 
 pytestmark = pytest.mark.edge
@@ -75,7 +76,7 @@ def write_as_eight_clients():
 
 def _outcome():
     try:
-        return dispatch(CreateCustomer(name=str(uuid4())))
+        return dispatch(CreateCustomer(name=str(uuid4())), context=AS_SYSTEM)
     except Exception as error:  # noqa: BLE001  # the test checks it
         return error
 

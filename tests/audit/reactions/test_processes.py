@@ -12,7 +12,7 @@ from apikeys.commands import DisableApiKey, EnableApiKey, UpdateApiKey
 from apikeys.events import ApiKeyDisabled, ApiKeyEnabled, ApiKeyUpdated
 from apikeys.models import ApiKey
 from approvals.models import ApprovalRequest
-from audit.bus.context import Context
+from audit.actors.actors import SYSTEM
 from audit.bus.dispatch import dispatch
 from audit.domain import Completed, Postponed, Process, every, on, process, upcasts
 from audit.messages.exceptions import Forbidden
@@ -348,7 +348,7 @@ def test_a_class_that_cannot_work_is_refused_at_once(key, fields):
 
 
 def test_a_step_needs_a_zone_and_a_method():
-    instance = Process(key="", now=datetime.now(UTC), actor=Context().actor)
+    instance = Process(key="", now=datetime.now(UTC), actor=SYSTEM)
 
     with pytest.raises(ValueError, match="zone"):
         instance.at(datetime(2026, 1, 1), instance.finish)  # noqa: DTZ001  # the mistake

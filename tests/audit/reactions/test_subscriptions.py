@@ -23,7 +23,7 @@ from audit.reactions.declarations import Subscription, find, reacts_to, subscrib
 from audit.reactions.partitions import Partition
 from audit.reactions.workers import Follower
 from audit.testing import react
-from tests.conftest import completed
+from tests.conftest import AS_SYSTEM, completed
 from tests.notes.handlers import NoteWritten, WriteNote
 
 
@@ -218,7 +218,7 @@ def test_a_late_commit_is_not_skipped_and_the_order_of_its_subject_is_kept(handl
     may_go_on.clear()
 
     def dispatch_slowly():
-        dispatch(TouchSlowly(thing="a"))
+        dispatch(TouchSlowly(thing="a"), context=AS_SYSTEM)
         connection.close()
 
     slow = threading.Thread(target=dispatch_slowly)
@@ -249,7 +249,7 @@ def test_an_earlier_event_behind_the_horizon_is_waited_for(handler):
     may_go_on.clear()
 
     def dispatch_slowly():
-        dispatch(TouchSlowly(thing="a"))
+        dispatch(TouchSlowly(thing="a"), context=AS_SYSTEM)
         connection.close()
 
     slow = threading.Thread(target=dispatch_slowly)

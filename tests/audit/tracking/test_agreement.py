@@ -24,7 +24,7 @@ from audit.outside import outside_command
 from audit.subjects import types
 from audit.tracking.drift import compare
 from audit.tracking.folding import fold, plain_value
-from tests.conftest import KEY_PERMISSIONS, completed, create_key, member
+from tests.conftest import AS_SYSTEM, KEY_PERMISSIONS, completed, create_key, member
 from tests.wiping import wipe
 
 TEXT = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=20)
@@ -48,9 +48,9 @@ def act(key_id: Any, action: str, value: Any) -> None:
         "delete": DeleteApiKey,
     }.get(action)
     if command:
-        dispatch(command(api_key_id=key_id))
+        dispatch(command(api_key_id=key_id), context=AS_SYSTEM)
     elif action == "update":
-        dispatch(UpdateApiKey(api_key_id=key_id, description=value))
+        dispatch(UpdateApiKey(api_key_id=key_id, description=value), context=AS_SYSTEM)
     else:
         with outside_command("Past the commands"):
             _write(key_id, action, value)
@@ -78,8 +78,8 @@ def _write(key_id: Any, action: str, value: Any) -> None:
 
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(actions=ACTIONS)
-def test_folded_events_row_and_history_agree(actions, owner):
-    wipe(owner)
+def test_folded_events_row_and_history_agree(actions, superuser):
+    wipe(superuser)
     acme = completed(CreateCustomer(name="Acme"))
     dana = member("dana", acme, permissions=KEY_PERMISSIONS)
     keys = [create_key(dana, acme, name=name).id for name in ("one", "two")]

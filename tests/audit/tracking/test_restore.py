@@ -11,6 +11,7 @@ from apikeys.models import ApiKey
 from audit.bus.dispatch import dispatch
 from config.first_run import postgres_programs
 from tests.audit.management.test_migrate import owner_url_of
+from tests.conftest import AS_SYSTEM
 
 pytestmark = pytest.mark.edge
 
@@ -41,7 +42,7 @@ def restored(source, target, *options):
 
 
 def test_dump_and_restore_double_nothing(owner, other, first_key):
-    dispatch(DisableApiKey(api_key_id=first_key.id))
+    dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
 
     problem = restored(owner_url_of(owner.info.dbname), other)
 

@@ -12,6 +12,7 @@ from apikeys.commands import CreateApiKey, DisableApiKey, EnableApiKey
 from apikeys.models import ApiKey, ApiKeySecret
 from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest
+from audit.actors.actors import SYSTEM
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.management.migrating import _execute
@@ -20,7 +21,7 @@ from audit.outside import outside_command
 from audit.tracking.triggers import check_filled, function_name
 from tests.boards.models import Board, Card, Label
 from tests.books import assert_balanced
-from tests.conftest import actor, approved, completed, held
+from tests.conftest import AS_SYSTEM, actor, approved, completed, held
 from tests.probes import deed, to
 from tests.role.test_forbidden_statements import protect_again
 from tests.severed import refusing
@@ -147,10 +148,11 @@ def describe_enable_and_describe_again(command, context):
 
 
 def test_nested_commands_each_stamp_their_own(first_key):
-    dispatch(DisableApiKey(api_key_id=first_key.id))
+    dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
 
     outcome = dispatch(
-        to(describe_enable_and_describe_again, first_key.id), context=Context(reason="Outer")
+        to(describe_enable_and_describe_again, first_key.id),
+        context=Context(actor=SYSTEM, reason="Outer"),
     )
 
     before, enabled, after = list(ApiKey.history.order_by("history_id"))[-3:]
@@ -289,6 +291,34 @@ def test_a_migration_without_a_transaction_lets_writes_go_on(first, owner):
     assert len(changes(Board.history)) == 8
 
 
+REQUIRED = "ADD COLUMN extra text NOT NULL DEFAULT ''"
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["ALTER TABLE boards_board RENAME COLUMN kind TO sort"],
+        ["ALTER TABLE boards_historicalboard RENAME kind TO sort"],
+        ["ALTER TABLE boards_board DROP COLUMN tenant"],
+        [
+            f"ALTER TABLE boards_historicalboard {REQUIRED}",
+            "ALTER TABLE boards_historicalboard ALTER COLUMN extra DROP DEFAULT",
+        ],
+    ],
+)
+def test_a_migration_without_a_transaction_cannot_stop_writes(first, owner, statements):
+    back = ["ALTER TABLE boards_historicalboard DROP COLUMN IF EXISTS extra"]
+    with altered(owner, back=back), migrating() as execute:
+        for statement in statements[:-1]:
+            execute(statement)
+        with pytest.raises(ImproperlyConfigured, match="in one transaction"):
+            execute(statements[-1])
+        with outside_command("Meanwhile"):
+            sql("UPDATE boards_board SET kind = 'written'")
+
+    assert Board.history.latest("history_id").kind == "written"
+
+
 def test_a_history_with_a_column_that_nothing_fills_is_reported(owner):
     with (
         altered(owner, ADD_TO_HISTORY, back=DROP[1:]),
@@ -366,7 +396,9 @@ def test_truncate_is_refused(first_key, owner):
 
 
 def test_settings_do_not_leak_into_the_next_transaction(first_key):
-    dispatch(DisableApiKey(api_key_id=first_key.id), context=Context(reason="Leaked?"))
+    dispatch(
+        DisableApiKey(api_key_id=first_key.id), context=Context(actor=SYSTEM, reason="Leaked?")
+    )
 
     with pytest.raises(Error, match="inside a command only"), transaction.atomic():
         ApiKey.objects.update(name="leaked")
@@ -396,7 +428,7 @@ def test_a_change_without_an_event_advances_the_number_by_one(first_key):
 def test_a_command_with_an_event_advances_it_by_one(first_key):
     before = number(first_key.id)
 
-    dispatch(DisableApiKey(api_key_id=first_key.id))
+    dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
 
     assert number(first_key.id) == before + 1
     assert EventRecord.objects.filter(subject_id=str(first_key.id)).latest("number").number == (
@@ -407,7 +439,7 @@ def test_a_command_with_an_event_advances_it_by_one(first_key):
 def test_the_next_event_follows_an_unlogged_change(first_key):
     unlogged_update(first_key.id, name="one")
 
-    dispatch(DisableApiKey(api_key_id=first_key.id))
+    dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
 
     events = EventRecord.objects.filter(subject_id=str(first_key.id)).order_by("number")
     assert list(events.values_list("number", flat=True)) == [1, 3]

@@ -16,7 +16,7 @@ from audit.wire import pipeline, rows
 from audit.wire.statements import Call, Statement
 from benchmarks.protocol import traffic_of
 from tests.books import all_but_records, assert_balanced
-from tests.conftest import pipelined_only
+from tests.conftest import AS_SYSTEM, pipelined_only
 from tests.probes import Broken, deed, locking, to
 
 NOBODY = uuid7()
@@ -112,33 +112,35 @@ def give_it_a_name_that_the_database_refuses(command, context):
 
 
 def test_a_handler_reads_its_own_writes(first_key):
-    dispatch(locking(disable_and_look, first_key.id))
+    dispatch(locking(disable_and_look, first_key.id), context=AS_SYSTEM)
 
     assert history_of(first_key.id) == [False]
 
 
 def test_a_handler_reads_its_own_writes_in_raw_sql(first_key):
-    dispatch(locking(disable_and_look_with_the_same_prepared_statement, first_key.id))
+    dispatch(
+        locking(disable_and_look_with_the_same_prepared_statement, first_key.id), context=AS_SYSTEM
+    )
 
     assert history_of(first_key.id) == [False]
 
 
 @pipelined_only
 def test_prefetched_rows_are_not_read_again(first_key):
-    traffic = traffic_of(lambda: dispatch(to(ask_ahead, first_key.id)))
+    traffic = traffic_of(lambda: dispatch(to(ask_ahead, first_key.id), context=AS_SYSTEM))
 
     # The opening; the two questions; the record and COMMIT.
     assert traffic.round_trips == 3
 
 
 def test_rows_prefetched_before_a_change_are_read_again_after_it(first_key):
-    dispatch(locking(ask_ahead_and_then_change, first_key.id))
+    dispatch(locking(ask_ahead_and_then_change, first_key.id), context=AS_SYSTEM)
 
     assert history_of(first_key.id) == [False]
 
 
 def test_prefetched_locked_rows_are_read_again_after_a_nested_command(first_key):
-    dispatch(locking(lock_what_an_inner_command_has_changed, first_key.id))
+    dispatch(locking(lock_what_an_inner_command_has_changed, first_key.id), context=AS_SYSTEM)
 
     assert history_of(first_key.id) == [False, True]
 
@@ -146,7 +148,9 @@ def test_prefetched_locked_rows_are_read_again_after_a_nested_command(first_key)
 @pipelined_only
 def test_a_change_under_a_released_lock_is_sent_immediately(first_key):
     traffic = traffic_of(
-        lambda: dispatch(locking(change_what_was_locked_in_a_savepoint, first_key.id))
+        lambda: dispatch(
+            locking(change_what_was_locked_in_a_savepoint, first_key.id), context=AS_SYSTEM
+        )
     )
 
     # The opening; SAVEPOINT and the lock; ROLLBACK; RELEASE and the UPDATE; the record and COMMIT.
@@ -158,7 +162,7 @@ def test_a_change_that_the_database_refuses_at_commit_is_rolled_back_and_recorde
     before = all_but_records()
 
     with pytest.raises(Crashed) as refused:
-        dispatch(locking(give_it_a_name_that_the_database_refuses, first_key.id))
+        dispatch(locking(give_it_a_name_that_the_database_refuses, first_key.id), context=AS_SYSTEM)
 
     assert all_but_records() == before
     assert CommandRecord.objects.get(command_id=refused.value.command_id).status == "failed"
@@ -180,40 +184,40 @@ def dispatch_what_is_refused_before_it_is_said(command, context):
 
 
 def test_an_empty_savepoint_can_be_rolled_back(first_key):
-    dispatch(to(begin_and_break, first_key.id))
+    dispatch(to(begin_and_break, first_key.id), context=AS_SYSTEM)
 
     assert history_of(first_key.id) == [False]
 
 
 def test_a_refused_nested_command_does_not_affect_the_outer_one(first_key):
-    dispatch(locking(dispatch_what_is_refused_before_it_is_said, first_key.id))
+    dispatch(locking(dispatch_what_is_refused_before_it_is_said, first_key.id), context=AS_SYSTEM)
 
     assert history_of(first_key.id) == [False]
 
 
 def test_two_changes_of_one_row_write_two_history_rows(first_key):
-    dispatch(to(disable_and_enable, first_key.id))
+    dispatch(to(disable_and_enable, first_key.id), context=AS_SYSTEM)
 
     assert history_of(first_key.id) == [False, True]
     assert_balanced()
 
 
 def test_changes_rolled_back_to_a_savepoint_have_no_history(first_key):
-    dispatch(to(disable_for_a_moment, first_key.id))
+    dispatch(to(disable_for_a_moment, first_key.id), context=AS_SYSTEM)
 
     assert history_of(first_key.id) == []
     assert_balanced()
 
 
 def test_history_is_in_the_order_of_the_changes_around_a_nested_command(first_key):
-    dispatch(to(disable_around_an_enabling, first_key.id))
+    dispatch(to(disable_around_an_enabling, first_key.id), context=AS_SYSTEM)
 
     assert history_of(first_key.id) == [False, True, False, True]
     assert_balanced()
 
 
 def test_the_history_of_a_failed_nested_command_is_rolled_back(first_key):
-    dispatch(to(disable_around_what_fails, first_key.id))
+    dispatch(to(disable_around_what_fails, first_key.id), context=AS_SYSTEM)
 
     assert history_of(first_key.id) == []
     assert_balanced()
@@ -221,11 +225,11 @@ def test_the_history_of_a_failed_nested_command_is_rolled_back(first_key):
 
 @pipelined_only
 def test_statements_that_a_session_lost_are_prepared_again(first_key):
-    dispatch(DisableApiKey(api_key_id=first_key.id))
+    dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
     with connection.cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")
 
-    outcome = dispatch(EnableApiKey(api_key_id=first_key.id))
+    outcome = dispatch(EnableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
 
     assert CommandRecord.objects.get(command_id=outcome.command_id).retries == 1
     assert_balanced()
@@ -235,7 +239,7 @@ def test_dispatch_works_without_prepared_statements(first_key):
     connection.ensure_connection()
     connection.connection.prepare_threshold = None
     try:
-        dispatch(DisableApiKey(api_key_id=first_key.id))
+        dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
     finally:
         connection.close()
 
@@ -248,7 +252,7 @@ def test_every_statement_of_a_dispatch_is_prepared(first_key):
     # On a connection of its own: other tests prepared other statements on this one.
     connection.close()
     for command_class in (DisableApiKey, EnableApiKey) * 4:
-        dispatch(command_class(api_key_id=first_key.id))
+        dispatch(command_class(api_key_id=first_key.id), context=AS_SYSTEM)
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT statement, generic_plans + custom_plans FROM pg_prepared_statements")
@@ -264,7 +268,7 @@ def test_commit_joins_the_pipeline_only_where_django_would_commit(first_key):
     outer._from_testcase = True
 
     with outer:
-        dispatch(DisableApiKey(api_key_id=first_key.id))
+        dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
         transaction.set_rollback(True)
 
     assert all_but_records() == before
@@ -283,7 +287,7 @@ def test_rows_are_read_with_the_commit_of_a_command(first_key):
     query = PreparedQuery("SELECT is_enabled FROM apikeys_apikey WHERE id = %s")
 
     with query.prefetched_after_commit([first_key.id]):
-        dispatch(DisableApiKey(api_key_id=first_key.id))
+        dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
         traffic = traffic_of(lambda: query.rows([first_key.id]))
         later = query.rows([first_key.id])
 
@@ -296,6 +300,6 @@ def test_no_rows_are_kept_for_a_command_that_is_refused(first_key):
 
     with query.prefetched_after_commit([first_key.id]):
         with pytest.raises(NothingToPickUp):
-            dispatch(PickUpSecret(api_key_id=first_key.id))
+            dispatch(PickUpSecret(api_key_id=first_key.id), context=AS_SYSTEM)
 
         assert query.rows([first_key.id]) == [(True,)]

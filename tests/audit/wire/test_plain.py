@@ -12,6 +12,7 @@ from audit.wire import pipeline
 from audit.wire.statements import Call, Statement
 from benchmarks.protocol import traffic_of
 from tests.books import assert_balanced
+from tests.conftest import AS_SYSTEM
 
 
 @pytest.fixture(autouse=True)
@@ -20,9 +21,9 @@ def plain(configure):
 
 
 def test_every_statement_takes_its_own_round_trip(first_key):
-    dispatch(DisableApiKey(api_key_id=first_key.id))
+    dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
 
-    traffic = traffic_of(lambda: dispatch(EnableApiKey(api_key_id=first_key.id)))
+    traffic = traffic_of(lambda: dispatch(EnableApiKey(api_key_id=first_key.id), context=AS_SYSTEM))
 
     # BEGIN, the row lock, the opening, the UPDATE, the record, COMMIT.
     assert traffic.statements == traffic.round_trips == 6
@@ -33,7 +34,7 @@ def test_every_statement_takes_its_own_round_trip(first_key):
 def test_nothing_is_prepared(first_key):
     connection.close()
 
-    dispatch(DisableApiKey(api_key_id=first_key.id))
+    dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
 
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_prepared_statements")

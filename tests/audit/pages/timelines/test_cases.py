@@ -16,6 +16,7 @@ from audit.pages.timelines import cases
 from audit.pages.timelines.chart import LABELS, timeline
 from audit.pages.timelines.steps import Step
 from tests.audit.reading import queries
+from tests.conftest import AS_SYSTEM
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -43,7 +44,7 @@ def step(kind="command", *, at, took=timedelta(milliseconds=5), **fields):
 
 
 def test_one_of_a_kind_is_counted_in_the_singular(first_key, read):
-    dispatch(DisableApiKey(api_key_id=first_key.id))
+    dispatch(DisableApiKey(api_key_id=first_key.id), context=AS_SYSTEM)
     record = CommandRecord.objects.get(message_type="apikeys.disable")
 
     content = read(f"/audit/cases/{record.correlation_id}")

@@ -34,12 +34,12 @@ def last_friday():
 
 
 @pytest.fixture(scope="module", autouse=True)
-def clean_database(owner, django_db_blocker):
+def clean_database(superuser, django_db_blocker):
     """These tests, unlike the others here, do fill the database: once for all of them."""
     with django_db_blocker.unblock():
         yield
         connection.close()
-    wipe(owner)
+    wipe(superuser)
 
 
 @pytest.fixture(scope="module")

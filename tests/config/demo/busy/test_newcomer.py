@@ -21,12 +21,12 @@ ADDRESS = "http://127.0.0.1:9000"
 
 
 @pytest.fixture(scope="module", autouse=True)
-def clean_database(owner, django_db_blocker):
+def clean_database(superuser, django_db_blocker):
     """Fill the database once for all of these tests."""
     with django_db_blocker.unblock():
         yield
         connection.close()
-    wipe(owner)
+    wipe(superuser)
 
 
 @pytest.fixture(scope="module")
