@@ -22,7 +22,7 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit log"
     declares = (
         *("handlers", "actors.credentials", "outside"),
-        *("reactions.processes.timers", "sessions.cleanup"),
+        *("reactions.handlers", "reactions.processes.timers", "sessions.cleanup"),
     )
     system_permissions = frozenset({"record_drift", "record_failed_sign_in"})
 
