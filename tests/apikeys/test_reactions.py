@@ -31,7 +31,7 @@ def events(message_type):
 def test_the_end_of_an_overlap_is_logged_in_the_case_of_the_rotation(first_key, dana, context_of):
     rotate(first_key, context_of(dana), seconds=3600)
     react()
-    timer = ProcessTimer.objects.get()
+    timer = ProcessTimer.objects.get(step="end")
     assert timer.due_at == ApiKeySecret.objects.exclude(not_after=None).get().not_after
     assert not events("apikeys.overlap_ended").exists()
 
