@@ -83,6 +83,7 @@ OLDER = (
 )
 OTHERS = (
     *("audit_streamhead", "audit_epoch", "audit_checkpoint", "audit_setback"),
+    *("audit_processinstance", "audit_processtimer"),
     *("approvals_policy", "approvals_rule", "approvals_policyseal"),
     *("apikeys_apikey", "apikeys_apikeysecret", "apikeys_apikeyusage", "apikeys_pickup"),
     *("apikeys_customer", "apikeys_membership", "apikeys_allowance", "apikeys_keyname"),
