@@ -20,6 +20,7 @@ from audit.outside import outside_command
 from tests.conftest import approved, completed, create_key, held
 from tests.notes.models import Note
 from tests.processes import take_steps
+from tests.webhooks import create_delivery, create_endpoint
 
 
 @pytest.fixture
@@ -87,6 +88,7 @@ def rows(first_key, disabling_needs_two, dana, ann, iris, root, context_of, poli
     held(DisableApiKey(api_key_id=second.id), context=context_of(dana, **reason))
     approved(request, ann)
     fill_other_tables(root, second, first_key)
+    delivery = create_delivery(create_endpoint(first_key.row.customer))
     return {
         "audit/commandrecord": CommandRecord.objects.latest("position").pk,
         "audit/eventrecord": EventRecord.objects.latest("position").pk,
@@ -101,6 +103,8 @@ def rows(first_key, disabling_needs_two, dana, ann, iris, root, context_of, poli
         "api_key_id": first_key.id,
         "approval_request_id": request.pk,
         "policy_id": Policy.objects.first().pk,
+        "endpoint_id": delivery.endpoint_id,
+        "event_id": delivery.event_id,
         "subject_type": "api-key",
         "subject_id": first_key.id,
         "kind": "user",

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("audit", "0021_rates_of_subscriptions"),
+        ("audit", "0022_webhooks"),
     ]
 
     operations = [
