@@ -20,6 +20,7 @@ from audit.models.subscriptions import Checkpoint, Setback
 from audit.outside import outside_command
 from tests.conftest import approved, completed, create_key, held
 from tests.notes.models import Note
+from tests.processes import take_steps
 from tests.webhooks import create_delivery, create_endpoint
 
 
@@ -116,6 +117,7 @@ def fill_other_tables(root, *keys):
     """Insert rows into the tables that nothing above fills."""
     for key in keys:
         completed(RotateApiKey(api_key_id=key.id, overlap_seconds=3600))
+    take_steps()
     rate_limits.take("address:192.0.2.7", Limit(5, 60), policy="sign-in")
     Checkpoint.objects.create(name="x", partition=0, partitions=64, epoch=1, xid=3, position=0)
     Setback.objects.create(
