@@ -19,6 +19,7 @@ from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
 from tests.conftest import approved, completed, create_key, held
 from tests.notes.models import Note
+from tests.processes import take_steps
 from tests.webhooks import create_delivery, create_endpoint
 
 
@@ -115,6 +116,7 @@ def fill_other_tables(root, *keys):
     """Insert rows into the tables that nothing above fills."""
     for key in keys:
         completed(RotateApiKey(api_key_id=key.id, overlap_seconds=3600))
+    take_steps()
     rate_limits.take("address:192.0.2.7", Limit(5, 60), policy="sign-in")
     LogEntry.objects.create(user=root, action_flag=1, object_repr="x", change_message="[]")
     with outside_command("Rows for a test"):

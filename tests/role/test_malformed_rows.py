@@ -84,6 +84,7 @@ OLDER = (
 )
 OTHERS = (
     *("audit_streamhead", "audit_epoch", "audit_checkpoint", "audit_setback"),
+    *("audit_processinstance", "audit_processtimer"),
     *("audit_webhookendpoint", "audit_webhookdelivery", "audit_webhookattempt"),
     "audit_webhookoutage",
     *("approvals_policy", "approvals_rule", "approvals_policyseal"),
