@@ -20,7 +20,7 @@ if find_spec("psycopg") is None:
 class AuditConfig(AppConfig):
     name = "audit"
     verbose_name = "Audit log"
-    declares = ("handlers", "actors.credentials", "outside")
+    declares = ("handlers", "actors.credentials", "outside", "reactions.handlers")
     system_permissions = frozenset({"record_drift", "record_failed_sign_in"})
 
     def ready(self) -> None:

@@ -11,6 +11,7 @@ from audit.pages.exports.view import export
 from audit.pages.overview.tables import tables
 from audit.pages.overview.view import overview
 from audit.pages.search.view import search
+from audit.pages.subscriptions.view import subscriptions
 from audit.pages.timelines import views
 from audit.rest import error_pages
 from audit.rest.references import AnyCaseConverter  # noqa: F401  # registers any_uuid
@@ -52,6 +53,7 @@ pages = [
     path("", search, name="search"),
     path("overview", overview, name="overview"),
     path("tables", tables, name="tables"),
+    path("subscriptions", subscriptions, name="subscriptions"),
     path("subjects/<stored:subject_type>/<stored_path:subject_id>", views.subject, name="subject"),
     path("cases/<any_uuid:correlation_id>", views.case, name="case"),
     # The former URL: people have it in tickets and bookmarks.

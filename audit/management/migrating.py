@@ -19,6 +19,7 @@ from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
 from audit.tracking.protection import (
+    check_between_statements,
     invalid_indexes,
     protect,
     update_functions,
@@ -39,6 +40,9 @@ _EARLIER_RELEASE = (
     "stopped, run migrate again: it revokes that right."
 )
 _ALTERS_TABLE = re.compile(r"\s*ALTER\s+TABLE\s", re.IGNORECASE)
+_RENAMES_COLUMN = re.compile(
+    r"\s*ALTER\s+TABLE\s+\S+\s+RENAME\s+(?:COLUMN\s+)?\S+\s+TO\s", re.IGNORECASE
+)
 _LEFT_BY_REINDEX = re.compile(r"_cc(new|old)\d*$")
 
 
@@ -125,12 +129,17 @@ def _execute(execute: Callable[..., Any], statement: Any, *rest: Any) -> Any:
 
 
 def _with_functions(execute: Callable[..., Any], statement: str, *rest: Any) -> Any:
-    """Execute a statement in one transaction with the functions of history that it requires."""
+    """Execute a statement in one transaction with the functions of history that it requires.
+
+    :raises ImproperlyConfigured: if writes would fail until the next statement of the migration.
+    """
     connection = rest[-1]["connection"]
     with transaction.atomic(using=connection.alias):
         result = execute(statement, *rest)
+        is_renamed = _RENAMES_COLUMN.match(statement) is not None
         with connection.cursor() as cursor:
             update_functions(cursor)
+            check_between_statements(cursor, is_renamed=is_renamed)
         return result
 
 

@@ -31,6 +31,7 @@ class Checkpoint(models.Model):
     state = models.TextField(choices=State.choices, default=State.RUNNING)
     handled = models.BigIntegerField(default=0)
     failed = models.BigIntegerField(default=0)
+    rate = models.FloatField(default=0, db_default=0)
     started_at = models.DateTimeField(db_default=Now())
     moved_at = models.DateTimeField(db_default=Now())
     lease = models.UUIDField(null=True)
@@ -39,8 +40,7 @@ class Checkpoint(models.Model):
     class Meta:
         default_permissions = ()
         permissions = (
-            ("view_subscriptions", "Can see the subscriptions to events"),
-            ("manage_subscriptions", "Can pause, resume and correct subscriptions"),
+            ("manage_subscriptions", "Can pause and resume subscriptions, retry and skip events"),
         )
         constraints = (
             check(
@@ -48,6 +48,7 @@ class Checkpoint(models.Model):
                 "partition >= 0 AND partition < partitions AND partitions <= 64",
                 "epoch >= 0 AND position >= 0 AND handled >= 0 AND failed >= 0",
             ),
+            check("audit_checkpoint_rate", "rate >= 0 AND rate < 1e9"),
             check("audit_checkpoint_state", "state IN ('running', 'paused')"),
             check(
                 "audit_checkpoint_time",

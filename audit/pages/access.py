@@ -48,6 +48,14 @@ def for_exporters(page: _Page[_Parameters]) -> _View[_Parameters]:
     return require_http_methods(["GET", "HEAD", "POST"])(guarded)
 
 
+def for_managers(page: _Page[_Parameters]) -> _View[_Parameters]:
+    """Return the view of a page with buttons, for users who may read the log, also for POST.
+
+    Each command checks the permission that it requires.
+    """
+    return require_http_methods(["GET", "HEAD", "POST"])(_guarded(page, VIEW_LOG))
+
+
 def check_parameters(request: HttpRequest, known: Collection[str]) -> None:
     """Check that a page knows each parameter in its URL: an unknown one would select nothing.
 

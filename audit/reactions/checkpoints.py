@@ -13,6 +13,9 @@ from audit.reactions.declarations import Start, Subscription
 from audit.wire import pipeline
 from audit.wire.statements import Call, Statement
 
+#: Events a second, of which a minute later only a third counts. The clock may go back.
+RATE = """rate * exp(-greatest(0, extract(epoch FROM clock_timestamp() - moved_at)::float8) / 60)
+                + %(handled)s::int / 60.0::float8"""
 # The lock takes no transaction id, so a worker that waits holds no one back. The checkpoint is read
 # in a statement of its own: its snapshot must be younger than the lock.
 _LOCK = Statement("SELECT pg_try_advisory_xact_lock(hashtextextended(%s::text, 7305))")
@@ -22,18 +25,19 @@ _READ = Statement(
 )
 # No row means that another worker has moved the checkpoint, or that the subscription was paused.
 # The division fails, so a COMMIT that is sent with this statement is not executed.
-_MOVE = Statement("""
+_MOVE = Statement(f"""
     WITH moved AS (
         UPDATE audit_checkpoint SET epoch = %(epoch)s::int, xid = %(xid)s::text::xid8,
             position = %(position)s::bigint, handled = handled + %(handled)s::int,
-            failed = failed + %(failed)s::int, moved_at = clock_timestamp()
+            failed = failed + %(failed)s::int, moved_at = clock_timestamp(),
+            rate = {RATE}
         WHERE name = %(name)s AND partition = %(partition)s::int AND state = 'running'
             AND epoch = %(old_epoch)s::int AND xid = %(old_xid)s::text::xid8
             AND position = %(old_position)s::bigint
         RETURNING 1
     )
     SELECT 1 / count(*) FROM moved
-""")
+""")  # noqa: S608  # a constant
 _AT_TIME = Statement("""
     SELECT epoch, xid::text::bigint, position - 1 FROM audit_eventrecord
     WHERE occurred_at >= %s::timestamptz ORDER BY epoch, xid, position LIMIT 1

@@ -10,7 +10,7 @@ from audit.messages.classes import Subject
 from audit.models.queries import PreparedQuery
 from audit.models.records import EventRecord
 from audit.models.subscriptions import Setback
-from audit.reactions.checkpoints import Slot
+from audit.reactions.checkpoints import RATE, Slot
 from audit.reactions.declarations import Subscription
 from audit.reactions.deliveries import delivery_of
 from audit.reactions.partitions import Partition
@@ -35,7 +35,7 @@ _LEASE = PreparedQuery(f"""
 _MOVE = PreparedQuery(f"""
     UPDATE audit_checkpoint SET epoch = %(epoch)s::int, xid = %(xid)s::text::xid8,
         position = %(position)s::bigint, handled = handled + %(handled)s::int,
-        failed = failed + %(failed)s::int, moved_at = clock_timestamp(),
+        failed = failed + %(failed)s::int, moved_at = clock_timestamp(), rate = {RATE},
         leased_until = clock_timestamp() + interval '{LEASE_SECONDS} seconds'
     WHERE name = %(name)s AND partition = %(partition)s::int AND lease = %(lease)s::uuid
     RETURNING state

@@ -55,7 +55,7 @@ def read(
     """Return the next events after a place, in the order of the log, and before the horizon."""
     values = {
         **slot._asdict(),
-        "patterns": _patterns(message_types),
+        "patterns": like_patterns(message_types),
         "limit": limit,
         **after._asdict(),
         "end_epoch": before.epoch,
@@ -91,6 +91,8 @@ def matcher(message_types: Sequence[str]) -> re.Pattern[str]:
 
 
 _HASH = "hashtextextended(subject_type || ':' || subject_id, 0)"
+#: The condition that an event is of a partition.
+IS_OF_PARTITION = f"abs(mod({_HASH}, %(partitions)s::int)) = %(partition)s::int"
 _RANGE = """
     (epoch, xid, position) > (%(epoch)s::int, %(xid)s::text::xid8, %(position)s::bigint)
     AND (epoch, xid) < (%(end_epoch)s::int, %(end_xid)s::text::xid8)
@@ -115,7 +117,7 @@ def _statement() -> Statement:
         WITH event AS MATERIALIZED (
             SELECT * FROM audit_eventrecord
             WHERE {_RANGE} AND message_type LIKE ANY (%(patterns)s::text[])
-                AND abs({_HASH} % %(partitions)s::int) = %(partition)s::int
+                AND {IS_OF_PARTITION}
             ORDER BY epoch, xid, position LIMIT %(limit)s::int
         ),
         last AS (SELECT * FROM event ORDER BY epoch DESC, xid DESC, position DESC LIMIT 1),
@@ -146,6 +148,6 @@ def _statement() -> Statement:
     """)  # noqa: S608  # put together from constants
 
 
-def _patterns(message_types: Sequence[str]) -> list[str]:
+def like_patterns(message_types: Sequence[str]) -> list[str]:
     """Return patterns for LIKE, in which only the asterisk stands for other text."""
     return [re.sub(r"([\\%_])", r"\\\1", each).replace("*", "%") for each in message_types]

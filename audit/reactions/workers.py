@@ -123,7 +123,7 @@ class Follower:
         return handled > 0
 
     def attempt(self, partition: Partition, call: Callable[[Partition], int]) -> int:
-        """Let a partition do something, and return how many events it has handled."""
+        """Call a method of a partition, and return how many events it has handled."""
         return call(partition)
 
     def _distribute(self, horizon: Place) -> None:
@@ -151,7 +151,7 @@ class Tolerant(Follower):
         self._paused_until: dict[Slot, float] = {}
 
     def attempt(self, partition: Partition, call: Callable[[Partition], int]) -> int:
-        """Let a partition do something; log an error, after which it pauses."""
+        """Call a method of a partition; log an error, after which it pauses."""
         if time.monotonic() < self._paused_until.get(partition.slot, 0):
             return 0
         try:

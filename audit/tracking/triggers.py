@@ -84,7 +84,8 @@ _CREATE = """
     REVOKE ALL ON FUNCTION {name}() FROM PUBLIC
 """
 _COLUMNS = """
-    SELECT relname, attname, format_type(atttypid, atttypmod), attgenerated <> ''
+    SELECT relname, attname, format_type(atttypid, atttypmod), attgenerated <> '',
+        attnotnull AND NOT atthasdef AND attidentity = ''
     FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
     WHERE relname = ANY(%s) AND relnamespace = current_schema()::regnamespace
         AND attnum > 0 AND NOT attisdropped
@@ -106,6 +107,7 @@ class Column(NamedTuple):
     name: str
     type: str
     is_generated: bool
+    is_required: bool
 
 
 class Function(NamedTuple):
@@ -166,17 +168,43 @@ def check_filled(cursor: Any) -> None:
 
     :raises ImproperlyConfigured: if one is not.
     """
+    for _, history, columns in unfilled(cursor):
+        message = (
+            f"{history} cannot be filled: its table has no {_names(columns)}. A child of "
+            "multi-table inheritance lacks the columns of its parent: track the parent."
+        )
+        raise ImproperlyConfigured(message)
+
+
+def check_between_statements(cursor: Any, tracked: Container[str], *, is_renamed: bool) -> None:
+    """Check that tracked tables can be written before a migration executes its next statement.
+
+    :raises ImproperlyConfigured: if a history has a required column that nothing fills, or any such
+        column after a column was renamed.
+    """
+    for table, history, columns in unfilled(cursor):
+        if table in tracked and (is_renamed or any(each.is_required for each in columns)):
+            message = (
+                f"{history} would have columns that its table does not have: {_names(columns)}. "
+                "Until the next statement of this migration, writes would fail or be missing in "
+                "the history. Change both tables in one transaction: remove atomic = False from "
+                "the migration."
+            )
+            raise ImproperlyConfigured(message)
+
+
+def unfilled(cursor: Any) -> Iterator[tuple[str, str, list[Column]]]:
+    """Yield tables, their histories, and the columns of these that nothing fills."""
     columns = columns_of(cursor)
     for model, history in _pairs(columns):
         own, past = columns[model._meta.db_table], columns[history._meta.db_table]
         given = {*own, *FACTS, history._meta.pk.column}
-        if missing := [each for each in past if each not in given]:
-            table, names = history._meta.db_table, ", ".join(missing)
-            message = (
-                f"{table} cannot be filled: its table has no {names}. A child of multi-table "
-                "inheritance lacks the columns of its parent: track the parent."
-            )
-            raise ImproperlyConfigured(message)
+        if missing := [column for name, column in past.items() if name not in given]:
+            yield model._meta.db_table, history._meta.db_table, missing
+
+
+def _names(columns: Iterable[Column]) -> str:
+    return ", ".join(each.name for each in columns)
 
 
 def _wanted(cursor: Any, *, is_tolerant: bool) -> Iterator[Function]:

@@ -3,6 +3,7 @@
 import pytest
 
 from audit.reactions import declarations, workers
+from tests.audit.reactions.things import Handler
 
 
 @pytest.fixture
@@ -10,3 +11,8 @@ def own_subscriptions(monkeypatch):
     """No subscriptions and no other work but those that the test declares."""
     monkeypatch.setattr(declarations, "_subscriptions", {})
     monkeypatch.setattr(workers, "_runs", {})
+
+
+@pytest.fixture
+def handler(own_subscriptions):
+    return Handler()

@@ -14,7 +14,7 @@ from audit.bus.dispatch import dispatch
 from audit.bus.handling import handles
 from audit.log import feed
 from audit.log.feed import Place
-from audit.messages.classes import Command, Event, SubjectOf
+from audit.messages.classes import Command
 from audit.models.records import EventRecord
 from audit.models.subscriptions import Checkpoint, Setback
 from audit.reactions import checkpoints, partitions
@@ -23,25 +23,9 @@ from audit.reactions.declarations import Subscription, find, reacts_to, subscrib
 from audit.reactions.partitions import Partition
 from audit.reactions.workers import Follower
 from audit.testing import react
+from tests.audit.reactions.things import Handler, Touched, let_setbacks_be_due, subscribed, touched
 from tests.conftest import AS_SYSTEM, completed
 from tests.notes.handlers import NoteWritten, WriteNote
-
-
-@dataclass(frozen=True, kw_only=True)
-class Touched(Event):
-    """A thing was touched."""
-
-    message_type = "test.touched"
-    subject = SubjectOf("thing", "thing_id")
-    thing_id: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Touch(Command):
-    """Touch things, in this order."""
-
-    message_type = "test.touch"
-    things: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,12 +34,6 @@ class TouchSlowly(Command):
 
     message_type = "test.touch_slowly"
     thing: str
-
-
-@handles(Touch)
-def touch(command, context):
-    for each in command.things:
-        context.emit(Touched(thing_id=each))
 
 
 entered, may_go_on = threading.Event(), threading.Event()
@@ -67,39 +45,6 @@ def touch_slowly(command, context):
     entered.set()
     assert may_go_on.wait(60)
     context.emit(Touched(thing_id=command.thing))
-
-
-class Handler:
-    """A function that notes the events that it gets, and fails for some."""
-
-    def __init__(self):
-        self.got, self.calls, self.failing, self.attempts = [], 0, set(), []
-
-    def __call__(self, event, delivery):
-        self.calls += 1
-        self.attempts.append(delivery.attempt)
-        if (event.thing_id, delivery.number) in self.failing:
-            message = "it failed\nfor " + event.thing_id
-            raise RuntimeError(message)
-        self.got.append((event.thing_id, delivery.number))
-
-
-@pytest.fixture
-def handler(own_subscriptions):
-    return Handler()
-
-
-def subscribed(handler, **options):
-    reacts_to(Touched, name="test.things", **{"backoff": (300, 300), **options})(handler)
-    return find("test.things")
-
-
-def touched(*things):
-    completed(Touch(things=things))
-
-
-def let_setbacks_be_due():
-    Setback.objects.filter(state="retrying").update(next_try_at=Now())
 
 
 def test_a_function_gets_each_event_once_with_its_delivery(own_subscriptions):

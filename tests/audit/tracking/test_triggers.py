@@ -291,6 +291,34 @@ def test_a_migration_without_a_transaction_lets_writes_go_on(first, owner):
     assert len(changes(Board.history)) == 8
 
 
+REQUIRED = "ADD COLUMN extra text NOT NULL DEFAULT ''"
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["ALTER TABLE boards_board RENAME COLUMN kind TO sort"],
+        ["ALTER TABLE boards_historicalboard RENAME kind TO sort"],
+        ["ALTER TABLE boards_board DROP COLUMN tenant"],
+        [
+            f"ALTER TABLE boards_historicalboard {REQUIRED}",
+            "ALTER TABLE boards_historicalboard ALTER COLUMN extra DROP DEFAULT",
+        ],
+    ],
+)
+def test_a_migration_without_a_transaction_cannot_stop_writes(first, owner, statements):
+    back = ["ALTER TABLE boards_historicalboard DROP COLUMN IF EXISTS extra"]
+    with altered(owner, back=back), migrating() as execute:
+        for statement in statements[:-1]:
+            execute(statement)
+        with pytest.raises(ImproperlyConfigured, match="in one transaction"):
+            execute(statements[-1])
+        with outside_command("Meanwhile"):
+            sql("UPDATE boards_board SET kind = 'written'")
+
+    assert Board.history.latest("history_id").kind == "written"
+
+
 def test_a_history_with_a_column_that_nothing_fills_is_reported(owner):
     with (
         altered(owner, ADD_TO_HISTORY, back=DROP[1:]),

@@ -1,0 +1,117 @@
+"""The handlers of the commands about subscriptions."""
+
+from audit.bus.context import Context
+from audit.bus.handling import handles, precondition
+from audit.messages.classes import Subject
+from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid, NotFound
+from audit.models.subscriptions import Checkpoint, Setback
+from audit.reactions import commands, setbacks
+
+
+class SubscriptionUnchanged(Conflict):
+    """The subscription is already paused, or already running."""
+
+
+class NotFirstSetback(Conflict):
+    """An earlier event of the subject was set aside, too: it comes first."""
+
+
+@handles(commands.PauseSubscription)
+def pause_subscription(command: commands.PauseSubscription, context: Context) -> None:
+    check_pause(command, context)
+    _set_state(command.subscription, Checkpoint.State.PAUSED)
+    context.emit(commands.SubscriptionPaused(subscription=command.subscription))
+
+
+@handles(commands.ResumeSubscription)
+def resume_subscription(command: commands.ResumeSubscription, context: Context) -> None:
+    check_resumption(command, context)
+    _set_state(command.subscription, Checkpoint.State.RUNNING)
+    context.emit(commands.SubscriptionResumed(subscription=command.subscription))
+
+
+@handles(commands.RequeueSetback)
+def requeue_setback(command: commands.RequeueSetback, context: Context) -> None:
+    setback = _checked_setback(command, context)
+    setback.attempts = 0
+    setbacks.schedule(setback)
+    context.emit(commands.SetbackRequeued(**command.plain()))
+
+
+@handles(commands.SkipSetback)
+def skip_setback(command: commands.SkipSetback, context: Context) -> None:
+    setback = check_skip(command, context)
+    setback.delete()
+    setbacks.promote(command.subscription, Subject(command.about_type, command.about_id))
+    context.emit(commands.SetbackSkipped(**command.plain()))
+
+
+@precondition(commands.PauseSubscription)
+def check_pause(command: commands.PauseSubscription, context: Context) -> None:
+    """Check that the subscription is running."""
+    _check_state(command.subscription, Checkpoint.State.RUNNING, context)
+
+
+@precondition(commands.ResumeSubscription)
+def check_resumption(command: commands.ResumeSubscription, context: Context) -> None:
+    """Check that the subscription is paused."""
+    _check_state(command.subscription, Checkpoint.State.PAUSED, context)
+
+
+@precondition(commands.RequeueSetback)
+def check_setback(command: commands.RequeueSetback, context: Context) -> None:
+    """Check that the event can be attempted again."""
+    _checked_setback(command, context)
+
+
+@precondition(commands.SkipSetback)
+def check_skip(command: commands.SkipSetback, context: Context) -> Setback:
+    """Check that the event can be skipped, and that there is a reason; return what is deleted.
+
+    :raises Invalid: without a reason.
+    """
+    if not context.reason.strip():
+        message = "is required: an event without an effect has to be explained"
+        raise Invalid(errors=[FieldError("reason", "required", message)])
+    return _checked_setback(command, context)
+
+
+def _check_state(name: str, state: Checkpoint.State, context: Context) -> None:
+    _check_sees_everything(context)
+    checkpoint = Checkpoint.objects.filter(name=name).first()
+    if checkpoint is None:
+        message = f"No worker has run the subscription {name} yet."
+        raise NotFound(message)
+    if checkpoint.state != state:
+        raise SubscriptionUnchanged
+
+
+def _checked_setback(
+    command: commands.RequeueSetback | commands.SkipSetback, context: Context
+) -> Setback:
+    """Return the setback, locked, if it is the first one of its subject."""
+    _check_sees_everything(context)
+    found = Setback.objects.select_for_update().filter(
+        name=command.subscription, subject_type=command.about_type, subject_id=command.about_id
+    )
+    setback = found.filter(number=command.number).first()
+    if setback is None:
+        message = "This event is no longer set aside."
+        raise NotFound(message)
+    if not setbacks.is_first(setback):
+        raise NotFirstSetback
+    return setback
+
+
+def _check_sees_everything(context: Context) -> None:
+    """Check that the actor may act for every tenant, as a subscription does."""
+    if context.actor.is_confined:
+        message = "Only someone who sees every customer may manage subscriptions."
+        raise Forbidden(message)
+
+
+def _set_state(name: str, state: Checkpoint.State) -> None:
+    locked = Checkpoint.objects.select_for_update().filter(name=name).order_by("partition")
+    for checkpoint in locked:
+        checkpoint.state = state
+        checkpoint.save(force_update=True, update_fields=["state"])

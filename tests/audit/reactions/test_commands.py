@@ -1,0 +1,124 @@
+"""Commands about subscriptions: recorded, permitted, and held where a policy says so."""
+
+import pytest
+from django.contrib.auth.models import Permission, User
+
+from apikeys.commands import AddMember
+from audit.actors.actors import SYSTEM, actor_for_user
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
+from audit.messages.exceptions import CommandError, Forbidden, Invalid, NotFound
+from audit.models.records import CommandRecord
+from audit.models.subscriptions import Checkpoint, Setback
+from audit.reactions.commands import (
+    PauseSubscription,
+    RequeueSetback,
+    ResumeSubscription,
+    SkipSetback,
+)
+from audit.reactions.handlers import NotFirstSetback, SubscriptionUnchanged
+from audit.testing import react
+from tests.audit.reactions.things import subscribed, touched
+from tests.conftest import AS_SYSTEM, approved, completed, held, policy
+
+NAME = "test.things"
+BECAUSE = Context(actor=SYSTEM, reason="Its customer is gone")
+
+
+def of_event(command, number=1, thing="a"):
+    return command(subscription=NAME, about_type="thing", about_id=thing, number=number)
+
+
+@pytest.fixture
+def parked(handler):
+    """The first event of a thing is parked, and the second one waits."""
+    subscribed(handler, backoff=())
+    handler.failing = {("a", 1)}
+    touched("a", "a")
+    react()
+    handler.failing = set()
+
+
+def test_a_paused_subscription_handles_nothing_until_it_is_resumed(handler):
+    subscribed(handler)
+    react()
+    completed(PauseSubscription(subscription=NAME))
+    touched("a")
+    react()
+    while_paused = list(handler.got)
+    completed(ResumeSubscription(subscription=NAME))
+    react()
+
+    assert (while_paused, handler.got) == ([], [("a", 1)])
+    types = CommandRecord.objects.filter(subject_type="subscription", subject_id=NAME)
+    assert sorted(types.values_list("message_type", flat=True)) == [
+        "audit.pause_subscription",
+        "audit.resume_subscription",
+    ]
+
+
+def test_a_parked_event_is_attempted_again(parked, handler):
+    completed(of_event(RequeueSetback))
+    react()
+
+    assert handler.got == [("a", 1), ("a", 2)]
+    assert not Setback.objects.exists()
+
+
+def test_an_event_is_skipped_with_a_reason_only_and_those_behind_it_continue(parked, handler):
+    with pytest.raises(Invalid):
+        dispatch(of_event(SkipSetback), context=AS_SYSTEM)
+    completed(of_event(SkipSetback), context=BECAUSE)
+    react()
+
+    assert handler.got == [("a", 2)]
+    record = CommandRecord.objects.get(message_type="audit.skip_setback", status="succeeded")
+    assert (record.reason, record.data["number"]) == ("Its customer is gone", 1)
+
+
+@pytest.mark.parametrize(
+    ("command", "error"),
+    [
+        (PauseSubscription(subscription="unknown"), NotFound),
+        (ResumeSubscription(subscription=NAME), SubscriptionUnchanged),
+        (of_event(RequeueSetback, number=7), NotFound),
+        (of_event(RequeueSetback, number=2), NotFirstSetback),
+        (of_event(SkipSetback, number=2), NotFirstSetback),
+    ],
+)
+def test_what_cannot_be_done_is_refused_and_recorded(parked, command, error):
+    before = list(Setback.objects.values()), list(Checkpoint.objects.values())
+
+    with pytest.raises(error):
+        dispatch(command, context=Context(actor=SYSTEM, reason="A test"))
+
+    assert (list(Setback.objects.values()), list(Checkpoint.objects.values())) == before
+    assert CommandRecord.objects.latest("position").status == "refused"
+
+
+def test_only_a_person_with_the_permission_and_every_customer_manages_subscriptions(parked, acme):
+    mia = User.objects.create_user("mia")
+    with pytest.raises(Forbidden):
+        dispatch(PauseSubscription(subscription=NAME), context=Context(actor=actor_for_user(mia)))
+    mia.user_permissions.add(Permission.objects.get(codename="manage_subscriptions"))
+    completed(AddMember(customer_id=acme.pk, user_id=mia.pk))
+    mia = User.objects.get(pk=mia.pk)
+    with pytest.raises(CommandError):
+        dispatch(PauseSubscription(subscription=NAME), context=Context(actor=actor_for_user(mia)))
+    mia.user_permissions.add(Permission.objects.get(codename="view_every_tenant"))
+    mia = User.objects.get(pk=mia.pk)
+
+    completed(PauseSubscription(subscription=NAME), context=Context(actor=actor_for_user(mia)))
+
+    assert {each.state for each in Checkpoint.objects.all()} == {"paused"}
+
+
+def test_subscription_commands_can_be_held(parked, handler, security, ann, bob):
+    policy("audit.skip_setback", group=security, quorum=2)
+    request = held(of_event(SkipSetback), context=BECAUSE)
+    react()
+    before = list(handler.got)
+    approved(request, ann, bob)
+    react()
+
+    assert (before, handler.got) == ([], [("a", 2)])
