@@ -66,6 +66,11 @@ _COLUMNS = """
 """
 
 
+def owning_alias() -> str:
+    """Return the alias whose role owns the tables: "owner", if there is one."""
+    return "owner" if "owner" in settings.DATABASES else DEFAULT_DB_ALIAS
+
+
 def serving_role(cursor: CursorWrapper) -> str | None:
     """Return the role that serves requests; None if it is the one of this connection."""
     role: str = settings.DATABASES[DEFAULT_DB_ALIAS].get("USER") or ""

@@ -112,11 +112,6 @@ def grant_everything(cursor: Any) -> None:
             cursor.execute(statement)
 
 
-def owning_alias() -> str:
-    """Return the alias whose role owns the tables: "owner", if there is one."""
-    return "owner" if "owner" in settings.DATABASES else DEFAULT_DB_ALIAS
-
-
 def lacking(cursor: Any) -> list[Any]:
     """Return the statements that the tables of other apps need, for a role that serves only."""
     others = [model for model in _in_use(cursor) if not is_own(model)]

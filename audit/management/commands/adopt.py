@@ -8,7 +8,7 @@ from django.db import OperationalError
 
 from audit.pages.overview.tables import initial
 from audit.tracking.adoption import NotAdoptable, Standing, adopt, standings
-from audit.tracking.protection import owning_alias
+from audit.tracking.privileges import owning_alias
 
 _HISTORY = {"database": "yes", "application": "by simple-history", "none": "no"}
 

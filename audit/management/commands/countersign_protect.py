@@ -5,7 +5,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections, transaction
 
-from audit.tracking.protection import corrections, lacking, owning_alias
+from audit.tracking.privileges import owning_alias
+from audit.tracking.protection import corrections, lacking
 
 
 class Command(BaseCommand):
