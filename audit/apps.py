@@ -22,6 +22,7 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit log"
     declares = (
         *("handlers", "actors.credentials", "outside", "reactions.handlers"),
+        *("reactions.processes.timers", "sessions.cleanup"),
         *("webhooks.handlers", "webhooks.evolution", "webhooks.sending.reactions"),
     )
     system_permissions = frozenset(

@@ -16,10 +16,12 @@ from approvals.models import Policy
 from audit.entry import rate_limits
 from audit.entry.rate_limits import Limit
 from audit.models.records import CommandRecord, EventRecord
+from audit.models.subscriptions import Checkpoint, Setback
 from audit.outside import outside_command
 from tests.approvals.delegating import delegated
 from tests.conftest import approved, completed, create_key, held, new_approver
 from tests.notes.models import Note
+from tests.processes import take_steps
 from tests.webhooks import create_delivery, create_endpoint
 
 
@@ -117,7 +119,19 @@ def fill_other_tables(root, *keys):
     """Insert rows into the tables that nothing above fills."""
     for key in keys:
         completed(RotateApiKey(api_key_id=key.id, overlap_seconds=3600))
+    take_steps()
     rate_limits.take("address:192.0.2.7", Limit(5, 60), policy="sign-in")
+    Checkpoint.objects.create(name="x", partition=0, partitions=64, epoch=1, xid=3, position=0)
+    Setback.objects.create(
+        name="x",
+        partition=0,
+        subject_type="api-key",
+        subject_id=keys[0].id,
+        number=1,
+        event_id=keys[0].id,
+        state="parked",
+        attempts=6,
+    )
     LogEntry.objects.create(user=root, action_flag=1, object_repr="x", change_message="[]")
     with outside_command("Rows for a test"):
         Group.objects.first().permissions.set(Permission.objects.all()[:1])

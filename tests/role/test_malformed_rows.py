@@ -15,6 +15,7 @@ _FORMATS = ("csv", "jsonl", "cloudevents")
 _LISTS = (
     *("/audit/?message_type=apikeys.update", "/audit/?q=first", "/audit/?reason=Because"),
     *("/audit/?subject=api-key:1", "/audit/?status=failed", "/audit/overview"),
+    "/audit/subscriptions",
     *("/api/v2/events?order=log&limit=100", "/api/v2/events?limit=100"),
     *("/api/v2/commands?limit=100", "/api/v2/approval-requests?limit=100"),
     *("/requests/delegations/", "/api/v2/delegations"),
@@ -85,6 +86,7 @@ OLDER = (
 )
 OTHERS = (
     *("audit_streamhead", "audit_epoch", "audit_checkpoint", "audit_setback"),
+    *("audit_processinstance", "audit_processtimer"),
     *("audit_webhookendpoint", "audit_webhookdelivery", "audit_webhookattempt"),
     "audit_webhookoutage",
     *("approvals_policy", "approvals_rule", "approvals_policyseal"),
