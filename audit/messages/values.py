@@ -210,6 +210,29 @@ def stored_numbers(value: Any) -> Any:
             return value
 
 
+def as_stored(value: Any) -> Any:
+    """Return JSON as it is after PostgreSQL has stored it, so that both look the same.
+
+    Keys are in the order of jsonb, and equal numbers are written alike. Large numbers are those
+    of `stored_numbers`, so that a client can send back what it has read.
+    """
+    match value:
+        case list() | tuple():
+            return [as_stored(item) for item in value]
+        case dict():
+            ordered = sorted(
+                value.items(), key=lambda item: (len(item[0].encode()), item[0].encode())
+            )
+            return {key: as_stored(item) for key, item in ordered}
+        case float() if "e+" in repr(value):
+            return stored_numbers(int(Decimal(repr(value))))
+        case float():
+            # Numbers of PostgreSQL have no negative zero.
+            return value + 0.0
+        case _:
+            return stored_numbers(value)
+
+
 def _as_float(value: int) -> float | str:
     try:
         return float(value)

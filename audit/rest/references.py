@@ -8,6 +8,8 @@ from uuid import UUID
 from django.urls import register_converter, reverse
 from django.urls.converters import UUIDConverter
 
+from audit.messages.values import as_stored
+
 _Shape = TypeVar("_Shape")
 
 # A placeholder for the id in a URL.
@@ -66,8 +68,14 @@ class CommandReference(TypedDict):
 def resource(shape: type[_Shape], row: Any, **computed: Any) -> _Shape:
     """Return the JSON of a row in its shape; fields that are not computed are its attributes."""
     names = shape.__annotations__
-    fields = {name: computed[name] if name in computed else getattr(row, name) for name in names}
+    fields = {name: computed[name] if name in computed else _plain(row, name) for name in names}
     return cast("_Shape", fields)
+
+
+def _plain(row: Any, name: str) -> Any:
+    """Return an attribute: JSON as the next read has it, so that the ETag is the same."""
+    value = getattr(row, name)
+    return as_stored(value) if isinstance(value, dict | list) else value
 
 
 def reference(kind: str, identifier: str) -> Reference | None:

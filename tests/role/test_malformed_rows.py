@@ -63,6 +63,7 @@ def ids(table, row):
         "approvals_approvalrequest": "approval_request_id",
         "approvals_policy": "policy_id",
         "apikeys_apikey": "api_key_id",
+        "audit_webhookendpoint": "endpoint_id",
     }
     if "request_id" in row:
         found["approval_request_id"] = found["approvals/approvalrequest"] = row["request_id"]
@@ -83,6 +84,9 @@ OLDER = (
 )
 OTHERS = (
     *("audit_streamhead", "audit_epoch", "audit_checkpoint", "audit_setback"),
+    *("audit_processinstance", "audit_processtimer"),
+    *("audit_webhookendpoint", "audit_webhookdelivery", "audit_webhookattempt"),
+    "audit_webhookoutage",
     *("approvals_policy", "approvals_rule", "approvals_policyseal"),
     *("apikeys_apikey", "apikeys_apikeysecret", "apikeys_apikeyusage", "apikeys_pickup"),
     *("apikeys_customer", "apikeys_membership", "apikeys_allowance", "apikeys_keyname"),

@@ -15,7 +15,7 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audit.messages.values import NotPlain, codec
+from audit.messages.values import NotPlain, as_stored, codec
 from audit.models.records import Status
 
 STORABLE = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
@@ -121,6 +121,8 @@ def test_every_accepted_number_is_read_back_from_the_database():
         stored = json.loads(cursor.fetchone()[0])
 
     assert codec(Any).load(stored) == accepted
+    # It is written alike before it is stored and after.
+    assert json.dumps(as_stored(accepted)) == json.dumps(as_stored(stored))
 
 
 @pytest.mark.parametrize("number", [2**63, -(2**63), 10**22, 10**400])

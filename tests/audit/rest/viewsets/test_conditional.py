@@ -75,9 +75,13 @@ def test_a_waiting_request_changes_the_etag_but_stops_no_unrelated_change(
 
 
 def test_a_write_returns_the_etag_of_the_next_read_so_that_another_write_can_follow(client, caller):
-    created = call(client, "POST", KEYS, {"name": "ci"}, key=caller)
+    metadata = {"zz": [1e22, 1e16, -0.0, 1.0, 1e-7], "b": {"long": 2**63 - 1, "é": 1, "a": 0.1}}
+    created = call(client, "POST", KEYS, {"name": "ci", "metadata": metadata}, key=caller)
     path = created["Location"]
     shown = read(client, path, key=caller)
+    given_back = call(client, "PATCH", path, {"metadata": shown.json()["metadata"]}, key=caller)
+    assert (given_back.status_code, given_back["ETag"]) == (200, shown["ETag"])
+    assert shown.json()["metadata"] == metadata
     renamed = call(client, "PATCH", path, {"name": "x"}, key=caller, If_Match=created["ETag"])
     disabled = call(client, "POST", f"{path}/disable", key=caller, If_Match=renamed["ETag"])
     late = call(client, "DELETE", path, key=caller, If_Match=renamed["ETag"])
