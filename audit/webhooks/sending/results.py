@@ -5,13 +5,15 @@ endpoint can make a pause longer, but not shorter.
 """
 
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Literal, NamedTuple
+from uuid import UUID
 
 import structlog
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from audit.actors.actors import SYSTEM
@@ -19,6 +21,7 @@ from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError
 from audit.webhooks.commands import DisableFailingWebhookEndpoint
+from audit.webhooks.models import WebhookEndpoint
 from audit.webhooks.sending.leases import Lease
 
 #: Seconds before each attempt, from the event or from the attempt before.
@@ -66,17 +69,27 @@ class Result(NamedTuple):
         return self.status is not None and HTTPStatus(200) <= self.status < HTTPStatus(300)
 
 
-def record(lease: Lease, result: Result) -> None:
-    """Record an attempt, and disable the endpoint if it is gone or has failed for too long.
+def record(attempts: Sequence[tuple[Lease, Result]]) -> None:
+    """Record attempts, and disable endpoints that are gone or have failed for too long.
 
-    If the lease has ended, or the delivery was begun again, only the attempt is recorded.
+    If a lease has ended, or its delivery was begun again, only the attempt is recorded.
     """
-    pause = None if result.is_success else _pause(lease.step, result)
-    outage = _write(lease, result, pause=pause)
-    if result.status == HTTPStatus.GONE:
-        _disable(lease, "gone")
-    elif outage is not None and outage >= LONGEST_OUTAGE:
-        _disable(lease, "failing")
+    ordered = sorted(attempts, key=lambda each: (each[0].endpoint_id, each[0].delivery_id))
+    # One COMMIT for all: each waits for the disk.
+    with transaction.atomic():
+        _lock(sorted({lease.endpoint_id for lease, _ in ordered}))
+        outages = [_write(*each) for each in ordered]
+    for (lease, result), outage in zip(ordered, outages, strict=True):
+        if result.status == HTTPStatus.GONE:
+            _disable(lease, "gone")
+        elif outage is not None and outage >= LONGEST_OUTAGE:
+            _disable(lease, "failing")
+
+
+def _lock(endpoint_ids: list[UUID]) -> None:
+    """Lock endpoints before their deliveries, as commands do: otherwise they could deadlock."""
+    rows = WebhookEndpoint.objects.filter(pk__in=endpoint_ids).order_by("pk")
+    list(rows.select_for_update(no_key=True).values_list("pk"))
 
 
 def _pause(step: int, result: Result) -> float | None:
@@ -100,8 +113,9 @@ def _retry_after(text: str) -> float:
     return (time.replace(tzinfo=time.tzinfo or UTC) - timezone.now()).total_seconds()
 
 
-def _write(lease: Lease, result: Result, *, pause: float | None) -> timedelta | None:
+def _write(lease: Lease, result: Result) -> timedelta | None:
     """Write an attempt; return how long the endpoint has accepted nothing, after a failure."""
+    pause = None if result.is_success else _pause(lease.step, result)
     state = "delivered" if result.is_success else "failed" if pause is None else "pending"
     with connection.cursor() as cursor:
         cursor.execute(

@@ -57,9 +57,8 @@ class Sender:
     def _record(self) -> int:
         """Record the results of the requests that have ended; return how many."""
         ended = [each for each in self._in_flight if each.done()]
-        for future in ended:
-            found, _ = self._in_flight.pop(future)
-            record(found, future.result())
+        if ended:
+            record([(self._in_flight.pop(each)[0], each.result()) for each in ended])
         return len(ended)
 
     def _start(self, *, are_failing: bool) -> int:
