@@ -221,8 +221,7 @@ def sentence_of(request: ApprovalRequest, *, actor: Actor) -> str:
     """Return the requested command in one sentence."""
     command, _ = _open(request)
     edits = _edits([request], [command])
-    _, named = _subjects([command], actor=actor)
-    return _sentence(command, named, edits.get(request.pk, ""))
+    return _sentence(command, _subjects([command], actor=actor)[1], edits.get(request.pk, ""))
 
 
 def sentences_of(
@@ -235,8 +234,7 @@ def sentences_of(
     commands = [_open(request)[0] for request in requests]
     edits = _edits(requests, commands)
     missing = [each for each in commands if each and each.subject_reference() not in rows]
-    _, others = _subjects(missing, actor=actor)
-    named = {**rows, **others}
+    named = {**rows, **_subjects(missing, actor=actor)[1]}
     return [
         _sentence(command, named, edits.get(request.pk, ""))
         for request, command in zip(requests, commands, strict=True)
@@ -277,8 +275,7 @@ def sentence_for(command: Command, *, actor: Actor) -> str:
     changes = ""
     if isinstance(command, EditPolicy):
         (changes,) = seals.changes({command.policy_id: Edit(command, None)}).values() or ("",)
-    _, named = _subjects([command], actor=actor)
-    return _sentence(command, named, changes)
+    return _sentence(command, _subjects([command], actor=actor)[1], changes)
 
 
 def _edits(
