@@ -1,6 +1,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Tests also wait for the database and for browsers: a worker for each of two cores is too few.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+WORKERS = --numprocesses $(shell echo $$(($(CORES) < 3 ? $(CORES) + 1 : 4))) --dist worksteal
 # The compared packages have their own environment.
 BENCH := .venv-bench
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras \
@@ -37,10 +40,10 @@ run: $(VENV)/installed ## Start everything on this machine: http://127.0.0.1:800
 	$(BIN)/python manage.py start
 
 test: dev ## Run the tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+	$(BIN)/python -m pytest $(WORKERS)
 
 sweep: dev ## Test every page, table and role with all kinds of input
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m sweep
+	$(BIN)/python -m pytest $(WORKERS) -m sweep
 
 edge: dev ## Test servers, clusters and processes that tests start and kill
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m edge
@@ -50,10 +53,12 @@ matrix: dev ## Test every page in each combination of color scheme, width and Ja
 
 soak: dev ## Repeat races, crashes and random requests for hours: make soak RACE_ROUNDS=20000
 	RACE_ROUNDS="$${RACE_ROUNDS:-5000}" WORKER_KILLS="$${WORKER_KILLS:-200}" SCHEMATHESIS_SECONDS="$${SCHEMATHESIS_SECONDS:-3600}" \
-		STOPPED_SECONDS="$${STOPPED_SECONDS:-30}" DATABASE_KILLS="$${DATABASE_KILLS:-100}" \
+		STOPPED_SECONDS="$${STOPPED_SECONDS:-30}" DATABASE_KILLS="$${DATABASE_KILLS:-100}" REACTION_KILLS="$${REACTION_KILLS:-200}" \
+		PROCESS_KILLS="$${PROCESS_KILLS:-150}" \
 		$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m "not matrix" tests/faults tests/test_races.py \
 		tests/test_killed_server.py tests/edge tests/test_two_processes.py tests/test_schemathesis.py \
-		tests/apikeys/test_rotation.py tests/approvals/test_acceptance_requests.py
+		tests/apikeys/test_rotation.py tests/approvals/test_acceptance_requests.py \
+		tests/audit/reactions
 
 wheel: dev ## Build the wheel of audit and approvals in dist, for other projects
 	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .

@@ -204,6 +204,28 @@ class PickUpSecret(_OnKey):
 
 
 @dataclass(frozen=True, kw_only=True)
+class EndOverlap(_OnKey):
+    """Record that the former secret of a rotated API key has stopped working."""
+
+    message_type = "apikeys.end_overlap"
+    # No row has this permission, so it cannot be granted.
+    required_permission = "apikeys.end_overlap"
+    sentence = "Record the end of the overlap of {subject}"
+    depends_on = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExpirePickUp(_OnKey):
+    """Record that the secret of an API key was not picked up in time."""
+
+    message_type = "apikeys.expire_pick_up"
+    # No row has this permission, so it cannot be granted.
+    required_permission = "apikeys.expire_pick_up"
+    sentence = "Record that the secret of {subject} was not picked up in time"
+    depends_on = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class DeleteApiKey(_OnKey):
     """Delete an API key permanently. Its secrets stop working."""
 

@@ -78,6 +78,20 @@ class SecretPickedUp(_OfKey):
 
 
 @dataclass(frozen=True, kw_only=True)
+class OverlapEnded(_OfKey):
+    """The former secret of a rotated API key no longer works."""
+
+    message_type = "apikeys.overlap_ended"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecretNotPickedUp(_OfKey):
+    """The requester did not pick up the secret of an API key in time."""
+
+    message_type = "apikeys.pick_up_expired"
+
+
+@dataclass(frozen=True, kw_only=True)
 class ApiKeyDeleted(_OfKey):
     """An API key was deleted permanently."""
 

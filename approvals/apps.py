@@ -26,11 +26,14 @@ class ApprovalsConfig(AppConfig):
         "people.roles",
         "policies.bootstrap",
         "policies.handlers",
+        "reactions",
         "requests.pending",
     )
     command_middleware = ("approvals.decisions.holding.hold_for_approval",)
-    # The system alone has them, so no model declares them and they cannot be granted.
-    system_permissions = frozenset({"bootstrap", "expire_request", "release_request"})
+    # Only the system and processes have them: no model declares them, so no one can grant them.
+    system_permissions = frozenset(
+        {"bootstrap", "expire_request", "release_request", "remind_of_deadline"}
+    )
 
     def ready(self) -> None:
         import_module("approvals.checks")

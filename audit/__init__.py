@@ -3,6 +3,7 @@
 - ``templatetags``: the template tag and filter for times
 - ``pages``: the auditors' pages, and admin base classes
 - ``adoption``: views and admin pages of an existing project as commands
+- ``webhooks``: endpoints of customers, and the signed deliveries of events to them
 - ``rest``: viewsets, errors, lists and the OpenAPI document for a REST API on the bus
 - ``sessions``: signing in with limits, its records, and how long a session lasts
 - ``reactions``: functions that are called for events, exactly once and in order

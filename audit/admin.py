@@ -2,25 +2,31 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Any, ClassVar
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from audit.entry.requests import actor_of_request
+from audit.bus.dispatch import dispatch
+from audit.entry.requests import actor_of_request, context_of
 from audit.log import standings
 from audit.log.approvals import Decided
 from audit.log.search.criteria import Criteria
 from audit.log.search.scans import kinds_in
+from audit.messages.exceptions import CommandError
+from audit.messages.outcomes import Postponed
 from audit.models.records import CommandRecord, EventRecord, Status
 from audit.pages.access import record_or_refuse
-from audit.pages.admin import ReadOnlyAdmin
+from audit.pages.admin import HistoryAdmin, ReadOnlyAdmin, ReadOnlyInline
 from audit.pages.labels import STATUS_CHOICES, labeled, status_words
 from audit.pages.linked_rows import Leads, record_links
 from audit.pages.local_times import local_time
 from audit.subjects.tenants import limits_of
+from audit.webhooks.commands import ResendDelivery
+from audit.webhooks.deliveries import WebhookAttempt, WebhookDelivery
+from audit.webhooks.models import WebhookEndpoint, WebhookOutage
 
 # With few models, the links in the header and on the start page are enough.
 admin.site.enable_nav_sidebar = False
@@ -152,6 +158,95 @@ class EventRecordAdmin(RecordAdmin):
     @admin.display(description="audit log")
     def leads_to(self, record: Any) -> str:
         return record_links(record) if record.leads.reads_log else "—"
+
+
+@admin.register(WebhookEndpoint)
+class WebhookEndpointAdmin(HistoryAdmin):
+    """Webhook endpoints, without their secrets."""
+
+    tenant_field = "tenant"
+    subject_type = "webhook-endpoint"
+    list_display = ("destination", "tenant", "state", "failing_since", "created_at")
+    list_filter = ("is_enabled",)
+    list_select_related = ("outage",)
+    search_fields = ("destination",)
+    ordering = ("-created_at", "-pk")
+
+    def get_fields(self, request: HttpRequest, obj: Model | None = None) -> list[Any]:
+        """Put the state first, and the outage after it."""
+        return ["state", "failing_since", *super().get_fields(request, obj)]
+
+    @admin.display(description="state")
+    def state(self, endpoint: WebhookEndpoint) -> str:
+        return str(endpoint.state.label)
+
+    @admin.display(description="failing since")
+    def failing_since(self, endpoint: WebhookEndpoint) -> str | None:
+        outage: WebhookOutage | None = getattr(endpoint, "outage", None)
+        return local_time(outage.since) if outage else None
+
+
+class AttemptInline(ReadOnlyInline):
+    model = WebhookAttempt
+    fields = ("at", "duration_ms", "status", "error", "response")
+    ordering = ("pk",)
+
+
+@admin.register(WebhookDelivery)
+class WebhookDeliveryAdmin(ReadOnlyAdmin):
+    """Deliveries to webhook endpoints, with their attempts; they can be sent again."""
+
+    tenant_field = "endpoint__tenant"
+    list_display = ("event", "endpoint", "state", "last_attempt", "next_attempt_at", "created_at")
+    list_filter = ("state",)
+    list_select_related = ("endpoint",)
+    ordering = ("-pk",)
+    paginator = NewestOnly
+    sortable_by = ()
+    inlines = (AttemptInline,)
+    actions = ("send_again",)
+    _most_at_once = 100
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Add the type of the event, and the response or the error of the last attempt."""
+        events = EventRecord.objects.filter(id=OuterRef("event_id"))
+        attempts = WebhookAttempt.objects.filter(delivery=OuterRef("pk")).order_by("-pk")
+        rows: QuerySet[Any] = super().get_queryset(request)
+        annotated: QuerySet[Any] = rows.annotate(
+            event_type=Subquery(events.values("message_type")[:1]),
+            last_status=Subquery(attempts.values("status")[:1]),
+            last_error=Subquery(attempts.values("error")[:1]),
+        )
+        return annotated
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return actor_of_request(request).may("audit.view_webhookendpoint")
+
+    def has_resend_permission(self, request: HttpRequest) -> bool:
+        """Return True if the user may send deliveries again."""
+        return actor_of_request(request).may(ResendDelivery.required_permission)
+
+    @admin.action(description="Send again", permissions=["resend"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[WebhookDelivery]) -> None:
+        """Send a command for each selected delivery, up to a hundred."""
+        for each in queryset.order_by("pk")[: self._most_at_once]:
+            command = ResendDelivery(endpoint_id=each.endpoint_id, event_id=each.event_id)
+            try:
+                outcome = dispatch(command, context=context_of(request, channel="admin"))
+            except CommandError as error:
+                self.message_user(request, f"{each}: {error.message}", messages.ERROR)
+            else:
+                is_held = isinstance(outcome, Postponed)
+                words = "held for approval" if is_held else "due now"
+                self.message_user(request, f"{each}: {words}")
+
+    @admin.display(description="event")
+    def event(self, delivery: Any) -> str:
+        return str(delivery.event_type)
+
+    @admin.display(description="last attempt")
+    def last_attempt(self, delivery: Any) -> str | None:
+        return str(delivery.last_status) if delivery.last_status else delivery.last_error
 
 
 def _decided(record: Any) -> Decided:

@@ -20,8 +20,21 @@ if find_spec("psycopg") is None:
 class AuditConfig(AppConfig):
     name = "audit"
     verbose_name = "Audit log"
-    declares = ("handlers", "actors.credentials", "outside", "reactions.handlers")
-    system_permissions = frozenset({"record_drift", "record_failed_sign_in"})
+    declares = (
+        *("handlers", "actors.credentials", "outside", "reactions.handlers"),
+        *("reactions.processes.timers", "sessions.cleanup"),
+        *("webhooks.handlers", "webhooks.evolution", "webhooks.sending.reactions"),
+    )
+    system_permissions = frozenset(
+        {"record_drift", "record_failed_sign_in", "disable_failing_webhookendpoint"}
+    )
+    # A secret of a webhook endpoint, see `webhooks.secrets`: only its beginning may be shown.
+    masked_pattern = r"(whsec_[0-9A-Za-z+/]{4})[0-9A-Za-z+/]{39}="
+
+    def import_models(self) -> None:
+        """Import the models of the sub-packages as well."""
+        super().import_models()
+        import_module("audit.webhooks.deliveries")
 
     def ready(self) -> None:
         """Read the settings; import the checks, and the modules that declare handlers and such."""

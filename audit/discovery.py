@@ -18,8 +18,9 @@ from django.apps import AppConfig, apps
 from django.utils.module_loading import module_has_submodule
 
 _USUAL = ("handlers", "credentials", "evolution", "reactions")
-_DECORATORS = frozenset({"handles", "credential", "evolves", "reacts_to"})
-_MENTIONED = re.compile(rb"\b(?:handles|credential|evolves|reacts_to)\b")
+_DECORATORS = frozenset({"handles", "credential", "evolves", "reacts_to", "process"})
+_MENTIONED = re.compile(rb"\b(?:handles|credential|evolves|reacts_to|process)\b")
+_DECORATED = ast.FunctionDef | ast.ClassDef
 # Nothing in these folders is loaded with the app.
 _SKIPPED = frozenset({"migrations", "management", "tests"})
 
@@ -72,8 +73,8 @@ def _decorators(source: bytes) -> frozenset[str]:
         # A template of a code generator, for example: nothing can import it.
         return frozenset()
     imported = dict(_imported_from_audit(tree))
-    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    used = chain.from_iterable(function.decorator_list for function in functions)
+    decorated = [node for node in ast.walk(tree) if isinstance(node, _DECORATED)]
+    used = chain.from_iterable(node.decorator_list for node in decorated)
     return _DECORATORS & {_original(decorator, imported) for decorator in used}
 
 

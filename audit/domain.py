@@ -43,6 +43,9 @@ from audit.models.sequences import from_sequence
 from audit.outside import outside_command
 from audit.reactions.declarations import reacts_to
 from audit.reactions.deliveries import Delivery
+from audit.reactions.processes.declarations import every, on
+from audit.reactions.processes.managers import process
+from audit.reactions.processes.process import Process
 from audit.subjects.likeness import SimilarName, check_confirmed, finds_similar
 from audit.subjects.streams import stream_number_sql
 from audit.subjects.types import not_found, subject

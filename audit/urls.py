@@ -17,6 +17,7 @@ from audit.rest import error_pages
 from audit.rest.references import AnyCaseConverter  # noqa: F401  # registers any_uuid
 from audit.rest.viewsets.actors import WhoamiViewSet
 from audit.rest.viewsets.log import CommandLogViewSet, EventViewSet
+from audit.webhooks.rest.urls import v2 as webhooks
 
 app_name = "countersign"
 
@@ -75,6 +76,7 @@ api = [
         name="command-status",
     ),
     path("events", EventViewSet.as_view({"get": "list"}), name="events"),
+    *webhooks,
 ]
 
 errors = [

@@ -4,8 +4,8 @@
 
 Each page is read as its reader does, over HTTP; what is printed is the time that its queries took,
 and their number. Ann of Security has voted on nothing; Bob on all but 25 of
-the oldest, which is the bad case: whatever he has voted on has to be left out. Carol sees all that
-they see, and belongs to no group.
+the oldest, which is the bad case: whatever he has voted on has to be left out. Carol and Erin see
+all that they see; Carol belongs to no group, and Erin to one that approves other commands.
 """
 
 import logging
@@ -46,7 +46,7 @@ def main(requests: int = 10_000) -> None:
         report("votes", cast.make_votes(requests - _UNVOTED), total=requests - _UNVOTED)
         cast.settle()
         sys.stdout.write(f"{requests} pending requests, medians of {_ROUNDS} readings\n\n")
-        sys.stdout.write(f"{'':40}{'queries':>9}{'database ms':>13}{'slowest ms':>12}\n")
+        sys.stdout.write(f"{'':50}{'queries':>9}{'database ms':>13}{'slowest ms':>12}\n")
         # The files that pages refer to need not have been collected.
         with override_settings(STORAGES=_PLAIN_STORAGES):
             for name, read in cast.pages():
@@ -60,7 +60,7 @@ def _measure(name: str, read: "Callable[[], Reading]") -> None:
     slowest = statistics.median(reading.slowest_ms for reading in readings)
     mark = "" if median < _GOAL_MS else f"  over {_GOAL_MS:.0f} ms"
     numbers = f"{readings[0].queries:9}{median:13.2f}{slowest:12.2f}"
-    sys.stdout.write(f"{name:40}{numbers}{mark}\n")
+    sys.stdout.write(f"{name:50}{numbers}{mark}\n")
 
 
 if __name__ == "__main__":

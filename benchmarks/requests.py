@@ -26,19 +26,23 @@ _APPROVER = ("view_approvalrequest", "view_apikey")
 
 
 class Cast:
-    """Acme with its keys, Dana the requester, the approvers of Security, and Carol the reader."""
+    """Acme with its keys, Dana the requester, the approvers of Security, and Carol the reader.
+
+    Erin belongs to Billing, which approves other commands.
+    """
 
     def __init__(self) -> None:
         made: Any = carry_out(CreateCustomer(name="Acme"), reason="for a benchmark")
         self.customer_id: UUID = made.result.pk
         self.security = Group.objects.create(name="Security")
         self.dana = self._person("dana")
-        self.ann, self.bob, self.carol = map(self._person, ("ann", "bob", "carol"))
+        names = ("ann", "bob", "carol", "erin")
+        self.ann, self.bob, self.carol, self.erin = map(self._person, names)
         self.security.user_set.add(self.ann, self.bob)
-        with outside_command("A policy to measure with"):
-            policy = Policy.objects.create(governs="apikeys.disable", effect="require_approval")
-            Rule.objects.create(policy=policy, group=self.security, quorum=2)
-            policy.seal()
+        billing = Group.objects.create(name="Billing")
+        billing.user_set.add(self.erin)
+        self._policy("apikeys.rotate", billing)
+        policy = self._policy("apikeys.disable", self.security)
         rules = [self._rule(policy)]
         policy.current_rules = rules  # type: ignore[attr-defined]  # as judge() annotates it
         self.requirements = evaluation.added_up([policy])
@@ -83,9 +87,10 @@ class Cast:
         admin = "/admin/approvals/approvalrequest/"
         api = "/api/v2/approval-requests"
         people = {"nothing voted on": self.ann, "nearly all voted on": self.bob}
-        for words, person in people.items():
+        for words, person in {**people, "of another group": self.erin}.items():
             yield f"admin inbox, {words}", _reader(person, admin)
-            yield f"admin inbox, watching, {words}", _reader(person, f"{admin}?tab=watching")
+            for tab in ("mine", "watching", "done"):
+                yield f"admin inbox, {tab}, {words}", _reader(person, f"{admin}?tab={tab}")
         for words, person in people.items():
             yield f"API needs_my_vote, {words}", _reader(person, f"{api}?view=needs_my_vote")
         yield "API needs_my_vote, in no group", _reader(self.carol, f"{api}?view=needs_my_vote")
@@ -99,6 +104,13 @@ class Cast:
             AddMember(customer_id=self.customer_id, user_id=person.pk), reason="for a benchmark"
         )
         return person
+
+    def _policy(self, governs: str, group: Group) -> Policy:
+        with outside_command("A policy to measure with"):
+            policy = Policy.objects.create(governs=governs, effect="require_approval")
+            Rule.objects.create(policy=policy, group=group, quorum=2)
+            policy.seal()
+        return policy
 
     def _rule(self, policy: Policy) -> dict[str, Any]:
         rule = policy.rules.get()
@@ -127,6 +139,7 @@ class Cast:
         )
         sealed = payloads.seal(command, request.binding)
         request.payload, request.seal = sealed.payload, sealed.seal
+        request.approver_groups = [self.security.pk]
         request.seal_row()
         return request
 

@@ -120,6 +120,19 @@ def listing(name: str, *, default: str | None = None) -> list[str]:
     return [item.strip() for item in text(name, default=default).split(",") if item.strip()]
 
 
+def ports(name: str, *, default: str) -> list[int]:
+    """Return a comma-separated list of ports.
+
+    :raises ImproperlyConfigured: if one is not a port.
+    """
+    found = listing(name, default=default)
+    if not all(re.fullmatch(r"[1-9][0-9]{0,4}", each) and int(each) < 2**16 for each in found):
+        raise ImproperlyConfigured(
+            f"{name} is not a list of ports. For example: {name}={default},8443."
+        )
+    return [int(each) for each in found]
+
+
 def path(name: str, *, default: Path) -> Path:
     return Path(text(name, default=str(default))).resolve()
 

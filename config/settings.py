@@ -215,6 +215,10 @@ COUNTERSIGN = {
     "FINGERPRINT_KEY": environment.key("FINGERPRINT_KEY"),
     "PAYLOAD_KEYS": environment.keys("PAYLOAD_KEYS"),
     "EVIDENCE_KEY": environment.seed("EVIDENCE_KEY"),
+    "WEBHOOK_KEYS": environment.keys("WEBHOOK_KEYS"),
+    "WEBHOOK_PORTS": environment.ports("WEBHOOK_PORTS", default="443"),
+    "WEBHOOK_ALLOW_PRIVATE": environment.flag("WEBHOOK_ALLOW_PRIVATE", default=False),
+    "WEBHOOK_KEEP": timedelta(days=environment.number("WEBHOOK_KEEP_DAYS", default=30, least=1)),
     # How the statements of commands reach PostgreSQL: in pipelines, or one by one.
     "WIRE": environment.choice("AUDIT_WIRE", among=("pipelined", "plain")),
     "BASE_URL": BASE_URL,

@@ -31,8 +31,8 @@ def client(acme, browser):
     return browser(member("zed", acme, permissions=permissions, is_staff=True))
 
 
-def test_the_lists_of_people_and_requests_have_actions():
-    assert sum(bool(actions) for _, actions in (each.values for each in LISTS)) == 2
+def test_the_lists_of_people_requests_and_deliveries_have_actions():
+    assert sum(bool(actions) for _, actions in (each.values for each in LISTS)) == 3
 
 
 @pytest.mark.sweep

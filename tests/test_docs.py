@@ -11,6 +11,7 @@ from tests.structure import APPS, ROOT
 PAGES = (
     *("README.md", "CONTRIBUTING.md"),
     *("docs/architecture.md", "docs/operations.md", "docs/settings.md"),
+    "docs/reactions.md",
 )
 PACKAGES = (*APPS, "tests", "benchmarks")
 FOLDERS = (*PACKAGES, "docs", "templates", ".ci")

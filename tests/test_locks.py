@@ -42,6 +42,7 @@ from audit.models.records import CommandRecord
 from tests.approvals.asking import switch_off
 from tests.conftest import AS_SYSTEM, PASSWORD, approved, completed, held, member, policy
 from tests.probes import to
+from tests.processes import take_steps
 from tests.tampering import let_time_pass
 from tests.threads import Crowd, until
 
@@ -283,8 +284,8 @@ def test_expiry_skips_a_request_that_is_being_decided(owner, waiting):
     let_time_pass(owner, waiting)
 
     with row_held(owner, "approvals_approvalrequest", waiting.pk):
-        call_command("approvals_expire")
+        take_steps()
         assert ApprovalRequest.objects.get().state == "pending"
 
-    call_command("approvals_expire")
+    take_steps()
     assert ApprovalRequest.objects.get().state == "expired"

@@ -7,6 +7,7 @@ from apikeys.models.refusals import NothingToPickUp
 from approvals.decisions.commands import Approve
 from approvals.models import ApprovalRequest
 from audit.models.records import CommandRecord
+from audit.testing import react
 from tests.conftest import completed, policy
 from tests.http import call
 from tests.notes.handlers import NoteWritten, WriteNote
@@ -44,6 +45,15 @@ def test_a_note_that_needs_approval_is_held_voted_on_and_written(
     assert str(Note.objects.get().pk) == held.json()["resource"]["id"]
     record = CommandRecord.objects.get(command_id=held["Command-Id"], status="succeeded")
     assert record.actor_label.startswith("dana")
+
+
+def test_the_managers_get_an_e_mail_about_a_note(given, acme, settings, mailoutbox):
+    settings.MANAGERS = [("Mia", "mia@example.com")]
+    given().when(WriteNote(tenant=str(acme.pk), text="Buy milk"))
+    before = len(mailoutbox)
+    react("notes.mail")
+
+    assert (before, len(mailoutbox)) == (0, 1)
 
 
 def test_a_bad_note_is_refused_and_recorded(client, first_key, assert_recorded):

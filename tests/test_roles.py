@@ -20,6 +20,7 @@ from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from tests.conftest import AS_SYSTEM, actor, create_key, held, member, policy
 from tests.http import call
+from tests.webhooks import create_delivery, create_endpoint
 
 TABLE = Path(__file__).parent / "roles.txt"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -92,6 +93,13 @@ class World:
         if "policy_id" in route:
             governing = Policy.objects.get(governs="apikeys.rotate")
             return route.replace("<uuid:policy_id>", str(governing.pk)), _POLICY
+        if "endpoint_id" in route:
+            endpoint = create_endpoint(self.acme)
+            delivery = create_delivery(endpoint)
+            path = route.replace("<uuid:endpoint_id>", str(endpoint.pk))
+            path = path.replace("<uuid:event_id>", str(delivery.event_id))
+            is_again = path.endswith("/deliveries/" + str(delivery.event_id) + "/resend")
+            return path, {} if is_again else _WEBHOOK_BODIES.get(_end(route), {})
         if "command_id" in route:
             made = dispatch(self._creating(), context=self._danas())
             return route.replace("<uuid:command_id>", str(made.command_id)), None
@@ -123,6 +131,12 @@ _BODIES = {
     "raise-again": {"comment": "Because"},
     "comments": {"comment": "Because"},
     "remind": {},
+    "webhook-endpoints": {"destination": "https://hooks.example/in"},
+}
+_WEBHOOK_BODIES = {
+    "<uuid:endpoint_id>": {"description": "ours"},
+    "rotate": {"overlap_seconds": 0},
+    "resend": {"since": "2026-01-01T00:00:00Z"},
 }
 _BODILESS = ("GET", "DELETE")
 

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+from datetime import UTC, datetime
 from itertools import product
 from uuid import uuid4
 
@@ -20,6 +21,7 @@ from tests.conformance import document, resolved
 from tests.conftest import completed, create_key, held, member, policy
 from tests.http import call
 from tests.test_no_way_around import addresses
+from tests.webhooks import create_delivery, create_endpoint
 
 #: Part of every name and reason of the other customer.
 MARK = "zorblax"
@@ -48,7 +50,12 @@ SKIPPED = (
 #: None of them is met by a missing resource; RFC 9110 would have some answered with 412.
 CONDITIONS = [{}, {"If_Match": '"7-ab", W/"1"'}, {"If_Match": "*"}, {"If_None_Match": "*"}]
 #: Required fields with a certain form.
-VALUES = {"governs": "apikeys.disable", "name": "ci", "overlap_seconds": 0}
+VALUES = {
+    "governs": "apikeys.disable",
+    "name": "ci",
+    "overlap_seconds": 0,
+    "since": datetime.now(UTC).isoformat(timespec="seconds"),
+}
 #: Operations that are given an id elsewhere than in their path.
 ELSEWHERE = [
     ("POST", "/api/v2/api-keys", {"name": "ci", "customer_id": "{apikeys/customer}"}),
@@ -56,6 +63,11 @@ ELSEWHERE = [
         "POST",
         "/api/v2/policies",
         {"governs": "apikeys.*", "effect": "allow", "tenant": "{apikeys/customer}"},
+    ),
+    (
+        "POST",
+        "/api/v2/webhook-endpoints",
+        {"destination": "https://hooks.example/in", "tenant": "{apikeys/customer}"},
     ),
     ("GET", "/api/v2/commands?subject=api-key:{api_key_id}", None),
     ("GET", "/api/v2/commands?correlation_id={command_id}", None),
@@ -115,6 +127,8 @@ def insider(acme):
 
 def ids(customer, key, *, request, policy, person):
     """The ids that belong to a customer, by the names that routes give them."""
+    destination = f"https://hooks.example/{customer.name.partition(' ')[0]}"
+    delivery = create_delivery(create_endpoint(customer, destination=destination))
     return {
         "apikeys/customer": customer.pk,
         "apikeys/membership": Membership.objects.filter(customer=customer).first().pk,
@@ -130,6 +144,8 @@ def ids(customer, key, *, request, policy, person):
         "api_key_id": key.id,
         "approval_request_id": request.pk,
         "policy_id": policy.pk,
+        "endpoint_id": delivery.endpoint_id,
+        "event_id": delivery.event_id,
         "subject_type": "api-key",
         "subject_id": key.id,
         "kind": "user",
@@ -232,7 +248,8 @@ def body_of(operation):
     content = resolved(operation["requestBody"])["content"]["application/json"]
     schema = resolved(content["schema"])
     # Where no field is required, one has to be given.
-    wanted = schema.get("required") or {"name"} & schema["properties"].keys()
+    names = schema["properties"].keys()
+    wanted = schema.get("required") or {"name"} & names or {"description"} & names
     return {name: VALUES.get(name, "x" * 64) for name in wanted}
 
 

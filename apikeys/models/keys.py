@@ -180,6 +180,16 @@ class ApiKey(LeanModel):
         self.save(update_fields=["prefix"])
         return end if former else None
 
+    def check_has_one_secret(self) -> None:
+        """Check that a former secret no longer works.
+
+        :raises RotationUnderWay: if one still does.
+        """
+        self.check_not_deleted()
+        working = list(self.secrets.live())
+        if len(working) > 1:
+            raise _rotation_under_way(working)
+
     def await_pick_up(
         self, actor: Actor, *, command_id: UUID | None = None, overlap: timedelta = timedelta()
     ) -> None:

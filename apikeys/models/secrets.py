@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from django.utils import timezone
 from uuid_utils.compat import uuid7
 
-from apikeys.models.refusals import NotYours, PickUpExpired
+from apikeys.models.refusals import NotYours, PickUpExpired, PickUpWaiting
 from audit.domain import Actor, HistoricalRecords, LeanManager, LeanModel, actor_name
 
 
@@ -121,3 +121,11 @@ class PickUp(models.Model):
                 "rotate the key to get another one."
             )
             raise PickUpExpired(message)
+
+    def check_is_over(self) -> None:
+        """Check that the secret can no longer be picked up.
+
+        :raises PickUpWaiting: if it can.
+        """
+        if database_clock() < self.until:
+            raise PickUpWaiting(f"It is {self}.")

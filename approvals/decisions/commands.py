@@ -1,12 +1,15 @@
 """Commands on approval requests."""
 
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from approvals.requests.correspondence import COMMENT
 from audit.messages.classes import Command, SubjectOf
 
 BREAK_GLASS = "approvals.break_glass"
+#: The share of the time to decide, in percent, after which a request is escalated.
+ESCALATED_AT = 90
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +100,7 @@ class RemindApprovers(_OnRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class ExpireRequest(_OnRequest):
-    """Mark an overdue request as expired. Only the system does this."""
+    """Mark an overdue request as expired. Only the system and its processes do this."""
 
     message_type = "approvals.expire"
     # No row has this permission, so it cannot be granted.
@@ -106,10 +109,25 @@ class ExpireRequest(_OnRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RemindOfDeadline(_OnRequest):
+    """Remind the approvers of a request of its deadline, after a share of the time to decide.
+
+    Towards the end, the policy owners are notified as well: it is escalated.
+    """
+
+    message_type = "approvals.remind_of_deadline"
+    # No row has this permission, so it cannot be granted.
+    required_permission = "approvals.remind_of_deadline"
+    sentence = "Remind the approvers of the {subject}, after {percent} % of the time"
+
+    percent: Literal[50, 90]
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReleaseRequest(_OnRequest):
     """Execute the command of a request that has enough approvals again, without another vote.
 
-    Only the system does this, when a person who has voted may vote again.
+    Only the system and its processes do this, when a person who has voted may vote again.
     """
 
     message_type = "approvals.release"

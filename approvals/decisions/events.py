@@ -87,6 +87,22 @@ class ApproversReminded(_OfRequest):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeadlineNear(_OfRequest):
+    """The approvers were reminded after this share of the time to decide had passed."""
+
+    message_type = "approvals.deadline_near"
+
+    percent: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestEscalated(_OfRequest):
+    """The policy owners were notified of a request that is still undecided."""
+
+    message_type = "approvals.escalated"
+
+
+@dataclass(frozen=True, kw_only=True)
 class RequestExpired(_OfRequest):
     """A request expired without a decision."""
 

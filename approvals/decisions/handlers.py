@@ -108,6 +108,18 @@ def remind_approvers(command: commands.RemindApprovers, context: Context) -> App
     return request
 
 
+@handles(commands.RemindOfDeadline, locks=ApprovalRequest)
+def remind_of_deadline(command: commands.RemindOfDeadline, context: Context) -> ApprovalRequest:
+    request = _locked(command.approval_request_id, context=context)
+    request.check_pending(now=timezone.now())
+    context.emit(events.DeadlineNear(approval_request_id=request.pk, percent=command.percent))
+    notifications.announce_reminder(request)
+    if command.percent == commands.ESCALATED_AT:
+        context.emit(events.RequestEscalated(approval_request_id=request.pk))
+        notifications.announce_escalation(request)
+    return request
+
+
 @handles(commands.ExpireRequest, locks=ApprovalRequest)
 def expire_request(command: commands.ExpireRequest, context: Context) -> ApprovalRequest:
     request = _locked(command.approval_request_id, context=context)

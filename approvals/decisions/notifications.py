@@ -18,10 +18,11 @@ from django.utils.module_loading import import_string
 
 from approvals.models import ApprovalRequest, Policy
 from approvals.models.states import CHANGES_REQUESTED, RequestStatus
+from approvals.people.accounts import OWNERS
 from approvals.requests.approvers import added_by, eligible_people
 from approvals.requests.presentation import sentence_of
 from approvals.requests.statuses import pick_ups_of, statuses_of
-from audit.actors.actors import SYSTEM, Actor
+from audit.actors.actors import SYSTEM, Actor, actor_for_user
 from audit.installation import users
 from audit.installation.settings import countersign
 from audit.messages.characters import actor_name, quoted_text
@@ -29,6 +30,7 @@ from audit.messages.characters import actor_name, quoted_text
 _ASKED = "asked"
 _COMMENTED = "commented"
 _REMINDED = "reminded"
+_ESCALATED = "escalated"
 _TO_DECIDE = (_ASKED, _REMINDED)
 # The pages of a request for approvers and for its requester.
 _PAGE = "admin:approvals_approvalrequest_change"
@@ -40,6 +42,7 @@ _SUBJECTS = {
     _ASKED: "Approval needed",
     _COMMENTED: "Comment",
     _REMINDED: "Reminder: approval needed",
+    _ESCALATED: "Escalated: still undecided",
     CHANGES_REQUESTED: "Changes requested",
 }
 
@@ -51,8 +54,8 @@ _on_commit = partial(transaction.on_commit, robust=True)
 class Notification:
     """The content of a notification.
 
-    ``happened`` is asked, reminded, commented, or the new state of the request, and ``status`` its
-    status now. ``outcome`` has the comment.
+    ``happened`` is asked, reminded, escalated, commented, or the new state of the request, and
+    ``status`` its status now. ``outcome`` has the comment.
     """
 
     request_id: UUID
@@ -123,6 +126,18 @@ def announce_reminder(request: ApprovalRequest) -> None:
         _on_commit(lambda: _notify(request, happened=_REMINDED, people=remaining_voters(request)))
 
 
+def announce_escalation(request: ApprovalRequest) -> None:
+    """Notify the policy owners of a request that is still undecided, after the commit."""
+    if _has_channel():
+        end = f"{request.approve_by:%Y-%m-%d %H:%M} UTC"
+        outcome = f"It expires undecided at {end}. Remind its approvers, or change the policy."
+        _on_commit(
+            lambda: _notify(
+                request, happened=_ESCALATED, people=_policy_owners(request), outcome=outcome
+            )
+        )
+
+
 def announce_comment(request: ApprovalRequest, *, author: Actor, comment: str) -> None:
     """Notify the others who take part in a request of a comment, after the commit.
 
@@ -171,6 +186,12 @@ def _other_approvers(request: ApprovalRequest, *, author: Actor) -> list[Abstrac
         return others
     voted = request.current_voters
     return [each for each in others if each.pk in voted]
+
+
+def _policy_owners(request: ApprovalRequest) -> list[AbstractUser]:
+    """Return the active policy owners who may see the tenant of a request."""
+    owners = users.manager().filter(groups__name=OWNERS, is_active=True).order_by("pk")
+    return [each for each in owners if actor_for_user(each).may_see(request.tenant)]
 
 
 def _requester(request: ApprovalRequest) -> Iterable[AbstractUser]:

@@ -16,11 +16,13 @@ OF_REQUESTS = (
         condition=_IS_PENDING,
         name="approvals_request_inbox",
     ),
-    # The inbox of approvers of any tenant: the request that expires first comes first.
+    # The inbox of approvers of any tenant: the request that expires first comes first. It decides
+    # who is asked by the index only, since the rows of 10,000 requests are 17 MB.
     models.Index(
         fields=("approve_by", "id"),
+        include=("tenant", "requester_person", "message_type", "voters", "approver_groups"),
         condition=_IS_PENDING,
-        name="approvals_request_urgency",
+        name="approvals_request_asked",
     ),
     models.Index(
         fields=("subject_type", "subject_id"),

@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from approvals.models import indexes, refusals
 from approvals.models.eligibility import eligible_rules
 from approvals.models.managers import RequestManager
-from approvals.models.requirements import Requirements, end_of
+from approvals.models.requirements import Requirements, end_of, indexable, open_to
 from approvals.models.sealed_rows import SealedRow
 from approvals.models.states import ALTERED, State
 from approvals.models.stored import RequirementsField
@@ -40,7 +40,10 @@ class ApprovalRequest(Requirements, SealedRow):
 
     ``subject_values`` are those of the subject at the time of the request; None if it did not
     exist. ``execute_by`` None means no limit. ``outcome_code`` is the kind of refusal or failure.
-    ``voters`` are the people with a current vote, for lists; None in rows of earlier versions.
+    ``voters`` are the people with a current vote, and ``approver_groups`` the groups whose members
+    may vote, for lists, which read no votes and no requirements where they are stored. Both are
+    None if there are too many for an index, and in rows of earlier versions. The groups are None
+    also if not all their members may vote, or the requester may.
     ``pick_up_by`` is the deadline for picking up the created secret, once its status was read.
     """
 
@@ -71,12 +74,14 @@ class ApprovalRequest(Requirements, SealedRow):
     outcome_code = models.CharField(max_length=20, blank=True)
     is_retriable = models.BooleanField(default=False)
     voters = ArrayField(models.IntegerField(), null=True, default=list)
+    approver_groups = ArrayField(models.IntegerField(), null=True)
 
     pick_up_by: datetime | None = None
 
     objects: ClassVar[RequestManager[Self]] = RequestManager()
     history = HistoricalRecords(
-        excluded_fields=("payload", "seal"), silent_fields=("row_seal", "voters")
+        excluded_fields=("payload", "seal", "approver_groups"),
+        silent_fields=("row_seal", "voters"),
     )
 
     class Meta:
@@ -272,6 +277,7 @@ class ApprovalRequest(Requirements, SealedRow):
         self.digest = payloads.digest(command)
         sealed = payloads.seal(command, self.binding)
         self.payload, self.seal = sealed.payload, sealed.seal
+        self.approver_groups = open_to(self.requirements)
         self.seal_row()
         self.add()
 
@@ -292,7 +298,7 @@ class ApprovalRequest(Requirements, SealedRow):
         vote.mac = payloads.sign(vote.signed_content)
         vote.add()
         self.keep_votes([*votes, vote])
-        self.voters = sorted(self.current_voters)
+        self.voters = indexable(self.current_voters)
         return vote
 
 

@@ -1,9 +1,13 @@
 """Effective requirements of a request, as `policies.effective` sets them."""
 
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from audit.messages.exceptions import CommandError
+
+# An entry of an index has at most 2,704 bytes.
+_MOST_INDEXED = 100
 
 
 class Requirements:
@@ -44,3 +48,16 @@ class Requirements:
 def end_of(seconds: int | None, *, start: datetime) -> datetime | None:
     """Return the end of a time limit; None if there is no limit."""
     return start + timedelta(seconds=seconds) if seconds else None
+
+
+def open_to(requirements: Mapping[str, Any]) -> list[int] | None:
+    """Return the groups whose members may all vote, except the requester; None if it depends."""
+    options = requirements.get("options", {})
+    if options.get("minimum_membership_s") or options.get("requester_may_vote"):
+        return None
+    return indexable({rule["group_id"] for rule in requirements["rules"]})
+
+
+def indexable(ids: Collection[int]) -> list[int] | None:
+    """Return ids for an index in their order; None if they are too many."""
+    return sorted(ids) if len(ids) <= _MOST_INDEXED else None

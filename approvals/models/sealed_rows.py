@@ -36,6 +36,7 @@ class SealedRow(LeanModel):
 
     state: Any
     voters: Any
+    approver_groups: Any
     payload: Any
     seal: Any
     digest: Any
@@ -70,9 +71,11 @@ class SealedRow(LeanModel):
     def signed_row(self) -> bytes:
         """The content that the seal of the row covers."""
         content = {name: _plain(getattr(self, name)) for name in _SEALED}
-        # The seals of earlier versions, which did not store the voters, stay valid.
+        # The seals of earlier versions, which did not store these, stay valid.
         if self.voters is not None:
             content["voters"] = self.voters
+        if self.approver_groups is not None:
+            content["approver_groups"] = self.approver_groups
         return payloads.canonical(["request", content])
 
     def seal_row(self) -> None:

@@ -1,10 +1,10 @@
 """Query conditions for the approvers of a request, by the same rules as votes.
 
-One statement counts the requests that wait for a person, so every page can show the number. What
-a statement cannot evaluate, such as a condition of a policy, makes a request doubtful.
+One statement counts the requests that wait for a person, so every page can show the number. It
+decides by an index about nearly all of them, and reads the requirements of the others. What a
+statement cannot evaluate, such as a condition of a policy, makes a request doubtful.
 """
 
-from datetime import timedelta
 from functools import cache
 from typing import Any
 
@@ -16,17 +16,20 @@ from django.db.models.fields.json import DataContains, KeyTransform
 from django.db.models.functions import Cast, Coalesce, JSONArray, JSONObject
 from django.db.models.lookups import Exact
 
-from approvals.models import Effect, Policy
+from approvals.models import ApprovalRequest, Effect
 from approvals.models.eligibility import can_sign_in
+from approvals.models.managers import array_of_names
 from approvals.people.accounts import OWNERS
 from approvals.people.events import MemberJoined, MemberLeft
 from approvals.policies import built_in
 from approvals.policies.evaluation import names_governing
+from approvals.requests.evaluated import IsAnyOf
 from audit.bus.handling import command_classes
 from audit.installation import users
 from audit.messages.classes import Command
 from audit.models.records import EventRecord
 
+_TEXTS = ArrayField(models.TextField())
 _ZERO = models.Value(0, models.JSONField())
 
 
@@ -55,6 +58,23 @@ class _Names(models.Func):
     output_field = ArrayField(models.TextField())
 
 
+class _TypesGoverned(models.Func):
+    """The types of commands that an enabled policy governs, as an array.
+
+    The arguments are every type, once for each name that governs it; these names; and a person.
+    """
+
+    template = f"""ARRAY (
+        SELECT command.type
+        FROM (SELECT %(expressions)s) AS held (types, names, person_id),
+            unnest(held.types, held.names) AS command (type, name)
+        JOIN approvals_policy AS policy ON policy.governs = command.name
+        WHERE policy.is_enabled AND policy.effect = '{Effect.REQUIRE_APPROVAL.value}'
+            AND %(matters)s
+    )"""  # noqa: S608  # of our own names
+    output_field = ArrayField(models.TextField())
+
+
 class _PolicyNotStored(models.Func):
     """The condition that an enabled policy governs a request and is not among its requirements.
 
@@ -79,13 +99,14 @@ _ASKS_FOR_SENIORITY = "policy.minimum_membership > interval '0'"
 
 def asks_group_of(person_id: int) -> models.Q:
     """Match requests for votes of a group that the person belongs to, or may be by a new policy."""
-    return _asks_stored_group_of(person_id) | _may_ask_today(person_id)
+    is_asked = _is_listed_for(person_id) | _unlisted(_is_in_rules(person_id))
+    return is_asked | _may_ask_today(person_id)
 
 
 def asks(person_id: int) -> models.Q:
     """Match requests that need the person's vote, or may need it."""
     of_others = ~models.Q(requester_person=str(person_id))
-    may_be_own = models.Q(requirements__options__requester_may_vote=True)
+    may_be_own = _unlisted(models.Q(requirements__options__requester_may_vote=True))
     has_not_voted = models.Q(voters=None) | ~models.Q(voters__contains=[person_id])
     is_asked = _asks_by_stored_rules(person_id) | _may_ask_today(person_id)
     return _can_vote(person_id) & has_not_voted & (of_others | may_be_own) & is_asked
@@ -95,15 +116,20 @@ def certainly_asks(person_id: int) -> models.Q:
     """Match those of the requests of `asks` that certainly need the person's vote."""
     of_others = ~models.Q(requester_person=str(person_id))
     has_not_voted = models.Q(voters__isnull=False) & ~models.Q(voters__contains=[person_id])
-    # Evaluated once: most installations have no such policy.
-    any_for_seniority = models.Exists(
-        Policy.objects.filter(is_enabled=True, minimum_membership__gt=timedelta())
-    )
-    later = models.Q(any_for_seniority) & models.Q(
-        _policy_not_stored(person_id, matters=_ASKS_FOR_SENIORITY)
-    )
+    later = _is_governed_later(person_id, matters=_ASKS_FOR_SENIORITY)
     is_asked = _asks_by_stored_rules(person_id)
     return _can_vote(person_id) & has_not_voted & of_others & is_asked & ~later
+
+
+def may_ask(person_id: int) -> models.Q:
+    """Match requests that may need the person's vote, by the columns of the index."""
+    is_of_others = models.Q(approver_groups=None) | ~models.Q(requester_person=str(person_id))
+    has_not_voted = models.Q(voters=None) | ~models.Q(voters__contains=[person_id])
+    today = _is_governed(person_id, matters=_asks_person())
+    is_asked = (
+        models.Q(approver_groups=None) | _is_listed_for(person_id) | today | _is_guarded(person_id)
+    )
+    return _can_vote(person_id) & has_not_voted & is_of_others & is_asked
 
 
 def _can_vote(person_id: int) -> models.Q:
@@ -114,8 +140,24 @@ def _can_vote(person_id: int) -> models.Q:
     return models.Q(belongs_to_any) & models.Q(is_able)
 
 
-def _asks_stored_group_of(person_id: int) -> models.Q:
+def _by_requirements(condition: models.Q) -> models.Q:
+    """Match by a condition on the requirements, which are not in the index: each row is read."""
+    row = ApprovalRequest.objects.filter(pk=models.OuterRef("pk"))
+    is_met = models.Case(models.When(condition, then=True), default=False)
+    return models.Q(models.Subquery(row.annotate(is_met=is_met).values("is_met")))
+
+
+def _unlisted(condition: models.Q) -> models.Q:
+    """Match by the requirements those requests that do not list the groups of their approvers."""
+    return models.Q(approver_groups=None) & _by_requirements(condition)
+
+
+def _is_listed_for(person_id: int) -> models.Q:
     # An array, because it is computed once instead of for each of 10,000 pending requests.
+    return models.Q(approver_groups__overlap=ArraySubquery(_groups(person_id).values("pk")))
+
+
+def _is_in_rules(person_id: int) -> models.Q:
     wanted = ArraySubquery(_groups(person_id).values("as_rule"))
     return models.Q(_ContainsAny(KeyTransform("rules", "requirements"), wanted))
 
@@ -126,16 +168,33 @@ def _asks_by_stored_rules(person_id: int) -> models.Q:
     minimum = Coalesce(KeyTransform("minimum_membership_s", options), _ZERO)
     any_time_will_do = models.Q(Exact(minimum, _ZERO))
     in_time = any_time_will_do | models.Q(models.Exists(_joined_in_time(person_id)))
-    return _asks_stored_group_of(person_id) & in_time
+    return _is_listed_for(person_id) | _unlisted(_is_in_rules(person_id) & in_time)
 
 
 def _may_ask_today(person_id: int) -> models.Q:
     """Match requests for which a policy of today, if its condition is met, adds a group."""
-    by_policy = models.Q(_policy_not_stored(person_id, matters=_asks_person()))
-    is_owner = models.Exists(_groups(person_id).filter(name=OWNERS))
-    by_built_in = models.Q(message_type__in=_guarded_names()) & models.Q(is_owner)
+    by_policy = _is_governed_later(person_id, matters=_asks_person())
     is_stored = models.Q(requirements__policies__contains=[{"id": built_in.BUILT_IN_ID}])
-    return by_policy | (by_built_in & ~is_stored)
+    return by_policy | (_is_guarded(person_id) & _by_requirements(~is_stored))
+
+
+def _is_guarded(person_id: int) -> models.Q:
+    """Match requests for which the built-in policy asks the person, if the person is an owner."""
+    is_owner = models.Q(models.Exists(_groups(person_id).filter(name=OWNERS)))
+    return is_owner & models.Q(message_type__in=_guarded_names())
+
+
+def _is_governed_later(person_id: int, *, matters: str) -> models.Q:
+    """Match requests that a policy of today governs and that have not stored it."""
+    not_stored = models.Q(_policy_not_stored(person_id, matters=matters))
+    return _is_governed(person_id, matters=matters) & _by_requirements(not_stored)
+
+
+def _is_governed(person_id: int, *, matters: str) -> models.Q:
+    person = models.Value(person_id, models.IntegerField())
+    # Computed once: today's policies govern few of the types.
+    types = _TypesGoverned(*_types_by_name(), person, matters=matters)
+    return models.Q(IsAnyOf("message_type", types))
 
 
 def _policy_not_stored(person_id: int, *, matters: str) -> _PolicyNotStored:
@@ -164,6 +223,19 @@ def _asks_person() -> str:
 @cache
 def _guarded_names() -> list[str]:
     return [name for each in built_in.guarded_classes() for name in _stored_names(each)]
+
+
+@cache
+def _types_by_name() -> tuple[Cast, Cast]:
+    """Return the stored names of all types, each with the names that govern it, as two arrays."""
+    pairs = [
+        (stored, name)
+        for each in command_classes()
+        for stored in _stored_names(each)
+        for name in names_governing(each)
+    ]
+    types, names = (models.Value(array_of_names(each)) for each in zip(*pairs, strict=True))
+    return Cast(types, _TEXTS), Cast(names, _TEXTS)
 
 
 @cache

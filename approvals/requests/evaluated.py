@@ -1,10 +1,11 @@
 """Query sets of requests that SQL narrows down and Python decides."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, Self, TypeAlias, TypeVar
 from uuid import UUID
 
-from django.db.models import Case, Q, QuerySet, When
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import BooleanField, Case, Func, Q, QuerySet, When
 
 from approvals.models import ApprovalRequest
 
@@ -13,6 +14,14 @@ _Row = TypeVar("_Row")
 
 #: Returns the ids of those, among given requests, that belong to a query set.
 Belonging: TypeAlias = Callable[[Collection[ApprovalRequest]], Collection[UUID]]
+
+
+class IsAnyOf(Func):
+    """The condition that a value is any of an array, which is computed once."""
+
+    template = "(%(expressions)s))"
+    arg_joiner = " = ANY ("
+    output_field = BooleanField()
 
 
 class Evaluated(QuerySet[ApprovalRequest]):
@@ -52,7 +61,7 @@ class Evaluated(QuerySet[ApprovalRequest]):
 
     def _fetch_all(self) -> None:
         if self._result_cache is None and self.kept and self.query.combinator is None:
-            self._result_cache = self._filled(self._unlimited(), self._belonging)
+            self._result_cache = self._filled(self._rows, self._belonging)
         super()._fetch_all()
 
     def count(self) -> int:
@@ -65,7 +74,9 @@ class Evaluated(QuerySet[ApprovalRequest]):
         """Return the ids: requests that are certain are not read in full."""
         if self.query.is_empty():
             return []
-        return [pk for pk, _ in self._filled(self.pairs(), self._belonging_pairs)]
+        pairs = self.pairs()
+        found = self._filled(lambda part: pairs[part], self._belonging_pairs)
+        return [pk for pk, _ in found]
 
     def pairs(self) -> QuerySet[Any]:
         """Return the id and ``is_certain`` of all, before the doubtful ones are evaluated."""
@@ -76,16 +87,25 @@ class Evaluated(QuerySet[ApprovalRequest]):
         query.clear_limits()
         return QuerySet(ApprovalRequest, query=query, using=self.db)
 
+    def _rows(self, part: slice) -> Iterable[Any]:
+        """Return the rows of a part, which is found by an index and read in full afterwards."""
+        found = self._unlimited()
+        places = found.values("pk")[part]
+        found.query.clear_where()
+        return found.filter(IsAnyOf("pk", ArraySubquery(places)))
+
     def _filled(
-        self, rows: QuerySet[Any], belonging: Callable[[Sequence[_Row]], list[_Row]]
+        self,
+        read: Callable[[slice], Iterable[_Row]],
+        belonging: Callable[[Sequence[_Row]], list[_Row]],
     ) -> list[_Row]:
         """Return the rows of the slice, from as many statements as it takes to fill it."""
-        end, found, read = self.query.high_mark, list[_Row](), 0
+        end, found, start = self.query.high_mark, list[_Row](), 0
         size = end
         while end is None or len(found) < end:
-            batch = list(rows[read : None if size is None else read + size])
+            batch = list(read(slice(start, None if size is None else start + size)))
             found += belonging(batch)
-            read += len(batch)
+            start += len(batch)
             if size is None or len(batch) < size:
                 break
             size = min(2 * size, _MOST_AT_ONCE)

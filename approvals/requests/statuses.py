@@ -6,11 +6,14 @@ policy no longer requires more or forbids the command.
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet, prefetch_related_objects
+from django.db.models import BooleanField, Q, QuerySet, prefetch_related_objects
+from django.db.models.expressions import RawSQL
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from approvals.models import ApprovalRequest, Decision, State, Vote
@@ -112,18 +115,48 @@ def completed_by(command: Command) -> list[UUID]:
 
     A vote that is being cast meanwhile is waited for, and counted here.
     """
+    approvals = _approvals(command)
+    # Most people to whom a command gives something have not voted.
+    if not approvals.exists():
+        return []
     pending = ApprovalRequest.objects.filter(in_state(State.PENDING))
-    voted_on = pending.filter(pk__in=_approvals(command).values("request")).order_by("pk")
+    voted_on = pending.filter(pk__in=approvals.values("request")).order_by("pk")
     with transaction.atomic():
         return [each.pk for each in voted_on.select_for_update() if _is_complete(each)]
 
 
-def completed() -> list[UUID]:
-    """Return the ids of all requests that have enough approvals but were not executed."""
-    voted_on = Vote.objects.filter(decision=Decision.APPROVE).values("request")
-    undecided = ApprovalRequest.objects.filter(in_state(State.PENDING), pk__in=voted_on)
+def completed(*, limit: int) -> list[UUID]:
+    """Return the ids of requests that have enough approvals but were not executed.
+
+    They have as many voters as approvals are required: the others are not even read.
+    """
+    undecided = ApprovalRequest.objects.filter(in_state(State.PENDING), _has_enough_voters())
     found = undecided.order_by("approve_by", "pk").prefetch_related("votes")
-    return [each.pk for each in found.iterator(chunk_size=100) if _is_complete(each)]
+    complete = (each.pk for each in found.iterator(chunk_size=100) if _is_complete(each))
+    return list(islice(complete, limit))
+
+
+def overdue(*, limit: int) -> list[UUID]:
+    """Return the ids of overdue requests that no one is deciding; they are locked.
+
+    Altered ones are left out: their commands are refused.
+    """
+    late = ApprovalRequest.objects.filter(state=State.PENDING, approve_by__lte=timezone.now())
+    ordered = late.order_by("approve_by", "pk").iterator(chunk_size=100)
+    found = [each.pk for each in islice((each for each in ordered if each.is_intact), limit)]
+    free = late.filter(pk__in=found).select_for_update(skip_locked=True)
+    return list(free.order_by("approve_by", "pk").values_list("pk", flat=True))
+
+
+def _has_enough_voters() -> RawSQL:
+    """Match requests with at least as many voters as approvals are required, by their columns."""
+    return RawSQL(  # without parameters
+        "voters IS NULL OR cardinality(voters) >= ("
+        "SELECT coalesce(sum((rule ->> 'quorum')::int), 0)"
+        " FROM jsonb_array_elements(requirements -> 'rules') AS rule)",
+        (),
+        output_field=BooleanField(),
+    )
 
 
 def _is_complete(request: ApprovalRequest) -> bool:

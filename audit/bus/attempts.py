@@ -23,6 +23,8 @@ from audit.messages.text import clean_text
 from audit.models.records import CommandRecord, Status
 from audit.subjects import types
 
+#: The longest chain of commands that each were sent in a reaction to the one before.
+MOST_REACTIONS = 32
 _LONGEST_MESSAGE = 1000
 _LONGEST_NAME = 100
 _MOST_ERRORS = 50
@@ -63,6 +65,7 @@ class Attempt:
     def admit(self, opening: Opening) -> None:
         """Set the number and the tenant of the subject.
 
+        :raises TooManyReactions: if it is caused by a loop of reactions.
         :raises NotFound: if it belongs to a tenant that the actor may not see.
         :raises Forbidden: the same, if the actor may not send such commands at all: as if the
             subject were missing.
@@ -70,6 +73,8 @@ class Attempt:
         :raises PreconditionFailed: if it is not at a number that the caller expects.
         """
         context, self.xid = self.context, opening.xid
+        if context.depth > MOST_REACTIONS:
+            raise exceptions.TooManyReactions
         context.subject_number, context.facts = opening.number, opening.facts
         self._require_tenant()
         touched = [tenant for tenant in (opening.tenant, self.command.named_tenant()) if tenant]
@@ -271,9 +276,19 @@ def _record(command_class: type[Command], context: Context, **outcome: Any) -> C
         idempotency_key=context.idempotency_key,
         client_address=request.client_address,
         user_agent=request.user_agent,
-        decision=context.decision,
+        decision=_decision(context),
         **outcome,
     )
+
+
+def _decision(context: Context) -> dict[str, Any] | None:
+    """Return the decision of the middleware, and which reactions led to the command."""
+    if not context.depth:
+        return context.decision
+    decision = (context.decision or {}) | {"depth": context.depth}
+    if context.reaction_to:
+        decision["reaction_to"] = str(context.reaction_to)
+    return decision
 
 
 def _fingerprint(message_type: str, supplied: dict[str, Any]) -> bytes:

@@ -1,7 +1,9 @@
 """Contexts and records of commands that are part of another command's case."""
 
 from copy import copy
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import NamedTuple
 from uuid import UUID
 
 from django.utils import timezone
@@ -20,6 +22,38 @@ _NEXT_ATTEMPT = Statement("""
         SELECT FROM audit_commandrecord AS next
         WHERE next.command_id = taken.command_id AND next.attempt = taken.attempt + 1)
 """)
+
+_CASE = Statement("""
+    SELECT correlation_id, tenant, coalesce((decision ->> 'depth')::int, 0)
+    FROM audit_commandrecord WHERE command_id = %s ORDER BY attempt DESC LIMIT 1
+""")
+
+
+class _Case(NamedTuple):
+    """The values of a command that those which it causes inherit."""
+
+    correlation_id: UUID
+    tenant: str
+    depth: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cause:
+    """The command that caused a reaction, and the event that the reaction is to.
+
+    The number of reactions that led to the command does not count if it ``is_long_past``.
+    """
+
+    command_id: UUID
+    event_id: UUID | None = None
+    is_long_past: bool = False
+
+    @cached_property
+    def case(self) -> _Case:
+        """The case of the command, read when it is first needed."""
+        row = pipeline.fetch(_CASE, [self.command_id])
+        case = _Case(*row) if row else _Case(self.command_id, "", 0)
+        return case._replace(depth=0) if self.is_long_past else case
 
 
 def held(command_id: UUID) -> list[CommandRecord]:
@@ -42,7 +76,18 @@ def inherited(given: Context, parent: Context) -> Context:
     if given is parent:
         context.expected_number = context.accepts = None
     context.correlation_id, context.causation_id = parent.correlation_id, parent.command_id
-    context.tenant = parent.tenant
+    context.tenant, context.depth = parent.tenant, parent.depth
+    return context
+
+
+def caused(given: Context, cause: Cause | None) -> Context:
+    """Return a context for a command that is dispatched in a reaction, in the case of its cause."""
+    context = replace(given, idempotency_key=None)
+    context.depth = 1
+    if cause:
+        context.correlation_id, context.tenant, depth = cause.case
+        context.depth += depth
+        context.causation_id, context.reaction_to = cause.command_id, cause.event_id
     return context
 
 
@@ -73,6 +118,7 @@ def replayed(
     context.attempt = _next_attempt(held)
     context.is_replay = True
     context.decision, context.tenant = held.decision, held.tenant
+    context.depth = (held.decision or {}).get("depth", 0)
     return context
 
 

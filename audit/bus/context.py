@@ -33,7 +33,8 @@ class Context:
     Callers set the first group of fields. The bus sets the second one before middleware and
     handler get the context. The command runs only if its subject is at ``expected_number``, or at a
     number for which ``accepts`` returns True, if there is either; the bus then expects that number.
-    ``accepts`` may raise PreconditionFailed with a message of its own.
+    ``accepts`` may raise PreconditionFailed with a message of its own. ``depth`` is the number of
+    reactions that led to the command, and ``reaction_to`` the id of the event of the last one.
     """
 
     actor: Actor
@@ -53,6 +54,8 @@ class Context:
     tenant: str = field(init=False, default="")
     is_replay: bool = field(init=False, default=False)
     is_batch: bool = field(init=False, default=False)
+    depth: int = field(init=False, default=0)
+    reaction_to: UUID | None = field(init=False, default=None)
     facts: dict[str, Any] = field(init=False, default_factory=dict)
     decision: dict[str, Any] | None = field(init=False, default=None)
     events: list[Event] = field(init=False, default_factory=list)
@@ -78,6 +81,17 @@ _running: ContextVar[Context | None] = ContextVar("audit_context", default=None)
 def current_context() -> Context | None:
     """Return the context of the dispatch that this code runs inside, or None."""
     return _running.get()
+
+
+def outer_context() -> Context:
+    """Return the context of the dispatch that this code runs inside.
+
+    :raises RuntimeError: if there is none.
+    """
+    if outer := current_context():
+        return outer
+    message = "this is possible only inside a handler"
+    raise RuntimeError(message)
 
 
 @contextmanager

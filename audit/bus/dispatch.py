@@ -5,21 +5,20 @@ first and then recorded in a separate transaction, so every attempt is in the lo
 in the database if and only if the log has them.
 """
 
-import random
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import replace
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
-from django.db import Error, transaction
+from django.db import transaction
 from structlog.contextvars import bind_contextvars
 
 from audit.actors import credentials
-from audit.actors.actors import SYSTEM
+from audit.actors.actors import SYSTEM, Actor
 from audit.bus import cases, epochs, failures, idempotency, middleware, store
 from audit.bus.attempts import Attempt, refused_input
-from audit.bus.context import Context, current_context, own_copy
+from audit.bus.context import Context, current_context, outer_context, own_copy
 from audit.messages import exceptions
 from audit.messages.classes import Command
 from audit.messages.outcomes import (
@@ -28,9 +27,7 @@ from audit.messages.outcomes import (
     Postponed,
     Rehearsal,
     ReplayCheck,
-    ReplayFailed,
     ReplayOutcome,
-    ReplayRefused,
     Trial,
 )
 from audit.models.records import CommandRecord
@@ -40,8 +37,13 @@ from audit.wire.statements import Call
 
 MOST_RETRIES = 3
 
+_Result = TypeVar("_Result")
+
 # The attempts made in the outermost transaction that this code runs in, oldest first.
 _unit: ContextVar[list[Attempt] | None] = ContextVar("audit_unit", default=None)
+# The reaction that this code is part of, outside of its commands.
+_reaction: ContextVar[tuple[cases.Cause | None, Actor] | None]
+_reaction = ContextVar("audit_reaction", default=None)
 
 
 def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
@@ -54,10 +56,50 @@ def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
     :raises Refused: if the command is refused.
     :raises Failed: if it failed; nothing was changed.
     """
-    parent = current_context()
-    if parent is None:
-        return _commit([Attempt(command, own_copy(context))])[0]
-    return _inside(Attempt(command, cases.inherited(context or parent, parent)))
+    if parent := current_context():
+        return _inside(Attempt(command, cases.inherited(context or parent, parent)))
+    if reaction := _reaction.get():
+        cause, actor = reaction
+        given = context or Context(actor=actor, channel="process")
+        return _inside(Attempt(command, cases.caused(given, cause)))
+    return _commit([Attempt(command, own_copy(context))])[0]
+
+
+def react(run: Callable[[], _Result], *, retries: int = 0) -> _Result:
+    """Run a function in an outermost transaction without a command of its own.
+
+    It runs again from the start after a collision, three times at most. The attempts at commands
+    that it made are recorded even if it raises.
+    """
+    unit: list[Attempt] = []
+    token = _unit.set(unit)
+    try:
+        with transaction.atomic(durable=True), Pipeline() as deferred:
+            result = run()
+            deferred.flush()
+            return result
+    except Exception as error:
+        if not failures.is_collision(error) or retries == MOST_RETRIES:
+            idempotency.record_undone(unit, error)
+            raise
+        lacks_epoch = store.lacks_epoch(error)
+    finally:
+        _unit.reset(token)
+    epochs.before_retry(lacks_epoch=lacks_epoch)
+    return react(run, retries=retries + 1)
+
+
+@contextmanager
+def reacting(cause: cases.Cause | None, actor: Actor) -> Iterator[None]:
+    """Dispatch the commands of this block inside the transaction of `react`, as an actor.
+
+    They belong to the case of the cause; without a cause, each begins a case.
+    """
+    token = _reaction.set((cause, actor))
+    try:
+        yield
+    finally:
+        _reaction.reset(token)
 
 
 def dispatch_all(commands: Sequence[Command], *, context: Context) -> list[Outcome]:
@@ -91,7 +133,7 @@ def replay(
     is part of the outer transaction, unless ``check`` raises for the result, or it collides.
     """
     actor = credentials.live_actor(held.actor_kind, held.actor_id)
-    given = cases.replayed(held, actor, expected_number=expected_number, by=_parent())
+    given = cases.replayed(held, actor, expected_number=expected_number, by=outer_context())
     given.accepts = accepts
     attempt = Attempt(command, given)
     if actor is None:
@@ -104,7 +146,7 @@ def replay(
         if failures.is_for_the_outermost(error):
             raise
         return _settle_replay(attempt, error, check)
-    store.stamp(_parent())
+    store.stamp(outer_context())
     if isinstance(outcome, Postponed):
         message = f"{held.command_id} was held again when it was released"
         raise TypeError(message)
@@ -129,7 +171,7 @@ def rehearse(
     given.accepts = accepts
     attempt = Attempt(command, given)
     if actor is None:
-        return Rehearsal(outcome=_stopped(attempt, failures.no_longer_valid(held)))
+        return Rehearsal(outcome=failures.stopped(attempt, failures.no_longer_valid(held)))
     return _rehearsed(attempt, trial)
 
 
@@ -144,7 +186,7 @@ def preview(command: Command, *, context: Context, trial: Trial) -> Rehearsal:
 
 def cancel(held: CommandRecord, error: exceptions.Cancelled) -> None:
     """Record the cancellation of a held command, inside the command that cancels it."""
-    store.append(cases.cancelled(held, error, by=_parent()))
+    store.append(cases.cancelled(held, error, by=outer_context()))
 
 
 def refuse_input(
@@ -170,22 +212,19 @@ def _commit(attempts: Sequence[Attempt], *, retries: int = 0) -> list[Outcome]:
             return [*map(_run, others), _run(last, ending=pipeline.commit_if_outermost)]
     except Exception as error:
         if not failures.is_collision(error) or retries == MOST_RETRIES:
-            return _settle(attempts, unit, error)
-        is_on_another_server = store.lacks_epoch(error)
+            return idempotency.settle(attempts, unit, error)
+        lacks_epoch = store.lacks_epoch(error)
     finally:
         _unit.reset(token)
         bind_contextvars(command_id=str(last.context.command_id))
-    if is_on_another_server:
-        epochs.ensure()
-    # The other transaction retries as well: not at the same time.
-    time.sleep(random.uniform(0.001, 0.02))  # noqa: S311  # no secret
+    epochs.before_retry(lacks_epoch=lacks_epoch)
     for attempt in attempts:
         attempt.start_again(retries=retries + 1)
     return _commit(attempts, retries=retries + 1)
 
 
 def _inside(attempt: Attempt) -> Outcome:
-    """Run an attempt inside the transaction of another command, which may continue if it fails."""
+    """Run an attempt inside an outer transaction, which may continue if the attempt fails."""
     try:
         with transaction.atomic():
             outcome = _run(attempt)
@@ -196,7 +235,7 @@ def _inside(attempt: Attempt) -> Outcome:
         if found is error:
             raise
         raise found from error
-    store.stamp(_parent())
+    store.stamp(current_context())
     return outcome
 
 
@@ -204,7 +243,7 @@ def _run(attempt: Attempt, *, ending: Callable[[], Sequence[Call]] = list) -> Ou
     """Run a command through the middleware and its handler, and append its record and events."""
     unit = _unit.get()
     if unit is None:
-        message = "a command can be replayed only inside another command"
+        message = "this is possible only inside a command or a reaction"
         raise RuntimeError(message)
     unit.append(attempt)
     with Pipeline():
@@ -248,7 +287,7 @@ def _rehearsed(attempt: Attempt, trial: Trial) -> Rehearsal:
             return rehearsal
     except Exception as error:
         pipeline.close_if_unusable()
-        return Rehearsal(outcome=_stopped(attempt, failures.command_error(error, attempt)))
+        return Rehearsal(outcome=failures.stopped(attempt, failures.command_error(error, attempt)))
     finally:
         _unit.reset(token)
 
@@ -265,55 +304,15 @@ def _run_undone(attempt: Attempt, look: Callable[[Outcome], Any]) -> Rehearsal:
     return Rehearsal(outcome=outcome, events=tuple(context.events), seen=look(outcome))
 
 
-def _settle(attempts: Sequence[Attempt], unit: list[Attempt], error: Exception) -> list[Outcome]:
-    """Record the attempts and raise the error, or return outcomes if the log already has them."""
-    failing = next((attempt for attempt in reversed(attempts) if attempt in unit), None)
-    if failing is None and isinstance(error, Error):
-        # The database is unavailable, so nothing was started.
-        raise failures.command_error(error, attempts[0]) from error
-    if failing is None:
-        raise error
-    failing.error = failures.command_error(error, failing)
-    for attempt in unit:
-        attempt.roll_back()
-    failures.record(unit, error)
-    if failing.is_logged:
-        failures.log(failing)
-        raise failing.error
-    failures.log_after_commit(failing, error)
-    return [idempotency.truth(attempt) for attempt in attempts]
-
-
 def _settle_replay(attempt: Attempt, error: Exception, check: ReplayCheck) -> ReplayOutcome:
-    check(_stopped(attempt, failures.command_error(error, attempt)))
+    check(failures.stopped(attempt, failures.command_error(error, attempt)))
     unit = _unit.get()
     if unit is not None and attempt not in unit:
         unit.append(attempt)
-    return _stopped(attempt, _append_undone(attempt, error))
-
-
-def _stopped(
-    attempt: Attempt, error: exceptions.Refused | exceptions.Failed
-) -> ReplayRefused | ReplayFailed:
-    command_id = attempt.context.command_id
-    if isinstance(error, exceptions.Refused):
-        return ReplayRefused(command_id=command_id, error=error)
-    return ReplayFailed(command_id=command_id, error=error)
+    return failures.stopped(attempt, _append_undone(attempt, error))
 
 
 def _append_undone(attempt: Attempt, error: Exception) -> exceptions.Refused | exceptions.Failed:
     """Append an attempt that was rolled back to its savepoint, and those made inside it."""
     unit = _unit.get() or [attempt]
-    found = attempt.error = failures.command_error(error, attempt)
-    failures.log(attempt)
-    for undone in unit[unit.index(attempt) :]:
-        undone.roll_back()
-        store.append(undone.record())
-    return found
-
-
-def _parent() -> Context:
-    if parent := current_context():
-        return parent
-    message = "this is possible only inside a handler"
-    raise RuntimeError(message)
+    return failures.append_undone(unit[unit.index(attempt) :], error)

@@ -1,5 +1,7 @@
 """Automatic epochs: the first write to another server begins one, as a recorded command."""
 
+import random
+import time
 from collections.abc import Iterable
 
 from django.db import DEFAULT_DB_ALIAS, IntegrityError, transaction
@@ -26,6 +28,14 @@ def settle(records: Iterable[CommandRecord]) -> list[bool]:
             raise
     ensure()
     return store.settle(rows)
+
+
+def before_retry(*, lacks_epoch: bool) -> None:
+    """Prepare another run of a transaction that collided, or wrote to another server."""
+    if lacks_epoch:
+        ensure()
+    # The other transaction retries as well: not at the same time.
+    time.sleep(random.uniform(0.001, 0.02))  # noqa: S311  # no secret
 
 
 def ensure(*, using: str = DEFAULT_DB_ALIAS) -> int:

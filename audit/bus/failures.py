@@ -14,6 +14,7 @@ from audit.bus.attempts import Attempt
 from audit.messages import exceptions
 from audit.messages.characters import actor_name
 from audit.messages.classes import REDACTED
+from audit.messages.outcomes import ReplayFailed, ReplayRefused
 from audit.models.records import CommandRecord
 from audit.subjects import types
 from audit.wire import pipeline
@@ -50,6 +51,29 @@ def command_error(error: Exception, attempt: Attempt) -> exceptions.Refused | ex
     if found is not error:
         found.__cause__ = error
     found.command_id = attempt.context.command_id
+    return found
+
+
+def stopped(
+    attempt: Attempt, error: exceptions.Refused | exceptions.Failed
+) -> ReplayRefused | ReplayFailed:
+    """Return the outcome of a replay that did not complete."""
+    command_id = attempt.context.command_id
+    if isinstance(error, exceptions.Refused):
+        return ReplayRefused(command_id=command_id, error=error)
+    return ReplayFailed(command_id=command_id, error=error)
+
+
+def append_undone(
+    undone: Sequence[Attempt], error: Exception
+) -> exceptions.Refused | exceptions.Failed:
+    """Append an attempt that was rolled back to its savepoint, and those made inside it."""
+    first = undone[0]
+    found = first.error = command_error(error, first)
+    log(first)
+    for attempt in undone:
+        attempt.roll_back()
+        store.append(attempt.record())
     return found
 
 

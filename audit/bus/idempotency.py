@@ -1,8 +1,11 @@
-"""Idempotent replies: the current outcome of the original command."""
+"""Idempotent replies, and the outcome of attempts that were rolled back or may have committed."""
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
+
+from django.db import Error
 
 from audit.bus import failures
 from audit.bus.attempts import Attempt
@@ -40,6 +43,35 @@ def answer(attempt: Attempt, first: CommandRecord) -> Outcome | None:
         attempt.continue_as(current, _with_generated_values(attempt.command, first))
         return None
     return _outcome(current)
+
+
+def settle(attempts: Sequence[Attempt], unit: Sequence[Attempt], error: Exception) -> list[Outcome]:
+    """Record attempts that were rolled back and raise the error.
+
+    If the log already has outcomes of them, return these. ``unit`` has all attempts made in the
+    transaction.
+    """
+    failing = next((attempt for attempt in reversed(attempts) if attempt in unit), None)
+    if failing is None and isinstance(error, Error):
+        # The database is unavailable, so nothing was started.
+        raise failures.command_error(error, attempts[0]) from error
+    if failing is None:
+        raise error
+    failing.error = failures.command_error(error, failing)
+    record_undone(unit, error)
+    if failing.is_logged:
+        failures.log(failing)
+        raise failing.error
+    failures.log_after_commit(failing, error)
+    return [truth(attempt) for attempt in attempts]
+
+
+def record_undone(unit: Sequence[Attempt], error: Exception) -> None:
+    """Record all attempts that were made in a transaction that was rolled back."""
+    for attempt in unit:
+        attempt.roll_back()
+    if unit:
+        failures.record(unit, error)
 
 
 def truth(attempt: Attempt) -> Outcome:

@@ -40,6 +40,7 @@ _COMMAND_COLUMNS = tuple(
 )
 # What the triggers of tracked tables write into history. Without the command's id they refuse.
 _STAMPED = ("command_id", "attempt", "reason", "actor_kind", "actor_person", "actor_label")
+_NO_FACTS = [""] * len(_STAMPED)
 _STAMP = ", ".join(f"set_config('audit.{name}', %s, true) AS {name}" for name in _STAMPED)
 _STAMP_AGAIN = Statement(f"SELECT {_STAMP}")
 _JSON_COLUMNS = frozenset({"data", "decision"})
@@ -207,9 +208,12 @@ def append_directly(record: CommandRecord, events: Sequence[Emitted] = (), *, us
     stamp_directly(None, using=using)
 
 
-def stamp(context: Context) -> None:
-    """Set the stamp of history again: the changes that follow are this command's."""
-    call = Call(_STAMP_AGAIN, _facts(context))
+def stamp(context: Context | None) -> None:
+    """Set the stamp of history again: the changes that follow are this command's.
+
+    None, in a reaction, ends the permission to change tracked tables.
+    """
+    call = Call(_STAMP_AGAIN, _facts(context) if context else _NO_FACTS)
     if deferring := pipeline.deferring():
         deferring.enqueue(call)
     else:
@@ -218,7 +222,7 @@ def stamp(context: Context) -> None:
 
 def stamp_directly(context: Context | None, *, using: str) -> None:
     """Set the stamp of history on any connection; None ends the permission to write."""
-    facts = _facts(context) if context else [""] * len(_STAMPED)
+    facts = _facts(context) if context else _NO_FACTS
     with connections[using].cursor() as cursor:
         cursor.execute(_STAMP_AGAIN.template, facts)
 

@@ -9,7 +9,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import IntegerField
 
 from audit.installation import users
-from audit.installation.settings import KEYS, given
+from audit.installation.settings import KEYS, countersign, given
 
 _OF_USERS = ("password", "is_active", "is_superuser", "groups", "user_permissions")
 _MIXIN = "Derive it from AbstractBaseUser and PermissionsMixin, or from AbstractUser."
@@ -50,8 +50,8 @@ def check_keys(**_: Any) -> list[CheckMessage]:
     """Warn of keys that are derived from SECRET_KEY, whose rotation would lose them."""
     return [
         Warning(
-            f"{name} is derived from SECRET_KEY: what it has signed becomes invalid with the next "
-            "SECRET_KEY.",
+            f"{name} is derived from SECRET_KEY: what it has signed or encrypted becomes invalid "
+            "with the next SECRET_KEY.",
             hint=_HOW,
             id="countersign.W001",
         )
@@ -66,6 +66,16 @@ def check_keys_in_production(**_: Any) -> list[CheckMessage]:
         Error(f"{name} is not set, and derived from SECRET_KEY.", hint=_HOW, id="countersign.E001")
         for name in _derived_keys()
     ]
+
+
+@register(Tags.security, deploy=True)
+def check_private_webhooks(**_: Any) -> list[CheckMessage]:
+    """Check that webhooks cannot reach what only this machine or its network can reach."""
+    if not countersign().webhook_allow_private:
+        return []
+    message = "WEBHOOK_ALLOW_PRIVATE lets customers send requests to your own network."
+    hint = "Remove it: it is for a first try and for tests."
+    return [Error(message, hint=hint, id="countersign.E006")]
 
 
 @register(Tags.database)

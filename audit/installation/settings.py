@@ -14,7 +14,7 @@ from django.utils.crypto import salted_hmac
 
 NAME = "COUNTERSIGN"
 #: The names of the keys, each of which is derived from SECRET_KEY unless it is set.
-KEYS = ("FINGERPRINT_KEY", "PAYLOAD_KEYS", "EVIDENCE_KEY")
+KEYS = ("FINGERPRINT_KEY", "PAYLOAD_KEYS", "EVIDENCE_KEY", "WEBHOOK_KEYS")
 
 _AUTHORIZE = "audit.bus.authorization.authorize"
 _DERIVED = "derived"
@@ -53,6 +53,14 @@ class Countersign:
         default_factory=lambda: {_DERIVED: _derived("payloads")}, repr=False
     )
     evidence_key: bytes = field(default_factory=lambda: _derived("evidence"), repr=False)
+
+    webhook_keys: Mapping[str, bytes] = field(
+        default_factory=lambda: {_DERIVED: _derived("webhooks")}, repr=False
+    )
+
+    webhook_ports: Sequence[int] = (443,)
+    webhook_allow_private: bool = False
+    webhook_keep: timedelta = timedelta(days=30)
 
     people_pages: bool = False
     approve_within: timedelta = timedelta(days=7)

@@ -23,8 +23,9 @@ _upcasters: dict[tuple[str, int], Callable[[dict[str, Any]], dict[str, Any]]] = 
 def upcasts(message_type: str, *, from_version: int) -> Callable[[_Function], _Function]:
     """Declare the conversion of stored data from one schema version to the next.
 
-    The function takes and returns a dict of field names and values. It sees stored JSON and
-    stored payloads, so it may move and add values but not rely on their Python types.
+    The data is that of a message type or, under the name of a process, its state. The function
+    takes and returns a dict of field names and values. It sees stored JSON and stored payloads, so
+    it may move and add values but not rely on their Python types.
     """
     return declaring(_upcasters, (message_type, from_version), what="upcaster")
 
@@ -60,10 +61,18 @@ def restore(name: str, version: int, data: dict[str, Any]) -> Message:
     :raises Invalid: if the lifted data does not fit the class.
     """
     found = message_class(name)
-    for step in range(version, found.schema_version):
-        upcast = _upcasters.get((found.message_type, step))
+    return found.restore(lifted(found.message_type, version, data, to=found.schema_version))
+
+
+def lifted(name: str, version: int, data: dict[str, Any], *, to: int) -> dict[str, Any]:
+    """Return stored data, lifted from one schema version to a later one.
+
+    :raises UnknownMessageType: if an upcaster is missing.
+    """
+    for step in range(version, to):
+        upcast = _upcasters.get((name, step))
         if upcast is None:
-            message = f"no upcaster lifts {found.message_type} from version {step}"
+            message = f"no upcaster lifts {name} from version {step}"
             raise UnknownMessageType(message)
         data = upcast(dict(data))
-    return found.restore(data)
+    return data

@@ -4,7 +4,7 @@ CommandError
 ├── Refused          the command is refused; final
 │   ├── Invalid, Forbidden, NotFound, Conflict
 │   ├── PreconditionFailed, IdempotencyKeyReused
-│   └── Unregistered, ApprovalRequired, Cancelled
+│   └── Unregistered, ApprovalRequired, TooManyReactions, Cancelled
 └── Failed           an error in execution; nothing was changed; may be retried
     ├── TimedOut, Deadlocked, ConnectionLost, RolledBack, Crashed
     └── OutcomeUnknown   the only error after which something may have changed
@@ -147,6 +147,12 @@ class ApprovalRequired(Refused):
     """A command of this batch needs approval: send it separately."""
 
     remedy = "Send each command separately: those that need approval will be held."
+
+
+class TooManyReactions(Refused):
+    """This is the 33rd command in a chain of reactions, which looks like a loop."""
+
+    remedy = "Look at the case of the command: a process reacts to what it causes itself."
 
 
 class Cancelled(Refused):

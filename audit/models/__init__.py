@@ -2,6 +2,7 @@
 
 from audit.models.allowances import Allowance
 from audit.models.outside_changes import OutsideChange
+from audit.models.processes import ProcessInstance, ProcessTimer
 from audit.models.records import CommandRecord
 from audit.models.subscriptions import Checkpoint, Setback
 from audit.models.transaction_ids import TransactionIdField
@@ -12,6 +13,8 @@ __all__ = [
     "Checkpoint",
     "CommandRecord",
     "OutsideChange",
+    "ProcessInstance",
+    "ProcessTimer",
     "Setback",
     "TransactionIdField",
 ]

@@ -1,11 +1,13 @@
 """One partition of a subscription: batches of events, each in one transaction with its effects."""
 
 import time
+from functools import partial
 
 import structlog
 from django.db import IntegrityError, transaction
 
 from audit.bus import failures, store
+from audit.bus.dispatch import react
 from audit.log.feed import Place, place_of
 from audit.messages.classes import Subject
 from audit.models.records import EventRecord
@@ -66,27 +68,26 @@ class Partition:
         handled, has_failed = 0, False
         while limit:
             try:
-                handled = self._batch(horizon, limit=limit)
+                handled = react(partial(self._batch, horizon, limit=limit))
                 break
             except HandlerFailed as failure:
                 limit, has_failed = failure.index, True
-        return handled + (self._alone(horizon) if has_failed else 0)
+        return handled + (react(partial(self._alone, horizon)) if has_failed else 0)
 
     def retry(self) -> int:
         """Attempt what is due among the events that were set aside; return how many succeeded."""
         return sum(map(self._drain, setbacks.due_subjects(self.slot)))
 
     def _batch(self, horizon: Place, *, limit: int) -> int:
-        with transaction.atomic(durable=True):
-            place = self._claim()
-            if place is None:
-                return 0
-            found = self._read(horizon, limit=limit)
-            done = self._handle(found)
-            if found:
-                self._commit(place, place_of(found[done - 1].record), handled=done)
-            elif horizon > place and self._is_overdue():
-                self._move(place, horizon, handled=0)
+        place = self._claim()
+        if place is None:
+            return 0
+        found = self._read(horizon, limit=limit)
+        done = self._handle(found)
+        if found:
+            self._commit(place, place_of(found[done - 1].record), handled=done)
+        elif horizon > place and self._is_overdue():
+            self._move(place, horizon, handled=0)
         self.is_behind = len(found) == limit or done < len(found)
         if not self.is_behind:
             self._read_up_to = max(horizon, self._read_up_to)
@@ -115,28 +116,29 @@ class Partition:
 
     def _alone(self, horizon: Place) -> int:
         """Handle the next event, or set it aside if it fails."""
-        with transaction.atomic(durable=True):
-            place = self._claim()
-            found = self._read(horizon, limit=1) if place else []
-            if place is None or not found:
-                return 0
-            (each,) = found
-            error = None
-            if each.must_wait:
-                self._set_aside(each)
-            elif error := self._failure(each.record, attempt=1):
-                self._note_first_failure(each.record, error)
-            self._move(place, place_of(each.record), handled=1, failed=int(bool(error)))
+        place = self._claim()
+        found = self._read(horizon, limit=1) if place else []
+        if place is None or not found:
+            return 0
+        (each,) = found
+        error = None
+        if each.must_wait:
+            self._set_aside(each)
+        elif error := self._failure(each.record, attempt=1):
+            self._note_first_failure(each.record, error)
+        self._move(place, place_of(each.record), handled=1, failed=int(bool(error)))
         return 1
 
     def _drain(self, subject: Subject) -> int:
         """Attempt the events of a subject that were set aside, in order, up to the next failure."""
-        with transaction.atomic(durable=True):
-            place = self._claim()
-            if place is None:
-                return 0
-            done, has_failed = self._attempt_in_order(subject)
-            self._move(place, place, handled=0, failed=int(has_failed))
+        return react(partial(self._drain_at_once, subject))
+
+    def _drain_at_once(self, subject: Subject) -> int:
+        place = self._claim()
+        if place is None:
+            return 0
+        done, has_failed = self._attempt_in_order(subject)
+        self._move(place, place, handled=0, failed=int(has_failed))
         return done
 
     def _attempt_in_order(self, subject: Subject) -> tuple[int, bool]:
@@ -206,7 +208,7 @@ class Partition:
         try:
             self.subscription.call(delivery_of(record, attempt=1))
         except Exception as error:
-            if failures.is_connection_lost(error):
+            if failures.is_connection_lost(error) or failures.is_collision(error):
                 raise
             raise HandlerFailed(index) from error
 
@@ -215,7 +217,7 @@ class Partition:
         try:
             self._deliver(record, attempt=attempt)
         except Exception as error:
-            if failures.is_connection_lost(error):
+            if failures.is_connection_lost(error) or failures.is_collision(error):
                 raise
             self._log_failure(record, error, attempt=attempt)
             return error

@@ -86,10 +86,10 @@ def _forget_other_servers() -> None:
 def _kept_settings(base: Path) -> dict[str, str]:
     """Return the secrets of this checkout, created by the first process that needs them.
 
-    A checkout from before a secret was needed gets it in a second file.
+    A checkout from before a secret was needed gets it in another file.
     """
     found: dict[str, str] = {}
-    for kept in (base / "environment", base / "environment-2"):
+    for kept in (base / "environment", base / "environment-2", base / "environment-3"):
         missing = {name: value for name, value in _new_secrets().items() if name not in found}
         if missing and not kept.exists():
             _write_once(kept, text="".join(f"{name}={missing[name]}\n" for name in missing))
@@ -109,6 +109,7 @@ def _new_secrets() -> dict[str, str]:
         "PAYLOAD_KEYS": f"k1:{_random_key()}",
         "FINGERPRINT_KEY": _random_key(),
         "EVIDENCE_KEY": _random_key(),
+        "WEBHOOK_KEYS": f"k1:{_random_key()}",
     }
 
 

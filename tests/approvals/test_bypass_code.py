@@ -72,7 +72,6 @@ def send_it_on_in_the_same_context(command, context):
         ("approvals_bootstrap", ["--owner=ann", "--owner=bob", "--owner=dana"], True),
         ("approvals_bootstrap", ["--owner=dana", "--policy=apikeys.disable:Security:1"], True),
         ("begin_epoch", ["--reason=Restored"], False),
-        ("approvals_expire", [], False),
         ("approvals_check", [], False),
         ("demo", [], True),
     ],

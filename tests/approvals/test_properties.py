@@ -248,6 +248,7 @@ class World:
             self.is_expired = True
 
 
+@pytest.mark.sweep
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(actions=ACTIONS)
 def test_nothing_is_executed_unless_the_requirements_hold_at_that_instant_and_never_twice(

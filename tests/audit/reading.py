@@ -16,7 +16,19 @@ def headlines(content):
 
 
 def queries(client, url):
+    return len(statements(client, url))
+
+
+def statements(client, url):
+    """Return the statements of a page that was read before."""
     client.get(url)
     with CaptureQueriesContext(connection) as captured:
         assert client.get(url).status_code == 200
-    return len(captured)
+    return [each["sql"] for each in captured]
+
+
+def rows_returned(statement):
+    """Return the number of rows that a statement without parameters returns now."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM ({statement}) AS returned")
+        return cursor.fetchone()[0]

@@ -14,6 +14,9 @@ from approvals.decisions.commands import Approve
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Conflict
+from audit.reactions import declarations
+from audit.reactions.declarations import reacts_to
+from audit.testing import react
 from benchmarks.protocol import Traffic, traffic_of
 from tests.conftest import actor, approved, create_key, held, pipelined_only
 from tests.http import call
@@ -47,6 +50,19 @@ def test_enabling_and_disabling_take_two_round_trips(first_key, context):
 
     # BEGIN, the row lock and the opening; the UPDATE, the record and COMMIT.
     assert disabling == enabling == Traffic(statements=6, round_trips=2)
+
+
+def test_a_subscription_adds_nothing_to_a_dispatch(first_key, context, monkeypatch):
+    """No statement, no round trip, no NOTIFY."""
+    warm_up(first_key, context)
+    monkeypatch.setattr(declarations, "_subscriptions", {})
+    without = traffic_of_dispatch(DisableApiKey(api_key_id=first_key.id), context)
+    reacts_to("*", name="test.all", starts="beginning")(lambda *_: None)
+    react()
+
+    traffic = traffic_of_dispatch(EnableApiKey(api_key_id=first_key.id), context)
+
+    assert traffic == without == Traffic(statements=6, round_trips=2)
 
 
 def test_a_write_over_http_takes_three_round_trips_including_its_response(

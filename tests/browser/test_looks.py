@@ -33,6 +33,9 @@ SMALL_BOXES = """
 """
 
 
+pytestmark = pytest.mark.sweep
+
+
 @pytest.fixture
 def voted(first_key, disabling_needs_two, ann, bob, dana):
     """A request with the vote of Ann."""

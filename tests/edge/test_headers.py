@@ -100,7 +100,7 @@ def test_a_request_without_a_host_is_refused(server):
     ],
 )
 def test_a_malformed_line_is_refused(server, line):
-    received = exchange(server.port, head(extra=line), seconds=2)
+    received = exchange(server.port, head(extra=line), seconds=20)
 
     assert received.is_closed
     assert [answer.status for answer in received.responses()] in ([], [400])

@@ -5,7 +5,6 @@ from functools import partial
 from threading import Event
 
 import pytest
-from django.core.management import call_command
 from django.db import connection
 from psycopg.errors import DeadlockDetected
 
@@ -22,6 +21,7 @@ from audit.models.records import CommandRecord
 from tests.books import assert_balanced, attempts, numbers
 from tests.conftest import AS_SYSTEM, create_key, policy
 from tests.probes import Broken, deed, to
+from tests.processes import take_steps
 from tests.severed import pausing, until_blocked
 from tests.threads import Crowd, until
 
@@ -182,7 +182,7 @@ def test_a_release_that_times_out_does_not_undo_what_completed_the_request(
         outcome = dispatch(AddMember(customer_id=globex.pk, user_id=ann.pk), context=AS_SYSTEM)
     request.refresh_from_db()
     assert (type(outcome), request.state) == (Completed, "pending")
-    call_command("approvals_expire")
+    take_steps()
 
     request.refresh_from_db()
     assert request.state == "executed"

@@ -16,9 +16,12 @@ from approvals.models import Policy
 from audit.entry import rate_limits
 from audit.entry.rate_limits import Limit
 from audit.models.records import CommandRecord, EventRecord
+from audit.models.subscriptions import Checkpoint, Setback
 from audit.outside import outside_command
 from tests.conftest import approved, completed, create_key, held
 from tests.notes.models import Note
+from tests.processes import take_steps
+from tests.webhooks import create_delivery, create_endpoint
 
 
 @pytest.fixture
@@ -86,6 +89,7 @@ def rows(first_key, disabling_needs_two, dana, ann, iris, root, context_of, poli
     held(DisableApiKey(api_key_id=second.id), context=context_of(dana, **reason))
     approved(request, ann)
     fill_other_tables(root, second, first_key)
+    delivery = create_delivery(create_endpoint(first_key.row.customer))
     return {
         "audit/commandrecord": CommandRecord.objects.latest("position").pk,
         "audit/eventrecord": EventRecord.objects.latest("position").pk,
@@ -100,6 +104,8 @@ def rows(first_key, disabling_needs_two, dana, ann, iris, root, context_of, poli
         "api_key_id": first_key.id,
         "approval_request_id": request.pk,
         "policy_id": Policy.objects.first().pk,
+        "endpoint_id": delivery.endpoint_id,
+        "event_id": delivery.event_id,
         "subject_type": "api-key",
         "subject_id": first_key.id,
         "kind": "user",
@@ -111,7 +117,19 @@ def fill_other_tables(root, *keys):
     """Insert rows into the tables that nothing above fills."""
     for key in keys:
         completed(RotateApiKey(api_key_id=key.id, overlap_seconds=3600))
+    take_steps()
     rate_limits.take("address:192.0.2.7", Limit(5, 60), policy="sign-in")
+    Checkpoint.objects.create(name="x", partition=0, partitions=64, epoch=1, xid=3, position=0)
+    Setback.objects.create(
+        name="x",
+        partition=0,
+        subject_type="api-key",
+        subject_id=keys[0].id,
+        number=1,
+        event_id=keys[0].id,
+        state="parked",
+        attempts=6,
+    )
     LogEntry.objects.create(user=root, action_flag=1, object_repr="x", change_message="[]")
     with outside_command("Rows for a test"):
         Group.objects.first().permissions.set(Permission.objects.all()[:1])

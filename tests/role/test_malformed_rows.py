@@ -15,6 +15,7 @@ _FORMATS = ("csv", "jsonl", "cloudevents")
 _LISTS = (
     *("/audit/?message_type=apikeys.update", "/audit/?q=first", "/audit/?reason=Because"),
     *("/audit/?subject=api-key:1", "/audit/?status=failed", "/audit/overview"),
+    "/audit/subscriptions",
     *("/api/v2/events?order=log&limit=100", "/api/v2/events?limit=100"),
     *("/api/v2/commands?limit=100", "/api/v2/approval-requests?limit=100"),
     *("/api/v2/approval-requests?view=needs_my_vote", "/api/v2/policies", "/api/v2/api-keys"),
@@ -63,6 +64,7 @@ def ids(table, row):
         "approvals_approvalrequest": "approval_request_id",
         "approvals_policy": "policy_id",
         "apikeys_apikey": "api_key_id",
+        "audit_webhookendpoint": "endpoint_id",
     }
     if "request_id" in row:
         found["approval_request_id"] = found["approvals/approvalrequest"] = row["request_id"]
@@ -83,6 +85,9 @@ OLDER = (
 )
 OTHERS = (
     *("audit_streamhead", "audit_epoch", "audit_checkpoint", "audit_setback"),
+    *("audit_processinstance", "audit_processtimer"),
+    *("audit_webhookendpoint", "audit_webhookdelivery", "audit_webhookattempt"),
+    "audit_webhookoutage",
     *("approvals_policy", "approvals_rule", "approvals_policyseal"),
     *("apikeys_apikey", "apikeys_apikeysecret", "apikeys_apikeyusage", "apikeys_pickup"),
     *("apikeys_customer", "apikeys_membership", "apikeys_allowance", "apikeys_keyname"),

@@ -3,6 +3,8 @@
 import http.client
 import logging
 from datetime import timedelta
+from functools import partial
+from threading import Event, Thread
 
 import pytest
 from django.db import connection
@@ -210,6 +212,33 @@ def test_a_second_flush_waits_for_the_first(first_key, owner):
         assert [first.result(60), second.result(60)] == [None, None]
 
     assert row_of(first_key).last_used_from == HERE
+
+
+def test_a_second_first_use_waits_and_starts_no_second_writer(first_key, monkeypatch):
+    begins, may_go_on, writers = Event(), Event(), []
+
+    class Paused(Thread):
+        def __init__(self, **options):
+            begins.set()
+            assert may_go_on.wait(60)
+            super().__init__(**options)
+
+        def start(self):
+            writers.append(self)
+
+    monkeypatch.setattr(usage, "Thread", Paused)
+    notebook = Notebook()
+    with Crowd(2) as crowd:
+        first = crowd.start(partial(notebook.note, first_key.id, HERE))
+        assert begins.wait(60)
+        second = crowd.start(partial(notebook.note, first_key.id, HERE))
+        with pytest.raises(TimeoutError):
+            second.result(0.3)
+        may_go_on.set()
+        assert [first.result(60), second.result(60)] == [None, None]
+
+    assert len(writers) == 1
+    notebook.flush()
 
 
 def test_the_notebook_is_bounded_and_says_so_once(first_key, dana, acme, monkeypatch, caplog):

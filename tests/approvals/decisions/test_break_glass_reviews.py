@@ -1,11 +1,9 @@
 """Reviews of break-glass over HTTP: two policy owners decide them, however long it takes."""
 
-import io
 from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.core.management import call_command
 from django.utils import timezone
 
 from approvals.decisions import evidence
@@ -15,6 +13,7 @@ from audit.models.records import CommandRecord, EventRecord
 from tests.approvals.asking import KEYS, REQUESTS, address, decide, ids
 from tests.conftest import member, policy
 from tests.http import call
+from tests.processes import take_steps
 
 
 @pytest.fixture
@@ -61,7 +60,7 @@ def test_it_does_not_expire(review, monkeypatch):
     later = timezone.now() + timedelta(days=3650)
     monkeypatch.setattr(timezone, "now", lambda: later)
 
-    call_command("approvals_expire", stdout=io.StringIO())
+    take_steps()
 
     review.refresh_from_db()
     assert review.present_state == "pending"

@@ -1,10 +1,8 @@
 """Expiry: a request that is late is over, whoever looks, and a command writes it down."""
 
 from datetime import timedelta
-from io import StringIO
 
 import pytest
-from django.core.management import call_command
 
 from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey
@@ -17,13 +15,19 @@ from audit.messages.exceptions import Forbidden
 from audit.models.records import CommandRecord, EventRecord
 from tests.books import assert_balanced, attempts
 from tests.conftest import AS_SYSTEM, completed, create_key, policy
+from tests.processes import take_steps
 from tests.tampering import let_time_pass
 
 
 def expire():
-    output = StringIO()
-    call_command("approvals_expire", stdout=output)
-    return output.getvalue().strip()
+    """Let the processes run, and return how many requests have expired."""
+    before = expired().count()
+    take_steps()
+    return expired().count() - before
+
+
+def expired():
+    return EventRecord.objects.filter(message_type="approvals.expired")
 
 
 def test_a_late_request_is_expired_before_anything_wrote_it_down(waiting, owner):
@@ -68,7 +72,7 @@ def test_no_one_votes_on_it_or_withdraws_it(waiting, ann, dana, approve, deny, c
 def test_the_command_writes_it_down_and_calls_the_held_command_off(waiting, owner):
     let_time_pass(owner, waiting)
 
-    assert expire() == "1 expired."
+    assert expire() == 1
 
     waiting.refresh_from_db()
     assert waiting.state == "expired"
@@ -88,7 +92,7 @@ def test_it_expires_what_is_late_and_nothing_else_once(
     )
     let_time_pass(owner, other)
 
-    assert [expire(), expire()] == ["1 expired.", "0 expired."]
+    assert [expire(), expire()] == [1, 0]
 
     waiting.refresh_from_db()
     assert waiting.state == "pending"
@@ -99,10 +103,10 @@ def test_a_request_that_an_approver_is_deciding_is_skipped(waiting, owner):
 
     with owner.transaction():
         owner.execute("SELECT FROM approvals_approvalrequest FOR UPDATE")
-        assert expire() == "0 expired."
+        assert expire() == 0
 
     assert not CommandRecord.objects.filter(message_type="approvals.expire").exists()
-    assert expire() == "1 expired."
+    assert expire() == 1
 
 
 def test_what_is_not_late_does_not_expire(waiting):

@@ -1,10 +1,7 @@
 """Requests that get their last approval without a vote: they are executed all the same."""
 
-from io import StringIO
-
 import pytest
 from django.contrib.auth.models import User
-from django.core.management import call_command
 
 from apikeys.commands import AddMember
 from apikeys.models import ApiKey, Membership
@@ -19,6 +16,7 @@ from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
 from tests.books import assert_balanced, attempts
 from tests.conftest import AS_SYSTEM, approved, completed, policy
+from tests.processes import take_steps
 from tests.threads import Crowd
 
 VIEW = "approvals.view_approvalrequest"
@@ -154,7 +152,7 @@ def test_what_todays_policies_forbid_is_not_released_before_they_allow_it(
     forbidding = policy("apikeys.disable", group=security, quorum=1, effect="forbid")
 
     completed(command)
-    call_command("approvals_expire")
+    take_steps()
     with pytest.raises(Forbidden):
         dispatch(ReleaseRequest(approval_request_id=waiting.pk), context=AS_SYSTEM)
 
@@ -174,7 +172,7 @@ def test_what_todays_policies_require_in_addition_is_needed_for_a_release(
     policy("apikeys.disable", group=security, quorum=3)
 
     completed(command)
-    call_command("approvals_expire")
+    take_steps()
 
     waiting.refresh_from_db()
     assert waiting.state == "pending"
@@ -186,18 +184,16 @@ def test_only_the_system_releases_a_request(waiting, ann, context_of):
         dispatch(ReleaseRequest(approval_request_id=waiting.pk), context=context_of(ann))
 
 
-def test_what_no_command_completed_is_executed_by_the_periodic_job(
-    complete, waiting, ann, security, acme
-):
+def test_what_no_command_completed_is_executed_by_a_process(complete, waiting, ann, security, acme):
     complete(leave_group, security, acme)
     ann.groups.add(security)
-    output = StringIO()
 
-    call_command("approvals_expire", stdout=output)
+    take_steps()
 
     waiting.refresh_from_db()
     assert waiting.state == "executed"
-    assert output.getvalue().splitlines() == ["1 executed.", "0 expired."]
+    release = CommandRecord.objects.get(message_type="approvals.release")
+    assert (release.actor_label, release.status) == ("process:approvals.release", "succeeded")
     assert_balanced()
 
 

@@ -5,6 +5,8 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db import connection, transaction
+from django.db.models import QuerySet
 
 from apikeys.commands import DisableApiKey
 from approvals.models import ApprovalRequest, Policy, Rule
@@ -172,6 +174,45 @@ def test_a_forged_vote_hides_no_request_of_an_earlier_version(waiting, owner, an
     assert needing(ann) == {waiting.pk}
     assert needing(bob) == set()
     assert watched(bob) == {waiting.pk}
+
+
+def test_requests_that_list_no_groups_are_found_by_their_requirements(
+    waiting, owner, ann, bob, lea, dana, security
+):
+    """Those of earlier versions list none, nor those with too many for an index."""
+    assert waiting.approver_groups == [security.pk]
+    approved(waiting, bob)
+    waiting.refresh_from_db()
+    waiting.approver_groups = None
+    waiting.seal_row()
+    tamper(owner, waiting, approver_groups=None, row_seal=waiting.row_seal)
+
+    assert waiting.is_intact
+    assert needing(ann) == {waiting.pk}
+    assert [needing(each) for each in (bob, lea, dana)] == [set(), set(), set()]
+    assert watched(ann) == set()
+    assert watched(bob) == watched(lea) == {waiting.pk}
+
+
+def test_no_groups_are_listed_if_the_requester_may_vote(first_key, dana, security, ann, context_of):
+    policy("apikeys.disable", group=security, quorum=1, requester_may_vote=True)
+    request = held(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
+
+    assert request.approver_groups is None
+
+
+def test_a_tab_reads_an_index_instead_of_the_rows(waiting, ann):
+    """The rows of 10,000 requests have 17 MB."""
+    order = ("approve_by", "pk")
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
+        for requests in (
+            listing.needing_vote_of(actor(ann)),
+            listing.watched_by(actor(ann)),
+            listing.pending_for(actor(ann)),
+        ):
+            found = QuerySet(ApprovalRequest, query=requests.order_by(*order)[:9].query)
+            assert "Index Only Scan using approvals_request_asked" in found.values("pk").explain()
 
 
 def test_who_adds_a_voter_by_hand_sets_the_request_aside(waiting, ann):

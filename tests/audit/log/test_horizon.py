@@ -15,7 +15,10 @@ from audit.bus.dispatch import dispatch
 from audit.log.feed import Place, horizon, place_of, read_after, writers
 from audit.models.records import CommandRecord
 from audit.pages.overview import view
+from audit.reactions import declarations, workers
+from audit.testing import react
 from tests.audit.log.conftest import parameters
+from tests.audit.reactions.things import Handler, subscribed, touched
 from tests.conftest import AS_SYSTEM
 from tests.standbys import DATABASE, ask, pair, reached_at
 from tests.threads import Crowd, until
@@ -48,6 +51,20 @@ def test_a_transaction_in_another_database_does_not_hold_readers_back(neighbours
 
         until(lambda: command_id in delivered())
         neighbour.rollback()
+
+
+def test_a_neighbour_database_does_not_hold_subscriptions_back(neighbours, monkeypatch):
+    monkeypatch.setattr(declarations, "_subscriptions", {})
+    monkeypatch.setattr(workers, "_runs", {})
+    handler = Handler()
+    subscribed(handler)
+    with psycopg.connect(**neighbours) as neighbour:
+        neighbour.execute(TAKE_NUMBER)
+        touched("a")
+        react()
+        neighbour.rollback()
+
+    assert handler.got == [("a", 1)]
 
 
 def test_a_transaction_in_this_database_does_also_in_a_savepoint(owner_transaction):

@@ -5,11 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.utils import timezone
 
 from apikeys.commands import DisableApiKey
 from approvals.models import Vote
 from tests.approvals.admin_pages import decide
 from tests.conftest import held
+from tests.processes import take_steps
 
 
 @pytest.fixture
@@ -80,3 +82,14 @@ def test_a_vote_keeps_when_its_own_session_was_signed_in(
     at = Vote.objects.get().authenticated_at
     assert at == datetime.fromtimestamp(earlier, UTC)
     assert time.time() - at.timestamp() > 1700
+
+
+def test_sessions_that_have_ended_are_deleted_and_others_stay(ann, browser):
+    browser(ann)
+    now = timezone.now()
+    ended = [Session(session_key=f"ended-{each}", expire_date=now) for each in range(3)]
+    Session.objects.bulk_create(ended)
+
+    take_steps()
+
+    assert [each.get_decoded()["_auth_user_id"] for each in Session.objects.all()] == [str(ann.pk)]

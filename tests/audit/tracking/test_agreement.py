@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+import pytest
 from django.db import connection
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
@@ -76,6 +77,7 @@ def _write(key_id: Any, action: str, value: Any) -> None:
             ApiKey.objects.update(metadata=value)
 
 
+@pytest.mark.sweep
 @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 @given(actions=ACTIONS)
 def test_folded_events_row_and_history_agree(actions, superuser):

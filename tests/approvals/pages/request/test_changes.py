@@ -206,7 +206,7 @@ def test_a_page_that_cannot_compute_the_change_says_so_and_offers_the_button(
     assert "So the changes are unknown." in section(content, "works")
     assert "Try it again" in content
     assert "stay as they are" not in content
-    assert answer.context["tried"].duration_ms < 1000
+    assert answer.context["tried"].is_unfinished
     assert (all_but_records(), CommandRecord.objects.count()) == before
     assert ApiKey.objects.get().is_enabled
 
