@@ -23,7 +23,6 @@ from audit.tracking.protection import (
     invalid_indexes,
     is_checked,
     is_migrated,
-    missing_triggers,
 )
 
 
@@ -138,18 +137,6 @@ def check_migrations(databases: Sequence[str] | None = None, **_: Any) -> list[C
         return []
     message = "The database lacks tables or columns: not every migration is applied."
     return [Error(message, hint="Run manage.py migrate.", id="audit.E010")]
-
-
-@register(Tags.database)
-def check_triggers(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
-    """Check that every guarded and every append-only table has its trigger."""
-    if not is_checked(databases) or not is_migrated():
-        return []
-    with connections["default"].cursor() as cursor:
-        return [
-            Error(f"The table {table} lacks the trigger {name}.", hint=_MIGRATE, id="audit.E005")
-            for table, name in missing_triggers(cursor)
-        ]
 
 
 @register(Tags.database, deploy=True)
@@ -273,7 +260,6 @@ _COULD = (
     "those of the log"
 )
 _TWO_ROLES = "Let another role own the tables: docs/adopt.md, “One database role, or two”."
-_MIGRATE = "Run manage.py migrate: it attaches the triggers."
 _REBUILD = "Run manage.py migrate: it rebuilds the index, or drops it before it builds it again."
 
 

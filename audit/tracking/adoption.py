@@ -21,7 +21,7 @@ from audit.models.outside_changes import OutsideChange
 from audit.models.records import Evidence
 from audit.tracking.guards import Guard, guard_of
 from audit.tracking.history import history_model
-from audit.tracking.triggers import FACTS, columns_of, shared_columns
+from audit.tracking.triggers import FACTS, columns_of, followed, shared_columns
 
 #: A table is ready to refuse changes outside commands after so long without any.
 QUIET = timedelta(days=7)
@@ -75,7 +75,7 @@ class Standing(NamedTuple):
 
 
 class NotAdoptable(Exception):
-    """The database does not write the history of this model."""
+    """The database does not write the history of this model, or not yet."""
 
 
 def standings(*, longest_ms: int = 0) -> Iterator[Standing]:
@@ -108,6 +108,11 @@ def adopt(model: type[models.Model], *, reason: str, using: str) -> int:
         )
     context = Context(actor=SYSTEM, channel="management", reason=reason)
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        if model._meta.db_table not in followed(cursor):
+            raise NotAdoptable(
+                f"The table of {model._meta.label} lacks the trigger that writes its history: run "
+                "manage.py countersign_protect --apply."
+            )
         epochs.ensure(using=using)
         store.stamp_directly(context, using=using)
         cursor.execute(f"SET LOCAL lock_timeout = '{_LONGEST_WAIT}'")

@@ -32,13 +32,18 @@ class Guard(StrEnum):
     REFUSE = "refuse"
 
 
+def is_own(model: type[models.Model]) -> bool:
+    """Return True if a model is one of ours, not of the project."""
+    return model._meta.app_label in OWN_APPS
+
+
 def guard_of(model: type[models.Model]) -> Guard:
     """Return the guard of a model: that of the setting GUARDS, or of the model that it is part of.
 
     Without a setting, a table is guarded if the database writes its history: the tables of
     simple-history's own models are left alone.
     """
-    if issubclass(model, Evidence) or (model._meta.app_label in OWN_APPS and history_model(model)):
+    if issubclass(model, Evidence) or (is_own(model) and history_model(model)):
         return Guard.REFUSE
     named = countersign().guards.get(model._meta.label)
     if named in set(Guard):

@@ -39,19 +39,22 @@ _GRANTED = """
         AND relnamespace = current_schema()::regnamespace
 """
 _LACKING = """
-    SELECT string_agg(privilege, ', ' ORDER BY privilege), kind, relname FROM (
-        SELECT relname, 'TABLE' AS kind, privilege FROM pg_class,
-            unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) AS privilege
-        WHERE relname = ANY(%(tables)s) AND relnamespace = current_schema()::regnamespace
-            AND NOT has_table_privilege(%(role)s, oid, privilege)
-            AND (privilege = 'SELECT' OR relname <> 'django_migrations')
+    WITH role AS (SELECT coalesce(%(role)s, current_user::text) AS name),
+    wanted AS (
+        SELECT oid, relname, privilege FROM pg_class
+        JOIN unnest(%(tables)s::text[], %(privileges)s::text[]) AS needed (name, privilege)
+            ON relname = needed.name
+        WHERE relnamespace = current_schema()::regnamespace
+    )
+    SELECT string_agg(DISTINCT privilege, ', '), kind, relname FROM (
+        SELECT relname, 'TABLE' AS kind, privilege FROM wanted, role
+        WHERE NOT has_table_privilege(role.name, oid, privilege)
         UNION ALL
         SELECT sequence.relname, 'SEQUENCE', 'USAGE' FROM pg_class AS sequence
         JOIN pg_depend ON objid = sequence.oid AND deptype = 'a'
-        JOIN pg_class AS of_column ON of_column.oid = refobjid
-        WHERE sequence.relkind = 'S' AND of_column.relname = ANY(%(tables)s)
-            AND of_column.relnamespace = current_schema()::regnamespace
-            AND NOT has_sequence_privilege(%(role)s, sequence.oid, 'USAGE')
+        JOIN wanted ON wanted.oid = refobjid CROSS JOIN role
+        WHERE sequence.relkind = 'S' AND wanted.privilege = 'INSERT'
+            AND NOT has_sequence_privilege(role.name, sequence.oid, 'USAGE')
     ) AS lacking GROUP BY relname, kind ORDER BY relname
 """
 _COLUMNS = """
@@ -61,6 +64,11 @@ _COLUMNS = """
         AND attnum > 0 AND NOT attisdropped
     GROUP BY relname
 """
+
+
+def owning_alias() -> str:
+    """Return the alias whose role owns the tables: "owner", if there is one."""
+    return "owner" if "owner" in settings.DATABASES else DEFAULT_DB_ALIAS
 
 
 def serving_role(cursor: CursorWrapper) -> str | None:
@@ -79,14 +87,34 @@ def missing(cursor: CursorWrapper, models_in_use: list[type[models.Model]]) -> l
     role = serving_role(cursor)
     if role is None:
         return []
-    tables = [model._meta.db_table for model in models_in_use]
-    cursor.execute(_LACKING, {"role": role, "tables": [*tables, "django_migrations"]})
     return [
         sql.SQL("GRANT {} ON {} {} TO {}").format(
             *(sql.SQL(privileges), sql.SQL(kind), sql.Identifier(name), sql.Identifier(role))
         )
-        for privileges, kind, name in cursor.fetchall()
+        for privileges, kind, name in lacking(cursor, models_in_use, role=role)
     ]
+
+
+def lacking(
+    cursor: CursorWrapper, models_in_use: list[type[models.Model]], *, role: str | None = None
+) -> list[tuple[str, str, str]]:
+    """Return what a role lacks on tables and their sequences: privileges, kind and name.
+
+    :param role: the role of the cursor's connection by default.
+    """
+    needed = [("django_migrations", "SELECT")]
+    for model in models_in_use:
+        needed += [(model._meta.db_table, each) for each in _used(model)]
+    tables, needs = zip(*needed, strict=True)
+    cursor.execute(_LACKING, {"role": role, "tables": list(tables), "privileges": list(needs)})
+    found: list[tuple[str, str, str]] = cursor.fetchall()
+    return found
+
+
+def _used(model: type[models.Model]) -> Sequence[str]:
+    if model in _WRITTEN_BY_MIGRATIONS:
+        return ("SELECT",)
+    return getattr(model, "privileges", ("SELECT", "INSERT", "UPDATE", "DELETE"))
 
 
 def corrected(
@@ -121,15 +149,13 @@ def _columns(cursor: CursorWrapper, in_use: list[type[models.Model]]) -> dict[st
 
 
 def _needed(model: type[models.Model], present: Collection[str]) -> list[str]:
-    if model in _WRITTEN_BY_MIGRATIONS:
-        return ["SELECT"]
     if model is StreamHead:
         updated = [each for each in ("number", "paid_in") if each in present]
         return ["SELECT", "INSERT", *(f'UPDATE ("{column}")' for column in updated)]
     if issubclass(model, AppendOnly):
         given = [column for column in _given(model) if column in present]
         return ["SELECT", *(f'INSERT ("{column}")' for column in given)]
-    return list(getattr(model, "privileges", ("SELECT", "INSERT", "UPDATE", "DELETE")))
+    return list(_used(model))
 
 
 def _given(model: type[models.Model]) -> list[str]:

@@ -1,6 +1,7 @@
 """Database protection: privileges of the serving role, and the triggers.
 
-Every run of ``manage.py migrate`` ends with it, so every new table is protected.
+Every run of ``manage.py migrate`` ends with that of our own tables. The tables of the project get
+theirs on request: by ``manage.py countersign_protect``, or a migrate command that does the same.
 """
 
 import sys
@@ -14,7 +15,7 @@ from django.db.migrations.executor import MigrationExecutor
 
 from audit.models.records import AppendOnly, Evidence
 from audit.tracking import parts, privileges, triggers
-from audit.tracking.guards import OWN_APPS, Guard, guarded
+from audit.tracking.guards import Guard, guarded, is_own
 from audit.tracking.history import history_model, written_models
 
 GUARD = "audit_guard"
@@ -42,9 +43,17 @@ _EARLIER_SERVERS = """
 
 
 def protect_migrated(*, using: str, **signal: Any) -> None:
-    """Protect the tables after a run of migrate; `flush` sends the signal without a plan."""
+    """Protect our own tables after a run of migrate; `flush` sends the signal without a plan.
+
+    Functions of history that triggers of other tables execute are kept up to date, and triggers
+    that no model or setting requires are removed.
+    """
     if "plan" in signal and connections[using].vendor == "postgresql":
-        protect(using=using)
+        with connections[using].cursor() as cursor:
+            own = list(filter(is_own, _in_use(cursor)))
+            for statement in _corrections(cursor, own):
+                cursor.execute(statement)
+        _correct_privileges(using=using)
 
 
 def protect(*, using: str) -> None:
@@ -53,30 +62,46 @@ def protect(*, using: str) -> None:
     What is right already is left alone: requests go on meanwhile. While a server of an earlier
     release is connected, which writes history itself, it may continue to; a later run revokes that.
     """
-    connection = connections[using]
-    in_use = _in_use(set(connection.introspection.table_names()))
-    with connection.cursor() as cursor:
-        is_tolerant = writes_directly(cursor) and _serves_earlier_release(cursor)
-        if _has_triggers_of_history(cursor):
-            triggers.check_filled(cursor)
-            triggers.create(cursor, triggers.outdated(cursor, is_tolerant=is_tolerant))
-        for trigger in _missing_triggers(cursor, in_use, is_tolerant=is_tolerant):
-            cursor.execute(trigger)
-        found, wanted = present_triggers(cursor), wanted_triggers(is_tolerant=is_tolerant)
-        for table, name in _superfluous(found, wanted):
-            cursor.execute(f'DROP TRIGGER {name} ON "{table}"')
-        for index in parts.missing_indexes(cursor, {model._meta.db_table for model in in_use}):
-            cursor.execute(index)
-        with transaction.atomic(using=using):
-            own = [model for model in in_use if model._meta.app_label in OWN_APPS]
-            may_write = writes_directly(cursor)
-            for statement in privileges.corrected(cursor, own, may_write_history=may_write):
-                cursor.execute(statement)
+    with connections[using].cursor() as cursor:
+        for statement in corrections(cursor):
+            cursor.execute(statement)
+    _correct_privileges(using=using)
+
+
+def corrections(cursor: Any) -> Iterator[str]:
+    """Yield the statements for the triggers of all tables, each to be executed before the next."""
+    if _has_triggers_of_history(cursor):
+        triggers.check_filled(cursor)
+    yield from _corrections(cursor, _in_use(cursor))
+
+
+def _corrections(cursor: Any, in_use: list[type[models.Model]]) -> Iterator[str]:
+    tables = {model._meta.db_table for model in in_use}
+    is_tolerant = writes_directly(cursor) and _serves_earlier_release(cursor)
+    if _has_triggers_of_history(cursor):
+        followed = tables | triggers.followed(cursor)
+        outdated = triggers.outdated(cursor, is_tolerant=is_tolerant)
+        yield from (triggers.creation(each) for each in outdated if each.table in followed)
+    yield from _missing_triggers(cursor, tables, is_tolerant=is_tolerant)
+    found, wanted = triggers.present(cursor), wanted_triggers(is_tolerant=is_tolerant)
+    for table, name in _superfluous(found, wanted, _without_history(cursor)):
+        yield f'DROP TRIGGER {name} ON "{table}"'
+        if name == triggers.TRACK:
+            yield f"DROP FUNCTION IF EXISTS {triggers.function_name(table)}()"
+    yield from parts.missing_indexes(cursor, tables)
+
+
+def _correct_privileges(*, using: str) -> None:
+    with transaction.atomic(using=using), connections[using].cursor() as cursor:
+        own = list(filter(is_own, _in_use(cursor)))
+        may_write = writes_directly(cursor)
+        for statement in privileges.corrected(cursor, own, may_write_history=may_write):
+            cursor.execute(statement)
 
 
 def grant_everything(cursor: Any) -> None:
     """Grant the serving role what it needs on every table, and revoke the rest."""
-    in_use = _in_use(set(connections[cursor.db.alias].introspection.table_names(cursor)))
+    in_use = _in_use(cursor)
     with transaction.atomic(using=cursor.db.alias):
         may_write = writes_directly(cursor)
         for statement in (
@@ -89,8 +114,7 @@ def grant_everything(cursor: Any) -> None:
 
 def lacking(cursor: Any) -> list[Any]:
     """Return the statements that the tables of other apps need, for a role that serves only."""
-    in_use = _in_use(set(connections[cursor.db.alias].introspection.table_names(cursor)))
-    others = [model for model in in_use if model._meta.app_label not in OWN_APPS]
+    others = [model for model in _in_use(cursor) if not is_own(model)]
     history: list[type[models.Model]] = [model for model in others if issubclass(model, Evidence)]
     return [
         *privileges.missing(cursor, [model for model in others if model not in history]),
@@ -101,14 +125,13 @@ def lacking(cursor: Any) -> list[Any]:
 
 def keep_history(*, using: str) -> None:
     """Attach the missing triggers that write history, inside the transaction of a migration."""
-    connection = connections[using]
-    in_use = _in_use(set(connection.introspection.table_names()))
-    with connection.cursor() as cursor:
+    with connections[using].cursor() as cursor:
         if not _has_triggers_of_history(cursor):
             return
         is_tolerant = writes_directly(cursor) and _serves_earlier_release(cursor)
         triggers.create(cursor, triggers.outdated(cursor, is_tolerant=is_tolerant))
-        for trigger in _missing_triggers(cursor, in_use, is_tolerant=is_tolerant):
+        tables = {model._meta.db_table for model in _in_use(cursor)}
+        for trigger in _missing_triggers(cursor, tables, is_tolerant=is_tolerant):
             if triggers.TRACK in trigger:
                 cursor.execute(trigger)
 
@@ -116,7 +139,7 @@ def keep_history(*, using: str) -> None:
 def update_functions(cursor: Any) -> None:
     """Generate the functions again that a changed table made outdated, in the same transaction."""
     if _has_triggers_of_history(cursor):
-        present = _tracked(cursor)
+        present = triggers.followed(cursor)
         changed = triggers.outdated(cursor, is_tolerant=writes_directly(cursor))
         triggers.create(cursor, (each for each in changed if each.table in present))
 
@@ -126,16 +149,12 @@ def check_between_statements(cursor: Any, *, is_renamed: bool) -> None:
 
     :raises ImproperlyConfigured: if the last one, which may have renamed a column, prevents it.
     """
-    triggers.check_between_statements(cursor, _tracked(cursor), is_renamed=is_renamed)
-
-
-def _tracked(cursor: Any) -> set[str]:
-    return {table for table, name in present_triggers(cursor) if name == triggers.TRACK}
+    triggers.check_between_statements(cursor, triggers.followed(cursor), is_renamed=is_renamed)
 
 
 def writes_directly(cursor: Any) -> bool:
     """Return True if the serving role may write history itself, as in earlier releases."""
-    definitions = present_triggers(cursor).values()
+    definitions = triggers.present(cursor).values()
     return not any(each.endswith(f" {_REFUSE_DIRECT}()") for each in definitions)
 
 
@@ -166,9 +185,20 @@ def invalid_indexes(connection: Any) -> list[str]:
         return [name for (name,) in cursor.fetchall()]
 
 
-def _in_use(tables: Container[str]) -> list[type[models.Model]]:
+def _in_use(cursor: Any) -> list[type[models.Model]]:
+    tables = _tables(cursor)
     every = apps.get_models(include_auto_created=True)
     return [model for model in every if model._meta.db_table in tables]
+
+
+def _tables(cursor: Any) -> set[str]:
+    return set(connections[cursor.db.alias].introspection.table_names(cursor))
+
+
+def _without_history(cursor: Any) -> set[str]:
+    """Return the tables whose models are tracked, but whose histories are missing."""
+    present = _tables(cursor)
+    return {each._meta.db_table for each in written_models() if _history_table(each) not in present}
 
 
 def _serves_earlier_release(cursor: Any) -> bool:
@@ -238,26 +268,15 @@ def _of_history(*, is_tolerant: bool) -> Iterator[tuple[str, str, str, str, str]
         yield _history_table(model), DIRECT, "BEFORE INSERT", f"ROW{_DIRECTLY}", direct
 
 
-def present_triggers(cursor: Any) -> dict[tuple[str, str], str]:
-    """Return the definition of each enabled trigger of ours, by table and name."""
-    cursor.execute(
-        "SELECT relname, tgname, pg_get_triggerdef(pg_trigger.oid, true)"
-        " FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
-        " WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal"
-        " AND tgenabled = 'O'",
-    )
-    return {(table, name): definition for table, name, definition in cursor.fetchall()}
-
-
 def missing_triggers(cursor: Any) -> list[tuple[str, str]]:
     """Return the table and name of each trigger that is not as it should be.
 
     It is missing, disabled, altered, outdated, or the guard of a table without one.
     """
     is_tolerant = writes_directly(cursor)
-    found, wanted = present_triggers(cursor), wanted_triggers(is_tolerant=is_tolerant)
+    found, wanted = triggers.present(cursor), wanted_triggers(is_tolerant=is_tolerant)
     altered = [each for each, definition in wanted.items() if found.get(each) != definition]
-    altered += _superfluous(found, wanted)
+    altered += _superfluous(found, wanted, ())
     outdated = triggers.outdated(cursor, is_tolerant=is_tolerant)
     lagging = [(each.table, triggers.TRACK) for each in outdated]
     return list(
@@ -266,21 +285,26 @@ def missing_triggers(cursor: Any) -> list[tuple[str, str]]:
 
 
 def _superfluous(
-    found: Iterable[tuple[str, str]], wanted: Container[tuple[str, str]]
+    found: Iterable[tuple[str, str]],
+    wanted: Container[tuple[str, str]],
+    without_history: Container[str],
 ) -> list[tuple[str, str]]:
-    """Return the guards that no setting requires; tables of apps that are gone keep theirs."""
+    """Return the triggers that no model or setting requires, with which a write could fail.
+
+    Tables of apps that are gone keep theirs.
+    """
     tables = {model._meta.db_table for model in apps.get_models(include_auto_created=True)}
     return [
         (table, name)
         for table, name in found
-        if name == GUARD and table in tables and (table, name) not in wanted
+        if table in tables
+        and name in (GUARD, triggers.TRACK, NOT_EMPTIED)
+        and ((table, name) not in wanted or (name == triggers.TRACK and table in without_history))
     ]
 
 
-def _missing_triggers(
-    cursor: Any, in_use: list[type[models.Model]], *, is_tolerant: bool
-) -> list[str]:
-    found, tables = present_triggers(cursor), {model._meta.db_table for model in in_use}
+def _missing_triggers(cursor: Any, tables: Container[str], *, is_tolerant: bool) -> list[str]:
+    found, without_history = triggers.present(cursor), _without_history(cursor)
     has_history, reports = _has_triggers_of_history(cursor), _exists(cursor, _REPORT)
     return [
         definition.replace("CREATE", "CREATE OR REPLACE", 1)
@@ -288,5 +312,6 @@ def _missing_triggers(
         if table in tables
         and found.get((table, name)) != definition
         and (has_history or name in (GUARD, APPEND_ONLY))
+        and not (name == triggers.TRACK and table in without_history)
         and (reports or _REPORT not in definition)
     ]

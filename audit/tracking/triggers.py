@@ -124,12 +124,28 @@ def function_name(table: str) -> str:
     return f"{TRACK}_{table[:_LONGEST_TABLE]}_{digest[:8]}"
 
 
+def present(cursor: Any) -> dict[tuple[str, str], str]:
+    """Return the definition of each enabled trigger, by table and name."""
+    cursor.execute(
+        "SELECT relname, tgname, pg_get_triggerdef(pg_trigger.oid, true)"
+        " FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid"
+        " WHERE relnamespace = current_schema()::regnamespace AND NOT tgisinternal"
+        " AND tgenabled = 'O'",
+    )
+    return {(table, name): definition for table, name, definition in cursor.fetchall()}
+
+
+def followed(cursor: Any) -> set[str]:
+    """Return the tables with a trigger that writes their history."""
+    return {table for table, name in present(cursor) if name == TRACK}
+
+
 def outdated(cursor: Any, *, is_tolerant: bool) -> list[Function]:
     """Return the functions that are missing, unprotected or not as the catalog requires."""
     wanted = list(_wanted(cursor, is_tolerant=is_tolerant))
     cursor.execute(_PRESENT, [f"{TRACK}_"])
-    present = dict(cursor.fetchall())
-    return [each for each in wanted if present.get(each.name) != each.body]
+    bodies = dict(cursor.fetchall())
+    return [each for each in wanted if bodies.get(each.name) != each.body]
 
 
 def create(cursor: Any, functions: Iterable[Function]) -> None:
@@ -138,8 +154,13 @@ def create(cursor: Any, functions: Iterable[Function]) -> None:
     They execute as the owner of the tables, which this runs as.
     """
     for each in functions:
-        statement = sql.SQL(_CREATE).format(name=Identifier(each.name), body=Literal(each.body))
-        cursor.execute(statement.as_string(None))
+        cursor.execute(creation(each))
+
+
+def creation(function: Function) -> str:
+    """Return the statements that create or replace a function."""
+    statement = sql.SQL(_CREATE).format(name=Identifier(function.name), body=Literal(function.body))
+    return statement.as_string(None)
 
 
 def check_filled(cursor: Any) -> None:

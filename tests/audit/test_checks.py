@@ -10,10 +10,11 @@ from django.db import connection
 from apikeys.models import ApiKey
 from approvals.models import Policy
 from audit.bus import handling
-from audit.checks import check_role, check_triggers
+from audit.checks import check_role
 from audit.messages import classes
 from audit.messages.classes import Command, SubjectOf
 from audit.outside import outside_command
+from audit.tracking.checks import check_triggers
 
 
 def problems(**options):

@@ -36,6 +36,16 @@ def test_keys_move_to_the_buttons_and_decide_nothing(waiting, ann, visitor):
     reader.page.keyboard.type("add jack")
     assert reader.page.locator("#reason").input_value() == "add jack"
 
+    reader.page.get_by_label("Use these keys").uncheck()
+    reader.page.reload()
+    reader.page.locator("body").press("a")
+    assert not reader.page.get_by_label("Use these keys").is_checked()
+    assert reader.page.evaluate(focused) != "approve"
+    reader.page.get_by_label("Use these keys").check()
+    reader.page.locator("h1").click()
+    reader.page.keyboard.press("a")
+    assert reader.page.evaluate(focused) == "approve"
+
     assert not waiting.votes.exists()
 
 

@@ -16,6 +16,7 @@ from approvals.models import Policy
 from audit.entry import rate_limits
 from audit.entry.rate_limits import Limit
 from audit.models.records import CommandRecord, EventRecord
+from audit.models.subscriptions import Checkpoint, Setback
 from audit.outside import outside_command
 from tests.conftest import approved, completed, create_key, held
 from tests.notes.models import Note
@@ -118,6 +119,17 @@ def fill_other_tables(root, *keys):
         completed(RotateApiKey(api_key_id=key.id, overlap_seconds=3600))
     take_steps()
     rate_limits.take("address:192.0.2.7", Limit(5, 60), policy="sign-in")
+    Checkpoint.objects.create(name="x", partition=0, partitions=64, epoch=1, xid=3, position=0)
+    Setback.objects.create(
+        name="x",
+        partition=0,
+        subject_type="api-key",
+        subject_id=keys[0].id,
+        number=1,
+        event_id=keys[0].id,
+        state="parked",
+        attempts=6,
+    )
     LogEntry.objects.create(user=root, action_flag=1, object_repr="x", change_message="[]")
     with outside_command("Rows for a test"):
         Group.objects.first().permissions.set(Permission.objects.all()[:1])

@@ -15,6 +15,7 @@ _FORMATS = ("csv", "jsonl", "cloudevents")
 _LISTS = (
     *("/audit/?message_type=apikeys.update", "/audit/?q=first", "/audit/?reason=Because"),
     *("/audit/?subject=api-key:1", "/audit/?status=failed", "/audit/overview"),
+    "/audit/subscriptions",
     *("/api/v2/events?order=log&limit=100", "/api/v2/events?limit=100"),
     *("/api/v2/commands?limit=100", "/api/v2/approval-requests?limit=100"),
     *("/api/v2/approval-requests?view=needs_my_vote", "/api/v2/policies", "/api/v2/api-keys"),

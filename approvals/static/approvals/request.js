@@ -39,7 +39,14 @@
     j: () => follow("a[rel=next]"),
     k: () => follow("a[rel=prev]"),
   };
+  const choice = document.querySelector("#shortcuts");
+  choice.checked = localStorage.getItem("shortcuts") !== "off";
+  choice.parentElement.hidden = false;
+  choice.addEventListener("change", () => {
+    localStorage.setItem("shortcuts", choice.checked ? "on" : "off");
+  });
   document.addEventListener("keydown", (event) => {
+    if (!choice.checked) return;
     const isTyping = event.target.closest("input, textarea, select, [contenteditable]");
     if (isTyping || event.ctrlKey || event.metaKey || event.altKey) return;
     SHORTCUTS[event.key]?.();

@@ -3,12 +3,12 @@
 from typing import Any
 
 from django.apps import apps
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import DEFAULT_DB_ALIAS, OperationalError
+from django.db import OperationalError
 
 from audit.pages.overview.tables import initial
 from audit.tracking.adoption import NotAdoptable, Standing, adopt, standings
+from audit.tracking.privileges import owning_alias
 
 _HISTORY = {"database": "yes", "application": "by simple-history", "none": "no"}
 
@@ -37,9 +37,8 @@ class Command(BaseCommand):
             model = apps.get_model(label)
         except (LookupError, ValueError) as error:
             raise CommandError(f"There is no model {label}.") from error
-        using = "owner" if "owner" in settings.DATABASES else DEFAULT_DB_ALIAS
         try:
-            rows = adopt(model, reason=reason, using=using)
+            rows = adopt(model, reason=reason, using=owning_alias())
         except NotAdoptable as error:
             raise CommandError(str(error)) from error
         except OperationalError as error:

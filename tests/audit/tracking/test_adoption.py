@@ -14,9 +14,15 @@ from audit.models.outside_changes import OutsideChange
 from audit.models.records import CommandRecord
 from audit.outside import outside_command
 from audit.tracking import drift, guards
-from audit.tracking.checks import check_history
+from audit.tracking.checks import (
+    check_grants,
+    check_history,
+    check_triggers,
+    check_triggers_in_production,
+)
 from audit.tracking.guards import Guard, guard_of
-from audit.tracking.protection import protect
+from audit.tracking.protection import NOT_EMPTIED, protect, protect_migrated
+from audit.tracking.triggers import TRACK
 from tests.boards.models import Board, Card
 from tests.tampering import without_triggers
 
@@ -225,6 +231,76 @@ def test_a_model_of_others_is_guarded_if_it_is_named(settings, guarded):
     assert "auth.Group: guard report, history no" in status("auth.Group")
     with pytest.raises(CommandError, match="does not write the history"):
         adopt("auth.Group")
+
+
+def protect_tables(*arguments):
+    out = StringIO()
+    in_a_thread(lambda: call_command("countersign_protect", *arguments, stdout=out))
+    return out.getvalue()
+
+
+def test_tables_of_the_project_are_protected_on_request_only(settings, guarded, owner):
+    settings.COUNTERSIGN = settings.COUNTERSIGN | {"GUARDS": {"auth.Group": "report"}}
+    role = connection.settings_dict["USER"]
+    owner.execute(f'REVOKE INSERT ON auth_group FROM "{role}"')
+
+    in_a_thread(lambda: protect_migrated(using="owner", plan=[]))
+
+    printed = protect_tables()
+    assert "CREATE OR REPLACE TRIGGER audit_guard" in printed
+    assert f"GRANT INSERT ON TABLE auth_group TO {role};" in printed.replace('"', "")
+    with pytest.raises(Error, match="permission denied"):
+        Group.objects.create(name="by hand")
+    (missing,) = check_triggers(databases=["default"])
+    (lacking,) = check_grants(databases=["default"])
+    assert (missing.id, missing.msg) == (
+        "countersign.W006",
+        "The table auth_group lacks the trigger audit_guard.",
+    )
+    assert (lacking.id, lacking.msg) == (
+        "countersign.W005",
+        "The serving role lacks INSERT on the table auth_group.",
+    )
+    assert "countersign_protect --apply" in missing.hint == lacking.hint
+    (in_production,) = check_triggers_in_production(databases=["default"])
+    assert (in_production.id, in_production.msg) == ("countersign.E006", missing.msg)
+
+    assert protect_tables("--apply") == printed
+
+    assert protect_tables() == ""
+    assert check_triggers(databases=["default"]) == check_grants(databases=["default"]) == []
+    Group.objects.create(name="by hand")
+    assert OutsideChange.objects.get().table_name == "auth_group"
+
+
+def test_migrate_removes_triggers_that_belong_to_nothing(owner, guarded):
+    owner.execute(
+        "CREATE FUNCTION audit_track_of_nothing() RETURNS trigger LANGUAGE plpgsql AS"
+        " 'BEGIN INSERT INTO auth_historicalgroup SELECT NEW.*; RETURN NULL; END'"
+    )
+    for when, name in (("AFTER INSERT", TRACK), ("BEFORE UPDATE", NOT_EMPTIED)):
+        owner.execute(
+            f"CREATE TRIGGER {name} {when} ON auth_group FOR EACH ROW"
+            " EXECUTE FUNCTION audit_track_of_nothing()"
+        )
+    with pytest.raises(Error, match="auth_historicalgroup"):
+        Group.objects.create(name="first")
+
+    in_a_thread(lambda: protect_migrated(using="owner", plan=[]))
+
+    Group.objects.create(name="first")
+    owner.execute("DROP FUNCTION audit_track_of_nothing()")
+
+
+def test_without_its_history_a_table_is_not_followed(owner, guarded):
+    owner.execute("ALTER TABLE boards_historicalboard RENAME TO elsewhere")
+    try:
+        in_a_thread(lambda: protect(using="owner"))
+        with outside_command("Its history was dropped"):
+            Board.objects.create(id=uuid4(), tenant="t1", name="first")
+    finally:
+        owner.execute("ALTER TABLE elsewhere RENAME TO boards_historicalboard")
+        in_a_thread(lambda: protect(using="owner"))
 
 
 def test_invalid_guards_are_errors(settings):
