@@ -31,7 +31,7 @@ from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Need
 from audit.pages.labels import declare_choices, fields
 from audit.pages.safe_text import one_line
-from audit.subjects.names import found
+from audit.subjects.names import deleted, found
 from audit.subjects.types import label_of, label_without_row
 
 #: The word for the state of a request that can still be approved.
@@ -202,7 +202,7 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
     opened = [_open(request) for request in requests]
     commands = [command for command, _ in opened]
     edits = _edits(requests, commands)
-    rows = _subjects(commands, actor=actor)
+    rows, named = _subjects(commands, actor=actor)
     flags = flags_of(requests, rows=rows)
     likeness = likeness_of(requests, commands, actor=actor)
     return [
@@ -211,8 +211,8 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
             status=statuses[request.pk],
             command=command,
             problem=problem,
-            sentence=_sentence(command, rows, edits.get(request.pk, "")),
-            label=_label(command, rows) if command else "",
+            sentence=_sentence(command, named, edits.get(request.pk, "")),
+            label=_label(command, named) if command else "",
             has_subject=command is not None and command.subject_reference() in rows,
             requirements=needs_of(request, counted[request.pk]),
             flags=flags.get(request.pk, []),
@@ -227,7 +227,7 @@ def sentence_of(request: ApprovalRequest, *, actor: Actor) -> str:
     """Return the requested command in one sentence."""
     command, _ = _open(request)
     edits = _edits([request], [command])
-    return _sentence(command, _subjects([command], actor=actor), edits.get(request.pk, ""))
+    return _sentence(command, _subjects([command], actor=actor)[1], edits.get(request.pk, ""))
 
 
 def sentences_of(
@@ -240,9 +240,9 @@ def sentences_of(
     commands = [_open(request)[0] for request in requests]
     edits = _edits(requests, commands)
     missing = [each for each in commands if each and each.subject_reference() not in rows]
-    known = {**rows, **_subjects(missing, actor=actor)}
+    named = {**rows, **_subjects(missing, actor=actor)[1]}
     return [
-        _sentence(command, known, edits.get(request.pk, ""))
+        _sentence(command, named, edits.get(request.pk, ""))
         for request, command in zip(requests, commands, strict=True)
     ]
 
@@ -265,9 +265,15 @@ def _open(request: ApprovalRequest) -> tuple[Command | None, str]:
         return None, problem.message
 
 
-def _subjects(commands: Iterable[Command | None], *, actor: Actor) -> Mapping[Subject, Model]:
-    subjects = (command.subject_reference() for command in commands if command)
-    return found(filter(None, subjects), actor=actor)
+def _subjects(
+    commands: Iterable[Command | None], *, actor: Actor
+) -> tuple[Mapping[Subject, Model], Mapping[Subject, Model]]:
+    """Return the existing subjects, and these with the deleted ones, for their labels."""
+    about = {command.subject_reference(): command for command in commands if command}
+    rows = found(filter(None, about), actor=actor)
+    missing = [each for each in about if each and each not in rows]
+    gone = [each for each in missing if not about[each].creates_subject()]
+    return rows, {**deleted(gone, actor=actor), **rows} if gone else rows
 
 
 def sentence_for(command: Command, *, actor: Actor) -> str:
@@ -275,7 +281,7 @@ def sentence_for(command: Command, *, actor: Actor) -> str:
     changes = ""
     if isinstance(command, EditPolicy):
         (changes,) = seals.changes({command.policy_id: Edit(command, None)}).values() or ("",)
-    return _sentence(command, _subjects([command], actor=actor), changes)
+    return _sentence(command, _subjects([command], actor=actor)[1], changes)
 
 
 def _edits(

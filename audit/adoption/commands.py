@@ -82,6 +82,11 @@ class SentRequest(Command):
     new_id: int | None = generated(type(None))
 
     @classmethod
+    def creates_subject(cls) -> bool:
+        """Return True if an id is reserved for what the request creates."""
+        return cls.declared.reserves is not None
+
+    @classmethod
     def always_withheld(cls) -> frozenset[str]:
         """Return the names of values that every such request has and that are not stored."""
         return frozenset(name for names in cls.always_masked for name in names())

@@ -16,7 +16,7 @@ from audit.bus.context import Context
 from audit.bus.store import Emitted, Opening
 from audit.installation.settings import countersign
 from audit.messages import exceptions
-from audit.messages.classes import NO_SUBJECT, Command, generated_fields, secret_fields
+from audit.messages.classes import NO_SUBJECT, Command, secret_fields
 from audit.messages.exceptions import CommandError, FieldError, Invalid
 from audit.messages.outcomes import Outcome, Postponed
 from audit.messages.text import clean_text
@@ -106,13 +106,8 @@ class Attempt:
     def _needs_tenant(self) -> bool:
         """Return True if the subject should have a tenant already, as far as declarations say."""
         found = types.subject_type(self.subject.type) if self.subject else None
-        is_new = self.command.tenant_field or self._is_created()
+        is_new = self.command.tenant_field or self.command.creates_subject()
         return bool(found and found.tenant_field and not is_new)
-
-    def _is_created(self) -> bool:
-        """Return True if the command creates its subject."""
-        declared = self.command.subject
-        return bool(declared and declared.id_field in generated_fields(type(self.command)))
 
     def _expect(self, number: int) -> None:
         context = self.context
@@ -145,7 +140,7 @@ class Attempt:
         """
         subject = self.subject
         found = types.subject_type(subject.type) if subject else None
-        if not (subject and found) or self._is_created():
+        if not (subject and found) or self.command.creates_subject():
             return False
         row = found.load(subject.id)
         return row is None or not types.is_visible(row, found, actor=self.context.actor)
@@ -157,7 +152,7 @@ class Attempt:
         """
         authorization.check(self.command, self.context.actor)
         field = self.command.tenant_field
-        if field and self._is_created():
+        if field and self.command.creates_subject():
             message = "does not exist, or you have no access to it"
             errors = [FieldError(field, "does_not_exist", message)]
             return exceptions.NotFound(exceptions.joined(errors), errors=errors)

@@ -156,6 +156,11 @@ class Command(Message):
         return str(getattr(self, self.tenant_field)) if self.tenant_field else None
 
     @classmethod
+    def creates_subject(cls) -> bool:
+        """Return True if the command creates its subject, whose id it generates."""
+        return bool(cls.subject and cls.subject.id_field in generated_fields(cls))
+
+    @classmethod
     def always_withheld(cls) -> frozenset[str]:
         """Return the names of values that every such command has and that may not be stored.
 

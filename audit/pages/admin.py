@@ -27,7 +27,7 @@ from audit.messages.characters import visible
 from audit.messages.classes import Subject
 from audit.pages import versions
 from audit.pages.access import masking_redirect, record_or_refuse
-from audit.pages.labels import shown_in
+from audit.pages.labels import field_label, shown_in
 from audit.pages.linked_rows import LinkedRows, commands_url
 from audit.pages.local_times import local_time
 
@@ -52,7 +52,7 @@ def _shown_fields(model: type[Model], names: Any) -> list[Any]:
 def _column(field: Any) -> Callable[[Any], str | None]:
     """Return the column of a field, the same one each time: the admin compares them."""
 
-    @admin.display(description=str(field.verbose_name), ordering=field.name)
+    @admin.display(description=field_label(field), ordering=field.name)
     def column(row: Any) -> str | None:
         value = getattr(row, field.name)
         if isinstance(field, models.DateTimeField):

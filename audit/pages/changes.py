@@ -10,7 +10,7 @@ from uuid import UUID
 from django.db.models import Model, OuterRef, QuerySet, Subquery
 
 from audit.messages.characters import visible
-from audit.pages.labels import shown, shown_in
+from audit.pages.labels import field_label, shown, shown_in
 from audit.tracking.history import history_model
 
 _ADDED, _DELETED = "+", "-"
@@ -112,7 +112,7 @@ def _changes(before: Any, row: Any, names: Names) -> Iterator[Change]:
         return
     for field, old, new in _differences(before, row):
         yield Change(
-            field=str(field.verbose_name),
+            field=field_label(field),
             before=shown_value(field, old, names) if before else "",
             after=shown_value(field, new, names),
         )
@@ -133,11 +133,11 @@ def _changes_of_part(before: Any, row: Any, names: Names) -> Iterator[Change]:
     else:
         for field, *values in changed:
             old, new = (shown_value(field, value, names) for value in values)
-            yield Change(field=f"{name}: {field.verbose_name}", before=old, after=new)
+            yield Change(field=f"{name}: {field_label(field)}", before=old, after=new)
 
 
 def _listed(values: Iterable[tuple[Any, Any]], names: Names) -> str:
-    named = (f"{field.verbose_name} {shown_value(field, value, names)}" for field, value in values)
+    named = (f"{field_label(field)} {shown_value(field, value, names)}" for field, value in values)
     return ", ".join(named)
 
 

@@ -16,6 +16,7 @@ from audit.messages.classes import Command
 from audit.messages.exceptions import Invalid
 from audit.models.records import CommandRecord, Status
 from audit.pages.local_times import text_in_utc
+from audit.subjects.tenants import tenant_word
 
 _PARTS_OF_A_NAME = re.compile(r"[A-Z][a-z0-9]*")
 _ACRONYM = re.compile(r"\b[A-Z]{2,}\b")
@@ -78,6 +79,12 @@ def attempted(label: str, status: str, *, is_waiting: bool) -> str:
 def declare_choices(words: Mapping[str, str]) -> None:
     """Declare the labels of stored choices that pages do not show as they are stored."""
     _choices.update({str(value): label for value, label in words.items()})
+
+
+def field_label(field: Any) -> str:
+    """Return the name of a field on pages, where tenants have the name of the project's model."""
+    name = str(field.verbose_name)
+    return tenant_word() if name == "tenant" else name
 
 
 def shown_in(column: Any, value: Any) -> str:

@@ -174,7 +174,7 @@ def bare_lines(
     subjects = [(record, subject_of(record)) for record in records]
     named = [subject for _, subject in subjects if subject]
     rows = {**known, **found(set(named) - known.keys(), actor=actor)}
-    names = labels_among(named, rows)
+    names = labels_among(named, rows, actor=actor)
     waiting = standings.waiting(record for record, _ in subjects)
     decided = approvals.decided_by([record for record, _ in subjects], rows=rows, actor=actor)
     return [

@@ -75,7 +75,7 @@ class LinkedRows(ChangeList):
         is_log = issubclass(self.model, Record)
         named = set(filter(None, subjects)) if is_log else set()
         visible = found(named, actor=actor)
-        names = labels_among(named, visible)
+        names = labels_among(named, visible, actor=actor)
         found_for = approvals.decided_by(rows, rows=visible, actor=actor) if is_log else ()
         decided = found_for or [Decided()] * len(rows)
         for row, subject, each in zip(rows, subjects, decided, strict=True):

@@ -1,11 +1,13 @@
 """Subjects by reference: their labels and rows, as far as the actor may see them."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from functools import reduce
 from operator import or_
+from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db.models import Model, Q, QuerySet
 from django.db.models.functions import Collate, Lower
 
@@ -18,27 +20,68 @@ from audit.subjects.types import SubjectType, label_of, label_without_row
 def labels(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, str]:
     """Return labels, by one query per type; type and id of what is missing or not visible."""
     wanted = set(subjects)
-    return labels_among(wanted, found(wanted, actor=actor))
+    return labels_among(wanted, found(wanted, actor=actor), actor=actor)
 
 
-def labels_among(subjects: Iterable[Subject], rows: Mapping[Subject, Model]) -> dict[Subject, str]:
-    """Return labels, with the rows of those subjects that exist and are visible."""
+def labels_among(
+    subjects: Iterable[Subject], rows: Mapping[Subject, Model], *, actor: Actor
+) -> dict[Subject, str]:
+    """Return labels, with the rows of those subjects that exist and are visible.
+
+    That of a deleted subject is read from its history, by one query per type.
+    """
+    wanted = set(subjects)
+    missing = wanted - rows.keys()
+    named = {**rows, **deleted(missing, actor=actor)} if missing else rows
     return {
-        each: label_of(rows[each]) if each in rows else label_without_row(each)
-        for each in set(subjects)
+        each: label_of(named[each]) if each in named else label_without_row(each) for each in wanted
     }
+
+
+def deleted(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, Model]:
+    """Return deleted subjects as they last were, for their labels, by one query per type.
+
+    Only those that had a history, and whose labels need no other row that is gone.
+    """
+    return {
+        Subject(type_name, str(row.pk)): row
+        for type_name, wanted in _by_type(subjects).items()
+        for row in _last_rows(types.subject_type(type_name), wanted, actor=actor)
+    }
+
+
+def _last_rows(
+    subject_type: SubjectType | None, identifiers: set[str], *, actor: Actor
+) -> Iterator[Model]:
+    model: Any = subject_type and subject_type.model
+    history = getattr(model and model._meta, "simple_history_manager_attribute", None)
+    if subject_type is None or history is None:
+        return
+    key = model._meta.pk
+    rows = getattr(model, history).model.objects.filter(history_type="-")
+    rows = rows.filter(**{f"{key.attname}__in": valid_keys(identifiers, key)})
+    field = subject_type.tenant_field
+    for past in (actor.confine(rows, field) if field else rows).order_by("history_id"):
+        row = model(**{each.attname: getattr(past, each.attname) for each in past.tracked_fields})
+        with suppress(ObjectDoesNotExist):
+            label_of(row)
+            yield row
 
 
 def found(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, Model]:
     """Return the existing subjects that the actor may see, by one query per type."""
+    return {
+        Subject(type_name, str(row.pk)): row
+        for type_name, wanted in _by_type(subjects).items()
+        for row in _visible(types.subject_type(type_name), wanted, actor=actor)
+    }
+
+
+def _by_type(subjects: Iterable[Subject]) -> dict[str, set[str]]:
     identifiers: defaultdict[str, set[str]] = defaultdict(set)
     for subject in subjects:
         identifiers[subject.type].add(subject.id)
-    return {
-        Subject(type_name, str(row.pk)): row
-        for type_name, wanted in identifiers.items()
-        for row in _visible(types.subject_type(type_name), wanted, actor=actor)
-    }
+    return identifiers
 
 
 def find(subject: Subject, *, actor: Actor) -> Model | None:

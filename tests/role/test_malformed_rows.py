@@ -113,6 +113,10 @@ SPARES = {
 }
 
 
+#: Tables whose constraints refuse every extreme.
+SOUND = ("audit_webhookoutage",)
+
+
 def test_malformed_rows_are_tried_in_every_table():
     # Tables of an adopting project are read by its own pages.
     tables = [each for each in insertable_tables() if not each.startswith("articles_")]
@@ -146,5 +150,5 @@ def assert_readable(table, rows, reading):
     for page, each in own.items():
         failures += [f"{each.column}={each.value[:40]!r} {found}" for found in reading(page)]
 
-    assert inserted
+    assert bool(inserted) is (table not in SOUND)
     assert not failures, "\n".join([str(len(failures)), *failures[:400]])

@@ -16,7 +16,7 @@ from audit.messages.classes import Command, Event
 from audit.messages.exceptions import Invalid
 from audit.models.records import EventRecord
 from audit.pages.changes import history_of, names_of, revisions, shown_value
-from audit.pages.labels import shown, words
+from audit.pages.labels import field_label, shown, words
 from audit.pages.safe_text import many_lines, one_line
 from audit.subjects import types
 
@@ -139,10 +139,10 @@ def _kept(row: Any, changed: set[str]) -> list[tuple[str, Cell]]:
     kept = [
         (field, getattr(row, field.attname))
         for field in row.tracked_fields
-        if not field.primary_key and str(field.verbose_name) not in changed
+        if not field.primary_key and field_label(field) not in changed
     ]
     names = names_of(kept)
-    told = [(str(field.verbose_name), shown_value(field, value, names)) for field, value in kept]
+    told = [(field_label(field), shown_value(field, value, names)) for field, value in kept]
     return [(name, _cell(text)) for name, text in told if text != shown(None)]
 
 

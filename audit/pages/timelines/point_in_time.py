@@ -11,6 +11,7 @@ from audit.messages.classes import Subject
 from audit.messages.values import stored_numbers
 from audit.models.records import CommandRecord, EventRecord
 from audit.pages.changes import history_of, names_of, shown_value
+from audit.pages.labels import field_label
 from audit.subjects import types
 from audit.tracking.folding import Folded, fold, plain_value
 
@@ -110,7 +111,7 @@ def _values(columns: dict[str, Any], row: Any, folded: Folded, current: Any) -> 
     for name, column in compared.items():
         in_row = getattr(current, name)
         yield Value(
-            field=str(column.verbose_name),
+            field=field_label(column),
             in_history=shown_value(column, by_history[name], names),
             in_events=shown_value(column, by_events[name], names) if name in by_events else None,
             agrees=by_events.get(name, by_history[name]) == stored_numbers(by_history[name]),

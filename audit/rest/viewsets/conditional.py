@@ -16,7 +16,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from audit.messages.classes import Command, generated_fields
+from audit.messages.classes import Command
 from audit.messages.exceptions import FieldError, Invalid, Place, PreconditionFailed
 from audit.subjects import types
 
@@ -74,7 +74,7 @@ def accepts(request: Request, command: Command) -> Callable[[int], bool] | None:
     :raises Invalid: if a header is not a list of ETags.
     """
     wanted, known = _tags(request, "If-Match"), _tags(request, "If-None-Match")
-    must_exist = wanted is not None and _is_created(command)
+    must_exist = wanted is not None and command.creates_subject()
     if wanted in (None, ["*"]) and known is None and not must_exist:
         return None
     # A weak ETag never matches in If-Match: it names no exact state.
@@ -113,11 +113,6 @@ def _tags(request: Request, name: str) -> list[str] | None:
 def _numbers(tags: list[str]) -> set[int]:
     found = map(_VERSION.fullmatch, tags)
     return {int(match[1]) for match in found if match}
-
-
-def _is_created(command: Command) -> bool:
-    declared = command.subject
-    return bool(declared and declared.id_field in generated_fields(type(command)))
 
 
 def _exists(command: Command) -> bool:

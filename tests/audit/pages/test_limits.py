@@ -5,9 +5,10 @@ from html import unescape
 from urllib.parse import unquote_plus
 
 import pytest
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Permission, User
 
 from apikeys.commands import AddMember, CreateApiKey, CreateCustomer
+from approvals.models import ApprovalRequest, Policy
 from audit.models.records import CommandRecord
 from tests.audit.reading import story_of
 from tests.audit.records import record
@@ -107,6 +108,28 @@ def test_the_list_of_records_offers_only_filters_that_can_match(disabled, acme, 
     chosen = client.get(f"{path}?channel=v9&status__exact=failed").content.decode()
     assert ">v9</a>" in chosen
     assert ">failed</a>" in chosen
+
+
+def test_pages_call_a_tenant_what_the_project_calls_it(pages, disabled, browser):
+    client = browser(User.objects.create_superuser("root", password="x"))
+    request = ApprovalRequest.objects.get(command_id=disabled.command_id)
+    (policy,) = Policy.objects.all()
+    shown = [
+        *(
+            f"/admin/approvals/approvalrequest/{request.pk}/{page}/"
+            for page in ("change", "history")
+        ),
+        *(f"/admin/approvals/policy/{policy.pk}/{page}/" for page in ("change", "history")),
+    ]
+    responses = [
+        *map(client.get, [*pages, *shown]),
+        client.post(f"/case-files/subject/api-key/{disabled.subject_id}"),
+    ]
+
+    for response in responses:
+        text = re.sub(r"<[^>]*>", " ", response.content.decode())
+        assert response.status_code == 200, response.request["PATH_INFO"]
+        assert not re.search(r"\btenants?\b", text, re.IGNORECASE), response.request["PATH_INFO"]
 
 
 def test_a_filter_in_a_link_stays_chosen(disabled, read):

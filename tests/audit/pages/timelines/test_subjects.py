@@ -20,12 +20,15 @@ from apikeys.models import ApiKey, ApiKeySecret
 from apikeys.models.refusals import NothingToPickUp
 from approvals.decisions.commands import Approve, Deny
 from approvals.models.refusals import OwnRequest
+from audit.actors.actors import SYSTEM
+from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
 from audit.pages.timelines import point_in_time, subjects
+from audit.subjects.names import labels
 from tests.audit.reading import headlines, queries, story_of
 from tests.boards.models import Board, Card
-from tests.conftest import create_key, member
+from tests.conftest import actor, create_key, member
 from tests.tampering import without_triggers
 
 DISAGREE = "Its events, history and row do not match."
@@ -173,6 +176,9 @@ def test_a_deleted_subject_keeps_its_history(acme, read, browser, gus_reader):
     past = read(f"/audit/subjects/board/{board.pk}", {"at": made.isoformat()})
     assert value(past, "name") == ["first", "same"]
     assert browser(gus_reader).get(f"/audit/subjects/board/{board.pk}").status_code == 404
+    subject = Subject("board", str(board.pk))
+    for reader, label in ((SYSTEM, "“first”"), (actor(gus_reader), f"board {board.pk}")):
+        assert labels([subject], actor=reader) == {subject: label}
 
 
 def test_a_timeline_has_pages_and_each_change_once(disabled, dana, act, read, monkeypatch):
