@@ -53,11 +53,14 @@ JSON_VALUES = st.recursive(
     max_leaves=4,
 ).filter(lambda value: len(repr(value)) < 300)
 NETWORKS = ["192.0.2.0/24", "198.51.100.7/32", "2001:db8::/32"]
+EVENT_TYPES = st.sampled_from(["*", "apikeys.*", "apikeys.enabled"])
 # What a command takes beyond what its type says.
 BY_FIELD = {
     "name": TEXT.filter(str.strip),
     "allowed_networks": st.lists(st.sampled_from(NETWORKS)).map(tuple),
     "overlap_seconds": st.integers(0, 604_800),
+    "destination": st.sampled_from(["https://example.com/", "https://example.org/hooks?of=acme"]),
+    "event_types": st.lists(EVENT_TYPES, min_size=1, max_size=3).map(tuple),
     "metadata": st.dictionaries(TEXT, st.none() | TEXT | st.lists(TEXT, max_size=2), max_size=2),
 }
 HOLDABLE = [
