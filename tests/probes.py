@@ -66,7 +66,8 @@ def probe(command: Probe, context: Context) -> Any:
 
 
 def deed(function: Deed) -> Deed:
-    """Register a function that a probe can name."""
+    """Register a function that a probe can name; no other one may have its name."""
+    assert function.__name__ not in _deeds
     _deeds[function.__name__] = function
     return function
 

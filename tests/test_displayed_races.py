@@ -27,7 +27,7 @@ _outages = []
 
 
 @deed
-def rename_unless_there_is_an_outage(command, context):
+def rename_unless_broken(command, context):
     ApiKey.objects.filter(pk=command.api_key_id).update(name="renamed")
     if _outages:
         raise _outages[0]
@@ -124,7 +124,7 @@ def test_of_eight_retries_at_once_one_executes(crowd, approvers, dana, acme, sec
     policy("tests.probe", group=security, quorum=1)
     for _ in range(_ROUNDS):
         key = create_key(dana, acme, name="k")
-        request = asked(to(rename_unless_there_is_an_outage, key.id), dana)
+        request = asked(to(rename_unless_broken, key.id), dana)
         _outages[:] = [Broken("down")]
         decision(Approve, request, approvers[0], "executes")()
         _outages.clear()

@@ -13,8 +13,7 @@ from django.utils.timesince import timesince, timeuntil
 from approvals.models import ApprovalRequest, Delegation, State
 from approvals.models.requests import NEVER
 from approvals.models.states import UNDECIDED, RequestStatus
-from approvals.policies import built_in, effective, seals
-from approvals.policies import slots as matching
+from approvals.policies import built_in, effective, seals, slots
 from approvals.policies.commands import EditPolicy
 from approvals.policies.seals import Edit
 from approvals.requests import effects
@@ -76,9 +75,8 @@ class Presented:
     @property
     def progress(self) -> str:
         """The approvals so far, out of those required."""
-        return " · ".join(
-            f"{each.have} of {each.needed} {quoted(each.group)}" for each in self.requirements
-        )
+        counts = (f"{n.have} of {n.needed} {quoted(n.group)}" for n in self.requirements)
+        return " · ".join(counts)
 
     @property
     def requester(self) -> str:
@@ -136,9 +134,8 @@ class Presented:
 class Ballot:
     """The actor's options for a request, by the same checks as votes.
 
-    ``obstacle`` is the reason why the actor may not vote; empty if the actor may. ``effects`` has
-    the effect of each decision that the actor may make. ``delegation`` is that by which the actor
-    votes in the place of another person, if any.
+    ``obstacle`` is the reason why the actor may not vote, or empty; ``delegation`` is the one by
+    which the actor votes, if any. ``effects`` has the effect of each possible decision.
     """
 
     def __init__(self, presented: Presented, *, actor: Actor) -> None:
@@ -181,8 +178,7 @@ class Ballot:
         retry = effects.of_execution(doubts)
         self.effects = {
             **({"approve": approval} if self.may_approve else {}),
-            **({"deny": effects.ENDS} if self.may_deny else {}),
-            **({"request_changes": effects.ENDS} if self.may_deny else {}),
+            **dict.fromkeys(("deny", "request_changes") if self.may_deny else (), effects.ENDS),
             **({"take_back": effects.TAKES_BACK} if self.may_take_back else {}),
             **({"withdraw": effects.ENDS} if self.may_withdraw else {}),
             **({"retry": retry} if self.may_retry else {}),
@@ -196,7 +192,7 @@ def present(requests: Iterable[ApprovalRequest], *, actor: Actor) -> list[Presen
     requests = list(requests)
     prefetch_related_objects(requests, "votes")
     effective.read(requests)
-    electorate = matching.Electorate(requests)
+    electorate = slots.Electorate(requests)
     counted = electorate.counted(requests)
     statuses = statuses_of(requests, electorate=electorate)
     opened = [_open(request) for request in requests]

@@ -76,6 +76,7 @@ def api_calls(request, *, key, governed):
     """Every call of the API that anybody might think of: method, address, body."""
     ids = {"api_key_id": key.id, "policy_id": governed, "command_id": request.command_id}
     ids |= {"approval_request_id": request.pk, "endpoint_id": uuid4(), "event_id": uuid4()}
+    ids |= {"delegation_id": uuid4()}
     said = {"governs": "apikeys.*", "effect": "allow"}
     bodies = {
         "POST": [

@@ -59,6 +59,7 @@ def test_a_request_shows_all_that_a_decision_needs(asked, first_key, dana, ann, 
         "decision": "approve",
         "comment": "Fine with me",
         "stands": True,
+        "in_place_of": None,
     }
     assert (body.pop("requested_at"), body.pop("approve_by")) != (None, None)
     assert (body.pop("what"), body.pop("requester")) == (
@@ -101,7 +102,7 @@ def test_a_request_shows_all_that_a_decision_needs(asked, first_key, dana, ann, 
             }
         ],
         "digest": asked.digest,
-        "my_vote": {"may": True, "why": ""},
+        "my_vote": {"may": True, "why": "", "in_place_of": None},
         "outcome": "",
         "outcome_code": None,
         "comments": [],
