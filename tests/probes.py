@@ -66,8 +66,9 @@ def probe(command: Probe, context: Context) -> Any:
 
 
 def deed(function: Deed) -> Deed:
-    """Register a function that a probe can name; no other one may have its name."""
-    assert function.__name__ not in _deeds
+    """Register a function that a probe can name; no other module may use its name."""
+    former = _deeds.get(function.__name__, function)
+    assert former.__module__ == function.__module__
     _deeds[function.__name__] = function
     return function
 
@@ -91,6 +92,13 @@ def break_after(command: Command, context: Context, call_next: Next) -> Outcome:
     """Raise after the rest of the middleware has run."""
     call_next(command, context)
     raise Broken("on the way out")
+
+
+@deed
+def disable_and_break(command: Probe, context: Context) -> None:
+    """Disable the key, then raise."""
+    ApiKey.objects.get(pk=command.api_key_id).disable()
+    raise Broken("after the change")
 
 
 @deed

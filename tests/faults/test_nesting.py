@@ -15,14 +15,8 @@ from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord
 from tests.books import all_but_records, assert_balanced, attempts, numbers
 from tests.conftest import AS_SYSTEM, completed, create_key
-from tests.probes import Broken, deed, to
+from tests.probes import Broken, deed, disable_and_break, to
 from tests.severed import refusing
-
-
-@deed
-def disable_and_break(command, context):
-    ApiKey.objects.get(pk=command.api_key_id).disable()
-    raise Broken("inside")
 
 
 @deed

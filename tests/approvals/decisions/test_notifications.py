@@ -12,7 +12,7 @@ from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError
 from tests.conftest import approved, completed, held, new_approver, policy
-from tests.probes import Broken, deed, to
+from tests.probes import Broken, deed, disable_and_break, to
 
 _heard = []
 
@@ -190,12 +190,6 @@ def test_a_rolled_back_request_notifies_no_one(first_key, disabling_needs_two):
         completed(to(ask_and_fail, first_key.id))
 
     assert mail.outbox == []
-
-
-@deed
-def disable_and_break(command, context):
-    ApiKey.objects.get(pk=command.api_key_id).disable()
-    raise Broken("in the replay")
 
 
 def test_the_requester_is_notified_of_a_failure(

@@ -17,7 +17,7 @@ from audit.wire.statements import Call, Statement
 from benchmarks.protocol import traffic_of
 from tests.books import all_but_records, assert_balanced
 from tests.conftest import AS_SYSTEM, pipelined_only
-from tests.probes import Broken, deed, locking, to
+from tests.probes import Broken, deed, disable_and_break, locking, to
 
 NOBODY = uuid7()
 
@@ -52,12 +52,6 @@ def disable_around_an_enabling(command, context):
 def disable_around_what_fails(command, context):
     with pytest.raises(Crashed):
         dispatch(to(disable_and_break, command.api_key_id))
-
-
-@deed
-def disable_and_break(command, context):
-    ApiKey.objects.get(pk=command.api_key_id).disable()
-    raise Broken("after the change")
 
 
 @deed
