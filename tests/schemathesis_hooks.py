@@ -20,10 +20,16 @@ RULES = {
     ("allowed_networks", "invalid"),
     ("condition", "condition"),
     ("cursor", "invalid"),
+    ("delegate", "does_not_exist"),
+    ("delegate", "invalid"),
+    ("destination", "invalid"),
     ("effect", "irrevocable"),
+    ("ends_at", "out_of_range"),
     ("expires_at", "before_start"),
     ("expires_at", "past"),
     ("governs", "unknown"),
+    ("groups", "does_not_exist"),
+    ("groups", "invalid"),
     ("metadata", "invalid"),
     ("metadata", "too_deep"),
     ("metadata", "too_large"),
@@ -31,6 +37,7 @@ RULES = {
     ("rules", "does_not_exist"),
     ("rules", "invalid"),
     ("rules", "unsatisfiable"),
+    ("since", "out_of_range"),
 }
 _IDEMPOTENCY_KEY = re.compile(r"[!-+\--~]{1,255}")
 _LONGEST_NAME = 100
