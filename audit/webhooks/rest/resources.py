@@ -79,7 +79,7 @@ class SentEvent(TypedDict):
 class DeliveryResource(TypedDict):
     """The delivery of an event to a webhook endpoint, with its attempts, oldest first."""
 
-    event: SentEvent
+    event: Annotated[SentEvent | None, "The event that is sent; null: there is no such event."]
     url: Address
     state: Annotated[str, one_of(DeliveryState.values)]
     created_at: datetime
@@ -104,7 +104,7 @@ def endpoints(rows: Iterable[WebhookEndpoint]) -> list[EndpointResource]:
 def deliveries(rows: Sequence[WebhookDelivery]) -> list[DeliveryResource]:
     """Return the JSON of deliveries, with their events and attempts."""
     events = EventRecord.objects.in_bulk([each.event_id for each in rows], field_name="id")
-    return [_delivery(each, events[each.event_id]) for each in rows]
+    return [_delivery(each, events.get(each.event_id)) for each in rows]
 
 
 def _endpoint(row: WebhookEndpoint, *, waiting: list[PendingApproval]) -> EndpointResource:
@@ -129,19 +129,23 @@ def _endpoint(row: WebhookEndpoint, *, waiting: list[PendingApproval]) -> Endpoi
     )
 
 
-def _delivery(row: WebhookDelivery, event: EventRecord) -> DeliveryResource:
+def _delivery(row: WebhookDelivery, event: EventRecord | None) -> DeliveryResource:
     return resource(
         DeliveryResource,
         row,
-        event=resource(
-            SentEvent,
-            event,
-            id=str(event.id),
-            type=event.message_type,
-            subject=reference(event.subject_type, event.subject_id),
-        ),
+        event=_event(event) if event else None,
         url=_url_of_delivery(row.endpoint_id, row.event_id),
         attempts=[_attempt(each) for each in sorted(row.attempts.all(), key=lambda it: it.pk)],
+    )
+
+
+def _event(event: EventRecord) -> SentEvent:
+    return resource(
+        SentEvent,
+        event,
+        id=str(event.id),
+        type=event.message_type,
+        subject=reference(event.subject_type, event.subject_id),
     )
 
 
