@@ -20,6 +20,7 @@ from audit.admin import CommandRecordAdmin
 from audit.models.records import CommandRecord
 from audit.pages.admin import ReadOnlyAdmin
 from tests.conftest import PASSWORD, held, member
+from tests.webhooks import create_delivery, create_endpoint
 
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 of_every_model = pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
@@ -37,6 +38,8 @@ DECLARED = {
         *("is_enabled__exact", "is_enabled__isnull", "effect__exact", "effect__isnull")
     },
     "audit.CommandRecord": {"status__exact", "status__isnull", "channel"},
+    "audit.WebhookDelivery": {"state__exact", "state__isnull"},
+    "audit.WebhookEndpoint": {"is_enabled__exact", "is_enabled__isnull"},
     "auth.User": {
         *("is_active__exact", "is_staff__exact", "is_superuser__exact", "groups__id__exact"),
         *("is_active__isnull", "is_staff__isnull", "is_superuser__isnull"),
@@ -70,8 +73,9 @@ MALFORMED = (
 
 
 @pytest.fixture
-def rows(first_key, disabling_needs_two, policy_owners, dana, context_of):
+def rows(first_key, disabling_needs_two, policy_owners, dana, context_of, acme):
     """At least one row of each model."""
+    create_delivery(create_endpoint(acme))
     held(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
 
 
