@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from tests.databases import drop_database
 from tests.structure import ROOT
 
 pytestmark = pytest.mark.edge
@@ -63,10 +64,10 @@ def wheel(tmp_path_factory):
 @pytest.fixture
 def database(owner):
     """An empty database, whose owner serves as well: one role for everything."""
-    owner.execute(f'DROP DATABASE IF EXISTS "{NAME}"')
+    drop_database(owner, NAME)
     owner.execute(f'CREATE DATABASE "{NAME}"')
     yield owner.info
-    owner.execute(f'DROP DATABASE "{NAME}" WITH (FORCE)')
+    drop_database(owner, NAME)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
+from tests.databases import drop_database
 from tests.structure import ROOT
 
 HERE = Path(__file__).parent
@@ -66,7 +67,7 @@ class Project:
         return "OK" in self.run(sys.executable, "manage.py", "test", "--keepdb")
 
     def copy_database(self):
-        self.server.execute(f'DROP DATABASE IF EXISTS "{COPY}" WITH (FORCE)')
+        drop_database(self.server, COPY)
         self.server.execute(f'CREATE DATABASE "{COPY}" TEMPLATE "{NAME}"')
 
     def contract(self):
@@ -111,14 +112,14 @@ def project(product, owner, tmp_path_factory):
         shutil.copy(HERE / name, directory)
     databases = (NAME, COPY, f"test_{NAME}")
     for name in databases:
-        owner.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        drop_database(owner, name)
     owner.execute(f'CREATE DATABASE "{NAME}"')
     found = Project(directory, product, owner)
     found.manage(["migrate", "-v0"])
     found.run(sys.executable, "contract.py", "seed")
     yield found
     for name in databases:
-        owner.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        drop_database(owner, name)
 
 
 def differences(before, after):

@@ -14,6 +14,7 @@ import psycopg
 import pytest
 from django.conf import settings
 
+from tests.databases import drop_database
 from tests.servers import free_port, kill
 from tests.threads import until
 
@@ -170,7 +171,7 @@ def installation(owner, earlier, tmp_path):
         installed.manage(earlier, "demo")
         yield installed
     finally:
-        owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        drop_database(owner, name)
 
 
 def test_no_request_fails_during_any_step_of_the_upgrade(installation, earlier):

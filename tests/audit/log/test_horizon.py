@@ -20,6 +20,7 @@ from audit.testing import react
 from tests.audit.log.conftest import parameters
 from tests.audit.reactions.things import Handler, subscribed, touched
 from tests.conftest import AS_SYSTEM
+from tests.databases import drop_database
 from tests.standbys import DATABASE, ask, pair, reached_at
 from tests.threads import Crowd, until
 
@@ -36,7 +37,7 @@ def neighbours(owner):
     name = f"{owner.info.dbname}_neighbour"
     owner.execute(f"CREATE DATABASE {name}")
     yield parameters(name)
-    owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    drop_database(owner, name)
 
 
 def delivered():

@@ -22,6 +22,7 @@ from audit.checks import check_indexes
 from audit.management import migrating as migrate_module
 from audit.messages.outcomes import Completed
 from tests.conftest import AS_SYSTEM
+from tests.databases import drop_database
 from tests.threads import Crowd, until
 
 pytestmark = pytest.mark.edge
@@ -232,7 +233,7 @@ def empty(owner):
     name = f"{owner.info.dbname}_empty"
     owner.execute(f"CREATE DATABASE {name}")
     yield EmptyDatabase(name)
-    owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    drop_database(owner, name)
 
 
 def test_two_runs_at_once_on_an_empty_database_both_succeed(empty):

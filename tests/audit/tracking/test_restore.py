@@ -12,6 +12,7 @@ from audit.bus.dispatch import dispatch
 from config.first_run import postgres_programs
 from tests.audit.management.test_migrate import owner_url_of
 from tests.conftest import AS_SYSTEM
+from tests.databases import drop_database
 
 pytestmark = pytest.mark.edge
 
@@ -21,7 +22,7 @@ def other(owner):
     name = f"{owner.info.dbname}_restored"
     owner.execute(f"CREATE DATABASE {name}")
     yield owner_url_of(name)
-    owner.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    drop_database(owner, name)
 
 
 def restored(source, target, *options):
