@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from django.db import transaction
 
+from audit.bus import store
 from audit.log import feed
 from audit.log.feed import Place
 from audit.models.queries import Row
@@ -104,7 +105,9 @@ def move(slot: Slot, *, old: Place, new: Place, handled: int, failed: int = 0) -
         **new._asdict(),
         **{f"old_{key}": value for key, value in old._asdict().items()},
     }
-    pipeline.send(Call(_MOVE, values), *pipeline.commit_if_outermost())
+    # Deferred constraints fail here, even if Django sends COMMIT later.
+    last = pipeline.commit_if_outermost() or [store.CHECK_CONSTRAINTS]
+    pipeline.send(Call(_MOVE, values), *last)
 
 
 def _starting_place(starts: Start) -> Place:
