@@ -81,16 +81,19 @@ def react(*names: str) -> None:
     """
     for subscription in subscriptions():
         checkpoints.create(subscription, place=Place())
-    _wait_until_settled()
     wanted = [each for each in subscriptions() if not names or each.name in names]
-    follower = workers.Follower(wanted)
+    follower = workers.Follower(wanted, poll=_poll_when_settled)
     while follower.turn() or workers.run_once():
-        _wait_until_settled()
+        pass
 
 
-def _wait_until_settled() -> None:
+def _poll_when_settled() -> workers.Poll:
+    """Return a poll whose horizon is after all records: another one may be earlier."""
     end = time.monotonic() + _SETTLED_SECONDS
-    while CommandRecord.objects.filter(feed.DELIVERY.behind(feed.horizon(Place()).place)).exists():
+    while True:
+        poll = workers.ask()
+        if not CommandRecord.objects.filter(feed.DELIVERY.behind(poll.horizon)).exists():
+            return poll
         if time.monotonic() > end:
             message = f"these transactions are still open: {feed.writers()}"
             raise TimeoutError(message)

@@ -29,6 +29,12 @@ def of_event(command, number=1, thing="a"):
     return command(subscription=NAME, about_type="thing", about_id=thing, number=number)
 
 
+def state():
+    """Return all that is stored of subscriptions."""
+    setbacks = Setback.objects.order_by("subject_id", "number").values()
+    return list(setbacks), list(Checkpoint.objects.order_by("name", "partition").values())
+
+
 @pytest.fixture
 def parked(handler):
     """The first event of a thing is parked, and the second one waits."""
@@ -87,12 +93,12 @@ def test_an_event_is_skipped_with_a_reason_only_and_those_behind_it_continue(par
     ],
 )
 def test_what_cannot_be_done_is_refused_and_recorded(parked, command, error):
-    before = list(Setback.objects.values()), list(Checkpoint.objects.values())
+    before = state()
 
     with pytest.raises(error):
         dispatch(command, context=Context(actor=SYSTEM, reason="A test"))
 
-    assert (list(Setback.objects.values()), list(Checkpoint.objects.values())) == before
+    assert state() == before
     assert CommandRecord.objects.latest("position").status == "refused"
 
 
