@@ -12,7 +12,6 @@ from django.db.models.functions import Now
 
 from audit.bus.dispatch import dispatch
 from audit.bus.handling import handles
-from audit.log import feed
 from audit.log.feed import Place
 from audit.messages.classes import Command
 from audit.models.records import EventRecord
@@ -23,7 +22,14 @@ from audit.reactions.declarations import Subscription, find, reacts_to, subscrib
 from audit.reactions.partitions import Partition
 from audit.reactions.workers import Follower
 from audit.testing import react
-from tests.audit.reactions.things import Handler, Touched, let_setbacks_be_due, subscribed, touched
+from tests.audit.reactions.things import (
+    Handler,
+    Touched,
+    let_setbacks_be_due,
+    settled_horizon,
+    subscribed,
+    touched,
+)
 from tests.conftest import AS_SYSTEM, completed
 from tests.notes.handlers import NoteWritten, WriteNote
 from tests.threads import until
@@ -226,7 +232,7 @@ def test_a_rival_is_fenced_off(handler):
         Checkpoint.objects.update(position=7)
 
     object.__setattr__(subscription, "function", move_meanwhile)
-    horizon = feed.horizon(Place()).place
+    horizon = settled_horizon()
     with pytest.raises(DataError):
         Partition(subscription, Slot("test.things", 0, 1)).step(horizon)
 
@@ -237,7 +243,7 @@ def test_two_workers_do_not_share_a_partition(handler):
     subscription = subscribed(handler, partitions=1)
     checkpoints.create(subscription, place=Place())
     touched("a")
-    horizon = feed.horizon(Place()).place
+    horizon = settled_horizon()
     results = []
 
     def run_rival():
@@ -280,7 +286,7 @@ def test_a_batch_is_bounded_by_time(handler, monkeypatch):
     checkpoints.create(subscription, place=Place())
     monkeypatch.setattr(partitions, "LONGEST_SECONDS", 0)
     touched("a", "b", "c")
-    horizon = feed.horizon(Place()).place
+    horizon = settled_horizon()
     partition = Partition(subscription, Slot("test.things", 0, 1))
 
     assert [partition.step(horizon) for _ in range(4)] == [1, 1, 1, 0]
@@ -292,6 +298,7 @@ def test_a_subscription_starts_where_it_says(handler, starts):
     touched("a")
     at = datetime.now(UTC)
     touched("b")
+    settled_horizon()
     subscription = subscribed(handler, starts=at if starts == "time" else starts)
     follower = Follower([subscription])
     follower.turn()

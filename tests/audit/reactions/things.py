@@ -5,10 +5,14 @@ from dataclasses import dataclass
 from django.db.models.functions import Now
 
 from audit.bus.handling import handles
+from audit.log import feed
+from audit.log.feed import Place
 from audit.messages.classes import Command, Event, SubjectOf
+from audit.models.records import EventRecord
 from audit.models.subscriptions import Setback
 from audit.reactions.declarations import find, reacts_to
 from tests.conftest import completed
+from tests.threads import until
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +60,18 @@ def subscribed(handler, **options):
 
 def touched(*things):
     completed(Touch(things=things))
+
+
+def settled_horizon():
+    """Return a horizon after all events; other transactions may hold it back for a moment."""
+    found = []
+
+    def is_settled():
+        found.append(feed.horizon(Place()).place)
+        return not EventRecord.objects.filter(feed.DELIVERY.behind(found[-1])).exists()
+
+    until(is_settled)
+    return found[-1]
 
 
 def let_setbacks_be_due():
