@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from apikeys.commands import DisableApiKey
+from approvals.case_files.approvals import RequestedApprovals
 from approvals.decisions import evidence, notifications
 from approvals.decisions.agreement import disagreements
 from approvals.decisions.commands import TakeBack
@@ -169,7 +170,12 @@ def test_an_early_end_frees_the_place(asked, for_ann, ann, bob, deb, browser, ca
     assert inbox(ann) == {asked.pk}
     assert approved(asked, ann).state == "pending"
     assert open_to(asked, browser, bob) == (["bob", "carol"], ["ann"])
-    assert approved(asked, bob).state == "executed"
+    executed = approved(asked, bob)
+    assert executed.state == "executed"
+    votes = evidence.signed(executed)["evidence"]["votes"]
+    assert [each["voter_label"] for each in votes if each["counts"]] == ["ann", "bob"]
+    approvers = RequestedApprovals().approvers([asked.command_id])
+    assert approvers == {asked.command_id: ["ann", "bob"]}
 
 
 def test_a_vote_counts_after_its_delegation_is_over(asked, for_ann, ann, bob, deb, owner):
