@@ -142,8 +142,7 @@ class DelegationViewSet(CommandViewSet):
 
 def _resources(delegations: list[Any]) -> list[DelegationResource]:
     """Return the JSON of delegations, with the names of their groups, by one query."""
-    groups = {group for each in delegations for group in each.groups}
-    names = dict(Group.objects.filter(pk__in=groups).values_list("pk", "name"))
+    names = listing.group_names(delegations)
     return [
         resource(
             DelegationResource,
@@ -153,7 +152,7 @@ def _resources(delegations: list[Any]) -> list[DelegationResource]:
             version=each.number,
             delegator=each.delegator_label,
             delegate=each.delegate_label,
-            groups=sorted(names[group] for group in each.groups if group in names),
+            groups=names[each.pk],
             ended=each.is_ended,
         )
         for each in delegations
