@@ -265,6 +265,7 @@ def test_impossible_delegations_are_refused(ann, deb, acme, browser, policy_owne
         ({"delegate": "ann"}, "delegate"),
         ({"delegate": "nobody"}, "delegate"),
         ({"delegate": "visitor"}, "delegate"),
+        ({"delegate": "\0"}, "delegate"),
         ({"groups": ["Legal"]}, "groups"),
         ({"groups": []}, "groups"),
         ({"ends_at": "2020-01-01T00:00:00Z"}, "ends_at"),
@@ -275,6 +276,22 @@ def test_impossible_delegations_are_refused(ann, deb, acme, browser, policy_owne
         assert answer.status_code == 400, answer.content
         assert {each["pointer"].split("/")[1] for each in answer.json()["errors"]} == {field}
     assert not Delegation.objects.exists()
+
+
+def test_refusals_reveal_no_names(ann, deb, acme, browser):
+    Group.objects.create(name="Legal")
+    member("visitor", acme)
+    client = browser(ann)
+
+    def errors(**change):
+        answer = call(client, "POST", DELEGATIONS, _body() | change)
+        assert answer.status_code == 400, answer.content
+        return answer.json()["errors"]
+
+    for groups in (["Security"], ["Legal"]):
+        missing = errors(delegate="nobody", groups=groups)
+        assert missing == errors(delegate="visitor", groups=groups)
+    assert errors(groups=["Nothing"]) == errors(groups=["Legal"])
 
 
 def test_delegations_over_http(ann, deb, bob, security, browser):
