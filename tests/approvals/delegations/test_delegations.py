@@ -155,6 +155,20 @@ def test_only_the_given_groups_and_the_period_count(asked, ann, deb, bob, securi
     assert [each.username for each in notifications.voters(asked)] == ["ann", "bob"]
 
 
+def test_a_delegate_has_to_be_able_to_vote(asked, for_ann, deb):
+    account = User.objects.filter(pk=deb.pk)
+    assert deb in notifications.voters(asked)
+
+    account.update(is_staff=False)
+    assert refused(asked, deb) is refusals.NotAnApprover
+    assert deb not in notifications.voters(asked)
+
+    account.update(is_staff=True)
+    deb.user_permissions.clear()
+    assert refused(asked, deb) is NotFound
+    assert deb not in notifications.voters(asked)
+
+
 def test_a_vote_counts_only_for_the_groups_of_its_delegation(
     first_key, dana, ann, bob, deb, security, context_of
 ):
