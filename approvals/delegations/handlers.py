@@ -95,7 +95,7 @@ def end_delegation(command: commands.EndDelegation, context: Context) -> Delegat
 
 def _problems_of_period(begin: datetime, end: datetime, *, now: datetime) -> Iterator[FieldError]:
     if end <= max(begin, now):
-        yield FieldError("ends_at", "out_of_range", "must be after the begin, and in the future")
+        yield FieldError("ends_at", "out_of_range", "must be after the start, and in the future")
     elif end > now + _LONGEST:
         message = f"must be at most {_LONGEST.days} days ahead"
         yield FieldError("ends_at", "out_of_range", message)

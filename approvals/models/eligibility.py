@@ -101,7 +101,7 @@ class Members:
             self._delegations[tenant].append(delegation)
 
     def standing(self, *, tenant: str) -> dict[UUID, Delegation]:
-        """Return the delegations by which votes count: those that were not ended before time."""
+        """Return the delegations by which votes count: those that were not ended early."""
         return {each.pk: each for each in self._delegations[tenant]}
 
     def allows(self, vote: Vote, *, tenant: str) -> bool:
@@ -231,7 +231,7 @@ def taken_on(request_id: UUID, *, votes: Collection[Vote], tenant: str) -> set[i
 def taken_places(votes: Iterable[Vote], members: Members, *, tenant: str) -> set[int]:
     """Return the people whose places current votes take: their own votes, or those of delegates.
 
-    Once a delegation was ended before time, or its delegate may no longer vote, the place is free.
+    Once a delegation was ended early, or its delegate may no longer vote, the place is free.
     """
     return {each.place_id for each in votes if members.allows(each, tenant=tenant)}
 

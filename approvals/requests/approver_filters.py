@@ -282,7 +282,7 @@ def _groups(person_id: int) -> models.QuerySet[Any]:
 
 
 def _delegations(person_id: int) -> models.QuerySet[Any]:
-    """Return the delegations to a person; one that was ended before time may be among them."""
+    """Return the delegations to a person; one that was ended early may be among them."""
     return Delegation.objects.filter(delegate=person_id, ends_at__gt=Now())
 
 
