@@ -16,7 +16,7 @@ from audit.log.feed import Place
 from audit.messages.classes import Command
 from audit.models.records import EventRecord
 from audit.models.subscriptions import Checkpoint, Setback
-from audit.reactions import checkpoints, partitions
+from audit.reactions import checkpoints, partitions, workers
 from audit.reactions.checkpoints import Slot
 from audit.reactions.declarations import Subscription, find, reacts_to, subscribe
 from audit.reactions.partitions import Partition
@@ -379,6 +379,24 @@ def test_a_lease_keeps_other_workers_away_until_it_is_over(handler):
         {"outside": True, "dispatches": True},
     ],
 )
+def test_an_event_is_handled_again_after_its_lease_was_lost(handler, monkeypatch):
+    monkeypatch.setattr(workers, "_AFTER_FAILURE_SECONDS", 0)
+
+    def lose(event, delivery):
+        if not handler.calls:
+            Checkpoint.objects.update(lease=None, leased_until=None)
+        handler(event, delivery)
+
+    subscription = subscribed(lose, outside=True, partitions=1)
+    checkpoints.create(subscription, place=Place())
+    touched("a")
+    poll = workers.Poll(settled_horizon(), ())
+    follower = workers.Tolerant([subscription], poll=lambda: poll)
+
+    assert [follower.turn() for _ in range(3)] == [False, True, False]
+    assert handler.got == [("a", 1)] * 2
+
+
 def test_impossible_options_are_refused(options):
     with pytest.raises(ImproperlyConfigured):
         Subscription(**{"name": "test", "message_types": ("a",), "function": print, **options})
