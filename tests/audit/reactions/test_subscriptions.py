@@ -1,6 +1,7 @@
 """Subscriptions: each event has its effect once, in order, and a failure stops only its subject."""
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -52,6 +53,26 @@ def touch_slowly(command, context):
     entered.set()
     assert may_go_on.wait(60)
     context.emit(Touched(thing_id=command.thing))
+
+
+@contextmanager
+def touching_slowly(thing):
+    """Touch a thing in a transaction that begins now, and commits at the end of the block."""
+    entered.clear()
+    may_go_on.clear()
+
+    def dispatch_slowly():
+        dispatch(TouchSlowly(thing=thing), context=AS_SYSTEM)
+        connection.close()
+
+    slow = threading.Thread(target=dispatch_slowly)
+    slow.start()
+    try:
+        assert entered.wait(60)
+        yield
+    finally:
+        may_go_on.set()
+        slow.join()
 
 
 def test_a_function_gets_each_event_once_with_its_delivery(own_subscriptions):
@@ -166,23 +187,12 @@ def test_a_violated_deferred_constraint_sets_only_its_event_aside(handler, owner
 def test_a_late_commit_is_not_skipped_and_the_order_of_its_subject_is_kept(handler):
     """An event whose transaction began earlier and committed later has the higher number."""
     subscribed(handler, partitions=1)
-    entered.clear()
-    may_go_on.clear()
-
-    def dispatch_slowly():
-        dispatch(TouchSlowly(thing="a"), context=AS_SYSTEM)
-        connection.close()
-
-    slow = threading.Thread(target=dispatch_slowly)
-    slow.start()
-    assert entered.wait(60)
-    touched("a", "b")
-    follower = Follower([find("test.things")])
-    checkpoints.create(find("test.things"), place=Place())
-    follower.turn()
-    while_it_runs = list(handler.got)
-    may_go_on.set()
-    slow.join()
+    with touching_slowly("a"):
+        touched("a", "b")
+        follower = Follower([find("test.things")])
+        checkpoints.create(find("test.things"), place=Place())
+        follower.turn()
+        while_it_runs = list(handler.got)
     touched("a")
     first = EventRecord.objects.order_by("xid", "position").first()
     react()
@@ -197,19 +207,8 @@ def test_a_late_commit_is_not_skipped_and_the_order_of_its_subject_is_kept(handl
 def test_an_earlier_event_behind_the_horizon_is_waited_for(handler):
     subscription = subscribed(handler, partitions=1)
     checkpoints.create(subscription, place=Place())
-    entered.clear()
-    may_go_on.clear()
-
-    def dispatch_slowly():
-        dispatch(TouchSlowly(thing="a"), context=AS_SYSTEM)
-        connection.close()
-
-    slow = threading.Thread(target=dispatch_slowly)
-    slow.start()
-    assert entered.wait(60)
-    touched("a")
-    may_go_on.set()
-    slow.join()
+    with touching_slowly("a"):
+        touched("a")
     second, first = EventRecord.objects.order_by("xid", "position")
     partition = Partition(subscription, Slot("test.things", 0, 1))
     partition.step(Place(first.epoch, first.xid))
