@@ -91,10 +91,10 @@ def _checked_setback(
 ) -> Setback:
     """Return the setback, locked, if it is the first one of its subject."""
     _check_sees_everything(context)
-    found = Setback.objects.select_for_update().filter(
-        name=command.subscription, subject_type=command.about_type, subject_id=command.about_id
+    of_subject = setbacks.all_of(
+        command.subscription, Subject(command.about_type, command.about_id)
     )
-    setback = found.filter(number=command.number).first()
+    setback = of_subject.select_for_update().filter(number=command.number).first()
     if setback is None:
         message = "This event is no longer set aside."
         raise NotFound(message)

@@ -221,6 +221,22 @@ def test_an_earlier_event_behind_the_horizon_is_waited_for(handler):
     assert handler.got == [("a", 1), ("a", 2)]
 
 
+def test_a_later_event_is_not_retried_before_an_earlier_one_that_failed(handler):
+    subscription = subscribed(handler, partitions=1)
+    checkpoints.create(subscription, place=Place())
+    with touching_slowly("a"):
+        touched("a")
+    first = EventRecord.objects.order_by("xid").last()
+    Partition(subscription, Slot("test.things", 0, 1)).step(Place(first.epoch, first.xid))
+    before = Setback.objects.get()
+    handler.failing = {("a", 1)}
+    react()
+
+    assert (before.number, before.state) == (2, "retrying")
+    states = Setback.objects.order_by("number").values_list("number", "state")
+    assert list(states) == [(1, "retrying"), (2, "waiting")]
+
+
 def test_a_rival_is_fenced_off(handler):
     """A worker that has lost its lock, with its connection, cannot commit its effects."""
     subscription = subscribed(handler, partitions=1)
@@ -363,21 +379,6 @@ def test_a_lease_keeps_other_workers_away_until_it_is_over(handler):
     assert (meanwhile, handler.got) == ([], [("a", 1)])
 
 
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"name": ""},
-        {"name": "two\nlines"},
-        {"partitions": 0},
-        {"partitions": 65},
-        {"batch": 0},
-        {"backoff": (-1,)},
-        {"starts": "yesterday"},
-        {"starts": datetime(2026, 1, 1)},  # noqa: DTZ001  # what is refused
-        {"message_types": ()},
-        {"outside": True, "dispatches": True},
-    ],
-)
 def test_an_event_is_handled_again_after_its_lease_was_lost(handler, monkeypatch):
     monkeypatch.setattr(workers, "_AFTER_FAILURE_SECONDS", 0)
 
@@ -396,6 +397,21 @@ def test_an_event_is_handled_again_after_its_lease_was_lost(handler, monkeypatch
     assert handler.got == [("a", 1)] * 2
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": ""},
+        {"name": "two\nlines"},
+        {"partitions": 0},
+        {"partitions": 65},
+        {"batch": 0},
+        {"backoff": (-1,)},
+        {"starts": "yesterday"},
+        {"starts": datetime(2026, 1, 1)},  # noqa: DTZ001  # what is refused
+        {"message_types": ()},
+        {"outside": True, "dispatches": True},
+    ],
+)
 def test_impossible_options_are_refused(options):
     with pytest.raises(ImproperlyConfigured):
         Subscription(**{"name": "test", "message_types": ("a",), "function": print, **options})
