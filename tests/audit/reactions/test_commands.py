@@ -134,6 +134,20 @@ def test_a_subscription_is_paused_once_by_two_people_at_once(handler):
             assert {type(each) for each in outcomes} == {Completed, SubscriptionUnchanged}
 
 
+def test_an_event_is_skipped_once_by_two_people_at_once(handler):
+    things = [f"t{each}" for each in range(ROUNDS // 2)]
+    subscribed(handler, backoff=())
+    handler.failing = {(each, 1) for each in things}
+    touched(*things)
+    react()
+    with Crowd(2) as crowd:
+        for each in things:
+            send = partial(dispatch, of_event(SkipSetback, thing=each), context=BECAUSE)
+            outcomes = crowd.at_once(send, send)
+
+            assert {type(each) for each in outcomes} == {Completed, NotFound}
+
+
 def test_subscription_commands_can_be_held(parked, handler, security, ann, bob):
     policy("audit.skip_setback", group=security, quorum=2)
     request = held(of_event(SkipSetback), context=BECAUSE)
