@@ -137,7 +137,7 @@ class Members:
 
 
 def selection(actor: Actor, *, tenant: str) -> Call:
-    """Return the statement that `eligible_rules` executes, to be prefetched."""
+    """Return the statement that `rights` executes, to be prefetched."""
     return Call(_groups_of_person(), [tenant, int(actor.person_id)])
 
 

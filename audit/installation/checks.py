@@ -75,7 +75,7 @@ def check_private_webhooks(**_: Any) -> list[CheckMessage]:
         return []
     message = "WEBHOOK_ALLOW_PRIVATE lets customers send requests to your own network."
     hint = "Remove it: it is for a first try and for tests."
-    return [Error(message, hint=hint, id="countersign.E006")]
+    return [Error(message, hint=hint, id="countersign.E007")]
 
 
 @register(Tags.database)

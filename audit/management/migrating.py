@@ -19,12 +19,12 @@ from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
 from audit.tracking.protection import (
-    check_between_statements,
     invalid_indexes,
     protect,
     update_functions,
     writes_directly,
 )
+from audit.tracking.triggers import check_between_statements
 
 TRIES = 600
 PAUSE_SECONDS = 1.0

@@ -144,14 +144,6 @@ def update_functions(cursor: Any) -> None:
         triggers.create(cursor, (each for each in changed if each.table in present))
 
 
-def check_between_statements(cursor: Any, *, is_renamed: bool) -> None:
-    """Check that tracked tables can be written between two statements of a migration.
-
-    :raises ImproperlyConfigured: if the last one, which may have renamed a column, prevents it.
-    """
-    triggers.check_between_statements(cursor, triggers.followed(cursor), is_renamed=is_renamed)
-
-
 def writes_directly(cursor: Any) -> bool:
     """Return True if the serving role may write history itself, as in earlier releases."""
     definitions = triggers.present(cursor).values()

@@ -168,7 +168,7 @@ def check_filled(cursor: Any) -> None:
 
     :raises ImproperlyConfigured: if one is not.
     """
-    for _, history, columns in unfilled(cursor):
+    for _, history, columns in _unfilled(cursor):
         message = (
             f"{history} cannot be filled: its table has no {_names(columns)}. A child of "
             "multi-table inheritance lacks the columns of its parent: track the parent."
@@ -176,13 +176,14 @@ def check_filled(cursor: Any) -> None:
         raise ImproperlyConfigured(message)
 
 
-def check_between_statements(cursor: Any, tracked: Container[str], *, is_renamed: bool) -> None:
+def check_between_statements(cursor: Any, *, is_renamed: bool) -> None:
     """Check that tracked tables can be written before a migration executes its next statement.
 
     :raises ImproperlyConfigured: if a history has a required column that nothing fills, or any such
         column after a column was renamed.
     """
-    for table, history, columns in unfilled(cursor):
+    tracked = followed(cursor)
+    for table, history, columns in _unfilled(cursor):
         if table in tracked and (is_renamed or any(each.is_required for each in columns)):
             message = (
                 f"{history} would have columns that its table does not have: {_names(columns)}. "
@@ -193,7 +194,7 @@ def check_between_statements(cursor: Any, tracked: Container[str], *, is_renamed
             raise ImproperlyConfigured(message)
 
 
-def unfilled(cursor: Any) -> Iterator[tuple[str, str, list[Column]]]:
+def _unfilled(cursor: Any) -> Iterator[tuple[str, str, list[Column]]]:
     """Yield tables, their histories, and the columns of these that nothing fills."""
     columns = columns_of(cursor)
     for model, history in _pairs(columns):

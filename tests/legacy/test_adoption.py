@@ -139,7 +139,7 @@ def test_the_steps_change_nothing_for_clients_and_tests(project):
             # Its tests pass with triggers as well, which report what fixtures write.
             project.manage(["migrate", "-v0"], PROTECT, database=f"test_{NAME}")
             assert project.passes_its_tests()
-            project.server.execute(f'DROP DATABASE "test_{NAME}"')
+            drop_database(project.server, f"test_{NAME}")
 
         assert project.passes_its_tests(), step.stem
         assert differences(before, project.contract()) == [], step.stem

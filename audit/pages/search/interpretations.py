@@ -102,10 +102,10 @@ def _by_name(text: str, *, reader: Actor) -> Iterator[Interpretation]:
         (exact, Interpretation(label_of(row), {"subject": str(subject)}))
         for subject, row, exact in named(text, actor=reader, most=MOST_NAMED)
     ]
-    yield from (each for is_exact, each in subjects if is_exact)
+    yield from (each for exact, each in subjects if exact)
     if not is_exact(text) and _did_something(text, reader=reader):
         yield Interpretation(f"people and keys named {quoted(text)}", {"actor": text})
-    yield from (each for is_exact, each in subjects if not is_exact)
+    yield from (each for exact, each in subjects if not exact)
 
 
 def _request_id(text: str) -> Interpretation:

@@ -1,5 +1,7 @@
 """System checks of the project: each message, and when it is shown."""
 
+import re
+
 import pytest
 from django.db import connections, router
 
@@ -7,6 +9,9 @@ from apikeys.models import ApiKey
 from audit.installation import checks
 from audit.rest.viewsets.checks import check_routes
 from audit.tracking.checks import check_history
+from tests.structure import product_files
+
+_ID = re.compile(r"""\bid="([a-z]+\.[EW]\d{3})\"""")
 
 
 def test_a_project_without_our_routes_is_told_what_to_add(settings):
@@ -54,6 +59,25 @@ def test_a_tracked_model_on_another_alias_is_an_error(monkeypatch):
         "countersign.E005",
         "apikeys.ApiKey is written to the database 'other', not that of the log.",
     )
+
+
+def test_webhooks_to_private_addresses_are_an_error(configure):
+    assert checks.check_private_webhooks() == []
+
+    configure(WEBHOOK_ALLOW_PRIVATE=True)
+
+    (error,) = checks.check_private_webhooks()
+    assert (error.id, error.msg) == (
+        "countersign.E007",
+        "WEBHOOK_ALLOW_PRIVATE lets customers send requests to your own network.",
+    )
+
+
+def test_each_check_has_an_id_of_its_own():
+    found = [each for path in product_files() for each in _ID.findall(path.read_text())]
+
+    assert {"audit.E005", "countersign.E006", "countersign.E007"} <= set(found)
+    assert sorted(found) == sorted(set(found))
 
 
 @pytest.mark.parametrize(("name", "found"), [("another", ["countersign.W002"]), (None, [])])
