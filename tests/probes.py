@@ -1,6 +1,7 @@
 """Commands whose handlers run a function of the test, and middleware that fails."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,7 @@ from audit.messages.outcomes import Outcome
 Deed = Callable[[Any, Context], Any]
 
 _deeds: dict[str, Deed] = {}
+_outages: list[Exception] = []
 
 
 class Broken(Exception):
@@ -105,3 +107,21 @@ def disable_and_break(command: Probe, context: Context) -> None:
 def change_the_name(command: Probe, context: Context) -> None:
     """Rename the key in the database, without history or events."""
     ApiKey.objects.filter(pk=command.api_key_id).update(name="renamed")
+
+
+@deed
+def rename_unless_down(command: Probe, context: Context) -> None:
+    """Rename the key in the database, then raise the error of the `outage`, if there is one."""
+    change_the_name(command, context)
+    if _outages:
+        raise _outages[0]
+
+
+@contextmanager
+def outage(error: Exception) -> Iterator[None]:
+    """Let `rename_unless_down` fail with an error, in every thread."""
+    _outages.append(error)
+    try:
+        yield
+    finally:
+        _outages.clear()

@@ -18,19 +18,11 @@ from audit.outside import outside_command
 from tests.approvals.admin_pages import SELECTED, selection
 from tests.books import assert_balanced, attempts
 from tests.conftest import create_key, new_approver, policy
-from tests.probes import Broken, deed, to
+from tests.probes import Broken, outage, rename_unless_down, to
 from tests.threads import ROUNDS, Crowd
 
 _CROWD = 8
 _ROUNDS = max(ROUNDS // 4, 1)
-_outages = []
-
-
-@deed
-def rename_unless_broken(command, context):
-    ApiKey.objects.filter(pk=command.api_key_id).update(name="renamed")
-    if _outages:
-        raise _outages[0]
 
 
 @pytest.fixture
@@ -124,10 +116,9 @@ def test_of_eight_retries_at_once_one_executes(crowd, approvers, dana, acme, sec
     policy("tests.probe", group=security, quorum=1)
     for _ in range(_ROUNDS):
         key = create_key(dana, acme, name="k")
-        request = asked(to(rename_unless_broken, key.id), dana)
-        _outages[:] = [Broken("down")]
-        decision(Approve, request, approvers[0], "executes")()
-        _outages.clear()
+        request = asked(to(rename_unless_down, key.id), dana)
+        with outage(Broken("down")):
+            decision(Approve, request, approvers[0], "executes")()
 
         answers = crowd.at_once(
             decision(Retry, request, actor_for_user(dana), "executes"),

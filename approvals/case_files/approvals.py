@@ -9,6 +9,7 @@ from django.db.models import Model
 
 from approvals.decisions.commands import Deny, RequestChanges
 from approvals.models import ApprovalRequest, Decision, State, Vote
+from approvals.models.votes import newest_by_place
 from approvals.requests.presentation import sentences_of
 from audit.actors.actors import Actor
 from audit.log.approvals import knows_approvals
@@ -44,6 +45,8 @@ class RequestedApprovals:
 
 
 def _approvers_of(request: ApprovalRequest) -> list[str]:
-    approvals = [each for each in request.current_votes() if each.decision == Decision.APPROVE]
-    counted = [each for each in approvals if each.digest == request.digest]
-    return [each.names for each in sorted(counted, key=attrgetter("cast_at"))]
+    return [
+        vote.names
+        for vote in sorted(newest_by_place(request.current_votes()), key=attrgetter("cast_at"))
+        if vote.decision == Decision.APPROVE and vote.digest == request.digest
+    ]

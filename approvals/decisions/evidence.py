@@ -10,6 +10,7 @@ from django.utils import timezone
 from approvals.decisions import agreement, execution
 from approvals.delegations import listing as delegations
 from approvals.models import ApprovalRequest, Decision, Delegation, Vote
+from approvals.models.votes import newest_by_place
 from approvals.policies import effective
 from approvals.sealing import evidence_files
 from approvals.sealing.payloads import Unloadable
@@ -79,7 +80,7 @@ def gather(request: ApprovalRequest) -> dict[str, Any]:
     events = EventRecord.objects.filter(command_id__in={each.command_id for each in records})
     counting = {
         vote.pk
-        for vote in request.current_votes()
+        for vote in newest_by_place(request.current_votes())
         if vote.decision != Decision.APPROVE or vote.digest == request.digest
     }
     votes = request.votes.order_by("cast_at", "pk")

@@ -7,13 +7,10 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from approvals.delegations import commands
-from approvals.delegations.listing import concerns, is_ended, may_see
+from approvals.delegations.listing import concerns, is_ended, may_see, possible_delegates
 from approvals.models import Delegation
-from approvals.models.eligibility import can_sign_in
 from approvals.models.refusals import NotAPerson
 from approvals.people import likeness
-from approvals.people.roles import VIEW_REQUESTS
-from audit.actors import permissions
 from audit.actors.actors import Actor
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
@@ -107,15 +104,9 @@ def _problems_of_period(begin: datetime, end: datetime, *, now: datetime) -> Ite
 def _problems_of_people(command: commands.Delegate, actor: Actor) -> Iterator[FieldError]:
     if str(command.delegate_id) == actor.person_id:
         yield FieldError("delegate_id", "invalid", "must be another person")
-    elif not _could_vote(command.delegate_id):
-        message = "must be a person who can sign in and may view approval requests"
+    elif not possible_delegates().filter(pk=command.delegate_id).exists():
+        message = "must be an existing person who can sign in and may view approval requests"
         yield FieldError("delegate_id", "invalid", message)
     own = Group.objects.filter(user=int(actor.person_id), pk__in=command.groups)
     if not command.groups or set(own.values_list("pk", flat=True)) != set(command.groups):
         yield FieldError("groups", "invalid", "must be groups that you belong to, at least one")
-
-
-def _could_vote(person_id: int) -> bool:
-    person = users.manager().filter(can_sign_in(), pk=person_id)
-    may_view = permissions.granted_to(VIEW_REQUESTS).filter(pk=person_id)
-    return person.exists() and (person.filter(is_superuser=True).exists() or may_view.exists())

@@ -1,13 +1,19 @@
-"""Queries for delegations, with whether each was ended early."""
+"""Queries for delegations, with whether each was ended early, and for possible delegates."""
 
+from collections.abc import Collection
 from typing import Any
+from uuid import UUID
 
-from django.db.models import BooleanField, QuerySet
+from django.contrib.auth.models import Group, User
+from django.db.models import BooleanField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from approvals.models import Delegation
-from approvals.models.eligibility import IS_ENDED
+from approvals.models.eligibility import IS_ENDED, can_sign_in
+from approvals.people.roles import VIEW_REQUESTS
+from audit.actors import permissions
 from audit.actors.actors import Actor
+from audit.installation import users
 from audit.subjects.types import decides_visibility
 
 #: The permission to see the delegations of others.
@@ -57,3 +63,19 @@ def concerns(delegation: Delegation, actor: Actor) -> bool:
 def is_ended(delegation: Delegation) -> bool:
     """Return True if a delegation was ended early."""
     return bool(delegations().get(pk=delegation.pk).is_ended)
+
+
+def group_names(delegations: Collection[Delegation]) -> dict[UUID, list[str]]:
+    """Return the names of the groups of each delegation, by one query."""
+    groups = {group for each in delegations for group in each.groups}
+    names = dict(Group.objects.filter(pk__in=groups).values_list("pk", "name"))
+    return {
+        each.pk: sorted(names[group] for group in each.groups if group in names)
+        for each in delegations
+    }
+
+
+def possible_delegates() -> QuerySet[User]:
+    """Return the people who can sign in and may view approval requests."""
+    granted = permissions.granted_to(VIEW_REQUESTS).values("pk")
+    return users.manager().filter(can_sign_in(), Q(is_superuser=True) | Q(pk__in=granted))

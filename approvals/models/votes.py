@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import UTC
 from functools import cached_property
 from itertools import count
+from operator import attrgetter
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -225,6 +226,15 @@ def next_number(votes: Iterable[Vote]) -> int:
     genuine = {vote.number: vote.is_genuine for vote in votes}
     last = max((number for number, counts in genuine.items() if counts), default=0)
     return next(number for number in count(last + 1) if number not in genuine)
+
+
+def newest_by_place(votes: Iterable[Vote]) -> list[Vote]:
+    """Return the newest of current votes in each place.
+
+    When it was cast, the place was free, so an earlier one no longer counted.
+    """
+    newest = {each.place_id: each for each in sorted(votes, key=attrgetter("cast_at"))}
+    return list(newest.values())
 
 
 def in_place(voter: str, delegator: str) -> str:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Annotated, Any, TypedDict
 from uuid import UUID
 
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group
 from django.db.models import QuerySet
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -16,10 +16,8 @@ from approvals.delegations import handlers, listing
 from approvals.delegations.commands import Delegate, EndDelegation
 from approvals.models import refusals
 from approvals.people.likeness import LikeAnApprover
-from approvals.rest.policies import GroupField
 from audit.bus import store
 from audit.installation import users
-from audit.messages.characters import quoted
 from audit.messages.classes import Subject
 from audit.messages.outcomes import Completed
 from audit.rest.openapi.operations import documented
@@ -30,6 +28,7 @@ from audit.subjects.streams import with_numbers
 from audit.subjects.types import visible
 
 _MOST = 500
+_OF_NO_ROW = 0
 
 
 class DelegationResource(TypedDict):
@@ -52,34 +51,34 @@ class DelegationList(TypedDict):
     results: list[DelegationResource]
 
 
-class PersonField(serializers.SlugRelatedField):
-    """A person, by the username."""
+class NamedField(serializers.SlugRelatedField):
+    """A person or a group, by name.
 
-    def to_internal_value(self, data: Any) -> User:
-        """Return the account.
+    A missing one is refused by the command, like one that is not allowed: otherwise the response
+    would reveal which names exist.
+    """
 
-        :raises ValidationError: if there is none.
-        """
+    def to_internal_value(self, data: Any) -> int:
+        """Return the id, or that of no row if there is none. PostgreSQL text cannot contain NUL."""
         if not isinstance(data, str):
             self.fail("invalid")
-        has_nul = "\x00" in data
-        found = None if has_nul else users.manager().filter(**{self.slug_field: data}).first()
-        if found is None:
-            message = f"There is no user {quoted(data)}."
-            raise serializers.ValidationError(message, code="does_not_exist")
-        return found
+        if "\x00" in data:
+            return _OF_NO_ROW
+        rows: Any = self.get_queryset()
+        found = rows.filter(**{self.slug_field: data}).first()
+        return found.pk if found else _OF_NO_ROW
 
 
 class DelegationInput(CommandInput):
     """The person who may vote in your place, for which of your groups, and when."""
 
-    delegate = PersonField(
+    delegate = NamedField(
         queryset=users.manager().all(),
         slug_field=users.name_field(),
         help_text="The username of the delegate.",
     )
     groups = serializers.ListField(
-        child=GroupField(queryset=Group.objects.all(), slug_field="name"),
+        child=NamedField(queryset=Group.objects.all(), slug_field="name"),
         allow_empty=False,
         max_length=100,
         help_text="The names of groups that you belong to.",
@@ -89,8 +88,8 @@ class DelegationInput(CommandInput):
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """Return the values under the names of the command's fields."""
-        delegate, groups = attrs.pop("delegate"), attrs.pop("groups")
-        return attrs | {"delegate_id": delegate.pk, "groups": tuple(each.pk for each in groups)}
+        delegate_id, groups = attrs.pop("delegate"), attrs.pop("groups")
+        return attrs | {"delegate_id": delegate_id, "groups": tuple(groups)}
 
 
 _command = partial(documented, gives=DelegationResource, is_command=True, is_for_people=True)
@@ -142,8 +141,7 @@ class DelegationViewSet(CommandViewSet):
 
 def _resources(delegations: list[Any]) -> list[DelegationResource]:
     """Return the JSON of delegations, with the names of their groups, by one query."""
-    groups = {group for each in delegations for group in each.groups}
-    names = dict(Group.objects.filter(pk__in=groups).values_list("pk", "name"))
+    names = listing.group_names(delegations)
     return [
         resource(
             DelegationResource,
@@ -153,7 +151,7 @@ def _resources(delegations: list[Any]) -> list[DelegationResource]:
             version=each.number,
             delegator=each.delegator_label,
             delegate=each.delegate_label,
-            groups=sorted(names[group] for group in each.groups if group in names),
+            groups=names[each.pk],
             ended=each.is_ended,
         )
         for each in delegations

@@ -15,8 +15,6 @@ from django.views.decorators.http import require_http_methods
 from approvals.delegations import listing
 from approvals.delegations.commands import Delegate, EndDelegation
 from approvals.pages.feedback import send
-from approvals.people.roles import VIEW_REQUESTS
-from audit.actors import permissions
 from audit.entry.requests import LONGEST_REASON, actor_of_request
 from audit.installation import users
 from audit.messages.classes import Command
@@ -43,8 +41,8 @@ class DelegationForm(forms.Form):
     def __init__(self, *args: Any, person_id: int) -> None:
         super().__init__(*args)
         fields: Any = self.fields
-        others = permissions.granted_to(VIEW_REQUESTS).filter(is_active=True)
-        fields["delegate"].queryset = others.exclude(pk=person_id).order_by(users.name_field())
+        others = listing.possible_delegates().exclude(pk=person_id)
+        fields["delegate"].queryset = others.order_by(users.name_field())
         own = Group.objects.filter(user=person_id).order_by("name", "pk")
         fields["groups"].queryset, fields["groups"].initial = own, own
 
@@ -70,10 +68,9 @@ def own_delegations(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         return _sent(form.command(), request)
     found = list(listing.visible_to(actor).order_by("-pk")[:_MOST])
-    groups = {group for each in found for group in each.groups}
-    names = dict(Group.objects.filter(pk__in=groups).values_list("pk", "name"))
+    names = listing.group_names(found)
     for each in found:
-        each.group_names = sorted(names[group] for group in each.groups if group in names)
+        each.group_names = names[each.pk]
         each.may_end = not each.is_ended and listing.concerns(each, actor)
     return rendered(
         request, "approvals/own_delegations.html", title="Delegations", form=form, rows=found

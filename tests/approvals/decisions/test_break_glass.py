@@ -20,7 +20,7 @@ from audit.models.records import CommandRecord, EventRecord
 from tests.approvals.asking import switch_off
 from tests.books import assert_balanced, attempts
 from tests.conftest import approved, completed, held, member, new_approver, policy
-from tests.probes import Broken, deed, to
+from tests.probes import Broken, outage, rename_unless_down, to
 from tests.tampering import let_time_pass
 
 
@@ -253,27 +253,16 @@ def test_the_executed_attempt_records_the_requirements_of_the_request(waiting, f
     assert executed.decision["requirements"] == waiting.requirements
 
 
-_outages = []
-
-
-@deed
-def rename_in_an_emergency(command, context):
-    ApiKey.objects.filter(pk=command.api_key_id).update(name="renamed")
-    if _outages:
-        raise _outages[0]
-
-
 @pytest.mark.parametrize("error", [Broken("down"), TimedOut()], ids=["crashed", "timeout"])
 def test_after_a_temporary_failure_it_is_broken_again(
     error, first_key, dana, security, ann, fay, policy_owners, context_of
 ):
     policy("tests.probe", group=security, quorum=1)
-    command = to(rename_in_an_emergency, first_key.id)
+    command = to(rename_unless_down, first_key.id)
     waiting = held(command, context=context_of(dana))
 
-    _outages[:] = [error]
-    failed = completed(breaking(waiting), context=context_of(fay, reason="Leak"))
-    _outages.clear()
+    with outage(error):
+        failed = completed(breaking(waiting), context=context_of(fay, reason="Leak"))
     executed = completed(breaking(waiting), context=context_of(fay, reason="Leak"))
 
     assert (failed.state, failed.outcome_code, failed.is_retriable) == ("failed", "error", True)

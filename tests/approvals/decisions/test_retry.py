@@ -1,6 +1,7 @@
 """Retry: what failed in a way that may pass is tried again, by the same checks and votes."""
 
 import logging
+from contextlib import nullcontext
 
 import pytest
 
@@ -19,33 +20,23 @@ from tests.approvals.asking import address
 from tests.approvals.asking import decide as decide_by_api
 from tests.books import assert_balanced, attempts
 from tests.conftest import member, new_approver, policy
-from tests.probes import Broken, deed, to
+from tests.probes import Broken, deed, outage, rename_unless_down, to
 from tests.tampering import let_time_pass, tamper
-
-_outages = []
 
 
 class Unrecoverable(Failed):
     """This can never work."""
 
 
-@deed
-def rename_unless_there_is_an_outage(command, context):
-    ApiKey.objects.filter(pk=command.api_key_id).update(name="renamed")
-    if _outages:
-        raise _outages[0]
-
-
 @pytest.fixture(params=[Broken("down"), TimedOut()], ids=["crashed", "timeout"])
 def failed(request, hold, first_key, dana, security, ann, bob, context_of, approve):
     """What was approved by two and failed when it was carried out; now it would succeed."""
     policy("tests.probe", group=security, quorum=2)
-    command = to(rename_unless_there_is_an_outage, first_key.id)
+    command = to(rename_unless_down, first_key.id)
     asked = hold(command, context=context_of(dana))
     approve(asked, ann)
-    _outages[:] = [request.param]
-    failed = approve(asked, bob)
-    _outages.clear()
+    with outage(request.param):
+        failed = approve(asked, bob)
     assert (failed.state, failed.outcome_code, failed.is_retriable) == ("failed", "error", True)
     return failed
 
@@ -55,14 +46,14 @@ def test_it_has_the_displayed_effect_or_none(failed, dana, browser):
     shown = client.get(address(failed)).json()
     answers = []
 
-    for outage, effect in (
-        ([Conflict("The key is busy.")], shown["effects"]["retry"]),
-        ([], "refused_on_execution"),
-        ([], shown["effects"]["retry"]),
+    for circumstances, effect in (
+        (outage(Conflict("The key is busy.")), shown["effects"]["retry"]),
+        (nullcontext(), "refused_on_execution"),
+        (nullcontext(), shown["effects"]["retry"]),
     ):
-        _outages[:] = outage
         seen = {"number": shown["number"], "expected_effect": effect}
-        answers.append(decide_by_api(client, failed, "retry", **seen))
+        with circumstances:
+            answers.append(decide_by_api(client, failed, "retry", **seen))
 
     assert [each.status_code for each in answers] == [412, 412, 200]
     assert "The execution would now be refused: The key is busy." in answers[0].json()["detail"]
@@ -96,10 +87,9 @@ def test_nobody_else_may(failed, acme, retry):
 
 
 def test_it_may_fail_again_and_again(failed, dana, retry):
-    _outages[:] = [Broken("still down")]
-    assert retry(failed, dana).state == "failed"
-    assert retry(failed, dana).state == "failed"
-    _outages.clear()
+    with outage(Broken("still down")):
+        assert retry(failed, dana).state == "failed"
+        assert retry(failed, dana).state == "failed"
 
     assert retry(failed, dana).state == "executed"
     assert len(attempts(failed.command_id)) == 5
@@ -185,12 +175,11 @@ def test_a_failure_that_does_not_pass_is_final(
     hold, first_key, dana, security, ann, context_of, approve, retry
 ):
     policy("tests.probe", group=security, quorum=1)
-    command = to(rename_unless_there_is_an_outage, first_key.id)
-    _outages[:] = [Unrecoverable()]
+    command = to(rename_unless_down, first_key.id)
 
-    request = approve(hold(command, context=context_of(dana)), ann)
+    with outage(Unrecoverable()):
+        request = approve(hold(command, context=context_of(dana)), ann)
 
-    _outages.clear()
     assert (request.state, request.is_retriable) == ("failed", False)
     with pytest.raises(NotToBeRetried):
         retry(request, dana)

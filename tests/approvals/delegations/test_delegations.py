@@ -9,12 +9,14 @@ from django.core.management import call_command
 from django.utils import timezone
 
 from apikeys.commands import DisableApiKey
+from approvals.case_files.approvals import RequestedApprovals
 from approvals.decisions import evidence, notifications
 from approvals.decisions.agreement import disagreements
 from approvals.decisions.commands import TakeBack
 from approvals.delegations.commands import Delegate, EndDelegation
 from approvals.delegations.handlers import AlreadyEnded, NotYourDelegation
 from approvals.models import ApprovalRequest, Delegation, Vote, refusals
+from approvals.models.eligibility import Members
 from approvals.people.commands import RequirePasswordReset
 from approvals.policies.built_in import built_in_requirements
 from approvals.requests import listing
@@ -24,7 +26,7 @@ from audit.models.records import CommandRecord, EventRecord
 from tests.approvals.admin_pages import LIST
 from tests.approvals.attacks import attack
 from tests.approvals.delegating import delegated
-from tests.conftest import actor, approved, completed, held, member, new_approver
+from tests.conftest import actor, approved, completed, held, member, new_approver, policy
 from tests.http import call
 
 DELEGATIONS = "/api/v2/delegations"
@@ -153,6 +155,33 @@ def test_only_the_given_groups_and_the_period_count(asked, ann, deb, bob, securi
     assert [each.username for each in notifications.voters(asked)] == ["ann", "bob"]
 
 
+def test_a_delegate_has_to_be_able_to_vote(asked, for_ann, deb):
+    account = User.objects.filter(pk=deb.pk)
+    assert deb in notifications.voters(asked)
+
+    account.update(is_staff=False)
+    assert refused(asked, deb) is refusals.NotAnApprover
+    assert deb not in notifications.voters(asked)
+
+    account.update(is_staff=True)
+    deb.user_permissions.clear()
+    assert refused(asked, deb) is NotFound
+    assert deb not in notifications.voters(asked)
+
+
+def test_a_vote_counts_only_for_the_groups_of_its_delegation(
+    first_key, dana, ann, bob, deb, security, context_of
+):
+    other = Group.objects.create(name="Other")
+    ann.groups.add(other)
+    for group in (security, other):
+        policy("apikeys.disable", group=group, quorum=1)
+    request = held(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    delegated(ann, deb, groups=[security])
+
+    assert approved(request, deb, bob).state == "pending"
+
+
 def test_an_early_end_frees_the_place(asked, for_ann, ann, bob, deb, browser, carol):
     approved(asked, deb)
     with pytest.raises(NotFound):
@@ -169,7 +198,12 @@ def test_an_early_end_frees_the_place(asked, for_ann, ann, bob, deb, browser, ca
     assert inbox(ann) == {asked.pk}
     assert approved(asked, ann).state == "pending"
     assert open_to(asked, browser, bob) == (["bob", "carol"], ["ann"])
-    assert approved(asked, bob).state == "executed"
+    executed = approved(asked, bob)
+    assert executed.state == "executed"
+    votes = evidence.signed(executed)["evidence"]["votes"]
+    assert [each["voter_label"] for each in votes if each["counts"]] == ["ann", "bob"]
+    approvers = RequestedApprovals().approvers([asked.command_id])
+    assert approvers == {asked.command_id: ["ann", "bob"]}
 
 
 def test_a_vote_counts_after_its_delegation_is_over(asked, for_ann, ann, bob, deb, owner):
@@ -212,6 +246,17 @@ def test_a_forged_delegation_gives_no_right(asked, ann, deb, security):
 
     assert refused(asked, deb) is refusals.NotAnApprover
     assert inbox(deb) == set()
+
+
+def test_a_vote_counts_only_in_the_place_of_its_delegation(asked, for_ann, bob, deb):
+    approved(asked, deb)
+    members = Members([], tenants=[asked.tenant], requests=[asked.pk])
+    vote = Vote.objects.get()
+    other = Vote.objects.get()
+    other.delegator_id = bob.pk
+
+    assert members.allows(vote, tenant=asked.tenant)
+    assert not members.allows(other, tenant=asked.tenant)
 
 
 def test_evidence_has_the_delegation(asked, for_ann, bob, deb, tmp_path):
@@ -259,6 +304,7 @@ def test_impossible_delegations_are_refused(ann, deb, acme, browser, policy_owne
         ({"delegate": "ann"}, "delegate"),
         ({"delegate": "nobody"}, "delegate"),
         ({"delegate": "visitor"}, "delegate"),
+        ({"delegate": "\0"}, "delegate"),
         ({"groups": ["Legal"]}, "groups"),
         ({"groups": []}, "groups"),
         ({"ends_at": "2020-01-01T00:00:00Z"}, "ends_at"),
@@ -269,6 +315,22 @@ def test_impossible_delegations_are_refused(ann, deb, acme, browser, policy_owne
         assert answer.status_code == 400, answer.content
         assert {each["pointer"].split("/")[1] for each in answer.json()["errors"]} == {field}
     assert not Delegation.objects.exists()
+
+
+def test_refusals_reveal_no_names(ann, deb, acme, browser):
+    Group.objects.create(name="Legal")
+    member("visitor", acme)
+    client = browser(ann)
+
+    def errors(**change):
+        answer = call(client, "POST", DELEGATIONS, _body() | change)
+        assert answer.status_code == 400, answer.content
+        return answer.json()["errors"]
+
+    for groups in (["Security"], ["Legal"]):
+        missing = errors(delegate="nobody", groups=groups)
+        assert missing == errors(delegate="visitor", groups=groups)
+    assert errors(groups=["Nothing"]) == errors(groups=["Legal"])
 
 
 def test_delegations_over_http(ann, deb, bob, security, browser):
@@ -285,13 +347,19 @@ def test_delegations_over_http(ann, deb, bob, security, browser):
     assert (ended.status_code, ended.json()["ended"]) == (200, True)
 
 
-def test_delegations_on_their_page(asked, ann, deb, security, browser):
+def test_delegations_on_their_page(asked, ann, deb, security, browser, acme):
+    User.objects.create_superuser("root", password="opensesame")
+    former = new_approver("former", acme, groups=[])
+    former.set_unusable_password()
+    former.save()
     client = browser(ann)
     fields = {
         "delegate": deb.pk,
         "groups": [security.pk],
         "ends_at": f"{timezone.now() + timedelta(days=3):%Y-%m-%d}",
     }
+    offered = client.get(PAGE).context["form"]["delegate"].field.queryset
+    assert [str(each) for each in offered] == ["bob", "deb", "root"]
     assert "The form has errors" in client.post(PAGE, fields | {"groups": []}).content.decode()
 
     done = client.post(PAGE, fields, follow=True)

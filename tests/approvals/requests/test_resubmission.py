@@ -14,7 +14,7 @@ from audit.outside import outside_command
 from tests.approvals.asking import address, switch_off, switch_on
 from tests.conftest import approved, completed, policy
 from tests.http import call
-from tests.probes import Broken, deed, to
+from tests.probes import Broken, outage, rename_unless_down, to
 from tests.tampering import let_time_pass, tamper
 
 
@@ -229,25 +229,14 @@ def test_over_http_a_waiting_request_is_not_resubmitted(waiting, dana, browser):
     assert (answer.status_code, answer.json()["code"]) == (409, "not_to_be_raised_again")
 
 
-_outages = []
-
-
-@deed
-def rename_unless_down(command, context):
-    ApiKey.objects.filter(pk=command.api_key_id).update(name="renamed")
-    if _outages:
-        raise _outages[0]
-
-
 @pytest.fixture
 def failed(hold, first_key, dana, security, ann, bob, context_of):
     """What was approved and failed when it was carried out; now it would succeed."""
     policy("tests.probe", group=security, quorum=1)
     command = to(rename_unless_down, first_key.id)
     asked = hold(command, context=context_of(dana))
-    _outages[:] = [Broken("down")]
-    approved(asked, ann)
-    _outages.clear()
+    with outage(Broken("down")):
+        approved(asked, ann)
     asked.refresh_from_db()
     return asked
 
