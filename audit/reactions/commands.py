@@ -9,104 +9,90 @@ _SUBSCRIPTION = SubjectOf("subscription", "subscription")
 
 
 @dataclass(frozen=True, kw_only=True)
-class PauseSubscription(Command):
+class _OnSubscription(Command):
+    required_permission = MANAGE
+    subject = _SUBSCRIPTION
+    depends_on = ()
+
+    subscription: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OnSetback(_OnSubscription):
+    about_type: str
+    about_id: str
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OfSubscription(Event):
+    subject = _SUBSCRIPTION
+
+    subscription: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _OfSetback(_OfSubscription):
+    about_type: str
+    about_id: str
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class PauseSubscription(_OnSubscription):
     """Pause a subscription: its function is not called until it is resumed."""
 
     message_type = "audit.pause_subscription"
-    required_permission = MANAGE
-    subject = _SUBSCRIPTION
     sentence = "Pause the subscription {subscription}"
-    depends_on = ()
-
-    subscription: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResumeSubscription(Command):
+class ResumeSubscription(_OnSubscription):
     """Resume a paused subscription, from the event where it stopped."""
 
     message_type = "audit.resume_subscription"
-    required_permission = MANAGE
-    subject = _SUBSCRIPTION
     sentence = "Resume the subscription {subscription}"
-    depends_on = ()
-
-    subscription: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequeueSetback(Command):
+class RequeueSetback(_OnSetback):
     """Attempt an event of a subscription again that was set aside, from the first attempt on."""
 
     message_type = "audit.requeue_setback"
-    required_permission = MANAGE
-    subject = _SUBSCRIPTION
     sentence = "Retry event {number} of {about_type} {about_id} for the subscription {subscription}"
-    depends_on = ()
-
-    subscription: str
-    about_type: str
-    about_id: str
-    number: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class SkipSetback(Command):
+class SkipSetback(_OnSetback):
     """Skip an event of a subscription that was set aside: it will have no effect there."""
 
     message_type = "audit.skip_setback"
-    required_permission = MANAGE
-    subject = _SUBSCRIPTION
     sentence = "Skip event {number} of {about_type} {about_id} for the subscription {subscription}"
-    depends_on = ()
-
-    subscription: str
-    about_type: str
-    about_id: str
-    number: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class SubscriptionPaused(Event):
+class SubscriptionPaused(_OfSubscription):
     """A subscription was paused."""
 
     message_type = "audit.subscription_paused"
-    subject = _SUBSCRIPTION
-
-    subscription: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class SubscriptionResumed(Event):
+class SubscriptionResumed(_OfSubscription):
     """A subscription was resumed."""
 
     message_type = "audit.subscription_resumed"
-    subject = _SUBSCRIPTION
-
-    subscription: str
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetbackRequeued(Event):
+class SetbackRequeued(_OfSetback):
     """An event that a subscription had set aside is attempted again."""
 
     message_type = "audit.setback_requeued"
-    subject = _SUBSCRIPTION
-
-    subscription: str
-    about_type: str
-    about_id: str
-    number: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class SetbackSkipped(Event):
+class SetbackSkipped(_OfSetback):
     """An event that a subscription had set aside was skipped."""
 
     message_type = "audit.setback_skipped"
-    subject = _SUBSCRIPTION
-
-    subscription: str
-    about_type: str
-    about_id: str
-    number: int

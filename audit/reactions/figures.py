@@ -15,6 +15,7 @@ from audit.models.queries import PreparedQuery
 from audit.models.subscriptions import Checkpoint, Setback
 from audit.reactions.declarations import find, subscriptions
 from audit.reactions.reading import IS_OF_PARTITION, like_patterns
+from audit.reactions.setbacks import beside
 
 #: The most events after a checkpoint that are counted.
 MOST_COUNTED = 10_000
@@ -147,6 +148,4 @@ def _rate(checkpoint: Checkpoint) -> float:
 
 
 def _waiting_behind(setback: Setback) -> int:
-    of_subject = {"subject_type": setback.subject_type, "subject_id": setback.subject_id}
-    later = Setback.objects.filter(name=setback.name, number__gt=setback.number, **of_subject)
-    return later.count()
+    return beside(setback).filter(number__gt=setback.number).count()

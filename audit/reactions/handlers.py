@@ -1,5 +1,7 @@
 """The handlers of the commands about subscriptions."""
 
+from django.db.models import QuerySet
+
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
 from audit.messages.classes import Subject
@@ -78,7 +80,7 @@ def check_skip(command: commands.SkipSetback, context: Context) -> Setback:
 
 def _check_state(name: str, state: Checkpoint.State, context: Context) -> None:
     _check_sees_everything(context)
-    checkpoint = Checkpoint.objects.filter(name=name).first()
+    checkpoint = _locked(name).first()
     if checkpoint is None:
         message = f"No worker has run the subscription {name} yet."
         raise NotFound(message)
@@ -91,10 +93,10 @@ def _checked_setback(
 ) -> Setback:
     """Return the setback, locked, if it is the first one of its subject."""
     _check_sees_everything(context)
-    found = Setback.objects.select_for_update().filter(
-        name=command.subscription, subject_type=command.about_type, subject_id=command.about_id
+    of_subject = setbacks.all_of(
+        command.subscription, Subject(command.about_type, command.about_id)
     )
-    setback = found.filter(number=command.number).first()
+    setback = of_subject.select_for_update().filter(number=command.number).first()
     if setback is None:
         message = "This event is no longer set aside."
         raise NotFound(message)
@@ -111,7 +113,10 @@ def _check_sees_everything(context: Context) -> None:
 
 
 def _set_state(name: str, state: Checkpoint.State) -> None:
-    locked = Checkpoint.objects.select_for_update().filter(name=name).order_by("partition")
-    for checkpoint in locked:
+    for checkpoint in _locked(name):
         checkpoint.state = state
         checkpoint.save(force_update=True, update_fields=["state"])
+
+
+def _locked(name: str) -> QuerySet[Checkpoint]:
+    return Checkpoint.objects.select_for_update().filter(name=name).order_by("partition")

@@ -74,7 +74,6 @@ class OutsidePartition(Partition):
             # Another worker has handled some of them meanwhile.
             _RELEASE.first(self._lease)
             return 0
-        self.is_behind = len(found) == self.subscription.batch
         return self._handle_leased(found)
 
     def _handle_leased(self, found: list[Unhandled]) -> int:
@@ -84,7 +83,7 @@ class OutsidePartition(Partition):
         while is_running and done < len(found) and time.monotonic() < end:
             is_running = self._handle_one(found[done], blocked)
             done += 1
-        self.is_behind = self.is_behind or done < len(found)
+        self.is_behind = len(found) == self.subscription.batch or done < len(found)
         _RELEASE.first(self._lease)
         return done
 

@@ -178,6 +178,7 @@ class Partition:
         setback = setbacks.set_aside(self.slot, unhandled.record)
         if setbacks.is_first(setback):
             setbacks.schedule(setback)
+            setbacks.hold_back_later(setback)
 
     def _note_first_failure(self, record: EventRecord, error: Exception) -> None:
         setback = setbacks.set_aside(self.slot, record)

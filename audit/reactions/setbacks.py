@@ -36,9 +36,13 @@ def set_aside(slot: Slot, record: EventRecord) -> Setback:
 
 def is_first(setback: Setback) -> bool:
     """Return True if no earlier event of the subject is set aside."""
-    of_subject = {"subject_type": setback.subject_type, "subject_id": setback.subject_id}
-    earlier = Setback.objects.filter(name=setback.name, number__lt=setback.number, **of_subject)
-    return not earlier.exists()
+    return not beside(setback).filter(number__lt=setback.number).exists()
+
+
+def hold_back_later(setback: Setback) -> None:
+    """Stop retrying later events of the subject: they wait for this one."""
+    later = beside(setback).filter(number__gt=setback.number, state=Setback.State.RETRYING)
+    later.update(state=Setback.State.WAITING, next_try_at=None)
 
 
 def schedule(setback: Setback, *, seconds: float = 0) -> None:
@@ -73,19 +77,28 @@ def due_subjects(slot: Slot) -> list[Subject]:
     return list(dict.fromkeys(Subject(*each) for each in subjects))
 
 
+def all_of(name: str, subject: Subject) -> QuerySet[Setback]:
+    """Return the events of a subject that are set aside."""
+    return Setback.objects.filter(name=name, subject_type=subject.type, subject_id=subject.id)
+
+
+def beside(setback: Setback) -> QuerySet[Setback]:
+    """Return the events of the same subject that are set aside, with the given one."""
+    return all_of(setback.name, Subject(setback.subject_type, setback.subject_id))
+
+
 def of_subject(name: str, subject: Subject) -> list[tuple[Setback, bool]]:
     """Return the first events of a subject that are set aside, and whether each is due."""
-    found = Setback.objects.filter(name=name, subject_type=subject.type, subject_id=subject.id)
     is_due = Q(state=Setback.State.RETRYING, next_try_at__lte=Now())
-    ordered = found.annotate(is_due=is_due).order_by("number")[:MOST_EVENTS]
+    ordered = all_of(name, subject).annotate(is_due=is_due).order_by("number")[:MOST_EVENTS]
     return [(setback, setback.is_due) for setback in ordered]
 
 
 def promote(name: str, subject: Subject) -> None:
     """Schedule the next event of a subject for now, once those before it are handled."""
-    for setback, _ in of_subject(name, subject)[:1]:
-        if setback.state == Setback.State.WAITING:
-            schedule(setback)
+    first = all_of(name, subject).order_by("number").first()
+    if first and first.state == Setback.State.WAITING:
+        schedule(first)
 
 
 def _due() -> QuerySet[Setback]:

@@ -159,6 +159,8 @@ class Tolerant(Follower):
         except Exception:
             logger.exception("subscription_interrupted", subscription=partition.slot.name)
             _reconnect()
+            # It may have noted as handled what was rolled back.
+            partition.is_behind = True
             self._paused_until[partition.slot] = time.monotonic() + _AFTER_FAILURE_SECONDS
             return 0
 

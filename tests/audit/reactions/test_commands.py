@@ -1,5 +1,7 @@
 """Commands about subscriptions: recorded, permitted, and held where a policy says so."""
 
+from functools import partial
+
 import pytest
 from django.contrib.auth.models import Permission, User
 
@@ -8,6 +10,7 @@ from audit.actors.actors import SYSTEM, actor_for_user
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError, Forbidden, Invalid, NotFound
+from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord
 from audit.models.subscriptions import Checkpoint, Setback
 from audit.reactions.commands import (
@@ -20,6 +23,7 @@ from audit.reactions.handlers import NotFirstSetback, SubscriptionUnchanged
 from audit.testing import react
 from tests.audit.reactions.things import subscribed, touched
 from tests.conftest import AS_SYSTEM, approved, completed, held, policy
+from tests.threads import ROUNDS, Crowd
 
 NAME = "test.things"
 BECAUSE = Context(actor=SYSTEM, reason="Its customer is gone")
@@ -117,6 +121,31 @@ def test_only_a_person_with_the_permission_and_every_customer_manages_subscripti
     completed(PauseSubscription(subscription=NAME), context=Context(actor=actor_for_user(mia)))
 
     assert {each.state for each in Checkpoint.objects.all()} == {"paused"}
+
+
+def test_a_subscription_is_paused_once_by_two_people_at_once(handler):
+    subscribed(handler)
+    react()
+    with Crowd(2) as crowd:
+        for change in (PauseSubscription, ResumeSubscription) * (ROUNDS // 4):
+            send = partial(dispatch, change(subscription=NAME), context=AS_SYSTEM)
+            outcomes = crowd.at_once(send, send)
+
+            assert {type(each) for each in outcomes} == {Completed, SubscriptionUnchanged}
+
+
+def test_an_event_is_skipped_once_by_two_people_at_once(handler):
+    things = [f"t{each}" for each in range(ROUNDS // 2)]
+    subscribed(handler, backoff=())
+    handler.failing = {(each, 1) for each in things}
+    touched(*things)
+    react()
+    with Crowd(2) as crowd:
+        for each in things:
+            send = partial(dispatch, of_event(SkipSetback, thing=each), context=BECAUSE)
+            outcomes = crowd.at_once(send, send)
+
+            assert {type(each) for each in outcomes} == {Completed, NotFound}
 
 
 def test_subscription_commands_can_be_held(parked, handler, security, ann, bob):

@@ -19,6 +19,7 @@ from audit.messages.exceptions import Forbidden
 from audit.models.processes import ProcessInstance, ProcessTimer
 from audit.models.records import CommandRecord, EventRecord
 from audit.reactions import declarations
+from audit.reactions.commands import PauseSubscription, ResumeSubscription
 from audit.reactions.processes import declarations as declared
 from audit.reactions.processes.timers import take_due_step
 from audit.testing import react
@@ -236,6 +237,22 @@ def test_a_timer_fires_once_when_it_is_due(first_key, dana, context_of):
     assert sent().get().causation_id == caused.command_id
     assert sent().get().correlation_id == caused.command_id
     assert not ProcessInstance.objects.exists()
+
+
+def test_a_timer_waits_while_the_subscription_of_its_process_is_paused(first_key, dana, context_of):
+    taken = []
+    waking(taken)
+    disable(first_key, context_of(dana))
+    react()
+    let_timers_be_due()
+    completed(PauseSubscription(subscription="test.waking"))
+    react()
+    while_paused = list(taken)
+    completed(ResumeSubscription(subscription="test.waking"))
+    react()
+
+    assert while_paused == []
+    assert len(taken) == 1
 
 
 def test_timer_fires_once_with_two_workers(acme, dana, context_of):

@@ -1,6 +1,7 @@
 """Subscriptions: each event has its effect once, in order, and a failure stops only its subject."""
 
 import threading
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -16,7 +17,7 @@ from audit.log.feed import Place
 from audit.messages.classes import Command
 from audit.models.records import EventRecord
 from audit.models.subscriptions import Checkpoint, Setback
-from audit.reactions import checkpoints, partitions
+from audit.reactions import checkpoints, partitions, workers
 from audit.reactions.checkpoints import Slot
 from audit.reactions.declarations import Subscription, find, reacts_to, subscribe
 from audit.reactions.partitions import Partition
@@ -52,6 +53,26 @@ def touch_slowly(command, context):
     entered.set()
     assert may_go_on.wait(60)
     context.emit(Touched(thing_id=command.thing))
+
+
+@contextmanager
+def touching_slowly(thing):
+    """Touch a thing in a transaction that begins now, and commits at the end of the block."""
+    entered.clear()
+    may_go_on.clear()
+
+    def dispatch_slowly():
+        dispatch(TouchSlowly(thing=thing), context=AS_SYSTEM)
+        connection.close()
+
+    slow = threading.Thread(target=dispatch_slowly)
+    slow.start()
+    try:
+        assert entered.wait(60)
+        yield
+    finally:
+        may_go_on.set()
+        slow.join()
 
 
 def test_a_function_gets_each_event_once_with_its_delivery(own_subscriptions):
@@ -166,23 +187,12 @@ def test_a_violated_deferred_constraint_sets_only_its_event_aside(handler, owner
 def test_a_late_commit_is_not_skipped_and_the_order_of_its_subject_is_kept(handler):
     """An event whose transaction began earlier and committed later has the higher number."""
     subscribed(handler, partitions=1)
-    entered.clear()
-    may_go_on.clear()
-
-    def dispatch_slowly():
-        dispatch(TouchSlowly(thing="a"), context=AS_SYSTEM)
-        connection.close()
-
-    slow = threading.Thread(target=dispatch_slowly)
-    slow.start()
-    assert entered.wait(60)
-    touched("a", "b")
-    follower = Follower([find("test.things")])
-    checkpoints.create(find("test.things"), place=Place())
-    follower.turn()
-    while_it_runs = list(handler.got)
-    may_go_on.set()
-    slow.join()
+    with touching_slowly("a"):
+        touched("a", "b")
+        follower = Follower([find("test.things")])
+        checkpoints.create(find("test.things"), place=Place())
+        follower.turn()
+        while_it_runs = list(handler.got)
     touched("a")
     first = EventRecord.objects.order_by("xid", "position").first()
     react()
@@ -197,19 +207,8 @@ def test_a_late_commit_is_not_skipped_and_the_order_of_its_subject_is_kept(handl
 def test_an_earlier_event_behind_the_horizon_is_waited_for(handler):
     subscription = subscribed(handler, partitions=1)
     checkpoints.create(subscription, place=Place())
-    entered.clear()
-    may_go_on.clear()
-
-    def dispatch_slowly():
-        dispatch(TouchSlowly(thing="a"), context=AS_SYSTEM)
-        connection.close()
-
-    slow = threading.Thread(target=dispatch_slowly)
-    slow.start()
-    assert entered.wait(60)
-    touched("a")
-    may_go_on.set()
-    slow.join()
+    with touching_slowly("a"):
+        touched("a")
     second, first = EventRecord.objects.order_by("xid", "position")
     partition = Partition(subscription, Slot("test.things", 0, 1))
     partition.step(Place(first.epoch, first.xid))
@@ -220,6 +219,22 @@ def test_an_earlier_event_behind_the_horizon_is_waited_for(handler):
     assert (first.number, second.number) == (1, 2)
     assert before == []
     assert handler.got == [("a", 1), ("a", 2)]
+
+
+def test_a_later_event_is_not_retried_before_an_earlier_one_that_failed(handler):
+    subscription = subscribed(handler, partitions=1)
+    checkpoints.create(subscription, place=Place())
+    with touching_slowly("a"):
+        touched("a")
+    first = EventRecord.objects.order_by("xid").last()
+    Partition(subscription, Slot("test.things", 0, 1)).step(Place(first.epoch, first.xid))
+    before = Setback.objects.get()
+    handler.failing = {("a", 1)}
+    react()
+
+    assert (before.number, before.state) == (2, "retrying")
+    states = Setback.objects.order_by("number").values_list("number", "state")
+    assert list(states) == [(1, "retrying"), (2, "waiting")]
 
 
 def test_a_rival_is_fenced_off(handler):
@@ -362,6 +377,24 @@ def test_a_lease_keeps_other_workers_away_until_it_is_over(handler):
     react()
 
     assert (meanwhile, handler.got) == ([], [("a", 1)])
+
+
+def test_an_event_is_handled_again_after_its_lease_was_lost(handler, monkeypatch):
+    monkeypatch.setattr(workers, "_AFTER_FAILURE_SECONDS", 0)
+
+    def lose(event, delivery):
+        if not handler.calls:
+            Checkpoint.objects.update(lease=None, leased_until=None)
+        handler(event, delivery)
+
+    subscription = subscribed(lose, outside=True, partitions=1)
+    checkpoints.create(subscription, place=Place())
+    touched("a")
+    poll = workers.Poll(settled_horizon(), ())
+    follower = workers.Tolerant([subscription], poll=lambda: poll)
+
+    assert [follower.turn() for _ in range(3)] == [False, True, False]
+    assert handler.got == [("a", 1)] * 2
 
 
 @pytest.mark.parametrize(
