@@ -13,6 +13,7 @@ from audit.log.feed import Place, place_of, read_after
 from audit.messages.classes import Command
 from audit.models.records import CommandRecord, Epoch, EventRecord
 from tests.conftest import AS_SYSTEM
+from tests.threads import until
 
 entered, may_go_on = threading.Event(), threading.Event()
 
@@ -79,13 +80,19 @@ def test_a_reader_goes_on_where_it_stopped():
     for _ in range(5):
         dispatch(Hurry(), context=AS_SYSTEM)
 
-    read_all(5)
     seen, place = [], Place()
-    while batch := read_after(CommandRecord, place, limit=2):
-        seen += [record.command_id for record in batch]
-        place = place_of(batch[-1])
+
+    def goes_on():
+        nonlocal place
+        batch = read_after(CommandRecord, place, limit=2)
+        seen.extend(record.command_id for record in batch)
+        place = place_of(batch[-1]) if batch else place
+        return len(seen) >= 5
+
+    until(goes_on)
 
     assert len(seen) == len(set(seen)) == 5
+    assert read_after(CommandRecord, place, limit=2) == []
 
 
 def test_after_a_restore_the_log_goes_on_in_a_new_epoch(owner):
