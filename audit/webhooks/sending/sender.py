@@ -24,11 +24,12 @@ THREADS = 16
 _THREADS_FOR_FAILING = THREADS // 2
 _WAIT_SECONDS = 0.1
 _CLEAN_SECONDS = 60.0
+_CLEAN_AT_ONCE = 1_000
 _USER_AGENT = "Countersign-Webhooks/1"
 _CLEAN = """
     WITH old AS (
         SELECT id FROM audit_webhookdelivery WHERE settled_at < now() - make_interval(secs => %s)
-        ORDER BY id LIMIT 1000
+        ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
     ), attempts AS (
         DELETE FROM audit_webhookattempt WHERE delivery_id IN (SELECT id FROM old)
     )
@@ -52,6 +53,7 @@ class Sender:
             wait(self._in_flight, timeout=_WAIT_SECONDS, return_when=FIRST_COMPLETED)
         elif not started:
             self._rest()
+        self._clean()
         return bool(self._in_flight or recorded)
 
     def _record(self) -> int:
@@ -76,13 +78,15 @@ class Sender:
         return len(leased)
 
     def _rest(self) -> None:
-        """End the threads, and now and then delete old deliveries."""
+        """End the threads."""
         if self._threads:
             self._threads.shutdown()
             self._threads = None
-        if time.monotonic() - self._cleaned_at > _CLEAN_SECONDS:
+
+    def _clean(self) -> None:
+        """Delete old deliveries, some at each turn until there are none; then pause."""
+        if time.monotonic() - self._cleaned_at > _CLEAN_SECONDS and not clean():
             self._cleaned_at = time.monotonic()
-            clean()
 
 
 def attempt(found: Lease) -> Result:
@@ -102,10 +106,14 @@ def attempt(found: Lease) -> Result:
     return result(status=reply.status, retry_after=reply.retry_after, response=reply.body)
 
 
-def clean() -> None:
-    """Delete the first thousand deliveries that were settled longer ago than they are kept."""
+def clean() -> bool:
+    """Delete deliveries that were settled longer ago than they are kept, a thousand at most.
+
+    Return True if there may be more.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_CLEAN, [countersign().webhook_keep.total_seconds()])
+        cursor.execute(_CLEAN, [countersign().webhook_keep.total_seconds(), _CLEAN_AT_ONCE])
+        return bool(cursor.rowcount == _CLEAN_AT_ONCE)
 
 
 def _signed(found: Lease, *, at: int) -> tuple[bytes, dict[str, str]]:

@@ -368,3 +368,24 @@ def test_old_deliveries_are_deleted_with_their_attempts(receiver, new_endpoint, 
 
     assert not WebhookAttempt.objects.exists()
     assert not WebhookDelivery.objects.exists()
+
+
+def test_old_deliveries_are_deleted_while_an_endpoint_does_not_respond(
+    receiver, new_endpoint, first_key, deliver
+):
+    new_endpoint(receiver.url(), **KEYS)
+    completed(DisableApiKey(api_key_id=first_key.id))
+    deliver()
+    WebhookDelivery.objects.update(settled_at=timezone.now() - timedelta(days=31))
+    receiver.held["/in"] = is_over = threading.Event()
+    completed(EnableApiKey(api_key_id=first_key.id))
+    fan_out(EventRecord.objects.latest("position").id)
+
+    running = Sender()
+    running.turn()
+
+    assert WebhookDelivery.objects.get().state == "pending"
+    is_over.set()
+    while running.turn():
+        pass
+    assert WebhookDelivery.objects.get().state == "delivered"
