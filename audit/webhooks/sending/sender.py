@@ -10,6 +10,7 @@ import ssl
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+import structlog
 from django.db import connection
 from django.utils import timezone
 
@@ -36,6 +37,8 @@ _CLEAN = """
     DELETE FROM audit_webhookdelivery WHERE id IN (SELECT id FROM old)
 """
 
+_logger = structlog.get_logger(__name__)
+
 
 class Sender:
     """The requests in flight of one process."""
@@ -60,7 +63,7 @@ class Sender:
         """Record the results of the requests that have ended; return how many."""
         ended = [each for each in self._in_flight if each.done()]
         if ended:
-            record([(self._in_flight.pop(each)[0], each.result()) for each in ended])
+            record([(self._in_flight.pop(each)[0], _result(each)) for each in ended])
         return len(ended)
 
     def _start(self, *, are_failing: bool) -> int:
@@ -114,6 +117,19 @@ def clean() -> bool:
     with connection.cursor() as cursor:
         cursor.execute(_CLEAN, [countersign().webhook_keep.total_seconds(), _CLEAN_AT_ONCE])
         return bool(cursor.rowcount == _CLEAN_AT_ONCE)
+
+
+def _result(ended: Future[Result]) -> Result:
+    """Return the result of an attempt; one that raised an unexpected error has failed.
+
+    Otherwise the error would come back each minute, and the other results would be lost.
+    """
+    error = ended.exception()
+    if error is None:
+        return ended.result()
+    _logger.error("webhook_not_attempted", exc_info=error)
+    failure = "The delivery could not be sent because of an internal error."
+    return Result(at=timezone.now(), duration_ms=0, error=failure)
 
 
 def _signed(found: Lease, *, at: int) -> tuple[bytes, dict[str, str]]:

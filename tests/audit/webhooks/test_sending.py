@@ -15,6 +15,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from apikeys.commands import DisableApiKey, EnableApiKey
 from audit.bus.dispatch import dispatch
 from audit.models.records import EventRecord
+from audit.outside import outside_command
 from audit.testing import react
 from audit.webhooks import resending
 from audit.webhooks.commands import (
@@ -389,3 +390,23 @@ def test_old_deliveries_are_deleted_while_an_endpoint_does_not_respond(
     while running.turn():
         pass
     assert WebhookDelivery.objects.get().state == "delivered"
+
+
+def test_an_internal_error_is_a_failed_attempt_and_affects_no_other_delivery(
+    receiver, new_endpoint, first_key, deliver
+):
+    broken, _ = new_endpoint(**KEYS)
+    new_endpoint(receiver.url(), **KEYS)
+    # No command stores such a URL.
+    with outside_command("To test a malformed row"):
+        WebhookEndpoint.objects.filter(pk=broken.pk).update(destination="https://[broken/")
+    completed(DisableApiKey(api_key_id=first_key.id))
+
+    deliver()
+
+    assert len(receiver.received) == 1
+    attempts = {each.delivery.endpoint_id: each for each in WebhookAttempt.objects.all()}
+    failed = attempts.pop(broken.pk)
+    assert failed.error == "The delivery could not be sent because of an internal error."
+    assert (failed.delivery.state, failed.delivery.step) == ("pending", 1)
+    assert [each.delivery.state for each in attempts.values()] == ["delivered"]
