@@ -284,6 +284,37 @@ def test_senders_in_two_processes_keep_to_the_limit_together(new_endpoint, first
     assert len(lease(most=5, are_failing=True)) == 1
 
 
+def test_no_sender_leases_while_another_one_does(new_endpoint, first_key, owner):
+    endpoint, _ = new_endpoint(**KEYS)
+    completed(DisableApiKey(api_key_id=first_key.id))
+    fan_out(EventRecord.objects.latest("position").id)
+
+    with owner.transaction():
+        locked = "SELECT FROM audit_webhookendpoint WHERE id = %s FOR NO KEY UPDATE"
+        owner.execute(locked, [endpoint.pk])
+        assert lease(most=1, are_failing=False) == []
+
+    assert len(lease(most=1, are_failing=False)) == 1
+
+
+def test_a_result_that_comes_after_the_end_of_its_lease_is_only_recorded(new_endpoint, first_key):
+    new_endpoint(**KEYS)
+    completed(DisableApiKey(api_key_id=first_key.id))
+    fan_out(EventRecord.objects.latest("position").id)
+    (late,) = lease(most=1, are_failing=False)
+    in_the_past()
+    (current,) = lease(most=1, are_failing=False)
+
+    now = timezone.now()
+    results.record([(late, results.Result(at=now, duration_ms=1, error="late"))])
+
+    row = WebhookDelivery.objects.get()
+    assert (row.state, row.step, row.leased_until) == ("pending", 0, current.until)
+    assert row.attempts.get().error == "late"
+    results.record([(current, results.Result(at=now, duration_ms=1, status=200))])
+    assert WebhookDelivery.objects.get().state == "delivered"
+
+
 def test_customers_see_their_own_deliveries_with_attempts_and_the_next_one(
     receiver, new_endpoint, first_key, deliver, browser, wanda, walt
 ):
