@@ -18,13 +18,14 @@ from audit.messages.exceptions import FieldError, Invalid
 LONGEST_URL = 2_000
 _HTTPS_PORT = 443
 _VISIBLE = re.compile(r"[!-\[\]-~]+")
+# All addresses of IPv6 that are public so far. Outside are those that contain an IPv4 address
+# (compatible, translated, NAT64) and reserved ones; `is_global` of Python accepts many of them.
+_UNICAST = ip_network("2000::/3")
 # Networks that `is_global` of Python 3.11 to 3.13 accepts: those that contain an IPv4 address
-# (compatible, NAT64, 6to4, Teredo), and those that are reserved for protocols and documentation.
-_REFUSED = [
-    *map(ip_network, ("::/96", "64:ff9b::/96", "64:ff9b:1::/48", "2002::/16", "2001::/23")),
-    *map(ip_network, ("fec0::/10", "5f00::/16", "3fff::/20")),
-    *map(ip_network, ("192.0.0.0/24", "192.88.99.0/24")),
-]
+# (6to4, Teredo), and those that are reserved for protocols and documentation.
+_REFUSED = tuple(
+    map(ip_network, ("2001::/23", "2002::/16", "3fff::/20", "192.0.0.0/24", "192.88.99.0/24"))
+)
 
 
 class NotPublic(Exception):
@@ -86,6 +87,8 @@ def is_public(text: str) -> bool:
     """Return True if an address is one that anyone on the Internet can connect to."""
     address = ip_address(text)
     address = (isinstance(address, IPv6Address) and address.ipv4_mapped) or address
+    if isinstance(address, IPv6Address) and address not in _UNICAST:
+        return False
     is_refused = any(address in network for network in _REFUSED)
     return address.is_global and not address.is_multicast and not is_refused
 

@@ -201,7 +201,7 @@ def send_test_event(command: commands.SendTestEvent, context: Context) -> Webhoo
 @handles(commands.ResendDelivery, locks=WebhookEndpoint)
 def resend_delivery(command: commands.ResendDelivery, context: Context) -> WebhookEndpoint:
     endpoint = WebhookEndpoint.objects.locked(pk=command.endpoint_id)
-    check_resending(command, context)
+    endpoint.check_can_send()
     resending.resend(endpoint, command.event_id)
     context.emit(events.DeliveryResent(endpoint_id=endpoint.pk, event_id=command.event_id))
     return endpoint
@@ -210,7 +210,8 @@ def resend_delivery(command: commands.ResendDelivery, context: Context) -> Webho
 @handles(commands.ResendSince, locks=WebhookEndpoint)
 def resend_since(command: commands.ResendSince, context: Context) -> WebhookEndpoint:
     endpoint = WebhookEndpoint.objects.locked(pk=command.endpoint_id)
-    check_resending(command, context)
+    endpoint.check_can_send()
+    _check_since(command)
     number = resending.resend_since(endpoint, command.since)
     context.emit(
         events.DeliveriesResentSince(
@@ -225,11 +226,7 @@ def check_resending(
     command: commands.SendTestEvent | commands.ResendDelivery | commands.ResendSince,
     context: Context,
 ) -> None:
-    """Check that there is something to send, and that it would be sent.
-
-    :raises NotFound: if the event was never sent to the endpoint.
-    :raises Invalid: if the time is in the future or too long ago.
-    """
+    """Refuse early what would be refused on execution."""
     endpoint = WebhookEndpoint.objects.found(pk=command.endpoint_id)
     endpoint.check_can_send()
     if isinstance(command, commands.ResendDelivery):
@@ -239,6 +236,10 @@ def check_resending(
 
 
 def _check_since(command: commands.ResendSince) -> None:
+    """Check the time.
+
+    :raises Invalid: if it is in the future or too long ago.
+    """
     now = timezone.now()
     if not now - resending.LONGEST <= command.since <= now:
         message = f"must be in the last {resending.LONGEST.days} days"

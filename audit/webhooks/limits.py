@@ -33,10 +33,11 @@ def check_endpoint(values: Mapping[str, Any]) -> None:
 def check_tenant(tenant: str) -> None:
     """Check the tenant of an endpoint.
 
-    :raises Invalid: if it is empty or too long.
+    :raises Invalid: if it is empty or too long, or has control characters.
     """
-    if not 1 <= len(tenant) <= LONGEST_TENANT:
-        raise _invalid("tenant", f"must have 1 to {LONGEST_TENANT} characters; * stands for all")
+    if not (tenant.isprintable() and 1 <= len(tenant) <= LONGEST_TENANT):
+        message = f"must have 1 to {LONGEST_TENANT} visible characters; * stands for all"
+        raise _invalid("tenant", message)
 
 
 def check_overlap(seconds: int) -> None:

@@ -41,7 +41,10 @@ def delivery_of(endpoint: WebhookEndpoint, event_id: UUID) -> WebhookDelivery:
 
 
 def resend(endpoint: WebhookEndpoint, event_id: UUID) -> None:
-    """Begin the schedule of a delivery again, now, whatever became of it."""
+    """Begin the schedule of a delivery again, now, whatever became of it.
+
+    :raises NotFound: if the event was never sent to the endpoint.
+    """
     delivery = delivery_of(endpoint, event_id)
     WebhookDelivery.objects.filter(pk=delivery.pk).update(
         state=DeliveryState.PENDING,

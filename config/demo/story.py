@@ -23,7 +23,10 @@ SENIOR = (
     *JUNIOR,
     *("update_apikey", "rotate_apikey", "enable_apikey", "disable_apikey", "delete_apikey"),
 )
-_DANA = (*SENIOR, "verify_apikey")
+_DANA = (
+    *(*SENIOR, "verify_apikey"),
+    *("view_webhookendpoint", "manage_webhookendpoint", "resend_webhookdelivery"),
+)
 _APPROVER = ("view_approvalrequest", "view_apikey")
 _AUDITOR = (
     *(*_APPROVER, "view_customer", "view_membership", "view_policy"),
@@ -45,8 +48,8 @@ def is_loaded() -> bool:
 def load() -> None:
     """Create the demo's people with random passwords, and write their logins to the demo file.
 
-    Dana manages API keys of Acme; Ann and Bob of Security approve; Iris audits; Ann, Bob and
-    Olga own the policies.
+    Dana manages API keys and webhook endpoints of Acme; Ann and Bob of Security approve; Iris
+    audits; Ann, Bob and Olga own the policies.
     """
     security = _execute(CreateGroup(group_name="Security")).result
     acme = _execute(CreateCustomer(name="Acme")).result.pk

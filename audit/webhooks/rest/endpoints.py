@@ -23,6 +23,7 @@ from audit.subjects.types import visible
 from audit.webhooks import commands, refusals
 from audit.webhooks.deliveries import DeliveryState, WebhookDelivery
 from audit.webhooks.models import EVERY_TENANT, WebhookEndpoint
+from audit.webhooks.resending import delivery_of
 from audit.webhooks.rest import inputs, resources
 
 _VIEW = "audit.view_webhookendpoint"
@@ -195,7 +196,8 @@ class DeliveryViewSet(ActorViewSet):
     def list(self, request: Request, endpoint_id: UUID) -> Response:
         """List the deliveries to a webhook endpoint, newest first."""
         query = DeliveryListQuery.of(request)
-        rows = self._deliveries(endpoint_id)
+        endpoint = endpoint_of(self.actor, endpoint_id)
+        rows = WebhookDelivery.objects.filter(endpoint=endpoint).prefetch_related("attempts")
         if "state" in query:
             rows = rows.filter(state=query["state"])
         found = page(rows, query)
@@ -205,13 +207,6 @@ class DeliveryViewSet(ActorViewSet):
     @documented("retrieve_webhook_delivery", gives=resources.DeliveryResource)
     def retrieve(self, request: Request, endpoint_id: UUID, event_id: UUID) -> Response:
         """Return one delivery, with its attempts and the time of the next one."""
-        row = self._deliveries(endpoint_id).filter(event_id=event_id).first()
-        if row is None:
-            message = "There is no delivery of this event to this endpoint."
-            raise NotFound(message)
+        row = delivery_of(endpoint_of(self.actor, endpoint_id), event_id)
         (shown,) = resources.deliveries([row])
         return Response(shown)
-
-    def _deliveries(self, endpoint_id: UUID) -> QuerySet[WebhookDelivery]:
-        endpoint = endpoint_of(self.actor, endpoint_id)
-        return WebhookDelivery.objects.filter(endpoint=endpoint).prefetch_related("attempts")

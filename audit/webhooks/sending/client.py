@@ -91,6 +91,9 @@ def _beginning(response: http.client.HTTPResponse) -> str:
         content = response.read(LARGEST_RESPONSE)
     except http.client.IncompleteRead as error:
         content = error.partial
+    except (ValueError, OverflowError) as error:
+        # http.client reads as many bytes as a chunk announces, also a negative number of them.
+        raise http.client.HTTPException from error
     # PostgreSQL text cannot contain NUL.
     return content[:LONGEST_KEPT].decode(errors="replace").replace("\x00", "\ufffd")
 

@@ -10,6 +10,7 @@ import ssl
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+import structlog
 from django.db import connection
 from django.utils import timezone
 
@@ -24,16 +25,19 @@ THREADS = 16
 _THREADS_FOR_FAILING = THREADS // 2
 _WAIT_SECONDS = 0.1
 _CLEAN_SECONDS = 60.0
+_CLEAN_AT_ONCE = 1_000
 _USER_AGENT = "Countersign-Webhooks/1"
 _CLEAN = """
     WITH old AS (
         SELECT id FROM audit_webhookdelivery WHERE settled_at < now() - make_interval(secs => %s)
-        ORDER BY id LIMIT 1000
+        ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
     ), attempts AS (
         DELETE FROM audit_webhookattempt WHERE delivery_id IN (SELECT id FROM old)
     )
     DELETE FROM audit_webhookdelivery WHERE id IN (SELECT id FROM old)
 """
+
+_logger = structlog.get_logger(__name__)
 
 
 class Sender:
@@ -52,13 +56,14 @@ class Sender:
             wait(self._in_flight, timeout=_WAIT_SECONDS, return_when=FIRST_COMPLETED)
         elif not started:
             self._rest()
+        self._clean()
         return bool(self._in_flight or recorded)
 
     def _record(self) -> int:
         """Record the results of the requests that have ended; return how many."""
         ended = [each for each in self._in_flight if each.done()]
         if ended:
-            record([(self._in_flight.pop(each)[0], each.result()) for each in ended])
+            record([(self._in_flight.pop(each)[0], _result(each)) for each in ended])
         return len(ended)
 
     def _start(self, *, are_failing: bool) -> int:
@@ -76,13 +81,15 @@ class Sender:
         return len(leased)
 
     def _rest(self) -> None:
-        """End the threads, and now and then delete old deliveries."""
+        """End the threads."""
         if self._threads:
             self._threads.shutdown()
             self._threads = None
-        if time.monotonic() - self._cleaned_at > _CLEAN_SECONDS:
+
+    def _clean(self) -> None:
+        """Delete old deliveries, some at each turn until there are none; then pause."""
+        if time.monotonic() - self._cleaned_at > _CLEAN_SECONDS and not clean():
             self._cleaned_at = time.monotonic()
-            clean()
 
 
 def attempt(found: Lease) -> Result:
@@ -102,10 +109,27 @@ def attempt(found: Lease) -> Result:
     return result(status=reply.status, retry_after=reply.retry_after, response=reply.body)
 
 
-def clean() -> None:
-    """Delete the first thousand deliveries that were settled longer ago than they are kept."""
+def clean() -> bool:
+    """Delete deliveries that were settled longer ago than they are kept, a thousand at most.
+
+    Return True if there may be more.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(_CLEAN, [countersign().webhook_keep.total_seconds()])
+        cursor.execute(_CLEAN, [countersign().webhook_keep.total_seconds(), _CLEAN_AT_ONCE])
+        return bool(cursor.rowcount == _CLEAN_AT_ONCE)
+
+
+def _result(ended: Future[Result]) -> Result:
+    """Return the result of an attempt; one that raised an unexpected error has failed.
+
+    Otherwise the error would come back each minute, and the other results would be lost.
+    """
+    error = ended.exception()
+    if error is None:
+        return ended.result()
+    _logger.error("webhook_not_attempted", exc_info=error)
+    failure = "The delivery could not be sent because of an internal error."
+    return Result(at=timezone.now(), duration_ms=0, error=failure)
 
 
 def _signed(found: Lease, *, at: int) -> tuple[bytes, dict[str, str]]:

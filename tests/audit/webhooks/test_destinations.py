@@ -2,7 +2,8 @@
 
 import socket
 import threading
-from contextlib import closing
+from contextlib import closing, contextmanager, suppress
+from http.client import HTTPException
 
 import pytest
 
@@ -22,6 +23,7 @@ PRIVATE = (
     *("64:ff9b::7f00:1", "64:ff9b:1::1", "2002:7f00:1::", "::127.0.0.1", "::7f00:1"),
     *("2001::1", "2001:0:4136:e378::1", "fec0::1", "3fff::1", "5f00::1", "192.0.0.8"),
     *("192.88.99.1", "224.0.0.1", "239.255.255.250", "ff02::1", "ff0e::1"),
+    *("::ffff:0:7f00:1", "4000::1"),
 )
 
 
@@ -117,33 +119,59 @@ def test_a_large_response_is_cut_off(receiver):
     assert (reply.status, len(reply.body)) == (200, client.LONGEST_KEPT)
 
 
+@contextmanager
+def serving_once(handle):
+    """Run a server for one connection, which a function handles until an event; yield its port."""
+    is_over = threading.Event()
+
+    def serve():
+        # The client may have gone.
+        with suppress(OSError), closing(listening.accept()[0]) as connection:
+            handle(connection, is_over)
+
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        listening.settimeout(30)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield listening.getsockname()[1]
+        finally:
+            is_over.set()
+            thread.join()
+
+
 @pytest.mark.parametrize("sent", [b"", b"HTTP/1.1 200 OK\r\nX-Drip: "])
 def test_an_endpoint_that_sends_slowly_is_left_at_the_deadline(sent, configure, monkeypatch):
     """Each byte comes in time; together they would take for ever."""
     configure(WEBHOOK_ALLOW_PRIVATE=True)
     monkeypatch.setattr(client, "TIMEOUT_SECONDS", 0.5)
-    is_over = threading.Event()
 
-    def drip(listening):
-        connection, _ = listening.accept()
-        with connection:
-            connection.sendall(sent)
-            while sent and not is_over.wait(0.05):
-                connection.sendall(b"x")
-            is_over.wait(30)
+    def drip(connection, is_over):
+        connection.sendall(sent)
+        while sent and not is_over.wait(0.05):
+            connection.sendall(b"x")
+        is_over.wait(30)
 
-    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
-        thread = threading.Thread(target=drip, args=(listening,))
-        thread.start()
-        port = listening.getsockname()[1]
-        try:
-            with pytest.raises(TimeoutError) as error:
-                client.post(f"http://127.0.0.1:{port}/", b"{}", {})
-        finally:
-            is_over.set()
-            thread.join()
+    with serving_once(drip) as port, pytest.raises(TimeoutError) as error:
+        client.post(f"http://127.0.0.1:{port}/", b"{}", {})
 
     assert _words(error.value).startswith("The endpoint did not respond within")
+
+
+@pytest.mark.parametrize("size", [b"-5", b"-FFFFFFFFFFFFFFFFFFFF"])
+def test_a_chunk_of_negative_size_is_no_http(size, configure):
+    configure(WEBHOOK_ALLOW_PRIVATE=True)
+
+    def respond(connection, _):
+        connection.recv(65536)
+        connection.sendall(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n"
+        )
+
+    with serving_once(respond) as port, pytest.raises(HTTPException) as error:
+        client.post(f"http://127.0.0.1:{port}/", b"{}", {})
+
+    assert _words(error.value) == "The response is not valid HTTP."
 
 
 def test_the_port_must_be_among_those_of_the_settings(configure):

@@ -203,3 +203,14 @@ def test_only_known_forms_of_event_types_are_accepted(browser, wanda, acme):
         assert send(client, "POST", destination=HOOK, event_types=wrong).status_code == 400
     fine = send(client, "POST", destination=HOOK, event_types=["*", "apikeys.created", "a.b.*"])
     assert fine.status_code == 201
+
+
+def test_a_tenant_has_only_visible_characters(browser, admin_user, wanda):
+    for tenant in ("a\x07b", "a\u202eb", "x" * 101):
+        refused = send(browser(admin_user), "POST", destination=HOOK, tenant=tenant)
+
+        assert refused.status_code == 400
+        assert refused.json()["errors"][0]["pointer"] == "/tenant"
+    hidden = send(browser(wanda), "POST", destination=HOOK, tenant="unknown")
+    assert hidden.status_code == 404
+    assert not WebhookEndpoint.objects.exists()

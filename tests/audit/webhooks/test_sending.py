@@ -15,6 +15,7 @@ from standardwebhooks.webhooks import WebhookVerificationError
 from apikeys.commands import DisableApiKey, EnableApiKey
 from audit.bus.dispatch import dispatch
 from audit.models.records import EventRecord
+from audit.outside import outside_command
 from audit.testing import react
 from audit.webhooks import resending
 from audit.webhooks.commands import (
@@ -283,6 +284,37 @@ def test_senders_in_two_processes_keep_to_the_limit_together(new_endpoint, first
     assert len(lease(most=5, are_failing=True)) == 1
 
 
+def test_no_sender_leases_while_another_one_does(new_endpoint, first_key, owner):
+    endpoint, _ = new_endpoint(**KEYS)
+    completed(DisableApiKey(api_key_id=first_key.id))
+    fan_out(EventRecord.objects.latest("position").id)
+
+    with owner.transaction():
+        locked = "SELECT FROM audit_webhookendpoint WHERE id = %s FOR NO KEY UPDATE"
+        owner.execute(locked, [endpoint.pk])
+        assert lease(most=1, are_failing=False) == []
+
+    assert len(lease(most=1, are_failing=False)) == 1
+
+
+def test_a_result_that_comes_after_the_end_of_its_lease_is_only_recorded(new_endpoint, first_key):
+    new_endpoint(**KEYS)
+    completed(DisableApiKey(api_key_id=first_key.id))
+    fan_out(EventRecord.objects.latest("position").id)
+    (late,) = lease(most=1, are_failing=False)
+    in_the_past()
+    (current,) = lease(most=1, are_failing=False)
+
+    now = timezone.now()
+    results.record([(late, results.Result(at=now, duration_ms=1, error="late"))])
+
+    row = WebhookDelivery.objects.get()
+    assert (row.state, row.step, row.leased_until) == ("pending", 0, current.until)
+    assert row.attempts.get().error == "late"
+    results.record([(current, results.Result(at=now, duration_ms=1, status=200))])
+    assert WebhookDelivery.objects.get().state == "delivered"
+
+
 def test_customers_see_their_own_deliveries_with_attempts_and_the_next_one(
     receiver, new_endpoint, first_key, deliver, browser, wanda, walt
 ):
@@ -368,3 +400,44 @@ def test_old_deliveries_are_deleted_with_their_attempts(receiver, new_endpoint, 
 
     assert not WebhookAttempt.objects.exists()
     assert not WebhookDelivery.objects.exists()
+
+
+def test_old_deliveries_are_deleted_while_an_endpoint_does_not_respond(
+    receiver, new_endpoint, first_key, deliver
+):
+    new_endpoint(receiver.url(), **KEYS)
+    completed(DisableApiKey(api_key_id=first_key.id))
+    deliver()
+    WebhookDelivery.objects.update(settled_at=timezone.now() - timedelta(days=31))
+    receiver.held["/in"] = is_over = threading.Event()
+    completed(EnableApiKey(api_key_id=first_key.id))
+    fan_out(EventRecord.objects.latest("position").id)
+
+    running = Sender()
+    running.turn()
+
+    assert WebhookDelivery.objects.get().state == "pending"
+    is_over.set()
+    while running.turn():
+        pass
+    assert WebhookDelivery.objects.get().state == "delivered"
+
+
+def test_an_internal_error_is_a_failed_attempt_and_affects_no_other_delivery(
+    receiver, new_endpoint, first_key, deliver
+):
+    broken, _ = new_endpoint(**KEYS)
+    new_endpoint(receiver.url(), **KEYS)
+    # No command stores such a URL.
+    with outside_command("To test a malformed row"):
+        WebhookEndpoint.objects.filter(pk=broken.pk).update(destination="https://[broken/")
+    completed(DisableApiKey(api_key_id=first_key.id))
+
+    deliver()
+
+    assert len(receiver.received) == 1
+    attempts = {each.delivery.endpoint_id: each for each in WebhookAttempt.objects.all()}
+    failed = attempts.pop(broken.pk)
+    assert failed.error == "The delivery could not be sent because of an internal error."
+    assert (failed.delivery.state, failed.delivery.step) == ("pending", 1)
+    assert [each.delivery.state for each in attempts.values()] == ["delivered"]
