@@ -239,7 +239,7 @@ def protect_tables(*arguments):
     return out.getvalue()
 
 
-def test_tables_of_the_project_are_protected_on_request_only(settings, guarded, owner):
+def test_tables_of_the_project_are_protected_on_request_only(settings, guarded, owner, monkeypatch):
     settings.COUNTERSIGN = settings.COUNTERSIGN | {"GUARDS": {"auth.Group": "report"}}
     role = connection.settings_dict["USER"]
     owner.execute(f'REVOKE INSERT ON auth_group FROM "{role}"')
@@ -262,6 +262,10 @@ def test_tables_of_the_project_are_protected_on_request_only(settings, guarded, 
         "The serving role lacks INSERT on the table auth_group.",
     )
     assert "countersign_protect --apply" in missing.hint == lacking.hint
+    with monkeypatch.context() as patched:
+        # The tables of other programs are theirs to grant rights on.
+        patched.setattr(Group._meta, "managed", False)
+        assert check_grants(databases=["default"]) == []
     (in_production,) = check_triggers_in_production(databases=["default"])
     assert (in_production.id, in_production.msg) == ("countersign.E006", missing.msg)
 
@@ -292,10 +296,20 @@ def test_migrate_removes_triggers_that_belong_to_nothing(owner, guarded):
     owner.execute("DROP FUNCTION audit_track_of_nothing()")
 
 
+def test_a_table_without_its_trigger_is_not_adopted(owner, guarded):
+    owner.execute(f"DROP TRIGGER {TRACK} ON boards_board")
+
+    with pytest.raises(CommandError, match="countersign_protect --apply"):
+        adopt(BOARD)
+
+    assert not CommandRecord.objects.filter(message_type="audit.adopt").exists()
+
+
 def test_without_its_history_a_table_is_not_followed(owner, guarded):
     owner.execute("ALTER TABLE boards_historicalboard RENAME TO elsewhere")
     try:
         in_a_thread(lambda: protect(using="owner"))
+        assert protect_tables() == ""
         with outside_command("Its history was dropped"):
             Board.objects.create(id=uuid4(), tenant="t1", name="first")
     finally:
