@@ -90,6 +90,24 @@ def react(run: Callable[[], _Result], *, retries: int = 0) -> _Result:
 
 
 @contextmanager
+def attempting() -> Iterator[None]:
+    """Run a part of a reaction in a savepoint, after which the reaction can continue.
+
+    If it raises, the attempts at commands that it made are recorded as rolled back.
+    """
+    before = len(_unit.get() or ())
+    try:
+        with transaction.atomic():
+            yield
+    except Exception as error:
+        if not (failures.is_collision(error) or failures.is_connection_lost(error)):
+            for attempt in (_unit.get() or [])[before:]:
+                attempt.roll_back()
+                store.append(attempt.record())
+        raise
+
+
+@contextmanager
 def reacting(cause: cases.Cause | None, actor: Actor) -> Iterator[None]:
     """Dispatch the commands of this block inside the transaction of `react`, as an actor.
 

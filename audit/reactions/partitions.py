@@ -4,10 +4,10 @@ import time
 from functools import partial
 
 import structlog
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
 from audit.bus import failures, store
-from audit.bus.dispatch import react
+from audit.bus.dispatch import attempting, react
 from audit.log.feed import Place, place_of
 from audit.messages.classes import Subject
 from audit.models.records import EventRecord
@@ -226,7 +226,7 @@ class Partition:
 
     def _deliver(self, record: EventRecord, *, attempt: int) -> None:
         """Call the function in a savepoint."""
-        with transaction.atomic():
+        with attempting():
             self.subscription.call(delivery_of(record, attempt=attempt))
             # Otherwise deferred constraints would fail at COMMIT, with the checkpoint.
             pipeline.send(store.CHECK_CONSTRAINTS)

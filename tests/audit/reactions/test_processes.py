@@ -23,6 +23,7 @@ from audit.reactions.commands import PauseSubscription, ResumeSubscription
 from audit.reactions.processes import declarations as declared
 from audit.reactions.processes.timers import take_due_step
 from audit.testing import react
+from tests.audit.reactions.things import let_setbacks_be_due
 from tests.conftest import approved, completed, create_key, policy
 from tests.processes import let_timers_be_due
 
@@ -137,6 +138,30 @@ def test_a_reaction_that_fails_leaves_neither_state_nor_effects(first_key, dana,
     assert not ProcessInstance.objects.exists()
     assert not ProcessTimer.objects.exists()
     assert {(each.status, each.error_code) for each in sent()} == {("failed", "rolled_back")}
+
+
+def test_each_attempt_at_a_command_of_a_reaction_that_is_retried_is_recorded(
+    first_key, dana, context_of
+):
+    made = []
+
+    @process("test.failing", key="api_key_id", permissions=MAY_ENABLE)
+    class Failing(Process):
+        @on(ApiKeyDisabled)
+        def enable(self, event):
+            made.append(self.send(EnableApiKey(api_key_id=event.api_key_id)).command_id)
+            message = "after its command"
+            raise RuntimeError(message)
+
+    disable(first_key, context_of(dana))
+    react()
+    let_setbacks_be_due()
+    react()
+
+    assert list(sent().values_list("command_id", flat=True)) == made
+    assert len(made) == 3
+    assert {(each.status, each.error_code) for each in sent()} == {("failed", "rolled_back")}
+    assert not ApiKey.objects.get().is_enabled
 
 
 def test_held_command_of_a_process(first_key, dana, security, ann, bob, context_of):
