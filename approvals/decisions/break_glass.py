@@ -54,6 +54,7 @@ def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
         raise UnderTheFloor
     if not request.is_retriable:
         request.check_pending(now=timezone.now())
+    execution.check_time(request)
     # Break-glass replaces approvals only: what a policy forbids stays forbidden.
     effective.check_not_forbidden(request)
     is_own = _is_own(request, context)

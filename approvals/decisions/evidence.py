@@ -13,7 +13,7 @@ from approvals.models import ApprovalRequest, Decision, Delegation, Vote
 from approvals.models.votes import newest_by_place
 from approvals.policies import effective
 from approvals.sealing import evidence_files
-from approvals.sealing.payloads import Unloadable
+from approvals.sealing.payloads import Unloadable, time_as_text
 from audit.installation.settings import countersign
 from audit.messages.exceptions import Conflict
 from audit.models.records import CommandRecord, EventRecord
@@ -108,6 +108,8 @@ def _command(request: ApprovalRequest) -> tuple[dict[str, Any] | None, str]:
         "schema_version": command.schema_version,
         "values": command.as_json(),
     }
+    if request.execute_after:
+        content["execute_after"] = time_as_text(request.execute_after)
     return content, ""
 
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 from approvals.decisions.commands import ReleaseRequest
 from approvals.decisions.events import ApprovalRequested, Settled
 from approvals.models import ApprovalRequest, State
-from approvals.models.refusals import RequestAltered
+from approvals.models.refusals import RequestAltered, TooEarly
 from approvals.models.states import ERROR
 from approvals.requests import listing, staleness, statuses
 from approvals.sealing.payloads import Unfitting, UnknownCommand, Unloadable
@@ -68,6 +68,16 @@ def check_accessible(request: ApprovalRequest, *, actor: Actor) -> None:
     if not request.is_intact:
         logger.error("approval request altered", approval_request_id=str(request.pk))
         raise RequestAltered
+
+
+def check_time(request: ApprovalRequest) -> None:
+    """Check that the time before which the command is not executed is over.
+
+    :raises TooEarly: if not.
+    """
+    if request.is_early:
+        message = f"It is not to be executed before {request.execute_after:%Y-%m-%d %H:%M} UTC."
+        raise TooEarly(message)
 
 
 @decides_visibility("approval-request")

@@ -32,7 +32,7 @@ def approve(command: commands.Approve, context: Context) -> ApprovalRequest:
     approvers, voter = matching.approvers(request), int(context.actor.person_id)
     missing = 0 if approvers else missing_after([request], person_id=voter)[request.pk]
     _check_execution(command, request, missing=missing)
-    if approvers:
+    if approvers and not request.is_early:
         check = partial(displayed.check_execution, command, request=request)
         execution.release(request, held_command, context=context, by=approvers, check=check)
     else:
@@ -135,6 +135,7 @@ def release_request(command: commands.ReleaseRequest, context: Context) -> Appro
     effective.read([request])
     request.check_pending(now=timezone.now())
     _check_allowed_today(request)
+    execution.check_time(request)
     approvers = matching.approvers(request)
     if not approvers:
         raise refusals.NotEnoughApprovals
@@ -227,8 +228,8 @@ def _check_execution(
 
     Whether an execution is refused, as may be displayed, is known by its result only.
     """
-    if missing or decision.expected_effect not in effects.OF_EXECUTION:
-        effect = effects.of_approval(missing=missing, warnings=())
+    effect = effects.of_approval(missing=missing, warnings=(), is_early=request.is_early)
+    if effect != effects.EXECUTES or decision.expected_effect not in effects.OF_EXECUTION:
         displayed.check(decision, effect, request=request)
 
 

@@ -58,6 +58,8 @@ def hold_for_approval(command: Command, context: Context, call_next: Next) -> Ou
     if not handling.check_precondition(command, context):
         return _unchanged(command, context, call_next)
     context.decision["requirements"] = verdict.requirements
+    if context.execute_after:
+        context.decision["execute_after"] = payloads.time_as_text(context.execute_after)
     return _hold(command, context, verdict.requirements)
 
 
@@ -96,7 +98,7 @@ def _hold(command: Command, context: Context, requirements: dict[str, Any]) -> P
         if pending is not None:
             return pending
     else:
-        stale = [each for each in stale if each.digest == payloads.digest(command)]
+        stale = [each for each in stale if each.digest == _digest(command, context)]
     request = ApprovalRequest.hold(command, context, requirements=requirements)
     if stale:
         superseding.supersede(stale, by=request, context=context)
@@ -126,9 +128,13 @@ def _pending_twin(
     if not among:
         return None
     pending = min(among, key=lambda request: request.pk)
-    is_same = pending.digest == payloads.digest(command)
+    is_same = pending.digest == _digest(command, context)
     if is_same and pending.requester_person == context.actor.person_id:
         return Postponed(
             command_id=pending.command_id, result_id=pending.subject_id, is_repeat=True
         )
     raise AlreadyAskedFor(f"{actor_name(pending.requester_label)} has already requested this.")
+
+
+def _digest(command: Command, context: Context) -> str:
+    return payloads.digest(command, execute_after=context.execute_after)

@@ -6,6 +6,7 @@ sending. Links lead to pages that change nothing: votes need a form on them.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser
@@ -43,6 +44,7 @@ _SUBJECTS = {
     _ESCALATED: "Escalated: still undecided",
     CHANGES_REQUESTED: "Changes requested",
 }
+_UNAPPROVED = (RequestStatus.WAITING, RequestStatus.UNSATISFIABLE)
 # Events after which a request has its last state.
 _ENDS = (
     events.Denied,
@@ -86,6 +88,7 @@ class Notification:
     link: str
     person_ids: tuple[int, ...]
     outcome_code: str = ""
+    execute_after: datetime | None = None
     status: RequestStatus = RequestStatus.WAITING
 
     @property
@@ -104,6 +107,9 @@ class Notification:
             f"{self.sentence}.",
             f"Requested by {actor_name(self.requester)}. Reason: {reason}.",
             self.outcome,
+            f"Not to be executed before {self.execute_after:%Y-%m-%d %H:%M} UTC."
+            if self.execute_after
+            else "",
             f"Digest: {self.digest}",
             f"{action}: {self.link}",
         ]
@@ -129,7 +135,7 @@ def notifications_of(event: Event, delivery: Delivery) -> Iterator[Notification]
             yield notice.of_end(request.state, request.outcome, request.outcome_code)
         case events.Commented(comment=comment):
             yield from notice.of_comment(comment)
-        case _ if request.present_state is not State.PENDING:
+        case _ if statuses_of([request])[request.pk] not in _UNAPPROVED:
             return
         case events.ApprovalRequested():
             yield notice.to(voters(request), happened=_ASKED)
@@ -219,6 +225,7 @@ class _Notice:
             outcome_code=outcome_code,
             status=status,
             digest=request.digest,
+            execute_after=request.execute_after if request.is_open else None,
             link=f"{countersign().base_url}{reverse(page, args=[request.pk])}",
             person_ids=tuple(person.pk for person in people),
         )

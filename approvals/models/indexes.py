@@ -52,6 +52,7 @@ CONSTRAINTS_OF_REQUESTS = (
         "approvals_request_time",
         within_calendar("requested_at", "approve_by", "execute_by", "decided_at"),
     ),
+    check("approvals_request_start", within_calendar("execute_after")),
     check("approvals_request_amounts", "subject_number >= 0"),
     check(
         "approvals_request_json",

@@ -56,6 +56,13 @@ class TooLate(Conflict):
     remedy = "Ask the requester to resubmit it, then approve the new request."
 
 
+class TooEarly(Conflict):
+    """The requester asked for an execution at a later time."""
+
+    title = "Not to be executed yet"
+    remedy = "Wait until then, or send the command again without a time."
+
+
 class AlreadyReminded(Conflict):
     """The approvers were reminded of this request less than a day ago."""
 

@@ -1,7 +1,7 @@
 """Approval requests: held commands, sealed, each with its state and its votes."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, Self
 from uuid import UUID
@@ -14,7 +14,7 @@ from uuid_utils.compat import uuid7
 from approvals.models import indexes, refusals
 from approvals.models.eligibility import Right, rights, taken_on
 from approvals.models.managers import RequestManager
-from approvals.models.requirements import Requirements, end_of, indexable, open_to
+from approvals.models.requirements import Requirements, deadline_of, end_of, indexable, open_to
 from approvals.models.sealed_rows import SealedRow
 from approvals.models.states import ALTERED, State
 from approvals.models.stored import RequirementsField
@@ -23,15 +23,11 @@ from approvals.sealing import payloads, values
 from audit.actors.actors import Actor
 from audit.bus import cases, store
 from audit.bus.context import Context
-from audit.installation.settings import countersign
 from audit.messages.classes import Command, Subject
 from audit.models.json import ObjectField
 from audit.models.records import CommandRecord
 from audit.subjects.types import subject
 from audit.tracking.history import HistoricalRecords
-
-#: The deadline of a request that has to be decided: it never passes.
-NEVER = datetime(9998, 12, 31, tzinfo=UTC)
 
 
 @subject("approval-request", tenant="tenant", route="countersign:approval-request")
@@ -64,6 +60,7 @@ class ApprovalRequest(Requirements, SealedRow):
     requested_at = models.DateTimeField(default=timezone.now)
     approve_by = models.DateTimeField()
     execute_by = models.DateTimeField(null=True)
+    execute_after = models.DateTimeField(null=True)
     requirements = RequirementsField()
     payload = models.BinaryField()
     seal = models.TextField()
@@ -98,7 +95,7 @@ class ApprovalRequest(Requirements, SealedRow):
     def hold(cls, command: Command, context: Context, *, requirements: dict[str, Any]) -> Self:
         """Hold a command until the requirements are met.
 
-        :raises Invalid: if the command is too large to be held.
+        :raises Invalid: if the command is too large to be held, or executed at an unsuitable time.
         """
         now, options = timezone.now(), requirements.get("options", {})
         request = cls(
@@ -116,11 +113,13 @@ class ApprovalRequest(Requirements, SealedRow):
             channel=context.channel,
             reason=context.reason,
             requested_at=now,
-            approve_by=_approve_by(options, now=now),
+            approve_by=deadline_of(options, now=now),
             execute_by=end_of(options.get("execute_within_s"), start=now),
+            execute_after=context.execute_after,
             requirements=requirements,
         )
         request.required = requirements
+        request.check_time()
         request.add_sealed(command)
         return request
 
@@ -277,7 +276,7 @@ class ApprovalRequest(Requirements, SealedRow):
 
     def add_sealed(self, command: Command) -> None:
         """Insert this row, with the command sealed for it."""
-        self.digest = payloads.digest(command)
+        self.digest = payloads.digest(command, execute_after=self.execute_after)
         sealed = payloads.seal(command, self.binding)
         self.payload, self.seal = sealed.payload, sealed.seal
         self.approver_groups = open_to(self.requirements)
@@ -306,14 +305,6 @@ class ApprovalRequest(Requirements, SealedRow):
         self.keep_votes([*votes, vote])
         self.voters = indexable(self.current_voters)
         return vote
-
-
-def _approve_by(options: Mapping[str, Any], *, now: datetime) -> datetime:
-    if options.get("must_be_decided"):
-        return NEVER
-    within = options.get("approve_within_s")
-    usual: timedelta = countersign().approve_within
-    return now + (usual if within is None else timedelta(seconds=within))
 
 
 _SETTLED = ("state", "outcome", "outcome_code", "is_retriable", "decided_at", "voters", "row_seal")

@@ -37,6 +37,7 @@ class SealedRow(LeanModel):
     state: Any
     voters: Any
     approver_groups: Any
+    execute_after: Any
     payload: Any
     seal: Any
     digest: Any
@@ -76,6 +77,8 @@ class SealedRow(LeanModel):
             content["voters"] = self.voters
         if self.approver_groups is not None:
             content["approver_groups"] = self.approver_groups
+        if self.execute_after is not None:
+            content["execute_after"] = _plain(self.execute_after)
         return payloads.canonical(["request", content])
 
     def seal_row(self) -> None:

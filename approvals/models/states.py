@@ -58,6 +58,8 @@ class RequestStatus(models.TextChoices):
     WAITING = "waiting", "waiting"
     #: It has enough approvals, and is about to be executed.
     APPROVED = "approved", "approved"
+    #: It has enough approvals, and is executed at the time that the requester asked for.
+    SCHEDULED = "scheduled", "approved, to be executed later"
     #: Too few people can vote, or today's policies do not let it be approved.
     UNSATISFIABLE = "unsatisfiable", "cannot be approved"
     EXECUTED = "executed", "executed"
@@ -73,6 +75,11 @@ class RequestStatus(models.TextChoices):
 
 
 #: The statuses of requests that can still be approved.
-UNDECIDED = (RequestStatus.WAITING, RequestStatus.APPROVED, RequestStatus.UNSATISFIABLE)
+UNDECIDED = (
+    RequestStatus.WAITING,
+    RequestStatus.APPROVED,
+    RequestStatus.SCHEDULED,
+    RequestStatus.UNSATISFIABLE,
+)
 #: The statuses by which lists find requests: an altered row may have any values.
 LISTED_STATUSES = [each for each in RequestStatus.values if each != RequestStatus.ALTERED]

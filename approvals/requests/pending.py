@@ -85,6 +85,7 @@ def progress_of(
         page_url=page_url(request.pk),
         subject_type=request.subject_type,
         needs=needs,
+        execute_after=request.execute_after,
     )
 
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.timesince import timesince, timeuntil
 
 from approvals.models import ApprovalRequest, Delegation, State
-from approvals.models.requests import NEVER
+from approvals.models.requirements import NEVER
 from approvals.models.states import UNDECIDED, RequestStatus
 from approvals.policies import built_in, effective, seals, slots
 from approvals.policies.commands import EditPolicy
@@ -159,7 +159,7 @@ class Ballot:
         )
         self.warnings = sorted({*presented.flags, *requester_flags(request, presented.command)})
         missing = missing_after([request], person_id=int(actor.person_id)) if self.may_deny else {}
-        self._missing = missing.get(request.pk, 0)
+        self._missing, self._is_early = missing.get(request.pk, 0), request.is_early
         self._problem = presented.problem
         self._set_effects()
 
@@ -174,7 +174,9 @@ class Ballot:
 
     def _set_effects(self) -> None:
         doubts = [*self.warnings, *filter(None, [self._problem])]
-        approval = effects.of_approval(missing=self._missing, warnings=doubts)
+        approval = effects.of_approval(
+            missing=self._missing, warnings=doubts, is_early=self._is_early
+        )
         retry = effects.of_execution(doubts)
         self.effects = {
             **({"approve": approval} if self.may_approve else {}),
@@ -183,7 +185,7 @@ class Ballot:
             **({"withdraw": effects.ENDS} if self.may_withdraw else {}),
             **({"retry": retry} if self.may_retry else {}),
         }
-        self.approve_label = approve_label(approval)
+        self.approve_label = effects.approve_label(approval)
         self.retry_label = _RETRY_LABELS[retry]
 
 
@@ -241,17 +243,6 @@ def sentences_of(
         _sentence(command, named, edits.get(request.pk, ""))
         for request, command in zip(requests, commands, strict=True)
     ]
-
-
-def approve_label(effect: str) -> str:
-    """Return the text of the approve button, with a warning if the approval would not help."""
-    match effect:
-        case effects.REFUSED:
-            return "Approve anyway: last vote, but execution would currently be refused"
-        case effects.EXECUTES:
-            return "Approve: last vote, executes now"
-        case _:
-            return f"Approve ({effects.missing_after_it(effect)} more needed after you)"
 
 
 def _open(request: ApprovalRequest) -> tuple[Command | None, str]:

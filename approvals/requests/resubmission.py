@@ -1,5 +1,7 @@
 """Resubmission of unsuccessful and stale requests."""
 
+from datetime import datetime
+
 from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import NotTheRequester, NotToBeRaisedAgain
 from approvals.requests.staleness import staleness
@@ -20,6 +22,12 @@ def check_may_be_resubmitted(request: ApprovalRequest, *, actor: Actor) -> None:
     is_stale = request.present_state is State.PENDING and staleness(request)
     if request.present_state not in _UNSUCCESSFUL and not is_stale:
         raise NotToBeRaisedAgain
+
+
+def time_of(request: ApprovalRequest) -> datetime | None:
+    """Return the time before which the command of a resubmission is not executed, if any."""
+    time: datetime | None = request.execute_after if request.is_early else None
+    return time
 
 
 def resubmitted(request: ApprovalRequest, *, actor: Actor) -> Command:

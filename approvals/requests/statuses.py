@@ -64,8 +64,9 @@ def may_have(status: RequestStatus) -> Q:
     match status:
         case RequestStatus.WAITING | RequestStatus.UNSATISFIABLE:
             return in_state(State.PENDING)
-        case RequestStatus.APPROVED:
-            return in_state(State.PENDING) & ~Q(voters=[])
+        case RequestStatus.APPROVED | RequestStatus.SCHEDULED:
+            is_later = status is RequestStatus.SCHEDULED
+            return in_state(State.PENDING) & ~Q(voters=[]) & (~_is_due() if is_later else _is_due())
         case RequestStatus.SECRET_TO_PICK_UP:
             return in_state(State.EXECUTED) & Q(command_id__in=list(_pick_ups(None)))
         case RequestStatus.CHANGES_REQUESTED:
@@ -105,7 +106,7 @@ def _undecided(request: ApprovalRequest, electorate: matching.Electorate) -> Req
         return RequestStatus.UNSATISFIABLE
     voted = electorate.voted(request)
     if matching.are_filled(voted):
-        return RequestStatus.APPROVED
+        return RequestStatus.SCHEDULED if request.is_early else RequestStatus.APPROVED
     is_reachable = matching.are_filled(matching.united(voted, electorate.eligible(request)))
     return RequestStatus.WAITING if is_reachable else RequestStatus.UNSATISFIABLE
 
@@ -130,7 +131,9 @@ def completed(*, limit: int) -> list[UUID]:
 
     They have as many voters as approvals are required: the others are not even read.
     """
-    undecided = ApprovalRequest.objects.filter(in_state(State.PENDING), _has_enough_voters())
+    undecided = ApprovalRequest.objects.filter(
+        in_state(State.PENDING), _has_enough_voters(), _is_due()
+    )
     found = undecided.order_by("approve_by", "pk").prefetch_related("votes")
     complete = (each.pk for each in found.iterator(chunk_size=100) if _is_complete(each))
     return list(islice(complete, limit))
@@ -146,6 +149,11 @@ def overdue(*, limit: int) -> list[UUID]:
     found = [each.pk for each in islice((each for each in ordered if each.is_intact), limit)]
     free = late.filter(pk__in=found).select_for_update(skip_locked=True)
     return list(free.order_by("approve_by", "pk").values_list("pk", flat=True))
+
+
+def _is_due() -> Q:
+    """Match requests whose execution need not wait for a time."""
+    return Q(execute_after=None) | Q(execute_after__lte=timezone.now())
 
 
 def _has_enough_voters() -> RawSQL:

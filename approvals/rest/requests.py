@@ -27,7 +27,7 @@ from approvals.models import ApprovalRequest, State, refusals
 from approvals.models.states import LISTED_STATUSES
 from approvals.requests import listing
 from approvals.requests.presentation import present
-from approvals.requests.resubmission import resubmitted
+from approvals.requests.resubmission import resubmitted, time_of
 from approvals.rest import resources
 from approvals.rest.inputs import (
     CommentInput,
@@ -218,7 +218,8 @@ class ApprovalRequestViewSet(CommandViewSet):
     def raise_again(self, request: Request, approval_request_id: UUID) -> Response:
         """Resubmit an unsuccessful request; it is held again if a policy requires it."""
         try:
-            command = resubmitted(self._visible(approval_request_id), actor=self.actor)
+            asked = self._visible(approval_request_id)
+            command, self.execute_after = resubmitted(asked, actor=self.actor), time_of(asked)
         except Refused as error:
             return self.refuse(error)
         return self.send(type(command), **command.plain())

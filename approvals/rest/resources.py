@@ -102,7 +102,8 @@ class ApprovalRequestInList(TypedDict):
     state: Annotated[str, one_of([*State.values, ALTERED])]
     status: Annotated[
         Annotated[str, one_of(RequestStatus.values)],
-        "More than the state: a pending request is waiting, approved (and about to be executed) or "
+        "More than the state: a pending request is waiting, approved (and about to be executed), "
+        "scheduled (approved, and executed later) or "
         "unsatisfiable; an executed one may have a secret_to_pick_up.",
     ]
     what: Annotated[str | None, "The effect in one sentence; null if it cannot be verified."]
@@ -121,6 +122,9 @@ class ApprovalRequestInList(TypedDict):
     requested_at: datetime
     approve_by: Annotated[
         datetime, "The deadline for approval; in the year 9998 if the request has to be decided."
+    ]
+    execute_after: Annotated[
+        datetime | None, "Once it is approved, it waits until then; null if it does not wait."
     ]
     pick_up_by: Annotated[
         datetime | None, "The deadline for picking up the secret; null if there is none to pick up."

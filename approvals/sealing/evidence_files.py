@@ -76,6 +76,7 @@ def verify(file: bytes, *, expected_key: str | None) -> Verified:
 def digest_of(command: dict[str, Any]) -> str:
     """Return the digest of a command as written here: what each approver approved."""
     content = [command["message_type"], command["schema_version"], command["values"]]
+    content += filter(None, [command.get("execute_after")])
     return hashlib.sha256(signed_files.canonical(content)).hexdigest()
 
 

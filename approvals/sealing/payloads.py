@@ -11,7 +11,7 @@ import io
 import json
 import pickle
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, Self
@@ -26,7 +26,7 @@ from audit.messages.values import NotPlain, codec
 LARGEST_PAYLOAD = 64 * 1024
 _PROTOCOL = 4
 # Newer than the first payloads: empty ones are not part of the sealed content.
-_LATER = ("execute_by", "subject_values")
+_LATER = ("execute_by", "subject_values", "execute_after")
 _ALLOWED = {
     (kind.__module__, kind.__qualname__): kind
     for kind in (UUID, Decimal, datetime, date, timedelta, timezone)
@@ -79,6 +79,7 @@ class Binding:
     approve_by: str
     execute_by: str = ""
     subject_values: str = ""
+    execute_after: str = ""
 
     @classmethod
     def of(cls, row: Any) -> Self:
@@ -97,6 +98,7 @@ class Binding:
             approve_by=row.approve_by.isoformat(),
             execute_by=row.execute_by.isoformat() if row.execute_by else "",
             subject_values=canonical(row.subject_values).hex(),
+            execute_after=time_as_text(row.execute_after),
         )
 
 
@@ -115,6 +117,7 @@ class Unsealed:
     message_type: str
     schema_version: int
     values: dict[str, Any]
+    execute_after: str = ""
 
     @cached_property
     def content(self) -> bytes:
@@ -123,7 +126,8 @@ class Unsealed:
         :raises Unfitting: if it cannot be written as JSON.
         """
         try:
-            return canonical([self.message_type, self.schema_version, _json(self.values)])
+            content = [self.message_type, self.schema_version, _json(self.values)]
+            return canonical([*content, *filter(None, [self.execute_after])])
         except NotPlain as error:
             raise Unfitting from error
 
@@ -174,13 +178,21 @@ def unseal(sealed: Sealed, binding: Binding) -> Unsealed:
         raise TooLarge
     if not is_signed(_bound(sealed.payload, binding), sealed.seal):
         raise Altered
-    return Unsealed(*_content(sealed.payload))
+    return Unsealed(*_content(sealed.payload), execute_after=binding.execute_after)
 
 
-def digest(command: Command) -> str:
-    """Return the SHA-256 of a command's canonical JSON: what an approver approves."""
+def digest(command: Command, *, execute_after: datetime | None = None) -> str:
+    """Return the SHA-256 of a command's canonical JSON: what an approver approves.
+
+    The time before which it is not executed is part of it, if there is one.
+    """
     content = [command.message_type, command.schema_version, command.as_json()]
-    return _digest(canonical(content))
+    return _digest(canonical([*content, *filter(None, [time_as_text(execute_after)])]))
+
+
+def time_as_text(time: datetime | None) -> str:
+    """Return a time in UTC in the form that seals and digests cover; empty for None."""
+    return time.astimezone(UTC).isoformat() if time else ""
 
 
 def canonical(value: Any) -> bytes:

@@ -6,6 +6,7 @@ import json
 import time
 from copy import copy
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from django.utils import timezone
@@ -36,7 +37,7 @@ class Attempt:
     def __init__(self, command: Command, context: Context) -> None:
         self.command = command
         self.subject = command.subject_reference()
-        self.fingerprint = fingerprint(command)
+        self.fingerprint = fingerprint(command, execute_after=context.execute_after)
         self.received_at = timezone.now()
         self._started = time.perf_counter_ns()
         self._given = context
@@ -222,9 +223,12 @@ class Attempt:
         return clean_text(text, longest=longest)
 
 
-def fingerprint(command: Command) -> bytes:
+def fingerprint(command: Command, *, execute_after: datetime | None = None) -> bytes:
     """Return HMAC-SHA256 over the type and the fields that the caller supplied."""
-    return _fingerprint(command.message_type, command.supplied())
+    supplied = command.supplied()
+    if execute_after is not None:
+        supplied = {**supplied, "Execute-After": execute_after.isoformat()}
+    return _fingerprint(command.message_type, supplied)
 
 
 def refused_input(

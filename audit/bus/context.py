@@ -35,6 +35,7 @@ class Context:
     number for which ``accepts`` returns True, if there is either; the bus then expects that number.
     ``accepts`` may raise PreconditionFailed with a message of its own. ``depth`` is the number of
     reactions that led to the command, and ``reaction_to`` the id of the event of the last one.
+    A command with ``execute_after`` is refused unless it is held; once approved, it waits until it.
     """
 
     actor: Actor
@@ -44,6 +45,7 @@ class Context:
     idempotency_key: str | None = None
     expected_number: int | None = None
     accepts: Callable[[int], bool] | None = field(default=None, repr=False)
+    execute_after: datetime | None = None
     causation_id: UUID | None = None
 
     command_id: UUID = field(init=False, default_factory=uuid7)

@@ -13,6 +13,12 @@ from audit.messages import exceptions
 from audit.messages.classes import Command
 from audit.messages.outcomes import Completed, Outcome
 
+_NOT_HELD = exceptions.FieldError(
+    "Execute-After",
+    "not_held",
+    "is only for commands that need approval; this one would be executed at once",
+    exceptions.Place.HEADER,
+)
 #: The next step towards the handler.
 Next: TypeAlias = Callable[[Command, Context], Outcome]
 
@@ -49,6 +55,8 @@ def _execute(command: Command, context: Context) -> Outcome:
     handler = handling.handler(type(command))
     if handler is None:
         raise exceptions.Unregistered
+    if context.execute_after is not None:
+        raise exceptions.Invalid(errors=[_NOT_HELD])
     result = handler(command, context)
     return Completed(
         command_id=context.command_id,

@@ -35,6 +35,7 @@ class Progress(NamedTuple):
     subject_type: str = ""
     status: str = ""
     needs: tuple[Need, ...] = ()
+    execute_after: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

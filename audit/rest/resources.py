@@ -51,11 +51,13 @@ class ApprovalProgress(TypedDict):
     url: Address
     state: str
     status: Annotated[
-        str, "More than the state: such as waiting, approved, unsatisfiable or secret_to_pick_up."
+        str,
+        "More than the state: such as waiting, approved, scheduled or secret_to_pick_up.",
     ]
     have: int
     needed: int
     approve_by: datetime | None
+    execute_after: Annotated[datetime | None, "It is not executed before this time."]
 
 
 class EventResource(TypedDict):

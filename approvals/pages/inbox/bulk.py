@@ -15,7 +15,7 @@ from approvals.pages.request.decision import Displayed, decide
 from approvals.requests import effects, listing
 from approvals.requests.approvers import missing_after
 from approvals.requests.flags import requester_flags
-from approvals.requests.presentation import Ballot, Presented, approve_label, present
+from approvals.requests.presentation import Ballot, Presented, present
 from audit.actors.actors import Actor
 from audit.entry.requests import LONGEST_REASON, actor_of_request
 from audit.subjects.streams import with_numbers
@@ -45,7 +45,7 @@ class Candidate(NamedTuple):
         """The effect as text."""
         if self.effect == effects.ENDS:
             return "Deny: this ends the request"
-        return approve_label(self.effect)
+        return effects.approve_label(self.effect)
 
 
 def confirmation(requests: Sequence[ApprovalRequest], *, verb: str, actor: Actor) -> dict[str, Any]:
@@ -119,7 +119,8 @@ def _candidate(
 ) -> Candidate:
     """Return a request with the effect of the decision; ``more`` are flags of its requester."""
     warnings = sorted({*presented.flags, *more})
-    approval = effects.of_approval(missing=missing, warnings=warnings)
+    is_early = presented.request.is_early
+    approval = effects.of_approval(missing=missing, warnings=warnings, is_early=is_early)
     return Candidate(presented, obstacle, effects.ENDS if verb == "deny" else approval, warnings)
 
 

@@ -14,6 +14,7 @@ from approvals.pages.feedback import Feedback, Result, feedback_on
 from approvals.pages.request.resubmission import command_of
 from approvals.requests import effects
 from approvals.requests.presentation import present, sentence_of
+from approvals.requests.resubmission import time_of
 from audit.actors.actors import Actor
 from audit.bus.dispatch import dispatch
 from audit.entry.requests import context_of
@@ -93,6 +94,8 @@ def decide(
         command = _command(
             approval_request, verb=verb, displayed=displayed, request=request, actor=actor
         )
+        if verb == "raise_again":
+            context.execute_after = time_of(approval_request)
         outcome = dispatch(command, context=context)
     except CommandError as error:
         sentence = sentence_of(approval_request, actor=actor)

@@ -10,7 +10,7 @@ from django.utils.timesince import timesince, timeuntil
 from approvals.decisions.events import RequestSuperseded
 from approvals.decisions.rehearsal import rehearse
 from approvals.models import ApprovalRequest, State
-from approvals.models.requests import NEVER
+from approvals.models.requirements import NEVER
 from approvals.pages import links
 from approvals.pages.request.announcements import etag_of
 from approvals.pages.request.changes import has_changed, would_change
@@ -156,6 +156,8 @@ def _clocks(presented: Presented) -> list[Clock]:
         _approve_by(request, left, is_urgent=bool(left) and presented.is_urgent),
         _execute_by(request, now),
     ]
+    if start := request.execute_after:
+        clocks.append(Clock("not before", start, "" if start <= now else _distance(start, now)))
     if by := request.pick_up_by:
         clocks.append(Clock("pick up by", by, _distance(by, now), (by - now).days < 1))
     if request.decided_at:

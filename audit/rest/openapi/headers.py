@@ -31,6 +31,10 @@ _OF_REQUESTS: dict[str, tuple[str, Schema]] = {
         _TEXT | {"pattern": _ETAGS},
     ),
     "Audit-Reason": ("The reason, if the body has none.", _TEXT),
+    "Execute-After": (
+        "For a command that needs approval: it is not executed before this time, with an offset.",
+        _TEXT | {"format": "date-time"},
+    ),
 }
 _OF_REQUESTS_OF_VERSION_ONE = {
     "Idempotency-Key": (
@@ -81,6 +85,7 @@ def request_headers(
     """Return the header parameters of an operation."""
     names = ["X-Request-Id", "traceparent"]
     names += _OF_COMMANDS if documentation.is_command else ()
+    names += ["Execute-After"] if documentation.is_command and is_conditional else ()
     names += [each for each in _OF_READS if is_conditional and each not in names]
     known = _OF_REQUESTS if is_conditional else _OF_REQUESTS | _OF_REQUESTS_OF_VERSION_ONE
     return [_request_header(registry, name, *known[name]) for name in names]

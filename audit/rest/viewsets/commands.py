@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
 from typing import Any, ClassVar
 
 from django.db import Error
@@ -24,7 +25,7 @@ from audit.messages.outcomes import (
     Trial,
 )
 from audit.messages.text import header_text
-from audit.rest import exception_handlers, resources
+from audit.rest import exception_handlers, resources, times
 from audit.rest.bodies import refuse_misfits
 from audit.rest.parsers import refuse_chunks
 from audit.rest.viewsets import conditional, dry_runs, outcomes
@@ -50,6 +51,8 @@ class CommandViewSet(ActorViewSet):
     dry_run_shape: ClassVar[Any] = dry_runs.DryRun
     #: The shape of what `represent_postponed` returns, for the OpenAPI document.
     postponed_shape: ClassVar[Any] = resources.PostponedCommand
+    #: Used without the header ``Execute-After``.
+    execute_after: datetime | None = None
     #: Names in the body that differ from the command's, by the command's name.
     field_names: ClassVar[Mapping[str, str]] = {}
 
@@ -98,6 +101,8 @@ class CommandViewSet(ActorViewSet):
             context.idempotency_key = outcomes.idempotency_key(
                 self.request, may_be_quoted=self.is_conditional
             )
+            if self.is_conditional:
+                context.execute_after = times.execute_after(self.request) or self.execute_after
             command = command_class(**{**known, **values})
             self.set_condition(context, command)
         except (Invalid, APIException) as error:

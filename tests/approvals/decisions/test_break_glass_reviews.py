@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from approvals.decisions import evidence
 from approvals.models import ApprovalRequest
-from approvals.models.requests import NEVER
+from approvals.models.requirements import NEVER
 from audit.models.records import CommandRecord, EventRecord
 from tests import mails
 from tests.approvals.asking import KEYS, REQUESTS, address, decide, ids

@@ -4,9 +4,11 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from apikeys.commands import CreateApiKey, DisableApiKey, PickUpSecret, RotateApiKey
 from apikeys.models import PickUp
+from approvals.decisions.commands import Withdraw
 from approvals.models import ApprovalRequest, Policy, Rule
 from approvals.models.states import RequestStatus
 from approvals.requests import listing
@@ -65,7 +67,15 @@ def change(owner, first_key, dana, ann, bob, acme, security, hold, context_of, b
         command = CreateApiKey(customer_id=acme.pk, owner_id=dana.pk, name="ci")
         return approved(hold(command, context=context_of(dana)), ann)
 
+    def scheduled():
+        context = context_of(dana)
+        context.execute_after = timezone.now() + timedelta(hours=1)
+        completed(Withdraw(approval_request_id=waiting.pk), context=context_of(dana))
+        later = hold(DisableApiKey(api_key_id=first_key.id), context=context)
+        return approved(later, ann, bob)
+
     return {
+        RequestStatus.SCHEDULED: scheduled,
         RequestStatus.WAITING: lambda: waiting,
         RequestStatus.APPROVED: approved_but_not_executed,
         RequestStatus.UNSATISFIABLE: unsatisfiable,
@@ -92,6 +102,7 @@ def found_by_status(client):
     [
         RequestStatus.WAITING,
         RequestStatus.APPROVED,
+        RequestStatus.SCHEDULED,
         RequestStatus.UNSATISFIABLE,
         "forbidden today",
         RequestStatus.EXECUTED,
