@@ -31,8 +31,9 @@ def approve(command: commands.Approve, context: Context) -> ApprovalRequest:
     context.emit(events.Approved(approval_request_id=request.pk, digest=command.digest))
     approvers, voter = matching.approvers(request), int(context.actor.person_id)
     missing = 0 if approvers else missing_after([request], person_id=voter)[request.pk]
-    _check_execution(command, request, missing=missing)
-    if approvers and not request.is_early:
+    is_early = bool(approvers) and request.is_early
+    _check_execution(command, request, missing=missing, is_early=is_early)
+    if approvers and not is_early:
         check = partial(displayed.check_execution, command, request=request)
         execution.release(request, held_command, context=context, by=approvers, check=check)
     else:
@@ -222,13 +223,17 @@ def _check_seen(digest: str, request: ApprovalRequest) -> None:
 
 
 def _check_execution(
-    decision: commands.Decision, request: ApprovalRequest, *, missing: int = 0
+    decision: commands.Decision,
+    request: ApprovalRequest,
+    *,
+    missing: int = 0,
+    is_early: bool = False,
 ) -> None:
     """Check the displayed effect of a decision that executes the command if nothing is missing.
 
     Whether an execution is refused, as may be displayed, is known by its result only.
     """
-    effect = effects.of_approval(missing=missing, warnings=(), is_early=request.is_early)
+    effect = effects.of_approval(missing=missing, warnings=(), is_early=is_early)
     if effect != effects.EXECUTES or decision.expected_effect not in effects.OF_EXECUTION:
         displayed.check(decision, effect, request=request)
 

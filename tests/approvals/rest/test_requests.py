@@ -67,6 +67,7 @@ def test_a_request_shows_all_that_a_decision_needs(asked, first_key, dana, ann, 
         {"kind": "api_key", "id": str(first_key.id), "label": asked.requester_label},
     )
     assert body == {
+        "execute_after": None,
         "number": 2,
         "version": 2,
         "effects": {
