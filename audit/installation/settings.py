@@ -47,6 +47,7 @@ class Countersign:
     max_waiters: int = 2
     record_page_views: bool = False
     guards: Mapping[str, str] = field(default_factory=dict)
+    replay_middleware: Sequence[str] = ()
 
     fingerprint_key: bytes = field(default_factory=lambda: _derived("fingerprints"), repr=False)
     payload_keys: Mapping[str, bytes] = field(
