@@ -54,10 +54,10 @@ class Standing(NamedTuple):
     """The standing of a model in its adoption.
 
     ``reporting`` is since when its guard has reported changes without interruption; None if it does
-    not, or not yet. ``history`` is "database", "application" or "none". ``missing`` is the number of rows without an
-    initial history, at most one more than `MOST_COUNTED`; None if it took too long. ``outside`` is
-    the number of changes outside commands in the last seven days, ``last_at`` the time of the last
-    one, and ``sources`` where the most come from, with their numbers.
+    not, or not yet. ``history`` is "database", "application" or "none". ``missing`` is the number
+    of rows without an initial history, at most one more than `MOST_COUNTED`; None if it took too
+    long. ``outside`` is the number of changes outside commands in the last seven days, ``last_at``
+    the time of the last one, and ``sources`` where the most come from, with their numbers.
     """
 
     model: type[models.Model]

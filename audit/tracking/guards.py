@@ -26,7 +26,8 @@ REPORT_CHANGE = "audit_report_change"
 _DATE = """
     DO $do$ BEGIN
         EXECUTE format('COMMENT ON TRIGGER {guard} ON "{table}" IS %L',
-            to_char(clock_timestamp() AT TIME ZONE 'UTC', '"reports since "YYYY-MM-DD HH24:MI:SSZ'));
+            to_char(clock_timestamp() AT TIME ZONE 'UTC',
+                '"reports since "YYYY-MM-DD HH24:MI:SSZ'));
     END $do$"""
 _REPORTING = r"""
     SELECT relname, since, clock_timestamp() - since
