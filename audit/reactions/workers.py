@@ -22,8 +22,11 @@ logger = structlog.get_logger(__name__)
 Run: TypeAlias = Callable[[], bool]
 
 SHORTEST_POLL, LONGEST_POLL = 0.02, 0.25
+# For how long after something new the next is expected.
+BUSY_SECONDS = 1.0
 _IDLE_SECONDS, _AFTER_FAILURE_SECONDS = 0.25, 2.0
 _runs: dict[str, Run] = {}
+_long_runs: dict[str, Run] = {}
 
 
 def runs(name: str) -> Callable[[Run], Run]:
@@ -35,26 +38,36 @@ def runs(name: str) -> Callable[[Run], Run]:
     return declaring(_runs, name, what="work")
 
 
+def runs_long(name: str) -> Callable[[Run], Run]:
+    """Declare a function as `runs` does, which tests do not call: it has work for long."""
+    return declaring(_long_runs, name, what="work")
+
+
 def work(names: Collection[str] | None = None, *, stop: threading.Event) -> None:
-    """Follow all subscriptions, or those with these names, and call what is declared by `runs`.
+    """Follow all subscriptions, or those with these names, and call what is declared as work.
 
     It returns soon after ``stop`` is set. Functions with effects outside the database have a thread
     for each subscription: what waits for a network delays no one else.
     """
     polls = Polls()
     wanted = [each for each in subscriptions() if names is None or each.name in names]
-    calls = {name: run for name, run in _runs.items() if names is None or name in names}
-    for each in wanted:
-        if each.outside:
-            calls[each.name] = Tolerant([each], poll=polls.next).turn
-    threads = [
-        threading.Thread(target=_repeat, args=(name, run, stop), name=name)
-        for name, run in calls.items()
+    declared = _runs | _long_runs
+    calls = [
+        (name, run, stop, _IDLE_SECONDS)
+        for name, run in declared.items()
+        if names is None or name in names
     ]
+    # Their polls wait.
+    calls += [
+        (each.name, Tolerant([each], poll=polls.listener()).turn, stop, 0.0)
+        for each in wanted
+        if each.outside
+    ]
+    threads = [threading.Thread(target=_repeat, args=each, name=each[0]) for each in calls]
     for thread in threads:
         thread.start()
     follower = Tolerant([each for each in wanted if not each.outside], poll=polls.ask)
-    _repeat("subscriptions", follower.turn, stop, shortest=SHORTEST_POLL)
+    _repeat("subscriptions", follower.turn, stop, SHORTEST_POLL, is_busy=polls.is_busy)
     for thread in threads:
         thread.join()
 
@@ -77,22 +90,36 @@ class Polls:
     def __init__(self) -> None:
         self._last = Poll(Place(), ())
         self._changed = threading.Condition()
+        self._changed_at = 0.0
 
     def ask(self) -> Poll:
         """Ask the database, and let the other threads know if there is something new."""
         poll = ask()
         with self._changed:
-            is_new = poll.due or poll.horizon != self._last.horizon
-            self._last = poll
-            if is_new:
+            if poll != self._last:
+                self._last, self._changed_at = poll, time.monotonic()
                 self._changed.notify_all()
         return poll
 
-    def next(self) -> Poll:
-        """Wait for something new, at most for the longest interval, and return the last poll."""
-        with self._changed:
-            self._changed.wait(LONGEST_POLL)
-            return self._last
+    def is_busy(self) -> bool:
+        """Return True if there was something new within the last second."""
+        return time.monotonic() - self._changed_at < BUSY_SECONDS
+
+    def listener(self) -> Callable[[], Poll]:
+        """Return a function for one other thread, which returns the last poll.
+
+        It waits for one that the thread does not have yet, at most for the longest interval.
+        """
+        known = self._last
+
+        def listen() -> Poll:
+            nonlocal known
+            with self._changed:
+                self._changed.wait_for(lambda: self._last is not known, LONGEST_POLL)
+                known = self._last
+                return known
+
+        return listen
 
 
 class Follower:
@@ -170,12 +197,21 @@ def run_once() -> bool:
     return sum(run() for run in _runs.values()) > 0
 
 
-def _repeat(name: str, run: Run, stop: threading.Event, *, shortest: float = _IDLE_SECONDS) -> None:
+def _repeat(
+    name: str,
+    run: Run,
+    stop: threading.Event,
+    shortest: float,
+    is_busy: Callable[[], bool] = lambda: False,
+) -> None:
     """Call a function until the worker stops, at longer intervals while it has nothing to do."""
     pause = shortest
     while not stop.is_set():
         try:
-            pause = 0.0 if run() else min(max(pause * 2, shortest), LONGEST_POLL)
+            if run():
+                pause = 0.0
+            else:
+                pause = shortest if is_busy() else min(max(pause * 2, shortest), LONGEST_POLL)
         except Exception:
             logger.exception("work_failed", work=name)
             _reconnect()
