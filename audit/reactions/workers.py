@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, TypeAlias
 
 import structlog
@@ -22,6 +22,8 @@ logger = structlog.get_logger(__name__)
 Run: TypeAlias = Callable[[], bool]
 
 SHORTEST_POLL, LONGEST_POLL = 0.02, 0.25
+#: How often a worker looks whether a subscription has another number of partitions.
+LOOK_SECONDS = 5.0
 # For how long after something new the next is expected.
 BUSY_SECONDS = 1.0
 _IDLE_SECONDS, _AFTER_FAILURE_SECONDS = 0.25, 2.0
@@ -131,12 +133,14 @@ class Follower:
         self._poll = poll
         self._subscriptions = subscriptions
         self._partitions: dict[tuple[str, int], Partition] = {}
+        self._counts: dict[str, int] = {}
+        self._look_at = 0.0
         self._seen = Place()
 
     def turn(self) -> bool:
         """Handle the next events of each partition; return True if there may be more at once."""
-        if not self._partitions:
-            self._partitions = dict(self._load())
+        if time.monotonic() >= self._look_at:
+            self._look_for_changes()
         poll = self._poll()
         self._distribute(poll.horizon)
         handled = sum(
@@ -162,12 +166,24 @@ class Follower:
             partition.notice(news, horizon=horizon)
         self._seen = horizon
 
-    def _load(self) -> Iterator[tuple[tuple[str, int], Partition]]:
+    def _look_for_changes(self) -> None:
+        """Create the partitions of subscriptions that have another number of them now."""
+        stored = checkpoints.counts([each.name for each in self._subscriptions])
         for each in self._subscriptions:
-            kind = OutsidePartition if each.outside else Partition
-            count = checkpoints.ensure(each)
-            for number in range(count):
-                yield (each.name, number), kind(each, Slot(each.name, number, count))
+            count = stored.get(each.name) or checkpoints.ensure(each)
+            if count != self._counts.get(each.name):
+                self._replace(each, count)
+        self._look_at = time.monotonic() + LOOK_SECONDS
+
+    def _replace(self, subscription: Subscription, count: int) -> None:
+        name = subscription.name
+        kind = OutsidePartition if subscription.outside else Partition
+        for number in range(self._counts.get(name, 0)):
+            del self._partitions[name, number]
+        for number in range(count):
+            slot = Slot(name, number, count)
+            self._partitions[name, number] = kind(subscription, slot)
+        self._counts[name] = count
 
 
 class Tolerant(Follower):
