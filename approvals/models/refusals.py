@@ -57,7 +57,7 @@ class TooLate(Conflict):
 
 
 class TooEarly(Conflict):
-    """The requester asked for an execution at a later time."""
+    """The requester has chosen a later time for the execution."""
 
     title = "Not to be executed yet"
     remedy = "Wait until then, or send the command again without a time."

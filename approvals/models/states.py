@@ -58,7 +58,7 @@ class RequestStatus(models.TextChoices):
     WAITING = "waiting", "waiting"
     #: It has enough approvals, and is about to be executed.
     APPROVED = "approved", "approved"
-    #: It has enough approvals, and is executed at the time that the requester asked for.
+    #: It has enough approvals, and is executed at the time that the requester has chosen.
     SCHEDULED = "scheduled", "approved, to be executed later"
     #: Too few people can vote, or today's policies do not let it be approved.
     UNSATISFIABLE = "unsatisfiable", "cannot be approved"
