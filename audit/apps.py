@@ -41,6 +41,7 @@ class AuditConfig(AppConfig):
         countersign()
         import_module("audit.checks")
         import_module("audit.installation.checks")
+        import_module("audit.reactions.relays.checks")
         import_module("audit.rest.viewsets.checks")
         import_module("audit.tracking.checks")
         import_module("audit.sessions.recording")

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
+from contextlib import closing
 from typing import Any, NamedTuple, TypeAlias
 
 import structlog
@@ -44,12 +45,14 @@ def work(names: Collection[str] | None = None, *, stop: threading.Event) -> None
     polls = Polls()
     wanted = [each for each in subscriptions() if names is None or each.name in names]
     calls = {name: run for name, run in _runs.items() if names is None or name in names}
-    for each in wanted:
-        if each.outside:
-            calls[each.name] = Tolerant([each], poll=polls.next).turn
     threads = [
         threading.Thread(target=_repeat, args=(name, run, stop), name=name)
         for name, run in calls.items()
+    ]
+    threads += [
+        threading.Thread(target=_follow, args=(each, polls.next, stop), name=each.name)
+        for each in wanted
+        if each.outside
     ]
     for thread in threads:
         thread.start()
@@ -126,6 +129,11 @@ class Follower:
         """Call a method of a partition, and return how many events it has handled."""
         return call(partition)
 
+    def close(self) -> None:
+        """Close what its partitions have opened."""
+        for partition in self._partitions.values():
+            partition.close()
+
     def _distribute(self, horizon: Place) -> None:
         """Notify the partitions of new events."""
         if horizon == self._seen:
@@ -137,7 +145,7 @@ class Follower:
 
     def _load(self) -> Iterator[tuple[tuple[str, int], Partition]]:
         for each in self._subscriptions:
-            kind = OutsidePartition if each.outside else Partition
+            kind = each.partition_class or (OutsidePartition if each.outside else Partition)
             count = checkpoints.ensure(each)
             for number in range(count):
                 yield (each.name, number), kind(each, Slot(each.name, number, count))
@@ -168,6 +176,11 @@ class Tolerant(Follower):
 def run_once() -> bool:
     """Call each function declared by `runs` once; return True if there may be more to do."""
     return sum(run() for run in _runs.values()) > 0
+
+
+def _follow(subscription: Subscription, poll: Callable[[], Poll], stop: threading.Event) -> None:
+    with closing(Tolerant([subscription], poll=poll)) as follower:
+        _repeat(subscription.name, follower.turn, stop)
 
 
 def _repeat(name: str, run: Run, stop: threading.Event, *, shortest: float = _IDLE_SECONDS) -> None:

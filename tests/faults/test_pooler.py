@@ -46,6 +46,25 @@ other.execute("SELECT 1")
 print(1 + len(list(rows)))
 other.close()
 """
+FOLLOW = """
+import django; django.setup()
+from audit.domain import reacts_to, relays
+from audit.installation.settings import countersign
+from audit.reactions import declarations, workers
+from audit.testing import react
+from django.conf import settings
+from tests.audit.reactions.relays.memory import Stream
+declarations._subscriptions.clear(), workers._runs.clear()
+stream, inside, outside = Stream(), [], []
+broker = "tests.audit.reactions.relays.memory.MemoryBroker"
+settings.COUNTERSIGN["BROKERS"] = {"memory": {"BACKEND": broker, "OPTIONS": {"stream": stream}}}
+countersign.cache_clear()
+reacts_to("apikeys.*", name="test.inside")(lambda _, delivery: inside.append(delivery.id))
+reacts_to("apikeys.*", name="test.outside", outside=True)(lambda _, each: outside.append(each.id))
+relays("apikeys.*", name="test.relay", to="memory")(lambda event, _: event)
+react()
+print(len(inside), len(outside), len(stream.events))
+"""
 
 
 @pytest.fixture
@@ -98,6 +117,15 @@ def test_rows_are_read_in_chunks_without_a_cursor_of_the_server(pooled, first_ke
     told = run(pooled, "-c", READ_WHILE_OTHERS_WORK)
 
     assert told.splitlines()[0] == str(CommandRecord.objects.count())
+
+
+@needs_pgbouncer
+def test_subscriptions_and_relays_need_no_session(pooled, first_key):
+    followed = subprocess.run(
+        [sys.executable, "-c", FOLLOW], env=pooled, check=True, capture_output=True, text=True
+    )
+
+    assert followed.stdout.split() == ["1"] * 3
 
 
 @needs_pgbouncer
