@@ -50,6 +50,7 @@ def end_with_parent(parent):
 
 declarations._subscriptions.clear()
 workers._runs.clear()
+workers._long_runs.clear()
 if sys.argv[1:]:
     (url,) = sys.argv[1:]
     options = {"servers": url, "stream": STREAM, "timeout": 1}

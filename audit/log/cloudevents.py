@@ -39,7 +39,7 @@ def cloud_event(event: EventColumns | EventRecord, *, data: Any) -> dict[str, An
         "specversion": "1.0",
         "id": str(event.id),
         "type": event.message_type,
-        "source": countersign().base_url + reverse("countersign:search"),
+        "source": source(),
         "subject": f"{event.subject_type}:{event.subject_id}" if has_subject else None,
         "time": _in_utc(event.occurred_at),
         "sequence": str(event.number),
@@ -52,6 +52,11 @@ def cloud_event(event: EventColumns | EventRecord, *, data: Any) -> dict[str, An
         "datacontenttype": "application/json",
     }
     return {name: value for name, value in attributes.items() if value is not None} | {"data": data}
+
+
+def source() -> str:
+    """Return the URL that names this service as the source of events."""
+    return countersign().base_url + reverse("countersign:search")
 
 
 def encoded(event: Mapping[str, Any]) -> bytes:

@@ -54,7 +54,8 @@ from audit.reactions import declarations, workers
 from audit.testing import react
 from django.conf import settings
 from tests.audit.reactions.relays.memory import Stream
-declarations._subscriptions.clear(), workers._runs.clear()
+for each in (declarations._subscriptions, workers._runs, workers._long_runs):
+    each.clear()
 stream, inside, outside = Stream(), [], []
 broker = "tests.audit.reactions.relays.memory.MemoryBroker"
 settings.COUNTERSIGN["BROKERS"] = {"memory": {"BACKEND": broker, "OPTIONS": {"stream": stream}}}
@@ -121,11 +122,7 @@ def test_rows_are_read_in_chunks_without_a_cursor_of_the_server(pooled, first_ke
 
 @needs_pgbouncer
 def test_subscriptions_and_relays_need_no_session(pooled, first_key):
-    followed = subprocess.run(
-        [sys.executable, "-c", FOLLOW], env=pooled, check=True, capture_output=True, text=True
-    )
-
-    assert followed.stdout.split() == ["1"] * 3
+    assert run(pooled, "-c", FOLLOW).split() == ["1"] * 3
 
 
 @needs_pgbouncer
