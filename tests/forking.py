@@ -51,6 +51,7 @@ def end_with_parent(parent):
 declarations._subscriptions.clear()
 workers._runs.clear()
 workers._long_runs.clear()
+workers.LOOK_SECONDS = 0.1
 if sys.argv[1:]:
     (url,) = sys.argv[1:]
     options = {"servers": url, "stream": STREAM, "timeout": 1}

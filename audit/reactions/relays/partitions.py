@@ -67,7 +67,9 @@ class RelayPartition(OutsidePartition):
             self._problem = error
             return
         if last != self._last:
-            record = EventRecord.objects.filter(id=last).first() if last else None
+            # Beside other partitions, the last event says nothing about the events of this one.
+            is_alone = self.slot.partitions == 1
+            record = EventRecord.objects.filter(id=last).first() if last and is_alone else None
             self._published_up_to = place_of(record) if record else Place()
             self._last = last
 
