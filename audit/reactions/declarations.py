@@ -78,6 +78,11 @@ class Subscription:
         """Return the seconds before the next attempt; None to park the subject."""
         return self.backoff[attempts - 1] if attempts < self.most_attempts else None
 
+    @property
+    def most_partitions(self) -> int:
+        """The number of partitions into which it can be divided."""
+        return MOST_PARTITIONS
+
     def call(self, delivery: Delivery) -> None:
         """Call the function with an event."""
         stored = delivery.record

@@ -29,6 +29,11 @@ class Relay(Subscription):
     outside: bool = True
     lease_seconds: float = 2 * LONGEST_CALL_SECONDS
 
+    @property
+    def most_partitions(self) -> int:
+        """The number of partitions into which it can be divided."""
+        return 1
+
     def pause_after(self, attempts: int, error: Exception) -> float | None:
         """Return the seconds before the next attempt; None to park the subject."""
         if isinstance(error, BrokerUnavailable):

@@ -10,10 +10,16 @@ from django.core.exceptions import ImproperlyConfigured
 from audit.bus.dispatch import dispatch
 from audit.domain import relays
 from audit.log.cloudevents import EventColumns
+from audit.messages.exceptions import Invalid
 from audit.models.records import EventRecord
 from audit.models.subscriptions import Checkpoint, Setback
 from audit.reactions import checkpoints, workers
-from audit.reactions.commands import PauseSubscription, ResumeSubscription, SkipSetback
+from audit.reactions.commands import (
+    PauseSubscription,
+    RepartitionSubscription,
+    ResumeSubscription,
+    SkipSetback,
+)
 from audit.reactions.declarations import find, reacts_to
 from audit.reactions.deliveries import delivery_of
 from audit.reactions.outside import LeaseLost
@@ -295,6 +301,14 @@ def test_wrong_declarations_are_reported(own_subscriptions, configure):
     assert "'unknown'" in found["audit.E021"]
     assert "'nowhere.Broker'" in found["audit.E022"]
     assert "c, d" in found["audit.E023"]
+
+
+def test_a_relay_has_one_partition(relay, stream):
+    touched("a")
+    react()
+
+    with pytest.raises(Invalid):
+        dispatch(RepartitionSubscription(subscription=NAME, partitions=2), context=AS_SYSTEM)
 
 
 def test_a_relay_has_a_name_and_types(own_subscriptions):
