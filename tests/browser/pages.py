@@ -141,6 +141,9 @@ PLACES = (
     Place("search, not executed", "iris", lambda: "/audit/?status=cancelled"),
     Place("search, nothing", "iris", lambda: "/audit/?reason=nothing-of-that-kind"),
     Place("overview", "iris", lambda: "/audit/overview"),
+    Place("subscriptions", "iris", lambda: "/audit/subscriptions"),
+    Place("processes", "iris", lambda: "/audit/processes"),
+    Place("processes, failed", "iris", lambda: "/audit/processes?failed=on&key=none"),
     Place("subject", "iris", lambda: f"{_STORIES}/api-key/{_key().pk}"),
     Place("subject in the past", "iris", lambda: f"{_STORIES}/api-key/{_key().pk}?{_past()}"),
     Place("case", "iris", lambda: f"/audit/cases/{_held()}"),
@@ -150,7 +153,6 @@ PLACES = (
     Place("actor", "iris", lambda: f"/audit/actors/user/{_user('dana').pk}"),
     Place("export", "iris", lambda: "/audit/export"),
     Place("tracked tables", "iris", lambda: "/audit/tables"),
-    Place("subscriptions", "iris", lambda: "/audit/subscriptions"),
 )
 
 
