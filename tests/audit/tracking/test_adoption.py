@@ -213,7 +213,7 @@ def test_a_table_is_ready_after_adoption_and_a_week_without_outside_changes(
     assert "guard report, history yes, initial history complete" in status()
     assert status().endswith("outside commands in 7 days 0 -> ready for refuse")
     row = page.get("/audit/tables").content.decode().split(f">{BOARD}<")[1].split("</tr>")[0]
-    assert "<td>ready</td>" in row
+    assert '<td data-label="Ready to refuse">yes</td>' in row
     assert "/audit/tables" in page.get("/audit/overview").content.decode()
 
 
