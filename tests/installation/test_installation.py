@@ -89,6 +89,7 @@ def project(wheel, database, tmp_path):
         tmp_path / "shop" / "settings.py",
         'INSTALLED_APPS += ["accounts", "notes"]',
         'AUTH_USER_MODEL = "accounts.Person"',
+        'DEFAULT_AUTO_FIELD = "django.db.models.AutoField"',
         f"DATABASES = {{'default': {server!r}}}",
     )
     return tmp_path
