@@ -1,1 +1,1 @@
-"""What people do with subscriptions: pause, resume, divide, and deal with what was set aside."""
+"""Commands about subscriptions: pause, resume, divide, and retry or skip what was set aside."""
