@@ -154,8 +154,9 @@ def _clocks(presented: Presented) -> list[Clock]:
     clocks = [
         Clock("requested", request.requested_at, presented.age),
         _approve_by(request, left, is_urgent=bool(left) and presented.is_urgent),
-        _execute_by(request, now),
     ]
+    if request.is_open or request.executable_until:
+        clocks.append(_execute_by(request, now))
     if start := request.execute_after:
         clocks.append(Clock("not before", start, "" if start <= now else _distance(start, now)))
     if by := request.pick_up_by:
