@@ -18,8 +18,8 @@ MOST = {"enable": 121, "held": 181, "first vote": 278, "last vote": 299, "search
 
 
 @pytest.fixture(autouse=True)
-def no_mail(settings):
-    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+def no_mail(send_mail_by):
+    send_mail_by("django.core.mail.backends.dummy.EmailBackend")
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ the vote. Links lead to pages that change nothing: votes need a form on them.
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth.models import AbstractUser
-from django.core.mail import EmailMessage, get_connection
+from django.core.mail import EmailMessage
 from django.db import transaction
 from django.urls import reverse
 from django.utils.module_loading import import_string
@@ -23,7 +23,7 @@ from approvals.requests.approvers import added_by, eligible_people, remaining_pe
 from approvals.requests.presentation import sentence_of
 from approvals.requests.statuses import pick_ups_of, statuses_of
 from audit.actors.actors import SYSTEM, Actor, actor_for_user
-from audit.installation import users
+from audit.installation import mail, users
 from audit.installation.settings import countersign
 from audit.messages.characters import actor_name, quoted_text
 
@@ -35,8 +35,6 @@ _TO_DECIDE = (_ASKED, _REMINDED)
 # The pages of a request for approvers and for its requester.
 _PAGE = "admin:approvals_approvalrequest_change"
 _OWN_PAGE = "countersign:own-request"
-# The backend if no mail server is configured.
-_NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
 _LONGEST_SUBJECT = 150
 _SUBJECTS = {
     _ASKED: "Approval needed",
@@ -212,7 +210,7 @@ def _outcome(request: ApprovalRequest) -> str:
 
 def _has_channel() -> bool:
     """Return True if there is a mail server or a hook; if not, no recipients need to be read."""
-    return bool(countersign().notify) or settings.EMAIL_BACKEND != _NO_MAIL
+    return bool(countersign().notify) or mail.is_configured()
 
 
 def _notify(
@@ -240,15 +238,16 @@ def _call_of(hook: str, notification: Notification) -> Callable[[], object]:
 
 def _send(notification: Notification, addresses: list[str]) -> None:
     """Send separate messages over one connection: no recipient sees the others."""
-    with get_connection() as connection:
+    with mail.connection() as connection:
         for address in addresses:
             message = EmailMessage(
-                subject=notification.subject,
-                body=notification.text,
-                to=[address],
-                connection=connection,
+                subject=notification.subject, body=notification.text, to=[address]
             )
-            _on_commit(message.send)
+            _on_commit(_sending_of(message, connection))
+
+
+def _sending_of(message: EmailMessage, connection: Any) -> Callable[[], object]:
+    return lambda: connection.send_messages([message])
 
 
 def _notification(

@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any
 
+import django
 from django.conf import settings
 from django.utils import timezone
 
@@ -18,6 +20,13 @@ from config.demo.busy.stage import Stage
 # Weights by hour of the day in UTC, and by day of the week from Monday.
 _HOURS = (1, 1, 3, 1, 1, 2, 4, 12, 30, 44, 46, 38, 22, 30, 44, 42, 34, 22, 10, 6, 4, 3, 2, 1)
 _WEEKDAYS = (1.1, 1.0, 1.05, 1.0, 0.8, 0.15, 0.1)
+# The setting that sends no e-mail, and its value.
+_DUMMY = "django.core.mail.backends.dummy.EmailBackend"
+_NO_MAIL: tuple[str, Any] = (
+    ("MAILERS", {"default": {"BACKEND": _DUMMY}})
+    if django.VERSION >= (6, 1)
+    else ("EMAIL_BACKEND", _DUMMY)
+)
 
 
 def play(
@@ -63,11 +72,12 @@ def _in_silence() -> Iterator[None]:
 
     The approvers' e-mails would be hundreds, of today, about weeks ago.
     """
-    backend = settings.EMAIL_BACKEND
+    mail, no_mail = _NO_MAIL
+    before = getattr(settings, mail)
     logging.disable(logging.CRITICAL)
-    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    setattr(settings, mail, no_mail)
     try:
         yield
     finally:
         logging.disable(logging.NOTSET)
-        settings.EMAIL_BACKEND = backend
+        setattr(settings, mail, before)

@@ -98,10 +98,10 @@ def test_it_is_loud(waiting, fay, ann, policy_owners, context_of, mailoutbox):
 
 
 def test_an_alarm_that_cannot_be_sent_is_logged(
-    waiting, fay, ann, policy_owners, context_of, settings, caplog
+    waiting, fay, ann, policy_owners, context_of, send_mail_by, caplog
 ):
     User.objects.filter(pk=ann.pk).update(email="ann@example.com")
-    settings.EMAIL_BACKEND = "tests.approvals.decisions.test_notifications.BrokenBackend"
+    send_mail_by("tests.approvals.decisions.test_notifications.BrokenBackend")
 
     completed(breaking(waiting), context=context_of(fay, reason="Leak in progress"))
 

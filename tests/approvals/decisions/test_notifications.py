@@ -167,10 +167,10 @@ def test_a_hook_is_notified_as_well(
     ],
 )
 def test_a_failed_notification_fails_no_vote_and_is_logged(
-    functions, backend, waiting, ann, bob, approve, settings, configure, caplog
+    functions, backend, waiting, ann, bob, approve, send_mail_by, configure, caplog
 ):
     configure(NOTIFY=functions)
-    settings.EMAIL_BACKEND = backend
+    send_mail_by(backend)
     approve(waiting, ann)
 
     assert approve(waiting, bob).state == "executed"

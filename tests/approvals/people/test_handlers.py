@@ -115,9 +115,9 @@ def test_a_person_made_after_approval_gets_the_link_by_mail_instead(
     assert "/set-password/" in mail.body
 
 
-def test_a_link_that_cannot_be_sent_is_logged(dana, manager, context_of, settings, caplog):
+def test_a_link_that_cannot_be_sent_is_logged(dana, manager, context_of, send_mail_by, caplog):
     User.objects.filter(pk=dana.pk).update(email="dana@example.com")
-    settings.EMAIL_BACKEND = "tests.approvals.decisions.test_notifications.BrokenBackend"
+    send_mail_by("tests.approvals.decisions.test_notifications.BrokenBackend")
 
     completed(SendPasswordLink(user_id=dana.pk), context=context_of(manager))
 
