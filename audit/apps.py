@@ -8,6 +8,7 @@ from django.db.backends.signals import connection_created
 from django.db.models.signals import post_migrate
 
 from audit import discovery
+from audit.installation import labels
 from audit.installation.settings import countersign
 
 if find_spec("psycopg") is None:
@@ -30,6 +31,12 @@ class AuditConfig(AppConfig):
     )
     # A secret of a webhook endpoint, see `webhooks.secrets`: only its beginning may be shown.
     masked_pattern = r"(whsec_[0-9A-Za-z+/]{4})[0-9A-Za-z+/]{39}="
+
+    def __init__(self, app_name: str, app_module: Any) -> None:
+        """Check first that the labels are free: Django would report the second app of a label."""
+        super().__init__(app_name, app_module)
+        if type(self) is AuditConfig:
+            labels.refuse_others()
 
     def import_models(self) -> None:
         """Import the models of the sub-packages as well."""
