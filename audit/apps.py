@@ -5,7 +5,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.signals import connection_created
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 from audit import discovery
 from audit.installation import labels
@@ -47,7 +47,8 @@ class AuditConfig(AppConfig):
         """Read the settings; import the checks, and the modules that declare handlers and such."""
         countersign()
         import_module("audit.checks")
-        import_module("audit.installation.checks")
+        checks: Any = import_module("audit.installation.checks")
+        pre_migrate.connect(checks.refuse_other_engines, sender=self)
         import_module("audit.rest.viewsets.checks")
         import_module("audit.tracking.checks")
         import_module("audit.sessions.recording")

@@ -7,7 +7,8 @@ from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's
-from django.db import DEFAULT_DB_ALIAS, ProgrammingError, connections
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, ProgrammingError, connections, router
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import IntegerField
 
@@ -24,8 +25,22 @@ def check_engine(**_: Any) -> list[CheckMessage]:
     """Check that the default database is PostgreSQL: history, locks and triggers need it."""
     vendor = connections[DEFAULT_DB_ALIAS].vendor
     message = f"The default database is {vendor}. Countersign needs PostgreSQL 15 or later."
-    hint = "Set DATABASES to a PostgreSQL database, for tests as well."
+    hint = "Set DATABASES to PostgreSQL, also for tests: “Tests on SQLite” in docs/adopt.md."
     return [] if vendor == "postgresql" else [Error(message, hint=hint, id="countersign.E003")]
+
+
+def refuse_other_engines(*, using: str, **_: Any) -> None:
+    """Check before the first migration: test runners migrate without system checks.
+
+    :raises ImproperlyConfigured: if the database is not PostgreSQL and our tables belong there.
+    """
+    vendor = connections[using].vendor
+    if vendor != "postgresql" and router.allow_migrate(using, "audit"):
+        raise ImproperlyConfigured(
+            f"The database {using!r} is {vendor}, and Countersign needs PostgreSQL 15 or later. See "
+            "“Tests on SQLite” in docs/adopt.md. If it is not the default database, let a router of "
+            "DATABASE_ROUTERS exclude audit and approvals from it."
+        )
 
 
 @register()
