@@ -37,8 +37,8 @@ def refuse_other_engines(*, using: str, **_: Any) -> None:
     vendor = connections[using].vendor
     if vendor != "postgresql" and router.allow_migrate(using, "audit"):
         raise ImproperlyConfigured(
-            f"The database {using!r} is {vendor}, and Countersign needs PostgreSQL 15 or later. See "
-            "“Tests on SQLite” in docs/adopt.md. If it is not the default database, let a router of "
+            f"The database {using!r} is {vendor}. Countersign needs PostgreSQL 15 or later: see "
+            "“Tests on SQLite” in docs/adopt.md. For a further database, let a router of "
             "DATABASE_ROUTERS exclude audit and approvals from it."
         )
 
