@@ -37,8 +37,8 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
-    # Django 6.1 requires it. Before, it would only send more statements for each process.
-    *(["django.contrib.postgres"] if django.VERSION >= (6, 1) else []),
+    # Django 6 requires it. Before, it would only send more statements for each process.
+    *(["django.contrib.postgres"] if django.VERSION >= (6, 0) else []),
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "simple_history",
