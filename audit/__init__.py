@@ -6,9 +6,9 @@
 - ``webhooks``: endpoints of customers, and the signed deliveries of events to them
 - ``rest``: viewsets, errors, lists and the OpenAPI document for a REST API on the bus
 - ``sessions``: signing in with limits, its records, and how long a session lasts
-- ``reactions``: functions that are called for events, exactly once and in order
-- ``tracking``: history rows, event folding and the database triggers
 - ``entry``: contexts of commands from HTTP requests and the shell, and rate limits
+- ``tracking``: history rows, event folding and the database triggers
+- ``reactions``: functions that are called for events, exactly once and in order
 - ``bus``: dispatch of one command in one transaction
 - ``log``: reading the records: search, feed, visibility and status
 - ``subjects``: what messages are about: types, labels and tenants

@@ -23,7 +23,7 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit log"
     declares = (
         *("handlers", "actors.credentials", "outside", "reactions.handlers"),
-        *("reactions.processes.timers", "sessions.cleanup"),
+        *("reactions.processes.timers", "sessions.cleanup", "tracking.drift.detection"),
         *("webhooks.handlers", "webhooks.evolution", "webhooks.sending.reactions"),
     )
     system_permissions = frozenset(

@@ -42,7 +42,12 @@ def end_export(command: commands.EndExport, context: Context) -> None:
 
 @handles(commands.RecordDrift)
 def record_drift(command: commands.RecordDrift, context: Context) -> None:
-    """Do nothing: the record of the command is its only effect."""
+    """Announce that differences were found; otherwise the record is the only effect."""
+    if command.found:
+        found = commands.DriftFound(
+            comparison_id=context.command_id, rows=command.rows, found=command.found
+        )
+        context.emit(found)
 
 
 @handles(commands.MakeCaseFile)

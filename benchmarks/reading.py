@@ -70,11 +70,11 @@ class _Stopwatch:
             self.times.append((_clock() - started) * 1000)
 
 
-def _server_seconds() -> float:
+def server_seconds() -> float:
     """Return the time that the server process of the connection has computed: on Linux only."""
     raw: Any = connection.connection
     statistics = Path(f"/proc/{raw.info.backend_pid}/schedstat").read_text()
     return int(statistics.split()[0]) / 1e9
 
 
-_clock = _server_seconds if os.environ.get("BENCHMARK_CLOCK") == "processor" else time.perf_counter
+_clock = server_seconds if os.environ.get("BENCHMARK_CLOCK") == "processor" else time.perf_counter

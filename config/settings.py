@@ -223,6 +223,8 @@ COUNTERSIGN = {
     "WEBHOOK_PORTS": environment.ports("WEBHOOK_PORTS", default="443"),
     "WEBHOOK_ALLOW_PRIVATE": environment.flag("WEBHOOK_ALLOW_PRIVATE", default=False),
     "WEBHOOK_KEEP": timedelta(days=environment.number("WEBHOOK_KEEP_DAYS", default=30, least=1)),
+    # How often `manage.py work` compares rows, history and events; 0 is never.
+    "DRIFT_EVERY": timedelta(hours=environment.number("DRIFT_EVERY_HOURS", default=24, least=0)),
     # How the statements of commands reach PostgreSQL: in pipelines, or one by one.
     "WIRE": environment.choice("AUDIT_WIRE", among=("pipelined", "plain")),
     "BASE_URL": BASE_URL,

@@ -66,6 +66,7 @@ def test_only_the_bus_and_the_workers_catch_every_exception():
     assert catching <= {
         "audit/bus/dispatch.py",
         "audit/reactions/partitions.py",
+        "audit/reactions/processes/long_steps.py",
         "audit/reactions/processes/timers.py",
         "audit/reactions/workers.py",
         "approvals/sealing/payloads.py",

@@ -1,5 +1,8 @@
 """Contexts and records of commands that are part of another command's case."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -56,6 +59,11 @@ class Cause:
         return case._replace(depth=0) if self.is_long_past else case
 
 
+# The reaction that this code is part of, outside of its commands.
+_reaction: ContextVar[tuple[Cause | None, Actor] | None]
+_reaction = ContextVar("audit_reaction", default=None)
+
+
 def held(command_id: UUID) -> list[CommandRecord]:
     """Return the records by which a command was held, oldest attempt first.
 
@@ -80,9 +88,27 @@ def inherited(given: Context, parent: Context) -> Context:
     return context
 
 
-def caused(given: Context, cause: Cause | None) -> Context:
+@contextmanager
+def reacting(cause: Cause | None, actor: Actor) -> Iterator[None]:
+    """Dispatch the commands of this block inside the transaction of a reaction, as an actor.
+
+    They belong to the case of the cause; without a cause, each begins a case.
+    """
+    token = _reaction.set((cause, actor))
+    try:
+        yield
+    finally:
+        _reaction.reset(token)
+
+
+def current_reaction() -> tuple[Cause | None, Actor] | None:
+    """Return the cause and the actor of the reaction that this code is part of."""
+    return _reaction.get()
+
+
+def caused(given: Context | None, cause: Cause | None, actor: Actor) -> Context:
     """Return a context for a command that is dispatched in a reaction, in the case of its cause."""
-    context = replace(given, idempotency_key=None)
+    context = replace(given or Context(actor=actor, channel="process"), idempotency_key=None)
     context.depth = 1
     if cause:
         context.correlation_id, context.tenant, depth = cause.case

@@ -15,7 +15,7 @@ from django.db import transaction
 from structlog.contextvars import bind_contextvars
 
 from audit.actors import credentials
-from audit.actors.actors import SYSTEM, Actor
+from audit.actors.actors import SYSTEM
 from audit.bus import cases, epochs, failures, idempotency, middleware, store
 from audit.bus.attempts import Attempt, refused_input
 from audit.bus.context import Context, current_context, outer_context, own_copy
@@ -41,9 +41,6 @@ _Result = TypeVar("_Result")
 
 # The attempts made in the outermost transaction that this code runs in, oldest first.
 _unit: ContextVar[list[Attempt] | None] = ContextVar("audit_unit", default=None)
-# The reaction that this code is part of, outside of its commands.
-_reaction: ContextVar[tuple[cases.Cause | None, Actor] | None]
-_reaction = ContextVar("audit_reaction", default=None)
 
 
 def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
@@ -58,10 +55,8 @@ def dispatch(command: Command, *, context: Context | None = None) -> Outcome:
     """
     if parent := current_context():
         return _inside(Attempt(command, cases.inherited(context or parent, parent)))
-    if reaction := _reaction.get():
-        cause, actor = reaction
-        given = context or Context(actor=actor, channel="process")
-        return _inside(Attempt(command, cases.caused(given, cause)))
+    if reaction := cases.current_reaction():
+        return _inside(Attempt(command, cases.caused(context, *reaction)))
     return _commit([Attempt(command, own_copy(context))])[0]
 
 
@@ -105,19 +100,6 @@ def attempting() -> Iterator[None]:
                 attempt.roll_back()
                 store.append(attempt.record())
         raise
-
-
-@contextmanager
-def reacting(cause: cases.Cause | None, actor: Actor) -> Iterator[None]:
-    """Dispatch the commands of this block inside the transaction of `react`, as an actor.
-
-    They belong to the case of the cause; without a cause, each begins a case.
-    """
-    token = _reaction.set((cause, actor))
-    try:
-        yield
-    finally:
-        _reaction.reset(token)
 
 
 def dispatch_all(commands: Sequence[Command], *, context: Context) -> list[Outcome]:

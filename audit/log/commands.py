@@ -128,7 +128,7 @@ class ViewPage(Command):
 class RecordDrift(Command):
     """Record where rows, their history and their events disagree.
 
-    ``differences`` are the first ones, as `audit.tracking.drift` describes them.
+    ``differences`` are the first ones, as `audit.tracking.drift.comparison` describes them.
     """
 
     message_type = "audit.record_drift"
@@ -137,6 +137,21 @@ class RecordDrift(Command):
     rows: int
     found: int
     differences: tuple[dict[str, Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftFound(Event):
+    """A comparison of rows, their history and their events has found differences.
+
+    ``comparison_id`` is the id of the command that recorded them.
+    """
+
+    message_type = "audit.drift_found"
+    subject = SubjectOf("comparison", "comparison_id")
+
+    comparison_id: UUID
+    rows: int
+    found: int
 
 
 @dataclass(frozen=True, kw_only=True)

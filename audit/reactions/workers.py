@@ -24,6 +24,7 @@ Run: TypeAlias = Callable[[], bool]
 SHORTEST_POLL, LONGEST_POLL = 0.02, 0.25
 _IDLE_SECONDS, _AFTER_FAILURE_SECONDS = 0.25, 2.0
 _runs: dict[str, Run] = {}
+_long_runs: dict[str, Run] = {}
 
 
 def runs(name: str) -> Callable[[Run], Run]:
@@ -35,15 +36,21 @@ def runs(name: str) -> Callable[[Run], Run]:
     return declaring(_runs, name, what="work")
 
 
+def runs_long(name: str) -> Callable[[Run], Run]:
+    """Declare a function as `runs` does, which tests do not call: it has work for long."""
+    return declaring(_long_runs, name, what="work")
+
+
 def work(names: Collection[str] | None = None, *, stop: threading.Event) -> None:
-    """Follow all subscriptions, or those with these names, and call what is declared by `runs`.
+    """Follow all subscriptions, or those with these names, and call what is declared as work.
 
     It returns soon after ``stop`` is set. Functions with effects outside the database have a thread
     for each subscription: what waits for a network delays no one else.
     """
     polls = Polls()
     wanted = [each for each in subscriptions() if names is None or each.name in names]
-    calls = {name: run for name, run in _runs.items() if names is None or name in names}
+    declared = _runs | _long_runs
+    calls = {name: run for name, run in declared.items() if names is None or name in names}
     for each in wanted:
         if each.outside:
             calls[each.name] = Tolerant([each], poll=polls.next).turn

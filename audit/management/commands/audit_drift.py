@@ -1,16 +1,14 @@
 """The management command that compares rows, their history and the events of their subjects."""
 
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from audit.entry.shell import carry_out
-from audit.log.commands import RecordDrift
-from audit.tracking.drift import Difference, compare
+from audit.tracking.drift.comparison import Difference, compare
+from audit.tracking.drift.detection import Tally
 
-MOST_RECORDED = 1_000
 SECONDS_BETWEEN = 2.0
 _WORDS = {
     "row": "the row is not as its history has it",
@@ -26,29 +24,20 @@ class Command(BaseCommand):
     help = "Compare all tracked rows with their history and their events, and log the result."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        differences = list(self._compared())
-        recorded = tuple(
-            each._asdict() | {"fields": list(each.fields)} for each in differences[:MOST_RECORDED]
-        )
-        command = RecordDrift(rows=self._rows, found=len(differences), differences=recorded)
-        carry_out(command, reason="Comparison of rows, history and events")
-        for difference in differences[:MOST_RECORDED]:
-            self.stdout.write(_sentence(difference))
-        self.stdout.write(f"{self._rows:,} rows compared, {len(differences):,} differences.")
-        if differences:
-            raise SystemExit(1)
-
-    def _compared(self) -> Iterator[Difference]:
-        self._rows = self._found = 0
+        tally = Tally()
         shown_at = time.monotonic()
         for progress in compare():
-            self._rows += progress.rows
-            self._found += len(progress.differences)
+            tally.add(progress)
             if time.monotonic() >= shown_at + SECONDS_BETWEEN:
                 shown_at = time.monotonic()
-                told = f"{self._rows:,} rows compared, now of {progress.model}; "
-                self.stderr.write(f"{told}{self._found:,} differences so far.")
-            yield from progress.differences
+                told = f"{tally.rows:,} rows compared, now of {progress.model}; "
+                self.stderr.write(f"{told}{tally.found:,} differences so far.")
+        carry_out(tally.command(), reason="Comparison of rows, history and events")
+        for difference in tally.differences:
+            self.stdout.write(_sentence(difference))
+        self.stdout.write(f"{tally.rows:,} rows compared, {tally.found:,} differences.")
+        if tally.found:
+            raise SystemExit(1)
 
 
 def _sentence(difference: Difference) -> str:

@@ -1,7 +1,7 @@
 """Declarations of processes: their names, keys, events, steps and permissions."""
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, ClassVar, TypeVar, get_origin, get_type_hints
 
@@ -25,7 +25,8 @@ class Declared:
     """A process: its class, and what its decorators say.
 
     ``reactions`` are the names of its methods by type of event, also by alias; ``intervals`` those
-    of the steps that are repeated.
+    of the steps that are repeated. If it ``is_long``, its only step is taken outside of
+    transactions.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Declared:
     fields: dict[str, Codec]
     reactions: dict[str, str]
     intervals: dict[str, timedelta]
+    is_long: bool = False
 
     def key_of(self, event: Event) -> str | None:
         """Return the key of the instance that an event is for, or None if it is for none."""
@@ -90,6 +92,13 @@ def declare_process(
     :raises ImproperlyConfigured: if the class, or one of its events, does not fit.
     """
     declared = _declared(name, key, process_class, permissions)
+    declare(_processes, name, declared, what="process")
+    return declared
+
+
+def declare_long_process(name: str, *, permissions: Collection[str]) -> Declared:
+    """Register a process whose only step is taken outside of transactions."""
+    declared = replace(_declared(name, "", Process, permissions), is_long=True)
     declare(_processes, name, declared, what="process")
     return declared
 

@@ -4,8 +4,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import TypeVar
 
-from audit.bus.cases import Cause
-from audit.bus.dispatch import reacting
+from audit.bus.cases import Cause, reacting
 from audit.messages.classes import Event
 from audit.reactions.declarations import Start, Subscription, subscribe
 from audit.reactions.deliveries import Delivery

@@ -3,15 +3,15 @@
 import json
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 import structlog
 from django.db import transaction
 
 from audit.bus import failures
-from audit.bus.cases import Cause
-from audit.bus.dispatch import react, reacting
+from audit.bus.cases import Cause, reacting
+from audit.bus.dispatch import react
 from audit.reactions.processes import instances
 from audit.reactions.processes.declarations import find, processes
 from audit.reactions.workers import runs
@@ -52,6 +52,17 @@ _MISSING = Statement("""
         JOIN audit_processtimer AS timer ON instance_id = instance.id
         WHERE instance.process = declared.process AND key = '' AND timer.step = declared.step)
 """)
+
+
+class Timer(Protocol):
+    """The columns of a timer by which a worker recognizes the one that it has read."""
+
+    @property
+    def id(self) -> int: ...
+    @property
+    def due_at(self) -> datetime: ...
+    @property
+    def failures(self) -> int: ...
 
 
 class _Due(NamedTuple):
@@ -103,13 +114,14 @@ def take_due_step() -> bool:
     except Exception as error:
         if not taken or failures.is_connection_lost(error):
             raise
-        _note_failure(taken[-1], error)
+        _log(taken[-1], error)
+        note_failure(taken[-1], error)
         return True
 
 
 def _take_due(taken: list[_Due]) -> bool:
     _begin_repeated()
-    row = pipeline.fetch(_DUE, [[each.name for each in processes()]])
+    row = pipeline.fetch(_DUE, [[each.name for each in processes() if not each.is_long]])
     if row is None:
         return False
     due = _Due(*row)
@@ -134,10 +146,9 @@ def _is_ours(due: _Due) -> bool:
     """Return True if no other worker has taken the step; none can from here on."""
     declared = find(due.process)
     interval = declared.intervals.get(due.step) if declared else None
-    timer = [due.id, due.due_at]
     if interval is None:
-        return pipeline.fetch(_TAKE, timer) is not None
-    return pipeline.fetch(_REPEAT, [interval, *timer]) is not None
+        return pipeline.fetch(_TAKE, [due.id, due.due_at]) is not None
+    return is_repeated(due, interval=interval)
 
 
 def _take(due: _Due) -> None:
@@ -151,10 +162,19 @@ def _take(due: _Due) -> None:
     instances.save(declared, instance, stored, command_id=due.command_id)
 
 
-def _note_failure(due: _Due, error: Exception) -> None:
-    pause = _BACKOFF[min(due.failures, len(_BACKOFF) - 1)]
+def is_repeated(timer: Timer, *, interval: timedelta) -> bool:
+    """Schedule a step again; return False if another worker has taken it."""
+    return pipeline.fetch(_REPEAT, [interval, timer.id, timer.due_at]) is not None
+
+
+def _log(due: _Due, error: Exception) -> None:
     name = type(error).__name__
     logger.error("step_failed", process=due.process, key=due.key, step=due.step, error=name)
+
+
+def note_failure(timer: Timer, error: Exception) -> None:
+    """Schedule the next attempt at a step that has failed."""
+    pause = _BACKOFF[min(timer.failures, len(_BACKOFF) - 1)]
     with transaction.atomic(durable=True):
-        values = [timedelta(seconds=pause), name, due.id, due.due_at]
+        values = [timedelta(seconds=pause), type(error).__name__, timer.id, timer.due_at]
         pipeline.send(Call(_FAILED, values), *pipeline.commit_if_outermost())

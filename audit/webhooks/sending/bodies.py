@@ -42,7 +42,7 @@ def body(event: SentEvent, *, payload: str) -> bytes:
         "specversion": "1.0",
         "id": str(event.id),
         "type": event.message_type,
-        "source": countersign().base_url + reverse("countersign:search"),
+        "source": source(),
         "subject": f"{event.subject_type}:{event.subject_id}" if has_subject else None,
         "time": _in_utc(event.occurred_at),
         "sequence": str(event.number),
@@ -57,6 +57,11 @@ def body(event: SentEvent, *, payload: str) -> bytes:
     present = {name: value for name, value in attributes.items() if value is not None}
     data = event.data if payload == Payload.FULL else {"url": _url_of(event)}
     return json.dumps({**present, "data": data}, separators=(",", ":")).encode()
+
+
+def source() -> str:
+    """Return the URL that names this service as the source of events."""
+    return countersign().base_url + reverse("countersign:search")
 
 
 def _in_utc(time: datetime) -> str:

@@ -1,9 +1,9 @@
 """The HTTP client of deliveries: one POST to an address that was checked.
 
-It connects to the very address that `destinations.addresses` has returned, so a second answer of
-the DNS cannot matter; the name of the host is used for the certificate and the Host header.
-It follows no redirect and uses no proxy. An attempt takes at most ten seconds, and reads at most
-64 KB.
+It connects to the very address that `destinations.addresses` has returned for this attempt, so a
+second answer of the DNS cannot matter; the name of the host is used for the certificate and the
+Host header. It follows no redirect and uses no proxy. An attempt takes at most ten seconds, and
+reads at most 64 KB.
 """
 
 import http.client
@@ -12,11 +12,12 @@ import socket
 import ssl
 import time
 from collections.abc import Mapping
-from contextlib import closing
-from functools import cache
+from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from audit.webhooks.destinations import Destination, addresses
+from audit.webhooks.sending.connections import Kept, connected, remaining
 
 TIMEOUT_SECONDS = 10.0
 LARGEST_RESPONSE = 64 * 1024
@@ -38,7 +39,7 @@ class _Timed:
         self.raw, self.deadline, self.unread = raw, deadline, LARGEST_RESPONSE
 
     def sendall(self, data: Any) -> None:
-        _arm(self.raw, self.deadline)
+        self.raw.settimeout(remaining(self.deadline))
         self.raw.sendall(data)
 
     def makefile(self, *_: Any) -> io.BufferedReader:
@@ -57,14 +58,42 @@ class _Reader(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int:
         timed = self._timed
-        _arm(timed.raw, timed.deadline)
+        timed.raw.settimeout(remaining(timed.deadline))
         read = timed.raw.recv_into(buffer, min(len(buffer), timed.unread)) if timed.unread else 0
         timed.unread -= read
         return read
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
+class _Request(NamedTuple):
+    """A request that has to be answered before a deadline."""
+
+    destination: Destination
+    body: bytes
+    headers: Mapping[str, str]
+    deadline: float
+
+    def send(self, raw: socket.socket) -> tuple[Reply, bool]:
+        """Return the response, and whether the connection can be used again."""
+        host, port = self.destination.host, self.destination.port
+        connection = http.client.HTTPConnection(host, port)
+        connection.default_port = 443 if self.destination.is_tls else 80
+        connection.sock = _Timed(raw, self.deadline)
+        connection.request("POST", self.destination.target, self.body, dict(self.headers))
+        response = connection.getresponse()
+        reply = Reply(
+            status=response.status,
+            retry_after=response.getheader("Retry-After", ""),
+            body=_beginning(response),
+        )
+        is_final = response.status >= HTTPStatus.OK
+        return reply, is_final and response.isclosed() and not response.will_close
+
+
+def post(url: str, body: bytes, headers: Mapping[str, str], *, kept: Kept | None = None) -> Reply:
     """Send a body, and return the response.
+
+    With ``kept``, the connection of an earlier attempt may be used, and this one be kept. If the
+    endpoint closes the earlier one at that moment, the body is sent again on a new one.
 
     :raises Unresolvable: if the host has no address.
     :raises NotPublic: if one of its addresses is not public.
@@ -73,17 +102,25 @@ def post(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
     """
     deadline = time.monotonic() + TIMEOUT_SECONDS
     destination = Destination.of(url)
-    connection = http.client.HTTPConnection(destination.host, destination.port)
-    connection.default_port = 443 if destination.is_tls else 80
-    with closing(_connected(destination, deadline)) as raw:
-        connection.sock = _Timed(raw, deadline)
-        connection.request("POST", destination.target, body, {**headers, "Connection": "close"})
-        response = connection.getresponse()
-        return Reply(
-            status=response.status,
-            retry_after=response.getheader("Retry-After", ""),
-            body=_beginning(response),
-        )
+    found = addresses(destination.host, destination.port)
+    own = {} if kept else {"Connection": "close"}
+    request = _Request(destination, body, {**headers, **own}, deadline)
+    if kept and (raw := kept.take(url, found)):
+        with suppress(ConnectionError, ssl.SSLError):
+            return _sent(request, raw, url, kept)
+    return _sent(request, connected(destination, found, deadline), url, kept)
+
+
+def _sent(request: _Request, raw: socket.socket, url: str, kept: Kept | None) -> Reply:
+    is_reusable = False
+    try:
+        reply, is_reusable = request.send(raw)
+        return reply
+    finally:
+        if kept and is_reusable:
+            kept.keep(url, raw)
+        else:
+            raw.close()
 
 
 def _beginning(response: http.client.HTTPResponse) -> str:
@@ -96,46 +133,3 @@ def _beginning(response: http.client.HTTPResponse) -> str:
         raise http.client.HTTPException from error
     # PostgreSQL text cannot contain NUL.
     return content[:LONGEST_KEPT].decode(errors="replace").replace("\x00", "\ufffd")
-
-
-def _connected(destination: Destination, deadline: float) -> socket.socket:
-    """Return a connection to the first address of the host that accepts one."""
-    found = addresses(destination.host, destination.port)
-    last: OSError | None = None
-    for place, address in enumerate(found):
-        share = _remaining(deadline) / (len(found) - place)
-        try:
-            return _secured(
-                socket.create_connection((address, destination.port), share), destination, deadline
-            )
-        except OSError as error:
-            last = error
-    raise last or TimeoutError
-
-
-def _secured(raw: socket.socket, destination: Destination, deadline: float) -> socket.socket:
-    if not destination.is_tls:
-        return raw
-    _arm(raw, deadline)
-    try:
-        return _tls().wrap_socket(raw, server_hostname=destination.host)
-    except OSError:
-        raw.close()
-        raise
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    # To read the certificates of the authorities takes 10 ms.
-    return ssl.create_default_context()
-
-
-def _arm(raw: socket.socket, deadline: float) -> None:
-    raw.settimeout(_remaining(deadline))
-
-
-def _remaining(deadline: float) -> float:
-    remaining = deadline - time.monotonic()
-    if remaining <= 0:
-        raise TimeoutError
-    return remaining

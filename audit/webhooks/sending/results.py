@@ -4,12 +4,13 @@ The attempts of a delivery follow a schedule, with a jitter of 20 %. A Retry-Aft
 endpoint can make a pause longer, but not shorter.
 """
 
+import json
 import random
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 import structlog
@@ -34,23 +35,31 @@ _ASK_FOR_TIME = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
 
 _logger = structlog.get_logger(__name__)
 
-_ATTEMPT = """
-    WITH attempt AS (
+_WRITE = """
+    WITH result AS MATERIALIZED (
+        SELECT * FROM json_to_recordset(%s) AS result (
+            delivery bigint, endpoint uuid, until timestamptz, state text, pause float8,
+            at timestamptz, duration_ms int, status int, error text, response text
+        )
+    ), attempt AS (
         INSERT INTO audit_webhookattempt (delivery_id, at, duration_ms, status, error, response)
-        VALUES (%(delivery)s, %(at)s, %(duration_ms)s, %(status)s, %(error)s, %(response)s)
+        SELECT delivery, at, duration_ms, status, error, response FROM result
     ), settled AS (
-        UPDATE audit_webhookdelivery SET leased_until = NULL, step = step + 1, state = %(state)s,
-            next_attempt_at = now() + make_interval(secs => %(pause)s::float8),
-            settled_at = CASE WHEN %(state)s <> 'pending' THEN now() END
-        WHERE id = %(delivery)s AND leased_until = %(until)s
+        UPDATE audit_webhookdelivery AS row SET leased_until = NULL, step = step + 1,
+            state = result.state, next_attempt_at = now() + make_interval(secs => pause),
+            settled_at = CASE WHEN result.state <> 'pending' THEN now() END
+        FROM result WHERE row.id = delivery AND leased_until = until
+    ), of_endpoint AS (
+        SELECT endpoint, min(at) AS at, bool_or(state = 'delivered') AS is_alive
+        FROM result GROUP BY endpoint
+    ), ended AS (
+        DELETE FROM audit_webhookoutage USING of_endpoint WHERE endpoint_id = endpoint AND is_alive
     )
+    INSERT INTO audit_webhookoutage AS outage (endpoint_id, since)
+    SELECT endpoint, at FROM of_endpoint WHERE NOT is_alive
+    ON CONFLICT (endpoint_id) DO UPDATE SET since = outage.since
+    RETURNING endpoint_id, now() - since
 """
-_SUCCESS = _ATTEMPT + "DELETE FROM audit_webhookoutage WHERE endpoint_id = %(endpoint)s"  # noqa: S608  # of our own
-_FAILURE = f"""{_ATTEMPT}
-    INSERT INTO audit_webhookoutage (endpoint_id, since) VALUES (%(endpoint)s, %(at)s)
-    ON CONFLICT (endpoint_id) DO UPDATE SET since = audit_webhookoutage.since
-    RETURNING now() - since
-"""  # noqa: S608  # of our own
 
 
 class Result(NamedTuple):
@@ -72,24 +81,38 @@ class Result(NamedTuple):
 def record(attempts: Sequence[tuple[Lease, Result]]) -> None:
     """Record attempts, and disable endpoints that are gone or have failed for too long.
 
-    If a lease has ended, or its delivery was begun again, only the attempt is recorded.
+    If a lease has ended, or its delivery was begun again, only the attempt is recorded. An endpoint
+    that has accepted one of its deliveries is not failing.
     """
-    ordered = sorted(attempts, key=lambda each: (each[0].endpoint_id, each[0].delivery_id))
-    # One COMMIT for all: each waits for the disk.
-    with transaction.atomic():
-        _lock(sorted({lease.endpoint_id for lease, _ in ordered}))
-        outages = [_write(*each) for each in ordered]
-    for (lease, result), outage in zip(ordered, outages, strict=True):
-        if result.status == HTTPStatus.GONE:
-            _disable(lease, "gone")
-        elif outage is not None and outage >= LONGEST_OUTAGE:
-            _disable(lease, "failing")
+    endpoint_ids = sorted({lease.endpoint_id for lease, _ in attempts})
+    with transaction.atomic(), connection.cursor() as cursor:
+        # As commands do, before the deliveries: otherwise they could deadlock.
+        rows = WebhookEndpoint.objects.filter(pk__in=endpoint_ids).order_by("pk")
+        list(rows.select_for_update(no_key=True).values_list("pk"))
+        cursor.execute(_WRITE, [json.dumps([_row(*each) for each in attempts], default=str)])
+        failing = [each for each, outage in cursor.fetchall() if outage >= LONGEST_OUTAGE]
+    gone = {lease.endpoint_id for lease, result in attempts if result.status == HTTPStatus.GONE}
+    for endpoint_id in endpoint_ids:
+        if endpoint_id in gone:
+            _disable(endpoint_id, "gone")
+        elif endpoint_id in failing:
+            _disable(endpoint_id, "failing")
 
 
-def _lock(endpoint_ids: list[UUID]) -> None:
-    """Lock endpoints before their deliveries, as commands do: otherwise they could deadlock."""
-    rows = WebhookEndpoint.objects.filter(pk__in=endpoint_ids).order_by("pk")
-    list(rows.select_for_update(no_key=True).values_list("pk"))
+def _row(lease: Lease, result: Result) -> dict[str, Any]:
+    pause = None if result.is_success else _pause(lease.step, result)
+    return {
+        "delivery": lease.delivery_id,
+        "endpoint": lease.endpoint_id,
+        "until": lease.until,
+        "state": "delivered" if result.is_success else "failed" if pause is None else "pending",
+        "pause": pause,
+        "at": result.at,
+        "duration_ms": result.duration_ms,
+        "status": result.status,
+        "error": result.error,
+        "response": result.response,
+    }
 
 
 def _pause(step: int, result: Result) -> float | None:
@@ -113,34 +136,10 @@ def _retry_after(text: str) -> float:
     return (time.replace(tzinfo=time.tzinfo or UTC) - timezone.now()).total_seconds()
 
 
-def _write(lease: Lease, result: Result) -> timedelta | None:
-    """Write an attempt; return how long the endpoint has accepted nothing, after a failure."""
-    pause = None if result.is_success else _pause(lease.step, result)
-    state = "delivered" if result.is_success else "failed" if pause is None else "pending"
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _SUCCESS if result.is_success else _FAILURE,
-            {
-                "delivery": lease.delivery_id,
-                "endpoint": lease.endpoint_id,
-                "until": lease.until,
-                "state": state,
-                "pause": pause,
-                "at": result.at,
-                "duration_ms": result.duration_ms,
-                "status": result.status,
-                "error": result.error,
-                "response": result.response,
-            },
-        )
-        outage: timedelta | None = None if result.is_success else cursor.fetchone()[0]
-    return outage
-
-
-def _disable(lease: Lease, cause: Literal["gone", "failing"]) -> None:
-    command = DisableFailingWebhookEndpoint(endpoint_id=lease.endpoint_id, cause=cause)
+def _disable(endpoint_id: UUID, cause: Literal["gone", "failing"]) -> None:
+    command = DisableFailingWebhookEndpoint(endpoint_id=endpoint_id, cause=cause)
     try:
         dispatch(command, context=Context(actor=SYSTEM, channel="webhooks"))
     except CommandError as error:
         # A policy may forbid it, or the endpoint was deleted meanwhile.
-        _logger.warning("webhook_not_disabled", endpoint_id=str(lease.endpoint_id), code=error.code)
+        _logger.warning("webhook_not_disabled", endpoint_id=str(endpoint_id), code=error.code)

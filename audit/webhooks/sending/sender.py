@@ -18,12 +18,13 @@ from audit.installation.settings import countersign
 from audit.webhooks import secrets
 from audit.webhooks.destinations import NotPublic, Unresolvable
 from audit.webhooks.sending import bodies, client, signatures
+from audit.webhooks.sending.connections import Kept
 from audit.webhooks.sending.leases import Lease, lease
 from audit.webhooks.sending.results import Result, record
 
 THREADS = 16
 _THREADS_FOR_FAILING = THREADS // 2
-_WAIT_SECONDS = 0.1
+_WAIT_SECONDS, _TOGETHER_SECONDS = 0.1, 0.01
 _CLEAN_SECONDS = 60.0
 _CLEAN_AT_ONCE = 1_000
 _USER_AGENT = "Countersign-Webhooks/1"
@@ -46,6 +47,7 @@ class Sender:
     def __init__(self) -> None:
         self._threads: ThreadPoolExecutor | None = None
         self._in_flight: dict[Future[Result], tuple[Lease, bool]] = {}
+        self._connections = Kept()
         self._cleaned_at = 0.0
 
     def turn(self) -> bool:
@@ -53,7 +55,7 @@ class Sender:
         recorded = self._record()
         started = sum(self._start(are_failing=each) for each in (False, True))
         if self._in_flight:
-            wait(self._in_flight, timeout=_WAIT_SECONDS, return_when=FIRST_COMPLETED)
+            self._wait()
         elif not started:
             self._rest()
         self._clean()
@@ -74,17 +76,26 @@ class Sender:
             free = min(free, _THREADS_FOR_FAILING - failing)
         leased = lease(most=free, are_failing=are_failing)
         if leased and self._threads is None:
+            # Otherwise each of the threads would read all routes.
+            bodies.source()
             self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="webhooks")
         for each in leased:
             assert self._threads  # noqa: S101  # set above
-            self._in_flight[self._threads.submit(attempt, each)] = each, are_failing
+            sent = self._threads.submit(attempt, each, self._connections)
+            self._in_flight[sent] = each, are_failing
         return len(leased)
 
+    def _wait(self) -> None:
+        """Wait for a request to end, and a little for others, to record them together."""
+        wait(self._in_flight, timeout=_WAIT_SECONDS, return_when=FIRST_COMPLETED)
+        wait(self._in_flight, timeout=_TOGETHER_SECONDS)
+
     def _rest(self) -> None:
-        """End the threads."""
+        """End the threads, and close their connections."""
         if self._threads:
             self._threads.shutdown()
             self._threads = None
+            self._connections.close()
 
     def _clean(self) -> None:
         """Delete old deliveries, some at each turn until there are none; then pause."""
@@ -92,7 +103,7 @@ class Sender:
             self._cleaned_at = time.monotonic()
 
 
-def attempt(found: Lease) -> Result:
+def attempt(found: Lease, kept: Kept | None = None) -> Result:
     """Send a delivery once, in a thread without a connection to the database."""
     at, began = timezone.now(), time.monotonic()
 
@@ -101,7 +112,8 @@ def attempt(found: Lease) -> Result:
         return Result(at=at, duration_ms=duration_ms, **values)  # type: ignore[arg-type]  # its fields
 
     try:
-        reply = client.post(found.destination, *_signed(found, at=int(at.timestamp())))
+        signed = _signed(found, at=int(at.timestamp()))
+        reply = client.post(found.destination, *signed, kept=kept)
     except (secrets.Undecryptable, NotPublic, Unresolvable) as error:
         return result(error=str(type(error).__doc__))
     except (OSError, http.client.HTTPException) as error:

@@ -43,7 +43,7 @@ class Enabling(Process):
 
 
 def work():
-    follower = workers.Follower([NAME])
+    follower = workers.Follower([declarations.find(NAME)])
     while True:
         if not follower.turn():
             time.sleep(0.003)

@@ -13,13 +13,14 @@ from django.test.utils import CaptureQueriesContext
 from audit.models.outside_changes import OutsideChange
 from audit.models.records import CommandRecord
 from audit.outside import outside_command
-from audit.tracking import drift, guards
+from audit.tracking import guards
 from audit.tracking.checks import (
     check_grants,
     check_history,
     check_triggers,
     check_triggers_in_production,
 )
+from audit.tracking.drift import comparison
 from audit.tracking.guards import Guard, guard_of
 from audit.tracking.protection import NOT_EMPTIED, protect, protect_migrated
 from audit.tracking.triggers import TRACK
@@ -166,7 +167,7 @@ def test_adopting_writes_the_missing_history_in_one_command(guarded, existing, o
     written = Board.history.filter(history_command_id=record.command_id)
     assert sorted(written.values_list("history_type", flat=True)) == ["+", "+", "+", "~"]
     assert "initial history complete" in status()
-    found = [each for progress in drift.compare() for each in progress.differences]
+    found = [each for progress in comparison.compare() for each in progress.differences]
     assert {each.kind for each in found} <= {"events"}
 
 

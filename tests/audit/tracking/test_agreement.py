@@ -23,7 +23,7 @@ from audit.messages.exceptions import CommandError
 from audit.models.records import EventRecord, StreamHead
 from audit.outside import outside_command
 from audit.subjects import types
-from audit.tracking.drift import compare
+from audit.tracking.drift.comparison import compare
 from audit.tracking.folding import fold, plain_value
 from tests.conftest import AS_SYSTEM, KEY_PERMISSIONS, completed, create_key, member
 from tests.wiping import wipe

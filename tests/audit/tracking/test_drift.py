@@ -1,5 +1,6 @@
 """Rows, history and events are compared, and the overview shows where they disagree."""
 
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -12,10 +13,14 @@ from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey, ApiKeySecret
 from audit.bus.dispatch import dispatch
 from audit.management.commands import audit_drift
-from audit.models.records import StreamHead
+from audit.models.records import CommandRecord, EventRecord, StreamHead
 from audit.outside import outside_command
-from audit.tracking import drift
+from audit.reactions.processes import declarations as processes
+from audit.reactions.processes.long_steps import LongStep
+from audit.tracking.drift import comparison
+from audit.tracking.drift.detection import MOST_RECORDED, Tally, detect_drift
 from tests.conftest import AS_SYSTEM, create_key
+from tests.processes import let_timers_be_due
 from tests.tampering import without_triggers
 
 URL = "/audit/overview"
@@ -26,7 +31,7 @@ PART_MAY_BE_SEEN = "No differences among the rows that you may see."
 def differences():
     return {
         (each.kind, each.subject, each.fields)
-        for progress in drift.compare()
+        for progress in comparison.compare()
         for each in progress.differences
     }
 
@@ -148,12 +153,12 @@ def test_a_number_that_hides_behind_unlogged_changes_is_found_with_them(first_ke
 
 
 def test_pages_are_compared_one_after_another(first_key, dana, acme, monkeypatch):
-    monkeypatch.setattr(drift, "PAGE", 2)
+    monkeypatch.setattr(comparison, "PAGE", 2)
     for name in ("a", "b", "c", "d"):
         create_key(dana, acme, name=name)
     unlogged(first_key.id)
 
-    pages = [each.rows for each in drift.compare() if each.model == "API key"]
+    pages = [each.rows for each in comparison.compare() if each.model == "API key"]
 
     assert pages[:3] == [2, 2, 1]
     assert len(differences()) == 2
@@ -209,3 +214,37 @@ def unlogged(key_id):
     with transaction.atomic():
         name_a_command()
         ApiKey.objects.filter(pk=key_id).update(name="unlogged")
+
+
+def test_a_process_compares_and_announces_what_it_finds(first_key, everything, browser):
+    unlogged(first_key.id)
+    begins, compares = (
+        LongStep(processes.find("audit.drift"), detect_drift, lambda: timedelta(days=1))
+        for _ in range(2)
+    )
+    begins.turn()
+    let_timers_be_due()
+
+    while compares.turn():
+        assert not connection.in_atomic_block
+
+    record = CommandRecord.objects.get(message_type="audit.record_drift")
+    event = EventRecord.objects.get(message_type="audit.drift_found")
+    assert (record.actor_label, record.data["found"]) == ("process:audit.drift", 2)
+    assert event.data == {
+        "comparison_id": str(record.command_id),
+        "rows": record.data["rows"],
+        "found": 2,
+    }
+    content = section(browser(everything).get(URL).content.decode())
+    assert f"/audit/subjects/api-key/{first_key.id}" in content
+
+
+def test_differences_are_counted_but_only_the_first_ones_are_kept():
+    tally, each = Tally(), comparison.Difference("row", "", "", "apikeys.apikey")
+
+    for _ in range(3):
+        tally.add(comparison.Progress("API key", 500, [each] * 450))
+
+    assert (tally.rows, tally.found) == (1_500, 1_350)
+    assert len(tally.command().differences) == MOST_RECORDED

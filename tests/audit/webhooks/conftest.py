@@ -12,7 +12,7 @@ from audit.models.records import EventRecord
 from audit.webhooks.commands import CreateWebhookEndpoint
 from audit.webhooks.deliveries import WebhookDelivery
 from audit.webhooks.fan_out import fan_out
-from audit.webhooks.sending import client
+from audit.webhooks.sending import connections
 from audit.webhooks.sending.sender import Sender
 from tests.audit.webhooks.receiver import HOST, serving, write_certificate
 from tests.conftest import actor, member
@@ -69,10 +69,10 @@ def receiver(certificate, resolved, monkeypatch, configure):
     """A receiver of webhooks that the sender can reach, and whose certificate it trusts."""
     configure(WEBHOOK_ALLOW_PRIVATE=True)
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    client._tls.cache_clear()
+    connections._tls.cache_clear()
     with serving(certificate) as running:
         yield running
-    client._tls.cache_clear()
+    connections._tls.cache_clear()
 
 
 @pytest.fixture

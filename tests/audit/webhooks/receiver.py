@@ -27,13 +27,18 @@ class Answer(NamedTuple):
 
 
 class Receiver(ThreadingHTTPServer):
-    """Keeps what it receives. ``held`` has an event to wait for before each response, by path."""
+    """Keeps what it receives. ``held`` has an event to wait for before each response, by path.
+
+    With ``is_kept``, a connection stays open after a response, and is closed with the request whose
+    number in it is ``dropped``. ``connections`` counts those that have been opened.
+    """
 
     daemon_threads = True
 
     def __init__(self, certificate):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.received, self.answer, self.held = [], Answer(), {}
+        self.is_kept, self.dropped, self.connections = False, None, 0
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
         self._context = context
@@ -41,6 +46,7 @@ class Receiver(ThreadingHTTPServer):
     def finish_request(self, request, client_address):
         # In the thread of the request: a client that does not speak TLS holds nobody up.
         with self._context.wrap_socket(request, server_side=True) as secured:
+            self.connections += 1
             super().finish_request(secured, client_address)
 
     def handle_error(self, request, client_address):
@@ -51,8 +57,18 @@ class Receiver(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    number = 0
+
+    @property
+    def protocol_version(self):
+        return "HTTP/1.1" if self.server.is_kept else "HTTP/1.0"
+
     def do_POST(self):
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.number += 1
+        if self.number == self.server.dropped:
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         self.server.received.append(Received(self.path, headers, body))
         if self.path in self.server.held:

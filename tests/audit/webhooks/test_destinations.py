@@ -9,7 +9,7 @@ import pytest
 
 from audit.webhooks import destinations
 from audit.webhooks.destinations import NotPublic, Unresolvable, addresses, is_public
-from audit.webhooks.sending import client
+from audit.webhooks.sending import client, connections
 from audit.webhooks.sending.sender import _words
 from tests.audit.webhooks.receiver import HOST, Answer
 
@@ -73,7 +73,7 @@ def test_rebinding_does_not_change_the_address_that_was_checked(monkeypatch):
         raise ConnectionRefusedError
 
     monkeypatch.setattr(socket, "getaddrinfo", resolve)
-    monkeypatch.setattr(client.socket, "create_connection", connect)
+    monkeypatch.setattr(connections.socket, "create_connection", connect)
 
     with pytest.raises(ConnectionRefusedError):
         client.post("https://rebind.example/", b"", {})
@@ -96,7 +96,7 @@ def test_the_certificate_must_be_valid_for_the_host(receiver, resolved, monkeypa
     with pytest.raises(OSError, match="Hostname mismatch") as mismatch:
         client.post(f"https://other.test:{receiver.server_port}/", b"{}", {})
     monkeypatch.delenv("SSL_CERT_FILE")
-    client._tls.cache_clear()
+    connections._tls.cache_clear()
     with pytest.raises(OSError, match=r"self.signed"):
         client.post(receiver.url(), b"{}", {})
 

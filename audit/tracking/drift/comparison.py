@@ -1,4 +1,4 @@
-"""Drift: where rows, their history and the events of their subjects disagree."""
+"""The comparison of rows with their history and with the events of their subjects."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
@@ -13,7 +13,7 @@ from audit.models.records import CommandRecord, EventRecord, StreamHead
 from audit.subjects import types
 from audit.subjects.names import valid_keys
 from audit.subjects.types import SubjectType
-from audit.tracking import numbers
+from audit.tracking.drift import numbers
 from audit.tracking.folding import fold, plain_value
 from audit.tracking.history import history_model, written_models
 from audit.tracking.parts import subject_of
@@ -128,23 +128,29 @@ def _of_events(model: _ModelClass, instances: Sequence[Model]) -> Iterator[Diffe
         for name, field in types.subject_fields(subject_type).items()
         if not field.primary_key
     }
-    by_id = _events(subject_type, instances)
+    folded = {
+        subject_id: fold(events, columns=columns).state
+        for subject_id, events in groupby(_events(subject_type, instances), _subject_id)
+    }
     for row in instances:
-        folded = fold(by_id.get(str(row.pk), ()), columns=columns).state
         fields = [
             columns[name].name
-            for name, value in folded.items()
+            for name, value in folded.get(str(row.pk), {}).items()
             if plain_value(columns[name], value) != stored_numbers(getattr(row, name))
         ]
         if fields:
             yield _difference("events", model, row, *fields)
 
 
-def _events(subject_type: SubjectType, instances: Iterable[Model]) -> dict[str, list[EventRecord]]:
+def _events(subject_type: SubjectType, instances: Iterable[Model]) -> Iterator[EventRecord]:
+    """Return the events of some subjects, one subject after another, with few in memory."""
     ids = [str(row.pk) for row in instances]
     events = EventRecord.objects.filter(subject_type=subject_type.name, subject_id__in=ids)
-    ordered = events.order_by("subject_id", "number")
-    return {key: list(group) for key, group in groupby(ordered, lambda each: each.subject_id)}
+    return events.order_by("subject_id", "number").iterator(chunk_size=PAGE)
+
+
+def _subject_id(event: EventRecord) -> str:
+    return event.subject_id
 
 
 def _unlogged(model: _ModelClass, rows: Sequence[Any]) -> Iterator[Difference]:

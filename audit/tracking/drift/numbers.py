@@ -65,9 +65,8 @@ def _changes_without_event(subjects: Collection[Subject]) -> dict[Subject, int]:
         for subject, change in _changes(subject_type, ids):
             changed[subject].add(change)
     events = EventRecord.objects.filter(subject_id__in={each.id for each in subjects})
-    for type_name, key, command_id in events.values_list(
-        "subject_type", "subject_id", "command_id"
-    ):
+    of_commands = events.values_list("subject_type", "subject_id", "command_id")
+    for type_name, key, command_id in of_commands.iterator():
         changed[Subject(type_name, key)].discard(command_id)
     adopting = CommandRecord.objects.filter(message_type=Adopt.message_type)
     adopted = set(adopting.values_list("command_id", flat=True))
