@@ -33,6 +33,21 @@ class OwnConfig(AppConfig):
     name = "crm.audit"
     label = "crm_audit"
 """
+BEFORE = """
+from django.core.management import call_command
+call_command("makemigrations", "audit", verbosity=0)
+call_command("migrate", verbosity=0)
+from audit.models import Entry
+Entry.objects.create()
+"""
+AFTER = """
+from crm.audit.models import Entry
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+call_command("makemigrations", check_changes=True)
+call_command("check", databases=["default"])
+print(Entry.objects.count(), "entry")
+"""
 PRODUCT = ("audit", "approvals", "templates", "pyproject.toml", "README.md", "LICENSE")
 
 
@@ -110,6 +125,7 @@ def project(bare_project):
         bare_project / "shop" / "settings.py",
         'INSTALLED_APPS += ["accounts", "notes"]',
         'AUTH_USER_MODEL = "accounts.Person"',
+        'COUNTERSIGN = {"WEBHOOK_ALLOW_PRIVATE": True}',
     )
     return bare_project
 
@@ -180,9 +196,7 @@ def test_an_app_with_one_of_the_names_is_an_error_with_a_way_out(bare_project, d
     (own / "__init__.py").touch()
     (own / "models.py").write_text(ENTRY)
     append(settings_file, 'INSTALLED_APPS += ["audit"]')
-    manage(bare_project, "makemigrations", "audit")
-    manage(bare_project, "migrate")
-    manage(bare_project, "shell", "-c", "from audit.models import Entry; Entry.objects.create()")
+    manage(bare_project, "shell", "-c", BEFORE)
 
     in_settings, in_urls = blocks("python")
     append(settings_file, in_settings.replace('"audit", ', ""))
@@ -214,11 +228,7 @@ def test_an_app_with_one_of_the_names_is_an_error_with_a_way_out(bare_project, d
         port=database.port,
     ) as connection:
         connection.execute(statements)
-    manage(bare_project, "migrate")
-    assert "No changes detected" in manage(bare_project, "makemigrations", "--check")
-    count = "from crm.audit.models import Entry; print(Entry.objects.count(), 'entry')"
-    assert "1 entry" in manage(bare_project, "shell", "-c", count)
-    assert "audit.E" not in manage(bare_project, "check", "--database", "default")
+    assert "1 entry" in manage(bare_project, "shell", "-c", AFTER)
 
     (bare_project / "approvals.py").touch()
     error = manage(bare_project, "check", fails=True)
