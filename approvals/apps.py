@@ -16,6 +16,8 @@ if Path(str(audit.__file__)).parents[1] != Path(__file__).parents[1]:
 
 class ApprovalsConfig(AppConfig):
     name = "approvals"
+    # That of the project may differ.
+    default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Approvals"
     declares = (
         "case_files.approvals",

@@ -1,9 +1,10 @@
 """System checks: approvals are in the settings, and stored commands have a class."""
 
 from collections.abc import Iterator, Sequence
+from datetime import timedelta
 from typing import Any
 
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's
 
 from approvals.decisions.holding import hold_for_approval
 from approvals.models import ApprovalRequest, Effect, Policy, State
@@ -14,9 +15,13 @@ from approvals.requests import listing
 from audit.installation.settings import countersign
 from audit.messages.classes import Command
 from audit.messages.exceptions import Invalid
+from audit.reactions.figures import figures
 from audit.tracking.protection import is_checked, is_migrated
 
 _UNSEALED = "After an upgrade, run manage.py approvals_seal; otherwise see docs/operations.md."
+_MAIL = "approvals.mail"
+_LONGEST_LAG = timedelta(minutes=10)
+_WORK = "Run manage.py work; the page Subscriptions shows what it does."
 _UNKNOWN = "approvals.E001"
 _HINT = "Was a command renamed? Keep its old message_type in its aliases."
 
@@ -47,6 +52,21 @@ def check_seals(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
     policies = (Error(p.text, hint=p.remedy, id="approvals.E004") for p in seals.problems())
     requests = (Error(each, hint=_UNSEALED, id="approvals.E005") for each in listing.row_problems())
     return [*policies, *requests]
+
+
+@register(Tags.database, deploy=True)
+def check_worker(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check that a worker runs: web servers send no e-mail, and let no request expire."""
+    if not is_checked(databases) or not is_migrated():
+        return []
+    of_mail = next((each for each in figures() if each.name == _MAIL), None)
+    if of_mail is None:
+        message = "No worker has run yet: no e-mail is sent, and no request expires."
+    elif of_mail.lag > _LONGEST_LAG:
+        message = f"E-mail has been waiting to be sent since {of_mail.since:%Y-%m-%d %H:%M} UTC."
+    else:
+        return []
+    return [Warning(message, hint=_WORK, id="approvals.W001")]
 
 
 def _policies() -> Iterator[CheckMessage]:

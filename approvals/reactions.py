@@ -1,15 +1,31 @@
-"""Processes of approvals: expiry, execution once there are enough approvals, and reminders.
+"""Reactions of approvals: e-mail and hooks, expiry, execution of what is approved, and reminders.
 
-None has a row for a request: they read the pending requests, however many there are.
+No process has a row for a request: they read the pending requests, however many there are.
 """
 
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.contrib.auth.models import AbstractUser
+from django.utils.module_loading import import_string
+
+from approvals.decisions import notifications
 from approvals.decisions.commands import ExpireRequest, ReleaseRequest, RemindOfDeadline
+from approvals.decisions.events import GlassBroken
+from approvals.models import ApprovalRequest
+from approvals.people import accounts
+from approvals.people.events import PasswordLinkSent
 from approvals.requests import correspondence, statuses
 from approvals.requests.listing import VIEW
+from audit.installation import users
+from audit.installation.settings import countersign
+from audit.messages.classes import Event
 from audit.messages.outcomes import Completed
+from audit.reactions import mail
+from audit.reactions.declarations import reacts_to
+from audit.reactions.deliveries import Delivery
+from audit.reactions.mail import Mail
 from audit.reactions.processes.declarations import every
 from audit.reactions.processes.managers import process
 from audit.reactions.processes.process import Process
@@ -17,6 +33,68 @@ from audit.reactions.processes.process import Process
 _EVERY = timedelta(minutes=1)
 # So that approvers wait for these commands no longer than for one another.
 _AT_ONCE = 10
+_BY_REQUESTER = {True: " by the requester", False: ""}
+
+
+@reacts_to(
+    *notifications.NOTIFIED,
+    GlassBroken,
+    PasswordLinkSent,
+    name="approvals.mail",
+    outside=True,
+    backoff=mail.BACKOFF,
+)
+def send_mail(event: Event, delivery: Delivery) -> None:
+    """Send all e-mail of approvals; nothing else does."""
+    if mail.is_configured():
+        mail.send(_mails_of(event, delivery), delivery=delivery)
+
+
+@reacts_to(*notifications.NOTIFIED, name="approvals.hooks", outside=True, backoff=mail.BACKOFF)
+def call_hooks(event: Event, delivery: Delivery) -> None:
+    """Call the functions of the setting ``NOTIFY``; one that raises is called again later."""
+    hooks = countersign().notify
+    for each in notifications.notifications_of(event, delivery) if hooks else ():
+        for hook in hooks:
+            import_string(hook)(each)
+
+
+def _mails_of(event: Event, delivery: Delivery) -> Iterator[Mail]:
+    match event:
+        case PasswordLinkSent():
+            yield from _password_link(event)
+        case GlassBroken():
+            yield from _alarms(event)
+        case _:
+            for each in notifications.notifications_of(event, delivery):
+                people = users.manager().filter(pk__in=each.person_ids).order_by("pk")
+                for address in _addresses(people):
+                    about = str(each.request_id)
+                    yield Mail(to=address, subject=each.subject, text=each.text, about=about)
+
+
+def _password_link(event: PasswordLinkSent) -> Iterator[Mail]:
+    """Make the link: it is a secret, which no event has."""
+    user = users.manager().filter(pk=event.user_id).first()
+    if user is not None:
+        text = f"Set your password here: {accounts.password_link(user)}"
+        for address in _addresses([user]):
+            yield Mail(to=address, subject="[Countersign] Set your password", text=text)
+
+
+def _alarms(event: GlassBroken) -> Iterator[Mail]:
+    """Notify the people whose approval was bypassed, and the policy owners."""
+    request = ApprovalRequest.objects.get(pk=event.approval_request_id)
+    subject = f"[Countersign] Break-glass was used{_BY_REQUESTER[event.own_request]}"
+    people = [*notifications.voters(request), *notifications.policy_owners()]
+    for address in _addresses(people):
+        yield Mail(to=address, subject=subject, text=event.outcome)
+
+
+def _addresses(people: Iterable[AbstractUser]) -> list[str]:
+    """Return the addresses of people, each once."""
+    found = (users.email_of(each) for each in people)
+    return sorted({address for address in found if address})
 
 
 @process("approvals.expiry", permissions={VIEW, "approvals.expire_request"})

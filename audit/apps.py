@@ -20,6 +20,8 @@ if find_spec("psycopg") is None:
 
 class AuditConfig(AppConfig):
     name = "audit"
+    # That of the project may differ.
+    default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Audit log"
     declares = (
         *("handlers", "actors.credentials", "outside", "reactions.handlers"),

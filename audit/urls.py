@@ -10,6 +10,7 @@ from django.views.generic import RedirectView
 from audit.pages.exports.view import export
 from audit.pages.overview.tables import tables
 from audit.pages.overview.view import overview
+from audit.pages.processes.view import instances
 from audit.pages.search.view import search
 from audit.pages.subscriptions.view import subscriptions
 from audit.pages.timelines import views
@@ -55,6 +56,7 @@ pages = [
     path("overview", overview, name="overview"),
     path("tables", tables, name="tables"),
     path("subscriptions", subscriptions, name="subscriptions"),
+    path("processes", instances, name="processes"),
     path("subjects/<stored:subject_type>/<stored_path:subject_id>", views.subject, name="subject"),
     path("cases/<any_uuid:correlation_id>", views.case, name="case"),
     # The former URL: people have it in tickets and bookmarks.

@@ -41,6 +41,7 @@ def end_with_parent(parent):
 declarations._subscriptions.clear()
 workers._runs.clear()
 workers._long_runs.clear()
+workers.LOOK_SECONDS = 0.1
 declare = reacts_to(
     Touched, name="test.effects", starts="beginning", partitions=3, backoff=(0.01,) * 50
 )

@@ -17,11 +17,6 @@ pytestmark = pipelined_only
 MOST = {"enable": 121, "held": 181, "first vote": 278, "last vote": 299, "search": 115}
 
 
-@pytest.fixture(autouse=True)
-def no_mail(send_mail_by):
-    send_mail_by("django.core.mail.backends.dummy.EmailBackend")
-
-
 @pytest.fixture
 def caller(dana, acme):
     return create_key(dana, acme, name="caller")

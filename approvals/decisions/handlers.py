@@ -5,13 +5,13 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from approvals.decisions import commands, displayed, events, execution, notifications
+from approvals.decisions import commands, displayed, events, execution
 from approvals.models import ApprovalRequest, Decision, State, refusals
 from approvals.models.states import CHANGES_REQUESTED
 from approvals.policies import built_in, effective, evaluation
 from approvals.policies import slots as matching
 from approvals.requests import effects
-from approvals.requests.approvers import missing_after
+from approvals.requests.approvers import missing_after, remaining_people
 from approvals.requests.correspondence import next_reminder_at
 from audit.bus.context import Context
 from audit.bus.handling import handles
@@ -89,7 +89,6 @@ def comment(command: commands.Comment, context: Context) -> ApprovalRequest:
     effective.read([request])
     _check_takes_part(request, context=context)
     context.emit(events.Commented(approval_request_id=request.pk, comment=context.reason))
-    notifications.announce_comment(request, author=context.actor, comment=context.reason)
     return request
 
 
@@ -101,11 +100,9 @@ def remind_approvers(command: commands.RemindApprovers, context: Context) -> App
     if again_at := next_reminder_at(request):
         message = f"The approvers can be reminded again from {again_at:%Y-%m-%d %H:%M} UTC."
         raise refusals.AlreadyReminded(message)
-    effective.read([request])
-    if not notifications.remaining_voters(request):
+    if not remaining_people(request):
         raise refusals.NoOneToRemind
     context.emit(events.ApproversReminded(approval_request_id=request.pk))
-    notifications.announce_reminder(request)
     return request
 
 
@@ -114,10 +111,8 @@ def remind_of_deadline(command: commands.RemindOfDeadline, context: Context) -> 
     request = _locked(command.approval_request_id, context=context)
     request.check_pending(now=timezone.now())
     context.emit(events.DeadlineNear(approval_request_id=request.pk, percent=command.percent))
-    notifications.announce_reminder(request)
     if command.percent == commands.ESCALATED_AT:
         context.emit(events.RequestEscalated(approval_request_id=request.pk))
-        notifications.announce_escalation(request)
     return request
 
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from approvals.decisions import execution, notifications, superseding
-from approvals.models import ApprovalRequest, Effect, Policy, State, refusals
+from approvals.decisions import execution, superseding
+from approvals.models import ApprovalRequest, Effect, State, refusals
 from approvals.models.policies import PolicyAltered
 from approvals.policies import built_in, conditions, evaluation
 from approvals.requests.pending import progress_of
@@ -63,11 +63,8 @@ def hold_for_approval(command: Command, context: Context, call_next: Next) -> Ou
 
 def _executed(command: Command, context: Context, call_next: Next) -> Outcome:
     outcome = call_next(command, context)
-    if isinstance(outcome, Completed):
-        if command.empowers:
-            execution.release_completed(command, context)
-        if isinstance(outcome.result, Policy):
-            notifications.announce_policy(outcome.result)
+    if isinstance(outcome, Completed) and command.empowers:
+        execution.release_completed(command, context)
     return outcome
 
 

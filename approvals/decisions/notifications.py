@@ -1,31 +1,31 @@
-"""Notifications of requests, sent after the commit by e-mail and through hooks.
+"""Notifications of requests: which events have them, their recipients and their texts.
 
-APPROVALS_NOTIFY lists functions that take a Notification. A failure is logged and does not affect
-the vote. Links lead to pages that change nothing: votes need a form on them.
+`approvals.reactions` sends them, by e-mail and through hooks. Recipients are those of the moment of
+sending. Links lead to pages that change nothing: votes need a form on them.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser
-from django.core.mail import EmailMessage
-from django.db import transaction
 from django.urls import reverse
-from django.utils.module_loading import import_string
 
-from approvals.models import ApprovalRequest, Policy
+from approvals.decisions import events
+from approvals.models import ApprovalRequest, Policy, State
 from approvals.models.states import CHANGES_REQUESTED, RequestStatus
 from approvals.people.accounts import OWNERS
+from approvals.policies.commands import PolicyCreated, PolicyEdited
 from approvals.requests.approvers import added_by, eligible_people, remaining_people
 from approvals.requests.presentation import sentence_of
 from approvals.requests.statuses import pick_ups_of, statuses_of
-from audit.actors.actors import SYSTEM, Actor, actor_for_user
-from audit.installation import mail, users
+from audit.actors.actors import SYSTEM, actor_for_user
+from audit.installation import users
 from audit.installation.settings import countersign
 from audit.messages.characters import actor_name, quoted_text
+from audit.messages.classes import Event
+from audit.models.records import CommandRecord, Status
+from audit.reactions.deliveries import Delivery
 
 _ASKED = "asked"
 _COMMENTED = "commented"
@@ -43,19 +43,38 @@ _SUBJECTS = {
     _ESCALATED: "Escalated: still undecided",
     CHANGES_REQUESTED: "Changes requested",
 }
-
-# Failures are logged by the ``__qualname__`` of the function, which partials do not have.
-_on_commit = partial(transaction.on_commit, robust=True)
+# Events after which a request has its last state.
+_ENDS = (
+    events.Denied,
+    events.ChangesRequested,
+    events.Withdrawn,
+    events.RequestExpired,
+    events.RequestSuperseded,
+)
+#: The events with notifications.
+NOTIFIED: tuple[type[Event], ...] = (
+    events.ApprovalRequested,
+    events.ApproversReminded,
+    events.DeadlineNear,
+    events.RequestEscalated,
+    events.Commented,
+    events.Settled,
+    *_ENDS,
+    PolicyCreated,
+    PolicyEdited,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notification:
     """The content of a notification.
 
-    ``happened`` is asked, reminded, escalated, commented, or the new state of the request, and
-    ``status`` its status now. ``outcome`` has the comment.
+    ``id`` is that of the event: the same if the notification is repeated. ``happened`` is asked,
+    reminded, escalated, commented, or the new state of the request, and ``status`` its status now.
+    ``outcome`` has the comment.
     """
 
+    id: UUID
     request_id: UUID
     command_id: UUID
     happened: str
@@ -91,71 +110,33 @@ class Notification:
         return "\n\n".join(filter(None, lines))
 
 
-def announce_request(request: ApprovalRequest) -> None:
-    """Notify the people who can vote of a new request, after the commit."""
-    if _has_channel():
-        _on_commit(lambda: _notify(request, happened=_ASKED, people=voters(request)))
+def notifications_of(event: Event, delivery: Delivery) -> Iterator[Notification]:
+    """Return the notifications of an event to the recipients of now.
 
-
-def announce_policy(policy: Policy) -> None:
-    """Notify the people whom an executed policy adds to waiting requests, after the commit."""
-    if _has_channel():
-        _on_commit(lambda: _ask_the_added(policy))
-
-
-def announce_change(request: ApprovalRequest) -> None:
-    """Notify the requester of the new state of a request, after the commit."""
-    if _has_channel():
-        state, people = request.state, _requester(request)
-        _on_commit(
-            lambda: _notify(
-                request,
-                happened=state,
-                people=people,
-                outcome=_outcome(request),
-                page=_OWN_PAGE,
-            )
-        )
-
-
-def announce_reminder(request: ApprovalRequest) -> None:
-    """Notify the people who can still vote on a request once more, after the commit."""
-    if _has_channel():
-        _on_commit(lambda: _notify(request, happened=_REMINDED, people=remaining_voters(request)))
-
-
-def announce_escalation(request: ApprovalRequest) -> None:
-    """Notify the policy owners of a request that is still undecided, after the commit."""
-    if _has_channel():
-        end = f"{request.approve_by:%Y-%m-%d %H:%M} UTC"
-        outcome = f"It expires undecided at {end}. Remind its approvers, or change the policy."
-        _on_commit(
-            lambda: _notify(
-                request, happened=_ESCALATED, people=_policy_owners(request), outcome=outcome
-            )
-        )
-
-
-def announce_comment(request: ApprovalRequest, *, author: Actor, comment: str) -> None:
-    """Notify the others who take part in a request of a comment, after the commit.
-
-    The requester's comments go to all people who can vote; those of an approver to the requester
-    and to the approvers who have voted.
+    None if votes are needed on a request that can no longer be decided.
     """
-    if not _has_channel():
+    if isinstance(event, PolicyCreated | PolicyEdited):
+        yield from _to_the_added(event, delivery)
         return
-    outcome = f"Comment by {actor_name(author.label)}: {quoted_text(comment)}"
-
-    def send() -> None:
-        is_own = author.person_id == request.requester_person
-        if not is_own:
-            people = _requester(request)
-            _notify(request, happened=_COMMENTED, people=people, outcome=outcome, page=_OWN_PAGE)
-        others = _other_approvers(request, author=author)
-        if others or is_own:
-            _notify(request, happened=_COMMENTED, people=others, outcome=outcome)
-
-    _on_commit(send)
+    request = ApprovalRequest.objects.find(pk=UUID(delivery.subject_id))
+    if request is None:
+        return
+    notice = _Notice(request, delivery)
+    match event:
+        case events.Settled():
+            yield notice.of_end(event.state, event.outcome, event.outcome_code)
+        case _ if isinstance(event, _ENDS):
+            yield notice.of_end(request.state, request.outcome, request.outcome_code)
+        case events.Commented(comment=comment):
+            yield from notice.of_comment(comment)
+        case _ if request.present_state is not State.PENDING:
+            return
+        case events.ApprovalRequested():
+            yield notice.to(voters(request), happened=_ASKED)
+        case events.RequestEscalated():
+            yield notice.of_escalation()
+        case _:
+            yield notice.to(remaining_voters(request), happened=_REMINDED)
 
 
 def voters(request: ApprovalRequest) -> list[AbstractUser]:
@@ -170,26 +151,107 @@ def remaining_voters(request: ApprovalRequest) -> list[AbstractUser]:
     return list(users.manager().filter(pk__in=people).order_by("pk"))
 
 
-def _ask_the_added(policy: Policy) -> None:
-    for request, people in added_by(policy):
+class _Notice:
+    """The notifications of one event of one request."""
+
+    def __init__(self, request: ApprovalRequest, delivery: Delivery) -> None:
+        self._request = request
+        self._delivery = delivery
+
+    def of_end(self, state: str, outcome: str, outcome_code: str) -> Notification:
+        """Notify the requester of the end of a request; it may have been retried since."""
+        return self.to(
+            _requester(self._request),
+            happened=state,
+            outcome=outcome,
+            outcome_code=outcome_code,
+            page=_OWN_PAGE,
+        )
+
+    def of_comment(self, comment: str) -> Iterator[Notification]:
+        """Notify the others who take part in a request.
+
+        The requester's comments go to all people who can vote; those of an approver to the
+        requester and to the approvers who have voted.
+        """
+        author = CommandRecord.objects.get(
+            command_id=self._delivery.command_id, status=Status.SUCCEEDED
+        )
+        outcome = f"Comment by {actor_name(author.actor_label)}: {quoted_text(comment)}"
+        is_own = author.actor_person == self._request.requester_person
+        if not is_own:
+            people = _requester(self._request)
+            yield self.to(people, happened=_COMMENTED, outcome=outcome, page=_OWN_PAGE)
+        others = _other_approvers(self._request, author=author.actor_person)
+        if others or is_own:
+            yield self.to(others, happened=_COMMENTED, outcome=outcome)
+
+    def of_escalation(self) -> Notification:
+        """Notify the policy owners of a request that is still undecided."""
+        end = f"{self._request.approve_by:%Y-%m-%d %H:%M} UTC"
+        outcome = f"It expires undecided at {end}. Remind its approvers, or change the policy."
+        owners = _policy_owners(self._request)
+        return self.to(owners, happened=_ESCALATED, outcome=outcome)
+
+    def to(
+        self,
+        people: Iterable[AbstractUser],
+        *,
+        happened: str,
+        outcome: str = "",
+        outcome_code: str = "",
+        page: str = _PAGE,
+    ) -> Notification:
+        """Return a notification to these people."""
+        request = self._request
+        status = statuses_of([request])[request.pk]
+        if happened in State.values and happened != request.state:
+            status = RequestStatus(happened)
+        return Notification(
+            id=self._delivery.id,
+            request_id=request.pk,
+            command_id=request.command_id,
+            happened=happened,
+            sentence=sentence_of(request, actor=SYSTEM),
+            requester=request.requester_label,
+            reason=request.reason,
+            outcome=" ".join(filter(None, [outcome, _how_to_pick_up(request, happened)])),
+            outcome_code=outcome_code,
+            status=status,
+            digest=request.digest,
+            link=f"{countersign().base_url}{reverse(page, args=[request.pk])}",
+            person_ids=tuple(person.pk for person in people),
+        )
+
+
+def _to_the_added(
+    event: PolicyCreated | PolicyEdited, delivery: Delivery
+) -> Iterator[Notification]:
+    policy = Policy.objects.get(pk=event.policy_id)
+    version = event.version if isinstance(event, PolicyEdited) else 1
+    for request, people in added_by(policy, version=version):
         if people:
             added = users.manager().filter(pk__in=people).order_by("pk")
             outcome = f"A {policy} now requires approvals of a group that you belong to."
-            _notify(request, happened=_ASKED, people=added, outcome=outcome)
+            yield _Notice(request, delivery).to(added, happened=_ASKED, outcome=outcome)
 
 
-def _other_approvers(request: ApprovalRequest, *, author: Actor) -> list[AbstractUser]:
-    others = [each for each in voters(request) if str(each.pk) != author.person_id]
-    if author.person_id == request.requester_person:
+def _other_approvers(request: ApprovalRequest, *, author: str) -> list[AbstractUser]:
+    others = [each for each in voters(request) if str(each.pk) != author]
+    if author == request.requester_person:
         return others
     voted = request.current_voters
     return [each for each in others if each.pk in voted]
 
 
+def policy_owners() -> list[AbstractUser]:
+    """Return the active policy owners."""
+    return list(users.manager().filter(groups__name=OWNERS, is_active=True).order_by("pk"))
+
+
 def _policy_owners(request: ApprovalRequest) -> list[AbstractUser]:
     """Return the active policy owners who may see the tenant of a request."""
-    owners = users.manager().filter(groups__name=OWNERS, is_active=True).order_by("pk")
-    return [each for each in owners if actor_for_user(each).may_see(request.tenant)]
+    return [each for each in policy_owners() if actor_for_user(each).may_see(request.tenant)]
 
 
 def _requester(request: ApprovalRequest) -> Iterable[AbstractUser]:
@@ -197,78 +259,13 @@ def _requester(request: ApprovalRequest) -> Iterable[AbstractUser]:
     return users.manager().filter(pk=person_id, is_active=True)
 
 
-def _outcome(request: ApprovalRequest) -> str:
-    """Return the outcome of a request, with how to pick up the secret that it created, if any."""
+def _how_to_pick_up(request: ApprovalRequest, happened: str) -> str:
+    """Return how to pick up the secret that an executed request has created, if any."""
+    if happened != State.EXECUTED:
+        return ""
     pick_ups = pick_ups_of([request]).values()
-    how = (
+    return " ".join(
         f"Pick up the secret by {until:%Y-%m-%d %H:%M} UTC: open the page below and press "
         "“Pick up the secret”. It is shown once."
         for _, until in pick_ups
-    )
-    return " ".join([request.outcome, *how])
-
-
-def _has_channel() -> bool:
-    """Return True if there is a mail server or a hook; if not, no recipients need to be read."""
-    return bool(countersign().notify) or mail.is_configured()
-
-
-def _notify(
-    request: ApprovalRequest,
-    *,
-    happened: str,
-    people: Iterable[AbstractUser],
-    outcome: str = "",
-    page: str = _PAGE,
-) -> None:
-    recipients = list(people)
-    notification = _notification(
-        request, happened=happened, people=recipients, outcome=outcome, page=page
-    )
-    for hook in countersign().notify:
-        _on_commit(_call_of(hook, notification))
-    addresses = [address for person in recipients if (address := users.email_of(person))]
-    if addresses:
-        _send(notification, addresses)
-
-
-def _call_of(hook: str, notification: Notification) -> Callable[[], object]:
-    return lambda: import_string(hook)(notification)
-
-
-def _send(notification: Notification, addresses: list[str]) -> None:
-    """Send separate messages over one connection: no recipient sees the others."""
-    with mail.connection() as connection:
-        for address in addresses:
-            message = EmailMessage(
-                subject=notification.subject, body=notification.text, to=[address]
-            )
-            _on_commit(_sending_of(message, connection))
-
-
-def _sending_of(message: EmailMessage, connection: Any) -> Callable[[], object]:
-    return lambda: connection.send_messages([message])
-
-
-def _notification(
-    request: ApprovalRequest,
-    *,
-    happened: str,
-    people: Iterable[AbstractUser],
-    outcome: str,
-    page: str,
-) -> Notification:
-    return Notification(
-        request_id=request.pk,
-        command_id=request.command_id,
-        happened=happened,
-        sentence=sentence_of(request, actor=SYSTEM),
-        requester=request.requester_label,
-        reason=request.reason,
-        outcome=outcome,
-        outcome_code="" if happened in _SUBJECTS else request.outcome_code,
-        status=statuses_of([request])[request.pk],
-        digest=request.digest,
-        link=f"{countersign().base_url}{reverse(page, args=[request.pk])}",
-        person_ids=tuple(person.pk for person in people),
     )

@@ -115,11 +115,13 @@ class Policy(models.Model):
             return any(name in self.names for name in names)
         return self.is_enabled and self.governs in names and self.tenant in ("", tenant)
 
-    def added_groups(self) -> set[int]:
-        """Return the ids of the groups in the current rules that the version before had not."""
-        before = [seal for seal in self.seals.filter(version=self.version - 1) if seal.is_genuine]
-        known = {rule["group_id"] for seal in before for rule in seal.content["rules"]}
-        return {rule.group_id for rule in self.present_rules()} - known
+    def added_groups(self, version: int) -> set[int]:
+        """Return the ids of the groups in the rules of a version that the one before had not."""
+        groups: dict[int, set[int]] = {version: set(), version - 1: set()}
+        for seal in self.seals.filter(version__in=groups):
+            if seal.is_genuine:
+                groups[seal.version].update(rule["group_id"] for rule in seal.content["rules"])
+        return groups[version] - groups[version - 1]
 
     def present_rules(self) -> list["Rule"]:
         """Return the rules of the current version; an edit drops the earlier ones."""

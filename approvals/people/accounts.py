@@ -4,7 +4,6 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group, Permission, User
 from django.contrib.auth.tokens import default_token_generator
 from django.core.exceptions import ValidationError
-from django.core.mail import send_mail
 from django.db.models import PROTECT, RESTRICT, Q, QuerySet
 from django.urls import reverse
 from django.utils.encoding import force_bytes
@@ -86,11 +85,6 @@ def password_link(user: User) -> str:
     identifier = urlsafe_base64_encode(force_bytes(user.pk))
     token = default_token_generator.make_token(user)
     return countersign().base_url + reverse("password_reset_confirm", args=[identifier, token])
-
-
-def send_password_link(user: User) -> None:
-    text = f"Set your password here: {password_link(user)}"
-    send_mail("[Countersign] Set your password", text, None, [users.email_of(user)])
 
 
 def _named(permission: str) -> QuerySet[Permission]:

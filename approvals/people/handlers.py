@@ -3,7 +3,6 @@
 from typing import Any
 
 from django.contrib.auth.models import Group, Permission, User
-from django.db import transaction
 from django.utils.text import get_text_list
 
 from approvals.people import accounts, commands, events, likeness
@@ -65,7 +64,6 @@ def send_password_link(command: commands.SendPasswordLink, context: Context) -> 
     user = accounts.locked_user(command.user_id)
     if not users.email_of(user):
         raise NoAddress
-    transaction.on_commit(lambda: accounts.send_password_link(user), robust=True)
     context.emit(events.PasswordLinkSent(user_id=user.pk))
     return user
 

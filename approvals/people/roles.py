@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth.models import Group, User
-from django.db import transaction
 
 from approvals.people import accounts, commands, events, handlers, likeness
 from approvals.people.commands import MANAGE_PEOPLE, OnUser, group_label
@@ -156,7 +155,6 @@ def create_approver(command: CreateApprover, context: Context) -> User:
     )
     _carry_out(parts_to_grant(role), context)
     # By e-mail only: the built-in policy always holds this command, so its caller is gone.
-    transaction.on_commit(lambda: accounts.send_password_link(user), robust=True)
     context.emit(events.PasswordLinkSent(user_id=user.pk))
     return user
 

@@ -62,14 +62,13 @@ def check_not_forbidden(request: ApprovalRequest) -> None:
         raise request.barrier
 
 
-def is_required_since(policy: Policy, request: ApprovalRequest) -> bool:
-    """Return True if this version of a policy applies to a request that was made before it."""
-    version = (str(policy.pk), policy.version)
+def is_required_since(policy: Policy, request: ApprovalRequest, *, version: int) -> bool:
+    """Return True if a policy of today applies to a request that was made before this version."""
     today, stored = (
-        {(each["id"], each.get("version")) for each in requirements["policies"]}
+        [each for each in requirements["policies"] if each["id"] == str(policy.pk)]
         for requirements in (request.required, request.requirements)
     )
-    return version in today - stored
+    return bool(today) and all(each["version"] < version for each in stored)
 
 
 def people_required(requirements: Mapping[str, Any]) -> Counter[int]:

@@ -197,10 +197,10 @@ def remaining_people(request: ApprovalRequest) -> set[int]:
     return everyone(matching.Electorate([request]).still_to_vote(request))
 
 
-def added_by(policy: Policy) -> list[tuple[ApprovalRequest, set[int]]]:
+def added_by(policy: Policy, *, version: int) -> list[tuple[ApprovalRequest, set[int]]]:
     """Return waiting requests with the people who may vote on them because of a policy of today.
 
-    Those are the most urgent requests, and the people whom this version of the policy adds.
+    Those are the most urgent requests, and the people whom that version of the policy added.
     """
     classes = evaluation.governed_by(policy.governs)
     names = [name for each in classes for name in (each.message_type, *each.aliases)]
@@ -209,11 +209,11 @@ def added_by(policy: Policy) -> list[tuple[ApprovalRequest, set[int]]]:
     requests = [each for each in urgent if each.present_state is State.PENDING]
     effective.read(requests)
     electorate = matching.Electorate(requests)
-    rules = {f"group:{group}" for group in policy.added_groups()}
+    rules = {f"group:{group}" for group in policy.added_groups(version)}
     return [
         (each, everyone(slot for slot in electorate.voters(each) if slot.rule in rules))
         for each in requests
-        if effective.is_required_since(policy, each)
+        if effective.is_required_since(policy, each, version=version)
     ]
 
 

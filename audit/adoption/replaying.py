@@ -1,6 +1,8 @@
 """Sending an approved request again: to the same view, as its requester."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from io import BytesIO
 from typing import Any
@@ -10,14 +12,17 @@ from django.contrib.auth import get_user_model
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.contrib.sessions.backends.base import SessionBase
 from django.core.handlers.wsgi import WSGIRequest
-from django.http import Http404
+from django.http import Http404, HttpRequest
 from django.http.response import HttpResponseBase
 from django.urls import ResolverMatch, resolve
+from django.utils import timezone, translation
 from django.utils.datastructures import MultiValueDict
+from django.utils.module_loading import import_string
 
 from audit.adoption import bodies
 from audit.adoption.commands import SentRequest
 from audit.bus.context import Context
+from audit.installation.settings import countersign
 from audit.messages.exceptions import Conflict
 
 
@@ -51,10 +56,36 @@ def response(command: SentRequest, context: Context) -> HttpResponseBase:
     request.resolver_match = match
     token = _resent.set(command)
     try:
-        found: HttpResponseBase = match.func(request, *match.args, **match.kwargs)
+        with _own_locale():
+            return _handler(match)(request)
     finally:
         _resent.reset(token)
-    return found
+
+
+def _handler(match: ResolverMatch) -> Callable[[HttpRequest], HttpResponseBase]:
+    """Return the view, inside the middleware of REPLAY_MIDDLEWARE."""
+    hooks: list[Any] = []
+
+    def handler(request: HttpRequest) -> HttpResponseBase:
+        for hook in hooks:
+            if response := hook(request, match.func, match.args, match.kwargs):
+                return response  # type: ignore[no-any-return]
+        return match.func(request, *match.args, **match.kwargs)  # type: ignore[no-any-return]
+
+    chain: Any = handler
+    for name in reversed(countersign().replay_middleware):
+        chain = import_string(name)(chain)
+        if hook := getattr(chain, "process_view", None):
+            hooks.insert(0, hook)
+    return chain  # type: ignore[no-any-return]
+
+
+@contextmanager
+def _own_locale() -> Iterator[None]:
+    """Restore the language and the time zone of the approver, which middleware may change."""
+    zone, language = timezone.get_current_timezone(), translation.get_language()
+    with timezone.override(zone), translation.override(language):
+        yield
 
 
 def route(command: SentRequest) -> ResolverMatch:

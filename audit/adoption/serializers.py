@@ -34,5 +34,7 @@ def unrecorded_names(serializer_class: Any) -> tuple[str, ...]:
 def _fields(serializer: Any) -> Iterator[Any]:
     inner = getattr(serializer, "child", serializer)
     for field in getattr(inner, "fields", {}).values():
-        yield field
-        yield from _fields(field)
+        # The value of a hidden field is not taken from the request.
+        if not isinstance(field, serializers.HiddenField):
+            yield field
+            yield from _fields(field)

@@ -11,6 +11,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, ProgrammingError, connections, router
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import IntegerField
+from django.utils.module_loading import import_string
 
 from audit.installation import labels, users
 from audit.installation.settings import KEYS, countersign, given
@@ -84,6 +85,19 @@ def check_keys_in_production(**_: Any) -> list[CheckMessage]:
         Error(f"{name} is not set, and derived from SECRET_KEY.", hint=_HOW, id="countersign.E001")
         for name in _derived_keys()
     ]
+
+
+@register()
+def check_replay_middleware(**_: Any) -> list[CheckMessage]:
+    """Check that the middleware of requests that are sent again can be imported."""
+    found: list[CheckMessage] = []
+    for name in countersign().replay_middleware:
+        try:
+            import_string(name)
+        except ImportError as error:
+            hint = "Correct REPLAY_MIDDLEWARE in COUNTERSIGN."
+            found.append(Error(str(error), hint=hint, id="countersign.E008"))
+    return found
 
 
 @register(Tags.security, deploy=True)

@@ -47,6 +47,7 @@ class Countersign:
     max_waiters: int = 2
     record_page_views: bool = False
     guards: Mapping[str, str] = field(default_factory=dict)
+    replay_middleware: Sequence[str] = ()
     drift_every: timedelta | None = timedelta(days=1)
 
     fingerprint_key: bytes = field(default_factory=lambda: _derived("fingerprints"), repr=False)

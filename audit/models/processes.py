@@ -69,7 +69,14 @@ class ProcessTimer(models.Model):
                 one_line("error", longest=LONGEST_ERROR),
             ),
         )
-        indexes = (models.Index(fields=("due_at",), name="audit_timer_due"),)
+        indexes = (
+            models.Index(fields=("due_at",), name="audit_timer_due"),
+            models.Index(
+                fields=("due_at",),
+                condition=models.Q(failures__gt=0),
+                name="audit_timer_failed",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.step} at {self.due_at:%Y-%m-%d %H:%M} UTC"

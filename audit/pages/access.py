@@ -83,8 +83,15 @@ def masking_redirect(request: HttpRequest) -> HttpResponse | None:
     is the part that may be shown.
     """
     given = [(name, value) for name, values in request.GET.lists() for value in values]
-    masked = [(_without_secrets(name), _without_secrets(value)) for name, value in given]
-    return None if masked == given else HttpResponseRedirect(f"{request.path}?{urlencode(masked)}")
+    shown = [(masked(name), masked(value)) for name, value in given]
+    return None if shown == given else HttpResponseRedirect(f"{request.path}?{urlencode(shown)}")
+
+
+def masked(text: str) -> str:
+    """Return text with only the beginning of each secret, by the ``masked_pattern`` of apps."""
+    for pattern in _masked_patterns():
+        text = pattern.sub(r"\1", text)
+    return text
 
 
 def record_or_refuse(request: HttpRequest) -> HttpResponse | None:
@@ -102,7 +109,7 @@ def record_or_refuse(request: HttpRequest) -> HttpResponse | None:
         return None
     command = ViewPage(
         method=request.method or "",
-        path=clean_text(_without_secrets(request.path), longest=_LONGEST),
+        path=clean_text(masked(request.path), longest=_LONGEST),
         query=clean_text(request.META.get("QUERY_STRING", ""), longest=_LONGEST),
     )
     try:
@@ -110,12 +117,6 @@ def record_or_refuse(request: HttpRequest) -> HttpResponse | None:
     except CommandError:
         return rendered(request, "audit/not_recorded.html", status=503, title="Not shown")
     return None
-
-
-def _without_secrets(text: str) -> str:
-    for pattern in _masked_patterns():
-        text = pattern.sub(r"\1", text)
-    return text
 
 
 @cache

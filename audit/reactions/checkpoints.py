@@ -1,5 +1,6 @@
 """Checkpoints: created, claimed for one transaction, and moved."""
 
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
@@ -20,11 +21,13 @@ RATE = """rate * exp(-greatest(0, extract(epoch FROM clock_timestamp() - moved_a
 # The lock takes no transaction id, so a worker that waits holds no one back. The checkpoint is read
 # in a statement of its own: its snapshot must be younger than the lock.
 _LOCK = Statement("SELECT pg_try_advisory_xact_lock(hashtextextended(%s::text, 7305))")
+_WAIT = Statement("SELECT pg_advisory_xact_lock(hashtextextended(%s::text, 7305))")
 _READ = Statement(
     "SELECT epoch, xid::text::bigint, position FROM audit_checkpoint"
-    " WHERE name = %s AND partition = %s::int AND state = 'running'"
+    " WHERE name = %s AND partition = %s::int AND partitions = %s::int AND state = 'running'"
 )
-# No row means that another worker has moved the checkpoint, or that the subscription was paused.
+# No row means that another worker has moved the checkpoint, that the subscription was paused, or
+# that it has another number of partitions now.
 # The division fails, so a COMMIT that is sent with this statement is not executed.
 _MOVE = Statement(f"""
     WITH moved AS (
@@ -33,8 +36,8 @@ _MOVE = Statement(f"""
             failed = failed + %(failed)s::int, moved_at = clock_timestamp(),
             rate = {RATE}
         WHERE name = %(name)s AND partition = %(partition)s::int AND state = 'running'
-            AND epoch = %(old_epoch)s::int AND xid = %(old_xid)s::text::xid8
-            AND position = %(old_position)s::bigint
+            AND partitions = %(partitions)s::int AND epoch = %(old_epoch)s::int
+            AND xid = %(old_xid)s::text::xid8 AND position = %(old_position)s::bigint
         RETURNING 1
     )
     SELECT 1 / count(*) FROM moved
@@ -53,42 +56,56 @@ class Slot(NamedTuple):
     partitions: int
 
 
+def counts(names: Collection[str]) -> dict[str, int]:
+    """Return the stored numbers of partitions by the names of subscriptions."""
+    found = Checkpoint.objects.filter(name__in=names, partition=0)
+    return dict(found.values_list("name", "partitions"))
+
+
 def ensure(subscription: Subscription) -> int:
-    """Create the missing checkpoints, and return the stored number of partitions."""
-    found = Checkpoint.objects.filter(name=subscription.name).first()
-    if found:
-        return found.partitions
-    create(subscription, place=_starting_place(subscription.starts))
-    return Checkpoint.objects.filter(name=subscription.name).latest("partition").partitions
+    """Create the checkpoints if they are missing, and return the stored number of partitions."""
+    if subscription.name not in counts([subscription.name]):
+        create(subscription, place=_starting_place(subscription.starts))
+    return counts([subscription.name])[subscription.name]
 
 
 def create(subscription: Subscription, *, place: Place) -> None:
-    """Create the checkpoints, unless another worker has."""
+    """Create the checkpoints, unless there are some."""
     with transaction.atomic():
+        pipeline.send(Call(_WAIT, [subscription.name]))
+        if subscription.name in counts([subscription.name]):
+            return
         Checkpoint.objects.bulk_create(
-            (
-                Checkpoint(
-                    name=subscription.name,
-                    partition=partition,
-                    partitions=subscription.partitions,
-                    epoch=place.epoch,
-                    xid=place.xid,
-                    position=place.position,
-                )
-                for partition in range(subscription.partitions)
-            ),
-            ignore_conflicts=True,
+            Checkpoint(
+                name=subscription.name,
+                partition=partition,
+                partitions=subscription.partitions,
+                **place._asdict(),
+            )
+            for partition in range(subscription.partitions)
         )
+
+
+def lock_all(name: str) -> list[Checkpoint]:
+    """Return the checkpoints of a subscription, once no worker is moving them, and locked."""
+    for number in range(counts([name])[name]):
+        pipeline.send(Call(_WAIT, [_lock_of(name, number)]))
+    return list(Checkpoint.objects.select_for_update().filter(name=name).order_by("partition"))
+
+
+def place_of(checkpoint: Checkpoint) -> Place:
+    """Return the place of a partition."""
+    return Place(checkpoint.epoch, checkpoint.xid, checkpoint.position)
 
 
 def claim(slot: Slot) -> Place | None:
     """Return the place of a partition, locked to the end of the transaction.
 
-    None if another worker has it, or if the subscription is paused.
+    None if another worker has it, if the subscription is paused, or if it has another number of
+    partitions now.
     """
-    (locked,), found = pipeline.send(
-        Call(_LOCK, [f"{slot.name}/{slot.partition}"]), Call(_READ, [slot.name, slot.partition])
-    )
+    lock = Call(_LOCK, [_lock_of(slot.name, slot.partition)])
+    (locked,), found = pipeline.send(lock, Call(_READ, [*slot]))
     is_locked = locked[0]
     return Place(*found[0]) if is_locked and found else None
 
@@ -96,7 +113,7 @@ def claim(slot: Slot) -> Place | None:
 def move(slot: Slot, *, old: Place, new: Place, handled: int, failed: int = 0) -> None:
     """Move the checkpoint that this transaction has claimed, and commit.
 
-    :raises DataError: if it is no longer at its old place, or the subscription is paused.
+    :raises DataError: if it is no longer at its old place or no longer running.
     """
     values = {
         **slot._asdict(),
@@ -108,6 +125,10 @@ def move(slot: Slot, *, old: Place, new: Place, handled: int, failed: int = 0) -
     # Deferred constraints fail here, even if Django sends COMMIT later.
     last = pipeline.commit_if_outermost() or [store.CHECK_CONSTRAINTS]
     pipeline.send(Call(_MOVE, values), *last)
+
+
+def _lock_of(name: str, partition: int) -> str:
+    return f"{name}/{partition}"
 
 
 def _starting_place(starts: Start) -> Place:

@@ -55,6 +55,16 @@ class ResumeSubscription(_OnSubscription):
 
 
 @dataclass(frozen=True, kw_only=True)
+class RepartitionSubscription(_OnSubscription):
+    """Change the number of partitions of a subscription: how many workers can share it."""
+
+    message_type = "audit.repartition_subscription"
+    sentence = "Divide the subscription {subscription} into {partitions} partitions"
+
+    partitions: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class RequeueSetback(_OnSetback):
     """Attempt an event of a subscription again that was set aside, from the first attempt on."""
 
@@ -82,6 +92,15 @@ class SubscriptionResumed(_OfSubscription):
     """A subscription was resumed."""
 
     message_type = "audit.subscription_resumed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubscriptionRepartitioned(_OfSubscription):
+    """A subscription has another number of partitions."""
+
+    message_type = "audit.subscription_repartitioned"
+
+    partitions: int
 
 
 @dataclass(frozen=True, kw_only=True)

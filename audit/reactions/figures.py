@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 from django.db.models import Count, Q
 from django.utils import timezone
 
-from audit.log.feed import Place
 from audit.messages.classes import Subject
 from audit.models.queries import PreparedQuery
 from audit.models.subscriptions import Checkpoint, Setback
+from audit.reactions.checkpoints import place_of
 from audit.reactions.declarations import find, subscriptions
 from audit.reactions.reading import IS_OF_PARTITION, like_patterns
 from audit.reactions.setbacks import beside
@@ -130,7 +130,7 @@ def _figures(name: str, checkpoints: list[Checkpoint], setbacks: Mapping[str, An
 
 
 def _behind(checkpoint: Checkpoint, patterns: Iterable[str]) -> tuple[int, datetime | None, int]:
-    place = Place(checkpoint.epoch, checkpoint.xid, checkpoint.position)
+    place = place_of(checkpoint)
     row = _BEHIND.first(
         {
             "patterns": list(patterns),

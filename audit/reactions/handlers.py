@@ -7,11 +7,16 @@ from audit.bus.handling import handles, precondition
 from audit.messages.classes import Subject
 from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid, NotFound
 from audit.models.subscriptions import Checkpoint, Setback
-from audit.reactions import commands, setbacks
+from audit.reactions import checkpoints, commands, declarations, setbacks
+from audit.reactions.repartitioning import repartition
 
 
 class SubscriptionUnchanged(Conflict):
     """The subscription is already paused, or already running."""
+
+
+class PartitionsUnchanged(Conflict):
+    """The subscription has this number of partitions already."""
 
 
 class NotFirstSetback(Conflict):
@@ -30,6 +35,12 @@ def resume_subscription(command: commands.ResumeSubscription, context: Context) 
     check_resumption(command, context)
     _set_state(command.subscription, Checkpoint.State.RUNNING)
     context.emit(commands.SubscriptionResumed(subscription=command.subscription))
+
+
+@handles(commands.RepartitionSubscription)
+def repartition_subscription(command: commands.RepartitionSubscription, context: Context) -> None:
+    repartition(check_repartition(command, context), command.partitions)
+    context.emit(commands.SubscriptionRepartitioned(**command.plain()))
 
 
 @handles(commands.RequeueSetback)
@@ -58,6 +69,28 @@ def check_pause(command: commands.PauseSubscription, context: Context) -> None:
 def check_resumption(command: commands.ResumeSubscription, context: Context) -> None:
     """Check that the subscription is paused."""
     _check_state(command.subscription, Checkpoint.State.PAUSED, context)
+
+
+@precondition(commands.RepartitionSubscription)
+def check_repartition(
+    command: commands.RepartitionSubscription, context: Context
+) -> declarations.Subscription:
+    """Check that the number of partitions can be changed; return the subscription.
+
+    :raises Invalid: if the number is impossible.
+    """
+    _check_sees_everything(context)
+    if not 0 < command.partitions <= declarations.MOST_PARTITIONS:
+        message = f"must be 1 to {declarations.MOST_PARTITIONS}"
+        raise Invalid(errors=[FieldError("partitions", "out_of_range", message)])
+    stored = checkpoints.counts([command.subscription]).get(command.subscription)
+    subscription = declarations.find(command.subscription)
+    if stored is None or subscription is None:
+        message = f"No worker runs the subscription {command.subscription}."
+        raise NotFound(message)
+    if stored == command.partitions:
+        raise PartitionsUnchanged
+    return subscription
 
 
 @precondition(commands.RequeueSetback)

@@ -24,11 +24,13 @@ _LONGEST_SECONDS = 1.0
 _READ = PreparedQuery("""
     SELECT epoch, xid::text::bigint, position FROM audit_checkpoint
     WHERE name = %(name)s AND partition = %(partition)s::int AND state = 'running'
+        AND partitions = %(partitions)s::int
 """)
 _LEASE = PreparedQuery(f"""
     UPDATE audit_checkpoint SET lease = %(lease)s::uuid,
         leased_until = clock_timestamp() + interval '{LEASE_SECONDS} seconds'
     WHERE name = %(name)s AND partition = %(partition)s::int AND state = 'running'
+        AND partitions = %(partitions)s::int
         AND (lease IS NULL OR lease = %(lease)s::uuid OR leased_until < clock_timestamp())
     RETURNING epoch, xid::text::bigint, position
 """)  # noqa: S608  # a constant

@@ -91,8 +91,10 @@ def matcher(message_types: Sequence[str]) -> re.Pattern[str]:
 
 
 _HASH = "hashtextextended(subject_type || ':' || subject_id, 0)"
+#: The partition of a subject.
+OF_PARTITION = f"abs(mod({_HASH}, %(partitions)s::int))"
 #: The condition that an event is of a partition.
-IS_OF_PARTITION = f"abs(mod({_HASH}, %(partitions)s::int)) = %(partition)s::int"
+IS_OF_PARTITION = f"{OF_PARTITION} = %(partition)s::int"
 _RANGE = """
     (epoch, xid, position) > (%(epoch)s::int, %(xid)s::text::xid8, %(position)s::bigint)
     AND (epoch, xid) < (%(end_epoch)s::int, %(end_xid)s::text::xid8)

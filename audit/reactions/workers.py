@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from typing import Any, NamedTuple, TypeAlias
 
 import structlog
@@ -22,6 +22,10 @@ logger = structlog.get_logger(__name__)
 Run: TypeAlias = Callable[[], bool]
 
 SHORTEST_POLL, LONGEST_POLL = 0.02, 0.25
+#: How often a worker looks whether a subscription has another number of partitions.
+LOOK_SECONDS = 5.0
+# For how long after something new the next is expected.
+BUSY_SECONDS = 1.0
 _IDLE_SECONDS, _AFTER_FAILURE_SECONDS = 0.25, 2.0
 _runs: dict[str, Run] = {}
 _long_runs: dict[str, Run] = {}
@@ -50,18 +54,22 @@ def work(names: Collection[str] | None = None, *, stop: threading.Event) -> None
     polls = Polls()
     wanted = [each for each in subscriptions() if names is None or each.name in names]
     declared = _runs | _long_runs
-    calls = {name: run for name, run in declared.items() if names is None or name in names}
-    for each in wanted:
-        if each.outside:
-            calls[each.name] = Tolerant([each], poll=polls.next).turn
-    threads = [
-        threading.Thread(target=_repeat, args=(name, run, stop), name=name)
-        for name, run in calls.items()
+    calls = [
+        (name, run, stop, _IDLE_SECONDS)
+        for name, run in declared.items()
+        if names is None or name in names
     ]
+    # Their polls wait.
+    calls += [
+        (each.name, Tolerant([each], poll=polls.listener()).turn, stop, 0.0)
+        for each in wanted
+        if each.outside
+    ]
+    threads = [threading.Thread(target=_repeat, args=each, name=each[0]) for each in calls]
     for thread in threads:
         thread.start()
     follower = Tolerant([each for each in wanted if not each.outside], poll=polls.ask)
-    _repeat("subscriptions", follower.turn, stop, shortest=SHORTEST_POLL)
+    _repeat("subscriptions", follower.turn, stop, SHORTEST_POLL, is_busy=polls.is_busy)
     for thread in threads:
         thread.join()
 
@@ -84,22 +92,36 @@ class Polls:
     def __init__(self) -> None:
         self._last = Poll(Place(), ())
         self._changed = threading.Condition()
+        self._changed_at = 0.0
 
     def ask(self) -> Poll:
         """Ask the database, and let the other threads know if there is something new."""
         poll = ask()
         with self._changed:
-            is_new = poll.due or poll.horizon != self._last.horizon
-            self._last = poll
-            if is_new:
+            if poll != self._last:
+                self._last, self._changed_at = poll, time.monotonic()
                 self._changed.notify_all()
         return poll
 
-    def next(self) -> Poll:
-        """Wait for something new, at most for the longest interval, and return the last poll."""
-        with self._changed:
-            self._changed.wait(LONGEST_POLL)
-            return self._last
+    def is_busy(self) -> bool:
+        """Return True if there was something new within the last second."""
+        return time.monotonic() - self._changed_at < BUSY_SECONDS
+
+    def listener(self) -> Callable[[], Poll]:
+        """Return a function for one other thread, which returns the last poll.
+
+        It waits for one that the thread does not have yet, at most for the longest interval.
+        """
+        known = self._last
+
+        def listen() -> Poll:
+            nonlocal known
+            with self._changed:
+                self._changed.wait_for(lambda: self._last is not known, LONGEST_POLL)
+                known = self._last
+                return known
+
+        return listen
 
 
 class Follower:
@@ -111,12 +133,14 @@ class Follower:
         self._poll = poll
         self._subscriptions = subscriptions
         self._partitions: dict[tuple[str, int], Partition] = {}
+        self._counts: dict[str, int] = {}
+        self._look_at = 0.0
         self._seen = Place()
 
     def turn(self) -> bool:
         """Handle the next events of each partition; return True if there may be more at once."""
-        if not self._partitions:
-            self._partitions = dict(self._load())
+        if time.monotonic() >= self._look_at:
+            self._look_for_changes()
         poll = self._poll()
         self._distribute(poll.horizon)
         handled = sum(
@@ -142,12 +166,24 @@ class Follower:
             partition.notice(news, horizon=horizon)
         self._seen = horizon
 
-    def _load(self) -> Iterator[tuple[tuple[str, int], Partition]]:
+    def _look_for_changes(self) -> None:
+        """Create the partitions of subscriptions that have another number of them now."""
+        stored = checkpoints.counts([each.name for each in self._subscriptions])
         for each in self._subscriptions:
-            kind = OutsidePartition if each.outside else Partition
-            count = checkpoints.ensure(each)
-            for number in range(count):
-                yield (each.name, number), kind(each, Slot(each.name, number, count))
+            count = stored.get(each.name) or checkpoints.ensure(each)
+            if count != self._counts.get(each.name):
+                self._replace(each, count)
+        self._look_at = time.monotonic() + LOOK_SECONDS
+
+    def _replace(self, subscription: Subscription, count: int) -> None:
+        name = subscription.name
+        kind = OutsidePartition if subscription.outside else Partition
+        for number in range(self._counts.get(name, 0)):
+            del self._partitions[name, number]
+        for number in range(count):
+            slot = Slot(name, number, count)
+            self._partitions[name, number] = kind(subscription, slot)
+        self._counts[name] = count
 
 
 class Tolerant(Follower):
@@ -177,12 +213,21 @@ def run_once() -> bool:
     return sum(run() for run in _runs.values()) > 0
 
 
-def _repeat(name: str, run: Run, stop: threading.Event, *, shortest: float = _IDLE_SECONDS) -> None:
+def _repeat(
+    name: str,
+    run: Run,
+    stop: threading.Event,
+    shortest: float,
+    is_busy: Callable[[], bool] = lambda: False,
+) -> None:
     """Call a function until the worker stops, at longer intervals while it has nothing to do."""
     pause = shortest
     while not stop.is_set():
         try:
-            pause = 0.0 if run() else min(max(pause * 2, shortest), LONGEST_POLL)
+            if run():
+                pause = 0.0
+            else:
+                pause = shortest if is_busy() else min(max(pause * 2, shortest), LONGEST_POLL)
         except Exception:
             logger.exception("work_failed", work=name)
             _reconnect()

@@ -19,11 +19,11 @@ from audit.log.commands import Adopt
 from audit.messages.outcomes import Completed
 from audit.models.outside_changes import OutsideChange
 from audit.models.records import Evidence
-from audit.tracking.guards import Guard, guard_of
+from audit.tracking.guards import Guard, Reporting, guard_of, reporting
 from audit.tracking.history import history_model
 from audit.tracking.triggers import FACTS, columns_of, followed, shared_columns
 
-#: A table is ready to refuse changes outside commands after so long without any.
+#: A table is ready to refuse changes outside commands after it has reported none for so long.
 QUIET = timedelta(days=7)
 #: The most rows without a history that are counted.
 MOST_COUNTED = 1_000
@@ -53,14 +53,16 @@ _STAMPS = FACTS | {
 class Standing(NamedTuple):
     """The standing of a model in its adoption.
 
-    ``history`` is "database", "application" or "none". ``missing`` is the number of rows without an
-    initial history, at most one more than `MOST_COUNTED`; None if it took too long. ``outside`` is
-    the number of changes outside commands in the last seven days, ``last_at`` the time of the last
-    one, and ``sources`` where the most come from, with their numbers.
+    ``reporting`` is since when its guard has reported changes without interruption; None if it does
+    not, or not yet. ``history`` is "database", "application" or "none". ``missing`` is the number
+    of rows without an initial history, at most one more than `MOST_COUNTED`; None if it took too
+    long. ``outside`` is the number of changes outside commands in the last seven days, ``last_at``
+    the time of the last one, and ``sources`` where the most come from, with their numbers.
     """
 
     model: type[models.Model]
     guard: Guard
+    reporting: Reporting | None
     history: str
     missing: int | None
     outside: int
@@ -71,7 +73,8 @@ class Standing(NamedTuple):
     def is_ready(self) -> bool:
         """True if the guard can be set to refuse."""
         is_complete = self.history == "database" and self.missing == 0
-        return is_complete and self.guard is Guard.REPORT and not self.outside
+        has_reported = self.reporting is not None and self.reporting.length >= QUIET
+        return is_complete and has_reported and not self.outside
 
 
 class NotAdoptable(Exception):
@@ -83,11 +86,15 @@ def standings(*, longest_ms: int = 0) -> Iterator[Standing]:
 
     :param longest_ms: the milliseconds after which the count of rows is given up; 0 for never.
     """
+    with connection.cursor() as cursor:
+        reports = reporting(cursor)
     for model in apps.get_models(include_auto_created=True):
         history = _history(model)
         is_followed = history != "none" or guard_of(model) is not Guard.OFF
         if is_followed and not _is_history(model):
-            yield _standing(model, history, longest_ms=longest_ms)
+            yield _standing(
+                model, history, reports.get(model._meta.db_table), longest_ms=longest_ms
+            )
 
 
 def adopt(model: type[models.Model], *, reason: str, using: str) -> int:
@@ -180,14 +187,18 @@ def _listed(columns: dict[str, str], *, of: str) -> Composable:
     return SQL(", ").join(SQL(f"{of}.{{}}").format(Identifier(name)) for name in columns)
 
 
-def _standing(model: type[models.Model], history: str, *, longest_ms: int) -> Standing:
+def _standing(
+    model: type[models.Model], history: str, reports: Reporting | None, *, longest_ms: int
+) -> Standing:
+    guard = guard_of(model)
     changes = OutsideChange.objects.filter(
         table_name=model._meta.db_table, at__gt=timezone.now() - QUIET
     )
     total = changes.aggregate(number=Count("pk"), last_at=Max("at"))
     return Standing(
         model=model,
-        guard=guard_of(model),
+        guard=guard,
+        reporting=reports if guard is Guard.REPORT else None,
         history=history,
         missing=_missing(model, longest_ms=longest_ms) if history == "database" else 0,
         outside=total["number"],

@@ -3,8 +3,9 @@
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.apps import apps
 from django.db import models
@@ -17,6 +18,25 @@ from audit.tracking.parts import owner_of
 
 #: The apps whose tables are ours. Those of others are the project's.
 OWN_APPS = ("audit", "approvals")
+#: The trigger of a guarded table, and the function that it executes in order to report.
+GUARD = "audit_guard"
+REPORT_CHANGE = "audit_report_change"
+# The database has no time of a trigger's creation. Only the owner of the table can comment on it,
+# and a dump contains the comment.
+_DATE = """
+    DO $do$ BEGIN
+        EXECUTE format('COMMENT ON TRIGGER {guard} ON "{table}" IS %L',
+            to_char(clock_timestamp() AT TIME ZONE 'UTC',
+                '"reports since "YYYY-MM-DD HH24:MI:SSZ'));
+    END $do$"""
+_REPORTING = r"""
+    SELECT relname, since, clock_timestamp() - since
+    FROM pg_trigger JOIN pg_class ON pg_class.oid = tgrelid,
+        CAST(substring(obj_description(pg_trigger.oid, 'pg_trigger')
+            FROM '^reports since (\d{4}-\d\d-\d\d \d\d:\d\d:\d\dZ)$') AS timestamptz) AS since
+    WHERE relnamespace = current_schema()::regnamespace AND tgname = %s AND tgenabled = 'O'
+        AND tgfoid = to_regproc(%s) AND since IS NOT NULL
+"""
 _WRITE = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|MERGE|TRUNCATE|WITH)\b", re.IGNORECASE)
 _UNSAFE = re.compile(r"[^\w./:-]")
 _LONGEST_SOURCE = 200
@@ -30,6 +50,24 @@ class Guard(StrEnum):
     OFF = "off"
     REPORT = "report"
     REFUSE = "refuse"
+
+
+class Reporting(NamedTuple):
+    """The time since when a table reports changes, without interruption, and its length."""
+
+    since: datetime
+    length: timedelta
+
+
+def reporting(cursor: Any) -> dict[str, Reporting]:
+    """Return since when the guard of each table has reported changes, by the database's clock."""
+    cursor.execute(_REPORTING, [GUARD, REPORT_CHANGE])
+    return {table: Reporting(*times) for table, *times in cursor.fetchall()}
+
+
+def dated(trigger: str, table: str) -> str:
+    """Return the statements that create the guard of a table which reports, with the time."""
+    return f"{trigger};{_DATE.format(guard=GUARD, table=table)}"
 
 
 def is_own(model: type[models.Model]) -> bool:

@@ -15,14 +15,12 @@ from django.db.migrations.executor import MigrationExecutor
 
 from audit.models.records import AppendOnly, Evidence
 from audit.tracking import parts, privileges, triggers
-from audit.tracking.guards import Guard, guarded, is_own
+from audit.tracking.guards import GUARD, REPORT_CHANGE, Guard, dated, guarded, is_own, reporting
 from audit.tracking.history import history_model, written_models
 
-GUARD = "audit_guard"
 APPEND_ONLY = "audit_append_only"
 NOT_EMPTIED = "audit_not_emptied"
 DIRECT = "audit_direct"
-_REPORT = "audit_report_change"
 # Created by a migration: they keep numbers from being invented.
 _OF_NUMBERS = (
     ("audit_streamhead", "audit_number_starts"),
@@ -31,7 +29,7 @@ _OF_NUMBERS = (
     ("audit_eventrecord", "audit_number_exists"),
     ("audit_epoch", "audit_number_is_next"),
 )
-_GUARD_FUNCTIONS = {Guard.REFUSE: "audit_require_command", Guard.REPORT: _REPORT}
+_GUARD_FUNCTIONS = {Guard.REFUSE: "audit_require_command", Guard.REPORT: REPORT_CHANGE}
 # By a statement of a session, not by one of a trigger.
 _DIRECTLY = " WHEN (pg_trigger_depth() = 0)"
 _REFUSE_DIRECT = "audit_refuse_direct_history"
@@ -295,15 +293,18 @@ def _superfluous(
     ]
 
 
-def _missing_triggers(cursor: Any, tables: Container[str], *, is_tolerant: bool) -> list[str]:
+def _missing_triggers(cursor: Any, tables: Container[str], *, is_tolerant: bool) -> Iterator[str]:
     found, without_history = triggers.present(cursor), _without_history(cursor)
-    has_history, reports = _has_triggers_of_history(cursor), _exists(cursor, _REPORT)
-    return [
-        definition.replace("CREATE", "CREATE OR REPLACE", 1)
-        for (table, name), definition in wanted_triggers(is_tolerant=is_tolerant).items()
-        if table in tables
-        and found.get((table, name)) != definition
-        and (has_history or name in (GUARD, APPEND_ONLY))
-        and not (name == triggers.TRACK and table in without_history)
-        and (reports or _REPORT not in definition)
-    ]
+    has_history, reports = _has_triggers_of_history(cursor), _exists(cursor, REPORT_CHANGE)
+    dates = reporting(cursor)
+    for (table, name), definition in wanted_triggers(is_tolerant=is_tolerant).items():
+        is_reporting = REPORT_CHANGE in definition
+        if (
+            table in tables
+            and (found.get((table, name)) != definition or (is_reporting and table not in dates))
+            and (has_history or name in (GUARD, APPEND_ONLY))
+            and not (name == triggers.TRACK and table in without_history)
+            and (reports or not is_reporting)
+        ):
+            trigger = definition.replace("CREATE", "CREATE OR REPLACE", 1)
+            yield dated(trigger, table) if is_reporting else trigger

@@ -5,7 +5,6 @@ from functools import partial
 
 import psycopg
 import pytest
-from django.core import mail
 from django.db import DatabaseError, connection
 
 from apikeys.commands import CreateApiKey, DisableApiKey
@@ -18,6 +17,7 @@ from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Postponed
 from audit.models.records import CommandRecord, EventRecord
+from tests import mails
 from tests.approvals.admin_pages import LIST, results, select
 from tests.approvals.asking import KEYS, REQUESTS, address, asks_for_many, decide
 from tests.books import all_but_records, assert_balanced
@@ -112,16 +112,16 @@ def test_a_vote_that_is_undone_sends_nothing(waiting, ann, bob, dana, approve, o
     for person in (dana, ann, bob):
         type(person).objects.filter(pk=person.pk).update(email=f"{person}@example.com")
     approve(waiting, ann)
-    mail.outbox.clear()
+    mails.forget()
     before = all_but_records()
 
     with refusing(owner, "approvals_vote", at_commit=True), pytest.raises(CommandError):
         approve(waiting, bob)
 
-    assert mail.outbox == []
+    assert mails.sent() == []
     assert all_but_records() == before
     assert approve(waiting, bob).state == "executed"
-    assert [message.to for message in mail.outbox] == [["dana@example.com"]]
+    assert [message.to for message in mails.sent()] == [["dana@example.com"]]
 
 
 @pytest.mark.parametrize("verb", ["approve", "deny"])

@@ -1,10 +1,14 @@
 """The gate of a deployment: what waits can be loaded by this code, and approved by these people."""
 
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 
+from approvals import checks
+from audit.models.subscriptions import Checkpoint
+from audit.testing import react
 from tests.tampering import let_time_pass, tamper
 
 
@@ -46,3 +50,18 @@ def test_a_decided_request_needs_no_check(end, waiting, ann, deny, owner):
     tamper(owner, waiting, payload=b"\x80\x04N.")
 
     assert check().startswith("Every open")
+
+
+def test_a_project_without_a_worker_is_warned(waiting, monkeypatch):
+    def warned():
+        return [each.msg for each in checks.check_worker(databases=["default"])]
+
+    assert warned() == ["No worker has run yet: no e-mail is sent, and no request expires."]
+    react("approvals.mail")
+    assert warned() == []
+
+    monkeypatch.setattr(checks, "_LONGEST_LAG", timedelta(0))
+    assert warned() == []
+    Checkpoint.objects.update(epoch=0, xid=0, position=0)
+    (message,) = warned()
+    assert message.startswith("E-mail has been waiting to be sent since 20")

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.core import mail
 from django.utils import timezone
 
 from apikeys.commands import DisableApiKey
@@ -13,6 +12,7 @@ from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Forbidden
 from audit.models.processes import ProcessInstance
 from audit.models.records import EventRecord
+from tests import mails
 from tests.conftest import create_key
 from tests.processes import take_steps
 from tests.tampering import rewrite
@@ -55,12 +55,12 @@ def test_approvers_are_reminded_once_after_half_of_the_time(
 
     reminding(timezone.now() - HOURS)
     let_pass(owner, waiting, 0.55)
-    mail.outbox.clear()
+    mails.forget()
     take_steps()
     take_steps()
 
     assert near() == [50]
-    (message,) = mail.outbox
+    (message,) = mails.sent()
     assert (message.to, "Reminder" in message.subject) == (["bob@example.com"], True)
 
 
@@ -70,12 +70,12 @@ def test_towards_the_end_the_policy_owners_are_notified(waiting, policy_owners, 
     olga.save()
     reminding(timezone.now() - HOURS)
     let_pass(owner, waiting, 0.95)
-    mail.outbox.clear()
+    mails.forget()
     take_steps()
 
     assert near() == [90]
     assert EventRecord.objects.filter(message_type="approvals.escalated").count() == 1
-    (message,) = mail.outbox
+    (message,) = mails.sent()
     assert (message.to, "Escalated" in message.subject) == (["olga@example.com"], True)
 
 

@@ -23,8 +23,6 @@ from tests.http import call
 
 pytestmark = pipelined_only
 
-NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
-
 
 def traffic_of_dispatch(command, context) -> Traffic:
     """Count what one dispatch sends."""
@@ -102,9 +100,8 @@ def test_a_refusal_takes_three_round_trips(first_key, dana, acme, context):
 
 
 def test_a_held_command_takes_seven_round_trips(
-    first_key, dana, acme, disabling_needs_two, context, send_mail_by
+    first_key, dana, acme, disabling_needs_two, context
 ):
-    send_mail_by(NO_MAIL)
     held(DisableApiKey(api_key_id=first_key.id), context=context)
     second = create_key(dana, acme, name="second")
 
@@ -114,9 +111,8 @@ def test_a_held_command_takes_seven_round_trips(
 
 
 def test_the_last_vote_and_its_execution_take_nine_round_trips(
-    first_key, disabling_needs_two, context, ann, bob, send_mail_by
+    first_key, disabling_needs_two, context, ann, bob
 ):
-    send_mail_by(NO_MAIL)
     request = held(DisableApiKey(api_key_id=first_key.id), context=context)
     approved(request, ann)
     vote = Approve(approval_request_id=request.pk, digest=request.digest)

@@ -3,19 +3,26 @@
 import os
 import random
 import time
+from contextlib import suppress
 from functools import partial
 
 import pytest
 
 from audit.models.records import EventRecord
 from audit.models.subscriptions import Setback
-from tests.audit.reactions.things import touched
+from audit.reactions import checkpoints, declarations
+from audit.reactions.commands import RepartitionSubscription
+from audit.reactions.declarations import reacts_to
+from audit.reactions.handlers import PartitionsUnchanged
+from tests.audit.reactions.things import Touched, touched
+from tests.conftest import completed
 from tests.reacting import TABLE, Workers
 from tests.threads import Crowd, until
 
 pytestmark = pytest.mark.edge
 
 KILLS = int(os.environ.get("REACTION_KILLS", "12"))
+SUBSCRIPTION = "test.effects"
 THINGS = [f"thing {number}" for number in range(25)]
 
 
@@ -39,16 +46,27 @@ def work_left(effects):
     return events - len(effects()) + Setback.objects.count()
 
 
+def repartition(partitions):
+    """Change the number of partitions, unless that is their number already."""
+    with suppress(PartitionsUnchanged):
+        completed(RepartitionSubscription(subscription=SUBSCRIPTION, partitions=partitions))
+
+
 def has_changed(effects, left):
     return work_left(effects) != left
 
 
-def test_killed_workers_lose_repeat_and_reorder_nothing(effects):
-    """Three partitions, two workers that compete, and failures of every fiftieth event."""
+def test_killed_workers_lose_repeat_and_reorder_nothing(effects, monkeypatch):
+    """Partitions whose number changes, two workers that compete, and failures of some events."""
+    monkeypatch.setattr(declarations, "_subscriptions", {})
+    reacts_to(Touched, name=SUBSCRIPTION, starts="beginning", partitions=3)(print)
+    checkpoints.ensure(declarations.find(SUBSCRIPTION))
     with Crowd(3) as writers, Workers() as workers:
         workers.start()
         workers.start()
-        for _ in range(KILLS):
+        for kill in range(KILLS):
+            if kill % 3 == 2:
+                repartition(1 + kill % 5)
             writers.at_once(
                 *(partial(touched, *random.sample(THINGS, 6)) for _ in range(3)),
             )

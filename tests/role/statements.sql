@@ -82,7 +82,7 @@ SELECT lo_import('/etc/passwd')
 SELECT pg_switch_wal()
 SELECT pg_create_restore_point('x')
 SELECT pg_stat_reset()
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'countersign_owner' OR backend_type = 'walwriter'
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'countersign_owner' OR usename IS NULL
 COPY (SELECT 1) TO PROGRAM 'true'
 COPY (SELECT 1) TO '/tmp/anything'
 COPY audit_commandrecord FROM PROGRAM 'true'

@@ -15,7 +15,7 @@ _FORMATS = ("csv", "jsonl", "cloudevents")
 _LISTS = (
     *("/audit/?message_type=apikeys.update", "/audit/?q=first", "/audit/?reason=Because"),
     *("/audit/?subject=api-key:1", "/audit/?status=failed", "/audit/overview"),
-    "/audit/subscriptions",
+    *("/audit/subscriptions", "/audit/processes"),
     *("/api/v2/events?order=log&limit=100", "/api/v2/events?limit=100"),
     *("/api/v2/commands?limit=100", "/api/v2/approval-requests?limit=100"),
     *("/requests/delegations/", "/api/v2/delegations"),

@@ -8,6 +8,7 @@ from django.db import OperationalError
 
 from audit.pages.overview.tables import initial
 from audit.tracking.adoption import NotAdoptable, Standing, adopt, standings
+from audit.tracking.guards import Guard
 from audit.tracking.privileges import owning_alias
 
 _HISTORY = {"database": "yes", "application": "by simple-history", "none": "no"}
@@ -51,7 +52,15 @@ def line(standing: Standing) -> str:
     sources = "".join(f"; {number:,} by {source}" for source, number in standing.sources)
     ready = " -> ready for refuse" if standing.is_ready else ""
     return (
-        f"{standing.model._meta.label}: guard {standing.guard}, "
+        f"{standing.model._meta.label}: guard {_guard(standing)}, "
         f"history {_HISTORY[standing.history]}, initial history {initial(standing)}, "
         f"outside commands in 7 days {standing.outside:,}{sources}{ready}"
     )
+
+
+def _guard(standing: Standing) -> str:
+    if standing.guard is not Guard.REPORT:
+        return standing.guard
+    if standing.reporting is None:
+        return f"{standing.guard} (not attached: run manage.py countersign_protect --apply)"
+    return f"{standing.guard} since {standing.reporting.since:%Y-%m-%d %H:%M} UTC"

@@ -29,6 +29,7 @@ def _row(standing: Standing) -> dict[str, Any]:
     return {
         "model": standing.model._meta.label,
         "guard": standing.guard,
+        "since": standing.reporting.since if standing.reporting else None,
         "history": _HISTORY[standing.history],
         "initial": initial(standing),
         "outside": f"{standing.outside:,}",

@@ -105,7 +105,10 @@ def _command(form: Any) -> Any:
     if button in _WHOLE:
         return _WHOLE[button](subscription=name)
     number = form.get("number", "")
-    if button not in _OF_EVENT or not (number.isascii() and number.isdigit()):
+    is_number = number.isascii() and number.isdigit()
+    if is_number and button == "repartition":
+        return commands.RepartitionSubscription(subscription=name, partitions=int(number[:9]))
+    if not is_number or button not in _OF_EVENT:
         raise BadRequest("The form has an unknown button or no number.")
     return _OF_EVENT[button](
         subscription=name,

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.admin import ModelAdmin
-from django.core.checks import CheckMessage, Error, register
+from django.core.checks import CheckMessage, Error, Warning, register  # noqa: A004  # Django's
 from django.urls import NoReverseMatch, URLPattern, URLResolver, get_resolver, reverse
 
 from audit.rest.viewsets.actors import ActorViewSet
@@ -22,6 +22,23 @@ def check_routes(**_: Any) -> list[CheckMessage]:
                 "The routes of the namespace 'countersign' are missing.",
                 hint='Add path("countersign/", include("approvals.urls")) to the urlpatterns.',
                 id="countersign.E002",
+            )
+        ]
+    return []
+
+
+@register()
+def check_admin(**_: Any) -> list[CheckMessage]:
+    """Warn of a project without Django's admin, whose frame and sign-in the pages use."""
+    try:
+        reverse("admin:index")
+    except NoReverseMatch:
+        return [
+            Warning(
+                "The pages of the log and of approvals need Django's admin, which has no URL here.",
+                hint="Add django.contrib.admin to INSTALLED_APPS and admin.site.urls to the "
+                "urlpatterns, or silence this check if you use the API only.",
+                id="countersign.W007",
             )
         ]
     return []

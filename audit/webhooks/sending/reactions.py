@@ -1,22 +1,22 @@
 """Reactions to events: deliveries of each event, and e-mail when an endpoint is disabled."""
 
-from typing import Any
-
-from django.core.mail import send_mail
 from django.urls import reverse
 
 from audit.actors import permissions
 from audit.actors.actors import actor_for_user
 from audit.installation import users
 from audit.installation.settings import countersign
+from audit.reactions import mail
 from audit.reactions.declarations import Subscription, reacts_to, subscribe
 from audit.reactions.deliveries import Delivery
+from audit.reactions.mail import Mail
 from audit.reactions.workers import runs
 from audit.webhooks.events import WebhookEndpointDisabled
 from audit.webhooks.fan_out import fan_out
 from audit.webhooks.models import Cause, WebhookEndpoint
 from audit.webhooks.sending.sender import Sender
 
+_SUBJECT = "[Countersign] Webhook endpoint disabled"
 _MANAGE = "audit.manage_webhookendpoint"
 _CAUSES = {
     Cause.GONE.value: "it responded with the status 410 (Gone)",
@@ -38,7 +38,9 @@ subscribe(
 )
 
 
-@reacts_to(WebhookEndpointDisabled, name="webhooks.notifications", outside=True)
+@reacts_to(
+    WebhookEndpointDisabled, name="webhooks.notifications", outside=True, backoff=mail.BACKOFF
+)
 def notify(event: WebhookEndpointDisabled, delivery: Delivery) -> None:
     """Notify the people who manage an endpoint that the sender has disabled."""
     cause = _CAUSES.get(event.disabled_because)
@@ -49,15 +51,10 @@ def notify(event: WebhookEndpointDisabled, delivery: Delivery) -> None:
     text = _TEXT.format(
         destination=endpoint.destination, cause=cause, url=countersign().base_url + url
     )
-    for person in permissions.granted_to(_MANAGE).filter(is_active=True).order_by("pk"):
-        _send(person, text, tenant=endpoint.tenant)
-
-
-def _send(person: Any, text: str, *, tenant: str) -> None:
-    """Send a message of its own to a person who sees the tenant: no one sees the others."""
-    address = users.email_of(person)
-    if address and actor_for_user(person).may_see(tenant):
-        send_mail("[Countersign] Webhook endpoint disabled", text, None, [address])
+    people = permissions.granted_to(_MANAGE).filter(is_active=True).order_by("pk")
+    seeing = [each for each in people if actor_for_user(each).may_see(endpoint.tenant)]
+    addresses = sorted({users.email_of(each) for each in seeing} - {""})
+    mail.send([Mail(to=each, subject=_SUBJECT, text=text) for each in addresses], delivery=delivery)
 
 
 _sender = Sender()

@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
 
-import django
-from django.conf import settings
 from django.utils import timezone
 
-from audit.models.records import CommandRecord
+from audit.log.feed import place_of
+from audit.models.records import CommandRecord, EventRecord
+from audit.models.subscriptions import Checkpoint
+from audit.reactions import checkpoints
+from audit.reactions.declarations import subscriptions
 from config.demo import story
 from config.demo.busy import cast, habits, scenes
 from config.demo.busy.clock import clock_set_back
@@ -20,13 +21,6 @@ from config.demo.busy.stage import Stage
 # Weights by hour of the day in UTC, and by day of the week from Monday.
 _HOURS = (1, 1, 3, 1, 1, 2, 4, 12, 30, 44, 46, 38, 22, 30, 44, 42, 34, 22, 10, 6, 4, 3, 2, 1)
 _WEEKDAYS = (1.1, 1.0, 1.05, 1.0, 0.8, 0.15, 0.1)
-# The setting that sends no e-mail, and its value.
-_DUMMY = "django.core.mail.backends.dummy.EmailBackend"
-_NO_MAIL: tuple[str, Any] = (
-    ("MAILERS", {"default": {"BACKEND": _DUMMY}})
-    if django.VERSION >= (6, 1)
-    else ("EMAIL_BACKEND", _DUMMY)
-)
 
 
 def play(
@@ -72,12 +66,15 @@ def _in_silence() -> Iterator[None]:
 
     The approvers' e-mails would be hundreds, of today, about weeks ago.
     """
-    mail, no_mail = _NO_MAIL
-    before = getattr(settings, mail)
+    outside = [each for each in subscriptions() if each.outside]
+    for each in outside:
+        checkpoints.ensure(each)
+    silenced = Checkpoint.objects.filter(name__in=[each.name for each in outside])
+    silenced.update(state=Checkpoint.State.PAUSED)
     logging.disable(logging.CRITICAL)
-    setattr(settings, mail, no_mail)
     try:
         yield
     finally:
         logging.disable(logging.NOTSET)
-        setattr(settings, mail, before)
+        newest = EventRecord.objects.order_by("-epoch", "-xid", "-position")[0]
+        silenced.update(state=Checkpoint.State.RUNNING, **place_of(newest)._asdict())

@@ -12,6 +12,7 @@ from approvals.models import ApprovalRequest
 from approvals.pages.people.verbs import GROUP_VERBS, USER_VERBS
 from approvals.people.commands import AddToGroup, SetAccountStatus
 from audit.models.records import CommandRecord
+from tests import mails
 from tests.approvals.admin_pages import decide
 from tests.approvals.people_pages import (
     GROUPS,
@@ -377,7 +378,7 @@ def test_permissions_are_offered_by_app_and_by_their_plain_names(manager, dana, 
 
 
 def test_a_new_approver_is_created_with_one_request(
-    disabling_needs_two, security, manager, policy_owners, browser, mailoutbox
+    disabling_needs_two, security, manager, policy_owners, browser
 ):
     mia = browser(manager)
     page = mia.get(NEW_APPROVER, {"group": security.pk})
@@ -396,7 +397,7 @@ def test_a_new_approver_is_created_with_one_request(
     assert approved(request, *policy_owners[:2]).state == "executed"
     erin = User.objects.get(username="erin")
     assert (erin.is_staff, security.user_set.contains(erin)) == (True, True)
-    assert [mail.to for mail in mailoutbox if "/set-password/" in mail.body] == [[erin.email]]
+    assert [mail.to for mail in mails.sent() if "/set-password/" in mail.body] == [[erin.email]]
     group_page = mia.get(f"{url_of(security)}change/")
     assert "erin Approvals cannot approve yet: no password yet" not in text(group_page)
     assert standing_of(group_page, erin) == "cannot approve yet: no password yet"

@@ -10,6 +10,7 @@ from approvals.decisions import evidence
 from approvals.models import ApprovalRequest
 from approvals.models.requests import NEVER
 from audit.models.records import CommandRecord, EventRecord
+from tests import mails
 from tests.approvals.asking import KEYS, REQUESTS, address, decide, ids
 from tests.conftest import member, policy
 from tests.http import call
@@ -96,7 +97,7 @@ def test_two_owners_decide_it(review, policy_owners, browser):
 
 
 @pytest.fixture
-def own(client, first_key, disabling_needs_two, policy_owners, dana, browser, mailoutbox):
+def own(client, first_key, disabling_needs_two, policy_owners, dana, browser):
     """The review of Dana's use of break-glass on the request of her own key."""
     User.objects.filter(username="olga").update(email="olga@example.com")
     for codename in ("break_glass", "view_approvalrequest"):
@@ -108,7 +109,7 @@ def own(client, first_key, disabling_needs_two, policy_owners, dana, browser, ma
 
 
 def test_breaking_the_glass_for_an_own_request_is_marked_everywhere(
-    own, dana, policy_owners, browser, mailoutbox
+    own, dana, policy_owners, browser
 ):
     request = ApprovalRequest.objects.get(message_type="apikeys.disable")
     marked = "on their own request"
@@ -124,7 +125,7 @@ def test_breaking_the_glass_for_an_own_request_is_marked_everywhere(
     record = CommandRecord.objects.get(message_type="approvals.break_glass")
     assert record.decision["own_request"] is True
     assert marked in own.command().describe("")
-    (alarm,) = [mail for mail in mailoutbox if "Break-glass was used" in mail.subject]
+    (alarm,) = [mail for mail in mails.sent() if "Break-glass was used" in mail.subject]
     assert alarm.subject == "[Countersign] Break-glass was used by the requester"
     assert marked in alarm.body
 

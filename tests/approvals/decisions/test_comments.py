@@ -2,11 +2,11 @@
 
 import pytest
 from django.contrib.auth.models import User
-from django.core import mail
 
 from approvals.decisions.commands import Approve, Comment
 from audit.messages.exceptions import Forbidden, Invalid
 from audit.models.records import CommandRecord, EventRecord
+from tests import mails
 from tests.approvals.admin_pages import page, said, send
 from tests.approvals.asking import address
 from tests.conftest import PASSWORD, approved, completed
@@ -67,21 +67,21 @@ def test_a_comment_does_not_stop_a_vote_on_what_was_displayed(waiting, comment, 
 def test_comments_are_sent_to_the_others_who_take_part(waiting, comment, ann, bob, dana):
     for person in (ann, bob, dana):
         User.objects.filter(pk=person.pk).update(email=f"{person.username}@example.com")
-    mail.outbox.clear()
+    mails.forget()
 
     comment(waiting, dana)
-    assert sorted(each.to[0] for each in mail.outbox) == ["ann@example.com", "bob@example.com"]
-    assert mail.outbox[0].subject.startswith("[Countersign] Comment: Disable API key")
-    assert f"Comment by dana: “{TEXT}”" in mail.outbox[0].body
+    assert sorted(each.to[0] for each in mails.sent()) == ["ann@example.com", "bob@example.com"]
+    assert mails.sent()[0].subject.startswith("[Countersign] Comment: Disable API key")
+    assert f"Comment by dana: “{TEXT}”" in mails.sent()[0].body
 
-    mail.outbox.clear()
+    mails.forget()
     comment(waiting, ann)
-    assert [each.to[0] for each in mail.outbox] == ["dana@example.com"]
+    assert [each.to[0] for each in mails.sent()] == ["dana@example.com"]
 
     approved(waiting, bob)
-    mail.outbox.clear()
+    mails.forget()
     comment(waiting, ann)
-    assert sorted(each.to[0] for each in mail.outbox) == ["bob@example.com", "dana@example.com"]
+    assert sorted(each.to[0] for each in mails.sent()) == ["bob@example.com", "dana@example.com"]
 
 
 def test_the_page_takes_and_shows_comments(waiting, ann, browser):

@@ -1,8 +1,11 @@
-"""Notifications: to those who can vote and to who asked, after the commit, whatever fails."""
+"""Notifications: to those who can vote and to the requester, by the worker, until they are sent."""
+
+from smtplib import SMTPRecipientsRefused
 
 import pytest
+import structlog.testing
 from django.contrib.auth.models import Group, User
-from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
 
 from apikeys.commands import CreateApiKey, DisableApiKey
 from apikeys.models import ApiKey
@@ -11,6 +14,11 @@ from approvals.models import Policy
 from approvals.policies.commands import CreatePolicy, DisablePolicy, EditPolicy
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError
+from audit.models.records import EventRecord
+from audit.models.subscriptions import Setback
+from audit.reactions import setbacks
+from audit.testing import react
+from tests import mails
 from tests.conftest import approved, completed, held, new_approver, policy
 from tests.probes import Broken, deed, disable_and_break, to
 
@@ -27,19 +35,6 @@ def fail(notification):
     raise Broken("in the hook")
 
 
-class BrokenBackend:
-    """A mail server that is not there."""
-
-    def __init__(self, **_):
-        pass
-
-    def __enter__(self):
-        raise OSError("no route to host")
-
-    def __exit__(self, *_):
-        """Never reached."""
-
-
 @pytest.fixture(autouse=True)
 def addresses(dana, ann, bob):
     """Everybody has an address."""
@@ -49,7 +44,7 @@ def addresses(dana, ann, bob):
 
 
 def sent():
-    return sorted((*each.to, each.subject.split(":")[0]) for each in mail.outbox)
+    return sorted((*each.to, each.subject.split(":")[0]) for each in mails.sent())
 
 
 def test_approvers_are_notified_of_a_new_request(waiting):
@@ -60,7 +55,7 @@ def test_approvers_are_notified_of_a_new_request(waiting):
 
 
 def test_the_mail_says_what_and_who_and_why_and_where_to_read_it(waiting, settings):
-    body = mail.outbox[0].body
+    body = mails.sent()[0].body
 
     page = f"{settings.BASE_URL}/admin/approvals/approvalrequest/{waiting.pk}/change/"
     for words in (f"Disable {ApiKey.objects.get()}", "dana", "Leaked", waiting.digest, page):
@@ -69,7 +64,7 @@ def test_the_mail_says_what_and_who_and_why_and_where_to_read_it(waiting, settin
 
 
 def test_the_link_is_a_page_that_decides_nothing(waiting, ann, browser):
-    link = mail.outbox[0].body.rpartition(" ")[2]
+    link = mails.sent()[0].body.rpartition(" ")[2]
 
     assert browser(ann).get(link).status_code == 200
 
@@ -103,14 +98,14 @@ def test_people_whom_a_policy_adds_to_a_waiting_request_are_notified_once(
     olga, otto, _ = policy_owners
 
     def executed(command):
-        mail.outbox.clear()
+        mails.forget()
         approved(held(command, context=context_of(manager)), olga, otto)
         return sent()
 
     unmet = CreatePolicy(**draft, condition='actor.kind == "api_key"')
     nothing = executed(unmet)
     added = executed(CreatePolicy(**draft))
-    body = mail.outbox[0].body
+    body = mails.sent()[0].body
     policy_id = Policy.objects.get(governs="apikeys.*", condition="").pk
     both = draft | {"groups": (legal.pk, finance.pk), "quorums": (1, 1)}
     edited = executed(EditPolicy(policy_id=policy_id, **both))
@@ -128,11 +123,11 @@ def test_people_whom_a_policy_adds_to_a_waiting_request_are_notified_once(
 def test_the_requester_is_notified_of_the_outcome(
     end, waiting, dana, ann, bob, approve, deny, context_of
 ):
-    mail.outbox.clear()
+    mails.forget()
     match end:
         case "executed":
             approve(waiting, ann)
-            assert not mail.outbox
+            assert not mails.sent()
             approve(waiting, bob)
         case "denied":
             deny(waiting, ann)
@@ -141,9 +136,9 @@ def test_the_requester_is_notified_of_the_outcome(
 
     assert sent() == [("dana@example.com", f"[Countersign] {end.capitalize()}")]
     waiting.refresh_from_db()
-    assert waiting.outcome in mail.outbox[0].body
+    assert waiting.outcome in mails.sent()[0].body
     # She has no access to the admin.
-    assert mail.outbox[0].body.endswith(f"/requests/{waiting.pk}/")
+    assert mails.sent()[0].body.endswith(f"/requests/{waiting.pk}/")
 
 
 def test_a_hook_is_notified_as_well(
@@ -152,22 +147,25 @@ def test_a_hook_is_notified_as_well(
     configure(NOTIFY=[f"{__name__}.listen"])
 
     request = hold(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    assert _heard == []
+    react("approvals.hooks")
 
     (heard,) = _heard
-    assert (heard.request_id, heard.happened) == (request.pk, "asked")
+    event = EventRecord.objects.get(message_type="approvals.requested")
+    assert (heard.id, heard.request_id, heard.happened) == (event.id, request.pk, "asked")
     assert len(heard.person_ids) == 2
 
 
 @pytest.mark.parametrize(
-    ("functions", "backend"),
+    ("functions", "backend", "name"),
     [
-        ([f"{__name__}.fail"], "django.core.mail.backends.dummy.EmailBackend"),
-        (["no.such_function"], "django.core.mail.backends.dummy.EmailBackend"),
-        ([], f"{__name__}.BrokenBackend"),
+        ([f"{__name__}.fail"], "django.core.mail.backends.dummy.EmailBackend", "approvals.hooks"),
+        (["no.such_function"], "django.core.mail.backends.dummy.EmailBackend", "approvals.hooks"),
+        ([], mails.NO_SERVER, "approvals.mail"),
     ],
 )
-def test_a_failed_notification_fails_no_vote_and_is_logged(
-    functions, backend, waiting, ann, bob, approve, send_mail_by, configure, caplog
+def test_a_failed_notification_fails_no_vote_and_is_repeated(
+    functions, backend, name, waiting, ann, bob, approve, send_mail_by, configure
 ):
     configure(NOTIFY=functions)
     send_mail_by(backend)
@@ -176,7 +174,74 @@ def test_a_failed_notification_fails_no_vote_and_is_logged(
     assert approve(waiting, bob).state == "executed"
 
     assert not ApiKey.objects.get().is_enabled
-    assert "Error calling" in caplog.text
+    react()
+    failed = Setback.objects.filter(name=name, subject_id=str(waiting.pk))
+    assert [each.state for each in failed] == ["retrying"]
+    assert set(Setback.objects.values_list("name", flat=True)) == {name}
+
+
+class Picky(EmailBackend):
+    """A mail server that refuses some addresses."""
+
+    refusals = {}
+
+    def send_messages(self, messages):
+        for each in messages:
+            if code := self.refusals.get(each.to[0]):
+                raise SMTPRecipientsRefused({each.to[0]: (code, b"no")})
+        return super().send_messages(messages)
+
+
+def test_a_refused_address_stops_no_other_and_nothing_is_repeated(
+    waiting, send_mail_by, monkeypatch
+):
+    send_mail_by(f"{__name__}.Picky")
+    monkeypatch.setattr(Picky, "refusals", {"ann@example.com": 550})
+    with structlog.testing.capture_logs() as lines:
+        assert [address for address, _ in sent()] == ["bob@example.com"]
+    refused = [each["address"] for each in lines if each["event"] == "mail_refused"]
+    assert (refused, Setback.objects.count()) == (["ann@example.com"], 0)
+
+
+def test_an_address_that_is_refused_for_now_is_repeated_alone(waiting, send_mail_by, monkeypatch):
+    send_mail_by(f"{__name__}.Picky")
+    monkeypatch.setattr(Picky, "refusals", {"ann@example.com": 451})
+    assert [address for address, _ in sent()] == ["bob@example.com"]
+    setback = Setback.objects.get()
+
+    setbacks.schedule(setback)
+    Picky.refusals.clear()
+
+    assert [address for address, _ in sent()] == ["ann@example.com", "bob@example.com"]
+    ids = [each.message()["Message-ID"] for each in mails.sent()]
+    assert len(set(ids)) == 2
+    assert all(each.startswith(f"<{setback.event_id}.") for each in ids)
+
+
+def test_no_one_is_asked_to_decide_what_was_decided(waiting, ann, deny):
+    deny(waiting, ann)
+
+    assert sent() == [("dana@example.com", "[Countersign] Denied")]
+
+
+def test_groups_of_earlier_versions_of_a_policy_are_asked_late_as_well(
+    waiting, acme, policy_owners, manager, context_of
+):
+    groups = [Group.objects.create(name=name) for name in ("Legal", "Finance")]
+    for group in groups:
+        person = new_approver(f"{group}1", acme, groups=[group])
+        User.objects.filter(pk=person.pk).update(email=f"{group}@example.com")
+    legal, finance = (group.pk for group in groups)
+    mails.forget()
+
+    draft = {"governs": "apikeys.*", "quorums": (1,), "groups": (legal,)}
+    approved(held(CreatePolicy(**draft), context=context_of(manager)), *policy_owners[:2])
+    policy_id = Policy.objects.get(governs="apikeys.*").pk
+    draft |= {"groups": (legal, finance), "quorums": (1, 1)}
+    edit = EditPolicy(policy_id=policy_id, **draft)
+    approved(held(edit, context=context_of(manager)), *policy_owners[:2])
+
+    assert [address for address, _ in sent()] == ["Finance@example.com", "Legal@example.com"]
 
 
 @deed
@@ -189,7 +254,7 @@ def test_a_rolled_back_request_notifies_no_one(first_key, disabling_needs_two):
     with pytest.raises(CommandError):
         completed(to(ask_and_fail, first_key.id))
 
-    assert mail.outbox == []
+    assert mails.sent() == []
 
 
 def test_the_requester_is_notified_of_a_failure(
@@ -197,7 +262,7 @@ def test_the_requester_is_notified_of_a_failure(
 ):
     policy("tests.probe", group=security, quorum=1)
     request = hold(to(disable_and_break, first_key.id), context=context_of(dana))
-    mail.outbox.clear()
+    mails.forget()
 
     approve(request, ann)
 
@@ -211,7 +276,7 @@ def test_names_cannot_add_headers_to_a_mail(hold, dana, acme, security, ann, con
 
     hold(command, context=context_of(dana))
 
-    for message in mail.outbox:
+    for message in mails.sent():
         assert message.bcc == []
         assert "\n" not in message.subject
-    assert len(mail.outbox) == 2
+    assert len(mails.sent()) == 2

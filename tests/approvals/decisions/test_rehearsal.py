@@ -1,13 +1,13 @@
 """Trying what a request asks for: it tells what would come of it, and leaves no trace."""
 
 from django.contrib.auth.models import Permission, User
-from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from apikeys.models import ApiKey, Membership
 from approvals.people.commands import CreateUser
 from audit.models.records import CommandRecord
+from tests import mails
 from tests.approvals.admin_pages import (
     LIST,
     attempt,
@@ -61,14 +61,14 @@ def test_trying_says_what_would_come_of_it_and_shows_the_values(waiting, ann, br
 
 def test_trying_leaves_no_trace(waiting, ann, dana, browser, owner):
     User.objects.update(email="somebody@example.com")
-    mail.outbox.clear()
+    mails.forget()
     client = browser(ann)
     before = all_but_records(), CommandRecord.objects.count(), sequences(owner)
 
     attempt(client, waiting)
 
     assert (all_but_records(), CommandRecord.objects.count(), sequences(owner)) == before
-    assert mail.outbox == []
+    assert mails.sent() == []
     assert ApiKey.objects.get().is_enabled
     decide(client, waiting, "approve")
     assert waiting.votes.count() == 1
@@ -87,7 +87,7 @@ def test_trying_a_creation_shows_no_secret_and_makes_nothing(
     assert "It would succeed now: User created." in content
     assert "/set-password/" not in content
     assert not User.objects.filter(username="newcomer").exists()
-    assert mail.outbox == []
+    assert mails.sent() == []
 
 
 def test_trying_what_is_stale_says_that_it_would_be_refused(waiting, first_key, ann, browser):

@@ -2,7 +2,6 @@
 
 import pytest
 from django.contrib.auth.models import User
-from django.core import mail
 
 from apikeys.models import ApiKey
 from approvals.decisions.commands import RequestChanges
@@ -11,6 +10,7 @@ from approvals.models import ApprovalRequest
 from audit.messages.exceptions import Forbidden, Invalid
 from audit.models.records import CommandRecord, EventRecord
 from audit.tracking.folding import fold
+from tests import mails
 from tests.approvals.admin_pages import decide as decide_on_page
 from tests.approvals.admin_pages import form, page, said, send, text
 from tests.approvals.asking import address, decide
@@ -69,7 +69,7 @@ def test_the_requester_is_notified(waiting, bob, dana, request_changes):
 
     request_changes(waiting, bob)
 
-    (message,) = mail.outbox
+    (message,) = mails.sent()
     assert message.subject.startswith("[Countersign] Changes requested: Disable API key")
     assert OUTCOME in message.body
 

@@ -36,6 +36,9 @@ from audit.messages.classes import secret_fields
 from audit.messages.exceptions import Forbidden, Invalid, NotFound
 from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord, EventRecord
+from audit.models.subscriptions import Setback
+from audit.reactions import setbacks
+from tests import mails
 from tests.conftest import AS_SYSTEM, PASSWORD, approved, completed, held, policy
 
 
@@ -101,7 +104,7 @@ def test_the_link_is_nowhere_on_record(manager, context_of):
 
 
 def test_a_person_made_after_approval_gets_the_link_by_mail_instead(
-    manager, security, ann, context_of, mailoutbox
+    manager, security, ann, context_of
 ):
     policy("approvals.create_user", group=security, quorum=1)
     command = CreateUser(username="nora", email="nora@example.com")
@@ -111,17 +114,27 @@ def test_a_person_made_after_approval_gets_the_link_by_mail_instead(
     completed(SendPasswordLink(user_id=nora.pk), context=context_of(manager))
 
     assert request.state == "executed"
-    (mail,) = [mail for mail in mailoutbox if mail.to == ["nora@example.com"]]
+    (mail,) = [mail for mail in mails.sent() if mail.to == ["nora@example.com"]]
     assert "/set-password/" in mail.body
 
 
-def test_a_link_that_cannot_be_sent_is_logged(dana, manager, context_of, send_mail_by, caplog):
+def test_a_link_that_cannot_be_sent_is_sent_later_and_is_in_no_record(
+    dana, manager, context_of, send_mail_by
+):
     User.objects.filter(pk=dana.pk).update(email="dana@example.com")
-    send_mail_by("tests.approvals.decisions.test_notifications.BrokenBackend")
-
+    send_mail_by(mails.NO_SERVER)
     completed(SendPasswordLink(user_id=dana.pk), context=context_of(manager))
 
-    assert "Error calling" in caplog.text
+    assert mails.sent() == []
+    setback = Setback.objects.get(name="approvals.mail")
+    assert (setback.subject_type, setback.error) == ("user", "no route to host")
+
+    send_mail_by("django.core.mail.backends.locmem.EmailBackend")
+    setbacks.schedule(setback)
+    (message,) = mails.sent()
+    token = re.search(r"/set-password/\S+?/(\S+?)/", message.body)[1]
+    assert token not in repr([*EventRecord.objects.values_list(), *CommandRecord.objects.values()])
+    assert not Setback.objects.exists()
 
 
 def test_no_link_is_sent_to_nowhere(dana, manager, context_of):

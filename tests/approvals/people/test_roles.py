@@ -16,6 +16,7 @@ from approvals.policies.built_in import NoPolicyOwners
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError, Invalid, NotFound
 from audit.models.records import CommandRecord, EventRecord
+from tests import mails
 from tests.conftest import PASSWORD, approved, completed, held
 
 EVERY_TENANT = "audit.view_every_tenant"
@@ -98,16 +99,16 @@ def test_one_request_makes_a_person_an_approver(
 
 
 def test_one_request_creates_an_approver_who_sets_a_password_by_mail(
-    disabling_needs_two, first_key, dana, new, manager, policy_owners, context_of, mailoutbox
+    disabling_needs_two, first_key, dana, new, manager, policy_owners, context_of
 ):
     request = held(new, context=context_of(manager))
     assert not User.objects.filter(username="erin").exists()
-    assert not [mail for mail in mailoutbox if "erin@example.com" in mail.to]
+    assert not [mail for mail in mails.sent() if "erin@example.com" in mail.to]
 
     done = approved(request, *policy_owners[:2])
 
     assert done.state == "executed"
-    (mail,) = [mail for mail in mailoutbox if mail.to == ["erin@example.com"]]
+    (mail,) = [mail for mail in mails.sent() if mail.to == ["erin@example.com"]]
     path = re.search(r"(/set-password/\S+)", mail.body)[1]
     form = Client().get(path, follow=True)
     client = Client()
@@ -122,11 +123,11 @@ def test_one_request_creates_an_approver_who_sets_a_password_by_mail(
 
 
 def test_the_password_link_of_an_approver_is_nowhere_on_record(
-    new, manager, ann, policy_owners, context_of, mailoutbox
+    new, manager, ann, policy_owners, context_of
 ):
     approved(held(new, context=context_of(manager)), *policy_owners[:2])
 
-    (mail,) = [mail for mail in mailoutbox if mail.to == ["erin@example.com"]]
+    (mail,) = [mail for mail in mails.sent() if mail.to == ["erin@example.com"]]
     token = re.search(r"/set-password/\S+?/(\S+?)/", mail.body)[1]
     told = [*CommandRecord.objects.values_list(), *EventRecord.objects.values_list()]
     assert token not in repr(told)

@@ -8,6 +8,7 @@ from approvals.models import ApprovalRequest
 from audit.bus.handling import command_classes
 from audit.models.records import CommandRecord, EventRecord
 from audit.outside import outside_command
+from tests import mails
 from tests.approvals.asking import KEYS, address, decide, switch_off
 from tests.books import assert_balanced
 from tests.conftest import KEY_PERMISSIONS, completed, create_key, member, policy
@@ -165,18 +166,18 @@ def test_the_resources_of_both_requests_refer_to_each_other(
 
 
 def test_it_is_announced_to_voters_and_to_the_former_requester(
-    client, rotate, first_key, other_key, dana, ann, mailoutbox
+    client, rotate, first_key, other_key, dana, ann
 ):
     for person in (dana, ann):
         person.email = f"{person.username}@example.com"
         person.save()
     rotate()
     completed(to(switch_off, first_key.id))
-    mailoutbox.clear()
+    mails.forget()
 
     rotate()
 
-    subjects = {mail.to[0]: mail.subject for mail in mailoutbox}
+    subjects = {mail.to[0]: mail.subject for mail in mails.sent()}
     assert "Superseded" in subjects["dana@example.com"]
     assert "Approval needed" in subjects["ann@example.com"]
 

@@ -1,7 +1,6 @@
 """Sentences about requests: no name or reason in them can pass for text of ours."""
 
 import pytest
-from django.core import mail
 from django.urls import reverse
 
 from apikeys.commands import CreateApiKey, DeleteApiKey, DisableApiKey, UpdateApiKey
@@ -9,6 +8,7 @@ from approvals.models import ApprovalRequest
 from approvals.people.commands import CreateGroup, CreateUser
 from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import CommandError, Invalid
+from tests import mails
 from tests.approvals.admin_pages import ask, decide, listed, page, said
 from tests.conftest import AS_SYSTEM, completed, create_key
 
@@ -51,7 +51,7 @@ def test_it_does_in_messages(asked, ann, browser):
 
 
 def test_it_does_in_mail(asked):
-    first, _ = mail.outbox
+    first, _ = mails.sent()
 
     assert f"Disable API key {SHOWN} (cs_live_" in first.body
     assert "Reason: “Leaked”." in first.body

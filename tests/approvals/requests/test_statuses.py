@@ -12,6 +12,7 @@ from approvals.models.states import RequestStatus
 from approvals.requests import listing
 from approvals.requests.statuses import statuses_of
 from audit.outside import outside_command
+from tests import mails
 from tests.approvals.admin_pages import LIST, decide, page, text
 from tests.approvals.asking import REQUESTS, address
 from tests.conftest import actor, approved, completed, create_key, new_approver, policy
@@ -163,14 +164,14 @@ def test_only_the_command_that_issued_the_secret_has_one_to_pick_up(
     assert found[rotated.pk] is RequestStatus.SECRET_TO_PICK_UP
 
 
-def test_the_requester_is_told_of_a_secret_to_pick_up(change, mailoutbox, dana):
+def test_the_requester_is_told_of_a_secret_to_pick_up(change, dana):
     User.objects.filter(pk=dana.pk).update(email="dana@example.test")
 
     request = change[RequestStatus.SECRET_TO_PICK_UP]()
 
-    subjects = [each.subject for each in mailoutbox if each.to == ["dana@example.test"]]
+    subjects = [each.subject for each in mails.sent() if each.to == ["dana@example.test"]]
     assert subjects[-1].startswith("[Countersign] Secret to pick up: Create")
-    body, pick_up = mailoutbox[-1].body, PickUp.objects.get()
+    body, pick_up = mails.sent()[-1].body, PickUp.objects.get()
     assert f"Pick up the secret by {pick_up.until:%Y-%m-%d %H:%M} UTC" in body
     assert f"/requests/{request.pk}/" in body
 

@@ -3,11 +3,13 @@
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.core.management import CommandError, call_command
+from django.utils import timezone, translation
 
 from approvals.models import ApprovalRequest
 from approvals.policies import evaluation
 from approvals.policies.commands import CreatePolicy
 from audit.domain import Context, dispatch
+from audit.installation.checks import check_replay_middleware
 from audit.messages.catalog import message_class
 from audit.messages.exceptions import Invalid
 from audit.models.records import CommandRecord, Status
@@ -84,6 +86,52 @@ def test_permissions_are_those_of_the_execution(as_rita, ann, sam, article):
 
     assert settled.outcome == "Approved, but not executed: The view returned 403 Forbidden."
     assert Article.objects.exists()
+
+
+class HouseMiddleware:
+    """Middleware of the project: its views read the attribute, and it activates a language."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        translation.activate("de")
+        timezone.activate("Asia/Tokyo")
+        request.house = "north"
+        return self.get_response(request)
+
+    def process_view(self, request, view, args, kwargs):
+        request.house += f" {kwargs['slug']}"
+
+
+@pytest.mark.usefixtures("writing_needs_one", "article")
+def test_the_middleware_that_views_depend_on_runs_when_a_request_is_sent_again(
+    as_rita, ann, settings, monkeypatch
+):
+    names = [f"{__name__}.HouseMiddleware"]
+    settings.MIDDLEWARE = [*settings.MIDDLEWARE, *names]
+    settings.COUNTERSIGN = settings.COUNTERSIGN | {"REPLAY_MIDDLEWARE": names}
+    houses = []
+    monkeypatch.setattr(
+        ArticleViewSet, "perform_destroy", lambda view, _: houses.append(view.request.house)
+    )
+    before = translation.get_language(), timezone.get_current_timezone_name()
+    with translation.override(before[0]), timezone.override(before[1]):
+        assert as_rita("DELETE", "articles/one/").status_code == 202
+
+    settled = approved(ApprovalRequest.objects.get(), ann)
+
+    assert settled.outcome == "Approved and executed."
+    assert houses == ["north one", "north one"]
+    assert (translation.get_language(), timezone.get_current_timezone_name()) == before
+
+
+def test_middleware_that_does_not_exist_is_reported(settings):
+    settings.COUNTERSIGN = settings.COUNTERSIGN | {"REPLAY_MIDDLEWARE": ["none.Such"]}
+
+    (found,) = check_replay_middleware()
+
+    assert found.id == "countersign.E008"
 
 
 @pytest.mark.usefixtures("writing_needs_one", "article")

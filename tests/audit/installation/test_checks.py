@@ -7,7 +7,7 @@ from django.db import connections, router
 
 from apikeys.models import ApiKey
 from audit.installation import checks
-from audit.rest.viewsets.checks import check_routes
+from audit.rest.viewsets.checks import check_admin, check_routes
 from audit.tracking.checks import check_history
 from tests.structure import product_files
 
@@ -22,6 +22,16 @@ def test_a_project_without_our_routes_is_told_what_to_add(settings):
     (error,) = check_routes()
     assert error.id == "countersign.E002"
     assert 'include("approvals.urls")' in error.hint
+
+
+def test_a_project_without_the_admin_is_warned(settings):
+    assert check_admin() == []
+
+    settings.ROOT_URLCONF = "approvals.urls"
+
+    (warning,) = check_admin()
+    assert warning.id == "countersign.W007"
+    assert "django.contrib.admin" in warning.hint
 
 
 def test_a_database_that_is_not_postgresql_is_an_error(monkeypatch):

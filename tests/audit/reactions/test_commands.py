@@ -13,15 +13,24 @@ from audit.messages.exceptions import CommandError, Forbidden, Invalid, NotFound
 from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord
 from audit.models.subscriptions import Checkpoint, Setback
+from audit.reactions import repartitioning, setbacks, workers
+from audit.reactions.checkpoints import Slot
 from audit.reactions.commands import (
     PauseSubscription,
+    RepartitionSubscription,
     RequeueSetback,
     ResumeSubscription,
     SkipSetback,
 )
-from audit.reactions.handlers import NotFirstSetback, SubscriptionUnchanged
+from audit.reactions.handlers import (
+    NotFirstSetback,
+    PartitionsUnchanged,
+    SubscriptionUnchanged,
+)
+from audit.reactions.partitions import Partition
+from audit.reactions.repartitioning import PartitionsFarApart
 from audit.testing import react
-from tests.audit.reactions.things import subscribed, touched
+from tests.audit.reactions.things import let_setbacks_be_due, settled_horizon, subscribed, touched
 from tests.conftest import AS_SYSTEM, approved, completed, held, policy
 from tests.threads import ROUNDS, Crowd
 
@@ -157,3 +166,78 @@ def test_subscription_commands_can_be_held(parked, handler, security, ann, bob):
     react()
 
     assert (before, handler.got) == ([], [("a", 2)])
+
+
+THINGS = [f"thing {number}" for number in range(12)]
+
+
+@pytest.fixture
+def uneven(handler):
+    """Three partitions, of which only the first has handled anything, and has a setback."""
+    subscription = subscribed(handler, partitions=3)
+    react()
+    touched(*THINGS, *THINGS)
+    handler.failing = {(each, 1) for each in THINGS}
+    first, horizon = Partition(subscription, Slot(NAME, 0, 3)), settled_horizon()
+    while first.step(horizon):
+        pass
+    handler.failing = set()
+    return subscription
+
+
+def assert_each_once_and_in_order(handler):
+    assert sorted(handler.got) == sorted((each, number) for each in THINGS for number in (1, 2))
+    for each in THINGS:
+        assert [number for thing, number in handler.got if thing == each] == [1, 2]
+
+
+@pytest.mark.parametrize("partitions", [1, 2, 5])
+def test_another_number_of_partitions_loses_repeats_and_reorders_nothing(
+    uneven, handler, partitions
+):
+    stale = Partition(uneven, Slot(NAME, 1, 3))
+    completed(RepartitionSubscription(subscription=NAME, partitions=partitions))
+
+    assert stale.step(settled_horizon()) == stale.retry() == 0
+    stored = Checkpoint.objects.filter(name=NAME).values_list("partition", "partitions")
+    assert sorted(stored) == [(number, partitions) for number in range(partitions)]
+    assert {each.partition for each in Setback.objects.all()} <= set(range(partitions))
+    let_setbacks_be_due()
+    react()
+    assert_each_once_and_in_order(handler)
+    touched("thing 0")
+    react()
+    assert handler.got[-1] == ("thing 0", 3)
+
+
+def test_a_worker_continues_with_the_new_partitions(uneven, handler, monkeypatch):
+    monkeypatch.setattr(workers, "LOOK_SECONDS", 0.0)
+    poll = workers.Poll(settled_horizon(), ())
+    follower = workers.Tolerant([uneven], poll=lambda: poll)
+    follower.turn()
+    for partitions in (5, 2, 3):
+        completed(RepartitionSubscription(subscription=NAME, partitions=partitions))
+        touched("thing 1")
+        let_setbacks_be_due()
+        poll = workers.Poll(settled_horizon(), setbacks.due())
+        while follower.turn():
+            pass
+
+    assert len([each for each in handler.got if each[0] == "thing 1"]) == 5
+    assert not Setback.objects.exists()
+
+
+def test_numbers_that_cannot_be_are_refused(uneven, monkeypatch):
+    before = state()
+    for partitions in (0, 65):
+        with pytest.raises(Invalid):
+            completed(RepartitionSubscription(subscription=NAME, partitions=partitions))
+    with pytest.raises(PartitionsUnchanged):
+        completed(RepartitionSubscription(subscription=NAME, partitions=3))
+    with pytest.raises(NotFound):
+        completed(RepartitionSubscription(subscription="test.none", partitions=3))
+    monkeypatch.setattr(repartitioning, "MOST_BETWEEN", 1)
+    with pytest.raises(PartitionsFarApart):
+        completed(RepartitionSubscription(subscription=NAME, partitions=5))
+
+    assert state() == before

@@ -4,6 +4,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from uuid import uuid4
 
 import pytest
@@ -22,7 +23,7 @@ from audit.reactions import checkpoints, partitions, workers
 from audit.reactions.checkpoints import Slot
 from audit.reactions.declarations import Subscription, find, reacts_to, subscribe
 from audit.reactions.partitions import Partition
-from audit.reactions.workers import Follower
+from audit.reactions.workers import SHORTEST_POLL, Follower, Poll, Polls
 from audit.testing import react
 from tests.audit.reactions.things import (
     Handler,
@@ -398,6 +399,54 @@ def test_an_event_is_handled_again_after_its_lease_was_lost(handler, monkeypatch
 
     assert [follower.turn() for _ in range(3)] == [False, True, False]
     assert handler.got == [("a", 1)] * 2
+
+
+class Turns:
+    """A worker's stop event, which notes its pauses and ends after so many."""
+
+    def __init__(self, most):
+        self.pauses, self.most = [], most
+
+    def is_set(self):
+        return len(self.pauses) == self.most
+
+    def wait(self, pause):
+        self.pauses.append(pause)
+
+
+def test_a_worker_polls_at_short_intervals_while_there_is_something_new(monkeypatch):
+    """Worst case for an event: committed just after a poll, it waits for the next one."""
+    now, horizons = [100.0], iter([1, 1, 2, 2, 2])
+    monkeypatch.setattr(workers, "ask", lambda: Poll(Place(1, next(horizons), 0), set()))
+    monkeypatch.setattr(workers, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    polls, turns = Polls(), Turns(5)
+
+    def turn():
+        polls.ask()
+        now[0] += 0.9
+        return False
+
+    workers._repeat("test", turn, turns, SHORTEST_POLL, is_busy=polls.is_busy)
+
+    assert [pause / SHORTEST_POLL for pause in turns.pauses] == [1, 2, 1, 2, 4]
+
+
+def test_other_threads_learn_of_what_is_new_even_if_they_were_busy(monkeypatch):
+    """With the longest interval a test would wait, if one of them missed it."""
+    monkeypatch.setattr(workers, "LONGEST_POLL", 300)
+    found = [
+        Poll(Place(1, 1, 0), set()),
+        Poll(Place(1, 1, 0), {("a", 0)}),
+        Poll(Place(1, 2, 0), set()),
+    ]
+    asked = iter(found)
+    monkeypatch.setattr(workers, "ask", lambda: next(asked))
+    polls = Polls()
+    listeners = polls.listener(), polls.listener()
+
+    for each in found:
+        polls.ask()
+        assert [listen() for listen in listeners] == [each, each]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import threading
 
 import pytest
 from django.contrib.auth.models import User
-from django.core import mail
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -15,6 +14,7 @@ from audit.messages.exceptions import Failed
 from audit.models import Allowance
 from audit.models.records import CommandRecord, EventRecord
 from audit.sessions import limits, recording
+from tests import mails
 from tests.conftest import PASSWORD, completed
 from tests.threads import Crowd
 
@@ -316,7 +316,7 @@ def opened_link(person, client, manager, context_of):
     """The address of the form behind the password link that the person is sent."""
     User.objects.filter(pk=person.pk).update(email="ann@example.com")
     completed(SendPasswordLink(user_id=person.pk), context=context_of(manager))
-    link = next(word for word in mail.outbox[0].body.split() if "/set-password/" in word)
+    link = next(word for word in mails.sent()[0].body.split() if "/set-password/" in word)
     return client.get(link[link.index("/set-password/") :], follow=True).request["PATH_INFO"]
 
 

@@ -198,23 +198,60 @@ def test_a_thousand_rows_take_as_many_statements_as_three(existing, owner):
     assert many == few
 
 
-def test_a_table_is_ready_after_adoption_and_a_week_without_outside_changes(
+def reporting_since(owner, age):
+    """Let the guard of the boards have reported for so long; return the time since when."""
+    (since,) = owner.execute(
+        "SELECT to_char(now() AT TIME ZONE 'UTC' - %s::interval, 'YYYY-MM-DD HH24:MI:SSZ')", [age]
+    ).fetchone()
+    owner.execute(f"COMMENT ON TRIGGER audit_guard ON boards_board IS 'reports since {since}'")
+    return since[:16]
+
+
+def test_a_table_is_ready_after_adoption_and_a_week_of_reports_without_outside_changes(
     guarded, existing, owner, iris, browser
 ):
     guarded(Board="report")
     Board.objects.update(name="by hand")
     iris.user_permissions.add(Permission.objects.get(codename="view_every_tenant"))
     page = browser(iris)
-    assert "ready" not in status()
-
     adopt(BOARD)
     owner.execute("UPDATE audit_outsidechange SET at = at - interval '8 days'")
+    assert "ready" not in status()
+    reporting_since(owner, "6 days 23 hours 59 minutes")
+    assert "ready" not in status()
 
-    assert "guard report, history yes, initial history complete" in status()
+    since = reporting_since(owner, "7 days 1 second")
+
+    assert f"guard report since {since} UTC, history yes, initial history complete" in status()
     assert status().endswith("outside commands in 7 days 0 -> ready for refuse")
     row = page.get("/audit/tables").content.decode().split(f">{BOARD}<")[1].split("</tr>")[0]
     assert "<td>ready</td>" in row
+    assert f'<td>report since <time datetime="{since.replace(" ", "T")}' in row
     assert "/audit/tables" in page.get("/audit/overview").content.decode()
+
+
+def test_the_time_of_reporting_begins_with_the_guard(guarded, owner):
+    guarded(Board="report")
+    old = reporting_since(owner, "30 days")
+    guarded(Board="report")
+    assert f"guard report since {old} UTC" in status()
+
+    guarded(Board="refuse")
+    assert "guard refuse, history" in status()
+    guarded(Board="report")
+    assert f"since {old}" not in status()
+
+    for interruption in (
+        "COMMENT ON TRIGGER audit_guard ON boards_board IS NULL",
+        "ALTER TABLE boards_board DISABLE TRIGGER audit_guard",
+        "DROP TRIGGER audit_guard ON boards_board",
+    ):
+        reporting_since(owner, "30 days")
+        owner.execute(interruption)
+        assert "guard report (not attached: run manage.py countersign_protect --apply)" in status()
+        guarded(Board="report")
+        assert "guard report since " in status()
+        assert f"since {old}" not in status()
 
 
 def test_a_reader_of_some_customers_has_no_page_of_tables(iris, browser):
@@ -229,7 +266,8 @@ def test_a_model_of_others_is_guarded_if_it_is_named(settings, guarded):
     Group.objects.create(name="by hand")
 
     assert OutsideChange.objects.get().table_name == "auth_group"
-    assert "auth.Group: guard report, history no" in status("auth.Group")
+    assert "auth.Group: guard report since" in status("auth.Group")
+    assert "history no, initial history none" in status("auth.Group")
     with pytest.raises(CommandError, match="does not write the history"):
         adopt("auth.Group")
 

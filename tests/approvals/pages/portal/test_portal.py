@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 
 import pytest
 from django.contrib.auth.models import User
-from django.core import mail
 
 from apikeys.commands import CreateApiKey
 from apikeys.models import PickUp
 from approvals.decisions.commands import RequestChanges
 from approvals.models import ApprovalRequest
 from audit.models.records import CommandRecord, EventRecord
+from tests import mails
 from tests.approvals.admin_pages import displayed, said
 from tests.approvals.asking import asks_for_many, queries
 from tests.conftest import approved, completed, policy
@@ -85,20 +85,20 @@ def test_a_reminder_is_sent_to_those_who_can_still_vote_once_a_day(waiting, ann,
     for person in (ann, bob):
         User.objects.filter(pk=person.pk).update(email=f"{person.username}@example.com")
     approved(waiting, ann)
-    mail.outbox.clear()
+    mails.forget()
 
     answer = act(page, waiting, "remind")
 
     assert said(answer)[0].startswith("Approvers reminded: Disable API key")
-    assert [each.to for each in mail.outbox] == [["bob@example.com"]]
-    assert mail.outbox[0].subject.startswith("[Countersign] Reminder: approval needed")
+    assert [each.to for each in mails.sent()] == [["bob@example.com"]]
+    assert mails.sent()[0].subject.startswith("[Countersign] Reminder: approval needed")
     assert EventRecord.objects.filter(message_type="approvals.reminded").count() == 1
     assert "You can remind them again from" in text(page.get(path(waiting)))
 
     again = act(page, waiting, "remind")
 
     assert "The approvers can be reminded again from" in said(again)[0]
-    assert len(mail.outbox) == 1
+    assert len(mails.sent()) == 1
     assert CommandRecord.objects.filter(error_code="already_reminded").count() == 1
 
 

@@ -5,13 +5,13 @@ from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
-from django.core import mail
 
 from apikeys.commands import CreateApiKey, EnableApiKey
 from apikeys.models import ApiKey
 from approvals.people.commands import AddToGroup, RenameGroup
 from approvals.policies.commands import CreatePolicy, EditPolicy
 from audit.models.records import CommandRecord
+from tests import mails
 from tests.approvals.admin_pages import LIST, decide, let_in, listed, page, section, text
 from tests.books import all_but_records
 from tests.conftest import approved, completed, held, member, policy
@@ -103,7 +103,7 @@ def test_lists_and_mails_state_the_change_of_an_edited_policy(edit, policy_owner
     )
 
     assert title in text(listed(browser(policy_owners[0])))
-    (message,) = mail.outbox
+    (message,) = mails.sent()
     assert message.subject.startswith("[Countersign] Approval needed: Edit the policy on apikeys")
     assert message.body.startswith(f"{title}.")
 

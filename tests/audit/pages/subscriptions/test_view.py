@@ -72,11 +72,14 @@ def test_the_buttons_send_commands(parked, auditor, browser, handler):
     paused = {each.state for each in Checkpoint.objects.all()}
     client.post(PAGE, {**event, "button": "resume"})
 
+    client.post(PAGE, {**event, "button": "repartition", "number": "2"})
+
     assert "reason" in without_reason.content.decode()
     assert parked_still == 2
     assert ("a", 2) in handler.got
     assert paused == {"paused"}
     assert {each.state for each in Checkpoint.objects.all()} == {"running"}
+    assert {each.partitions for each in Checkpoint.objects.all()} == {2}
     assert client.post(PAGE, {**event, "button": "delete"}).status_code == 400
     assert client.post(PAGE, {**event, "button": "skip", "number": "x"}).status_code == 400
 

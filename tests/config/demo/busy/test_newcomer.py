@@ -4,7 +4,6 @@ import json
 
 import pytest
 from django.contrib.auth.models import User
-from django.core import mail
 from django.core.management import call_command
 from django.db import connection
 from django.test import override_settings
@@ -12,6 +11,7 @@ from django.test import override_settings
 from apikeys.models import ApiKey, ApiKeySecret, Customer
 from config.demo import story
 from config.demo.busy import month
+from tests import mails
 from tests.conftest import create_key
 from tests.wiping import wipe
 
@@ -47,9 +47,9 @@ def sent(clean_database, directory):
     for name in ("own", "deploy-b0t"):
         create_key(dana, acme, name=name)
     with override_settings(DATA_DIR=directory, DEMO=True):
-        mail.outbox.clear()
+        mails.forget()
         month.play(lambda _: None, days=4, pace=40)
-    return list(mail.outbox)
+    return list(mails.sent())
 
 
 def test_the_keys_of_the_newcomer_are_not_changed(sent):

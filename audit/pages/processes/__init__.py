@@ -1,0 +1,1 @@
+"""The page of process instances and their timers."""
