@@ -167,7 +167,7 @@ def test_a_project_follows_the_guide(project):
     append(urls, in_urls)
     urls.write_text(urls.read_text().replace("import path", "import include, path"))
 
-    migrate, check, bootstrap, protect = commands()
+    migrate, check, _work, bootstrap, protect = commands()
     manage(project, "makemigrations", "accounts", "notes")
     manage(project, *migrate)
     assert "No changes detected" in manage(project, "makemigrations", "--check", "--dry-run")
@@ -200,7 +200,7 @@ def test_an_app_with_one_of_the_names_is_an_error_with_a_way_out(bare_project, d
     manage(bare_project, "shell", "-c", BEFORE)
 
     in_settings, in_urls = blocks("python")
-    append(settings_file, in_settings.replace('"audit", ', ""))
+    append(settings_file, in_settings.replace('    "audit",\n', ""))
     error = manage(bare_project, "check", fails=True)
     assert f"The module audit is {own}/__init__.py, which is not that of Countersign." in error
     assert "“Another app called audit or approvals” in docs/adopt.md" in error
