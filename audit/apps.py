@@ -24,7 +24,7 @@ class AuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Audit log"
     declares = (
-        *("handlers", "actors.credentials", "outside", "reactions.handlers"),
+        *("handlers", "actors.credentials", "outside", "reactions.administration.handlers"),
         *("reactions.processes.timers", "sessions.cleanup", "tracking.drift.detection"),
         *("webhooks.handlers", "webhooks.evolution", "webhooks.sending.reactions"),
     )

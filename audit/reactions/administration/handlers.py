@@ -8,7 +8,7 @@ from audit.messages.classes import Subject
 from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid, NotFound
 from audit.models.subscriptions import Checkpoint, Setback
 from audit.reactions import checkpoints, commands, declarations, setbacks
-from audit.reactions.repartitioning import repartition
+from audit.reactions.administration.repartitioning import repartition
 
 
 class SubscriptionUnchanged(Conflict):
