@@ -51,6 +51,7 @@ class AuditConfig(AppConfig):
         import_module("audit.checks")
         checks: Any = import_module("audit.installation.checks")
         pre_migrate.connect(checks.refuse_other_engines, sender=self)
+        import_module("audit.reactions.relays.checks")
         import_module("audit.rest.viewsets.checks")
         import_module("audit.tracking.checks")
         import_module("audit.sessions.recording")

@@ -80,11 +80,12 @@ def check_repartition(
     :raises Invalid: if the number is impossible.
     """
     _check_sees_everything(context)
-    if not 0 < command.partitions <= declarations.MOST_PARTITIONS:
-        message = f"must be 1 to {declarations.MOST_PARTITIONS}"
+    subscription = declarations.find(command.subscription)
+    most = subscription.most_partitions if subscription else declarations.MOST_PARTITIONS
+    if not 0 < command.partitions <= most:
+        message = f"must be 1 to {most}"
         raise Invalid(errors=[FieldError("partitions", "out_of_range", message)])
     stored = checkpoints.counts([command.subscription]).get(command.subscription)
-    subscription = declarations.find(command.subscription)
     if stored is None or subscription is None:
         message = f"No worker runs the subscription {command.subscription}."
         raise NotFound(message)
