@@ -5,7 +5,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.signals import connection_created
-from django.db.models.signals import post_migrate
+from django.db.models.signals import post_migrate, pre_migrate
 
 from audit import discovery
 from audit.installation.settings import countersign
@@ -48,6 +48,8 @@ class AuditConfig(AppConfig):
         import_module("audit.sessions.recording")
         discovery.import_declarations()
         protection: Any = import_module("audit.tracking.protection")
+        migrations: Any = import_module("audit.tracking.migrations")
+        pre_migrate.connect(migrations.begin_migrating, sender=self)
         post_migrate.connect(protection.protect_migrated, sender=self)
         guards: Any = import_module("audit.tracking.guards")
         if guards.reports():
