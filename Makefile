@@ -54,7 +54,7 @@ matrix: dev ## Test every page in each combination of color scheme, width and Ja
 soak: dev ## Repeat races, crashes and random requests for hours: make soak RACE_ROUNDS=20000
 	RACE_ROUNDS="$${RACE_ROUNDS:-5000}" WORKER_KILLS="$${WORKER_KILLS:-200}" SCHEMATHESIS_SECONDS="$${SCHEMATHESIS_SECONDS:-3600}" \
 		STOPPED_SECONDS="$${STOPPED_SECONDS:-30}" DATABASE_KILLS="$${DATABASE_KILLS:-100}" REACTION_KILLS="$${REACTION_KILLS:-200}" \
-		PROCESS_KILLS="$${PROCESS_KILLS:-150}" \
+		PROCESS_KILLS="$${PROCESS_KILLS:-150}" RELAY_KILLS="$${RELAY_KILLS:-200}" \
 		$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m "not matrix" tests/faults tests/test_races.py \
 		tests/test_killed_server.py tests/edge tests/test_two_processes.py tests/test_schemathesis.py \
 		tests/apikeys/test_rotation.py tests/approvals/test_acceptance_requests.py \
@@ -91,7 +91,7 @@ format: dev ## Format the code and fix what the linter can
 
 lock: dev ## Resolve the dependencies again, within the ranges of pyproject.toml
 	$(COMPILE) --upgrade --output-file requirements.txt pyproject.toml
-	$(COMPILE) --upgrade --extra dev --constraint requirements.txt \
+	$(COMPILE) --upgrade --extra dev --extra nats --constraint requirements.txt \
 		--output-file requirements-dev.txt pyproject.toml
 
 clean: ## Remove what make and the first run created: .venv, .venv-bench, .data and caches

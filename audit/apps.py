@@ -23,7 +23,7 @@ class AuditConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
     verbose_name = "Audit log"
     declares = (
-        *("handlers", "actors.credentials", "outside", "reactions.handlers"),
+        *("handlers", "actors.credentials", "outside", "reactions.administration.handlers"),
         *("reactions.processes.timers", "sessions.cleanup", "tracking.drift.detection"),
         *("webhooks.handlers", "webhooks.evolution", "webhooks.sending.reactions"),
     )
@@ -43,6 +43,7 @@ class AuditConfig(AppConfig):
         countersign()
         import_module("audit.checks")
         import_module("audit.installation.checks")
+        import_module("audit.reactions.relays.checks")
         import_module("audit.rest.viewsets.checks")
         import_module("audit.tracking.checks")
         import_module("audit.sessions.recording")

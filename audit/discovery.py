@@ -18,8 +18,8 @@ from django.apps import AppConfig, apps
 from django.utils.module_loading import module_has_submodule
 
 _USUAL = ("handlers", "credentials", "evolution", "reactions")
-_DECORATORS = frozenset({"handles", "credential", "evolves", "reacts_to", "process"})
-_MENTIONED = re.compile(rb"\b(?:handles|credential|evolves|reacts_to|process)\b")
+_DECORATORS = frozenset({"handles", "credential", "evolves", "reacts_to", "relays", "process"})
+_MENTIONED = re.compile(rb"\b(?:handles|credential|evolves|reacts_to|relays|process)\b")
 _DECORATED = ast.FunctionDef | ast.ClassDef
 # Nothing in these folders is loaded with the app.
 _SKIPPED = frozenset({"migrations", "management", "tests"})

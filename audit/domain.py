@@ -46,6 +46,8 @@ from audit.reactions.deliveries import Delivery
 from audit.reactions.processes.declarations import every, on
 from audit.reactions.processes.managers import process
 from audit.reactions.processes.process import Process
+from audit.reactions.relays.brokers import Broker, BrokerUnavailable, EventRefused, RelayedEvent
+from audit.reactions.relays.declarations import relays
 from audit.subjects.likeness import SimilarName, check_confirmed, finds_similar
 from audit.subjects.streams import stream_number_sql
 from audit.subjects.types import not_found, subject

@@ -4,15 +4,19 @@ Load them with ``pytest_plugins = ["audit.testing"]``; they need a database that
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from typing import Any, Self
+from uuid import UUID
 
 import pytest
+from uuid_utils.compat import uuid7
 
 from audit.actors.actors import SYSTEM
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch
 from audit.log import feed
+from audit.log.cloudevents import CONTENT_TYPE
 from audit.log.feed import Place
 from audit.messages import catalog
 from audit.messages.classes import Command, Event
@@ -21,8 +25,22 @@ from audit.messages.outcomes import Outcome, Postponed
 from audit.models.records import CommandRecord, EventRecord
 from audit.reactions import checkpoints, workers
 from audit.reactions.declarations import subscriptions
+from audit.reactions.relays.brokers import (
+    LONGEST_CALL_SECONDS,
+    Broker,
+    BrokerUnavailable,
+    EventRefused,
+    RelayedEvent,
+)
 
-__all__ = ["assert_recorded", "given", "react"]
+__all__ = [
+    "assert_recorded",
+    "check_broker",
+    "check_fence",
+    "check_unreachable",
+    "given",
+    "react",
+]
 
 _SETTLED_SECONDS = 30
 
@@ -82,9 +100,86 @@ def react(*names: str) -> None:
     for subscription in subscriptions():
         checkpoints.create(subscription, place=Place())
     wanted = [each for each in subscriptions() if not names or each.name in names]
-    follower = workers.Follower(wanted, poll=_poll_when_settled)
-    while follower.turn() or workers.run_once():
-        pass
+    with closing(workers.Follower(wanted, poll=_poll_when_settled)) as follower:
+        while follower.turn() or workers.run_once():
+            pass
+
+
+def check_broker(connect: Callable[[], Broker], *, stored: Callable[[], Sequence[UUID]]) -> None:
+    """Check that an adapter meets the obligations of `Broker`, on a broker that stores nothing yet.
+
+    ``connect`` returns a new connection, and ``stored`` the ids of the stored events, in order.
+
+    :raises AssertionError: if it does not.
+    """
+    events = [_relayed(each) for each in range(60)]
+    ids = [each.id for each in events]
+    with closing(connect()) as first, closing(connect()) as second:
+        assert first.resume("a") is None, "nothing is stored"
+        _publish_all(first, events[:50])
+        assert list(stored()) == ids[:50], "events are stored in their order"
+        assert second.resume("a") in {ids[49], None}, "the last event is the one that was stored"
+        assert second.resume("b") is None, "the last event is that of another relay"
+        _publish_all(second, events[40:55])
+        assert list(stored()) == ids[:55], "an event with the same id is not stored again"
+        assert second.resume("a") in {ids[54], None}, "the last event is the one that was stored"
+        large = _relayed(60)._replace(body=b" " * 64 * 2**20)
+        with pytest.raises(EventRefused):
+            second.publish([large, *events[55:]])
+        second.resume("a")
+        _publish_all(second, events[55:])
+        assert list(stored()) == ids, "others are stored after an event that is refused"
+
+
+def check_fence(connect: Callable[[], Broker], *, stored: Callable[[], Sequence[UUID]]) -> None:
+    """Check that an adapter keeps out a publisher that another one has followed.
+
+    :raises AssertionError: if it does not.
+    """
+    events = [_relayed(each) for each in range(6)]
+    with closing(connect()) as first, closing(connect()) as second:
+        first.resume("a")
+        second.resume("a")
+        _publish_all(second, events[:3])
+        with pytest.raises(BrokerUnavailable):
+            first.publish(events[3:])
+        assert list(stored())[-3:] == [each.id for each in events[:3]], "the first one is kept out"
+        first.resume("a")
+        _publish_all(first, events[3:])
+        assert list(stored())[-6:] == [each.id for each in events], "it continues after `resume`"
+
+
+def check_unreachable(broker: Broker) -> None:
+    """Check that a connection to a broker that is not there raises an error in time.
+
+    :raises AssertionError: if it does not.
+    """
+    began = time.monotonic()
+    with closing(broker), pytest.raises(BrokerUnavailable):
+        broker.resume("a")
+    assert time.monotonic() - began < 2 * LONGEST_CALL_SECONDS, "each call returns in time"
+
+
+def _publish_all(broker: Broker, events: Sequence[RelayedEvent]) -> None:
+    """Publish events as a relay does: what is not acknowledged is published again."""
+    while events:
+        acknowledged = broker.publish(events)
+        assert 0 < acknowledged <= len(events), "at least the first event is acknowledged"
+        events = events[acknowledged:]
+        if events:
+            broker.resume("a")
+
+
+def _relayed(number: int) -> RelayedEvent:
+    return RelayedEvent(
+        id=uuid7(),
+        message_type="things.touched",
+        tenant="*.> \r\n ü",
+        key="thing:1",
+        body=b'{"number": %d}' % number,
+        content_type=CONTENT_TYPE,
+        relay="a",
+    )
 
 
 def _poll_when_settled() -> workers.Poll:

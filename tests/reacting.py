@@ -12,11 +12,14 @@ TABLE = "test_effect"
 
 
 class Workers:
-    """Any number of workers on the test database."""
+    """Any number of workers on the test database; ``arguments`` are those of `tests.forking`."""
+
+    def __init__(self, *arguments):
+        self._arguments = arguments
 
     def __enter__(self):
         self._parent = subprocess.Popen(
-            [sys.executable, "-m", "tests.forking"],
+            [sys.executable, "-m", "tests.forking", *self._arguments],
             env=servers.environment(DJANGO_SETTINGS_MODULE="tests.settings"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -52,7 +52,7 @@ def serving(port: int, *, workers: int = 1, **extra: str) -> Iterator[subprocess
     """Serve as operators do, until the block is left."""
     process = start(subprocess.DEVNULL, PORT=str(port), WEB_WORKERS=str(workers), **extra)
     try:
-        until(lambda: _answers(port))
+        until(lambda: responds(port))
         yield process
     finally:
         kill(process)
@@ -74,7 +74,8 @@ def descendants(pid: int) -> list[int]:
     return []
 
 
-def _answers(port: int) -> bool:
+def responds(port: int) -> bool:
+    """Return True if a server accepts connections on a port."""
     with suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
         return True
     return False

@@ -11,7 +11,7 @@ from tests.structure import APPS, ROOT
 PAGES = (
     *("README.md", "CONTRIBUTING.md"),
     *("docs/architecture.md", "docs/operations.md", "docs/settings.md"),
-    "docs/reactions.md",
+    *("docs/reactions.md", "docs/beyond-one-machine.md"),
 )
 PACKAGES = (*APPS, "tests", "benchmarks")
 FOLDERS = (*PACKAGES, "docs", "templates", ".ci")
@@ -68,6 +68,16 @@ def test_every_path_exists(page):
 @pytest.mark.parametrize("page", PAGES)
 def test_every_name_exists(page):
     assert {name for name in names_in(page) if not exists(name)} == set()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_test_exists(page):
+    tests = [code.split("::") for code in code_in(page) if re.fullmatch(r"tests/\S+::\w+", code)]
+
+    missing = {
+        (path, name) for path, name in tests if f"def {name}(" not in (ROOT / path).read_text()
+    }
+    assert missing == set()
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -60,6 +60,8 @@ class Countersign:
         default_factory=lambda: {_DERIVED: _derived("webhooks")}, repr=False
     )
 
+    brokers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+
     webhook_ports: Sequence[int] = (443,)
     webhook_allow_private: bool = False
     webhook_keep: timedelta = timedelta(days=30)

@@ -24,6 +24,7 @@ from audit.log.visibility import VIEW_LOG
 from audit.messages.characters import actor_name
 from audit.messages.exceptions import CommandError
 from audit.messages.text import clean_text
+from audit.pages.local_times import reader_zone
 from audit.subjects.tenants import limits_of, tenant_word
 
 EXPORT_PERMISSION = "audit.export_commandrecord"
@@ -71,7 +72,11 @@ def rendered(
     """Render a page inside the admin's frame, with what its reader cannot see."""
     reader: Actor | None = vars(request).get(_READER)
     limits = limits_of(reader) if reader else ""
-    frame = admin.site.each_context(request) | {"limits": limits, "tenant_word": tenant_word()}
+    frame = admin.site.each_context(request) | {
+        "limits": limits,
+        "tenant_word": tenant_word(),
+        "time_zone": reader_zone(request),
+    }
     return render(request, template, frame | context, status=status)
 
 

@@ -29,7 +29,7 @@ from audit.pages import versions
 from audit.pages.access import masking_redirect, record_or_refuse
 from audit.pages.labels import field_label, shown_in
 from audit.pages.linked_rows import LinkedRows, commands_url
-from audit.pages.local_times import local_time
+from audit.pages.local_times import local_time, local_times
 
 _TEXTS = (models.CharField, models.TextField)
 _IN_WORDS = (models.DateTimeField, models.DurationField, models.ForeignKey, *_TEXTS)
@@ -57,7 +57,7 @@ def _column(field: Any) -> Callable[[Any], str | None]:
         value = getattr(row, field.name)
         if isinstance(field, models.DateTimeField):
             return local_time(value) if value else None
-        return None if value in (None, "") else shown_in(field, value)
+        return None if value in (None, "") else local_times(shown_in(field, value))
 
     # The admin names CSS classes after it.
     column.__name__ = field.name

@@ -1,11 +1,27 @@
-"""Times as HTML elements: written in UTC, and rewritten in the reader's time zone by a script."""
+"""Times as HTML elements: written in UTC, and rewritten in the reader's time zone by a script.
+
+The script also sets a cookie with the time zone, for what is divided into days on the server.
+"""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
+from zoneinfo import ZoneInfo
 
+from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
 _IN_TEXT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?) UTC")
+
+_COOKIE = "time_zone"
+
+
+def reader_zone(request: HttpRequest) -> tzinfo:
+    """Return the time zone of the reader's browser; UTC without JavaScript, or if unknown."""
+    try:
+        return ZoneInfo(request.COOKIES.get(_COOKIE, "UTC"))
+    # Files that are not time zones, and names that are not files.
+    except (KeyError, ValueError, OSError):
+        return UTC
 
 
 def text_in_utc(at: datetime, *, precision: str = "seconds") -> str:

@@ -17,6 +17,8 @@ _Function = TypeVar("_Function", bound=Callable[..., object])
 
 MOST_PARTITIONS = 64
 BACKOFF = (1, 5, 30, 300, 1800)
+# How long a function with effects outside the database may take.
+_LEASE_SECONDS = 60.0
 
 _subscriptions: dict[str, "Subscription"] = {}
 
@@ -29,7 +31,10 @@ class Subscription:
     and the number of partitions are stored at the first run. ``backoff`` are the seconds before
     each retry. With ``outside``, the function is called outside of any transaction, at least once.
     With ``dispatches``, it is called for one event in each transaction, and may send commands.
-    Without ``loads``, it gets None as the event, so events without a class do not fail.
+    Without ``loads``, it gets None as the event, so events without a class do not fail. A call
+    outside of any transaction must return within ``lease_seconds``, or another worker may call the
+    function for the same event. ``partition_class`` takes the place of the class that follows a
+    partition.
     """
 
     name: str
@@ -42,6 +47,8 @@ class Subscription:
     outside: bool = False
     dispatches: bool = False
     loads: bool = True
+    lease_seconds: float = _LEASE_SECONDS
+    partition_class: Callable[[Any, Any], Any] | None = None
 
     def __post_init__(self) -> None:
         """Check the options.
@@ -66,6 +73,15 @@ class Subscription:
     def most_attempts(self) -> int:
         """The number of attempts after which a subject is parked."""
         return 1 + len(self.backoff)
+
+    def pause_after(self, attempts: int, error: Exception) -> float | None:
+        """Return the seconds before the next attempt; None to park the subject."""
+        return self.backoff[attempts - 1] if attempts < self.most_attempts else None
+
+    @property
+    def most_partitions(self) -> int:
+        """The number of partitions into which it can be divided."""
+        return MOST_PARTITIONS
 
     def call(self, delivery: Delivery) -> None:
         """Call the function with an event."""
@@ -105,7 +121,7 @@ def reacts_to(  # noqa: PLR0913  # the options of a subscription
         subscribe(
             Subscription(
                 name=name,
-                message_types=tuple(each for event in events for each in _stored_names(event)),
+                message_types=stored_names(*events),
                 function=function,
                 starts=starts,
                 partitions=partitions,
@@ -119,6 +135,11 @@ def reacts_to(  # noqa: PLR0913  # the options of a subscription
     return register
 
 
+def stored_names(*events: type[Event] | str) -> tuple[str, ...]:
+    """Return the types of events, with their former names."""
+    return tuple(each for event in events for each in _names(event))
+
+
 def subscriptions() -> list[Subscription]:
     """Return every subscription, sorted by name."""
     return [_subscriptions[name] for name in sorted(_subscriptions)]
@@ -129,7 +150,7 @@ def find(name: str) -> Subscription | None:
     return _subscriptions.get(name)
 
 
-def _stored_names(event: type[Event] | str) -> tuple[str, ...]:
+def _names(event: type[Event] | str) -> tuple[str, ...]:
     return (event,) if isinstance(event, str) else (event.message_type, *event.aliases)
 
 

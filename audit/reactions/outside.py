@@ -16,8 +16,6 @@ from audit.reactions.deliveries import delivery_of
 from audit.reactions.partitions import Partition
 from audit.reactions.reading import Unhandled
 
-#: A function must return within this time, or another worker may call it for the same event.
-LEASE_SECONDS = 60
 # After this time a worker looks whether it is to stop.
 _LONGEST_SECONDS = 1.0
 
@@ -26,19 +24,19 @@ _READ = PreparedQuery("""
     WHERE name = %(name)s AND partition = %(partition)s::int AND state = 'running'
         AND partitions = %(partitions)s::int
 """)
-_LEASE = PreparedQuery(f"""
+_LEASE = PreparedQuery("""
     UPDATE audit_checkpoint SET lease = %(lease)s::uuid,
-        leased_until = clock_timestamp() + interval '{LEASE_SECONDS} seconds'
+        leased_until = clock_timestamp() + make_interval(secs => %(seconds)s::float8)
     WHERE name = %(name)s AND partition = %(partition)s::int AND state = 'running'
         AND partitions = %(partitions)s::int
         AND (lease IS NULL OR lease = %(lease)s::uuid OR leased_until < clock_timestamp())
     RETURNING epoch, xid::text::bigint, position
-""")  # noqa: S608  # a constant
+""")
 _MOVE = PreparedQuery(f"""
     UPDATE audit_checkpoint SET epoch = %(epoch)s::int, xid = %(xid)s::text::xid8,
         position = %(position)s::bigint, handled = handled + %(handled)s::int,
         failed = failed + %(failed)s::int, moved_at = clock_timestamp(), rate = {RATE},
-        leased_until = clock_timestamp() + interval '{LEASE_SECONDS} seconds'
+        leased_until = clock_timestamp() + make_interval(secs => %(seconds)s::float8)
     WHERE name = %(name)s AND partition = %(partition)s::int AND lease = %(lease)s::uuid
     RETURNING state
 """)  # noqa: S608  # a constant
@@ -58,7 +56,11 @@ class OutsidePartition(Partition):
 
     def __init__(self, subscription: Subscription, slot: Slot) -> None:
         super().__init__(subscription, slot)
-        self._lease = {**slot._asdict(), "lease": uuid4()}
+        self._lease = {
+            **slot._asdict(),
+            "lease": uuid4(),
+            "seconds": subscription.lease_seconds,
+        }
 
     def step(self, horizon: Place) -> int:
         """Handle the next events before the horizon, each on its own, and return how many."""
@@ -70,13 +72,16 @@ class OutsidePartition(Partition):
             self.is_behind = self._is_overdue() and self._store(horizon)
             return 0
         stored = self._stored
+        self._prepare()
         if not self._notice_place(_LEASE.first(self._lease)):
             return 0
-        if self._stored != stored:
-            # Another worker has handled some of them meanwhile.
-            _RELEASE.first(self._lease)
-            return 0
-        return self._handle_leased(found)
+        # Otherwise another worker has handled some of them meanwhile.
+        done = self._handle_leased(found) if self._stored == stored else 0
+        _RELEASE.first(self._lease)
+        return done
+
+    def _prepare(self) -> None:
+        """Do what has to come before the lease. It may be another worker's."""
 
     def _handle_leased(self, found: list[Unhandled]) -> int:
         end = time.monotonic() + _LONGEST_SECONDS
@@ -86,7 +91,6 @@ class OutsidePartition(Partition):
             is_running = self._handle_one(found[done], blocked)
             done += 1
         self.is_behind = len(found) == self.subscription.batch or done < len(found)
-        _RELEASE.first(self._lease)
         return done
 
     def _handle_one(self, each: Unhandled, blocked: set[Subject]) -> bool:
@@ -95,6 +99,9 @@ class OutsidePartition(Partition):
         error = None if must_wait else self._failure(each.record, attempt=1)
         if must_wait or error:
             blocked.add(each.subject)
+        return self._settle(each, error, must_wait=must_wait)
+
+    def _settle(self, each: Unhandled, error: Exception | None, *, must_wait: bool = False) -> bool:
         with transaction.atomic():
             if must_wait:
                 self._set_aside(each)
@@ -103,6 +110,7 @@ class OutsidePartition(Partition):
             return self._renew(place_of(each.record), handled=1, failed=int(bool(error)))
 
     def _drain(self, subject: Subject) -> int:
+        self._prepare()
         if not self._notice_place(_LEASE.first(self._lease)):
             return 0
         done, _ = self._attempt_in_order(subject)

@@ -1,6 +1,7 @@
 """One partition of a subscription: batches of events, each in one transaction with its effects."""
 
 import time
+from collections.abc import Callable
 from functools import partial
 
 import structlog
@@ -49,6 +50,9 @@ class Partition:
         self._types = reading.matcher(subscription.message_types)
         self._stored = self._read_up_to = Place()
         self._stored_at = time.monotonic()
+
+    def close(self) -> None:
+        """Close what it has opened."""
 
     def notice(self, news: list[News] | None, *, horizon: Place) -> None:
         """Take note of new events: of none before the horizon if the list is empty."""
@@ -215,8 +219,15 @@ class Partition:
 
     def _failure(self, record: EventRecord, *, attempt: int) -> Exception | None:
         """Handle an event, and return the error if it fails."""
+        deliver = partial(self._deliver, record, attempt=attempt)
+        return self._error(deliver, record, attempt=attempt)
+
+    def _error(
+        self, call: Callable[[], None], record: EventRecord, *, attempt: int
+    ) -> Exception | None:
+        """Call a function for an event, and return the error if it fails."""
         try:
-            self._deliver(record, attempt=attempt)
+            call()
         except Exception as error:
             if failures.is_connection_lost(error) or failures.is_collision(error):
                 raise

@@ -42,7 +42,7 @@ def is_first(setback: Setback) -> bool:
 def hold_back_later(setback: Setback) -> None:
     """Stop retrying later events of the subject: they wait for this one."""
     later = beside(setback).filter(number__gt=setback.number, state=Setback.State.RETRYING)
-    later.update(state=Setback.State.WAITING, next_try_at=None)
+    later.update(state=Setback.State.WAITING, next_try_at=None, error_code="", error="")
 
 
 def schedule(setback: Setback, *, seconds: float = 0) -> None:
@@ -56,12 +56,12 @@ def note_failure(setback: Setback, error: Exception, *, subscription: Subscripti
     """Schedule the next attempt at an event, or park its subject after the last one."""
     setback.attempts += 1
     setback.error_code, setback.error = _code(error), _summary(error)
-    if setback.attempts < subscription.most_attempts:
-        setback.state = Setback.State.RETRYING
-        pause = subscription.backoff[setback.attempts - 1]
-        setback.next_try_at = Now() + timedelta(seconds=pause)
-    else:
+    pause = subscription.pause_after(setback.attempts, error)
+    if pause is None:
         setback.state, setback.next_try_at = Setback.State.PARKED, None
+    else:
+        setback.state = Setback.State.RETRYING
+        setback.next_try_at = Now() + timedelta(seconds=pause)
     setback.save(force_update=True)
 
 
@@ -80,6 +80,12 @@ def due_subjects(slot: Slot) -> list[Subject]:
 def all_of(name: str, subject: Subject) -> QuerySet[Setback]:
     """Return the events of a subject that are set aside."""
     return Setback.objects.filter(name=name, subject_type=subject.type, subject_id=subject.id)
+
+
+def with_error(slot: Slot, kind: type[Exception]) -> QuerySet[Setback]:
+    """Return the events of a partition that are retried after an error of this class."""
+    retried = Setback.objects.filter(state=Setback.State.RETRYING, error_code=kind.__name__)
+    return retried.filter(name=slot.name, partition=slot.partition)
 
 
 def beside(setback: Setback) -> QuerySet[Setback]:

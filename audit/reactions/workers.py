@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Collection
+from contextlib import closing
 from typing import Any, NamedTuple, TypeAlias
 
 import structlog
@@ -59,13 +60,12 @@ def work(names: Collection[str] | None = None, *, stop: threading.Event) -> None
         for name, run in declared.items()
         if names is None or name in names
     ]
-    # Their polls wait.
-    calls += [
-        (each.name, Tolerant([each], poll=polls.listener()).turn, stop, 0.0)
+    threads = [threading.Thread(target=_repeat, args=each, name=each[0]) for each in calls]
+    threads += [
+        threading.Thread(target=_follow, args=(each, polls.listener(), stop), name=each.name)
         for each in wanted
         if each.outside
     ]
-    threads = [threading.Thread(target=_repeat, args=each, name=each[0]) for each in calls]
     for thread in threads:
         thread.start()
     follower = Tolerant([each for each in wanted if not each.outside], poll=polls.ask)
@@ -157,6 +157,11 @@ class Follower:
         """Call a method of a partition, and return how many events it has handled."""
         return call(partition)
 
+    def close(self) -> None:
+        """Close what its partitions have opened."""
+        for partition in self._partitions.values():
+            partition.close()
+
     def _distribute(self, horizon: Place) -> None:
         """Notify the partitions of new events."""
         if horizon == self._seen:
@@ -177,9 +182,10 @@ class Follower:
 
     def _replace(self, subscription: Subscription, count: int) -> None:
         name = subscription.name
-        kind = OutsidePartition if subscription.outside else Partition
+        usual = OutsidePartition if subscription.outside else Partition
+        kind = subscription.partition_class or usual
         for number in range(self._counts.get(name, 0)):
-            del self._partitions[name, number]
+            self._partitions.pop((name, number)).close()
         for number in range(count):
             slot = Slot(name, number, count)
             self._partitions[name, number] = kind(subscription, slot)
@@ -211,6 +217,12 @@ class Tolerant(Follower):
 def run_once() -> bool:
     """Call each function declared by `runs` once; return True if there may be more to do."""
     return sum(run() for run in _runs.values()) > 0
+
+
+def _follow(subscription: Subscription, poll: Callable[[], Poll], stop: threading.Event) -> None:
+    with closing(Tolerant([subscription], poll=poll)) as follower:
+        # Its poll waits.
+        _repeat(subscription.name, follower.turn, stop, 0.0)
 
 
 def _repeat(

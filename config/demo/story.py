@@ -17,16 +17,15 @@ from audit.messages.classes import Command
 from audit.messages.outcomes import Completed
 from config.first_run.banner import Demo
 
-# Permissions for working with keys; a junior is granted only the first ones.
-JUNIOR = ("view_apikey", "create_apikey")
+_WEBHOOKS = ("view_webhookendpoint", "manage_webhookendpoint", "resend_webhookdelivery")
+# Permissions for working with keys and webhooks; a junior is granted only the first ones.
+JUNIOR = ("apikeys.view_apikey", "apikeys.create_apikey")
 SENIOR = (
     *JUNIOR,
-    *("update_apikey", "rotate_apikey", "enable_apikey", "disable_apikey", "delete_apikey"),
+    *(f"apikeys.{each}_apikey" for each in ("update", "rotate", "enable", "disable", "delete")),
+    *(f"audit.{each}" for each in _WEBHOOKS),
 )
-_DANA = (
-    *(*SENIOR, "verify_apikey"),
-    *("view_webhookendpoint", "manage_webhookendpoint", "resend_webhookdelivery"),
-)
+_DANA = (*(each.partition(".")[2] for each in SENIOR), "verify_apikey")
 _APPROVER = ("view_approvalrequest", "view_apikey")
 _AUDITOR = (
     *(*_APPROVER, "view_customer", "view_membership", "view_policy"),

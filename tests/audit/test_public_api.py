@@ -12,12 +12,15 @@ from tests.structure import ROOT
 PUBLIC = {
     "audit.domain": [
         "Actor",
+        "Broker",
+        "BrokerUnavailable",
         "Command",
         "Completed",
         "Conflict",
         "Context",
         "Delivery",
         "Event",
+        "EventRefused",
         "FieldError",
         "Forbidden",
         "HistoricalRecords",
@@ -35,6 +38,7 @@ PUBLIC = {
         "Process",
         "Quota",
         "READ",
+        "RelayedEvent",
         "SYSTEM",
         "SimilarName",
         "State",
@@ -80,6 +84,7 @@ PUBLIC = {
         "rate_limits",
         "reacts_to",
         "read_pending",
+        "relays",
         "scopes_needed_for",
         "scopes_not_covered",
         "secret",
@@ -137,7 +142,14 @@ PUBLIC = {
         "words",
     ],
     "audit.adoption": ["CommandedAdmin", "CommandedView", "ViewCommand", "commanded"],
-    "audit.testing": ["assert_recorded", "given", "react"],
+    "audit.testing": [
+        "assert_recorded",
+        "check_broker",
+        "check_fence",
+        "check_unreachable",
+        "given",
+        "react",
+    ],
 }
 # Managers replace these.
 FOR_NOW = {"audit.wire", "audit.wire.pipeline", "audit.wire.rows"}

@@ -79,6 +79,8 @@ PLACES = (
     Place("own request", "dana", lambda: f"/requests/{_own(State.PENDING)}/"),
     Place("own request, executed", "dana", lambda: f"/requests/{_own(State.EXECUTED)}/"),
     Place("own request, denied", "dana", lambda: f"/requests/{_own(State.DENIED)}/"),
+    Place("delegations", "ann", lambda: "/requests/delegations/"),
+    Place("no delegations", "dana", lambda: "/requests/delegations/"),
     # Policies
     Place("policies", "olga", lambda: f"{_POLICIES}/"),
     Place("policy", "olga", lambda: f"{_POLICIES}/{_policy().pk}/change/"),
@@ -150,6 +152,7 @@ PLACES = (
     Place("case, denied", "iris", lambda: f"/audit/cases/{_denied()}"),
     Place("actor", "iris", lambda: f"/audit/actors/user/{_user('dana').pk}"),
     Place("export", "iris", lambda: "/audit/export"),
+    Place("tracked tables", "iris", lambda: "/audit/tables"),
 )
 
 

@@ -101,7 +101,7 @@ PICTURES_TO_TAKE = (
     Picture("request-narrow", "bob", _be_the_last_vote, width=390, height=844),
     Picture("several-at-once", "ann", _select_all),
     Picture("policy-preview", "olga", _preview_a_policy),
-    Picture("search", "iris", _open("/audit/")),
+    Picture("search", "iris", _open("/audit/?message_type=apikeys.disable")),
     Picture("overview", "iris", _open("/audit/overview")),
     Picture("overview-dark", "iris", _open("/audit/overview"), look="dark"),
     Picture("subject", "iris", _read_a_story),

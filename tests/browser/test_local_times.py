@@ -51,6 +51,15 @@ def test_without_javascript_a_time_is_in_utc(created_at, first_time):
     assert shown == (f"{created_at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC",) * 2
 
 
+def test_charts_have_the_days_of_the_browser_from_its_second_page_on(acme, iris, visitor):
+    at_iris = visitor(timezone_id="Asia/Kathmandu")
+    at_iris.is_signed_in_as(iris)
+    at_iris.opens(CUSTOMERS)
+    at_iris.opens("/audit/overview")
+
+    assert at_iris.sees(re.compile("in the time zone Asia/Kath?mandu"))
+
+
 def test_the_tooltip_of_a_distance_has_both_times(
     first_key, disabling_needs_two, ann, dana, visitor
 ):

@@ -8,6 +8,7 @@ from django.contrib.auth.models import User
 from config.demo.busy import month
 from tests.browser import axe
 from tests.browser.pages import PLACES
+from tests.browser.test_looks import BROKEN_WORDS
 
 pytestmark = pytest.mark.matrix
 
@@ -38,6 +39,8 @@ def test_every_page_is_accessible_and_fits_the_screen(
         at[who].is_signed_in_as(User.objects.get(username=who))
     for place in PLACES:
         found = [*_problems(at[place.who], place)]
+        if width == min(WIDTHS):
+            found += at[place.who].page.evaluate(BROKEN_WORDS)
         # Without JavaScript in the page, axe-core would wait for ever.
         if script:
             found += axe.grave_violations(at[place.who].page, axe_source)

@@ -11,9 +11,9 @@ import pytest
 from audit.models.records import EventRecord
 from audit.models.subscriptions import Setback
 from audit.reactions import checkpoints, declarations
+from audit.reactions.administration.handlers import PartitionsUnchanged
 from audit.reactions.commands import RepartitionSubscription
 from audit.reactions.declarations import reacts_to
-from audit.reactions.handlers import PartitionsUnchanged
 from tests.audit.reactions.things import Touched, touched
 from tests.conftest import completed
 from tests.reacting import TABLE, Workers

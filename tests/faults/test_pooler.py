@@ -17,7 +17,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from audit.models.records import CommandRecord
+from audit.models.records import CommandRecord, EventRecord
 from audit.wire.statements import Statement
 from tests.books import assert_balanced
 from tests.poolers import needs_pgbouncer, pooling
@@ -45,6 +45,26 @@ other = psycopg.connect(connection.connection.info.dsn)
 other.execute("SELECT 1")
 print(1 + len(list(rows)))
 other.close()
+"""
+FOLLOW = """
+import django; django.setup()
+from audit.domain import reacts_to, relays
+from audit.installation.settings import countersign
+from audit.reactions import declarations, workers
+from audit.testing import react
+from django.conf import settings
+from tests.audit.reactions.relays.memory import Stream
+for each in (declarations._subscriptions, workers._runs, workers._long_runs):
+    each.clear()
+stream, inside, outside = Stream(), [], []
+broker = "tests.audit.reactions.relays.memory.MemoryBroker"
+settings.COUNTERSIGN["BROKERS"] = {"memory": {"BACKEND": broker, "OPTIONS": {"stream": stream}}}
+countersign.cache_clear()
+reacts_to("apikeys.*", name="test.inside")(lambda _, delivery: inside.append(delivery.id))
+reacts_to("apikeys.*", name="test.outside", outside=True)(lambda _, each: outside.append(each.id))
+relays("apikeys.*", name="test.relay", to="memory")(lambda event, _: event)
+react()
+print(len(inside), len(outside), len(stream.events))
 """
 
 
@@ -98,6 +118,13 @@ def test_rows_are_read_in_chunks_without_a_cursor_of_the_server(pooled, first_ke
     told = run(pooled, "-c", READ_WHILE_OTHERS_WORK)
 
     assert told.splitlines()[0] == str(CommandRecord.objects.count())
+
+
+@needs_pgbouncer
+def test_subscriptions_and_relays_need_no_session(pooled, first_key):
+    count = EventRecord.objects.filter(message_type__startswith="apikeys.").count()
+
+    assert run(pooled, "-c", FOLLOW).split()[:3] == [str(count)] * 3
 
 
 @needs_pgbouncer

@@ -29,13 +29,15 @@ class DelegationForm(forms.Form):
     """A new delegation of the person who is signed in."""
 
     delegate = forms.ModelChoiceField(
-        users.manager().none(), label="Person", empty_label="no one yet"
+        users.manager().none(), label="Person", empty_label="Choose a person"
     )
     groups = forms.ModelMultipleChoiceField(
         Group.objects.none(), label="For", widget=forms.CheckboxSelectMultiple
     )
-    begins_at = TimeField(label="Begins", required=False, help_text="UTC; empty: at once")
-    ends_at = TimeField(label="Ends", widget=EndInput, help_text="UTC")
+    begins_at = TimeField(
+        label="Begins", required=False, help_text="In UTC. Leave it empty to begin at once."
+    )
+    ends_at = TimeField(label="Ends", widget=EndInput, help_text="In UTC.")
     reason = forms.CharField(label="Reason", required=False, max_length=LONGEST_REASON)
 
     def __init__(self, *args: Any, person_id: int) -> None:

@@ -154,8 +154,9 @@ def _clocks(presented: Presented) -> list[Clock]:
     clocks = [
         Clock("requested", request.requested_at, presented.age),
         _approve_by(request, left, is_urgent=bool(left) and presented.is_urgent),
-        _execute_by(request, now),
     ]
+    if request.is_open or request.executable_until:
+        clocks.append(_execute_by(request, now))
     if by := request.pick_up_by:
         clocks.append(Clock("pick up by", by, _distance(by, now), (by - now).days < 1))
     if request.decided_at:

@@ -31,6 +31,7 @@ class Bar(NamedTuple):
     height: str
     url: str
     when: str
+    title: str
     number: str
     is_empty: bool
 
@@ -99,6 +100,7 @@ def bar_chart(counts: Sequence[int], scale: TimeScale, frame: Frame) -> BarChart
             height=f"{height:.1f}",
             url=frame.links_to(start, end),
             when=range_label(start, end),
+            title=f"{range_title(start, end)}: {count:,}",
             number=f"{count:,}",
             is_empty=not count,
         )
@@ -122,14 +124,20 @@ def rank_bars(counts: Sequence[Count]) -> list[RankBar]:
 
 
 def range_label(start: datetime, end: datetime) -> str:
-    """Return a time range as text, without parts that are not needed."""
-    start, end = start.astimezone(UTC), end.astimezone(UTC)
+    """Return a time range in its time zone as text, without parts that are not needed."""
     day = f"{start:%Y-%m-%d}"
     if start.time() == end.time() == start.min.time():
         return day if (end - start).days == 1 else f"{day} to {end:%Y-%m-%d}"
     layout = "%H:%M:%S" if start.second or end.second else "%H:%M"
     last = f"{end:{layout}}" if start.date() == end.date() else f"{end:%Y-%m-%d {layout}}"
     return f"{day} {start:{layout}} to {last}"
+
+
+def range_title(start: datetime, end: datetime) -> str:
+    """Return the tooltip of a time range: in its time zone, and in UTC."""
+    local = range_label(start, end)
+    in_utc = range_label(start.astimezone(UTC), end.astimezone(UTC))
+    return f"{local} UTC" if local == in_utc else f"{local} ({in_utc} UTC)"
 
 
 def _times(scale: TimeScale) -> list[Tick]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from audit.pages.charts.bars import Frame, Tick, range_label
+from audit.pages.charts.bars import Frame, Tick, range_title
 
 HOURS = 24
 _HOUR = timedelta(hours=1)
@@ -23,7 +23,7 @@ class Cell(NamedTuple):
     x: str
     warmth: int
     url: str
-    when: str
+    title: str
     number: str
 
 
@@ -62,8 +62,8 @@ def heat_map(counts: Sequence[int], days: Sequence[datetime], frame: Frame) -> H
     def cell(hour: int, start: datetime, count: int) -> Cell:
         end = start + _HOUR
         warmth = sum(count >= step for step in steps)
-        url, when = frame.links_to(start, end), range_label(start, end)
-        return Cell(_x(hour), warmth, url, when, f"{count:,}")
+        url, title = frame.links_to(start, end), f"{range_title(start, end)}: {count:,}"
+        return Cell(_x(hour), warmth, url, title, f"{count:,}")
 
     hourly = [counts[first : first + HOURS] for first in range(0, len(counts), HOURS)]
     by_day = zip(days[:-1], hourly, strict=True)

@@ -1,6 +1,6 @@
 """Scales of charts: round times and round numbers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import NamedTuple
@@ -16,7 +16,7 @@ _STEPS = (
 _MONTHS = (1, 3, 12, 60, 600, 2400)
 _MONTHS_OF_A_YEAR = 12
 # A Monday, so that weeks begin on Mondays.
-_ORIGIN = datetime(1970, 1, 5, tzinfo=UTC)
+_ORIGIN = datetime(1970, 1, 5)  # noqa: DTZ001  # in the time zone of the chart
 
 
 class TimeScale(NamedTuple):
@@ -31,7 +31,7 @@ class TimeScale(NamedTuple):
 
 
 def time_scale(since: datetime, until: datetime, *, most: int = MOST_BARS) -> TimeScale:
-    """Divide a span at round times, into ``most`` ranges or a few more."""
+    """Divide a span at round times of its time zone, into ``most`` ranges or a few more."""
     span = (until - since).total_seconds()
     step = next((each for each in _STEPS if span / each <= most), None)
     if step is None:
@@ -42,12 +42,15 @@ def time_scale(since: datetime, until: datetime, *, most: int = MOST_BARS) -> Ti
     else:
         cut = _rounds(since, until, step=timedelta(seconds=step))
         layout = _layout(step, span)
-    return TimeScale([since, *cut, until], layout)
+    return TimeScale([*_existing([since, *cut]), until], layout)
 
 
 def days(until: datetime, *, number: int) -> list[datetime]:
-    """Return the midnights around ``number`` days, of which the last contains ``until``."""
-    last = until.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    """Return the midnights around ``number`` days, of which the last contains ``until``.
+
+    The days are those of its time zone, so that they can have more or fewer than 24 hours.
+    """
+    last = until.replace(hour=0, minute=0, second=0, microsecond=0)
     return [last + timedelta(days=each) for each in range(1 - number, 2)]
 
 
@@ -57,8 +60,18 @@ def ceiling(number: int) -> int:
     return next(each for each in rounds if each >= number)
 
 
+def _existing(edges: Iterable[datetime]) -> Iterator[datetime]:
+    """Yield increasing times: where clocks are set forward, some of the given ones do not exist."""
+    last = None
+    for edge in edges:
+        instant = edge.astimezone(UTC)
+        if last is None or instant > last:
+            yield instant.astimezone(edge.tzinfo)
+            last = instant
+
+
 def _rounds(since: datetime, until: datetime, *, step: timedelta) -> Iterator[datetime]:
-    rest = step - (since - _ORIGIN) % step
+    rest = step - (since.replace(tzinfo=None) - _ORIGIN) % step
     # Adding beyond the end could overflow the calendar.
     while until - since > rest:
         since += rest
@@ -70,7 +83,8 @@ def _months(since: datetime, until: datetime, *, step: int) -> Iterator[datetime
     number = since.year * _MONTHS_OF_A_YEAR + since.month - 1
     last = until.year * _MONTHS_OF_A_YEAR + until.month - 1
     for month in range(number + step - number % step, last + 1, step):
-        moment = datetime(month // _MONTHS_OF_A_YEAR, month % _MONTHS_OF_A_YEAR + 1, 1, tzinfo=UTC)
+        year, month_of_year = divmod(month, _MONTHS_OF_A_YEAR)
+        moment = datetime(year, month_of_year + 1, 1, tzinfo=since.tzinfo)
         if moment < until:
             yield moment
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
 from django.db.models import Exists, OuterRef, QuerySet, TextField, Value
@@ -29,6 +29,7 @@ from audit.pages.charts.scales import TimeScale, days
 from audit.pages.labels import span
 from audit.pages.lines import bare_lines
 from audit.pages.linked_rows import search_url
+from audit.pages.local_times import reader_zone
 from audit.pages.overview.approval_times import held
 from audit.pages.overview.drift import last_drift
 from audit.pages.times import written
@@ -62,14 +63,14 @@ def overview(request: HttpRequest, actor: Actor) -> HttpResponse:
         "audit/overview.html",
         section="overview",
         title="Overview",
-        page=_figures(actor),
+        page=_figures(actor, zone=reader_zone(request)),
         days=DAYS,
         most_counted=f"{MOST:,}",
     )
 
 
-def _figures(reader: Actor) -> dict[str, Any]:
-    midnights = days(timezone.now(), number=DAYS)
+def _figures(reader: Actor, *, zone: tzinfo) -> dict[str, Any]:
+    midnights = days(timezone.now().astimezone(zone), number=DAYS)
     criteria = Criteria.seen_by(reader, since=midnights[0])
     return {
         "heat": _heat(criteria, midnights),
@@ -97,7 +98,8 @@ def _slow_writers() -> list[dict[str, Any]]:
 
 def _heat(criteria: Criteria, midnights: list[datetime]) -> HeatMap | None:
     hours = [midnights[0] + timedelta(hours=each) for each in range(DAYS * HOURS + 1)]
-    numbers = activity(criteria, hours)
+    # Where clocks are set forward, the time of an hour that does not exist is after the next one.
+    numbers = activity(criteria, sorted(hour.astimezone(UTC) for hour in hours))
     frame = Frame("hours", f"Commands per hour, last {DAYS} days", _links_to())
     return None if numbers is None else heat_map(numbers, midnights, frame)
 

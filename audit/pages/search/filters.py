@@ -16,6 +16,7 @@ from audit.log.search.index_ranges import present
 from audit.log.search.scans import kinds_in
 from audit.log.search.time_ranges import Cursor
 from audit.pages.labels import STATUS_CHOICES, words
+from audit.pages.local_times import text_in_utc
 from audit.pages.search.interpretations import Interpretation, interpret
 from audit.pages.times import EndInput, TimeField, written
 from audit.subjects import tenants
@@ -199,7 +200,11 @@ class CommandFilter(forms.Form):
     def chips(self) -> list[Chip]:
         """Return the active filters, each with the URL that removes it."""
         return [
-            Chip(str(self[name].label), self._shown(name, value), f"?{self.query(**{name: ''})}")
+            Chip(
+                str(self[name].label).removesuffix(" (UTC)"),
+                self._shown(name, value),
+                f"?{self.query(**{name: ''})}",
+            )
             for name, value in self._valid().items()
         ]
 
@@ -214,7 +219,7 @@ class CommandFilter(forms.Form):
             labels: dict[str, str] = dict(field.choices)  # type: ignore[arg-type]  # no groups
             return labels[value]
         if isinstance(field, TimeField):
-            return f"{value:%Y-%m-%d %H:%M:%S}".removesuffix(":00")
+            return text_in_utc(value).replace(":00 UTC", " UTC")
         return str(value)
 
     def _offer(self, name: str, choices: list[tuple[str, str]]) -> None:

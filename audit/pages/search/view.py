@@ -1,6 +1,6 @@
 """The search page, with a chart of the results over time and links to other time ranges."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import NamedTuple
 
 from django.http import HttpRequest, HttpResponse
@@ -17,6 +17,7 @@ from audit.pages.access import check_parameters, for_auditors, rendered
 from audit.pages.charts.bars import BarChart, Frame, bar_chart
 from audit.pages.charts.scales import time_scale
 from audit.pages.lines import bare_lines
+from audit.pages.local_times import reader_zone
 from audit.pages.search.filters import Choice, CommandFilter
 
 LINES = 50
@@ -48,7 +49,7 @@ def search(request: HttpRequest, actor: Actor) -> HttpResponse:
     before, after = form.cleaned_data["before"], form.cleaned_data["after"]
     # Without its invalid fields, the search would find more than it should.
     page = _NONE if form.errors else read_page(criteria, size=LINES, before=before, after=after)
-    span = None if form.errors else _span_of(criteria, page)
+    span = None if form.errors else _span_of(criteria, page, zone=reader_zone(request))
     form.offer_matching(criteria)
     return rendered(
         request,
@@ -79,7 +80,7 @@ def _about(criteria: Criteria) -> Subject | None:
     return Subject(subject_type, identifier) if identifier else None
 
 
-def _span_of(criteria: Criteria, page: Page) -> Span | None:
+def _span_of(criteria: Criteria, page: Page, *, zone: tzinfo) -> Span | None:
     """Return the time range to show, or None if there is nothing to show."""
     until = criteria.until or timezone.now()
     since = criteria.since
@@ -91,7 +92,10 @@ def _span_of(criteria: Criteria, page: Page) -> Span | None:
             since = max(until - timedelta(days=MOST_DAYS), since or until)
     if since is None or until - since < _LEAST_SPAN:
         return None
-    return Span(since.astimezone(UTC), until.astimezone(UTC))
+    try:
+        return Span(since.astimezone(zone), until.astimezone(zone))
+    except OverflowError:
+        return Span(since.astimezone(UTC), until.astimezone(UTC))
 
 
 def _chart(form: CommandFilter, page: Page, span: Span, criteria: Criteria) -> BarChart | None:

@@ -1,4 +1,5 @@
-// Rewrites times in the browser's time zone. Without this script they are in UTC.
+// Rewrites times in the browser's time zone, and tells the server which one that is, for its charts.
+// Without this script they are in UTC.
 "use strict";
 
 (() => {
@@ -13,6 +14,10 @@
     timeZoneName: "short",
     year: "numeric",
   });
+
+  const { timeZone } = format.resolvedOptions();
+  const secure = location.protocol === "https:" ? "; secure" : "";
+  document.cookie = `time_zone=${timeZone}; path=/; max-age=31536000; samesite=lax${secure}`;
 
   const local = (at, [, seconds, fraction] = []) => {
     const named = format.formatToParts(at).map(({ type, value }) => [type, value]);

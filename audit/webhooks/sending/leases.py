@@ -13,7 +13,7 @@ from uuid import UUID
 
 from django.db import connection, transaction
 
-from audit.webhooks.sending.bodies import SentEvent
+from audit.log.cloudevents import EventColumns
 
 #: Longer than an attempt takes, with the time that the DNS may take.
 LEASE_SECONDS = 60
@@ -60,7 +60,7 @@ _LEASE = f"""
         event.correlation_id, event.causation_id, event.tenant
 """  # noqa: S608  # of our own
 _OWN_COLUMNS = 8
-_DATA = SentEvent._fields.index("data")
+_DATA = EventColumns._fields.index("data")
 
 
 class Lease(NamedTuple):
@@ -76,7 +76,7 @@ class Lease(NamedTuple):
     destination: str
     payload: str
     secrets: tuple[bytes, ...]
-    event: SentEvent
+    event: EventColumns
 
 
 def lease(*, most: int, are_failing: bool) -> list[Lease]:
@@ -110,5 +110,5 @@ def _lease(row: Sequence[Any]) -> Lease:
         destination=destination,
         payload=payload,
         secrets=tuple(bytes(each) for each in secrets if each is not None),
-        event=SentEvent(*event),
+        event=EventColumns(*event),
     )

@@ -15,6 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from audit.installation.settings import countersign
+from audit.log.cloudevents import CONTENT_TYPE, source
 from audit.webhooks import secrets
 from audit.webhooks.destinations import NotPublic, Unresolvable
 from audit.webhooks.sending import bodies, client, signatures
@@ -77,7 +78,7 @@ class Sender:
         leased = lease(most=free, are_failing=are_failing)
         if leased and self._threads is None:
             # Otherwise each of the threads would read all routes.
-            bodies.source()
+            source()
             self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="webhooks")
         for each in leased:
             assert self._threads  # noqa: S101  # set above
@@ -148,7 +149,7 @@ def _signed(found: Lease, *, at: int) -> tuple[bytes, dict[str, str]]:
     body = bodies.body(found.event, payload=found.payload)
     keys = [secrets.decrypt(each, endpoint_id=found.endpoint_id) for each in found.secrets]
     signed = signatures.headers(found.event.id, body, at=at, secrets=keys)
-    own = {"Content-Type": bodies.CONTENT_TYPE, "User-Agent": _USER_AGENT}
+    own = {"Content-Type": CONTENT_TYPE, "User-Agent": _USER_AGENT}
     return body, {**own, **signed}
 
 

@@ -46,8 +46,8 @@ def hire(stage: Stage, customer: str, username: str, *, permissions: tuple[str, 
     if user is None:
         user = _create_account(stage, username)
         _join(stage, customer, user)
-        for codename in permissions:
-            grant = GrantPermission(user_id=user.pk, permission=f"apikeys.{codename}")
+        for permission in permissions:
+            grant = GrantPermission(user_id=user.pk, permission=permission)
             stage.send(grant, by="olga", reason="Handles the keys of the customer")
     stage.add_sender(username, "user", user.pk, channel="v2")
 

@@ -1,5 +1,7 @@
 """Breaking the glass: at once, by somebody who answers for it, loudly, and reviewed afterwards."""
 
+import re
+
 import pytest
 import structlog.testing
 from django.contrib.auth.models import Permission, User
@@ -192,7 +194,12 @@ def test_it_is_broken_from_the_page_of_the_request(waiting, fay, ann, browser):
     page = f"/admin/approvals/approvalrequest/{waiting.pk}/"
     form = {"decision": "break_glass", "reason": "Leak in progress", "ticket": "INC-17"}
 
-    assert "Use break-glass" in browser(fay).get(f"{page}change/").content.decode()
+    shown = browser(fay).get(f"{page}change/").content.decode().split("Emergency")[1]
+    assert "Use break-glass" in shown
+    assert re.findall(r'name="(\w+)"[^>]* required>', shown.split("</form>")[0]) == [
+        "reason",
+        "ticket",
+    ]
     assert "Use break-glass" not in browser(ann).get(f"{page}change/").content.decode()
     answer = browser(fay).post(f"{page}decide/", form, follow=True)
 

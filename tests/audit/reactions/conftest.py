@@ -11,6 +11,7 @@ def own_subscriptions(monkeypatch):
     """No subscriptions and no other work but those that the test declares."""
     monkeypatch.setattr(declarations, "_subscriptions", {})
     monkeypatch.setattr(workers, "_runs", {})
+    monkeypatch.setattr(workers, "_long_runs", {})
 
 
 @pytest.fixture

@@ -13,7 +13,14 @@ from audit.messages.exceptions import CommandError, Forbidden, Invalid, NotFound
 from audit.messages.outcomes import Completed
 from audit.models.records import CommandRecord
 from audit.models.subscriptions import Checkpoint, Setback
-from audit.reactions import repartitioning, setbacks, workers
+from audit.reactions import setbacks, workers
+from audit.reactions.administration import repartitioning
+from audit.reactions.administration.handlers import (
+    NotFirstSetback,
+    PartitionsUnchanged,
+    SubscriptionUnchanged,
+)
+from audit.reactions.administration.repartitioning import PartitionsFarApart
 from audit.reactions.checkpoints import Slot
 from audit.reactions.commands import (
     PauseSubscription,
@@ -22,13 +29,7 @@ from audit.reactions.commands import (
     ResumeSubscription,
     SkipSetback,
 )
-from audit.reactions.handlers import (
-    NotFirstSetback,
-    PartitionsUnchanged,
-    SubscriptionUnchanged,
-)
 from audit.reactions.partitions import Partition
-from audit.reactions.repartitioning import PartitionsFarApart
 from audit.testing import react
 from tests.audit.reactions.things import let_setbacks_be_due, settled_horizon, subscribed, touched
 from tests.conftest import AS_SYSTEM, approved, completed, held, policy

@@ -4,6 +4,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -35,7 +36,7 @@ from tests.audit.reactions.things import (
 )
 from tests.conftest import AS_SYSTEM, completed
 from tests.notes.handlers import NoteWritten, WriteNote
-from tests.threads import until
+from tests.threads import Crowd, until
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -473,3 +474,14 @@ def test_a_name_is_declared_once(handler):
     subscribed(handler)
     with pytest.raises(ImproperlyConfigured):
         subscribed(Handler())
+
+
+def test_two_releases_that_begin_a_subscription_agree_on_its_partitions(own_subscriptions):
+    options = {"name": "test.things", "message_types": ("test.touched",), "function": print}
+    declared = [Subscription(partitions=number, **options) for number in (2, 5)]
+    with Crowd(2) as crowd:
+        for _ in range(5):
+            crowd.at_once(*(partial(checkpoints.ensure, each) for each in declared))
+            stored = list(Checkpoint.objects.values_list("partitions", flat=True))
+            assert len(stored) == stored[0]
+            Checkpoint.objects.all().delete()

@@ -225,8 +225,8 @@ def test_a_table_is_ready_after_adoption_and_a_week_of_reports_without_outside_c
     assert f"guard report since {since} UTC, history yes, initial history complete" in status()
     assert status().endswith("outside commands in 7 days 0 -> ready for refuse")
     row = page.get("/audit/tables").content.decode().split(f">{BOARD}<")[1].split("</tr>")[0]
-    assert "<td>ready</td>" in row
-    assert f'<td>report since <time datetime="{since.replace(" ", "T")}' in row
+    assert '<td data-label="Ready to refuse">yes</td>' in row
+    assert f'<td data-label="Guard">report since <time datetime="{since.replace(" ", "T")}' in row
     assert "/audit/tables" in page.get("/audit/overview").content.decode()
 
 

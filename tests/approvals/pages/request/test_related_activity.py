@@ -78,6 +78,15 @@ def test_the_clocks_are_words_with_their_times(
     assert '<span class="urgent">4' in page(browser(ann), request)
 
 
+def test_a_denied_request_says_nothing_about_its_execution(waiting, ann, browser):
+    decide(browser(ann), waiting, "deny", reason="Not during the sale")
+
+    said = section(page(browser(ann), waiting), "decision")
+
+    assert re.search(r"decided \d+.minutes? ago", said)
+    assert "execute by" not in said
+
+
 def test_the_timeline_shows_each_step_in_order(waiting, ann, bob, iris, browser):
     decide(browser(ann), waiting, "approve", reason="Confirmed")
     decide(browser(ann), waiting, "take_back")

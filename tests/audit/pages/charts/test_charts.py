@@ -3,11 +3,12 @@
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.template.loader import render_to_string
 
-from audit.pages.charts.bars import Count, Frame, bar_chart, range_label, rank_bars
+from audit.pages.charts.bars import Count, Frame, bar_chart, range_label, range_title, rank_bars
 from audit.pages.charts.heat import heat_map
 from audit.pages.charts.scales import MOST_BARS, ceiling, days, time_scale
 
@@ -52,6 +53,43 @@ def test_time_is_cut_as_far_as_the_calendar_goes(span):
 
     assert time_scale(first, first + span).edges[0] == first
     assert time_scale(last - span, last).edges[-1] == last
+
+
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def test_days_begin_at_midnight_in_the_time_zone_of_the_chart():
+    midnights = days(datetime(2026, 10, 25, 22, 30, tzinfo=UTC).astimezone(BERLIN), number=2)
+
+    assert [f"{each:%d %H:%M}" for each in midnights] == ["24 00:00", "25 00:00", "26 00:00"]
+    hours = [end.timestamp() - start.timestamp() for start, end in pairwise(midnights)]
+    assert hours == [24 * 3600, 25 * 3600]
+
+
+@pytest.mark.parametrize("change", ["2026-03-29T01:00Z", "2026-10-25T01:00Z"])
+@pytest.mark.parametrize("length", [timedelta(hours=4), timedelta(days=2), timedelta(days=40)])
+def test_the_times_of_a_chart_increase_where_clocks_are_changed(change, length):
+    middle = datetime.fromisoformat(change)
+    scale = time_scale(*(at.astimezone(BERLIN) for at in (middle - length, middle + length)))
+
+    instants = [each.timestamp() for each in scale.edges]
+
+    assert instants == sorted(set(instants))
+    assert [each.astimezone(UTC).astimezone(BERLIN).time() for each in scale.edges] == [
+        each.time() for each in scale.edges
+    ]
+
+
+def test_the_tooltip_of_a_time_range_has_both_times():
+    start = datetime(2026, 11, 23, 6, tzinfo=BERLIN)
+    in_utc = datetime(2026, 11, 23, 6, tzinfo=UTC)
+
+    tooltips = [range_title(each, each + timedelta(hours=1)) for each in (start, in_utc)]
+
+    assert tooltips == [
+        "2026-11-23 06:00 to 07:00 (2026-11-23 05:00 to 06:00 UTC)",
+        "2026-11-23 06:00 to 07:00 UTC",
+    ]
 
 
 def test_the_last_day_is_the_present_one():

@@ -56,6 +56,27 @@ def test_every_number_leads_to_what_it_counts(tenant, disabled, read):
         assert read(url).count('data-label="Command"') == number, url
 
 
+def test_hours_and_days_are_those_of_the_reader(tenant, iris, browser):
+    """06:30 in UTC is 12:15 in Kathmandu, and an unknown time zone is UTC."""
+    at = minutes_ago(60 * 24 * 2).replace(hour=6, minute=30)
+    record(tenant=tenant, status="refused", received_at=at)
+    reader = browser(iris)
+
+    def seen_in(zone):
+        reader.cookies["time_zone"] = zone
+        return reader.get(URL).content.decode()
+
+    day = f"{at:%Y-%m-%d}"
+    content = seen_in("Asia/Kathmandu")
+    assert "in the time zone Asia/Kathmandu." in content
+    hour = f"{day} 12:00 to 13:00 ({day} 06:15 to 07:15 UTC): 1"
+    assert f'aria-label="{hour}"' in section(content, "when")
+    for unknown in ("../../etc/passwd", "America", "zone.tab", "x" * 2_000, ""):
+        content = seen_in(unknown)
+        assert "in the time zone UTC." in content
+        assert f'aria-label="{day} 06:00 to 07:00 UTC: 1"' in section(content, "when")
+
+
 def test_it_is_about_the_last_thirty_days(tenant, read):
     record(tenant=tenant, status="refused", received_at=minutes_ago(60 * 24 * 31))
     record(tenant=tenant, status="refused", received_at=minutes_ago(60 * 24 * 28))

@@ -377,6 +377,16 @@ def test_a_search_is_in_its_address_and_each_part_can_be_taken_away(disabled_twi
     assert 'value="dana"' in content
 
 
+def test_times_in_filters_and_in_messages_are_in_the_zone_of_the_reader(acme, read):
+    expired = "No decision was made by 2026-11-30 11:38 UTC."
+    record(tenant=str(acme.pk), status="cancelled", error_message=expired)
+
+    content = read("/audit/?since=2020-11-23T18:05")
+
+    assert 'by <time datetime="2026-11-30T11:38:00Z"' in content
+    assert 'From</span> <time datetime="2020-11-23T18:05:00Z"' in content
+
+
 def test_a_bar_leads_to_what_it_counts(disabled_twice, acme, read):
     for minutes in (0, 1, 60, 3000):
         record(minutes=minutes, tenant=str(acme.pk))

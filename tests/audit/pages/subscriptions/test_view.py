@@ -51,6 +51,7 @@ def test_the_page_shows_lag_failures_and_what_holds_the_horizon(
     assert page.context["rows"][0]["parked"] == 1
     assert page.context["setbacks"][0]["waiting"] == 1
     assert "RuntimeError: it failed for a" in page.content.decode()
+    assert '<input name="reason" maxlength="1000" required>' in page.content.decode()
     assert len(page.context["writers"]) >= 1
     assert 'href="/audit/subscriptions"' in browser(auditor).get("/audit/overview").content.decode()
 

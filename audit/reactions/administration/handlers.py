@@ -8,7 +8,7 @@ from audit.messages.classes import Subject
 from audit.messages.exceptions import Conflict, FieldError, Forbidden, Invalid, NotFound
 from audit.models.subscriptions import Checkpoint, Setback
 from audit.reactions import checkpoints, commands, declarations, setbacks
-from audit.reactions.repartitioning import repartition
+from audit.reactions.administration.repartitioning import repartition
 
 
 class SubscriptionUnchanged(Conflict):
@@ -80,11 +80,12 @@ def check_repartition(
     :raises Invalid: if the number is impossible.
     """
     _check_sees_everything(context)
-    if not 0 < command.partitions <= declarations.MOST_PARTITIONS:
-        message = f"must be 1 to {declarations.MOST_PARTITIONS}"
+    subscription = declarations.find(command.subscription)
+    most = subscription.most_partitions if subscription else declarations.MOST_PARTITIONS
+    if not 0 < command.partitions <= most:
+        message = f"must be 1 to {most}"
         raise Invalid(errors=[FieldError("partitions", "out_of_range", message)])
     stored = checkpoints.counts([command.subscription]).get(command.subscription)
-    subscription = declarations.find(command.subscription)
     if stored is None or subscription is None:
         message = f"No worker runs the subscription {command.subscription}."
         raise NotFound(message)

@@ -1,0 +1,1 @@
+"""Relays: subscriptions that publish events to a message broker, at least once and in order."""

@@ -1,0 +1,143 @@
+"""The partition of a relay: batches of events, published in their order."""
+
+from functools import partial
+from typing import NamedTuple
+from uuid import UUID
+
+from audit.log.feed import Place, place_of
+from audit.models.records import EventRecord
+from audit.reactions import setbacks
+from audit.reactions.checkpoints import Slot
+from audit.reactions.deliveries import delivery_of
+from audit.reactions.outside import OutsidePartition
+from audit.reactions.reading import Unhandled
+from audit.reactions.relays import brokers
+from audit.reactions.relays.brokers import Broker, BrokerUnavailable, EventRefused, RelayedEvent
+from audit.reactions.relays.subscriptions import Relay
+
+
+class _Ready(NamedTuple):
+    """An event that does not have to wait; None is not published."""
+
+    unhandled: Unhandled
+    event: RelayedEvent | None
+
+
+class RelayPartition(OutsidePartition):
+    """A partition whose events are published in batches.
+
+    While the broker is unavailable, one event is set aside, and the others wait for it. So the page
+    of subscriptions shows it, and all workers share its pauses.
+    """
+
+    def __init__(self, relay: Relay, slot: Slot) -> None:
+        super().__init__(relay, slot)
+        self._relay = relay
+        self._broker: Broker | None = None
+        self._problem: BrokerUnavailable | None = None
+        self._last: UUID | None = None
+        # The place of the last event of this relay that is stored.
+        self._published_up_to = Place()
+
+    def close(self) -> None:
+        """Close the connection to the broker."""
+        if self._broker:
+            self._broker.close()
+
+    def step(self, horizon: Place) -> int:
+        """Publish the next events before the horizon, and return how many."""
+        is_held = setbacks.with_error(self.slot, BrokerUnavailable).exists()
+        return 0 if is_held else super().step(horizon)
+
+    def retry(self) -> int:
+        """Attempt what is due among the events that were set aside; return how many succeeded."""
+        done = 0
+        for subject in setbacks.due_subjects(self.slot):
+            done += self._drain(subject)
+            if self._problem:
+                break
+        return done
+
+    def _prepare(self) -> None:
+        """Find the end of what is stored, so that a worker that loses its lease cannot publish."""
+        self._problem = None
+        try:
+            last = self._connected().resume(self.slot.name)
+        except BrokerUnavailable as error:
+            self._problem = error
+            return
+        if last != self._last:
+            # Beside other partitions, the last event says nothing about the events of this one.
+            is_alone = self.slot.partitions == 1
+            record = EventRecord.objects.filter(id=last).first() if last and is_alone else None
+            self._published_up_to = place_of(record) if record else Place()
+            self._last = last
+
+    def _handle_leased(self, found: list[Unhandled]) -> int:
+        ready: list[_Ready] = []
+        error = None
+        for each in found:
+            if not each.must_wait:
+                error = self._error(partial(self._add, ready, each), each.record, attempt=1)
+            if each.must_wait or error:
+                break
+        if ready:
+            done = self._publish(ready)
+        else:
+            self._settle(found[0], error, must_wait=found[0].must_wait)
+            done = 1
+        self.is_behind = len(found) == self.subscription.batch or done < len(found)
+        return done
+
+    def _add(self, ready: list[_Ready], each: Unhandled) -> None:
+        is_stored = place_of(each.record) <= self._published_up_to
+        delivery = delivery_of(each.record, attempt=1)
+        ready.append(_Ready(each, None if is_stored else self._relay.relayed(delivery)))
+
+    def _publish(self, ready: list[_Ready]) -> int:
+        """Publish events; return how many are dealt with, up to the first not acknowledged."""
+        events = [each.event for each in ready if each.event]
+        acknowledged, error = self._acknowledged(events)
+        if error and ready[0].event:
+            self._log_failure(ready[0].unhandled.record, error, attempt=1)
+            self._settle(ready[0].unhandled, error)
+            return 1
+        remaining = events[acknowledged:]
+        done = [each.event for each in ready].index(remaining[0]) if remaining else len(ready)
+        last = ready[done - 1]
+        if last.event:
+            self._note_published(last.unhandled.record)
+        self._renew(place_of(last.unhandled.record), handled=done)
+        return done
+
+    def _acknowledged(self, events: list[RelayedEvent]) -> tuple[int, Exception | None]:
+        """Publish events, and return how many are acknowledged; an error if the first is not."""
+        try:
+            if self._problem:
+                raise self._problem
+            return (self._connected().publish(events) if events else 0), None
+        except (BrokerUnavailable, EventRefused) as error:
+            return 0, error
+
+    def _deliver(self, record: EventRecord, *, attempt: int) -> None:
+        """Publish an event that was set aside, unless it turns out to be stored.
+
+        Without an acknowledgment, it is stored if a later one is: that came in the same batch, and
+        no other one has followed.
+        """
+        if self._problem:
+            raise self._problem
+        is_unknown = setbacks.with_error(self.slot, BrokerUnavailable).filter(event_id=record.id)
+        if place_of(record) <= self._published_up_to and is_unknown.exists():
+            return
+        event = self._relay.relayed(delivery_of(record, attempt=attempt))
+        if event:
+            self._connected().publish([event])
+            self._note_published(record)
+
+    def _note_published(self, record: EventRecord) -> None:
+        self._last, self._published_up_to = record.id, place_of(record)
+
+    def _connected(self) -> Broker:
+        self._broker = self._broker or brokers.connect(self._relay.broker)
+        return self._broker
