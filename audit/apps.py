@@ -57,6 +57,8 @@ class AuditConfig(AppConfig):
         import_module("audit.sessions.recording")
         discovery.import_declarations()
         protection: Any = import_module("audit.tracking.protection")
+        migrations: Any = import_module("audit.tracking.migrations")
+        pre_migrate.connect(migrations.begin_migrating, sender=self)
         post_migrate.connect(protection.protect_migrated, sender=self)
         guards: Any = import_module("audit.tracking.guards")
         if guards.reports():
