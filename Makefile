@@ -6,6 +6,10 @@ CORES := $(shell getconf _NPROCESSORS_ONLN)
 WORKERS = --numprocesses $(shell echo $$(($(CORES) < 3 ? $(CORES) + 1 : 4))) --dist worksteal
 # The compared packages have their own environment.
 BENCH := .venv-bench
+# A Python, and the Django that is tested on it. Each pair has its own environment.
+PAIRS := 3.12-5.2 3.13-6.0 3.13-6.1
+python_of = python$(firstword $(subst -, ,$(1)))
+django_of = django~=$(lastword $(subst -, ,$(1))).0
 COMPILE := CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/pip-compile --quiet --strip-extras \
 	--no-emit-index-url --no-emit-find-links --no-emit-options --extra first-run --extra example
 
@@ -31,10 +35,10 @@ endef
 export NO_ENVIRONMENT
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sweep edge wheel matrix soak mutants screenshots bench compare load check openapi lock format clean dev
+.PHONY: help run test sweep edge wheel matrix matrix-python soak mutants screenshots bench compare load check openapi lock format clean dev
 
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(VENV)/installed ## Start everything on this machine: http://127.0.0.1:8000
 	$(BIN)/python manage.py start
@@ -50,6 +54,22 @@ edge: dev ## Test servers, clusters and processes that tests start and kill
 
 matrix: dev ## Test every page in each combination of color scheme, width and JavaScript
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m matrix tests/browser
+
+matrix-python: ## Run the tests on Python 3.12 and 3.13, where present, with Django 5.2, 6.0 and 6.1
+	@failed=; \
+	for pair in $(PAIRS); do \
+		$(MAKE) --no-print-directory test-on-$$pair || failed="$$failed $$pair"; \
+	done; \
+	test -z "$$failed" || { echo "Failed on Python and Django:$$failed" >&2; exit 1; }
+
+# A command of a version manager may be there without the Python.
+test-on-%:
+	@if $(call python_of,$*) -c '' 2>/dev/null; then \
+		$(MAKE) --no-print-directory PYTHON=$(call python_of,$*) $(VENV)-$*/installed && \
+		$(VENV)-$*/bin/python -m pytest $(WORKERS) $(TESTS); \
+	else \
+		echo "Skipped: there is no $(call python_of,$*) for $(call django_of,$*)"; \
+	fi
 
 soak: dev ## Repeat races, crashes and random requests for hours: make soak RACE_ROUNDS=20000
 	RACE_ROUNDS="$${RACE_ROUNDS:-5000}" WORKER_KILLS="$${WORKER_KILLS:-200}" SCHEMATHESIS_SECONDS="$${SCHEMATHESIS_SECONDS:-3600}" \
@@ -94,9 +114,9 @@ lock: dev ## Resolve the dependencies again, within the ranges of pyproject.toml
 	$(COMPILE) --upgrade --extra dev --extra nats --constraint requirements.txt \
 		--output-file requirements-dev.txt pyproject.toml
 
-clean: ## Remove what make and the first run created: .venv, .venv-bench, .data and caches
+clean: ## Remove what make and the first run created: .venv, .venv-*, .data and caches
 	if test -L .data/postgres/elsewhere; then rm -rf "$$(readlink .data/postgres/elsewhere)"; fi
-	rm -rf $(VENV) $(BENCH) .data dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-* .data dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 dev: $(VENV)/installed-dev
@@ -115,4 +135,10 @@ $(BENCH)/installed: requirements.txt benchmarks/rivals/requirements.txt
 	@$(call make_environment,$(BENCH))
 	$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check \
 		-r requirements.txt -r benchmarks/rivals/requirements.txt
+	touch $@
+
+$(PAIRS:%=$(VENV)-%/installed): $(VENV)-%/installed: requirements-dev.txt
+	@$(call make_environment,$(VENV)-$*)
+	$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(VENV)-$*/bin/python -m pip install --quiet --disable-pip-version-check "$(call django_of,$*)"
 	touch $@

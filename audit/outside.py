@@ -14,7 +14,7 @@ from audit.log.commands import ChangeOutsideCommand
 from audit.messages.outcomes import Completed
 from audit.tracking import direct_changes
 from audit.tracking.direct_changes import Touched
-from audit.tracking.protection import keep_history
+from audit.tracking.migrations import keep_history
 
 
 @contextmanager
@@ -33,8 +33,7 @@ def outside_command(reason: str, *, using: str = DEFAULT_DB_ALIAS) -> Iterator[N
     context = Context(actor=SYSTEM, channel="outside", reason=reason)
     with transaction.atomic(using=using):
         epochs.ensure(using=using)
-        if using != DEFAULT_DB_ALIAS:
-            keep_history(using=using)
+        keep_history(using=using)
         since = direct_changes.newest_history(using=using)
         store.stamp_directly(context, using=using)
         with running(context):

@@ -7,6 +7,8 @@ fill the environment.
 from datetime import timedelta
 from pathlib import Path
 
+import django
+
 from config import databases, environment
 from config.site import logs, openapi
 
@@ -35,6 +37,8 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    # Django 6 requires it. Before, it would only send more statements for each process.
+    *(["django.contrib.postgres"] if django.VERSION >= (6, 0) else []),
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "simple_history",
@@ -255,15 +259,27 @@ COUNTERSIGN = {
 
 # E-mail, if a server is set
 
-EMAIL_HOST = environment.text("EMAIL_HOST", default="")
-EMAIL_PORT = environment.number("EMAIL_PORT", default=587, least=1)
-EMAIL_HOST_USER = environment.text("EMAIL_HOST_USER", default="")
-EMAIL_HOST_PASSWORD = environment.text("EMAIL_HOST_PASSWORD", default="")
-EMAIL_USE_TLS = environment.flag("EMAIL_USE_TLS", default=True)
+_HOST = environment.text("EMAIL_HOST", default="")
 # Where e-mails are written as files while there is none.
-EMAIL_FILE_PATH = "" if EMAIL_HOST else environment.text("EMAIL_FILE_PATH", default="")
-_EMAIL_DELIVERY = "smtp" if EMAIL_HOST else "filebased" if EMAIL_FILE_PATH else "dummy"
-EMAIL_BACKEND = f"django.core.mail.backends.{_EMAIL_DELIVERY}.EmailBackend"
-# E-mail is sent while the voter waits for the response.
-EMAIL_TIMEOUT = 5
+MAIL_PATH = "" if _HOST else environment.text("EMAIL_FILE_PATH", default="")
+_DELIVERY = "smtp" if _HOST else "filebased" if MAIL_PATH else "dummy"
+_BACKEND = f"django.core.mail.backends.{_DELIVERY}.EmailBackend"
+_SMTP = {
+    "host": _HOST,
+    "port": environment.number("EMAIL_PORT", default=587, least=1),
+    "username": environment.text("EMAIL_HOST_USER", default=""),
+    "password": environment.text("EMAIL_HOST_PASSWORD", default=""),
+    "use_tls": environment.flag("EMAIL_USE_TLS", default=True),
+    # E-mail is sent while the voter waits for the response.
+    "timeout": 5,
+}
+_OPTIONS = {"smtp": _SMTP, "filebased": {"file_path": MAIL_PATH}, "dummy": {}}
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": _BACKEND, "OPTIONS": _OPTIONS[_DELIVERY]}}
+else:
+    EMAIL_BACKEND = _BACKEND
+    EMAIL_FILE_PATH = MAIL_PATH
+    EMAIL_HOST, EMAIL_PORT = _SMTP["host"], _SMTP["port"]
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _SMTP["username"], _SMTP["password"]
+    EMAIL_USE_TLS, EMAIL_TIMEOUT = _SMTP["use_tls"], _SMTP["timeout"]
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", default="countersign@localhost")

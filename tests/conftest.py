@@ -109,6 +109,19 @@ def clean_database(transactional_db: None, superuser: psycopg.Connection) -> Ite
 
 
 @pytest.fixture
+def send_mail_by(settings: Any) -> Callable[[str], None]:
+    """Return a function that sets the e-mail backend, by its dotted name."""
+
+    def use(backend: str) -> None:
+        if hasattr(settings, "MAILERS"):
+            settings.MAILERS = {"default": {"BACKEND": backend}}
+        else:
+            settings.EMAIL_BACKEND = backend
+
+    return use
+
+
+@pytest.fixture
 def without_constraints(owner: psycopg.Connection, superuser: psycopg.Connection) -> Iterator[None]:
     """The tables as before their constraints on what is stored."""
     found = owner.execute(

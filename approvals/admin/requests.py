@@ -114,10 +114,14 @@ class ApprovalRequestAdmin(HistoryAdmin):
         of_subject = Q(subject_id=str(identifier))
         return queryset.filter(Q(pk=identifier) | Q(command_id=identifier) | of_subject), False
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        """Return the decisions, on the tab with the requests that need them."""
+    def get_actions(self, request: HttpRequest, action_location: Any = None) -> dict[str, Any]:
+        """Return the decisions, on the tab with the requests that need them.
+
+        Django 6.1 has actions in several locations; before, there is no such argument.
+        """
         is_decidable = request.GET.get("tab", NEEDS_ME) == NEEDS_ME
-        found: dict[str, Any] = super().get_actions(request)
+        location = {"action_location": action_location} if action_location else {}
+        found: dict[str, Any] = super().get_actions(request, **location)
         return {name: found[name] for name in self.actions} if is_decidable else {}
 
     @admin.action(description="Approve selected…")

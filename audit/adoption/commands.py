@@ -14,6 +14,7 @@ from rest_framework import status
 from audit.messages.characters import quoted
 from audit.messages.classes import Command, Subject, generated
 from audit.messages.exceptions import Refused
+from audit.messages.text import phrase_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,4 +131,4 @@ def _worded(value: Any) -> str:
 
 
 def _worded_status(found: HTTPStatus) -> str:
-    return f"{found.value} {found.phrase}"
+    return f"{found.value} {phrase_of(found.value)}"

@@ -1,15 +1,19 @@
 """System checks of the project: databases, user model, and the keys of COUNTERSIGN."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error, Tags, Warning, register  # noqa: A004  # Django's
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DEFAULT_DB_ALIAS, ProgrammingError, connections, router
+from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import IntegerField
 from django.utils.module_loading import import_string
 
-from audit.installation import users
+from audit.installation import labels, users
 from audit.installation.settings import KEYS, countersign, given
 
 _OF_USERS = ("password", "is_active", "is_superuser", "groups", "user_permissions")
@@ -22,8 +26,22 @@ def check_engine(**_: Any) -> list[CheckMessage]:
     """Check that the default database is PostgreSQL: history, locks and triggers need it."""
     vendor = connections[DEFAULT_DB_ALIAS].vendor
     message = f"The default database is {vendor}. Countersign needs PostgreSQL 15 or later."
-    hint = "Set DATABASES to a PostgreSQL database, for tests as well."
+    hint = "Set DATABASES to PostgreSQL, also for tests: “Tests on SQLite” in docs/adopt.md."
     return [] if vendor == "postgresql" else [Error(message, hint=hint, id="countersign.E003")]
+
+
+def refuse_other_engines(*, using: str, **_: Any) -> None:
+    """Check before the first migration: test runners migrate without system checks.
+
+    :raises ImproperlyConfigured: if the database is not PostgreSQL and our tables belong there.
+    """
+    vendor = connections[using].vendor
+    if vendor != "postgresql" and router.allow_migrate(using, "audit"):
+        raise ImproperlyConfigured(
+            f"The database {using!r} is {vendor}. Countersign needs PostgreSQL 15 or later: see "
+            "“Tests on SQLite” in docs/adopt.md. For a further database, let a router of "
+            "DATABASE_ROUTERS exclude audit and approvals from it."
+        )
 
 
 @register()
@@ -103,6 +121,37 @@ def check_other_databases(**_: Any) -> list[CheckMessage]:
         )
         for alias, database in settings.DATABASES.items()
         if _place(database) != _place(settings.DATABASES[DEFAULT_DB_ALIAS])
+    ]
+
+
+@register(Tags.database)
+def check_labels(databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Check that migrations recorded with our labels are ours: another app may have had them."""
+    return [
+        Error(
+            f"The migrations of {label} in the database {alias!r} are those of another app.",
+            hint=labels.HOW,
+            id="countersign.E008",
+        )
+        for alias in databases or ()
+        if connections[alias].vendor == "postgresql"
+        for label in _labels_of_others(connections[alias])
+    ]
+
+
+def _labels_of_others(connection: Any) -> list[str]:
+    """Return our labels whose first migration is recorded while none of our tables is there."""
+    tables = set(connection.introspection.table_names())
+    try:
+        applied = {app for app, _ in MigrationRecorder(connection).applied_migrations()}
+    except ProgrammingError:
+        # A run was interrupted before it granted the privileges.
+        return []
+    return [
+        app.label
+        for app in apps.get_app_configs()
+        if app.label in labels.LABELS and app.label in applied
+        if not any(model._meta.db_table in tables for model in app.get_models())
     ]
 
 

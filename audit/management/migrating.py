@@ -18,12 +18,8 @@ from django.db import OperationalError, connections, transaction
 from psycopg import sql
 from psycopg.errors import LockNotAvailable
 
-from audit.tracking.protection import (
-    invalid_indexes,
-    protect,
-    update_functions,
-    writes_directly,
-)
+from audit.tracking.migrations import editor, update_functions
+from audit.tracking.protection import invalid_indexes, protect, writes_directly
 from audit.tracking.triggers import check_between_statements
 
 TRIES = 600
@@ -78,21 +74,15 @@ class Command(MigrateCommand):
 
 @contextmanager
 def _history_kept(connection: Any) -> Iterator[None]:
-    """Commit each migration together with the functions that its changes of tables require."""
-    stock: Any = connection.SchemaEditorClass
+    """Commit each migration together with the functions that its changes of tables require.
 
-    class SchemaEditor(stock):  # type: ignore[misc]  # the class of the database in use
-        def __exit__(self, *error: object) -> None:
-            if error == (None, None, None) and connection.in_atomic_block:
-                with connection.cursor() as cursor:
-                    update_functions(cursor)
-            super().__exit__(*error)
-
-    connection.SchemaEditorClass = SchemaEditor
+    What a migration writes inside `outside_command` has a history from the start.
+    """
+    connection.SchemaEditorClass = editor(connection, attaches_triggers=True)
     try:
         yield
     finally:
-        del connection.SchemaEditorClass
+        vars(connection).pop("SchemaEditorClass", None)
 
 
 @contextmanager

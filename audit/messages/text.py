@@ -1,7 +1,15 @@
 """Storable text: without characters that PostgreSQL or a terminal cannot handle."""
 
 import unicodedata
+from http import HTTPStatus
 
+# Python 3.13 has other phrases; documents and records keep these.
+_RENAMED = {
+    413: "Request Entity Too Large",
+    414: "Request-URI Too Long",
+    416: "Requested Range Not Satisfiable",
+    422: "Unprocessable Entity",
+}
 _LINE_CHARACTERS = "\n\t"
 
 
@@ -39,3 +47,8 @@ def _decoded(value: str) -> str:
         return value.encode("latin-1").decode()
     except UnicodeError:
         return value
+
+
+def phrase_of(status: int) -> str:
+    """Return the reason phrase of an HTTP status, the same in every version of Python."""
+    return _RENAMED.get(status) or HTTPStatus(status).phrase

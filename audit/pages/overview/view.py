@@ -153,7 +153,8 @@ def _outside(criteria: Criteria, *, reader: Actor) -> dict[str, Any]:
 def _unlogged(reader: Actor) -> list[UnloggedChange]:
     """Return unlogged changes among the newest ones of subjects and of their parts: one query."""
     rows = [rows for each in types.subject_types() for rows in _unlogged_rows(each, reader)]
-    read = rows[0].union(*rows[1:], all=True) if rows else []
+    # Without order_by(), Django 6.1 sorts the whole by the ordering of the first model.
+    read = rows[0].union(*rows[1:], all=True).order_by() if rows else []
     found = [(Subject(name, key), at) for name, key, at in read]
     names = labels((subject for subject, _ in found), actor=reader)
     unlogged = [UnloggedChange(subject, names[subject], at) for subject, at in found]

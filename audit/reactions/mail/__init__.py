@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from email.utils import parseaddr
 from hashlib import sha256
 from smtplib import SMTPDataError, SMTPNotSupportedError, SMTPRecipientsRefused
+from typing import Any
 from uuid import UUID
 
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMessage, get_connection
-from django.core.mail.backends.base import BaseEmailBackend
+from django.core import mail as django_mail
+from django.core.mail import EmailMessage
+from django.core.mail.backends import dummy
 
 from audit.reactions.deliveries import Delivery
 
@@ -19,8 +21,8 @@ logger = structlog.get_logger(__name__)
 
 #: The seconds before each retry: a mail server may be away for a day.
 BACKOFF = (5, 30, 300, 1800, *[3600] * 24)
-# The backend if no mail server is configured.
-_NO_MAIL = "django.core.mail.backends.dummy.EmailBackend"
+# Absent before Django 6.1, which deprecates `get_connection`.
+_mailers: Any = getattr(django_mail, "mailers", None)
 # What a call can take besides, until another worker takes the subscription over, is a time-out.
 _LONGEST_SECONDS = 30
 _TIMEOUT_SECONDS = 10
@@ -60,7 +62,7 @@ class Unfinished(Exception):
 
 def is_configured() -> bool:
     """Return True if there is a mail server; if not, no recipients need to be read."""
-    return bool(settings.EMAIL_BACKEND != _NO_MAIL)
+    return not isinstance(_connection(), dummy.EmailBackend | None)
 
 
 def send(mails: Iterable[Mail], *, delivery: Delivery) -> None:
@@ -75,14 +77,21 @@ def send(mails: Iterable[Mail], *, delivery: Delivery) -> None:
     if not waiting:
         return
     _remember(delivery, sent)
-    timeout = settings.EMAIL_TIMEOUT or _TIMEOUT_SECONDS
-    with get_connection(timeout=timeout) as connection:
+    with _connection() as connection:
         _send_each(waiting, delivery=delivery, connection=connection, sent=sent)
     _sent.pop(delivery.id, None)
 
 
+def _connection() -> Any:
+    """Return a connection by the settings EMAIL_* or MAILERS; None without a default mailer."""
+    connection: Any = _mailers.get("default") if _mailers else django_mail.get_connection()
+    if getattr(connection, "timeout", 0) is None:
+        connection.timeout = _TIMEOUT_SECONDS
+    return connection
+
+
 def _send_each(
-    mails: Iterable[Mail], *, delivery: Delivery, connection: BaseEmailBackend, sent: set[str]
+    mails: Iterable[Mail], *, delivery: Delivery, connection: Any, sent: set[str]
 ) -> None:
     end = time.monotonic() + _LONGEST_SECONDS
     failure: Exception | None = None
@@ -90,7 +99,7 @@ def _send_each(
         if time.monotonic() > end:
             raise failure or Unfinished
         try:
-            _message(mail, delivery=delivery, connection=connection).send()
+            connection.send_messages([_message(mail, delivery=delivery)])
         except (SMTPRecipientsRefused, SMTPDataError, SMTPNotSupportedError, ValueError) as error:
             if not _is_permanent(error):
                 failure = error
@@ -101,12 +110,11 @@ def _send_each(
         raise failure
 
 
-def _message(mail: Mail, *, delivery: Delivery, connection: BaseEmailBackend) -> EmailMessage:
+def _message(mail: Mail, *, delivery: Delivery) -> EmailMessage:
     return EmailMessage(
         subject=mail.subject,
         body=mail.text,
         to=[mail.to],
-        connection=connection,
         headers={"Message-ID": mail.message_id(delivery)},
     )
 

@@ -7,6 +7,7 @@ from typing import Any, is_typeddict
 from drf_spectacular.plumbing import ComponentRegistry, ResolvedComponent
 from rest_framework.response import Response
 
+from audit.messages.text import phrase_of
 from audit.rest.openapi.headers import RESPONSE_HEADERS, response_headers, shared
 from audit.rest.openapi.operations import Documentation
 from audit.rest.openapi.problems import problems
@@ -53,7 +54,7 @@ class Responses:
                 always, sometimes = (), (*always, *sometimes, *of_dry_runs)
             else:
                 answers[HTTPStatus.OK] = self._response("Dry run", of_dry_runs, (), shown=tried)
-        phrase = HTTPStatus(documentation.succeeds_with).phrase
+        phrase = phrase_of(documentation.succeeds_with)
         answers[documentation.succeeds_with] = self._response(
             phrase, always, sometimes, shown=shown
         )
@@ -92,7 +93,7 @@ class Responses:
         # Not on requests that are refused before they become a command.
         own = {"Command-Id"} if self._documentation.is_command else set()
         own |= set() if self._is_legacy or not own else {"Idempotency-Replayed"}
-        phrase = HTTPStatus(answers[0].status_code).phrase
+        phrase = phrase_of(answers[0].status_code)
         whole = self._response(
             phrase,
             always=set.intersection(*carried),

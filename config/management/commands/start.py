@@ -24,7 +24,7 @@ class Command(BaseCommand):
             stopping.raise_on_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
             demo = self._prepare()
             with supervisor.running(supervisor.WORKER) as web_server:
-                self._tell(banner(demo, mail=settings.EMAIL_FILE_PATH))
+                self._tell(banner(demo, mail=settings.MAIL_PATH))
                 web_server.watch()
         except stopping.Stopped as stopped:
             # After another signal, such as SIGHUP, there may be no terminal to write to.

@@ -102,10 +102,10 @@ def test_it_is_loud(waiting, fay, ann, policy_owners, context_of):
 
 
 def test_an_alarm_that_cannot_be_sent_is_set_aside(
-    waiting, fay, ann, policy_owners, context_of, settings
+    waiting, fay, ann, policy_owners, context_of, send_mail_by
 ):
     User.objects.filter(pk=ann.pk).update(email="ann@example.com")
-    settings.EMAIL_BACKEND = mails.NO_SERVER
+    send_mail_by(mails.NO_SERVER)
 
     completed(breaking(waiting), context=context_of(fay, reason="Leak in progress"))
 

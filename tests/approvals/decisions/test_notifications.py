@@ -165,10 +165,10 @@ def test_a_hook_is_notified_as_well(
     ],
 )
 def test_a_failed_notification_fails_no_vote_and_is_repeated(
-    functions, backend, name, waiting, ann, bob, approve, settings, configure
+    functions, backend, name, waiting, ann, bob, approve, send_mail_by, configure
 ):
     configure(NOTIFY=functions)
-    settings.EMAIL_BACKEND = backend
+    send_mail_by(backend)
     approve(waiting, ann)
 
     assert approve(waiting, bob).state == "executed"
@@ -192,8 +192,10 @@ class Picky(EmailBackend):
         return super().send_messages(messages)
 
 
-def test_a_refused_address_stops_no_other_and_nothing_is_repeated(waiting, settings, monkeypatch):
-    settings.EMAIL_BACKEND = f"{__name__}.Picky"
+def test_a_refused_address_stops_no_other_and_nothing_is_repeated(
+    waiting, send_mail_by, monkeypatch
+):
+    send_mail_by(f"{__name__}.Picky")
     monkeypatch.setattr(Picky, "refusals", {"ann@example.com": 550})
     with structlog.testing.capture_logs() as lines:
         assert [address for address, _ in sent()] == ["bob@example.com"]
@@ -201,8 +203,8 @@ def test_a_refused_address_stops_no_other_and_nothing_is_repeated(waiting, setti
     assert (refused, Setback.objects.count()) == (["ann@example.com"], 0)
 
 
-def test_an_address_that_is_refused_for_now_is_repeated_alone(waiting, settings, monkeypatch):
-    settings.EMAIL_BACKEND = f"{__name__}.Picky"
+def test_an_address_that_is_refused_for_now_is_repeated_alone(waiting, send_mail_by, monkeypatch):
+    send_mail_by(f"{__name__}.Picky")
     monkeypatch.setattr(Picky, "refusals", {"ann@example.com": 451})
     assert [address for address, _ in sent()] == ["bob@example.com"]
     setback = Setback.objects.get()

@@ -119,17 +119,17 @@ def test_a_person_made_after_approval_gets_the_link_by_mail_instead(
 
 
 def test_a_link_that_cannot_be_sent_is_sent_later_and_is_in_no_record(
-    dana, manager, context_of, settings
+    dana, manager, context_of, send_mail_by
 ):
     User.objects.filter(pk=dana.pk).update(email="dana@example.com")
-    backend, settings.EMAIL_BACKEND = settings.EMAIL_BACKEND, mails.NO_SERVER
+    send_mail_by(mails.NO_SERVER)
     completed(SendPasswordLink(user_id=dana.pk), context=context_of(manager))
 
     assert mails.sent() == []
     setback = Setback.objects.get(name="approvals.mail")
     assert (setback.subject_type, setback.error) == ("user", "no route to host")
 
-    settings.EMAIL_BACKEND = backend
+    send_mail_by("django.core.mail.backends.locmem.EmailBackend")
     setbacks.schedule(setback)
     (message,) = mails.sent()
     token = re.search(r"/set-password/\S+?/(\S+?)/", message.body)[1]

@@ -18,6 +18,8 @@ from audit.bus.dispatch import dispatch
 from audit.management.migrating import _execute
 from audit.models.records import CommandRecord, EventRecord, StreamHead
 from audit.outside import outside_command
+from audit.tracking.migrations import begin_migrating, editor
+from audit.tracking.protection import protect_migrated
 from audit.tracking.triggers import check_filled, function_name
 from tests.boards.models import Board, Card, Label
 from tests.books import assert_balanced
@@ -530,3 +532,51 @@ def test_a_change_of_silent_fields_alone_leaves_no_history(
 
     request.refresh_from_db()
     assert [row.outcome for row in ApprovalRequest.history.order_by("history_id")] == ["", "x"]
+
+
+@pytest.mark.parametrize("attaches", [True, False])
+def test_a_migration_attaches_missing_triggers_only_by_a_command_of_ours(first, owner, attaches):
+    def migrate():
+        connection = connections["owner"]
+        connection.connect()
+        if attaches:
+            vars(connection)["SchemaEditorClass"] = editor(connection, attaches_triggers=True)
+        begin_migrating(using="owner")
+        try:
+            with connection.schema_editor(), outside_command("Backfill", using="owner"):
+                Board.objects.using("owner").update(kind="written")
+        finally:
+            vars(connection).pop("SchemaEditorClass", None)
+            connections.close_all()
+
+    number = Board.history.count()
+    owner.execute("DROP TRIGGER audit_track ON boards_board")
+    try:
+        ThreadPoolExecutor().submit(migrate).result()
+        attached = "SELECT FROM pg_trigger WHERE tgname = 'audit_track' AND tgrelid = %s::regclass"
+        assert owner.execute(attached, ["boards_board"]).rowcount == attaches
+    finally:
+        protect_again()
+
+    assert Board.objects.get().kind == "written"
+    assert Board.history.count() == number + attaches
+
+
+def test_djangos_own_migrate_lets_the_next_migration_write(first, owner):
+    def migrate():
+        connection = connections["owner"]
+        connection.connect()
+        begin_migrating(using="owner")
+        with connection.schema_editor() as editing:
+            editing.execute(ADD)
+            editing.execute(ADD_TO_HISTORY)
+        with connection.schema_editor(), outside_command("Backfill", using="owner"):
+            Board.objects.using("owner").update(kind="written")
+        protect_migrated(using="owner")
+        assert "SchemaEditorClass" not in vars(connection)
+        connections.close_all()
+
+    with altered(owner, back=DROP):
+        ThreadPoolExecutor().submit(migrate).result()
+
+    assert Board.history.latest("history_id").kind == "written"
