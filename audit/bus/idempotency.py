@@ -129,8 +129,12 @@ def _outcome(current: CommandRecord) -> Outcome:
         return Postponed(
             command_id=current.command_id, result_id=current.subject_id, is_repeat=True
         )
-    kind = FailedError if current.status == Status.FAILED else RefusedError
-    error = kind.from_record(current.error_code, current.error_message)
+    error: FailedError | RefusedError
+    if current.status == Status.FAILED:
+        # The recorded cause is for operators only.
+        error = FailedError.from_record(current.error_code, "")
+    else:
+        error = RefusedError.from_record(current.error_code, current.error_message)
     error.command_id, error.is_repeat = current.command_id, True
     raise error
 

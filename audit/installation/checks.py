@@ -96,7 +96,7 @@ def check_replay_middleware(**_: Any) -> list[CheckMessage]:
             import_string(name)
         except ImportError as error:
             hint = "Correct REPLAY_MIDDLEWARE in COUNTERSIGN."
-            found.append(Error(str(error), hint=hint, id="countersign.E008"))
+            found.append(Error(str(error), hint=hint, id="countersign.E009"))
     return found
 
 

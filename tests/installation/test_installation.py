@@ -125,6 +125,7 @@ def project(bare_project):
         bare_project / "shop" / "settings.py",
         'INSTALLED_APPS += ["accounts", "notes"]',
         'AUTH_USER_MODEL = "accounts.Person"',
+        'COUNTERSIGN = {"WEBHOOK_ALLOW_PRIVATE": True}',
         'DEFAULT_AUTO_FIELD = "django.db.models.AutoField"',
     )
     return bare_project

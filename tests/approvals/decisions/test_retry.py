@@ -14,6 +14,7 @@ from approvals.models.refusals import (
     NotToBeRetried,
     TooLate,
 )
+from audit.bus.dispatch import dispatch
 from audit.messages.exceptions import Conflict, Failed, NotFound, TimedOut
 from tests.approvals.admin_pages import decide
 from tests.approvals.asking import address
@@ -33,7 +34,7 @@ def failed(request, hold, first_key, dana, security, ann, bob, context_of, appro
     """What was approved by two and failed when it was carried out; now it would succeed."""
     policy("tests.probe", group=security, quorum=2)
     command = to(rename_unless_down, first_key.id)
-    asked = hold(command, context=context_of(dana))
+    asked = hold(command, context=context_of(dana, idempotency_key="once"))
     approve(asked, ann)
     with outage(request.param):
         failed = approve(asked, bob)
@@ -73,6 +74,16 @@ def test_it_is_executed_without_new_votes(failed, dana, retry):
     assert statuses == ["postponed", "failed", "succeeded"]
     assert Vote.objects.count() == 2
     assert_balanced()
+
+
+def test_a_repeat_of_the_request_does_not_reveal_the_cause(failed, first_key, dana, context_of):
+    again = to(rename_unless_down, first_key.id)
+
+    with pytest.raises(Failed) as repeated:
+        dispatch(again, context=context_of(dana, idempotency_key="once"))
+
+    assert repeated.value.is_repeat
+    assert repeated.value.message == type(repeated.value)().message
 
 
 def test_an_approver_may_try_again_as_well(failed, ann, retry):

@@ -131,7 +131,7 @@ def test_middleware_that_does_not_exist_is_reported(settings):
 
     (found,) = check_replay_middleware()
 
-    assert found.id == "countersign.E008"
+    assert found.id == "countersign.E009"
 
 
 @pytest.mark.usefixtures("writing_needs_one", "article")

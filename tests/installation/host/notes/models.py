@@ -11,3 +11,13 @@ class Note(models.Model):
 
     def __str__(self):
         return self.text
+
+
+class Tally(models.Model):
+    """The number of events about a note."""
+
+    note_id = models.UUIDField(primary_key=True)
+    events = models.IntegerField(default=0)
+
+    def __str__(self):
+        return f"{self.events} events"
