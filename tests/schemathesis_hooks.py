@@ -12,6 +12,10 @@ from schemathesis.generation.meta import TestPhase
 #: and code.
 RULES = {
     ("", "nothing_to_change"),
+    ("Execute-After", "after_deadline"),
+    ("Execute-After", "invalid"),
+    ("Execute-After", "not_held"),
+    ("Execute-After", "past"),
     ("address", "invalid"),
     ("allowed_networks", "host_bits"),
     ("approve_within", "out_of_range"),
@@ -73,14 +77,16 @@ def after_call(context: Any, case: Any, response: Any) -> None:
 def _mend(case: Any) -> None:
     """Fix headers that the coverage phase never generates correctly.
 
-    Its valid If-Match values have only letters and digits, so no quotes; and it uses the same
-    Idempotency-Key for every request.
+    Its valid values have only letters and digits, so an If-Match has no quotes and Execute-After is
+    no time; and it uses the same Idempotency-Key for every request.
     """
     # Read once: with the first of them mended, a case still counts as negative.
     is_positive = _is_positive(case)
     for name in ("If-Match", "If-None-Match"):
         if is_positive and not _ETAG.fullmatch(case.headers.get(name, "*")):
             del case.headers[name]
+    if is_positive and "T" not in case.headers.get("Execute-After", "T"):
+        del case.headers["Execute-After"]
     if is_positive:
         _carry_out(case)
     if _IDEMPOTENCY_KEY.fullmatch(case.headers.get("Idempotency-Key", "")):

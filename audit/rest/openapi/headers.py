@@ -10,8 +10,9 @@ from audit.rest.openapi.shapes import Schema
 _TEXT: Schema = {"type": "string"}
 _ETAGS = r'^(\*|(W/)?"[!#-~]*"( ?, ?(W/)?"[!#-~]*")*)$'
 _KEY = r'^([!#-+\--~][!-+\--~]{0,254}|"([ !#-[\]-~]|\\["\\]){1,255}")$'
-_DATE, _CLOCK = "[0-9]{4}-[0-9]{2}-[0-9]{2}", "[0-9]{2}:[0-9]{2}:[0-9]{2}"
-_TIME = rf"^{_DATE}[Tt]{_CLOCK}(\.[0-9]+)?([Zz]|[+-][0-9]{{2}}:[0-9]{{2}})$"
+_DATE = "[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
+_MINUTE = "([01][0-9]|2[0-3]):[0-5][0-9]"
+_TIME = rf"^{_DATE}[Tt]{_MINUTE}:[0-5][0-9](\.[0-9]+)?([Zz]|[+-]{_MINUTE})$"
 _UUID: Schema = {"type": "string", "format": "uuid"}
 
 _OF_REQUESTS: dict[str, tuple[str, Schema]] = {
