@@ -47,7 +47,7 @@ def told(clean_database, tmp_path_factory):
     """What was told while a few busy days were played."""
     lines = []
     with override_settings(DATA_DIR=tmp_path_factory.mktemp("demo"), DEMO=True):
-        month.play(lines.append, days=DAYS, pace=12, end=last_friday())
+        month.play(lines.append, days=DAYS, pace=24, end=last_friday())
     return lines
 
 
