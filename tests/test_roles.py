@@ -187,6 +187,7 @@ def _program(owner: User, customer: Customer, scopes: tuple[str, ...]) -> Client
     )
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("resource", sorted({_resource(path) for path, _ in ROWS}))
 def test_every_role_gets_what_the_table_says(world, resource):
     for (route, method), statuses in ROWS.items():

@@ -202,6 +202,7 @@ def test_every_table_that_belongs_to_customers_has_rows_of_the_other(other):
             assert model._base_manager.filter(customer=tenant).exists(), model
 
 
+@pytest.mark.sweep
 def test_nothing_of_another_customer_shows_to_a_person(own, other, insider, browser):
     client = browser(insider)
 
@@ -209,6 +210,7 @@ def test_nothing_of_another_customer_shows_to_a_person(own, other, insider, brow
     assert not shows(client, other)
 
 
+@pytest.mark.sweep
 def test_nothing_of_another_customer_shows_to_a_key(own, other, insider, acme, client):
     scopes = ("read", "write", "keys:verify")
     key = create_key(insider, acme, name="insider", scopes=scopes)
@@ -217,6 +219,7 @@ def test_nothing_of_another_customer_shows_to_a_key(own, other, insider, acme, c
     assert not shows(client, other, **key.headers)
 
 
+@pytest.mark.sweep
 def test_the_same_pages_show_it_to_those_who_see_every_customer(own, other, browser):
     root = User.objects.create_superuser("root", password="x")
 
@@ -258,6 +261,7 @@ def body_of(operation):
     return {name: VALUES.get(name, "x" * 64) for name in wanted}
 
 
+@pytest.mark.sweep
 def test_what_is_hidden_is_answered_like_what_is_missing(own, other, insider, browser):
     client, nothing = browser(insider), dict.fromkeys(other, uuid4())
     for (method, path, body), condition in product(operations(), CONDITIONS):

@@ -116,6 +116,7 @@ def test_no_address_of_the_api_does_what_is_gated(role, cast, waiting, first_key
     assert was_held == (role in ("key", "dana", "gus", "mia", "root", "olga"))
 
 
+@pytest.mark.sweep
 def test_without_the_policy_the_same_calls_do_it(cast, waiting, first_key, gate):
     """So the matrix could fail."""
     sender, key = cast["key"]
@@ -190,6 +191,7 @@ def test_no_form_of_the_admin_does_what_is_gated(
     assert (ApprovalRequest.objects.count() > asked + 20) == (role in ("mia", "olga", "root"))
 
 
+@pytest.mark.sweep
 def test_without_the_built_in_policy_the_same_forms_succeed(
     cast, waiting, ann, policy_owners, security, dana, monkeypatch
 ):

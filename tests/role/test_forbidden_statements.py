@@ -49,11 +49,13 @@ def refuses(statement):
     assert snapshot() == before
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_the_role_cannot_execute(statement, first_key):
     refuses(statement)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("table", WRITTEN_ONCE)
 @pytest.mark.parametrize("change", CHANGES)
 def test_the_role_cannot_change_a_row_that_is_written_once(change, table):

@@ -150,6 +150,7 @@ def test_it_is_not_expired(waiting, owner):
         dispatch(ExpireRequest(approval_request_id=waiting.pk), context=AS_SYSTEM)
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("requirements", FORGED.values(), ids=FORGED)
 def test_a_forged_request_breaks_no_reader(
     requirements, waiting, first_key, ann, bob, iris, browser, client, without_constraints

@@ -19,6 +19,7 @@ EVERY = _routes(get_resolver("tests.urls").url_patterns)
 ROUTES = sorted({path for path in EVERY if path.startswith("api/")})
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("method", ["OPTIONS", "HEAD", "TRACE", "PROPFIND", "PUT"])
 @pytest.mark.parametrize("route", ROUTES)
 def test_no_method_breaks_a_route_or_makes_it_talk(client, first_key, route, method):
