@@ -89,11 +89,11 @@ class _Request(NamedTuple):
         return reply, is_final and response.isclosed() and not response.will_close
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str], *, kept: Kept | None = None) -> Reply:
+def post(url: str, body: bytes, headers: Mapping[str, str], *, kept: Kept) -> Reply:
     """Send a body, and return the response.
 
-    With ``kept``, the connection of an earlier attempt may be used, and this one be kept. If the
-    endpoint closes the earlier one at that moment, the body is sent again on a new one.
+    A kept connection of an earlier attempt may be used, and this one may be kept. If the endpoint
+    closes the earlier one at that moment, the body is sent again on a new one.
 
     :raises Unresolvable: if the host has no address.
     :raises NotPublic: if one of its addresses is not public.
@@ -103,21 +103,20 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, kept: Kept | None
     deadline = time.monotonic() + TIMEOUT_SECONDS
     destination = Destination.of(url)
     found = addresses(destination.host, destination.port)
-    own = {} if kept else {"Connection": "close"}
-    request = _Request(destination, body, {**headers, **own}, deadline)
-    if kept and (raw := kept.take(url, found)):
+    request = _Request(destination, body, headers, deadline)
+    if raw := kept.take(url, found):
         with suppress(ConnectionError, ssl.SSLError):
             return _sent(request, raw, url, kept)
     return _sent(request, connected(destination, found, deadline), url, kept)
 
 
-def _sent(request: _Request, raw: socket.socket, url: str, kept: Kept | None) -> Reply:
+def _sent(request: _Request, raw: socket.socket, url: str, kept: Kept) -> Reply:
     is_reusable = False
     try:
         reply, is_reusable = request.send(raw)
         return reply
     finally:
-        if kept and is_reusable:
+        if is_reusable:
             kept.keep(url, raw)
         else:
             raw.close()

@@ -104,7 +104,7 @@ class Sender:
             self._cleaned_at = time.monotonic()
 
 
-def attempt(found: Lease, kept: Kept | None = None) -> Result:
+def attempt(found: Lease, kept: Kept) -> Result:
     """Send a delivery once, in a thread without a connection to the database."""
     at, began = timezone.now(), time.monotonic()
 

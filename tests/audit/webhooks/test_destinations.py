@@ -27,6 +27,12 @@ PRIVATE = (
 )
 
 
+def post(url, body):
+    """Send a body over a connection of its own."""
+    with closing(connections.Kept()) as kept:
+        return client.post(url, body, {}, kept=kept)
+
+
 @pytest.mark.parametrize("address", PRIVATE)
 def test_every_form_of_a_private_address_is_refused(address):
     assert not is_public(address)
@@ -76,9 +82,9 @@ def test_rebinding_does_not_change_the_address_that_was_checked(monkeypatch):
     monkeypatch.setattr(connections.socket, "create_connection", connect)
 
     with pytest.raises(ConnectionRefusedError):
-        client.post("https://rebind.example/", b"", {})
+        post("https://rebind.example/", b"")
     with pytest.raises(NotPublic):
-        client.post("https://rebind.example/", b"", {})
+        post("https://rebind.example/", b"")
     assert asked == ["rebind.example"] * 2
     assert connected == [(PUBLIC, 443)]
 
@@ -87,18 +93,18 @@ def test_the_next_address_is_tried_if_one_does_not_accept(receiver, resolved):
     resolved[HOST] = ["127.0.0.2", "127.0.0.1"]
     receiver.held = {}
 
-    assert client.post(receiver.url(), b"{}", {}).status == 200
+    assert post(receiver.url(), b"{}").status == 200
 
 
 def test_the_certificate_must_be_valid_for_the_host(receiver, resolved, monkeypatch):
     resolved["other.test"] = ["127.0.0.1"]
 
     with pytest.raises(OSError, match="Hostname mismatch") as mismatch:
-        client.post(f"https://other.test:{receiver.server_port}/", b"{}", {})
+        post(f"https://other.test:{receiver.server_port}/", b"{}")
     monkeypatch.delenv("SSL_CERT_FILE")
     connections._tls.cache_clear()
     with pytest.raises(OSError, match=r"self.signed"):
-        client.post(receiver.url(), b"{}", {})
+        post(receiver.url(), b"{}")
 
     assert _words(mismatch.value).startswith("The certificate is not valid: Hostname mismatch")
     assert receiver.received == []
@@ -108,13 +114,13 @@ def test_no_proxy_of_the_environment_is_used(receiver, monkeypatch):
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
 
-    assert client.post(receiver.url(), b"{}", {}).status == 200
+    assert post(receiver.url(), b"{}").status == 200
 
 
 def test_a_large_response_is_cut_off(receiver):
     receiver.answer = Answer(200, body=b"x" * 10 * client.LARGEST_RESPONSE)
 
-    reply = client.post(receiver.url(), b"{}", {})
+    reply = post(receiver.url(), b"{}")
 
     assert (reply.status, len(reply.body)) == (200, client.LONGEST_KEPT)
 
@@ -153,7 +159,7 @@ def test_an_endpoint_that_sends_slowly_is_left_at_the_deadline(sent, configure, 
         is_over.wait(30)
 
     with serving_once(drip) as port, pytest.raises(TimeoutError) as error:
-        client.post(f"http://127.0.0.1:{port}/", b"{}", {})
+        post(f"http://127.0.0.1:{port}/", b"{}")
 
     assert _words(error.value).startswith("The endpoint did not respond within")
 
@@ -169,7 +175,7 @@ def test_a_chunk_of_negative_size_is_no_http(size, configure):
         )
 
     with serving_once(respond) as port, pytest.raises(HTTPException) as error:
-        client.post(f"http://127.0.0.1:{port}/", b"{}", {})
+        post(f"http://127.0.0.1:{port}/", b"{}")
 
     assert _words(error.value) == "The response is not valid HTTP."
 

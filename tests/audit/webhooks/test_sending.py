@@ -2,6 +2,7 @@
 
 import json
 import threading
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
@@ -30,6 +31,7 @@ from audit.webhooks.fan_out import fan_out
 from audit.webhooks.models import WebhookEndpoint, WebhookOutage
 from audit.webhooks.refusals import TooManyDeliveries
 from audit.webhooks.sending import results, sender
+from audit.webhooks.sending.connections import Kept
 from audit.webhooks.sending.leases import MOST_IN_FLIGHT, lease
 from audit.webhooks.sending.sender import Sender, clean
 from tests.audit.webhooks.conftest import in_the_past
@@ -228,7 +230,8 @@ def test_a_killed_sender_sends_again_with_the_same_id(receiver, new_endpoint, fi
 
     # It has sent, and is killed before it records the result.
     (taken,) = lease(most=10, are_failing=False)
-    sender.attempt(taken)
+    with closing(Kept()) as kept:
+        sender.attempt(taken, kept)
     deliver()
     assert len(receiver.received) == 1
     in_the_past()
