@@ -176,7 +176,8 @@ def _approve_by(request: ApprovalRequest, left: str, *, is_urgent: bool) -> Cloc
 def _execute_by(request: ApprovalRequest, now: datetime) -> Clock:
     end = request.executable_until
     if end is None:
-        return Clock("execute by", None, "no limit: executed as soon as it is approved")
+        is_executed_then = "" if request.execute_after else ": executed as soon as it is approved"
+        return Clock("execute by", None, f"no limit{is_executed_then}")
     if not request.is_open:
         return Clock("execute by", end, "")
     return Clock("execute by", end, _distance(end, now), (end - now).days < 1)

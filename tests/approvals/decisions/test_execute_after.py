@@ -136,7 +136,9 @@ def test_everyone_reads_the_time(scheduled, later, ann, dana, browser):
 
     (message,) = mails.sent()
     assert f"Not to be executed before {later:%Y-%m-%d %H:%M} UTC." in message.body
-    assert "not before" in text(page(browser(ann), scheduled))
+    shown = text(page(browser(ann), scheduled))
+    assert "not before" in shown
+    assert "executed as soon as it is approved" not in shown
     own = browser(dana).get(f"/requests/{scheduled.pk}/").content.decode()
     assert "not executed before" in own
 
