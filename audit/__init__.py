@@ -4,6 +4,7 @@
 - ``pages``: the auditors' pages, and admin base classes
 - ``adoption``: views and admin pages of an existing project as commands
 - ``webhooks``: endpoints of customers, and the signed deliveries of events to them
+- ``evidence``: the transparency log of all records, its signed checkpoints, and proofs
 - ``rest``: viewsets, errors, lists and the OpenAPI document for a REST API on the bus
 - ``sessions``: signing in with limits, its records, and how long a session lasts
 - ``entry``: contexts of commands from HTTP requests and the shell, and rate limits

@@ -1,0 +1,1 @@
+"""The transparency log of all records: leaves, tiles, signed checkpoints and proofs."""

@@ -1,0 +1,223 @@
+"""Merkle trees (RFC 6962) whose hashes are stored in tiles (C2SP tlog-tiles).
+
+A function that reads takes ``read_tile(level, number)``, which returns the hashes of a tile one
+after the other. The tile may be wider than the tree of that size needs, but not narrower.
+"""
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from typing import NamedTuple, TypeAlias
+
+#: A tile holds up to 256 hashes: the nodes 8 * level above the leaves.
+HEIGHT = 8
+WIDTH = 2**HEIGHT
+HASH_SIZE = 32
+
+#: The root of the tree without leaves.
+EMPTY_ROOT = sha256(b"").digest()
+
+ReadTile: TypeAlias = Callable[[int, int], bytes]
+
+
+class Tile(NamedTuple):
+    """The place of a tile: its level, 0 for hashes of leaves, and its number from the left."""
+
+    level: int
+    number: int
+
+
+class DamagedTile(ValueError):
+    """A stored tile does not hold as many hashes as the tree needs."""
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    return sha256(b"\0" + entry).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    return sha256(b"\1" + left + right).digest()
+
+
+def root(size: int, read_tile: ReadTile) -> bytes:
+    """Return the root of the tree of the first ``size`` leaves."""
+    return _range_hash(0, size, read_tile) if size else EMPTY_ROOT
+
+
+def tiles_of(size: int) -> dict[Tile, int]:
+    """Return every tile of the tree, with the number of its hashes, the leaves' tiles first."""
+    widths: dict[Tile, int] = {}
+    level, nodes = 0, size
+    while nodes:
+        widths |= {Tile(level, number): WIDTH for number in range(nodes // WIDTH)}
+        if nodes % WIDTH:
+            widths[Tile(level, nodes // WIDTH)] = nodes % WIDTH
+        level, nodes = level + 1, nodes // WIDTH
+    return widths
+
+
+def inclusion_proof(index: int, size: int, read_tile: ReadTile) -> list[bytes]:
+    """Return the audit path of a leaf, from the leaf upwards (RFC 6962, section 2.1.1)."""
+    if not 0 <= index < size:
+        raise ValueError(f"A tree of {size} leaves has no leaf {index}")
+    start, end, path = 0, size, []
+    while end - start > 1:
+        middle = start + _split(end - start)
+        if index < middle:
+            path.append(_range_hash(middle, end, read_tile))
+            end = middle
+        else:
+            path.append(_range_hash(start, middle, read_tile))
+            start = middle
+    return path[::-1]
+
+
+def consistency_proof(old: int, new: int, read_tile: ReadTile) -> list[bytes]:
+    """Return the proof that the tree of size ``new`` extends that of ``old`` (section 2.1.2)."""
+    if not 0 <= old <= new:
+        raise ValueError(f"A tree of {new} leaves does not extend one of {old}")
+    if old == 0:
+        return []
+    start, end, path = 0, new, []
+    while old != end:
+        middle = start + _split(end - start)
+        if old <= middle:
+            path.append(_range_hash(middle, end, read_tile))
+            end = middle
+        else:
+            path.append(_range_hash(start, middle, read_tile))
+            start = middle
+    if start:
+        path.append(_range_hash(start, end, read_tile))
+    return path[::-1]
+
+
+def verify_inclusion(
+    leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected_root: bytes
+) -> bool:
+    """Return True if the proof leads from the leaf's hash to the root (RFC 9162, 2.1.3.2)."""
+    if not 0 <= index < size:
+        return False
+    node, last, computed = index, size - 1, leaf
+    for sibling in proof:
+        if last == 0:
+            return False
+        if node % 2 or node == last:
+            computed = node_hash(sibling, computed)
+            while node and not node % 2:
+                node, last = node >> 1, last >> 1
+        else:
+            computed = node_hash(computed, sibling)
+        node, last = node >> 1, last >> 1
+    return last == 0 and computed == expected_root
+
+
+def verify_consistency(
+    old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
+) -> bool:
+    """Return True if the proof shows that the newer tree extends the older (RFC 9162, 2.1.4.2)."""
+    if not 0 <= old <= new:
+        return False
+    if old in (0, new):
+        return not proof and old_root == (new_root if old else EMPTY_ROOT)
+    path = list(proof) if old & (old - 1) else [old_root, *proof]
+    node, last = old - 1, new - 1
+    while node % 2:
+        node, last = node >> 1, last >> 1
+    return _folded(path, node, last) == (old_root, new_root)
+
+
+class Edge:
+    """The right edge of a tree while leaves are appended.
+
+    ``changed`` holds each tile that has to be stored again, with all of its hashes.
+    """
+
+    def __init__(self, size: int, read_tile: ReadTile) -> None:
+        self.size = size
+        self._read_tile = read_tile
+        self._open: dict[Tile, bytearray] = {}
+
+    @property
+    def changed(self) -> dict[Tile, bytes]:
+        return {tile: bytes(hashes) for tile, hashes in self._open.items()}
+
+    def append(self, leaf: bytes) -> None:
+        """Append the hash of a leaf, and those of the nodes that it completes."""
+        level, nodes, computed = 0, self.size, leaf
+        self.size += 1
+        while True:
+            hashes = self._tile(level, nodes)
+            hashes += computed
+            if (nodes + 1) % WIDTH:
+                return
+            computed = _complete(hashes)
+            level, nodes = level + 1, nodes // WIDTH
+
+    def root(self) -> bytes:
+        return root(self.size, self._read)
+
+    def _tile(self, level: int, nodes: int) -> bytearray:
+        tile, width = Tile(level, nodes // WIDTH), nodes % WIDTH
+        if tile not in self._open:
+            stored = self._read_tile(*tile) if width else b""
+            if len(stored) != width * HASH_SIZE:
+                raise DamagedTile(f"{tile} has {len(stored)} bytes instead of {width} hashes")
+            self._open[tile] = bytearray(stored)
+        return self._open[tile]
+
+    def _read(self, level: int, number: int) -> bytes:
+        hashes = self._open.get(Tile(level, number))
+        return self._read_tile(level, number) if hashes is None else bytes(hashes)
+
+
+def _split(size: int) -> int:
+    """Return the largest power of two below ``size``."""
+    return 1 << ((size - 1).bit_length() - 1)
+
+
+def _range_hash(start: int, end: int, read_tile: ReadTile) -> bytes:
+    """Return the hash of the leaves from ``start`` to ``end``, a subtree of the tree."""
+    size = end - start
+    if not size & (size - 1):
+        height = size.bit_length() - 1
+        return _node(height, start >> height, read_tile)
+    middle = start + _split(size)
+    return node_hash(_range_hash(start, middle, read_tile), _range_hash(middle, end, read_tile))
+
+
+def _node(height: int, index: int, read_tile: ReadTile) -> bytes:
+    """Return the root of a complete subtree: the ``index``-th of those with 2**height leaves."""
+    level, above = divmod(height, HEIGHT)
+    first, count = index << above, 1 << above
+    offset = first % WIDTH * HASH_SIZE
+    tile = Tile(level, first // WIDTH)
+    hashes = read_tile(*tile)[offset : offset + count * HASH_SIZE]
+    if len(hashes) != count * HASH_SIZE:
+        raise DamagedTile(f"{tile} ends before hash {first % WIDTH + count}")
+    return _complete(hashes)
+
+
+def _complete(hashes: bytes | bytearray) -> bytes:
+    """Return the root of a complete tree from the hashes of one of its rows."""
+    row = [bytes(hashes[at : at + HASH_SIZE]) for at in range(0, len(hashes), HASH_SIZE)]
+    while len(row) > 1:
+        row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]
+    return row[0]
+
+
+def _folded(path: list[bytes], node: int, last: int) -> tuple[bytes, bytes] | None:
+    """Return the roots of the older and the newer tree that a consistency proof leads to."""
+    if not path:
+        return None
+    older = newer = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            return None
+        if node % 2 or node == last:
+            older, newer = node_hash(sibling, older), node_hash(sibling, newer)
+            while node and not node % 2:
+                node, last = node >> 1, last >> 1
+        else:
+            newer = node_hash(newer, sibling)
+        node, last = node >> 1, last >> 1
+    return (older, newer) if last == 0 else None
