@@ -44,6 +44,7 @@ class AuditConfig(AppConfig):
         """Import the models of the sub-packages as well."""
         super().import_models()
         import_module("audit.webhooks.deliveries")
+        import_module("audit.evidence.models")
 
     def ready(self) -> None:
         """Read the settings; import the checks, and the modules that declare handlers and such."""

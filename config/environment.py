@@ -177,6 +177,20 @@ def keys(name: str) -> dict[str, bytes]:
     return found
 
 
+def seeds(name: str) -> dict[str, bytes]:
+    """Return seeds of signing keys by id, written as `keys` are.
+
+    :raises ImproperlyConfigured: if one is malformed, or not of 32 bytes.
+    """
+    found = keys(name)
+    if any(len(each) != SHORTEST_KEY for each in found.values()):
+        raise ImproperlyConfigured(
+            f"{name} holds a key that is not {SHORTEST_KEY} bytes in base64. "
+            f"Generate one with: {_HOW_TO_MAKE_A_KEY}"
+        )
+    return found
+
+
 def database(name: str, *, default: str | None = None) -> dict[str, Any]:
     """Return the Django settings of a database given by a URL, which libpq parses.
 

@@ -219,6 +219,11 @@ COUNTERSIGN = {
     "FINGERPRINT_KEY": environment.key("FINGERPRINT_KEY"),
     "PAYLOAD_KEYS": environment.keys("PAYLOAD_KEYS"),
     "EVIDENCE_KEY": environment.seed("EVIDENCE_KEY"),
+    "LOG_KEYS": environment.seeds("LOG_KEYS"),
+    # The name of the transparency log, without its number; by default that of BASE_URL, and /log.
+    "LOG_ORIGIN": environment.text("LOG_ORIGIN", default=""),
+    # Where checkpoints are kept outside the database.
+    "LOG_DIRECTORIES": environment.listing("LOG_DIRECTORIES", default=""),
     "WEBHOOK_KEYS": environment.keys("WEBHOOK_KEYS"),
     "WEBHOOK_PORTS": environment.ports("WEBHOOK_PORTS", default="443"),
     "WEBHOOK_ALLOW_PRIVATE": environment.flag("WEBHOOK_ALLOW_PRIVATE", default=False),

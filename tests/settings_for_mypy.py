@@ -9,6 +9,7 @@ os.environ.update(
     EVIDENCE_KEY="A" * 43 + "=",
     FINGERPRINT_KEY="A" * 44,
     PAYLOAD_KEYS="k1:" + "A" * 44,
+    LOG_KEYS="k1:" + "A" * 43 + "=",
     WEBHOOK_KEYS="k1:" + "A" * 44,
 )
 

@@ -14,7 +14,7 @@ from django.utils.crypto import salted_hmac
 
 NAME = "COUNTERSIGN"
 #: The names of the keys, each of which is derived from SECRET_KEY unless it is set.
-KEYS = ("FINGERPRINT_KEY", "PAYLOAD_KEYS", "EVIDENCE_KEY", "WEBHOOK_KEYS")
+KEYS = ("FINGERPRINT_KEY", "PAYLOAD_KEYS", "EVIDENCE_KEY", "LOG_KEYS", "WEBHOOK_KEYS")
 
 _AUTHORIZE = "audit.bus.authorization.authorize"
 _DERIVED = "derived"
@@ -55,6 +55,12 @@ class Countersign:
         default_factory=lambda: {_DERIVED: _derived("payloads")}, repr=False
     )
     evidence_key: bytes = field(default_factory=lambda: _derived("evidence"), repr=False)
+
+    log_keys: Mapping[str, bytes] = field(
+        default_factory=lambda: {_DERIVED: _derived("transparency log")}, repr=False
+    )
+    log_origin: str = ""
+    log_directories: Sequence[str] = ()
 
     webhook_keys: Mapping[str, bytes] = field(
         default_factory=lambda: {_DERIVED: _derived("webhooks")}, repr=False

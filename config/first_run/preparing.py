@@ -89,7 +89,7 @@ def _kept_settings(base: Path) -> dict[str, str]:
     A checkout from before a secret was needed gets it in another file.
     """
     found: dict[str, str] = {}
-    for kept in (base / "environment", base / "environment-2", base / "environment-3"):
+    for kept in (base / f"environment{suffix}" for suffix in ("", "-2", "-3", "-4")):
         missing = {name: value for name, value in _new_secrets().items() if name not in found}
         if missing and not kept.exists():
             _write_once(kept, text="".join(f"{name}={missing[name]}\n" for name in missing))
@@ -110,6 +110,7 @@ def _new_secrets() -> dict[str, str]:
         "FINGERPRINT_KEY": _random_key(),
         "EVIDENCE_KEY": _random_key(),
         "WEBHOOK_KEYS": f"k1:{_random_key()}",
+        "LOG_KEYS": f"k1:{_random_key()}",
     }
 
 

@@ -15,6 +15,14 @@ from apikeys.models.usage import ApiKeyUsage
 from approvals.models import Policy
 from audit.entry import rate_limits
 from audit.entry.rate_limits import Limit
+from audit.evidence.models import (
+    Leaf,
+    LogKey,
+    Publication,
+    SignedCheckpoint,
+    TransparencyLog,
+    TreeNode,
+)
 from audit.models.records import CommandRecord, EventRecord
 from audit.models.subscriptions import Checkpoint, Setback
 from audit.outside import outside_command
@@ -132,6 +140,7 @@ def fill_other_tables(root, *keys):
         state="parked",
         attempts=6,
     )
+    fill_transparency_log()
     LogEntry.objects.create(user=root, action_flag=1, object_repr="x", change_message="[]")
     with outside_command("Rows for a test"):
         Group.objects.first().permissions.set(Permission.objects.all()[:1])
@@ -144,3 +153,15 @@ def fill_other_tables(root, *keys):
             until=timezone.now() + timedelta(days=1),
         )
         Note.objects.create(id=uuid4(), text="x")
+
+
+def fill_transparency_log():
+    now, digest = timezone.now(), b"h" * 32
+    TransparencyLog.objects.create(number=1, origin="x.example/log/1", began_at=now)
+    record = {"kind": Leaf.Kind.COMMAND, "position": 1, "salt": b"s" * 16}
+    Leaf.objects.create(log=1, index=0, hash=digest, **record)
+    TreeNode.objects.create(log=1, level=1, index=0, hash=digest)
+    LogKey.objects.create(log=1, index=1, verifier_key="x+00000000+AQ==", begins=True, at=now)
+    place = {"epoch": 1, "xid": 3, "position": 1}
+    SignedCheckpoint.objects.create(log=1, size=1, root=digest, note="x", signed_at=now, **place)
+    Publication.objects.create(log=1, size=1, destination="/mnt/auditors", accepted_at=now)

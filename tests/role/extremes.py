@@ -95,9 +95,11 @@ _ANOTHER_KEY = """
     (SELECT other.api_key_id FROM apikeys_keyname AS other
     WHERE other.api_key_id <> copied.api_key_id ORDER BY other.xmin::text::bigint LIMIT 1)
 """
-# A trigger refuses any other number of an epoch, and constraints any other decision or partition.
+# A trigger refuses any other number of an epoch, and constraints any other decision, partition or
+# level.
 _OWN = {
     ("audit_checkpoint", "partition"): "partition",
+    ("audit_treenode", "level"): "level",
     ("apikeys_keyname", "api_key_id"): _ANOTHER_KEY,
     ("audit_epoch", "number"): "(SELECT max(number) + 1 FROM audit_epoch)",
     ("approvals_vote", "decision"): "decision",

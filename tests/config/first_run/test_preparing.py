@@ -20,7 +20,14 @@ from config.first_run import preparing
 preparing.prepare()
 print(json.dumps(dict(os.environ)))
 """
-SECRETS = ("SECRET_KEY", "PAYLOAD_KEYS", "FINGERPRINT_KEY", "EVIDENCE_KEY", "WEBHOOK_KEYS")
+SECRETS = (
+    "SECRET_KEY",
+    "PAYLOAD_KEYS",
+    "FINGERPRINT_KEY",
+    "EVIDENCE_KEY",
+    "WEBHOOK_KEYS",
+    "LOG_KEYS",
+)
 
 
 @pytest.fixture(scope="module")
