@@ -27,6 +27,7 @@ class AuditConfig(AppConfig):
         *("handlers", "actors.credentials", "outside", "reactions.administration.handlers"),
         *("reactions.processes.timers", "sessions.cleanup", "tracking.drift.detection"),
         *("webhooks.handlers", "webhooks.evolution", "webhooks.sending.reactions"),
+        "evidence.sequencing.sequencer",
     )
     system_permissions = frozenset(
         {"record_drift", "record_failed_sign_in", "disable_failing_webhookendpoint"}

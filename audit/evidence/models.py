@@ -42,7 +42,7 @@ class TransparencyLog(AppendOnly):
 
 
 class Leaf(AppendOnly):
-    """A leaf of a log: its hash, and what it is the hash of.
+    """A leaf of a log: its hash, and the record that it is made from.
 
     A record is found by ``position``. The leaf of a log or of a key has none. Each field that is
     in the leaf as a digest has a salt of its own, computed from ``salt``.
@@ -135,7 +135,7 @@ class SignedCheckpoint(AppendOnly):
 class LogKey(AppendOnly):
     """A leaf by which the signatures of a key begin or end: its public key, as verifiers read it.
 
-    Keys are published for ever, with the time from the one leaf to the other.
+    All keys stay published, with the time between their two leaves.
     """
 
     pk = models.CompositePrimaryKey("log", "index")

@@ -1,0 +1,73 @@
+"""Directories outside the database that keep the newest checkpoint of each log.
+
+A database that was restored has fewer leaves than it once had. What it would sign next would be
+another tree of the same name: a fork.
+"""
+
+import os
+import tempfile
+from pathlib import Path
+
+from audit.evidence import merkle, notes
+from audit.evidence.checkpoints import Checkpoint, parse_checkpoint
+from audit.evidence.merkle import ReadTile
+from audit.evidence.notes import Verifier
+from audit.installation.settings import countersign
+
+
+class Forking(Exception):
+    """A checkpoint would contradict one that is kept outside: begin an epoch, or restore the rows.
+
+    After a restore, `manage.py begin_epoch` begins a new log.
+    """
+
+
+def check(log: int, *, size: int, read_tile: ReadTile, verifiers: list[Verifier]) -> None:
+    """Check that this log, which has ``size`` leaves, continues what is kept outside.
+
+    :raises Forking: if it has fewer leaves, or others.
+    :raises OSError: if a directory cannot be read.
+    :raises ValueError: if what is kept is malformed, or its signature is invalid.
+    """
+    for directory in countersign().log_directories:
+        kept = newest(Path(directory), log=log, verifiers=verifiers)
+        if kept and kept.size > size:
+            raise Forking(f"{directory} has {kept.size} leaves of log {log}, here are {size}.")
+        if kept and kept.root != merkle.root(kept.size, read_tile):
+            raise Forking(f"{directory} has another tree of {kept.size} leaves of log {log}.")
+
+
+def newest(directory: Path, *, log: int, verifiers: list[Verifier]) -> Checkpoint | None:
+    """Return the checkpoint of a log that a directory keeps; None if it keeps none."""
+    # A directory that is not there may be one that is not mounted.
+    directory.stat()
+    path = _path(directory, log)
+    if not path.exists():
+        return None
+    opened = notes.verify(notes.parse(path.read_text(encoding="utf-8")), verifiers)
+    return parse_checkpoint(opened.text)
+
+
+def keep(log: int, note: str, *, size: int) -> None:
+    """Keep a checkpoint in every directory, in the place of an earlier one."""
+    for directory in countersign().log_directories:
+        path = _path(Path(directory), log)
+        if path.exists() and _size(path) > size:
+            # Of another process, which was faster.
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, draft = tempfile.mkstemp(prefix="new-", dir=path.parent)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(note)
+            file.flush()
+            os.fsync(descriptor)
+        Path(draft).chmod(0o644)
+        Path(draft).replace(path)
+
+
+def _size(path: Path) -> int:
+    return parse_checkpoint(notes.parse(path.read_text(encoding="utf-8")).text).size
+
+
+def _path(directory: Path, log: int) -> Path:
+    return directory / "log" / str(log) / "checkpoint"
