@@ -33,6 +33,7 @@ class ApprovalsConfig(AppConfig):
         "requests.pending",
     )
     command_middleware = ("approvals.decisions.holding.hold_for_approval",)
+    must_have_second_factor = ("approvals.policies.power.decides",)
     # Only the system and processes have them: no model declares them, so no one can grant them.
     system_permissions = frozenset(
         {"bootstrap", "expire_request", "release_request", "remind_of_deadline"}

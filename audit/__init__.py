@@ -8,6 +8,7 @@
 - ``rest``: viewsets, errors, lists and the OpenAPI document for a REST API on the bus
 - ``sessions``: signing in with limits, its records, and how long a session lasts
 - ``entry``: contexts of commands from HTTP requests and the shell, and rate limits
+- ``factors``: the second factor at sign-in: authenticator apps, recovery codes, who needs one
 - ``tracking``: history rows, event folding and the database triggers
 - ``reactions``: functions that are called for events, exactly once and in order
 - ``bus``: dispatch of one command in one transaction

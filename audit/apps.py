@@ -25,7 +25,12 @@ class AuditConfig(AppConfig):
     verbose_name = "Audit log"
     declares = (
         *("handlers", "actors.credentials", "outside", "reactions.administration.handlers"),
-        *("reactions.processes.timers", "sessions.cleanup", "tracking.drift.detection"),
+        *(
+            "reactions.processes.timers",
+            "sessions.cleanup",
+            "factors.handlers",
+            "tracking.drift.detection",
+        ),
         *("webhooks.handlers", "webhooks.evolution", "webhooks.sending.reactions"),
         "evidence.sequencing.sequencer",
     )
@@ -44,6 +49,7 @@ class AuditConfig(AppConfig):
     def import_models(self) -> None:
         """Import the models of the sub-packages as well."""
         super().import_models()
+        import_module("audit.factors.models")
         import_module("audit.webhooks.deliveries")
         import_module("audit.evidence.models")
 
@@ -56,6 +62,7 @@ class AuditConfig(AppConfig):
         import_module("audit.reactions.relays.checks")
         import_module("audit.rest.viewsets.checks")
         import_module("audit.tracking.checks")
+        import_module("audit.factors.checks")
         import_module("audit.sessions.recording")
         discovery.import_declarations()
         protection: Any = import_module("audit.tracking.protection")

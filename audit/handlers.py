@@ -2,6 +2,7 @@
 
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
+from audit.factors import commands as factors
 from audit.installation import users
 from audit.log import commands, epochs
 from audit.messages.exceptions import Conflict, FieldError, Invalid
@@ -99,11 +100,26 @@ def record_failed_sign_in(command: sessions.RecordFailedSignIn, context: Context
     context.emit(event(user_id=command.user_id, username=command.username))
 
 
+@handles(sessions.ConfirmSignIn)
+def confirm_sign_in(command: sessions.ConfirmSignIn, context: Context) -> None:
+    context.emit(sessions.SignInConfirmed(user_id=command.user_id, username=context.actor.label))
+
+
+@handles(sessions.RecordFailedConfirmation)
+def record_failed_confirmation(
+    command: sessions.RecordFailedConfirmation, context: Context
+) -> None:
+    event = sessions.ConfirmationThrottled if command.is_throttled else sessions.ConfirmationFailed
+    context.emit(event(user_id=command.user_id, username=context.actor.label))
+
+
 @precondition(
     *(commands.ExportRecords, commands.EndExport, commands.MakeCaseFile, commands.ViewPage),
     commands.RecordDrift,
     *(sessions.SignIn, sessions.SignOut),
     *(sessions.RecordFailedSignIn, sessions.RecordFailedPasswordChange),
+    *(sessions.ConfirmSignIn, sessions.RecordFailedConfirmation),
+    *(factors.RecordThrottledSecondFactor, factors.RemoveSecondFactor),
 )
 def check_is_not_held(*_: object) -> None:
     """Refuse to be held: after approval there would be no request to send the file or page to.

@@ -59,6 +59,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "audit.factors.middleware.SecondFactorMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.site.content_policy.ContentPolicyMiddleware",
@@ -250,6 +251,8 @@ COUNTERSIGN = {
         minutes=environment.number("SESSION_IDLE_MINUTES", default=60, least=1)
     ),
     "SESSION_LASTS": SESSION_LASTS,
+    # Who signs in with a second factor: no one, those who decide on approvals, or everyone.
+    "SECOND_FACTOR": environment.choice("SECOND_FACTOR", among=("off", "approvers", "everyone")),
     # One thread is left for other requests.
     "PASSWORD_CHECKS": max(1, WEB_THREADS - 1),
     # Attempts to sign in that fail, per account and per IP address, each as attempts/seconds.

@@ -51,6 +51,7 @@ urlpatterns = [
     # Django's shortcut to the page of a row fails for invalid ids, and no model has such a page.
     re_path("^admin/r/", page_not_found, {"exception": Http404()}),
     path("admin/login/", sign_in),
+    path("", include("audit.sessions.urls")),
     # Django's requires access to the admin.
     path("admin/logout/", admin.site.logout),
     path("admin/password_change/", admin.site.admin_view(ChangeOwnPassword.as_view())),

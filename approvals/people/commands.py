@@ -72,6 +72,15 @@ class RequirePasswordReset(OnUser):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ResetSecondFactor(OnUser):
+    """Remove the second factor of a user, who sets up another one at the next sign-in."""
+
+    message_type = "approvals.reset_second_factor"
+    sentence = "Reset the second factor of {subject}"
+    depends_on = ()
+
+
+@dataclass(frozen=True, kw_only=True)
 class SetAccountStatus(OnUser):
     """Activate or deactivate a user account."""
 

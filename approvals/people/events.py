@@ -43,6 +43,13 @@ class PasswordResetRequired(_OfUser):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SecondFactorReset(_OfUser):
+    """A person's second factor was removed, and the sessions that began with it have ended."""
+
+    message_type = "approvals.second_factor_reset"
+
+
+@dataclass(frozen=True, kw_only=True)
 class UserActivated(_OfUser):
     """A person's account is active."""
 

@@ -9,6 +9,8 @@ from approvals.people import accounts, commands, events, likeness
 from approvals.people.accounts import OWNERS
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
+from audit.factors.commands import SecondFactorRemoved
+from audit.factors.models import Authenticator
 from audit.installation import users
 from audit.messages.characters import quoted
 from audit.messages.classes import Event
@@ -75,6 +77,16 @@ def require_password_reset(command: commands.RequirePasswordReset, context: Cont
     user.set_unusable_password()
     user.save(update_fields=["password"])
     context.emit(events.PasswordResetRequired(user_id=user.pk))
+    return user
+
+
+@handles(commands.ResetSecondFactor)
+def reset_second_factor(command: commands.ResetSecondFactor, context: Context) -> User:
+    user = accounts.locked_user(command.user_id)
+    if not Authenticator.remove(user.pk):
+        raise NothingToChange
+    context.emit(events.SecondFactorReset(user_id=user.pk))
+    context.emit(SecondFactorRemoved(user_id=user.pk, username=user.get_username()))
     return user
 
 

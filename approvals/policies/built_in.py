@@ -144,6 +144,7 @@ _GUARDED: dict[type[Command], Callable[[Any], bool]] = {
     people.SetAdminAccess: _touches_person,
     people.RequirePasswordReset: _touches_person,
     people.SendPasswordLink: _touches_person,
+    people.ResetSecondFactor: _touches_person,
     people.GrantPermission: _changes_permission_of_person,
     people.RevokePermission: _changes_permission_of_person,
     people.GrantGroupPermission: _changes_permission_of_group,

@@ -62,6 +62,11 @@ def is_powerful(user_id: int) -> bool:
     )
 
 
+def decides(user_id: int) -> bool:
+    """Return True if a user may vote, change policies, or otherwise undo approvals."""
+    return is_approver(user_id) or is_powerful(user_id)
+
+
 def is_guarded_permission(permission: str) -> bool:
     """Return True if the permission belongs to approvals or the audit log."""
     return permission.partition(".")[0] in _GUARDED_APPS

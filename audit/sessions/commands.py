@@ -6,32 +6,26 @@ of date.
 
 from dataclasses import dataclass
 
-from audit.messages.classes import Command, Event, SubjectOf, secret
+from audit.factors.commands import OfAccount, OnAccount
+from audit.messages.classes import secret
 
 
 @dataclass(frozen=True, kw_only=True)
-class _OnAccount(Command):
-    subject = SubjectOf("account", "user_id")
-
-    user_id: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class SignIn(_OnAccount):
+class SignIn(OnAccount):
     """Sign in."""
 
     message_type = "people.sign_in"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignOut(_OnAccount):
+class SignOut(OnAccount):
     """Sign out."""
 
     message_type = "people.sign_out"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ChangePassword(_OnAccount):
+class ChangePassword(OnAccount):
     """Change one's own password. ``former_hash`` is that of the password that was checked."""
 
     message_type = "people.change_password"
@@ -41,7 +35,7 @@ class ChangePassword(_OnAccount):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordFailedPasswordChange(_OnAccount):
+class RecordFailedPasswordChange(OnAccount):
     """Record that a person gave a wrong old password when changing their own."""
 
     message_type = "people.record_failed_password_change"
@@ -50,7 +44,7 @@ class RecordFailedPasswordChange(_OnAccount):
 
 
 @dataclass(frozen=True, kw_only=True)
-class RecordFailedSignIn(_OnAccount):
+class RecordFailedSignIn(OnAccount):
     """Record a sign-in that failed. ``user_id`` is 0 if there is no such account."""
 
     message_type = "people.record_failed_sign_in"
@@ -64,57 +58,86 @@ class RecordFailedSignIn(_OnAccount):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _OfAccount(Event):
-    subject = SubjectOf("account", "user_id")
-
-    user_id: int
-    username: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class SignedIn(_OfAccount):
+class SignedIn(OfAccount):
     """A person signed in."""
 
     message_type = "people.signed_in"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignedOut(_OfAccount):
+class SignedOut(OfAccount):
     """A person signed out."""
 
     message_type = "people.signed_out"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PasswordChanged(_OfAccount):
+class PasswordChanged(OfAccount):
     """A person changed the password of their account."""
 
     message_type = "people.password_changed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PasswordChangeFailed(_OfAccount):
+class PasswordChangeFailed(OfAccount):
     """A person did not change the password of their account: the old password was wrong."""
 
     message_type = "people.password_change_failed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class PasswordChangeThrottled(_OfAccount):
+class PasswordChangeThrottled(OfAccount):
     """There were too many wrong old passwords: further ones are refused for a while."""
 
     message_type = "people.password_change_throttled"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignInFailed(_OfAccount):
+class SignInFailed(OfAccount):
     """A sign-in failed: there is no such active account, or the password was wrong."""
 
     message_type = "people.sign_in_failed"
 
 
 @dataclass(frozen=True, kw_only=True)
-class SignInThrottled(_OfAccount):
+class SignInThrottled(OfAccount):
     """There were too many attempts to sign in: further ones are refused for a while."""
 
     message_type = "people.sign_in_throttled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmSignIn(OnAccount):
+    """Confirm one's sign-in with the password or second factor."""
+
+    message_type = "people.confirm_sign_in"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordFailedConfirmation(OnAccount):
+    """Record a wrong password that was to confirm a sign-in or a change of the second factor."""
+
+    message_type = "people.record_failed_confirmation"
+
+    is_throttled: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignInConfirmed(OfAccount):
+    """A person has confirmed their sign-in."""
+
+    message_type = "people.sign_in_confirmed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmationFailed(OfAccount):
+    """The password that was to confirm a sign-in or a change of the second factor was wrong."""
+
+    message_type = "people.confirmation_failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfirmationThrottled(OfAccount):
+    """There were too many wrong passwords: further ones are refused for a while."""
+
+    message_type = "people.confirmation_throttled"

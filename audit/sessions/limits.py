@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from threading import BoundedSemaphore
+from typing import Any
 
 from django.conf import settings
 from django.core import signing
@@ -20,10 +21,18 @@ from audit.entry import rate_limits
 from audit.entry.rate_limits import Limit, LimitReached
 from audit.entry.requests import client_address
 from audit.installation.settings import countersign
-from audit.sessions.recording import record_failed, record_failed_change
+from audit.sessions.recording import (
+    record_failed,
+    record_failed_change,
+    record_failed_confirmation,
+    record_throttled_factor,
+)
 
 _COOKIE = "device"
 _SALT = "audit.sessions.device"
+# A code has six digits: at 20 guesses a day, of which three are right, the odds stay below 1 in
+# 16,000 per day.
+_CODES_PER_DAY = (20, 24 * 60 * 60)
 _REMEMBERED_SECONDS = 365 * 24 * 60 * 60
 
 # Checking a password takes long on purpose. One thread of a process always stays free for others.
@@ -81,14 +90,44 @@ def limited_change(request: HttpRequest) -> Iterator[None]:
         yield
 
 
-def remember_device(request: HttpRequest, response: HttpResponse) -> None:
-    """Mark the browser as one in which the user has signed in."""
+@contextmanager
+def limited_confirmation(request: HttpRequest) -> Iterator[None]:
+    """Take an attempt to confirm a sign-in with the password, as `limited_change` does.
+
+    :raises LimitReached: if there were too many attempts.
+    :raises Busy: as `one_check`.
+    """
+    limit = countersign().rate_limit_sign_in_per_account
+    rows = {f"confirmation account:{request.user.pk}": limit}
+    with _attempt(rows, partial(record_failed_confirmation, request, is_throttled=True)):
+        yield
+
+
+@contextmanager
+def limited_code(request: HttpRequest, user: Any) -> Iterator[None]:
+    """Take an attempt at the second factor of a person whose password was right.
+
+    Only those who know the password use up this limit, which has a part per day as well.
+
+    :raises LimitReached: if there were too many attempts.
+    :raises Busy: as `one_check`.
+    """
+    rows = {
+        f"second-factor account:{user.pk}": countersign().rate_limit_sign_in_per_account,
+        f"second-factor day account:{user.pk}": _CODES_PER_DAY,
+    }
+    with _attempt(rows, partial(record_throttled_factor, request, user)):
+        yield
+
+
+def remember_device(request: HttpRequest, response: HttpResponse, *, page: str) -> None:
+    """Mark the browser as one in which the user has signed in, for the sign-in page."""
     device = [request.user.get_username(), secrets.token_hex(8)]
     response.set_cookie(
         _COOKIE,
         signing.dumps(device, salt=_SALT),
         max_age=_REMEMBERED_SECONDS,
-        path=request.path,
+        path=page,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite="Strict",

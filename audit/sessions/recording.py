@@ -11,10 +11,17 @@ from django.http import HttpRequest
 from audit.actors.actors import SYSTEM, actor_for_user
 from audit.bus.dispatch import dispatch
 from audit.entry.requests import context_of
+from audit.factors.commands import RecordThrottledSecondFactor
 from audit.installation import users
 from audit.messages.classes import Command
 from audit.sessions import store
-from audit.sessions.commands import RecordFailedPasswordChange, RecordFailedSignIn, SignIn, SignOut
+from audit.sessions.commands import (
+    RecordFailedConfirmation,
+    RecordFailedPasswordChange,
+    RecordFailedSignIn,
+    SignIn,
+    SignOut,
+)
 
 CHANNEL = "sign-in"
 
@@ -61,6 +68,17 @@ def record_failed_change(request: HttpRequest, *, is_throttled: bool = False) ->
     """Record a wrong old password of the signed-in user."""
     user: Any = request.user
     _record(RecordFailedPasswordChange(user_id=user.pk, is_throttled=is_throttled), request, user)
+
+
+def record_failed_confirmation(request: HttpRequest, *, is_throttled: bool = False) -> None:
+    """Record a wrong password of the signed-in user, given to confirm the sign-in."""
+    user: Any = request.user
+    _record(RecordFailedConfirmation(user_id=user.pk, is_throttled=is_throttled), request, user)
+
+
+def record_throttled_factor(request: HttpRequest, user: Any) -> None:
+    """Record that a person whose password was right gave too many wrong codes."""
+    _record(RecordThrottledSecondFactor(user_id=user.pk), request, user)
 
 
 def _record(command: Command, request: HttpRequest | None, user: Any) -> None:

@@ -1,13 +1,10 @@
 """Signing in and changing one's password: Django's pages, with limits and records."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import admin
-from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, SetPasswordForm
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import (
     LoginView,
     PasswordChangeDoneView,
@@ -15,85 +12,20 @@ from django.contrib.auth.views import (
     PasswordResetConfirmView,
 )
 from django.core.exceptions import ValidationError
-from django.forms import Form
 from django.http import HttpRequest, HttpResponse
-from django.template.defaultfilters import pluralize
+from django.shortcuts import redirect
 from django.urls import reverse, reverse_lazy
 
 from audit.actors.actors import actor_for_user
 from audit.bus.dispatch import dispatch
-from audit.entry.rate_limits import LimitReached
 from audit.entry.requests import context_of
+from audit.factors.pending import Pending
+from audit.factors.requirement import is_asked_of
 from audit.messages.exceptions import Conflict
 from audit.sessions import limits
 from audit.sessions.commands import ChangePassword
-from audit.sessions.recording import CHANNEL, record_failed_change
-
-_BUSY_SECONDS = 2
-
-
-class _LimitedForm(Form):
-    """A form that checks a password."""
-
-    #: The seconds until the next attempt, if this one was refused unchecked.
-    retry_after: int | None = None
-
-    @contextmanager
-    def refusing(self, attempts: str) -> Iterator[None]:
-        """Raise ValidationError if the block is refused by a limit."""
-        try:
-            yield
-        except LimitReached as reached:
-            self.retry_after = reached.quota.seconds
-            wait = f"{self.retry_after} second{pluralize(self.retry_after)}"
-            message = f"Too many {attempts}. Try again in {wait}."
-        except limits.Busy:
-            self.retry_after = _BUSY_SECONDS
-            message = "Too many people are signing in right now. Try again in a few seconds."
-        else:
-            return
-        raise ValidationError(message, code="throttled")
-
-
-class SignInForm(_LimitedForm, AuthenticationForm):
-    """The form of the sign-in page."""
-
-    def clean(self) -> dict[str, Any]:
-        """Check the password, unless there were too many attempts."""
-        username = self.cleaned_data.get("username")
-        if self.request is None or not username or not self.cleaned_data.get("password"):
-            return super().clean()
-        with self.refusing("attempts to sign in"), limits.limited(self.request, username):
-            return super().clean()
-
-
-class _NewPasswordForm(_LimitedForm, SetPasswordForm):
-    """The form of a password link."""
-
-
-class _OwnPasswordForm(_LimitedForm, PasswordChangeForm):
-    """The form on which people change their own password."""
-
-    error_messages = PasswordChangeForm.error_messages | {
-        "password_incorrect": "The current password is not correct."
-    }
-
-    def __init__(self, *args: Any, request: HttpRequest, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self.fields["old_password"].label = "Current password"
-        self._request = request
-
-    def clean_old_password(self) -> str:
-        """Check the current password, unless there were too many attempts."""
-        with self.refusing("wrong passwords"), limits.limited_change(self._request):
-            return self._checked()
-
-    def _checked(self) -> str:
-        try:
-            return super().clean_old_password()
-        except ValidationError:
-            record_failed_change(self._request)
-            raise
+from audit.sessions.forms import NewPasswordForm, OwnPasswordForm, SignInForm, refused
+from audit.sessions.recording import CHANNEL
 
 
 class _SignIn(LoginView):
@@ -105,24 +37,28 @@ class _SignIn(LoginView):
 
     def get_success_url(self) -> str:
         """Return the page that was requested, if the person can open it, or else the first page."""
+        return self._next_page(self.request.user)
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        user = form.get_user()
+        if is_asked_of(user):
+            Pending.begin(self.request, user, next_page=self._next_page(user))
+            return redirect("second-step")
+        response = super().form_valid(form)
+        limits.remember_device(self.request, response, page=self.request.path)
+        return response
+
+    def _next_page(self, user: Any) -> str:
         page = super().get_success_url()
-        user: Any = self.request.user
         path = urlsplit(page).path
         is_closed = path.startswith(reverse("admin:index")) and not user.is_staff
         if is_closed or path == self.request.path:
             return self.get_default_redirect_url()
         return page
 
-    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        response = super().form_valid(form)
-        limits.remember_device(self.request, response)
-        return response
-
     def form_invalid(self, form: Any) -> HttpResponse:
         response = super().form_invalid(form)
-        if form.retry_after is not None:
-            _refuse(response, form.retry_after)
-        return response
+        return refused(response, form)
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         frame = admin.site.each_context(self.request)
@@ -150,9 +86,7 @@ class _SetsPassword:
 
     def form_invalid(self, form: Any) -> HttpResponse:
         response: HttpResponse = super().form_invalid(form)  # type: ignore[misc]  # a mixin
-        if form.retry_after is not None:
-            _refuse(response, form.retry_after)
-        return response
+        return refused(response, form)
 
     def _save(self, form: Any) -> Any:
         user = form.user
@@ -173,7 +107,7 @@ class _SetsPassword:
 class ChangeOwnPassword(_SetsPassword, PasswordChangeView):
     """The page on which people change their own password."""
 
-    form_class = _OwnPasswordForm
+    form_class = OwnPasswordForm
     title = "Change password"
     success_url = reverse_lazy("password-changed")
 
@@ -196,14 +130,9 @@ class PasswordChanged(PasswordChangeDoneView):
 class SetPassword(_SetsPassword, PasswordResetConfirmView):
     """The page of a password link."""
 
-    form_class = _NewPasswordForm
+    form_class = NewPasswordForm
     title = "New password"
 
     def get_context_data(self, **context: Any) -> dict[str, Any]:
         # For an invalid link, Django has a title about a reset.
         return super().get_context_data(**context) | {"title": self.title}
-
-
-def _refuse(response: HttpResponse, retry_after: int) -> None:
-    response.status_code = HTTPStatus.TOO_MANY_REQUESTS
-    response.headers["Retry-After"] = str(retry_after)

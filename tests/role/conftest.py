@@ -23,6 +23,7 @@ from audit.evidence.models import (
     TransparencyLog,
     TreeNode,
 )
+from audit.factors.models import Authenticator, RecoveryCode
 from audit.models.records import CommandRecord, EventRecord
 from audit.models.subscriptions import Checkpoint, Setback
 from audit.outside import outside_command
@@ -141,6 +142,8 @@ def fill_other_tables(root, *keys):
         attempts=6,
     )
     fill_transparency_log()
+    factor = Authenticator.objects.create(user=root, key=b"k1:" + b"x" * 48)
+    RecoveryCode.objects.create(authenticator=factor, digest=b"d" * 32)
     LogEntry.objects.create(user=root, action_flag=1, object_repr="x", change_message="[]")
     with outside_command("Rows for a test"):
         Group.objects.first().permissions.set(Permission.objects.all()[:1])

@@ -42,6 +42,10 @@ _EFFECTS: Mapping[type[Command], str] = {
     commands.RequirePasswordReset: (
         "The password stops working and all sessions end, until a new one is set."
     ),
+    commands.ResetSecondFactor: (
+        "The authenticator app and the recovery codes stop working, and the sessions that began "
+        "with them end. With the password, a new app can be set up at the next sign-in."
+    ),
 }
 
 

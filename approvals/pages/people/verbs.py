@@ -8,6 +8,8 @@ from django.contrib.auth.models import Group, User
 from django.http import QueryDict
 
 from approvals.people import commands, roles
+from audit.factors.models import Authenticator
+from audit.factors.requirement import is_on
 from audit.installation import users
 from audit.messages.classes import Command
 from audit.messages.exceptions import FieldError, Invalid
@@ -92,6 +94,11 @@ USER_VERBS: Mapping[str, Verb] = {
         "Send a password link",
         commands.SendPasswordLink,
         applies=lambda user: user.is_active and bool(users.email_of(user)),
+    ),
+    "reset_factor": Verb(
+        "Reset the second factor",
+        commands.ResetSecondFactor,
+        applies=lambda user: is_on() and Authenticator.of(user.pk) is not None,
     ),
     "delete": Verb("Delete", commands.DeleteUser),
     "join": Verb("Add to group", commands.AddToGroup),

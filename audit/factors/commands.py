@@ -1,0 +1,102 @@
+"""The commands and events of second factors, and what all those of accounts have in common."""
+
+from dataclasses import dataclass
+
+from audit.messages.classes import Command, Event, SubjectOf, secret
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnAccount(Command):
+    """A command of a person on their own account."""
+
+    subject = SubjectOf("account", "user_id")
+
+    user_id: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class OfAccount(Event):
+    """An event of a person's account."""
+
+    subject = SubjectOf("account", "user_id")
+
+    user_id: int
+    username: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SetUpSecondFactor(OnAccount):
+    """Set up an authenticator app as second factor, which ``replaces`` the one before, if any."""
+
+    message_type = "people.set_up_second_factor"
+
+    key: str = secret()
+    code: str = secret()
+    replaces: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerifySecondFactor(OnAccount):
+    """Verify a code of the authenticator app, or a recovery code; either is valid once."""
+
+    message_type = "people.verify_second_factor"
+
+    code: str = secret()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordThrottledSecondFactor(OnAccount):
+    """Record that there were too many wrong codes."""
+
+    message_type = "people.record_throttled_second_factor"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoveSecondFactor(OnAccount):
+    """Remove one's own second factor."""
+
+    message_type = "people.remove_second_factor"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondFactorSetUp(OfAccount):
+    """A person has set up an authenticator app."""
+
+    message_type = "people.second_factor_set_up"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondFactorUsed(OfAccount):
+    """A person has used their authenticator app."""
+
+    message_type = "people.second_factor_used"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecoveryCodeUsed(OfAccount):
+    """A person has used one of their recovery codes. ``left`` is the number of the others."""
+
+    message_type = "people.recovery_code_used"
+
+    left: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondFactorFailed(OfAccount):
+    """The code of a second factor was wrong, or was used before."""
+
+    message_type = "people.second_factor_failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondFactorThrottled(OfAccount):
+    """There were too many wrong codes: further ones are refused for a while."""
+
+    message_type = "people.second_factor_throttled"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SecondFactorRemoved(OfAccount):
+    """A person no longer has a second factor."""
+
+    message_type = "people.second_factor_removed"
