@@ -8,6 +8,7 @@
 - ``requests``: open requests: lists, eligible approvers, warnings and staleness
 - ``policies``: which policies govern a command, and whether a request meets them
 - ``delegations``: the right to vote in the place of another person, for a period
+- ``passkeys``: keys of people, with which they sign votes
 - ``models``: policies, requests, votes and delegations
 - ``people``: accounts and groups, changed by commands
 - ``sealing``: signed payloads and evidence files

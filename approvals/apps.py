@@ -25,6 +25,7 @@ class ApprovalsConfig(AppConfig):
         "decisions.handlers",
         "delegations.handlers",
         "evolution",
+        "passkeys.handlers",
         "people.handlers",
         "people.roles",
         "policies.bootstrap",
@@ -36,8 +37,16 @@ class ApprovalsConfig(AppConfig):
     must_have_second_factor = ("approvals.policies.power.decides",)
     # Only the system and processes have them: no model declares them, so no one can grant them.
     system_permissions = frozenset(
-        {"bootstrap", "expire_request", "release_request", "remind_of_deadline"}
+        {
+            *("bootstrap", "expire_request", "issue_enrolment_code", "release_request"),
+            "remind_of_deadline",
+        }
     )
+
+    def import_models(self) -> None:
+        """Import the models of the sub-packages as well."""
+        super().import_models()
+        import_module("approvals.passkeys.models")
 
     def ready(self) -> None:
         import_module("approvals.checks")

@@ -14,6 +14,7 @@ from approvals.decisions import notifications
 from approvals.decisions.commands import ExpireRequest, ReleaseRequest, RemindOfDeadline
 from approvals.decisions.events import GlassBroken
 from approvals.models import ApprovalRequest
+from approvals.passkeys import announcements
 from approvals.people import accounts
 from approvals.people.events import PasswordLinkSent
 from approvals.requests import correspondence, statuses
@@ -40,6 +41,7 @@ _BY_REQUESTER = {True: " by the requester", False: ""}
     *notifications.NOTIFIED,
     GlassBroken,
     PasswordLinkSent,
+    *announcements.ANNOUNCED,
     name="approvals.mail",
     outside=True,
     backoff=mail.BACKOFF,
@@ -65,6 +67,8 @@ def _mails_of(event: Event, delivery: Delivery) -> Iterator[Mail]:
             yield from _password_link(event)
         case GlassBroken():
             yield from _alarms(event)
+        case _ if isinstance(event, announcements.ANNOUNCED):
+            yield from _about_passkeys(event, delivery)
         case _:
             for each in notifications.notifications_of(event, delivery):
                 people = users.manager().filter(pk__in=each.person_ids).order_by("pk")
@@ -80,6 +84,14 @@ def _password_link(event: PasswordLinkSent) -> Iterator[Mail]:
         text = f"Set your password here: {accounts.password_link(user)}"
         for address in _addresses([user]):
             yield Mail(to=address, subject="[Countersign] Set your password", text=text)
+
+
+def _about_passkeys(event: Event, delivery: Delivery) -> Iterator[Mail]:
+    """Notify the policy owners and the person whose passkeys they are."""
+    text = announcements.text_of(event, delivery)
+    own = users.manager().filter(pk=announcements.person_of(event))
+    for address in _addresses([*notifications.policy_owners(), *own]):
+        yield Mail(to=address, subject=announcements.SUBJECT, text=text)
 
 
 def _alarms(event: GlassBroken) -> Iterator[Mail]:

@@ -6,6 +6,7 @@ from django.urls import include, path
 import audit.urls
 from approvals.pages import case_files
 from approvals.pages.portal.delegations import end_own_delegation, own_delegations
+from approvals.pages.portal.passkeys import own_passkeys, remove_own_passkey
 from approvals.pages.portal.views import own_request, own_requests
 from approvals.rest.urls import v2
 
@@ -15,6 +16,8 @@ portal = [
     path("", own_requests, name="own-requests"),
     path("delegations/", own_delegations, name="own-delegations"),
     path("delegations/<any_uuid:delegation_id>/end/", end_own_delegation, name="end-delegation"),
+    path("passkeys/", own_passkeys, name="own-passkeys"),
+    path("passkeys/<any_uuid:passkey_id>/remove/", remove_own_passkey, name="remove-passkey"),
     path("<any_uuid:approval_request_id>/", own_request, name="own-request"),
 ]
 

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from approvals.delegations.commands import Delegate
 from approvals.models import ApprovalRequest
+from approvals.passkeys.commands import ResetPasskeys
 from approvals.people import commands as people
 from approvals.people import roles
 from approvals.people.accounts import OWNERS
@@ -134,6 +135,8 @@ _GUARDED: dict[type[Command], Callable[[Any], bool]] = {
     DisablePolicy: _always,
     ReviewBreakGlass: _always,
     Delegate: _is_long,
+    # After it, a password is enough for a new passkey.
+    ResetPasskeys: _always,
     # Among their parts are permissions on approvals.
     roles.CreateApprover: _always,
     roles.GrantApproverRole: _always,

@@ -81,6 +81,7 @@ PLACES = (
     Place("own request, denied", "dana", lambda: f"/requests/{_own(State.DENIED)}/"),
     Place("delegations", "ann", lambda: "/requests/delegations/"),
     Place("no delegations", "dana", lambda: "/requests/delegations/"),
+    Place("passkeys", "ann", lambda: "/requests/passkeys/"),
     # Policies
     Place("policies", "olga", lambda: f"{_POLICIES}/"),
     Place("policy", "olga", lambda: f"{_POLICIES}/{_policy().pk}/change/"),

@@ -27,6 +27,7 @@ from audit.factors.models import Authenticator, RecoveryCode
 from audit.models.records import CommandRecord, EventRecord
 from audit.models.subscriptions import Checkpoint, Setback
 from audit.outside import outside_command
+from tests.approvals import authenticators
 from tests.approvals.delegating import delegated
 from tests.conftest import approved, completed, create_key, held, new_approver
 from tests.notes.models import Note
@@ -88,7 +89,9 @@ def _following(found, address):
 
 
 @pytest.fixture
-def rows(first_key, disabling_needs_two, dana, ann, iris, root, context_of, policy_owners):
+def rows(
+    first_key, disabling_needs_two, dana, ann, iris, root, context_of, policy_owners, configure
+):
     """A row in every table that tests can fill with commands."""
     second = create_key(dana, first_key.row.customer, name="second")
     reason = {"reason": "Because"}
@@ -99,6 +102,8 @@ def rows(first_key, disabling_needs_two, dana, ann, iris, root, context_of, poli
     held(DisableApiKey(api_key_id=second.id), context=context_of(dana, **reason))
     approved(request, ann)
     delegated(ann, new_approver("deb", first_key.row.customer, groups=[]), groups=ann.groups.all())
+    configure(BASE_URL=authenticators.ORIGIN)
+    authenticators.registered(root, authenticators.Authenticator())
     fill_other_tables(root, second, first_key)
     delivery = create_delivery(create_endpoint(first_key.row.customer))
     return {

@@ -2,11 +2,13 @@
 
 import re
 from urllib.parse import quote
+from uuid import UUID
 
 import pytest
 from django.contrib.auth.models import Group, User
 
 from apikeys.models import ApiKey, Customer
+from approvals.passkeys.models import Passkey
 from audit.outside import outside_command
 from tests.role.extremes import insert_extremes, insertable_tables
 from tests.test_no_way_around import addresses
@@ -18,7 +20,7 @@ _LISTS = (
     *("/audit/subscriptions", "/audit/processes"),
     *("/api/v2/events?order=log&limit=100", "/api/v2/events?limit=100"),
     *("/api/v2/commands?limit=100", "/api/v2/approval-requests?limit=100"),
-    *("/requests/delegations/", "/api/v2/delegations"),
+    *("/requests/delegations/", "/requests/passkeys/", "/api/v2/delegations"),
     *("/api/v2/approval-requests?view=needs_my_vote", "/api/v2/policies", "/api/v2/api-keys"),
     *("/admin/approvals/approvalrequest/?tab=all", "/admin/approvals/approvalrequest/?tab=done"),
 )
@@ -33,6 +35,19 @@ def add_spares(root, table):
         Group.objects.bulk_create(Group(name=name) for name in names)
         spare = Customer.objects.bulk_create(Customer(name=name) for name in names)
         ApiKey.objects.bulk_create(ApiKey(customer=each, owner=root, name="x") for each in spare)
+        if table == "approvals_passkeycounter":
+            Passkey.objects.bulk_create(_passkey(root, name) for name in names)
+
+
+def _passkey(person, name):
+    return Passkey(
+        user=person,
+        name=name,
+        credential_id=name,
+        public_key="x",
+        sign_count=0,
+        command_id=UUID(int=0),
+    )
 
 
 def pages(found):
@@ -92,6 +107,7 @@ OTHERS = (
     *("audit_signedcheckpoint", "audit_logkey", "audit_publication"),
     *("approvals_policy", "approvals_rule", "approvals_policyseal"),
     *("audit_authenticator", "audit_recoverycode", "approvals_delegation"),
+    *("approvals_passkey", "approvals_passkeycounter"),
     *("apikeys_apikey", "apikeys_apikeysecret", "apikeys_apikeyusage", "apikeys_pickup"),
     *("apikeys_customer", "apikeys_membership", "apikeys_allowance", "apikeys_keyname"),
     *("auth_user", "auth_user_groups", "auth_user_user_permissions"),
@@ -107,6 +123,7 @@ SPARES = {
     "apikeys_keyname": 12,
     "apikeys_membership": 3,
     "apikeys_pickup": 35,
+    "approvals_passkeycounter": 20,
     "approvals_vote": 60,
     "audit_authenticator": 20,
     "auth_user_groups": 5,

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 from django.contrib.auth.models import Group, User
 from django.http import QueryDict
 
+from approvals.passkeys.commands import ResetPasskeys
+from approvals.passkeys.models import Passkey
 from approvals.people import commands, roles
 from audit.factors.models import Authenticator
 from audit.factors.requirement import is_on
@@ -99,6 +101,11 @@ USER_VERBS: Mapping[str, Verb] = {
         "Reset the second factor",
         commands.ResetSecondFactor,
         applies=lambda user: is_on() and Authenticator.of(user.pk) is not None,
+    ),
+    "reset_passkeys": Verb(
+        "Reset passkeys",
+        ResetPasskeys,
+        applies=lambda user: Passkey.objects.filter(user=user).exists(),
     ),
     "delete": Verb("Delete", commands.DeleteUser),
     "join": Verb("Add to group", commands.AddToGroup),

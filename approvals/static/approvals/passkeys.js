@@ -1,0 +1,81 @@
+// Asks the browser for passkeys: to register one, and to sign votes.
+"use strict";
+
+(() => {
+  const toBytes = (text) => {
+    const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+    return Uint8Array.from(plain, (each) => each.charCodeAt(0));
+  };
+  const toText = (buffer) => {
+    const plain = String.fromCharCode(...new Uint8Array(buffer));
+    return btoa(plain).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  };
+  const toHex = (buffer) =>
+    [...new Uint8Array(buffer)].map((each) => each.toString(16).padStart(2, "0")).join("");
+  const sha256 = (bytes) => crypto.subtle.digest("SHA-256", bytes);
+  const described = (list = []) => list.map((each) => ({ ...each, id: toBytes(each.id) }));
+
+  const create = (json) => {
+    const options = JSON.parse(json);
+    options.challenge = toBytes(options.challenge);
+    options.user.id = toBytes(options.user.id);
+    options.excludeCredentials = described(options.excludeCredentials);
+    return navigator.credentials.create({ publicKey: options });
+  };
+
+  const sign = async (json, challenge) => {
+    const options = JSON.parse(json);
+    options.challenge = challenge ?? toBytes(options.challenge);
+    options.allowCredentials = described(options.allowCredentials);
+    const { id, response } = await navigator.credentials.get({ publicKey: options });
+    return JSON.stringify({
+      credential_id: id,
+      authenticator_data: toText(response.authenticatorData),
+      client_data: toText(response.clientDataJSON),
+      signature: toText(response.signature),
+    });
+  };
+
+  // As approvals/passkeys/signing.py computes it: JSON with its keys in order.
+  const additionChallenge = async (form, attestation) => {
+    const { nonce, person } = form.dataset;
+    const content = { attestation: toHex(await sha256(attestation)), nonce, person };
+    const text = `countersign/passkey/v1\n${JSON.stringify(content)}`;
+    return sha256(new TextEncoder().encode(text));
+  };
+
+  const register = async (form) => {
+    const { response } = await create(form.dataset.passkeyOptions);
+    form.elements.attestation.value = toText(response.attestationObject);
+    form.elements.client_data.value = toText(response.clientDataJSON);
+    if (form.dataset.signingOptions) {
+      const challenge = await additionChallenge(form, response.attestationObject);
+      form.elements.signature.value = await sign(form.dataset.signingOptions, challenge);
+    }
+  };
+
+  const explain = (error) => {
+    const notice = document.querySelector("[data-passkey-problem]");
+    notice.textContent =
+      error.name === "InvalidStateError"
+        ? "This passkey is registered already."
+        : "The passkey was not used: it was cancelled, timed out or is not yours. Nothing was sent.";
+    notice.hidden = false;
+    notice.scrollIntoView({ block: "center" });
+  };
+
+  // The form is sent once the passkey has been used.
+  const sendAfter = (form, ceremony) => {
+    ceremony().then(() => form.submit(), explain);
+  };
+
+  for (const notice of document.querySelectorAll("[data-needs-script]")) {
+    notice.hidden = true;
+  }
+
+  const registration = document.querySelector("form[data-passkey-options]");
+  registration?.addEventListener("submit", (event) => {
+    event.preventDefault();
+    sendAfter(registration, () => register(registration));
+  });
+})();
