@@ -3,10 +3,11 @@
 from urllib.parse import unquote
 
 from django.db import transaction
-from django.urls import include, path, register_converter
+from django.urls import include, path, re_path, register_converter
 from django.urls.converters import StringConverter
 from django.views.generic import RedirectView
 
+from audit.evidence.publishing import views as published
 from audit.pages.exports.view import export
 from audit.pages.overview.tables import tables
 from audit.pages.overview.view import overview
@@ -86,12 +87,19 @@ errors = [
     path("errors/<slug:name>", error_pages.error, name="error"),
 ]
 
+_LOG = r"^(?P<log>[1-9][0-9]{0,8})"
+transparency_log = [
+    re_path(rf"{_LOG}/checkpoint$", published.checkpoint, name="log-checkpoint"),
+    re_path(rf"{_LOG}/keys$", published.keys, name="log-keys"),
+    re_path(rf"{_LOG}/(?P<path>tile/[0-9a-z/.]+)$", published.tile, name="log-tile"),
+]
+
 # ATOMIC_REQUESTS leaves all of them alone: the bus opens the transaction.
-for _url in (*pages, *errors):
+for _url in (*pages, *errors, *transparency_log):
     _url.callback = transaction.non_atomic_requests(_url.callback)
 
 urlpatterns = [
-    path("log/", include(pages)),
+    path("log/", include([*transparency_log, *pages])),
     path("", include(errors)),
     path("api/", include(api)),
 ]

@@ -21,6 +21,7 @@ handler500 = "audit.pages.errors.server_error"
 
 _countersign = [
     path("audit/", include(audit.urls.pages)),
+    path("log/", include(audit.urls.transparency_log)),
     path("docs/", include(audit.urls.errors)),
     path("requests/", include(approvals.urls.portal)),
     path("case-files/", include(approvals.urls.files)),

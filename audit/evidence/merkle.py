@@ -170,6 +170,37 @@ class Edge:
         return self._read_tile(level, number) if hashes is None else bytes(hashes)
 
 
+class Frontier:
+    """A tree while its leaves are read once: it keeps only the roots of its complete subtrees."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._subtrees: list[tuple[int, bytes]] = []
+
+    def append(self, leaf: bytes) -> list[tuple[Tile, bytes]]:
+        """Append the hash of a leaf; return the roots of the tiles' subtrees that it completes.
+
+        Each has the level and the number that it has as a node: one level above its tile.
+        """
+        height, computed, completed = 0, leaf, []
+        self.size += 1
+        while self._subtrees and self._subtrees[-1][0] == height:
+            height, computed = height + 1, node_hash(self._subtrees.pop()[1], computed)
+            if height % HEIGHT == 0:
+                place = Tile(height // HEIGHT, (self.size >> height) - 1)
+                completed.append((place, computed))
+        self._subtrees.append((height, computed))
+        return completed
+
+    def root(self) -> bytes:
+        if not self._subtrees:
+            return EMPTY_ROOT
+        *others, (_, computed) = self._subtrees
+        for _, left in reversed(others):
+            computed = node_hash(left, computed)
+        return computed
+
+
 def _split(size: int) -> int:
     """Return the largest power of two below ``size``."""
     return 1 << ((size - 1).bit_length() - 1)

@@ -185,7 +185,19 @@ def parse(note: str) -> Note:
     _check_text(f"{text}\n")
     if lines.count("\n") > _MOST_SIGNATURES:
         raise MalformedNote(f"A note has at most {_MOST_SIGNATURES} signatures")
-    return Note(f"{text}\n", tuple(map(_parsed_line, lines[:-1].split("\n"))))
+    return Note(f"{text}\n", tuple(map(parse_signature, lines[:-1].split("\n"))))
+
+
+def parse_signature(line: str) -> Signature:
+    """Return the signature that a line of a note contains; the line has no newline.
+
+    :raises MalformedNote: if it is malformed.
+    """
+    match = _LINE.fullmatch(line)
+    decoded = _decoded(match[2]) if match else b""
+    if match is None or len(decoded) <= _KEY_ID_SIZE:
+        raise MalformedNote("A signature is a line with a dash, a name, and Base64")
+    return Signature(match[1], decoded[:_KEY_ID_SIZE], decoded[_KEY_ID_SIZE:])
 
 
 def verify(note: Note, verifiers: Iterable[Verifier]) -> Opened:
@@ -202,14 +214,6 @@ def verify(note: Note, verifiers: Iterable[Verifier]) -> Opened:
     if not verified:
         raise InvalidNote("No known key has signed the note")
     return Opened(note.text, verified)
-
-
-def _parsed_line(line: str) -> Signature:
-    match = _LINE.fullmatch(line)
-    decoded = _decoded(match[2]) if match else b""
-    if match is None or len(decoded) <= _KEY_ID_SIZE:
-        raise MalformedNote("A signature is a line with a dash, a name, and Base64")
-    return Signature(match[1], decoded[:_KEY_ID_SIZE], decoded[_KEY_ID_SIZE:])
 
 
 def _message(text: str, seconds: int | None) -> bytes:

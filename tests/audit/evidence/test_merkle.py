@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audit.evidence import merkle
-from audit.evidence.merkle import DamagedTile, Edge, Tile, leaf_hash, node_hash
+from audit.evidence.merkle import DamagedTile, Edge, Frontier, Tile, leaf_hash, node_hash
 
 # The test vectors of the reference implementation of RFC 6962 (Certificate Transparency).
 ENTRIES = [
@@ -185,6 +185,23 @@ def test_trees_of_the_same_size_are_consistent_if_they_are_equal():
     assert not merkle.verify_consistency(3, 3, b"root", b"other", [])
     assert not merkle.verify_consistency(3, 3, b"root", b"root", [bytes(32)])
     assert merkle.verify_consistency(0, 3, merkle.EMPTY_ROOT, b"root", [])
+
+
+def test_a_tree_that_is_read_once_has_the_same_roots_and_nodes(large):
+    frontier, nodes = Frontier(), {}
+
+    for size, leaf in enumerate(large.leaves):
+        if size % 997 == 0:
+            assert frontier.root() == large.root(size)
+        nodes |= frontier.append(leaf)
+
+    assert frontier.root() == large.root(LARGE)
+    assert nodes == {
+        Tile(tile.level, tile.number * 256 + at): hashes[at * 32 : at * 32 + 32]
+        for tile, hashes in large.tiles.items()
+        for at in range(len(hashes) // 32)
+        if tile.level
+    }
 
 
 def test_only_the_tiles_at_the_edge_are_read():

@@ -1,0 +1,79 @@
+"""Files of a published log: full tiles once, and the checkpoint last."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from shutil import rmtree
+
+from audit.evidence import merkle, notes, tiles
+from audit.evidence.checkpoints import parse_checkpoint
+from audit.evidence.merkle import WIDTH
+from audit.evidence.models import SignedCheckpoint
+from audit.evidence.publishing import stored
+from audit.evidence.publishing.paths import TilePath
+
+
+class NotPublished(Exception):
+    """The log cannot be published in this directory."""
+
+
+def publish(checkpoint: SignedCheckpoint, directory: Path) -> Iterator[int]:
+    """Write the log up to a checkpoint into a directory; yield the number of new files so far.
+
+    Files that are there already are not written again, except the checkpoint and the keys.
+
+    :raises NotPublished: if the directory has another log, or one that this one does not extend, or
+        if rows of this one are missing.
+    """
+    _check_extends(checkpoint, directory)
+    new = 0
+    for path in _paths(checkpoint.size):
+        target = directory / str(path)
+        if target.exists():
+            continue
+        content = stored.content(checkpoint.log, path)
+        if content is None:
+            raise NotPublished(f"Rows of log {checkpoint.log} are missing: {path} is incomplete.")
+        _write(target, content)
+        if path.width == WIDTH:
+            rmtree(target.with_name(f"{target.name}.p"), ignore_errors=True)
+        new += 1
+        yield new
+    _write(directory / "keys", stored.key_list(checkpoint.log).encode())
+    _write(directory / "checkpoint", stored.cosigned_note(checkpoint).encode())
+
+
+def _paths(size: int) -> Iterator[TilePath]:
+    for tile, width in merkle.tiles_of(size).items():
+        if tile.level == 0:
+            yield TilePath(None, tile.number, width)
+        yield TilePath(tile.level, tile.number, width)
+
+
+def _check_extends(checkpoint: SignedCheckpoint, directory: Path) -> None:
+    path = directory / "checkpoint"
+    if not path.exists():
+        return
+    try:
+        published = parse_checkpoint(notes.parse(path.read_text(encoding="utf-8")).text)
+    except ValueError as error:
+        raise NotPublished(f"{path} is malformed: {error}.") from error
+    own = parse_checkpoint(notes.parse(checkpoint.note).text)
+    if published.origin != own.origin:
+        raise NotPublished(f"{path} is of another log: {published.origin}.")
+    is_extended = published.size <= own.size and (
+        merkle.root(published.size, tiles.reader(checkpoint.log)) == published.root
+    )
+    if not is_extended:
+        raise NotPublished(f"{path} has leaves that this log does not have.")
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file so that readers see all of it or nothing."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, draft = tempfile.mkstemp(prefix="new-", dir=path.parent)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    Path(draft).chmod(0o644)
+    Path(draft).replace(path)

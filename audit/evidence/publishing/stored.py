@@ -1,0 +1,58 @@
+"""The stored content of a log, as it is published."""
+
+from contextlib import suppress
+
+from audit.evidence import notes, tiles
+from audit.evidence.merkle import HASH_SIZE, WIDTH
+from audit.evidence.models import Publication, SignedCheckpoint
+from audit.evidence.notes import MalformedNote
+from audit.evidence.publishing.leaves import leaves_between
+from audit.evidence.publishing.paths import TilePath
+from audit.evidence.sequencing import keys
+
+_LONGEST_ENTRY = 2**16
+
+
+def newest_checkpoint(log: int) -> SignedCheckpoint | None:
+    return SignedCheckpoint.objects.filter(log=log).order_by("-size").first()
+
+
+def cosigned_note(checkpoint: SignedCheckpoint) -> str:
+    """Return the note of a checkpoint with the cosignatures of its witnesses."""
+    sent = Publication.objects.filter(log=checkpoint.log, size=checkpoint.size)
+    lines = sent.exclude(cosignature="").order_by("pk").values_list("cosignature", flat=True)
+    signatures = []
+    for line in lines:
+        # A malformed row must not keep the others from their readers.
+        with suppress(MalformedNote):
+            signatures.append(notes.parse_signature(line))
+    return str(notes.parse(checkpoint.note).with_signatures(signatures))
+
+
+def key_list(log: int) -> str:
+    """Return a line for each key of a log: its public key, since when it signs, and until when."""
+    lines = (
+        [each.verifier_key, f"{each.began_at:%Y-%m-%dT%H:%M:%SZ}"]
+        + ([f"{each.ended_at:%Y-%m-%dT%H:%M:%SZ}"] if each.ended_at else [])
+        for each in keys.periods(log)
+    )
+    return "".join(f"{' '.join(line)}\n" for line in lines)
+
+
+def content(log: int, asked: TilePath) -> bytes | None:
+    """Return as much of a tile as is requested; None if there is less."""
+    if asked.level is None:
+        return _bundle(log, asked.number, width=asked.width)
+    size = asked.width * HASH_SIZE
+    hashes = tiles.reader(log)(asked.level, asked.number)[:size]
+    return hashes if len(hashes) == size else None
+
+
+def _bundle(log: int, number: int, *, width: int) -> bytes | None:
+    """Return the entries of the leaves of a tile, each after its length in two bytes."""
+    first = number * WIDTH
+    found = [each.entry for each in leaves_between(log, first=first, end=first + width)]
+    written = [each for each in found if each is not None and len(each) < _LONGEST_ENTRY]
+    if len(written) < width:
+        return None
+    return b"".join(len(each).to_bytes(2) + each for each in written)

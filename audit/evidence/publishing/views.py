@@ -1,0 +1,61 @@
+"""The URLs below ``/log/``, which need no sign-in: nothing in them describes a person."""
+
+import hashlib
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.utils.cache import get_conditional_response
+from django.utils.http import quote_etag
+from django.views.decorators.http import require_safe
+
+from audit.evidence.publishing.paths import parse_path
+from audit.evidence.publishing.stored import content, cosigned_note, key_list, newest_checkpoint
+
+_TEXT = "text/plain; charset=utf-8"
+_BYTES = "application/octet-stream"
+# The year that caches regard as permanent.
+_IMMUTABLE = "public, max-age=31536000, immutable"
+_FRESH = "no-cache"
+
+
+@require_safe
+def checkpoint(request: HttpRequest, log: str) -> HttpResponseBase:
+    """Return the newest checkpoint, with the cosignatures of witnesses."""
+    newest = newest_checkpoint(int(log))
+    if newest is None:
+        return _not_found()
+    return _served(request, cosigned_note(newest).encode(), content_type=_TEXT, cache=_FRESH)
+
+
+@require_safe
+def keys(request: HttpRequest, log: str) -> HttpResponseBase:
+    """Return the public keys of a log, each with its period."""
+    listed = key_list(int(log))
+    if not listed:
+        return _not_found()
+    return _served(request, listed.encode(), content_type=_TEXT, cache=_FRESH)
+
+
+@require_safe
+def tile(request: HttpRequest, log: str, path: str) -> HttpResponseBase:
+    """Return a tile or a bundle of entries, which never changes."""
+    asked = parse_path(path)
+    found = None if asked is None else content(int(log), asked)
+    if found is None:
+        return _not_found()
+    return _served(request, found, content_type=_BYTES, cache=_IMMUTABLE)
+
+
+def _served(
+    request: HttpRequest, body: bytes, *, content_type: str, cache: str
+) -> HttpResponseBase:
+    etag = quote_etag(hashlib.sha256(body).hexdigest()[:32])
+    whole = HttpResponse(body, content_type=content_type)
+    response = get_conditional_response(request, etag, None, whole) or whole
+    response["ETag"], response["Cache-Control"] = etag, cache
+    return response
+
+
+def _not_found() -> HttpResponse:
+    """Return a response that no cache keeps: the tile may be added in a second."""
+    headers = {"Cache-Control": "no-store"}
+    return HttpResponse("Not found\n", status=404, content_type=_TEXT, headers=headers)
