@@ -1,4 +1,4 @@
-"""The management command of the transparency log: publishing."""
+"""The management command of the transparency log: publishing and verification."""
 
 import time
 from pathlib import Path
@@ -9,6 +9,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from audit.evidence.models import TransparencyLog
 from audit.evidence.publishing.files import NotPublished, publish
 from audit.evidence.publishing.stored import newest_checkpoint
+from audit.evidence.verification.comparison import compare
+from audit.evidence.verification.kept import kept_by_auditors, kept_in_directories
 
 SECONDS_BETWEEN = 2.0
 
@@ -16,7 +18,7 @@ SECONDS_BETWEEN = 2.0
 class Command(BaseCommand):
     """Work on the transparency log of all records."""
 
-    help = "Publish the transparency log as files."
+    help = "Publish the transparency log as files, or verify the database against it."
 
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
@@ -24,9 +26,45 @@ class Command(BaseCommand):
             "publish", help="Write tiles and checkpoints to a directory."
         )
         publishing.add_argument("--to", type=Path, required=True, help="The directory.")
+        verifying = actions.add_parser(
+            "verify", help="Compare every record, leaf and checkpoint; name those that differ."
+        )
+        verifying.add_argument(
+            "--checkpoint",
+            type=Path,
+            action="append",
+            default=[],
+            help="A checkpoint that was kept outside, which the log has to contain.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self._publish(options["to"])
+        if options["action"] == "publish":
+            self._publish(options["to"])
+        else:
+            self._verify(options["checkpoint"])
+
+    def _verify(self, paths: list[Path]) -> None:
+        """Write each difference to standard output, and exit with status 1 if there is one.
+
+        :raises CommandError: if a checkpoint cannot be read.
+        """
+        try:
+            kept = [*kept_by_auditors(paths), *kept_in_directories()]
+        except (OSError, ValueError) as problem:
+            raise CommandError(f"A checkpoint cannot be read: {problem}") from problem
+        records, found = 0, 0
+        begun_at = shown_at = time.monotonic()
+        for progress in compare(kept):
+            records, found = records + progress.records, found + len(progress.problems)
+            for each in progress.problems:
+                self.stdout.write(f"{each}.")
+            if time.monotonic() >= shown_at + SECONDS_BETWEEN:
+                shown_at = time.monotonic()
+                rate = records / (shown_at - begun_at)
+                self.stderr.write(f"{records:,} leaves compared, {rate:,.0f} per second.")
+        self.stdout.write(f"{records:,} leaves compared, {found:,} differences.")
+        if found:
+            raise SystemExit(1)
 
     def _publish(self, directory: Path) -> None:
         """Write each log to a directory with its number.

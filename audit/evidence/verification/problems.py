@@ -1,0 +1,30 @@
+"""Differences between the database and the transparency log."""
+
+from typing import NamedTuple
+
+_WORDS = {
+    "altered": "was altered",
+    "removed": "was removed",
+    "inserted": "was inserted: the log does not have it",
+    "missing": "is missing",
+    "different": "is not the one of the tree",
+    "unsigned": "has no valid signature",
+    "fork": "is not a part of the log",
+}
+
+
+class Problem(NamedTuple):
+    """A row that is not the one of the log: the kind of the difference, and the name of the row."""
+
+    kind: str
+    row: str
+
+    def __str__(self) -> str:
+        return f"{self.row} {_WORDS.get(self.kind, self.kind)}"
+
+
+class Progress(NamedTuple):
+    """A part of the comparison: the number of its records, and its problems."""
+
+    records: int
+    problems: list[Problem]
