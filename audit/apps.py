@@ -32,7 +32,7 @@ class AuditConfig(AppConfig):
             "tracking.drift.detection",
         ),
         *("webhooks.handlers", "webhooks.evolution", "webhooks.sending.reactions"),
-        "evidence.sequencing.sequencer",
+        *("evidence.sequencing.sequencer", "evidence.witnessing.publisher"),
     )
     system_permissions = frozenset(
         {"record_drift", "record_failed_sign_in", "disable_failing_webhookendpoint"}
@@ -60,6 +60,7 @@ class AuditConfig(AppConfig):
         checks: Any = import_module("audit.installation.checks")
         pre_migrate.connect(checks.refuse_other_engines, sender=self)
         import_module("audit.reactions.relays.checks")
+        import_module("audit.evidence.witnessing.checks")
         import_module("audit.rest.viewsets.checks")
         import_module("audit.tracking.checks")
         import_module("audit.factors.checks")

@@ -120,6 +120,19 @@ def listing(name: str, *, default: str | None = None) -> list[str]:
     return [item.strip() for item in text(name, default=default).split(",") if item.strip()]
 
 
+def pairs(name: str) -> dict[str, str]:
+    """Return the pairs of a comma-separated list, each with a space between its halves.
+
+    :raises ImproperlyConfigured: if one is not a pair.
+    """
+    found = [each.split() for each in listing(name, default="")]
+    if any(len(each) != 2 for each in found):  # noqa: PLR2004  # a pair
+        raise ImproperlyConfigured(
+            f"{name} is not a list of pairs. For example: {name}=https://witness.example/ <key>."
+        )
+    return {each[0]: each[1] for each in found}
+
+
 def ports(name: str, *, default: str) -> list[int]:
     """Return a comma-separated list of ports.
 

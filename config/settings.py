@@ -225,6 +225,15 @@ COUNTERSIGN = {
     "LOG_ORIGIN": environment.text("LOG_ORIGIN", default=""),
     # Where checkpoints are kept outside the database.
     "LOG_DIRECTORIES": environment.listing("LOG_DIRECTORIES", default=""),
+    # Where they are sent besides: URLs, and mailto: with an address.
+    "LOG_DESTINATIONS": environment.listing("LOG_DESTINATIONS", default=""),
+    "LOG_WITNESSES": environment.pairs("LOG_WITNESSES"),
+    "LOG_PUBLISH_EVERY": timedelta(
+        minutes=environment.number("LOG_PUBLISH_EVERY_MINUTES", default=60, least=1)
+    ),
+    "LOG_PUBLISHED_WITHIN": timedelta(
+        hours=environment.number("LOG_PUBLISHED_WITHIN_HOURS", default=6, least=1)
+    ),
     "WEBHOOK_KEYS": environment.keys("WEBHOOK_KEYS"),
     "WEBHOOK_PORTS": environment.ports("WEBHOOK_PORTS", default="443"),
     "WEBHOOK_ALLOW_PRIVATE": environment.flag("WEBHOOK_ALLOW_PRIVATE", default=False),

@@ -61,6 +61,10 @@ class Countersign:
     )
     log_origin: str = ""
     log_directories: Sequence[str] = ()
+    log_destinations: Sequence[str] = ()
+    log_witnesses: Mapping[str, str] = field(default_factory=dict)
+    log_publish_every: timedelta = timedelta(hours=1)
+    log_published_within: timedelta = timedelta(hours=6)
 
     webhook_keys: Mapping[str, bytes] = field(
         default_factory=lambda: {_DERIVED: _derived("webhooks")}, repr=False

@@ -71,16 +71,25 @@ def addresses(host: str, port: int) -> list[str]:
     :raises Unresolvable: if there are none.
     :raises NotPublic: if even one of them is not public.
     """
+    found = resolved(host, port)
+    if not (countersign().webhook_allow_private or all(map(is_public, found))):
+        raise NotPublic
+    return found
+
+
+def resolved(host: str, port: int) -> list[str]:
+    """Return the addresses of a host, public or not.
+
+    :raises Unresolvable: if there are none.
+    """
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         raise Unresolvable from error
-    resolved = list(dict.fromkeys(str(each[4][0]) for each in found))
-    if not resolved:
+    unique = list(dict.fromkeys(str(each[4][0]) for each in found))
+    if not unique:
         raise Unresolvable
-    if not (countersign().webhook_allow_private or all(map(is_public, resolved))):
-        raise NotPublic
-    return resolved
+    return unique
 
 
 def is_public(text: str) -> bool:

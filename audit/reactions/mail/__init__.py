@@ -5,7 +5,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import parseaddr
 from hashlib import sha256
-from smtplib import SMTPDataError, SMTPNotSupportedError, SMTPRecipientsRefused
+from smtplib import (
+    SMTPDataError,
+    SMTPException,
+    SMTPNotSupportedError,
+    SMTPRecipientsRefused,
+)
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +50,7 @@ class Mail:
     text: str
     about: str = ""
 
-    def message_id(self, delivery: Delivery) -> str:
+    def message_id(self, delivery_id: UUID) -> str:
         """Return the Message-ID: the delivery's id, a digest, and the domain of the sender.
 
         It is the same at each attempt.
@@ -53,7 +58,11 @@ class Mail:
         _, sender = parseaddr(settings.DEFAULT_FROM_EMAIL)
         domain = sender.rpartition("@")[2] or "localhost"
         digest = sha256(f"{self.about} {self.to}".encode()).hexdigest()[:16]
-        return f"<{delivery.id}.{digest}@{domain}>"
+        return f"<{delivery_id}.{digest}@{domain}>"
+
+
+class NotSent(Exception):
+    """The mail server has not accepted the message."""
 
 
 class Unfinished(Exception):
@@ -73,13 +82,27 @@ def send(mails: Iterable[Mail], *, delivery: Delivery) -> None:
     :raises Exception: if a message has to be sent again: that of the mail server or connection.
     """
     sent = _sent.pop(delivery.id, set())
-    waiting = [each for each in mails if each.message_id(delivery) not in sent]
+    waiting = [each for each in mails if each.message_id(delivery.id) not in sent]
     if not waiting:
         return
     _remember(delivery, sent)
     with _connection() as connection:
         _send_each(waiting, delivery=delivery, connection=connection, sent=sent)
     _sent.pop(delivery.id, None)
+
+
+def send_one(mail: Mail, *, delivery_id: UUID) -> None:
+    """Send one message that is not about an event. ``delivery_id`` is the same at each attempt.
+
+    :raises NotSent: if it is not accepted, or there is no mail server.
+    """
+    if not is_configured():
+        raise NotSent("No mail server is configured.")
+    try:
+        with _connection() as connection:
+            connection.send_messages([_message(mail, delivery_id=delivery_id)])
+    except (SMTPException, OSError, ValueError) as error:
+        raise NotSent(f"The mail server failed: {type(error).__name__}.") from error
 
 
 def _connection() -> Any:
@@ -99,23 +122,23 @@ def _send_each(
         if time.monotonic() > end:
             raise failure or Unfinished
         try:
-            connection.send_messages([_message(mail, delivery=delivery)])
+            connection.send_messages([_message(mail, delivery_id=delivery.id)])
         except (SMTPRecipientsRefused, SMTPDataError, SMTPNotSupportedError, ValueError) as error:
             if not _is_permanent(error):
                 failure = error
                 continue
             logger.exception("mail_refused", address=mail.to, event_id=str(delivery.id))
-        sent.add(mail.message_id(delivery))
+        sent.add(mail.message_id(delivery.id))
     if failure:
         raise failure
 
 
-def _message(mail: Mail, *, delivery: Delivery) -> EmailMessage:
+def _message(mail: Mail, *, delivery_id: UUID) -> EmailMessage:
     return EmailMessage(
         subject=mail.subject,
         body=mail.text,
         to=[mail.to],
-        headers={"Message-ID": mail.message_id(delivery)},
+        headers={"Message-ID": mail.message_id(delivery_id)},
     )
 
 

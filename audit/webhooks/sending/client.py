@@ -11,7 +11,7 @@ import io
 import socket
 import ssl
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, NamedTuple
@@ -25,11 +25,17 @@ LONGEST_KEPT = 1024
 
 
 class Reply(NamedTuple):
-    """The response of an endpoint: its status, Retry-After, and the beginning of its body."""
+    """The response of an endpoint: its status, Retry-After, and as much of its body as was read."""
 
     status: int
     retry_after: str
-    body: str
+    content: bytes
+
+    @property
+    def body(self) -> str:
+        """The beginning of the body, as it is stored: PostgreSQL text cannot contain NUL."""
+        beginning = self.content[:LONGEST_KEPT].decode(errors="replace")
+        return beginning.replace("\x00", "\ufffd")
 
 
 class _Timed:
@@ -83,17 +89,25 @@ class _Request(NamedTuple):
         reply = Reply(
             status=response.status,
             retry_after=response.getheader("Retry-After", ""),
-            body=_beginning(response),
+            content=_content(response),
         )
         is_final = response.status >= HTTPStatus.OK
         return reply, is_final and response.isclosed() and not response.will_close
 
 
-def post(url: str, body: bytes, headers: Mapping[str, str], *, kept: Kept) -> Reply:
+def post(
+    url: str,
+    body: bytes,
+    headers: Mapping[str, str],
+    *,
+    kept: Kept,
+    resolve: Callable[[str, int], Sequence[str]] | None = None,
+) -> Reply:
     """Send a body, and return the response.
 
     A kept connection of an earlier attempt may be used, and this one may be kept. If the endpoint
-    closes the earlier one at that moment, the body is sent again on a new one.
+    closes the earlier one at that moment, the body is sent again on a new one. ``resolve`` returns
+    the addresses of the host; by default, that is `addresses`.
 
     :raises Unresolvable: if the host has no address.
     :raises NotPublic: if one of its addresses is not public.
@@ -102,12 +116,27 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, kept: Kept) -> Re
     """
     deadline = time.monotonic() + TIMEOUT_SECONDS
     destination = Destination.of(url)
-    found = addresses(destination.host, destination.port)
+    found = (resolve or addresses)(destination.host, destination.port)
     request = _Request(destination, body, headers, deadline)
     if raw := kept.take(url, found):
         with suppress(ConnectionError, ssl.SSLError):
             return _sent(request, raw, url, kept)
     return _sent(request, connected(destination, found, deadline), url, kept)
+
+
+def words_of(error: OSError | http.client.HTTPException) -> str:
+    """Return a sentence about a request that got no response."""
+    match error:
+        case TimeoutError():
+            return f"The endpoint did not respond within {TIMEOUT_SECONDS:.0f} seconds."
+        case ssl.SSLCertVerificationError():
+            return f"The certificate is not valid: {error.verify_message}."
+        case ssl.SSLError():
+            return f"The TLS connection failed: {error.reason}."
+        case OSError():
+            return f"The connection failed: {error.strerror or type(error).__name__}."
+        case _:
+            return "The response is not valid HTTP."
 
 
 def _sent(request: _Request, raw: socket.socket, url: str, kept: Kept) -> Reply:
@@ -122,13 +151,11 @@ def _sent(request: _Request, raw: socket.socket, url: str, kept: Kept) -> Reply:
             raw.close()
 
 
-def _beginning(response: http.client.HTTPResponse) -> str:
+def _content(response: http.client.HTTPResponse) -> bytes:
     try:
-        content = response.read(LARGEST_RESPONSE)
+        return response.read(LARGEST_RESPONSE)
     except http.client.IncompleteRead as error:
-        content = error.partial
+        return error.partial
     except (ValueError, OverflowError) as error:
         # http.client reads as many bytes as a chunk announces, also a negative number of them.
         raise http.client.HTTPException from error
-    # PostgreSQL text cannot contain NUL.
-    return content[:LONGEST_KEPT].decode(errors="replace").replace("\x00", "\ufffd")

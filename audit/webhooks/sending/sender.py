@@ -6,7 +6,6 @@ the threads at most.
 """
 
 import http.client
-import ssl
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
@@ -118,7 +117,7 @@ def attempt(found: Lease, kept: Kept) -> Result:
     except (secrets.Undecryptable, NotPublic, Unresolvable) as error:
         return result(error=str(type(error).__doc__))
     except (OSError, http.client.HTTPException) as error:
-        return result(error=_words(error))
+        return result(error=client.words_of(error))
     return result(status=reply.status, retry_after=reply.retry_after, response=reply.body)
 
 
@@ -151,17 +150,3 @@ def _signed(found: Lease, *, at: int) -> tuple[bytes, dict[str, str]]:
     signed = signatures.headers(found.event.id, body, at=at, secrets=keys)
     own = {"Content-Type": CONTENT_TYPE, "User-Agent": _USER_AGENT}
     return body, {**own, **signed}
-
-
-def _words(error: OSError | http.client.HTTPException) -> str:
-    match error:
-        case TimeoutError():
-            return f"The endpoint did not respond within {client.TIMEOUT_SECONDS:.0f} seconds."
-        case ssl.SSLCertVerificationError():
-            return f"The certificate is not valid: {error.verify_message}."
-        case ssl.SSLError():
-            return f"The TLS connection failed: {error.reason}."
-        case OSError():
-            return f"The connection failed: {error.strerror or type(error).__name__}."
-        case _:
-            return "The response is not valid HTTP."

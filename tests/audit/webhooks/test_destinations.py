@@ -10,7 +10,7 @@ import pytest
 from audit.webhooks import destinations
 from audit.webhooks.destinations import NotPublic, Unresolvable, addresses, is_public
 from audit.webhooks.sending import client, connections
-from audit.webhooks.sending.sender import _words
+from audit.webhooks.sending.client import words_of
 from tests.audit.webhooks.receiver import HOST, Answer
 
 PUBLIC = "93.184.216.34"
@@ -106,7 +106,7 @@ def test_the_certificate_must_be_valid_for_the_host(receiver, resolved, monkeypa
     with pytest.raises(OSError, match=r"self.signed"):
         post(receiver.url(), b"{}")
 
-    assert _words(mismatch.value).startswith("The certificate is not valid: Hostname mismatch")
+    assert words_of(mismatch.value).startswith("The certificate is not valid: Hostname mismatch")
     assert receiver.received == []
 
 
@@ -161,7 +161,7 @@ def test_an_endpoint_that_sends_slowly_is_left_at_the_deadline(sent, configure, 
     with serving_once(drip) as port, pytest.raises(TimeoutError) as error:
         post(f"http://127.0.0.1:{port}/", b"{}")
 
-    assert _words(error.value).startswith("The endpoint did not respond within")
+    assert words_of(error.value).startswith("The endpoint did not respond within")
 
 
 @pytest.mark.parametrize("size", [b"-5", b"-FFFFFFFFFFFFFFFFFFFF"])
@@ -177,7 +177,7 @@ def test_a_chunk_of_negative_size_is_no_http(size, configure):
     with serving_once(respond) as port, pytest.raises(HTTPException) as error:
         post(f"http://127.0.0.1:{port}/", b"{}")
 
-    assert _words(error.value) == "The response is not valid HTTP."
+    assert words_of(error.value) == "The response is not valid HTTP."
 
 
 def test_the_port_must_be_among_those_of_the_settings(configure):

@@ -1,0 +1,1 @@
+"""Sending checkpoints to those who keep them outside: directories, webhooks, people, witnesses."""
