@@ -1,4 +1,4 @@
-"""What a destination makes of a checkpoint: it accepts it, fails, or contradicts it."""
+"""The response of a destination to a checkpoint: acceptance, failure or contradiction."""
 
 from typing import NamedTuple, Protocol
 

@@ -1,4 +1,4 @@
-"""What the destinations have accepted, and when the next attempt at each of them is due."""
+"""The standing of destinations: accepted checkpoints, failures, and the next attempt."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta

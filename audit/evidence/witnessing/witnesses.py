@@ -27,7 +27,7 @@ class Witness:
         return self.verifier.name
 
     def send(self, checkpoint: SignedCheckpoint) -> Accepted:
-        """Have a checkpoint cosigned.
+        """Send a checkpoint, and return the cosignature.
 
         :raises Contradiction: if the witness has more leaves of the log, or others.
         :raises NotAccepted: if it does not respond with a valid cosignature.
