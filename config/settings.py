@@ -262,6 +262,9 @@ COUNTERSIGN = {
     "SESSION_LASTS": SESSION_LASTS,
     # Who signs in with a second factor: no one, those who decide on approvals, or everyone.
     "SECOND_FACTOR": environment.choice("SECOND_FACTOR", among=("off", "approvers", "everyone")),
+    # The age of a sign-in from which a vote takes the password or second factor again; 0 is any.
+    "STEP_UP_AFTER": timedelta(minutes=environment.number("STEP_UP_MINUTES", default=0, least=0))
+    or None,
     # One thread is left for other requests.
     "PASSWORD_CHECKS": max(1, WEB_THREADS - 1),
     # Attempts to sign in that fail, per account and per IP address, each as attempts/seconds.

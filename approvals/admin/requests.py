@@ -32,8 +32,10 @@ from approvals.pages.request import announcements, decision, resubmission
 from approvals.pages.request import page as request_page
 from approvals.pages.unsent import keeping_reason, kept_reason
 from approvals.requests import listing
+from approvals.requests.presentation import sentence_of
 from audit.entry.requests import actor_of_request
 from audit.pages.admin import HistoryAdmin
+from audit.sessions.step_up import confirmation_page
 
 _LIST = "admin:approvals_approvalrequest_changelist"
 _NEXT = "admin:approvals_approvalrequest_next"
@@ -224,16 +226,12 @@ class ApprovalRequestAdmin(HistoryAdmin):
         if request.method != "POST":
             return not_sent(request, links.request_url(row.pk), fact=_UNDECIDED)
         verb = request.POST.get("decision", "")
-        if verb in decision.MISSING_REASONS and not request.POST.get("reason", "").strip():
-            missing = decision.MISSING_REASONS[verb]
-            self.message_user(request, missing, messages.ERROR)
-            return self._request_page(
-                request, object_id, timeout=SHORT_TIMEOUT, reason_error=missing
-            )
+        if asked := self._ask_before(verb, row, request=request):
+            return asked
         displayed = decision.Displayed.of(request.POST, suffix="", effect=f"effect-{verb}")
         decided = decision.decide(row, verb=verb, displayed=displayed, request=request)
         page = links.request_url(row.pk)
-        if decided.level != messages.ERROR and verb in decision.LEADS_ON:
+        if decided.level != messages.ERROR and verb in decision.VOTES:
             self.message_user(request, _linked(decided.message, page), decided.level)
             return redirect(_NEXT)
         self.message_user(request, decided.message, decided.level)
@@ -244,6 +242,21 @@ class ApprovalRequestAdmin(HistoryAdmin):
             return redirect(page)
         shown = {"title": "Shown once", "secret": decided.secret, "back": page}
         return self.page(request, "approvals/shown_once.html", **shown)
+
+    def _ask_before(
+        self, verb: str, row: ApprovalRequest, *, request: HttpRequest
+    ) -> HttpResponse | None:
+        """Return the page that requires a reason, or the sign-in to be confirmed for a vote."""
+        if verb in decision.MISSING_REASONS and not request.POST.get("reason", "").strip():
+            missing = decision.MISSING_REASONS[verb]
+            self.message_user(request, missing, messages.ERROR)
+            return self._request_page(
+                request, str(row.pk), timeout=SHORT_TIMEOUT, reason_error=missing
+            )
+        if verb not in decision.VOTES:
+            return None
+        sentence = sentence_of(row, actor=actor_of_request(request))
+        return confirmation_page(request, purpose=f"{decision.VOTES[verb]}: {sentence}.")
 
     @method_decorator(require_http_methods(["GET", "HEAD", "POST"]))
     def selected_view(self, request: HttpRequest) -> HttpResponse:
@@ -258,6 +271,9 @@ class ApprovalRequestAdmin(HistoryAdmin):
             self.message_user(request, "Select the requests to decide.", messages.WARNING)
             return redirect(_LIST)
         if request.method == "POST":
+            purpose = f"{bulk.VERBS[verb]} the selected requests."
+            if asked := confirmation_page(request, purpose=purpose):
+                return asked
             context = bulk.outcome(requests, verb=verb, request=request)
             return self.page(request, "approvals/selected_done.html", **context)
         context = bulk.confirmation(requests, verb=verb, actor=actor)

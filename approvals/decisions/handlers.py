@@ -15,6 +15,7 @@ from approvals.requests.approvers import missing_after, remaining_people
 from approvals.requests.correspondence import next_reminder_at
 from audit.bus.context import Context
 from audit.bus.handling import handles
+from audit.installation.settings import countersign
 from audit.messages.characters import actor_name, quoted_text
 from audit.messages.exceptions import FieldError, Invalid
 
@@ -27,6 +28,7 @@ def approve(command: commands.Approve, context: Context) -> ApprovalRequest:
     if request.options.get("approver_reason_required", False):
         _check_reason(context, "give a reason for approving")
     request.cast(Decision.APPROVE, context=context, seen=command.digest)
+    _check_recent(context)
     _check_allowed_today(request)
     context.emit(events.Approved(approval_request_id=request.pk, digest=command.digest))
     approvers, voter = matching.approvers(request), int(context.actor.person_id)
@@ -177,6 +179,7 @@ def _denied(
     request = _locked(command.approval_request_id, context=context)
     effective.read([request])
     request.cast(Decision.DENY, context=context, seen=command.digest)
+    _check_recent(context)
     displayed.check(command, effects.ENDS, request=request)
     message = f"{label} {actor_name(context.actor.label)}: {quoted_text(context.reason)}"
     execution.cancel_request(
@@ -188,6 +191,16 @@ def _denied(
 def _check_reason(context: Context, purpose: str) -> None:
     if not context.reason.strip():
         raise Invalid(errors=[FieldError("reason", "required", f"is required: {purpose}")])
+
+
+def _check_recent(context: Context) -> None:
+    """Check that the voter has signed in, or confirmed the sign-in, not too long ago.
+
+    :raises SignInTooOld: if not, or if the time is unknown.
+    """
+    longest, at = countersign().step_up_after, context.request.authenticated_at
+    if longest is not None and (at is None or timezone.now() - at > longest):
+        raise refusals.SignInTooOld
 
 
 def _check_allowed_today(request: ApprovalRequest) -> None:

@@ -50,6 +50,13 @@ class NothingToTakeBack(Conflict):
     remedy = "Read the request: its votes show which are current."
 
 
+class SignInTooOld(Forbidden):
+    """Your sign-in is too old for a vote: confirm it with your password or second factor."""
+
+    title = "Sign-in too old"
+    remedy = "Confirm your sign-in at /confirm-sign-in/, or sign in again; then vote again."
+
+
 class TooLate(Conflict):
     """The deadline for approving this request has passed."""
 

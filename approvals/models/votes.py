@@ -111,7 +111,8 @@ class Vote(LeanModel, Evidence):
 
     ``number`` counts the decisions of one person on one request: 1, 2, 3 and so on. ``rules`` are
     the ids of those for which the person was eligible then; ``authenticated_at`` is the time of
-    the sign-in. ``delegator`` is the person in whose place the voter has voted, if any.
+    the sign-in, or when it was last confirmed. ``delegator`` is the person in whose place the voter
+    has voted, if any.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -85,7 +85,7 @@ _CHANGED = (
     *(refusals.SeenAnother, refusals.TooLate),
 )
 _HAS_VOTED = (refusals.AlreadyVoted, refusals.DelegateHasVoted, refusals.DelegatorHasVoted)
-_VOTE = (*_VOTERS, *_CHANGED, *_HAS_VOTED)
+_VOTE = (*_VOTERS, *_CHANGED, *_HAS_VOTED, refusals.SignInTooOld)
 _PAYLOAD = (
     *(payloads.Altered, payloads.ForbiddenContent, payloads.TooLarge),
     *(payloads.Unfitting, payloads.UnknownCommand),

@@ -22,7 +22,7 @@ class RequestFacts:
     traceparent: str = ""
     client_address: str | None = None
     user_agent: str = ""
-    #: When the session of the request was signed in; None without a session.
+    #: When the session of the request was signed in or last confirmed; None without a session.
     authenticated_at: datetime | None = None
 
 

@@ -16,6 +16,8 @@ from audit.messages.text import clean_text, header_line
 
 #: The key of the session with the time of signing in, in seconds since 1970.
 SIGNED_IN_AT = "signed_in_at"
+#: The key with the time when the sign-in was last confirmed, if it was.
+CONFIRMED_AT = "confirmed_at"
 #: The longest reason that is recorded, in characters.
 LONGEST_REASON = 1000
 _LONGEST_TRACEPARENT = 200
@@ -49,7 +51,7 @@ def request_facts(request: HttpRequest) -> RequestFacts:
         traceparent=_line(request, "traceparent", longest=_LONGEST_TRACEPARENT),
         client_address=client_address(request),
         user_agent=_line(request, "User-Agent", longest=_LONGEST_USER_AGENT),
-        authenticated_at=_signed_in_at(request),
+        authenticated_at=authenticated_at(request),
     )
 
 
@@ -114,12 +116,13 @@ def actor_of_request(request: HttpRequest) -> Actor:
     return known
 
 
-def _signed_in_at(request: HttpRequest) -> datetime | None:
-    """Return when the session was signed in, but never load a session for that."""
+def authenticated_at(request: HttpRequest) -> datetime | None:
+    """Return when the session was signed in, or the sign-in confirmed; never load one for that."""
     session = getattr(request, "session", None)
     if session is None or not session.accessed or SIGNED_IN_AT not in session:
         return None
-    return datetime.fromtimestamp(session[SIGNED_IN_AT], UTC)
+    newest = max(session[SIGNED_IN_AT], session.get(CONFIRMED_AT, 0))
+    return datetime.fromtimestamp(newest, UTC)
 
 
 def _line(request: HttpRequest, name: str, *, longest: int) -> str:

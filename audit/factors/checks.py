@@ -22,7 +22,7 @@ def check_second_factor(**_: Any) -> list[CheckMessage]:
         message = f"SECOND_FACTOR of COUNTERSIGN is unknown. Set one of: {', '.join(known)}."
         return [Error(message, id="countersign.E010")]
     if not is_on():
-        return []
+        return _pages() if countersign().step_up_after else []
     return [*_middleware(), *_pages()]
 
 
@@ -39,6 +39,6 @@ def _pages() -> list[CheckMessage]:
         reverse("second-step")
     except NoReverseMatch:
         hint = 'Add path("", include("audit.sessions.urls")) before the admin\'s URLs.'
-        message = "SECOND_FACTOR needs pages that are not among the URLs."
+        message = "SECOND_FACTOR and STEP_UP_AFTER need pages that are not among the URLs."
         return [Error(message, hint=hint, id="countersign.E012")]
     return []

@@ -40,9 +40,14 @@ def is_required_of(user: Any) -> bool:
             return False
 
 
+def has_factor(user: Any) -> bool:
+    """Return True if second factors are used, and a person has set one up."""
+    return is_on() and Authenticator.of(user.pk) is not None
+
+
 def is_asked_of(user: Any) -> bool:
     """Return True if a person signs in with a second factor: who must, and who has set it up."""
-    return is_on() and (Authenticator.of(user.pk) is not None or is_required_of(user))
+    return has_factor(user) or is_required_of(user)
 
 
 def verified_user(request: HttpRequest) -> Any:

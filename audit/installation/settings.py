@@ -85,6 +85,7 @@ class Countersign:
     session_idle: timedelta = timedelta(minutes=60)
     session_lasts: timedelta = timedelta(hours=12)
     second_factor: str = "off"
+    step_up_after: timedelta | None = None
     password_checks: int = 3
     rate_limit_sign_in_per_account: tuple[int, int] | None = (10, 600)
     rate_limit_sign_in_per_address: tuple[int, int] | None = (60, 600)

@@ -97,12 +97,19 @@ class ConfirmedForm(LimitedForm):
 
     def clean_password(self) -> str:
         """Check the password, unless there were too many attempts."""
-        password: str = self.cleaned_data["password"]
-        with self.refusing("wrong passwords"), limits.limited_confirmation(self._request):
-            if not self._request.user.check_password(password):
-                record_failed_confirmation(self._request)
-                raise ValidationError("The password is not correct.", code="incorrect")
-        return password
+        return check_password(self.cleaned_data["password"], form=self, request=self._request)
+
+
+def check_password(password: str, *, form: LimitedForm, request: HttpRequest) -> str:
+    """Return the password that confirms the sign-in.
+
+    :raises ValidationError: if it is wrong, or there were too many wrong ones.
+    """
+    with form.refusing("wrong passwords"), limits.limited_confirmation(request):
+        if not request.user.check_password(password):
+            record_failed_confirmation(request)
+            raise ValidationError("The password is not correct.", code="incorrect")
+    return password
 
 
 def refused(response: HttpResponse, form: LimitedForm) -> HttpResponse:

@@ -39,8 +39,8 @@ MISSING_REASONS = {
     "deny": "Give a reason for denying in the field above the buttons, then deny.",
     "request_changes": "Name the changes in the field above the buttons, then request them.",
 }
-#: The decisions after which the next request is shown.
-LEADS_ON = ("approve", "deny", "request_changes")
+#: The votes, after which the next request is shown, and their labels.
+VOTES = {"approve": "Approve", "deny": "Deny", "request_changes": "Request changes"}
 _NUMBER = re.compile("[0-9]{1,18}")
 _EFFECT = re.compile(effects.PATTERN)
 _UNSEEN = (

@@ -1,5 +1,7 @@
 """System checks of second factors."""
 
+from datetime import timedelta
+
 import pytest
 
 from audit.factors.checks import check_second_factor
@@ -32,6 +34,8 @@ def test_a_project_without_the_middleware_or_the_pages_is_told_what_to_add(confi
     configure(SECOND_FACTOR="approvers")
 
     assert ids() == ["countersign.E011", "countersign.E012"]
+    configure(SECOND_FACTOR="off", STEP_UP_AFTER=timedelta(minutes=5))
+    assert ids() == ["countersign.E012"]
 
 
 def test_the_middleware_stands_after_that_of_django(configure, settings):

@@ -1,0 +1,120 @@
+"""Step-up: the confirmation of an older sign-in, by the password or the second factor."""
+
+import time
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import RedirectURLMixin
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.generic import FormView
+
+from audit.entry.requests import CONFIRMED_AT, authenticated_at
+from audit.factors import requirement
+from audit.installation.settings import countersign
+from audit.sessions import limits
+from audit.sessions.commands import ConfirmSignIn
+from audit.sessions.forms import LimitedForm, check_password, refused
+from audit.sessions.second_factor import send, verify
+
+_FIELD = "confirmation"
+_NOT_CARRIED = (_FIELD, "csrfmiddlewaretoken")
+_TEMPLATE = "audit/confirm_sign_in.html"
+_TITLE = "Confirm your sign-in"
+
+
+class ConfirmationForm(LimitedForm):
+    """A form that asks the signed-in user for a code, if they have a second factor, or password."""
+
+    confirmation = forms.CharField(strip=False)
+
+    def __init__(self, *args: Any, request: HttpRequest, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._request = request
+        self.has_factor = requirement.has_factor(request.user)
+        field = self.fields[_FIELD]
+        field.label = "Code" if self.has_factor else "Current password"
+        widget = forms.TextInput if self.has_factor else forms.PasswordInput
+        complete = "one-time-code" if self.has_factor else "current-password"
+        field.widget = widget(attrs={"autocomplete": complete, "autofocus": "autofocus"})
+
+    def clean_confirmation(self) -> str:
+        """Check the code or password, unless there were too many attempts."""
+        given: str = self.cleaned_data[_FIELD]
+        if not self.has_factor:
+            return check_password(given, form=self, request=self._request)
+        user = self._request.user
+        with self.refusing("wrong codes"), limits.limited_code(self._request, user):
+            if not verify(given, request=self._request, user=user):
+                raise ValidationError("The code is not correct, or was used before.")
+        return given
+
+
+def confirmation_page(request: HttpRequest, *, purpose: str) -> HttpResponse | None:
+    """Return the page on which an older sign-in is confirmed; None if it is recent, or now is.
+
+    The page repeats the form that was sent, so that nothing that it displayed or that was typed is
+    lost, and adds the confirmation to it.
+    """
+    if not _is_too_old(request):
+        return None
+    given = request.POST if _FIELD in request.POST else None
+    form = ConfirmationForm(given, request=request)
+    if form.is_bound and form.is_valid():
+        _confirm(request)
+        return None
+    carried = [
+        (name, value)
+        for name, values in request.POST.lists()
+        if name not in _NOT_CARRIED
+        for value in values
+    ]
+    context = {"form": form, "carried": carried, "purpose": purpose, "title": _TITLE}
+    page = render(request, _TEMPLATE, admin.site.each_context(request) | context)
+    return refused(page, form)
+
+
+@method_decorator((login_required, never_cache), name="dispatch")
+class _ConfirmSignIn(RedirectURLMixin, FormView):
+    """The page for a sign-in that is confirmed before it is needed, as by users of the API."""
+
+    template_name = _TEMPLATE
+    form_class = ConfirmationForm
+    next_page = "home"
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"request": self.request}
+
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        shown = admin.site.each_context(self.request) | {"title": _TITLE}
+        next_page = self.get_redirect_url()
+        carried = [("next", next_page)] if next_page else []
+        return super().get_context_data(**context) | shown | {"carried": carried}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        _confirm(self.request)
+        return super().form_valid(form)
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        return refused(super().form_invalid(form), form)
+
+
+confirm_sign_in = _ConfirmSignIn.as_view()
+
+
+def _is_too_old(request: HttpRequest) -> bool:
+    longest, at = countersign().step_up_after, authenticated_at(request)
+    return longest is not None and (at is None or timezone.now() - at > longest)
+
+
+def _confirm(request: HttpRequest) -> None:
+    """Record the confirmation, and note its time in the session, which lasts no longer by it."""
+    user: Any = request.user
+    send(ConfirmSignIn(user_id=user.pk), request=request, user=user)
+    request.session[CONFIRMED_AT] = time.time()
