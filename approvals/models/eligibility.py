@@ -262,13 +262,13 @@ def _members() -> Statement:
     names = users.tables()
     return Statement(f"""
         SELECT belonging.group_id, person.{names.pk}, asked.tenant,
-            {_may_view()} AND {_sees_tenant()}, {_can_sign_in()}, NULL
+            {_may_view()} AND {_sees_tenant()}, {can_sign_in_sql()}, NULL
         FROM unnest(%s::text[]) AS asked (tenant), {names.of_groups} AS belonging
         JOIN {names.users} AS person ON person.{names.pk} = belonging.{names.of_groups_user}
         WHERE person.{names.is_active} AND belonging.group_id = ANY(%s)
         UNION ALL
         SELECT NULL, person.{names.pk}, asked.tenant,
-            person.{names.is_active} AND {_may_view()} AND {_sees_tenant()}, {_can_sign_in()},
+            person.{names.is_active} AND {_may_view()} AND {_sees_tenant()}, {can_sign_in_sql()},
             (to_jsonb(delegation) || jsonb_build_object('is_ended', {IS_ENDED}))::text
         FROM unnest(%s::text[]) AS asked (tenant), approvals_delegation AS delegation
         JOIN {names.users} AS person ON person.{names.pk} = delegation.delegate_id
@@ -287,7 +287,7 @@ def _groups_of_person() -> Statement:
     """Return the query for the groups of an active person; one row, if there is no group."""
     names = users.tables()
     return Statement(f"""
-        SELECT belonging.group_id, {_can_sign_in()}, {_may_view()}, {_sees_tenant()}, EXISTS (
+        SELECT belonging.group_id, {can_sign_in_sql()}, {_may_view()}, {_sees_tenant()}, EXISTS (
             SELECT FROM approvals_delegation
             WHERE delegate_id = person.{names.pk} AND ends_at > statement_timestamp()
         )
@@ -298,7 +298,8 @@ def _groups_of_person() -> Statement:
     """)  # noqa: S608  # of models
 
 
-def _can_sign_in() -> str:
+def can_sign_in_sql() -> str:
+    """Return the same condition in SQL, for a row of users with the alias ``person``."""
     names = users.tables()
     needed = f"person.{names.is_active} AND person.{names.is_staff}"
     return f"({needed} AND person.{names.password} ~ '{_USABLE}')"

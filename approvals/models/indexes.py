@@ -17,12 +17,22 @@ OF_REQUESTS = (
         name="approvals_request_inbox",
     ),
     # The inbox of approvers of any tenant: the request that expires first comes first. It decides
-    # who is asked by the index only, since the rows of 10,000 requests are 17 MB.
+    # who is asked by the index only, since the rows of 10,000 requests are 17 MB. The API sorts its
+    # lists by the time of the request.
     models.Index(
         fields=("approve_by", "id"),
-        include=("tenant", "requester_person", "message_type", "voters", "approver_groups"),
+        include=(
+            *("tenant", "requester_person", "message_type", "voters", "approver_groups"),
+            "requested_at",
+        ),
         condition=_IS_PENDING,
         name="approvals_request_asked",
+    ),
+    # Usually empty: then no condition on the requirements is necessary.
+    models.Index(
+        fields=("id",),
+        condition=_IS_PENDING & models.Q(approver_groups=None),
+        name="approvals_request_unlisted",
     ),
     models.Index(
         fields=("subject_type", "subject_id"),

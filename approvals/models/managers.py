@@ -13,12 +13,13 @@ from approvals.models.states import State
 from approvals.models.votes import Vote
 from audit.actors.actors import Actor
 from audit.bus import cases
+from audit.installation import users
 from audit.installation.settings import countersign
 from audit.messages.classes import Subject
 from audit.models.lean import LeanManager
 from audit.wire import pipeline, rows
 from audit.wire.arrays import array
-from audit.wire.statements import Call, Statement
+from audit.wire.statements import Call, Row, Statement
 
 _Request = TypeVar("_Request", bound=models.Model)
 _Policy = TypeVar("_Policy", bound=models.Model)
@@ -70,6 +71,15 @@ class RequestManager(LeanManager[_Request]):
         # The read takes its snapshot once it holds the lock, so it sees every earlier commit.
         _, found = pipeline.send(turn, pending)
         return [rows.loaded(self.model, values) for values in found]
+
+    def approver_row(self, person_id: int, *, owners: str, effect: str) -> Row:
+        """Return what decides which requests need a person's vote, by one statement.
+
+        These are the attributes of `approvals.requests.voting.approver.Approver` after the id.
+        ``owners`` is the group of policy owners, ``effect`` that of policies that hold commands.
+        """
+        (row,) = pipeline.execute(_approver(), [owners, effect, person_id])
+        return row
 
 
 @cache
@@ -142,3 +152,43 @@ def _governing(model: type[models.Model]) -> Statement:
             OR id IN (SELECT policy_id FROM approvals_policyseal WHERE governs = ANY(%s::text[]))
         ORDER BY policy.id
     """)  # noqa: S608  # of the names of our own columns
+
+
+@cache
+def _approver() -> Statement:
+    names = users.tables()
+    return Statement(f"""
+        SELECT EXISTS (
+            SELECT FROM {names.users} AS person
+            WHERE person.{names.pk} = asked.person_id AND {eligibility.can_sign_in_sql()}
+        ), own.groups, delegated.groups, EXISTS (
+            SELECT FROM auth_group WHERE name = %s AND id = ANY(own.groups || delegated.groups)
+        ), EXISTS (
+            SELECT FROM approvals_vote WHERE delegator_id = asked.person_id
+        ), EXISTS (
+            SELECT FROM approvals_approvalrequest
+            WHERE state = '{State.PENDING.value}' AND approver_groups IS NULL
+        ), (
+            SELECT coalesce(jsonb_agg(jsonb_build_array(
+                governs, tenant,
+                jsonb_build_array(jsonb_build_object('id', id, 'version', version))::text,
+                rules.ask, minimum_membership > interval '0'
+            ) ORDER BY id), '[]')::text
+            FROM approvals_policy AS policy, LATERAL (SELECT EXISTS (
+                SELECT FROM approvals_rule
+                WHERE policy_id = policy.id AND NOT is_dropped
+                    AND group_id = ANY(own.groups || delegated.groups)
+            )) AS rules (ask)
+            WHERE is_enabled AND effect = %s
+                AND (rules.ask OR minimum_membership > interval '0')
+        )
+        FROM (SELECT %s::integer) AS asked (person_id), LATERAL (SELECT ARRAY(
+            SELECT group_id FROM {names.of_groups}
+            WHERE {names.of_groups_user} = asked.person_id ORDER BY group_id
+        )) AS own (groups), LATERAL (SELECT ARRAY(
+            SELECT id FROM auth_group WHERE id IN (
+                SELECT unnest(groups) FROM approvals_delegation
+                WHERE delegate_id = asked.person_id AND ends_at > statement_timestamp()
+            ) ORDER BY id
+        )) AS delegated (groups)
+    """)  # noqa: S608  # of models

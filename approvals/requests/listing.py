@@ -14,10 +14,11 @@ from django.utils import timezone
 
 from approvals.models import ApprovalRequest, State
 from approvals.models.states import RequestStatus, in_state
-from approvals.requests.approver_filters import asks, asks_group_of, certainly_asks, may_ask
 from approvals.requests.approvers import needing_vote
 from approvals.requests.evaluated import Evaluated
 from approvals.requests.statuses import may_have, statuses_of
+from approvals.requests.voting.approver import Approver
+from approvals.requests.voting.filters import asks, asks_group_of, certainly_asks, may_ask
 from audit.actors.actors import Actor
 from audit.messages.classes import Subject
 
@@ -52,8 +53,8 @@ def visible_to(actor: Actor) -> QuerySet[ApprovalRequest]:
     if not actor.may(VIEW):
         return requests.filter(_own(actor))
     also = _own(actor)
-    if actor.kind == "user":
-        also |= Q(tenant="") & asks_group_of(int(actor.person_id))
+    if actor.kind == "user" and actor.is_confined:
+        also |= Q(tenant="") & asks_group_of(Approver.of(actor))
     return actor.confine(requests, also=also)
 
 
@@ -75,32 +76,40 @@ def needing_vote_of(actor: Actor) -> Evaluated:
     """Return the pending requests on which the user's vote would count, by the rules of votes."""
     if not _may_vote(actor):
         return Evaluated(ApprovalRequest).none()
-    person_id = int(actor.person_id)
+    return _needing_vote_of(Approver.of(actor), actor=actor)
+
+
+def _needing_vote_of(approver: Approver, *, actor: Actor) -> Evaluated:
+    if not approver.may_vote:
+        return Evaluated(ApprovalRequest).none()
     # Those without a tenant are visible to the people who are asked.
     visible = actor.confine(ApprovalRequest.objects.all(), also=_own(actor) | Q(tenant=""))
-    found = visible.filter(in_state(State.PENDING), asks(person_id))
-    needing = partial(needing_vote, person_id=person_id)
-    return Evaluated.of(found).narrowed(needing, certain=certainly_asks(person_id))
+    found = visible.filter(in_state(State.PENDING), asks(approver))
+    needing = partial(needing_vote, person_id=approver.person_id)
+    return Evaluated.of(found).narrowed(needing, certain=certainly_asks(approver))
 
 
 def count_needing_vote_of(actor: Actor, *, most: int) -> int:
     """Return how many requests `needing_vote_of` returns, or ``most`` if there are more."""
     if not _may_vote(actor):
         return 0
-    pairs = _pairs_needing_vote_of(actor, most=most)
+    approver = Approver.of(actor)
+    pairs = _pairs_needing_vote_of(approver, actor=actor, most=most) if approver.may_vote else []
     doubtful = [pk for pk, is_certain in pairs if not is_certain]
     if not doubtful:
         return len(pairs)
     if len(pairs) == most:  # those that follow may take the place of doubtful ones
-        return len(needing_vote_of(actor).order_by(*_IN_INDEX)[:most].ids())
+        return len(_needing_vote_of(approver, actor=actor).order_by(*_IN_INDEX)[:most].ids())
     evaluated = ApprovalRequest.objects.filter(pk__in=doubtful)
     needing = needing_vote(list(evaluated), person_id=int(actor.person_id))
     return len(pairs) - len(doubtful) + len(needing)
 
 
-def _pairs_needing_vote_of(actor: Actor, *, most: int) -> list[tuple[UUID, bool]]:
+def _pairs_needing_vote_of(
+    approver: Approver, *, actor: Actor, most: int
+) -> list[tuple[UUID, bool]]:
     """Return ids of requests that may need the user's vote, each with whether it certainly does."""
-    sql, parameters = _statement(actor.person_id, actor.tenants, most=most)
+    sql, parameters = _statement(approver, actor.tenants, most=most)
     now = timezone.now()
     with connection.cursor() as cursor:
         cursor.execute(sql, [now if isinstance(each, datetime) else each for each in parameters])
@@ -111,29 +120,26 @@ def _pairs_needing_vote_of(actor: Actor, *, most: int) -> list[tuple[UUID, bool]
 # Every page runs it, and to build it takes 20 ms of CPU. Its only date-time is the present.
 @lru_cache(maxsize=_MOST_STATEMENTS)
 def _statement(
-    person_id: str, tenants: frozenset[str] | None, *, most: int
+    approver: Approver, tenants: frozenset[str] | None, *, most: int
 ) -> tuple[str, tuple[Any, ...]]:
-    actor = Actor(
-        kind="user",
-        id=person_id,
-        person_id=person_id,
-        label="",
-        tenants=tenants,
-        permissions=frozenset({VIEW}),
-    )
-    return needing_vote_of(actor).order_by(*_IN_INDEX).pairs()[:most].query.sql_with_params()
+    person_id = str(approver.person_id)
+    actor = Actor(kind="user", id=person_id, person_id=person_id, label="", tenants=tenants)
+    found = _needing_vote_of(approver, actor=actor).order_by(*_IN_INDEX)
+    return found.pairs()[:most].query.sql_with_params()
 
 
 def watched_by(actor: Actor) -> QuerySet[ApprovalRequest]:
     """Return the visible pending requests that do not need the user's vote."""
     if not _may_vote(actor):
         return pending_for(actor)
-    person_id = int(actor.person_id)
-    needs = Case(When(certainly_asks(person_id), then=True), default=False)
+    approver = Approver.of(actor)
+    if not approver.may_vote:
+        return pending_for(actor)
+    needs = Case(When(certainly_asks(approver), then=True), default=False)
     found = pending_for(actor).alias(needs=needs).filter(needs=False)
     return Evaluated.of(found).narrowed(
-        lambda rows: {row.pk for row in rows} - needing_vote(rows, person_id=person_id),
-        certain=~Q(Case(When(may_ask(person_id), then=True), default=False)),
+        lambda rows: {row.pk for row in rows} - needing_vote(rows, person_id=approver.person_id),
+        certain=~Q(Case(When(may_ask(approver), then=True), default=False)),
     )
 
 

@@ -1,6 +1,6 @@
 """Actors: users, API keys and the system."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -14,6 +14,7 @@ from audit.messages.characters import actor_name
 from audit.messages.exceptions import Forbidden
 
 _Row = TypeVar("_Row", bound=Model)
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +36,17 @@ class Actor:
     permissions: frozenset[str] = field(default=frozenset(), repr=False)
     scopes: frozenset[str] | None = None
     tenant_names: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
+    _read: dict[Any, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def once(self, read: "Callable[[Actor], _Value]") -> _Value:
+        """Return what ``read`` returns for this actor, for callers of one HTTP request to share.
+
+        Like the permissions, it is as of the beginning. Not for actors that outlive a request.
+        """
+        if read not in self._read:
+            self._read[read] = read(self)
+        value: _Value = self._read[read]
+        return value
 
     def may(self, permission: str | None) -> bool:
         """Return True if the actor has the permission and a scope for it; True without one."""

@@ -295,7 +295,7 @@ def test_the_confirmation_takes_no_more_queries_for_more_requests(
     client = browser(ann)
     confirm(client, "approve", *three)
 
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(16):
         confirm(client, "approve", *three)
-    with django_assert_num_queries(15):
+    with django_assert_num_queries(16):
         confirm(client, "approve", three[0])

@@ -160,4 +160,4 @@ def test_the_page_costs_as_much_with_much_around_it(
 
     # The page itself, with one query for the risk signals; and the rehearsal, whose statements are
     # those of an execution.
-    assert cost == [(36, 11), (36, 11)]
+    assert cost == [(37, 11), (37, 11)]

@@ -1,0 +1,152 @@
+"""The filter of requests that need a vote, compared with the one definition of eligibility."""
+
+from contextlib import suppress
+from datetime import timedelta
+
+from django.contrib.auth.models import Group, User
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apikeys.commands import CreateCustomer, DisableApiKey, RotateApiKey, UpdateApiKey
+from approvals.models import ApprovalRequest, Policy
+from approvals.people.commands import AddToGroup
+from approvals.requests import listing
+from approvals.requests.approvers import needing_vote
+from audit.bus.context import Context
+from audit.bus.dispatch import dispatch
+from audit.messages.exceptions import CommandError
+from audit.outside import outside_command
+from tests.approvals.delegating import delegated
+from tests.conftest import (
+    APPROVER_PERMISSIONS,
+    KEY_PERMISSIONS,
+    actor,
+    approved,
+    completed,
+    create_key,
+    member,
+    policy,
+)
+from tests.tampering import tamper
+from tests.wiping import wipe
+
+COMMANDS = [
+    lambda key: DisableApiKey(api_key_id=key.id),
+    lambda key: RotateApiKey(api_key_id=key.id, overlap_seconds=0),
+    lambda key: UpdateApiKey(api_key_id=key.id, name="another"),
+]
+GOVERNED = ["apikeys.disable", "apikeys.rotate", "apikeys.*"]
+FIELDS = [
+    {},
+    {},
+    {"minimum_membership": timedelta(days=1)},
+    {"minimum_membership": timedelta(microseconds=1)},
+    {"requester_may_vote": True},
+    {"condition": "subject.name == 'first'"},
+    {"tenant": "elsewhere"},
+    {"effect": "forbid"},
+]
+ACTIONS = st.lists(
+    st.tuples(
+        st.sampled_from(
+            ["ask", "ask", "ask", "govern", "govern", "permit", "join", "leave", "bar", "delegate",
+             "vote", "vote", "unlist"]
+        ),
+        *[st.integers(0, 63)] * 3,
+    ),
+    min_size=4,
+    max_size=16,
+)  # fmt: skip
+
+
+class World:
+    """Four people who request and approve, two groups, and two keys."""
+
+    def __init__(self, owner):
+        self.owner = owner
+        acme = completed(CreateCustomer(name="Acme"))
+        permissions = (*KEY_PERMISSIONS, *APPROVER_PERMISSIONS)
+        self.people = [
+            member(f"person{place}", acme, permissions=permissions, is_staff=True)
+            for place in range(4)
+        ]
+        self.groups = [Group.objects.create(name=name) for name in ("Security", "Legal")]
+        # By a command, so the time of joining is known.
+        completed(AddToGroup(user_id=self.people[0].pk, group_id=self.groups[0].pk))
+        self.groups[0].user_set.add(self.people[1])
+        self.groups[1].user_set.add(self.people[2])
+        self.keys = [create_key(self.people[0], acme, name=name) for name in ("first", "second")]
+        policy("apikeys.*", group=self.groups[0], quorum=3)
+
+    def act(self, action, *numbers):
+        """Do one thing; a command may be refused."""
+        with suppress(CommandError):
+            getattr(self, action)(*numbers)
+
+    def ask(self, person, command, key):
+        context = Context(actor=actor(self._one(self.people, person)))
+        dispatch(self._one(COMMANDS, command)(self._one(self.keys, key)), context=context)
+
+    def govern(self, governs, group, fields):
+        chosen = self._one(FIELDS, fields)
+        policy(
+            self._one(GOVERNED, governs), group=self._one(self.groups, group), quorum=1, **chosen
+        )
+
+    def permit(self, number, *_):
+        with outside_command("Disable a policy"):
+            for each in Policy.objects.order_by("pk")[number % 4 :][:1]:
+                if each.is_enabled:
+                    each.disable()
+
+    def join(self, person, group, _):
+        self._one(self.people, person).groups.add(self._one(self.groups, group))
+
+    def leave(self, person, group, _):
+        self._one(self.people, person).groups.remove(self._one(self.groups, group))
+
+    def bar(self, person, field, _):
+        name = self._one(["is_active", "is_staff"], field)
+        User.objects.filter(pk=self._one(self.people, person).pk).update(**{name: False})
+
+    def delegate(self, delegator, delegate, group):
+        one, other = (self._one(self.people, each) for each in (delegator, delegate))
+        delegated(one, other, groups=[self._one(self.groups, group)])
+
+    def vote(self, person, number, _):
+        for request in self._request(number):
+            approved(request, self._one(self.people, person))
+
+    def unlist(self, number, column, _):
+        """Make a request one of an earlier version, without voters or groups."""
+        for request in self._request(number):
+            name = self._one(["voters", "approver_groups"], column)
+            setattr(request, name, None)
+            request.seal_row()
+            tamper(self.owner, request, **{name: None}, row_seal=request.row_seal)
+
+    def _request(self, number):
+        """Return one of the first requests, if there is one."""
+        return ApprovalRequest.objects.order_by("pk")[number % 4 :][:1]
+
+    def _one(self, of, number):
+        return of[number % len(of)]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@given(actions=ACTIONS)
+def test_the_filter_finds_what_the_definition_of_eligibility_does(actions, owner, superuser):
+    wipe(superuser)
+    world = World(owner)
+
+    for action in actions:
+        world.act(*action)
+
+    pending = list(listing.pending_for(actor(User.objects.create_superuser("all"))))
+    for person in world.people:
+        who = actor(person)
+        needing = needing_vote(pending, person_id=person.pk)
+        assert set(listing.needing_vote_of(who).ids()) == needing
+        assert listing.count_needing_vote_of(who, most=100) == len(needing)
+        watched = {each.pk for each in listing.watched_by(who)}
+        assert watched == {each.pk for each in pending} - needing
