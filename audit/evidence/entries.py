@@ -18,7 +18,7 @@ Value: TypeAlias = str | int | bool | None
 
 
 class Form(Enum):
-    """How the value of a column enters: as it is, or as a salted digest."""
+    """The form in which the value of a column enters: as it is, or as a salted digest."""
 
     TEXT = auto()
     INTEGER = auto()
@@ -93,7 +93,7 @@ _encode = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", 
 class Disclosed(NamedTuple):
     """The value behind a digest, and the salt of its field: the digest is SHA-256 of both.
 
-    A missing value is None, and has no digest.
+    A missing value, None, has no digest.
     """
 
     salt: bytes

@@ -159,7 +159,7 @@ class LogKey(AppendOnly):
 class Publication(AppendOnly):
     """An attempt to send a checkpoint to a destination outside.
 
-    ``accepted_at`` is None if it failed; then ``answer`` is the reason. ``cosignature`` is the
+    One that failed has no ``accepted_at``, and the reason in ``answer``. ``cosignature`` is the
     signature line of a witness.
     """
 
