@@ -1,6 +1,6 @@
 """A transparency log of the records that are there, and its entries."""
 
-from audit.evidence import entries, records
+from audit.evidence import entries, merkle, records, tiles
 from audit.evidence.models import Leaf, LogKey, SignedCheckpoint, TransparencyLog
 from audit.evidence.sequencing import logs
 from audit.evidence.sequencing.sequencer import add_leaves
@@ -42,3 +42,36 @@ def entry_of(leaf):
     kind = "command" if leaf.kind == Leaf.Kind.COMMAND else "event"
     found = records.at_positions(kind, [leaf.position])[leaf.position]
     return entries.record_entry(kind, found.values, bytes(leaf.salt))
+
+
+def root_of(entries):
+    """The root of a tree, by the definition of RFC 6962."""
+    if len(entries) == 1:
+        return merkle.leaf_hash(entries[0])
+    middle = 1 << ((len(entries) - 1).bit_length() - 1)
+    return merkle.node_hash(root_of(entries[:middle]), root_of(entries[middle:]))
+
+
+def assert_complete():
+    """Every record has one leaf, the leaves have no gap, and follow the order of the feed."""
+    in_order = sorted(
+        place
+        for kind in (CommandRecord, EventRecord)
+        for place in kind.objects.values_list("epoch", "xid", "position")
+    )
+    leaves = [*Leaf.objects.order_by("log", "index")]
+    assert [each.position for each in leaves if each.salt] == [each[2] for each in in_order]
+    for log in {each.log for each in leaves}:
+        indexes = [each.index for each in leaves if each.log == log]
+        assert indexes == [*range(len(indexes))]
+
+
+def assert_consistent(log):
+    """The last checkpoint of a log has all of its leaves, and extends all other checkpoints."""
+    checkpoints = [*SignedCheckpoint.objects.filter(log=log).order_by("size")]
+    last, read_tile = checkpoints[-1], tiles.reader(log)
+    assert last.size == Leaf.objects.filter(log=log).count()
+    for each in checkpoints:
+        proof = merkle.consistency_proof(each.size, last.size, read_tile)
+        roots = bytes(each.root), bytes(last.root)
+        assert merkle.verify_consistency(each.size, last.size, *roots, proof)

@@ -1,14 +1,25 @@
 """Leaves for all records, in feed order, and the checkpoints that sign them."""
 
 import pytest
+from django.db import ProgrammingError, connection
 
 from audit.evidence import merkle, notes, tiles
 from audit.evidence.checkpoints import parse_checkpoint
 from audit.evidence.models import Leaf, SignedCheckpoint, TransparencyLog, TreeNode
 from audit.evidence.sequencing import keys
-from audit.models.records import CommandRecord, EventRecord
+from audit.evidence.sequencing.sequencer import DamagedLog, add_leaves
+from audit.log.feed import Place, horizon
 from tests.following import write
-from tests.transparency import entries_of, last_checkpoint, sequence
+from tests.tampering import without_triggers
+from tests.threads import ROUNDS, Crowd
+from tests.transparency import (
+    assert_complete,
+    assert_consistent,
+    entries_of,
+    last_checkpoint,
+    root_of,
+    sequence,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -16,15 +27,11 @@ pytestmark = pytest.mark.django_db
 def test_every_record_has_one_leaf_in_feed_order(first_key):
     sequence()
 
-    in_order = sorted(
-        (each.epoch, each.xid, each.position)
-        for kind in (CommandRecord, EventRecord)
-        for each in kind.objects.all()
-    )
-    leaves = Leaf.objects.order_by("index")
-    assert [each.index for each in leaves] == list(range(len(leaves)))
-    assert [each.position for each in leaves if each.salt] == [each[2] for each in in_order]
-    assert [each.kind for each in leaves][:2] == [Leaf.Kind.LOG, Leaf.Kind.KEY]
+    assert_complete()
+    assert [each.kind for each in Leaf.objects.order_by("index")[:2]] == [
+        Leaf.Kind.LOG,
+        Leaf.Kind.KEY,
+    ]
 
 
 def test_the_checkpoint_signs_the_tree_of_the_entries(first_key):
@@ -45,14 +52,8 @@ def test_checkpoints_of_small_batches_are_consistent(first_key):
 
     sequence(limit=3)
 
-    checkpoints = [*SignedCheckpoint.objects.order_by("size")]
-    last = checkpoints[-1]
-    read_tile = tiles.reader(last.log)
-    assert len(checkpoints) > 10
-    for each in checkpoints:
-        proof = merkle.consistency_proof(each.size, last.size, read_tile)
-        roots = bytes(each.root), bytes(last.root)
-        assert merkle.verify_consistency(each.size, last.size, *roots, proof)
+    assert SignedCheckpoint.objects.count() > 10
+    assert_consistent(1)
 
 
 def test_without_records_or_other_keys_nothing_is_signed(first_key):
@@ -75,9 +76,39 @@ def test_a_log_over_several_tiles(first_key):
     assert root_of(entries_of(1)) == bytes(last_checkpoint().root)
 
 
-def root_of(entries):
-    """The root, by the definition of RFC 6962."""
-    if len(entries) == 1:
-        return merkle.leaf_hash(entries[0])
-    middle = 1 << ((len(entries) - 1).bit_length() - 1)
-    return merkle.node_hash(root_of(entries[:middle]), root_of(entries[middle:]))
+def test_two_sequencers_at_once_leave_no_gap():
+    with Crowd(4) as crowd:
+        for _ in range(ROUNDS // 4):
+            write(1)
+            crowd.at_once(*[lambda: add_leaves(before=horizon(Place()).place, limit=5)] * 4)
+    sequence()
+
+    assert_complete()
+    assert_consistent(1)
+    assert root_of(entries_of(1)) == bytes(last_checkpoint().root)
+
+
+def test_nothing_is_added_to_a_tree_whose_rows_were_changed(first_key, owner):
+    sequence()
+    before = SignedCheckpoint.objects.count()
+    with without_triggers(owner, "audit_leaf"):
+        owner.execute('UPDATE audit_leaf SET hash = sha256(hash) WHERE "index" = 1')
+    write(1)
+
+    with pytest.raises(DamagedLog):
+        add_leaves(before=horizon(Place()).place)
+
+    assert SignedCheckpoint.objects.count() == before
+
+
+@pytest.mark.parametrize(
+    "table", ["transparencylog", "leaf", "treenode", "signedcheckpoint", "logkey", "publication"]
+)
+def test_the_application_may_not_change_or_delete_what_it_has_written(table):
+    column = "number" if table == "transparencylog" else "log"
+    for change in (f"DELETE FROM audit_{table}", f"UPDATE audit_{table} SET {column} = 2"):
+        with (
+            pytest.raises(ProgrammingError, match="permission denied"),
+            connection.cursor() as cursor,
+        ):
+            cursor.execute(change)
