@@ -1,0 +1,89 @@
+"""Signing keys: rotation with overlap, and the public keys that stay published."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from audit.evidence import notes
+from audit.evidence.models import Leaf, LogKey
+from audit.evidence.notes import InvalidNote, Verifier
+from audit.evidence.sequencing import keys
+from audit.evidence.sequencing.sequencer import add_leaves
+from audit.log.feed import Place, horizon
+from tests.following import write
+from tests.transparency import (
+    assert_consistent,
+    entries_of,
+    last_checkpoint,
+    root_of,
+    sequence,
+)
+
+OLD, NEW = b"o" * 32, b"n" * 32
+
+
+@pytest.fixture
+def rotated(configure):
+    """A log signed by the old key, then by both, then by the new one; its three checkpoints."""
+    found = []
+    for used in ({"k1": OLD}, {"k2": NEW, "k1": OLD}, {"k2": NEW}):
+        configure(LOG_KEYS=used)
+        write(1)
+        sequence()
+        found.append(last_checkpoint())
+    return found
+
+
+def verifier(checkpoint, seed):
+    origin = checkpoint.note.splitlines()[0]
+    return notes.Signer(origin, seed).verifier
+
+
+def accepts(checkpoint, seed):
+    try:
+        return bool(notes.verify(notes.parse(checkpoint.note), [verifier(checkpoint, seed)]))
+    except InvalidNote:
+        return False
+
+
+def test_both_keys_sign_during_the_overlap(rotated):
+    assert [accepts(each, OLD) for each in rotated] == [True, True, False]
+    assert [accepts(each, NEW) for each in rotated] == [False, True, True]
+
+
+def test_former_public_keys_stay_published_with_their_periods(rotated):
+    old, new = keys.periods(1)
+
+    assert Verifier.parse(old.verifier_key) == verifier(rotated[0], OLD)
+    assert Verifier.parse(new.verifier_key) == verifier(rotated[0], NEW)
+    assert old.began_at < new.began_at < old.ended_at <= timezone.now()
+    assert new.ended_at is None
+    assert timezone.now() - old.began_at < timedelta(minutes=5)
+
+
+def test_every_beginning_and_end_of_a_key_is_a_leaf(rotated):
+    leaves = Leaf.objects.filter(kind=Leaf.Kind.KEY).values_list("index", flat=True)
+
+    assert sorted(leaves) == sorted(LogKey.objects.values_list("index", flat=True))
+    assert [each.begins for each in LogKey.objects.order_by("index")] == [True, True, False]
+    assert root_of(entries_of(1)) == bytes(last_checkpoint().root)
+    assert_consistent(1)
+
+
+def test_a_key_that_returns_begins_again(rotated, configure):
+    configure(LOG_KEYS={"k2": NEW, "k1": OLD})
+    add_leaves(before=horizon(Place()).place)
+
+    first, _, again = keys.periods(1)
+    assert first.verifier_key == again.verifier_key
+    assert first.ended_at < again.began_at
+    assert again.ended_at is None
+
+
+def test_without_new_records_a_rotation_is_signed_as_well(rotated, configure):
+    configure(LOG_KEYS={"k3": b"x" * 32})
+    add_leaves(before=horizon(Place()).place)
+
+    assert last_checkpoint().size > rotated[-1].size
+    assert accepts(last_checkpoint(), b"x" * 32)
