@@ -2,8 +2,8 @@
 
     python -m benchmarks.evidence [records] [seconds]
 
-First it adds leaves for records of commands that are there, in batches as large as it ever takes. Then
-`manage.py work` adds them while commands are sent, and the lag is the time from the end of a
+First it adds leaves for records of commands that are there, in batches as large as it ever takes.
+Then `manage.py work` adds them while commands are sent, and the lag is the time from the end of a
 command to the checkpoint that has its leaf.
 """
 
