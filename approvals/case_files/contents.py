@@ -13,9 +13,10 @@ from approvals.models import ApprovalRequest
 from approvals.requests.presentation import sentences_of
 from approvals.sealing import evidence_files
 from audit.actors.actors import Actor
+from audit.evidence.publishing.proofs import proofs_of
 from audit.installation.settings import countersign
 from audit.messages.classes import Subject
-from audit.models.records import CommandRecord
+from audit.models.records import CommandRecord, EventRecord
 from audit.pages.lines import Line, full_lines
 from audit.pages.timelines.histories import deleted
 from audit.pages.timelines.subjects import of_cases_about
@@ -72,6 +73,7 @@ def _gather(about: Subject, *, reader: Actor) -> dict[str, Any] | None:
         **_decisions(requests[:MOST_REQUESTS], reader=reader),
         "attempts": [_attempt(line) for line in lines],
         "changes": changed.listed,
+        "proofs": proofs_of(_positions(lines)),
     }
 
 
@@ -105,6 +107,15 @@ def _decisions(requests: Sequence[ApprovalRequest], *, reader: Actor) -> dict[st
     }
 
 
+def _positions(lines: Iterable[Line]) -> set[int]:
+    records = (record for line in lines for record in (line.record, *_events(line)))
+    return {record.position for record in records}
+
+
+def _events(line: Line) -> list[EventRecord]:
+    return [fact.record for fact in line.facts]
+
+
 def _attempt(line: Line) -> dict[str, Any]:
     return {
         "label": line.full_words,
@@ -112,5 +123,5 @@ def _attempt(line: Line) -> dict[str, Any]:
         "is_waiting": line.is_waiting,
         "approvers": list(line.approvers),
         "record": evidence.record_columns(line.record),
-        "events": [evidence.event_columns(fact.record) for fact in line.facts],
+        "events": [evidence.event_columns(each) for each in _events(line)],
     }

@@ -14,6 +14,7 @@ from approvals.models.votes import newest_by_place
 from approvals.policies import effective
 from approvals.sealing import evidence_files
 from approvals.sealing.payloads import Unloadable, time_as_text
+from audit.evidence.publishing.proofs import proofs_of
 from audit.installation.settings import countersign
 from audit.messages.exceptions import Conflict
 from audit.models.records import CommandRecord, EventRecord
@@ -77,13 +78,15 @@ def gather(request: ApprovalRequest) -> dict[str, Any]:
     effective.read([request])
     command, problem = _command(request)
     records = records_of(request)
-    events = EventRecord.objects.filter(command_id__in={each.command_id for each in records})
+    ids = {each.command_id for each in records}
+    events = EventRecord.objects.filter(command_id__in=ids).order_by("position")
     counting = {
         vote.pk
         for vote in newest_by_place(request.current_votes())
         if vote.decision != Decision.APPROVE or vote.digest == request.digest
     }
     votes = request.votes.order_by("cast_at", "pk")
+    positions = {each.position for each in (*records, *events)}
     return {
         "made_at": timezone.now().isoformat(),
         "request": _columns(request, _REQUEST),
@@ -94,7 +97,8 @@ def gather(request: ApprovalRequest) -> dict[str, Any]:
         "votes": [_vote(vote, counts=vote.pk in counting) for vote in votes],
         "delegations": _delegations(request),
         "records": [record_columns(each) for each in records],
-        "events": [event_columns(each) for each in events.order_by("position")],
+        "events": [event_columns(each) for each in events],
+        "proofs": proofs_of(positions),
     }
 
 

@@ -1,0 +1,81 @@
+"""Proofs that records are leaves of the log, as evidence files and downloads contain them.
+
+A proof has all that a verifier needs: the entry, the values behind its digests, the path to the
+root, and a signed checkpoint with that root.
+"""
+
+import json
+from base64 import b64encode
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from audit.evidence import merkle, notes, tiles
+from audit.evidence.checkpoints import parse_checkpoint
+from audit.evidence.entries import Disclosed, disclosed
+from audit.evidence.merkle import ReadTile
+from audit.evidence.models import Leaf, TransparencyLog
+from audit.evidence.publishing.leaves import Computed, computed
+from audit.evidence.publishing.stored import cosigned_note
+from audit.evidence.sequencing import keys
+from audit.evidence.sequencing.logs import last_checkpoint
+from audit.models.records import CommandRecord, EventRecord
+
+#: The format of a file with proofs. It has no signature of its own: its checkpoints have.
+FORMAT = "countersign-proof/1"
+
+
+def proofs_of(positions: Collection[int]) -> list[dict[str, Any]]:
+    """Return the proofs of the records at these positions, those of each log together.
+
+    A record that has no leaf yet has no proof: the sequencer is about a second behind.
+    """
+    leaves = Leaf.objects.filter(position__in=positions).order_by("log", "index")
+    by_log: defaultdict[int, list[Computed]] = defaultdict(list)
+    for each in computed(list(leaves)):
+        by_log[each.leaf.log].append(each)
+    return [_proof(log, found) for log, found in by_log.items()]
+
+
+def proof_file(records: Iterable[CommandRecord], events: Iterable[EventRecord]) -> bytes:
+    """Return a file with the proofs of records."""
+    positions = [each.position for each in (*records, *events)]
+    content = {"format": FORMAT, "proof": {"proofs": proofs_of(positions)}}
+    return f"{json.dumps(content, sort_keys=True, indent=2)}\n".encode()
+
+
+def _proof(log: int, found: Iterable[Computed]) -> dict[str, Any]:
+    checkpoint = last_checkpoint(TransparencyLog(number=log))
+    note, read_tile = cosigned_note(checkpoint), tiles.reader(log)
+    return {
+        "origin": parse_checkpoint(notes.parse(note).text).origin,
+        "checkpoint": note,
+        "keys": [str(each) for each in keys.verifiers(log)],
+        "leaves": [
+            _leaf(each, size=checkpoint.size, read_tile=read_tile)
+            for each in found
+            if each.record and each.leaf.index < checkpoint.size
+        ],
+    }
+
+
+def _leaf(each: Computed, *, size: int, read_tile: ReadTile) -> dict[str, Any]:
+    leaf = each.leaf
+    path = merkle.inclusion_proof(leaf.index, size, read_tile)
+    return {
+        "position": leaf.position,
+        "index": leaf.index,
+        "entry": (each.entry or b"").decode(),
+        "disclosed": {
+            name: {"salt": found.salt.hex(), "value": found.value}
+            for name, found in _disclosed(each).items()
+            if found.value is not None
+        },
+        "path": [b64encode(node).decode() for node in path],
+    }
+
+
+def _disclosed(each: Computed) -> dict[str, Disclosed]:
+    if each.record is None:
+        return {}
+    return disclosed(each.record.kind, each.record.values, bytes(each.leaf.salt or b""))
