@@ -18,6 +18,7 @@ from audit.evidence.models import Leaf, LogKey, SignedCheckpoint, TreeNode
 from audit.evidence.sequencing import directories, keys, logs
 from audit.evidence.sequencing.keys import Change
 from audit.evidence.sequencing.logs import Start
+from audit.evidence.witnessing import contradictions, publisher
 from audit.log import feed
 from audit.log.epochs import current
 from audit.log.feed import Place
@@ -42,11 +43,15 @@ class Sequencer:
     def __init__(self) -> None:
         self._seen: Place | None = None
         self._due_at = 0.0
+        self._has_asked = False
 
     def turn(self) -> bool:
         """Add leaves for new records; return True if there may be more at once."""
         if time.monotonic() < self._due_at:
             return False
+        if not self._has_asked and not publisher.ask_witnesses():
+            return False
+        self._has_asked = True
         horizon = feed.horizon(Place()).place
         if horizon == self._seen:
             return False
@@ -96,6 +101,7 @@ class _Batch:
         self._signers = keys.signers(start.log.origin)
         known = [*keys.verifiers(start.log.number), *(each.verifier for each in self._signers)]
         directories.check(start.log.number, size=start.size, read_tile=read_tile, verifiers=known)
+        contradictions.check_witnesses(start.log.number)
         self._edge = Edge(start.size, read_tile)
         self._leaves: list[tuple[int, int | None, int, int, bytes, bytes | None]] = []
 

@@ -14,6 +14,7 @@ from uuid import NAMESPACE_URL, uuid5
 from audit.evidence.checkpoints import parse_checkpoint
 from audit.evidence.models import SignedCheckpoint
 from audit.evidence.notes import MalformedNote, Verifier
+from audit.evidence.publishing.stored import cosigned_note
 from audit.evidence.witnessing import archives
 from audit.evidence.witnessing.acceptance import Accepted, Destination, NotAccepted
 from audit.evidence.witnessing.posting import post
@@ -49,7 +50,7 @@ class Directory:
 
     def send(self, checkpoint: SignedCheckpoint) -> Accepted:
         try:
-            archives.keep(Path(self.path), checkpoint, checkpoint.note)
+            archives.keep(Path(self.path), checkpoint, cosigned_note(checkpoint))
         except OSError as error:
             problem = error.strerror or type(error).__name__
             raise NotAccepted(f"The directory cannot be written: {problem}.") from error
@@ -72,7 +73,7 @@ class Webhook:
         return f"{urlsplit(self.url).hostname} ({digest})"
 
     def send(self, checkpoint: SignedCheckpoint) -> Accepted:
-        reply = post(self.url, checkpoint.note.encode())
+        reply = post(self.url, cosigned_note(checkpoint).encode())
         if not reply.is_success:
             raise NotAccepted(f"The endpoint responded with the status {reply.status}.")
         return Accepted(f"HTTP {reply.status}")
@@ -89,7 +90,7 @@ class Address:
         return f"{_MAIL}{self.address}"
 
     def send(self, checkpoint: SignedCheckpoint) -> Accepted:
-        note = checkpoint.note
+        note = cosigned_note(checkpoint)
         origin = parse_checkpoint(note.partition("\n\n")[0] + "\n").origin
         message = Mail(
             to=self.address,

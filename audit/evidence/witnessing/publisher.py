@@ -12,8 +12,14 @@ from django.utils import timezone
 
 from audit.evidence.models import Publication, SignedCheckpoint
 from audit.evidence.witnessing import standings
-from audit.evidence.witnessing.acceptance import Accepted, Destination, NotAccepted
-from audit.evidence.witnessing.destinations import destinations
+from audit.evidence.witnessing.acceptance import (
+    Accepted,
+    Contradiction,
+    Destination,
+    NotAccepted,
+)
+from audit.evidence.witnessing.contradictions import answer_of
+from audit.evidence.witnessing.destinations import destinations, witnesses
 from audit.reactions.workers import runs_long
 
 #: How often a worker looks for a checkpoint to send.
@@ -54,6 +60,24 @@ def publish_due() -> int:
     return sum(_publish(each) for each in destinations())
 
 
+def ask_witnesses() -> bool:
+    """Send the newest checkpoint to each witness; return False if another process is doing so.
+
+    A worker does this before it signs anything: after a restore, only they may know more.
+    """
+    return all(_ask(each) for each in witnesses())
+
+
+def _ask(witness: Destination) -> bool:
+    with transaction.atomic(durable=True):
+        if not _is_alone(witness):
+            return False
+        newest = standings.newest_checkpoint()
+        if newest:
+            attempt(witness, newest)
+        return True
+
+
 def _publish(destination: Destination) -> bool:
     """Send the newest checkpoint to a destination, unless another process does or it is not due."""
     # A transaction that has written nothing holds back no reader of the log.
@@ -80,7 +104,8 @@ def attempt(destination: Destination, checkpoint: SignedCheckpoint) -> Publicati
     try:
         accepted = destination.send(checkpoint)
     except NotAccepted as error:
-        publication.answer = _one_line(str(error))
+        is_contradiction = isinstance(error, Contradiction)
+        publication.answer = _one_line(answer_of(str(error)) if is_contradiction else str(error))
         _logger.warning("checkpoint_not_accepted", destination=destination.name, reason=str(error))
     else:
         _accept(publication, accepted)

@@ -68,7 +68,7 @@ def test_a_witness_with_more_leaves_contradicts(send, witness, checkpoint):
     assert publication.accepted_at is None
     size = last_checkpoint().size
     assert publication.answer == (
-        f"The witness has {size} leaves of the log, here are {checkpoint.size}."
+        f"Contradiction: The witness has {size} leaves of the log, here are {checkpoint.size}."
     )
 
 
@@ -81,8 +81,8 @@ def test_a_witness_with_other_leaves_contradicts(size, send, witness, checkpoint
 
     assert publication.accepted_at is None
     assert publication.answer in {
-        "The witness has other leaves of the log.",
-        f"The witness has another tree of {checkpoint.size} leaves.",
+        "Contradiction: The witness has other leaves of the log.",
+        f"Contradiction: The witness has another tree of {checkpoint.size} leaves.",
     }
 
 
@@ -96,7 +96,7 @@ def test_a_witness_with_other_leaves_contradicts(size, send, witness, checkpoint
         ((409, ""), "The witness reported a conflict without its size."),
         ((409, "-5\n"), "The witness reported a conflict without its size."),
         ((409, "9" * 60_000), "The witness reported a conflict without its size."),
-        ((422, ""), "The witness has other leaves of the log."),
+        ((422, ""), "Contradiction: The witness has other leaves of the log."),
         ((200, ""), "The response has no valid cosignature of the witness."),
         ((200, "\u2014 x AAAA\n"), "The response has no valid cosignature of the witness."),
         ((200, "\x00\n\n" * 1_000), "The response has no valid cosignature of the witness."),
