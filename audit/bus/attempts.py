@@ -21,6 +21,7 @@ from audit.messages.classes import NO_SUBJECT, Command, secret_fields
 from audit.messages.exceptions import CommandError, FieldError, Invalid
 from audit.messages.outcomes import Outcome, Postponed
 from audit.messages.text import clean_text
+from audit.messages.tracebacks import message_of
 from audit.models.records import CommandRecord, Status
 from audit.subjects import types
 
@@ -304,7 +305,4 @@ def _internal_message(error: CommandError) -> str:
     cause = error.__cause__
     if cause is None or isinstance(error, exceptions.Refused):
         return error.message
-    # The details of a database error quote values of rows; its primary message does not.
-    diagnosis = getattr(cause.__cause__, "diag", None)
-    message = getattr(diagnosis, "message_primary", None) or str(cause)
-    return f"{error.message} ({type(cause).__name__}: {message})"
+    return f"{error.message} ({type(cause).__name__}: {message_of(cause)})"

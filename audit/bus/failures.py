@@ -1,8 +1,7 @@
 """Failures: errors of commands as refusals and failures, and their records."""
 
 import time
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import psycopg
 import structlog
@@ -13,8 +12,8 @@ from audit.bus import epochs, store
 from audit.bus.attempts import Attempt
 from audit.messages import exceptions
 from audit.messages.characters import actor_name
-from audit.messages.classes import REDACTED
 from audit.messages.outcomes import ReplayFailed, ReplayRefused
+from audit.messages.tracebacks import traceback_of
 from audit.models.records import CommandRecord
 from audit.subjects import types
 from audit.wire import pipeline
@@ -30,8 +29,6 @@ _DEADLOCKS = frozenset({"40P01", "40001"})
 _FORGOTTEN = frozenset({"26000"})
 # The exception is in its last line.
 _LONGEST_TRACEBACK = 100_000
-# The attributes of psycopg's diagnosis that may quote values.
-_QUOTING = ("message_detail", "context", "internal_query")
 _TIMEOUTS = frozenset({"57014", "55P03"})
 # The server closed the connection: an operator, a crash, a restart, or an idle timeout.
 _ENDINGS = frozenset({"57P01", "57P02", "57P03", "57P05", "25P03"})
@@ -153,26 +150,8 @@ def _log(event: str, attempt: Attempt, error: BaseException) -> None:
         event,
         command_id=str(attempt.context.command_id),
         message_type=attempt.command.message_type,
-        traceback=attempt.redact(_traceback(error), longest=_LONGEST_TRACEBACK),
+        traceback=attempt.redact(traceback_of(error), longest=_LONGEST_TRACEBACK),
     )
-
-
-def _traceback(error: BaseException) -> str:
-    """Return the traceback without the parts of database errors that quote values of rows."""
-    text = "".join(traceback.format_exception(error))
-    for each in _chain(error):
-        diagnosis = getattr(each, "diag", None)
-        for name in _QUOTING:
-            if quoting := getattr(diagnosis, name, None):
-                text = text.replace(quoting, REDACTED)
-    return text
-
-
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and those that it followed."""
-    if error is not None:
-        yield error
-        yield from _chain(error.__cause__ or error.__context__)
 
 
 def _settle(attempts: Sequence[Attempt]) -> None:

@@ -3,13 +3,13 @@
 import re
 from datetime import timedelta
 
-from django.db import Error
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from audit.messages.catalog import UnknownMessageType
 from audit.messages.classes import Subject
 from audit.messages.exceptions import CommandError
+from audit.messages.tracebacks import message_of
 from audit.models.records import EventRecord
 from audit.models.subscriptions import LONGEST_ERROR, Setback
 from audit.reactions.checkpoints import Slot
@@ -118,7 +118,5 @@ def _code(error: Exception) -> str:
 
 
 def _summary(error: Exception) -> str:
-    """Return one line about an error, without the details of the database that quote values."""
-    diagnosis = getattr(error.__cause__, "diag", None) if isinstance(error, Error) else None
-    text = getattr(diagnosis, "message_primary", None) or str(error)
-    return _CONTROL.sub(" ", text)[:LONGEST_ERROR]
+    """Return one line about an error, without values that the database quotes."""
+    return _CONTROL.sub(" ", message_of(error))[:LONGEST_ERROR]

@@ -12,6 +12,7 @@ from django.db import Error, connection
 from audit.log import feed
 from audit.log.feed import Place
 from audit.messages.declarations import declaring
+from audit.messages.tracebacks import traceback_of
 from audit.reactions import checkpoints, reading, setbacks
 from audit.reactions.checkpoints import Slot
 from audit.reactions.declarations import Subscription, subscriptions
@@ -205,8 +206,9 @@ class Tolerant(Follower):
             return 0
         try:
             return call(partition)
-        except Exception:
-            logger.exception("subscription_interrupted", subscription=partition.slot.name)
+        except Exception as error:  # noqa: BLE001  # logged, without values
+            name, found = partition.slot.name, traceback_of(error)
+            logger.error("subscription_interrupted", subscription=name, traceback=found)  # noqa: TRY400
             _reconnect()
             # It may have noted as handled what was rolled back.
             partition.is_behind = True
@@ -240,8 +242,8 @@ def _repeat(
                 pause = 0.0
             else:
                 pause = shortest if is_busy() else min(max(pause * 2, shortest), LONGEST_POLL)
-        except Exception:
-            logger.exception("work_failed", work=name)
+        except Exception as error:  # noqa: BLE001  # logged, without values
+            logger.error("work_failed", work=name, traceback=traceback_of(error))  # noqa: TRY400
             _reconnect()
             pause = _AFTER_FAILURE_SECONDS
         stop.wait(pause)

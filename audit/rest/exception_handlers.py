@@ -15,6 +15,7 @@ from rest_framework.response import Response
 from audit.bus.failures import is_read_only
 from audit.entry.requests import request_id_of
 from audit.messages.exceptions import CommandError, Failed, FieldError, Place, escaped, joined
+from audit.messages.tracebacks import traceback_of
 from audit.rest import problems
 from audit.rest.parsers import BodyTooLarge
 from audit.rest.problems import FieldProblem, LegacyProblem, ProblemDetails
@@ -183,7 +184,7 @@ def _problem_of(error: Exception, context: dict[str, Any]) -> Problem:
     problem = Problem(error, request_id=request_id_of(request._request) if request else "")
     is_ours = problem.status >= HTTPStatus.INTERNAL_SERVER_ERROR
     if request and is_ours and not isinstance(error, CommandError | drf.APIException):
-        logger.error("request failed", exc_info=error)
+        logger.error("request failed", traceback=traceback_of(error))
     return problem
 
 

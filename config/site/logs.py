@@ -7,6 +7,8 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from audit.messages.tracebacks import traceback_of
+
 # As long as a token, with letters and digits. The hashes in names of static files are shorter.
 _LONG = re.compile(r"[\w+=-]{20,}")
 _UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -81,13 +83,10 @@ _SHARED: list[Processor] = [
     _without_callers_data,
 ]
 # Plain tracebacks in both: structlog's rich ones show local variables, including secrets.
+_TRACEBACK = structlog.processors.ExceptionRenderer(lambda error: traceback_of(error[1]).rstrip())
 _RENDERERS: dict[str, list[Processor]] = {
-    "json": [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()],
-    "console": [
-        structlog.dev.ConsoleRenderer(
-            colors=False, exception_formatter=structlog.dev.plain_traceback
-        )
-    ],
+    "json": [_TRACEBACK, structlog.processors.JSONRenderer()],
+    "console": [_TRACEBACK, structlog.dev.ConsoleRenderer(colors=False)],
 }
 LAYOUTS = tuple(_RENDERERS)
 LEVELS = tuple(logging.getLevelName(level) for level in (20, 10, 30, 40, 50))

@@ -15,6 +15,7 @@ from django.utils import timezone
 
 from audit.installation.settings import countersign
 from audit.log.cloudevents import CONTENT_TYPE, source
+from audit.messages.tracebacks import traceback_of
 from audit.webhooks import secrets
 from audit.webhooks.destinations import NotPublic, Unresolvable
 from audit.webhooks.sending import bodies, client, signatures
@@ -139,7 +140,7 @@ def _result(ended: Future[Result]) -> Result:
     error = ended.exception()
     if error is None:
         return ended.result()
-    _logger.error("webhook_not_attempted", exc_info=error)
+    _logger.error("webhook_not_attempted", traceback=traceback_of(error))
     failure = "The delivery could not be sent because of an internal error."
     return Result(at=timezone.now(), duration_ms=0, error=failure)
 

@@ -6,6 +6,8 @@ import logging
 
 import pytest
 import structlog
+from django.contrib.auth.models import User
+from django.db import IntegrityError, transaction
 
 from config.site import logs
 
@@ -90,3 +92,17 @@ def test_a_traceback_shows_no_local_variables(written, logger):
 
 def fail_with(password):
     return len(password) / 0
+
+
+@pytest.mark.django_db
+def test_the_traceback_of_another_logger_quotes_no_values_of_rows(written):
+    User.objects.create(username="smith")
+    try:
+        with transaction.atomic():
+            User.objects.create(username="smith")
+    except IntegrityError:
+        logging.getLogger("tests.logs").exception("failed")
+
+    (line,) = written()
+    assert "auth_user_username_key" in line["exception"]
+    assert "(smith)" not in line["exception"]
