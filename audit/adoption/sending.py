@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
 
+from django.core.exceptions import ObjectDoesNotExist
 from django.db import transaction
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -18,7 +19,7 @@ from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, refuse_input
 from audit.entry.requests import LONGEST_REASON
 from audit.messages.classes import Subject
-from audit.messages.exceptions import CommandError, FieldError, Forbidden, Invalid, Place
+from audit.messages.exceptions import CommandError, Crashed, FieldError, Forbidden, Invalid, Place
 from audit.messages.outcomes import Outcome
 from audit.messages.text import header_text
 from audit.rest import problems
@@ -138,6 +139,9 @@ def _run(command: SentRequest) -> HttpResponseBase:
     token = _current.set(None)
     try:
         sending.response = sending.run(command)
+    except ObjectDoesNotExist as error:
+        # The bus would take it for the subject of the command, and answer 404.
+        raise Crashed from error
     finally:
         _current.reset(token)
     return sending.response

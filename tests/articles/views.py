@@ -74,6 +74,8 @@ class ArticleViewSet(Legacy, ModelViewSet):
     @action(detail=True, methods=["post"])
     def favorite(self, request, slug):
         article = self.get_object()
+        if "like" in request.data:
+            Article.objects.get(slug=request.data["like"])
         article.likes += 1 // int(request.data.get("count", 1))
         article.save()
         return Response({"likes": article.likes}, headers={"X-Likes": str(article.likes)})
@@ -114,6 +116,8 @@ def rename(request, slug):
     article.title = request.POST["title"]
     if article.title == "raise":
         raise Http404
+    if article.title == "missing":
+        Article.objects.get(slug="missing")
     article.save()
     return redirect(f"/elsewhere/{article.pk}")
 

@@ -42,6 +42,7 @@ def calls(rita, sam):
     yield "PATCH", "articles/one/", '{"slug": "form"}', "application/json", mine
     yield "POST", "articles/one/favorite/", "", "application/json", mine
     yield "POST", "articles/one/favorite/", '{"count": 0}', "application/json", mine
+    yield "POST", "articles/one/favorite/", '{"like": "none"}', "application/json", mine
     yield "POST", "articles/none/favorite/", "", "application/json", mine
     yield "DELETE", "articles/one/favorite/", "", "application/json", mine
     yield "DELETE", "articles/one/", "", "application/json", of_sam
@@ -54,6 +55,7 @@ def calls(rita, sam):
     yield "PUT", "like-all/", "", "application/json", mine
     yield "POST", "rename/one/", "title=Renamed", FORM, {}
     yield "POST", "rename/one/", "title=raise", FORM, {}
+    yield "POST", "rename/one/", "title=missing", FORM, {}
     yield "POST", "rename/one/", "", FORM, {}
     yield "POST", "rename/none/", "title=x", FORM, {}
     yield "GET", "rename/one/", "", FORM, {}
