@@ -39,6 +39,10 @@ _START = f"""
     FROM (SELECT number, server FROM audit_epoch ORDER BY number DESC LIMIT 1) AS newest
     RETURNING number
 """  # noqa: S608  # put together from constants
+_FIRST = f"""
+    INSERT INTO audit_epoch (number, began_at, server) SELECT 1, clock_timestamp(), {_SERVER}
+    WHERE NOT EXISTS (SELECT FROM audit_epoch)
+"""  # noqa: S608  # put together from constants
 # Any number will do, if every process takes the same one.
 _ADVISORY_LOCK = 0x65706F63
 
@@ -55,6 +59,12 @@ def start(command_id: UUID, *, using: str = DEFAULT_DB_ALIAS) -> int:
         message = "the first epoch is missing"
         raise LookupError(message)
     return number
+
+
+def start_first(*, using: str) -> None:
+    """Insert the first epoch again, of a database that was emptied."""
+    with connections[using].cursor() as cursor:
+        cursor.execute(_FIRST)
 
 
 def wait_for_turn(*, using: str) -> None:

@@ -1,7 +1,7 @@
 from accounts.models import User
 from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import TestCase
+from django.test import TestCase, TransactionTestCase
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
@@ -80,3 +80,24 @@ class ArticleTests(TestCase):
         path = f"/admin/articles/article/{self.article.pk}/change/"
         self.assertEqual(self.client.post(path, data).status_code, 302)
         self.assertEqual(Article.objects.get().title, "Changed")
+
+
+class CommittedTests(TransactionTestCase):
+    """The database is flushed after each."""
+
+    def setUp(self):
+        self.ann = User.objects.create_user("ann@example.com", "correct horse")
+        self.article = Article.objects.create(title="First steps", author=self.ann)
+
+    def comment(self):
+        client = APIClient()
+        client.credentials(HTTP_AUTHORIZATION=f"Token {Token.objects.create(user=self.ann)}")
+        return client.post("/api/articles/first-steps/comments/", {"text": "Fine."})
+
+    def test_an_author_is_told_once_a_comment_is_committed(self):
+        self.assertEqual(self.comment().status_code, 201)
+        self.assertEqual(mail.outbox[0].to, ["ann@example.com"])
+
+    def test_no_row_of_another_test_is_left(self):
+        self.assertEqual(self.comment().status_code, 201)
+        self.assertEqual(Comment.objects.count(), 1)
