@@ -28,11 +28,6 @@ from audit.webhooks.commands import ResendDelivery
 from audit.webhooks.deliveries import WebhookAttempt, WebhookDelivery
 from audit.webhooks.models import WebhookEndpoint, WebhookOutage
 
-# With few models, the links in the header and on the start page are enough.
-admin.site.enable_nav_sidebar = False
-admin.site.site_url = None
-admin.site.index_title = "Home"
-
 
 class NewestOnly(Paginator):
     """A paginator with a limited count: counting the whole log would take too long."""
