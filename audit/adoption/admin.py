@@ -83,16 +83,23 @@ class CommandedAdmin(ModelAdmin):
             url.callback = transaction.non_atomic_requests(url.callback)
         return urls
 
-    def changeform_view(
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> Any:
+        """Add a row. That of users opens a transaction here, which would be around the bus."""
+        run = partial(super().add_view, request, form_url, extra_context)
+        return self._sent(request, "add", run)
+
+    def change_view(
         self,
         request: HttpRequest,
-        object_id: str | None = None,
+        object_id: str,
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> Any:
-        """Add or change a row."""
-        run = partial(super().changeform_view, request, object_id, form_url, extra_context)
-        return self._sent(request, "add" if object_id is None else "change", run, object_id)
+        """Change a row."""
+        run = partial(super().change_view, request, object_id, form_url, extra_context)
+        return self._sent(request, "change", run, object_id)
 
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None

@@ -1,4 +1,6 @@
 from django.contrib import admin
+from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.models import User
 from django.http import HttpResponse
 
 from audit.adoption import CommandedAdmin
@@ -25,3 +27,8 @@ class ArticleAdmin(CommandedAdmin, admin.ModelAdmin):
     @admin.action(description="Download")
     def download(self, request, rows):
         return HttpResponse(", ".join(rows.values_list("slug", flat=True)))
+
+
+@admin.register(User, site=site)
+class AuthorAdmin(CommandedAdmin, UserAdmin):
+    """Django's own, whose form to add a user opens a transaction."""

@@ -2,7 +2,7 @@
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.contrib.auth.models import Permission
+from django.contrib.auth.models import Permission, User
 from django.db import connection
 
 from approvals.models import ApprovalRequest
@@ -35,6 +35,22 @@ def statuses():
 
 def act(client, action, article, **more):
     return client.post(LIST, {"action": action, "_selected_action": [article.pk], **more})
+
+
+def test_a_user_is_added_by_the_form_of_django(rita, browser):
+    rita.is_staff = rita.is_superuser = True
+    rita.save()
+    page = "/articles-admin/auth/user/"
+    given = {"username": "tom", "usable_password": "true"}
+    passwords = dict.fromkeys(("password1", "password2"), "correct horse battery")
+
+    added = browser(rita).post(f"{page}add/", given | passwords)
+
+    tom = User.objects.get(username="tom")
+    assert (added.status_code, added.headers["Location"]) == (302, f"{page}{tom.pk}/change/")
+    (record,) = CommandRecord.objects.filter(message_type="auth.add_user_in_admin")
+    assert record.status == "succeeded"
+    assert "correct horse" not in str(record.data)
 
 
 def test_forms_and_actions_are_commands(editor, form):
