@@ -38,9 +38,9 @@ def fill(command, context):
 def fill_log():
     """A function that adds a command with some events to the log; returns the checkpoint."""
 
-    def add(events=2):
+    def add(events=2, *, limit=2_000):
         completed(Fill(events=events))
-        sequence()
+        sequence(limit=limit)
         return last_checkpoint()
 
     return add
