@@ -115,6 +115,7 @@ PLACES = (
     Place("deletion that is refused", "olga", lambda: _ask("delete")),
     Place("new password", "olga", lambda: "/password/"),
     Place("new password of a requester", "dana", lambda: "/password/"),
+    Place("confirmation of a sign-in", "ann", lambda: "/confirm-sign-in/"),
     Place("changed password", "dana", lambda: "/password/changed/"),
     Place("invalid password link", None, lambda: "/set-password/MQ/abc-def/"),
     # API keys and customers
