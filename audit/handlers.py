@@ -120,6 +120,7 @@ def record_failed_confirmation(
     *(sessions.RecordFailedSignIn, sessions.RecordFailedPasswordChange),
     *(sessions.ConfirmSignIn, sessions.RecordFailedConfirmation),
     *(factors.RecordThrottledSecondFactor, factors.RemoveSecondFactor),
+    factors.BeginSignIn,
 )
 def check_is_not_held(*_: object) -> None:
     """Refuse to be held: after approval there would be no request to send the file or page to.

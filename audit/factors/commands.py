@@ -36,6 +36,13 @@ class SetUpSecondFactor(OnAccount):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BeginSignIn(OnAccount):
+    """Begin to sign in, with the password. The second factor completes it."""
+
+    message_type = "people.begin_sign_in"
+
+
+@dataclass(frozen=True, kw_only=True)
 class VerifySecondFactor(OnAccount):
     """Verify a code of the authenticator app, or a recovery code; either is valid once."""
 
@@ -63,6 +70,13 @@ class SecondFactorSetUp(OfAccount):
     """A person has set up an authenticator app."""
 
     message_type = "people.second_factor_set_up"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignInBegun(OfAccount):
+    """The password was right, and the second factor is required to complete the sign-in."""
+
+    message_type = "people.sign_in_begun"
 
 
 @dataclass(frozen=True, kw_only=True)

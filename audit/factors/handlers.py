@@ -42,6 +42,11 @@ def set_up_second_factor(command: commands.SetUpSecondFactor, context: Context) 
     return True
 
 
+@handles(commands.BeginSignIn)
+def begin_sign_in(command: commands.BeginSignIn, context: Context) -> None:
+    context.emit(commands.SignInBegun(user_id=command.user_id, username=context.actor.label))
+
+
 @handles(commands.VerifySecondFactor)
 def verify_second_factor(command: commands.VerifySecondFactor, context: Context) -> bool:
     authenticator = Authenticator.locked(command.user_id)

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse
 from django.utils.functional import SimpleLazyObject
 
@@ -22,4 +24,9 @@ class SecondFactorMiddleware:
         if is_on():
             # As Django's own middleware does.
             vars(request)["user"] = SimpleLazyObject(partial(verified_user, request))
+            vars(request)["auser"] = partial(_verified_user, request)
         return self._get_response(request)
+
+
+async def _verified_user(request: HttpRequest) -> Any:
+    return await sync_to_async(verified_user)(request)

@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from audit.actors.actors import SYSTEM, actor_for_user
 from audit.bus.dispatch import dispatch
 from audit.entry.requests import context_of
-from audit.factors.commands import RecordThrottledSecondFactor
+from audit.factors.commands import BeginSignIn, RecordThrottledSecondFactor
 from audit.installation import users
 from audit.messages.classes import Command
 from audit.sessions import store
@@ -74,6 +74,11 @@ def record_failed_confirmation(request: HttpRequest, *, is_throttled: bool = Fal
     """Record a wrong password of the signed-in user, given to confirm the sign-in."""
     user: Any = request.user
     _record(RecordFailedConfirmation(user_id=user.pk, is_throttled=is_throttled), request, user)
+
+
+def record_begun(request: HttpRequest, user: Any) -> None:
+    """Record that a person gave the right password, before the second factor."""
+    _record(BeginSignIn(user_id=user.pk), request, user)
 
 
 def record_throttled_factor(request: HttpRequest, user: Any) -> None:

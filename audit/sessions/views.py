@@ -25,7 +25,7 @@ from audit.messages.exceptions import Conflict
 from audit.sessions import limits
 from audit.sessions.commands import ChangePassword
 from audit.sessions.forms import NewPasswordForm, OwnPasswordForm, SignInForm, refused
-from audit.sessions.recording import CHANNEL
+from audit.sessions.recording import CHANNEL, record_begun
 
 
 class _SignIn(LoginView):
@@ -42,6 +42,7 @@ class _SignIn(LoginView):
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
         user = form.get_user()
         if is_asked_of(user):
+            record_begun(self.request, user)
             Pending.begin(self.request, user, next_page=self._next_page(user))
             return redirect("second-step")
         response = super().form_valid(form)

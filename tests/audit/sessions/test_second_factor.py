@@ -5,8 +5,11 @@ import re
 from urllib.parse import urlsplit
 
 import pytest
+from asgiref.sync import async_to_sync
+from django.contrib.auth.middleware import AuthenticationMiddleware
 from django.contrib.auth.models import Permission, User
-from django.test import Client
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
 
 from apikeys.commands import DisableApiKey
 from approvals.people.accounts import password_link
@@ -14,6 +17,7 @@ from approvals.people.commands import DeleteUser, ResetSecondFactor
 from audit.factors import sealing
 from audit.factors.commands import SetUpSecondFactor
 from audit.factors.handlers import AlreadySetUp
+from audit.factors.middleware import SecondFactorMiddleware
 from audit.factors.models import Authenticator, RecoveryCode
 from audit.installation.settings import countersign
 from audit.models.records import CommandRecord, EventRecord
@@ -64,7 +68,7 @@ def test_the_password_alone_signs_no_one_in(client, app):
 
     assert (answer.status_code, answer["Location"]) == (302, STEP)
     assert not is_signed_in(client)
-    assert events() == ["second_factor_set_up"]
+    assert events() == ["second_factor_set_up", "sign_in_begun"]
 
 
 def test_the_code_signs_in_and_leads_to_the_page_that_was_requested(client, app):
@@ -74,7 +78,8 @@ def test_the_code_signs_in_and_leads_to_the_page_that_was_requested(client, app)
 
     assert (answer.status_code, answer["Location"]) == (302, INBOX)
     assert client.get(INBOX).status_code == 200
-    assert events() == ["second_factor_set_up", "second_factor_used", "signed_in"]
+    begun = ["second_factor_set_up", "sign_in_begun"]
+    assert events() == [*begun, "second_factor_used", "signed_in"]
 
 
 @pytest.mark.parametrize("code", ["", "12345", "1234567", "٠١٢٣٤٥", "000000", "a" * 64, "x" * 900])
@@ -194,7 +199,8 @@ def test_who_has_no_second_factor_yet_sets_it_up_first(ann, client, disabling_ne
     assert f'href="{INBOX}"' in answer.content.decode()
     assert "no-store" in answer["Cache-Control"]
     assert is_signed_in(client)
-    assert events() == ["second_factor_failed", "second_factor_set_up", "signed_in"]
+    steps = ["second_factor_failed", "second_factor_set_up", "signed_in"]
+    assert events() == ["sign_in_begun", *steps]
     clock.next()
     assert sign_in(Client(), app).status_code == 302
 
@@ -297,6 +303,18 @@ def test_a_link_to_set_a_password_signs_no_one_in(ann, client, app):
 
     assert User.objects.get(pk=ann.pk).check_password(new)
     assert not is_signed_in(client)
+
+
+def test_asynchronous_views_have_the_same_user(ann, browser, disabling_needs_two, configure):
+    request = RequestFactory().get("/")
+    request.session = browser(ann).session
+    middleware = AuthenticationMiddleware(SecondFactorMiddleware(lambda _: HttpResponse()))
+
+    middleware(request)
+    assert async_to_sync(request.auser)().is_anonymous
+    configure(SECOND_FACTOR="off")
+    middleware(request)
+    assert async_to_sync(request.auser)() == ann
 
 
 def test_a_person_who_becomes_an_approver_signs_in_again(
