@@ -8,6 +8,7 @@ from django.urls.converters import StringConverter
 from django.views.generic import RedirectView
 
 from audit.evidence.publishing import views as published
+from audit.pages.evidence.proofs import proof
 from audit.pages.exports.view import export
 from audit.pages.overview.tables import tables
 from audit.pages.overview.view import overview
@@ -66,6 +67,7 @@ pages = [
         RedirectView.as_view(pattern_name="countersign:case", permanent=True, query_string=True),
     ),
     path("commands/<any_uuid:command_id>", views.command, name="command"),
+    path("commands/<any_uuid:command_id>/proof", proof, name="command-proof"),
     path("export", export, name="export"),
     path("actors/<stored:kind>/<stored_path:actor_id>", views.actor, name="actor"),
 ]

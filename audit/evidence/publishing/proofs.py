@@ -7,18 +7,18 @@ root, and a signed checkpoint with that root.
 import json
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from audit.evidence import merkle, notes, tiles
 from audit.evidence.checkpoints import parse_checkpoint
 from audit.evidence.entries import Disclosed, disclosed
 from audit.evidence.merkle import ReadTile
-from audit.evidence.models import Leaf, TransparencyLog
+from audit.evidence.models import Leaf
+from audit.evidence.publishing.inclusions import checkpoint_for_proof
 from audit.evidence.publishing.leaves import Computed, computed
 from audit.evidence.publishing.stored import cosigned_note
 from audit.evidence.sequencing import keys
-from audit.evidence.sequencing.logs import last_checkpoint
 from audit.models.records import CommandRecord, EventRecord
 
 #: The format of a file with proofs. It has no signature of its own: its checkpoints have.
@@ -44,8 +44,8 @@ def proof_file(records: Iterable[CommandRecord], events: Iterable[EventRecord]) 
     return f"{json.dumps(content, sort_keys=True, indent=2)}\n".encode()
 
 
-def _proof(log: int, found: Iterable[Computed]) -> dict[str, Any]:
-    checkpoint = last_checkpoint(TransparencyLog(number=log))
+def _proof(log: int, found: Sequence[Computed]) -> dict[str, Any]:
+    checkpoint = checkpoint_for_proof(log, size=found[-1].leaf.index + 1)
     note, read_tile = cosigned_note(checkpoint), tiles.reader(log)
     return {
         "origin": parse_checkpoint(notes.parse(note).text).origin,

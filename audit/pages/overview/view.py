@@ -26,6 +26,7 @@ from audit.pages.changes import history_of
 from audit.pages.charts.bars import BarChart, Count, Frame, LinksTo, bar_chart, rank_bars
 from audit.pages.charts.heat import HOURS, HeatMap, heat_map
 from audit.pages.charts.scales import TimeScale, days
+from audit.pages.evidence.progress import log_progress
 from audit.pages.labels import span
 from audit.pages.lines import bare_lines
 from audit.pages.linked_rows import search_url
@@ -83,6 +84,7 @@ def _figures(reader: Actor, *, zone: tzinfo) -> dict[str, Any]:
         "most_active": _most_active(criteria),
         "outside": _outside(criteria, reader=reader),
         "drift": last_drift(reader),
+        "log": log_progress(reader),
         "writers": [] if reader.is_confined else _slow_writers(),
     }
 

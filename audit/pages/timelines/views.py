@@ -10,6 +10,7 @@ from audit.actors.actors import Actor
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord
 from audit.pages.access import check_parameters, for_auditors, rendered
+from audit.pages.evidence.proofs import attempts
 from audit.pages.labels import sentence
 from audit.pages.lines import full_lines
 from audit.pages.timelines import actors, cases, subjects
@@ -70,7 +71,8 @@ def command(request: HttpRequest, actor: Actor, command_id: UUID) -> HttpRespons
         raise Http404(f"There is no command {command_id}, or you do not have access to it.")
     first = lines[0]
     title = sentence(first.record, label=first.label) or first.command_words
-    return rendered(request, "audit/command.html", title=title, first=first.record, lines=lines)
+    shown = attempts(lines, reader=actor)
+    return rendered(request, "audit/command.html", title=title, first=first.record, attempts=shown)
 
 
 @for_auditors

@@ -209,7 +209,7 @@ def test_it_costs_no_more_when_there_is_more(tenant, disabled, iris, browser):
     happen(30)
     many = queries(client, URL)
 
-    assert few == many == 13
+    assert few == many == 14
 
 
 def test_it_has_no_inline_code(disabled, read):

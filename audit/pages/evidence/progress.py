@@ -1,0 +1,40 @@
+"""The progress of the transparency log, for the overview."""
+
+from datetime import timedelta
+from typing import Any
+
+from django.utils import timezone
+
+from audit.actors.actors import Actor
+from audit.evidence.sequencing.logs import place_of_checkpoint
+from audit.evidence.witnessing.standings import newest_checkpoint, newest_outside
+from audit.log.feed import DELIVERY
+from audit.models.records import CommandRecord
+from audit.pages.labels import span
+
+#: From this lag on, the sequencer seems to have stopped.
+LONG = timedelta(minutes=1)
+
+
+def log_progress(reader: Actor) -> dict[str, Any] | None:
+    """Return the newest checkpoint, the lag behind the records, and what is kept outside.
+
+    The lag is the age of the oldest record without a leaf. None if there is no checkpoint.
+    """
+    newest = newest_checkpoint()
+    if newest is None:
+        return None
+    waiting = CommandRecord.objects.filter(DELIVERY.behind(place_of_checkpoint(newest)))
+    oldest = waiting.order_by(*DELIVERY.sorting()).values_list("received_at", flat=True).first()
+    lag = max(timezone.now() - oldest, timedelta()) if oldest else timedelta()
+    outside = newest_outside()
+    return {
+        "log": newest.log,
+        "size": f"{newest.size:,}",
+        "signed_at": newest.signed_at,
+        "lag": span(lag) if oldest else "",
+        "is_late": lag > LONG,
+        "outside_at": outside.accepted_at if outside else None,
+        "outside_size": f"{outside.size:,}" if outside else "",
+        "destination": outside.destination if outside and not reader.is_confined else "",
+    }
