@@ -33,9 +33,13 @@ class AuditConfig(AppConfig):
         ),
         *("webhooks.handlers", "webhooks.evolution", "webhooks.sending.reactions"),
         *("evidence.sequencing.sequencer", "evidence.witnessing.publisher"),
+        "evidence.verification.monitor",
     )
     system_permissions = frozenset(
-        {"record_drift", "record_failed_sign_in", "disable_failing_webhookendpoint"}
+        {
+            *("record_drift", "record_log_comparison"),
+            *("record_failed_sign_in", "disable_failing_webhookendpoint"),
+        }
     )
     # A secret of a webhook endpoint, see `webhooks.secrets`: only its beginning may be shown.
     masked_pattern = r"(whsec_[0-9A-Za-z+/]{4})[0-9A-Za-z+/]{39}="

@@ -2,6 +2,7 @@
 
 from audit.bus.context import Context
 from audit.bus.handling import handles, precondition
+from audit.evidence.commands import LogDiffers, RecordLogComparison
 from audit.factors import commands as factors
 from audit.installation import users
 from audit.log import commands, epochs
@@ -49,6 +50,13 @@ def record_drift(command: commands.RecordDrift, context: Context) -> None:
             comparison_id=context.command_id, rows=command.rows, found=command.found
         )
         context.emit(found)
+
+
+@handles(RecordLogComparison)
+def record_log_comparison(command: RecordLogComparison, context: Context) -> None:
+    """Announce that rows differ; otherwise the record is the only effect."""
+    if command.found:
+        context.emit(LogDiffers(comparison_id=context.command_id, found=command.found))
 
 
 @handles(commands.MakeCaseFile)
@@ -115,7 +123,7 @@ def record_failed_confirmation(
 
 @precondition(
     *(commands.ExportRecords, commands.EndExport, commands.MakeCaseFile, commands.ViewPage),
-    commands.RecordDrift,
+    *(commands.RecordDrift, RecordLogComparison),
     *(sessions.SignIn, sessions.SignOut),
     *(sessions.RecordFailedSignIn, sessions.RecordFailedPasswordChange),
     *(sessions.ConfirmSignIn, sessions.RecordFailedConfirmation),

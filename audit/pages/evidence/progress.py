@@ -6,14 +6,16 @@ from typing import Any
 from django.utils import timezone
 
 from audit.actors.actors import Actor
+from audit.evidence.commands import RecordLogComparison
 from audit.evidence.sequencing.logs import place_of_checkpoint
 from audit.evidence.witnessing.standings import newest_checkpoint, newest_outside
 from audit.log.feed import DELIVERY
-from audit.models.records import CommandRecord
+from audit.models.records import CommandRecord, Status
 from audit.pages.labels import span
 
 #: From this lag on, the sequencer seems to have stopped.
 LONG = timedelta(minutes=1)
+MOST_SHOWN = 20
 
 
 def log_progress(reader: Actor) -> dict[str, Any] | None:
@@ -36,5 +38,22 @@ def log_progress(reader: Actor) -> dict[str, Any] | None:
         "is_late": lag > LONG,
         "outside_at": outside.accepted_at if outside else None,
         "outside_size": f"{outside.size:,}" if outside else "",
+        "comparison": _comparison(reader),
         "destination": outside.destination if outside and not reader.is_confined else "",
+    }
+
+
+def _comparison(reader: Actor) -> dict[str, Any] | None:
+    """Return the last comparison with the log: a reader of one customer sees only the number."""
+    records = CommandRecord.objects.filter(message_type=RecordLogComparison.message_type)
+    record = records.filter(status=Status.SUCCEEDED).order_by("-position").first()
+    if record is None:
+        return None
+    found = record.data["differences"]
+    return {
+        "at": record.received_at,
+        "leaves": f"{record.data['leaves']:,}",
+        "found": record.data["found"],
+        "differences": [] if reader.is_confined else found[:MOST_SHOWN],
+        "is_cut": record.data["found"] > MOST_SHOWN and not reader.is_confined,
     }

@@ -11,7 +11,8 @@ from audit.evidence import merkle, notes
 from audit.evidence.checkpoints import parse_checkpoint
 from audit.evidence.models import Leaf, Publication
 from audit.evidence.notes import Cosigner
-from audit.models.records import CommandRecord
+from audit.evidence.verification.monitor import compare_with_log
+from audit.models.records import CommandRecord, EventRecord
 from tests.conftest import completed
 from tests.tampering import without_triggers
 from tests.transparency import last_checkpoint, sequence
@@ -42,6 +43,17 @@ def accept(checkpoint, *, destination="auditor.example (12345678)", **columns):
         accepted_at=timezone.now(),
         **columns,
     )
+
+
+def compare():
+    """Compare as a worker does it, at once."""
+    parts = compare_with_log()
+    while True:
+        try:
+            next(parts)
+        except StopIteration as end:
+            completed(end.value)
+            return
 
 
 def text_of(response):
@@ -140,3 +152,27 @@ def test_the_overview_shows_the_lag_and_the_last_checkpoint_outside(record, audi
     with without_triggers(owner, "audit_signedcheckpoint"):
         owner.execute("UPDATE audit_signedcheckpoint SET position = 0, xid = '3'")
     assert "The oldest record without a leaf is 2 h" in text_of(auditor.get(OVERVIEW))
+
+
+def test_the_overview_shows_the_last_comparison(record, auditor, iris, owner):
+    sequence()
+    assert "Records never compared with their leaves" in text_of(auditor.get(OVERVIEW))
+    compare()
+    assert ", no differences." in text_of(auditor.get(OVERVIEW))
+    with without_triggers(owner, "audit_commandrecord"):
+        owner.execute(
+            "UPDATE audit_commandrecord SET reason = 'x' WHERE position = %s", [record.position]
+        )
+
+    compare()
+
+    confined = text_of(auditor.get(OVERVIEW))
+    iris.user_permissions.add(Permission.objects.get(codename="view_every_tenant"))
+    page = text_of(auditor.get(OVERVIEW))
+    assert "1 difference" in confined
+    assert "was altered" not in confined
+    assert (
+        f"Command record {record.position} (apikeys.disable of command {record.command_id})" in page
+    )
+    event = EventRecord.objects.get(message_type="audit.log_differs")
+    assert event.data["found"] == 1
