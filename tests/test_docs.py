@@ -11,7 +11,7 @@ from tests.structure import APPS, ROOT
 PAGES = (
     *("README.md", "CONTRIBUTING.md"),
     *("docs/architecture.md", "docs/operations.md", "docs/settings.md"),
-    *("docs/reactions.md", "docs/beyond-one-machine.md"),
+    *("docs/reactions.md", "docs/beyond-one-machine.md", "docs/evidence.md"),
 )
 PACKAGES = (*APPS, "tests", "benchmarks")
 FOLDERS = (*PACKAGES, "docs", "templates", ".ci")
@@ -97,6 +97,18 @@ def test_the_architecture_names_every_sub_package():
     }
 
     assert there - named - {f"{app}.management" for app in APPS} == set()
+
+
+def test_every_claim_about_evidence_has_an_attacker_and_a_test():
+    section = (ROOT / "docs/evidence.md").read_text().split("## What is proven")[1]
+    rows = re.findall(r"^\|(.*)\|$", section.split("\n## ")[0], re.MULTILINE)[2:]
+
+    cells = [[each.strip() for each in row.split("|")] for row in rows]
+    assert len(cells) > 10
+    for attacker, claim, _, tests in cells:
+        assert attacker
+        assert claim.endswith(".")
+        assert all(re.fullmatch(r"`tests/\S+::test_\w+`", each) for each in tests.split(", "))
 
 
 def test_what_does_not_exist_is_found():
