@@ -20,6 +20,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
@@ -121,6 +122,8 @@ def check_evidence(evidence: dict[str, Any]) -> Iterator[str]:
     request = evidence["request"]
     yield f"Request {request['id']}: {request['message_type']}, {request['state']}."
     signed = [each for each in counted if check_assertion(evidence, each)]
+    is_enough = len(signed) == len(counted) or not must_be_signed(evidence)
+    require(is_enough, "a vote counts without a signature, which the requirements demand")
     for each in counted:
         basis = "signed with a passkey" if each in signed else "rests on the server's signature"
         yield f"  {each['voter_label']}: {each['decision']}, {basis}."
@@ -191,6 +194,13 @@ def check_votes(evidence: dict[str, Any], counted: list[dict[str, Any]]) -> None
         check_approved(evidence, [each for each in counted if each["decision"] == "approve"])
 
 
+def must_be_signed(evidence: dict[str, Any]) -> bool:
+    """Return True if votes count only if a passkey has signed them."""
+    given = [evidence["requirements"], evidence.get("effective_requirements", {})]
+    given += [(each["decision"] or {}).get("requirements", {}) for each in own_records(evidence)]
+    return any(each.get("options", {}).get("signed_votes") for each in given)
+
+
 def check_approved(evidence: dict[str, Any], approving: list[dict[str, Any]]) -> None:
     """Check the votes against the requirements, those stored and those at the execution.
 
@@ -252,8 +262,7 @@ def check_assertion(evidence: dict[str, Any], vote: dict[str, Any]) -> bool:
     """Check the signature of a passkey over a vote; return False if the vote has none.
 
     The challenge covers the request, the decision, the digest of the command, that of the
-    requirements, the voter, the place and number of the vote, and a nonce. The passkey is one that
-    the file says is the voter's: compare that with the record of its registration.
+    requirements, the voter, the place and number of the vote, and a nonce.
     """
     assertion = vote.get("assertion")
     if not assertion:
@@ -278,28 +287,44 @@ def check_assertion(evidence: dict[str, Any], vote: dict[str, Any]) -> bool:
     problem = f"the passkey of {vote['voter_label']} has not signed this vote"
     require(answer["type"] == "webauthn.get", problem)
     require(decoded_url(answer["challenge"]) == challenge, problem)
+    require(answer["origin"] == assertion["origin"], problem)
+    host = urlsplit(assertion["origin"]).hostname or ""
+    require(data[:32] == hashlib.sha256(host.encode()).digest(), problem)
     # Bit 0: the person was present. Bit 2: the person was verified.
     require(len(data) >= 37 and data[32] & 0b101 == 0b101, problem)
-    events = [
+    key, signature = public_key_of(evidence, vote), decoded_url(assertion["signature"])
+    verify_cose(key, signature, data + hashlib.sha256(client).digest(), problem)
+    return True
+
+
+def public_key_of(evidence: dict[str, Any], vote: dict[str, Any]) -> bytes:
+    """Return the public key of a voter's passkey that counted when the vote was cast.
+
+    The key is also in the event of its registration, a record of the log, if the file has it.
+    """
+    named = [
         each["data"]
         for each in evidence["events"]
         if each["message_type"] == "approvals.passkey_registered"
     ]
-    registered = [
+    rows = list(evidence.get("passkeys", ()))
+    found = [
         each
-        for each in (*evidence.get("passkeys", ()), *events)
-        if each["credential_id"] == assertion["credential_id"]
-        and str(each["user_id"]) == str(vote["voter_id"])
+        for each in (*rows, *named)
+        if each["credential_id"] == vote["assertion"]["credential_id"]
     ]
-    require(registered, f"no passkey of {vote['voter_label']} with this id was registered")
-    message = data + hashlib.sha256(client).digest()
-    verify_cose(
-        decoded_url(registered[0]["public_key"]),
-        decoded_url(assertion["signature"]),
-        message,
-        problem,
-    )
-    return True
+    require(found, f"the passkey of {vote['voter_label']} was never registered")
+    for each in found:
+        is_same_key = each["public_key"] == found[0]["public_key"]
+        is_own = str(each["user_id"]) == str(vote["voter_id"])
+        require(is_same_key and is_own, "a passkey is not the one that its person registered")
+    cast_at = datetime.fromisoformat(vote["cast_at"])
+    for each in (each for each in found if each in rows):
+        since = datetime.fromisoformat(each["witnessed_at"] or each["registered_at"])
+        until = each["ended_at"]
+        is_current = since < cast_at and (not until or cast_at < datetime.fromisoformat(until))
+        require(is_current, f"the passkey of {vote['voter_label']} did not count at that time")
+    return decoded_url(found[0]["public_key"])
 
 
 def verify_cose(key: bytes, signature: bytes, message: bytes, problem: str) -> None:

@@ -27,6 +27,7 @@ from audit.models.records import CommandRecord, EventRecord
 from tests.conftest import actor
 from tests.transparency import last_checkpoint, sequence
 
+ORIGIN = "https://countersign.example"
 SCRIPT = Path(__file__).parents[3] / "docs" / "evidence_verify.py"
 WITNESS = Cosigner("witness.example/w1", bytes(range(32)))
 
@@ -262,8 +263,24 @@ def test_a_vote_signed_by_a_passkey_is_verified(decided, verify):
     assert "has not signed this vote" in verify(signed(content), *published())[1]
     sign_vote(content, content["votes"][0], ec.generate_private_key(ec.SECP256R1()), registers=key)
     assert "has not signed this vote" in verify(signed(content), *published())[1]
+    sign_vote(content, content["votes"][0], key)
+    for columns, problem in [
+        ({"user_id": content["votes"][1]["voter_id"]}, "not the one that its person registered"),
+        ({"witnessed_at": "2999-01-01T00:00:00+00:00"}, "did not count at that time"),
+        ({"ended_at": "2026-01-02T00:00:00+00:00"}, "did not count at that time"),
+    ]:
+        altered = json.loads(json.dumps(content))
+        altered["passkeys"][0].update(columns)
+        assert problem in verify(signed(altered), *published())[1]
+    altered = json.loads(json.dumps(content))
+    altered["votes"][0]["assertion"]["origin"] = "https://other.example"
+    assert "has not signed this vote" in verify(signed(altered), *published())[1]
+    altered = json.loads(json.dumps(content))
+    altered["requirements"]["options"]["signed_votes"] = True
+    sign_vote(altered, altered["votes"][0], key)
+    assert "which the requirements demand" in verify(signed(altered), *published())[1]
     content["passkeys"] = []
-    assert "was registered" in verify(signed(content), *published())[1]
+    assert "was never registered" in verify(signed(content), *published())[1]
 
 
 def sign_vote(content, vote, key, *, flags=5, registers=None):
@@ -283,7 +300,9 @@ def sign_vote(content, vote, key, *, flags=5, registers=None):
     }
     text = json.dumps(challenged, sort_keys=True, separators=(",", ":"))
     challenge = sha256(b"countersign/vote/v1\n" + text.encode()).digest()
-    client = json.dumps({"type": "webauthn.get", "challenge": url_text(challenge)}).encode()
+    client = json.dumps(
+        {"type": "webauthn.get", "challenge": url_text(challenge), "origin": ORIGIN}
+    ).encode()
     data = sha256(b"countersign.example").digest() + bytes([flags]) + bytes(4)
     signature = key.sign(data + sha256(client).digest(), ec.ECDSA(hashes.SHA256()))
     vote["assertion"] = {
@@ -292,12 +311,20 @@ def sign_vote(content, vote, key, *, flags=5, registers=None):
         "client_data": url_text(client),
         "signature": url_text(signature),
         "nonce": "bm9uY2U",
+        "origin": ORIGIN,
     }
     numbers = (registers or key).public_key().public_numbers()
     cose = b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20" + numbers.x.to_bytes(32)
     cose += b"\x22\x58\x20" + numbers.y.to_bytes(32)
     content["passkeys"] = [
-        {"credential_id": "Y3JlZA", "user_id": vote["voter_id"], "public_key": url_text(cose)}
+        {
+            "credential_id": "Y3JlZA",
+            "user_id": vote["voter_id"],
+            "public_key": url_text(cose),
+            "registered_at": "2026-01-01T00:00:00+00:00",
+            "witnessed_at": None,
+            "ended_at": None,
+        }
     ]
 
 
