@@ -29,9 +29,6 @@ from audit.messages.characters import quoted
 from audit.wire import pipeline
 from audit.wire.statements import Call, Statement
 
-# The only sign-in page is that of the admin. An unusable password begins with this mark.
-_USABLE = "^[^!]"
-
 # A delegation has no column for this: its row never changes. An event that no command wrote ends
 # it as well, and can grant nothing.
 IS_ENDED = """EXISTS (
@@ -85,7 +82,8 @@ class Members:
         self._delegations: defaultdict[str, list[Delegation]] = defaultdict(list)
         asked = sorted(set(tenants))
         found = [asked, self._group_ids, asked, self._group_ids, [*requests]]
-        for group, person, tenant, counts, can_sign_in, row in pipeline.execute(_members(), found):
+        rows = pipeline.execute(_members(can_sign_in_sql()), found)
+        for group, person, tenant, counts, can_sign_in, row in rows:
             if can_sign_in:
                 self._able.add(person)
             if row is not None:
@@ -138,7 +136,7 @@ class Members:
 
 def selection(actor: Actor, *, tenant: str) -> Call:
     """Return the statement that `rights` executes, to be prefetched."""
-    return Call(_groups_of_person(), [tenant, int(actor.person_id)])
+    return Call(_groups_of_person(can_sign_in_sql()), [tenant, int(actor.person_id)])
 
 
 def rights(
@@ -251,24 +249,23 @@ def _check_may_vote(can_sign_in: bool, may_view: bool, sees_tenant: bool) -> Non
         raise refusals.OtherTenant
 
 
-@cache
 def can_sign_in() -> Q:
     """Match users who can sign in."""
-    return Q(is_active=True, password__regex=_USABLE, **{users.staff_field(): True})
+    return Q(is_active=True, password__regex=users.usable_password(), **{users.staff_field(): True})
 
 
 @cache
-def _members() -> Statement:
+def _members(can_sign_in: str) -> Statement:
     names = users.tables()
     return Statement(f"""
         SELECT belonging.group_id, person.{names.pk}, asked.tenant,
-            {_may_view()} AND {_sees_tenant()}, {can_sign_in_sql()}, NULL
+            {_may_view()} AND {_sees_tenant()}, {can_sign_in}, NULL
         FROM unnest(%s::text[]) AS asked (tenant), {names.of_groups} AS belonging
         JOIN {names.users} AS person ON person.{names.pk} = belonging.{names.of_groups_user}
         WHERE person.{names.is_active} AND belonging.group_id = ANY(%s)
         UNION ALL
         SELECT NULL, person.{names.pk}, asked.tenant,
-            person.{names.is_active} AND {_may_view()} AND {_sees_tenant()}, {can_sign_in_sql()},
+            person.{names.is_active} AND {_may_view()} AND {_sees_tenant()}, {can_sign_in},
             (to_jsonb(delegation) || jsonb_build_object('is_ended', {IS_ENDED}))::text
         FROM unnest(%s::text[]) AS asked (tenant), approvals_delegation AS delegation
         JOIN {names.users} AS person ON person.{names.pk} = delegation.delegate_id
@@ -283,11 +280,11 @@ def _members() -> Statement:
 
 
 @cache
-def _groups_of_person() -> Statement:
+def _groups_of_person(can_sign_in: str) -> Statement:
     """Return the query for the groups of an active person; one row, if there is no group."""
     names = users.tables()
     return Statement(f"""
-        SELECT belonging.group_id, {can_sign_in_sql()}, {_may_view()}, {_sees_tenant()}, EXISTS (
+        SELECT belonging.group_id, {can_sign_in}, {_may_view()}, {_sees_tenant()}, EXISTS (
             SELECT FROM approvals_delegation
             WHERE delegate_id = person.{names.pk} AND ends_at > statement_timestamp()
         )
@@ -302,7 +299,7 @@ def can_sign_in_sql() -> str:
     """Return the same condition in SQL, for a row of users with the alias ``person``."""
     names = users.tables()
     needed = f"person.{names.is_active} AND person.{names.is_staff}"
-    return f"({needed} AND person.{names.password} ~ '{_USABLE}')"
+    return f"({needed} AND person.{names.password} ~ '{users.usable_password()}')"
 
 
 def _may_view() -> str:

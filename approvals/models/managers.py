@@ -78,7 +78,8 @@ class RequestManager(LeanManager[_Request]):
         These are the attributes of `approvals.requests.voting.approver.Approver` after the id.
         ``owners`` is the group of policy owners, ``effect`` that of policies that hold commands.
         """
-        (row,) = pipeline.execute(_approver(), [owners, effect, person_id])
+        statement = _approver(eligibility.can_sign_in_sql())
+        (row,) = pipeline.execute(statement, [owners, effect, person_id])
         return row
 
 
@@ -155,12 +156,12 @@ def _governing(model: type[models.Model]) -> Statement:
 
 
 @cache
-def _approver() -> Statement:
+def _approver(can_sign_in: str) -> Statement:
     names = users.tables()
     return Statement(f"""
         SELECT EXISTS (
             SELECT FROM {names.users} AS person
-            WHERE person.{names.pk} = asked.person_id AND {eligibility.can_sign_in_sql()}
+            WHERE person.{names.pk} = asked.person_id AND {can_sign_in}
         ), own.groups, delegated.groups, EXISTS (
             SELECT FROM auth_group WHERE name = %s AND id = ANY(own.groups || delegated.groups)
         ), EXISTS (

@@ -77,6 +77,7 @@ class Countersign:
     webhook_keep: timedelta = timedelta(days=30)
 
     people_pages: bool = False
+    single_sign_on: bool = False
     approve_within: timedelta = timedelta(days=7)
     delegate_up_to: timedelta = timedelta(days=14)
     notify: Sequence[str] = ()

@@ -12,6 +12,8 @@ from django.contrib.auth.models import Group, User, UserManager
 from django.core.exceptions import FieldDoesNotExist
 from django.db import connection
 
+from audit.installation.settings import countersign
+
 
 class UserTables(NamedTuple):
     """Quoted names: the table of users and its columns, and the tables of their rights.
@@ -68,6 +70,11 @@ def shown() -> tuple[str, ...]:
     pk = str(get_user_model()._meta.pk.name)
     flags = filter(field_or_none, ("is_active", "is_staff", "is_superuser"))
     return tuple(dict.fromkeys(filter(None, (pk, name_field(), email_field(), *flags))))
+
+
+def usable_password() -> str:
+    """Return the pattern of the passwords with which people can sign in: not of unusable ones."""
+    return "" if countersign().single_sign_on else "^[^!]"
 
 
 @cache

@@ -13,6 +13,7 @@ from approvals.people.seniority import Seniority
 from approvals.policies import power
 from audit.actors import permissions
 from audit.actors.actors import tenants_of_user
+from audit.installation.settings import countersign
 from audit.pages.labels import span
 from audit.subjects.tenants import tenant_word
 
@@ -82,7 +83,7 @@ def _lacking(user: User, *, may_view: bool) -> list[str]:
     checks = {
         "the account is not active": user.is_active,
         "no access to the admin pages": user.is_staff,
-        "no password yet": user.has_usable_password(),
+        "no password yet": countersign().single_sign_on or user.has_usable_password(),
         "no permission to view approval requests": may_view,
     }
     return [text for text, is_met in checks.items() if not is_met]

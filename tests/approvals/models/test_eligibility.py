@@ -124,6 +124,20 @@ def test_exactly_these_can_vote(name, asked, cast, browser):
     assert (answer.status_code == 200) == (name in VOTERS), answer.content
 
 
+def test_with_single_sign_on_a_vote_needs_no_password(asked, cast, browser, configure):
+    configure(SINGLE_SIGN_ON=True)
+
+    page = browser(cast["ann"]).get(f"{LIST}{asked.pk}/change/")
+    (need,) = page.context["needs"]
+    (rule,) = approvers_of(current_settings(Policy.objects.get()))
+    assert "pam" in need.open_to
+    assert "pam" in rule.people
+    assert "pam" in {each.username for each in notifications.voters(asked)}
+    assert listing.needing_vote_of(actor_for_user(cast["pam"])).exists()
+    assert decide(browser(cast["pam"]), asked, "approve").status_code == 200
+    assert decide(browser(cast["nora"]), asked, "approve").status_code == 403
+
+
 def test_an_approval_counts_while_its_voter_is_eligible(asked, cast, browser):
     for name in ("ann", "gil"):
         assert decide(browser(cast[name]), asked, "approve").status_code == 200
