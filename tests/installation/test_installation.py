@@ -48,7 +48,10 @@ call_command("makemigrations", check_changes=True)
 call_command("check", databases=["default"])
 print(Entry.objects.count(), "entry")
 """
-PRODUCT = ("audit", "approvals", "templates", "pyproject.toml", "README.md", "LICENSE")
+PRODUCT = (
+    *("audit", "approvals", "templates", "docs/evidence_verify.py"),
+    *("pyproject.toml", "README.md", "LICENSE"),
+)
 
 
 def run(*arguments, cwd, fails=False, **variables):
@@ -82,6 +85,7 @@ def wheel(tmp_path_factory):
     """The wheel, built of a copy of the sources."""
     source = tmp_path_factory.mktemp("source")
     for name in PRODUCT:
+        (source / name).parent.mkdir(exist_ok=True)
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, source / name)
     pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", "dist", ".")
