@@ -10,10 +10,11 @@ from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from approvals.decisions import events
 from approvals.models import ApprovalRequest, Policy, State
+from approvals.models.requirements import NEVER
 from approvals.models.states import CHANGES_REQUESTED, RequestStatus
 from approvals.people.accounts import OWNERS
 from approvals.policies.commands import PolicyCreated, PolicyEdited
@@ -36,6 +37,8 @@ _TO_DECIDE = (_ASKED, _REMINDED)
 # The pages of a request for approvers and for its requester.
 _PAGE = "admin:approvals_approvalrequest_change"
 _OWN_PAGE = "countersign:own-request"
+# The same in the API, for approvers in a project without the admin.
+_STATUS = "countersign:approval-request"
 _LONGEST_SUBJECT = 150
 _SUBJECTS = {
     _ASKED: "Approval needed",
@@ -73,7 +76,7 @@ class Notification:
 
     ``id`` is that of the event: the same if the notification is repeated. ``happened`` is asked,
     reminded, escalated, commented, or the new state of the request, and ``status`` its status now.
-    ``outcome`` has the comment.
+    ``outcome`` has the comment. ``approve_by`` is None if there is no deadline, or no longer.
     """
 
     id: UUID
@@ -88,6 +91,7 @@ class Notification:
     link: str
     person_ids: tuple[int, ...]
     outcome_code: str = ""
+    approve_by: datetime | None = None
     execute_after: datetime | None = None
     status: RequestStatus = RequestStatus.WAITING
 
@@ -107,6 +111,10 @@ class Notification:
             f"{self.sentence}.",
             f"Requested by {actor_name(self.requester)}. Reason: {reason}.",
             self.outcome,
+            # An escalation says when the request expires.
+            f"Deadline for approval: {self.approve_by:%Y-%m-%d %H:%M} UTC."
+            if self.approve_by and self.happened != _ESCALATED
+            else "",
             f"Not to be executed before {self.execute_after:%Y-%m-%d %H:%M} UTC."
             if self.execute_after
             else "",
@@ -225,10 +233,24 @@ class _Notice:
             outcome_code=outcome_code,
             status=status,
             digest=request.digest,
+            approve_by=_deadline(request),
             execute_after=request.execute_after if request.is_open else None,
-            link=f"{countersign().base_url}{reverse(page, args=[request.pk])}",
+            link=_link(page, request),
             person_ids=tuple(person.pk for person in people),
         )
+
+
+def _deadline(request: ApprovalRequest) -> datetime | None:
+    is_pending = request.present_state is State.PENDING
+    return request.approve_by if is_pending and request.approve_by < NEVER else None
+
+
+def _link(page: str, request: ApprovalRequest) -> str:
+    try:
+        path = reverse(page, args=[request.pk])
+    except NoReverseMatch:
+        path = reverse(_STATUS, args=[request.pk])
+    return f"{countersign().base_url}{path}"
 
 
 def _to_the_added(

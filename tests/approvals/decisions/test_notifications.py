@@ -6,6 +6,7 @@ import pytest
 import structlog.testing
 from django.contrib.auth.models import Group, User
 from django.core.mail.backends.locmem import EmailBackend
+from django.urls import include, path, reverse
 
 from apikeys.commands import CreateApiKey, DisableApiKey
 from apikeys.models import ApiKey
@@ -21,6 +22,9 @@ from audit.testing import react
 from tests import mails
 from tests.conftest import approved, completed, held, new_approver, policy
 from tests.probes import Broken, deed, disable_and_break, to
+
+# Those of a project without the admin.
+urlpatterns = [path("", include("approvals.urls"))]
 
 _heard = []
 
@@ -61,6 +65,26 @@ def test_the_mail_says_what_and_who_and_why_and_where_to_read_it(waiting, settin
     for words in (f"Disable {ApiKey.objects.get()}", "dana", "Leaked", waiting.digest, page):
         assert words in body
     assert "decide/" not in body
+
+
+def test_the_mail_says_until_when_to_decide_while_it_can_be_decided(waiting, ann, deny):
+    deadline = f"Deadline for approval: {waiting.approve_by:%Y-%m-%d %H:%M} UTC."
+    assert all(deadline in each.body for each in mails.sent())
+    mails.forget()
+
+    deny(waiting, ann)
+
+    (mail,) = mails.sent()
+    assert "Deadline" not in mail.body
+
+
+@pytest.mark.urls(__name__)
+def test_without_the_admin_the_link_is_the_status_of_the_request(waiting, settings):
+    sent = mails.sent()
+
+    assert [each.to for each in sent] == [["ann@example.com"], ["bob@example.com"]]
+    link = f"{settings.BASE_URL}{reverse('countersign:approval-request', args=[waiting.pk])}"
+    assert all(each.body.endswith(link) for each in sent)
 
 
 def test_the_link_is_a_page_that_decides_nothing(waiting, ann, browser):
