@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.db import connection, transaction
 from django.dispatch import receiver
@@ -22,8 +23,11 @@ from audit.sessions.commands import (
     SignIn,
     SignOut,
 )
+from audit.subjects.types import named_like
 
 CHANNEL = "sign-in"
+
+named_like("account", get_user_model())
 
 
 @receiver(user_logged_in)

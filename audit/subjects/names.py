@@ -32,7 +32,7 @@ def labels_among(
     """
     wanted = set(subjects)
     missing = wanted - rows.keys()
-    named = {**rows, **deleted(missing, actor=actor)} if missing else rows
+    named = {**rows, **deleted(missing, actor=actor), **_like_others(missing)} if missing else rows
     return {
         each: label_of(named[each]) if each in named else label_without_row(each) for each in wanted
     }
@@ -48,6 +48,21 @@ def deleted(subjects: Iterable[Subject], *, actor: Actor) -> dict[Subject, Model
         for type_name, wanted in _by_type(subjects).items()
         for row in _last_rows(types.subject_type(type_name), wanted, actor=actor)
     }
+
+
+def _like_others(subjects: Iterable[Subject]) -> dict[Subject, Model]:
+    """Return the rows with whose labels subjects of types without a model are named."""
+    return {
+        Subject(type_name, str(row.pk)): row
+        for type_name, wanted in _by_type(subjects).items()
+        for row in _rows(types.model_of_names(type_name), wanted)
+    }
+
+
+def _rows(model: type[Model] | None, identifiers: set[str]) -> Iterable[Model]:
+    if model is None:
+        return ()
+    return model._base_manager.filter(pk__in=valid_keys(identifiers, model._meta.pk))
 
 
 def _last_rows(

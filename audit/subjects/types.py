@@ -103,6 +103,7 @@ def label_without_row(reference: Subject) -> str:
 
 
 _subjects: dict[str, SubjectType] = {}
+_named_like: dict[str, type[Model]] = {}
 _visibility: dict[str, Callable[[Any, Actor], bool]] = {}
 
 
@@ -127,6 +128,16 @@ def subject(
         return model
 
     return register
+
+
+def named_like(name: str, model: type[Model]) -> None:
+    """Declare a type of subjects without rows of its own; they have the names of a model's rows."""
+    declare(_named_like, name, model, what="names of subject type")
+
+
+def model_of_names(name: str) -> type[Model] | None:
+    """Return the model with the names of subjects of a type, if it was declared."""
+    return _named_like.get(name)
 
 
 def decides_visibility(name: str) -> Callable[[_Function], _Function]:
