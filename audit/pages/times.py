@@ -1,4 +1,8 @@
-"""Times as people enter them, and as URLs contain them: always UTC."""
+"""Times as people enter them, and as URLs contain them: in UTC, unless they have an offset.
+
+With JavaScript, people enter times in the time zone of their browser, which sends them in UTC: a
+link to a search means the same to each reader.
+"""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -43,7 +47,10 @@ def written(at: datetime) -> str:
 
 
 class TimeInput(forms.TextInput):
-    """A picker of date and time; an invalid text is shown as it is, to be corrected."""
+    """A picker of date and time; an invalid text is shown as it is, to be corrected.
+
+    Labels name the time zone as "(UTC)", which the script replaces.
+    """
 
     read = staticmethod(read_time)
 
@@ -56,7 +63,8 @@ class TimeInput(forms.TextInput):
         except ValueError:
             return context
         widget["type"] = "datetime-local"
-        widget["attrs"]["step"] = "any"
+        # A script shows it in the reader's time zone. A browser must not restore an earlier text.
+        widget["attrs"] |= {"step": "any", "data-utc": True, "autocomplete": "off"}
         if at:
             precision = "milliseconds" if at.microsecond else "auto"
             local = at.replace(tzinfo=None).isoformat(timespec=precision)

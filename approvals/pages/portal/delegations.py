@@ -35,9 +35,9 @@ class DelegationForm(forms.Form):
         Group.objects.none(), label="For", widget=forms.CheckboxSelectMultiple
     )
     begins_at = TimeField(
-        label="Begins", required=False, help_text="In UTC. Leave it empty to begin at once."
+        label="Begins (UTC)", required=False, help_text="Leave it empty to begin at once."
     )
-    ends_at = TimeField(label="Ends", widget=EndInput, help_text="In UTC.")
+    ends_at = TimeField(label="Ends (UTC)", widget=EndInput)
     reason = forms.CharField(label="Reason", required=False, max_length=LONGEST_REASON)
 
     def __init__(self, *args: Any, person_id: int) -> None:

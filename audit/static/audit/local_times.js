@@ -1,5 +1,5 @@
 // Rewrites times in the browser's time zone, and tells the server which one that is, for its charts.
-// Without this script they are in UTC.
+// The same for fields of forms, which are sent in UTC. Without this script all are in UTC.
 "use strict";
 
 (() => {
@@ -32,5 +32,24 @@
     if (inUtc) element.textContent = local(at, inUtc);
     // What says "3 hours ago" has both times in its tooltip.
     else element.title = `${local(at)} (${element.title})`;
+  }
+
+  const wholeMinutes = (text) => text.replace(/(:00)?\.000$/, "");
+
+  for (const field of document.querySelectorAll("input[data-utc]")) {
+    for (const label of field.labels)
+      for (const part of label.childNodes)
+        if (part instanceof Text) part.data = part.data.replace("(UTC)", `(${timeZone})`);
+    // The value of the page, whatever the browser has restored.
+    const at = field.defaultValue && new Date(`${field.defaultValue}Z`);
+    if (at) {
+      const shifted = new Date(at.getTime() - at.getTimezoneOffset() * 60_000);
+      field.value = wholeMinutes(shifted.toISOString().slice(0, -1));
+    }
+    field.form.addEventListener("formdata", ({ formData }) => {
+      if (!field.value) return;
+      const inUtc = new Date(field.value).toISOString().slice(0, -1);
+      formData.set(field.name, `${wholeMinutes(inUtc)}Z`);
+    });
   }
 })();
