@@ -73,6 +73,11 @@ class Presented:
         return self.status in UNDECIDED
 
     @property
+    def scheduled_at(self) -> datetime | None:
+        """The time before which the command is not executed, until it has come."""
+        return self.request.execute_after if self.is_undecided and self.request.is_early else None
+
+    @property
     def progress(self) -> str:
         """The approvals so far, out of those required."""
         counts = (f"{n.have} of {n.needed} {quoted(n.group)}" for n in self.requirements)

@@ -17,7 +17,7 @@ from audit.bus.dispatch import dispatch
 from audit.models.records import CommandRecord
 from audit.outside import outside_command
 from tests import mails
-from tests.approvals.admin_pages import page, text
+from tests.approvals.admin_pages import LIST, page, text
 from tests.approvals.asking import KEYS, address, decide
 from tests.conftest import AS_SYSTEM, approved, completed, member, policy
 from tests.http import call
@@ -105,6 +105,20 @@ def test_an_approved_command_is_executed_at_its_time(
     assert digest_of(gathered["command"]) == request.digest
     del gathered["command"]["execute_after"]
     assert digest_of(gathered["command"]) != request.digest
+
+
+def test_lists_show_the_time_until_it_has_come(
+    scheduled, ann, dana, later, browser, let_hours_pass
+):
+    lists = (browser(ann), LIST), (browser(dana), "/requests/")
+    shown = f"not executed before {later:%Y-%m-%d %H:%M} UTC"
+    for client, path in lists:
+        assert shown in text(client.get(path).content.decode())
+
+    let_hours_pass(1.1)
+    for client, path in lists:
+        assert str(scheduled.pk) in client.get(path).content.decode()
+        assert shown not in text(client.get(path).content.decode())
 
 
 def test_an_approval_after_that_time_executes_at_once(scheduled, ann, bob, let_hours_pass):
