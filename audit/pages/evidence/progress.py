@@ -8,7 +8,13 @@ from django.utils import timezone
 from audit.actors.actors import Actor
 from audit.evidence.commands import RecordLogComparison
 from audit.evidence.sequencing.logs import place_of_checkpoint
-from audit.evidence.witnessing.standings import newest_checkpoint, newest_outside
+from audit.evidence.witnessing.destinations import destinations
+from audit.evidence.witnessing.standings import (
+    is_overdue,
+    newest_checkpoint,
+    newest_outside,
+    standings,
+)
 from audit.log.feed import DELIVERY
 from audit.models.records import CommandRecord, Status
 from audit.pages.labels import span
@@ -38,9 +44,25 @@ def log_progress(reader: Actor) -> dict[str, Any] | None:
         "is_late": lag > LONG,
         "outside_at": outside.accepted_at if outside else None,
         "outside_size": f"{outside.size:,}" if outside else "",
+        "is_overdue": is_overdue(now=timezone.now()),
+        "failing": [] if reader.is_confined else _failing(),
         "comparison": _comparison(reader),
         "destination": outside.destination if outside and not reader.is_confined else "",
     }
+
+
+def _failing() -> list[dict[str, Any]]:
+    """Return the destinations whose last attempts have failed."""
+    return [
+        {
+            "destination": each.destination,
+            "failures": each.failures,
+            "problem": each.problem,
+            "next_at": each.next_at,
+        }
+        for each in standings(destinations())
+        if each.failures
+    ]
 
 
 def _comparison(reader: Actor) -> dict[str, Any] | None:

@@ -1,6 +1,7 @@
 """The transparency log on the pages of a command and the overview, and the proof as a download."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -152,6 +153,23 @@ def test_the_overview_shows_the_lag_and_the_last_checkpoint_outside(record, audi
     with without_triggers(owner, "audit_signedcheckpoint"):
         owner.execute("UPDATE audit_signedcheckpoint SET position = 0, xid = '3'")
     assert "The oldest record without a leaf is 2 h" in text_of(auditor.get(OVERVIEW))
+
+
+def test_the_overview_shows_which_destinations_fail(record, auditor, iris, configure):
+    sequence()
+    configure(LOG_DIRECTORIES=("/not/mounted",), LOG_PUBLISHED_WITHIN=timedelta(0))
+    Publication.objects.create(
+        log=1, size=1, destination="/not/mounted", accepted_at=timezone.now()
+    )
+    for _ in range(2):
+        Publication.objects.create(log=1, size=2, destination="/not/mounted", answer="<b>gone</b>.")
+
+    assert "/not/mounted" not in text_of(auditor.get(OVERVIEW))
+    iris.user_permissions.add(Permission.objects.get(codename="view_every_tenant"))
+    page = text_of(auditor.get(OVERVIEW))
+
+    assert "failing</span> /not/mounted: &lt;b&gt;gone&lt;/b&gt;. 2 attempts, the next one" in page
+    assert "Newer checkpoints have been waiting to be kept outside for too long." in page
 
 
 def test_the_overview_shows_the_last_comparison(record, auditor, iris, owner):
