@@ -36,7 +36,9 @@ def traceback_of(error: BaseException) -> str:
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield an error and those that it followed."""
-    if error is not None:
+    """Yield an error and those that it followed, once each: one may follow itself."""
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
         yield error
-        yield from _chain(error.__cause__ or error.__context__)
+        error = error.__cause__ or error.__context__

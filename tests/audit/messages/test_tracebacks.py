@@ -50,3 +50,10 @@ def test_other_errors_keep_their_message():
 
     assert message_of(error) == "out of order"
     assert traceback_of(error) == "ValueError: out of order\n"
+
+
+def test_an_error_may_follow_itself():
+    first, second = ValueError("first"), ValueError("second")
+    first.__cause__, second.__context__ = second, first
+
+    assert traceback_of(first).endswith("ValueError: first\n")
