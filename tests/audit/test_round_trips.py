@@ -20,6 +20,7 @@ from audit.testing import react
 from benchmarks.protocol import Traffic, traffic_of
 from tests.conftest import actor, approved, create_key, held, pipelined_only
 from tests.http import call
+from tests.transparency import sequence
 
 pytestmark = pipelined_only
 
@@ -61,6 +62,17 @@ def test_a_subscription_adds_nothing_to_a_dispatch(first_key, context, monkeypat
     traffic = traffic_of_dispatch(EnableApiKey(api_key_id=first_key.id), context)
 
     assert traffic == without == Traffic(statements=6, round_trips=2)
+
+
+def test_the_transparency_log_adds_nothing_to_a_dispatch(first_key, context):
+    """No statement and no round trip, and no column: a leaf is added after the fact."""
+    warm_up(first_key, context)
+    without = traffic_of_dispatch(DisableApiKey(api_key_id=first_key.id), context)
+    sequence()
+
+    enabling = traffic_of_dispatch(EnableApiKey(api_key_id=first_key.id), context)
+
+    assert enabling == without == Traffic(statements=6, round_trips=2)
 
 
 def test_a_write_over_http_takes_three_round_trips_including_its_response(
