@@ -64,6 +64,7 @@ class AuditConfig(AppConfig):
         checks: Any = import_module("audit.installation.checks")
         pre_migrate.connect(checks.refuse_other_engines, sender=self)
         import_module("audit.reactions.relays.checks")
+        import_module("audit.evidence.sequencing.checks")
         import_module("audit.evidence.witnessing.checks")
         import_module("audit.rest.viewsets.checks")
         import_module("audit.tracking.checks")

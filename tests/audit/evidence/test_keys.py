@@ -3,12 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.core.checks import run_checks
 from django.utils import timezone
 
 from audit.evidence import notes
 from audit.evidence.models import Leaf, LogKey
 from audit.evidence.notes import InvalidNote, Verifier
-from audit.evidence.sequencing import keys
+from audit.evidence.sequencing import keys, logs
 from audit.evidence.sequencing.sequencer import add_leaves
 from audit.log.feed import Place, horizon
 from tests.following import write
@@ -87,3 +88,27 @@ def test_without_new_records_a_rotation_is_signed_as_well(rotated, configure):
 
     assert last_checkpoint().size > rotated[-1].size
     assert accepts(last_checkpoint(), b"x" * 32)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"LOG_ORIGIN": "our log"}, {"LOG_ORIGIN": "a+b"}, {"LOG_KEYS": {}}, {"LOG_KEYS": {"k": b"x"}}],
+)
+def test_what_cannot_sign_is_found_before_it_has_to(configure, wrong):
+    assert not [each for each in run_checks() if each.id == "audit.E025"]
+
+    configure(**wrong)
+
+    (found,) = [each for each in run_checks() if each.id == "audit.E025"]
+    assert "transparency log" in found.msg
+
+
+def test_the_origin_is_that_of_the_site_unless_it_is_set(configure):
+    configure(BASE_URL="https://audit.example:8443/x")
+    assert logs.origin() == "audit.example:8443/log"
+
+    configure(BASE_URL="")
+    assert logs.origin() == "log"
+
+    configure(LOG_ORIGIN="other.example/audit")
+    assert logs.origin() == "other.example/audit"
