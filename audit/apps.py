@@ -32,7 +32,7 @@ class AuditConfig(AppConfig):
             "tracking.drift.detection",
         ),
         *("webhooks.handlers", "webhooks.evolution", "webhooks.sending.reactions"),
-        *("evidence.sequencing.sequencer", "evidence.witnessing.publisher"),
+        *("evidence.appending.sequencer", "evidence.witnessing.publisher"),
         "evidence.verification.monitor",
     )
     system_permissions = frozenset(

@@ -1,9 +1,9 @@
 """A transparency log of the records that are there, and its entries."""
 
 from audit.evidence import entries, merkle, records, tiles
+from audit.evidence.appending.sequencer import add_leaves
 from audit.evidence.models import Leaf, LogKey, SignedCheckpoint, TransparencyLog
 from audit.evidence.sequencing import logs
-from audit.evidence.sequencing.sequencer import add_leaves
 from audit.log.feed import Place, horizon
 from audit.models.records import CommandRecord, EventRecord
 from tests.threads import until

@@ -1,1 +1,1 @@
-"""Adding leaves for records, and signing checkpoints: the work of `manage.py work`."""
+"""The current log and its keys, and the directories that keep its checkpoints outside."""

@@ -17,8 +17,8 @@ from apikeys.commands import CreateCustomer  # noqa: E402
 from audit.actors.actors import SYSTEM  # noqa: E402
 from audit.bus.context import Context  # noqa: E402
 from audit.bus.dispatch import dispatch  # noqa: E402
+from audit.evidence.appending import sequencer  # noqa: E402
 from audit.evidence.models import SignedCheckpoint  # noqa: E402
-from audit.evidence.sequencing import sequencer  # noqa: E402
 from audit.installation.settings import countersign  # noqa: E402
 from tests.audit.reactions.killed import forked, kill  # noqa: E402
 from tests.threads import until  # noqa: E402

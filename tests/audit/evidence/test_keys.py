@@ -7,10 +7,10 @@ from django.core.checks import run_checks
 from django.utils import timezone
 
 from audit.evidence import notes
+from audit.evidence.appending.sequencer import add_leaves
 from audit.evidence.models import Leaf, LogKey
 from audit.evidence.notes import InvalidNote, Verifier
 from audit.evidence.sequencing import keys, logs
-from audit.evidence.sequencing.sequencer import add_leaves
 from audit.log.feed import Place, horizon
 from tests.following import write
 from tests.transparency import (

@@ -4,11 +4,11 @@ import pytest
 
 from audit.entry.shell import carry_out
 from audit.evidence import notes
+from audit.evidence.appending.sequencer import add_leaves
 from audit.evidence.models import Leaf, SignedCheckpoint, TransparencyLog
 from audit.evidence.notes import InvalidNote
 from audit.evidence.sequencing import directories, keys
 from audit.evidence.sequencing.directories import Forking
-from audit.evidence.sequencing.sequencer import add_leaves
 from audit.log.commands import BeginEpoch
 from audit.log.feed import Place, horizon
 from audit.models.records import CommandRecord, Epoch, EventRecord

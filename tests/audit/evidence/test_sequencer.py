@@ -4,10 +4,10 @@ import pytest
 from django.db import ProgrammingError, connection
 
 from audit.evidence import merkle, notes, tiles
+from audit.evidence.appending.sequencer import DamagedLog, add_leaves
 from audit.evidence.checkpoints import parse_checkpoint
 from audit.evidence.models import Leaf, SignedCheckpoint, TransparencyLog, TreeNode
 from audit.evidence.sequencing import keys
-from audit.evidence.sequencing.sequencer import DamagedLog, add_leaves
 from audit.log.feed import Place, horizon
 from tests.following import write
 from tests.tampering import without_triggers

@@ -3,9 +3,9 @@
 import pytest
 
 from audit.entry.shell import carry_out
+from audit.evidence.appending.sequencer import Sequencer
 from audit.evidence.models import LogKey, Publication, TransparencyLog
 from audit.evidence.sequencing.directories import Forking
-from audit.evidence.sequencing.sequencer import Sequencer
 from audit.evidence.witnessing.destinations import witnesses
 from audit.evidence.witnessing.publisher import attempt, publish_due
 from audit.log.commands import BeginEpoch

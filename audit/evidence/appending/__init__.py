@@ -1,0 +1,1 @@
+"""Adding leaves for records, and signing checkpoints: the work of `manage.py work`."""
