@@ -9,6 +9,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register  # n
 from approvals.decisions.holding import hold_for_approval
 from approvals.models import ApprovalRequest, Effect, Policy, State
 from approvals.models.states import in_state
+from approvals.passkeys.ceremonies import problem_with_address
 from approvals.policies import conditions, seals
 from approvals.policies.evaluation import governed_by, may_apply
 from approvals.requests import listing
@@ -52,6 +53,21 @@ def check_seals(databases: Sequence[str] | None = None, **_: Any) -> list[CheckM
     policies = (Error(p.text, hint=p.remedy, id="approvals.E004") for p in seals.problems())
     requests = (Error(each, hint=_UNSEALED, id="approvals.E005") for each in listing.row_problems())
     return [*policies, *requests]
+
+
+@register(Tags.database)
+def check_address_of_passkeys(
+    databases: Sequence[str] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """Check that votes can be signed where a policy requires that."""
+    problem = problem_with_address()
+    if not problem or not is_checked(databases) or not is_migrated():
+        return []
+    message = f"{problem} So the votes that the {{}} requires cannot be signed."
+    return [
+        Error(message.format(each), hint="Set BASE_URL, see docs/settings.md.", id="approvals.E007")
+        for each in Policy.objects.filter(is_enabled=True, signed_votes=True).order_by("pk")
+    ]
 
 
 @register(Tags.database, deploy=True)

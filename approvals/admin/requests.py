@@ -30,6 +30,7 @@ from approvals.pages.inbox.paginator import KeysetPaginator
 from approvals.pages.inbox.tabs import DECIDED, MINE, NEEDS_ME
 from approvals.pages.request import announcements, decision, resubmission
 from approvals.pages.request import page as request_page
+from approvals.pages.signatures import signing_of
 from approvals.pages.unsent import keeping_reason, kept_reason
 from approvals.requests import listing
 from approvals.requests.presentation import sentence_of
@@ -291,6 +292,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
         context = request_page.read(
             row, actor=actor_of_request(request), timeout=timeout, typed=request.POST
         )
+        context["signing"] = signing_of(row, context["ballot"], request=request)
         context["typed_reason"] = request.POST.get("reason") or kept_reason(request)
         context["reason_error"] = reason_error
         return self.page(request, "approvals/request.html", **context)

@@ -34,12 +34,17 @@ class Decision(_OnRequest):
 
 @dataclass(frozen=True, kw_only=True)
 class Approve(Decision):
-    """Approve a request. ``digest`` is that of the content that the approver saw."""
+    """Approve a request. ``digest`` is that of the content that the approver saw.
+
+    ``signature`` is that of the vote by a passkey: the JSON of a
+    `approvals.passkeys.ceremonies.Signature`.
+    """
 
     message_type = "approvals.approve"
     sentence = "Approve the {subject}"
 
     digest: str
+    signature: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +55,7 @@ class Deny(Decision):
     sentence = "Deny the {subject}"
 
     digest: str
+    signature: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +66,7 @@ class RequestChanges(Decision):
     sentence = "Request changes of the {subject}"
 
     digest: str
+    signature: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

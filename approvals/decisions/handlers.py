@@ -8,6 +8,7 @@ from django.utils import timezone
 from approvals.decisions import commands, displayed, events, execution
 from approvals.models import ApprovalRequest, Decision, State, refusals
 from approvals.models.states import CHANGES_REQUESTED
+from approvals.passkeys import votes
 from approvals.policies import built_in, effective, evaluation
 from approvals.policies import slots as matching
 from approvals.requests import effects
@@ -27,7 +28,8 @@ def approve(command: commands.Approve, context: Context) -> ApprovalRequest:
     effective.read_opened(request, held_command)
     if request.options.get("approver_reason_required", False):
         _check_reason(context, "give a reason for approving")
-    request.cast(Decision.APPROVE, context=context, seen=command.digest)
+    sign = partial(votes.assertion_of, command.signature, request=request)
+    request.cast(Decision.APPROVE, context=context, seen=command.digest, sign=sign)
     _check_recent(context)
     _check_allowed_today(request)
     context.emit(events.Approved(approval_request_id=request.pk, digest=command.digest))
@@ -178,7 +180,8 @@ def _denied(
     """Return the request of the command, which a denial has ended."""
     request = _locked(command.approval_request_id, context=context)
     effective.read([request])
-    request.cast(Decision.DENY, context=context, seen=command.digest)
+    sign = partial(votes.assertion_of, command.signature, request=request)
+    request.cast(Decision.DENY, context=context, seen=command.digest, sign=sign)
     _check_recent(context)
     displayed.check(command, effects.ENDS, request=request)
     message = f"{label} {actor_name(context.actor.label)}: {quoted_text(context.reason)}"

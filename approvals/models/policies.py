@@ -58,6 +58,7 @@ class Policy(models.Model):
     requester_may_vote = models.BooleanField(default=False)
     requester_reason_required = models.BooleanField(default=False)
     approver_reason_required = models.BooleanField(default=False)
+    signed_votes = models.BooleanField(default=False, db_default=False)
     minimum_membership = models.DurationField(default=timedelta)
     approve_within = models.DurationField(null=True)
     execute_within = models.DurationField(null=True)
@@ -96,7 +97,9 @@ class Policy(models.Model):
     @property
     def options(self) -> dict[str, Any]:
         """The requirements other than the rules, as requests store them."""
-        return {
+        # Policies without it have the content, and the seals, that they had before there was any.
+        signed = {"signed_votes": True} if self.signed_votes else {}
+        return signed | {
             "requester_may_vote": self.requester_may_vote,
             "requester_reason_required": self.requester_reason_required,
             "approver_reason_required": self.approver_reason_required,

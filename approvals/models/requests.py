@@ -1,6 +1,6 @@
 """Approval requests: held commands, sealed, each with its state and its votes."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
 from typing import Any, ClassVar, Self
@@ -230,8 +230,12 @@ class ApprovalRequest(Requirements, SealedRow):
         votes = self.current_votes() if actor.kind == "user" else []
         return next((vote for vote in votes if str(vote.voter_id) == actor.person_id), None)
 
-    def cast(self, decision: Decision, *, context: Context, seen: str) -> Vote:
+    def cast(
+        self, decision: Decision, *, context: Context, seen: str, sign: Callable[[Vote], Any]
+    ) -> Vote:
         """Add a vote; ``seen`` is the digest of the content that the voter saw.
+
+        ``sign`` returns the signature of the vote by a passkey, or None if none is required.
 
         :raises SeenAnother: if this is not the digest of the request.
         :raises Conflict: if the request is decided, or the voter has voted.
@@ -241,7 +245,7 @@ class ApprovalRequest(Requirements, SealedRow):
         right = self.check_may_vote(context.actor)
         if seen != self.digest:
             raise refusals.SeenAnother
-        return self._add_vote(decision, context=context, right=right)
+        return self._add_vote(decision, context=context, right=right, sign=sign)
 
     def take_back(self, *, context: Context, seen: str) -> Vote:
         """Take back the actor's current vote, so that the actor may vote again.
@@ -256,7 +260,7 @@ class ApprovalRequest(Requirements, SealedRow):
         if seen != self.digest:
             raise refusals.SeenAnother
         right = Right(taken.rules, taken.delegation)
-        vote = self._add_vote(Decision.TAKE_BACK, context=context, right=right)
+        vote = self._add_vote(Decision.TAKE_BACK, context=context, right=right, sign=lambda _: None)
         self.keep_voters()
         return vote
 
@@ -283,7 +287,9 @@ class ApprovalRequest(Requirements, SealedRow):
         self.seal_row()
         self.add()
 
-    def _add_vote(self, decision: Decision, *, context: Context, right: Right) -> Vote:
+    def _add_vote(
+        self, decision: Decision, *, context: Context, right: Right, sign: Callable[[Vote], Any]
+    ) -> Vote:
         voter_id, votes = int(context.actor.person_id), [*self.all_votes()]
         vote = Vote(
             request=self,
@@ -300,6 +306,7 @@ class ApprovalRequest(Requirements, SealedRow):
         if right.delegation:
             vote.delegation, vote.delegator_id = right.delegation, right.delegation.delegator_id
             vote.delegator_label = right.delegation.delegator_label
+        vote.assertion = sign(vote)
         vote.mac = payloads.sign(vote.signed_content)
         vote.add()
         self.keep_votes([*votes, vote])

@@ -63,6 +63,7 @@ class PolicySeal(Evidence):
     def columns(self) -> dict[str, Any]:
         """Return the columns of the policy at this version, without its rules."""
         columns = {name: value for name, value in self.content.items() if name != "rules"}
+        columns.setdefault("signed_votes", False)
         for name in ("minimum_membership", "approve_within", "execute_within"):
             seconds = columns.pop(f"{name}_s")
             columns[name] = None if seconds is None else timedelta(seconds=seconds)

@@ -19,6 +19,7 @@ from approvals.models.indexes import CONSTRAINTS_OF_DELEGATIONS, CONSTRAINTS_OF_
 from approvals.models.stored import RuleIdsField
 from approvals.sealing import payloads
 from audit.messages.characters import actor_name
+from audit.models.json import ObjectField
 from audit.models.lean import LeanModel
 from audit.models.records import Evidence
 from audit.subjects.types import subject
@@ -113,6 +114,7 @@ class Vote(LeanModel, Evidence):
     the ids of those for which the person was eligible then; ``authenticated_at`` is the time of
     the sign-in, or when it was last confirmed. ``delegator`` is the person in whose place the voter
     has voted, if any.
+    ``assertion`` is the signature by a passkey of the voter, if there is one.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)
@@ -139,6 +141,7 @@ class Vote(LeanModel, Evidence):
     comment = models.TextField(blank=True)
     authenticated_at = models.DateTimeField(null=True)
     client_address = models.GenericIPAddressField(null=True)
+    assertion = ObjectField(null=True)
     cast_at = models.DateTimeField(default=timezone.now)
     mac = models.TextField()
 
@@ -181,6 +184,7 @@ class Vote(LeanModel, Evidence):
         """The content that the MAC covers."""
         # Votes by own right have the content that they had before there were delegations.
         placed = [str(self.delegation_id), str(self.delegator_id)] if self.delegation_id else []
+        signed = [self.assertion] if self.assertion else []
         return payloads.canonical(
             [
                 "vote",
@@ -195,6 +199,7 @@ class Vote(LeanModel, Evidence):
                 self.client_address,
                 self.cast_at.isoformat(),
                 *placed,
+                *signed,
             ]
         )
 

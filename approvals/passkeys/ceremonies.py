@@ -195,17 +195,19 @@ def verify_registration(*, attestation: str, client_data: str, challenge: bytes)
 
 
 def verify_signature(
-    signature: Signature, *, passkey: Passkey, challenge: bytes, sign_count: int = 0
+    signature: Signature,
+    *,
+    public_key: str,
+    challenge: bytes,
+    party: RelyingParty,
+    sign_count: int = 0,
 ) -> int:
     """Return the counter of a signature with user verification over a challenge.
 
     :param sign_count: the counter of the signature before, which this one has to exceed unless the
         passkey does not count.
-    :raises SignatureInvalid: if it was not made by this passkey over this challenge.
+    :raises SignatureInvalid: if it was not made with this key over this challenge.
     """
-    party = relying_party()
-    if signature.credential_id != passkey.credential_id:
-        raise SignatureInvalid
     try:
         verified = webauthn.verify_authentication_response(
             credential={
@@ -221,7 +223,7 @@ def verify_signature(
             expected_challenge=challenge,
             expected_rp_id=party.id,
             expected_origin=party.origin,
-            credential_public_key=base64url_to_bytes(passkey.public_key),
+            credential_public_key=base64url_to_bytes(public_key),
             credential_current_sign_count=sign_count,
             require_user_verification=True,
         )

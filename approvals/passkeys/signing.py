@@ -43,7 +43,11 @@ def use(signature: Signature, *, person_id: int, challenge: bytes) -> Passkey:
     passkey: Passkey = _counting(person_id, signature.credential_id, at=timezone.now())
     counter = PasskeyCounter.objects.select_for_update().get(pk=passkey.pk)
     counter.sign_count = ceremonies.verify_signature(
-        signature, passkey=passkey, challenge=challenge, sign_count=counter.sign_count
+        signature,
+        public_key=passkey.public_key,
+        challenge=challenge,
+        party=ceremonies.relying_party(),
+        sign_count=counter.sign_count,
     )
     counter.used_at = timezone.now()
     counter.save(update_fields=["sign_count", "used_at"])

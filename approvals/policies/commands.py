@@ -27,6 +27,7 @@ class _PolicyFields:
     requester_may_vote: bool = False
     requester_reason_required: bool = False
     approver_reason_required: bool = False
+    signed_votes: bool = False
     minimum_membership: timedelta = timedelta()
     approve_within: timedelta | None = None
     execute_within: timedelta | None = None

@@ -178,6 +178,8 @@ def strictest(options: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "requester_may_vote": bool(options) and all(o.get("requester_may_vote") for o in options),
         "minimum_membership_s": max(given("minimum_membership_s"), default=0),
         **{name: any(given(name)) for name in _REQUIRED},
+        # Only if it is required: stored requirements have no such option otherwise.
+        **({"signed_votes": True} if any(given("signed_votes")) else {}),
         **{name: min(given(name), default=None) for name in _TIME_LIMITS},
     }
 

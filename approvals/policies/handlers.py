@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group
 
 from approvals.models import Effect, Policy, Rule
 from approvals.models.eligibility import Members
+from approvals.passkeys.ceremonies import problem_with_address
 from approvals.people import likeness
 from approvals.policies import commands, conditions, evaluation
 from approvals.policies import slots as matching
@@ -81,6 +82,7 @@ def check_policy(command: commands.PolicyDraft) -> None:
     governed = _governed_by(command.governs, effect=command.effect)
     _check_can_be_undone(command, governed)
     _check_durations(command)
+    _check_can_be_signed(command)
     if command.condition:
         conditions.check(command.condition, governed)
     if command.effect != Effect.REQUIRE_APPROVAL.value:
@@ -131,6 +133,13 @@ def _check_durations(command: commands.PolicyDraft) -> None:
     ]
     if errors:
         raise Invalid(errors=errors)
+
+
+def _check_can_be_signed(command: commands.PolicyDraft) -> None:
+    problem = problem_with_address() if command.signed_votes else ""
+    if problem:
+        message = f"must be off, because passkeys cannot be used here: {problem}"
+        raise Invalid(errors=[FieldError("signed_votes", "unavailable", message)])
 
 
 def _check_can_be_held(governed: Sequence[type[Command]]) -> None:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 from approvals.models import ApprovalRequest, Decision
 from approvals.models.eligibility import Delegated, Members, delegated_rights, taken_places
+from approvals.passkeys.votes import Signatures
 
 
 class Slots(NamedTuple):
@@ -86,6 +87,7 @@ class Electorate:
         groups = {group for each in requests for group in each.group_ids}
         tenants, pks = {each.tenant for each in requests}, [each.pk for each in requests]
         self.members = Members(groups, tenants=tenants, requests=pks)
+        self._signatures = Signatures(requests)
         self._voted: dict[UUID, list[Slots]] = {}
 
     def eligible(self, request: ApprovalRequest) -> list[Slots]:
@@ -121,7 +123,8 @@ class Electorate:
         """Return, for each rule of a request, the people whose approval could count for it now.
 
         An approval counts if the vote is genuine and on the request's digest, and its voter is
-        still eligible, or the delegator is, and did not end the delegation. Votes are read once.
+        still eligible, or the delegator is, and did not end the delegation. It has to be signed if
+        the request requires that. Votes are read once.
         """
         if request.pk not in self._voted:
             self._voted[request.pk] = self._count(request)
@@ -156,7 +159,9 @@ class Electorate:
         approvals = [
             vote
             for vote in request.current_votes()
-            if vote.decision == Decision.APPROVE and vote.digest == request.digest
+            if vote.decision == Decision.APPROVE
+            and vote.digest == request.digest
+            and self._signatures.suffice(vote, request)
         ]
         own = {vote.voter_id for vote in approvals if not vote.delegation_id}
         if len(own) == len(approvals):

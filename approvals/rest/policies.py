@@ -83,6 +83,7 @@ class PolicyInput(CommandInput):
     requester_may_vote = serializers.BooleanField(required=False)
     requester_reason_required = serializers.BooleanField(required=False)
     approver_reason_required = serializers.BooleanField(required=False)
+    signed_votes = serializers.BooleanField(required=False)
     minimum_membership = IsoDurationField(required=False)
     approve_within = IsoDurationField(required=False, allow_null=True)
     execute_within = IsoDurationField(required=False, allow_null=True)

@@ -25,6 +25,7 @@ from approvals.decisions.commands import (
 from approvals.decisions.evidence import EvidenceDisagrees
 from approvals.models import ApprovalRequest, State, refusals
 from approvals.models.states import LISTED_STATUSES
+from approvals.passkeys.votes import SignatureRequired
 from approvals.requests import listing
 from approvals.requests.presentation import present
 from approvals.requests.resubmission import resubmitted, time_of
@@ -85,7 +86,7 @@ _CHANGED = (
     *(refusals.SeenAnother, refusals.TooLate),
 )
 _HAS_VOTED = (refusals.AlreadyVoted, refusals.DelegateHasVoted, refusals.DelegatorHasVoted)
-_VOTE = (*_VOTERS, *_CHANGED, *_HAS_VOTED, refusals.SignInTooOld)
+_VOTE = (SignatureRequired, *_VOTERS, *_CHANGED, *_HAS_VOTED, refusals.SignInTooOld)
 _PAYLOAD = (
     *(payloads.Altered, payloads.ForbiddenContent, payloads.TooLarge),
     *(payloads.Unfitting, payloads.UnknownCommand),

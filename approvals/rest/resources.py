@@ -173,6 +173,7 @@ class PolicyResource(TypedDict):
     requester_may_vote: bool
     requester_reason_required: bool
     approver_reason_required: bool
+    signed_votes: Annotated[bool, "True if approvers must sign their votes with a passkey."]
     minimum_membership: Duration | None
     approve_within: Duration | None
     execute_within: Duration | None

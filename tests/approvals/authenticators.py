@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from webauthn.helpers import bytes_to_base64url
 
-from approvals.passkeys import signing
+from approvals.models import Vote
+from approvals.passkeys import signing, votes
 from approvals.passkeys.commands import RegisterPasskey
 from approvals.passkeys.models import Passkey
 from audit.bus.context import Context
@@ -75,6 +76,22 @@ def registration(person, authenticator, *, signer=None, name="key", nonce="0a", 
         signature=signer.sign(added) if signer else "",
         **fields,
     )
+
+
+def signature(request, person, authenticator, *, decision="approve", nonce="0b", **changes):
+    """Return a person's signature of the next vote on a request, or of another ``changes`` make."""
+    own = [each for each in request.all_votes() if each.voter_id == person.pk]
+    values = {
+        "request_id": request.pk,
+        "voter_id": person.pk,
+        "number": len(own) + 1,
+        "decision": decision,
+        "digest": request.digest,
+    }
+    requirements = changes.pop("requirements", request.requirements)
+    vote = Vote(**{**values, **changes})
+    challenge = votes.challenge_of(vote, requirements=requirements, nonce=nonce)
+    return json.dumps(json.loads(authenticator.sign(challenge)) | {"nonce": nonce})
 
 
 def registered(person, authenticator, **fields):

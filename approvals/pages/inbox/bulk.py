@@ -12,6 +12,7 @@ from approvals.decisions.rehearsal import warn_of_refusal
 from approvals.models import ApprovalRequest
 from approvals.pages.feedback import Result
 from approvals.pages.request.decision import Displayed, decide
+from approvals.passkeys.votes import are_required
 from approvals.requests import effects, listing
 from approvals.requests.approvers import missing_after
 from approvals.requests.flags import requester_flags
@@ -22,6 +23,7 @@ from audit.subjects.streams import with_numbers
 
 VERBS = {"approve": "Approve", "deny": "Deny"}
 MOST = 100
+_SIGNED = "Votes on this request have to be signed: decide it on its own page."
 
 
 class Candidate(NamedTuple):
@@ -111,6 +113,8 @@ def selected(identifiers: Sequence[str], *, actor: Actor) -> list[ApprovalReques
 def _obstacle(presented: Presented, *, verb: str, actor: Actor, may: bool) -> str:
     if verb == "approve" and presented.problem:
         return presented.problem
+    if may and are_required(presented.request):
+        return _SIGNED
     return "" if may else Ballot(presented, actor=actor).obstacle
 
 

@@ -110,6 +110,7 @@ class PolicyForm(forms.Form):
     requester_may_vote = _Choice(label="The requester may also approve the request")
     requester_reason_required = _Choice(label="The requester must give a reason")
     approver_reason_required = _Choice(label="Approvers must give a reason")
+    signed_votes = _Choice(label="Approvers must sign their votes with a passkey")
     one_open_request = _Choice(
         initial=True, label="Only one open request for the same command at a time"
     )

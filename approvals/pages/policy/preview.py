@@ -96,6 +96,7 @@ def settings_as_text(command: CreatePolicy | EditPolicy, *, actor: Actor) -> dic
         "The requester may also approve the request": _yes(command.requester_may_vote),
         "The requester must give a reason": _yes(command.requester_reason_required),
         "Approvers must give a reason": _yes(command.approver_reason_required),
+        "Approvers must sign their votes with a passkey": _yes(command.signed_votes),
         "Only one open request at a time": _yes(command.one_open_request),
         "Minimum membership of approvers": length_in_words(command.minimum_membership) or "none",
         "Approve within": length_in_words(command.approve_within) or default,

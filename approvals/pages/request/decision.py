@@ -10,6 +10,7 @@ from django.http import HttpRequest
 from approvals.decisions import commands
 from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import EffectChanged
+from approvals.pages import signatures
 from approvals.pages.feedback import Feedback, Result, feedback_on
 from approvals.pages.request.resubmission import command_of
 from approvals.requests import effects
@@ -138,7 +139,10 @@ def _command(
         _check_text(request, MISSING_REASONS[verb])
     if verb not in _DECISIONS:
         raise Invalid(_UNKNOWN)
-    return _DECISIONS[verb](**{"approval_request_id": approval_request.pk, **displayed.fields()})
+    fields = {"approval_request_id": approval_request.pk, **displayed.fields()}
+    if verb in VOTES:
+        fields["signature"] = signatures.given_in(request, approval_request)
+    return _DECISIONS[verb](**fields)
 
 
 def _check_text(request: HttpRequest, missing: str) -> None:

@@ -78,4 +78,20 @@
     event.preventDefault();
     sendAfter(registration, () => register(registration));
   });
+
+  // A request for changes is a denial, too.
+  const voting = document.querySelector("form[data-signing-approve]");
+  voting?.addEventListener("submit", (event) => {
+    const decision = event.submitter?.value;
+    const { signingApprove, signingDeny } = voting.dataset;
+    const options = { approve: signingApprove, deny: signingDeny, request_changes: signingDeny };
+    if (!(decision in options)) return;
+    event.preventDefault();
+    sendAfter(voting, async () => {
+      voting.elements.signature.value = await sign(options[decision]);
+      const chosen = document.createElement("input");
+      Object.assign(chosen, { type: "hidden", name: "decision", value: decision });
+      voting.append(chosen);
+    });
+  });
 })();

@@ -1,0 +1,294 @@
+"""Signed votes: each is signed by a passkey of its voter, and by nothing else."""
+
+import json
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+from webauthn.helpers import bytes_to_base64url
+
+from apikeys.commands import DisableApiKey
+from approvals.decisions.commands import Approve, Deny, ReleaseRequest, RequestChanges, TakeBack
+from approvals.models import ApprovalRequest, Policy, Vote
+from approvals.models.refusals import NotEnoughApprovals
+from approvals.passkeys import listing
+from approvals.passkeys.ceremonies import SignatureInvalid
+from approvals.passkeys.commands import RemovePasskey
+from approvals.passkeys.signing import UnknownPasskey
+from approvals.passkeys.votes import SignatureRequired
+from approvals.policies.commands import CreatePolicy
+from approvals.sealing import payloads
+from audit.bus.context import Context
+from audit.messages.exceptions import Forbidden, Invalid
+from audit.outside import outside_command
+from tests.approvals.authenticators import ORIGIN, PRESENT, Authenticator, registered, signature
+from tests.conftest import actor, approved, completed, create_key, held, policy
+from tests.http import call
+
+
+@pytest.fixture(autouse=True)
+def _served(configure):
+    """The address at which the passkeys of these tests are used."""
+    configure(BASE_URL=ORIGIN)
+
+
+@pytest.fixture
+def signing(security, ann, bob):
+    """The policy that two of Security approve with signed votes before a key is disabled."""
+    return policy("apikeys.disable", group=security, quorum=2, signed_votes=True)
+
+
+@pytest.fixture
+def asked(signing, first_key, dana, context_of):
+    """Dana's request, which needs signed votes of Ann and Bob."""
+    return held(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
+
+
+@pytest.fixture
+def ann_key(ann):
+    """The authenticator with Ann's passkey."""
+    authenticator = Authenticator()
+    registered(ann, authenticator)
+    return authenticator
+
+
+@pytest.fixture
+def bob_key(bob):
+    """The authenticator with Bob's passkey."""
+    authenticator = Authenticator()
+    registered(bob, authenticator)
+    return authenticator
+
+
+def cast(request, person, signed, kind=Approve):
+    command = kind(approval_request_id=request.pk, digest=request.digest, signature=signed)
+    return completed(command, context=Context(actor=actor(person), reason="Because"))
+
+
+def refused(request, person, signed, kind=Approve):
+    """Check that a vote is refused and not stored; return the class of the refusal."""
+    before = request.votes.count()
+    with pytest.raises(Forbidden) as refusal:
+        cast(request, person, signed, kind)
+    assert request.votes.count() == before
+    return type(refusal.value)
+
+
+def test_two_signed_votes_execute_the_command(asked, ann, bob, ann_key, bob_key, first_key):
+    cast(asked, ann, signature(asked, ann, ann_key))
+    cast(asked, bob, signature(asked, bob, bob_key))
+
+    assert ApprovalRequest.objects.get(pk=asked.pk).state == "executed"
+    stored = Vote.objects.get(voter=ann)
+    assert set(stored.assertion) == {
+        *("credential_id", "authenticator_data", "client_data", "signature", "nonce"),
+    }
+    assert stored.is_genuine
+
+
+@pytest.mark.parametrize("kind", [Approve, Deny, RequestChanges])
+def test_a_vote_without_a_signature_is_refused(asked, ann, ann_key, kind):
+    assert refused(asked, ann, "", kind) is SignatureRequired
+
+
+def test_a_denial_is_signed_as_one(asked, ann, ann_key):
+    assert refused(asked, ann, signature(asked, ann, ann_key), Deny) is SignatureInvalid
+
+    cast(asked, ann, signature(asked, ann, ann_key, decision="deny"), Deny)
+
+    assert ApprovalRequest.objects.get(pk=asked.pk).state == "denied"
+
+
+def test_a_denial_is_no_approval(asked, ann, ann_key):
+    signed = signature(asked, ann, ann_key, decision="deny")
+
+    assert refused(asked, ann, signed) is SignatureInvalid
+
+
+def test_a_signature_is_for_one_vote_only(asked, ann, ann_key):
+    signed = signature(asked, ann, ann_key)
+    cast(asked, ann, signed)
+    take_back = TakeBack(approval_request_id=asked.pk, digest=asked.digest)
+    completed(take_back, context=Context(actor=actor(ann)))
+
+    assert refused(asked, ann, signed) is SignatureInvalid
+    asked.refresh_from_db()
+    cast(asked, ann, signature(asked, ann, ann_key))
+
+
+def test_a_signature_is_for_one_request_only(asked, ann, ann_key, dana, acme, context_of):
+    key = create_key(dana, acme, name="other")
+    other = held(DisableApiKey(api_key_id=key.id), context=context_of(dana))
+
+    assert refused(asked, ann, signature(other, ann, ann_key)) is SignatureInvalid
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"digest": "ee" * 32}, {"requirements": {}}, {"number": 2}, {"delegator_id": 1}],
+    ids=str,
+)
+def test_a_signature_covers_the_vote(asked, ann, ann_key, changes):
+    assert refused(asked, ann, signature(asked, ann, ann_key, **changes)) is SignatureInvalid
+
+
+def test_a_signature_covers_its_nonce(asked, ann, ann_key):
+    signed = json.loads(signature(asked, ann, ann_key)) | {"nonce": "0c"}
+
+    assert refused(asked, ann, json.dumps(signed)) is SignatureInvalid
+
+
+def test_the_key_of_another_person_signs_nothing(asked, ann, ann_key, bob_key):
+    assert refused(asked, ann, signature(asked, ann, bob_key)) is UnknownPasskey
+
+
+def test_the_signature_of_another_key_under_ones_own_id_is_refused(asked, ann, ann_key, bob_key):
+    bob_key.id = ann_key.id
+
+    assert refused(asked, ann, signature(asked, ann, bob_key)) is SignatureInvalid
+
+
+def test_a_removed_key_signs_nothing(asked, ann, ann_key):
+    passkey = registered(ann, Authenticator(), signer=ann_key)
+    first = type(passkey).objects.exclude(pk=passkey.pk).get(user=ann)
+    completed(RemovePasskey(passkey_id=first.pk), context=Context(actor=actor(ann)))
+
+    assert refused(asked, ann, signature(asked, ann, ann_key)) is UnknownPasskey
+
+
+def test_user_verification_is_required(asked, ann, ann_key):
+    ann_key.flags = PRESENT
+
+    assert refused(asked, ann, signature(asked, ann, ann_key)) is SignatureInvalid
+
+
+def test_a_copy_is_noticed_by_its_counter(asked, ann, ann_key):
+    signed = signature(asked, ann, ann_key)
+    registered(ann, Authenticator(), signer=ann_key)
+
+    assert refused(asked, ann, signed) is SignatureInvalid
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["x", "[]", "{}", '{"signature": 1}', "[" * 5_000, '{"credential_id": "%"}', "é" * 9_999],
+)
+def test_a_malformed_signature_is_refused(asked, ann, ann_key, text):
+    assert refused(asked, ann, text) in (SignatureInvalid, UnknownPasskey)
+
+
+def test_the_api_refuses_such_votes_and_says_why(asked, ann, browser):
+    url = f"/api/v2/approval-requests/{asked.pk}/approve"
+
+    answer = call(browser(ann), "POST", url, {"digest": asked.digest})
+
+    assert answer.status_code == 403
+    assert answer.json()["code"] == "signature_required"
+    assert "on its page" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("is_signed", [False, True], ids=["unsigned", "signed by another key"])
+def test_the_keys_of_the_server_make_no_approval(asked, ann, bob, ann_key, bob_key, is_signed):
+    """Whoever has them can seal a vote of Bob, but not sign it."""
+    cast(asked, ann, signature(asked, ann, ann_key))
+    forged = Vote.objects.get(voter=ann)
+    forged.pk, forged.voter, forged.voter_label = uuid4(), bob, "bob"
+    forged.assertion = forged.assertion if is_signed else None
+    forged.mac = payloads.sign(forged.signed_content)
+    with outside_command("An attack"):
+        forged.add()
+
+    assert Vote.objects.get(voter=bob).is_genuine
+    with pytest.raises(NotEnoughApprovals):
+        release_request(asked)
+
+
+def test_a_vote_of_a_key_that_only_the_database_knows_does_not_count(
+    asked, ann, bob, ann_key, bob_key
+):
+    """Without the keys of the server, a passkey that was inserted by hand is not genuine."""
+    cast(asked, ann, signature(asked, ann, ann_key))
+    owned = Authenticator()
+    passkey = listing.current(bob.pk)[0]
+    passkey.pk, passkey.credential_id = uuid4(), bytes_to_base64url(owned.id)
+    with outside_command("An attack"):
+        passkey.add()
+
+    assert refused(asked, bob, signature(asked, bob, owned)) is UnknownPasskey
+
+
+def test_bulk_decisions_name_the_reason(asked, ann, ann_key, browser):
+    client, url = browser(ann), "/admin/approvals/approvalrequest/selected/"
+    shown = client.get(url, {"verb": "approve", "request": asked.pk})
+    assert "decide it on its own page" in shown.text
+
+    form = {"digest": asked.digest, "number": asked.number, "effect": "needs_1_more"}
+    fields = {f"{name}-{asked.pk}": value for name, value in form.items()}
+    answer = client.post(url, {"verb": "approve", "request": asked.pk, **fields})
+
+    assert "requires that votes on this request are signed" in answer.text
+    assert not asked.votes.exists()
+
+
+def test_an_unsigned_vote_no_longer_counts_once_signatures_are_required(
+    disabling_needs_two, first_key, dana, ann, bob, ann_key, bob_key, context_of
+):
+    request = held(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
+    approved(request, ann)
+    made = Policy.objects.get()
+    with outside_command("A stricter policy for a test"):
+        made.edit(signed_votes=True)
+
+    cast(request, bob, signature(request, bob, bob_key))
+    assert ApprovalRequest.objects.get(pk=request.pk).state == "pending"
+    take_back = TakeBack(approval_request_id=request.pk, digest=request.digest)
+    completed(take_back, context=Context(actor=actor(ann)))
+    request.refresh_from_db()
+    cast(request, ann, signature(request, ann, ann_key))
+
+    assert ApprovalRequest.objects.get(pk=request.pk).state == "executed"
+
+
+def test_the_seal_of_a_policy_covers_the_option(signing):
+    with outside_command("An attack"):
+        Policy.objects.filter(pk=signing.pk).update(signed_votes=False)
+
+    assert "does not match its seal" in Policy.objects.get(pk=signing.pk).problem
+
+
+def test_earlier_seals_stay_valid(disabling_needs_two):
+    made = Policy.objects.get()
+
+    assert "signed_votes" not in made.seals.get().content
+    assert made.problem == ""
+    assert made.seals.get().columns()["signed_votes"] is False
+
+
+def test_a_policy_cannot_require_what_its_server_cannot_do(
+    configure, security, ann, bob, manager, policy_owners, context_of
+):
+    configure(BASE_URL="http://192.0.2.1")
+    draft = CreatePolicy(
+        governs="apikeys.disable", groups=(security.pk,), quorums=(1,), signed_votes=True
+    )
+
+    with pytest.raises(Invalid) as refusal:
+        completed(draft, context=context_of(manager))
+
+    assert [each.field for each in refusal.value.errors] == ["signed_votes"]
+
+
+def test_a_passkey_counts_between_its_registration_and_its_end(ann, ann_key):
+    (passkey,) = listing.current(ann.pk)
+    registered_at = passkey.registered_at
+
+    assert listing.counts(passkey, timezone.now())
+    assert not listing.counts(passkey, registered_at)
+    passkey.ended_at = registered_at + timedelta(seconds=2)
+    assert listing.counts(passkey, registered_at + timedelta(seconds=1))
+    assert not listing.counts(passkey, registered_at + timedelta(seconds=2))
+
+
+def release_request(request):
+    completed(ReleaseRequest(approval_request_id=request.pk))
