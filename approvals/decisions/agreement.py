@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 from approvals.models.states import ENDS, State
 from approvals.models.votes import Decision
+from approvals.passkeys import votes as signed_votes
+from approvals.passkeys.ceremonies import SignatureInvalid
 from approvals.policies import slots
 from approvals.policies.slots import Slots
 
@@ -46,6 +49,8 @@ def _votes(evidence: dict[str, Any]) -> Iterator[str]:
         yield "a vote counts although it is not genuine"
     if any(each.get("delegation_id") and not _is_allowed(each, evidence) for each in votes):
         yield "a vote counts in the place of another person without a delegation"
+    if any(_must_be_signed(each, evidence) and not _is_signed(each, evidence) for each in votes):
+        yield "a vote counts without a valid signature by a passkey of its voter"
     if any(len({of(each) for each in votes}) < len(votes) for of in (_place, _voter)):
         yield "two votes of one person, or in one place, count"
     if request["state"] == State.DENIED and not _of(votes, Decision.DENY):
@@ -107,6 +112,43 @@ def _is_allowed(vote: dict[str, Any], evidence: dict[str, Any]) -> bool:
         and datetime.fromisoformat(each["begins_at"]) <= cast_at
         and cast_at < datetime.fromisoformat(each["ends_at"])
         for each in evidence.get("delegations", ())
+    )
+
+
+def _must_be_signed(vote: dict[str, Any], evidence: dict[str, Any]) -> bool:
+    """Return True if a vote has a signature, or has to have one."""
+    at_execution = _decision(evidence).get("requirements", {})
+    required = (evidence["requirements"], evidence.get("effective_requirements", {}), at_execution)
+    options = (each.get("options", {}) for each in required)
+    return bool(vote.get("assertion")) or any(each.get(signed_votes.OPTION) for each in options)
+
+
+def _is_signed(vote: dict[str, Any], evidence: dict[str, Any]) -> bool:
+    """Return True if a passkey of the voter that counted then has signed exactly this vote."""
+    found = (each for each in evidence.get("passkeys", ()) if _may_sign(each, vote))
+    passkey = next(found, None)
+    if passkey is None:
+        return False
+    request_id = evidence["request"]["id"]
+    try:
+        signed_votes.verify(
+            SimpleNamespace(**vote, request_id=request_id, place_id=_place(vote)),
+            requirements=evidence["requirements"],
+            public_key=passkey["public_key"],
+        )
+    except SignatureInvalid:
+        return False
+    return True
+
+
+def _may_sign(passkey: dict[str, Any], vote: dict[str, Any]) -> bool:
+    cast_at, ended_at = datetime.fromisoformat(vote["cast_at"]), passkey["ended_at"]
+    return (
+        passkey["is_genuine"]
+        and passkey["credential_id"] == (vote.get("assertion") or {}).get("credential_id")
+        and passkey["user_id"] == vote["voter_id"]
+        and datetime.fromisoformat(passkey["registered_at"]) < cast_at
+        and (ended_at is None or datetime.fromisoformat(ended_at) > cast_at)
     )
 
 

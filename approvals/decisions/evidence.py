@@ -11,6 +11,10 @@ from approvals.decisions import agreement, execution
 from approvals.delegations import listing as delegations
 from approvals.models import ApprovalRequest, Decision, Delegation, Vote
 from approvals.models.votes import newest_by_place
+from approvals.passkeys import listing as passkeys
+from approvals.passkeys.commands import PasskeyRegistered
+from approvals.passkeys.models import Passkey
+from approvals.passkeys.votes import Signatures
 from approvals.policies import effective
 from approvals.sealing import evidence_files
 from approvals.sealing.payloads import Unloadable, time_as_text
@@ -29,6 +33,7 @@ def _names(model: type[Model], *, without: Collection[str] = ()) -> tuple[str, .
 _REQUEST = _names(ApprovalRequest, without=("payload", "requirements", "voters"))
 _VOTE = _names(Vote, without=("id", "request_id"))
 _DELEGATION = _names(Delegation)
+_PASSKEY = _names(Passkey)
 # Only the bus can use the fingerprint.
 _RECORD = _names(CommandRecord, without=("fingerprint",))
 _EVENT = _names(EventRecord)
@@ -80,10 +85,12 @@ def gather(request: ApprovalRequest) -> dict[str, Any]:
     records = records_of(request)
     ids = {each.command_id for each in records}
     events = EventRecord.objects.filter(command_id__in=ids).order_by("position")
+    signatures = Signatures([request])
     counting = {
         vote.pk
         for vote in newest_by_place(request.current_votes())
-        if vote.decision != Decision.APPROVE or vote.digest == request.digest
+        if (vote.decision != Decision.APPROVE or vote.digest == request.digest)
+        and signatures.suffice(vote, request)
     }
     votes = request.votes.order_by("cast_at", "pk")
     positions = {each.position for each in (*records, *events)}
@@ -96,6 +103,7 @@ def gather(request: ApprovalRequest) -> dict[str, Any]:
         "effective_requirements": request.required,
         "votes": [_vote(vote, counts=vote.pk in counting) for vote in votes],
         "delegations": _delegations(request),
+        **_passkeys(request),
         "records": [record_columns(each) for each in records],
         "events": [event_columns(each) for each in events],
         "proofs": proofs_of(positions),
@@ -149,6 +157,28 @@ def _delegations(request: ApprovalRequest) -> list[dict[str, Any]]:
         _columns(each, _DELEGATION) | {"is_genuine": each.is_genuine, "is_ended": each.is_ended}
         for each in found
     ]
+
+
+def _passkeys(request: ApprovalRequest) -> dict[str, Any]:
+    """Return the passkeys that signed votes, and their registrations, if any vote is signed."""
+    signed = [vote.assertion for vote in request.all_votes() if vote.assertion]
+    if not signed:
+        return {}
+    used = {each.get("credential_id") for each in signed}
+    found = passkeys.passkeys().filter(credential_id__in=used).order_by("pk")
+    registered = EventRecord.objects.filter(
+        message_type=PasskeyRegistered.message_type,
+        command_id__in=[each.command_id for each in found],
+    )
+    keys = [
+        _columns(each, _PASSKEY)
+        | {"is_genuine": each.is_genuine, "ended_at": _plain(each.ended_at)}
+        for each in found
+    ]
+    return {
+        "passkeys": keys,
+        "registrations": [event_columns(each) for each in registered.order_by("position")],
+    }
 
 
 def _columns(row: Any, names: tuple[str, ...]) -> dict[str, Any]:

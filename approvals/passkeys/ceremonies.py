@@ -130,6 +130,17 @@ def relying_party() -> RelyingParty:
     return RelyingParty(host, f"{address.scheme}://{host}{port}")
 
 
+def party_at(origin: str) -> RelyingParty:
+    """Return the relying party of an origin: passkeys of another one cannot sign there.
+
+    :raises SignatureInvalid: if it is malformed.
+    """
+    try:
+        return RelyingParty(urlsplit(origin).hostname or "", origin)
+    except ValueError as error:
+        raise SignatureInvalid from error
+
+
 def digest(purpose: str, content: Mapping[str, Any]) -> bytes:
     """Return a challenge: the SHA-256 of a prefix with the purpose, and of canonical JSON."""
     return hashlib.sha256(

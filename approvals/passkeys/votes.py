@@ -7,7 +7,7 @@ from typing import Any
 
 from approvals.models import ApprovalRequest, Vote
 from approvals.passkeys import ceremonies, listing, signing
-from approvals.passkeys.ceremonies import RelyingParty, Signature, SignatureInvalid
+from approvals.passkeys.ceremonies import Signature, SignatureInvalid
 from approvals.sealing import payloads
 from audit.messages.exceptions import Forbidden
 
@@ -56,17 +56,17 @@ def assertion_of(signature: str, vote: Vote, *, request: ApprovalRequest) -> dic
     read = Signature.read(signature)
     challenge = challenge_of(vote, requirements=request.requirements, nonce=read.nonce)
     signing.use(read, person_id=vote.voter_id, challenge=challenge)
-    return read.as_dict()
+    return read.as_dict() | {"origin": ceremonies.relying_party().origin}
 
 
-def verify(
-    vote: Any, *, requirements: Mapping[str, Any], public_key: str, party: RelyingParty
-) -> None:
-    """Verify the stored signature of a vote again.
+def verify(vote: Any, *, requirements: Mapping[str, Any], public_key: str) -> None:
+    """Verify the stored signature of a vote again, at the origin at which it was made.
 
     :raises SignatureInvalid: if it is missing, or not valid for this vote.
     """
-    signature = Signature.of(vote.assertion or {})
+    assertion = vote.assertion or {}
+    signature = Signature.of(assertion)
+    party = ceremonies.party_at(str(assertion.get("origin", "")))
     challenge = challenge_of(vote, requirements=requirements, nonce=signature.nonce)
     ceremonies.verify_signature(signature, public_key=public_key, challenge=challenge, party=party)
 
@@ -90,13 +90,8 @@ class Signatures:
         if not listing.counts(passkey, vote.cast_at):
             return False
         try:
-            verify(
-                vote,
-                requirements=request.requirements,
-                public_key=passkey.public_key,
-                party=ceremonies.relying_party(),
-            )
-        except (SignatureInvalid, ceremonies.PasskeysUnavailable):
+            verify(vote, requirements=request.requirements, public_key=passkey.public_key)
+        except SignatureInvalid:
             return False
         return True
 

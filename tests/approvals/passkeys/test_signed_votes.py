@@ -9,6 +9,8 @@ from django.utils import timezone
 from webauthn.helpers import bytes_to_base64url
 
 from apikeys.commands import DisableApiKey
+from approvals.decisions import evidence
+from approvals.decisions.agreement import disagreements
 from approvals.decisions.commands import Approve, Deny, ReleaseRequest, RequestChanges, TakeBack
 from approvals.models import ApprovalRequest, Policy, Vote
 from approvals.models.refusals import NotEnoughApprovals
@@ -82,7 +84,7 @@ def test_two_signed_votes_execute_the_command(asked, ann, bob, ann_key, bob_key,
     assert ApprovalRequest.objects.get(pk=asked.pk).state == "executed"
     stored = Vote.objects.get(voter=ann)
     assert set(stored.assertion) == {
-        *("credential_id", "authenticator_data", "client_data", "signature", "nonce"),
+        *("credential_id", "authenticator_data", "client_data", "signature", "nonce", "origin"),
     }
     assert stored.is_genuine
 
@@ -288,6 +290,49 @@ def test_a_passkey_counts_between_its_registration_and_its_end(ann, ann_key):
     passkey.ended_at = registered_at + timedelta(seconds=2)
     assert listing.counts(passkey, registered_at + timedelta(seconds=1))
     assert not listing.counts(passkey, registered_at + timedelta(seconds=2))
+
+
+def test_evidence_has_the_signatures_and_can_be_checked_offline(
+    asked, ann, bob, ann_key, bob_key, configure
+):
+    cast(asked, ann, signature(asked, ann, ann_key))
+    cast(asked, bob, signature(asked, bob, bob_key))
+    executed = ApprovalRequest.objects.get(pk=asked.pk)
+    configure(BASE_URL="https://moved.example")
+    found = json.loads(evidence.write(executed))["evidence"]
+
+    assert {each["name"] for each in found["passkeys"]} == {"key"}
+    assert len(found["registrations"]) == 2
+    assert {each["assertion"]["origin"] for each in found["votes"]} == {ORIGIN}
+    assert disagreements(found) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda found: found["votes"][0].update(assertion=None),
+        lambda found: found["votes"][0].update(assertion=found["votes"][1]["assertion"]),
+        lambda found: found["votes"][0].update(number=3),
+        lambda found: found["requirements"].update(policies=[]),
+        lambda found: found.pop("passkeys"),
+        lambda found: found["passkeys"][0].update(user_id=0),
+        lambda found: found["passkeys"][0].update(public_key=found["passkeys"][1]["public_key"]),
+        lambda found: found["passkeys"][0].update(ended_at=found["passkeys"][0]["registered_at"]),
+        lambda found: found["votes"][0]["assertion"].update(origin="https://moved.example"),
+    ],
+)
+def test_evidence_with_another_signature_contradicts_itself(
+    asked, ann, bob, ann_key, bob_key, change
+):
+    cast(asked, ann, signature(asked, ann, ann_key))
+    cast(asked, bob, signature(asked, bob, bob_key))
+    found = evidence.gather(ApprovalRequest.objects.get(pk=asked.pk))
+    first = found["votes"][0]["assertion"]["credential_id"]
+    found["passkeys"].sort(key=lambda each: each["credential_id"] != first)
+
+    change(found)
+
+    assert any("without a valid signature" in each for each in disagreements(found))
 
 
 def release_request(request):
