@@ -143,11 +143,13 @@ def _is_signed(vote: dict[str, Any], evidence: dict[str, Any]) -> bool:
 
 def _may_sign(passkey: dict[str, Any], vote: dict[str, Any]) -> bool:
     cast_at, ended_at = datetime.fromisoformat(vote["cast_at"]), passkey["ended_at"]
+    # Without destinations outside, nothing is known there.
+    known_at = passkey["witnessed_at"] or passkey["registered_at"]
     return (
         passkey["is_genuine"]
         and passkey["credential_id"] == (vote.get("assertion") or {}).get("credential_id")
         and passkey["user_id"] == vote["voter_id"]
-        and datetime.fromisoformat(passkey["registered_at"]) < cast_at
+        and datetime.fromisoformat(known_at) < cast_at
         and (ended_at is None or datetime.fromisoformat(ended_at) > cast_at)
     )
 

@@ -172,7 +172,8 @@ def _passkeys(request: ApprovalRequest) -> dict[str, Any]:
     )
     keys = [
         _columns(each, _PASSKEY)
-        | {"is_genuine": each.is_genuine, "ended_at": _plain(each.ended_at)}
+        | {"is_genuine": each.is_genuine}
+        | {name: _plain(getattr(each, name)) for name in ("ended_at", "witnessed_at")}
         for each in found
     ]
     return {

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from django.http import HttpRequest
+from django.utils import timezone
 
 from approvals.models import ApprovalRequest, Decision, Vote
 from approvals.models.votes import next_number
@@ -15,6 +16,7 @@ from approvals.requests.presentation import Ballot
 from audit.entry.requests import actor_of_request
 
 _NO_PASSKEY = "You have no passkey."
+_NOT_YET = "Your passkey does not count yet: its registration has to be known outside first."
 
 
 class Signing(NamedTuple):
@@ -34,9 +36,10 @@ def signing_of(
     if problem := ceremonies.problem_with_address():
         return Signing(problem)
     person_id = int(actor_of_request(request).person_id)
-    known = listing.current(person_id)
+    current, now = listing.current(person_id), timezone.now()
+    known = [each for each in current if listing.counts(each, now)]
     if not known:
-        return Signing(_NO_PASSKEY)
+        return Signing(_NOT_YET if current else _NO_PASSKEY)
     nonce = _nonce(approval_request, request)
 
     def options(decision: Decision) -> str:

@@ -8,6 +8,7 @@ from django.db.models.expressions import RawSQL
 
 from approvals.passkeys.models import Passkey
 from audit.actors.actors import Actor
+from audit.installation.settings import countersign
 from audit.subjects.types import decides_visibility
 
 #: The permission to see the passkeys of others.
@@ -23,13 +24,32 @@ _IS_RESET = """EXISTS (
     WHERE event.subject_type = 'passkey' AND event.subject_id = "approvals_passkey"."id"::text
         AND event.message_type = 'approvals.passkey_reset'
 )"""
+# The record of its registration, with this key and for this person, is in a checkpoint that a
+# destination outside has accepted.
+_WITNESSED_AT = """(
+    SELECT min(publication.accepted_at) FROM audit_eventrecord AS event
+    JOIN audit_leaf AS leaf ON leaf.position = event.position
+    JOIN audit_publication AS publication
+        ON publication.log = leaf.log AND publication.size > leaf."index"
+    WHERE event.subject_type = 'passkey' AND event.subject_id = "approvals_passkey"."id"::text
+        AND event.message_type = 'approvals.passkey_registered'
+        AND event.data ->> 'user_id' = "approvals_passkey"."user_id"::text
+        AND event.data ->> 'credential_id' = "approvals_passkey"."credential_id"
+        AND event.data ->> 'public_key' = "approvals_passkey"."public_key"
+)"""
 
 
 def passkeys() -> QuerySet[Any]:
-    """Return all passkeys, each with ``ended_at`` and ``is_reset``."""
+    """Return all passkeys, each with ``ended_at``, ``is_reset`` and ``witnessed_at``.
+
+    The latter is when the registration was first known outside; None if it is not.
+    """
     ended = RawSQL(_ENDED_AT, (), DateTimeField())  # noqa: S611  # of our own names
     reset = RawSQL(_IS_RESET, (), BooleanField())  # noqa: S611
-    rows: QuerySet[Any] = Passkey.objects.annotate(ended_at=ended, is_reset=reset)
+    witnessed = RawSQL(_WITNESSED_AT, (), DateTimeField())  # noqa: S611
+    rows: QuerySet[Any] = Passkey.objects.annotate(
+        ended_at=ended, is_reset=reset, witnessed_at=witnessed
+    )
     return rows
 
 
@@ -47,10 +67,18 @@ def current(person_id: int) -> list[Any]:
 def counts(passkey: Any, at: datetime) -> bool:
     """Return True if a passkey, of `passkeys`, counts for a vote at this time.
 
-    It was registered before, and neither removed nor reset by then.
+    It was registered before, and neither removed nor reset by then. If checkpoints are sent
+    outside, one with its registration was accepted there before.
     """
-    is_registered = passkey.is_genuine and passkey.registered_at < at
-    return bool(is_registered and (passkey.ended_at is None or passkey.ended_at > at))
+    known_at = passkey.witnessed_at if _is_sent_outside() else passkey.registered_at
+    is_known = passkey.is_genuine and known_at is not None and known_at < at
+    return bool(is_known and (passkey.ended_at is None or passkey.ended_at > at))
+
+
+def _is_sent_outside() -> bool:
+    """Return True if checkpoints of the log are sent outside."""
+    ours = countersign()
+    return bool(ours.log_witnesses or ours.log_directories or ours.log_destinations)
 
 
 def visible_to(actor: Actor) -> QuerySet[Any]:

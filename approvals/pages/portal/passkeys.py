@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
+from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
@@ -79,7 +80,9 @@ def own_passkeys(request: HttpRequest) -> HttpResponse:
     """Return the page of passkeys, or the outcome of the form for a new one."""
     person_id = int(actor_of_request(request).person_id)
     nonce = _nonce(request, person_id)
-    known = listing.of_person(person_id)
+    known, now = listing.of_person(person_id), timezone.now()
+    for each in known:
+        each.counts = listing.counts(each, now)
     needs_code = enrolment.is_owner(person_id) and not _has_any(person_id)
     given = request.POST if request.method == "POST" else None
     form = PasskeyForm(given, request=request, needs_code=needs_code)

@@ -22,11 +22,14 @@ from approvals.passkeys.votes import SignatureRequired
 from approvals.policies.commands import CreatePolicy
 from approvals.sealing import payloads
 from audit.bus.context import Context
+from audit.evidence.witnessing.publisher import publish_due
 from audit.messages.exceptions import Forbidden, Invalid
 from audit.outside import outside_command
 from tests.approvals.authenticators import ORIGIN, PRESENT, Authenticator, registered, signature
 from tests.conftest import actor, approved, completed, create_key, held, policy
 from tests.http import call
+from tests.tampering import without_triggers
+from tests.transparency import sequence
 
 
 @pytest.fixture(autouse=True)
@@ -333,6 +336,51 @@ def test_evidence_with_another_signature_contradicts_itself(
     change(found)
 
     assert any("without a valid signature" in each for each in disagreements(found))
+
+
+@pytest.fixture
+def outside(configure, tmp_path):
+    """A directory outside, to which checkpoints are sent."""
+    configure(LOG_DIRECTORIES=(str(tmp_path),))
+
+
+def publish():
+    """Sign a checkpoint over all records, and send it outside."""
+    sequence()
+    assert publish_due() == 1
+
+
+def test_a_passkey_counts_once_its_registration_is_known_outside(
+    outside, asked, ann, ann_key, browser
+):
+    page = f"/admin/approvals/approvalrequest/{asked.pk}/change/"
+    assert refused(asked, ann, signature(asked, ann, ann_key)) is UnknownPasskey
+    assert "does not count yet" in browser(ann).get(page).text
+
+    publish()
+
+    assert "does not count yet" not in browser(ann).get(page).text
+    cast(asked, ann, signature(asked, ann, ann_key))
+
+
+def test_a_key_in_the_place_of_the_one_known_outside_does_not_count(
+    outside, asked, ann, ann_key, owner
+):
+    """The owner of the database, with the keys of the server, exchanges the public key."""
+    publish()
+    (passkey,) = listing.current(ann.pk)
+    assert listing.counts(passkey, timezone.now())
+    passkey.public_key = passkey.public_key[::-1]
+    passkey.sign()
+
+    with without_triggers(owner, "approvals_passkey"):
+        change = "UPDATE approvals_passkey SET public_key = %s, mac = %s WHERE id = %s"
+        owner.execute(change, [passkey.public_key, passkey.mac, passkey.pk])
+
+    (altered,) = listing.current(ann.pk)
+    assert altered.public_key == passkey.public_key
+    assert altered.is_genuine
+    assert not listing.counts(altered, timezone.now())
 
 
 def release_request(request):
