@@ -112,6 +112,7 @@ def test_a_policy_reads_as_it_is(pia, security, browser):
         "requester_may_vote": False,
         "requester_reason_required": False,
         "approver_reason_required": False,
+        "signed_votes": False,
         "minimum_membership": None,
         "approve_within": "P1DT02H00M00S",
         "execute_within": None,
