@@ -12,7 +12,6 @@ from approvals.delegations import listing as delegations
 from approvals.models import ApprovalRequest, Decision, Delegation, Vote
 from approvals.models.votes import newest_by_place
 from approvals.passkeys import listing as passkeys
-from approvals.passkeys.commands import PasskeyRegistered
 from approvals.passkeys.models import Passkey
 from approvals.passkeys.votes import Signatures
 from approvals.policies import effective
@@ -83,7 +82,9 @@ def gather(request: ApprovalRequest) -> dict[str, Any]:
     effective.read([request])
     command, problem = _command(request)
     records = records_of(request)
-    ids = {each.command_id for each in records}
+    keys = _passkeys(request)
+    # With the registrations of the passkeys that were used.
+    ids = {each.command_id for each in (*records, *keys)}
     events = EventRecord.objects.filter(command_id__in=ids).order_by("position")
     signatures = Signatures([request])
     counting = {
@@ -103,7 +104,7 @@ def gather(request: ApprovalRequest) -> dict[str, Any]:
         "effective_requirements": request.required,
         "votes": [_vote(vote, counts=vote.pk in counting) for vote in votes],
         "delegations": _delegations(request),
-        **_passkeys(request),
+        **({"passkeys": [_passkey_columns(each) for each in keys]} if keys else {}),
         "records": [record_columns(each) for each in records],
         "events": [event_columns(each) for each in events],
         "proofs": proofs_of(positions),
@@ -159,27 +160,16 @@ def _delegations(request: ApprovalRequest) -> list[dict[str, Any]]:
     ]
 
 
-def _passkeys(request: ApprovalRequest) -> dict[str, Any]:
-    """Return the passkeys that signed votes, and their registrations, if any vote is signed."""
-    signed = [vote.assertion for vote in request.all_votes() if vote.assertion]
-    if not signed:
-        return {}
-    used = {each.get("credential_id") for each in signed}
+def _passkeys(request: ApprovalRequest) -> list[Any]:
+    """Return the passkeys with which votes were signed."""
+    used = {vote.assertion.get("credential_id") for vote in request.all_votes() if vote.assertion}
     found = passkeys.passkeys().filter(credential_id__in=used).order_by("pk")
-    registered = EventRecord.objects.filter(
-        message_type=PasskeyRegistered.message_type,
-        command_id__in=[each.command_id for each in found],
-    )
-    keys = [
-        _columns(each, _PASSKEY)
-        | {"is_genuine": each.is_genuine}
-        | {name: _plain(getattr(each, name)) for name in ("ended_at", "witnessed_at")}
-        for each in found
-    ]
-    return {
-        "passkeys": keys,
-        "registrations": [event_columns(each) for each in registered.order_by("position")],
-    }
+    return list(found) if used else []
+
+
+def _passkey_columns(passkey: Any) -> dict[str, Any]:
+    later = {name: _plain(getattr(passkey, name)) for name in ("ended_at", "witnessed_at")}
+    return _columns(passkey, _PASSKEY) | {"is_genuine": passkey.is_genuine} | later
 
 
 def _columns(row: Any, names: tuple[str, ...]) -> dict[str, Any]:

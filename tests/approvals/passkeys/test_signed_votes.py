@@ -1,6 +1,8 @@
 """Signed votes: each is signed by a passkey of its voter, and by nothing else."""
 
 import json
+import subprocess
+import sys
 from datetime import timedelta
 from uuid import uuid4
 
@@ -305,9 +307,24 @@ def test_evidence_has_the_signatures_and_can_be_checked_offline(
     found = json.loads(evidence.write(executed))["evidence"]
 
     assert {each["name"] for each in found["passkeys"]} == {"key"}
-    assert len(found["registrations"]) == 2
+    registered = [each["message_type"] for each in found["events"]].count(
+        "approvals.passkey_registered"
+    )
+    assert registered == 2
     assert {each["assertion"]["origin"] for each in found["votes"]} == {ORIGIN}
     assert disagreements(found) == []
+
+
+def test_the_single_script_verifies_the_signatures(asked, ann, bob, ann_key, bob_key, tmp_path):
+    cast(asked, ann, signature(asked, ann, ann_key))
+    cast(asked, bob, signature(asked, bob, bob_key))
+    file = tmp_path / "evidence.json"
+    file.write_bytes(evidence.write(ApprovalRequest.objects.get(pk=asked.pk)))
+
+    command = [sys.executable, "-I", "docs/evidence_verify.py", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+
+    assert done.stdout.count("approve, signed with a passkey.") == 2
 
 
 @pytest.mark.parametrize(
