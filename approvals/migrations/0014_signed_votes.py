@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("approvals", "0012_passkeys"),
+        ("approvals", "0013_index_of_requests_without_groups"),
     ]
 
     operations = [
