@@ -92,6 +92,7 @@ errors = [
 _LOG = r"^(?P<log>[1-9][0-9]{0,8})"
 transparency_log = [
     re_path(rf"{_LOG}/checkpoint$", published.checkpoint, name="log-checkpoint"),
+    re_path(rf"{_LOG}/witnessed$", published.witnessed, name="log-witnessed"),
     re_path(rf"{_LOG}/keys$", published.keys, name="log-keys"),
     re_path(rf"{_LOG}/(?P<path>tile/[0-9a-z/.]+)$", published.tile, name="log-tile"),
 ]

@@ -17,6 +17,13 @@ def newest_checkpoint(log: int) -> SignedCheckpoint | None:
     return SignedCheckpoint.objects.filter(log=log).order_by("-size").first()
 
 
+def witnessed_checkpoint(log: int) -> SignedCheckpoint | None:
+    """Return the newest checkpoint that a witness has cosigned."""
+    cosigned = Publication.objects.filter(log=log).exclude(cosignature="")
+    last = cosigned.order_by("-size").first()
+    return SignedCheckpoint.objects.filter(log=log, size=last.size).first() if last else None
+
+
 def cosigned_note(checkpoint: SignedCheckpoint) -> str:
     """Return the note of a checkpoint with the cosignatures of its witnesses."""
     sent = Publication.objects.filter(log=checkpoint.log, size=checkpoint.size)

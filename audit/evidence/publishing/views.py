@@ -7,8 +7,15 @@ from django.utils.cache import get_conditional_response
 from django.utils.http import quote_etag
 from django.views.decorators.http import require_safe
 
+from audit.evidence.models import SignedCheckpoint
 from audit.evidence.publishing.paths import parse_path
-from audit.evidence.publishing.stored import content, cosigned_note, key_list, newest_checkpoint
+from audit.evidence.publishing.stored import (
+    content,
+    cosigned_note,
+    key_list,
+    newest_checkpoint,
+    witnessed_checkpoint,
+)
 
 _TEXT = "text/plain; charset=utf-8"
 _BYTES = "application/octet-stream"
@@ -20,10 +27,13 @@ _FRESH = "no-cache"
 @require_safe
 def checkpoint(request: HttpRequest, log: str) -> HttpResponseBase:
     """Return the newest checkpoint, with the cosignatures of witnesses."""
-    newest = newest_checkpoint(int(log))
-    if newest is None:
-        return _not_found()
-    return _served(request, cosigned_note(newest).encode(), content_type=_TEXT, cache=_FRESH)
+    return _served_note(request, newest_checkpoint(int(log)))
+
+
+@require_safe
+def witnessed(request: HttpRequest, log: str) -> HttpResponseBase:
+    """Return the newest checkpoint that a witness has cosigned."""
+    return _served_note(request, witnessed_checkpoint(int(log)))
 
 
 @require_safe
@@ -43,6 +53,12 @@ def tile(request: HttpRequest, log: str, path: str) -> HttpResponseBase:
     if found is None:
         return _not_found()
     return _served(request, found, content_type=_BYTES, cache=_IMMUTABLE)
+
+
+def _served_note(request: HttpRequest, found: SignedCheckpoint | None) -> HttpResponseBase:
+    if found is None:
+        return _not_found()
+    return _served(request, cosigned_note(found).encode(), content_type=_TEXT, cache=_FRESH)
 
 
 def _served(

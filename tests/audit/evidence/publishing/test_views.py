@@ -170,6 +170,21 @@ def test_a_checkpoint_has_the_cosignatures_of_its_witnesses(log, stranger):
     ]
 
 
+def test_the_newest_checkpoint_of_a_witness_is_found(log, stranger, fill_log):
+    assert stranger.get(f"{PATH}/witnessed").status_code == 404
+    witness = Cosigner("witness.example/w1", bytes(32))
+    cosignature = witness.cosign(notes.parse(log.note).text, at=log.signed_at)
+    where = {"log": 1, "size": log.size, "destination": "witness.example/w1"}
+    Publication.objects.create(cosignature=str(cosignature).rstrip("\n"), **where)
+    fill_log(log.size + 5)
+
+    found = stranger.get(f"{PATH}/witnessed")
+
+    assert opened(found).size == log.size < opened(stranger.get(f"{PATH}/checkpoint")).size
+    (verified,) = notes.verify(notes.parse(found.text), [witness.verifier]).signatures
+    assert verified.name == "witness.example/w1"
+
+
 def test_reading_the_log_is_not_a_command(log, stranger):
     before = CommandRecord.objects.count()
 
