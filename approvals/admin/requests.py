@@ -36,7 +36,7 @@ from approvals.requests import listing
 from approvals.requests.presentation import sentence_of
 from audit.entry.requests import actor_of_request
 from audit.pages.admin import HistoryAdmin
-from audit.sessions.step_up import confirmation_page
+from audit.sessions.step_up import confirmation_page, is_too_old
 
 _LIST = "admin:approvals_approvalrequest_changelist"
 _NEXT = "admin:approvals_approvalrequest_next"
@@ -254,7 +254,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
             return self._request_page(
                 request, str(row.pk), timeout=SHORT_TIMEOUT, reason_error=missing
             )
-        if verb not in decision.VOTES:
+        if verb not in decision.VOTES or not is_too_old(request):
             return None
         sentence = sentence_of(row, actor=actor_of_request(request))
         return confirmation_page(request, purpose=f"{decision.VOTES[verb]}: {sentence}.")

@@ -56,13 +56,19 @@ class ConfirmationForm(LimitedForm):
         return given
 
 
+def is_too_old(request: HttpRequest) -> bool:
+    """Return True if a vote takes a confirmation of the sign-in, by STEP_UP_AFTER."""
+    longest, at = countersign().step_up_after, authenticated_at(request)
+    return longest is not None and (at is None or timezone.now() - at > longest)
+
+
 def confirmation_page(request: HttpRequest, *, purpose: str) -> HttpResponse | None:
     """Return the page on which an older sign-in is confirmed; None if it is recent, or now is.
 
     The page repeats the form that was sent, so that nothing that it displayed or that was typed is
     lost, and adds the confirmation to it.
     """
-    if not _is_too_old(request):
+    if not is_too_old(request):
         return None
     given = request.POST if _FIELD in request.POST else None
     form = ConfirmationForm(given, request=request)
@@ -106,11 +112,6 @@ class _ConfirmSignIn(RedirectURLMixin, FormView):
 
 
 confirm_sign_in = _ConfirmSignIn.as_view()
-
-
-def _is_too_old(request: HttpRequest) -> bool:
-    longest, at = countersign().step_up_after, authenticated_at(request)
-    return longest is not None and (at is None or timezone.now() - at > longest)
 
 
 def _confirm(request: HttpRequest) -> None:
