@@ -46,8 +46,7 @@ class RelayPartition(OutsidePartition):
 
     def step(self, horizon: Place) -> int:
         """Publish the next events before the horizon, and return how many."""
-        is_held = setbacks.with_error(self.slot, BrokerUnavailable).exists()
-        return 0 if is_held else super().step(horizon)
+        return 0 if self._is_held() else super().step(horizon)
 
     def retry(self) -> int:
         """Attempt what is due among the events that were set aside; return how many succeeded."""
@@ -73,7 +72,14 @@ class RelayPartition(OutsidePartition):
             self._published_up_to = place_of(record) if record else Place()
             self._last = last
 
+    def _is_held(self) -> bool:
+        return setbacks.with_error(self.slot, BrokerUnavailable).exists()
+
     def _handle_leased(self, found: list[Unhandled]) -> int:
+        # Before the lease, another worker may have set one aside and moved the checkpoint past it.
+        # If others followed it to the broker, it would seem to be stored.
+        if self._is_held():
+            return 0
         ready: list[_Ready] = []
         error = None
         for each in found:

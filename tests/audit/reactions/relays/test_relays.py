@@ -22,7 +22,7 @@ from audit.reactions.commands import (
 )
 from audit.reactions.declarations import find, reacts_to
 from audit.reactions.deliveries import delivery_of
-from audit.reactions.outside import LeaseLost
+from audit.reactions.outside import LeaseLost, OutsidePartition
 from audit.reactions.relays import checks
 from audit.testing import check_broker, check_fence, check_unreachable, react
 from audit.webhooks.sending import bodies
@@ -137,6 +137,29 @@ def test_an_outage_sets_one_event_aside_and_the_others_wait_for_it(relay, stream
 
     assert things(stream) == list("abcad")
     assert not Setback.objects.exists()
+
+
+def test_others_wait_also_for_what_another_worker_sets_aside_meanwhile(relay, stream, monkeypatch):
+    """Otherwise the event would seem to be stored once others were, and would be lost."""
+    touched(*"abc")
+    checkpoints.create(relay, place=checkpoints.Place())
+    poll = workers.Poll(settled_horizon(), ())
+    slow, fast = (workers.Follower([relay], poll=lambda: poll) for _ in range(2))
+    step = OutsidePartition.step
+
+    def fail_first(self, horizon):
+        monkeypatch.setattr(OutsidePartition, "step", step)
+        stream.is_down = True
+        fast.turn()
+        stream.is_down = False
+        return step(self, horizon)
+
+    monkeypatch.setattr(OutsidePartition, "step", fail_first)
+    slow.turn()
+    let_setbacks_be_due()
+    react()
+
+    assert things(stream) == list("abc")
 
 
 def test_nothing_is_published_twice_after_the_window_of_the_broker(relay, stream):
