@@ -12,11 +12,13 @@ _HOW = "Correct LOG_ORIGIN or LOG_KEYS: docs/settings.md."
 @register()
 def check_signing(**_: Any) -> list[CheckMessage]:
     """Check that checkpoints can be signed under the name of the log, with each of the keys."""
+    problem = _problem()
+    return [Error(problem, hint=_HOW, id="audit.E025")] if problem else []
+
+
+def _problem() -> str:
     try:
         signers = keys.signers(f"{logs.origin()}/1")
     except ValueError as error:
-        message = f"The transparency log cannot be signed: {error}."
-        return [Error(message, hint=_HOW, id="audit.E025")]
-    if signers:
-        return []
-    return [Error("The transparency log has no key.", hint=_HOW, id="audit.E025")]
+        return f"The transparency log cannot be signed: {error}."
+    return "" if signers else "The transparency log has no key."
