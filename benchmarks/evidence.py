@@ -61,7 +61,8 @@ def _print_rate(records: int) -> None:
     cost = (time.process_time() - own) / added * 1e6
     (size,) = _ask(_SIZE)
     _show(
-        f"{added} records in batches of {BATCH}: {rate:,.0f} leaves per second, {cost:.0f} µs of processor time each",
+        f"{added} records in batches of {BATCH}: {rate:,.0f} leaves per second, "
+        f"{cost:.0f} µs of processor time each",
         goal="5,000",
     )
     _show(f"{size / (added + 10):.0f} bytes per record, indexes included", goal="at most 220")
