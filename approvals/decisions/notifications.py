@@ -76,7 +76,7 @@ class Notification:
 
     ``id`` is that of the event: the same if the notification is repeated. ``happened`` is asked,
     reminded, escalated, commented, or the new state of the request, and ``status`` its status now.
-    ``outcome`` has the comment. ``approve_by`` is None if there is no deadline, or no longer.
+    ``outcome`` has the comment. There is no ``approve_by`` without a deadline that still counts.
     """
 
     id: UUID
