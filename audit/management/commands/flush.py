@@ -41,7 +41,7 @@ class Command(FlushCommand):
 
 def _is_testing() -> bool:
     """Return True between setup_test_environment and teardown_test_environment."""
-    return hasattr(utils._TestState, "saved_data")  # noqa: SLF001  # nothing public tells
+    return hasattr(utils._TestState, "saved_data")  # noqa: SLF001  # has no public name
 
 
 def _truncate(execute: Callable[..., Any], statement: str, *rest: Any) -> Any:
