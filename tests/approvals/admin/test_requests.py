@@ -78,7 +78,7 @@ def test_the_number_of_queries_does_not_depend_on_the_number_of_requests(
         content = client.get(LIST).content.decode()
 
     assert content.count("<bdi>Disable API key") == 4
-    assert len(many) == len(few) == 13
+    assert len(many) == len(few) == 14
 
 
 def test_two_approvals_from_the_list_carry_the_command_out(waiting, ann, bob, browser):
