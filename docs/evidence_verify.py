@@ -17,7 +17,7 @@ import hashlib
 import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -44,6 +44,8 @@ ENDS = {
     "refused": {("refused", ""), ("cancelled", "too_late")},
     "failed": {("failed", ""), ("cancelled", "unloadable")},
 }
+# By which the clocks of the server and its database may differ.
+TOLERANCE = timedelta(minutes=1)
 AFTER_APPROVAL = ("executed", "refused", "failed")
 
 
@@ -300,12 +302,14 @@ def check_assertion(evidence: dict[str, Any], vote: dict[str, Any]) -> bool:
 def public_key_of(evidence: dict[str, Any], vote: dict[str, Any]) -> bytes:
     """Return the public key of a voter's passkey that counted when the vote was cast.
 
-    The key is also in the event of its registration, a record of the log, if the file has it.
+    The event of its registration, a record of the log, has the same key.
     """
+    cast_at = datetime.fromisoformat(vote["cast_at"])
     named = [
         each["data"]
         for each in evidence["events"]
         if each["message_type"] == "approvals.passkey_registered"
+        and datetime.fromisoformat(each["occurred_at"]) < cast_at + TOLERANCE
     ]
     rows = list(evidence.get("passkeys", ()))
     found = [
@@ -313,12 +317,12 @@ def public_key_of(evidence: dict[str, Any], vote: dict[str, Any]) -> bytes:
         for each in (*rows, *named)
         if each["credential_id"] == vote["assertion"]["credential_id"]
     ]
-    require(found, f"the passkey of {vote['voter_label']} was never registered")
+    is_recorded = any(each in named for each in found)
+    require(is_recorded, f"the passkey of {vote['voter_label']} was not registered before")
     for each in found:
         is_same_key = each["public_key"] == found[0]["public_key"]
         is_own = str(each["user_id"]) == str(vote["voter_id"])
         require(is_same_key and is_own, "a passkey is not the one that its person registered")
-    cast_at = datetime.fromisoformat(vote["cast_at"])
     for each in (each for each in found if each in rows):
         since = datetime.fromisoformat(each["witnessed_at"] or each["registered_at"])
         until = each["ended_at"]
@@ -394,6 +398,7 @@ class Checkpoint(NamedTuple):
     size: int
     root: bytes
     signers: list[str]
+    signed_by: list[Key]
 
 
 def read_key(text: str) -> Key:
@@ -417,7 +422,8 @@ def read_checkpoint(note: str, log_keys: Sequence[Key], witness_keys: Iterable[K
     text += "\n"
     origin, size, root, *_ = text.split("\n")
     known = {(each.name, each.id): each for each in (*log_keys, *witness_keys)}
-    signers, is_signed = [], False
+    signers: list[str] = []
+    signed_by: list[Key] = []
     for line in lines.splitlines():
         dash, name, encoded = line.split(" ")
         require(dash == "\u2014", "a checkpoint is not a signed note")
@@ -427,7 +433,6 @@ def read_checkpoint(note: str, log_keys: Sequence[Key], witness_keys: Iterable[K
             signers.append(f"not verified: {name}+{signature[:4].hex()}")
         elif key.type == 1:
             verify_ed25519(key.public, signature[4:], text.encode(), f"{name} has not signed it")
-            is_signed |= name == origin
             signers.append(f"signed by {name}+{key.id.hex()}")
         else:
             seconds = int.from_bytes(signature[4:12])
@@ -435,8 +440,17 @@ def read_checkpoint(note: str, log_keys: Sequence[Key], witness_keys: Iterable[K
             verify_ed25519(key.public, signature[12:], message, f"{name} has not signed it")
             at = datetime.fromtimestamp(seconds, tz=UTC)
             signers.append(f"witnessed by {name} at {at:%Y-%m-%d %H:%M:%S} UTC")
+        signed_by += [key] if key else []
+    is_signed = any(each in log_keys and each.name == origin for each in signed_by)
     require(is_signed, "the checkpoint is not signed with a known key of the log")
-    return Checkpoint(origin, int(size), decoded(root), signers)
+    return Checkpoint(origin, int(size), decoded(root), signers, signed_by)
+
+
+def require_witnesses(checkpoints: Sequence[Checkpoint], witness_keys: Iterable[Key]) -> None:
+    """Require that each witness has cosigned one of the checkpoints."""
+    for key in witness_keys:
+        is_cosigned = any(key in each.signed_by for each in checkpoints)
+        require(is_cosigned, f"no checkpoint here has the cosignature of {key.name}")
 
 
 # ---------------------------------------------------------------- the tree
@@ -507,6 +521,7 @@ def check_proofs(
     for proof in proofs:
         log_keys = keys.log or [read_key(each) for each in proof["keys"]]
         checkpoint = read_checkpoint(proof["checkpoint"], log_keys, keys.witness)
+        require_witnesses([checkpoint], keys.witness)
         yield f"Log {checkpoint.origin}, {checkpoint.size} leaves: {'; '.join(checkpoint.signers)}."
         for leaf in proof["leaves"]:
             path = [decoded(each) for each in leaf["path"]]
@@ -569,7 +584,8 @@ def is_same(name: str, text: Any, value: Any) -> bool:
     if text is None or value is None:
         return text is value
     if isinstance(value, (dict, list)) or name in ("data", "decision"):
-        return bool(json.loads(text) == value)
+        # As JSON: in Python, 1, 1.0 and True are equal.
+        return canonical(json.loads(text)) == canonical(value)
     if name.endswith("_at"):
         return datetime.fromisoformat(text) == datetime.fromisoformat(value)
     return str(text) == str(value)
@@ -589,6 +605,7 @@ def check_log(directory: Path, keys: "Keys", kept: Iterable[Path]) -> Iterator[s
     for each in checkpoints:
         require(each.origin == newest.origin, f"{each.origin} is another log")
         require(each.size <= newest.size, f"the log has lost leaves: it had {each.size}")
+    require_witnesses(checkpoints, keys.witness)
     wanted = {each.size: [other for other in checkpoints if other.size == each.size]
               for each in checkpoints}  # fmt: skip
     for size, root in roots(leaves(directory, newest.size), set(wanted)):
@@ -596,21 +613,30 @@ def check_log(directory: Path, keys: "Keys", kept: Iterable[Path]) -> Iterator[s
             require(each.root == root, f"the log has another root at {size} leaves")
     yield f"Log {newest.origin}, {newest.size} leaves: {'; '.join(newest.signers)}."
     yield f"It is consistent with {len(checkpoints) - 1} checkpoints that were kept."
+    if not has_entries(directory):
+        yield "It has no entries here: only their hashes were checked."
 
 
 def leaves(directory: Path, size: int) -> Iterator[bytes]:
     """Yield the hashes of all leaves, each the hash of its entry if the entries are published."""
     for number in range((size + 255) // 256):
         width = min(256, size - number * 256)
-        data = read_tile(directory, "0", number, width)
-        tile = [data[at : at + 32] for at in range(0, width * 32, 32)]
-        require(len(tile[-1]) == 32, f"tile {number} is too short")
-        if (directory / "tile" / "entries").is_dir():
-            bundle = read_tile(directory, "entries", number, width)
-            for index, entry in zip(range(width), split(bundle), strict=False):
-                found = leaf_hash(entry)
-                require(found == tile[index], f"entry {number * 256 + index} is not its leaf")
-        yield from tile
+        data, held = read_tile(directory, "0", number, width)
+        require(len(data) == held * 32, f"tile {number} does not have {held} hashes")
+        tile = [data[at : at + 32] for at in range(0, len(data), 32)]
+        if has_entries(directory):
+            bundle, held = read_tile(directory, "entries", number, width)
+            entries = list(split(bundle))
+            require(len(entries) == held, f"bundle {number} does not have {held} entries")
+            # A file that is newer than the checkpoint may have more than the other one.
+            for index, (entry, leaf) in enumerate(zip(entries, tile, strict=False)):
+                is_leaf = leaf_hash(entry) == leaf
+                require(is_leaf, f"entry {number * 256 + index} is not its leaf")
+        yield from tile[:width]
+
+
+def has_entries(directory: Path) -> bool:
+    return (directory / "tile" / "entries").is_dir()
 
 
 def split(bundle: bytes) -> Iterator[bytes]:
@@ -622,13 +648,15 @@ def split(bundle: bytes) -> Iterator[bytes]:
         bundle = bundle[end:]
 
 
-def read_tile(directory: Path, level: str, number: int, width: int) -> bytes:
-    """Return a tile: the full one if there is one."""
+def read_tile(directory: Path, level: str, number: int, width: int) -> tuple[bytes, int]:
+    """Return a tile, the full one if there is one, and how many leaves it is of."""
     groups = [f"{number % 1000:03}"]
     while number := number // 1000:
         groups.insert(0, f"x{number % 1000:03}")
     path = directory / "tile" / level / "/".join(groups)
-    return (path if path.exists() else path.with_name(f"{path.name}.p") / str(width)).read_bytes()
+    if path.exists():
+        return path.read_bytes(), 256
+    return (path.with_name(f"{path.name}.p") / str(width)).read_bytes(), width
 
 
 def roots(found: Iterable[bytes], sizes: set[int]) -> Iterator[tuple[int, bytes]]:
@@ -687,7 +715,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--public-key", help="The public key of evidence, in Base64.")
     for name, help_text in (
         ("--log-key", "A public key of the log. Checkpoints need the signature of one."),
-        ("--witness-key", "A public key of a witness, whose cosignatures are then verified."),
+        ("--witness-key", "A public key of a witness. Its cosignature is required."),
     ):
         parser.add_argument(name, action="append", default=[], help=help_text)
     parser.add_argument(

@@ -13,6 +13,7 @@ from approvals.policies import slots
 from approvals.policies.slots import Slots
 
 _BREAK_GLASS = "approvals.glass_broken"
+_REGISTERED = "approvals.passkey_registered"
 _OPEN = (State.PENDING, State.FAILED)
 _AFTER_APPROVAL = (State.EXECUTED, State.REFUSED, State.FAILED)
 _FINAL = ("succeeded", "refused", "cancelled")
@@ -127,7 +128,7 @@ def _is_signed(vote: dict[str, Any], evidence: dict[str, Any]) -> bool:
     """Return True if a passkey of the voter that counted then has signed exactly this vote."""
     found = (each for each in evidence.get("passkeys", ()) if _may_sign(each, vote))
     passkey = next(found, None)
-    if passkey is None:
+    if passkey is None or not _is_recorded(passkey, evidence):
         return False
     request_id = evidence["request"]["id"]
     try:
@@ -151,6 +152,16 @@ def _may_sign(passkey: dict[str, Any], vote: dict[str, Any]) -> bool:
         and passkey["user_id"] == vote["voter_id"]
         and datetime.fromisoformat(known_at) < cast_at
         and (ended_at is None or datetime.fromisoformat(ended_at) > cast_at)
+    )
+
+
+def _is_recorded(passkey: dict[str, Any], evidence: dict[str, Any]) -> bool:
+    """Return True if the log has the registration of a passkey, with this key and person."""
+    names = ("user_id", "credential_id", "public_key")
+    return any(
+        each["message_type"] == _REGISTERED
+        and all(each["data"].get(name) == passkey[name] for name in names)
+        for each in evidence["events"]
     )
 
 

@@ -7,6 +7,7 @@ import sys
 from hashlib import sha256
 from io import StringIO
 from pathlib import Path
+from shutil import rmtree
 
 import pytest
 from cryptography.hazmat.primitives import hashes
@@ -225,6 +226,74 @@ def test_the_cosignature_of_a_witness_is_shown(decided, verify):
     assert "not verified: witness.example/w1" in unknown[1]
 
 
+def test_a_given_witness_has_to_have_cosigned(decided, verify, tmp_path):
+    option = ["--witness-key", str(WITNESS.verifier)]
+    refused = (1, "NOT GENUINE: no checkpoint here has the cosignature of witness.example/w1\n")
+    call_command("evidence", "publish", to=tmp_path / "log", stdout=StringIO())
+    log, kept = tmp_path / "log" / "1", tmp_path / "kept"
+    note = notes.parse((log / "checkpoint").read_text(encoding="utf-8"))
+    cosigned = note.with_signatures([WITNESS.cosign(note.text, at=last_checkpoint().signed_at)])
+    kept.write_text(str(cosigned), encoding="utf-8")
+
+    assert verify(evidence.write(decided), *published(), *option) == refused
+    assert execute(log, *published()[2:], *option, cwd=tmp_path) == refused
+    status, output = execute(log, *published()[2:], *option, "--checkpoint", kept, cwd=tmp_path)
+    assert status == 0, output
+
+
+def test_the_key_of_a_witness_is_no_key_of_the_log(decided, verify):
+    content = evidence.write(decided)
+    log_key = published()[3]
+
+    status, output = verify(
+        content, *published()[:2], "--log-key", str(WITNESS.verifier), "--witness-key", log_key
+    )
+
+    assert (status, "not signed with a known key of the log" in output) == (1, True)
+
+
+def without_last(bundle):
+    """Return a bundle without its last entry."""
+    end = 0
+    while (following := end + 2 + int.from_bytes(bundle[end : end + 2])) < len(bundle):
+        end = following
+    return bundle[:end]
+
+
+@pytest.mark.parametrize(
+    ("name", "alter", "problem"),
+    [
+        ("tile/entries", lambda content: content + b"\x00\x02{}", "does not have"),
+        ("tile/entries", lambda content: content + b"\x00\x00", "does not have"),
+        ("tile/entries", lambda content: content + b"\x00", "too short"),
+        ("tile/entries", without_last, "does not have"),
+        ("tile/entries", lambda _: b"", "does not have"),
+        ("tile/0", lambda content: content + bytes(32), "does not have"),
+        ("tile/0", lambda content: content + b"\x00", "does not have"),
+        ("tile/0", lambda content: content[:-1], "does not have"),
+    ],
+)
+def test_a_published_file_has_exactly_its_leaves(name, alter, problem, decided, tmp_path):
+    call_command("evidence", "publish", to=tmp_path / "log", stdout=StringIO())
+    log = tmp_path / "log" / "1"
+    (tile,) = (log / name).rglob("*.p/*")
+    tile.write_bytes(alter(tile.read_bytes()))
+
+    status, output = execute(log, *published()[2:], cwd=tmp_path)
+
+    assert (status, problem in output) == (1, True), output
+
+
+def test_a_log_without_its_entries_is_not_said_to_have_them(decided, tmp_path):
+    call_command("evidence", "publish", to=tmp_path / "log", stdout=StringIO())
+    log = tmp_path / "log" / "1"
+    rmtree(log / "tile" / "entries")
+
+    status, output = execute(log, *published()[2:], cwd=tmp_path)
+
+    assert (status, "only their hashes were checked" in output) == (0, True)
+
+
 def test_a_published_log_is_verified_with_the_checkpoints_kept_before(decided, tmp_path):
     call_command("evidence", "publish", to=tmp_path / "log", stdout=StringIO())
     kept = tmp_path / "kept"
@@ -279,8 +348,13 @@ def test_a_vote_signed_by_a_passkey_is_verified(decided, verify):
     altered["requirements"]["options"]["signed_votes"] = True
     sign_vote(altered, altered["votes"][0], key)
     assert "which the requirements demand" in verify(signed(altered), *published())[1]
-    content["passkeys"] = []
-    assert "was never registered" in verify(signed(content), *published())[1]
+    altered = json.loads(json.dumps(content))
+    altered["passkeys"] = []
+    assert verify(signed(altered), *published())[0] == 0
+    for columns in ({"occurred_at": "2999-01-01T00:00:00+00:00"}, {"message_type": "x"}):
+        altered = json.loads(json.dumps(content))
+        altered["events"][-1].update(columns)
+        assert "was not registered before" in verify(signed(altered), *published())[1]
 
 
 def sign_vote(content, vote, key, *, flags=5, registers=None):
@@ -316,15 +390,18 @@ def sign_vote(content, vote, key, *, flags=5, registers=None):
     numbers = (registers or key).public_key().public_numbers()
     cose = b"\xa5\x01\x02\x03\x26\x20\x01\x21\x58\x20" + numbers.x.to_bytes(32)
     cose += b"\x22\x58\x20" + numbers.y.to_bytes(32)
-    content["passkeys"] = [
-        {
-            "credential_id": "Y3JlZA",
-            "user_id": vote["voter_id"],
-            "public_key": url_text(cose),
-            "registered_at": "2026-01-01T00:00:00+00:00",
-            "witnessed_at": None,
-            "ended_at": None,
-        }
+    registered = {
+        "credential_id": "Y3JlZA",
+        "user_id": vote["voter_id"],
+        "public_key": url_text(cose),
+    }
+    at = "2026-01-01T00:00:00+00:00"
+    ends = {"witnessed_at": None, "ended_at": None}
+    content["passkeys"] = [registered | {"registered_at": at} | ends]
+    named = {"message_type": "approvals.passkey_registered", "occurred_at": at, "data": registered}
+    is_named = content["events"][-1]["message_type"] == named["message_type"]
+    content["events"][-1 if is_named else len(content["events"]) :] = [
+        {"position": "0", "command_id": "", **named}
     ]
 
 
