@@ -4,9 +4,10 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Min
+from django.db.models import Min, Q
 
 from audit.evidence.models import Leaf, Publication, SignedCheckpoint, TransparencyLog
+from audit.evidence.sequencing import signed
 
 
 class Witnessed(NamedTuple):
@@ -39,10 +40,10 @@ def checkpoint_for_proof(log: int, *, size: int) -> SignedCheckpoint:
     It is the newest one that a witness has cosigned, or without any the newest one.
     """
     cosigned = Publication.objects.filter(log=log, size__gte=size).exclude(cosignature="")
-    newest = cosigned.order_by("-size").values_list("size", flat=True).first()
-    signed = SignedCheckpoint.objects.filter(log=log)
-    found = signed.filter(size=newest).first() if newest else None
-    return found or signed.latest("size")
+    found = signed.newest(log, Q(size__in=cosigned.values("size"))) or signed.newest(log)
+    if found is None:
+        raise SignedCheckpoint.DoesNotExist
+    return found
 
 
 def _inclusion(leaf: Leaf) -> Inclusion | None:

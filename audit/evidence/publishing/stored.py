@@ -2,26 +2,27 @@
 
 from contextlib import suppress
 
+from django.db.models import Q
+
 from audit.evidence import notes, tiles
 from audit.evidence.merkle import HASH_SIZE, WIDTH
 from audit.evidence.models import Publication, SignedCheckpoint
 from audit.evidence.notes import MalformedNote
 from audit.evidence.publishing.leaves import leaves_between
 from audit.evidence.publishing.paths import TilePath
-from audit.evidence.sequencing import keys
+from audit.evidence.sequencing import keys, signed
 
 _LONGEST_ENTRY = 2**16
 
 
 def newest_checkpoint(log: int) -> SignedCheckpoint | None:
-    return SignedCheckpoint.objects.filter(log=log).order_by("-size").first()
+    return signed.newest(log)
 
 
 def witnessed_checkpoint(log: int) -> SignedCheckpoint | None:
     """Return the newest checkpoint that a witness has cosigned."""
     cosigned = Publication.objects.filter(log=log).exclude(cosignature="")
-    last = cosigned.order_by("-size").first()
-    return SignedCheckpoint.objects.filter(log=log, size=last.size).first() if last else None
+    return signed.newest(log, Q(size__in=cosigned.values("size")))
 
 
 def cosigned_note(checkpoint: SignedCheckpoint) -> str:

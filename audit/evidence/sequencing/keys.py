@@ -1,10 +1,12 @@
 """The keys of a log: those that sign, and the leaves by which they begin and end."""
 
+from collections.abc import Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import NamedTuple
 
 from audit.evidence.models import LogKey
-from audit.evidence.notes import Signer, Verifier
+from audit.evidence.notes import MalformedNote, Signer, Verifier
 from audit.installation.settings import countersign
 
 
@@ -50,9 +52,27 @@ def periods(log: int) -> list[Period]:
 
 def verifiers(log: int) -> list[Verifier]:
     """Return every key that has signed a log."""
-    return [
-        Verifier.parse(key) for key in dict.fromkeys(each.verifier_key for each in periods(log))
-    ]
+    found = []
+    for key in dict.fromkeys(each.verifier_key for each in periods(log)):
+        # A malformed row must not keep the others from their readers.
+        with suppress(MalformedNote):
+            found.append(Verifier.parse(key))
+    return found
+
+
+def trusted(log: int) -> list[Verifier]:
+    """Return the keys of a log whose signatures count: those used now, or else all of them.
+
+    The application's role may insert the row of a key, but not a key that is used.
+    """
+    published = verifiers(log)
+    return [each for each in published if are_used([each])] or published
+
+
+def are_used(verifiers: Iterable[Verifier]) -> bool:
+    """Return True if one of the keys is in LOG_KEYS."""
+    used = {each.verifier.public_key for each in signers("x")}
+    return any(each.public_key in used for each in verifiers)
 
 
 def _ended(period: Period, row: LogKey) -> Period:

@@ -8,6 +8,7 @@ from django.utils import timezone
 from audit.evidence import entries
 from audit.evidence.merkle import EMPTY_ROOT
 from audit.evidence.models import SignedCheckpoint, TransparencyLog
+from audit.evidence.sequencing import signed
 from audit.installation.settings import countersign
 from audit.log.feed import Place
 
@@ -42,8 +43,14 @@ def first_entry(log: TransparencyLog) -> bytes:
 
 
 def last_checkpoint(log: TransparencyLog) -> SignedCheckpoint:
-    """Return the newest checkpoint; each log has one from its beginning."""
-    return SignedCheckpoint.objects.filter(log=log.number).latest("size")
+    """Return the newest signed checkpoint; each log has one from its beginning.
+
+    :raises DoesNotExist: if there is none.
+    """
+    found = signed.newest(log.number)
+    if found is None:
+        raise SignedCheckpoint.DoesNotExist(f"Log {log.number} has no signed checkpoint.")
+    return found
 
 
 def place_of_checkpoint(checkpoint: SignedCheckpoint) -> Place:

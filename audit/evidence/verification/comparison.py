@@ -5,14 +5,12 @@ It reads each row once, in parts, and keeps only the right edge of the tree in m
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from audit.evidence import notes
-from audit.evidence.checkpoints import Checkpoint, parse_checkpoint
+from audit.evidence.checkpoints import Checkpoint
 from audit.evidence.entries import COLUMNS
 from audit.evidence.merkle import Frontier, Tile
 from audit.evidence.models import Leaf, SignedCheckpoint, TransparencyLog, TreeNode
-from audit.evidence.notes import InvalidNote, MalformedNote, Verifier
 from audit.evidence.publishing.leaves import Computed, leaves_between
-from audit.evidence.sequencing import keys
+from audit.evidence.sequencing import keys, signed
 from audit.evidence.verification.inserted import inserted_records
 from audit.evidence.verification.kept import Kept
 from audit.evidence.verification.problems import Problem, Progress
@@ -32,8 +30,12 @@ def compare(kept: Iterable[Kept] = ()) -> Iterator[Progress]:
         if last is None:
             yield Progress(0, [Problem("missing", f"The checkpoint of {log.origin}")])
             continue
-        newest = last
-        yield from _Comparison(log, last.size, own).parts()
+        newest = signed.newest(log.number) or last
+        # A row that was inserted may name any size.
+        leaves = Leaf.objects.filter(log=log.number).count()
+        size = max(newest.size if newest != last else 0, min(last.size, leaves))
+        yield from _Comparison(log, size, own).parts()
+        yield Progress(0, list(_beyond(log, size)))
     yield Progress(0, [Problem("fork", each.source) for each in outside])
     if newest is not None:
         yield from inserted_records(newest)
@@ -84,7 +86,7 @@ class _Comparison:
             if not self._has_diverged:
                 yield Problem("different", name)
             self._has_diverged = True
-        elif _signed_checkpoint(stored.note, self._verifiers) != expected:
+        elif signed.signed_checkpoint(stored.note, self._verifiers) != expected:
             yield Problem("unsigned", name)
 
     def _of_kept(self, size: int) -> Iterator[Problem]:
@@ -107,6 +109,22 @@ class _Comparison:
                 yield Problem("different" if tile in stored else "missing", name)
 
 
+def _beyond(log: TransparencyLog, size: int) -> Iterator[Problem]:
+    """Yield the rows beyond a size that the sequencer has not added meanwhile."""
+    leaves = Leaf.objects.filter(log=log.number, index__gte=size).order_by("index")[:_PART]
+    indexes = list(leaves.values_list("index", flat=True))
+    rows = SignedCheckpoint.objects.filter(log=log.number, size__gt=size)
+    stored = list(rows.order_by("size")[:_PART])
+    newest = signed.newest(log.number)
+    end = max(newest.size if newest else 0, size)
+    for index in indexes:
+        if index >= end:
+            yield Problem("beyond", f"Leaf {index} of {log.origin}")
+    for each in stored:
+        if each.size > end:
+            yield Problem("unsigned", f"The checkpoint of {each.size} leaves of {log.origin}")
+
+
 def _of_leaf(computed: Computed, origin: str) -> Iterator[Problem]:
     if not computed.is_intact:
         kind = "removed" if computed.entry is None else "altered"
@@ -123,11 +141,3 @@ def name_of(computed: Computed) -> str:
         return name
     values = dict(zip(COLUMNS[computed.record.kind], computed.record.values, strict=True))
     return f"{name} ({values['message_type']} of command {values['command_id']})"
-
-
-def _signed_checkpoint(note: str, verifiers: list[Verifier]) -> Checkpoint | None:
-    """Return the checkpoint of a note; None if none of these keys has signed it."""
-    try:
-        return parse_checkpoint(notes.verify(notes.parse(note), verifiers).text)
-    except (InvalidNote, MalformedNote):
-        return None

@@ -8,6 +8,7 @@ _WORDS = {
     "inserted": "was inserted: the log does not have it",
     "missing": "is missing",
     "different": "is not the one of the tree",
+    "beyond": "was inserted: no checkpoint has it",
     "unsigned": "has no valid signature",
     "fork": "is not a part of the log",
 }

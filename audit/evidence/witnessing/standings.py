@@ -5,8 +5,10 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from django.db.models import Q
+from django.utils import timezone
 
 from audit.evidence.models import Publication, SignedCheckpoint
+from audit.evidence.sequencing import signed
 from audit.evidence.witnessing.acceptance import Destination
 from audit.installation.settings import countersign
 
@@ -33,7 +35,9 @@ class Standing(NamedTuple):
 
 def standing(destination: Destination) -> Standing:
     """Return what a destination has accepted. The next attempt of a new one is due at once."""
-    attempts = Publication.objects.filter(destination=destination.name)
+    now = timezone.now()
+    # Another row was not written by a worker, and would put off the next attempt.
+    attempts = Publication.objects.filter(destination=destination.name, attempted_at__lte=now)
     accepted = attempts.filter(accepted_at__isnull=False).order_by("-pk").first()
     failed = attempts.filter(pk__gt=accepted.pk if accepted else 0).order_by("-pk")
     last = failed.first()
@@ -44,13 +48,17 @@ def standing(destination: Destination) -> Standing:
 
 def newest_checkpoint() -> SignedCheckpoint | None:
     """Return the newest checkpoint of the newest log."""
-    return SignedCheckpoint.objects.order_by("-log", "-size").first()
+    return signed.newest_of_all()
 
 
 def newest_outside() -> Publication | None:
     """Return the last publication of the newest checkpoint that a destination has accepted."""
+    newest = newest_checkpoint()
+    if newest is None:
+        return None
     accepted = Publication.objects.filter(accepted_at__isnull=False)
-    return accepted.order_by("-log", "-size", "-accepted_at").first()
+    known = accepted.filter(Q(log=newest.log, size__lte=newest.size) | Q(log__lt=newest.log))
+    return known.order_by("-log", "-size", "-accepted_at").first()
 
 
 def unpublished_since() -> datetime | None:

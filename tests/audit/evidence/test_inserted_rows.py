@@ -1,0 +1,124 @@
+"""Rows that the application's role inserts into the tables of the log, without a key."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from audit.evidence import merkle, notes
+from audit.evidence.checkpoints import Checkpoint
+from audit.evidence.models import Leaf, LogKey, Publication, SignedCheckpoint, TransparencyLog
+from audit.evidence.notes import Signer
+from audit.evidence.publishing.proofs import proofs_of
+from audit.evidence.verification.comparison import compare
+from audit.evidence.witnessing import standings
+from audit.evidence.witnessing.publisher import publish_due
+from audit.log.feed import Place
+from tests.transparency import assert_complete
+
+FAR = Place(epoch=1, xid=2**60, position=2**60)
+
+
+def insert(size, *, note="note", root=bytes(32), place=FAR):
+    """Insert a checkpoint that says that all records up to a place have leaves."""
+    return SignedCheckpoint.objects.create(
+        log=1, size=size, root=root, note=note, signed_at=timezone.now(), **place._asdict()
+    )
+
+
+def problems():
+    return [str(each) for progress in compare() for each in progress.problems]
+
+
+def forged_leaf(log, size):
+    """Insert a leaf with a checkpoint of the resulting tree, signed with another key."""
+    signer = Signer(TransparencyLog.objects.get(number=log).origin, bytes(32))
+    hashes = [bytes(each.hash) for each in Leaf.objects.filter(log=log).order_by("index")]
+    frontier = merkle.Frontier()
+    for each in [*hashes, bytes(32)]:
+        frontier.append(each)
+    root = frontier.root()
+    Leaf.objects.create(log=log, index=size, kind=Leaf.Kind.KEY, hash=bytes(32))
+    LogKey.objects.create(
+        log=log,
+        index=size,
+        verifier_key=str(signer.verifier),
+        begins=True,
+        at=timezone.now(),
+    )
+    text = str(Checkpoint(signer.name, size + 1, root))
+    insert(size + 1, note=str(notes.sign(text, [signer])), root=root)
+
+
+@pytest.mark.parametrize("note", ["note", "", "a\n1\n" + "A" * 43 + "=\n\n— x AAAAAAAAAAAA\n"])
+def test_an_inserted_checkpoint_hides_no_signed_one(note, fill_log):
+    genuine = fill_log()
+    expected = Client().get("/log/1/checkpoint").content
+    insert(10**15, note=note)
+
+    assert Client().get("/log/1/checkpoint").content == expected
+    assert standings.newest_checkpoint() == genuine
+    origin = TransparencyLog.objects.get().origin
+    unsigned = f"The checkpoint of {10**15} leaves of {origin} has no valid signature"
+    assert problems() == [unsigned]
+
+
+def test_an_inserted_checkpoint_does_not_stop_the_sequencer(fill_log):
+    fill_log()
+    insert(10**15)
+
+    fill_log()
+
+    assert_complete()
+    leaf = Leaf.objects.filter(position__isnull=False).order_by("index").last()
+    (proof,) = proofs_of([leaf.position])
+    assert f"\n{standings.newest_checkpoint().size}\n" in proof["checkpoint"]
+
+
+def test_leaves_with_the_signature_of_another_key_are_not_continued(fill_log):
+    genuine = fill_log()
+
+    forged_leaf(1, genuine.size)
+
+    assert standings.newest_checkpoint() == genuine
+    assert f"\n{genuine.size}\n" in Client().get("/log/1/checkpoint").text
+    assert any(each.startswith(f"The public key, leaf {genuine.size} of") for each in problems())
+
+
+def test_a_leaf_beyond_the_checkpoints_is_named(fill_log):
+    size = fill_log().size
+    Leaf.objects.create(log=1, index=size + 5, kind=Leaf.Kind.KEY, hash=bytes(32))
+
+    (problem,) = problems()
+
+    assert problem.startswith(f"Leaf {size + 5} of ")
+    assert problem.endswith(" was inserted: no checkpoint has it")
+
+
+def test_a_malformed_key_does_not_keep_the_others_from_signing(fill_log):
+    fill_log()
+    LogKey.objects.create(log=1, index=10**6, verifier_key="x", begins=True, at=timezone.now())
+
+    fill_log()
+
+    assert_complete()
+
+
+def test_inserted_publications_put_off_no_attempt_and_no_alarm(fill_log, configure, tmp_path):
+    configure(LOG_DIRECTORIES=(str(tmp_path),))
+    fill_log()
+    far = timezone.now() + timedelta(days=3650)
+    for values in (
+        {"log": 9, "size": 10**15, "accepted_at": timezone.now()},
+        {"log": 1, "size": 10**15, "accepted_at": timezone.now()},
+        {"log": 1, "size": 1, "attempted_at": far, "answer": "x"},
+    ):
+        Publication.objects.create(
+            **{"destination": str(tmp_path), "attempted_at": timezone.now(), **values}
+        )
+
+    assert standings.newest_outside() is None
+    assert standings.is_overdue(now=timezone.now() + timedelta(days=1))
+    configure(LOG_PUBLISH_EVERY=timedelta(0))
+    assert publish_due() == 1
