@@ -10,6 +10,8 @@ from django.contrib.auth.models import Group, Permission, User
 from django.db import connections
 from django.test import Client, TransactionTestCase
 from django.test.utils import setup_databases, teardown_databases
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
 from psycopg.pq import TransactionStatus
 
 from apikeys.authentication import usage
@@ -30,6 +32,12 @@ from tests.wiping import wipe
 AS_SYSTEM = Context(actor=SYSTEM)
 
 pytest_plugins = ["audit.testing"]
+
+# No test depends on how fast the machine is.
+hypothesis_settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+hypothesis_settings.load_profile("untimed")
 
 PASSWORD = "correct horse battery staple"
 

@@ -105,7 +105,7 @@ def built(command_class: type[Command], drawn: dict[str, Any]) -> Command:
 
 
 @pytest.mark.parametrize("command_class", HOLDABLE, ids=lambda each: each.message_type)
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, suppress_health_check=list(HealthCheck))
 @given(data=st.data())
 def test_what_is_shown_is_what_the_digest_covers_is_what_is_executed(command_class, data):
     command = data.draw(commands(command_class))
@@ -252,7 +252,7 @@ class World:
 
 
 @pytest.mark.sweep
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(actions=ACTIONS)
 def test_nothing_is_executed_unless_the_requirements_hold_at_that_instant_and_never_twice(
     actions, owner, superuser

@@ -101,7 +101,7 @@ def test_a_cursor_with_text_that_the_database_cannot_store_is_refused(text):
 
 
 @for_all(text=st.text(max_size=60) | st.binary(max_size=60).map(lambda each: each.hex()))
-@hypothesis_settings(max_examples=200, deadline=None)
+@hypothesis_settings(max_examples=200)
 def test_reading_a_cursor_raises_only_value_errors(text):
     try:
         values = BY_TIME.read(text)

@@ -78,7 +78,7 @@ def _write(key_id: Any, action: str, value: Any) -> None:
 
 
 @pytest.mark.sweep
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, suppress_health_check=list(HealthCheck))
 @given(actions=ACTIONS)
 def test_folded_events_row_and_history_agree(actions, superuser):
     wipe(superuser)

@@ -135,7 +135,7 @@ class World:
         return of[number % len(of)]
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=10, suppress_health_check=list(HealthCheck))
 @given(actions=ACTIONS)
 def test_the_filter_finds_what_the_definition_of_eligibility_does(actions, owner, superuser):
     wipe(superuser)
