@@ -7,10 +7,11 @@ from django.db.models import Q
 from audit.evidence import notes, tiles
 from audit.evidence.merkle import HASH_SIZE, WIDTH
 from audit.evidence.models import Publication, SignedCheckpoint
-from audit.evidence.notes import MalformedNote
+from audit.evidence.notes import InvalidNote, MalformedNote, Verifier
 from audit.evidence.publishing.leaves import leaves_between
 from audit.evidence.publishing.paths import TilePath
 from audit.evidence.sequencing import keys, signed
+from audit.installation.settings import countersign
 
 _LONGEST_ENTRY = 2**16
 
@@ -26,15 +27,31 @@ def witnessed_checkpoint(log: int) -> SignedCheckpoint | None:
 
 
 def cosigned_note(checkpoint: SignedCheckpoint) -> str:
-    """Return the note of a checkpoint with the cosignatures of its witnesses."""
+    """Return the note of a checkpoint with the cosignatures of its witnesses.
+
+    Of those in LOG_WITNESSES, an invalid one is left out: it would make others refuse the note.
+    """
+    note, known = notes.parse(checkpoint.note), _witness_keys()
     sent = Publication.objects.filter(log=checkpoint.log, size=checkpoint.size)
     lines = sent.exclude(cosignature="").order_by("pk").values_list("cosignature", flat=True)
     signatures = []
     for line in lines:
         # A malformed row must not keep the others from their readers.
+        with suppress(MalformedNote, InvalidNote):
+            signature = notes.parse_signature(line)
+            if key := known.get((signature.name, signature.key_id)):
+                key.verify(note.text, signature)
+            signatures.append(signature)
+    return str(note.with_signatures(signatures))
+
+
+def _witness_keys() -> dict[tuple[str, bytes], Verifier]:
+    found = {}
+    for key in countersign().log_witnesses.values():
         with suppress(MalformedNote):
-            signatures.append(notes.parse_signature(line))
-    return str(notes.parse(checkpoint.note).with_signatures(signatures))
+            verifier = Verifier.parse(key)
+            found[verifier.name, verifier.key_id] = verifier
+    return found
 
 
 def key_list(log: int) -> str:

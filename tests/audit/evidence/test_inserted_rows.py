@@ -9,13 +9,13 @@ from django.utils import timezone
 from audit.evidence import merkle, notes
 from audit.evidence.checkpoints import Checkpoint
 from audit.evidence.models import Leaf, LogKey, Publication, SignedCheckpoint, TransparencyLog
-from audit.evidence.notes import Signer
+from audit.evidence.notes import Cosigner, Signer
 from audit.evidence.publishing.proofs import proofs_of
 from audit.evidence.verification.comparison import compare
 from audit.evidence.witnessing import standings
 from audit.evidence.witnessing.publisher import publish_due
 from audit.log.feed import Place
-from tests.transparency import assert_complete
+from tests.transparency import assert_complete, last_checkpoint
 
 FAR = Place(epoch=1, xid=2**60, position=2**60)
 
@@ -122,3 +122,24 @@ def test_inserted_publications_put_off_no_attempt_and_no_alarm(fill_log, configu
     assert standings.is_overdue(now=timezone.now() + timedelta(days=1))
     configure(LOG_PUBLISH_EVERY=timedelta(0))
     assert publish_due() == 1
+
+
+def test_an_inserted_cosignature_of_a_known_witness_is_left_out(fill_log, configure):
+    witness = Cosigner("witness.example/w1", bytes(range(32)))
+    configure(LOG_WITNESSES={"https://witness.example/": str(witness.verifier)})
+    text = notes.parse(fill_log().note).text
+    genuine = witness.cosign(text, at=timezone.now())
+    other = witness.cosign(text.replace("\n", "x\n", 1), at=timezone.now())
+    for each in (other, genuine):
+        Publication.objects.create(
+            log=1,
+            size=last_checkpoint().size,
+            destination="https://witness.example/",
+            cosignature=str(each).rstrip("\n"),
+            attempted_at=timezone.now(),
+        )
+
+    served = Client().get("/log/1/checkpoint").text
+
+    assert str(genuine) in served
+    assert str(other) not in served
