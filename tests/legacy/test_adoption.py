@@ -108,6 +108,9 @@ def product(tmp_path_factory):
     wheel = build["targets"]["wheel"]
     folders = {name: name for name in wheel["packages"]} | wheel["force-include"]
     for source, target in folders.items():
+        if (ROOT / source).is_file():
+            shutil.copy(ROOT / source, directory / target)
+            continue
         shutil.copytree(
             ROOT / source, directory / target, dirs_exist_ok=True,
             ignore=shutil.ignore_patterns("__pycache__"),
