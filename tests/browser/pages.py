@@ -31,7 +31,8 @@ _DRAFT = {"governs": "apikeys.disable", "group_0": "Security", "quorum_0": "1"}
 class Place(NamedTuple):
     """A page: its name, its visitor, its path, and the expected status.
 
-    ``draft`` are the fields to fill in there, for the page that its form leads to.
+    ``draft`` are the fields to fill in there, for the page that its form leads to. ``last`` selects
+    what a script of the page adds last, if one builds the page.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Place(NamedTuple):
     path: Callable[[], str]
     status: int = 200
     draft: dict[str, str] | None = None
+    last: str | None = None
 
 
 PLACES = (
@@ -50,7 +52,7 @@ PLACES = (
     Place("not allowed", "ann", lambda: "/audit/", 403),
     Place("errors of the API", None, lambda: "/docs/errors"),
     Place("error of the API", None, lambda: "/docs/errors/precondition-failed"),
-    Place("reference of the API", None, lambda: "/api/v2/docs"),
+    Place("reference of the API", None, lambda: "/api/v2/docs", last=".opblock-tag"),
     # Approvals
     Place("inbox", "ann", lambda: f"{_REQUESTS}/"),
     Place("inbox, mine", "olga", lambda: f"{_REQUESTS}/?tab=mine"),

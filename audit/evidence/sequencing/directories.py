@@ -11,6 +11,7 @@ from pathlib import Path
 from audit.evidence import merkle, notes
 from audit.evidence.checkpoints import Checkpoint, parse_checkpoint
 from audit.evidence.merkle import ReadTile
+from audit.evidence.models import Publication
 from audit.evidence.notes import Verifier
 from audit.installation.settings import countersign
 
@@ -26,11 +27,15 @@ def check(log: int, *, size: int, read_tile: ReadTile, verifiers: list[Verifier]
     """Check that this log, which has ``size`` leaves, continues what is kept outside.
 
     :raises Forking: if it has fewer leaves, or others.
-    :raises OSError: if a directory cannot be read.
+    :raises OSError: if a directory cannot be read, or has lost its checkpoint: a mount point is
+        usually empty while nothing is mounted.
     :raises ValueError: if what is kept is malformed, or its signature is invalid.
     """
     for directory in countersign().log_directories:
         kept = newest(Path(directory), log=log, verifiers=verifiers)
+        if kept is None and _has_accepted(directory, log):
+            message = f"{directory} has accepted checkpoints of log {log}, but has none: mount it."
+            raise FileNotFoundError(message)
         if kept and kept.size > size:
             raise Forking(f"{directory} has {kept.size} leaves of log {log}, here are {size}.")
         if kept and kept.root != merkle.root(kept.size, read_tile):
@@ -63,6 +68,11 @@ def keep(log: int, note: str, *, size: int) -> None:
             os.fsync(descriptor)
         Path(draft).chmod(0o644)
         Path(draft).replace(path)
+
+
+def _has_accepted(directory: str, log: int) -> bool:
+    accepted = Publication.objects.filter(log=log, accepted_at__isnull=False)
+    return accepted.filter(destination=directory).exists()
 
 
 def _size(path: Path) -> int:

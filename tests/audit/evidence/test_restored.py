@@ -9,6 +9,7 @@ from audit.evidence.models import Leaf, SignedCheckpoint, TransparencyLog
 from audit.evidence.notes import InvalidNote
 from audit.evidence.sequencing import directories, keys
 from audit.evidence.sequencing.directories import Forking
+from audit.evidence.witnessing import publisher
 from audit.log.commands import BeginEpoch
 from audit.log.feed import Place, horizon
 from audit.models.records import CommandRecord, Epoch, EventRecord
@@ -130,6 +131,18 @@ def test_a_directory_that_is_missing_stops_the_signing(configure, tmp_path):
         add()
 
     assert not Leaf.objects.exists()
+
+
+def test_a_directory_that_is_empty_after_a_publication_stops_the_signing(outside):
+    """As an unmounted one is: its mount point is there."""
+    write(1)
+    sequence()
+    publisher.publish_due()
+    (outside / "log").rename(outside / "unmounted")
+    write(1)
+
+    with pytest.raises(FileNotFoundError, match="mount it"):
+        add()
 
 
 def test_what_another_key_has_signed_stops_the_signing(outside):
