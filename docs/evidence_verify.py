@@ -741,8 +741,12 @@ def main(given: Sequence[str] | None = None) -> int:
             lines = list(check_log(options.path, keys, options.checkpoint))
         else:
             lines = list(check_file(options.path.read_bytes(), keys))
-    except (NotGenuine, OSError) as problem:
+    except NotGenuine as problem:
         print(f"NOT GENUINE: {problem}")
+        return 1
+    except OSError as error:
+        print(f"NOT VERIFIED: {error.filename} cannot be read: {error.strerror}.")
+        print("Give a file, or the directory of one log, such as DIR/1.")
         return 1
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, RecursionError) as error:
         print(f"NOT GENUINE: a part is missing or malformed ({type(error).__name__}: {error})")

@@ -33,7 +33,7 @@ def check(log: int, *, size: int, read_tile: ReadTile, verifiers: list[Verifier]
     """
     for directory in countersign().log_directories:
         kept = newest(Path(directory), log=log, verifiers=verifiers)
-        if kept is None and _has_accepted(directory, log):
+        if not _path(Path(directory), log).parent.exists() and _has_accepted(directory, log):
             message = f"{directory} has accepted checkpoints of log {log}, but has none: mount it."
             raise FileNotFoundError(message)
         if kept and kept.size > size:

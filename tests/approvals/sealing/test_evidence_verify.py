@@ -203,9 +203,11 @@ def test_what_is_no_file_of_ours_is_refused(content, verify):
 
 
 def test_a_missing_file_is_reported(tmp_path):
-    status, output = execute(tmp_path / "missing", cwd=tmp_path)
+    path = tmp_path / "missing"
+    status, output = execute(path, cwd=tmp_path)
 
-    assert (status, output.startswith("NOT GENUINE")) == (1, True)
+    assert (status, output.startswith(f"NOT VERIFIED: {path} cannot be read")) == (1, True)
+    assert "directory of one log" in output
 
 
 def test_the_cosignature_of_a_witness_is_shown(decided, verify):
