@@ -30,12 +30,14 @@ def compare(kept: Iterable[Kept] = ()) -> Iterator[Progress]:
         if last is None:
             yield Progress(0, [Problem("missing", f"The checkpoint of {log.origin}")])
             continue
-        newest = signed.newest(log.number) or last
-        # A row that was inserted may name any size.
-        leaves = Leaf.objects.filter(log=log.number).count()
-        size = max(newest.size if newest != last else 0, min(last.size, leaves))
+        last_signed = signed.newest(log.number)
+        newest = last_signed or last
+        size = _compared_size(last, last_signed)
         yield from _Comparison(log, size, own).parts()
         yield Progress(0, list(_beyond(log, size)))
+        if last_signed and last_signed.size > size:
+            name = f"At least one of the {last_signed.size} leaves of {log.origin}"
+            yield Progress(0, [Problem("missing", name)])
     yield Progress(0, [Problem("fork", each.source) for each in outside])
     if newest is not None:
         yield from inserted_records(newest)
@@ -107,6 +109,16 @@ class _Comparison:
             if stored.get(tile) != found:
                 name = f"Node {tile.number} at level {tile.level} of {self._log.origin}"
                 yield Problem("different" if tile in stored else "missing", name)
+
+
+def _compared_size(last: SignedCheckpoint, last_signed: SignedCheckpoint | None) -> int:
+    """Return up to which size a log is compared: all leaves of its signed checkpoints, and more.
+
+    A row that was inserted may name any size, but has no signature of a key that is used now.
+    """
+    leaves = Leaf.objects.filter(log=last.log).count()
+    is_ours = last_signed and keys.are_used(keys.verifiers(last.log))
+    return max(last_signed.size if last_signed and is_ours else 0, min(last.size, leaves))
 
 
 def _beyond(log: TransparencyLog, size: int) -> Iterator[Problem]:

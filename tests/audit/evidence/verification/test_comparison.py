@@ -144,6 +144,33 @@ def test_a_removed_leaf_is_named(log, as_owner):
     assert any(line.endswith("was inserted: the log does not have it.") for line in found)
 
 
+@pytest.fixture
+def shortened(log, as_owner):
+    """The last leaf of the log, which was removed together with its record."""
+    leaf = Leaf.objects.latest("index")
+    record = EventRecord.objects.get(position=leaf.position)
+    as_owner("audit_leaf", 'DELETE FROM audit_leaf WHERE "index" = %s', [leaf.index])
+    as_owner(
+        "audit_eventrecord",
+        "DELETE FROM audit_eventrecord WHERE position = %s",
+        [record.position],
+    )
+    return leaf
+
+
+def test_the_last_record_that_was_removed_with_its_leaf_is_found(log, shortened):
+    assert verify() == [
+        f"Leaf {shortened.index} of {origin()} is missing.",
+        f"The checkpoint of {log.size} leaves of {origin()} is not the one of the tree.",
+    ]
+
+
+def test_the_end_of_a_log_is_missed_also_after_its_keys_were_replaced(log, shortened, configure):
+    configure(LOG_KEYS={"k9": b"9" * 32})
+
+    assert verify() == [f"At least one of the {log.size} leaves of {origin()} is missing."]
+
+
 def test_an_altered_node_is_named(log, as_owner):
     as_owner(
         "audit_treenode",
