@@ -413,7 +413,7 @@ def read_key(text: str) -> Key:
 
 
 def read_checkpoint(note: str, log_keys: Sequence[Key], witness_keys: Iterable[Key]) -> Checkpoint:
-    """Return a checkpoint that the log has signed: with one of its keys, or any if none is given.
+    """Return a checkpoint that one of the keys of the log has signed.
 
     Each signature by a known key has to be valid.
     """
