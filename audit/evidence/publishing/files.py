@@ -1,12 +1,10 @@
 """Files of a published log: full tiles once, and the checkpoint last."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import rmtree
 
-from audit.evidence import merkle, notes, tiles
+from audit.evidence import atomic_files, merkle, notes, tiles
 from audit.evidence.checkpoints import parse_checkpoint
 from audit.evidence.merkle import WIDTH
 from audit.evidence.models import SignedCheckpoint
@@ -35,13 +33,13 @@ def publish(checkpoint: SignedCheckpoint, directory: Path) -> Iterator[int]:
         content = stored.content(checkpoint.log, path)
         if content is None:
             raise NotPublished(f"Rows of log {checkpoint.log} are missing: {path} is incomplete.")
-        _write(target, content)
+        atomic_files.write_whole(target, content)
         if path.width == WIDTH:
             rmtree(target.with_name(f"{target.name}.p"), ignore_errors=True)
         new += 1
         yield new
-    _write(directory / "keys", stored.key_list(checkpoint.log).encode())
-    _write(directory / "checkpoint", stored.cosigned_note(checkpoint).encode())
+    atomic_files.write_whole(directory / "keys", stored.key_list(checkpoint.log).encode())
+    atomic_files.write_whole(directory / "checkpoint", stored.cosigned_note(checkpoint).encode())
 
 
 def _paths(size: int) -> Iterator[TilePath]:
@@ -67,13 +65,3 @@ def _check_extends(checkpoint: SignedCheckpoint, directory: Path) -> None:
     )
     if not is_extended:
         raise NotPublished(f"{path} has leaves that this log does not have.")
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file so that readers see all of it or nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, draft = tempfile.mkstemp(prefix="new-", dir=path.parent)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    Path(draft).chmod(0o644)
-    Path(draft).replace(path)

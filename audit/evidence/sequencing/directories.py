@@ -4,11 +4,9 @@ A database that was restored has fewer leaves than it once had. What it would si
 another tree of the same name: a fork.
 """
 
-import os
-import tempfile
 from pathlib import Path
 
-from audit.evidence import merkle, notes
+from audit.evidence import atomic_files, merkle, notes
 from audit.evidence.checkpoints import Checkpoint, parse_checkpoint
 from audit.evidence.merkle import ReadTile
 from audit.evidence.models import Publication
@@ -60,14 +58,7 @@ def keep(log: int, note: str, *, size: int) -> None:
         if path.exists() and _size(path) > size:
             # Of another process, which was faster.
             continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, draft = tempfile.mkstemp(prefix="new-", dir=path.parent)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(note)
-            file.flush()
-            os.fsync(descriptor)
-        Path(draft).chmod(0o644)
-        Path(draft).replace(path)
+        atomic_files.write_through(path, note.encode())
 
 
 def _has_accepted(directory: str, log: int) -> bool:

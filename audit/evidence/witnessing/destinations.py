@@ -11,11 +11,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
+from audit.evidence import atomic_files
 from audit.evidence.checkpoints import parse_checkpoint
 from audit.evidence.models import SignedCheckpoint
 from audit.evidence.notes import MalformedNote, Verifier
 from audit.evidence.publishing.stored import cosigned_note
-from audit.evidence.witnessing import archives
 from audit.evidence.witnessing.acceptance import Accepted, Destination, NotAccepted
 from audit.evidence.witnessing.posting import post
 from audit.evidence.witnessing.witnesses import Witness
@@ -49,8 +49,12 @@ class Directory:
         return self.path
 
     def send(self, checkpoint: SignedCheckpoint) -> Accepted:
+        folder = Path(self.path) / "log" / str(checkpoint.log) / "checkpoints"
+        note = cosigned_note(checkpoint).encode()
         try:
-            archives.keep(Path(self.path), checkpoint, cosigned_note(checkpoint))
+            # A directory that is missing is not created: it may not be mounted.
+            Path(self.path).stat()
+            atomic_files.write_through(folder / str(checkpoint.size), note)
         except OSError as error:
             problem = error.strerror or type(error).__name__
             raise NotAccepted(f"The directory cannot be written: {problem}.") from error
