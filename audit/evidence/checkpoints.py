@@ -4,6 +4,7 @@ import re
 from base64 import b64decode, b64encode
 from dataclasses import dataclass
 
+from audit.evidence import notes
 from audit.evidence.merkle import HASH_SIZE
 from audit.evidence.notes import MalformedNote
 
@@ -41,6 +42,14 @@ def parse_checkpoint(text: str) -> Checkpoint:
     if not _SIZE.fullmatch(size):
         raise MalformedNote("The size of a checkpoint is a decimal number")
     return Checkpoint(origin, int(size), _parsed_root(root), tuple(extensions))
+
+
+def checkpoint_of_note(note: str) -> Checkpoint:
+    """Return the checkpoint of a note, whose signatures are not verified.
+
+    :raises MalformedNote: if one of them is malformed.
+    """
+    return parse_checkpoint(notes.parse(note).text)
 
 
 def _parsed_root(text: str) -> bytes:

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from shutil import rmtree
 
-from audit.evidence import atomic_files, merkle, notes, tiles
-from audit.evidence.checkpoints import parse_checkpoint
+from audit.evidence import atomic_files, merkle, tiles
+from audit.evidence.checkpoints import checkpoint_of_note
 from audit.evidence.merkle import WIDTH
 from audit.evidence.models import SignedCheckpoint
 from audit.evidence.publishing import stored
@@ -54,10 +54,10 @@ def _check_extends(checkpoint: SignedCheckpoint, directory: Path) -> None:
     if not path.exists():
         return
     try:
-        published = parse_checkpoint(notes.parse(path.read_text(encoding="utf-8")).text)
+        published = checkpoint_of_note(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise NotPublished(f"{path} is malformed: {error}.") from error
-    own = parse_checkpoint(notes.parse(checkpoint.note).text)
+    own = checkpoint_of_note(checkpoint.note)
     if published.origin != own.origin:
         raise NotPublished(f"{path} is of another log: {published.origin}.")
     is_extended = published.size <= own.size and (

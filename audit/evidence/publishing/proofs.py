@@ -10,8 +10,8 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from audit.evidence import merkle, notes, tiles
-from audit.evidence.checkpoints import parse_checkpoint
+from audit.evidence import merkle, tiles
+from audit.evidence.checkpoints import checkpoint_of_note
 from audit.evidence.entries import Disclosed, disclosed
 from audit.evidence.merkle import ReadTile
 from audit.evidence.models import Leaf
@@ -48,7 +48,7 @@ def _proof(log: int, found: Sequence[Computed]) -> dict[str, Any]:
     checkpoint = checkpoint_for_proof(log, size=found[-1].leaf.index + 1)
     note, read_tile = cosigned_note(checkpoint), tiles.reader(log)
     return {
-        "origin": parse_checkpoint(notes.parse(note).text).origin,
+        "origin": checkpoint_of_note(note).origin,
         "checkpoint": note,
         "keys": [str(each) for each in keys.verifiers(log)],
         "leaves": [

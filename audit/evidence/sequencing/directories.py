@@ -7,7 +7,7 @@ another tree of the same name: a fork.
 from pathlib import Path
 
 from audit.evidence import atomic_files, merkle, notes
-from audit.evidence.checkpoints import Checkpoint, parse_checkpoint
+from audit.evidence.checkpoints import Checkpoint, checkpoint_of_note, parse_checkpoint
 from audit.evidence.merkle import ReadTile
 from audit.evidence.models import Publication
 from audit.evidence.notes import Verifier
@@ -67,7 +67,7 @@ def _has_accepted(directory: str, log: int) -> bool:
 
 
 def _size(path: Path) -> int:
-    return parse_checkpoint(notes.parse(path.read_text(encoding="utf-8")).text).size
+    return checkpoint_of_note(path.read_text(encoding="utf-8")).size
 
 
 def _path(directory: Path, log: int) -> Path:

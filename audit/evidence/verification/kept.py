@@ -4,8 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from audit.evidence import notes
-from audit.evidence.checkpoints import Checkpoint, parse_checkpoint
+from audit.evidence.checkpoints import Checkpoint, checkpoint_of_note
 from audit.evidence.models import TransparencyLog
 from audit.evidence.sequencing import directories, keys
 from audit.installation.settings import countersign
@@ -25,10 +24,7 @@ def kept_by_auditors(paths: Iterable[Path]) -> list[Kept]:
     :raises MalformedNote: if one is malformed.
     """
     return [
-        Kept(
-            f"Checkpoint {path}",
-            parse_checkpoint(notes.parse(path.read_text(encoding="utf-8")).text),
-        )
+        Kept(f"Checkpoint {path}", checkpoint_of_note(path.read_text(encoding="utf-8")))
         for path in paths
     ]
 

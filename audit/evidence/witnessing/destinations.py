@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 from audit.evidence import atomic_files
-from audit.evidence.checkpoints import parse_checkpoint
+from audit.evidence.checkpoints import checkpoint_of_note
 from audit.evidence.models import SignedCheckpoint
 from audit.evidence.notes import MalformedNote, Verifier
 from audit.evidence.publishing.stored import cosigned_note
@@ -95,7 +95,7 @@ class Address:
 
     def send(self, checkpoint: SignedCheckpoint) -> Accepted:
         note = cosigned_note(checkpoint)
-        origin = parse_checkpoint(note.partition("\n\n")[0] + "\n").origin
+        origin = checkpoint_of_note(note).origin
         message = Mail(
             to=self.address,
             subject=_SUBJECT.format(origin=origin, size=checkpoint.size),
