@@ -65,14 +65,18 @@ def trusted(log: int) -> list[Verifier]:
 
     The application's role may insert the row of a key, but not a key that is used.
     """
-    published = verifiers(log)
-    return [each for each in published if are_used([each])] or published
+    published, used = verifiers(log), _used()
+    return [each for each in published if each.public_key in used] or published
 
 
 def are_used(verifiers: Iterable[Verifier]) -> bool:
     """Return True if one of the keys is in LOG_KEYS."""
-    used = {each.verifier.public_key for each in signers("x")}
+    used = _used()
     return any(each.public_key in used for each in verifiers)
+
+
+def _used() -> set[bytes]:
+    return {each.verifier.public_key for each in signers("x")}
 
 
 def _ended(period: Period, row: LogKey) -> Period:
