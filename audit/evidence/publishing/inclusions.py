@@ -4,10 +4,11 @@ from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
-from django.db.models import Min, Q
+from django.db.models import Min
 
 from audit.evidence.models import Leaf, Publication, SignedCheckpoint, TransparencyLog
-from audit.evidence.sequencing import signed
+from audit.evidence.publishing.stored import witnessed_checkpoint
+from audit.evidence.sequencing.logs import last_checkpoint
 
 
 class Witnessed(NamedTuple):
@@ -39,11 +40,8 @@ def checkpoint_for_proof(log: int, *, size: int) -> SignedCheckpoint:
 
     It is the newest one that a witness has cosigned, or without any the newest one.
     """
-    cosigned = Publication.objects.filter(log=log, size__gte=size).exclude(cosignature="")
-    found = signed.newest(log, Q(size__in=cosigned.values("size"))) or signed.newest(log)
-    if found is None:
-        raise SignedCheckpoint.DoesNotExist
-    return found
+    cosigned = witnessed_checkpoint(log)
+    return cosigned if cosigned and cosigned.size >= size else last_checkpoint(log)
 
 
 def _inclusion(leaf: Leaf) -> Inclusion | None:

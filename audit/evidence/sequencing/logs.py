@@ -27,7 +27,7 @@ def start(number: int) -> Start:
     log = TransparencyLog.objects.filter(number=number).first()
     if log is None:
         return _beginning(number)
-    last = last_checkpoint(log)
+    last = last_checkpoint(number)
     return Start(log, last.size, bytes(last.root), place_of_checkpoint(last))
 
 
@@ -42,14 +42,14 @@ def first_entry(log: TransparencyLog) -> bytes:
     )
 
 
-def last_checkpoint(log: TransparencyLog) -> SignedCheckpoint:
+def last_checkpoint(log: int) -> SignedCheckpoint:
     """Return the newest signed checkpoint; each log has one from its beginning.
 
     :raises DoesNotExist: if there is none.
     """
-    found = signed.newest(log.number)
+    found = signed.newest(log)
     if found is None:
-        raise SignedCheckpoint.DoesNotExist(f"Log {log.number} has no signed checkpoint.")
+        raise SignedCheckpoint.DoesNotExist(f"Log {log} has no signed checkpoint.")
     return found
 
 
@@ -67,6 +67,6 @@ def _beginning(number: int) -> Start:
     log.former = TransparencyLog.objects.order_by("-number").first()
     if log.former is None:
         return Start(log, 0, EMPTY_ROOT, Place())
-    last = last_checkpoint(log.former)
+    last = last_checkpoint(log.former.number)
     log.former_size = last.size
     return Start(log, 0, EMPTY_ROOT, place_of_checkpoint(last))
