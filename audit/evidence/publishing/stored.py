@@ -16,10 +16,6 @@ from audit.installation.settings import countersign
 _LONGEST_ENTRY = 2**16
 
 
-def newest_checkpoint(log: int) -> SignedCheckpoint | None:
-    return signed.newest(log)
-
-
 def witnessed_checkpoint(log: int) -> SignedCheckpoint | None:
     """Return the newest checkpoint that a witness has cosigned."""
     cosigned = Publication.objects.filter(log=log).exclude(cosignature="")

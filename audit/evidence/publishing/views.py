@@ -13,9 +13,9 @@ from audit.evidence.publishing.stored import (
     content,
     cosigned_note,
     key_list,
-    newest_checkpoint,
     witnessed_checkpoint,
 )
+from audit.evidence.sequencing import signed
 
 _TEXT = "text/plain; charset=utf-8"
 _BYTES = "application/octet-stream"
@@ -27,7 +27,7 @@ _FRESH = "no-cache"
 @require_safe
 def checkpoint(request: HttpRequest, log: str) -> HttpResponseBase:
     """Return the newest checkpoint, with the cosignatures of witnesses."""
-    return _served_note(request, newest_checkpoint(int(log)))
+    return _served_note(request, signed.newest(int(log)))
 
 
 @require_safe

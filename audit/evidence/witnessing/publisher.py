@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from audit.evidence.models import Publication, SignedCheckpoint
+from audit.evidence.sequencing import signed
 from audit.evidence.witnessing import standings
 from audit.evidence.witnessing.acceptance import (
     Accepted,
@@ -72,7 +73,7 @@ def _ask(witness: Destination) -> bool:
     with transaction.atomic(durable=True):
         if not _is_alone(witness):
             return False
-        newest = standings.newest_checkpoint()
+        newest = signed.newest_of_all()
         if newest:
             attempt(witness, newest)
         return True
@@ -84,7 +85,7 @@ def _publish(destination: Destination) -> bool:
     with transaction.atomic(durable=True):
         if not _is_alone(destination):
             return False
-        newest = standings.newest_checkpoint()
+        newest = signed.newest_of_all()
         if newest is None:
             return False
         if not standings.standing(destination).is_due(newest, now=timezone.now()):

@@ -46,14 +46,9 @@ def standing(destination: Destination) -> Standing:
     return Standing(destination.name, accepted, failures, problem, _next(accepted, last, failures))
 
 
-def newest_checkpoint() -> SignedCheckpoint | None:
-    """Return the newest checkpoint of the newest log."""
-    return signed.newest_of_all()
-
-
 def newest_outside() -> Publication | None:
     """Return the last publication of the newest checkpoint that a destination has accepted."""
-    newest = newest_checkpoint()
+    newest = signed.newest_of_all()
     if newest is None:
         return None
     accepted = Publication.objects.filter(accepted_at__isnull=False)

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from audit.evidence.models import TransparencyLog
 from audit.evidence.publishing.files import NotPublished, publish
-from audit.evidence.publishing.stored import newest_checkpoint
+from audit.evidence.sequencing import signed
 from audit.evidence.verification.comparison import compare
 from audit.evidence.verification.kept import kept_by_auditors, kept_in_directories
 
@@ -72,7 +72,7 @@ class Command(BaseCommand):
         :raises CommandError: if one cannot be written.
         """
         for log in TransparencyLog.objects.order_by("number"):
-            newest = newest_checkpoint(log.number)
+            newest = signed.newest(log.number)
             if newest is None:
                 continue
             new, shown_at = 0, time.monotonic()

@@ -7,11 +7,11 @@ from django.utils import timezone
 
 from audit.actors.actors import Actor
 from audit.evidence.commands import RecordLogComparison
+from audit.evidence.sequencing import signed
 from audit.evidence.sequencing.logs import place_of_checkpoint
 from audit.evidence.witnessing.destinations import destinations
 from audit.evidence.witnessing.standings import (
     is_overdue,
-    newest_checkpoint,
     newest_outside,
     standings,
 )
@@ -29,7 +29,7 @@ def log_progress(reader: Actor) -> dict[str, Any] | None:
 
     The lag is the age of the oldest record without a leaf. None if there is no checkpoint.
     """
-    newest = newest_checkpoint()
+    newest = signed.newest_of_all()
     if newest is None:
         return None
     waiting = CommandRecord.objects.filter(DELIVERY.behind(place_of_checkpoint(newest)))

@@ -11,6 +11,7 @@ from audit.evidence.checkpoints import Checkpoint
 from audit.evidence.models import Leaf, LogKey, Publication, SignedCheckpoint, TransparencyLog
 from audit.evidence.notes import Cosigner, Signer
 from audit.evidence.publishing.proofs import proofs_of
+from audit.evidence.sequencing import signed
 from audit.evidence.verification.comparison import compare
 from audit.evidence.witnessing import standings
 from audit.evidence.witnessing.publisher import publish_due
@@ -58,7 +59,7 @@ def test_an_inserted_checkpoint_hides_no_signed_one(note, fill_log):
     insert(10**15, note=note)
 
     assert Client().get("/log/1/checkpoint").content == expected
-    assert standings.newest_checkpoint() == genuine
+    assert signed.newest_of_all() == genuine
     origin = TransparencyLog.objects.get().origin
     unsigned = f"The checkpoint of {10**15} leaves of {origin} has no valid signature"
     assert problems() == [unsigned]
@@ -73,7 +74,7 @@ def test_an_inserted_checkpoint_does_not_stop_the_sequencer(fill_log):
     assert_complete()
     leaf = Leaf.objects.filter(position__isnull=False).order_by("index").last()
     (proof,) = proofs_of([leaf.position])
-    assert f"\n{standings.newest_checkpoint().size}\n" in proof["checkpoint"]
+    assert f"\n{signed.newest_of_all().size}\n" in proof["checkpoint"]
 
 
 def test_leaves_with_the_signature_of_another_key_are_not_continued(fill_log):
@@ -81,7 +82,7 @@ def test_leaves_with_the_signature_of_another_key_are_not_continued(fill_log):
 
     forged_leaf(1, genuine.size)
 
-    assert standings.newest_checkpoint() == genuine
+    assert signed.newest_of_all() == genuine
     assert f"\n{genuine.size}\n" in Client().get("/log/1/checkpoint").text
     assert any(each.startswith(f"The public key, leaf {genuine.size} of") for each in problems())
 
