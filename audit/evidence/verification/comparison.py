@@ -3,6 +3,7 @@
 It reads each row once, in parts, and keeps only the right edge of the tree in memory.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from audit.evidence.checkpoints import Checkpoint
@@ -50,12 +51,14 @@ class _Comparison:
         self._log, self._size = log, size
         self._tree = Frontier()
         self._verifiers = keys.verifiers(log.number)
-        self._kept = list(kept)
+        self._kept: defaultdict[int, list[Kept]] = defaultdict(list)
+        for each in kept:
+            self._kept[each.checkpoint.size].append(each)
         self._has_diverged = False
 
     def parts(self) -> Iterator[Progress]:
-        too_large = [each for each in self._kept if each.checkpoint.size > self._size]
-        yield Progress(0, [Problem("fork", each.source) for each in too_large])
+        too_large = [found for size, found in self._kept.items() if size > self._size]
+        yield Progress(0, [Problem("fork", each.source) for found in too_large for each in found])
         for first in range(0, self._size, _PART):
             end = min(first + _PART, self._size)
             leaves = {
@@ -65,8 +68,8 @@ class _Comparison:
             yield Progress(len(leaves), list(self._part(leaves, first, end)))
 
     def _part(self, leaves: Mapping[int, Computed], first: int, end: int) -> Iterator[Problem]:
-        signed = SignedCheckpoint.objects.filter(log=self._log.number, size__gt=first)
-        checkpoints = {each.size: each for each in signed.filter(size__lte=end)}
+        stored = SignedCheckpoint.objects.filter(log=self._log.number, size__gt=first)
+        checkpoints = {each.size: each for each in stored.filter(size__lte=end)}
         nodes: dict[Tile, bytes] = {}
         for index in range(first, end):
             computed = leaves.get(index)
@@ -92,8 +95,8 @@ class _Comparison:
             yield Problem("unsigned", name)
 
     def _of_kept(self, size: int) -> Iterator[Problem]:
-        for each in self._kept:
-            if each.checkpoint.size == size and each.checkpoint.root != self._tree.root():
+        for each in self._kept.get(size, ()):
+            if each.checkpoint.root != self._tree.root():
                 yield Problem("fork", each.source)
 
     def _of_nodes(self, expected: Mapping[Tile, bytes]) -> Iterator[Problem]:
