@@ -10,6 +10,7 @@ from audit.messages.classes import Subject
 from audit.models.queries import PreparedQuery
 from audit.models.records import EventRecord
 from audit.models.subscriptions import Setback
+from audit.reactions import setbacks
 from audit.reactions.checkpoints import RATE, Slot
 from audit.reactions.declarations import Subscription
 from audit.reactions.deliveries import delivery_of
@@ -118,8 +119,11 @@ class OutsidePartition(Partition):
         return done
 
     def _succeeded(self, setback: Setback) -> None:
+        subject = Subject(setback.subject_type, setback.subject_id)
         with transaction.atomic():
             super()._succeeded(setback)
+            # A worker that is killed must not leave the next one waiting for nothing.
+            setbacks.promote(self.slot.name, subject)
             self._renew(self._stored, handled=0)
 
     def _failed(self, setback: Setback, error: Exception) -> None:

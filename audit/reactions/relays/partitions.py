@@ -126,20 +126,27 @@ class RelayPartition(OutsidePartition):
             return 0, error
 
     def _deliver(self, record: EventRecord, *, attempt: int) -> None:
-        """Publish an event that was set aside, unless it turns out to be stored.
-
-        Without an acknowledgment, it is stored if a later one is: that came in the same batch, and
-        no other one has followed.
-        """
+        """Publish an event that was set aside, unless it turns out to be stored."""
         if self._problem:
             raise self._problem
-        is_unknown = setbacks.with_error(self.slot, BrokerUnavailable).filter(event_id=record.id)
-        if place_of(record) <= self._published_up_to and is_unknown.exists():
+        if self._is_stored(record):
             return
         event = self._relay.relayed(delivery_of(record, attempt=attempt))
         if event:
             self._connected().publish([event])
             self._note_published(record)
+
+    def _is_stored(self, record: EventRecord) -> bool:
+        """Return True if an event without an acknowledgment is stored.
+
+        It is the last one, or a later one is. That came in the same batch: while the checkpoint is
+        at this event, no other one has followed. Events that are attempted later are alone.
+        """
+        if record.id == self._last:
+            return True
+        is_first_of_batch = place_of(record) == self._stored < self._published_up_to
+        is_unknown = setbacks.with_error(self.slot, BrokerUnavailable).filter(event_id=record.id)
+        return is_first_of_batch and is_unknown.exists()
 
     def _note_published(self, record: EventRecord) -> None:
         self._last, self._published_up_to = record.id, place_of(record)

@@ -370,6 +370,30 @@ def test_an_effect_outside_the_database_is_repeated_until_it_succeeds(handler):
     assert not Checkpoint.objects.exclude(lease=None).exists()
 
 
+def test_a_worker_that_is_killed_between_two_attempts_leaves_none_waiting_for_nothing(handler):
+    def send(event, delivery):
+        if delivery.number == 2 and "a" in dying:
+            raise KeyboardInterrupt
+        handler(event, delivery)
+
+    dying = set()
+    subscribed(send, outside=True, partitions=1)
+    handler.failing = {("a", 1)}
+    touched("a", "a")
+    react()
+    handler.failing = set()
+    let_setbacks_be_due()
+    dying.add("a")
+    with pytest.raises(KeyboardInterrupt):
+        react()
+    Checkpoint.objects.update(lease=None, leased_until=None)
+    dying.clear()
+    react()
+
+    assert handler.got == [("a", 1), ("a", 2)]
+    assert not Setback.objects.exists()
+
+
 def test_a_lease_keeps_other_workers_away_until_it_is_over(handler):
     subscribed(handler, outside=True, partitions=1)
     touched("a")

@@ -248,6 +248,57 @@ def test_an_event_for_which_the_function_fails_holds_up_its_subject_only(own_sub
     assert (before, things(stream)) == (["b", "c", "b"], ["b", "c", "b", "a", "a"])
 
 
+def test_an_outage_at_an_attempt_loses_nothing_although_later_events_are_stored(
+    own_subscriptions, stream
+):
+    """They came before the attempt, and not in the same batch: so they say nothing about it."""
+    failing = {"a"}
+
+    @relays(Touched, name=NAME, to="events")
+    def sometimes(event, delivery):
+        if delivery.subject_id in failing:
+            raise RuntimeError("it fails")
+        return event
+
+    touched(*"ab")
+    react()
+    failing.clear()
+    stream.is_down = True
+    let_setbacks_be_due()
+    react()
+    stream.is_down = False
+    let_setbacks_be_due()
+    react()
+
+    assert things(stream) == ["b", "a"]
+    assert not Setback.objects.exists()
+
+
+def test_an_attempt_without_an_acknowledgment_is_not_repeated(own_subscriptions, stream):
+    """The broker has stored the event, and has forgotten its id."""
+    failing = {"a"}
+
+    @relays(Touched, name=NAME, to="events")
+    def sometimes(event, delivery):
+        if delivery.subject_id in failing:
+            raise RuntimeError("it fails")
+        return event
+
+    touched(*"ab")
+    react()
+    failing.clear()
+    stream.loses_acknowledgments = True
+    let_setbacks_be_due()
+    react()
+    stream.loses_acknowledgments = stream.is_down = False
+    stream.recognized.clear()
+    let_setbacks_be_due()
+    react()
+
+    assert things(stream) == ["b", "a"]
+    assert not Setback.objects.exists()
+
+
 def test_a_worker_that_has_lost_its_lease_publishes_nothing(relay, stream):
     """It has read the end of the stream before another worker published, and continues later."""
     touched(*"ab")
