@@ -1,4 +1,4 @@
-"""A transparency log of the records that are there, and its entries."""
+"""A transparency log of the records that are there, its entries, and its verification."""
 
 from audit.evidence import entries, merkle, records, tiles
 from audit.evidence.appending.sequencer import add_leaves
@@ -74,4 +74,53 @@ def assert_consistent(log):
     for each in checkpoints:
         proof = merkle.consistency_proof(each.size, last.size, read_tile)
         roots = bytes(each.root), bytes(last.root)
-        assert merkle.verify_consistency(each.size, last.size, *roots, proof)
+        assert verify_consistency(each.size, last.size, *roots, proof)
+
+
+def verify_inclusion(leaf, index, size, proof, expected_root):
+    """Return True if the proof leads from the leaf's hash to the root (RFC 9162, 2.1.3.2)."""
+    if not 0 <= index < size:
+        return False
+    node, last, computed = index, size - 1, leaf
+    for sibling in proof:
+        if last == 0:
+            return False
+        if node % 2 or node == last:
+            computed = merkle.node_hash(sibling, computed)
+            while node and not node % 2:
+                node, last = node >> 1, last >> 1
+        else:
+            computed = merkle.node_hash(computed, sibling)
+        node, last = node >> 1, last >> 1
+    return last == 0 and computed == expected_root
+
+
+def verify_consistency(old, new, old_root, new_root, proof):
+    """Return True if the proof shows that the newer tree extends the older (RFC 9162, 2.1.4.2)."""
+    if not 0 <= old <= new:
+        return False
+    if old in (0, new):
+        return not proof and old_root == (new_root if old else merkle.EMPTY_ROOT)
+    path = list(proof) if old & (old - 1) else [old_root, *proof]
+    node, last = old - 1, new - 1
+    while node % 2:
+        node, last = node >> 1, last >> 1
+    return _folded(path, node, last) == (old_root, new_root)
+
+
+def _folded(path, node, last):
+    """Return the roots of the older and the newer tree that a consistency proof leads to."""
+    if not path:
+        return None
+    older = newer = path[0]
+    for sibling in path[1:]:
+        if last == 0:
+            return None
+        if node % 2 or node == last:
+            older, newer = merkle.node_hash(sibling, older), merkle.node_hash(sibling, newer)
+            while node and not node % 2:
+                node, last = node >> 1, last >> 1
+        else:
+            newer = merkle.node_hash(newer, sibling)
+        node, last = node >> 1, last >> 1
+    return (older, newer) if last == 0 else None

@@ -4,7 +4,7 @@ A function that reads takes ``read_tile(level, number)``, which returns the hash
 after the other. The tile may be wider than the tree of that size needs, but not narrower.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from hashlib import sha256
 from typing import NamedTuple, TypeAlias
 
@@ -89,41 +89,6 @@ def consistency_proof(old: int, new: int, read_tile: ReadTile) -> list[bytes]:
     if start:
         path.append(_range_hash(start, end, read_tile))
     return path[::-1]
-
-
-def verify_inclusion(
-    leaf: bytes, index: int, size: int, proof: Sequence[bytes], expected_root: bytes
-) -> bool:
-    """Return True if the proof leads from the leaf's hash to the root (RFC 9162, 2.1.3.2)."""
-    if not 0 <= index < size:
-        return False
-    node, last, computed = index, size - 1, leaf
-    for sibling in proof:
-        if last == 0:
-            return False
-        if node % 2 or node == last:
-            computed = node_hash(sibling, computed)
-            while node and not node % 2:
-                node, last = node >> 1, last >> 1
-        else:
-            computed = node_hash(computed, sibling)
-        node, last = node >> 1, last >> 1
-    return last == 0 and computed == expected_root
-
-
-def verify_consistency(
-    old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]
-) -> bool:
-    """Return True if the proof shows that the newer tree extends the older (RFC 9162, 2.1.4.2)."""
-    if not 0 <= old <= new:
-        return False
-    if old in (0, new):
-        return not proof and old_root == (new_root if old else EMPTY_ROOT)
-    path = list(proof) if old & (old - 1) else [old_root, *proof]
-    node, last = old - 1, new - 1
-    while node % 2:
-        node, last = node >> 1, last >> 1
-    return _folded(path, node, last) == (old_root, new_root)
 
 
 class Edge:
@@ -234,21 +199,3 @@ def _complete(hashes: bytes | bytearray) -> bytes:
     while len(row) > 1:
         row = [node_hash(row[at], row[at + 1]) for at in range(0, len(row), 2)]
     return row[0]
-
-
-def _folded(path: list[bytes], node: int, last: int) -> tuple[bytes, bytes] | None:
-    """Return the roots of the older and the newer tree that a consistency proof leads to."""
-    if not path:
-        return None
-    older = newer = path[0]
-    for sibling in path[1:]:
-        if last == 0:
-            return None
-        if node % 2 or node == last:
-            older, newer = node_hash(sibling, older), node_hash(sibling, newer)
-            while node and not node % 2:
-                node, last = node >> 1, last >> 1
-        else:
-            newer = node_hash(newer, sibling)
-        node, last = node >> 1, last >> 1
-    return (older, newer) if last == 0 else None

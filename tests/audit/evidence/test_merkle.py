@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from audit.evidence import merkle
 from audit.evidence.merkle import DamagedTile, Edge, Frontier, Tile, leaf_hash, node_hash
+from tests.transparency import verify_consistency, verify_inclusion
 
 # The test vectors of the reference implementation of RFC 6962 (Certificate Transparency).
 ENTRIES = [
@@ -134,7 +135,7 @@ def test_each_leaf_is_included_in_each_tree_that_has_it(large, data):
 
     proof = merkle.inclusion_proof(index, size, large.read)
 
-    assert merkle.verify_inclusion(large.leaves[index], index, size, proof, large.root(size))
+    assert verify_inclusion(large.leaves[index], index, size, proof, large.root(size))
 
 
 @given(st.data())
@@ -144,7 +145,7 @@ def test_each_tree_extends_every_smaller_one(large, data):
 
     proof = merkle.consistency_proof(old, new, large.read)
 
-    assert merkle.verify_consistency(old, new, large.root(old), large.root(new), proof)
+    assert verify_consistency(old, new, large.root(old), large.root(new), proof)
 
 
 @given(st.data())
@@ -154,14 +155,14 @@ def test_an_altered_inclusion_proof_is_invalid(large, data):
     proof = merkle.inclusion_proof(index, size, large.read)
     leaf, root = large.leaves[index], large.root(size)
 
-    assert not merkle.verify_inclusion(large.leaves[other], index, size, proof, root)
-    assert not merkle.verify_inclusion(leaf, other, size, proof, root)
-    assert not merkle.verify_inclusion(leaf, index, size, proof, bytes(32))
-    assert not merkle.verify_inclusion(leaf, index, size, proof[:-1], root)
-    assert not merkle.verify_inclusion(leaf, index, size, [*proof, proof[0]], root)
-    assert not merkle.verify_inclusion(leaf, index, size, [bytes(32), *proof[1:]], root)
-    assert not merkle.verify_inclusion(leaf, index, index, proof, root)
-    assert not merkle.verify_inclusion(leaf, -1, size, proof, root)
+    assert not verify_inclusion(large.leaves[other], index, size, proof, root)
+    assert not verify_inclusion(leaf, other, size, proof, root)
+    assert not verify_inclusion(leaf, index, size, proof, bytes(32))
+    assert not verify_inclusion(leaf, index, size, proof[:-1], root)
+    assert not verify_inclusion(leaf, index, size, [*proof, proof[0]], root)
+    assert not verify_inclusion(leaf, index, size, [bytes(32), *proof[1:]], root)
+    assert not verify_inclusion(leaf, index, index, proof, root)
+    assert not verify_inclusion(leaf, -1, size, proof, root)
 
 
 @given(st.data())
@@ -171,20 +172,20 @@ def test_an_altered_consistency_proof_is_invalid(large, data):
     proof = merkle.consistency_proof(old, new, large.read)
     before, after = large.root(old), large.root(new)
 
-    assert not merkle.verify_consistency(old, new, bytes(32), after, proof)
-    assert not merkle.verify_consistency(old, new, before, bytes(32), proof)
-    assert not merkle.verify_consistency(old, new, before, after, proof[:-1])
-    assert not merkle.verify_consistency(old, new, before, after, [*proof, proof[0]])
-    assert not merkle.verify_consistency(old, new, before, after, [bytes(32), *proof[1:]])
-    assert not merkle.verify_consistency(new, old, after, before, proof)
-    assert not merkle.verify_consistency(old, new, before, after, [])
+    assert not verify_consistency(old, new, bytes(32), after, proof)
+    assert not verify_consistency(old, new, before, bytes(32), proof)
+    assert not verify_consistency(old, new, before, after, proof[:-1])
+    assert not verify_consistency(old, new, before, after, [*proof, proof[0]])
+    assert not verify_consistency(old, new, before, after, [bytes(32), *proof[1:]])
+    assert not verify_consistency(new, old, after, before, proof)
+    assert not verify_consistency(old, new, before, after, [])
 
 
 def test_trees_of_the_same_size_are_consistent_if_they_are_equal():
-    assert merkle.verify_consistency(3, 3, b"root", b"root", [])
-    assert not merkle.verify_consistency(3, 3, b"root", b"other", [])
-    assert not merkle.verify_consistency(3, 3, b"root", b"root", [bytes(32)])
-    assert merkle.verify_consistency(0, 3, merkle.EMPTY_ROOT, b"root", [])
+    assert verify_consistency(3, 3, b"root", b"root", [])
+    assert not verify_consistency(3, 3, b"root", b"other", [])
+    assert not verify_consistency(3, 3, b"root", b"root", [bytes(32)])
+    assert verify_consistency(0, 3, merkle.EMPTY_ROOT, b"root", [])
 
 
 def test_a_tree_that_is_read_once_has_the_same_roots_and_nodes(large):
