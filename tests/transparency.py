@@ -1,8 +1,11 @@
 """A transparency log of the records that are there, its entries, and its verification."""
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from audit.evidence import entries, merkle, records, tiles
 from audit.evidence.appending.sequencer import add_leaves
 from audit.evidence.models import Leaf, LogKey, SignedCheckpoint, TransparencyLog
+from audit.evidence.notes import COSIGNATURE, Signature, Verifier
 from audit.evidence.sequencing import logs
 from audit.log.feed import Place, horizon
 from audit.models.records import CommandRecord, EventRecord
@@ -42,6 +45,19 @@ def entry_of(leaf):
     kind = "command" if leaf.kind == Leaf.Kind.COMMAND else "event"
     found = records.at_positions(kind, [leaf.position])[leaf.position]
     return entries.record_entry(kind, found.values, bytes(leaf.salt))
+
+
+class Cosigner:
+    """The private key of a witness, which also states when it has seen the checkpoint."""
+
+    def __init__(self, name, seed):
+        self.name, self._key = name, Ed25519PrivateKey.from_private_bytes(seed)
+        self.verifier = Verifier(name, self._key.public_key().public_bytes_raw(), COSIGNATURE)
+
+    def cosign(self, text, *, at):
+        seconds = int(at.timestamp())
+        value = self._key.sign(f"cosignature/v1\ntime {seconds}\n{text}".encode())
+        return Signature(self.name, self.verifier.key_id, seconds.to_bytes(8) + value)
 
 
 def root_of(entries):

@@ -136,33 +136,17 @@ class Verifier:
 class Signer:
     """A private key and its name: 32 secret bytes."""
 
-    type = SIGNATURE
-
     def __init__(self, name: str, seed: bytes) -> None:
         self._key = Ed25519PrivateKey.from_private_bytes(seed)
         public_key = self._key.public_key().public_bytes_raw()
-        self.verifier = Verifier(name, public_key, self.type)
+        self.verifier = Verifier(name, public_key)
 
     @property
     def name(self) -> str:
         return self.verifier.name
 
     def sign(self, text: str) -> Signature:
-        return self._signature(self._key.sign(text.encode()))
-
-    def _signature(self, value: bytes) -> Signature:
-        return Signature(self.name, self.verifier.key_id, value)
-
-
-class Cosigner(Signer):
-    """The private key of a witness, which also states when it has seen the checkpoint."""
-
-    type = COSIGNATURE
-
-    def cosign(self, text: str, *, at: datetime) -> Signature:
-        seconds = int(at.timestamp())
-        value = self._key.sign(_message(text, seconds))
-        return self._signature(seconds.to_bytes(_TIME_SIZE) + value)
+        return Signature(self.name, self.verifier.key_id, self._key.sign(text.encode()))
 
 
 def sign(text: str, signers: Sequence[Signer]) -> Note:

@@ -19,14 +19,13 @@ from approvals.decisions import evidence
 from approvals.sealing import evidence_files
 from audit.evidence import notes
 from audit.evidence.models import Publication, SignedCheckpoint
-from audit.evidence.notes import Cosigner
 from audit.evidence.publishing.proofs import proof_file
 from audit.evidence.sequencing import keys
 from audit.installation.settings import countersign
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, EventRecord
 from tests.conftest import actor
-from tests.transparency import last_checkpoint, sequence
+from tests.transparency import Cosigner, last_checkpoint, sequence
 
 ORIGIN = "https://countersign.example"
 SCRIPT = Path(__file__).parents[3] / "docs" / "evidence_verify.py"

@@ -9,14 +9,14 @@ from django.utils import timezone
 from audit.evidence import merkle, notes
 from audit.evidence.checkpoints import Checkpoint
 from audit.evidence.models import Leaf, LogKey, Publication, SignedCheckpoint, TransparencyLog
-from audit.evidence.notes import Cosigner, Signer
+from audit.evidence.notes import Signer
 from audit.evidence.publishing.proofs import proofs_of
 from audit.evidence.sequencing import signed
 from audit.evidence.verification.comparison import compare
 from audit.evidence.witnessing import standings
 from audit.evidence.witnessing.publisher import publish_due
 from audit.log.feed import Place
-from tests.transparency import assert_complete, last_checkpoint
+from tests.transparency import Cosigner, assert_complete, last_checkpoint
 
 FAR = Place(epoch=1, xid=2**60, position=2**60)
 

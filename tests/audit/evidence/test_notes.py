@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from audit.evidence import notes
 from audit.evidence.notes import (
-    Cosigner,
     InvalidNote,
     MalformedNote,
     Note,
@@ -15,6 +14,7 @@ from audit.evidence.notes import (
     Signer,
     Verifier,
 )
+from tests.transparency import Cosigner
 
 # The example of Go's documentation of golang.org/x/mod/sumdb/note.
 TEXT = (

@@ -5,11 +5,11 @@ from django.test import Client
 
 from audit.evidence import checkpoints, merkle, notes
 from audit.evidence.models import Publication
-from audit.evidence.notes import Cosigner, Verifier
+from audit.evidence.notes import Verifier
 from audit.evidence.publishing.paths import TilePath
 from audit.models.records import CommandRecord
 from tests.tampering import without_triggers
-from tests.transparency import entries_of
+from tests.transparency import Cosigner, entries_of
 
 PATH = "/log/1"
 MORE_THAN_A_TILE = 280

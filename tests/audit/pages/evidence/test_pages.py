@@ -11,12 +11,11 @@ from apikeys.commands import DisableApiKey, EnableApiKey
 from audit.evidence import merkle, notes
 from audit.evidence.checkpoints import parse_checkpoint
 from audit.evidence.models import Leaf, Publication
-from audit.evidence.notes import Cosigner
 from audit.evidence.verification.monitor import compare_with_log
 from audit.models.records import CommandRecord, EventRecord
 from tests.conftest import completed
 from tests.tampering import without_triggers
-from tests.transparency import last_checkpoint, sequence, verify_inclusion
+from tests.transparency import Cosigner, last_checkpoint, sequence, verify_inclusion
 
 OVERVIEW = "/audit/overview"
 
