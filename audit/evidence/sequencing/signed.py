@@ -28,7 +28,7 @@ def newest(log: int, among: Q | None = None) -> SignedCheckpoint | None:
 def newest_of_all() -> SignedCheckpoint | None:
     """Return the newest signed checkpoint of the newest log that has one of a key used now."""
     numbers = list(TransparencyLog.objects.order_by("-number").values_list("number", flat=True))
-    ours = next((each for each in numbers if keys.are_used(keys.trusted(each))), None)
+    ours = next((each for each in numbers if keys.are_used(keys.verifiers(each))), None)
     found = (newest(each) for each in ([ours] if ours is not None else numbers))
     return next(filter(None, found), None)
 
