@@ -9,8 +9,6 @@ from audit.evidence.models import Leaf, LogKey, SignedCheckpoint, TransparencyLo
 from audit.evidence.records import KINDS, Found
 from audit.evidence.sequencing.logs import first_entry
 
-_NAMES = {kind: name for name, kind in KINDS.items()}
-
 
 class Computed(NamedTuple):
     """A leaf and the entry that its row has now: None if the row is missing.
@@ -55,9 +53,7 @@ def _of_record(leaf: Leaf, found: dict[int, Found]) -> Computed:
     record = found.get(leaf.position or 0)
     if record is None:
         return Computed(leaf, None)
-    entry = entries.record_entry(
-        _NAMES[Leaf.Kind(leaf.kind)], record.values, bytes(leaf.salt or b"")
-    )
+    entry = entries.record_entry(record.kind, record.values, bytes(leaf.salt or b""))
     return Computed(leaf, entry, record)
 
 

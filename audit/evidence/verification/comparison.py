@@ -143,10 +143,10 @@ def _beyond(log: TransparencyLog, size: int) -> Iterator[Problem]:
 def _of_leaf(computed: Computed, origin: str) -> Iterator[Problem]:
     if not computed.is_intact:
         kind = "removed" if computed.entry is None else "altered"
-        yield Problem(kind, f"{name_of(computed)}, leaf {computed.leaf.index} of {origin},")
+        yield Problem(kind, f"{_name_of(computed)}, leaf {computed.leaf.index} of {origin},")
 
 
-def name_of(computed: Computed) -> str:
+def _name_of(computed: Computed) -> str:
     """Return the name of the row that a leaf is about."""
     leaf = computed.leaf
     if leaf.kind not in _NAMES:
