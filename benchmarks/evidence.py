@@ -46,7 +46,7 @@ def main(records: int = 50_000, seconds: int = 20) -> None:
 
 
 def _print_rate(records: int) -> None:
-    from audit.evidence.appending.sequencer import BATCH, add_leaves  # noqa: PLC0415  # as above
+    from audit.evidence.appending.sequencer import BATCH, add_leaves  # noqa: PLC0415  # once Django is set up
     from audit.log.feed import Place, horizon  # noqa: PLC0415  # as above
 
     _send()
