@@ -126,7 +126,6 @@ class SignedCheckpoint(AppendOnly):
             ),
             check("audit_signed_time", within_calendar("signed_at")),
         )
-        indexes = (models.Index(fields=("signed_at",), name="audit_signed_at"),)
 
     def __str__(self) -> str:
         return f"log {self.log} with {self.size} leaves"
