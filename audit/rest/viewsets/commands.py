@@ -1,7 +1,7 @@
 """Viewsets for commands: parse, dispatch one command, present one outcome."""
 
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -56,12 +56,6 @@ class CommandViewSet(ActorViewSet):
     #: Names in the body that differ from the command's, by the command's name.
     field_names: ClassVar[Mapping[str, str]] = {}
 
-    def handle_exception(self, exc: Exception) -> Response:
-        """Rename the fields in errors to their names in the body."""
-        if isinstance(exc, Invalid):
-            exc.rename_fields(self.field_names)
-        return super().handle_exception(exc)
-
     def prefetched(self, command: Command) -> AbstractContextManager[None]:
         """Return a context in which a command also reads what `represent` needs after COMMIT."""
         return nullcontext()
@@ -103,7 +97,8 @@ class CommandViewSet(ActorViewSet):
             )
             if self.is_conditional:
                 context.execute_after = times.execute_after(self.request) or self.execute_after
-            command = command_class(**{**known, **values})
+            with self._in_names_of_the_body():
+                command = command_class(**{**known, **values})
             self.set_condition(context, command)
         except (Invalid, APIException) as error:
             if is_dry_run:
@@ -111,7 +106,7 @@ class CommandViewSet(ActorViewSet):
             refuse_input(command_class, _invalid(error), context=context)
         if is_dry_run:
             return self._dry_run(command, context)
-        with self.prefetched(command):
+        with self._in_names_of_the_body(), self.prefetched(command):
             outcome = dispatch(command, context=context)
             try:
                 return self._response(outcome, succeeds_with=documentation.succeeds_with)
@@ -127,6 +122,19 @@ class CommandViewSet(ActorViewSet):
             return self._would_be_refused(error)
         raise error
 
+    @contextmanager
+    def _in_names_of_the_body(self) -> Iterator[None]:
+        """Rename the fields in an error of the command; errors in the body have its names."""
+        try:
+            yield
+        except Invalid as error:
+            self._rename_fields(error)
+            raise
+
+    def _rename_fields(self, error: Refused) -> None:
+        if isinstance(error, Invalid):
+            error.rename_fields(self.field_names)
+
     def _is_dry_run(self) -> bool:
         # Version 1 ignores all query parameters.
         has_parameters = self.refuses_misfits and self.request._request.META.get("QUERY_STRING")
@@ -138,6 +146,7 @@ class CommandViewSet(ActorViewSet):
         rehearsal = preview(command, context=context, trial=trial)
         match rehearsal.outcome:
             case ReplayRefused(error=error):
+                self._rename_fields(error)
                 return self._would_be_refused(error)
             case ReplayFailed(error=error):
                 error.command_id = None

@@ -87,6 +87,37 @@ def test_an_error_names_the_field_of_the_body_and_not_that_of_the_command(
     assert answer.json()["detail"].startswith("rules: ")
 
 
+@pytest.mark.parametrize("query", ["", "?dry_run=true"])
+@pytest.mark.parametrize("name", ["groups", "for_tenant"])
+def test_an_unknown_field_keeps_its_name_although_the_command_has_it(
+    client, manager_key, name, query
+):
+    answer = call(
+        client, "POST", f"{POLICIES}{query}", {"governs": "x", name: "y"}, key=manager_key
+    )
+
+    body = answer.json()
+    (error,) = (body["problem"] if query else body)["errors"]
+    assert (error["pointer"], error["code"]) == (f"/{name}", "unknown")
+
+
+def test_the_reason_of_a_decision_is_its_comment_and_no_field(ann, disabling_needs_two, browser):
+    path = f"/api/v2/approval-requests/{NOBODY}/approve"
+
+    answer = call(browser(ann), "POST", path, {"digest": "", "reason": "Fine"})
+
+    assert answer.json()["detail"].endswith("reason: is not a known field")
+
+
+def test_the_dry_run_of_a_command_names_the_field_of_the_body(client, manager_key, policy_owners):
+    body = {"governs": "apikeys.delete"}
+
+    answer = call(client, "POST", f"{POLICIES}?dry_run=true", body, key=manager_key)
+
+    (error,) = answer.json()["problem"]["errors"]
+    assert error["pointer"] == "/rules"
+
+
 def test_nobody_is_asked_to_approve_a_change_of_a_policy_that_is_not_there(
     client, manager_key, policy_owners
 ):
