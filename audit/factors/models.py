@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from django_otp.oath import TOTP
 
 from audit.factors import sealing
+from audit.installation.encryption import Undecryptable
 from audit.models.constraints import check, within_calendar
 
 RECOVERY_CODES = 10
@@ -113,7 +114,7 @@ class Authenticator(models.Model):
         digits = "".join(code.split())
         if not (len(digits) == _DIGITS and digits.isascii() and digits.isdecimal()):
             return False
-        with suppress(sealing.Unreadable):
+        with suppress(Undecryptable):
             totp = TOTP(sealing.decrypt(bytes(self.key), user_id=self.user_id))
             totp.time = time()
             if totp.verify(int(digits), tolerance=_TOLERANCE, min_t=self.last_step + 1):

@@ -21,6 +21,7 @@ from audit.entry.requests import context_of
 from audit.factors import commands, requirement, sealing
 from audit.factors.models import Authenticator, key_text, new_key
 from audit.factors.pending import Pending
+from audit.installation.encryption import Undecryptable
 from audit.installation.settings import countersign
 from audit.messages.classes import Command
 from audit.messages.exceptions import CommandError
@@ -184,7 +185,7 @@ class _SetUp(_Page):
         if stored:
             try:
                 return sealing.decrypt(base64.b64decode(stored), user_id=self.user.pk)
-            except sealing.Unreadable:
+            except Undecryptable:
                 pass
         key = new_key()
         sealed = sealing.encrypt(key, user_id=self.user.pk)

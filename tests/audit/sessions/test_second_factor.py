@@ -19,6 +19,7 @@ from audit.factors.commands import SetUpSecondFactor
 from audit.factors.handlers import AlreadySetUp
 from audit.factors.middleware import SecondFactorMiddleware
 from audit.factors.models import Authenticator, RecoveryCode
+from audit.installation.encryption import Undecryptable
 from audit.installation.settings import countersign
 from audit.models.records import CommandRecord, EventRecord
 from tests.conftest import PASSWORD, approved, completed, held
@@ -456,7 +457,7 @@ def test_a_factor_copied_into_another_row_is_invalid(ann, bob, client, disabling
     Authenticator.objects.filter(user=bob).update(key=copied)
 
     assert sign_in(client, app, "bob").status_code == 200
-    with pytest.raises(sealing.Unreadable):
+    with pytest.raises(Undecryptable):
         sealing.decrypt(bytes(copied), user_id=bob.pk)
 
 
