@@ -34,9 +34,9 @@ from approvals.pages.signatures import signing_of
 from approvals.pages.unsent import keeping_reason, kept_reason
 from approvals.requests import listing
 from approvals.requests.presentation import sentence_of
-from audit.entry.requests import actor_of_request
+from audit.entry.requests import actor_of_request, has_old_sign_in
 from audit.pages.admin import HistoryAdmin
-from audit.sessions.step_up import confirmation_page, is_too_old
+from audit.sessions.step_up import confirmation_page
 
 _LIST = "admin:approvals_approvalrequest_changelist"
 _NEXT = "admin:approvals_approvalrequest_next"
@@ -254,7 +254,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
             return self._request_page(
                 request, str(row.pk), timeout=SHORT_TIMEOUT, reason_error=missing
             )
-        if verb not in decision.VOTES or not is_too_old(request):
+        if verb not in decision.VOTES or not has_old_sign_in(request):
             return None
         sentence = sentence_of(row, actor=actor_of_request(request))
         return confirmation_page(request, purpose=f"{decision.VOTES[verb]}: {sentence}.")

@@ -16,7 +16,7 @@ from approvals.requests.approvers import missing_after, remaining_people
 from approvals.requests.correspondence import next_reminder_at
 from audit.bus.context import Context
 from audit.bus.handling import handles
-from audit.installation.settings import countersign
+from audit.entry.requests import is_old_sign_in
 from audit.messages.characters import actor_name, quoted_text
 from audit.messages.exceptions import FieldError, Invalid
 
@@ -201,8 +201,7 @@ def _check_recent(context: Context) -> None:
 
     :raises SignInTooOld: if not, or if the time is unknown.
     """
-    longest, at = countersign().step_up_after, context.request.authenticated_at
-    if longest is not None and (at is None or timezone.now() - at > longest):
+    if is_old_sign_in(context.request.authenticated_at):
         raise refusals.SignInTooOld
 
 

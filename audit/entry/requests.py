@@ -7,6 +7,7 @@ from functools import lru_cache
 
 from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest
+from django.utils import timezone
 from uuid_utils.compat import uuid7
 
 from audit.actors.actors import Actor, actor_for_user
@@ -123,6 +124,17 @@ def authenticated_at(request: HttpRequest) -> datetime | None:
         return None
     newest = max(session[SIGNED_IN_AT], session.get(CONFIRMED_AT, 0))
     return datetime.fromtimestamp(newest, UTC)
+
+
+def has_old_sign_in(request: HttpRequest) -> bool:
+    """Return True if the session's sign-in is too old for a vote, by `is_old_sign_in`."""
+    return is_old_sign_in(authenticated_at(request))
+
+
+def is_old_sign_in(at: datetime | None) -> bool:
+    """Return True if a sign-in is too old for a vote, or its time unknown, by STEP_UP_AFTER."""
+    longest = countersign().step_up_after
+    return longest is not None and (at is None or timezone.now() - at > longest)
 
 
 def _line(request: HttpRequest, name: str, *, longest: int) -> str:

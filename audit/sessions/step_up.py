@@ -10,14 +10,12 @@ from django.contrib.auth.views import RedirectURLMixin
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
-from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import FormView
 
-from audit.entry.requests import CONFIRMED_AT, authenticated_at
+from audit.entry.requests import CONFIRMED_AT, has_old_sign_in
 from audit.factors import requirement
-from audit.installation.settings import countersign
 from audit.sessions import limits
 from audit.sessions.commands import ConfirmSignIn
 from audit.sessions.forms import LimitedForm, check_password, refused
@@ -56,19 +54,13 @@ class ConfirmationForm(LimitedForm):
         return given
 
 
-def is_too_old(request: HttpRequest) -> bool:
-    """Return True if a vote takes a confirmation of the sign-in, by STEP_UP_AFTER."""
-    longest, at = countersign().step_up_after, authenticated_at(request)
-    return longest is not None and (at is None or timezone.now() - at > longest)
-
-
 def confirmation_page(request: HttpRequest, *, purpose: str) -> HttpResponse | None:
     """Return the page on which an older sign-in is confirmed; None if it is recent, or now is.
 
     The page repeats the form that was sent, so that nothing that it displayed or that was typed is
     lost, and adds the confirmation to it.
     """
-    if not is_too_old(request):
+    if not has_old_sign_in(request):
         return None
     given = request.POST if _FIELD in request.POST else None
     form = ConfirmationForm(given, request=request)
