@@ -1,17 +1,13 @@
 """The forms of the second factor."""
 
-from collections.abc import Callable
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 
-from audit.sessions import limits
-from audit.sessions.forms import ConfirmedForm, LimitedForm
+from audit.sessions.forms import ConfirmedForm, LimitedForm, check_code
 
 _LONGEST_CODE = 64
-_NOT_CORRECT = "The code is not correct, or was used before. Wait for the next one, then try again."
 
 
 def _code(**attributes: str) -> forms.CharField:
@@ -26,24 +22,14 @@ class CodeForm(LimitedForm):
 
     code = _code(autofocus="autofocus")
 
-    def __init__(
-        self,
-        *args: Any,
-        request: HttpRequest,
-        user: Any,
-        verify: Callable[[str], bool],
-        **rest: Any,
-    ) -> None:
-        super().__init__(*args, **rest)
-        self._request, self._user, self._verify = request, user, verify
+    def __init__(self, *args: Any, request: HttpRequest, user: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._request, self._user = request, user
 
     def clean_code(self) -> str:
         """Check the code, unless there were too many attempts."""
         code: str = self.cleaned_data["code"]
-        with self.refusing("wrong codes"), limits.limited_code(self._request, self._user):
-            if not self._verify(code):
-                raise ValidationError(_NOT_CORRECT, code="incorrect")
-        return code
+        return check_code(code, form=self, request=self._request, user=self._user)
 
 
 class FirstSetUpForm(LimitedForm):

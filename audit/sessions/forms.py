@@ -12,10 +12,12 @@ from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import pluralize
 
 from audit.entry.rate_limits import LimitReached
+from audit.factors.commands import VerifySecondFactor
 from audit.sessions import limits
-from audit.sessions.recording import record_failed_change, record_failed_confirmation
+from audit.sessions.recording import record_failed_change, record_failed_confirmation, send
 
 _BUSY_SECONDS = 2
+_NOT_CORRECT = "The code is not correct, or was used before. Wait for the next one, then try again."
 
 
 class LimitedForm(forms.Form):
@@ -110,6 +112,18 @@ def check_password(password: str, *, form: LimitedForm, request: HttpRequest) ->
             record_failed_confirmation(request)
             raise ValidationError("The password is not correct.", code="incorrect")
     return password
+
+
+def check_code(code: str, *, form: LimitedForm, request: HttpRequest, user: Any) -> str:
+    """Return the code of a person's second factor, which is then no longer valid.
+
+    :raises ValidationError: if it is wrong, or there were too many wrong ones.
+    """
+    command = VerifySecondFactor(user_id=user.pk, code=code)
+    with form.refusing("wrong codes"), limits.limited_code(request, user):
+        if not send(command, request=request, user=user).result:
+            raise ValidationError(_NOT_CORRECT, code="incorrect")
+    return code
 
 
 def refused(response: HttpResponse, form: LimitedForm) -> HttpResponse:

@@ -1,4 +1,4 @@
-"""Records of signing in and out, made when Django signals them."""
+"""The commands of signing in and out: records of what Django signals, and those of its pages."""
 
 from functools import partial
 from typing import Any
@@ -25,7 +25,7 @@ from audit.sessions.commands import (
 )
 from audit.subjects.types import named_like
 
-CHANNEL = "sign-in"
+_CHANNEL = "sign-in"
 
 named_like("account", get_user_model())
 
@@ -90,11 +90,17 @@ def record_throttled_factor(request: HttpRequest, user: Any) -> None:
     _record(RecordThrottledSecondFactor(user_id=user.pk), request, user)
 
 
+def send(command: Command, *, request: HttpRequest, user: Any) -> Any:
+    """Dispatch a command of a person who may not be signed in yet, and return its outcome."""
+    context = context_of(request, channel=_CHANNEL, actor=actor_for_user(user))
+    return dispatch(command, context=context)
+
+
 def _record(command: Command, request: HttpRequest | None, user: Any) -> None:
     # Django's test client signs in without a request.
     if request is not None and request.method is not None:
         actor = actor_for_user(user) if user else SYSTEM
-        context = context_of(request, channel=CHANNEL, actor=actor)
+        context = context_of(request, channel=_CHANNEL, actor=actor)
         # The bus opens a transaction of its own.
         if connection.in_atomic_block:
             transaction.on_commit(partial(dispatch, command, context=context))

@@ -15,35 +15,19 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.generic import FormView
 
-from audit.actors.actors import actor_for_user
-from audit.bus.dispatch import dispatch
-from audit.entry.requests import context_of
 from audit.factors import commands, requirement, sealing
 from audit.factors.models import Authenticator, key_text, new_key
 from audit.factors.pending import Pending
 from audit.installation.encryption import Undecryptable
 from audit.installation.settings import countersign
-from audit.messages.classes import Command
 from audit.messages.exceptions import CommandError
 from audit.sessions import limits
 from audit.sessions.code_forms import CodeForm, FirstSetUpForm, RemoveForm, SetUpForm
 from audit.sessions.forms import LimitedForm, refused
-from audit.sessions.recording import CHANNEL
+from audit.sessions.recording import send
 
 _NEW_KEY = "new_authenticator_key"
 _ISSUER = "Countersign"
-
-
-def send(command: Command, *, request: HttpRequest, user: Any) -> Any:
-    """Dispatch a command of a person who may not be signed in yet, and return its outcome."""
-    context = context_of(request, channel=CHANNEL, actor=actor_for_user(user))
-    return dispatch(command, context=context)
-
-
-def verify(code: str, *, request: HttpRequest, user: Any) -> bool:
-    """Return True if a code is right, which is then no longer valid."""
-    command = commands.VerifySecondFactor(user_id=user.pk, code=code)
-    return bool(send(command, request=request, user=user).result)
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -100,11 +84,7 @@ class _SecondStep(_Page):
         return super().dispatch(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
-        def check(code: str) -> bool:
-            return verify(code, request=self.request, user=self.user)
-
-        known = {"request": self.request, "user": self.user, "verify": check}
-        return super().get_form_kwargs() | known
+        return super().get_form_kwargs() | {"request": self.request, "user": self.user}
 
     def form_valid(self, form: LimitedForm) -> HttpResponse:
         if self.pending is None:

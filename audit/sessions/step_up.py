@@ -7,7 +7,6 @@ from django import forms
 from django.contrib import admin
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import RedirectURLMixin
-from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.decorators import method_decorator
@@ -16,10 +15,9 @@ from django.views.generic import FormView
 
 from audit.entry.requests import CONFIRMED_AT, has_old_sign_in
 from audit.factors import requirement
-from audit.sessions import limits
 from audit.sessions.commands import ConfirmSignIn
-from audit.sessions.forms import LimitedForm, check_password, refused
-from audit.sessions.second_factor import send, verify
+from audit.sessions.forms import LimitedForm, check_code, check_password, refused
+from audit.sessions.recording import send
 
 _FIELD = "confirmation"
 _NOT_CARRIED = (_FIELD, "csrfmiddlewaretoken")
@@ -47,11 +45,7 @@ class ConfirmationForm(LimitedForm):
         given: str = self.cleaned_data[_FIELD]
         if not self.has_factor:
             return check_password(given, form=self, request=self._request)
-        user = self._request.user
-        with self.refusing("wrong codes"), limits.limited_code(self._request, user):
-            if not verify(given, request=self._request, user=user):
-                raise ValidationError("The code is not correct, or was used before.")
-        return given
+        return check_code(given, form=self, request=self._request, user=self._request.user)
 
 
 def confirmation_page(request: HttpRequest, *, purpose: str) -> HttpResponse | None:

@@ -16,16 +16,13 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse, reverse_lazy
 
-from audit.actors.actors import actor_for_user
-from audit.bus.dispatch import dispatch
-from audit.entry.requests import context_of
 from audit.factors.pending import Pending
 from audit.factors.requirement import is_asked_of
 from audit.messages.exceptions import Conflict
 from audit.sessions import limits
 from audit.sessions.commands import ChangePassword
 from audit.sessions.forms import NewPasswordForm, OwnPasswordForm, SignInForm, refused
-from audit.sessions.recording import CHANNEL, record_begun
+from audit.sessions.recording import record_begun, send
 
 
 class _SignIn(LoginView):
@@ -96,9 +93,8 @@ class _SetsPassword:
             password=form.cleaned_data["new_password1"],
             former_hash=user.password,
         )
-        actor = actor_for_user(user)
         try:
-            dispatch(command, context=context_of(self.request, channel=CHANNEL, actor=actor))
+            send(command, request=self.request, user=user)
         except Conflict as error:
             raise ValidationError(f"{error} {error.remedy}") from error
         user.refresh_from_db()
