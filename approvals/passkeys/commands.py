@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-from approvals.people.commands import MANAGE_PEOPLE
+from approvals.people.commands import OnUser
 from audit.messages.classes import Command, Event, SubjectOf, generated
 
 ENROL = "approvals.issue_enrolment_code"
@@ -45,30 +45,24 @@ class RemovePasskey(Command):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ResetPasskeys(Command):
+class ResetPasskeys(OnUser):
     """Remove all passkeys of a person, who may then register a first one again."""
 
     message_type = "approvals.reset_passkeys"
-    required_permission = MANAGE_PEOPLE
-    subject = SubjectOf("user", "user_id")
     sentence = "Reset the passkeys of {subject}"
     depends_on = ()
 
-    user_id: int
-
 
 @dataclass(frozen=True, kw_only=True)
-class IssueEnrolmentCode(Command):
+class IssueEnrolmentCode(OnUser):
     """Issue a code with which a policy owner registers a first passkey."""
 
     # No row has this permission, so it cannot be granted.
     message_type = "approvals.issue_enrolment_code"
     required_permission = ENROL
-    subject = SubjectOf("user", "user_id")
     sentence = "Issue an enrolment code to {subject}"
     depends_on = ()
 
-    user_id: int
     enrolment_id: UUID = generated()
 
 
@@ -82,7 +76,7 @@ class _OfPasskey(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class PasskeyRegistered(_OfPasskey):
-    """A person has a passkey to sign votes with.
+    """A person registered a passkey to sign votes with.
 
     ``signed_with`` is the id of the earlier passkey that signed for it.
     """

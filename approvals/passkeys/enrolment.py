@@ -10,6 +10,7 @@ from django.contrib.auth.models import Group
 from django.utils import timezone
 
 from approvals.passkeys.commands import EnrolmentCodeIssued
+from approvals.passkeys.models import Passkey
 from approvals.people.accounts import OWNERS
 from approvals.sealing import payloads
 from audit.models.records import EventRecord
@@ -23,6 +24,14 @@ _GROUP = 4
 def is_owner(person_id: int) -> bool:
     """Return True if a person is a policy owner."""
     return Group.objects.filter(name=OWNERS, user=person_id).exists()
+
+
+def is_required(person_id: int) -> bool:
+    """Return True if a person registers a first passkey with a code: a policy owner does.
+
+    After a reset of passkeys, which policy owners have approved, no code is required.
+    """
+    return is_owner(person_id) and not Passkey.objects.filter(user=person_id).exists()
 
 
 def code_of(enrolment_id: UUID, *, person_id: int) -> str:

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from django.contrib.auth.models import User
 from django.utils import timezone
 
 from approvals.passkeys import ceremonies, commands, enrolment, listing, signing
@@ -51,9 +52,7 @@ class CodeRequired(Forbidden):
 
 @handles(commands.RegisterPasskey)
 def register_passkey(command: commands.RegisterPasskey, context: Context) -> Passkey:
-    if context.actor.kind != "user":
-        raise OwnPasskeysOnly
-    user = accounts.locked_user(int(context.actor.person_id))
+    user = _locked_person(context)
     _check_name(command.passkey_name)
     challenge = signing.registration_challenge(person_id=user.pk, nonce=command.nonce)
     registered = ceremonies.verify_registration(
@@ -93,9 +92,7 @@ def register_passkey(command: commands.RegisterPasskey, context: Context) -> Pas
 
 @handles(commands.RemovePasskey)
 def remove_passkey(command: commands.RemovePasskey, context: Context) -> None:
-    if context.actor.kind != "user":
-        raise OwnPasskeysOnly
-    user = accounts.locked_user(int(context.actor.person_id))
+    user = _locked_person(context)
     passkey = listing.passkeys().get(pk=command.passkey_id, user=user)
     if passkey.ended_at is not None:
         raise AlreadyRemoved
@@ -131,6 +128,12 @@ def issue_enrolment_code(command: commands.IssueEnrolmentCode, context: Context)
     context.emit(commands.EnrolmentCodeIssued(user_id=user.pk, enrolment_id=command.enrolment_id))
 
 
+def _locked_person(context: Context) -> User:
+    if context.actor.kind != "user":
+        raise OwnPasskeysOnly
+    return accounts.locked_user(int(context.actor.person_id))
+
+
 def _check_name(name: str) -> None:
     if not name.strip() or len(name) > LONGEST_NAME:
         message = f"must have 1 to {LONGEST_NAME} characters"
@@ -146,7 +149,7 @@ def _check_may_register(command: commands.RegisterPasskey, person_id: int) -> UU
     if not known:
         _check_enrolment(command, person_id)
         return None
-    current = listing.current(person_id)
+    current = listing.without_ended(known)
     if not current:
         raise ResetRequired
     if len(current) >= _MOST:
@@ -159,9 +162,7 @@ def _check_may_register(command: commands.RegisterPasskey, person_id: int) -> UU
 
 
 def _check_enrolment(command: commands.RegisterPasskey, person_id: int) -> None:
-    """Check the code of an owner without passkeys; after a reset, owners have approved it."""
-    was_reset = Passkey.objects.filter(user=person_id).exists()
-    if was_reset or not enrolment.is_owner(person_id):
+    if not enrolment.is_required(person_id):
         return
     if command.enrolment_id is None or command.enrolment_id != enrolment.current_enrolment(
         person_id

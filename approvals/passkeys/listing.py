@@ -1,5 +1,6 @@
 """Queries for passkeys, and whether each was removed, was reset, or counts for a vote."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -42,7 +43,8 @@ _WITNESSED_AT = """(
 def passkeys() -> QuerySet[Any]:
     """Return all passkeys, each with ``ended_at``, ``is_reset`` and ``witnessed_at``.
 
-    The latter is when the registration was first known outside; None if it is not.
+    The latter is when a checkpoint that includes the registration was first accepted outside; None
+    if there is none.
     """
     ended = RawSQL(_ENDED_AT, (), DateTimeField())  # noqa: S611  # of our own names
     reset = RawSQL(_IS_RESET, (), BooleanField())  # noqa: S611
@@ -61,7 +63,12 @@ def of_person(person_id: int) -> list[Any]:
 
 def current(person_id: int) -> list[Any]:
     """Return the passkeys of a person that were neither removed nor reset, the oldest first."""
-    return [each for each in of_person(person_id) if each.ended_at is None]
+    return without_ended(of_person(person_id))
+
+
+def without_ended(found: Iterable[Any]) -> list[Any]:
+    """Return those of some passkeys that were neither removed nor reset."""
+    return [each for each in found if each.ended_at is None]
 
 
 def counts(passkey: Any, at: datetime) -> bool:

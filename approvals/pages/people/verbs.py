@@ -10,8 +10,7 @@ from django.http import QueryDict
 from approvals.passkeys.commands import ResetPasskeys
 from approvals.passkeys.models import Passkey
 from approvals.people import commands, roles
-from audit.factors.models import Authenticator
-from audit.factors.requirement import is_on
+from audit.factors.requirement import has_factor
 from audit.installation import users
 from audit.messages.classes import Command
 from audit.messages.exceptions import FieldError, Invalid
@@ -100,7 +99,7 @@ USER_VERBS: Mapping[str, Verb] = {
     "reset_factor": Verb(
         "Reset the second factor",
         commands.ResetSecondFactor,
-        applies=lambda user: is_on() and Authenticator.of(user.pk) is not None,
+        applies=has_factor,
     ),
     "reset_passkeys": Verb(
         "Reset passkeys",

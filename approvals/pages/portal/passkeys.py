@@ -83,12 +83,13 @@ def own_passkeys(request: HttpRequest) -> HttpResponse:
     known, now = listing.of_person(person_id), timezone.now()
     for each in known:
         each.counts = listing.counts(each, now)
-    needs_code = enrolment.is_owner(person_id) and not _has_any(person_id)
     given = request.POST if request.method == "POST" else None
+    needs_code = enrolment.is_required(person_id)
     form = PasskeyForm(given, request=request, needs_code=needs_code)
     problem = ceremonies.problem_with_address()
     if not problem and form.is_valid():
         return _sent(form.command(person_id=person_id, nonce=nonce), request)
+    current = listing.without_ended(known)
     return rendered(
         request,
         "approvals/own_passkeys.html",
@@ -96,9 +97,8 @@ def own_passkeys(request: HttpRequest) -> HttpResponse:
         form=form,
         rows=known,
         problem=problem,
-        needs_reset=bool(known) and not _current(known),
-        removal=ConfirmedForm(request=request, prefix="remove"),
-        **({} if problem else _options(request, person_id, nonce=nonce)),
+        needs_reset=bool(known) and not current,
+        **({} if problem else _options(request, person_id, nonce=nonce, current=current)),
     )
 
 
@@ -120,9 +120,10 @@ def remove_own_passkey(request: HttpRequest, passkey_id: UUID) -> HttpResponse:
     return _sent(RemovePasskey(passkey_id=passkey.pk), request)
 
 
-def _options(request: HttpRequest, person_id: int, *, nonce: str) -> dict[str, Any]:
+def _options(
+    request: HttpRequest, person_id: int, *, nonce: str, current: list[Any]
+) -> dict[str, Any]:
     """Return what the script on the page needs."""
-    current = listing.current(person_id)
     challenge = signing.registration_challenge(person_id=person_id, nonce=nonce)
     options = ceremonies.registration_options(
         person_id=person_id,
@@ -143,14 +144,6 @@ def _nonce(request: HttpRequest, person_id: int) -> str:
     """Return the nonce of the next registration: another one after each."""
     count = Passkey.objects.filter(user=person_id).count()
     return nonce_of(request, f"passkey {count + 1}")
-
-
-def _has_any(person_id: int) -> bool:
-    return Passkey.objects.filter(user=person_id).exists()
-
-
-def _current(rows: list[Any]) -> list[Any]:
-    return [each for each in rows if each.ended_at is None]
 
 
 def _sent(command: Command, request: HttpRequest) -> HttpResponse:
