@@ -26,7 +26,8 @@ def are_used(group_ids: Collection[int]) -> bool:
 
     A group does if it is *Policy owners*, or an enabled policy or an open request depends on it.
     """
-    return (
+    # Most people belong to no group, and a second factor may be required of them on every page.
+    return bool(group_ids) and (
         Group.objects.filter(pk__in=group_ids, name=OWNERS).exists()
         or Rule.objects.filter(
             group_id__in=group_ids, is_dropped=False, policy__is_enabled=True

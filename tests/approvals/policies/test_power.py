@@ -4,6 +4,7 @@ import pytest
 from django.contrib.auth.models import Group, User
 
 from approvals.models import ApprovalRequest, Policy
+from approvals.policies import power
 from approvals.policies.commands import EditPolicy
 from tests.approvals.asking import decide
 from tests.approvals.people_pages import confirmed
@@ -47,6 +48,19 @@ def joins(browser, manager, person, group):
     """Ask for a person to join a group; return True if that happened without approval."""
     confirmed(browser(manager), f"{USERS}{person.pk}/ask/", {"verb": "join", "group": group.pk})
     return group.user_set.contains(person)
+
+
+def test_nothing_is_read_about_proposals_for_a_person_without_groups(
+    ops, dana, iris, manager, olga, browser, django_assert_num_queries
+):
+    propose(browser, manager)
+    iris.groups.add(ops)
+    dana.groups.clear()
+
+    # Of each page, while a second factor is required of approvers.
+    with django_assert_num_queries(3):
+        assert not power.decides(dana.pk)
+    assert power.decides(iris.pk)
 
 
 def test_people_of_a_proposed_group_change_only_with_two_owners(ops, iris, manager, olga, browser):
