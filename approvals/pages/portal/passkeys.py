@@ -23,7 +23,7 @@ from audit.entry.requests import actor_of_request
 from audit.messages.classes import Command
 from audit.messages.text import clean_text
 from audit.pages.access import rendered
-from audit.sessions.forms import ConfirmedForm
+from audit.sessions.forms import ConfirmedForm, refused
 
 _PAGE = "countersign:own-passkeys"
 _LONGEST = 16_384
@@ -90,7 +90,7 @@ def own_passkeys(request: HttpRequest) -> HttpResponse:
     if not problem and form.is_valid():
         return _sent(form.command(person_id=person_id, nonce=nonce), request)
     current = listing.without_ended(known)
-    return rendered(
+    page = rendered(
         request,
         "approvals/own_passkeys.html",
         title="Passkeys",
@@ -100,6 +100,7 @@ def own_passkeys(request: HttpRequest) -> HttpResponse:
         needs_reset=bool(known) and not current,
         **({} if problem else _options(request, person_id, nonce=nonce, current=current)),
     )
+    return refused(page, form)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

@@ -218,6 +218,16 @@ def test_the_page_asks_for_the_password(ann, browser):
     assert not listing.current(ann.pk)
 
 
+def test_wrong_passwords_are_limited(ann, browser, configure):
+    configure(RATE_LIMIT_SIGN_IN_PER_ACCOUNT=(1, 3600))
+    client, form = browser(ann), {"passkey_name": "key", "password": "x"}
+
+    answers = [client.post(PAGE, form) for _ in range(2)]
+
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert int(answers[1]["Retry-After"]) > 0
+
+
 def test_a_response_for_another_session_is_refused(ann, browser):
     answer = posted(browser(ann), ann, Authenticator(), nonce="00" * 16)
 
