@@ -5,6 +5,7 @@ No process has a row for a request: they read the pending requests, however many
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import AbstractUser
@@ -86,10 +87,10 @@ def _password_link(event: PasswordLinkSent) -> Iterator[Mail]:
             yield Mail(to=address, subject="[Countersign] Set your password", text=text)
 
 
-def _about_passkeys(event: Event, delivery: Delivery) -> Iterator[Mail]:
+def _about_passkeys(event: Any, delivery: Delivery) -> Iterator[Mail]:
     """Notify the policy owners and the person whose passkeys they are."""
     text = announcements.text_of(event, delivery)
-    own = users.manager().filter(pk=announcements.person_of(event))
+    own = users.manager().filter(pk=event.user_id)
     for address in _addresses([*notifications.policy_owners(), *own]):
         yield Mail(to=address, subject=announcements.SUBJECT, text=text)
 

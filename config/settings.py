@@ -262,7 +262,7 @@ COUNTERSIGN = {
     "SESSION_LASTS": SESSION_LASTS,
     # Who signs in with a second factor: no one, those who decide on approvals, or everyone.
     "SECOND_FACTOR": environment.choice("SECOND_FACTOR", among=("off", "approvers", "everyone")),
-    # The age of a sign-in from which a vote takes the password or second factor again; 0 is any.
+    # The age of a sign-in from which a vote takes the password or second factor again; 0 is never.
     "STEP_UP_AFTER": timedelta(minutes=environment.number("STEP_UP_MINUTES", default=0, least=0))
     or None,
     # One thread is left for other requests.

@@ -247,7 +247,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
     def _ask_before(
         self, verb: str, row: ApprovalRequest, *, request: HttpRequest
     ) -> HttpResponse | None:
-        """Return the page that requires a reason, or the sign-in to be confirmed for a vote."""
+        """Return a page for a missing reason or an old sign-in; None if neither is the case."""
         if verb in decision.MISSING_REASONS and not request.POST.get("reason", "").strip():
             missing = decision.MISSING_REASONS[verb]
             self.message_user(request, missing, messages.ERROR)

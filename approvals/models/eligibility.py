@@ -296,7 +296,7 @@ def _groups_of_person(can_sign_in: str) -> Statement:
 
 
 def can_sign_in_sql() -> str:
-    """Return the same condition in SQL, for a row of users with the alias ``person``."""
+    """Return the condition of `can_sign_in` in SQL, for a row of users named ``person``."""
     names = users.tables()
     needed = f"person.{names.is_active} AND person.{names.is_staff}"
     return f"({needed} AND person.{names.password} ~ '{users.usable_password()}')"

@@ -113,8 +113,7 @@ class Vote(LeanModel, Evidence):
     ``number`` counts the decisions of one person on one request: 1, 2, 3 and so on. ``rules`` are
     the ids of those for which the person was eligible then; ``authenticated_at`` is the time of
     the sign-in, or when it was last confirmed. ``delegator`` is the person in whose place the voter
-    has voted, if any.
-    ``assertion`` is the signature by a passkey of the voter, if there is one.
+    has voted, if any. ``assertion`` is the signature by a passkey of the voter, if there is one.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7, editable=False)

@@ -16,7 +16,10 @@ from approvals.requests.presentation import Ballot
 from audit.entry.requests import actor_of_request
 
 _NO_PASSKEY = "You have no passkey."
-_NOT_YET = "Your passkey does not count yet: its registration has to be known outside first."
+_NOT_YET = (
+    "Your passkey does not count yet: first, a checkpoint of the transparency log that includes "
+    "its registration has to be kept outside."
+)
 
 
 class Signing(NamedTuple):

@@ -1,4 +1,4 @@
-"""Announcements of passkeys to the policy owners and the person, who may know nothing of them."""
+"""E-mails about passkeys to the policy owners and the person, who may not have changed them."""
 
 from typing import Any
 
@@ -20,11 +20,6 @@ ANNOUNCED: tuple[type[Event], ...] = (
     commands.EnrolmentCodeIssued,
 )
 SUBJECT = "[Countersign] Passkeys were changed"
-
-
-def person_of(event: Any) -> int:
-    """Return the id of the person whose passkeys an event changes."""
-    return int(event.user_id)
 
 
 def text_of(event: Any, delivery: Delivery) -> str:

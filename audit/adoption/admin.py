@@ -86,7 +86,7 @@ class CommandedAdmin(ModelAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> Any:
-        """Add a row. That of users opens a transaction here, which would be around the bus."""
+        """Add a row. UserAdmin opens a transaction in this view: it has to run inside the bus."""
         run = partial(super().add_view, request, form_url, extra_context)
         return self._sent(request, "add", run)
 

@@ -140,7 +140,7 @@ def _run(command: SentRequest) -> HttpResponseBase:
     try:
         sending.response = sending.run(command)
     except ObjectDoesNotExist as error:
-        # The bus would take it for the subject of the command, and answer 404.
+        # The bus would take it for the subject of the command, and the response would be 404.
         raise Crashed from error
     finally:
         _current.reset(token)

@@ -15,11 +15,13 @@ _BEFORE = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
 @register()
 def check_second_factor(**_: Any) -> list[CheckMessage]:
-    """Check the setting, and that no session can do without a required second factor."""
+    """Check the setting, and that the middleware and the pages that it needs are in place."""
     value = countersign().second_factor
     known = (OFF, APPROVERS, EVERYONE)
     if value not in known:
-        message = f"SECOND_FACTOR of COUNTERSIGN is unknown. Set one of: {', '.join(known)}."
+        message = (
+            f"SECOND_FACTOR of COUNTERSIGN has an unknown value. Set one of: {', '.join(known)}."
+        )
         return [Error(message, id="countersign.E010")]
     if not is_on():
         return _pages() if countersign().step_up_after else []

@@ -1,4 +1,4 @@
-"""The commands and events of second factors, and what all those of accounts have in common."""
+"""The commands and events of second factors, and the base classes of all those of accounts."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,10 @@ class OfAccount(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SetUpSecondFactor(OnAccount):
-    """Set up an authenticator app as second factor, which ``replaces`` the one before, if any."""
+    """Set up an authenticator app as the second factor.
+
+    It is refused if there is one already, unless the new one ``replaces`` it.
+    """
 
     message_type = "people.set_up_second_factor"
 

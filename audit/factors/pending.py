@@ -16,7 +16,7 @@ _SECONDS = 600
 class Pending:
     """A person whose password was right. ``page`` is the sign-in page, ``next`` the one after it.
 
-    ``auth_hash`` ends it when the password is changed meanwhile.
+    ``auth_hash`` is of the password: if it changes, the sign-in is no longer pending.
     """
 
     user_id: int
@@ -42,7 +42,7 @@ class Pending:
 
     @classmethod
     def of(cls, request: HttpRequest) -> Self | None:
-        """Return what is pending in the session, for some minutes."""
+        """Return the pending sign-in of the session; None after ten minutes."""
         stored = request.session.get(_KEY)
         if stored is None:
             return None
@@ -51,7 +51,7 @@ class Pending:
 
     @staticmethod
     def end(request: HttpRequest) -> None:
-        """Forget what is pending in the session."""
+        """Remove the pending sign-in from the session."""
         request.session.pop(_KEY, None)
 
     def user(self) -> Any:

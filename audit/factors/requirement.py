@@ -29,7 +29,8 @@ def is_on() -> bool:
 def is_required_of(user: Any) -> bool:
     """Return True if a person must have a second factor.
 
-    Who decides on approvals is known by the apps: by ``must_have_second_factor`` of an AppConfig.
+    Apps declare who decides on approvals: ``must_have_second_factor`` of an AppConfig names
+    functions that return True for the id of such a user.
     """
     match countersign().second_factor:
         case "everyone":
@@ -46,7 +47,7 @@ def has_factor(user: Any) -> bool:
 
 
 def is_asked_of(user: Any) -> bool:
-    """Return True if a person signs in with a second factor: who must, and who has set it up."""
+    """Return True if a person signs in with a second factor: it is required, or was set up."""
     return has_factor(user) or is_required_of(user)
 
 

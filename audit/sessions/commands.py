@@ -115,7 +115,7 @@ class ConfirmSignIn(OnAccount):
 
 @dataclass(frozen=True, kw_only=True)
 class RecordFailedConfirmation(OnAccount):
-    """Record a wrong password that was to confirm a sign-in or a change of the second factor."""
+    """Record a wrong password to confirm a sign-in, or a change of a factor or passkey."""
 
     message_type = "people.record_failed_confirmation"
 
@@ -131,7 +131,7 @@ class SignInConfirmed(OfAccount):
 
 @dataclass(frozen=True, kw_only=True)
 class ConfirmationFailed(OfAccount):
-    """The password that was to confirm a sign-in or a change of the second factor was wrong."""
+    """The password to confirm a sign-in, or a change of a factor or passkey, was wrong."""
 
     message_type = "people.confirmation_failed"
 

@@ -1,4 +1,4 @@
-"""Limits on passwords tried: to sign in, by IP address and account, or to change one's own.
+"""Limits on attempts: to sign in, by IP address and account, and on passwords and codes after that.
 
 An account's limit must not let a stranger lock its owner out. So a browser in which the account has
 signed in before has a limit of its own, recognized by a signed cookie:
@@ -30,8 +30,8 @@ from audit.sessions.recording import (
 
 _COOKIE = "device"
 _SALT = "audit.sessions.device"
-# A code has six digits: at 20 guesses a day, of which three are right, the odds stay below 1 in
-# 16,000 per day.
+# Of a million codes with six digits, three are valid at a time: at 20 guesses a day, the odds stay
+# below 1 in 16,000 per day.
 _CODES_PER_DAY = (20, 24 * 60 * 60)
 _REMEMBERED_SECONDS = 365 * 24 * 60 * 60
 

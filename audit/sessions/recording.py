@@ -75,7 +75,7 @@ def record_failed_change(request: HttpRequest, *, is_throttled: bool = False) ->
 
 
 def record_failed_confirmation(request: HttpRequest, *, is_throttled: bool = False) -> None:
-    """Record a wrong password of the signed-in user, given to confirm the sign-in."""
+    """Record a wrong password that the signed-in user gave to confirm something."""
     user: Any = request.user
     _record(RecordFailedConfirmation(user_id=user.pk, is_throttled=is_throttled), request, user)
 
