@@ -8,8 +8,8 @@ from uuid import uuid4
 import schemathesis
 from schemathesis.generation.meta import TestPhase
 
-#: Rules that no schema can express, between values, on characters or on existing names, by field
-#: and code.
+#: Rules that no schema can express, between values, on characters, existing names or settings, by
+#: field and code.
 RULES = {
     ("", "nothing_to_change"),
     ("Execute-After", "after_deadline"),
@@ -23,6 +23,7 @@ RULES = {
     ("minimum_membership", "out_of_range"),
     ("allowed_networks", "invalid"),
     ("condition", "condition"),
+    ("condition", "irrevocable"),
     ("cursor", "invalid"),
     ("delegate", "invalid"),
     ("destination", "invalid"),
@@ -30,6 +31,8 @@ RULES = {
     ("ends_at", "out_of_range"),
     ("expires_at", "before_start"),
     ("expires_at", "past"),
+    ("governs", "finishing"),
+    ("governs", "secret"),
     ("governs", "unknown"),
     ("groups", "invalid"),
     ("metadata", "invalid"),
@@ -39,7 +42,9 @@ RULES = {
     ("rules", "does_not_exist"),
     ("rules", "invalid"),
     ("rules", "unsatisfiable"),
+    ("signed_votes", "unavailable"),
     ("since", "out_of_range"),
+    ("tenant", "invalid"),
 }
 _IDEMPOTENCY_KEY = re.compile(r"[!-+\--~]{1,255}")
 _LONGEST_NAME = 100
