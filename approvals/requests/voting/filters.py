@@ -21,6 +21,7 @@ from django.db.models.lookups import Exact
 from approvals.models import ApprovalRequest, Vote
 from approvals.people.events import MemberJoined, MemberLeft
 from approvals.policies import built_in
+from approvals.requests.evaluated import IsAnyOf
 from approvals.requests.voting.approver import Approver, TodaysPolicy, stored_names
 from audit.models.records import EventRecord
 
@@ -75,12 +76,13 @@ def asks(approver: Approver) -> models.Q:
         return _NONE
     of_others = ~models.Q(requester_person=str(approver.person_id))
     may_be_own = models.Q(requirements__options__requester_may_vote=True)
-    has_not_voted = models.Q(voters=None) | ~models.Q(voters__contains=[approver.person_id])
+    has_not_voted = models.Q(voters=None) | ~_has_voted(approver)
     listed = _is_listed_for({*approver.groups, *approver.delegated})
     in_rules = _is_in_rules_long_enough(approver) | _is_in_rules(approver.delegated)
     is_asked = listed | _pending_unlisted(approver, in_rules) | _may_ask_today(approver)
     is_open_to_person = of_others | _pending_unlisted(approver, may_be_own)
-    return has_not_voted & is_open_to_person & is_asked
+    # Most requests of other groups are left out before any requirements are read.
+    return _may_be_asked(approver) & has_not_voted & is_open_to_person & is_asked
 
 
 def certainly_asks(approver: Approver) -> models.Q:
@@ -88,9 +90,7 @@ def certainly_asks(approver: Approver) -> models.Q:
     if not approver.may_vote:
         return _NONE
     of_others = ~models.Q(requester_person=str(approver.person_id))
-    has_not_voted = models.Q(voters__isnull=False) & ~models.Q(
-        voters__contains=[approver.person_id]
-    )
+    has_not_voted = models.Q(voters__isnull=False) & ~_has_voted(approver)
     in_rules = _pending_unlisted(approver, _is_in_rules_long_enough(approver))
     is_asked = _is_listed_for(approver.groups) | in_rules
     is_settled = ~_may_be_taken(approver) & ~_is_governed_later(approver.delaying)
@@ -102,11 +102,26 @@ def may_ask(approver: Approver) -> models.Q:
     if not approver.may_vote:
         return _NONE
     is_of_others = ~models.Q(requester_person=str(approver.person_id))
-    has_not_voted = models.Q(voters=None) | ~models.Q(voters__contains=[approver.person_id])
+    has_not_voted = models.Q(voters=None) | ~_has_voted(approver)
+    is_open_to_person = _is_pending_unlisted(approver) | is_of_others
+    return has_not_voted & is_open_to_person & _may_be_asked(approver)
+
+
+def _may_be_asked(approver: Approver) -> models.Q:
+    """Match requests that ask a group of the person, or may do so by a policy of today."""
     listed = _is_listed_for({*approver.groups, *approver.delegated})
     today = _is_governed(approver.asking) | _is_guarded(approver)
-    is_unlisted = models.Q(approver_groups=None) if approver.any_unlisted else _NONE
-    return has_not_voted & (is_unlisted | is_of_others) & (is_unlisted | listed | today)
+    return listed | today | _is_pending_unlisted(approver)
+
+
+def _is_pending_unlisted(approver: Approver) -> models.Q:
+    return models.Q(approver_groups=None) if approver.any_unlisted else _NONE
+
+
+def _has_voted(approver: Approver) -> models.Q:
+    """Match requests that list the person as a voter: unknown for those without a list."""
+    person = models.Value(approver.person_id, models.IntegerField())
+    return models.Q(IsAnyOf(person, "voters"))
 
 
 def _may_be_taken(approver: Approver) -> models.Q:
