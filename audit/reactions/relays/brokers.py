@@ -1,5 +1,7 @@
 """Brokers: what a relay publishes to, by adapters that meet the same obligations."""
 
+import hashlib
+import re
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 from uuid import UUID
@@ -7,6 +9,9 @@ from uuid import UUID
 from django.utils.module_loading import import_string
 
 from audit.installation.settings import countersign
+
+_LONGEST_TOKEN = 200
+_TOKEN = re.compile(rb"[^A-Za-z0-9_-]")
 
 
 class BrokerUnavailable(Exception):
@@ -33,12 +38,22 @@ class RelayedEvent(NamedTuple):
     content_type: str
     relay: str
 
+    @property
+    def topic(self) -> str:
+        """The tenant and each part of the type, as tokens with dots in between.
+
+        In a token, other bytes than letters, digits, ``_`` and ``-`` are ``%`` and two digits. An
+        empty token is ``~``; a long one ``~`` and its SHA-256.
+        """
+        return ".".join(map(_token, (self.tenant, *self.message_type.split("."))))
+
 
 class Broker(Protocol):
-    """A connection to a broker, which one thread uses. It connects when it is first needed.
+    """A connection to a broker, which one thread uses. It connects at the first call, `resume`.
 
     Each call returns within `LONGEST_CALL_SECONDS`, and raises `BrokerUnavailable` if the broker is
-    not reached. The next call then tries to connect again. No exception quotes a credential.
+    not reached. If `resume` does, the connection is closed, and a new one made in its place. No
+    exception quotes a credential.
     """
 
     def resume(self, relay: str) -> UUID | None:
@@ -82,3 +97,10 @@ def connect(name: str) -> Broker:
     configured = countersign().brokers[name]
     broker: Broker = import_string(configured["BACKEND"])(**configured.get("OPTIONS", {}))
     return broker
+
+
+def _token(text: str) -> str:
+    token = _TOKEN.sub(lambda found: b"%%%02X" % ord(found[0]), text.encode()).decode()
+    if len(token) > _LONGEST_TOKEN:
+        return "~" + hashlib.sha256(text.encode()).hexdigest()
+    return token or "~"

@@ -1,5 +1,6 @@
 """The partition of a relay: batches of events, published in their order."""
 
+from contextlib import suppress
 from functools import partial
 from typing import NamedTuple
 from uuid import UUID
@@ -43,6 +44,7 @@ class RelayPartition(OutsidePartition):
         """Close the connection to the broker."""
         if self._broker:
             self._broker.close()
+        self._broker = None
 
     def step(self, horizon: Place) -> int:
         """Publish the next events before the horizon, and return how many."""
@@ -61,8 +63,9 @@ class RelayPartition(OutsidePartition):
         """Find the end of what is stored, so that a worker that loses its lease cannot publish."""
         self._problem = None
         try:
-            last = self._connected().resume(self.slot.name)
+            last = self._resumed()
         except BrokerUnavailable as error:
+            self.close()
             self._problem = error
             return
         if last != self._last:
@@ -119,21 +122,18 @@ class RelayPartition(OutsidePartition):
     def _acknowledged(self, events: list[RelayedEvent]) -> tuple[int, Exception | None]:
         """Publish events, and return how many are acknowledged; an error if the first is not."""
         try:
-            if self._problem:
-                raise self._problem
             return (self._connected().publish(events) if events else 0), None
         except (BrokerUnavailable, EventRefused) as error:
             return 0, error
 
     def _deliver(self, record: EventRecord, *, attempt: int) -> None:
         """Publish an event that was set aside, unless it turns out to be stored."""
-        if self._problem:
-            raise self._problem
+        broker = self._connected()
         if self._is_stored(record):
             return
         event = self._relay.relayed(delivery_of(record, attempt=attempt))
         if event:
-            self._connected().publish([event])
+            broker.publish([event])
             self._note_published(record)
 
     def _is_stored(self, record: EventRecord) -> bool:
@@ -151,6 +151,16 @@ class RelayPartition(OutsidePartition):
     def _note_published(self, record: EventRecord) -> None:
         self._last, self._published_up_to = record.id, place_of(record)
 
+    def _resumed(self) -> UUID | None:
+        """Return the last event that is stored, over a new connection if the former one is lost."""
+        if self._broker:
+            with suppress(BrokerUnavailable):
+                return self._broker.resume(self.slot.name)
+            self.close()
+        self._broker = brokers.connect(self._relay.broker)
+        return self._broker.resume(self.slot.name)
+
     def _connected(self) -> Broker:
-        self._broker = self._broker or brokers.connect(self._relay.broker)
+        if self._broker is None:
+            raise self._problem or BrokerUnavailable("not connected")
         return self._broker

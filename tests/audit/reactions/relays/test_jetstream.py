@@ -13,9 +13,10 @@ from django.contrib.auth.models import Permission, User
 from audit.domain import BrokerUnavailable, reacts_to, relays
 from audit.models.records import EventRecord
 from audit.models.subscriptions import Setback
-from audit.reactions import workers
+from audit.reactions import checkpoints, workers
+from audit.reactions.declarations import find
 from audit.testing import check_broker, check_fence, check_unreachable
-from tests.audit.reactions.things import Touched, touched
+from tests.audit.reactions.things import Touched, settled_horizon, touched
 from tests.audit.webhooks.receiver import HOST, write_certificate
 from tests.brokers import running
 from tests.servers import free_port
@@ -79,6 +80,28 @@ def test_an_error_of_the_connection_quotes_no_secret(guarded, options, cause, ca
 
     shown = "".join(traceback.format_exception(raised.value))
     assert "s3cret" not in shown + caplog.text + "".join(capfd.readouterr()) + repr(broker)
+
+
+def test_a_restart_of_the_server_sets_nothing_aside(nats, own_subscriptions, configure):
+    """The relay notices that its connection is lost, and makes another one."""
+    configure(BROKERS=nats.settings())
+    relays(Touched, name="test.relay", to="events")(lambda event, _: event)
+    relay = find("test.relay")
+    checkpoints.create(relay, place=checkpoints.Place())
+
+    def poll():
+        return workers.Poll(settled_horizon(), ())
+
+    with closing(workers.Follower([relay], poll=poll)) as follower:
+        touched("a")
+        follower.turn()
+        nats.kill()
+        nats.start()
+        touched("b")
+        follower.turn()
+
+    assert nats.ids() == list(EventRecord.objects.order_by("position").values_list("id", flat=True))
+    assert not Setback.objects.exists()
 
 
 def test_an_outage_delays_no_one_else_and_is_shown(nats, own_subscriptions, configure, browser):

@@ -1,4 +1,4 @@
-"""Subjects in NATS: nothing that a tenant is named breaks out of its token."""
+"""Topics at a broker: nothing that a tenant is named breaks out of its token."""
 
 import re
 from uuid import uuid4
@@ -6,10 +6,9 @@ from uuid import uuid4
 import pytest
 
 from audit.reactions.relays.brokers import RelayedEvent
-from audit.reactions.relays.jetstream import subject_of
 
 
-def subject(tenant, message_type="apikeys.enabled"):
+def topic(tenant, message_type="apikeys.enabled"):
     event = RelayedEvent(
         id=uuid4(),
         message_type=message_type,
@@ -19,7 +18,7 @@ def subject(tenant, message_type="apikeys.enabled"):
         content_type="application/json",
         relay="test",
     )
-    return subject_of(event, prefix="events")
+    return event.topic
 
 
 TENANTS = {
@@ -41,9 +40,9 @@ TENANTS = {
 
 @pytest.mark.parametrize(("tenant", "token"), TENANTS.items(), ids=ascii)
 def test_a_tenant_is_one_token(tenant, token):
-    assert subject(tenant) == f"events.{token}.apikeys.enabled"
+    assert topic(tenant) == f"{token}.apikeys.enabled"
     assert re.fullmatch(r"[A-Za-z0-9_%~-]{1,200}", token)
 
 
 def test_a_type_has_a_token_for_each_part():
-    assert subject("acme", "a.b_c..*.>") == "events.acme.a.b_c.~.%2A.%3E"
+    assert topic("acme", "a.b_c..*.>") == "acme.a.b_c.~.%2A.%3E"
