@@ -75,6 +75,8 @@ class AuditConfig(AppConfig):
         migrations: Any = import_module("audit.tracking.migrations")
         pre_migrate.connect(migrations.begin_migrating, sender=self)
         post_migrate.connect(protection.protect_migrated, sender=self)
+        writing: Any = import_module("audit.evidence.sequencing.writing")
+        post_migrate.connect(writing.restore, sender=self)
         guards: Any = import_module("audit.tracking.guards")
         if guards.reports():
             connection_created.connect(guards.note_sources)

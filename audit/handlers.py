@@ -26,7 +26,7 @@ class PasswordReplaced(Conflict):
 
 @handles(commands.BeginEpoch)
 def begin_epoch(command: commands.BeginEpoch, context: Context) -> None:
-    context.emit(commands.EpochBegun(number=epochs.start(context.command_id)))
+    context.emit(commands.EpochBegun(number=epochs.start_by_hand(context.command_id)))
 
 
 @handles(commands.ExportRecords)

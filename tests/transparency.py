@@ -1,12 +1,13 @@
 """A transparency log of the records that are there, its entries, and its verification."""
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from django.db import transaction
 
 from audit.evidence import entries, merkle, records, tiles
 from audit.evidence.appending.sequencer import add_leaves
 from audit.evidence.models import Leaf, LogKey, SignedCheckpoint, TransparencyLog
 from audit.evidence.notes import COSIGNATURE, Signature, Verifier
-from audit.evidence.sequencing import logs
+from audit.evidence.sequencing import logs, writing
 from audit.log.feed import Place, horizon
 from audit.models.records import CommandRecord, EventRecord
 from tests.threads import until
@@ -20,6 +21,13 @@ def sequence(*, limit=2_000):
         return leaves_of_records() == CommandRecord.objects.count() + EventRecord.objects.count()
 
     until(is_complete)
+
+
+def written(model, **values):
+    """A row of the log, inserted by a process with LOG_KEYS."""
+    with transaction.atomic():
+        writing.authorize()
+        return model.objects.create(**values)
 
 
 def leaves_of_records():

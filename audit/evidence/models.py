@@ -1,7 +1,7 @@
 """The transparency log: leaves, nodes of the tree, signed checkpoints, keys and publications.
 
-All of it is written once. The owner of the database could still change it: what detects that are
-checkpoints that are kept elsewhere.
+All of it is written once, by processes that have LOG_KEYS. The owner of the database could still
+change it: what detects that are checkpoints that are kept elsewhere.
 """
 
 from django.db import models
@@ -191,3 +191,21 @@ class Publication(AppendOnly):
 
     def __str__(self) -> str:
         return f"log {self.log} with {self.size} leaves to {self.destination}"
+
+
+class LogWriter(models.Model):
+    """The digest of a secret that a process shows before it writes rows of the log.
+
+    The secret is derived from a key of LOG_KEYS: see `sequencing.writing`.
+    """
+
+    privileges = ("SELECT", "INSERT", "DELETE")
+
+    digest = models.BinaryField(primary_key=True)
+
+    class Meta:
+        default_permissions = ()
+        constraints = (check("audit_logwriter_form", "octet_length(digest) = 32"),)
+
+    def __str__(self) -> str:
+        return bytes(self.digest).hex()

@@ -1,8 +1,11 @@
 """Epochs: the parts of the log that one server wrote, and the fork where the next one begins."""
 
+from typing import Any
 from uuid import UUID
 
-from django.db import DEFAULT_DB_ALIAS, connections
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connections
+
+from audit.messages.exceptions import TimedOut
 
 # A restored dump, a copy, a recovery to a point in time, a promotion and pg_upgrade all change the
 # cluster, its timeline or the database. Comparing them takes 10 µs.
@@ -43,6 +46,7 @@ _FIRST = f"""
     INSERT INTO audit_epoch (number, began_at, server) SELECT 1, clock_timestamp(), {_SERVER}
     WHERE NOT EXISTS (SELECT FROM audit_epoch)
 """  # noqa: S608  # put together from constants
+_LOCK_NOT_AVAILABLE = "55P03"
 # Any number will do, if every process takes the same one.
 _ADVISORY_LOCK = 0x65706F63
 
@@ -50,6 +54,24 @@ _ADVISORY_LOCK = 0x65706F63
 def current(*, using: str = DEFAULT_DB_ALIAS) -> int | None:
     """Return the number of the newest epoch; None if it is of another server."""
     return _fetch(f"SELECT {CURRENT}", using=using)
+
+
+def start_by_hand(command_id: UUID) -> int:
+    """Insert an epoch where transactions may have written to the one before; return its number.
+
+    A trigger waits until they have ended: readers of the log would skip their records.
+
+    :raises TimedOut: with the processes, if some take longer than 3 seconds.
+    """
+    try:
+        return start(command_id)
+    except OperationalError as error:
+        cause: Any = error.__cause__
+        if cause.sqlstate != _LOCK_NOT_AVAILABLE:
+            raise
+        problem = cause.diag.message_primary
+        message = f"No epoch began, because {problem}. Wait for their end, then try again."
+        raise TimedOut(message) from error
 
 
 def start(command_id: UUID, *, using: str = DEFAULT_DB_ALIAS) -> int:

@@ -28,6 +28,15 @@ _OF_NUMBERS = (
     ("audit_streamhead", "audit_number_stays"),
     ("audit_eventrecord", "audit_number_exists"),
     ("audit_epoch", "audit_number_is_next"),
+    ("audit_epoch", "audit_no_writers"),
+)
+# Created by a migration: only processes with LOG_KEYS write the transparency log.
+_OF_THE_LOG = tuple(
+    (f"audit_{each}", "audit_log_writer")
+    for each in (
+        *("transparencylog", "leaf", "treenode", "signedcheckpoint", "logkey"),
+        *("publication", "logwriter"),
+    )
 )
 _GUARD_FUNCTIONS = {Guard.REFUSE: "audit_require_command", Guard.REPORT: REPORT_CHANGE}
 # By a statement of a session, not by one of a trigger.
@@ -251,9 +260,8 @@ def missing_triggers(cursor: Any) -> list[tuple[str, str]]:
     altered += _superfluous(found, wanted, ())
     outdated = triggers.outdated(cursor, is_tolerant=is_tolerant)
     lagging = [(each.table, triggers.TRACK) for each in outdated]
-    return list(
-        dict.fromkeys([*altered, *lagging, *(each for each in _OF_NUMBERS if each not in found)])
-    )
+    gone = [each for each in (*_OF_NUMBERS, *_OF_THE_LOG) if each not in found]
+    return list(dict.fromkeys([*altered, *lagging, *gone]))
 
 
 def _superfluous(

@@ -128,3 +128,13 @@ DELETE FROM auth_permission
 DELETE FROM django_content_type
 DELETE FROM django_migrations
 INSERT INTO django_migrations (app, name, applied) VALUES ('audit', 'x', now())
+-- The right to write the transparency log is not transferred, and counters of passkeys only grow.
+UPDATE audit_logwriter SET digest = digest
+TRUNCATE audit_logwriter
+DROP TRIGGER audit_log_writer ON audit_leaf
+ALTER TABLE audit_publication DISABLE TRIGGER audit_log_writer
+CREATE OR REPLACE FUNCTION audit_require_log_writer() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'
+SELECT audit_wait_for_writers()
+DELETE FROM approvals_passkeycounter
+TRUNCATE approvals_passkeycounter
+DROP TRIGGER audit_counter_grows ON approvals_passkeycounter

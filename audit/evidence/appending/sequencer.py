@@ -15,7 +15,7 @@ from audit.evidence import entries, merkle, notes, records, tiles
 from audit.evidence.checkpoints import Checkpoint
 from audit.evidence.merkle import Edge
 from audit.evidence.models import Leaf, LogKey, SignedCheckpoint, TreeNode
-from audit.evidence.sequencing import directories, keys, logs
+from audit.evidence.sequencing import directories, keys, logs, writing
 from audit.evidence.sequencing.keys import Change
 from audit.evidence.sequencing.logs import Start
 from audit.evidence.witnessing import contradictions, publisher
@@ -72,6 +72,7 @@ def add_leaves(*, before: Place, limit: int = BATCH) -> int | None:
     with transaction.atomic(durable=True):
         if not _is_alone() or current() != number:
             return None
+        writing.authorize()
         start = logs.start(number)
         found = records.following(start.place, before=before, limit=limit)
         batch = _Batch(start)

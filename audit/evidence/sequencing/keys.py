@@ -63,7 +63,7 @@ def verifiers(log: int) -> list[Verifier]:
 def trusted(log: int) -> list[Verifier]:
     """Return the keys of a log whose signatures count: those used now, or else all of them.
 
-    The application's role may insert the row of a key, but not a key that is used.
+    The owner of the tables may insert the row of a key, but not of one that is used.
     """
     published, used = verifiers(log), _used()
     return [each for each in published if each.public_key in used] or published

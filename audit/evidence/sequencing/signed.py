@@ -1,7 +1,8 @@
 """The checkpoints that the keys of a log have signed.
 
-The application's role may insert rows, but cannot sign. What it has inserted is skipped by readers
-and by the sequencer, so it neither hides the newest checkpoint nor moves its place.
+Who can insert rows without a key, such as the owner of the tables, cannot sign. Such rows are
+skipped by readers and by the sequencer, so they neither hide the newest checkpoint nor move its
+place.
 """
 
 from collections.abc import Sequence

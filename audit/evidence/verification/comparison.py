@@ -15,6 +15,7 @@ from audit.evidence.sequencing import keys, signed
 from audit.evidence.verification.inserted import inserted_records
 from audit.evidence.verification.kept import Kept
 from audit.evidence.verification.problems import Problem, Progress
+from audit.evidence.verification.stray import stray_rows
 
 _PART = 2_000
 _NAMES = {Leaf.Kind.COMMAND: "Command record", Leaf.Kind.EVENT: "Event record"}
@@ -42,6 +43,7 @@ def compare(kept: Iterable[Kept] = ()) -> Iterator[Progress]:
     yield Progress(0, [Problem("fork", each.source) for each in outside])
     if newest is not None:
         yield from inserted_records(newest)
+    yield from stray_rows()
 
 
 class _Comparison:

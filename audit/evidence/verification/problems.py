@@ -11,6 +11,9 @@ _WORDS = {
     "beyond": "was inserted: no checkpoint has it",
     "unsigned": "has no valid signature",
     "fork": "is not a part of the log",
+    "leafless": "was inserted: no leaf has it",
+    "unfounded": "was inserted: there is no such checkpoint",
+    "early": "was inserted: its checkpoint was signed later than it was accepted",
 }
 
 

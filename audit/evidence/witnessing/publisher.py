@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from audit.evidence.models import Publication, SignedCheckpoint
-from audit.evidence.sequencing import signed
+from audit.evidence.sequencing import signed, writing
 from audit.evidence.witnessing import standings
 from audit.evidence.witnessing.acceptance import (
     Accepted,
@@ -110,8 +110,15 @@ def attempt(destination: Destination, checkpoint: SignedCheckpoint) -> Publicati
         _logger.warning("checkpoint_not_accepted", destination=destination.name, reason=str(error))
     else:
         _accept(publication, accepted)
-    publication.save(force_insert=True)
+    store(publication)
     return publication
+
+
+def store(publication: Publication) -> None:
+    """Insert a publication, which only a process with LOG_KEYS may do."""
+    with transaction.atomic():
+        writing.authorize()
+        publication.save(force_insert=True)
 
 
 def _accept(publication: Publication, accepted: Accepted) -> None:

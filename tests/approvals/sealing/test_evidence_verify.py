@@ -25,7 +25,7 @@ from audit.installation.settings import countersign
 from audit.messages.classes import Subject
 from audit.models.records import CommandRecord, EventRecord
 from tests.conftest import actor
-from tests.transparency import Cosigner, last_checkpoint, sequence
+from tests.transparency import Cosigner, last_checkpoint, sequence, written
 
 ORIGIN = "https://countersign.example"
 SCRIPT = Path(__file__).parents[3] / "docs" / "evidence_verify.py"
@@ -212,7 +212,8 @@ def test_a_missing_file_is_reported(tmp_path):
 def test_the_cosignature_of_a_witness_is_shown(decided, verify):
     checkpoint = last_checkpoint()
     cosignature = WITNESS.cosign(notes.parse(checkpoint.note).text, at=checkpoint.signed_at)
-    Publication.objects.create(
+    written(
+        Publication,
         log=checkpoint.log,
         size=checkpoint.size,
         destination="https://witness.example",

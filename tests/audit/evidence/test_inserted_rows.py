@@ -1,4 +1,4 @@
-"""Rows that the application's role inserts into the tables of the log, without a key."""
+"""Rows that do not belong to the log: of before a secret was needed, or of the tables' owner."""
 
 from datetime import timedelta
 
@@ -16,15 +16,22 @@ from audit.evidence.verification.comparison import compare
 from audit.evidence.witnessing import standings
 from audit.evidence.witnessing.publisher import publish_due
 from audit.log.feed import Place
-from tests.transparency import Cosigner, assert_complete, last_checkpoint
+from tests.transparency import Cosigner, assert_complete, last_checkpoint, written
 
+EARLY = "its checkpoint was signed later than it was accepted"
 FAR = Place(epoch=1, xid=2**60, position=2**60)
 
 
 def insert(size, *, note="note", root=bytes(32), place=FAR):
     """Insert a checkpoint that says that all records up to a place have leaves."""
-    return SignedCheckpoint.objects.create(
-        log=1, size=size, root=root, note=note, signed_at=timezone.now(), **place._asdict()
+    return written(
+        SignedCheckpoint,
+        log=1,
+        size=size,
+        root=root,
+        note=note,
+        signed_at=timezone.now(),
+        **place._asdict(),
     )
 
 
@@ -40,8 +47,9 @@ def forged_leaf(log, size):
     for each in [*hashes, bytes(32)]:
         frontier.append(each)
     root = frontier.root()
-    Leaf.objects.create(log=log, index=size, kind=Leaf.Kind.KEY, hash=bytes(32))
-    LogKey.objects.create(
+    written(Leaf, log=log, index=size, kind=Leaf.Kind.KEY, hash=bytes(32))
+    written(
+        LogKey,
         log=log,
         index=size,
         verifier_key=str(signer.verifier),
@@ -89,7 +97,7 @@ def test_leaves_with_the_signature_of_another_key_are_not_continued(fill_log):
 
 def test_a_leaf_beyond_the_checkpoints_is_named(fill_log):
     size = fill_log().size
-    Leaf.objects.create(log=1, index=size + 5, kind=Leaf.Kind.KEY, hash=bytes(32))
+    written(Leaf, log=1, index=size + 5, kind=Leaf.Kind.KEY, hash=bytes(32))
 
     (problem,) = problems()
 
@@ -99,7 +107,7 @@ def test_a_leaf_beyond_the_checkpoints_is_named(fill_log):
 
 def test_a_malformed_key_does_not_keep_the_others_from_signing(fill_log):
     fill_log()
-    LogKey.objects.create(log=1, index=10**6, verifier_key="x", begins=True, at=timezone.now())
+    written(LogKey, log=1, index=10**6, verifier_key="x", begins=True, at=timezone.now())
 
     fill_log()
 
@@ -115,8 +123,8 @@ def test_inserted_publications_put_off_no_attempt_and_no_alarm(fill_log, configu
         {"log": 1, "size": 10**15, "accepted_at": timezone.now()},
         {"log": 1, "size": 1, "attempted_at": far, "answer": "x"},
     ):
-        Publication.objects.create(
-            **{"destination": str(tmp_path), "attempted_at": timezone.now(), **values}
+        written(
+            Publication, **{"destination": str(tmp_path), "attempted_at": timezone.now(), **values}
         )
 
     assert standings.newest_outside() is None
@@ -132,7 +140,8 @@ def test_an_inserted_cosignature_of_a_known_witness_is_left_out(fill_log, config
     genuine = witness.cosign(text, at=timezone.now())
     other = witness.cosign(text.replace("\n", "x\n", 1), at=timezone.now())
     for each in (other, genuine):
-        Publication.objects.create(
+        written(
+            Publication,
             log=1,
             size=last_checkpoint().size,
             destination="https://witness.example/",
@@ -144,3 +153,21 @@ def test_an_inserted_cosignature_of_a_known_witness_is_left_out(fill_log, config
 
     assert str(genuine) in served
     assert str(other) not in served
+
+
+def test_keys_and_publications_that_are_not_of_the_log_are_named(fill_log):
+    checkpoint = fill_log()
+    where = {"log": 1, "size": checkpoint.size, "destination": "/mnt/auditors"}
+    early = checkpoint.signed_at - timedelta(hours=1)
+    written(LogKey, log=1, index=10**6, verifier_key="x", begins=True, at=early)
+    first = written(Publication, **where | {"size": 10**6}, accepted_at=timezone.now())
+    second = written(Publication, **where, accepted_at=early)
+    written(Publication, **where, accepted_at=timezone.now())
+    written(Publication, **where, answer="It failed")
+
+    found = [each.replace(" of log 1 to /mnt/auditors was inserted: ", "|") for each in problems()]
+    assert found == [
+        "The public key x at leaf 1000000 of log 1 was inserted: no leaf has it",
+        f"Publication {first.pk} of 1000000 leaves|there is no such checkpoint",
+        f"Publication {second.pk} of {checkpoint.size} leaves|{EARLY}",
+    ]

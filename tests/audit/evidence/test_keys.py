@@ -83,7 +83,7 @@ def test_a_key_that_returns_begins_again(rotated, configure):
 
 
 def test_without_new_records_a_rotation_is_signed_as_well(rotated, configure):
-    configure(LOG_KEYS={"k3": b"x" * 32})
+    configure(LOG_KEYS={"k3": b"x" * 32, "k2": NEW})
     add_leaves(before=horizon(Place()).place)
 
     assert last_checkpoint().size > rotated[-1].size

@@ -2,18 +2,22 @@
 
 import threading
 import time
+from contextlib import contextmanager
 from dataclasses import dataclass
+from uuid import uuid4
 
-from django.core.management import call_command
-from django.db import connection
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
 
 from audit.bus.dispatch import dispatch
 from audit.bus.handling import handles
+from audit.log import epochs
 from audit.log.feed import Place, place_of, read_after
 from audit.messages.classes import Command
 from audit.models.records import CommandRecord, Epoch, EventRecord
 from tests.conftest import AS_SYSTEM
-from tests.threads import until
+from tests.threads import Crowd, until
 
 entered, may_go_on = threading.Event(), threading.Event()
 
@@ -105,3 +109,54 @@ def test_after_a_restore_the_log_goes_on_in_a_new_epoch(owner):
     assert epochs == [1, 2, 2]
     assert EventRecord.objects.get().message_type == "audit.epoch_begun"
     assert Epoch.objects.latest("number").command_id
+
+
+def test_an_epoch_by_hand_waits_for_transactions_that_have_written():
+    """A reader in the new epoch would never see what they have written to the one before."""
+    dispatch(Hurry(), context=AS_SYSTEM)
+    place = place_of(read_all(1)[-1])
+
+    with appended() as late:
+        with pytest.raises(CommandError, match=f"process {late.info.backend_pid}"):
+            call_command("begin_epoch", reason="Restored")
+        assert Epoch.objects.count() == 1
+        dispatch(Hurry(), context=AS_SYSTEM)
+        assert read_after(CommandRecord, place, limit=10) == []
+
+    call_command("begin_epoch", reason="Restored")
+    dispatch(Hurry(), context=AS_SYSTEM)
+    found = read_all(6)
+    assert [each.epoch for each in found] == [1, 1, 1, 1, 2, 2]
+    assert [each.status for each in found].count("failed") == 1
+
+
+def test_writers_wait_for_an_epoch_by_hand():
+    """What they append while it begins is in the new epoch, not behind it."""
+    dispatch(Hurry(), context=AS_SYSTEM)
+    with Crowd(1) as crowd:
+        with transaction.atomic():
+            number = epochs.start(uuid4())
+            writer = crowd.start(lambda: dispatch(Hurry(), context=AS_SYSTEM))
+            time.sleep(0.2)
+            assert not writer.done()
+        writer.result(10)
+
+    assert CommandRecord.objects.latest("position").epoch == number == 2
+
+
+@contextmanager
+def appended():
+    """A transaction of the application's role that stays open after it has appended a record."""
+    names = ", ".join(
+        f'"{field.column}"'
+        for field in CommandRecord._meta.concrete_fields
+        if field.column not in ("position", "xid", "command_id")
+    )
+    with connection.copy().cursor() as cursor, cursor.db.connection.transaction():
+        cursor.execute("SELECT set_config('audit.command_id', gen_random_uuid()::text, true)")
+        cursor.execute(
+            f"INSERT INTO audit_commandrecord (command_id, {names})"
+            f" SELECT gen_random_uuid(), {names} FROM audit_commandrecord LIMIT 1"
+        )
+        yield cursor.db.connection
+    cursor.db.close()

@@ -15,7 +15,7 @@ from audit.evidence.verification.monitor import compare_with_log
 from audit.models.records import CommandRecord, EventRecord
 from tests.conftest import completed
 from tests.tampering import without_triggers
-from tests.transparency import Cosigner, last_checkpoint, sequence, verify_inclusion
+from tests.transparency import Cosigner, last_checkpoint, sequence, verify_inclusion, written
 
 OVERVIEW = "/audit/overview"
 
@@ -36,7 +36,8 @@ def command(record):
 
 
 def accept(checkpoint, *, destination="auditor.example (12345678)", **columns):
-    return Publication.objects.create(
+    return written(
+        Publication,
         log=checkpoint.log,
         size=checkpoint.size,
         destination=destination,
@@ -157,11 +158,9 @@ def test_the_overview_shows_the_lag_and_the_last_checkpoint_outside(record, audi
 def test_the_overview_shows_which_destinations_fail(record, auditor, iris, configure):
     sequence()
     configure(LOG_DIRECTORIES=("/not/mounted",), LOG_PUBLISHED_WITHIN=timedelta(0))
-    Publication.objects.create(
-        log=1, size=1, destination="/not/mounted", accepted_at=timezone.now()
-    )
+    written(Publication, log=1, size=1, destination="/not/mounted", accepted_at=timezone.now())
     for _ in range(2):
-        Publication.objects.create(log=1, size=2, destination="/not/mounted", answer="<b>gone</b>.")
+        written(Publication, log=1, size=2, destination="/not/mounted", answer="<b>gone</b>.")
 
     assert "/not/mounted" not in text_of(auditor.get(OVERVIEW))
     iris.user_permissions.add(Permission.objects.get(codename="view_every_tenant"))
