@@ -86,7 +86,13 @@ class Passkey(LeanModel, Evidence):
 
 
 class PasskeyCounter(models.Model):
-    """The counter of the last signature of a passkey. Many passkeys do not count: theirs is 0."""
+    """The counter of the last signature of a passkey. Many passkeys do not count: theirs is 0.
+
+    It begins with that of the registration and only grows: a trigger refuses the rest, and sets
+    the time.
+    """
+
+    privileges = ("SELECT", "INSERT", "UPDATE")
 
     passkey = models.OneToOneField(
         Passkey, on_delete=models.PROTECT, primary_key=True, related_name="counter"

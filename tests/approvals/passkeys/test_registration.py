@@ -2,10 +2,13 @@
 
 import io
 import re
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError as ShellError
 from django.core.management import call_command
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
 from approvals.passkeys import listing
 from approvals.passkeys.ceremonies import PasskeysUnavailable, SignatureInvalid, relying_party
@@ -17,7 +20,7 @@ from approvals.passkeys.handlers import (
     OwnPasskeysOnly,
     ResetRequired,
 )
-from approvals.passkeys.models import Passkey
+from approvals.passkeys.models import Passkey, PasskeyCounter
 from approvals.passkeys.signing import UnknownPasskey
 from audit.bus.context import Context
 from audit.messages.exceptions import NotFound
@@ -91,6 +94,52 @@ def test_the_signature_is_for_one_further_passkey_only(ann):
     swapped = type(other)(**{**other.plain(), "signature": signed.signature})
 
     refusal_of(swapped, ann, SignatureInvalid)
+
+
+COUNTER = "UPDATE approvals_passkeycounter SET"
+INSERTED = (
+    "INSERT INTO approvals_passkeycounter SELECT id, {}, now() FROM approvals_passkey"
+    " ON CONFLICT (passkey_id) DO NOTHING"
+)
+
+
+def execute_inside_a_command(statement):
+    """Execute a statement as the application's role."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('audit.command_id', gen_random_uuid()::text, true)")
+        cursor.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        f"{COUNTER} sign_count = sign_count - 1",
+        f"{COUNTER} sign_count = sign_count",
+        f"{COUNTER} sign_count = 0",
+        f"{COUNTER} passkey_id = gen_random_uuid()",
+        INSERTED.format(7),
+        "DELETE FROM approvals_passkeycounter",
+        f"SELECT set_config('audit.command_id', '', true); {COUNTER} sign_count = sign_count + 1",
+    ],
+)
+def test_a_counter_only_grows(statement, ann):
+    authenticator = Authenticator()
+    registered(ann, authenticator)
+    registered(ann, Authenticator(), signer=authenticator)
+    (before,) = PasskeyCounter.objects.filter(sign_count__gt=0).values()
+
+    with pytest.raises(DatabaseError):
+        execute_inside_a_command(statement)
+
+    assert PasskeyCounter.objects.filter(sign_count__gt=0).values().get() == before
+
+
+def test_the_time_of_a_signature_is_that_of_the_database(ann):
+    registered(ann, Authenticator())
+
+    execute_inside_a_command(f"{COUNTER} sign_count = sign_count + 1, used_at = '2020-01-01'")
+
+    assert timezone.now() - PasskeyCounter.objects.get().used_at < timedelta(minutes=5)
 
 
 def test_a_copy_of_a_passkey_is_noticed_by_its_counter(ann):
