@@ -95,6 +95,8 @@ transparency_log = [
     re_path(rf"{_LOG}/witnessed$", published.witnessed, name="log-witnessed"),
     re_path(rf"{_LOG}/keys$", published.keys, name="log-keys"),
     re_path(rf"{_LOG}/(?P<path>tile/[0-9a-z/.]+)$", published.tile, name="log-tile"),
+    # Of the paths below the prefix, those of pages come before.
+    re_path("", published.missing),
 ]
 
 # ATOMIC_REQUESTS leaves all of them alone: the bus opens the transaction.
@@ -102,7 +104,7 @@ for _url in (*pages, *errors, *transparency_log):
     _url.callback = transaction.non_atomic_requests(_url.callback)
 
 urlpatterns = [
-    path("log/", include([*transparency_log, *pages])),
+    path("log/", include([*pages, *transparency_log])),
     path("", include(errors)),
     path("api/", include(api)),
 ]

@@ -46,8 +46,8 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 
 def method_not_allowed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
-    """Return a page in place of Django's empty response; below /api/, the response itself."""
-    if is_of_api(request):
+    """Return a page in place of Django's empty response; that of an API has content already."""
+    if is_of_api(request) or getattr(response, "content", b""):
         return response
     page = _page(request, HTTPStatus.METHOD_NOT_ALLOWED)
     page.headers["Allow"] = response.headers["Allow"]

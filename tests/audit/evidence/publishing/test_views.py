@@ -9,7 +9,7 @@ from audit.evidence.notes import Verifier
 from audit.evidence.publishing.paths import TilePath
 from audit.models.records import CommandRecord
 from tests.tampering import without_triggers
-from tests.transparency import Cosigner, entries_of
+from tests.transparency import Cosigner, entries_of, written
 
 PATH = "/log/1"
 MORE_THAN_A_TILE = 280
@@ -103,9 +103,37 @@ def test_head_has_the_headers_of_get(log, stranger):
     assert response["Content-Length"] == str(256 * 32)
 
 
-@pytest.mark.parametrize("method", ["post", "put", "patch", "delete"])
-def test_nothing_can_be_written(method, log, stranger):
-    assert getattr(stranger, method)(f"{PATH}/checkpoint").status_code == 405
+RESOURCES = ["checkpoint", "keys", "tile/0/000", "tile/entries/000"]
+METHODS = ["post", "put", "patch", "delete", "options", "trace"]
+
+
+def is_plain(response):
+    """Return True if a response is a line of text that no cache keeps, without a cookie."""
+    return (
+        response["Content-Type"] == "text/plain; charset=utf-8"
+        and response["Cache-Control"] == "no-store"
+        and response.content.count(b"\n") == 1
+        and not response.cookies
+        and "Cookie" not in response.get("Vary", "")
+    )
+
+
+@pytest.mark.parametrize("path", RESOURCES)
+@pytest.mark.parametrize("method", METHODS)
+def test_nothing_can_be_written(method, path, log):
+    response = getattr(Client(enforce_csrf_checks=True), method)(f"{PATH}/{path}")
+
+    assert (response.status_code, response["Allow"]) == (405, "GET, HEAD")
+    assert is_plain(response)
+
+
+@pytest.mark.parametrize("path", RESOURCES)
+def test_unknown_parameters_change_nothing(path, log, stranger):
+    plain = stranger.get(f"{PATH}/{path}")
+    response = stranger.get(f"{PATH}/{path}?width=1&format=json&x[]=%00")
+
+    assert (response.status_code, response.content) == (200, plain.content)
+    assert response["Cache-Control"] == plain["Cache-Control"]
 
 
 @pytest.mark.parametrize(
@@ -129,12 +157,26 @@ def test_nothing_can_be_written(method, log, stranger):
         "/log/1/tile/0/000%00",
         "/log/1/tile/%2e%2e/%2e%2e/etc/passwd",
         "/log/1/checkpoint/",
+        "/log/1/",
         "/log/1",
+        "/log/01/checkpoint",
+        "/log/-1/checkpoint",
+        "/log/\u0661/checkpoint",
+        "/log/x",
+        "/log/1/witnessed",
         "/log/",
     ],
 )
-def test_an_unknown_path_is_not_found(path, log, stranger):
-    assert stranger.get(path).status_code == 404
+def test_an_unknown_path_is_not_found(path, log):
+    client = Client(enforce_csrf_checks=True)
+
+    read, written_to, head = client.get(path), client.post(path), client.head(path)
+
+    assert (read.status_code, head.status_code, head.content) == (404, 404, b"")
+    # Of a path that has a resource at times, the method is wrong.
+    assert written_to.status_code in (404, 405)
+    assert is_plain(read)
+    assert is_plain(written_to)
 
 
 def test_a_tile_that_may_come_is_not_kept_as_missing(log, stranger):
@@ -160,8 +202,8 @@ def test_a_checkpoint_has_the_cosignatures_of_its_witnesses(log, stranger):
     text = notes.parse(log.note).text
     cosignature = witness.cosign(text, at=log.signed_at)
     where = {"log": 1, "size": log.size, "destination": "https://witness.example"}
-    Publication.objects.create(cosignature=str(cosignature).rstrip("\n"), **where)
-    Publication.objects.create(cosignature="malformed", **where)
+    written(Publication, cosignature=str(cosignature).rstrip("\n"), **where)
+    written(Publication, cosignature="malformed", **where)
 
     note = notes.parse(stranger.get(f"{PATH}/checkpoint").text)
 
@@ -175,7 +217,7 @@ def test_the_newest_checkpoint_of_a_witness_is_found(log, stranger, fill_log):
     witness = Cosigner("witness.example/w1", bytes(32))
     cosignature = witness.cosign(notes.parse(log.note).text, at=log.signed_at)
     where = {"log": 1, "size": log.size, "destination": "witness.example/w1"}
-    Publication.objects.create(cosignature=str(cosignature).rstrip("\n"), **where)
+    written(Publication, cosignature=str(cosignature).rstrip("\n"), **where)
     fill_log(log.size + 5)
 
     found = stranger.get(f"{PATH}/witnessed")
