@@ -19,7 +19,7 @@ class NotPublished(Exception):
 def publish(checkpoint: SignedCheckpoint, directory: Path) -> Iterator[int]:
     """Write the log up to a checkpoint into a directory; yield the number of new files so far.
 
-    Files that are there already are not written again, except the checkpoint and the keys.
+    Files that are there already are not written again, except the checkpoints and the keys.
 
     :raises NotPublished: if the directory has another log, or one that this one does not extend, or
         if rows of this one are missing.
@@ -39,6 +39,8 @@ def publish(checkpoint: SignedCheckpoint, directory: Path) -> Iterator[int]:
         new += 1
         yield new
     atomic_files.write_whole(directory / "keys", stored.key_list(checkpoint.log).encode())
+    if witnessed := stored.witnessed_checkpoint(checkpoint.log):
+        atomic_files.write_whole(directory / "witnessed", stored.cosigned_note(witnessed).encode())
     atomic_files.write_whole(directory / "checkpoint", stored.cosigned_note(checkpoint).encode())
 
 

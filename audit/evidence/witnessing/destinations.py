@@ -4,7 +4,7 @@ Operators choose them, so a webhook or a witness may be in a private network.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,6 +15,7 @@ from audit.evidence import atomic_files
 from audit.evidence.checkpoints import checkpoint_of_note
 from audit.evidence.models import SignedCheckpoint
 from audit.evidence.notes import MalformedNote, Verifier
+from audit.evidence.publishing.files import NotPublished, publish
 from audit.evidence.publishing.stored import cosigned_note
 from audit.evidence.witnessing.acceptance import Accepted, Destination, NotAccepted
 from audit.evidence.witnessing.posting import post
@@ -59,6 +60,30 @@ class Directory:
             problem = error.strerror or type(error).__name__
             raise NotAccepted(f"The directory cannot be written: {problem}.") from error
         return Accepted()
+
+
+@dataclass(frozen=True)
+class PublishedLog:
+    """A directory with all files of one log, which an operator publishes.
+
+    ``progress`` is called with the number of new files so far.
+    """
+
+    path: Path
+    progress: Callable[[int], None]
+
+    @property
+    def name(self) -> str:
+        return str(self.path.absolute())
+
+    def send(self, checkpoint: SignedCheckpoint) -> Accepted:
+        new = 0
+        try:
+            for new in publish(checkpoint, self.path):
+                self.progress(new)
+        except (NotPublished, OSError) as error:
+            raise NotAccepted(str(error)) from error
+        return Accepted(f"{new:,} new files")
 
 
 @dataclass(frozen=True)

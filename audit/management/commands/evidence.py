@@ -1,16 +1,20 @@
 """The management command of the transparency log: publishing and verification."""
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import Error
 
 from audit.evidence.models import TransparencyLog
-from audit.evidence.publishing.files import NotPublished, publish
 from audit.evidence.sequencing import signed
+from audit.evidence.sequencing.writing import UnknownWriter
 from audit.evidence.verification.comparison import compare
 from audit.evidence.verification.kept import kept_by_auditors, kept_in_directories
+from audit.evidence.witnessing.destinations import PublishedLog
+from audit.evidence.witnessing.publisher import attempt
 
 SECONDS_BETWEEN = 2.0
 
@@ -67,7 +71,7 @@ class Command(BaseCommand):
             raise SystemExit(1)
 
     def _publish(self, directory: Path) -> None:
-        """Write each log to a directory with its number.
+        """Write each log to a directory with its number, and record that as workers do.
 
         :raises CommandError: if one cannot be written.
         """
@@ -75,12 +79,24 @@ class Command(BaseCommand):
             newest = signed.newest(log.number)
             if newest is None:
                 continue
-            new, shown_at = 0, time.monotonic()
+            target = PublishedLog(directory / str(log.number), self._progress())
             try:
-                for new in publish(newest, directory / str(log.number)):
-                    if time.monotonic() >= shown_at + SECONDS_BETWEEN:
-                        shown_at = time.monotonic()
-                        self.stderr.write(f"{new:,} new files so far.")
-            except (NotPublished, OSError) as problem:
-                raise CommandError(f"Log {log.number} is not published: {problem}") from problem
-            self.stdout.write(f"{log.origin}: {newest.size:,} leaves, {new:,} new files.")
+                publication = attempt(target, newest)
+            except (Error, UnknownWriter) as problem:
+                # A standby has all leaves, but accepts no rows.
+                self.stderr.write(f"The publication cannot be recorded: {problem}".rstrip())
+                continue
+            if publication.accepted_at is None:
+                raise CommandError(f"Log {log.number} is not published: {publication.answer}")
+            self.stdout.write(f"{log.origin}: {newest.size:,} leaves, {publication.answer}.")
+
+    def _progress(self) -> Callable[[int], None]:
+        shown_at = time.monotonic()
+
+        def show(new: int) -> None:
+            nonlocal shown_at
+            if time.monotonic() >= shown_at + SECONDS_BETWEEN:
+                shown_at = time.monotonic()
+                self.stderr.write(f"{new:,} new files so far.")
+
+        return show

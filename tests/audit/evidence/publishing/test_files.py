@@ -1,14 +1,18 @@
 """The published log as files."""
 
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from django.utils import timezone
 
-from audit.evidence.models import SignedCheckpoint
+from audit.evidence import notes
+from audit.evidence.models import Publication, SignedCheckpoint
+from audit.evidence.witnessing.standings import is_overdue, newest_outside
 from tests.tampering import without_triggers
-from tests.transparency import last_checkpoint
+from tests.transparency import Cosigner, last_checkpoint, written
 
 
 def publish(directory):
@@ -110,3 +114,54 @@ def test_a_directory_that_cannot_be_written_is_named(fill_log, tmp_path):
 def test_without_a_log_nothing_is_written(tmp_path):
     assert publish(tmp_path) == ""
     assert files(tmp_path) == {}
+
+
+def test_the_newest_checkpoint_of_a_witness_is_among_the_files(fill_log, tmp_path):
+    witness = Cosigner("witness.example/w1", bytes(32))
+    cosigned = fill_log()
+    line = str(witness.cosign(notes.parse(cosigned.note).text, at=cosigned.signed_at)).rstrip("\n")
+    written(Publication, log=1, size=cosigned.size, destination=witness.name, cosignature=line)
+    fill_log()
+
+    publish(tmp_path)
+
+    assert f"\n{cosigned.size}\n" in (tmp_path / "1" / "witnessed").read_text(encoding="utf-8")
+    found = files(tmp_path)
+    assert {path: Client().get(f"/log/{path}").content for path in found} == found
+
+
+def test_a_published_checkpoint_counts_as_outside(fill_log, tmp_path):
+    checkpoint = fill_log()
+    later = timezone.now() + timedelta(days=1)
+    assert is_overdue(now=later)
+
+    publish(tmp_path)
+
+    row = newest_outside()
+    assert (row.size, row.destination) == (checkpoint.size, str(tmp_path / "1"))
+    assert row.attempted_at <= row.accepted_at <= timezone.now()
+    assert not is_overdue(now=later)
+
+
+def test_a_publication_that_fails_is_recorded_with_the_reason(fill_log, tmp_path):
+    fill_log()
+    (tmp_path / "1").write_text("")
+
+    with pytest.raises(CommandError, match="Log 1 is not published: "):
+        publish(tmp_path)
+
+    row = Publication.objects.get()
+    assert row.accepted_at is None
+    assert "directory" in row.answer
+
+
+def test_a_process_without_the_keys_publishes_without_a_record(fill_log, tmp_path, configure):
+    fill_log()
+    configure(LOG_KEYS={"k9": b"9" * 32})
+    errors = StringIO()
+
+    call_command("evidence", "publish", to=tmp_path, stdout=StringIO(), stderr=errors)
+
+    assert "The publication cannot be recorded: " in errors.getvalue()
+    assert "1/checkpoint" in files(tmp_path)
+    assert not Publication.objects.exists()
