@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Verify an evidence file, a case file or a proof of Countersign, or a published log.
 
-    evidence_verify FILE --public-key KEY --log-key KEY [--witness-key KEY ...]
+    evidence_verify FILE --public-key KEY --log-key KEY [--witness-key KEY ...] [--log DIRECTORY]
     evidence_verify DIRECTORY --log-key KEY [--checkpoint FILE ...]
 
 It needs Python 3.11 and the package ``cryptography``, and no other part of Countersign. The keys
@@ -47,10 +47,16 @@ ENDS = {
 # By which the clocks of the server and its database may differ.
 TOLERANCE = timedelta(minutes=1)
 AFTER_APPROVAL = ("executed", "refused", "failed")
+# The events after which a passkey can no longer sign.
+ENDINGS = ("approvals.passkey_removed", "approvals.passkey_reset")
 
 
 class NotGenuine(Exception):
     """The file or the log is not what it claims to be."""
+
+
+class Unproven(Exception):
+    """What is given does not suffice to prove it."""
 
 
 def require(condition: object, problem: str) -> None:
@@ -331,6 +337,90 @@ def public_key_of(evidence: dict[str, Any], vote: dict[str, Any]) -> bytes:
     return decoded_url(found[0]["public_key"])
 
 
+def check_endings(evidence: dict[str, Any], leaves: "Leaves", logs: "Logs") -> Iterator[str]:
+    """Check that no passkey was removed or reset before its vote; yield how certain that is.
+
+    A file cannot prove that an event is missing. A published log can: it has every entry, and
+    those of such events name their type. Of each, the file has to disclose the passkey.
+    """
+    check_streams(evidence)
+    for vote in evidence["votes"]:
+        if vote["counts"] and vote.get("assertion"):
+            name = f"The passkey of {vote['voter_label']}"
+            registered, cast = registration_of(evidence, vote), record_of(evidence, vote)
+            try:
+                first, last = (proven(each, leaves) for each in (registered, cast))
+                ended = logs.endings(first, last)
+            except Unproven as problem:
+                yield (
+                    f"  {name}: that it was not removed before the vote rests on the server's"
+                    f" signature, because {problem}."
+                )
+                continue
+            for leaf in ended:
+                check_is_other(leaf, registered["subject_id"], leaves, name)
+            yield (
+                f"  {name} was neither removed nor reset between its registration, leaf"
+                f" {first.number} of {first.origin}, and the vote, leaf {last.number} of"
+                f" {last.origin}. Other passkeys that ended in between: {len(ended)}."
+            )
+
+
+def proven(record: dict[str, Any], leaves: "Leaves") -> "Leaf":
+    """Return the leaf of a record."""
+    found = leaves.get(int(record["position"]))
+    if found is None:
+        raise Unproven(f"the file has no proof of {record['message_type']}")
+    return found
+
+
+def check_is_other(leaf: "Leaf", passkey_id: str, leaves: "Leaves", name: str) -> None:
+    """Check that the file discloses of an event which passkey it ended, and that it is another."""
+    where = f"leaf {leaf.number} of {leaf.origin}"
+    found = [each for each in leaves.values() if each[:2] == leaf[:2]]
+    disclosed = found[0].disclosed.get("subject_id") if found else None
+    if disclosed is None:
+        raise NotGenuine(f"the file does not disclose which passkey ended at {where}")
+    require(found[0].entry == leaf.entry, f"{where} is another one in the file")
+    require(disclosed["value"] != passkey_id, f"{name} was removed or reset before, at {where}")
+
+
+def check_streams(evidence: dict[str, Any]) -> None:
+    """Check that the events of each passkey here are numbered without a gap."""
+    numbers: dict[str, list[int]] = {}
+    for each in evidence["events"]:
+        if each["subject_type"] == "passkey":
+            numbers.setdefault(each["subject_id"], []).append(int(each["number"]))
+    for found in numbers.values():
+        is_whole = sorted(found) == list(range(1, len(found) + 1))
+        require(is_whole, "an event of a passkey is missing")
+
+
+def registration_of(evidence: dict[str, Any], vote: dict[str, Any]) -> dict[str, Any]:
+    """Return the event of the registration of the passkey that signed a vote."""
+    credential_id = vote["assertion"]["credential_id"]
+    return next(
+        dict(each)
+        for each in evidence["events"]
+        if each["message_type"] == "approvals.passkey_registered"
+        and each["data"]["credential_id"] == credential_id
+    )
+
+
+def record_of(evidence: dict[str, Any], vote: dict[str, Any]) -> dict[str, Any]:
+    """Return the record of the command by which a vote was cast, which has its signature."""
+    signature = vote["assertion"]["signature"]
+    found = [
+        each
+        for each in evidence["records"]
+        if each["status"] == "succeeded"
+        and signature in str(each["data"].get("signature", ""))
+        and each["actor_person"] == str(vote["voter_id"])
+    ]
+    require(found, f"the log has no record of the vote of {vote['voter_label']}")
+    return dict(found[0])
+
+
 def verify_cose(key: bytes, signature: bytes, message: bytes, problem: str) -> None:
     """Verify a signature with a key as authenticators write it (RFC 9053)."""
     parts = read_cbor(key)
@@ -511,10 +601,29 @@ def verify_consistency(
 # ---------------------------------------------------------------- records in the log
 
 
+class Leaf(NamedTuple):
+    """A proven leaf: the name of its log, its index, its entry, and what the file discloses."""
+
+    origin: str
+    number: int
+    entry: str
+    disclosed: dict[str, dict[str, str]]
+
+
+#: Leaves by the positions of their records.
+Leaves = dict[int, Leaf]
+
+
 def check_proofs(
-    proofs: Iterable[dict[str, Any]], records: Sequence[dict[str, Any]], keys: "Keys"
+    proofs: Iterable[dict[str, Any]],
+    records: Sequence[dict[str, Any]],
+    keys: "Keys",
+    found_leaves: Leaves,
 ) -> Iterator[str]:
-    """Check that the records are leaves of the log, as they are in the file; yield the result."""
+    """Check that the records are leaves of the log, as they are in the file; yield the result.
+
+    Each leaf is added to ``found_leaves``.
+    """
     by_position = {int(each["position"]): each for each in records}
     proven: set[int] = set()
     unknown: set[str] = set()
@@ -532,6 +641,9 @@ def check_proofs(
             require(canonical(entry).decode() == leaf["entry"], "an entry is not canonical JSON")
             position = int(entry["position"])
             check_disclosed(entry, leaf["disclosed"])
+            found_leaves[position] = Leaf(
+                checkpoint.origin, leaf["index"], leaf["entry"], leaf["disclosed"]
+            )
             if position in by_position:
                 unknown |= check_entry(entry, leaf["disclosed"], by_position[position])
                 proven.add(position)
@@ -617,6 +729,59 @@ def check_log(directory: Path, keys: "Keys", kept: Iterable[Path]) -> Iterator[s
         yield "It has no entries here: only their hashes were checked."
 
 
+class Logs:
+    """The published logs that were given, by their names. Each is checked first."""
+
+    def __init__(self, directories: Iterable[Path], keys: "Keys") -> None:
+        self.directories: dict[str, tuple[Path, int]] = {}
+        for directory in directories:
+            # A witness may have cosigned a checkpoint that only the file has.
+            for _ in check_log(directory, keys._replace(witness=[]), ()):
+                pass
+            require(has_entries(directory), f"{directory} has no entries")
+            note = (directory / "checkpoint").read_text(encoding="utf-8")
+            found = read_checkpoint(note, keys.log, ())
+            self.directories[found.origin] = directory, found.size
+
+    def endings(self, first: Leaf, last: Leaf) -> list[Leaf]:
+        """Return the events that ended a passkey after one leaf and before another.
+
+        :raises Unproven: if no log that was given has all leaves between.
+        """
+        found: list[Leaf] = []
+        origin = last.origin
+        while True:
+            entries = self.entries(origin)
+            end = last.number if last.origin == origin else len(entries)
+            for each in (first, last):
+                if each.origin == origin and entries[each.number : each.number + 1] != [each.entry]:
+                    raise Unproven(f"the log that was given has no leaf {each.number} like it")
+            start = first.number + 1 if first.origin == origin else 0
+            found += [
+                Leaf(origin, index, entry, {})
+                for index, entry in enumerate(entries[start:end], start)
+                if json.loads(entry).get("message_type") in ENDINGS
+            ]
+            if first.origin == origin:
+                return found
+            origin = json.loads(entries[0])["former_origin"] or "before it"
+
+    def entries(self, origin: str) -> list[str]:
+        """Return all entries of a log.
+
+        :raises Unproven: if it was not given.
+        """
+        if origin not in self.directories:
+            raise Unproven(f"the published log {origin} was not given with --log")
+        directory, size = self.directories[origin]
+        tiles = ((number, min(256, size - number * 256)) for number in range((size + 255) // 256))
+        return [
+            entry.decode()
+            for number, width in tiles
+            for entry in list(split(read_tile(directory, "entries", number, width)[0]))[:width]
+        ]
+
+
 def leaves(directory: Path, size: int) -> Iterator[bytes]:
     """Yield the hashes of all leaves, each the hash of its entry if the entries are published."""
     for number in range((size + 255) // 256):
@@ -686,7 +851,7 @@ class Keys(NamedTuple):
     requires_proofs: bool
 
 
-def check_file(file: bytes, keys: Keys) -> Iterator[str]:
+def check_file(file: bytes, keys: Keys, logs: Logs) -> Iterator[str]:
     """Check a file of any format; yield what was found."""
     parts = read_file(file, keys.public)
     content = parts[FORMATS[parts["format"]]]
@@ -701,10 +866,13 @@ def check_file(file: bytes, keys: Keys) -> Iterator[str]:
                 require(is_same_key, "its evidence is signed with another key")
                 is_ascii = each["format"] != "countersign-evidence/1"
                 text = json.dumps(each, sort_keys=True, indent=2, ensure_ascii=is_ascii)
-                yield from check_file(f"{text}\n".encode(), keys)
+                yield from check_file(f"{text}\n".encode(), keys, logs)
             for each in content["attempts"]:
                 records += [each["record"], *each["events"]]
-    yield from check_proofs(content.get("proofs", ()), records, keys)
+    found: Leaves = {}
+    yield from check_proofs(content.get("proofs", ()), records, keys, found)
+    if FORMATS[parts["format"]] == "evidence":
+        yield from check_endings(content, found, logs)
     if keys.public is None and "public_key" in parts:
         yield f"Signed with {parts['public_key']}: compare it with the published key."
 
@@ -720,6 +888,13 @@ def arguments() -> argparse.ArgumentParser:
         parser.add_argument(name, action="append", default=[], help=help_text)
     parser.add_argument(
         "--checkpoint", type=Path, action="append", default=[], help="A checkpoint kept before."
+    )
+    parser.add_argument(
+        "--log",
+        type=Path,
+        action="append",
+        default=[],
+        help="The directory of a published log: it shows that no passkey was removed before.",
     )
     parser.add_argument(
         "--require-proofs", action="store_true", help="Fail if a record has no proof."
@@ -740,7 +915,8 @@ def main(given: Sequence[str] | None = None) -> int:
         if options.path.is_dir():
             lines = list(check_log(options.path, keys, options.checkpoint))
         else:
-            lines = list(check_file(options.path.read_bytes(), keys))
+            logs = Logs(options.log, keys)
+            lines = list(check_file(options.path.read_bytes(), keys, logs))
     except NotGenuine as problem:
         print(f"NOT GENUINE: {problem}")
         return 1

@@ -83,9 +83,10 @@ def gather(request: ApprovalRequest) -> dict[str, Any]:
     command, problem = _command(request)
     records = records_of(request)
     keys = _passkeys(request)
-    # With the registrations of the passkeys that were used.
-    ids = {each.command_id for each in (*records, *keys)}
-    events = EventRecord.objects.filter(command_id__in=ids).order_by("position")
+    # With all events of the passkeys that were used.
+    ids = {each.command_id for each in records}
+    of_keys = Q(subject_type="passkey", subject_id__in=[str(each.pk) for each in keys])
+    events = EventRecord.objects.filter(Q(command_id__in=ids) | of_keys).order_by("position")
     signatures = Signatures([request])
     counting = {
         vote.pk
@@ -107,7 +108,7 @@ def gather(request: ApprovalRequest) -> dict[str, Any]:
         **({"passkeys": [_passkey_columns(each) for each in keys]} if keys else {}),
         "records": [record_columns(each) for each in records],
         "events": [event_columns(each) for each in events],
-        "proofs": proofs_of(positions),
+        "proofs": proofs_of(positions, partial=_ends_of_others(keys, positions)),
     }
 
 
@@ -165,6 +166,17 @@ def _passkeys(request: ApprovalRequest) -> list[Any]:
     used = {vote.assertion.get("credential_id") for vote in request.all_votes() if vote.assertion}
     found = passkeys.passkeys().filter(credential_id__in=used).order_by("pk")
     return list(found) if used else []
+
+
+def _ends_of_others(keys: list[Any], positions: Collection[int]) -> dict[int, Collection[str]]:
+    """Return the events until then by which other passkeys ended, each with the field that says so.
+
+    A verifier finds all such events in the published log. With these, it can tell that none of them
+    is about a passkey that signed a vote.
+    """
+    if not keys:
+        return {}
+    return dict.fromkeys(passkeys.endings_between(positions), ("subject_id",))
 
 
 def _passkey_columns(passkey: Any) -> dict[str, Any]:

@@ -1,19 +1,23 @@
 """Queries for passkeys, and whether each was removed, was reset, or counts for a vote."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import BooleanField, DateTimeField, QuerySet
+from django.db.models import BooleanField, DateTimeField, Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from approvals.passkeys.models import Passkey
 from audit.actors.actors import Actor
+from audit.evidence.models import Leaf
 from audit.installation.settings import countersign
+from audit.models.records import EventRecord
 from audit.subjects.types import decides_visibility
 
 #: The permission to see the passkeys of others.
 VIEW = "approvals.view_policy"
+#: The events after which a passkey no longer counts.
+ENDINGS = ("approvals.passkey_removed", "approvals.passkey_reset")
 # A passkey has no column for these: its row never changes.
 _ENDED_AT = """(
     SELECT min(event.occurred_at) FROM audit_eventrecord AS event
@@ -69,6 +73,25 @@ def current(person_id: int) -> list[Any]:
 def without_ended(found: Iterable[Any]) -> list[Any]:
     """Return those of some passkeys that were neither removed nor reset."""
     return [each for each in found if each.ended_at is None]
+
+
+def endings_between(positions: Collection[int]) -> list[int]:
+    """Return the positions of events that removed or reset a passkey, in the order of the log.
+
+    They are those from the first leaf of the records at ``positions`` to the last one.
+    """
+    places = Leaf.objects.filter(position__in=positions).order_by("log", "index")
+    first, last = places.first(), places.last()
+    if first is None or last is None:
+        return []
+    events = EventRecord.objects.filter(message_type__in=ENDINGS).values("position")
+    between = Leaf.objects.filter(
+        Q(log=first.log, index__gt=first.index) | Q(log__gt=first.log),
+        Q(log=last.log, index__lt=last.index) | Q(log__lt=last.log),
+        position__in=events,
+    )
+    found = between.order_by("log", "index").values_list("position", flat=True)
+    return [each for each in found if each is not None]
 
 
 def counts(passkey: Any, at: datetime) -> bool:

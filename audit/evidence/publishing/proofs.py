@@ -7,7 +7,7 @@ root, and a signed checkpoint with that root.
 import json
 from base64 import b64encode
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from audit.evidence import merkle, tiles
@@ -25,16 +25,21 @@ from audit.models.records import CommandRecord, EventRecord
 FORMAT = "countersign-proof/1"
 
 
-def proofs_of(positions: Collection[int]) -> list[dict[str, Any]]:
+def proofs_of(
+    positions: Collection[int], *, partial: Mapping[int, Collection[str]] | None = None
+) -> list[dict[str, Any]]:
     """Return the proofs of the records at these positions, those of each log together.
 
-    A record that has no leaf yet has no proof: the sequencer is about a second behind.
+    A record that has no leaf yet has no proof: the sequencer is about a second behind. Of those in
+    ``partial``, by position, only the named fields are disclosed.
     """
-    leaves = Leaf.objects.filter(position__in=positions).order_by("log", "index")
+    named = {each: fields for each, fields in (partial or {}).items() if each not in positions}
+    wanted = [*positions, *named]
+    leaves = Leaf.objects.filter(position__in=wanted).order_by("log", "index")
     by_log: defaultdict[int, list[Computed]] = defaultdict(list)
     for each in computed(list(leaves)):
         by_log[each.leaf.log].append(each)
-    return [_proof(log, found) for log, found in by_log.items()]
+    return [_proof(log, found, named) for log, found in by_log.items()]
 
 
 def proof_file(records: Iterable[CommandRecord], events: Iterable[EventRecord]) -> bytes:
@@ -44,7 +49,9 @@ def proof_file(records: Iterable[CommandRecord], events: Iterable[EventRecord]) 
     return f"{json.dumps(content, sort_keys=True, indent=2)}\n".encode()
 
 
-def _proof(log: int, found: Sequence[Computed]) -> dict[str, Any]:
+def _proof(
+    log: int, found: Sequence[Computed], partial: Mapping[int, Collection[str]]
+) -> dict[str, Any]:
     checkpoint = checkpoint_for_proof(log, size=found[-1].leaf.index + 1)
     note, read_tile = cosigned_note(checkpoint), tiles.reader(log)
     return {
@@ -52,14 +59,21 @@ def _proof(log: int, found: Sequence[Computed]) -> dict[str, Any]:
         "checkpoint": note,
         "keys": [str(each) for each in keys.verifiers(log)],
         "leaves": [
-            _leaf(each, size=checkpoint.size, read_tile=read_tile)
+            _leaf(
+                each,
+                size=checkpoint.size,
+                read_tile=read_tile,
+                fields=partial.get(each.leaf.position or 0),
+            )
             for each in found
             if each.record and each.leaf.index < checkpoint.size
         ],
     }
 
 
-def _leaf(each: Computed, *, size: int, read_tile: ReadTile) -> dict[str, Any]:
+def _leaf(
+    each: Computed, *, size: int, read_tile: ReadTile, fields: Collection[str] | None
+) -> dict[str, Any]:
     leaf = each.leaf
     path = merkle.inclusion_proof(leaf.index, size, read_tile)
     return {
@@ -69,7 +83,7 @@ def _leaf(each: Computed, *, size: int, read_tile: ReadTile) -> dict[str, Any]:
         "disclosed": {
             name: {"salt": found.salt.hex(), "value": found.value}
             for name, found in _disclosed(each).items()
-            if found.value is not None
+            if found.value is not None and (fields is None or name in fields)
         },
         "path": [b64encode(node).decode() for node in path],
     }
