@@ -52,7 +52,7 @@ def _decision(evidence: dict[str, Any], content: dict[str, Any]) -> dict[str, An
         "fields": fields(evidence["command"]["values"]) if evidence["command"] else [],
         "policies": evidence["effective_requirements"].get("policies", []),
         "rules": evidence["effective_requirements"].get("rules", []),
-        "votes": [_vote(each) for each in evidence["votes"]],
+        "votes": [_vote(each, evidence) for each in evidence["votes"]],
         "state": WAITING if request["state"] == State.PENDING else request["state"],
         "outcome": request["outcome"],
         "decided_at": _time(request["decided_at"]) if request["decided_at"] else None,
@@ -67,8 +67,34 @@ def _decision(evidence: dict[str, Any], content: dict[str, Any]) -> dict[str, An
     }
 
 
-def _vote(vote: dict[str, Any]) -> dict[str, Any]:
-    return vote | {"cast_at": _time(vote["cast_at"]), "comment": visible(vote["comment"])}
+def _vote(vote: dict[str, Any], evidence: dict[str, Any]) -> dict[str, Any]:
+    return vote | {
+        "cast_at": _time(vote["cast_at"]),
+        "comment": visible(vote["comment"]),
+        "passkey": _passkey(vote, evidence),
+    }
+
+
+def _passkey(vote: dict[str, Any], evidence: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the passkey that signed a vote; None if the vote has no signature.
+
+    ``witnessed_at`` is when a checkpoint with its registration was outside, if that was before.
+    """
+    if not vote["assertion"]:
+        return None
+    credential_id = vote["assertion"].get("credential_id")
+    passkeys = evidence.get("passkeys", ())
+    found = next((each for each in passkeys if each["credential_id"] == credential_id), None)
+    if found is None:
+        return {"name": ""}
+    witnessed_at = _time(found["witnessed_at"]) if found["witnessed_at"] else None
+    was_witnessed = witnessed_at is not None and witnessed_at < _time(vote["cast_at"])
+    return {
+        "name": visible(found["name"]),
+        "registered_at": _time(found["registered_at"]),
+        "witnessed_at": witnessed_at if was_witnessed else None,
+        "ended_at": _time(found["ended_at"]) if found["ended_at"] else None,
+    }
 
 
 def _attempt(attempt: dict[str, Any]) -> dict[str, Any]:

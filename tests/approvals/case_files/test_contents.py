@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from datetime import timedelta
 from html import unescape
 from io import StringIO
 
@@ -11,15 +12,19 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from uuid_utils.compat import uuid7
 
+from apikeys.commands import DisableApiKey
 from apikeys.models import ApiKey
 from approvals.decisions.commands import Approve, Deny
 from audit.bus.dispatch import dispatch
+from audit.evidence.witnessing.publisher import publish_due
 from audit.messages.exceptions import Forbidden
 from audit.models.records import CommandRecord
 from audit.outside import outside_command
+from tests.approvals.authenticators import ORIGIN, Authenticator, registered, signature
 from tests.boards.models import Board, Card
-from tests.conftest import completed, member
+from tests.conftest import completed, held, member, policy
 from tests.tampering import tamper
+from tests.transparency import sequence
 
 
 @pytest.fixture
@@ -262,3 +267,48 @@ def test_a_command_that_still_waits_is_said_to_be_waiting(waiting, make):
 
     assert '<th scope="row">outcome</th><td>waiting for approval</td>' in page
     assert "waited for approval" not in page
+
+
+@pytest.fixture
+def signed(first_key, security, ann, bob, dana, context_of, configure):
+    """A function: a request with Ann's vote by a passkey, and one of Bob without.
+
+    The policy does not require signatures.
+    """
+
+    def vote():
+        configure(BASE_URL=ORIGIN)
+        policy("apikeys.disable", group=security, quorum=2)
+        request = held(DisableApiKey(api_key_id=first_key.id), context=context_of(dana))
+        key = Authenticator()
+        registered(ann, key, name="<b>Blue")
+        sequence()
+        publish_due()
+        for person, signature_of_vote in ((ann, signature(request, ann, key)), (bob, "")):
+            vote = Approve(
+                approval_request_id=request.pk, digest=request.digest, signature=signature_of_vote
+            )
+            completed(vote, context=context_of(person))
+        return request
+
+    return vote
+
+
+def test_each_vote_shows_whether_a_passkey_signed_it(signed, make, configure, tmp_path):
+    configure(LOG_DIRECTORIES=(str(tmp_path),), LOG_PUBLISH_EVERY=timedelta(0))
+
+    page, _, _ = make(of_request(signed()))
+
+    text = " ".join(re.sub("<[^>]+>", "", page.replace("<b>Blue", "&lt;b>Blue")).split())
+    assert "Signed with the passkey &lt;b>Blue, registered " in text
+    assert ", and known outside since " in text
+    assert ", before the vote." in text
+    assert "Not signed: the vote rests on the signature of the server." in text
+    assert "docs/evidence.md" in text
+    assert "evidence_verify case-file-" in text
+
+
+def test_a_passkey_that_was_not_known_outside_is_shown_as_such(signed, make):
+    page, _, _ = make(of_request(signed()))
+
+    assert ", and not known outside before the vote." in page
