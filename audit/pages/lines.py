@@ -19,6 +19,7 @@ from audit.models.records import CommandRecord, EventRecord, Record, Status
 from audit.pages.changes import Change
 from audit.pages.labels import attempted, fields, labeled, shown, span, status_words, words
 from audit.subjects.names import found, labels_among
+from audit.subjects.types import label_without_row
 from audit.wire.loaders import within_calendar
 
 # The most events of direct changes on a page.
@@ -62,6 +63,11 @@ class Line:
     changes: list[Change] = field(default_factory=list)
     cause: CommandRecord | None = None
     causes: list["Line"] = field(default_factory=list)
+
+    @property
+    def is_named(self) -> bool:
+        """True if the label says more than the type and the id of the subject."""
+        return self.subject is not None and self.label != label_without_row(self.subject)
 
     @property
     def at(self) -> datetime:

@@ -101,6 +101,17 @@ def test_the_page_of_an_account_has_its_name(dana, iris, browser):
     assert f"account {dana.pk}" not in page
 
 
+def test_the_page_of_a_command_names_the_person_of_the_account(dana, iris, browser):
+    sign_in(Client(), "dana", "wrong")
+    record = CommandRecord.objects.get(message_type="people.record_failed_sign_in")
+
+    page = browser(iris).get(f"/audit/commands/{record.command_id}").content.decode()
+
+    named = f">account {dana.pk}</a>, <bdi>“dana”</bdi>"
+    # Of the command and of its event.
+    assert page.count(f">account {dana.pk}</a>") == page.count(named) == 2
+
+
 def test_an_account_is_throttled_and_the_log_says_so_once(ann, client, limited):
     answers = [sign_in(client, password="wrong") for _ in range(5)]
     right = sign_in(client)
