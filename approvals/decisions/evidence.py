@@ -171,7 +171,7 @@ def _passkeys(request: ApprovalRequest) -> list[Any]:
 def _ends_of_others(keys: list[Any], positions: Collection[int]) -> dict[int, Collection[str]]:
     """Return the events until then by which other passkeys ended, each with the field that says so.
 
-    A verifier finds all such events in the published log. With these, it can tell that none of them
+    A verifier finds all such events in the published log. With these, it can show that none of them
     is about a passkey that signed a vote.
     """
     if not keys:

@@ -1,7 +1,8 @@
 """The right to write rows of the log, which a process proves by a secret from LOG_KEYS.
 
-Workers have the same role in the database as the application, so privileges alone cannot tell them
-apart. A trigger of each table of the log demands the secret; the database has only its digest.
+Workers have the same role in the database as the application, so privileges alone cannot
+distinguish them. A trigger of each table of the log demands the secret; the database has only its
+digest.
 """
 
 import hashlib
@@ -50,7 +51,7 @@ def is_known() -> bool:
 
 
 def restore(*, using: str, **signal: Any) -> None:
-    """Give the right to LOG_KEYS after a run of migrate, if the database knows other keys only.
+    """Register LOG_KEYS after a run of migrate, if the database knows other keys only.
 
     Only the owner of the tables can do that.
     """
