@@ -7,9 +7,9 @@ import base64
 import binascii
 import os
 import re
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
@@ -20,6 +20,8 @@ SHORTEST_KEY = 32
 _TRUE = ("true", "yes", "on", "1")
 _FALSE = ("false", "no", "off", "0")
 _HOW_TO_MAKE_A_KEY = "openssl rand -base64 32"
+# Added to any time of this century, it is still one that Python and PostgreSQL have.
+_LONGEST = timedelta(days=365_000)
 
 
 class Limit(NamedTuple):
@@ -66,6 +68,23 @@ def number(name: str, *, default: int, least: int = 0) -> int:
             f"{name} is not a whole number of at least {least}. For example: {name}={default}."
         )
     return int(value)
+
+
+def duration(
+    name: str, *, unit: Literal["minutes", "hours", "days"], default: int, least: int = 0
+) -> timedelta:
+    """Return a time, written as a whole number of minutes, hours or days.
+
+    :raises ImproperlyConfigured: if it is not one, below `least`, or longer than 365,000 days.
+    """
+    value = text(name, default=str(default))
+    most = _LONGEST // timedelta(**{unit: 1})
+    if not re.fullmatch(r"[0-9]{1,12}", value) or not least <= int(value) <= most:
+        raise ImproperlyConfigured(
+            f"{name} is not a whole number of {unit} from {least} to {most}. "
+            f"For example: {name}={default}."
+        )
+    return timedelta(**{unit: int(value)})
 
 
 def day(name: str, *, default: str) -> date:
@@ -193,9 +212,14 @@ def keys(name: str) -> dict[str, bytes]:
 def seeds(name: str) -> dict[str, bytes]:
     """Return seeds of signing keys by id, written as `keys` are.
 
-    :raises ImproperlyConfigured: if one is malformed, or not of 32 bytes.
+    :raises ImproperlyConfigured: if one is malformed, not of 32 bytes, or there twice.
     """
     found = keys(name)
+    if len(set(found.values())) < len(found):
+        raise ImproperlyConfigured(
+            f"{name} holds the same key under two ids. Remove one of the two entries; "
+            f"generate a new key with: {_HOW_TO_MAKE_A_KEY}"
+        )
     if any(len(each) != SHORTEST_KEY for each in found.values()):
         raise ImproperlyConfigured(
             f"{name} holds a key that is not {SHORTEST_KEY} bytes in base64. "

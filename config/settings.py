@@ -4,7 +4,6 @@ Importing this module starts nothing. Without any setting, manage.py first lets 
 fill the environment.
 """
 
-from datetime import timedelta
 from pathlib import Path
 
 import django
@@ -116,7 +115,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 LOGIN_URL = "admin:login"
 SESSION_ENGINE = "audit.sessions.store"
-SESSION_LASTS = timedelta(hours=environment.number("SESSION_HOURS", default=12, least=1))
+SESSION_LASTS = environment.duration("SESSION_HOURS", unit="hours", default=12, least=1)
 SESSION_COOKIE_AGE = int(SESSION_LASTS.total_seconds())
 LOGIN_REDIRECT_URL = "home"
 CSRF_COOKIE_HTTPONLY = True
@@ -205,8 +204,8 @@ RATE_LIMIT_PER_KEY = environment.limit("RATE_LIMIT_PER_KEY", default="6000/60")
 RATE_LIMIT_FAILED_ATTEMPTS = environment.limit("RATE_LIMIT_FAILED_ATTEMPTS", default="30/60")
 
 # How long a secret can be picked up after its approval.
-APIKEYS_PICK_UP_WITHIN = timedelta(
-    hours=environment.number("PICK_UP_WITHIN_HOURS", default=72, least=1)
+APIKEYS_PICK_UP_WITHIN = environment.duration(
+    "PICK_UP_WITHIN_HOURS", unit="hours", default=72, least=1
 )
 
 # The end of version 1, sent in its responses.
@@ -228,18 +227,18 @@ COUNTERSIGN = {
     # Where they are sent besides: URLs, and mailto: with an address.
     "LOG_DESTINATIONS": environment.listing("LOG_DESTINATIONS", default=""),
     "LOG_WITNESSES": environment.pairs("LOG_WITNESSES"),
-    "LOG_PUBLISH_EVERY": timedelta(
-        minutes=environment.number("LOG_PUBLISH_EVERY_MINUTES", default=60, least=1)
+    "LOG_PUBLISH_EVERY": environment.duration(
+        "LOG_PUBLISH_EVERY_MINUTES", unit="minutes", default=60, least=1
     ),
-    "LOG_PUBLISHED_WITHIN": timedelta(
-        hours=environment.number("LOG_PUBLISHED_WITHIN_HOURS", default=6, least=1)
+    "LOG_PUBLISHED_WITHIN": environment.duration(
+        "LOG_PUBLISHED_WITHIN_HOURS", unit="hours", default=6, least=1
     ),
     "WEBHOOK_KEYS": environment.keys("WEBHOOK_KEYS"),
     "WEBHOOK_PORTS": environment.ports("WEBHOOK_PORTS", default="443"),
     "WEBHOOK_ALLOW_PRIVATE": environment.flag("WEBHOOK_ALLOW_PRIVATE", default=False),
-    "WEBHOOK_KEEP": timedelta(days=environment.number("WEBHOOK_KEEP_DAYS", default=30, least=1)),
+    "WEBHOOK_KEEP": environment.duration("WEBHOOK_KEEP_DAYS", unit="days", default=30, least=1),
     # How often `manage.py work` compares rows, history and events; 0 is never.
-    "DRIFT_EVERY": timedelta(hours=environment.number("DRIFT_EVERY_HOURS", default=24, least=0)),
+    "DRIFT_EVERY": environment.duration("DRIFT_EVERY_HOURS", unit="hours", default=24, least=0),
     # How the statements of commands reach PostgreSQL: in pipelines, or one by one.
     "WIRE": environment.choice("AUDIT_WIRE", among=("pipelined", "plain")),
     "BASE_URL": BASE_URL,
@@ -247,24 +246,21 @@ COUNTERSIGN = {
     # How many requests per process may wait for a command to become final.
     "MAX_WAITERS": environment.number("MAX_WAITERS", default=max(1, WEB_THREADS // 2), least=0),
     "RECORD_PAGE_VIEWS": environment.flag("RECORD_PAGE_VIEWS", default=False),
-    "APPROVE_WITHIN": timedelta(days=environment.number("APPROVE_WITHIN_DAYS", default=7, least=1)),
-    "DELEGATE_UP_TO": timedelta(
-        days=environment.number("DELEGATE_UP_TO_DAYS", default=14, least=0)
-    ),
+    "APPROVE_WITHIN": environment.duration("APPROVE_WITHIN_DAYS", unit="days", default=7, least=1),
+    "DELEGATE_UP_TO": environment.duration("DELEGATE_UP_TO_DAYS", unit="days", default=14, least=0),
     "PEOPLE_PAGES": True,
     "PICK_UPS": "apikeys.pick_ups.pick_ups_of",
     # Functions that are called for every request and its outcome, in addition to e-mails.
     "NOTIFY": environment.listing("APPROVALS_NOTIFY", default=""),
     # A session ends when nothing was requested for so long, and so long after signing in.
-    "SESSION_IDLE": timedelta(
-        minutes=environment.number("SESSION_IDLE_MINUTES", default=60, least=1)
+    "SESSION_IDLE": environment.duration(
+        "SESSION_IDLE_MINUTES", unit="minutes", default=60, least=1
     ),
     "SESSION_LASTS": SESSION_LASTS,
     # Who signs in with a second factor: no one, those who decide on approvals, or everyone.
     "SECOND_FACTOR": environment.choice("SECOND_FACTOR", among=("off", "approvers", "everyone")),
     # The age of a sign-in from which a vote takes the password or second factor again; 0 is never.
-    "STEP_UP_AFTER": timedelta(minutes=environment.number("STEP_UP_MINUTES", default=0, least=0))
-    or None,
+    "STEP_UP_AFTER": environment.duration("STEP_UP_MINUTES", unit="minutes", default=0) or None,
     # One thread is left for other requests.
     "PASSWORD_CHECKS": max(1, WEB_THREADS - 1),
     # Attempts to sign in that fail, per account and per IP address, each as attempts/seconds.

@@ -18,6 +18,9 @@ KEYS = ("FINGERPRINT_KEY", "PAYLOAD_KEYS", "EVIDENCE_KEY", "LOG_KEYS", "WEBHOOK_
 
 _AUTHORIZE = "audit.bus.authorization.authorize"
 _DERIVED = "derived"
+# Added to any time of this century, it is still one that Python and PostgreSQL have.
+_LONGEST = timedelta(days=365_000)
+_OF_TIME = (timedelta, timedelta | None)
 
 
 def _middleware() -> Sequence[str]:
@@ -92,12 +95,24 @@ class Countersign:
     rate_limit_sign_in_per_address: tuple[int, int] | None = (60, 600)
     rate_limit_fails_open: bool = False
 
+    def __post_init__(self) -> None:
+        """Check the times.
+
+        :raises ImproperlyConfigured: if one is not a time, negative, or longer than 365,000 days.
+        """
+        for each in fields(self):
+            if each.type in _OF_TIME and not _is_time(getattr(self, each.name), each.type):
+                raise ImproperlyConfigured(
+                    f"{each.name.upper()} in {NAME} is not a timedelta from 0 to {_LONGEST.days} "
+                    "days. Correct it: docs/settings.md has its unit and default."
+                )
+
 
 @cache
 def countersign() -> Countersign:
     """Return the settings of this process.
 
-    :raises ImproperlyConfigured: if the dict has an unknown name.
+    :raises ImproperlyConfigured: if the dict has an unknown name, or a time that is none.
     """
     known = {each.name.upper() for each in fields(Countersign)}
     if unknown := sorted(set(given()) - known):
@@ -111,6 +126,12 @@ def given() -> Mapping[str, Any]:
     """Return what the project sets."""
     found: Mapping[str, Any] = getattr(settings, NAME, {})
     return found
+
+
+def _is_time(value: Any, kind: Any) -> bool:
+    if value is None:
+        return kind is not timedelta
+    return isinstance(value, timedelta) and timedelta(0) <= value <= _LONGEST
 
 
 def _forget(*, setting: str, **_: Any) -> None:

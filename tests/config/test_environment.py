@@ -2,6 +2,7 @@
 
 import base64
 import traceback
+from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -102,6 +103,30 @@ def test_a_number_has_a_least_value(setting, value):
 
     with pytest.raises(ImproperlyConfigured, match="SETTING is not a whole number of at least 3"):
         environment.number("SETTING", default=0, least=3)
+
+
+@pytest.mark.parametrize("value", ["4", "8760001", "99999999999999", "-5", "1.5"])
+def test_a_time_is_between_two_limits_which_the_error_names(setting, value):
+    setting(value)
+
+    with pytest.raises(ImproperlyConfigured, match="whole number of hours from 5 to 8760000"):
+        environment.duration("SETTING", unit="hours", default=9, least=5)
+
+
+def test_a_time_has_a_unit(setting):
+    setting("8760000")
+    assert environment.duration("SETTING", unit="hours", default=9) == timedelta(days=365_000)
+
+    setting("")
+    assert environment.duration("SETTING", unit="minutes", default=9) == timedelta(minutes=9)
+
+
+def test_a_signing_key_is_there_once(setting):
+    setting(f"k2:{OLD_KEY},k1:{OLD_KEY}")
+
+    with pytest.raises(ImproperlyConfigured, match="same key under two ids") as refusal:
+        environment.seeds("SETTING")
+    assert OLD_KEY not in str(refusal.value)
 
 
 def test_a_limit_is_requests_in_seconds(setting):

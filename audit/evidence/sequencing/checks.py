@@ -6,6 +6,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, Tags, register
 
 from audit.evidence.sequencing import keys, logs, writing
+from audit.installation.settings import countersign
 from audit.tracking.protection import is_checked, is_migrated
 
 _HOW = "Correct LOG_ORIGIN or LOG_KEYS: docs/settings.md."
@@ -36,4 +37,7 @@ def _problem() -> str:
         signers = keys.signers(f"{logs.origin()}/1")
     except ValueError as error:
         return f"The transparency log cannot be signed: {error}."
-    return "" if signers else "The transparency log has no key."
+    if not signers:
+        return "The transparency log has no key."
+    is_repeated = len({bytes(each) for each in countersign().log_keys.values()}) < len(signers)
+    return "The transparency log has the same key under two ids in LOG_KEYS." if is_repeated else ""

@@ -92,7 +92,13 @@ def test_without_new_records_a_rotation_is_signed_as_well(rotated, configure):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"LOG_ORIGIN": "our log"}, {"LOG_ORIGIN": "a+b"}, {"LOG_KEYS": {}}, {"LOG_KEYS": {"k": b"x"}}],
+    [
+        {"LOG_ORIGIN": "our log"},
+        {"LOG_ORIGIN": "a+b"},
+        {"LOG_KEYS": {}},
+        {"LOG_KEYS": {"k": b"x"}},
+        {"LOG_KEYS": {"k2": OLD, "k1": OLD}},
+    ],
 )
 def test_what_cannot_sign_is_found_before_it_has_to(configure, wrong):
     assert not [each for each in run_checks() if each.id == "audit.E025"]

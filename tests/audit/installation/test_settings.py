@@ -1,5 +1,7 @@
 """The setting COUNTERSIGN: every name has a default, and a wrong name is an error."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
@@ -59,3 +61,27 @@ def test_an_unknown_name_is_an_error(configure):
 
     with pytest.raises(ImproperlyConfigured, match="APROVE_WITHIN"):
         countersign()
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"STEP_UP_AFTER": timedelta(-1)},
+        {"STEP_UP_AFTER": 15},
+        {"LOG_PUBLISH_EVERY": timedelta.max},
+        {"LOG_PUBLISH_EVERY": None},
+    ],
+)
+def test_a_time_is_a_timedelta_that_overflows_no_date(configure, wrong):
+    configure(**wrong)
+
+    with pytest.raises(
+        ImproperlyConfigured, match=rf"{next(iter(wrong))} .* from 0 to 365000 days"
+    ):
+        countersign()
+
+
+def test_a_time_that_may_be_absent_may_be_none(configure):
+    configure(STEP_UP_AFTER=None, DRIFT_EVERY=None)
+
+    assert countersign().step_up_after is None
