@@ -34,6 +34,7 @@ class ApprovalsConfig(AppConfig):
         "requests.pending",
     )
     command_middleware = ("approvals.decisions.holding.hold_for_approval",)
+    passkeys = "approvals.passkeys.factor.SecondFactor"
     must_have_second_factor = ("approvals.policies.power.decides",)
     # Only the system and processes have them: no model declares them, so no one can grant them.
     system_permissions = frozenset(

@@ -17,6 +17,7 @@ from approvals.decisions.events import GlassBroken
 from approvals.models import ApprovalRequest
 from approvals.passkeys import announcements
 from approvals.people import accounts
+from approvals.people import announcements as factor_announcements
 from approvals.people.events import PasswordLinkSent
 from approvals.requests import correspondence, statuses
 from approvals.requests.listing import VIEW
@@ -43,6 +44,7 @@ _BY_REQUESTER = {True: " by the requester", False: ""}
     GlassBroken,
     PasswordLinkSent,
     *announcements.ANNOUNCED,
+    *factor_announcements.ANNOUNCED,
     name="approvals.mail",
     outside=True,
     backoff=mail.BACKOFF,
@@ -70,6 +72,8 @@ def _mails_of(event: Event, delivery: Delivery) -> Iterator[Mail]:
             yield from _alarms(event)
         case _ if isinstance(event, announcements.ANNOUNCED):
             yield from _about_passkeys(event, delivery)
+        case _ if isinstance(event, factor_announcements.ANNOUNCED):
+            yield from _about_second_factor(event, delivery)
         case _:
             for each in notifications.notifications_of(event, delivery):
                 people = users.manager().filter(pk__in=each.person_ids).order_by("pk")
@@ -93,6 +97,13 @@ def _about_passkeys(event: Any, delivery: Delivery) -> Iterator[Mail]:
     own = users.manager().filter(pk=event.user_id)
     for address in _addresses([*notifications.policy_owners(), *own]):
         yield Mail(to=address, subject=announcements.SUBJECT, text=text)
+
+
+def _about_second_factor(event: Any, delivery: Delivery) -> Iterator[Mail]:
+    """Notify the person whose second factor it is."""
+    text = factor_announcements.text_of(event, delivery)
+    for address in _addresses(users.manager().filter(pk=event.user_id)):
+        yield Mail(to=address, subject=factor_announcements.SUBJECT, text=text)
 
 
 def _alarms(event: GlassBroken) -> Iterator[Mail]:

@@ -70,6 +70,16 @@ def current(person_id: int) -> list[Any]:
     return without_ended(of_person(person_id))
 
 
+def usable(person_id: int) -> list[Passkey]:
+    """Return the passkeys of a person as `current` does, without reading whether they count.
+
+    Where a passkey is the second factor, each page reads them.
+    """
+    ended = RawSQL(_ENDED_AT, (), DateTimeField())  # noqa: S611  # of our own names
+    found = Passkey.objects.filter(user=person_id).alias(ended_at=ended).filter(ended_at=None)
+    return [each for each in found.order_by("registered_at", "pk") if each.is_genuine]
+
+
 def without_ended(found: Iterable[Any]) -> list[Any]:
     """Return those of some passkeys that were neither removed nor reset."""
     return [each for each in found if each.ended_at is None]

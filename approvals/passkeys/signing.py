@@ -2,7 +2,6 @@
 
 import hashlib
 from datetime import datetime
-from typing import Any
 
 from django.utils import timezone
 from webauthn.helpers import base64url_to_bytes
@@ -40,7 +39,24 @@ def use(signature: Signature, *, person_id: int, challenge: bytes) -> Passkey:
     :raises SignatureInvalid: if the signature is not valid, or its counter does not exceed the
         last one: then there is a copy of the passkey.
     """
-    passkey: Passkey = _counting(person_id, signature.credential_id, at=timezone.now())
+    passkey = _counting(person_id, signature.credential_id, at=timezone.now())
+    _verify(signature, passkey, challenge=challenge)
+    return passkey
+
+
+def use_current(signature: Signature, *, person_id: int, challenge: bytes) -> Passkey:
+    """Return the passkey of a person as `use` does, whether or not it counts for a vote by now.
+
+    :raises UnknownPasskey: if the person has no such passkey, or it was removed or reset.
+    :raises SignatureInvalid: as `use`.
+    """
+    passkey = _named(listing.usable(person_id), signature.credential_id)
+    _verify(signature, passkey, challenge=challenge)
+    return passkey
+
+
+def _verify(signature: Signature, passkey: Passkey, *, challenge: bytes) -> None:
+    """Verify a signature, and store its counter: the lock keeps others from the same count."""
     counter = PasskeyCounter.objects.select_for_update().get(pk=passkey.pk)
     counter.sign_count = ceremonies.verify_signature(
         signature,
@@ -51,13 +67,18 @@ def use(signature: Signature, *, person_id: int, challenge: bytes) -> Passkey:
     )
     counter.used_at = timezone.now()
     counter.save(update_fields=["sign_count", "used_at"])
+
+
+def _counting(person_id: int, credential_id: str, *, at: datetime) -> Passkey:
+    passkey = _named(listing.of_person(person_id), credential_id)
+    if not listing.counts(passkey, at):
+        raise UnknownPasskey
     return passkey
 
 
-def _counting(person_id: int, credential_id: str, *, at: datetime) -> Any:
-    known = listing.of_person(person_id)
-    named = (each for each in known if each.credential_id == credential_id)
-    passkey = next(named, None)
-    if passkey is None or not listing.counts(passkey, at):
+def _named(known: list[Passkey], credential_id: str) -> Passkey:
+    found = (each for each in known if each.credential_id == credential_id)
+    passkey = next(found, None)
+    if passkey is None:
         raise UnknownPasskey
     return passkey

@@ -1,6 +1,7 @@
 """The commands and events of second factors, and the base classes of all those of accounts."""
 
 from dataclasses import dataclass
+from uuid import UUID
 
 from audit.messages.classes import Command, Event, SubjectOf, secret
 
@@ -55,8 +56,22 @@ class VerifySecondFactor(OnAccount):
 
 
 @dataclass(frozen=True, kw_only=True)
+class VerifyPasskey(OnAccount):
+    """Verify a passkey as the second factor.
+
+    ``response`` is that of the browser to a challenge of the ``purpose`` and ``nonce``.
+    """
+
+    message_type = "people.verify_passkey"
+
+    purpose: str
+    nonce: str = secret()
+    response: str = secret()
+
+
+@dataclass(frozen=True, kw_only=True)
 class RecordThrottledSecondFactor(OnAccount):
-    """Record that there were too many wrong codes."""
+    """Record that there were too many wrong codes or invalid passkeys."""
 
     message_type = "people.record_throttled_second_factor"
 
@@ -70,9 +85,14 @@ class RemoveSecondFactor(OnAccount):
 
 @dataclass(frozen=True, kw_only=True)
 class SecondFactorSetUp(OfAccount):
-    """A person has set up an authenticator app."""
+    """A person has set up an authenticator app, with recovery codes.
+
+    ``replaced``: an earlier app and its codes are no longer valid.
+    """
 
     message_type = "people.second_factor_set_up"
+
+    replaced: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,15 +119,24 @@ class RecoveryCodeUsed(OfAccount):
 
 
 @dataclass(frozen=True, kw_only=True)
+class PasskeyUsed(OfAccount):
+    """A person has used a passkey as their second factor."""
+
+    message_type = "people.passkey_used"
+
+    passkey_id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
 class SecondFactorFailed(OfAccount):
-    """The code of a second factor was wrong, or was used before."""
+    """The code or passkey of a second factor was wrong, or was used before."""
 
     message_type = "people.second_factor_failed"
 
 
 @dataclass(frozen=True, kw_only=True)
 class SecondFactorThrottled(OfAccount):
-    """There were too many wrong codes: further ones are refused for a while."""
+    """There were too many wrong codes or passkeys: further ones are refused for a while."""
 
     message_type = "people.second_factor_throttled"
 

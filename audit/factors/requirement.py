@@ -14,11 +14,13 @@ from django.http import HttpRequest
 from django.utils.module_loading import import_string
 
 from audit.factors.models import Authenticator
+from audit.factors.passkeys import passkeys
 from audit.installation.settings import countersign
 
 OFF, APPROVERS, EVERYONE = "off", "approvers", "everyone"
-#: The key of the session with the id of the authenticator app that was used.
+#: The keys of the session with the ids of the authenticator app and the passkey that were used.
 VERIFIED = "authenticator"
+VERIFIED_BY_PASSKEY = "passkey"
 
 
 def is_on() -> bool:
@@ -41,14 +43,24 @@ def is_required_of(user: Any) -> bool:
             return False
 
 
-def has_factor(user: Any) -> bool:
-    """Return True if second factors are used, and a person has set one up."""
-    return is_on() and Authenticator.of(user.pk) is not None
+def has_app(user_id: int) -> bool:
+    """Return True if second factors are used, and a person has set up an authenticator app."""
+    return is_on() and Authenticator.of(user_id) is not None
+
+
+def has_any(user_id: int) -> bool:
+    """Return True if a person has an authenticator app or a passkey."""
+    return Authenticator.of(user_id) is not None or passkeys().has(user_id)
+
+
+def has_factor(user_id: int) -> bool:
+    """Return True if second factors are used, and a person has one."""
+    return is_on() and has_any(user_id)
 
 
 def is_asked_of(user: Any) -> bool:
     """Return True if a person signs in with a second factor: it is required, or was set up."""
-    return has_factor(user) or is_required_of(user)
+    return has_factor(user.pk) or is_required_of(user)
 
 
 def verified_user(request: HttpRequest) -> Any:
@@ -56,11 +68,13 @@ def verified_user(request: HttpRequest) -> Any:
     user = get_user(request)
     if not user.is_authenticated or not is_on():
         return user
-    used = request.session.get(VERIFIED)
-    if used is not None:
-        is_current = Authenticator.objects.filter(pk=used, user=user.pk).exists()
-        return user if is_current else AnonymousUser()
-    return AnonymousUser() if is_asked_of(user) else user
+    app, passkey = (request.session.get(each) for each in (VERIFIED, VERIFIED_BY_PASSKEY))
+    if app is not None and Authenticator.objects.filter(pk=app, user=user.pk).exists():
+        return user
+    if passkey is not None and passkeys().is_current(passkey, user_id=user.pk):
+        return user
+    has_ended = app is not None or passkey is not None
+    return AnonymousUser() if has_ended or is_asked_of(user) else user
 
 
 def _rules() -> Iterator[str]:

@@ -5,7 +5,9 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 
+from audit.factors import requirement
 from audit.sessions.forms import ConfirmedForm, LimitedForm, check_code
+from audit.sessions.passkeys import SIGN_IN, PasskeyForm
 
 _LONGEST_CODE = 64
 
@@ -17,18 +19,22 @@ def _code(**attributes: str) -> forms.CharField:
     )
 
 
-class CodeForm(LimitedForm):
-    """The second step of signing in: a code of the app, or a recovery code."""
+class CodeForm(PasskeyForm):
+    """The second step of signing in: a code of the app, a recovery code, or a passkey."""
 
+    typed = "code"
+    purpose = SIGN_IN
     code = _code(autofocus="autofocus")
 
     def __init__(self, *args: Any, request: HttpRequest, user: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._request, self._user = request, user
+        super().__init__(*args, request=request, user=user, **options)
+        self.expect(typed=requirement.has_app(user.pk))
 
     def clean_code(self) -> str:
-        """Check the code, unless there were too many attempts."""
+        """Check the code, unless a passkey was sent or there were too many attempts."""
         code: str = self.cleaned_data["code"]
+        if self.is_passkey:
+            return code
         return check_code(code, form=self, request=self._request, user=self._user)
 
 

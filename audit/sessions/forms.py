@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
 
@@ -10,13 +11,19 @@ from django.contrib.auth.forms import AuthenticationForm, PasswordChangeForm, Se
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.template.defaultfilters import pluralize
+from django.urls import reverse
+from django.utils import timezone
 
 from audit.entry.rate_limits import LimitReached
+from audit.entry.requests import authenticated_at
 from audit.factors.commands import VerifySecondFactor
+from audit.factors.requirement import has_factor
 from audit.sessions import limits
 from audit.sessions.recording import record_failed_change, record_failed_confirmation, send
 
 _BUSY_SECONDS = 2
+_RECENT = timedelta(minutes=10)
+_TOO_OLD = "Your account has no password, and you signed in more than ten minutes ago."
 _NOT_CORRECT = "The code is not correct, or was used before. Wait for the next one, then try again."
 
 
@@ -85,7 +92,11 @@ class OwnPasswordForm(LimitedForm, PasswordChangeForm):
 
 
 class ConfirmedForm(LimitedForm):
-    """A form that asks the signed-in user for the current password again."""
+    """A form that asks the signed-in user for the current password again.
+
+    A person without a password, who uses single sign-on, must have signed in or confirmed the
+    sign-in just before.
+    """
 
     password = forms.CharField(
         label="Current password",
@@ -96,10 +107,33 @@ class ConfirmedForm(LimitedForm):
     def __init__(self, *args: Any, request: HttpRequest, **options: Any) -> None:
         super().__init__(*args, **options)
         self._request = request
+        user: Any = request.user
+        if not user.has_usable_password():
+            del self.fields["password"]
+
+    def clean(self) -> dict[str, Any] | None:
+        """Check the time of the sign-in of a person without a password."""
+        if "password" not in self.fields:
+            _check_recent(self._request)
+        return super().clean()
 
     def clean_password(self) -> str:
         """Check the password, unless there were too many attempts."""
         return check_password(self.cleaned_data["password"], form=self, request=self._request)
+
+
+def _check_recent(request: HttpRequest) -> None:
+    """Check that the sign-in, or its confirmation, is recent.
+
+    :raises ValidationError: if it is not.
+    """
+    at = authenticated_at(request)
+    if at is not None and timezone.now() - at <= _RECENT:
+        return
+    user: Any = request.user
+    page = f", or confirm it at {reverse('confirm-sign-in')}," if has_factor(user.pk) else ""
+    message = f"{_TOO_OLD} Log out and sign in again{page} and then repeat this."
+    raise ValidationError(message, code="old_sign_in")
 
 
 def check_password(password: str, *, form: LimitedForm, request: HttpRequest) -> str:

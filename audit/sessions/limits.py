@@ -105,16 +105,33 @@ def limited_confirmation(request: HttpRequest) -> Iterator[None]:
 
 @contextmanager
 def limited_code(request: HttpRequest, user: Any) -> Iterator[None]:
-    """Take an attempt at the second factor of a person whose password was right.
+    """Take an attempt at the code of a person whose password was right.
 
     Only those who know the password use up this limit, which has a part per day as well.
 
     :raises LimitReached: if there were too many attempts.
     :raises Busy: as `one_check`.
     """
+    with _limited_factor("second-factor", request, user):
+        yield
+
+
+@contextmanager
+def limited_passkey(request: HttpRequest, user: Any) -> Iterator[None]:
+    """Take an attempt at a passkey, as `limited_code` does: wrong codes do not use up this limit.
+
+    :raises LimitReached: if there were too many attempts.
+    :raises Busy: as `one_check`.
+    """
+    with _limited_factor("passkey", request, user):
+        yield
+
+
+@contextmanager
+def _limited_factor(kind: str, request: HttpRequest, user: Any) -> Iterator[None]:
     rows = {
-        f"second-factor account:{user.pk}": countersign().rate_limit_sign_in_per_account,
-        f"second-factor day account:{user.pk}": _CODES_PER_DAY,
+        f"{kind} account:{user.pk}": countersign().rate_limit_sign_in_per_account,
+        f"{kind} day account:{user.pk}": _CODES_PER_DAY,
     }
     with _attempt(rows, partial(record_throttled_factor, request, user)):
         yield

@@ -86,7 +86,7 @@ def record_begun(request: HttpRequest, user: Any) -> None:
 
 
 def record_throttled_factor(request: HttpRequest, user: Any) -> None:
-    """Record that a person whose password was right gave too many wrong codes."""
+    """Record that a person whose password was right gave too many wrong codes or passkeys."""
     _record(RecordThrottledSecondFactor(user_id=user.pk), request, user)
 
 

@@ -3,6 +3,7 @@
 import base64
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
+from uuid import UUID
 
 import segno
 from django.conf import settings
@@ -17,6 +18,7 @@ from django.views.generic import FormView
 
 from audit.factors import commands, requirement, sealing
 from audit.factors.models import Authenticator, key_text, new_key
+from audit.factors.passkeys import passkeys
 from audit.factors.pending import Pending
 from audit.installation.encryption import Undecryptable
 from audit.installation.settings import countersign
@@ -52,11 +54,15 @@ class _Page(FormView):
         frame = admin.site.each_context(self.request)
         return super().get_context_data(**context) | frame | {"title": self.title}
 
-    def complete(self, pending: Pending) -> None:
+    def complete(self, pending: Pending, *, passkey_id: UUID | None = None) -> None:
         """Sign in the person whose password and second factor were verified."""
         Pending.end(self.request)
         auth.login(self.request, self.user, backend=pending.backend)
-        self.mark_verified()
+        if passkey_id is None:
+            self.mark_verified()
+        else:
+            # The session ends with the passkey.
+            self.request.session[requirement.VERIFIED_BY_PASSKEY] = str(passkey_id)
 
     def mark_verified(self) -> None:
         """Note the authenticator app in the session, which ends with it."""
@@ -79,17 +85,21 @@ class _SecondStep(_Page):
         pending = Pending.of(request)
         if pending is None:
             return redirect("home" if request.user.is_authenticated else settings.LOGIN_URL)
-        if Authenticator.of(pending.user_id) is None:
+        if not requirement.has_factor(pending.user_id):
             return redirect("set-up-second-factor")
         return super().dispatch(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
         return super().get_form_kwargs() | {"request": self.request, "user": self.user}
 
-    def form_valid(self, form: LimitedForm) -> HttpResponse:
+    def get_context_data(self, **context: Any) -> dict[str, Any]:
+        shown = super().get_context_data(**context)
+        return shown | {"offer": shown["form"].offer()}
+
+    def form_valid(self, form: CodeForm) -> HttpResponse:
         if self.pending is None:
             raise Http404
-        self.complete(self.pending)
+        self.complete(self.pending, passkey_id=form.used)
         response = redirect(self.pending.next)
         limits.remember_device(self.request, response, page=self.pending.page)
         return response
@@ -103,7 +113,7 @@ class _SetUp(_Page):
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         pending = Pending.of(request)
-        if pending and Authenticator.of(pending.user_id):
+        if pending and requirement.has_factor(pending.user_id):
             # Otherwise the password would be enough to replace the second factor.
             return redirect("second-step")
         return super().dispatch(request, *args, **kwargs)
@@ -198,6 +208,7 @@ class _SecondFactor(_Page):
         shown = {
             "authenticator": found,
             "left": found.recovery_codes_left() if found else 0,
+            "passkeys_page": passkeys().page if passkeys().has(self.user.pk) else "",
             "is_required": requirement.is_required_of(self.user),
         }
         return super().get_context_data(**context) | shown

@@ -1,4 +1,4 @@
-"""Step-up: the confirmation of an older sign-in, by the password or the second factor."""
+"""Step-up: the confirmation of an older sign-in, by the password, a code or a passkey."""
 
 import time
 from typing import Any
@@ -16,36 +16,47 @@ from django.views.generic import FormView
 from audit.entry.requests import CONFIRMED_AT, has_old_sign_in
 from audit.factors import requirement
 from audit.sessions.commands import ConfirmSignIn
-from audit.sessions.forms import LimitedForm, check_code, check_password, refused
+from audit.sessions.forms import check_code, check_password, refused
+from audit.sessions.passkeys import CONFIRMATION, PasskeyForm
 from audit.sessions.recording import send
 
 _FIELD = "confirmation"
-_NOT_CARRIED = (_FIELD, "csrfmiddlewaretoken")
+_PASSKEY = "passkey"
+_NOT_CARRIED = (_FIELD, _PASSKEY, "csrfmiddlewaretoken")
 _TEMPLATE = "audit/confirm_sign_in.html"
 _TITLE = "Confirm your sign-in"
 
 
-class ConfirmationForm(LimitedForm):
-    """A form that asks the signed-in user for a code, if they have a second factor, or password."""
+class ConfirmationForm(PasskeyForm):
+    """A form that asks the signed-in user for a code or password, or a passkey in its place.
 
+    The code is that of the second factor; only those who have none give their password.
+    """
+
+    typed = _FIELD
+    purpose = CONFIRMATION
     confirmation = forms.CharField(strip=False)
 
     def __init__(self, *args: Any, request: HttpRequest, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._request = request
-        self.has_factor = requirement.has_factor(request.user)
+        user: Any = request.user
+        super().__init__(*args, request=request, user=user, **options)
+        self.takes_code = requirement.has_app(user.pk)
+        self.takes_password = user.has_usable_password() and not requirement.has_factor(user.pk)
         field = self.fields[_FIELD]
-        field.label = "Code" if self.has_factor else "Current password"
-        widget = forms.TextInput if self.has_factor else forms.PasswordInput
-        complete = "one-time-code" if self.has_factor else "current-password"
+        field.label = "Code" if self.takes_code else "Current password"
+        widget = forms.TextInput if self.takes_code else forms.PasswordInput
+        complete = "one-time-code" if self.takes_code else "current-password"
         field.widget = widget(attrs={"autocomplete": complete, "autofocus": "autofocus"})
+        self.expect(typed=self.takes_code or self.takes_password)
 
     def clean_confirmation(self) -> str:
-        """Check the code or password, unless there were too many attempts."""
+        """Check the code or password, unless a passkey was sent or there were too many attempts."""
         given: str = self.cleaned_data[_FIELD]
-        if not self.has_factor:
+        if self.is_passkey:
+            return given
+        if self.takes_password:
             return check_password(given, form=self, request=self._request)
-        return check_code(given, form=self, request=self._request, user=self._request.user)
+        return check_code(given, form=self, request=self._request, user=self._user)
 
 
 def confirmation_page(request: HttpRequest, *, purpose: str) -> HttpResponse | None:
@@ -56,7 +67,7 @@ def confirmation_page(request: HttpRequest, *, purpose: str) -> HttpResponse | N
     """
     if not has_old_sign_in(request):
         return None
-    given = request.POST if _FIELD in request.POST else None
+    given = request.POST if {_FIELD, _PASSKEY} & set(request.POST) else None
     form = ConfirmationForm(given, request=request)
     if form.is_bound and form.is_valid():
         _confirm(request)
@@ -67,7 +78,13 @@ def confirmation_page(request: HttpRequest, *, purpose: str) -> HttpResponse | N
         if name not in _NOT_CARRIED
         for value in values
     ]
-    context = {"form": form, "carried": carried, "purpose": purpose, "title": _TITLE}
+    context = {
+        "form": form,
+        "offer": form.offer(),
+        "carried": carried,
+        "purpose": purpose,
+        "title": _TITLE,
+    }
     page = render(request, _TEMPLATE, admin.site.each_context(request) | context)
     return refused(page, form)
 
@@ -87,7 +104,8 @@ class _ConfirmSignIn(RedirectURLMixin, FormView):
         shown = admin.site.each_context(self.request) | {"title": _TITLE}
         next_page = self.get_redirect_url()
         carried = [("next", next_page)] if next_page else []
-        return super().get_context_data(**context) | shown | {"carried": carried}
+        found = super().get_context_data(**context)
+        return found | shown | {"carried": carried, "offer": found["form"].offer()}
 
     def form_valid(self, form: Any) -> HttpResponse:
         _confirm(self.request)

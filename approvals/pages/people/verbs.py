@@ -10,7 +10,7 @@ from django.http import QueryDict
 from approvals.passkeys.commands import ResetPasskeys
 from approvals.passkeys.models import Passkey
 from approvals.people import commands, roles
-from audit.factors.requirement import has_factor
+from audit.factors.requirement import has_app
 from audit.installation import users
 from audit.messages.classes import Command
 from audit.messages.exceptions import FieldError, Invalid
@@ -99,7 +99,7 @@ USER_VERBS: Mapping[str, Verb] = {
     "reset_factor": Verb(
         "Reset the second factor",
         commands.ResetSecondFactor,
-        applies=has_factor,
+        applies=lambda user: has_app(user.pk),
     ),
     "reset_passkeys": Verb(
         "Reset passkeys",

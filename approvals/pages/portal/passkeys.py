@@ -20,6 +20,7 @@ from approvals.passkeys.commands import RegisterPasskey, RemovePasskey
 from approvals.passkeys.handlers import LONGEST_NAME
 from approvals.passkeys.models import Passkey
 from audit.entry.requests import actor_of_request
+from audit.factors.requirement import is_on
 from audit.messages.classes import Command
 from audit.messages.text import clean_text
 from audit.pages.access import rendered
@@ -98,6 +99,7 @@ def own_passkeys(request: HttpRequest) -> HttpResponse:
         rows=known,
         problem=problem,
         needs_reset=bool(known) and not current,
+        is_factor=is_on(),
         **({} if problem else _options(request, person_id, nonce=nonce, current=current)),
     )
     return refused(page, form)
@@ -108,7 +110,7 @@ def own_passkeys(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def remove_own_passkey(request: HttpRequest, passkey_id: UUID) -> HttpResponse:
-    """Remove a passkey, after the password."""
+    """Remove a passkey, after the password or a recent sign-in."""
     own = Passkey.objects.filter(user=int(actor_of_request(request).person_id))
     passkey = get_object_or_404(own, pk=passkey_id)
     if request.method != "POST":

@@ -1,4 +1,4 @@
-// Asks the browser for passkeys: to register one, and to sign votes.
+// Asks the browser for passkeys: to register one, to sign votes, and as the second factor.
 "use strict";
 
 (() => {
@@ -69,8 +69,17 @@
     ceremony().then(() => form.submit(), explain);
   };
 
+  const add = (form, name, value) => {
+    const field = document.createElement("input");
+    Object.assign(field, { type: "hidden", name, value });
+    form.append(field);
+  };
+
   for (const notice of document.querySelectorAll("[data-needs-script]")) {
     notice.hidden = true;
+  }
+  for (const button of document.querySelectorAll("[data-uses-passkey]")) {
+    button.hidden = false;
   }
 
   const registration = document.querySelector("form[data-passkey-options]");
@@ -89,9 +98,23 @@
     event.preventDefault();
     sendAfter(voting, async () => {
       voting.elements.signature.value = await sign(options[decision]);
-      const chosen = document.createElement("input");
-      Object.assign(chosen, { type: "hidden", name: "decision", value: decision });
-      voting.append(chosen);
+      add(voting, "decision", decision);
+      // Should the sign-in have to be confirmed first, that page signs the vote again.
+      add(voting, "signing_options", options[decision]);
+    });
+  });
+
+  // The second factor. Each signature of a passkey has a higher counter than the one before, so a
+  // vote that was signed before a confirmation is signed again after it.
+  const verifying = document.querySelector("form[data-passkey-challenge]");
+  verifying?.addEventListener("submit", (event) => {
+    if (!event.submitter?.matches("[data-uses-passkey]")) return;
+    event.preventDefault();
+    sendAfter(verifying, async () => {
+      const { passkey, signature, signing_options: options } = verifying.elements;
+      const verified = await sign(verifying.dataset.passkeyChallenge);
+      if (signature && options) signature.value = await sign(options.value);
+      passkey.value = verified;
     });
   });
 })();
