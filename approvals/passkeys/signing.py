@@ -57,7 +57,9 @@ def use_current(signature: Signature, *, person_id: int, challenge: bytes) -> Pa
 
 def _verify(signature: Signature, passkey: Passkey, *, challenge: bytes) -> None:
     """Verify a signature, and store its counter: the lock keeps others from the same count."""
-    counter = PasskeyCounter.objects.select_for_update().get(pk=passkey.pk)
+    counter = PasskeyCounter.objects.select_for_update().filter(pk=passkey.pk).first()
+    if counter is None:
+        raise UnknownPasskey
     counter.sign_count = ceremonies.verify_signature(
         signature,
         public_key=passkey.public_key,

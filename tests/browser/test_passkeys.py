@@ -12,6 +12,7 @@ from approvals.policies import effective
 from audit.installation.settings import countersign
 from audit.models.records import CommandRecord, EventRecord
 from tests.approvals.authenticators import Authenticator, registered
+from tests.browser.devices import Device
 from tests.conftest import PASSWORD, held, policy
 
 PAGE = "/requests/passkeys/"
@@ -26,32 +27,6 @@ _WITHOUT_EXCLUSIONS = """() => {
     navigator.credentials.create = ({ publicKey }) =>
         create({ publicKey: { ...publicKey, excludeCredentials: [] } });
 }"""
-
-
-class Device:
-    """A virtual authenticator of the browser: https://chromedevtools.github.io/devtools-protocol."""
-
-    def __init__(self, window):
-        self.session = window.page.context.new_cdp_session(window.page)
-        self.session.send("WebAuthn.enable")
-        self.id = self._added()
-
-    def is_verified(self, *, succeeds):
-        """Let the user verification succeed or fail from now on."""
-        command = {"authenticatorId": self.id, "isUserVerified": succeeds}
-        self.session.send("WebAuthn.setUserVerified", command)
-
-    def _added(self):
-        options = {
-            "protocol": "ctap2",
-            "transport": "internal",
-            "hasResidentKey": False,
-            "hasUserVerification": True,
-            "isUserVerified": True,
-            "automaticPresenceSimulation": True,
-        }
-        added = self.session.send("WebAuthn.addVirtualAuthenticator", {"options": options})
-        return added["authenticatorId"]
 
 
 @pytest.fixture
