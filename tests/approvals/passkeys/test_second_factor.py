@@ -33,9 +33,9 @@ CONFIRM = "/confirm-sign-in/"
 
 
 @pytest.fixture(autouse=True)
-def _on(configure, disabling_needs_two):
-    """Those who decide on approvals sign in with a second factor."""
-    configure(SECOND_FACTOR="approvers", BASE_URL=ORIGIN)
+def _on(configure):
+    """Everyone signs in with a second factor."""
+    configure(SECOND_FACTOR="everyone", BASE_URL=ORIGIN)
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def key(ann):
-    """The authenticator with Ann's passkey. She is an approver, and has no app."""
+    """The authenticator with Ann's passkey. She has no app."""
     authenticator = Authenticator()
     registered(ann, authenticator)
     return authenticator
@@ -369,7 +369,7 @@ def test_an_address_without_passkeys_is_explained_and_lets_no_one_in(key, config
 
 
 def test_a_vote_is_confirmed_with_it_and_keeps_what_was_typed(
-    ann, key, first_key, dana, context_of, configure
+    ann, key, first_key, dana, disabling_needs_two, context_of, configure
 ):
     configure(STEP_UP_AFTER=timedelta(minutes=5))
     request = ask(first_key, dana, context_of)
