@@ -26,6 +26,7 @@ from approvals.pages.feedback import not_sent
 from approvals.pages.inbox import bulk
 from approvals.pages.inbox.changelist import Inbox
 from approvals.pages.inbox.filter import FILTERS
+from approvals.pages.inbox.neighbors import neighbor_url
 from approvals.pages.inbox.paginator import KeysetPaginator
 from approvals.pages.inbox.tabs import DECIDED, MINE, NEEDS_ME
 from approvals.pages.request import announcements, decision, resubmission
@@ -40,7 +41,6 @@ from audit.sessions.step_up import confirmation_page
 
 _LIST = "admin:approvals_approvalrequest_changelist"
 _NEXT = "admin:approvals_approvalrequest_next"
-_MOST_WAITING = 500
 # The columns of tabs with decided requests in place of the deadline.
 _ENDS = {MINE: "status", DECIDED: "result"}
 _UNDECIDED = "Nothing was decided"
@@ -184,18 +184,8 @@ class ApprovalRequestAdmin(HistoryAdmin):
 
     @method_decorator(require_safe)
     def next_view(self, request: HttpRequest) -> HttpResponse:
-        """Redirect to a request that needs the user's decision, or to the inbox.
-
-        By default it is the first; ``after`` and ``before`` in the query are ids of others.
-        """
-        waiting = listing.needing_vote_of(actor_of_request(request)).order_by("approve_by", "pk")
-        found = [str(each) for each in waiting[:_MOST_WAITING].ids()]
-        after, before = request.GET.get("after"), request.GET.get("before")
-        if before:
-            found = found[: found.index(before)][-1:] if before in found else []
-        elif after in found:
-            found = found[found.index(after) + 1 :]
-        return redirect(links.request_url(UUID(found[0])) if found else _LIST)
+        """Redirect to a request that needs the user's decision, or to the inbox."""
+        return redirect(neighbor_url(request.GET.dict(), actor=actor_of_request(request)))
 
     @method_decorator(require_safe)
     def version_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -234,7 +224,7 @@ class ApprovalRequestAdmin(HistoryAdmin):
         page = links.request_url(row.pk)
         if decided.level != messages.ERROR and verb in decision.VOTES:
             self.message_user(request, _linked(decided.message, page), decided.level)
-            return redirect(_NEXT)
+            return redirect(f"{reverse(_NEXT)}?decided={row.pk}")
         self.message_user(request, decided.message, decided.level)
         is_to_correct = decided.level == messages.ERROR and resubmission.is_in(request.POST)
         if decided.has_changed or is_to_correct:

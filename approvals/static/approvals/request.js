@@ -41,7 +41,7 @@
   };
   const choice = document.querySelector("#shortcuts");
   choice.checked = localStorage.getItem("shortcuts") !== "off";
-  choice.parentElement.hidden = false;
+  for (const hint of document.querySelectorAll("[data-keys]")) hint.hidden = false;
   choice.addEventListener("change", () => {
     localStorage.setItem("shortcuts", choice.checked ? "on" : "off");
   });

@@ -1,6 +1,7 @@
 """Decisions on the page of a request: the next request, and denials without a reason."""
 
 import re
+from uuid import UUID
 
 import pytest
 
@@ -19,11 +20,26 @@ def test_a_decision_leads_to_the_next_request_and_links_back(
     assert client.get(first["Location"])["Location"] == f"{LIST}{other.pk}/change/"
     second = decide(client, other, "deny", reason="Still in use")
 
-    assert first["Location"] == second["Location"] == f"{LIST}next/"
-    assert client.get(first["Location"])["Location"] == LIST
+    assert client.get(second["Location"])["Location"] == LIST
     content = client.get(LIST).content.decode()
     for decided in (waiting, other):
         assert f'<a href="{LIST}{decided.pk}/change/">Open the decided request</a>' in content
+
+
+def test_after_a_decision_those_that_were_skipped_come_last(
+    waiting, dana, acme, ann, context_of, browser
+):
+    client = browser(ann)
+    second, third = (
+        ask(create_key(dana, acme, name=name), dana, context_of) for name in ("second", "third")
+    )
+    pages = {each: f"{LIST}{each.pk}/change/" for each in (waiting, second, third)}
+
+    answer = decide(client, second, "approve")
+    assert client.get(answer["Location"])["Location"] == pages[third]
+
+    answer = decide(client, third, "approve")
+    assert client.get(answer["Location"])["Location"] == pages[waiting]
 
 
 def test_a_refused_decision_stays_on_the_page(waiting, dana, acme, ann, context_of, browser):
@@ -87,7 +103,31 @@ def test_the_links_lead_to_the_next_and_the_previous_request(
     assert client.get(f"{LIST}next/?after={second.pk}")["Location"] == LIST
     assert client.get(f"{LIST}next/?before={second.pk}")["Location"] == pages[waiting]
     assert client.get(f"{LIST}next/?before={waiting.pk}")["Location"] == LIST
+    assert client.get(f"{LIST}next/")["Location"] == pages[waiting]
     assert f'rel="next" href="{LIST}next/?after={waiting.pk}"' in page(client, waiting)
+
+
+@pytest.mark.parametrize("parameter", ["before", "after", "decided"])
+@pytest.mark.parametrize("identifier", ["", "nothing", "\x00", f"{UUID(int=7)}"])
+def test_links_to_the_next_request_from_an_unknown_one_work(
+    waiting, ann, browser, parameter, identifier
+):
+    answer = browser(ann).get(f"{LIST}next/", {parameter: identifier})
+
+    first = f"{LIST}{waiting.pk}/change/"
+    assert answer["Location"] == (first if parameter == "decided" else LIST)
+
+
+def test_a_request_that_needs_no_decision_links_to_the_first_one_that_does(
+    waiting, dana, acme, ann, context_of, browser
+):
+    client = browser(ann)
+    other = ask(create_key(dana, acme, name="second"), dana, context_of)
+    decide(client, other, "approve")
+
+    (link,) = re.findall(r'rel="next" href="([^"]+)"', page(client, other))
+
+    assert client.get(link)["Location"] == f"{LIST}{waiting.pk}/change/"
 
 
 def test_an_open_page_learns_of_the_end_of_its_request(waiting, ann, bob, browser):
