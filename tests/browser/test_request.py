@@ -1,5 +1,7 @@
 """The page of a request in a browser: keys, announcements of votes, and accessibility."""
 
+import re
+
 import pytest
 
 from apikeys.commands import DisableApiKey
@@ -89,3 +91,71 @@ def test_the_card_is_accessible(waiting, ann, visitor, axe_source, width, scheme
 
     assert not axe.grave_violations(reader.page, axe_source)
     assert reader.overflow() <= 0
+
+
+def test_without_javascript_no_keys_are_promised(waiting, ann, visitor):
+    reader = visitor(java_script_enabled=False)
+    reader.is_signed_in_as(ann)
+    reader.opens(f"/admin/approvals/approvalrequest/{waiting.pk}/change/")
+
+    shown = reader.page.locator("#content").inner_text()
+
+    assert "Next request · Previous request" in shown
+    assert "Use these keys" not in shown
+
+
+def test_a_double_click_sends_one_decision(waiting, ann, visitor):
+    reader = visitor()
+    reader.is_signed_in_as(ann)
+    reader.opens(f"/admin/approvals/approvalrequest/{waiting.pk}/change/")
+    sent = []
+    reader.page.on("request", lambda each: sent.append(each.method))
+
+    with reader.page.expect_navigation():
+        reader.page.get_by_role("button", name="Approve (1 more").dblclick()
+
+    assert reader.sees("Approved: 1 of 2")
+    assert sent.count("POST") == 1
+    assert waiting.votes.count() == 1
+
+
+def test_a_form_can_be_sent_again_after_a_moment(waiting, ann, visitor):
+    reader = visitor()
+    reader.is_signed_in_as(ann)
+    reader.page.clock.install()
+    reader.opens(f"/admin/approvals/approvalrequest/{waiting.pk}/change/")
+    reader.page.route("**/decide/", lambda route: route.fulfill(status=204))
+    sent = []
+    reader.page.on("request", lambda each: sent.append(each.method))
+    button = reader.page.get_by_role("button", name="Approve (1 more")
+
+    for _ in range(2):
+        with reader.page.expect_response("**/decide/"):
+            button.click()
+        reader.page.clock.fast_forward(2_500)
+
+    assert sent.count("POST") == 2
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_request_is_printed_in_dark_ink_without_what_is_for_the_screen(
+    waiting, ann, visitor, scheme
+):
+    reader = visitor(color_scheme=scheme)
+    reader.page.add_init_script(f"localStorage.setItem('theme', '{scheme}')")
+    reader.is_signed_in_as(ann)
+    reader.opens(f"/admin/approvals/approvalrequest/{waiting.pk}/change/")
+
+    reader.page.emulate_media(media="print")
+
+    page = reader.page
+    for kept in ("#so-far", "#timeline", ".clocks", ".changes-table"):
+        assert page.locator(kept).first.is_visible(), kept
+    for hidden in ("#header", ".breadcrumbs", ".decision form", ".comment-form", "a[rel=next]"):
+        assert not page.locator(hidden).first.is_visible(), hidden
+    colors = page.evaluate(
+        "['h1', 'td', 'q', '.quiet'].map((each) =>"
+        " getComputedStyle(document.querySelector('#content ' + each)).color)"
+    )
+    for color in colors:
+        assert max(map(int, re.findall(r"\d+", color)[:3])) < 110, colors
