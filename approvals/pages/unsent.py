@@ -12,6 +12,8 @@ from django.utils.encoding import escape_uri_path
 _COOKIE = "unsent_reason"
 _SALT = "approvals.unsent"
 _SECONDS = 600
+# Forms are sent to the URL of their page, or of this below it.
+_ACTION = "decide/"
 # Browsers refuse cookies of more than 4096 bytes, with their names and attributes.
 _MOST_BYTES = 3_800
 
@@ -26,8 +28,7 @@ def keeping_reason(view: Callable[..., HttpResponse]) -> Callable[..., HttpRespo
     def keep(request: HttpRequest, *arguments: Any, **named: Any) -> HttpResponse:
         response = view(request, *arguments, **named)
         if request.method == "POST":
-            page, _, _ = escape_uri_path(request.path).rstrip("/").rpartition("/")
-            _keep(request, response, path=f"{page}/")
+            _keep(request, response, path=escape_uri_path(request.path).removesuffix(_ACTION))
         return response
 
     return keep

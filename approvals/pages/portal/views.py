@@ -13,6 +13,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from approvals.models import ApprovalRequest
 from approvals.pages.portal import actions, page
 from approvals.pages.request import resubmission
+from approvals.pages.unsent import keeping_reason, kept_reason
 from approvals.requests import listing
 from audit.entry.requests import actor_of_request
 from audit.pages.access import rendered
@@ -27,6 +28,7 @@ def own_requests(request: HttpRequest) -> HttpResponse:
     return rendered(request, "approvals/own_requests.html", title="My requests", **context)
 
 
+@keeping_reason
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
 @login_required
@@ -56,5 +58,6 @@ def _page(
 ) -> HttpResponse:
     """Return the page of one request, with what was ``typed`` into the form to resubmit it."""
     context = page.read_one(row, actor=actor_of_request(request), typed=typed)
+    context["unsent_reason"] = kept_reason(request)
     title = context["asked"].sentence
     return rendered(request, "approvals/own_request.html", title=title, **context)

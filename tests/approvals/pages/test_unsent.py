@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from audit.models.records import CommandRecord
 from tests.approvals.admin_pages import LIST, decide
 from tests.conftest import PASSWORD
 
@@ -90,3 +91,34 @@ def test_several_decisions_sent_after_the_session_lead_back_to_the_list(waiting,
 
     assert response.redirect_chain[-1][0] == LIST
     assert "Nothing was decided." in response.content.decode()
+
+
+@pytest.fixture
+def own_page(waiting):
+    return f"/requests/{waiting.pk}/"
+
+
+def test_a_comment_of_the_requester_is_kept_as_well(waiting, dana, own_page):
+    client = Client()
+    fields = {"decision": "comment", "person": dana.pk, "reason": REASON}
+
+    assert client.post(own_page, fields)["Location"] == f"/admin/login/?next={own_page}"
+    content = client.post(
+        f"/admin/login/?next={own_page}", {"username": "dana", "password": PASSWORD}, follow=True
+    ).content.decode()
+
+    assert "Nothing was sent, because you had to sign in again." in content
+    assert content.count(SHOWN) == 2  # to comment and to withdraw
+    assert not CommandRecord.objects.filter(message_type="approvals.comment").exists()
+    client.post(own_page, fields)
+    content = client.get(own_page).content.decode()
+    assert "Nothing was sent" not in content
+    assert content.count(SHOWN) == 0
+
+
+def test_the_cookie_of_the_requester_is_for_the_own_page(waiting, dana, own_page):
+    client = Client()
+
+    client.post(own_page, {"person": dana.pk, "reason": REASON})
+
+    assert client.cookies["unsent_reason"]["path"] == own_page
