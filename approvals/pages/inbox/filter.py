@@ -18,6 +18,7 @@ from approvals.pages.inbox.tabs import NEEDS_ME, TABS
 from approvals.pages.tenants import tenant_names
 from approvals.requests import listing
 from audit.entry.requests import actor_of_request
+from audit.messages.characters import visible
 from audit.pages.labels import words
 
 COUNTED = 100
@@ -82,7 +83,7 @@ class _Filter(admin.SimpleListFilter):
             yield {
                 "selected": value == given,
                 "query_string": changelist.get_query_string({name: value}),
-                "display": f"{label} ({count}{'+' if count == COUNTED else ''})",
+                "display": f"{visible(label)} ({count}{'+' if count == COUNTED else ''})",
             }
 
 

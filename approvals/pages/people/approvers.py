@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import Group
 
+from approvals.pages.choices import ChoiceField
 from approvals.pages.people.permissions import of_the_role
 from approvals.people import roles
 from approvals.people.likeness import LikeAnApprover
@@ -20,7 +21,7 @@ class NewApproverForm(forms.Form):
         help_text="Once the account is created, a link to set the password is sent there.",
         widget=forms.EmailInput({"autocomplete": "off"}),
     )
-    group = forms.ModelChoiceField(Group.objects.none(), empty_label="no group")
+    group = ChoiceField(Group.objects.none(), empty_label="no group")
     permissions = forms.MultipleChoiceField(
         label="May also", required=False, widget=forms.CheckboxSelectMultiple
     )

@@ -10,6 +10,7 @@ from django import forms
 from django.contrib.auth.models import Group
 
 from approvals.models import Effect, Policy
+from approvals.pages.choices import ChoiceField
 from approvals.pages.tenants import tenant_choices
 from approvals.policies import conditions
 from approvals.policies.commands import CreatePolicy, EditPolicy
@@ -128,7 +129,7 @@ class PolicyForm(forms.Form):
         self.fields["for_tenant"].choices = tenant_choices(actor)  # type: ignore[attr-defined]
         groups = Group.objects.order_by("name")
         for number in range(self._row_count()):
-            self.fields[f"group_{number}"] = forms.ModelChoiceField(
+            self.fields[f"group_{number}"] = ChoiceField(
                 groups, required=False, label="Group", empty_label="no group"
             )
             self.fields[f"quorum_{number}"] = forms.IntegerField(

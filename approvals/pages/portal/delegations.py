@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from approvals.delegations import listing
 from approvals.delegations.commands import Delegate, EndDelegation
+from approvals.pages.choices import ChoiceField, MultipleChoiceField
 from approvals.pages.feedback import send
 from audit.entry.requests import LONGEST_REASON, actor_of_request
 from audit.installation import users
@@ -28,10 +29,8 @@ _MOST = 200
 class DelegationForm(forms.Form):
     """A new delegation of the person who is signed in."""
 
-    delegate = forms.ModelChoiceField(
-        users.manager().none(), label="Person", empty_label="Choose a person"
-    )
-    groups = forms.ModelMultipleChoiceField(
+    delegate = ChoiceField(users.manager().none(), label="Person", empty_label="Choose a person")
+    groups = MultipleChoiceField(
         Group.objects.none(), label="For", widget=forms.CheckboxSelectMultiple
     )
     begins_at = TimeField(

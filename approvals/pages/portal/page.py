@@ -23,6 +23,7 @@ from audit.log.orders import Key, Order, Values
 from audit.pages.safe_text import many_lines
 
 ROWS = 25
+_MOST_NAMES = 12
 _NEWEST = Order("newest", Key("requested_at", datetime), Key("pk", UUID))
 
 
@@ -31,6 +32,16 @@ class Row(NamedTuple):
 
     presented: Presented
     remaining: list[str]
+
+    @property
+    def named(self) -> list[str]:
+        """The names that fit in the list."""
+        return self.remaining[:_MOST_NAMES]
+
+    @property
+    def unnamed(self) -> int:
+        """The number of the others."""
+        return len(self.remaining[_MOST_NAMES:])
 
 
 def read_list(query: QueryDict, *, actor: Actor) -> dict[str, Any]:
