@@ -14,6 +14,9 @@ from tests.browser.pages import PLACES
 _OTHER_WORDS = re.compile(r"\b(postpon\w*|pending|held|on hold|called off)\b", re.IGNORECASE)
 # What people wrote, and stored names: a permission, a message type, the content of a request.
 _QUOTED = {"code", "pre", "q", "blockquote", "script", "style"}
+# Their times are in UTC, or those of charts, which name their zone.
+_NOT_LOCAL = re.compile(r"<(time|figure|svg|q|code|pre|textarea)\b.*?</\1>", re.DOTALL)
+_TIME = re.compile(r">[^<>]*\d{4}-\d\d-\d\d \d\d:\d\d[^<>]*<")
 _READ = ("title", "aria-label", "placeholder", "data-label", "alt")
 
 
@@ -82,6 +85,21 @@ def test_every_page_calls_what_waits_waiting(played, clients):
         if (found := [text for text in page if _OTHER_WORDS.search(text)])
     }
     assert other == {}
+
+
+@pytest.mark.sweep
+def test_every_time_on_every_page_is_rewritten_in_the_zone_of_the_reader(played, clients):
+    pages = {place.name: read(place, clients[place.who]) for place in PLACES}
+
+    in_utc = {
+        name: found for name, page in pages.items() if (found := _TIME.findall(_without(page)))
+    }
+    assert in_utc == {}
+
+
+def _without(page):
+    """Return a page without what may have times in UTC."""
+    return _NOT_LOCAL.sub("", page)
 
 
 def test_other_words_are_found_in_texts_and_attributes():

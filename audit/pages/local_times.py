@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeData
 
 _IN_TEXT = re.compile(r"(\d{4}-\d\d-\d\d \d\d:\d\d(?::\d\d)?) UTC")
 
@@ -45,7 +46,9 @@ def local_time(at: datetime, *, precision: str = "seconds", text: str = "") -> s
 
 
 def local_times(text: str) -> str:
-    """Return a text in which each time in UTC is an element."""
+    """Return a text in which each time in UTC is an element; HTML is returned as it is."""
+    if isinstance(text, SafeData):
+        return text
     parts = _IN_TEXT.split(text)
     return format_html_join("", "{}", ((_part(each),) for each in enumerate(parts)))
 

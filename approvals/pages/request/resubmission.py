@@ -120,7 +120,8 @@ def _fields(command: Command) -> Iterator[tuple[str, forms.Field]]:
             field = _field(get_type_hints(kind)[name], getattr(command, name))
             if field is not None:
                 field.required = False
-                field.label = name.replace("_", " ").capitalize()
+                zone = " (UTC)" if isinstance(field, TimeField) else ""
+                field.label = f"{name.replace('_', ' ').capitalize()}{zone}"
                 yield name, field
 
 
@@ -135,7 +136,9 @@ def _field(annotation: Any, value: Any) -> forms.Field | None:
         return _Lines(help_text="One on each line.")
     if origin is dict:
         return forms.JSONField(
-            help_text="A JSON object.", error_messages={"invalid": "Enter a JSON object."}
+            help_text="A JSON object.",
+            error_messages={"invalid": "Enter a JSON object."},
+            widget=forms.Textarea({"rows": 3}),
         )
     return _scalar(annotation, value)
 
@@ -146,7 +149,7 @@ def _scalar(kind: Any, value: Any) -> forms.Field | None:
     if kind is int:
         return forms.IntegerField()
     if kind is datetime:
-        return TimeField(help_text="In UTC.")
+        return TimeField()
     if kind is not str:
         return None
     is_long = len(value or "") > _LONG or "\n" in (value or "")

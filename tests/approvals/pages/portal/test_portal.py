@@ -16,7 +16,7 @@ from audit.models.records import CommandRecord, EventRecord
 from tests import mails
 from tests.approvals.admin_pages import displayed, said
 from tests.approvals.asking import asks_for_many, queries
-from tests.conftest import approved, completed, policy
+from tests.conftest import approved, completed, new_approver, policy
 from tests.tampering import let_time_pass
 
 PORTAL = "/requests/"
@@ -51,6 +51,16 @@ def test_the_list_has_status_approvers_and_deadline(waiting, page):
     assert re.search(r"waiting\s+ann\s*,\s+bob\s+\d\s+days\s+left", shown), shown
 
 
+def test_the_list_names_some_of_many_approvers(waiting, acme, security, page):
+    for number in range(12):
+        new_approver(f"approver{number:02}", acme, groups=[security])
+
+    shown = " ".join(text(page.get(PORTAL)).split())
+
+    assert "ann , approver00" in shown
+    assert "approver10 and 2 more" in shown
+
+
 def test_people_see_their_own_requests_only(waiting, ann, iris, browser):
     for person in (ann, iris):
         assert "Disable API key" not in text(browser(person).get(PORTAL))
@@ -69,6 +79,7 @@ def test_an_executed_request_has_no_approvers_left(waiting, ann, bob, page):
     shown = text(page.get(PORTAL))
 
     assert "executed" in shown
+    assert "requested just now" in " ".join(shown.split())
     assert "waiting" not in shown
 
 
@@ -98,6 +109,8 @@ def test_a_reminder_is_sent_to_those_who_can_still_vote_once_a_day(waiting, ann,
     again = act(page, waiting, "remind")
 
     assert "The approvers can be reminded again from" in said(again)[0]
+    shown = page.get(path(waiting)).content.decode()
+    assert "The approvers can be reminded again from <time datetime=" in shown
     assert len(mails.sent()) == 1
     assert CommandRecord.objects.filter(error_code="already_reminded").count() == 1
 
@@ -178,6 +191,8 @@ def test_a_resubmission_is_prefilled_with_what_was_requested(denied, page):
         "value-metadata": '{"a": 1}',
     }
     assert ">For the builds</textarea>" in content
+    # The script replaces the zone, and sends the time in it.
+    assert "Expires at (UTC)</label>" in content
 
 
 def test_a_resubmission_sent_as_it_is_requests_the_same(denied, page):
