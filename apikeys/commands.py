@@ -163,6 +163,10 @@ class UpdateApiKey(_OnKey):
             raise Invalid(message, errors=[FieldError("", "nothing_to_change", message)])
 
 
+# In seconds, the largest first.
+_UNITS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
+
+
 @dataclass(frozen=True, kw_only=True)
 class RotateApiKey(_OnKey):
     """Issue a new secret for an API key, with an overlap in which the old one still works.
@@ -172,7 +176,7 @@ class RotateApiKey(_OnKey):
 
     message_type = "apikeys.rotate"
     required_permission = "apikeys.rotate_apikey"
-    sentence = "Rotate {subject}; the old secret works for another {overlap_seconds} seconds"
+    sentence = "Rotate {subject}"
     depends_on = _USE
 
     overlap_seconds: int
@@ -187,11 +191,18 @@ class RotateApiKey(_OnKey):
         limits.check_overlap(self.overlap_seconds)
 
     def describe(self, subject_label: str) -> str:
-        """Return a sentence that also names the loss of a secret that waits to be picked up."""
-        sentence = super().describe(subject_label)
+        """Return a sentence that also names the end of the old secret, and of one to pick up."""
+        sentence = f"{super().describe(subject_label)}; the old secret {self._end()}"
         if not self.replace_pick_up:
             return sentence
         return f"{sentence}; a secret that is waiting to be picked up is given up"
+
+    def _end(self) -> str:
+        if not self.overlap_seconds:
+            return "stops working at once"
+        unit, size = next(each for each in _UNITS.items() if self.overlap_seconds % each[1] == 0)
+        count = self.overlap_seconds // size
+        return f"works for another {unit if count == 1 else f'{count} {unit}s'}"
 
 
 @dataclass(frozen=True, kw_only=True)

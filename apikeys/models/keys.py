@@ -98,7 +98,8 @@ class ApiKey(LeanModel):
         )
 
     def __str__(self) -> str:
-        return f"API key {quoted(self.name)} ({self.prefix or 'no secret yet'}…)"
+        secret = f"{self.prefix}…" if self.prefix else "no secret yet"
+        return f"API key {quoted(self.name)} ({secret})"
 
     def subject_label(self) -> str:
         """Return the key's name with its customer, for readers who see many customers."""

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db.models import Model, prefetch_related_objects
 from django.utils import timezone
-from django.utils.timesince import timesince, timeuntil
+from django.utils.timesince import timeuntil
 
 from approvals.models import ApprovalRequest, Delegation, State
 from approvals.models.requirements import NEVER
@@ -30,6 +30,7 @@ from audit.messages.exceptions import CommandError
 from audit.messages.outcomes import Need
 from audit.pages.labels import declare_choices, fields
 from audit.pages.safe_text import one_line
+from audit.pages.times import ago
 from audit.subjects.names import deleted, found
 from audit.subjects.types import label_of, label_without_row
 
@@ -80,8 +81,7 @@ class Presented:
     @property
     def progress(self) -> str:
         """The approvals so far, out of those required."""
-        counts = (f"{n.have} of {n.needed} {quoted(n.group)}" for n in self.requirements)
-        return " · ".join(counts)
+        return " · ".join(f"{n.have} of {n.needed} {quoted(n.group)}" for n in self.requirements)
 
     @property
     def requester(self) -> str:
@@ -101,18 +101,22 @@ class Presented:
     @property
     def age(self) -> str:
         """The time since the request."""
-        return f"{timesince(self.request.requested_at, self.now, depth=1)} ago"
+        return ago(self.request.requested_at, now=self.now)
 
     @property
     def time_left(self) -> str:
         """The time left to decide; empty once it is decided."""
         if self.request.state != State.PENDING:
             return ""
-        if self.request.approve_by == NEVER:
+        if not self.has_deadline:
             return "no deadline"
         if self.request.approve_by <= self.now:
             return "expired"
         return f"{timeuntil(self.request.approve_by, self.now, depth=1)} left"
+
+    @property
+    def has_deadline(self) -> bool:
+        return self.request.approve_by != NEVER
 
     @property
     def pick_up_time_left(self) -> str:

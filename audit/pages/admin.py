@@ -27,7 +27,7 @@ from audit.messages.characters import visible
 from audit.messages.classes import Subject
 from audit.pages import versions
 from audit.pages.access import masking_redirect, record_or_refuse
-from audit.pages.labels import field_label, shown_in
+from audit.pages.labels import field_label, shown_in, words
 from audit.pages.linked_rows import LinkedRows, commands_url
 from audit.pages.local_times import local_time, local_times
 
@@ -248,7 +248,7 @@ class HistoryAdmin(ReadOnlyAdmin, SimpleHistoryAdmin):
         added = {
             "subject_type": self.subject_type,
             "commands_url": commands_url(subject),
-            "waiting": pending_on(subject),
+            "waiting": [(words(each.message_type), each) for each in pending_on(subject)],
         }
         return super().row_page(request, object_id, **(added | context))
 

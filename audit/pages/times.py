@@ -10,7 +10,9 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils.timesince import timesince
 
+_MINUTE = timedelta(minutes=1)
 _DAY = re.compile(r"\d{4}-?\d{2}-?\d{2}")
 # In a URL, a plus sign that was not quoted is a space.
 _LOST_PLUS = re.compile(r"(:\d\d(?:\.\d+)?) (?=\d\d:?\d\d$)")
@@ -44,6 +46,11 @@ def written(at: datetime) -> str:
     """Return a time for a URL, as short as possible."""
     text = at.astimezone(UTC).replace(tzinfo=None).isoformat()
     return f"{text.removesuffix(':00')}Z"
+
+
+def ago(at: datetime, *, now: datetime) -> str:
+    """Return the distance to a past time as text: "3 hours ago", or "just now" for seconds."""
+    return "just now" if now - at < _MINUTE else f"{timesince(at, now, depth=1)} ago"
 
 
 class TimeInput(forms.TextInput):

@@ -29,6 +29,22 @@ def robot(dana, acme):
     return create_key(dana, acme, name="robot")
 
 
+@pytest.mark.parametrize(
+    ("seconds", "end"),
+    [
+        (0, "the old secret stops working at once"),
+        (1, "the old secret works for another second"),
+        (90, "the old secret works for another 90 seconds"),
+        (3_600, "the old secret works for another hour"),
+        (604_800, "the old secret works for another 7 days"),
+    ],
+)
+def test_the_sentence_names_the_end_of_the_old_secret(robot, seconds, end):
+    command = RotateApiKey(api_key_id=robot.id, overlap_seconds=seconds)
+
+    assert command.describe("API key “robot”") == f"Rotate API key “robot”; {end}"
+
+
 def rotate(client, robot, key, overlap, **headers):
     body = {"overlap_seconds": overlap}
     return call(client, "POST", f"{KEYS}/{robot.id}/rotate", body, key=key, **headers)

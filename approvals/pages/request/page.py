@@ -30,6 +30,7 @@ from audit.models.records import CommandRecord, EventRecord, Status
 from audit.pages.labels import status_words, words
 from audit.pages.local_times import text_in_utc
 from audit.pages.safe_text import many_lines, one_line
+from audit.pages.times import ago
 
 _LONGEST = 160
 _MOST_RELATED = 5
@@ -162,8 +163,7 @@ def _clocks(presented: Presented) -> list[Clock]:
     if by := request.pick_up_by:
         clocks.append(Clock("pick up by", by, _distance(by, now), (by - now).days < 1))
     if request.decided_at:
-        ago = f"{timesince(request.decided_at, now, depth=1)} ago"
-        clocks.append(Clock("decided", request.decided_at, ago))
+        clocks.append(Clock("decided", request.decided_at, ago(request.decided_at, now=now)))
     return clocks
 
 

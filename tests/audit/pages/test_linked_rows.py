@@ -122,7 +122,7 @@ def test_the_page_of_a_key_tells_what_waits_for_approval_and_leads_there(
     shown = page(reader, f"{KEYS}{first_key.id}/change/")
 
     waiting = shown.partition("Waiting for approval")[2]
-    assert "apikeys.disable" in waiting
+    assert "Disable API key" in waiting
     assert "/admin/approvals/approvalrequest/" in waiting
 
 

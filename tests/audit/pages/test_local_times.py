@@ -6,10 +6,12 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from django import template
 from django.contrib.auth.models import Permission
+from django.utils.html import format_html
 
 from apikeys.commands import DisableApiKey
 from audit.bus.context import Context
 from audit.pages.labels import shown
+from audit.pages.times import ago
 from tests.audit.pages.test_linked_rows import page
 from tests.conftest import actor, held
 
@@ -48,8 +50,27 @@ def test_the_times_in_a_text_are_elements_and_the_rest_is_escaped():
     )
 
 
+def test_html_with_a_time_is_returned_as_it_is():
+    text = format_html("<b>{} UTC</b>", "2026-11-30 07:14")
+
+    assert rendered("{{ text|local_times }}", text=text) == "<b>2026-11-30 07:14 UTC</b>"
+
+
 def test_an_impossible_time_in_a_text_stays_as_it_is():
     assert rendered("{{ text|local_times }}", text="2026-13-41 25:61 UTC") == "2026-13-41 25:61 UTC"
+
+
+@pytest.mark.parametrize(
+    ("passed", "text"),
+    [
+        (timedelta(seconds=-1), "just now"),
+        (timedelta(seconds=59), "just now"),
+        (timedelta(minutes=1), "1\xa0minute ago"),
+        (timedelta(hours=3, minutes=5), "3\xa0hours ago"),
+    ],
+)
+def test_a_past_time_has_its_distance(passed, text):
+    assert ago(AT, now=AT + passed) == text
 
 
 def test_a_time_among_values_has_its_time_zone():

@@ -184,6 +184,13 @@ def test_an_executed_request_shows_its_own_effect_also_after_it_was_undone(
     assert "Executed: API key disabled." in said
 
 
+def test_a_reader_who_may_not_try_it_is_told_that_the_changes_are_unknown(waiting, iris, browser):
+    said = section(page(browser(iris), waiting), "changes")
+
+    assert said.startswith("Changes Unknown without a test run.")
+    assert "other value" not in said
+
+
 def test_a_denied_request_changed_nothing(waiting, ann, browser):
     client = browser(ann)
     decide(client, waiting, "deny", reason="Still in use")
