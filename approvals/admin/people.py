@@ -139,7 +139,7 @@ class ByCommandAdmin(ReadOnlyAdmin):
             return redirect(self._back(row))
         # Without the permission, the bus refuses the commands and records that.
         may_manage = self.has_manage_permission(request)
-        if request.method == "POST" and (asked.is_confirmed or not may_manage):
+        if request.method == "POST" and (asked.is_ready or not may_manage):
             return self._send(request, asked, row=row)
         context = {"asked": asked, "words": words, "back": self._back(row), "row": row}
         return self.page(request, "approvals/confirm.html", title=words, **context)

@@ -13,6 +13,7 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods, require_safe
 
 from approvals.models import Effect, Policy
+from approvals.pages.execution_times import FIELD, ExecutionTimeForm
 from approvals.pages.feedback import send
 from approvals.pages.policy import page as policy_page
 from approvals.pages.policy import preview as policy_preview
@@ -29,7 +30,7 @@ from audit.pages.linked_rows import LinkedRows
 from audit.pages.list_parameters import ChoicesFilter
 
 # What the forms send besides the draft.
-_NOT_DRAFTED = ("csrfmiddlewaretoken", "step", "seen", "reason")
+_NOT_DRAFTED = ("csrfmiddlewaretoken", "step", "seen", "reason", FIELD)
 
 
 class ExplainForm(forms.Form):
@@ -118,7 +119,7 @@ class PolicyAdmin(HistoryAdmin):
         step = request.POST.get("step")
         if given is None or step == "edit" or not form.is_valid():
             return self._page(request, "policy_editor", title=title, form=form, policy=policy)
-        if step == "propose":
+        if step == "propose" and ExecutionTimeForm(request.POST).is_valid():
             return self._propose(request, form.command(), policy=policy)
         preview = policy_preview.preview(form.command(), policy=policy, actor=actor)
         return self._page(
@@ -128,7 +129,7 @@ class PolicyAdmin(HistoryAdmin):
     def disable_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Show the effect of a policy on recent commands, and propose to disable it."""
         policy = self.visible(request, object_id)
-        if request.method == "POST":
+        if request.method == "POST" and ExecutionTimeForm(request.POST).is_valid():
             return self._propose(request, DisablePolicy(policy_id=policy.pk), policy=policy)
         current, actor = current_settings(policy), actor_of_request(request)
         preview = policy_preview.preview(current, policy=None, actor=actor)
@@ -191,6 +192,8 @@ class PolicyAdmin(HistoryAdmin):
             "draft": [pair for pair in request.POST.items() if pair[0] not in _NOT_DRAFTED],
             "seen": store.current_number(Subject("policy", str(policy.pk))) if policy else "",
             "longest_reason": LONGEST_REASON,
+            "reason": request.POST.get("reason", ""),
+            "time": ExecutionTimeForm(request.POST or None),
         }
         return self.page(request, f"approvals/{template}.html", **(context | content))
 

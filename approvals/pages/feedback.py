@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from approvals.models import ApprovalRequest
+from approvals.pages.execution_times import execution_time, message_of
 from approvals.pages.links import pending_message
 from approvals.requests.presentation import sentence_for
 from audit.bus.dispatch import dispatch
@@ -62,16 +63,18 @@ def feedback_on(outcome: Outcome, sentence: str) -> Feedback:
 def send(command: Command, *, request: HttpRequest, expected_number: int | None = None) -> Feedback:
     """Dispatch the command of a form, and return feedback on it.
 
-    With ``expected_number`` it is refused if the subject is no longer at that number.
+    With ``expected_number`` it is refused if the subject is no longer at that number. The form may
+    have the time before which it is not executed.
     """
     reason = request.POST.get("reason", "")
     context = context_of(request, channel="admin", reason=reason, expected_number=expected_number)
     # Before the command is executed: afterwards, its subject may be gone or renamed.
     sentence = sentence_for(command, actor=context.actor)
     try:
+        context.execute_after = execution_time(request.POST)
         return feedback_on(dispatch(command, context=context), sentence)
     except CommandError as error:
-        return Feedback(f"{sentence}: refused. {error.message}", levels.ERROR)
+        return Feedback(f"{sentence}: refused. {message_of(error)}", levels.ERROR)
 
 
 def not_sent(request: HttpRequest, page: str, *, fact: str = "Nothing was sent") -> HttpResponse:

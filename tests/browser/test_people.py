@@ -2,7 +2,9 @@
 
 import os
 import re
+from datetime import datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.contrib.auth.models import User
@@ -12,6 +14,7 @@ from tests.browser import axe
 from tests.conftest import approved
 
 WIDTHS = {1440: 900, 390: 844}
+ZONE = "America/Phoenix"
 
 
 @pytest.fixture(
@@ -24,7 +27,7 @@ def olga(request, policy_owners, disabling_needs_two, visitor):
     """Olga, signed in, in a wide or a narrow window, with and without JavaScript."""
     width, script = request.param
     viewport = {"width": width, "height": WIDTHS[width]}
-    window = visitor(viewport=viewport, java_script_enabled=script)
+    window = visitor(viewport=viewport, java_script_enabled=script, timezone_id=ZONE)
     window.is_signed_in_as(policy_owners[0])
     window.runs_scripts, window.name = script, f"{width}-{script}"
     return window
@@ -65,6 +68,25 @@ def test_a_new_approver_is_created_with_one_request(olga, policy_owners, securit
     is_fine(olga, "people")
     assert approved(ApprovalRequest.objects.get(), *policy_owners[1:]).state == "executed"
     assert security.user_set.filter(username="erin", is_staff=True).exists()
+
+
+def test_what_needs_approval_can_be_asked_for_a_later_time(olga, policy_owners, security, is_fine):
+    olga.opens(f"/admin/auth/user/new-approver/?group={security.pk}")
+    olga.page.get_by_label("Username").fill("erin")
+    olga.page.get_by_label("E-mail address").fill("erin@example.com")
+    olga.presses("^Continue")
+    zone = ZONE if olga.runs_scripts else "UTC"
+    tomorrow = datetime.now(ZoneInfo(zone)).replace(second=0, microsecond=0) + timedelta(days=1)
+    olga.page.get_by_label(f"Not before ({zone})").fill(f"{tomorrow:%Y-%m-%dT%H:%M}")
+    is_fine(olga, "a later time")
+    olga.presses("^Create the approver")
+
+    assert olga.sees(re.compile("Waiting for approval by “Policy owners”"))
+    request = ApprovalRequest.objects.get()
+    assert request.execute_after == tomorrow
+    assert approved(request, *policy_owners[1:]).state == "pending"
+    olga.opens(f"/requests/{request.pk}/")
+    assert olga.sees(re.compile("not executed before"))
 
 
 def test_what_is_consequential_is_confirmed_first(olga, dana, is_fine):

@@ -12,6 +12,7 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.http import HttpRequest
 from django.utils.text import get_text_list
 
+from approvals.pages.execution_times import FIELD, ExecutionTimeForm
 from approvals.pages.feedback import Feedback, send
 from approvals.pages.people import permissions
 from approvals.people import accounts, commands, handlers, roles
@@ -28,7 +29,7 @@ from audit.subjects.likeness import similar_to, warning
 from audit.subjects.types import label_of
 
 # What the confirmation page adds to the inputs that lead to it.
-_OWN = ("csrfmiddlewaretoken", "seen", "reason", "confirm_similar_name")
+_OWN = ("csrfmiddlewaretoken", "seen", "reason", "confirm_similar_name", FIELD)
 _MOST_NAMES = 12
 _REACTIVATED = "The account can sign in again, with its former permissions and groups."
 _DEACTIVATED = "The account can no longer sign in, its sessions end, and its votes no longer count."
@@ -73,6 +74,7 @@ class Asked:
         self._commands, self._request = commands, request
         self._form = request.POST if request.method == "POST" else request.GET
         self.confirmations = [confirmation_of(each, request=request) for each in commands]
+        self.time = ExecutionTimeForm(request.POST if "seen" in request.POST else None)
 
     @property
     def seen(self) -> str:
@@ -84,6 +86,16 @@ class Asked:
     def is_confirmed(self) -> bool:
         """True if the page that was confirmed showed what the commands would do now."""
         return self._request.POST.get("seen") == self.seen
+
+    @property
+    def is_ready(self) -> bool:
+        """True if the commands can be sent as they were confirmed."""
+        return self.is_confirmed and self.time.is_valid()
+
+    @property
+    def may_be_held(self) -> bool:
+        """True if at least one of the commands needs approval, or may need it."""
+        return any(each.approval for each in self.confirmations)
 
     @property
     def has_changed(self) -> bool:

@@ -7,8 +7,9 @@ from django.http import HttpRequest, QueryDict
 from django.urls import reverse
 
 from approvals.models import ApprovalRequest
+from approvals.pages.execution_times import message_of
 from approvals.pages.request import decision
-from approvals.pages.request.resubmission import command_of
+from approvals.pages.request.resubmission import command_of, execute_after_of
 from approvals.requests.presentation import sentence_of
 from approvals.requests.statuses import pick_ups_of
 from audit.actors.actors import Actor
@@ -54,9 +55,11 @@ def _send(row: ApprovalRequest, verb: str, *, request: HttpRequest) -> Done:
     sentence = sentence_of(row, actor=context.actor)
     try:
         command = _command(row, verb, form=request.POST, actor=context.actor)
+        if verb == "raise_again":
+            context.execute_after = execute_after_of(row, typed=request.POST)
         outcome = dispatch(command, context=context)
     except CommandError as error:
-        return Done(f"{sentence}: {error.message}", levels.ERROR, page_of(row))
+        return Done(f"{sentence}: {message_of(error)}", levels.ERROR, page_of(row))
     if isinstance(outcome, Postponed):
         return _held(outcome, sentence, row)
     return _completed(outcome, sentence, row)

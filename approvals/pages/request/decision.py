@@ -11,11 +11,11 @@ from approvals.decisions import commands
 from approvals.models import ApprovalRequest, State
 from approvals.models.refusals import EffectChanged
 from approvals.pages import signatures
+from approvals.pages.execution_times import message_of
 from approvals.pages.feedback import Feedback, Result, feedback_on
-from approvals.pages.request.resubmission import command_of
+from approvals.pages.request.resubmission import command_of, execute_after_of
 from approvals.requests import effects
 from approvals.requests.presentation import present, sentence_of
-from approvals.requests.resubmission import time_of
 from audit.actors.actors import Actor
 from audit.bus.dispatch import dispatch
 from audit.entry.requests import context_of
@@ -96,11 +96,11 @@ def decide(
             approval_request, verb=verb, displayed=displayed, request=request, actor=actor
         )
         if verb == "raise_again":
-            context.execute_after = time_of(approval_request)
+            context.execute_after = execute_after_of(approval_request, typed=request.POST)
         outcome = dispatch(command, context=context)
     except CommandError as error:
         sentence = sentence_of(approval_request, actor=actor)
-        feedback = Feedback(f"{sentence}: {error.message}", levels.ERROR, sentence=sentence)
+        feedback = Feedback(f"{sentence}: {message_of(error)}", levels.ERROR, sentence=sentence)
         has_changed = isinstance(error, EffectChanged)
         return feedback._replace(has_changed=has_changed, result=Result.NOT_DECIDED)
     if isinstance(outcome, Completed) and verb != "raise_again":

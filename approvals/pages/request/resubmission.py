@@ -10,10 +10,11 @@ from django import forms
 from django.urls import reverse
 
 from approvals.models import ApprovalRequest
+from approvals.pages.execution_times import FIELD, ExecutionTimeForm, execution_time
 from approvals.pages.policy.drafts import draft_of
 from approvals.policies.commands import CreatePolicy, EditPolicy
 from approvals.requests.presentation import Ballot, Presented
-from approvals.requests.resubmission import resubmitted
+from approvals.requests.resubmission import resubmitted, time_of
 from audit.actors.actors import Actor
 from audit.messages.classes import Command, generated_fields
 from audit.messages.exceptions import FieldError, Invalid
@@ -51,13 +52,22 @@ class _Lines(_Text):
 class ResubmissionForm(forms.Form):
     """The values of a command that people can change; ``fixed`` are the others, as text.
 
-    ``draft`` has the inputs of a proposed policy for its editor, at ``editor``.
+    ``draft`` has the inputs of a proposed policy for its editor, at ``editor``; ``time`` is a form
+    with the time before which the command is not executed.
     """
 
-    def __init__(self, command: Command, typed: Mapping[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        command: Command,
+        typed: Mapping[str, Any] | None = None,
+        *,
+        execute_after: datetime | None = None,
+    ) -> None:
         data = typed if typed is not None and is_in(typed) else None
         super().__init__(data, prefix="value", label_suffix="", initial=command.plain())
         self._command = command
+        has_time = typed is not None and FIELD in typed
+        self.time = ExecutionTimeForm(typed if has_time else None, initial={FIELD: execute_after})
         self.fields |= dict(_fields(command))
         left_out = {*self.fields, *generated_fields(type(command))}
         values = command.as_json().items()
@@ -99,6 +109,14 @@ def command_of(request: ApprovalRequest, *, typed: Mapping[str, Any], actor: Act
     return ResubmissionForm(command, typed).changed() if is_in(typed) else command
 
 
+def execute_after_of(request: ApprovalRequest, *, typed: Mapping[str, Any]) -> datetime | None:
+    """Return the time in the form, or that of the request if the form has no field for it.
+
+    :raises Invalid: if it is not a time.
+    """
+    return execution_time(typed) if FIELD in typed else time_of(request)
+
+
 def is_in(typed: Mapping[str, Any]) -> bool:
     """Return True if a form is that of a resubmission, with values."""
     return _SHOWN in typed
@@ -109,7 +127,9 @@ def form_for(
 ) -> ResubmissionForm | None:
     """Return the form, filled with what was ``typed`` or requested; None if it may not be sent."""
     command = presented.command
-    return ResubmissionForm(command, typed) if command and ballot.may_raise_again else None
+    if not (command and ballot.may_raise_again):
+        return None
+    return ResubmissionForm(command, typed, execute_after=time_of(presented.request))
 
 
 def _fields(command: Command) -> Iterator[tuple[str, forms.Field]]:
