@@ -47,7 +47,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def method_not_allowed(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Return a page in place of Django's empty response; that of an API has content already."""
-    if is_of_api(request) or getattr(response, "content", b""):
+    if is_of_api(request) or getattr(response, "content", None):
         return response
     page = _page(request, HTTPStatus.METHOD_NOT_ALLOWED)
     page.headers["Allow"] = response.headers["Allow"]
