@@ -14,9 +14,9 @@ from tests.browser.pages import PLACES
 _OTHER_WORDS = re.compile(r"\b(postpon\w*|pending|held|on hold|called off)\b", re.IGNORECASE)
 # What people wrote, and stored names: a permission, a message type, the content of a request.
 _QUOTED = {"code", "pre", "q", "blockquote", "script", "style"}
-# Their times are in UTC, or those of charts, which name their zone.
+# Their times are in UTC, as stored JSON has them, or those of charts, which name their zone.
 _NOT_LOCAL = re.compile(r"<(time|figure|svg|q|code|pre|textarea)\b.*?</\1>", re.DOTALL)
-_TIME = re.compile(r">[^<>]*\d{4}-\d\d-\d\d \d\d:\d\d[^<>]*<")
+_TIME = re.compile(r">(?![{[])[^<>]*\d{4}-\d\d-\d\d \d\d:\d\d[^<>]*<")
 _READ = ("title", "aria-label", "placeholder", "data-label", "alt")
 
 
