@@ -75,9 +75,11 @@ soak: dev ## Repeat races, crashes and random requests for hours: make soak RACE
 	RACE_ROUNDS="$${RACE_ROUNDS:-5000}" WORKER_KILLS="$${WORKER_KILLS:-200}" SCHEMATHESIS_SECONDS="$${SCHEMATHESIS_SECONDS:-3600}" \
 		STOPPED_SECONDS="$${STOPPED_SECONDS:-30}" DATABASE_KILLS="$${DATABASE_KILLS:-100}" REACTION_KILLS="$${REACTION_KILLS:-200}" \
 		PROCESS_KILLS="$${PROCESS_KILLS:-150}" RELAY_KILLS="$${RELAY_KILLS:-200}" SEQUENCER_KILLS="$${SEQUENCER_KILLS:-200}" \
+		FILTER_EXAMPLES="$${FILTER_EXAMPLES:-500}" \
 		$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 -m "not matrix" tests/faults tests/test_races.py \
 		tests/test_killed_server.py tests/edge tests/test_two_processes.py tests/test_schemathesis.py \
 		tests/apikeys/test_rotation.py tests/approvals/test_acceptance_requests.py \
+		tests/approvals/requests/voting/test_filters.py \
 		tests/audit/reactions tests/audit/evidence/test_killed_sequencer.py
 
 wheel: dev ## Build the wheel of audit and approvals in dist, for other projects
