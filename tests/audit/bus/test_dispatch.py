@@ -6,10 +6,12 @@ import pytest
 import structlog.testing
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth.models import User
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from apikeys.commands import DisableApiKey
+from apikeys.models import ApiKey
 from audit.actors.actors import Actor
 from audit.bus.context import Context
 from audit.bus.dispatch import dispatch, refuse_input
@@ -127,6 +129,19 @@ def test_asynchronous_code_dispatches_in_a_thread(first_key, dana, context_of):
     outcome = async_to_sync(disable)()
 
     assert CommandRecord.objects.get(command_id=outcome.command_id).status == "succeeded"
+
+
+def test_asynchronous_code_that_dispatches_directly_is_told_what_to_do(first_key, dana, context_of):
+    context, before = context_of(dana), CommandRecord.objects.count()
+
+    async def disable():
+        return dispatch(DisableApiKey(api_key_id=first_key.id), context=context)
+
+    with pytest.raises(SynchronousOnlyOperation, match="use a thread or sync_to_async"):
+        async_to_sync(disable)()
+
+    assert CommandRecord.objects.count() == before
+    assert ApiKey.objects.get(pk=first_key.id).is_enabled
 
 
 @pytest.mark.parametrize("tenants", [set(), {"acme", "globex"}])
