@@ -31,11 +31,14 @@ class Readiness:
         """Return the response to a probe; that of `/livez` needs no database and no thread."""
         if scope["path"] == _LIVE:
             return success(scope)
-        # Probes at the same time share one check, so that their number does not matter.
-        if not self._check or self._check.done():
-            self._check = asyncio.get_running_loop().run_in_executor(self._thread, _check)
-        done, _ = await asyncio.wait([self._check], timeout=_SECONDS)
-        error = self._check.exception() if done else NotReady("The database does not respond.")
+        # Probes at the same time share one check, so that their number does not matter. Another
+        # probe may replace it before this one resumes.
+        check = self._check
+        if not check or check.done():
+            check = asyncio.get_running_loop().run_in_executor(self._thread, _check)
+            self._check = check
+        done, _ = await asyncio.wait([check], timeout=_SECONDS)
+        error = check.exception() if done else NotReady("The database does not respond.")
         return refusal(scope, error) if error else success(scope)
 
 

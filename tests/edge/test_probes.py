@@ -1,5 +1,6 @@
 """The probes of load balancers and orchestrators: answered whatever the application does."""
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 import pytest
@@ -80,6 +81,15 @@ def test_a_request_that_waits_too_long_for_a_thread_is_refused(serve):
         answer = exchange(server.port, head(path=b"/edge/fixed/1")).only()
 
     assert (answer.status, answer.headers["retry-after"]) == (503, "1")
+
+
+def test_many_probes_at_the_same_time_have_one_answer(serve):
+    server = serve(WEB_WORKERS="1")
+
+    with ThreadPoolExecutor(8) as probes:
+        answers = list(probes.map(lambda _: ask(server, b"/readyz"), range(400)))
+
+    assert {answer.status for answer in answers} == {200}
 
 
 def test_a_server_without_a_database_is_alive_and_not_ready(serve):
