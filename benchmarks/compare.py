@@ -28,7 +28,7 @@ def main(commit: str, rounds: int = 20) -> None:
     """Measure and print the ratios."""
     write = sys.stdout.write
     with (
-        _checked_out(commit) as old_root,
+        checked_out(commit) as old_root,
         _side(old_root, "old") as old,
         _side(_ROOT, "new") as new,
     ):
@@ -40,7 +40,7 @@ def main(commit: str, rounds: int = 20) -> None:
 
 
 @contextmanager
-def _checked_out(commit: str) -> Iterator[Path]:
+def checked_out(commit: str) -> Iterator[Path]:
     git = ("git", "-C", str(_ROOT), "worktree")
     with tempfile.TemporaryDirectory(prefix="countersign-compare-") as directory:
         root = Path(directory, "old")

@@ -55,7 +55,7 @@ def running(
     database: str, *, workers: int = 2, threads: int = 4, server: str = "ours", **extra: str
 ) -> Iterator[Server]:
     """Serve in a process group of its own until the block is left; its log goes nowhere."""
-    port = _free_port()
+    port = free_port()
     values = {"port": port, "workers": workers, "threads": threads}
     process = subprocess.Popen(
         [sys.executable, "-m", *(part.format(**values) for part in SERVERS[server])],
@@ -90,7 +90,7 @@ def _environment(database: str, *, port: int, workers: int, threads: int) -> dic
     }
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
         return port
