@@ -5,23 +5,16 @@ from typing import Any, Self, TypeAlias, TypeVar
 from uuid import UUID
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import BooleanField, Case, Func, Q, QuerySet, When
+from django.db.models import Case, Q, QuerySet, When
 
 from approvals.models import ApprovalRequest
+from approvals.requests.voting.arrays import IsAnyOf
 
 _MOST_AT_ONCE = 1_000
 _Row = TypeVar("_Row")
 
 #: Returns the ids of those, among given requests, that belong to a query set.
 Belonging: TypeAlias = Callable[[Collection[ApprovalRequest]], Collection[UUID]]
-
-
-class IsAnyOf(Func):
-    """The condition that a value is any of an array, which is computed once."""
-
-    template = "(%(expressions)s))"
-    arg_joiner = " = ANY ("
-    output_field = BooleanField()
 
 
 class Evaluated(QuerySet[ApprovalRequest]):

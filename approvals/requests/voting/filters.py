@@ -21,8 +21,8 @@ from django.db.models.lookups import Exact
 from approvals.models import ApprovalRequest, Vote
 from approvals.people.events import MemberJoined, MemberLeft
 from approvals.policies import built_in
-from approvals.requests.evaluated import IsAnyOf
 from approvals.requests.voting.approver import Approver, TodaysPolicy, stored_names
+from approvals.requests.voting.arrays import IsAnyOf
 from audit.models.records import EventRecord
 
 _NONE = models.Q(pk__in=())
