@@ -8,6 +8,7 @@ from approvals.pages import case_files
 from approvals.pages.portal.delegations import end_own_delegation, own_delegations
 from approvals.pages.portal.passkeys import own_passkeys, remove_own_passkey
 from approvals.pages.portal.views import own_request, own_requests
+from approvals.pages.reports.view import approvers, export_approvers
 from approvals.rest.urls import v2
 
 app_name = "countersign"
@@ -30,12 +31,18 @@ files = [
     ),
 ]
 
+reports = [
+    path("approvers", approvers, name="approvers"),
+    path("approvers/export", export_approvers, name="export-approvers"),
+]
+
 # As in audit.urls.
-for _url in (*portal, *files):
+for _url in (*portal, *files, *reports):
     _url.callback = transaction.non_atomic_requests(_url.callback)
 
 urlpatterns = [
     *audit.urls.urlpatterns,
+    path("log/", include(reports)),
     path("requests/", include(portal)),
     path("case-files/", include(files)),
     path("api/", include(v2)),

@@ -20,7 +20,7 @@ handler404 = "audit.pages.errors.page_not_found"
 handler500 = "audit.pages.errors.server_error"
 
 _countersign = [
-    path("audit/", include(audit.urls.pages)),
+    path("audit/", include([*audit.urls.pages, *approvals.urls.reports])),
     path("log/", include(audit.urls.transparency_log)),
     path("docs/", include(audit.urls.errors)),
     path("requests/", include(approvals.urls.portal)),

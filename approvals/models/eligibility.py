@@ -11,15 +11,18 @@ the rest, and neither of the two is the requester. Each place has one vote.
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import cache, cached_property
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from django.db.models import Q
+from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from approvals.models import refusals
 from approvals.models.votes import Delegation, Vote
+from approvals.people.past import read_as_of
 from approvals.people.seniority import Seniority
 from audit.actors.actors import Actor
 from audit.actors.permissions import granted_sql
@@ -64,8 +67,9 @@ class Delegated(NamedTuple):
 class Members:
     """The active members of groups, and those of them who may vote on requests of some tenants.
 
-    At most two queries, for any number of groups. Requests without a tenant have an empty one.
-    With them come the current delegations for the groups, and those of the votes on ``requests``.
+    At most two queries, for any number of groups. Requests without a tenant have an empty one. With
+    them come the current delegations for the groups, and those of the votes on ``requests``. All is
+    as of now, or ``at`` a time.
     """
 
     def __init__(
@@ -74,15 +78,16 @@ class Members:
         *,
         tenants: Collection[str] = ("",),
         requests: Collection[UUID] = (),
+        at: datetime | None = None,
     ) -> None:
-        self._group_ids = sorted(set(group_ids))
+        self._at, self._group_ids = at, sorted(set(group_ids))
         self._active: defaultdict[int, set[int]] = defaultdict(set)
         self._counting: defaultdict[tuple[int, str], set[int]] = defaultdict(set)
         self._able: set[int] = set()
         self._delegations: defaultdict[str, list[Delegation]] = defaultdict(list)
         asked = sorted(set(tenants))
         found = [asked, self._group_ids, asked, self._group_ids, [*requests]]
-        rows = pipeline.execute(_members(can_sign_in_sql()), found)
+        rows = read_as_of(at, _members(can_sign_in_sql()), found)
         for group, person, tenant, counts, can_sign_in, row in rows:
             if can_sign_in:
                 self._able.add(person)
@@ -111,12 +116,14 @@ class Members:
 
     def delegations(self, *, tenant: str) -> list[Delegation]:
         """Return the delegations by which their delegates may vote now, the oldest first."""
-        able = (each for each in self._delegations[tenant] if each.delegate_id in self._able)
-        return sorted((each for each in able if each.is_current), key=lambda each: each.pk)
+        now, found = self._at or timezone.now(), self._delegations[tenant]
+        able = (each for each in found if each.delegate_id in self._able and each.lasts_at(now))
+        return sorted(able, key=lambda each: each.pk)
 
     @cached_property
-    def _seniority(self) -> Seniority:
-        return Seniority(self._group_ids)
+    def seniority(self) -> Seniority:
+        """The times at which the members joined."""
+        return Seniority(self._group_ids, at=self._at)
 
     def active(self, group_id: int) -> set[int]:
         """Return the active members of a group, whether they may vote or not."""
@@ -131,7 +138,7 @@ class Members:
         people = self._counting[group_id, tenant]
         if not minimum_s:
             return people
-        return self._seniority.senior(people, group_id, minimum_s=minimum_s)
+        return self.seniority.senior(people, group_id, minimum_s=minimum_s)
 
 
 def selection(actor: Actor, *, tenant: str) -> Call:
@@ -259,13 +266,13 @@ def _members(can_sign_in: str) -> Statement:
     names = users.tables()
     return Statement(f"""
         SELECT belonging.group_id, person.{names.pk}, asked.tenant,
-            {_may_view()} AND {_sees_tenant()}, {can_sign_in}, NULL
+            {_may_view()} AND {sees_tenant_sql()}, {can_sign_in}, NULL
         FROM unnest(%s::text[]) AS asked (tenant), {names.of_groups} AS belonging
         JOIN {names.users} AS person ON person.{names.pk} = belonging.{names.of_groups_user}
         WHERE person.{names.is_active} AND belonging.group_id = ANY(%s)
         UNION ALL
         SELECT NULL, person.{names.pk}, asked.tenant,
-            person.{names.is_active} AND {_may_view()} AND {_sees_tenant()}, {can_sign_in},
+            person.{names.is_active} AND {_may_view()} AND {sees_tenant_sql()}, {can_sign_in},
             (to_jsonb(delegation) || jsonb_build_object('is_ended', {IS_ENDED}))::text
         FROM unnest(%s::text[]) AS asked (tenant), approvals_delegation AS delegation
         JOIN {names.users} AS person ON person.{names.pk} = delegation.delegate_id
@@ -284,7 +291,7 @@ def _groups_of_person(can_sign_in: str) -> Statement:
     """Return the query for the groups of an active person; one row, if there is no group."""
     names = users.tables()
     return Statement(f"""
-        SELECT belonging.group_id, {can_sign_in}, {_may_view()}, {_sees_tenant()}, EXISTS (
+        SELECT belonging.group_id, {can_sign_in}, {_may_view()}, {sees_tenant_sql()}, EXISTS (
             SELECT FROM approvals_delegation
             WHERE delegate_id = person.{names.pk} AND ends_at > statement_timestamp()
         )
@@ -306,7 +313,8 @@ def _may_view() -> str:
     return granted_sql("person", "approvals.view_approvalrequest")
 
 
-def _sees_tenant() -> str:
+def sees_tenant_sql() -> str:
+    """Return the condition that ``person`` sees the tenant, in SQL."""
     name = countersign().sees_tenant_sql
     sees = import_string(name)(user="person", tenant="asked.tenant") if name else "true"
     return f"(asked.tenant = '' OR {sees})"

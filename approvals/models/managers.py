@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import cache, lru_cache
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from approvals.models import eligibility
 from approvals.models.seals import PolicySeal
 from approvals.models.states import State
 from approvals.models.votes import Vote
+from approvals.people.past import read_as_of
 from audit.actors.actors import Actor
 from audit.bus import cases
 from audit.installation import users
@@ -92,15 +94,15 @@ def array_of_names(names: tuple[str, ...]) -> str:
 class PolicyManager(models.Manager[_Policy]):
     """The policies."""
 
-    def governing(self, names: Sequence[str]) -> list[_Policy]:
+    def governing(self, names: Sequence[str], *, at: datetime | None = None) -> list[_Policy]:
         """Return the enabled policies on one of the names, with their rules as `current_rules`.
 
         Altered policies are returned as well, whatever they govern now. One statement reads all, so
         that each policy, its rules and its seals are of one version. It is written in SQL because
         every held command needs it, and because the ORM takes four times as long to compile it as
-        PostgreSQL takes to execute it.
+        PostgreSQL takes to execute it. Given a time, the policies are as they were ``at`` that time.
         """
-        found = pipeline.execute(*self.selection(names))
+        found = read_as_of(at, *self.selection(names))
         return [_with_rules(self.model, *row) for row in found]
 
     def selection(self, names: Sequence[str]) -> Call:

@@ -4,7 +4,7 @@ A delegation is the right to vote in the place of another person, for some group
 """
 
 from collections.abc import Iterable
-from datetime import UTC
+from datetime import UTC, datetime
 from functools import cached_property
 from itertools import count
 from operator import attrgetter
@@ -96,7 +96,11 @@ class Delegation(LeanModel, Evidence):
     @property
     def is_current(self) -> bool:
         """True within its period."""
-        return self.begins_at <= timezone.now() < self.ends_at
+        return self.lasts_at(timezone.now())
+
+    def lasts_at(self, time: datetime) -> bool:
+        """Return True at a time within its period."""
+        return bool(self.begins_at <= time < self.ends_at)
 
     def sign(self) -> None:
         """Set the MAC, under the newest key."""

@@ -7,7 +7,7 @@ from django.contrib.auth.models import Group, User
 
 from approvals.people import accounts, likeness
 from approvals.people.accounts import OWNERS
-from approvals.people.events import GroupCreated, GroupPermissionGranted, MemberJoined
+from approvals.people.events import GroupCreated, GroupPermissionGranted, MemberJoined, MemberLeft
 from approvals.policies import handlers
 from approvals.policies.built_in import QUORUM
 from approvals.policies.commands import CreatePolicy
@@ -69,7 +69,9 @@ def bootstrap(command: Bootstrap, context: Context) -> Group:
     if group.user_set.filter(is_active=True).exists():
         raise AlreadyOwned
     # Inactive members must not return as owners.
-    group.user_set.clear()
+    for former in list(group.user_set.values_list("pk", flat=True)):
+        group.user_set.remove(former)
+        context.emit(MemberLeft(group_id=group.pk, user_id=former))
     if is_new:
         context.emit(GroupCreated(group_id=group.pk, group_name=group.name))
     _fill(group, owners, context)

@@ -52,12 +52,19 @@ def built_in_requirements(command: Command) -> dict[str, Any] | None:
     owners = Group.objects.filter(name=OWNERS).first()
     if owners is None:
         raise NoPolicyOwners
-    rule = {"policy_id": BUILT_IN_ID, "group_id": owners.pk, "group": owners.name, "quorum": QUORUM}
+    required = requirements_of(owners.pk, owners.name, governs=command.message_type)
+    # Whatever other policies say, a review is decided.
+    return required | {"options": required["options"] | _review_options(command)}
+
+
+def requirements_of(group_id: int, name: str, *, governs: str) -> dict[str, Any]:
+    """Return the requirements of the built-in policy, with the group of policy owners."""
+    rule = {"policy_id": BUILT_IN_ID, "group_id": group_id, "group": name, "quorum": QUORUM}
     return {
-        "policies": [{"id": BUILT_IN_ID, "version": 1, "governs": command.message_type}],
+        "policies": [{"id": BUILT_IN_ID, "version": 1, "governs": governs}],
         "rules": [{"id": BUILT_IN_ID, **rule}],
-        # Whatever other policies say, the requester may not approve this, and a review is decided.
-        "options": {"requester_may_vote": False} | _review_options(command),
+        # Whatever other policies say, the requester may not approve this.
+        "options": {"requester_may_vote": False},
     }
 
 

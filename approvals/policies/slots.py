@@ -8,6 +8,7 @@ Assignment Problem, 1955).
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -80,13 +81,16 @@ def slots_for(
 class Electorate:
     """The eligible approvers of requests, by at most two queries, for any number of requests.
 
-    Slots are filled by places: a vote of a delegate counts as that of the delegator.
+    Slots are filled by places: a vote of a delegate counts as that of the delegator. Given a time,
+    those who may vote are those of that time.
     """
 
-    def __init__(self, requests: Collection[ApprovalRequest]) -> None:
+    def __init__(
+        self, requests: Collection[ApprovalRequest], *, at: datetime | None = None
+    ) -> None:
         groups = {group for each in requests for group in each.group_ids}
         tenants, pks = {each.tenant for each in requests}, [each.pk for each in requests]
-        self.members = Members(groups, tenants=tenants, requests=pks)
+        self.members = Members(groups, tenants=tenants, requests=pks, at=at)
         self._signatures = Signatures(requests)
         self._voted: dict[UUID, list[Slots]] = {}
 

@@ -28,9 +28,7 @@ _EVENT = (
     "number",
     "occurred_at",
 )
-# The characters that begin a formula in a spreadsheet (OWASP, CSV injection), also in full width,
-# and the spaces that a spreadsheet may remove before them.
-_FORMULA = ", ".join(str(ord(each)) for each in "\t\n\r +-=@−＋－＝＠﹢﹣﹦﹫\u00a0\u3000")  # noqa: RUF001
+_FORMULA = ", ".join(str(ord(each)) for each in inert.FORMULA)
 # Neither character occurs in JSON, so nothing in it is quoted.
 _UNQUOTED = r"FORMAT csv, QUOTE E'\x01', DELIMITER E'\x02'"
 

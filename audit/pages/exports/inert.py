@@ -11,6 +11,9 @@ from itertools import cycle
 
 from audit.messages.characters import is_blank, number
 
+#: The characters that begin a formula in a spreadsheet (OWASP, CSV injection), also in full width,
+#: and the spaces that a spreadsheet may remove before them.
+FORMULA = "\t\n\r +-=@−＋－＝＠﹢﹣﹦﹫\u00a0\u3000"  # noqa: RUF001
 _PRINTABLE = rb"[\x20-\x7e\t\r\n]"
 _ALL_PRINTABLE = re.compile(rb"%s*" % _PRINTABLE)
 _CELL = re.compile(r'("(?:[^"]|"")*"|[^,\n]*)([,\n])')

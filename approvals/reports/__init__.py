@@ -1,0 +1,1 @@
+"""The report of eligible approvers: who could approve what, and when."""
