@@ -100,7 +100,7 @@ class PolicyManager(models.Manager[_Policy]):
         Altered policies are returned as well, whatever they govern now. One statement reads all, so
         that each policy, its rules and its seals are of one version. It is written in SQL because
         every held command needs it, and because the ORM takes four times as long to compile it as
-        PostgreSQL takes to execute it. Given a time, the policies are as they were ``at`` that time.
+        PostgreSQL takes to execute it. The policies are as of now, or ``at`` a time.
         """
         found = read_as_of(at, *self.selection(names))
         return [_with_rules(self.model, *row) for row in found]
