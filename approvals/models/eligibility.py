@@ -21,8 +21,8 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from approvals.models import refusals
+from approvals.models.past import read_as_of
 from approvals.models.votes import Delegation, Vote
-from approvals.people.past import read_as_of
 from approvals.people.seniority import Seniority
 from audit.actors.actors import Actor
 from audit.actors.permissions import granted_sql

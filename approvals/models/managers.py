@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from django.db import models
 
 from approvals.models import eligibility
+from approvals.models.past import read_as_of
 from approvals.models.seals import PolicySeal
 from approvals.models.states import State
 from approvals.models.votes import Vote
-from approvals.people.past import read_as_of
 from audit.actors.actors import Actor
 from audit.bus import cases
 from audit.installation import users

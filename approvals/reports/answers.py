@@ -7,14 +7,13 @@ from typing import Any, NamedTuple
 
 from django.utils import timezone
 
+from approvals.models.past import rows_as_of
 from approvals.passkeys import listing
 from approvals.passkeys.votes import OPTION
-from approvals.people.past import read_as_of
 from approvals.policies.slots import Electorate
 from approvals.reports.scenarios import Scenario, scenarios
 from audit.installation import users
 from audit.messages.classes import Command
-from audit.wire.statements import Statement
 
 
 class Approver(NamedTuple):
@@ -75,7 +74,7 @@ def answers(question: Question, *, at: datetime | None) -> list[Answer]:
 
 def person_names(people: Collection[int], *, at: datetime | None) -> dict[int, str]:
     """Return the names of people who existed at a time, as they are now or were at the deletion."""
-    rows = read_as_of(at, _names(), [sorted(people)]) if people else []
+    rows = rows_as_of(at, _names(), [sorted(people)]) if people else []
     return {person: str(name) for person, name in rows}
 
 
@@ -141,8 +140,6 @@ def _of_person(given: Sequence[Answer], person_id: int) -> list[Answer]:
 
 
 @cache
-def _names() -> Statement:
+def _names() -> str:
     names = users.tables()
-    return Statement(
-        f"SELECT {names.pk}, {names.name} FROM {names.users} WHERE {names.pk} = ANY(%s)"  # noqa: S608
-    )
+    return f"SELECT {names.pk}, {names.name} FROM {names.users} WHERE {names.pk} = ANY(%s)"  # noqa: S608

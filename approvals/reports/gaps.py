@@ -6,14 +6,13 @@ from typing import NamedTuple
 
 from django.db.models import Min
 
+from approvals.models import past
 from approvals.models.eligibility import sees_tenant_sql
-from approvals.people import past
 from audit.installation import users
 from audit.log.commands import ChangeOutsideCommand
 from audit.messages.characters import quoted
 from audit.models.records import CommandRecord
 from audit.subjects.tenants import tenant_word
-from audit.wire.statements import Statement
 
 #: The most memberships that are named.
 MOST_NAMED = 20
@@ -83,12 +82,10 @@ def gaps(group_ids: set[int], *, at: datetime) -> Gaps:
 def _unreported(group_ids: list[int], *, at: datetime) -> list[Unreported]:
     names = users.tables()
     # The table of today, under a name that is not replaced by that of the time.
-    statement = Statement(
-        _UNREPORTED.format(
-            user=names.of_groups_user, table="real_members", pk=names.pk, most=MOST_NAMED
-        )
+    sql = _UNREPORTED.format(
+        user=names.of_groups_user, table="real_members", pk=names.pk, most=MOST_NAMED
     )
-    rows = past.read_as_of(at, statement, [group_ids, group_ids])
+    rows = past.rows_as_of(at, sql, [group_ids, group_ids])
     return [Unreported(*row) for row in rows]
 
 

@@ -12,9 +12,8 @@ from uuid import UUID
 
 from django.db.models import Model, Q
 
-from approvals.models import Delegation, PolicySeal
+from approvals.models import Delegation, PolicySeal, past
 from approvals.models.eligibility import sees_tenant_sql
-from approvals.people import past
 from approvals.people.events import MemberJoined
 from approvals.reports.answers import Answer, Approver, Question, answers
 from approvals.reports.scenarios import Scenario

@@ -13,14 +13,13 @@ from uuid import UUID, uuid4
 from django.contrib.auth.models import Group
 
 from approvals.models import Effect, Policy, PolicySeal
+from approvals.models.past import rows_as_of
 from approvals.models.requirements import Requirements
 from approvals.people.accounts import OWNERS
-from approvals.people.past import read_as_of
 from approvals.policies import built_in, evaluation
 from audit.messages.classes import Command
-from audit.wire.statements import Statement
 
-_OWNERS = Statement(f'SELECT id, name FROM "{Group._meta.db_table}" WHERE name = %s')  # noqa: S608
+_OWNERS = f'SELECT id, name FROM "{Group._meta.db_table}" WHERE name = %s'  # noqa: S608
 
 
 @dataclass(kw_only=True)
@@ -118,7 +117,7 @@ def _guarded(
     policies: Sequence[Policy], *, governs: str, tenant: str, at: datetime | None
 ) -> Iterator[Scenario]:
     """Yield the scenario of the built-in policy, if its group existed."""
-    for group_id, name in read_as_of(at, _OWNERS, [OWNERS]):
+    for group_id, name in rows_as_of(at, _OWNERS, [OWNERS]):
         required = evaluation.added_up(
             policies, built_in=built_in.requirements_of(group_id, name, governs=governs)
         )

@@ -173,6 +173,16 @@ def read_as_of(at: datetime | None, statement: Statement, values: Sequence[Any])
     return pipeline.execute(as_of(statement), [at, *values])
 
 
+def rows_as_of(at: datetime | None, sql: str, values: Sequence[Any]) -> list[Row]:
+    """Return the rows of a query, written with %s for its values, now or as of a time."""
+    return read_as_of(at, _statement(sql), values)
+
+
+@cache
+def _statement(sql: str) -> Statement:
+    return Statement(sql)
+
+
 def unrecorded_tables(sql: str) -> list[str]:
     """Return the tables that SQL reads and whose past is unknown: those of today are read instead.
 
