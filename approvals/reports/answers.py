@@ -32,7 +32,7 @@ class Approver(NamedTuple):
 
     @property
     def reason(self) -> tuple[int | None, bool]:
-        """What makes it the same reason at another time."""
+        """The values that identify the reason at another time."""
         return self.delegator_id, self.can_sign
 
 
@@ -51,7 +51,7 @@ class Answer(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What is asked: about a type of command or any, of a tenant or none, and one person or all."""
+    """The filters: a type of command or any, a tenant or none, one person or all."""
 
     command_class: type[Command] | None = None
     tenant: str = ""

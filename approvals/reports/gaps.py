@@ -46,7 +46,7 @@ class Unreported(NamedTuple):
 
 
 class Gaps(NamedTuple):
-    """What the log lacks about a time.
+    """The facts about a time that the log lacks.
 
     ``begins_at`` is when the log begins; ``direct_changes`` the number of changes outside commands
     since that time; ``tables`` those that decide who sees a tenant, and have no history.
@@ -81,7 +81,7 @@ def gaps(group_ids: set[int], *, at: datetime) -> Gaps:
 
 def _unreported(group_ids: list[int], *, at: datetime) -> list[Unreported]:
     names = users.tables()
-    # The table of today, under a name that is not replaced by that of the time.
+    # The table of today has a name that is not replaced.
     sql = _UNREPORTED.format(
         user=names.of_groups_user, table="real_members", pk=names.pk, most=MOST_NAMED
     )

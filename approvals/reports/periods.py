@@ -31,7 +31,7 @@ _TYPES = (
 class Period:
     """A period in which a person could have approved for a rule of a scenario.
 
-    ``began_before`` if it began before the start that was asked for; ``until`` is None if it goes
+    ``began_before`` if it began before the start of the report; ``until`` is None if it goes
     on after the end.
     """
 
@@ -47,7 +47,7 @@ _Found: TypeAlias = tuple[Scenario, Mapping[str, Any], Approver]
 
 
 class Periods(NamedTuple):
-    """The periods up to a time: the end that was asked for, or ``resumes_at`` if it is earlier."""
+    """The periods up to a time: the requested end, or ``resumes_at`` if it is earlier."""
 
     periods: Sequence[Period]
     resumes_at: datetime | None

@@ -44,7 +44,7 @@ class Scenario(Requirements):
 
     @property
     def key(self) -> tuple[str, ...]:
-        """What makes it the same scenario at another time."""
+        """The values that identify the scenario at another time."""
         return (
             self.governs,
             self.tenant,

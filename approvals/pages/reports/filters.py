@@ -22,7 +22,7 @@ _LONGEST_ID = 9
 
 
 class ReportFilter(forms.Form):
-    """Who could approve what, at a time, or in a period. Without any of these times it is now."""
+    """The filters of the report. Without any time it is as of now."""
 
     person = forms.CharField(
         required=False,
@@ -103,12 +103,12 @@ class ReportFilter(forms.Form):
 
     @property
     def moment(self) -> datetime:
-        """The time that was asked for, or now."""
+        """The requested time, or now."""
         return self.cleaned_data.get("at") or timezone.now()
 
     @property
     def period(self) -> tuple[datetime, datetime] | None:
-        """The start and the end of the period; None if a time was asked for."""
+        """The start and the end of the period; None if the report is of a time."""
         since, now = self.cleaned_data.get("since"), timezone.now()
         return (since, min(self.cleaned_data.get("until") or now, now)) if since else None
 
