@@ -45,7 +45,7 @@ def use(signature: Signature, *, person_id: int, challenge: bytes) -> Passkey:
 
 
 def use_current(signature: Signature, *, person_id: int, challenge: bytes) -> Passkey:
-    """Return the passkey of a person as `use` does, whether or not it counts for a vote by now.
+    """Return the passkey of a person as `use` does, whether or not it counts for votes yet.
 
     :raises UnknownPasskey: if the person has no such passkey, or it was removed or reset.
     :raises SignatureInvalid: as `use`.

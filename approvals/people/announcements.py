@@ -14,8 +14,8 @@ from audit.reactions.deliveries import Delivery
 ANNOUNCED: tuple[type[Event], ...] = (SecondFactorSetUp, SecondFactorRemoved, RecoveryCodeUsed)
 SUBJECT = "[Countersign] Your second factor"
 _IF_NOT_YOU = (
-    "If you did not do this or ask for it, tell an administrator, who can reset your second factor "
-    "and require a new password."
+    "If you neither did nor requested this, contact an administrator, who can reset your second "
+    "factor and require a new password."
 )
 
 

@@ -61,8 +61,8 @@ class Question(NamedTuple):
 def answers(question: Question, *, at: datetime | None) -> list[Answer]:
     """Return who could have approved, in each scenario, at a time or now.
 
-    By the one definition of eligible approvers: no vote was cast, and the requester is none of
-    them. With a person, only what this person could have approved.
+    By the one definition of eligible approvers, as if no vote had been cast, and none of them were
+    the requester. With a person, only what this person could have approved.
     """
     found = scenarios(question.command_class, tenant=question.tenant, at=at)
     requests: Any = found

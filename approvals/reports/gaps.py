@@ -16,7 +16,7 @@ from audit.subjects.tenants import tenant_word
 
 #: The most memberships that are named.
 MOST_NAMED = 20
-# Of the groups that are asked for: members whose membership no event reported at any time, and
+# Of the requested groups: members whose membership no event reported at any time, and
 # those who are in the table although the last event was that they left, or the other way round.
 _UNREPORTED = """
     SELECT group_id, member, event.is_member, event.occurred_at FROM (

@@ -31,8 +31,8 @@ _TYPES = (
 class Period:
     """A period in which a person could have approved for a rule of a scenario.
 
-    ``began_before`` if it began before the start of the report; ``until`` is None if it goes
-    on after the end.
+    ``began_before`` if it began before the start of the report; ``until`` is empty if it had not
+    ended by the end of the report.
     """
 
     scenario: Scenario
@@ -56,7 +56,7 @@ class Periods(NamedTuple):
 def periods(question: Question, *, since: datetime, until: datetime, most: int) -> Periods:
     """Return the periods in which people, or one person, could have approved.
 
-    At most so many changes are evaluated: a few milliseconds each.
+    At most ``most`` changes are evaluated, each of which takes a few milliseconds.
     """
     times = changes(since, until, person_id=question.person_id, most=most + 1)
     resumes_at = times[most] if len(times) > most else None

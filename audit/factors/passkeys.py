@@ -13,7 +13,10 @@ from django.utils.module_loading import import_string
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Challenge:
-    """What a person signs: it is valid for one purpose and, by its nonce, for one use of a page."""
+    """The content that a person signs.
+
+    It is valid for one purpose and, by its nonce, for one use of a page.
+    """
 
     user_id: int
     purpose: str

@@ -112,7 +112,7 @@ class Countersign:
 def countersign() -> Countersign:
     """Return the settings of this process.
 
-    :raises ImproperlyConfigured: if the dict has an unknown name, or a time that is none.
+    :raises ImproperlyConfigured: if the dict has an unknown name, or an invalid time.
     """
     known = {each.name.upper() for each in fields(Countersign)}
     if unknown := sorted(set(given()) - known):

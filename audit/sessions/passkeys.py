@@ -30,7 +30,7 @@ _NO_RESPONSE = (
 
 
 class Offer(NamedTuple):
-    """What a page needs to take a passkey; with a ``problem``, it cannot be used."""
+    """The values with which a page reads a passkey; with a ``problem``, it cannot be used."""
 
     script: str
     options: str = ""

@@ -45,7 +45,7 @@ class Report:
 
 
 def read(form: ReportFilter, *, most: int) -> Report:
-    """Return the report of a valid form, with at most so many changes of a period."""
+    """Return the report of a valid form, with at most ``most`` changes of a period."""
     return _in_period(form, *form.period, most=most) if form.period else _at(form, form.moment)
 
 
