@@ -14,7 +14,7 @@ from tests.http import call
 # Without the pipeline, each statement takes calls of its own.
 pytestmark = pipelined_only
 
-MOST = {"enable": 123, "held": 181, "first vote": 314, "last vote": 324, "search": 127}
+MOST = {"enable": 123, "held": 181, "first vote": 318, "last vote": 328, "search": 127}
 
 
 @pytest.fixture
