@@ -34,6 +34,7 @@ READS_TENANTS = {
     "audit/log/search/full_text.py": "reads those of the Criteria",
     "audit/log/search/scans.py": "reads those of the Criteria",
     "audit/log/visibility.py": "conditions for a union of index scans, one for each tenant",
+    "approvals/pages/reports/filters.py": "chooses one for a reader who sees only some",
     "approvals/requests/listing.py": "the key under which a confined query is kept",
     "audit/rest/callers.py": "shows callers their own",
 }

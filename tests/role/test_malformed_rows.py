@@ -104,7 +104,7 @@ OTHERS = (
     *("audit_processinstance", "audit_processtimer"),
     *("audit_webhookendpoint", "audit_webhookdelivery", "audit_webhookattempt"),
     *("audit_webhookoutage", "audit_transparencylog", "audit_leaf", "audit_treenode"),
-    *("audit_signedcheckpoint", "audit_logkey", "audit_publication"),
+    *("audit_signedcheckpoint", "audit_logkey", "audit_logwriter", "audit_publication"),
     *("approvals_policy", "approvals_rule", "approvals_policyseal"),
     *("audit_authenticator", "audit_recoverycode", "approvals_delegation"),
     *("approvals_passkey", "approvals_passkeycounter"),

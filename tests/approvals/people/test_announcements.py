@@ -28,7 +28,7 @@ def only_mail():
     (mail,) = sent()
     assert mail.to == ["dana@example.com"]
     assert mail.subject == "[Countersign] Your second factor"
-    assert "tell an administrator" in mail.body
+    assert "contact an administrator" in mail.body
     text = mail.body
     forget()
     return text

@@ -401,10 +401,15 @@ def sign_vote(content, vote, key, *, flags=5, registers=None):
     ends = {"witnessed_at": None, "ended_at": None}
     content["passkeys"] = [registered | {"registered_at": at} | ends]
     named = {"message_type": "approvals.passkey_registered", "occurred_at": at, "data": registered}
+    of_passkey = {"subject_type": "passkey", "subject_id": "1", "number": 1}
     is_named = content["events"][-1]["message_type"] == named["message_type"]
     content["events"][-1 if is_named else len(content["events"]) :] = [
-        {"position": "0", "command_id": "", **named}
+        {"position": "0", "command_id": "", **of_passkey, **named}
     ]
+    cast = {"status": "succeeded", "actor_person": str(vote["voter_id"])}
+    data = {"signature": vote["assertion"]["signature"]}
+    record = content["records"][0] | cast | {"position": "0", "command_id": "", "data": data}
+    content["records"] = [*(each for each in content["records"] if each["command_id"]), record]
 
 
 def url_text(value):
