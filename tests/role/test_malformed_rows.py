@@ -132,8 +132,8 @@ SPARES = {
 }
 
 
-#: Tables whose constraints refuse every extreme.
-SOUND = ("audit_webhookoutage",)
+#: Tables whose constraints, or triggers, refuse every extreme.
+SOUND = ("audit_logwriter", "audit_webhookoutage")
 
 
 def test_malformed_rows_are_tried_in_every_table():
