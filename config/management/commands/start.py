@@ -6,6 +6,8 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from audit.reactions import checkpoints
+from audit.reactions.declarations import subscriptions
 from config.demo import story
 from config.first_run import stopping
 from config.first_run.banner import Demo, banner
@@ -23,6 +25,7 @@ class Command(BaseCommand):
             supervisor.refuse_taken_port()
             stopping.raise_on_signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
             demo = self._prepare()
+            _subscribe()
             with supervisor.running(supervisor.WORKER) as web_server:
                 self._tell(banner(demo, mail=settings.MAIL_PATH))
                 web_server.watch()
@@ -52,6 +55,12 @@ class Command(BaseCommand):
         self.stdout.write(text)
         # Python buffers output to a pipe, and this must be readable while the server runs.
         self.stdout.flush()
+
+
+def _subscribe() -> None:
+    """Have events handled from now on, even before the worker has started."""
+    for subscription in subscriptions():
+        checkpoints.ensure(subscription)
 
 
 def _refuse_other_databases() -> None:
