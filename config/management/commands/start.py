@@ -58,7 +58,7 @@ class Command(BaseCommand):
 
 
 def _subscribe() -> None:
-    """Have events handled from now on, even before the worker has started."""
+    """Create the checkpoints now: events from before the start of the worker are handled, too."""
     for subscription in subscriptions():
         checkpoints.ensure(subscription)
 
