@@ -12,8 +12,11 @@ from uuid import UUID
 
 from django.db.models import Model, Q
 
+from approvals.delegations.commands import Delegated, DelegationEnded
 from approvals.models import Delegation, PolicySeal, past
 from approvals.models.eligibility import sees_tenant_sql
+from approvals.passkeys.commands import PasskeyRegistered
+from approvals.passkeys.listing import ENDINGS
 from approvals.people.events import MemberJoined
 from approvals.reports.answers import Answer, Approver, Question, answers
 from approvals.reports.scenarios import Scenario
@@ -22,8 +25,8 @@ from audit.tracking.history import history_model, written_models
 
 _TYPES = (
     *past.TYPES,
-    *("approvals.delegated", "approvals.delegation_ended"),
-    *("approvals.passkey_registered", "approvals.passkey_removed", "approvals.passkey_reset"),
+    *(Delegated.message_type, DelegationEnded.message_type),
+    *(PasskeyRegistered.message_type, *ENDINGS),
 )
 
 

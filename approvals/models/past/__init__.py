@@ -114,10 +114,10 @@ END"""
 _JOIN = """
     LEFT JOIN {which} AS {kind}_{which} ON {kind}_{which}.kind = '{kind}'
         AND {kind}_{which}.a = them.a"""
-_DELETED_NAME = """(
+_DELETED_NAME = f"""(
     SELECT data ->> 'username' FROM people_log
-    WHERE message_type = 'approvals.user_deleted' AND subject_id = them.a::text LIMIT 1
-)"""
+    WHERE message_type = '{events.UserDeleted.message_type}' AND subject_id = them.a::text LIMIT 1
+)"""  # noqa: S608  # of our own names
 _GROUPS = """
     SELECT them.a::integer AS id, coalesce(
         CASE WHEN renamed.is_later THEN coalesce(

@@ -12,7 +12,7 @@ from approvals.pages.reports.lines import MOST_CHANGES, Report, read
 from approvals.pages.tenants import tenant_names
 from audit.actors.actors import Actor
 from audit.bus.dispatch import dispatch
-from audit.entry.requests import LONGEST_REASON, context_of
+from audit.entry.requests import context_of
 from audit.log.commands import EndExport, ExportRecords
 from audit.messages.exceptions import CommandError
 from audit.pages.access import (
@@ -23,6 +23,7 @@ from audit.pages.access import (
     rendered,
 )
 from audit.pages.exports.files import Snapshot
+from audit.pages.exports.view import ExportForm
 
 #: The most lines of a page; a file has all of them.
 MOST_LINES = 300
@@ -32,16 +33,10 @@ _PAGE = "approvals/approvers.html"
 _TITLE = "Eligible approvers"
 
 
-class FileForm(forms.Form):
-    """The format of the file, and the reason for the export."""
+class FileForm(ExportForm):
+    """The format of the file, which is one of the report, and the reason for the export."""
 
     format = forms.ChoiceField(choices=[(name, each.label) for name, each in files.FORMATS.items()])
-    reason = forms.CharField(
-        label="Reason",
-        max_length=LONGEST_REASON,
-        widget=forms.Textarea(attrs={"rows": 2}),
-        help_text="Logged permanently with the export.",
-    )
 
 
 @for_auditors

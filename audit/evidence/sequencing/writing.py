@@ -26,6 +26,9 @@ class UnknownWriter(Exception):
     In a rotation, the new key gets the right from the former one: keep both for the overlap.
     """
 
+    def __str__(self) -> str:
+        return "No key of LOG_KEYS may write the log of this database: run `manage.py migrate`."
+
 
 def authorize() -> None:
     """Show the database that this process has LOG_KEYS, until the end of the transaction.
@@ -38,7 +41,7 @@ def authorize() -> None:
     secrets, known = _secrets(), _known()
     shown = next((each for each in secrets if each in known), None)
     if shown is None and known:
-        raise UnknownWriter((UnknownWriter.__doc__ or "").partition("\n")[0])
+        raise UnknownWriter
     _show(secrets[shown or next(iter(secrets))])
     if known != secrets.keys():
         _replace(known, secrets, using=DEFAULT_DB_ALIAS)
