@@ -53,17 +53,18 @@ BLOCKS_SOMEONE = """
 
 
 @contextmanager
-def row_held(owner, table, pk):
+def row_held(owner, table, pk, *, key="id"):
     """Hold a row until the end of the block."""
+    statement = f"SELECT FROM {table} WHERE {key} = %s FOR KEY SHARE"
     with owner.transaction():
-        assert owner.execute(f"SELECT FROM {table} WHERE id = %s FOR KEY SHARE", [pk]).rowcount == 1
+        assert owner.execute(statement, [pk]).rowcount == 1
         yield
 
 
-def result_after_waiting(owner, table, pk, action):
+def result_after_waiting(owner, table, pk, action, *, key="id"):
     """Run an action that must wait for a row, and return what it returned or raised."""
     with Crowd(1) as crowd:
-        with row_held(owner, table, pk):
+        with row_held(owner, table, pk, key=key):
             waiting = crowd.start(action)
             until(lambda: owner.execute(BLOCKS_SOMEONE).fetchone()[0])
             assert not waiting.done()

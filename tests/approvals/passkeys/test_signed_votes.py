@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from datetime import timedelta
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -19,6 +20,7 @@ from approvals.models.refusals import NotEnoughApprovals
 from approvals.passkeys import listing
 from approvals.passkeys.ceremonies import SignatureInvalid
 from approvals.passkeys.commands import RemovePasskey
+from approvals.passkeys.models import Passkey
 from approvals.passkeys.signing import UnknownPasskey
 from approvals.passkeys.votes import SignatureRequired
 from approvals.policies.commands import CreatePolicy
@@ -31,6 +33,7 @@ from tests.approvals.authenticators import ORIGIN, PRESENT, Authenticator, regis
 from tests.conftest import actor, approved, completed, create_key, held, policy
 from tests.http import call
 from tests.tampering import without_triggers
+from tests.test_locks import result_after_waiting
 from tests.transparency import sequence
 
 
@@ -168,6 +171,15 @@ def test_user_verification_is_required(asked, ann, ann_key):
     ann_key.flags = PRESENT
 
     assert refused(asked, ann, signature(asked, ann, ann_key)) is SignatureInvalid
+
+
+def test_a_signature_waits_for_the_counter_of_its_passkey(owner, asked, ann, ann_key):
+    passkey = Passkey.objects.get(user=ann)
+    vote = partial(cast, asked, ann, signature(asked, ann, ann_key))
+
+    result_after_waiting(owner, "approvals_passkeycounter", passkey.pk, vote, key="passkey_id")
+
+    assert asked.votes.count() == 1
 
 
 def test_a_copy_is_noticed_by_its_counter(asked, ann, ann_key):
